@@ -1,0 +1,66 @@
+"""Errors a user can cause. Each carries one sentence: the thing, what came, what was expected, the way out.
+
+    UserError (ValueError)
+    ├── ModelFileError      a model file that cannot be played
+    ├── ConfigError         a flag, YAML key or parameter value
+    ├── SourceError         a device or file that gives no sound
+    ├── SinkError           an output that cannot be written
+    ├── BackendError        a backend that cannot run here
+    └── TrainingError       a clip, checkpoint or training configuration
+
+Entry points print the sentence on stderr and leave with exit code 2. What only the project itself can cause is an `assert`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable
+
+USER_ERROR_EXIT_CODE = 2
+
+
+class UserError(ValueError):
+    """A mistake that the user can put right; `str(error)` is the whole sentence shown."""
+
+
+class ModelFileError(UserError):
+    """A model file that is missing, damaged, foreign, or disagrees with its own card."""
+
+
+class ConfigError(UserError):
+    """A flag, configuration key or parameter value that is unknown, of the wrong kind or out of range."""
+
+
+class SourceError(UserError):
+    """A device or file from which no sound can be had."""
+
+
+class SinkError(UserError):
+    """An output that cannot be opened or written."""
+
+
+class BackendError(UserError):
+    """A backend that was demanded and cannot run here."""
+
+
+class TrainingError(UserError):
+    """A clip, checkpoint or training configuration that cannot be used."""
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'X'?" for the known name closest to `name`, or an empty string when none is close."""
+    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{matches[0]}'?" if matches else ""
+
+
+def run_main(main: Callable[[], int]) -> None:
+    """Run an entry point, print a UserError as one line on stderr, and exit with its code (2 for user errors)."""
+    try:
+        code = main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = USER_ERROR_EXIT_CODE
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
