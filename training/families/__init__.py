@@ -1,0 +1,1 @@
+"""Families of generators. Each folder holds one: its configuration and its networks."""

@@ -1,0 +1,68 @@
+"""Settings of the Listen and Move generator."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.errors import TrainingError
+
+SEED_SIZE = 4  # the generator starts from a 4 × 4 picture
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListenAndMoveConfig:
+    """Shape of the generator; the defaults are the full model of arXiv 2406.16155."""
+
+    sound_route: Literal["rnn", "gen", "rnngen"] = "rnngen"
+    """Where sound enters: the motion encoder, the generator's input, or both."""
+    motion_noise: int = 2
+    content_noise: int = 0
+    motion_layers: int = 3
+    motion_type: Literal["basic", "feedback"] = "basic"
+    architecture: Literal["residual", "basic", "skip"] = "residual"
+    conditional_norm: bool = True
+    """Sound-conditioned instance norm (acIN) in place of batch norm; residual architecture only."""
+    prediction: Literal["none", "basic", "dir"] = "dir"
+    prediction_levels: tuple[int, ...] = (-1,)
+    """Levels after which video prediction sits; -1 is the finest."""
+    prediction_kernel: int | None = None
+    """None: 3, or 5 for pictures of 512 and more."""
+    channels_base: int = 1024
+    channels_min: int = 1
+    channels_max: int = 512
+    double_finest: bool = False
+    initialisation: Literal["reference", "he"] = "reference"
+    """`reference`: normal 0.02. `he`: scaled to the fan-in, and the sound-conditioned scale starts at 1."""
+    place_levels: int = 0
+    """Learned additive maps before the first so many levels: they give every pixel its place."""
+    canvas: bool = False
+    """A learned still picture added before tanh, started at the clip's mean frame."""
+    canvas_rank: int = 0
+    """So many learned pictures at half size, mixed by the sound and added to the canvas; started at the clip's own
+    principal components."""
+
+    def __post_init__(self) -> None:
+        if self.conditional_norm and self.architecture != "residual":
+            raise TrainingError(
+                f"conditional_norm needs architecture 'residual', not '{self.architecture}'; set one of the two."
+            )
+        if self.prediction_kernel is not None and self.prediction_kernel % 2 == 0:
+            raise TrainingError(f"prediction_kernel is {self.prediction_kernel}; an odd number was expected.")
+        if self.canvas_rank and not self.canvas:
+            raise TrainingError("canvas_rank needs canvas: true.")
+
+
+def level_count(image_size: int) -> int:
+    """Doublings from the 4 × 4 seed to the picture. Raises TrainingError unless the size is a power of two from 8."""
+    if image_size < 2 * SEED_SIZE or image_size & (image_size - 1):
+        raise TrainingError(f"image_size is {image_size}; a power of two from {2 * SEED_SIZE} was expected.")
+    return int(math.log2(image_size)) - int(math.log2(SEED_SIZE))
+
+
+def channels(config: ListenAndMoveConfig, image_size: int, stage: int) -> int:
+    """Channels after `stage` doublings: base / 2^stage within bounds, doubled for the two finest on request."""
+    finest = (level_count(image_size) - stage) < 2 and config.double_finest
+    wanted = int((2.0 if finest else 1.0) * config.channels_base // 2.0**stage)
+    return min(max(wanted, config.channels_min), config.channels_max)

@@ -1,0 +1,132 @@
+"""The Listen and Move generator: sound features and noise -> picture, with its memory as a value.
+
+Source: R. Redondo, "Listen and Move", arXiv 2406.16155. `canvas` and `place` are this project's own and off in the paper's
+configurations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.families.listen_and_move.canvas import Canvas
+from training.families.listen_and_move.config import SEED_SIZE, ListenAndMoveConfig, channels, level_count
+from training.families.listen_and_move.layers import Condition, NoisyConv, PlainBlock, ResidualBlock, initialise
+from training.families.listen_and_move.motion_encoder import MotionEncoder
+from training.families.listen_and_move.noise_maps import NoiseTile
+from training.families.listen_and_move.video_prediction import VideoPrediction
+
+# B batch, T steps, N = B T pictures, F features, I generator inputs, C channels, H W rows and columns
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """The model's own knobs, one scalar tensor each."""
+
+    motion: Tensor
+    """Amount of motion noise around its mean: 0 none, 1 as trained."""
+    grain: Tensor
+    """Amount of injected noise: 0 none, 1 as trained."""
+    memory: Tensor
+    """Bias of the mask between hallucination and prediction: positive trusts memory more."""
+
+
+class Generator(nn.Module):
+    """Features [B, T, F] and noise -> pictures [B, T, 3, S, S] in [-1, 1], carrying states from call to call."""
+
+    def __init__(self, config: ListenAndMoveConfig, features: int, image_size: int) -> None:
+        super().__init__()
+        self.config, self.image_size, self.levels = config, image_size, level_count(image_size)
+        width = [channels(config, image_size, stage) for stage in range(self.levels + 1)]
+        motion_size = config.motion_noise + (features if config.sound_route != "gen" else 0)
+        self.motion = MotionEncoder(motion_size, config.motion_layers, config.motion_type)
+        inputs = motion_size + config.content_noise + (features if config.sound_route != "rnn" else 0)
+        acin = config.conditional_norm
+        self.seed = NoisyConv(inputs, width[0], False)
+        block = ResidualBlock if config.architecture == "residual" else PlainBlock
+        pairs = list(zip(width[:-1], width[1:], strict=True))
+        self.blocks = nn.ModuleList(block(a, b, acin) if block is ResidualBlock else PlainBlock(a, b) for a, b in pairs)
+        self.conditions = nn.ModuleList(Condition(features, b) for _, b in pairs) if acin else None
+        rgb_inputs = width[1:] if config.architecture == "skip" else width[-1:]
+        self.to_rgb = nn.ModuleList(nn.Conv2d(c, 3, 1) for c in rgb_inputs)
+        self.predictions = nn.ModuleDict()
+        for level in self._prediction_levels():
+            size, kernel = SEED_SIZE * 2 ** (level + 1), config.prediction_kernel or (3 if image_size < 512 else 5)
+            assert config.prediction != "none"
+            self.predictions[str(level)] = VideoPrediction(width[level + 1], size, kernel, config.prediction, level)
+        self.place = nn.ParameterList(
+            nn.Parameter(torch.zeros(1, width[l], SEED_SIZE * 2**l, SEED_SIZE * 2**l))
+            for l in range(min(config.place_levels, self.levels))
+        )
+        self.noise = NoiseTile(image_size)
+        for part in (self.seed, self.blocks, self.conditions, self.to_rgb):
+            if part is not None:
+                initialise(part, config.initialisation)
+        self.canvas = Canvas(image_size, config.canvas_rank, inputs) if config.canvas else None
+
+    def _prediction_levels(self) -> list[int]:
+        if self.config.prediction == "none":
+            return []
+        return sorted({level % self.levels for level in self.config.prediction_levels})
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of all states without the batch."""
+        shapes = self.motion.state_shapes()
+        for prediction in self.predictions.values():
+            shapes |= prediction.state_shapes()
+        return shapes
+
+    @property
+    def grain_sizes(self) -> tuple[int, ...]:
+        """Picture sizes at which noise is injected, in order."""
+        return (SEED_SIZE, *(SEED_SIZE * 2 ** (l + 1) for l in range(self.levels) for _ in range(2)))
+
+    def grain_maps(self, start_BTG: Tensor) -> list[Tensor]:
+        """Cut one noise map [N, 1, H, W] an injection from the stored tile; `start_BTG` in [0, 1) says where."""
+        return [self.noise(start_BTG[:, :, g].flatten(), size) for g, size in enumerate(self.grain_sizes)]
+
+    def forward(
+        self,
+        features_BTF: Tensor,
+        motion_noise_BTE: Tensor,
+        content_noise_BTZ: Tensor | None,
+        grain_maps: list[Tensor],
+        controls: Controls,
+        state: dict[str, Tensor],
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Generate T pictures; returns them [B, T, 3, S, S] and the next states. `state` is left as it was."""
+        batch_steps = features_BTF.shape[:2]
+        motion_noise_BTE = 0.5 + controls.motion * (motion_noise_BTE - 0.5)
+        heard = [features_BTF] if self.config.sound_route != "gen" else []
+        motion_BTI, following = self.motion(torch.cat([motion_noise_BTE, *heard], dim=2), state)
+        parts = [motion_BTI]
+        if self.config.sound_route != "rnn":
+            parts.append(features_BTF)
+        if content_noise_BTZ is not None:
+            parts.append(content_noise_BTZ)
+        input_NI = torch.cat(parts, dim=2).flatten(0, 1)
+        features_NF = features_BTF.flatten(0, 1)
+        grains = [controls.grain * grain for grain in grain_maps]
+        # Every pixel of the seed has the same input; the zero padding of the convolution tells the places apart.
+        x = self.seed(input_NI[:, :, None, None].expand(-1, -1, SEED_SIZE, SEED_SIZE), grains[0], None)
+        x = functional.leaky_relu(x, 0.2)
+        rgb: Tensor | None = None
+        for l, block in enumerate(self.blocks):
+            if l < len(self.place):
+                x = x + self.place[l]
+            x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            condition = self.conditions[l](features_NF) if self.conditions is not None else None
+            x = block(x, (grains[1 + 2 * l], grains[2 + 2 * l]), condition)
+            if str(l) in self.predictions:
+                predicted, next_state = self.predictions[str(l)](x.unflatten(0, batch_steps), state, controls.memory)
+                x, following = predicted.flatten(0, 1), following | next_state
+            if self.config.architecture == "skip":
+                added = self.to_rgb[l](x)
+                rgb = added if rgb is None else added + functional.interpolate(rgb, scale_factor=2.0, mode="nearest")
+        rgb = self.to_rgb[0](x) if rgb is None else rgb
+        if self.canvas is not None:
+            rgb = rgb + self.canvas(input_NI)
+        return torch.tanh(rgb).unflatten(0, batch_steps), following
