@@ -6,6 +6,7 @@ configurations.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -47,7 +48,7 @@ class Generator(nn.Module):
         acin = config.conditional_norm
         self.seed = NoisyConv(inputs, width[0], False)
         block = ResidualBlock if config.architecture == "residual" else PlainBlock
-        pairs = list(zip(width[:-1], width[1:], strict=True))
+        pairs = list(itertools.pairwise(width))
         self.blocks = nn.ModuleList(block(a, b, acin) if block is ResidualBlock else PlainBlock(a, b) for a, b in pairs)
         self.conditions = nn.ModuleList(Condition(features, b) for _, b in pairs) if acin else None
         rgb_inputs = width[1:] if config.architecture == "skip" else width[-1:]
