@@ -27,6 +27,11 @@ class Source(Protocol):
     @property
     def channels(self) -> int: ...
 
+    @property
+    def dropped_samples(self) -> int:
+        """Samples lost since the start because nobody took them in time; 0 for sources that cannot lose any."""
+        ...
+
     def start(self) -> None:
         """Begin. Raises SourceError."""
         ...

@@ -1,0 +1,86 @@
+"""Sound on its way from the audio callback to the step thread, without a lock between them.
+
+One thread writes, one reads. The writer only moves `_written`, the reader only `_taken`, each after the samples it covers are
+in place; the interpreter lock makes both moves whole. Nothing is allocated for the samples: a full ring drops and counts.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+# T samples, C channels
+
+
+class Block(NamedTuple):
+    """What one callback brought."""
+
+    sound_TC: NDArray[np.float32]
+    arrived_s: float
+    """Clock time of the callback."""
+    captured_s: float
+    """Clock time at which its last sample was captured."""
+
+
+class Ring:
+    """Room for `capacity_samples` of sound in `channels` channels, in at most `capacity_blocks` blocks."""
+
+    def __init__(self, capacity_samples: int, channels: int, capacity_blocks: int = 4096) -> None:
+        self._sound_TC = np.zeros((capacity_samples, channels), np.float32)
+        self._ends = [0] * capacity_blocks
+        self._arrived_s = [0.0] * capacity_blocks
+        self._captured_s = [0.0] * capacity_blocks
+        # Samples and blocks since the start; positions in the arrays are these modulo the capacity.
+        self._written = 0
+        self._taken = 0
+        self._blocks_written = 0
+        self._blocks_taken = 0
+        self._dropped_samples = 0
+
+    @property
+    def dropped_samples(self) -> int:
+        """Samples that found no room since the start."""
+        return self._dropped_samples
+
+    @property
+    def waiting_blocks(self) -> int:
+        """Blocks that have been written and not yet read."""
+        return self._blocks_written - self._blocks_taken
+
+    def write(self, sound_TC: NDArray[np.float32], arrived_s: float, captured_s: float) -> bool:
+        """Copy one block in. False, and nothing but a count, when there is no room. For the writing thread alone."""
+        samples, capacity = len(sound_TC), len(self._sound_TC)
+        full = self._blocks_written - self._blocks_taken >= len(self._ends)
+        if full or self._written - self._taken + samples > capacity:
+            self._dropped_samples += samples
+            return False
+        start = self._written % capacity
+        first = min(samples, capacity - start)
+        self._sound_TC[start : start + first] = sound_TC[:first]
+        self._sound_TC[: samples - first] = sound_TC[first:]
+        slot = self._blocks_written % len(self._ends)
+        self._ends[slot] = self._written + samples
+        self._arrived_s[slot] = arrived_s
+        self._captured_s[slot] = captured_s
+        self._written += samples
+        self._blocks_written += 1
+        return True
+
+    def read(self) -> list[Block]:
+        """Take all blocks that have been written, as copies. For the reading thread alone."""
+        blocks: list[Block] = []
+        for count in range(self._blocks_taken, self._blocks_written):
+            slot = count % len(self._ends)
+            sound_TC = self._copy(self._taken, self._ends[slot])
+            blocks.append(Block(sound_TC, self._arrived_s[slot], self._captured_s[slot]))
+            self._taken = self._ends[slot]
+            self._blocks_taken = count + 1
+        return blocks
+
+    def _copy(self, begin: int, end: int) -> NDArray[np.float32]:
+        capacity = len(self._sound_TC)
+        start, samples = begin % capacity, end - begin
+        first = min(samples, capacity - start)
+        return np.concatenate([self._sound_TC[start : start + first], self._sound_TC[: samples - first]])

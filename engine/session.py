@@ -1,0 +1,107 @@
+"""One model at play: applies the show's knobs to sound and picture, and carries the state from hop to hop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.backends.backend import Backend, Step
+from engine.errors import BackendError
+from engine.model_card import ModelCard
+from engine.noise import draw_noise
+
+# T audio samples; H W C picture rows, columns, channels; F feature bands
+
+Controls = Mapping[str, float | int | bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """What the session shows for one hop."""
+
+    image_HWC: NDArray[np.uint8]
+    features_F: NDArray[np.float32]
+
+
+class Session:
+    """A backend, its state and the last picture. Not for use from several threads at once."""
+
+    def __init__(self, backend: Backend, seed: int = 0) -> None:
+        self._backend = backend
+        self._seed = seed
+        self._resets_seen = 0
+        self._state = backend.initial_state()
+        self._shown: Step | None = None
+        self._fresh = True
+
+    @property
+    def card(self) -> ModelCard:
+        return self._backend.card
+
+    @property
+    def backend(self) -> Backend:
+        return self._backend
+
+    def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> Picture:
+        """Play hop `index`, whose newest sound is `window_T`, under `controls`.
+
+        Understands gain_db, freeze, reset (a count of resets asked for), mirror, brightness and seed beside the card's own
+        controls; any may be missing. Raises BackendError when the step fails; the state is then what it was before, or the
+        initial one if the model itself has gone astray.
+        """
+        self._reset_if_asked(int(controls.get("reset", self._resets_seen)))
+        if self._fresh or not controls.get("freeze", False):
+            self._advance(window_T, controls, index)
+        return self.held(controls)
+
+    def held(self, controls: Controls) -> Picture:
+        """Return the last good picture again, under the picture knobs of `controls`; black before the first."""
+        if self._shown is None:
+            image = np.zeros((self.card.height, self.card.width, 3), np.uint8)
+            return Picture(image_HWC=image, features_F=np.zeros(self.card.feature_bands, np.float32))
+        image = finish_image(
+            self._shown.image_HWC, bool(controls.get("mirror", False)), float(controls.get("brightness", 1.0))
+        )
+        return Picture(image_HWC=image, features_F=self._shown.features_F)
+
+    def _reset_if_asked(self, resets: int) -> None:
+        if resets != self._resets_seen:
+            self._resets_seen = resets
+            self._state = self._backend.initial_state()
+            self._fresh = True
+
+    def _advance(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> None:
+        card = self.card
+        step = self._backend.step(
+            apply_gain(window_T, float(controls.get("gain_db", 0.0))),
+            {spec.name: float(controls.get(spec.name, spec.default)) for spec in card.controls},
+            draw_noise(card.noises, int(controls.get("seed", self._seed)), index),
+            self._state,
+        )
+        for name, value in step.next_state.items():
+            # One sum finds any infinity or NaN at a tenth of the cost of looking at each element.
+            if not np.isfinite(value.sum()):
+                self._state = self._backend.initial_state()
+                raise BackendError(f"{card.name}: state '{name}' is no longer finite; it starts again from silence.")
+        self._state = step.next_state
+        self._shown = step
+        self._fresh = False
+
+
+def apply_gain(window_T: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:
+    """Return the window louder by `gain_db`, within [-1, 1], with whatever is not a number as silence."""
+    gained = window_T * np.float32(10.0 ** (gain_db / 20.0))
+    return np.clip(np.nan_to_num(gained, copy=False, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
+
+
+def finish_image(image_HWC: NDArray[np.uint8], mirror: bool, brightness: float) -> NDArray[np.uint8]:
+    """Return the picture mirrored left to right and with every level times `brightness`; itself when both are neutral."""
+    if mirror:
+        image_HWC = np.ascontiguousarray(image_HWC[:, ::-1])
+    if brightness != 1.0:
+        levels = np.clip(np.rint(np.arange(256) * brightness), 0, 255).astype(np.uint8)
+        image_HWC = levels[image_HWC]
+    return image_HWC
