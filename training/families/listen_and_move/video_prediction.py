@@ -140,4 +140,5 @@ class VideoPrediction(nn.Module):
         else:
             predicted = flows[0]
         mask = torch.sigmoid(predicted[:, :, -1:] - memory)
-        return torch.lerp(predicted[:, :, :-1], x_BTCHW, mask), following
+        predicted = predicted[:, :, :-1]
+        return predicted + mask * (x_BTCHW - predicted), following
