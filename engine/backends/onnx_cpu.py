@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from engine.backends.backend import Arrays, Step
 from engine.errors import BackendError, ModelFileError
@@ -24,17 +24,18 @@ NAME = "onnx-cpu"
 DEFAULT_THREADS = 2
 """More than two gain little on pictures of stage size and take the cores that sound and encoders need."""
 
-_DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
+_DTYPES: dict[str, str] = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
+_runtime: Any = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
 _RUNTIME_ERRORS: tuple[type[Exception], ...] = (
-    runtime.EPFail,
-    runtime.Fail,
-    runtime.InvalidArgument,
-    runtime.InvalidGraph,
-    runtime.InvalidProtobuf,
-    runtime.NoModel,
-    runtime.NoSuchFile,
-    runtime.NotImplemented,
-    runtime.RuntimeException,
+    _runtime.EPFail,
+    _runtime.Fail,
+    _runtime.InvalidArgument,
+    _runtime.InvalidGraph,
+    _runtime.InvalidProtobuf,
+    _runtime.NoModel,
+    _runtime.NoSuchFile,
+    _runtime.NotImplemented,
+    _runtime.RuntimeException,
 )
 
 
@@ -67,9 +68,10 @@ class OnnxCpuBackend:
         for name, value in controls.items():
             feeds[name] = np.asarray(value, np.float32)
         try:
-            image, features, *states = self._session.run(self._outputs, feeds)
+            outputs: list[Any] = list(self._session.run(self._outputs, feeds))
         except (*_RUNTIME_ERRORS, ValueError) as error:
             raise BackendError(f"{NAME}: the step failed ({_first_line(error)}).") from error
+        image, features, *states = outputs
         return Step(image, features, dict(zip((spec.name for spec in self._card.states), states, strict=True)))
 
 
@@ -125,7 +127,7 @@ def _infos(nodes: Any) -> tuple[TensorInfo, ...]:
         TensorInfo(
             name=node.name,
             shape=tuple(size if isinstance(size, int) else -1 for size in node.shape),
-            dtype=_DTYPES.get(node.type, node.type),
+            dtype=_DTYPES.get(node.type, str(node.type)),
         )
         for node in nodes
     )

@@ -22,6 +22,7 @@ from engine.sources.watchdog import Watchdog
 BLOCK_SAMPLES = 256
 RING_S = 4.0
 POLL_S = 0.001
+STALLED_POLL_S = 0.005
 REOPEN_EVERY_S = 1.0
 CLOSE_WITHIN_S = 2.0
 # Beyond this the driver's time of capture is nonsense, as JACK's are.
@@ -90,7 +91,7 @@ class Microphone:
         while not self._ring.waiting_blocks and not self._watchdog.stalled and self._clock.now_s() < until_s:
             self._clock.sleep(POLL_S)
         if self._watchdog.stalled:
-            self._clock.sleep(POLL_S)
+            self._clock.sleep(STALLED_POLL_S)
 
     def notices(self) -> list[str]:
         notices, self._notices = self._notices, []
@@ -104,7 +105,8 @@ class Microphone:
         _close_apart(stream)
 
     def _open(self) -> Any:
-        self._stream_ended.clear()
+        # Each stream has its own: the end of an old one says nothing about its successor.
+        ended = threading.Event()
         stream = load_sounddevice().InputStream(
             device=self._device_index,
             samplerate=self.rate_hz,
@@ -113,9 +115,10 @@ class Microphone:
             dtype="float32",
             latency="low",
             callback=self._take,
-            finished_callback=self._stream_ended.set,
+            finished_callback=ended.set,
         )
         stream.start()
+        self._stream_ended = ended
         return stream
 
     def _take(self, sound_TC: NDArray[np.float32], samples: int, times: Any, status: Any) -> None:
@@ -130,6 +133,8 @@ class Microphone:
         watchdog = self._watchdog
         if watchdog.stalled != self._told_stalled:
             self._told_stalled = watchdog.stalled
+            if watchdog.stalled and self._stream is not None and not self._stream.active:
+                self._stream_ended.set()
             self._notices.append(
                 f"{self.name} gives no sound; silence is played until it returns."
                 if watchdog.stalled
@@ -156,6 +161,8 @@ class Microphone:
                 self._stream = self._open()
             except (SourceError, sounddevice.PortAudioError, ValueError):
                 continue
+            if self._closing.is_set():
+                _close_apart(self._stream)
             return
 
 

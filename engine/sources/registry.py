@@ -41,7 +41,7 @@ def _microphone(name: str | None, live: bool, clock: Clock) -> Source:
     from engine.sources.microphone import Microphone
 
     if not live:
-        raise SourceError(f"A microphone cannot be rendered, for it never ends; render demo, tone or a file.")
+        raise SourceError("A microphone cannot be rendered, for it never ends; render demo, tone or a file.")
     return Microphone(name, clock)
 
 

@@ -1,0 +1,104 @@
+"""Real parts for the tests: a tiny model file and a private sound server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.probe_model import write_probe
+
+SINK_NAME = "fluid"
+START_WITHIN_S = 20.0
+
+
+def require(present: object, what: str) -> None:
+    """Skip a test whose part is missing on this machine; fail on the build machine, where every part can be installed."""
+    if present:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing; .ci/run must install it")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def probe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Path of the probe model file."""
+    return write_probe(tmp_path_factory.mktemp("model") / "probe.onnx")
+
+
+class PulseServer:
+    """A PulseAudio daemon of our own, whose only output is heard on its only input."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "PULSE_SERVER": f"unix:{folder}/pulse/native"}
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self._keep_alive: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the daemon and wait until it answers."""
+        modules = ["module-native-protocol-unix", self._null_sink(), "module-always-sink"]
+        self._daemon = subprocess.Popen(
+            ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--realtime=no", "--high-priority=no",
+             "--use-pid-file=no", f"--log-target=file:{self.folder}/log", *(part for m in modules for part in ("-L", m))],
+            env=self.environment,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline_s = time.monotonic() + START_WITHIN_S
+        while subprocess.run(["pactl", "info"], env=self.environment, capture_output=True, check=False).returncode:
+            assert time.monotonic() < deadline_s, "the private PulseAudio daemon did not start"
+            time.sleep(0.1)
+        # Without a player the null sink sleeps for up to two seconds at a time.
+        self._keep_alive = subprocess.Popen(
+            [*self._player(20, "--client-name=keep-alive"), "/dev/zero"],
+            env=self.environment,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def stop(self, with_signal: int = signal.SIGTERM) -> None:
+        """End the daemon, and its keep-alive player with it."""
+        for process, number in ((self._keep_alive, signal.SIGTERM), (self._daemon, with_signal)):
+            if process and process.poll() is None:
+                process.send_signal(number)
+                process.wait(START_WITHIN_S)
+
+    def player(self) -> subprocess.Popen[bytes]:
+        """Return a process that plays what is written to its stdin: float32, mono, 48 kHz."""
+        return subprocess.Popen(
+            self._player(20), env=self.environment, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+
+    @staticmethod
+    def _player(latency_ms: int, *options: str) -> list[str]:
+        sound = ["--raw", "--format=float32le", "--rate=48000", "--channels=1"]
+        return ["pacat", *sound, f"--latency-msec={latency_ms}", *options]
+
+    @staticmethod
+    def _null_sink() -> str:
+        return f"module-null-sink sink_name={SINK_NAME} rate=48000 channels=2 format=float32le"
+
+
+@pytest.fixture
+def pulse_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PulseServer]:
+    """A private PulseAudio daemon, with this process and its children as clients."""
+    require(shutil.which("pulseaudio"), "pulseaudio (apt install pulseaudio)")
+    require(shutil.which("pacat"), "pacat (apt install pulseaudio-utils)")
+    # A socket's path may have no more than 107 characters, which pytest's own folders exceed.
+    folder = Path(tempfile.mkdtemp(prefix="fluid-pulse-"))
+    server = PulseServer(folder)
+    for name in ("XDG_RUNTIME_DIR", "PULSE_SERVER"):
+        monkeypatch.setenv(name, server.environment[name])
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop(signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
