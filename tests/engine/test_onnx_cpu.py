@@ -1,0 +1,186 @@
+"""The model file on the processor: refusals, and the contract of a step."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.backends.ladder import backend_names, open_backend
+from engine.backends.onnx_cpu import OnnxCpuBackend, open_model
+from engine.errors import BackendError, ModelFileError
+from engine.model_card import StateSpec
+from engine.noise import draw_noise
+from tests.engine.probe_model import CARD, DECAY, write_probe
+
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def backend(probe_file: Path) -> OnnxCpuBackend:
+    return open_model(probe_file, threads=1)
+
+
+def windows(steps: int = STEPS) -> list[np.ndarray]:
+    noise = np.random.default_rng(3)
+    return [noise.uniform(-0.5, 0.5, CARD.window_samples).astype(np.float32) for _ in range(steps)]
+
+
+def fold(
+    backend: OnnxCpuBackend, sounds: list[np.ndarray], state: dict, first: int = 0
+) -> tuple[list[np.ndarray], dict]:
+    images = []
+    for index, window in enumerate(sounds, first):
+        image, _, state = backend.step(window, {"gain": 1.0}, draw_noise(CARD.noises, 7, index), state)
+        images.append(image)
+    return images, state
+
+
+@pytest.mark.parametrize("cut", [1, 5, STEPS - 1])
+def test_cut_anywhere_and_resumed_equals_whole(backend: OnnxCpuBackend, cut: int) -> None:
+    whole, whole_end = fold(backend, windows(), backend.initial_state())
+    head, middle = fold(backend, windows()[:cut], backend.initial_state())
+    tail, end = fold(backend, windows()[cut:], middle, cut)
+    assert np.array_equal(np.stack(head + tail), np.stack(whole))
+    assert np.array_equal(end["memory"], whole_end["memory"])
+
+
+def test_the_future_cannot_change_the_past(backend: OnnxCpuBackend) -> None:
+    changed = windows()
+    changed[6] = -changed[6] * 0.5
+    ours, theirs = (fold(backend, sounds, backend.initial_state())[0] for sounds in (windows(), changed))
+    assert np.array_equal(np.stack(ours[:6]), np.stack(theirs[:6]))
+    assert not np.array_equal(ours[6], theirs[6])
+
+
+def test_a_step_leaves_what_it_was_given(backend: OnnxCpuBackend) -> None:
+    state, window, noise = backend.initial_state(), windows()[0], draw_noise(CARD.noises, 0, 0)
+    copies = state["memory"].copy(), window.copy(), noise["jitter"].copy()
+    following = backend.step(window, {"gain": 2.0}, noise, state).next_state
+    backend.step(window, {"gain": 2.0}, noise, following)
+    for given, copy in zip((state["memory"], window, noise["jitter"]), copies, strict=True):
+        assert np.array_equal(given, copy)
+
+
+def test_shapes_and_kinds_are_the_cards(backend: OnnxCpuBackend) -> None:
+    state = backend.initial_state()
+    for window in windows(3):
+        image, features, state = backend.step(window, {"gain": 1.0}, draw_noise(CARD.noises, 0, 0), state)
+        assert (image.shape, image.dtype) == ((CARD.height, CARD.width, 3), np.uint8)
+        assert (features.shape, features.dtype) == ((CARD.feature_bands,), np.float32)
+        assert {name: (value.shape, value.dtype) for name, value in state.items()} == {"memory": ((1,), np.float32)}
+
+
+def test_the_probe_does_what_it_says(backend: OnnxCpuBackend) -> None:
+    window = np.full(CARD.window_samples, 0.25, np.float32)
+    still = {"jitter": np.zeros(CARD.width, np.float32)}
+    _, features, _ = backend.step(window, {"gain": 2.0}, still, {"memory": np.array([0.4], np.float32)})
+    assert features == pytest.approx([0.5, 0.4 * DECAY + 0.5])
+
+
+def test_a_failing_step_is_a_backend_error(backend: OnnxCpuBackend) -> None:
+    with pytest.raises(BackendError, match="the step failed"):
+        backend.step(np.zeros(3, np.float32), {"gain": 1.0}, draw_noise(CARD.noises, 0, 0), backend.initial_state())
+
+
+def bad_file(kind: str, folder: Path, probe: Path) -> Path:
+    path = folder / f"{kind}.onnx"
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "text":
+        path.write_text("this is no model\n")
+    elif kind == "truncated":
+        path.write_bytes(probe.read_bytes()[: probe.stat().st_size // 2])
+    elif kind == "without_card":
+        write_probe(path, None)
+    elif kind == "other_version":
+        write_probe(path, format_version=99)
+    elif kind == "not_json":
+        write_probe(path, metadata="{broken")
+    elif kind == "other_shape":
+        write_probe(path, height=CARD.height + 1)
+    elif kind == "unknown_state":
+        write_probe(path, states=(*CARD.states, StateSpec(name="dream", shape=(2,))))
+    elif kind == "folder":
+        path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("missing", "no model file"),
+        ("folder", "no model file"),
+        ("empty", "damaged|without a model card"),
+        ("text", "damaged"),
+        ("truncated", "damaged"),
+        ("without_card", "without a model card"),
+        ("other_version", "version 99"),
+        ("not_json", "not JSON"),
+        ("other_shape", "'frame'"),
+        ("unknown_state", "'dream'"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_sentence(kind: str, says: str, tmp_path: Path, probe_file: Path) -> None:
+    path = bad_file(kind, tmp_path, probe_file)
+    with pytest.raises(ModelFileError, match=says) as caught:
+        open_backend(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_ladder_says_where_it_stopped(probe_file: Path) -> None:
+    lines: list[str] = []
+    assert open_backend(probe_file, notify=lines.append).name == "onnx-cpu"
+    assert len(lines) == 1
+    assert "onnx-cpu" in lines[0]
+    assert open_backend(probe_file, "onnx-cpu", threads=1).description == "onnx-cpu, 1 thread"
+
+
+def test_an_unknown_backend_is_refused_with_the_nearest(probe_file: Path) -> None:
+    with pytest.raises(BackendError, match="Did you mean 'onnx-cpu'"):
+        open_backend(probe_file, "onnx_cpu")
+    assert backend_names()[0] == "auto"
+
+
+def test_noise_depends_on_seed_name_and_index_alone() -> None:
+    first = draw_noise(CARD.noises, 1, 10)["jitter"]
+    draw_noise(CARD.noises, 1, 11)
+    assert np.array_equal(draw_noise(CARD.noises, 1, 10)["jitter"], first)
+    for seed, index in ((2, 10), (1, 11), (-1, 10), (2**70, 10)):
+        assert not np.array_equal(draw_noise(CARD.noises, seed, index)["jitter"], first)
+    other = draw_noise([replace(CARD.noises[0], name="other")], 1, 10)["other"]
+    assert not np.array_equal(other, first)
+
+
+def test_noise_is_distributed_as_the_card_says() -> None:
+    many = [replace(CARD.noises[0], shape=(50, 400), distribution=kind) for kind in ("normal", "uniform")]
+    normal, uniform = (draw_noise([spec], 0, 0)["jitter"] for spec in many)
+    assert normal.dtype == uniform.dtype == np.float32
+    assert (abs(normal.mean()), normal.std()) == pytest.approx((0.0, 1.0), abs=0.03)
+    assert (uniform.mean(), uniform.min(), uniform.max()) == pytest.approx((0.5, 0.0, 1.0), abs=0.03)
+
+
+def test_a_fresh_process_plays_ten_frames_without_torch(probe_file: Path) -> None:
+    script = (
+        "import sys, threading; from engine.backends.ladder import open_backend; from engine.clock import WallClock;"
+        "from engine.loop import play; from engine.session import Session; from engine.stats import Stats;"
+        "from engine.sources.registry import open_source; stats = Stats();"
+        "box = type('Box', (), {'snapshot': lambda self: {}})();"
+        f"play(open_source('demo', live=False), Session(open_backend({str(probe_file)!r})), [], controls_box=box,"
+        "clock=WallClock(), stats=stats, stop=threading.Event(), seconds=0.5);"
+        "assert stats.steps == 10, stats.steps; assert 'torch' not in sys.modules; print('clean')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "clean", done.stderr
+
+
+def test_a_model_file_may_be_anywhere(probe_file: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "mit Leerzeichen é.onnx"
+    shutil.copy(probe_file, odd)
+    assert open_model(odd).card == CARD
