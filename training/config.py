@@ -1,0 +1,162 @@
+"""The training configuration: defaults < YAML file < flags, strict in every key and kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from engine.errors import TrainingError
+from training.data.video import ClipFormat
+from training.families.listen_and_move.discriminator import DiscriminatorConfig
+from training.losses import LossConfig
+from training.streaming import ModelConfig
+from training.strict import build_config, config_dict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClipConfig:
+    """The video to learn, and what the model card will say about it."""
+
+    path: str = ""
+    title: str = ""
+    """Empty: the file's name."""
+    source: str = ""
+    """Where it comes from: a URL or package."""
+    licence: str = "unknown"
+    crop: tuple[int, int, int, int] | None = None
+    """x, y, width, height in the file's pixels; none takes the largest centred square."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimiserConfig:
+    """Adam, for the generator and for both discriminators."""
+
+    lr_generator: float = 1e-4
+    lr_discriminator: float = 4e-4
+    betas: tuple[float, float] = (0.3, 0.999)
+    lr_decay: Literal["none", "cosine"] = "none"
+    """cosine falls to 5 % at the end of the budget (iterations or minutes, whichever ends first)."""
+    ema_decay: float = 0.999
+    """Of the running average of the generator's weights, which is what is validated and exported; 0 follows at once."""
+
+    def __post_init__(self) -> None:
+        if self.lr_generator <= 0 or self.lr_discriminator <= 0:
+            raise TrainingError(
+                f"optimiser.lr_generator is {self.lr_generator} and lr_discriminator {self.lr_discriminator}; both must be positive."
+            )
+        for name, value in (("betas[0]", self.betas[0]), ("betas[1]", self.betas[1]), ("ema_decay", self.ema_decay)):
+            if not 0.0 <= value < 1.0:
+                raise TrainingError(f"optimiser.{name} is {value}; at least 0 and below 1 was expected.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IntervalConfig:
+    """Every how many iterations; 0 means only at the end."""
+
+    log: int = 50
+    sample: int = 1000
+    """Validation, contact sheet and video."""
+    checkpoint: int = 1000
+    checkpoints_kept: int = 2
+    """Older ones are deleted."""
+
+    def __post_init__(self) -> None:
+        if min(self.log, self.sample, self.checkpoint) < 0 or self.checkpoints_kept < 1:
+            raise TrainingError("intervals must be 0 or more, and intervals.checkpoints_kept at least 1.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """Everything a run needs; a checkpoint carries it."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    clip: ClipConfig = field(default_factory=ClipConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    intervals: IntervalConfig = field(default_factory=IntervalConfig)
+    sequence_frames: int = 16
+    sequences_per_batch: int = 1
+    """Lanes that read the clip at different places, each with its own carried state."""
+    total_iterations: int = 50000
+    minutes: float | None = None
+    """A limit of time beside that of iterations."""
+    gain_range_db: tuple[float, float] | None = None
+    """Each sequence is heard at a random gain in this range, so that level matters less; none leaves the sound as it is."""
+    seed: int = 0
+    threads: int = 0
+    """CPU threads of torch; 0 leaves its default."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("sequence_frames", "sequences_per_batch", "total_iterations"):
+            if getattr(self, name) < 1:
+                raise TrainingError(f"{name} is {getattr(self, name)}; 1 or more was expected.")
+        if self.losses.adversarial_video > 0 and self.sequence_frames % 2:
+            raise TrainingError(
+                f"sequence_frames is {self.sequence_frames}; the video discriminator needs an even number."
+            )
+        if self.minutes is not None and self.minutes <= 0:
+            raise TrainingError(f"minutes is {self.minutes}; more than 0 was expected.")
+        if self.gain_range_db is not None and self.gain_range_db[0] > self.gain_range_db[1]:
+            raise TrainingError(f"gain_range_db is {list(self.gain_range_db)}; [lowest, highest] was expected.")
+
+    def clip_format(self) -> ClipFormat:
+        """Return how the clip is cut and sampled for this model."""
+        return ClipFormat(
+            fps=self.model.fps,
+            image_size=self.model.image_size,
+            sample_rate_hz=self.model.front_end.sample_rate_hz,
+            crop=self.clip.crop,
+        )
+
+    def clip_title(self) -> str:
+        """Return the clip's title, by default its file's name."""
+        return self.clip.title or Path(self.clip.path).name or "unknown"
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """Build from plain values. Raises TrainingError for unknown keys and wrong kinds."""
+        return build_config(cls, values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, the inverse of `from_dict`."""
+        return config_dict(self)
+
+
+def load_train_config(path: Path, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
+    """Read a YAML file and put `overrides` (dotted key -> value) over it.
+
+    Raises TrainingError for a file that is missing or no mapping, and for unknown keys and wrong kinds.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrainingError(
+            f"Cannot read the configuration {path}: {error.strerror}; configs/train/ has some."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise TrainingError(f"{path} holds {type(values).__name__}; a mapping of settings was expected.")
+    try:
+        return TrainConfig.from_dict(with_overrides(values, overrides or {}))
+    except TrainingError as error:
+        raise TrainingError(f"{path}: {error}") from error
+
+
+def with_overrides(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` with dotted keys ("losses.l1") set; neither argument is changed."""
+    merged = dict(values)
+    for key, value in overrides.items():
+        head, _, rest = key.partition(".")
+        if rest:
+            inner = merged.get(head)
+            merged[head] = with_overrides(inner if isinstance(inner, Mapping) else {}, {rest: value})
+        else:
+            merged[head] = value
+    return merged

@@ -1,0 +1,112 @@
+"""What a model hears at step k and where training reads the clip: windows of sound, the split, and the lanes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.errors import TrainingError
+from training.data.video import Clip
+from training.streaming import StreamingModel
+
+# T steps, W window samples, S samples of sound, B lanes, H W rows and columns, C colours
+
+TRAINING_SHARE = 0.8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WindowTiming:
+    """Where the window of a step lies: it ends `look_ahead_samples` after sample (k + 1) * hop."""
+
+    window_samples: int
+    hop_samples: int
+    look_ahead_samples: int = 0
+
+    @classmethod
+    def of(cls, model: StreamingModel) -> Self:
+        """Take the timing of a model."""
+        return cls(
+            window_samples=model.window_samples,
+            hop_samples=model.hop_samples,
+            look_ahead_samples=model.look_ahead_samples,
+        )
+
+
+def sound_windows(sound_S: NDArray[np.float32], first: int, steps: int, timing: WindowTiming) -> NDArray[np.float32]:
+    """Return the windows [T, W] of steps first … first + T - 1, with zeros before the start and after the end.
+
+    Training, validation and evaluation all hear through this function; the engine's ring buffer gives the same windows live.
+    """
+    begin = (first + 1) * timing.hop_samples + timing.look_ahead_samples - timing.window_samples
+    end = (first + steps) * timing.hop_samples + timing.look_ahead_samples
+    needed = np.zeros(end - begin, np.float32)
+    low, high = max(begin, 0), min(end, len(sound_S))
+    if high > low:
+        needed[low - begin : high - begin] = sound_S[low:high]
+    return np.lib.stride_tricks.sliding_window_view(needed, timing.window_samples)[:: timing.hop_samples].copy()
+
+
+def pictures(clip: Clip, first: int, steps: int) -> Tensor:
+    """Return pictures [T, 3, H, W] in [-1, 1] of steps first … first + T - 1."""
+    frames_THWC = torch.from_numpy(np.array(clip.frames_NHWC[first : first + steps]))
+    return frames_THWC.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Consecutive pictures of a clip: first … end - 1."""
+
+    first: int
+    end: int
+
+    @property
+    def count(self) -> int:
+        return self.end - self.first
+
+
+def split(clip: Clip, sequence_frames: int) -> tuple[Fold, Fold]:
+    """Return the first 80 % for training and the last 20 % for validation.
+
+    Raises TrainingError when the training part is shorter than one sequence or the other is shorter than two pictures.
+    """
+    count = len(clip.frames_NHWC)
+    border = int(count * TRAINING_SHARE)
+    if border < sequence_frames or count - border < 2:
+        needed = max(int(np.ceil(sequence_frames / TRAINING_SHARE)), 10)
+        raise TrainingError(
+            f"{clip.file} has {count} pictures at {clip.format.fps} a second; at least {needed} are needed for sequences of "
+            f"{sequence_frames}: give a longer clip or lower sequence_frames."
+        )
+    return Fold(0, border), Fold(border, count)
+
+
+class Lanes:
+    """B readers that walk the fold sequence by sequence from different places; at its end a lane starts anew.
+
+    A restarted lane begins at a random offset in [0, sequence), as in arXiv 2406.16155, and with a fresh state.
+    """
+
+    def __init__(self, fold: Fold, sequence_frames: int, lanes: int, random: torch.Generator) -> None:
+        self.fold, self.sequence_frames, self.random = fold, sequence_frames, random
+        room = fold.count - sequence_frames
+        self.next_B = [fold.first + (room * lane) // max(lanes, 1) for lane in range(lanes)]
+        self.fresh_B = [True] * lanes
+
+    def advance(self) -> tuple[list[int], list[bool]]:
+        """Return where each lane reads now and whether it starts with a fresh state; then move on."""
+        starts, fresh = list(self.next_B), list(self.fresh_B)
+        for lane, start in enumerate(starts):
+            following = start + self.sequence_frames
+            ended = following + self.sequence_frames > self.fold.end
+            self.next_B[lane] = self._restart() if ended else following
+            self.fresh_B[lane] = ended
+        return starts, fresh
+
+    def _restart(self) -> int:
+        room = min(self.sequence_frames, self.fold.count - self.sequence_frames + 1)
+        return self.fold.first + int(torch.randint(room, (1,), generator=self.random))
