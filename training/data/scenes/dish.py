@@ -1,0 +1,167 @@
+"""Water in a round dish on a loudspeaker: sound -> levels of five bands -> heights of the dish's own wave shapes.
+
+The water is linear and the dish is round, so its surface is a sum of wave shapes J_m(k r) cos(m angle + turn), where k are
+the zeros of J_m' because water cannot pass the rim (Lamb, Hydrodynamics, 6th ed., art. 191). Each shape is one damped
+oscillator with the dispersion of gravity waves on water of finite depth, omega^2 = g k tanh(k depth) (Lamb, art. 229), and is
+stepped exactly, so nothing can become unstable whatever the step.
+
+Lengths are in dish radii, times in seconds. Axes: T samples, S substeps, K frames, M wave shapes, B bands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, sosfilt
+from scipy.special import jnp_zeros, jv
+
+Array = NDArray[np.float32]
+
+FRAMES_PER_S = 20
+SUBSTEPS = 10  # a frame; one substep is 5 ms
+HIGHEST_WAVE_NUMBER = 33.0  # half a wave is then 11 px of a 256 px picture
+GRAVITY = 60.0  # dish radii / s^2: with the depth below, long rings run 3 radii a second
+DEPTH = 0.15
+DAMPING_PER_S = 6.5  # a wave has lost 20 dB after 0.7 s ...
+VISCOSITY = 0.012  # ... and a fine one sooner
+KICK = 0.85  # how far an onset throws a wave shape beyond where steady sound would hold it
+
+QUIET_DB, LOUD_DB = -58.0, -2.0  # band levels at which the water rests, and at which it is pushed with force 1
+RELEASE_S, GLOW_RELEASE_S = 0.06, 0.16
+
+
+@dataclass(frozen=True)
+class Band:
+    """One band of sound and the place in the dish where it pushes: a ring at `radius`, `lobes` around, `width` across."""
+
+    low_hz: float
+    high_hz: float
+    gain_db: float  # music has less energy high up
+    lobes: int
+    radius: float
+    width: float
+    slope: float  # steepest slope of the water under steady force 1
+    turn: float = 0.0
+
+
+# The lobes share the factor 4, so whatever bands sound together, the figure keeps four mirror axes.
+BANDS = (
+    Band(40.0, 130.0, 0.0, lobes=0, radius=0.0, width=0.36, slope=1.5),
+    Band(130.0, 380.0, 3.0, lobes=4, radius=0.44, width=0.20, slope=1.15),
+    Band(380.0, 1100.0, 6.0, lobes=8, radius=0.60, width=0.15, slope=0.95, turn=np.pi),
+    Band(1100.0, 2900.0, 9.0, lobes=12, radius=0.72, width=0.11, slope=0.75),
+    Band(2900.0, 7500.0, 11.0, lobes=16, radius=0.87, width=0.09, slope=0.6, turn=np.pi),
+)
+
+
+@dataclass(frozen=True)
+class WaveShapes:
+    """The dish's own wave shapes, and how far force 1 of each band would hold them in the long run."""
+
+    lobes_M: NDArray[np.int64]
+    turn_M: Array
+    wave_number_M: Array
+    hold_MB: Array
+
+    @property
+    def omega_M(self) -> Array:
+        """Angular frequency of each shape, rad/s."""
+        return np.sqrt(GRAVITY * self.wave_number_M * np.tanh(DEPTH * self.wave_number_M)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class DishMotion:
+    """What the lighting needs of every frame: the height of each wave shape, and the glow of each band in 0 .. 1.2."""
+
+    height_KM: Array
+    glow_KB: Array
+
+
+def _hold(band: Band, wave_number: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Project the band's footprint on the wave shapes of its own number of lobes, scaled to the band's steepest slope."""
+    radius_R = np.linspace(0.0, 1.0, 801)
+    footprint_R = np.exp(-(((radius_R - band.radius) / band.width) ** 2)) * radius_R ** min(band.lobes, 2)
+    shape_RM = jv(band.lobes, np.outer(radius_R, wave_number))
+    hold_M = (footprint_R * radius_R) @ shape_RM / (radius_R @ shape_RM**2)
+    profile_R = shape_RM @ hold_M
+    along_R = np.abs(np.gradient(profile_R, radius_R))
+    around_R = band.lobes * np.abs(profile_R) / np.maximum(radius_R, 0.05)
+    return hold_M * band.slope / np.maximum(along_R, around_R).max()
+
+
+def wave_shapes(bands: tuple[Band, ...] = BANDS) -> WaveShapes:
+    """Return every wave shape up to HIGHEST_WAVE_NUMBER that some band can move."""
+    lobes, turns, numbers, holds = [], [], [], []
+    for index, band in enumerate(bands):
+        wave_number = jnp_zeros(band.lobes, 14)
+        wave_number = wave_number[wave_number <= HIGHEST_WAVE_NUMBER]
+        hold_MB = np.zeros((len(wave_number), len(bands)))
+        hold_MB[:, index] = _hold(band, wave_number)
+        lobes += [band.lobes] * len(wave_number)
+        turns += [band.turn] * len(wave_number)
+        numbers.append(wave_number)
+        holds.append(hold_MB)
+    return WaveShapes(
+        np.array(lobes),
+        np.array(turns, np.float32),
+        np.concatenate(numbers).astype(np.float32),
+        np.concatenate(holds).astype(np.float32),
+    )
+
+
+def _fall(power_SB: NDArray[np.float64], release_s: float) -> NDArray[np.float64]:
+    """Follow rises at once and falls exponentially."""
+    keep = np.exp(-1.0 / (FRAMES_PER_S * SUBSTEPS * release_s))
+    followed_SB = np.empty_like(power_SB)
+    now_B = np.zeros(power_SB.shape[1])
+    for step, power_B in enumerate(power_SB):
+        now_B = np.maximum(power_B, now_B * keep)
+        followed_SB[step] = now_B
+    return followed_SB
+
+
+def band_force(sound_T: Array, rate_hz: int, bands: tuple[Band, ...] = BANDS) -> Array:
+    """Return the force of every band at every whole substep of the sound, `[S, B]`, 0 in silence, 1 when loud.
+
+    Only energies count, and only past ones: a causal band filter, its power in 5 ms, a 60 ms release, decibels.
+    """
+    frames = len(sound_T) * FRAMES_PER_S // rate_hz
+    ends_S = np.arange(frames * SUBSTEPS + 1) * rate_hz // (FRAMES_PER_S * SUBSTEPS)
+    power_SB = np.empty((frames * SUBSTEPS, len(bands)))
+    for index, band in enumerate(bands):
+        filters = butter(2, (band.low_hz, band.high_hz), "bandpass", fs=rate_hz, output="sos")
+        energy_T = np.concatenate([[0.0], np.cumsum(sosfilt(filters, sound_T.astype(np.float64)) ** 2)])
+        power_SB[:, index] = np.diff(energy_T[ends_S]) / np.diff(ends_S)
+    level_db = 10.0 * np.log10(_fall(power_SB, RELEASE_S) + 1e-12) + [band.gain_db for band in bands]
+    return (np.clip((level_db - QUIET_DB) / (LOUD_DB - QUIET_DB), 0.0, 1.1) ** 1.8).astype(np.float32)
+
+
+def move_dish(force_SB: Array, shapes: WaveShapes) -> DishMotion:
+    """Let the forces act on water at rest and return the state at the end of every frame.
+
+    A shape with displacement x from where the force holds it obeys x'' + 2 a x' + omega^2 x = 0; over one substep the
+    solution is written out. A rise of the force also throws the shape, at a speed that carries it KICK times the hold.
+    """
+    omega_M = shapes.omega_M.astype(np.float64)
+    decay_M = np.minimum(0.5 * (DAMPING_PER_S + VISCOSITY * shapes.wave_number_M**2), 0.95 * omega_M)
+    ring_M = np.sqrt(omega_M**2 - decay_M**2)
+    step_s = 1.0 / (FRAMES_PER_S * SUBSTEPS)
+    fade_M = np.exp(-decay_M * step_s)
+    cosine_M, sine_M = fade_M * np.cos(ring_M * step_s), fade_M * np.sin(ring_M * step_s) / ring_M
+
+    hold_SM = force_SB @ shapes.hold_MB.T
+    rise_SB = np.diff(force_SB, axis=0, prepend=np.zeros((1, force_SB.shape[1])))
+    throw_SM = KICK * omega_M * (np.maximum(rise_SB, 0.0) @ shapes.hold_MB.T)
+    height_M, speed_M = np.zeros_like(omega_M), np.zeros_like(omega_M)
+    frames = len(force_SB) // SUBSTEPS
+    height_KM = np.empty((frames, len(omega_M)), np.float32)
+    for step in range(frames * SUBSTEPS):
+        away_M, speed_M = height_M - hold_SM[step], speed_M + throw_SM[step]
+        height_M = hold_SM[step] + cosine_M * away_M + sine_M * (speed_M + decay_M * away_M)
+        speed_M = cosine_M * speed_M - sine_M * (omega_M**2 * away_M + decay_M * speed_M)
+        if step % SUBSTEPS == SUBSTEPS - 1:
+            height_KM[step // SUBSTEPS] = height_M
+    glow_SB = _fall(force_SB.astype(np.float64), GLOW_RELEASE_S)
+    return DishMotion(height_KM, glow_SB[SUBSTEPS - 1 :: SUBSTEPS].astype(np.float32))

@@ -1,0 +1,120 @@
+"""Make a clip with sound: `python -m training.data.scenes.make_scene water -o media/water.mp4`.
+
+    --sound song.wav    film the water moved by this sound instead of the arranged one: what a perfect model would show
+    --heldout           write media/heldout.wav instead: sound made of recordings that no clip uses
+
+Frame k shows the water after hearing the sound up to (k + 1) * 50 ms, and is stamped k * 50 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from engine.errors import TrainingError, run_main
+from training.data.scenes.dish import FRAMES_PER_S, Array, band_force, move_dish, wave_shapes
+from training.data.scenes.lighting import film, stage
+from training.data.scenes.soundtrack import RATE_HZ, arrange, held_out, read_sound
+
+SCENES = ("water",)
+AAC_BITS_PER_S = 256_000
+CRF = "12"
+
+
+def render_scene(sound_mono_T: Array, rate_hz: int, size_px: int = 256) -> Iterator[NDArray[np.uint8]]:
+    """Yield the true picture of a sound, uint8 RGB `[size_px, size_px, 3]`, 20 a second, one for every whole 50 ms."""
+    shapes = wave_shapes()
+    yield from film(move_dish(band_force(sound_mono_T, rate_hz), shapes), stage(shapes, size_px))
+
+
+def write_clip(path: Path, frames: Iterator[NDArray[np.uint8]], sound_T: Array, size_px: int) -> int:
+    """Write frames and sound as H.264 4:4:4 and AAC, and return the number of frames.
+
+    Raises TrainingError when the file cannot be written.
+    """
+    count = 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with av.open(str(path), "w") as container:
+            video = container.add_stream("libx264", rate=FRAMES_PER_S, options={"crf": CRF, "preset": "medium"})
+            video.width, video.height, video.pix_fmt = size_px, size_px, "yuv444p"
+            audio = container.add_stream("aac", rate=RATE_HZ, layout="mono", bit_rate=AAC_BITS_PER_S)
+            hop = RATE_HZ // FRAMES_PER_S
+            for count, frame_HWC in enumerate(frames, start=1):
+                picture = av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")
+                container.mux(video.encode(picture))
+                container.mux(audio.encode(_audio_frame(sound_T[(count - 1) * hop : count * hop], (count - 1) * hop)))
+            container.mux(video.encode(None))
+            container.mux(audio.encode(None))
+    except (av.error.FFmpegError, OSError) as error:
+        raise TrainingError(f"{path} cannot be written ({error}); give a name such as media/water.mp4.") from None
+    return count
+
+
+def write_wav(path: Path, sound_T: Array) -> None:
+    """Write mono 16-bit sound at RATE_HZ."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=RATE_HZ, layout="mono")
+        container.mux(stream.encode(_audio_frame(sound_T, 0)))
+        container.mux(stream.encode(None))
+
+
+def _audio_frame(sound_T: Array, start: int) -> av.AudioFrame:
+    whole = (np.clip(sound_T, -1.0, 1.0) * 32767.0).round().astype(np.int16)
+    frame = av.AudioFrame.from_ndarray(whole[None], format="s16", layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, start, Fraction(1, RATE_HZ)
+    return frame
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Return the flags of this entry point."""
+    parser = argparse.ArgumentParser(description="Make a clip of a physical scene that is moved by real recordings.")
+    parser.add_argument("scene", nargs="?", default="water", choices=SCENES)
+    parser.add_argument("-o", "--output", type=Path, help="default: media/SCENE.mp4, or media/heldout.wav")
+    parser.add_argument("--sound", type=Path, help="a sound file to film instead of the arranged recordings")
+    parser.add_argument("--heldout", action="store_true", help="write the held-out sound instead of a clip")
+    parser.add_argument("--seconds", type=float, default=240.0, help="length of the arranged clip (default 240)")
+    parser.add_argument("--size", type=int, default=256, help="height and width in pixels, even (default 256)")
+    parser.add_argument("--seed", type=int, default=7, help="order of the recordings (default 7)")
+    flags = parser.parse_args(argv)
+    if flags.size < 32 or flags.size % 2:
+        raise TrainingError(f"--size is {flags.size}; H.264 needs an even number of at least 32 pixels, such as 256.")
+    if flags.seconds < 1.0:
+        raise TrainingError(f"--seconds is {flags.seconds}; a clip needs at least 1 second.")
+    return flags
+
+
+def main() -> int:
+    """Make what the flags ask for and say what it was made of."""
+    flags = parse()
+    if flags.heldout:
+        sound_T, lines = held_out(flags.seed)
+        path = flags.output or Path("media/heldout.wav")
+        write_wav(path, sound_T)
+        print(*lines, f"{path}: {len(sound_T) / RATE_HZ:.1f} s", sep="\n")
+        return 0
+    sound_T, lines = (
+        (read_sound(flags.sound), [f"sound: {flags.sound}"]) if flags.sound else arrange(flags.seconds, flags.seed)
+    )
+    path = flags.output or Path(f"media/{flags.scene}.mp4")
+    started = time.perf_counter()
+    total = len(sound_T) * FRAMES_PER_S // RATE_HZ
+    frames = tqdm(render_scene(sound_T, RATE_HZ, flags.size), total=total, unit="frame")
+    count = write_clip(path, iter(frames), sound_T, flags.size)
+    seconds = time.perf_counter() - started
+    print(*lines, f"{path}: {count} frames at {FRAMES_PER_S} fps, made at {count / seconds:.0f} frames/s", sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)

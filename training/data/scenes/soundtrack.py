@@ -1,0 +1,218 @@
+"""Arrange real CC0 recordings (Debian package sonic-pi-samples) into the sound track of a made clip.
+
+The track is a row of scenes of 4 to 9 s: one loop, spaced hits, an ambience or instrument, a layered mixture, a swell from
+-30 dB to 0 dB, and real silence. The last fifth, which training keeps for validation, also uses recordings that nothing before
+it uses; a third group of recordings is in no clip at all and makes the held-out track.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from engine.errors import TrainingError
+
+Array = NDArray[np.float32]
+
+RATE_HZ = 48_000
+SAMPLES_FOLDER = Path("/usr/share/sonic-pi/samples")
+PEAK = 10 ** (-3 / 20)
+LATE_FROM = 0.8
+
+
+def _names(text: str) -> list[str]:
+    return text.split()
+
+
+LOOPS = _names("""loop_amen_full loop_tabla loop_garzul loop_compus loop_breakbeat loop_industrial loop_perc1 loop_amen
+loop_mehackit1 loop_weirdo loop_3d_printer drum_roll""")
+HITS = _names("""bd_808 bd_ada bd_boom bd_fat bd_haus bd_klub bd_pure bd_tek bd_zome drum_bass_hard drum_bass_soft drum_cowbell
+drum_cymbal_closed drum_cymbal_hard drum_cymbal_open drum_heavy_kick drum_snare_hard drum_splash_soft drum_tom_hi_hard
+drum_tom_lo_hard drum_tom_mid_soft elec_bell elec_blip elec_bong elec_chime elec_filt_snare elec_hi_snare elec_ping elec_plip
+elec_soft_kick elec_tick elec_triangle elec_wood glitch_perc1 glitch_perc3 perc_impact1 perc_snap perc_bell sn_dolf sn_zome
+tabla_dhec tabla_ghe2 tabla_ghe5 tabla_ke1 tabla_na tabla_na_o tabla_re tabla_tas1 tabla_te1 tabla_tun1""")
+AIRS = _names("""ambi_choir ambi_drone ambi_glass_hum ambi_lunar_land ambi_piano ambi_soft_buzz bass_dnb_f bass_hard_c bass_hit_c
+bass_thick_c bass_voxy_c bass_woodsy_c guit_e_fifths guit_e_slide guit_em9 vinyl_hiss misc_cineboom loop_drone_g_97""")
+
+LATE_LOOPS = _names("loop_safari loop_electric loop_perc2")
+LATE_HITS = _names("""bd_gas bd_mehackit drum_snare_soft drum_cymbal_soft drum_tom_hi_soft drum_tom_mid_hard elec_hollow_kick
+elec_twip glitch_perc4 perc_impact2 sn_dub tabla_ghe6 tabla_tas2 tabla_tun3""")
+LATE_AIRS = _names("ambi_haunted_hum ambi_swoosh bass_trance_c guit_harmonics")
+
+HELD_OUT_LOOPS = _names("loop_mika loop_mehackit2")
+HELD_OUT_HITS = _names("bd_sone drum_tom_lo_soft perc_bell2 tabla_tun2 elec_snare drum_splash_hard bd_zum")
+
+GAINS_DB = (0.0, -3.0, -6.0, 0.0, -10.0, -4.0, -16.0, 0.0, -22.0, -8.0, -2.0, -30.0)
+KINDS = _names("loop hits layers air silence loop swell hits layers loop hits silence air layers loop")
+
+
+@dataclass
+class Arrangement:
+    """The recordings that may be used, each dealt in a shuffled round so that all come before one comes again."""
+
+    random: np.random.Generator
+    decks: dict[str, Iterator[str]]
+    read: Callable[[str], Array]
+    gains_db: Iterator[float]
+    used: list[str] = field(default_factory=list)
+
+    def deal(self, deck: str) -> Array:
+        """Return the next recording of a deck, its peak at PEAK, and note its name."""
+        name = next(self.decks[deck])
+        if name not in self.used:
+            self.used.append(name)
+        return self.read(name)
+
+
+def read_sound(path: Path, rate_hz: int = RATE_HZ) -> Array:
+    """Return a sound file, or the sound of a video, as mono samples `[T]` at `rate_hz`.
+
+    Raises TrainingError when the file is missing or holds no sound.
+    """
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise TrainingError(f"{path} holds no sound; give a file with an audio track.")
+            resampler = av.AudioResampler(format="fltp", layout="mono")
+            parts = [part.to_ndarray()[0] for frame in container.decode(audio=0) for part in resampler.resample(frame)]
+            found_hz = container.streams.audio[0].rate
+    except (av.error.FFmpegError, OSError) as error:
+        raise TrainingError(f"{path} cannot be read as sound ({error}); give a file such as song.wav.") from None
+    return soxr.resample(np.concatenate(parts), found_hz, rate_hz).astype(np.float32)
+
+
+def read_recording(name: str) -> Array:
+    """Return one recording of the sample package, its peak at PEAK.
+
+    Raises TrainingError with the way to install the package when it is not there.
+    """
+    path = SAMPLES_FOLDER / f"{name}.flac"
+    if not path.exists():
+        raise TrainingError(f"{path} is missing; install the CC0 recordings with: apt-get install sonic-pi-samples")
+    sound_T = read_sound(path)
+    return sound_T * (PEAK / max(float(np.abs(sound_T).max()), 1e-6))
+
+
+def _amplitude(gain_db: float) -> np.float32:
+    return np.float32(10 ** (gain_db / 20))
+
+
+def _fit(sound_T: Array, samples: int) -> Array:
+    """Cut to length with a 10 ms fade at the end, or fill with silence."""
+    part_T = np.zeros(samples, np.float32)
+    part_T[: min(samples, len(sound_T))] = sound_T[:samples]
+    fade = min(RATE_HZ // 100, samples)
+    part_T[samples - fade :] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
+    return part_T
+
+
+def _within_peak(sound_T: Array) -> Array:
+    return sound_T * np.float32(PEAK / max(float(np.abs(sound_T).max()), PEAK))
+
+
+def _loop(arrangement: Arrangement, samples: int) -> Array:
+    sound_T = arrangement.deal("loops")
+    return _fit(np.tile(sound_T, samples // len(sound_T) + 1), samples)
+
+
+def _hits(arrangement: Arrangement, samples: int) -> Array:
+    """Place one-shots at varied distances and strengths; now and then the same one again, as a drummer would."""
+    part_T, at = np.zeros(samples, np.float32), 0
+    while at < samples:
+        hit_T = arrangement.deal("hits")
+        pace = arrangement.random.choice([0.2, 0.3, 0.45, 0.7, 1.1])
+        for _ in range(int(arrangement.random.integers(1, 4))):
+            room = min(len(hit_T), samples - at)
+            part_T[at : at + room] += hit_T[:room] * _amplitude(-arrangement.random.choice([0.0, 3.0, 8.0, 15.0]))
+            at += int(RATE_HZ * pace)
+            if at >= samples:
+                break
+    return _fit(_within_peak(part_T), samples)
+
+
+def _air(arrangement: Arrangement, samples: int) -> Array:
+    """Play ambiences, basses and guitars one after another."""
+    part_T = arrangement.deal("airs")
+    while len(part_T) < samples:
+        part_T = np.concatenate([part_T, np.zeros(RATE_HZ // 4, np.float32), arrangement.deal("airs")])
+    return _fit(part_T, samples)
+
+
+def _layers(arrangement: Arrangement, samples: int) -> Array:
+    under = _air if arrangement.random.random() < 0.6 else _hits
+    mix_T = _loop(arrangement, samples) * _amplitude(-arrangement.random.choice([0.0, 4.0])) + under(
+        arrangement, samples
+    ) * _amplitude(-arrangement.random.choice([2.0, 6.0]))
+    return _within_peak(mix_T)
+
+
+def _scene(arrangement: Arrangement, kind: str, samples: int) -> Array:
+    if kind == "silence":
+        return np.zeros(samples, np.float32)
+    if kind == "swell":
+        ramp_T = 10 ** (np.linspace(-30.0, 0.0, samples, dtype=np.float32) / 20)
+        return _loop(arrangement, samples) * ramp_T
+    make = {"loop": _loop, "hits": _hits, "air": _air, "layers": _layers}[kind]
+    gain_db = max(next(arrangement.gains_db), -12.0) if kind == "hits" else next(arrangement.gains_db)
+    return make(arrangement, samples) * _amplitude(gain_db)
+
+
+def _arrangement(random: np.random.Generator, loops: list[str], hits: list[str], airs: list[str]) -> Arrangement:
+    def deck(names: list[str]) -> Iterator[str]:
+        while True:
+            yield from random.permutation(names).tolist()
+
+    decks = {"loops": deck(loops), "hits": deck(hits), "airs": deck(airs)}
+    return Arrangement(random, decks, read_recording, cycle(random.permutation(GAINS_DB).tolist()))
+
+
+def _fill(arrangement: Arrangement, samples: int) -> Array:
+    """Lay scenes in a row until `samples` are full."""
+    parts, filled = [], 0
+    for kind in cycle(KINDS):
+        seconds = arrangement.random.uniform(2.0, 3.5) if kind == "silence" else arrangement.random.uniform(4.0, 8.5)
+        part_T = _scene(arrangement, kind, min(int(seconds * RATE_HZ), samples - filled))
+        parts.append(part_T)
+        filled += len(part_T)
+        if filled == samples:
+            return np.concatenate(parts)
+    raise AssertionError("cycle never ends")
+
+
+def arrange(seconds: float, seed: int = 7) -> tuple[Array, list[str]]:
+    """Return a training track `[T]` at RATE_HZ and one line a part that names its recordings."""
+    random = np.random.default_rng(seed)
+    samples = int(seconds * RATE_HZ)
+    early = _arrangement(random, LOOPS, HITS, AIRS)
+    # New recordings count twice, so that about half of the validation part is new and half is known.
+    late = _arrangement(random, LOOPS[:5] + LATE_LOOPS * 2, HITS[::3] + LATE_HITS * 2, AIRS[::3] + LATE_AIRS * 2)
+    first_T = _fill(early, int(samples * LATE_FROM))
+    last_T = _fill(late, samples - len(first_T))
+    lines = [f"first {LATE_FROM:.0%}: {' '.join(sorted(early.used))}", f"then: {' '.join(sorted(late.used))}"]
+    return np.concatenate([first_T, last_T]), lines
+
+
+def held_out(seed: int = 7) -> tuple[Array, list[str]]:
+    """Return 20 s of recordings that no clip uses: a groove, quieter, silence, single hits, a second groove."""
+    random = np.random.default_rng(seed)
+    arrangement = _arrangement(random, HELD_OUT_LOOPS, HELD_OUT_HITS, HELD_OUT_HITS)
+    groove_T, second_T = (read_recording(name) for name in HELD_OUT_LOOPS)
+    whole = 20 * RATE_HZ
+    track_T = np.concatenate(
+        [
+            _fit(groove_T, 5 * RATE_HZ),
+            _fit(groove_T[5 * RATE_HZ :], 3 * RATE_HZ) * _amplitude(-12.0),
+            np.zeros(2 * RATE_HZ, np.float32),
+            _hits(arrangement, 5 * RATE_HZ),
+            _fit(np.tile(second_T, 4), 5 * RATE_HZ),
+        ]
+    )
+    return track_T[:whole], [f"held out: {' '.join(HELD_OUT_LOOPS + sorted(arrangement.used))}"]
