@@ -1,0 +1,74 @@
+"""Measure how well a video moves with its sound.
+
+    python -m training.evaluate_synchrony GENERATED.mp4 [--ceiling TRUE.mp4] [--json FILE]
+
+Prints the correlation of loudness and motion, and its floor: the same with shifted sound. --ceiling measures the true scene
+played by the same sound, which is as good as a model can get.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import TrainingError, run_main
+from training.data.video import ClipFormat, picture_rate, read_pictures, read_sound
+from training.metrics.synchrony import LoudnessScale, Synchrony, loudness, motion, synchrony
+
+SOUND_RATE_HZ = 16000
+PICTURE_SIZE = 128  # motion is a mean over the picture: small pictures tell as much
+
+
+def measure_file(path: Path, fps: int | None = None, scale: LoudnessScale = "db") -> Synchrony:
+    """Measure a video with sound, at its own rate unless `fps` is given. Raises TrainingError when it cannot be read."""
+    fps = fps or max(1, round(picture_rate(path)))
+    clip_format = ClipFormat(fps=fps, image_size=PICTURE_SIZE, sample_rate_hz=SOUND_RATE_HZ)
+    sound_S = read_sound(path, SOUND_RATE_HZ)
+    moved_N = motion(np.stack(list(read_pictures(path, clip_format))))
+    return synchrony(loudness(sound_S, len(moved_N), SOUND_RATE_HZ / fps, scale), moved_N)
+
+
+def table(rows: dict[str, Synchrony]) -> str:
+    """Return the measurements as a text table."""
+    lines = [f"{'':24} {'correlation':>11} {'lag':>4} {'floor':>14} {'above':>6} {'frames':>7}"]
+    for name, found in rows.items():
+        floor = f"{found.floor_mean:.2f} ± {found.floor_deviation:.2f}"
+        lines.append(
+            f"{name[-24:]:24} {found.correlation:11.3f} {found.lag_frames:4d} {floor:>14} {found.above_floor:5.1f}σ {found.frames:7d}"
+        )
+    return "\n".join(lines)
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate_synchrony",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("video", type=Path, metavar="GENERATED.mp4")
+    parser.add_argument("--ceiling", type=Path, metavar="TRUE.mp4", help="the true scene played by the same sound")
+    parser.add_argument("--fps", type=int, metavar="N", help="sample pictures so often; default the file's own rate")
+    parser.add_argument("--scale", choices=("db", "linear"), default="db", help="of loudness; default db")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there as well")
+    arguments = parser.parse_args(words)
+    files = {"video": arguments.video} | ({"ceiling": arguments.ceiling} if arguments.ceiling else {})
+    found = {role: measure_file(file, arguments.fps, arguments.scale) for role, file in files.items()}
+    print(table({files[role].name: measured for role, measured in found.items()}))
+    if arguments.json:
+        record = {
+            role: {"file": str(files[role]), "above_floor": measured.above_floor, **dataclasses.asdict(measured)}
+            for role, measured in found.items()
+        }
+        try:
+            arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+        except OSError as error:
+            raise TrainingError(f"Cannot write {arguments.json}: {error.strerror}.") from error
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)
