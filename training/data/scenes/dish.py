@@ -127,6 +127,7 @@ def band_force(sound_T: Array, rate_hz: int, bands: tuple[Band, ...] = BANDS) ->
 
     Only energies count, and only past ones: a causal band filter, its power in 5 ms, a 60 ms release, decibels.
     """
+    assert rate_hz >= 16_000, f"sound at {rate_hz} Hz does not hold the highest band; resample it"
     frames = len(sound_T) * FRAMES_PER_S // rate_hz
     ends_S = np.arange(frames * SUBSTEPS + 1) * rate_hz // (FRAMES_PER_S * SUBSTEPS)
     power_SB = np.empty((frames * SUBSTEPS, len(bands)))
