@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -70,11 +71,20 @@ class PulseServer:
                 process.send_signal(number)
                 process.wait(START_WITHIN_S)
 
+    def send_signal(self, number: int) -> None:
+        """Send the daemon a signal, e.g. SIGSTOP and SIGCONT for a machine that hangs for a while."""
+        assert self._daemon
+        self._daemon.send_signal(number)
+
     def player(self) -> subprocess.Popen[bytes]:
         """Return a process that plays what is written to its stdin: float32, mono, 48 kHz."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self._player(20), env=self.environment, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
+        assert process.stdin
+        # A pipe of the usual 64 KiB would hold a third of a second of sound back.
+        fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, 4096)
+        return process
 
     @staticmethod
     def _player(latency_ms: int, *options: str) -> list[str]:
