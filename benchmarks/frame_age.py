@@ -1,0 +1,124 @@
+"""How old sound is when its picture is handed on, hour after hour.
+
+    python -m benchmarks.frame_age MODEL.onnx --source mic --seconds 600
+
+Plays a live source without sinks and reports, for each tenth of the time: p50, p95, p99 and max of the frame age, hops skipped,
+memory held; and for the whole show the difference between the sound heard and the clock in samples, which shows drift. What the
+age leaves out is the way of the sound before it is captured, and of the picture after it is handed on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.record import append_record, print_table
+from engine.backends.ladder import AUTO, backend_names, open_backend
+from engine.clock import WallClock
+from engine.errors import run_main
+from engine.frame import Frame, ShowFormat
+from engine.loop import play
+from engine.session import Session
+from engine.sources.registry import open_source
+from engine.stats import Durations, Stats
+
+SLICES = 10
+
+
+class AgeSink:
+    """Measures frames in slices of the show."""
+
+    name = "age"
+    lost_frames = 0
+
+    def __init__(self, seconds: float, rate_hz: int) -> None:
+        self._slice_s = seconds / SLICES
+        self._rate_hz = rate_hz
+        self._clock = WallClock()
+        self._process = psutil.Process()
+        self.ages = [Durations() for _ in range(SLICES)]
+        self.skipped_hops = [0] * SLICES
+        self.memory_mib = [0.0] * SLICES
+        self.drift_samples = [0.0] * SLICES
+        self._first: Frame | None = None
+
+    def open(self, show: ShowFormat) -> None:
+        """Nothing to prepare."""
+
+    def show(self, frame: Frame) -> None:
+        assert frame.captured_s is not None, "only live sources have an age"
+        self._first = self._first or frame
+        assert self._first.captured_s is not None
+        position = min(int(frame.time_s / self._slice_s), SLICES - 1)
+        self.ages[position].add(self._clock.now_s() - frame.captured_s)
+        self.skipped_hops[position] += frame.skipped_hops
+        self.memory_mib[position] = self._process.memory_info().rss / 2**20
+        passed_s = frame.captured_s - self._first.captured_s
+        self.drift_samples[position] = (frame.time_s - self._first.time_s - passed_s) * self._rate_hz
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class DefaultControls:
+    """Every control at its default."""
+
+    def snapshot(self) -> dict[str, float | int | bool]:
+        return {}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure how old sound is when its picture is handed on.")
+    parser.add_argument("model", help="model file (.onnx)")
+    parser.add_argument("--source", default="mic", help="live source (default mic)")
+    parser.add_argument("--seconds", type=float, default=600.0, help="length of the show (default 600)")
+    parser.add_argument("--backend", default=AUTO, choices=backend_names())
+    arguments = parser.parse_args()
+    backend = open_backend(arguments.model, arguments.backend)
+    source = open_source(arguments.source, live=True, repeat=True)
+    sink, stats = AgeSink(arguments.seconds, backend.card.sample_rate_hz), Stats()
+    play(
+        source,
+        Session(backend),
+        [sink],
+        controls_box=DefaultControls(),
+        clock=WallClock(),
+        stats=stats,
+        stop=threading.Event(),
+        seconds=arguments.seconds,
+    )
+    figures = report(sink, stats, arguments.seconds)
+    append_record(
+        "frame_age", {"source": source.name, **figures}, backend=backend.description, model=Path(arguments.model).name
+    )
+    return 0
+
+
+def report(sink: AgeSink, stats: Stats, seconds: float) -> dict[str, Any]:
+    """Print the table and return its figures for the record."""
+    rows: list[list[object]] = []
+    slices: list[dict[str, float]] = []
+    for position, ages in enumerate(sink.ages):
+        figures = {
+            **ages.summary(),
+            "skipped_hops": float(sink.skipped_hops[position]),
+            "memory_mib": round(sink.memory_mib[position], 1),
+            "drift_samples": round(sink.drift_samples[position], 1),
+        }
+        slices.append(figures)
+        columns = ("p50_ms", "p95_ms", "p99_ms", "max_ms", "skipped_hops", "memory_mib", "drift_samples")
+        rows.append([f"{(position + 1) * seconds / SLICES:.0f}", *(figures[name] for name in columns)])
+    print_table(["until s", "p50 ms", "p95 ms", "p99 ms", "max ms", "skipped", "MiB", "drift samples"], rows)
+    growth_mib = sink.memory_mib[-1] - sink.memory_mib[0]
+    print(
+        f"memory growth after the first slice: {growth_mib:.1f} MiB; resampler delay {1e3 * stats.resampler_delay_s:.1f} ms"
+    )
+    return {"seconds": seconds, "slices": slices, "memory_growth_mib": round(growth_mib, 2), "stats": stats.summary()}
+
+
+if __name__ == "__main__":
+    run_main(main)

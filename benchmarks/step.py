@@ -1,0 +1,65 @@
+"""How long one step takes.
+
+    python -m benchmarks.step MODEL.onnx
+
+For 1 and 2 threads: steps one after another (p50, p95, p99 and max in milliseconds), then steps at the model's own frame rate, as
+in a show, with the share of one core that they take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from benchmarks.record import append_record, print_table
+from engine.backends.ladder import AUTO, backend_names, open_backend
+from engine.clock import WallClock
+from engine.errors import run_main
+from engine.session import Session
+from engine.sources.demo import demo_sound
+from engine.stats import Durations
+
+WARM_UP_STEPS = 10
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure one step of a model file.")
+    parser.add_argument("model", help="model file (.onnx)")
+    parser.add_argument("--backend", default=AUTO, choices=backend_names())
+    parser.add_argument("--steps", type=int, default=200, help="steps of each measurement (default 200)")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts to try (default 1 2)")
+    arguments = parser.parse_args()
+    rows: list[list[object]] = []
+    for threads in arguments.threads:
+        backend = open_backend(arguments.model, arguments.backend, threads)
+        for paced in (False, True):
+            figures = measure(Session(backend), arguments.steps, paced)
+            shown = [figures[key] for key in ("p50_ms", "p95_ms", "p99_ms", "max_ms", "cpu_percent")]
+            rows.append([backend.description, "paced" if paced else "in a row", *shown])
+            append_record("step", {"threads": threads, **figures}, backend=backend.name, model=backend.card.name)
+    print_table(["backend", "steps", "p50 ms", "p95 ms", "p99 ms", "max ms", "CPU % of a core"], rows)
+    return 0
+
+
+def measure(session: Session, steps: int, paced: bool) -> dict[str, Any]:
+    """Step through the demonstration sound `steps` times and return durations and CPU use."""
+    clock, card, durations = WallClock(), session.card, Durations()
+    sound_T = demo_sound().mean(axis=1)
+    room = len(sound_T) - card.window_samples
+    for index in range(WARM_UP_STEPS):
+        session.step(sound_T[: card.window_samples], {}, index)
+    start_s, cpu_start_s = clock.now_s(), time.process_time()
+    for index in range(steps):
+        if paced:
+            clock.sleep(max(0.0, start_s + index * card.hop_s - clock.now_s()))
+        begin = index * card.hop_samples % room
+        began_s = clock.now_s()
+        session.step(sound_T[begin : begin + card.window_samples], {}, index)
+        durations.add(clock.now_s() - began_s)
+    cpu_s, wall_s = time.process_time() - cpu_start_s, clock.now_s() - start_s
+    return {"paced": paced, "fps": steps / wall_s, "cpu_percent": 100.0 * cpu_s / wall_s, **durations.summary()}
+
+
+if __name__ == "__main__":
+    run_main(main)
