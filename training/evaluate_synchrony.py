@@ -34,11 +34,11 @@ def measure_file(path: Path, fps: int | None = None, scale: LoudnessScale = "db"
 
 def table(rows: dict[str, Synchrony]) -> str:
     """Return the measurements as a text table."""
-    lines = [f"{'':24} {'correlation':>11} {'lag':>4} {'floor':>14} {'above':>6} {'frames':>7}"]
+    lines = [f"{'':32} {'correlation':>11} {'lag':>4} {'floor':>14} {'above':>6} {'frames':>7}"]
     for name, found in rows.items():
         floor = f"{found.floor_mean:.2f} ± {found.floor_deviation:.2f}"
         lines.append(
-            f"{name[-24:]:24} {found.correlation:11.3f} {found.lag_frames:4d} {floor:>14} {found.above_floor:5.1f}σ {found.frames:7d}"
+            f"{name[:32]:32} {found.correlation:11.3f} {found.lag_frames:4d} {floor:>14} {found.above_floor:5.1f}σ {found.frames:7d}"
         )
     return "\n".join(lines)
 
@@ -57,7 +57,7 @@ def main(words: list[str] | None = None) -> int:
     arguments = parser.parse_args(words)
     files = {"video": arguments.video} | ({"ceiling": arguments.ceiling} if arguments.ceiling else {})
     found = {role: measure_file(file, arguments.fps, arguments.scale) for role, file in files.items()}
-    print(table({files[role].name: measured for role, measured in found.items()}))
+    print(table({f"{role} {files[role].name}": measured for role, measured in found.items()}))
     if arguments.json:
         record = {
             role: {"file": str(files[role]), "above_floor": measured.above_floor, **dataclasses.asdict(measured)}

@@ -6,6 +6,7 @@ frames. The picture may answer late, so the best of a few lags counts, for the t
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,7 +64,7 @@ def loudness(
 def motion(frames_NHWC: NDArray[np.uint8]) -> Series:
     """Return the mean absolute difference [N] of each frame from the one before, in bytes; 0 for the first."""
     moved = [0.0]
-    for before, after in zip(frames_NHWC[:-1], frames_NHWC[1:], strict=True):
+    for before, after in itertools.pairwise(frames_NHWC):
         moved.append(float(np.abs(after.astype(np.int16) - before).mean()))
     return np.array(moved)
 

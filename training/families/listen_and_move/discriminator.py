@@ -97,7 +97,7 @@ class _Residual(nn.Module):
     def __init__(self, dimensions: int, inputs: int, outputs: int, norm: str) -> None:
         super().__init__()
         # The last activation of the plain block comes after the sum.
-        self.block = _Plain(dimensions, inputs, outputs, norm)[:-1]
+        self.block = nn.Sequential(*list(_Plain(dimensions, inputs, outputs, norm))[:-1])
         self.skip = _convolution(dimensions, inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
