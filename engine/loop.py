@@ -66,10 +66,10 @@ def play(
     stats.resampler_delay_s = hearing.resampler_delay_s
     run = _Run(source, session, list(sinks), hearing, controls_box, clock, stats, stop, seconds, Notices(notify))
     with ExitStack() as closing:
+        closing.callback(source.close)
         for output in [*sinks, *([presenter] if presenter else [])]:
             closing.callback(_close, output, stats)
             output.open(_show_format(source, session))
-        closing.callback(source.close)
         source.start()
         if presenter and source.live:
             _play_beside(run, presenter)
@@ -98,17 +98,29 @@ def _play_beside(run: _Run, presenter: Presenter) -> None:
     """Run the loop in its own thread and the presenter in this one, until either ends."""
     newest = _Newest()
     with ThreadPoolExecutor(1, thread_name_prefix="step") as executor:
-        future: Future[None] = executor.submit(run.play, newest.put, None)
+        future = executor.submit(run.play, newest.put, None)
         try:
-            while not future.done() and presenter.poll():
-                frame = newest.take(PRESENTER_WAIT_S)
-                if frame is not None:
-                    presenter.show(frame)
-                    run.count_shown(frame)
+            _present_newest(run, presenter, newest, future)
         finally:
             run.stop.set()
             run.stats.lost_frames[presenter.name] = newest.replaced_frames
     future.result()
+
+
+def _present_newest(run: _Run, presenter: Presenter, newest: _Newest, future: Future[None]) -> None:
+    """Show frames until the loop ends or the presenter is closed; without one that failed, go on while there are sinks."""
+    try:
+        while not future.done() and presenter.poll():
+            frame = newest.take(PRESENTER_WAIT_S)
+            if frame is not None:
+                presenter.show(frame)
+                run.count_shown(frame)
+    except SinkError as error:
+        if not run.sinks:
+            raise
+        run.notices.tell(f"{error} The show goes on without {presenter.name}.")
+        presenter.close()
+        future.result()
 
 
 class _Newest:
@@ -234,5 +246,5 @@ class _Run:
         age_s = None if frame.captured_s is None else given_s - frame.captured_s
         self.stats.add_frame(frame.skipped_hops, age_s, {**frame.stage_s, "finish": now_s - given_s})
         if frame.skipped_hops:
-            line = "Overload: {count} hops were skipped to keep up with the sound."
+            line = "{count} hops of sound were skipped, with their pictures, to keep up."
             self.notices.tell_sparsely("overload", line, now_s, frame.skipped_hops)

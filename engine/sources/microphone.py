@@ -22,7 +22,7 @@ from engine.sources.watchdog import Watchdog
 BLOCK_SAMPLES = 256
 RING_S = 4.0
 POLL_S = 0.001
-STALLED_POLL_S = 0.005
+SILENT_POLL_S = 0.005
 REOPEN_EVERY_S = 1.0
 CLOSE_WITHIN_S = 2.0
 # Beyond this the driver's time of capture is nonsense, as JACK's are.
@@ -88,10 +88,10 @@ class Microphone:
     def wait(self, timeout_s: float) -> None:
         """Look every millisecond: any way of being woken by the callback would be a lock that the callback could wait for."""
         until_s = self._clock.now_s() + timeout_s
-        while not self._ring.waiting_blocks and not self._watchdog.stalled and self._clock.now_s() < until_s:
+        while not self._ring.waiting_blocks and not self._watchdog.stands_in and self._clock.now_s() < until_s:
             self._clock.sleep(POLL_S)
-        if self._watchdog.stalled:
-            self._clock.sleep(STALLED_POLL_S)
+        if self._watchdog.stands_in:
+            self._clock.sleep(SILENT_POLL_S)
 
     def notices(self) -> list[str]:
         notices, self._notices = self._notices, []

@@ -18,6 +18,7 @@ BURST_RATE = 1.5
 
 
 class _Mode(enum.Enum):
+    STARTING = enum.auto()
     FLOWING = enum.auto()
     STALLED = enum.auto()
     DRAINING = enum.auto()
@@ -38,7 +39,7 @@ class Watchdog:
 
     def __init__(self, rate_hz: int, started_s: float) -> None:
         self._rate_hz = rate_hz
-        self._mode = _Mode.FLOWING
+        self._mode = _Mode.STARTING
         self._last_arrival_s = started_s
         self._filled_until_s = started_s
         self._drain_since_s = started_s
@@ -51,11 +52,19 @@ class Watchdog:
     @property
     def stalled(self) -> bool:
         """True from the moment sound stays away until fresh sound flows again."""
+        return self._mode in (_Mode.STALLED, _Mode.DRAINING)
+
+    @property
+    def stands_in(self) -> bool:
+        """True while silence is handed on: when stalled, and from the start until the first block."""
         return self._mode is not _Mode.FLOWING
 
     def admit(self, samples: int, arrived_s: float) -> Admission:
         """Judge the next block, which arrived at `arrived_s`; blocks are given in order."""
         gap_s, self._last_arrival_s = arrived_s - self._last_arrival_s, arrived_s
+        if self._mode is _Mode.STARTING:
+            self._mode = _Mode.FLOWING
+            return Admission(self._fill(arrived_s - samples / self._rate_hz), True)
         if self._mode is _Mode.FLOWING and gap_s > STALL_S:
             self._stall(arrived_s - gap_s)
         if self._mode is _Mode.FLOWING:
@@ -80,7 +89,7 @@ class Watchdog:
             if self._mode is _Mode.FLOWING:
                 self._stall(self._last_arrival_s)
             self._mode = _Mode.STALLED
-        return self._fill(now_s) if self.stalled else 0
+        return self._fill(now_s) if self.stands_in else 0
 
     def _stall(self, silent_since_s: float) -> None:
         self._mode = _Mode.STALLED

@@ -187,3 +187,39 @@ def test_the_pictures_follow_the_sound(probe_file: Path) -> None:
 def test_the_first_window_is_mostly_silence(probe_file: Path) -> None:
     assert CARD.window_samples > CARD.hop_samples
     assert show_sound(probe_file, song(0.05), clock=WallClock())[0].index == 0
+
+
+def test_a_failing_presenter_is_dropped_while_there_are_sinks(probe_file: Path) -> None:
+    class FailingPresenter(CollectingPresenter):
+        def poll(self) -> bool:
+            if len(self.frames) == 2:
+                raise SinkError("window: the display is gone.")
+            return True
+
+    presenter, sink, lines = FailingPresenter(until=0), CollectingSink(), []
+    source = PacedSource(song(), WallClock())
+    show_sound(probe_file, source, clock=WallClock(), presenter=presenter, sinks=[sink], notify=lines.append)
+    assert sink.frames[-1].index > presenter.frames[-1].index + 5
+    assert presenter.closed
+    assert lines[0] == "window: the display is gone. The show goes on without window."
+    with pytest.raises(SinkError, match="display is gone"):
+        source = PacedSource(song(), WallClock())
+        show_sound(probe_file, source, clock=WallClock(), presenter=FailingPresenter(until=0), sinks=[])
+
+
+def test_what_cannot_open_leaves_nothing_open(probe_file: Path) -> None:
+    class Closing(SampleSource):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    class Unwritable(CollectingSink):
+        def open(self, show: object) -> None:
+            raise SinkError("show.mp4 cannot be written.")
+
+    source, before = Closing("song", varied_sound(1.0, RATE_HZ), RATE_HZ), CollectingSink()
+    with pytest.raises(SinkError, match="cannot be written"):
+        show_sound(probe_file, source, clock=WallClock(), sinks=[before, Unwritable()])
+    assert source.closed
+    assert before.closed

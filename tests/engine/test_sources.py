@@ -344,7 +344,14 @@ def test_a_stall_that_nobody_watched_is_noticed_by_its_gap() -> None:
     assert device.heard + device.silent == pytest.approx(device.now_s * 48000, abs=1000)
 
 
-def test_a_device_that_never_begins_is_silence() -> None:
+def test_until_a_device_begins_there_is_silence_from_the_first_moment() -> None:
+    device = Device()
+    device.stall(0.5)
+    assert device.silent == pytest.approx(24000, abs=1)
+    assert not device.watchdog.stalled
+    device.play(1.0)
+    assert device.heard == 48000
     device = Device()
     device.stall(10.0)
     assert device.silent == pytest.approx(480000, abs=1)
+    assert device.watchdog.stalled
