@@ -202,8 +202,8 @@ def test_a_failing_presenter_is_dropped_while_there_are_sinks(probe_file: Path) 
     assert sink.frames[-1].index > presenter.frames[-1].index + 5
     assert presenter.closed
     assert lines[0] == "window: the display is gone. The show goes on without window."
+    source = PacedSource(song(), WallClock())
     with pytest.raises(SinkError, match="display is gone"):
-        source = PacedSource(song(), WallClock())
         show_sound(probe_file, source, clock=WallClock(), presenter=FailingPresenter(until=0), sinks=[])
 
 
