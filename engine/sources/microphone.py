@@ -37,7 +37,8 @@ class Microphone:
     def __init__(self, name: str | None, clock: Clock) -> None:
         """Find the device. Raises SourceError."""
         device = find_input(name)
-        self._wanted_name = name
+        # By this name it is looked for when it was lost: a show must not go on with another microphone.
+        self._device_name = device.name
         self._clock = clock
         self.name = f"mic: {device.name}"
         self.rate_hz = choose_rate_hz(device)
@@ -52,6 +53,8 @@ class Microphone:
         self._notices: list[str] = []
         self._told_stalled = False
         self._told_dropped = 0
+        self._overflows = 0
+        self._told_overflows = 0
 
     @property
     def dropped_samples(self) -> int:
@@ -124,31 +127,44 @@ class Microphone:
     def _take(self, sound_TC: NDArray[np.float32], samples: int, times: Any, status: Any) -> None:
         """The audio callback: copy and leave."""
         now_s = self._clock.now_s()
+        if status and status.input_overflow:
+            self._overflows += 1
         # PortAudio stamps the first sample, on a clock of its own.
         age_s = times.currentTime - times.inputBufferAdcTime - samples / self.rate_hz
         self._ring.write(sound_TC, now_s, now_s - age_s if 0.0 < age_s < _OLDEST_BLOCK_S else now_s)
 
     def _look_after(self) -> None:
-        """Notice a stall, its end, lost sound and a lost device; begin to reopen the latter."""
-        watchdog = self._watchdog
+        """Notice a stall and its end, lost sound, and a lost device, which it begins to reopen."""
+        self._notice_stall()
+        self._notice_losses()
+        if self._stream_ended.is_set() and not self._closing.is_set():
+            self._stream_ended.clear()
+            self._notices.append(f"{self.name} was lost; it is opened again as soon as it returns.")
+            self._reopening = threading.Thread(target=self._reopen, name="reopen", daemon=True)
+            self._reopening.start()
+
+    def _notice_stall(self) -> None:
+        watchdog, stream = self._watchdog, self._stream
         if watchdog.stalled != self._told_stalled:
             self._told_stalled = watchdog.stalled
-            if watchdog.stalled and self._stream is not None and not self._stream.active:
+            if watchdog.stalled and stream is not None and not stream.active:
                 self._stream_ended.set()
             self._notices.append(
                 f"{self.name} gives no sound; silence is played until it returns."
                 if watchdog.stalled
                 else f"{self.name} is back; {watchdog.stale_samples / self.rate_hz:.1f} s of sound came too late so far."
             )
+
+    def _notice_losses(self) -> None:
         if self._ring.dropped_samples != self._told_dropped:
             lost_s = (self._ring.dropped_samples - self._told_dropped) / self.rate_hz
             self._told_dropped = self._ring.dropped_samples
             self._notices.append(f"{self.name}: {lost_s:.2f} s of sound were lost; the steps could not keep up.")
-        if self._stream_ended.is_set() and not self._closing.is_set():
-            self._stream_ended.clear()
-            self._notices.append(f"{self.name} was lost; it is opened again as soon as it returns.")
-            self._reopening = threading.Thread(target=self._reopen, name="reopen", daemon=True)
-            self._reopening.start()
+        if self._overflows != self._told_overflows:
+            self._told_overflows = self._overflows
+            self._notices.append(
+                f"{self.name}: the system lost sound before it came here ({self._overflows} times so far)."
+            )
 
     def _reopen(self) -> None:
         stream, self._stream = self._stream, None
@@ -157,7 +173,7 @@ class Microphone:
         while not self._closing.wait(REOPEN_EVERY_S):
             try:
                 restart_portaudio()
-                self._device_index = find_input(self._wanted_name).index
+                self._device_index = find_input(self._device_name).index
                 self._stream = self._open()
             except (SourceError, sounddevice.PortAudioError, ValueError):
                 continue

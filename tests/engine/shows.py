@@ -14,7 +14,7 @@ from engine.backends.onnx_cpu import open_model
 from engine.clock import Clock
 from engine.errors import SinkError
 from engine.frame import Frame, ShowFormat
-from engine.loop import play
+from engine.loop import ControlsBox, play
 from engine.session import Session
 from engine.sources.source import Source
 from engine.stats import Stats
@@ -92,7 +92,7 @@ def show_sound(
     *,
     clock: Clock,
     sinks: Sequence[CollectingSink] | None = None,
-    controls: StandingControls | None = None,
+    controls: ControlsBox | None = None,
     presenter: CollectingPresenter | None = None,
     stats: Stats | None = None,
     stop: threading.Event | None = None,

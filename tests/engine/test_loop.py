@@ -12,6 +12,7 @@ from engine.backends.onnx_cpu import open_model
 from engine.clock import WallClock
 from engine.errors import BackendError, SinkError
 from engine.frame import Frame
+from engine.parameters import ControlBox, parameters_for
 from engine.sources.paced import PacedSource
 from engine.sources.samples import SampleSource
 from engine.stats import Stats
@@ -99,6 +100,22 @@ def test_controls_are_read_once_a_step(probe_file: Path) -> None:
     levels = [float(frame.features_F[0]) for frame in frames]
     assert not any(levels[:10])
     assert all(levels[10:])
+
+
+def test_the_control_box_of_the_remotes_drives_the_show(probe_file: Path) -> None:
+    box = ControlBox(parameters_for(CARD), {"gain": 0.0})
+
+    def turn(frame: Frame) -> None:
+        if frame.index == 4:
+            box.set("gain", 2.0)
+        elif frame.index == 9:
+            box.set("freeze", True)
+
+    sink = CollectingSink(on_frame=turn)
+    frames = show_sound(probe_file, song(), clock=WallClock(), sinks=[sink], controls=box)
+    assert not any(float(frame.features_F[0]) for frame in frames[:5])
+    assert all(float(frame.features_F[0]) for frame in frames[5:])
+    assert all(np.array_equal(frame.image_HWC, frames[9].image_HWC) for frame in frames[10:])
 
 
 def test_a_failing_sink_is_dropped_live_and_ends_an_offline_show(probe_file: Path) -> None:
