@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from engine.errors import TrainingError
-from tests.training.clips import moving_clip
+from tests.training.clips import RATE_HZ, moving_clip, numbered_frames, numbers_of
 from training.checkpoint import checkpoint_folders, load_generator, read_checkpoint
 from training.config import IntervalConfig, OptimiserConfig, TrainConfig
 from training.data.cache import load_clip
-from training.data.video import Clip
+from training.data.video import Clip, ClipFormat, read_pictures, read_sound
 from training.data.windows import WindowTiming, pictures, sound_windows
 from training.families.listen_and_move.config import ListenAndMoveConfig
 from training.families.listen_and_move.discriminator import DiscriminatorConfig
@@ -21,8 +21,9 @@ from training.front_end import FrontEndConfig
 from training.loop import Trainer, choose_device
 from training.losses import LossConfig
 from training.run_state import follow
+from training.samples import contact_sheet, write_video
 from training.streaming import ModelConfig
-from training.validation import mean_frame
+from training.validation import mean_frame, validate
 
 GENERATOR = ListenAndMoveConfig(
     channels_base=32, channels_min=8, motion_layers=2, initialisation="he", place_levels=1, canvas=True
@@ -210,3 +211,44 @@ def test_cuda_that_is_absent_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(TrainingError, match="no CUDA device"):
         choose_device("cuda")
     assert choose_device("auto").type == "cpu"
+
+
+def test_a_sample_video_holds_the_pictures_in_time_with_the_sound(tmp_path: Path) -> None:
+    sound = np.zeros(RATE_HZ, np.float32)
+    sound[8000:8040] = 0.8
+    write_video(tmp_path / "sample.mp4", numbered_frames(20), sound, 20, RATE_HZ)
+    read = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
+    assert numbers_of(np.stack(list(read_pictures(tmp_path / "sample.mp4", read)))) == list(range(20))
+    assert abs(int(np.abs(read_sound(tmp_path / "sample.mp4", RATE_HZ)).argmax()) - 8020) < 40
+    (tmp_path / "taken.mp4").mkdir()
+    with pytest.raises(TrainingError, match="Cannot write"):
+        write_video(tmp_path / "taken.mp4", numbered_frames(2), sound, 20, RATE_HZ)
+
+
+def test_a_contact_sheet_shows_real_above_generated() -> None:
+    real, fake = numbered_frames(20, 4, 4), np.zeros((20, 4, 4, 3), np.uint8)
+    sheet = contact_sheet(real, fake, columns=5)
+    assert sheet.shape == (8, 20, 3)
+    assert [int(sheet[0, 4 * column, 0]) for column in (0, 4)] == [int(real[0].max()), int(real[19].max())]
+    assert not sheet[4:].any()
+
+
+def test_validation_knows_a_perfect_model_and_a_still_one(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(config(PLAIN), clip, tmp_path)
+    fold, mean_CHW, model = trainer.validation_fold, trainer.mean_CHW, trainer.average
+    place = [fold.first]
+
+    def perfect(audio: torch.Tensor, noise: object, state: object) -> tuple[torch.Tensor, None, object]:
+        place[0] += audio.shape[1]
+        return pictures(clip, place[0] - audio.shape[1], audio.shape[1])[None], None, state
+
+    monkeypatch.setattr(model, "clip", perfect)
+    found = validate(model, clip, fold, mean_CHW, steps=5)
+    assert (found.l1, found.motion_l1, found.motion_share) == (0.0, 0.0, 1.0)
+    assert np.array_equal(found.generated_NHWC, clip.frames_NHWC[fold.first : fold.end])
+    monkeypatch.setattr(model, "clip", lambda audio, *_: (mean_CHW.expand(1, audio.shape[1], -1, -1, -1), None, {}))
+    still = validate(model, clip, fold, mean_CHW, steps=5)
+    assert still.l1 == pytest.approx(still.mean_frame_l1)
+    assert still.motion_share == 0.0
