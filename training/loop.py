@@ -62,6 +62,7 @@ class Trainer:
         self.timing = WindowTiming.of(self.model)
         self.iteration, self.elapsed_before_s, self.started_s = 0, 0.0, time.monotonic()
         self.last_checkpoint: Path | None = None
+        self.validated: tuple[int, Validation] | None = None
         self.stop_requested = False
         """Set from outside (Ctrl-C) to finish the iteration, write a checkpoint and leave."""
         if resume is not None:
@@ -120,6 +121,8 @@ class Trainer:
         losses = [weight * loss for weight, loss in weighted.values() if weight > 0]
         if losses:
             torch.stack(losses).sum().backward()
+            if self.config.optimiser.gradient_limit > 0:
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimiser.gradient_limit)
             self.optimiser.step()
         self.iteration += 1
         follow(self.average, self.model, self.config.optimiser.ema_decay, self.iteration)
@@ -174,8 +177,11 @@ class Trainer:
         self.adversary.set_learning_rate(share * optimiser.lr_discriminator)
 
     def _sample(self, journal: Journal) -> Validation:
+        if self.validated is not None and self.validated[0] == self.iteration:
+            return self.validated[1]
         found = validate(self.average, self.clip, self.validation_fold, self.mean_CHW, self.config.sequence_frames)
         journal.sample(self.iteration, self.elapsed_s, found, self.clip, self.validation_fold)
+        self.validated = (self.iteration, found)
         return found
 
     def _diverged(self, terms: dict[str, Tensor]) -> str:
