@@ -199,6 +199,7 @@ def _build(kind: type, values: Any) -> Any:
             f"the model card holds {values!r} where a {kind.__name__} belongs; export the model again."
         )
     fields = {field.name: field for field in dataclasses.fields(kind)}
+    values = cast(dict[str, Any], values)
     for key in values:
         if key not in fields:
             raise ModelFileError(
@@ -220,7 +221,7 @@ def _build_value(key: str, annotation: str, value: Any) -> Any:
             raise ModelFileError(f"the model card's '{key}' is {value!r}; a list was expected. Export the model again.")
         return tuple(_build(_NESTED[key], item) for item in cast(list[Any], value))
     if annotation.startswith("tuple[int"):
-        items: list[Any] = value if isinstance(value, list) else [None]
+        items = cast(list[Any], value) if isinstance(value, list) else [None]
         if all(type(item) is int and item > 0 for item in items):
             return tuple(items)
         raise ModelFileError(

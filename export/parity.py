@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 import torch
 from numpy.typing import NDArray
 
@@ -39,7 +41,7 @@ def windows(
 
 def measure_parity(graph: StepGraph, onnx_bytes: bytes, steps: int = PARITY_STEPS) -> Parity:
     """Play `steps` steps in torch and in ONNX Runtime, each carrying its own states, and report the differences."""
-    session = onnxruntime.InferenceSession(onnx_bytes, _options(), providers=["CPUExecutionProvider"])
+    session: Any = onnxruntime.InferenceSession(onnx_bytes, _options(), providers=["CPUExecutionProvider"])
     model = graph.model
     sound = probe_sound(steps * model.hop_samples, model.sample_rate_hz)
     noise = model.draw_noise(1, steps, torch.Generator().manual_seed(1))
@@ -47,7 +49,7 @@ def measure_parity(graph: StepGraph, onnx_bytes: bytes, steps: int = PARITY_STEP
     ours, theirs = dict(inputs), {name: value.numpy() for name, value in inputs.items()}
     largest, squares = 0.0, 0.0
     for k, window in enumerate(windows(sound, model.window_samples, model.hop_samples, steps)):
-        ours["audio"], theirs["audio"] = torch.from_numpy(window), window
+        ours["audio"], theirs["audio"] = torch.tensor(window), window
         for name in graph.noise_names:
             ours[name] = noise[name][0, k]
             theirs[name] = ours[name].numpy()
@@ -55,16 +57,21 @@ def measure_parity(graph: StepGraph, onnx_bytes: bytes, steps: int = PARITY_STEP
             expected = dict(zip(graph.output_names, graph(*ours.values()), strict=True))
         came: Arrays = dict(zip(graph.output_names, session.run(graph.output_names, theirs), strict=True))
         difference = np.abs(came[PICTURE_OUTPUT] - expected[PICTURE_OUTPUT].numpy())
-        largest, squares = max(largest, float(difference.max())), squares + float(np.square(difference).mean())
+        # np.maximum, unlike max, lets a difference that is not a number through.
+        largest, squares = float(np.maximum(largest, difference.max())), squares + float(np.square(difference).mean())
         for name in graph.state_names:
             ours[name], theirs[name] = expected[name + NEXT_SUFFIX], came[name + NEXT_SUFFIX]
     states = [float(np.abs(theirs[name] - ours[name].numpy()).max()) for name in graph.state_names]
     return Parity(
-        steps=steps, frame_max=largest, frame_rms=(squares / steps) ** 0.5, state_max=max(states), sound=PROBE_SOUND
+        steps=steps,
+        frame_max=largest,
+        frame_rms=(squares / steps) ** 0.5,
+        state_max=float(np.max(states)),
+        sound=PROBE_SOUND,
     )
 
 
-def _options() -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
+def _options() -> Any:
+    options: Any = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     return options

@@ -38,6 +38,8 @@ class OptimiserConfig:
     lr_generator: float = 1e-4
     lr_discriminator: float = 4e-4
     betas: tuple[float, float] = (0.3, 0.999)
+    gradient_limit: float = 0.0
+    """Longest gradient of the generator; a longer one is scaled down to it. 0 sets no limit."""
     lr_decay: Literal["none", "cosine"] = "none"
     """cosine falls to 5 % at the end of the budget (iterations or minutes, whichever ends first)."""
     ema_decay: float = 0.999

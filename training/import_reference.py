@@ -105,7 +105,9 @@ def convert(weights: Mapping[str, Tensor], config: ModelConfig) -> StreamingMode
         ours[name] = joined.to(tensor)
     left = {name for name in left if not name.endswith("num_batches_tracked")}
     if left:
-        raise TrainingError(f"The weights hold '{min(left)}' ({len(left)} such tensors), which this configuration does not have.")
+        raise TrainingError(
+            f"The weights hold '{min(left)}' ({len(left)} such tensors), which this configuration does not have."
+        )
     model.load_state_dict(ours)
     return model.eval()
 
@@ -124,7 +126,9 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise TrainingError(f"Cannot read {path}: {error.strerror}.") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise TrainingError(f"{path} is not a file of weights that torch can read safely (a state dict was expected).") from error
+        raise TrainingError(
+            f"{path} is not a file of weights that torch can read safely (a state dict was expected)."
+        ) from error
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise TrainingError(f"{path} holds {type(weights).__name__}; a state dict of tensors was expected.")
     return weights
@@ -139,7 +143,9 @@ def main() -> int:
     config = load_train_config(arguments.config)
     model = convert(load_weights(arguments.weights), config.model)
     save_generator(arguments.output, model, config, iterations=0)
-    print(f"{arguments.output}: {sum(p.numel() for p in model.parameters()):,} weights of the original's shape '{config.model.name}'")
+    print(
+        f"{arguments.output}: {sum(p.numel() for p in model.parameters()):,} weights of the original's shape '{config.model.name}'"
+    )
     return 0
 
 

@@ -122,9 +122,8 @@ class StreamingModel(nn.Module):
         return {name: values.to(like) for name, values in drawn.items()}
 
     def start_from(self, frames_T3SS: Tensor) -> None:
-        """Start the canvas, if there is one, at the clip's own frames in [-1, 1]."""
-        if self.generator.canvas is not None:
-            self.generator.canvas.start_from(frames_T3SS)
+        """Start what the configuration starts at the clip itself (canvas, relief) at its frames in [-1, 1]."""
+        self.generator.start_from(frames_T3SS)
 
     def clip(
         self, audio_BTW: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None = None

@@ -46,4 +46,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "prediction_everywhere": {"prediction_levels": (0, 1), "prediction_kernel": 5},
     "double_finest": {"double_finest": True, "content_noise": 3, "motion_noise": 0},
     "canvas": {"canvas": True, "canvas_rank": 3, "place_levels": 2},
+    "resonators": {"resonators": 5, "condition_on": "all"},
+    "sub_pixel": {"rgb_upscale": 2},
+    "relief": {"relief_rank": 3, "normalise": False},
 }

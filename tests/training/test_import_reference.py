@@ -28,7 +28,10 @@ def original_weights(conditional: bool) -> dict[str, Tensor]:
     shapes |= noisy_conv("generator.format_layer.1.module", (0, 1, 2), Z, C0, True)
     shapes |= noisy_conv("generator.layers.0.block", (0, 1, 2), C0, C1, not conditional)
     shapes |= noisy_conv("generator.layers.0.block", (4, 5, 6), C1, C1, not conditional)
-    shapes |= {"generator.layers.0.residual.conv.weight": (C1, C0, 1, 1), "generator.layers.0.residual.conv.bias": (C1,)}
+    shapes |= {
+        "generator.layers.0.residual.conv.weight": (C1, C0, 1, 1),
+        "generator.layers.0.residual.conv.bias": (C1,),
+    }
     if conditional:
         shapes |= {"generator.conditions.0.0.weight": (2 * C1, F), "generator.conditions.0.0.bias": (2 * C1,)}
     shapes |= {"generator.toRGB.0.conv.weight": (3, C1, 1, 1), "generator.toRGB.0.conv.bias": (3,)}
@@ -45,7 +48,9 @@ def original_weights(conditional: bool) -> dict[str, Tensor]:
     return {name: torch.randn(shape, generator=generator).abs() for name, shape in shapes.items()}
 
 
-def noisy_conv(prefix: str, index: tuple[int, int, int], inputs: int, outputs: int, norm: bool) -> dict[str, tuple[int, ...]]:
+def noisy_conv(
+    prefix: str, index: tuple[int, int, int], inputs: int, outputs: int, norm: bool
+) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {
         f"{prefix}.{index[0]}.conv.weight": (outputs, inputs, 3, 3),
         f"{prefix}.{index[0]}.conv.bias": (outputs,),
@@ -81,7 +86,9 @@ def test_gates_keep_their_order_and_rows_their_direction() -> None:
     assert torch.equal(cells["centre"].gates.weight[:C1], weights[f"{flows}.0.update.conv.weight"])
     assert torch.equal(cells["centre"].gates.weight[C1:], weights[f"{flows}.0.reset.conv.weight"])
     assert torch.equal(cells["vertical"].candidate.rows[1], weights[f"{flows}.1.output.convs.1.weight"])
-    assert torch.equal(cells["horizontal"].candidate.rows[1][:, :, 0], weights[f"{flows}.2.output.convs.1.weight"][:, :, :, 0])
+    assert torch.equal(
+        cells["horizontal"].candidate.rows[1][:, :, 0], weights[f"{flows}.2.output.convs.1.weight"][:, :, :, 0]
+    )
 
 
 def test_mistakes_are_one_sentence() -> None:
@@ -90,7 +97,7 @@ def test_mistakes_are_one_sentence() -> None:
         convert({n: v for n, v in weights.items() if "block.4" not in n}, config())
     with pytest.raises(TrainingError, match="does not have"):
         convert({**weights, "motion.layers.7.weight_ih": torch.zeros(1)}, config())
-    with pytest.raises(TrainingError, match=r"is \[4, 8, 1, 1\]; this configuration expects"):
+    with pytest.raises(TrainingError, match=r"is \[8, 34, 3, 3\]; this configuration expects \[16, 34, 3, 3\]"):
         convert(weights, config(channels_base=2 * C0))
     with pytest.raises(TrainingError, match="without place maps and canvas"):
         convert(weights, config(place_levels=1))

@@ -36,7 +36,9 @@ def test_cone_equals_shifted_sum(direction: Direction, kernel_size: int) -> None
     torch.testing.assert_close(came, halves, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(("direction", "moves_to"), [("down", (1, 0)), ("up", (-1, 0)), ("right", (0, 1)), ("left", (0, -1))])
+@pytest.mark.parametrize(
+    ("direction", "moves_to"), [("down", (1, 0)), ("up", (-1, 0)), ("right", (0, 1)), ("left", (0, -1))]
+)
 def test_memory_travels_along_the_direction(direction: Direction, moves_to: tuple[int, int]) -> None:
     conv = ConeConv(1, 1, 1, 3)
     with torch.no_grad():

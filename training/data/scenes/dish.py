@@ -21,7 +21,7 @@ Array = NDArray[np.float32]
 
 FRAMES_PER_S = 20
 SUBSTEPS = 10  # a frame; one substep is 5 ms
-HIGHEST_WAVE_NUMBER = 33.0  # half a wave is then 11 px of a 256 px picture
+HIGHEST_WAVE_NUMBER = 20.0  # half a wave is then 18 px of a 256 px picture
 GRAVITY = 60.0  # dish radii / s^2: with the depth below, long rings run 3 radii a second
 DEPTH = 0.15
 DAMPING_PER_S = 6.5  # a wave has lost 20 dB after 0.7 s ...

@@ -89,15 +89,15 @@ def _surround() -> Array:
     to_gold, to_magenta, to_teal = (np.exp(2.2 * np.cos(a - at)) for at in (-2.2, 0.35, 2.45))  # gold: upper left
     whole = to_gold + to_magenta + to_teal
     hue = sum((part / whole)[..., None] * c for part, c in ((to_gold, gold), (to_magenta, magenta), (to_teal, teal)))
-    near = np.exp(-(((r - 0.52) / 0.070) ** 2))
-    far = np.exp(-(((r - 1.12) / 0.16) ** 2))
-    halo = np.exp(-(((r - 0.205) / 0.042) ** 2))  # calm water mirrors it as a ring, which the quietest sound bends
+    near = np.exp(-(((r - 0.52) / 0.120) ** 2))
+    far = np.exp(-(((r - 1.12) / 0.22) ** 2))
+    halo = np.exp(-(((r - 0.215) / 0.085) ** 2))  # calm water mirrors it as a ring, which the quietest sound bends
     sky = _smoothstep(0.15, 1.5, r) * 0.05
-    picture = hue * (1.35 * near + 0.42 * far + 0.27 * halo + sky)[..., None]
+    picture = hue * (1.10 * near + 0.42 * far + 0.16 * halo + sky)[..., None]
     window = np.exp(-(((x + y + 0.42) / 0.085) ** 2) - (((x - y) / 0.16) ** 2))
-    spark = np.exp(-(((x + 0.36) ** 2 + (y + 0.38) ** 2) / 0.05**2))
+    spark = np.exp(-(((x + 0.36) ** 2 + (y + 0.38) ** 2) / 0.08**2))
     picture += window[..., None] * np.array([0.06, 0.11, 0.16], np.float32)
-    picture += spark[..., None] * np.array([2.6, 2.1, 1.5], np.float32)
+    picture += spark[..., None] * np.array([1.5, 1.2, 0.85], np.float32)
     return picture.astype(np.float32)
 
 

@@ -24,6 +24,8 @@ class ListenAndMoveConfig:
     architecture: Literal["residual", "basic", "skip"] = "residual"
     conditional_norm: bool = True
     """Sound-conditioned instance norm (acIN) in place of batch norm; residual architecture only."""
+    normalise: bool = True
+    """False: the conditional norms shift and scale without normalising first, so that heights keep their meaning."""
     prediction: Literal["none", "basic", "dir"] = "dir"
     prediction_levels: tuple[int, ...] = (-1,)
     """Levels after which video prediction sits; -1 is the finest."""
@@ -35,8 +37,18 @@ class ListenAndMoveConfig:
     double_finest: bool = False
     initialisation: Literal["reference", "he"] = "reference"
     """`reference`: normal 0.02. `he`: scaled to the fan-in, and the sound-conditioned scale starts at 1."""
+    resonators: int = 0
+    """So many damped oscillators, driven by the sound and heard by every level: what is struck goes on ringing."""
+    condition_on: Literal["sound", "all"] = "sound"
+    """What the conditional norms hear: the sound alone, or all of the generator's input (sound, motion, resonance)."""
+    rgb_upscale: Literal[1, 2] = 1
+    """2: the finest level has half the picture's size and gives four pixels a place (sub-pixel convolution)."""
     place_levels: int = 0
     """Learned additive maps before the first so many levels: they give every pixel its place."""
+    relief_rank: int = 0
+    """So many learned maps, mixed by the sound into every channel before `relief_level`; started at the clip's own
+    principal components. They give the network the shapes that move."""
+    relief_level: int = -1
     canvas: bool = False
     """A learned still picture added before tanh, started at the clip's mean frame."""
     canvas_rank: int = 0

@@ -18,6 +18,8 @@ from training.families.listen_and_move.config import SEED_SIZE, ListenAndMoveCon
 from training.families.listen_and_move.layers import Condition, NoisyConv, PlainBlock, ResidualBlock, initialise
 from training.families.listen_and_move.motion_encoder import MotionEncoder
 from training.families.listen_and_move.noise_maps import NoiseTile
+from training.families.listen_and_move.relief import Relief
+from training.families.listen_and_move.resonators import Resonators
 from training.families.listen_and_move.video_prediction import VideoPrediction
 
 # B batch, T steps, N = B T pictures, F features, I generator inputs, C channels, H W rows and columns
@@ -40,19 +42,27 @@ class Generator(nn.Module):
 
     def __init__(self, config: ListenAndMoveConfig, features: int, image_size: int) -> None:
         super().__init__()
-        self.config, self.image_size, self.levels = config, image_size, level_count(image_size)
-        width = [channels(config, image_size, stage) for stage in range(self.levels + 1)]
+        self.config, self.image_size = config, image_size
+        finest_size = image_size // config.rgb_upscale
+        self.levels = level_count(finest_size)
+        width = [channels(config, finest_size, stage) for stage in range(self.levels + 1)]
         motion_size = config.motion_noise + (features if config.sound_route != "gen" else 0)
         self.motion = MotionEncoder(motion_size, config.motion_layers, config.motion_type)
+        self.resonators = Resonators(features, config.resonators) if config.resonators else None
         inputs = motion_size + config.content_noise + (features if config.sound_route != "rnn" else 0)
+        inputs += 2 * config.resonators
+        condition_inputs = features if config.condition_on == "sound" else inputs
         acin = config.conditional_norm
         self.seed = NoisyConv(inputs, width[0], False)
-        block = ResidualBlock if config.architecture == "residual" else PlainBlock
         pairs = list(itertools.pairwise(width))
-        self.blocks = nn.ModuleList(block(a, b, acin) if block is ResidualBlock else PlainBlock(a, b) for a, b in pairs)
-        self.conditions = nn.ModuleList(Condition(features, b) for _, b in pairs) if acin else None
+        residual = config.architecture == "residual"
+        self.blocks = nn.ModuleList(
+            ResidualBlock(a, b, acin, config.normalise) if residual else PlainBlock(a, b) for a, b in pairs
+        )
+        self.conditions = nn.ModuleList(Condition(condition_inputs, b) for _, b in pairs) if acin else None
         rgb_inputs = width[1:] if config.architecture == "skip" else width[-1:]
-        self.to_rgb = nn.ModuleList(nn.Conv2d(c, 3, 1) for c in rgb_inputs)
+        colours, kernel = 3 * config.rgb_upscale**2, 1 if config.rgb_upscale == 1 else 3
+        self.to_rgb = nn.ModuleList(nn.Conv2d(c, colours, kernel, padding=kernel // 2) for c in rgb_inputs)
         self.predictions = nn.ModuleDict()
         for level in self._prediction_levels():
             size, kernel = SEED_SIZE * 2 ** (level + 1), config.prediction_kernel or (3 if image_size < 512 else 5)
@@ -62,7 +72,13 @@ class Generator(nn.Module):
             nn.Parameter(torch.zeros(1, width[l], SEED_SIZE * 2**l, SEED_SIZE * 2**l))
             for l in range(min(config.place_levels, self.levels))
         )
-        self.noise = NoiseTile(image_size)
+        self.relief_level = config.relief_level % self.levels
+        self.relief = (
+            Relief(inputs, width[self.relief_level], SEED_SIZE * 2**self.relief_level, config.relief_rank)
+            if config.relief_rank
+            else None
+        )
+        self.noise = NoiseTile(finest_size)
         for part in (self.seed, self.blocks, self.conditions, self.to_rgb):
             if part is not None:
                 initialise(part, config.initialisation)
@@ -73,9 +89,17 @@ class Generator(nn.Module):
             return []
         return sorted({level % self.levels for level in self.config.prediction_levels})
 
+    def start_from(self, frames_T3HW: Tensor) -> None:
+        """Start canvas and relief, where there are any, at a clip's own frames in [-1, 1]."""
+        for part in (self.canvas, self.relief):
+            if part is not None:
+                part.start_from(frames_T3HW)
+
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of all states without the batch."""
         shapes = self.motion.state_shapes()
+        if self.resonators is not None:
+            shapes |= self.resonators.state_shapes()
         for prediction in self.predictions.values():
             shapes |= prediction.state_shapes()
         return shapes
@@ -108,8 +132,12 @@ class Generator(nn.Module):
             parts.append(features_BTF)
         if content_noise_BTZ is not None:
             parts.append(content_noise_BTZ)
+        if self.resonators is not None:
+            resonance_BTR, next_state = self.resonators(features_BTF, state)
+            parts.append(resonance_BTR)
+            following |= next_state
         input_NI = torch.cat(parts, dim=2).flatten(0, 1)
-        features_NF = features_BTF.flatten(0, 1)
+        heard_NF = features_BTF.flatten(0, 1) if self.config.condition_on == "sound" else input_NI
         grains = [controls.grain * grain for grain in grain_maps]
         # Every pixel of the seed has the same input; the zero padding of the convolution tells the places apart.
         x = self.seed(input_NI[:, :, None, None].expand(-1, -1, SEED_SIZE, SEED_SIZE), grains[0], None)
@@ -118,8 +146,10 @@ class Generator(nn.Module):
         for l, block in enumerate(self.blocks):
             if l < len(self.place):
                 x = x + self.place[l]
+            if self.relief is not None and l == self.relief_level:
+                x = x + self.relief(input_NI)
             x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-            condition = self.conditions[l](features_NF) if self.conditions is not None else None
+            condition = self.conditions[l](heard_NF) if self.conditions is not None else None
             x = block(x, (grains[1 + 2 * l], grains[2 + 2 * l]), condition)
             if str(l) in self.predictions:
                 predicted, next_state = self.predictions[str(l)](x.unflatten(0, batch_steps), state, controls.memory)
@@ -128,6 +158,7 @@ class Generator(nn.Module):
                 added = self.to_rgb[l](x)
                 rgb = added if rgb is None else added + functional.interpolate(rgb, scale_factor=2.0, mode="nearest")
         rgb = self.to_rgb[0](x) if rgb is None else rgb
+        rgb = functional.pixel_shuffle(rgb, self.config.rgb_upscale) if self.config.rgb_upscale > 1 else rgb
         if self.canvas is not None:
             rgb = rgb + self.canvas(input_NI)
         return torch.tanh(rgb).unflatten(0, batch_steps), following

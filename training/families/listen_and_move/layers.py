@@ -14,8 +14,9 @@ from torch.nn import functional
 class NoisyConv(nn.Module):
     """Convolution 3 × 3, then noise of one channel times a learned weight that starts at 0, then the norm."""
 
-    def __init__(self, in_channels: int, out_channels: int, conditional_norm: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, conditional_norm: bool, normalise: bool = True) -> None:
         super().__init__()
+        self.normalise = normalise
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.grain = nn.Parameter(torch.zeros(1))
         self.norm = None if conditional_norm else nn.BatchNorm2d(out_channels)
@@ -26,7 +27,8 @@ class NoisyConv(nn.Module):
             return self.norm(x)
         assert condition is not None
         shift_NC11, scale_NC11 = condition
-        return functional.instance_norm(x, eps=1e-5) * scale_NC11 + shift_NC11
+        x = functional.instance_norm(x, eps=1e-5) if self.normalise else x
+        return x * scale_NC11 + shift_NC11
 
 
 class Condition(nn.Module):
@@ -44,10 +46,10 @@ class Condition(nn.Module):
 class ResidualBlock(nn.Module):
     """Two noisy convolutions beside a 1 × 1 skip; the sum is divided by √2."""
 
-    def __init__(self, in_channels: int, out_channels: int, conditional_norm: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, conditional_norm: bool, normalise: bool = True) -> None:
         super().__init__()
-        self.first = NoisyConv(in_channels, out_channels, conditional_norm)
-        self.second = NoisyConv(out_channels, out_channels, conditional_norm)
+        self.first = NoisyConv(in_channels, out_channels, conditional_norm, normalise)
+        self.second = NoisyConv(out_channels, out_channels, conditional_norm, normalise)
         self.skip = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, grains: tuple[Tensor, Tensor], condition: tuple[Tensor, Tensor] | None) -> Tensor:

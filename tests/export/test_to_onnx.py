@@ -1,0 +1,80 @@
+"""A tiny random model, exported and played by the real engine."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.backends.onnx_cpu import open_model
+from engine.errors import ModelFileError
+from engine.model_card import Parity, Provenance
+from engine.noise import draw_noise
+from export.graph import picture_bytes
+from export.parity import PARITY_LIMIT, PARITY_STEPS, probe_sound, windows
+from export.to_onnx import check_parity, export_model
+from tests.training.models import VARIANTS, small_model
+from training.streaming import StreamingModel
+
+PROVENANCE = Provenance(source="random weights", licence="MIT", config="small", commit="none", iterations=0)
+
+
+@pytest.mark.parametrize(
+    "variant", ["full", "feedback", "basic", "skip", "prediction_everywhere", "canvas", "double_finest"]
+)
+def test_the_engine_plays_what_torch_plays(variant: str, tmp_path: Path) -> None:
+    model = small_model(**VARIANTS[variant])
+    card = export_model(model, PROVENANCE, tmp_path / "small.onnx")
+    assert card.parity.steps == PARITY_STEPS
+    assert max(card.parity.frame_max, card.parity.state_max) <= PARITY_LIMIT
+    backend = open_model(tmp_path / "small.onnx")
+    assert backend.card == card
+    assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
+    play_both(model, backend)
+
+
+def play_both(model: StreamingModel, backend: object) -> None:
+    """Carry both over 64 steps of sound; pictures may differ by one level where rounding tips over, states by PARITY_LIMIT."""
+    card = backend.card  # type: ignore[attr-defined]
+    controls = {spec.name: spec.default for spec in card.controls}
+    theirs, ours = backend.initial_state(), model.initial_state(1)  # type: ignore[attr-defined]
+    sound = probe_sound(PARITY_STEPS * card.hop_samples, card.sample_rate_hz)
+    for k, window in enumerate(windows(sound, card.window_samples, card.hop_samples, PARITY_STEPS)):
+        noise = draw_noise(card.noises, 5, k)
+        came = backend.step(window, controls, noise, theirs)  # type: ignore[attr-defined]
+        with torch.no_grad():
+            given = {name: torch.from_numpy(value)[None] for name, value in noise.items()}
+            picture, features, ours = model.step(torch.from_numpy(window)[None], given, ours)
+        theirs = came.next_state
+        difference = came.image_HWC.astype(int) - picture_bytes(picture[0]).numpy()
+        assert np.abs(difference).max() <= 1
+        np.testing.assert_allclose(came.features_F, features[0].numpy(), atol=PARITY_LIMIT)
+    for name, value in theirs.items():
+        np.testing.assert_allclose(value, ours[name][0].numpy(), atol=PARITY_LIMIT)
+
+
+def test_a_file_that_fails_parity_is_not_written(tmp_path: Path) -> None:
+    model = small_model()
+    with torch.no_grad():
+        model.generator.to_rgb[0].weight.fill_(float("nan"))  # type: ignore[union-attr]
+    with pytest.raises(ModelFileError, match="was not written"):
+        export_model(model, PROVENANCE, tmp_path / "bad.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parity_limit() -> None:
+    close = Parity(steps=64, frame_max=PARITY_LIMIT, frame_rms=0.0, state_max=0.0, sound="")
+    check_parity(close, Path("x.onnx"))
+    with pytest.raises(ModelFileError, match=r"0\.0002 in the states"):
+        check_parity(Parity(steps=64, frame_max=0.0, frame_rms=0.0, state_max=2e-4, sound=""), Path("x.onnx"))
+
+
+def test_unwritable_place_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="Cannot write"):
+        export_model(small_model(), PROVENANCE, tmp_path / "absent" / "small.onnx")
+
+
+def test_probe_sound_is_in_range_and_has_silence() -> None:
+    sound = probe_sound(32000, 16000)
+    assert 0.5 < np.abs(sound).max() <= 1.0
+    assert np.abs(sound[int(1.35 * 16000) : int(1.55 * 16000)]).max() == 0
