@@ -29,7 +29,10 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None:
-        """Finish and release everything; safe to call twice, and after a failed `open`."""
+        """Finish and release everything; safe to call twice, and after a failed `open`.
+
+        Raises SinkError, once, when something that was given to `show` could not be saved.
+        """
         ...
 
 

@@ -1,0 +1,182 @@
+"""The flags of run_live.py, computed from LiveConfig, the parameter table and the model's card. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from engine.config import (
+    DEFAULT_MODEL,
+    SETTINGS,
+    LiveConfig,
+    Resolved,
+    parse_start_value,
+    read_config_file,
+    resolve,
+    settable,
+    setting_kind,
+)
+from engine.errors import ConfigError, ModelFileError, nearest_name
+from engine.model_card import ModelCard
+from engine.model_file import read_card
+from engine.parameters import TABLE, Parameter, parameters_for
+
+DESCRIPTION = "Let sound move a picture. Without flags: listens to the microphone and opens a window."
+EPILOG = "In the window: q or Esc quits, f fills the screen, space freezes, r resets, m mirrors."
+_CONTROL = "control:"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What the user asked for."""
+
+    resolved: Resolved
+    card: ModelCard
+    parameters: tuple[Parameter, ...]
+    render: tuple[str, str] | None
+    dry_run: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises ConfigError instead of printing the usage, so that every mistake is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message[0].upper()}{message[1:]}; see --help.")
+
+
+def flag(name: str) -> str:
+    """Return the flag of a setting or parameter."""
+    return "--" + name.replace("_", "-")
+
+
+def parse_order(arguments: Sequence[str]) -> Order | None:
+    """Read the command line; None when it only asks for the list of devices. Raises ConfigError or ModelFileError."""
+    early, _ = _early_parser().parse_known_args(arguments)
+    asks_help = early.help or early.devices
+    file_values = read_config_file(early.config) if early.config and not asks_help else {}
+    # Which controls there are depends on the model, so it is read before the other flags.
+    model = str(early.model or file_values.get("model") or DEFAULT_MODEL)
+    card = _card_if_any(model) if asks_help else read_card(model)
+    parameters = parameters_for(card) if card else TABLE
+    parser = build_parser(parameters, card.name if card else None)
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        known = [option for action in parser._actions for option in action.option_strings]  # pyright: ignore[reportPrivateUsage]
+        raise ConfigError(
+            f"Unknown argument '{unknown[0]}'.{nearest_name(unknown[0].split('=')[0], known)} See --help."
+        )
+    if parsed.devices or card is None:
+        return None
+    given = {name: value for name, value in vars(parsed).items() if value is not None}
+    controls = {name.removeprefix(_CONTROL): v for name, v in given.items() if name.startswith(_CONTROL)}
+    render = tuple(parsed.render) if parsed.render else None
+    settings = {name: given[name] for name in SETTINGS if name in given}
+    _check_render(render, settings)
+    return Order(
+        resolved=resolve(file_values, settings, controls, parameters),
+        card=card,
+        parameters=parameters,
+        render=render,
+        dry_run=parsed.dry_run,
+    )
+
+
+def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> argparse.ArgumentParser:
+    """Return the parser for the settings, the engine's parameters and the controls of the model called `model_name`."""
+    parser = _Parser(prog="run_live.py", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
+    actions = parser.add_argument_group("what to do instead")
+    actions.add_argument(
+        "--render", nargs=2, metavar=("IN", "OUT.mp4"), help="play a file into a file, as fast as it goes"
+    )
+    actions.add_argument("--devices", action="store_true", help="list the sound inputs")
+    actions.add_argument("--dry-run", action="store_true", help="print what would be played, and how, and stop")
+    show = parser.add_argument_group("the show")
+    show.add_argument("--config", metavar="FILE.yaml", help="read settings from a file; flags come before it")
+    for name in SETTINGS:
+        _add_setting(show, name)
+    engine = parser.add_argument_group("start values of the engine's parameters (OSC changes them while it plays)")
+    model = (
+        parser.add_argument_group(f"start values of the controls of the model '{model_name}'") if model_name else engine
+    )
+    own = {parameter.name for parameter in TABLE}
+    for parameter in settable(parameters).values():
+        if flag(parameter.name) in parser._option_string_actions:  # pyright: ignore[reportPrivateUsage]
+            raise ModelFileError(
+                f"Model '{model_name}' declares a control '{parameter.name}', but {flag(parameter.name)} is a flag of the "
+                "engine; rename the control and export the model again."
+            )
+        _add_parameter(engine if parameter.name in own else model, parameter)
+    return parser
+
+
+def _early_parser() -> argparse.ArgumentParser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    for name in ("-h", "--help"):
+        parser.add_argument(name, dest="help", action="store_true")
+    parser.add_argument("--devices", action="store_true")
+    parser.add_argument("--config")
+    parser.add_argument("--model")
+    return parser
+
+
+def _card_if_any(model: str) -> ModelCard | None:
+    try:
+        return read_card(model)
+    except ModelFileError:
+        return None
+
+
+def _check_render(render: tuple[str, ...] | None, settings: dict[str, Any]) -> None:
+    if render is None:
+        return
+    for name in ("source", "out", "repeat"):
+        if name in settings:
+            raise ConfigError(f"--render names sound and output itself; leave {flag(name)} out.")
+    source, output = (Path(path) for path in render)
+    if source.exists() and output.exists() and source.samefile(output):
+        raise ConfigError(f"--render would overwrite its own input {source}; give another output.")
+
+
+def _add_setting(group: Any, name: str) -> None:
+    field, kind = SETTINGS[name], setting_kind(name)
+    default = getattr(LiveConfig(), name)
+    text: str = field.metadata["help"]
+    if kind is bool:
+        group.add_argument(flag(name), action=argparse.BooleanOptionalAction, default=None, help=text)
+        return
+    if default not in (None, ()):
+        text += f" (default: {_short(default)})"
+    action = "append" if kind is tuple else "store"
+    group.add_argument(flag(name), action=action, metavar=field.metadata["metavar"], help=text.replace("%", "%%"))
+
+
+def _short(default: Any) -> str:
+    return Path(default).name if default == DEFAULT_MODEL else str(default)
+
+
+def _add_parameter(group: Any, parameter: Parameter) -> None:
+    destination = _CONTROL + parameter.name
+    text = parameter.help.replace("%", "%%")
+    if parameter.kind == "bool":
+        group.add_argument(
+            flag(parameter.name), dest=destination, action=argparse.BooleanOptionalAction, default=None, help=text
+        )
+        return
+
+    def parse(given: str) -> object:
+        try:
+            return parse_start_value({parameter.name: parameter}, parameter.name, given)
+        except ConfigError as error:
+            # argparse would hide the sentence of any other exception.
+            raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
+
+    group.add_argument(
+        flag(parameter.name),
+        dest=destination,
+        type=parse,
+        metavar=parameter.unit or "X",
+        help=f"{text}: {parameter.expected().replace('%', '%%')} (default: {parameter.default:g})",
+    )

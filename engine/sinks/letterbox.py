@@ -1,0 +1,30 @@
+"""How a picture fills a window of any shape: as large as it fits, the rest black."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Placement(NamedTuple):
+    """Where the picture lies in the window, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def place(width: int, height: int, window_width: int, window_height: int) -> Placement:
+    """Return the largest centred place of the picture's shape; every side is at least one pixel."""
+    scale = min(window_width / width, window_height / height)
+    placed_width = min(window_width, max(1, round(width * scale)))
+    placed_height = min(window_height, max(1, round(height * scale)))
+    return Placement(
+        (window_width - placed_width) // 2, (window_height - placed_height) // 2, placed_width, placed_height
+    )
+
+
+def initial_size(width: int, height: int, longest: int) -> tuple[int, int]:
+    """Return width and height of a window in the picture's shape whose longer side is `longest`, or the picture's own if larger."""
+    scale = max(1.0, longest / max(width, height))
+    return round(width * scale), round(height * scale)

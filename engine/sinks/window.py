@@ -1,0 +1,160 @@
+"""A window on this machine's screen, with keys for the knobs a performer reaches for."""
+
+# OpenCV's types do not tell arrays apart.
+# pyright: basic
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import SinkError
+from engine.frame import Frame, ShowFormat
+from engine.parameters import ControlBox
+from engine.sinks.letterbox import initial_size, place
+from engine.sinks.screen import has_screen
+
+# H W C picture rows, columns, channels
+
+INITIAL_LONGEST_SIDE = 768
+NO_KEY = -1
+_ESCAPE = 27
+
+
+class Window:
+    """A presenter: everything here belongs to the main thread."""
+
+    name = "window"
+    lost_frames = 0
+
+    def __init__(self, controls_box: ControlBox, title: str = "Fluid", fullscreen: bool = False) -> None:
+        self._box = controls_box
+        self._title = title
+        self._fullscreen = fullscreen
+        self._cv2: Any = None
+        self._quit = False
+        self._size = (0, 0)
+        self._keys: dict[int, Callable[[], None]] = {
+            ord("q"): self._ask_to_quit,
+            _ESCAPE: self._ask_to_quit,
+            ord("f"): self._toggle_fullscreen,
+            ord(" "): lambda: self._toggle("freeze"),
+            ord("r"): lambda: self._set("reset", True),
+            ord("m"): lambda: self._toggle("mirror"),
+        }
+
+    def open(self, show: ShowFormat) -> None:
+        """Open the window, its longer side at least INITIAL_LONGEST_SIDE. Raises SinkError without a screen."""
+        if not has_screen():
+            raise SinkError("No window can be opened: no screen answers (DISPLAY). Write a file with --out show.mp4.")
+        cv2 = _load_cv2()
+        try:
+            # The picture is fitted here, so Qt must not keep its shape a second time.
+            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL | cv2.WINDOW_FREERATIO)
+        except cv2.error as error:
+            raise SinkError(
+                "This OpenCV was built without windows; install opencv-python in place of opencv-python-headless."
+            ) from error
+        self._cv2 = cv2
+        self._size = initial_size(show.width, show.height, INITIAL_LONGEST_SIDE)
+        cv2.resizeWindow(self._title, *self._size)
+        if self._fullscreen:
+            self._apply_fullscreen()
+        self.show_image(np.zeros((show.height, show.width, 3), np.uint8))
+        cv2.pollKey()
+
+    def show(self, frame: Frame) -> None:
+        """Draw the picture as large as the window lets it be."""
+        # Drawing would open the window again that the user has just closed.
+        if self.poll():
+            self.show_image(frame.image_HWC)
+
+    def show_image(self, image_HWC: NDArray[np.uint8]) -> None:
+        """Draw one RGB picture."""
+        _, _, width, height = self._cv2.getWindowImageRect(self._title)
+        if width > 0 and height > 0:
+            self._size = (width, height)
+        self._cv2.imshow(self._title, self._fit(image_HWC, *self._size))
+
+    def poll(self) -> bool:
+        if self._cv2 is None or self._quit:
+            return False
+        # pollKey gives -1 for no key, which must not be taken for a character.
+        key = self._cv2.pollKey()
+        if key != NO_KEY:
+            self._keys.get(key & 0xFF, lambda: None)()
+        return not self._quit and self._is_open()
+
+    def close(self) -> None:
+        cv2, self._cv2 = self._cv2, None
+        if cv2 is None:
+            return
+        try:
+            cv2.destroyWindow(self._title)
+        except cv2.error:
+            # The user was faster.
+            return
+        cv2.pollKey()
+
+    def _fit(self, image_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+        """Return the picture as BGR in a black field of the window's size; Qt would scale it roughly and pad it white."""
+        cv2 = self._cv2
+        place_in = place(image_HWC.shape[1], image_HWC.shape[0], width, height)
+        enlarges = place_in.width >= image_HWC.shape[1]
+        scaled_HWC = cv2.resize(
+            cv2.cvtColor(image_HWC, cv2.COLOR_RGB2BGR),
+            (place_in.width, place_in.height),
+            interpolation=cv2.INTER_CUBIC if enlarges else cv2.INTER_AREA,
+        )
+        if (place_in.width, place_in.height) == (width, height):
+            return scaled_HWC
+        field_HWC = np.zeros((height, width, 3), np.uint8)
+        field_HWC[place_in.top : place_in.top + place_in.height, place_in.left : place_in.left + place_in.width] = (
+            scaled_HWC
+        )
+        return field_HWC
+
+    def _is_open(self) -> bool:
+        try:
+            return self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) >= 1
+        except self._cv2.error:
+            # This is how Qt tells that the last window is gone.
+            return False
+
+    def _ask_to_quit(self) -> None:
+        self._quit = True
+
+    def _toggle_fullscreen(self) -> None:
+        self._fullscreen = not self._fullscreen
+        self._apply_fullscreen()
+
+    def _apply_fullscreen(self) -> None:
+        mode = self._cv2.WINDOW_FULLSCREEN if self._fullscreen else self._cv2.WINDOW_NORMAL
+        self._cv2.setWindowProperty(self._title, self._cv2.WND_PROP_FULLSCREEN, mode)
+
+    def _toggle(self, name: str) -> None:
+        self._set(name, not self._box.snapshot()[name])
+
+    def _set(self, name: str, value: bool) -> None:
+        self._box.set(name, value)
+
+
+def _load_cv2() -> Any:
+    if sys.platform.startswith("linux"):
+        # The wheels of OpenCV bring this Qt platform only, and end the process when asked for another.
+        os.environ["QT_QPA_PLATFORM"] = "xcb"
+        # They bring no fonts either, and say so many times.
+        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
+    try:
+        import cv2
+    except ImportError as error:
+        raise SinkError(
+            f"OpenCV cannot be loaded ({error}), so no window can be opened; install it with pip install opencv-python "
+            "(Debian, Ubuntu: also apt install libgl1 libglib2.0-0), or write a file with --out show.mp4."
+        ) from error
+    return cv2
