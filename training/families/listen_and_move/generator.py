@@ -83,6 +83,14 @@ class Generator(nn.Module):
             if part is not None:
                 initialise(part, config.initialisation)
         self.canvas = Canvas(image_size, config.canvas_rank, inputs) if config.canvas else None
+        if self.canvas is not None:
+            self._start_near_canvas()
+
+    @torch.no_grad()
+    def _start_near_canvas(self) -> None:
+        # Full-size weights would hide the clip's own picture under noise, which takes minutes to unlearn.
+        for part in self.to_rgb.parameters():
+            part.mul_(0.1)
 
     def _prediction_levels(self) -> list[int]:
         if self.config.prediction == "none":
