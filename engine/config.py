@@ -203,7 +203,8 @@ def describe(resolved: Resolved, parameters: Iterable[Parameter]) -> list[str]:
     default, lines = LiveConfig(), list[str]()
     for name in SETTINGS:
         value, origin = getattr(resolved.config, name), resolved.origins.get(name, "default")
-        lines.append(_line(name, value, origin, value != getattr(default, name)))
+        differs = value != getattr(default, name)
+        lines.append(_line(name, ", ".join(value) if setting_kind(name) is tuple else value, origin, differs))
     lines.append(f"  {CONTROLS}:")
     for parameter in settable(parameters).values():
         value = resolved.config.controls.get(parameter.name, parameter.default)
@@ -213,7 +214,6 @@ def describe(resolved: Resolved, parameters: Iterable[Parameter]) -> list[str]:
 
 
 def _line(name: str, value: Any, origin: Origin, differs: bool) -> str:
-    texts = [str(item) for item in (value if type(value) is tuple else (value,))]
-    shown = "the engine chooses" if value in (None, ()) else ", ".join(texts)
+    shown = "the engine chooses" if value in (None, "") else str(value)
     source = f"  ({origin})" if origin != "default" else ""
     return f"{'*' if differs else ' '} {name + ':':<14} {shown}{source}"

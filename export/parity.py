@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 import torch
 from numpy.typing import NDArray
 
@@ -17,6 +17,9 @@ from export.graph import PICTURE_OUTPUT, StepGraph
 PARITY_STEPS = 64
 PARITY_LIMIT = 1e-4
 PROBE_SOUND = "rising tone, clicks, noise bursts and silence, made by formula"
+
+# onnxruntime ships no types.
+_runtime: Any = onnxruntime
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -41,7 +44,7 @@ def windows(
 
 def measure_parity(graph: StepGraph, onnx_bytes: bytes, steps: int = PARITY_STEPS) -> Parity:
     """Play `steps` steps in torch and in ONNX Runtime, each carrying its own states, and report the differences."""
-    session: Any = onnxruntime.InferenceSession(onnx_bytes, _options(), providers=["CPUExecutionProvider"])
+    session = _runtime.InferenceSession(onnx_bytes, _options(), providers=["CPUExecutionProvider"])
     model = graph.model
     sound = probe_sound(steps * model.hop_samples, model.sample_rate_hz)
     noise = model.draw_noise(1, steps, torch.Generator().manual_seed(1))
@@ -72,6 +75,6 @@ def measure_parity(graph: StepGraph, onnx_bytes: bytes, steps: int = PARITY_STEP
 
 
 def _options() -> Any:
-    options: Any = onnxruntime.SessionOptions()
+    options = _runtime.SessionOptions()
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     return options
