@@ -38,7 +38,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     # The original's `basic` and `skip` architectures cannot be called; residual is all there is to compare with.
     "feedback, one layer 64": (
-        {"sound_route": "gen", "motion_layers": 1, "motion_type": "feedback", "vid_pred": "dir", "architecture": "residual"},
+        {
+            "sound_route": "gen",
+            "motion_layers": 1,
+            "motion_type": "feedback",
+            "vid_pred": "dir",
+            "architecture": "residual",
+        },
         {"sound_route": "gen", "motion_layers": 1, "motion_type": "feedback", "conditional_norm": False},
     ),
 }
@@ -96,7 +102,9 @@ def main() -> None:
             reference = modules.GenNet(output_size=size, dim_audio_feat=64, dim_e_motion=2, **flags)
         largest, brightest = compare(reference, config)
         print(f"{case:34} {brightest:12.3f} {largest:11.2e}")
-        append_record("reference_parity", {"case": case, "steps": STEPS, "difference_max": largest, "within": largest <= 1e-4})
+        append_record(
+            "reference_parity", {"case": case, "steps": STEPS, "difference_max": largest, "within": largest <= 1e-4}
+        )
 
 
 if __name__ == "__main__":
