@@ -1,4 +1,4 @@
-"""A line on the terminal that tells how far a rendering is."""
+"""How far a rendering has come, as a bar on stderr; silent where stderr is no terminal."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any
 from engine.frame import Frame, ShowFormat
 
 
-class ProgressSink:
-    """Counts frames on stderr; the length of a sound is not known before it ends, so seconds and speed are shown."""
+class ProgressBar:
+    """Counts frames towards `total_s` seconds of them, or just counts when that is unknown."""
 
     name = "progress"
     lost_frames = 0
 
-    def __init__(self) -> None:
+    def __init__(self, total_s: float | None) -> None:
+        self._total_s = total_s
         self._bar: Any = None
 
     def open(self, show: ShowFormat) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(desc=show.title, unit="frame", dynamic_ncols=True)
+        total = None if self._total_s is None else round(self._total_s * show.fps)
+        self._bar = tqdm(total=total, unit="frame", desc=show.title, disable=None, leave=False)
 
     def show(self, frame: Frame) -> None:
-        self._bar.set_postfix_str(f"{frame.time_s:.1f} s of sound", refresh=False)
-        self._bar.update()
+        self._bar.update(1 + frame.skipped_hops)
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-            self._bar = None
