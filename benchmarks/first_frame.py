@@ -1,0 +1,62 @@
+"""How long a show takes from its command to its first frame.
+
+    python -m benchmarks.first_frame [MODEL.onnx]
+
+Whole processes are timed: `run_live.py` plays one hop of the demo sound to nowhere and ends. The time to end the process is
+counted in, so the figure is a bound from above.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.record import append_record, print_table
+from engine.clock import WallClock
+from engine.config import DEFAULT_MODEL
+from engine.errors import run_main
+from engine.model_file import read_card
+
+RUN_LIVE = Path(__file__).parent.parent / "run_live.py"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Time a show from its command to its first frame.")
+    parser.add_argument("model", nargs="?", default=DEFAULT_MODEL, help="model file (.onnx), default the shipped one")
+    parser.add_argument(
+        "--runs", type=int, default=7, help="counted runs after one that warms the disk cache (default 7)"
+    )
+    arguments = parser.parse_args()
+    card = read_card(arguments.model)
+    command = [
+        sys.executable,
+        str(RUN_LIVE),
+        "--model",
+        arguments.model,
+        "--source",
+        "demo",
+        "--out",
+        "null",
+        "--no-osc",
+    ]
+    command += ["--seconds", f"{card.hop_s}"]
+    taken_s = [run_once(command) for _ in range(arguments.runs + 1)][1:]
+    median_s, longest_s = statistics.median(taken_s), max(taken_s)
+    print_table(["model", "runs", "median s", "max s"], [[card.name, len(taken_s), median_s, longest_s]])
+    append_record("first_frame", {"runs": len(taken_s), "median_s": median_s, "max_s": longest_s}, model=card.name)
+    return 0
+
+
+def run_once(command: list[str]) -> float:
+    """Run the show and return its seconds."""
+    clock = WallClock()
+    began_s = clock.now_s()
+    subprocess.run(command, check=True, capture_output=True)
+    return clock.now_s() - began_s
+
+
+if __name__ == "__main__":
+    run_main(main)

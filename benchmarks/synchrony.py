@@ -1,0 +1,34 @@
+"""How visibly the picture follows the sound: correlation of loudness with picture motion, beside its floor and its ceiling.
+
+    python -m benchmarks.synchrony MODEL.mp4 --ceiling TRUE.mp4 --model water
+
+MODEL.mp4 is rendered by run_live.py --render from sound the model was not taught with, TRUE.mp4 is the true scene moved by the
+same sound, and the floor is the same measure with the sound shifted round the clip.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from benchmarks.record import append_record
+from engine.errors import run_main
+from training.evaluate_synchrony import measure_file, table
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path, metavar="MODEL.mp4")
+    parser.add_argument("--ceiling", type=Path, required=True, metavar="TRUE.mp4")
+    parser.add_argument("--model", default="", help="name of the model, for the record")
+    arguments = parser.parse_args()
+    found = {"model": measure_file(arguments.video), "true scene": measure_file(arguments.ceiling)}
+    print(table(found))
+    figures = {name: dataclasses.asdict(measured) for name, measured in found.items()}
+    append_record("synchrony", {"sound": arguments.video.name, **figures}, model=arguments.model)
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)
