@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import training  # noqa: F401  (before any test loads torch)
 from tests.engine.probe_model import write_probe
 
 SINK_NAME = "fluid"

@@ -9,8 +9,6 @@ Ctrl-C finishes the iteration, writes a checkpoint and leaves; --resume goes on 
 
 from __future__ import annotations
 
-import training.patient_threads  # noqa: F401
-
 # isort: split
 import argparse
 import signal
