@@ -9,7 +9,6 @@ Ctrl-C finishes the iteration, writes a checkpoint and leaves; --resume goes on 
 
 from __future__ import annotations
 
-# isort: split
 import argparse
 import signal
 import sys
