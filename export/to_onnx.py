@@ -23,16 +23,24 @@ from engine.errors import ModelFileError, run_main
 from engine.model_card import METADATA_KEY, ModelCard, Parity, Provenance, StateSpec
 from export.graph import PICTURE_OUTPUT, StepGraph
 from export.parity import PARITY_LIMIT, measure_parity
+from export.storage import round_weights, store_in_half
 from training.checkpoint import load_generator
 from training.streaming import StreamingModel
 
 OPSET = 18
 
 
-def export_model(model: StreamingModel, provenance: Provenance, path: Path) -> ModelCard:
-    """Write `path` and return its card. Raises ModelFileError when parity fails or the file cannot be written."""
+def export_model(model: StreamingModel, provenance: Provenance, path: Path, half: bool = False) -> ModelCard:
+    """Write `path` and return its card. Raises ModelFileError when parity fails or the file cannot be written.
+
+    With `half` the weights of `model` are rounded to 16 bits, in place, and stored so; parity is with the rounded model.
+    """
+    if half:
+        round_weights(model)
     graph = StepGraph(model.eval())
     program = trace(graph)
+    if half:
+        store_in_half(program)
     parity = measure_parity(graph, program.SerializeToString())
     check_parity(parity, path)
     card = model_card(model, provenance, parity)
@@ -113,9 +121,12 @@ def main() -> int:
     )
     parser.add_argument("checkpoint", type=Path, help="checkpoint or run folder written by training")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.onnx")
+    parser.add_argument(
+        "--half", action="store_true", help="store weights in 16 bits: half the file, computed in 32 all the same"
+    )
     arguments = parser.parse_args()
     loaded = load_generator(arguments.checkpoint)
-    card = export_model(loaded.model, loaded.provenance, arguments.output)
+    card = export_model(loaded.model, loaded.provenance, arguments.output, arguments.half)
     megabytes = arguments.output.stat().st_size / 1e6
     print(f"{arguments.output}: '{card.name}', {card.width}x{card.height} at {card.fps:g} fps, {megabytes:.1f} MB")
     print(

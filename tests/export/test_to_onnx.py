@@ -12,6 +12,7 @@ from engine.model_card import Parity, Provenance
 from engine.noise import draw_noise
 from export.graph import picture_bytes
 from export.parity import PARITY_LIMIT, PARITY_STEPS, probe_sound, windows
+from export.storage import LEAST_ELEMENTS
 from export.to_onnx import check_parity, export_model
 from tests.training.models import VARIANTS, small_model
 from training.streaming import StreamingModel
@@ -60,6 +61,17 @@ def test_a_file_that_fails_parity_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="was not written"):
         export_model(model, PROVENANCE, tmp_path / "bad.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_half_storage_is_smaller_and_plays_the_rounded_model(tmp_path: Path) -> None:
+    model = small_model(image_size=32, channels_base=128)
+    export_model(model, PROVENANCE, tmp_path / "whole.onnx")
+    card = export_model(model, PROVENANCE, tmp_path / "half.onnx", half=True)
+    assert max(card.parity.frame_max, card.parity.state_max) <= PARITY_LIMIT
+    sizes = {path.stem: path.stat().st_size for path in tmp_path.iterdir()}
+    large = sum(p.numel() for p in model.parameters() if p.numel() >= LEAST_ELEMENTS)
+    assert sizes["whole"] - sizes["half"] > 0.95 * 2 * large
+    play_both(model, open_model(tmp_path / "half.onnx"))
 
 
 def test_parity_limit() -> None:
