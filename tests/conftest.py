@@ -17,6 +17,8 @@ import pytest
 import training  # noqa: F401  (before any test loads torch)
 from tests.engine.probe_model import write_probe
 
+pytest_plugins = ["tests.fixtures_display"]
+
 SINK_NAME = "fluid"
 START_WITHIN_S = 20.0
 

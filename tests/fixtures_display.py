@@ -44,9 +44,9 @@ def pixel(x: int, y: int) -> tuple[int, int, int]:
     return raw[0], raw[1], raw[2]
 
 
-@pytest.fixture
-def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A virtual screen of 1280x800 with a window manager, for this process and its children."""
+@pytest.fixture(scope="session")
+def x_server() -> Iterator[str]:
+    """A virtual screen of 1280x800 with a window manager. One for the whole run: Qt ends a process that outlives its screen."""
     for program, package in (
         ("Xvfb", "xvfb"),
         ("openbox",) * 2,
@@ -64,12 +64,24 @@ def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     os.close(write_end)
     with os.fdopen(read_end) as told:
         name = f":{told.readline().strip()}"
-    monkeypatch.setenv("DISPLAY", name)
-    manager = subprocess.Popen(["openbox"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    there = {**os.environ, "DISPLAY": name}
+    manager = subprocess.Popen(["openbox"], env=there, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def manager_answers() -> bool:
+        asked = subprocess.run(["wmctrl", "-m"], env=there, capture_output=True, check=False, timeout=WITHIN_S)
+        return asked.returncode == 0
+
     try:
-        wait_until(lambda: "window manager" not in user("wmctrl", "-m") and user("wmctrl", "-m"), "openbox's start")
+        wait_until(manager_answers, "openbox's start")
         yield name
     finally:
         for process in (manager, server):
             process.terminate()
             process.wait(WITHIN_S)
+
+
+@pytest.fixture
+def display(x_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The screen's name, for this process and its children."""
+    monkeypatch.setenv("DISPLAY", x_server)
+    return x_server

@@ -159,9 +159,13 @@ def _parse(datagram: bytes) -> list[OscMessage]:
         # python-osc would fill up what is missing.
         raise ConfigError(sentence)
     try:
-        return [timed.message for timed in OscPacket(datagram).messages]
+        messages = [timed.message for timed in OscPacket(datagram).messages]
     except (ParseError, TypeParseError, UnicodeError, RecursionError, ValueError, IndexError) as error:
         raise ConfigError(sentence) from error
+    if not messages:
+        # So it reads bundles whose lengths are nonsense.
+        raise ConfigError(sentence)
+    return messages
 
 
 def _values(message: OscMessage) -> list[Any]:

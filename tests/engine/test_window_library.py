@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-from tests.fixtures_display import display as display
-
 SHOW = """
 import engine.resample, engine.sources.media_file, engine.sinks.recording
 from engine.parameters import TABLE, ControlBox
@@ -20,5 +18,7 @@ HANGS_AFTER_S = 60.0
 
 
 def test_a_window_opens_after_the_libraries_of_sound_and_video_files(display: str) -> None:
-    shown = subprocess.run([sys.executable, "-c", SHOW], capture_output=True, text=True, timeout=HANGS_AFTER_S, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", SHOW], capture_output=True, text=True, timeout=HANGS_AFTER_S, check=True
+    )
     assert shown.stdout == "opened\n"

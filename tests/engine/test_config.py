@@ -1,0 +1,117 @@
+"""What a show is made of: default < file < flag, and a sentence for every mistake."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.command_line import flag, parse_order
+from engine.config import SETTINGS, LiveConfig, describe, parse_setting, read_config_file, resolve
+from engine.errors import ConfigError, ModelFileError
+from engine.parameters import parameters_for
+from tests.engine.probe_model import CARD
+
+PARAMETERS = parameters_for(CARD)
+LIVE = Path(__file__).parents[2] / "configs" / "live"
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "show.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_flags_come_before_the_file_and_the_file_before_defaults(probe_file, tmp_path):
+    config = written(tmp_path, "threads: 3\nseconds: 4\nout: ['null']\ncontrols: {gain_db: 3, gain: 2, mirror: on}")
+    order = parse_order(["--model", str(probe_file), "--config", config, "--seconds", "5", "--gain-db", "-6"])
+    assert order
+    expected = LiveConfig(model=str(probe_file), threads=3, seconds=5.0, out=("null",))
+    assert replace(order.resolved.config, controls=expected.controls) == expected
+    assert order.resolved.config.controls == {"gain_db": -6.0, "gain": 2.0, "mirror": True}
+    lines = describe(order.resolved, order.parameters)
+    assert "* threads:       3  (file)" in lines
+    assert "* seconds:       5.0  (flag)" in lines
+    assert "*   gain_db:     -6.0  (flag)" in lines
+    assert "  backend:       auto" in lines
+
+
+def test_the_model_may_come_from_the_file(probe_file, tmp_path):
+    order = parse_order(["--config", written(tmp_path, f"model: {probe_file}"), "--gain", "2"])
+    assert order
+    assert order.resolved.config.controls == {"gain": 2.0}
+
+
+def test_the_default_file_says_what_the_defaults_are():
+    resolved = resolve(read_config_file(LIVE / "default.yaml"), {}, {}, PARAMETERS)
+    assert set(read_config_file(LIVE / "default.yaml")) == {*SETTINGS, "controls"}
+    assert replace(resolved.config, controls={}) == replace(LiveConfig(), controls={})
+    defaults = {p.name: p.default for p in PARAMETERS}
+    assert resolved.config.controls
+    for name, value in resolved.config.controls.items():
+        assert value == defaults[name]
+
+
+@pytest.mark.parametrize("path", sorted(LIVE.glob("*.yaml")), ids=lambda p: p.stem)
+def test_shipped_files_are_valid(path):
+    resolve(read_config_file(path), {}, {}, PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("sorce: mic", "unknown key 'sorce'. Did you mean 'source'"),
+        ("- mic", "a mapping of settings was expected"),
+        ("a: [", "is not valid YAML"),
+        ("threads: two", "threads is 'two'; a whole number from 1 to 256"),
+        ("threads: true", "a whole number"),
+        ("threads: 1.5", "a whole number"),
+        ("seconds: .nan", "a number"),
+        ("osc_port: 65536", "from 0 to 65535"),
+        ("fullscreen: 3", "true or false"),
+        ("title: 3", "a text was expected"),
+        ("out: [3]", "a list of texts"),
+        ("controls: 3", "a mapping of parameters"),
+        ("controls: {gian_db: 3}", "no parameter 'gian_db'. Did you mean 'gain_db'"),
+        ("controls: {gain_db: 50}", "gain_db takes a number from -60 to 40 dB, not 50"),
+        ("controls: {reset: 1}", "reset is an event"),
+    ],
+)
+def test_mistakes_in_a_file(probe_file, tmp_path, text, sentence):
+    with pytest.raises(ConfigError, match=sentence.replace("(", r"\(")):
+        parse_order(["--model", str(probe_file), "--config", written(tmp_path, text)])
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ("--sorce mic", "Unknown argument '--sorce'. Did you mean '--source'"),
+        ("--gain-db 50", "gain_db takes a number from -60 to 40 dB, not '50'"),
+        ("--gain-db nan", "gain_db takes"),
+        ("--threads", "expected one argument"),
+        ("--osc-port x", "osc_port is 'x'"),
+        ("--config none.yaml", "Cannot read the configuration none.yaml"),
+        ("--render a.wav b.mp4 --source mic", "leave --source out"),
+        ("--render pyproject.toml ./pyproject.toml", "overwrite its own input"),
+    ],
+)
+def test_mistakes_in_flags(probe_file, flags, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        parse_order(["--model", str(probe_file), *flags.split()])
+
+
+def test_a_missing_model_is_one_sentence():
+    with pytest.raises(ModelFileError, match=r"There is no model file none\.onnx"):
+        parse_order(["--model", "none.onnx"])
+
+
+def test_every_setting_has_a_flag_and_a_key(probe_file, capsys):
+    with pytest.raises(SystemExit):
+        parse_order(["--model", str(probe_file), "--help"])
+    page = capsys.readouterr().out
+    for name, field in SETTINGS.items():
+        assert flag(name) in page
+        assert field.metadata["help"]
+    assert "--gain X" in page
+    assert parse_setting("seconds", "2") == 2.0
