@@ -1,0 +1,76 @@
+"""House rules that would rot if nobody checked them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.command_line import build_parser, flag
+from engine.config import SETTINGS, settable
+from engine.parameters import parameters_for
+from engine.remotes.osc import address
+from engine.remotes.osc_reference import reference, shipped_cards
+from tests.engine.test_model_card import CARD
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("engine", "training", "export", "benchmarks", "tests")
+FILES = [ROOT / "run_live.py", *(path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")))]
+LONGEST_FILE, MEDIAN_FILE, LONGEST_FUNCTION = 400, 150, 60
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def test_files_are_short() -> None:
+    assert [str(path) for path in FILES if lines(path) > LONGEST_FILE] == []
+    assert sorted(map(lines, FILES))[len(FILES) // 2] <= MEDIAN_FILE
+
+
+def test_functions_are_short() -> None:
+    long = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno:
+                length = node.end_lineno - node.lineno
+                long += [f"{path.name}:{node.name} {length}"] if length > LONGEST_FUNCTION else []
+    assert long == []
+
+
+def test_modules_are_named_after_what_they_hold() -> None:
+    assert [str(path) for path in FILES if path.stem in NAMES_THAT_SAY_NOTHING] == []
+
+
+def test_imports_point_one_way() -> None:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--config", str(ROOT / "pyproject.toml")]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_views_of_the_parameters_agree() -> None:
+    parameters = parameters_for(CARD)
+    options = {option for action in build_parser(parameters, CARD.name)._actions for option in action.option_strings}
+    page = reference([CARD])
+    for parameter in parameters:
+        assert f"`{address(parameter.name)}` | {parameter.expected()}" in page
+        assert parameter.clip(parameter.default) == parameter.default
+    for name in (*SETTINGS, *settable(parameters)):
+        assert flag(name) in options
+
+
+@pytest.mark.parametrize("card", shipped_cards(), ids=lambda card: card.name)
+def test_shipped_models_say_where_they_come_from(card) -> None:
+    assert card.provenance.licence.startswith("CC0")
+    assert card.provenance.iterations > 0
+    assert card.parity.steps >= 64
+    assert max(card.parity.frame_max, card.parity.state_max) <= 1e-4
+
+
+def test_shipped_models_are_small() -> None:
+    for path in (ROOT / "engine" / "models").glob("*.onnx"):
+        assert path.stat().st_size <= 8_000_000
