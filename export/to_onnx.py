@@ -69,7 +69,16 @@ def trace(graph: StepGraph) -> onnx.ModelProto:
             verbose=False,
         )
     assert program is not None
-    return program.model_proto
+    return without_traces(program.model_proto)
+
+
+def without_traces(program: onnx.ModelProto) -> onnx.ModelProto:
+    """Take away what the exporter notes of its own run: stack traces with the paths of the machine it ran on."""
+    graph = program.graph
+    for part in (program, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    return program
 
 
 def model_card(model: StreamingModel, provenance: Provenance, parity: Parity) -> ModelCard:

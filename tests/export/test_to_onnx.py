@@ -31,6 +31,7 @@ def test_the_engine_plays_what_torch_plays(variant: str, tmp_path: Path) -> None
     backend = open_model(tmp_path / "small.onnx")
     assert backend.card == card
     assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
+    assert str(Path(__file__).parents[2]).encode() not in (tmp_path / "small.onnx").read_bytes()
     play_both(model, backend)
 
 
