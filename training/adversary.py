@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from training.chance import Chance
 from training.config import TrainConfig
 from training.families.listen_and_move.discriminator import Discriminator
 from training.losses import discriminator_loss, generator_loss, gradient_penalty
@@ -36,7 +37,7 @@ class Adversary:
             for name, discriminator in self.discriminators.items()
         }
 
-    def learn(self, real_BTCHW: Tensor, fake_BTCHW: Tensor, frame: int, random: torch.Generator) -> dict[str, Tensor]:
+    def learn(self, real_BTCHW: Tensor, fake_BTCHW: Tensor, frame: int, chance: Chance) -> dict[str, Tensor]:
         """Train each discriminator once and return its losses by name.
 
         D_I compares frame number `frame` of both; D_V compares real with generated and real with real in another order.
@@ -44,16 +45,14 @@ class Adversary:
         fake_BTCHW = fake_BTCHW.detach()
         terms: dict[str, Tensor] = {}
         if VIDEO in self.discriminators:
-            order = torch.randperm(real_BTCHW.shape[1], generator=random).to(real_BTCHW.device)
+            order = chance.order(real_BTCHW.shape[1]).to(real_BTCHW.device)
             shuffled = real_BTCHW[:, order]
-            terms |= self._learn(VIDEO, real_BTCHW, {"generated": fake_BTCHW, "order": shuffled}, random)
+            terms |= self._learn(VIDEO, real_BTCHW, {"generated": fake_BTCHW, "order": shuffled}, chance)
         if IMAGE in self.discriminators:
-            terms |= self._learn(IMAGE, real_BTCHW[:, frame], {"generated": fake_BTCHW[:, frame]}, random)
+            terms |= self._learn(IMAGE, real_BTCHW[:, frame], {"generated": fake_BTCHW[:, frame]}, chance)
         return terms
 
-    def _learn(
-        self, name: str, real: Tensor, fakes: Mapping[str, Tensor], random: torch.Generator
-    ) -> dict[str, Tensor]:
+    def _learn(self, name: str, real: Tensor, fakes: Mapping[str, Tensor], chance: Chance) -> dict[str, Tensor]:
         discriminator, optimiser = self.discriminators[name], self.optimisers[name]
         discriminator.requires_grad_(True)
         optimiser.zero_grad(set_to_none=True)
@@ -62,7 +61,7 @@ class Adversary:
             loss = discriminator_loss(self.losses.adversarial, discriminator(real), discriminator(fake))
             terms[f"d_{name}_{against}"] = loss.detach()
             if self.losses.adversarial == "wgan-gp":
-                penalty = gradient_penalty(discriminator, real, fake, random)
+                penalty = gradient_penalty(discriminator, real, fake, chance.per_lane())
                 terms[f"d_{name}_{against}_penalty"] = penalty.detach()
                 loss = loss + self.losses.gradient_penalty * penalty
             loss.backward()

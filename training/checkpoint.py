@@ -50,6 +50,8 @@ class Checkpoint:
     elapsed_s: float
     generator: dict[str, Tensor]
     training: dict[str, Tensor]
+    folder: Path = Path()
+    """Where it was read from."""
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -119,6 +121,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         elapsed_s=float(description.get("elapsed_s", 0.0)),
         generator=_tensors(folder / GENERATOR_FILE),
         training=_tensors(folder / TRAINING_FILE),
+        folder=folder,
     )
 
 

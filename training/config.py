@@ -10,25 +10,12 @@ from typing import Any, Literal
 import yaml
 
 from engine.errors import TrainingError
+from training.data.config import AugmentationConfig, ClipConfig
 from training.data.video import ClipFormat
 from training.families.listen_and_move.discriminator import DiscriminatorConfig
 from training.losses import LossConfig
 from training.streaming import ModelConfig
 from training.strict import build_config, config_dict
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClipConfig:
-    """The video to learn, and what the model card will say about it."""
-
-    path: str = ""
-    title: str = ""
-    """Empty: the file's name."""
-    source: str = ""
-    """Where it comes from: a URL or package."""
-    licence: str = "unknown"
-    crop: tuple[int, int, int, int] | None = None
-    """x, y, width, height in the file's pixels; none takes the largest centred square."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +65,7 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     intervals: IntervalConfig = field(default_factory=IntervalConfig)
@@ -87,8 +75,6 @@ class TrainConfig:
     total_iterations: int = 50000
     minutes: float | None = None
     """A limit of time beside that of iterations."""
-    gain_range_db: tuple[float, float] | None = None
-    """Each sequence is heard at a random gain in this range, so that level matters less; none leaves the sound as it is."""
     seed: int = 0
     threads: int = 0
     """CPU threads of torch; 0 leaves its default."""
@@ -104,8 +90,6 @@ class TrainConfig:
             )
         if self.minutes is not None and self.minutes <= 0:
             raise TrainingError(f"minutes is {self.minutes}; more than 0 was expected.")
-        if self.gain_range_db is not None and self.gain_range_db[0] > self.gain_range_db[1]:
-            raise TrainingError(f"gain_range_db is {list(self.gain_range_db)}; [lowest, highest] was expected.")
 
     def clip_format(self) -> ClipFormat:
         """Return how the clip is cut and sampled for this model."""

@@ -36,12 +36,25 @@ class LossConfig:
     l1: float = 0.0
     motion: float = 0.0
     """L1 on the differences of consecutive frames."""
+    motion_energy: float = 0.0
+    """L1 between local averages of motion: a model that is unsure where something moves must still move as much."""
+    detail: float = 0.0
+    """L1 between local averages of the steps from pixel to pixel: unsure is not blurred."""
     perceptual: float = 0.0
     perceptual_weights: str = ""
     """VGG16 convolutions: a .h5, .safetensors or .pth file, see training/perceptual.py."""
 
     def __post_init__(self) -> None:
-        for name in ("adversarial_image", "adversarial_video", "gradient_penalty", "l1", "motion", "perceptual"):
+        for name in (
+            "adversarial_image",
+            "adversarial_video",
+            "gradient_penalty",
+            "l1",
+            "motion",
+            "motion_energy",
+            "detail",
+            "perceptual",
+        ):
             if getattr(self, name) < 0:
                 raise TrainingError(f"losses.{name} is {getattr(self, name)}; 0 (off) or more was expected.")
         if not (self.adversarial_image or self.adversarial_video or self.l1 or self.motion or self.perceptual):
@@ -88,11 +101,12 @@ def generator_loss(kind: AdversarialKind, fake_scores: Tensor) -> Tensor:
             return 0.5 * (fake_scores - 1.0).square().mean()
 
 
-def gradient_penalty(
-    discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, random: torch.Generator | None = None
-) -> Tensor:
-    """Return mean((‖∇D(x̂)‖ - 1)²) at random points x̂ between real and fake pictures [B, ...]; arXiv 1704.00028."""
-    share = torch.rand(len(real), generator=random).to(real).view(-1, *[1] * (real.dim() - 1))
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share_B: Tensor) -> Tensor:
+    """Return mean((‖∇D(x̂)‖ - 1)²) at random points x̂ between real and fake pictures [B, ...]; arXiv 1704.00028.
+
+    `share_B` in [0, 1] is the share of the real one.
+    """
+    share = share_B.to(real).view(-1, *[1] * (real.dim() - 1))
     between = (share * real + (1.0 - share) * fake).detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
     norm_B = (gradient.flatten(1).square().sum(dim=1) + NORM_FLOOR).sqrt()
@@ -104,3 +118,31 @@ def motion_loss(fake_BTCHW: Tensor, real_BTCHW: Tensor) -> Tensor:
     if real_BTCHW.shape[1] < 2:
         return fake_BTCHW.new_zeros(())
     return functional.l1_loss(fake_BTCHW.diff(dim=1), real_BTCHW.diff(dim=1))
+
+
+def motion_energy_loss(fake_BTCHW: Tensor, real_BTCHW: Tensor) -> Tensor:
+    """Return the L1 between local averages of |difference of consecutive frames|; 0 for a single frame.
+
+    Plain L1 answers doubt with the median, which moves too little; this term asks for the amount and leaves the place open.
+    """
+    if real_BTCHW.shape[1] < 2:
+        return fake_BTCHW.new_zeros(())
+    return functional.l1_loss(_local_mean(fake_BTCHW.diff(dim=1).abs()), _local_mean(real_BTCHW.diff(dim=1).abs()))
+
+
+def detail_loss(fake_BTCHW: Tensor, real_BTCHW: Tensor) -> Tensor:
+    """Return the L1 between local averages of |step from pixel to pixel|, along rows and columns."""
+    return sum(
+        (
+            functional.l1_loss(_local_mean(fake_BTCHW.diff(dim=d).abs()), _local_mean(real_BTCHW.diff(dim=d).abs()))
+            for d in (3, 4)
+        ),
+        fake_BTCHW.new_zeros(()),
+    )
+
+
+def _local_mean(values_BTCHW: Tensor) -> Tensor:
+    """Average the colours and squares of 1/16 of the picture's side."""
+    grey_NHW = values_BTCHW.mean(dim=2).flatten(0, 1)
+    side = max(1, values_BTCHW.shape[-1] // 16)
+    return functional.avg_pool2d(grey_NHW[:, None], side)

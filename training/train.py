@@ -24,7 +24,7 @@ from training.adversary import Adversary
 from training.checkpoint import Checkpoint, checkpoint_folders, read_checkpoint
 from training.config import TrainConfig, load_train_config, with_overrides
 from training.data.cache import load_clip
-from training.loop import Trainer
+from training.run import Run
 from training.streaming import build_model
 
 RUN_CONFIG_FILE = "config.yaml"
@@ -120,24 +120,22 @@ def main(words: list[str] | None = None) -> int:
     clip = load_clip(Path(config.clip.path), config.clip_format(), arguments.cache_folder)
     for notice in clip.notices():
         print(f"notice: {notice}", file=sys.stderr)
-    trainer = Trainer(config, clip, run_folder, resume)
+    run = Run(config, clip, run_folder, resume)
     run_folder.mkdir(parents=True, exist_ok=True)
     (run_folder / RUN_CONFIG_FILE).write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
-    stop_gently(trainer)
-    trainer.run()
-    print(
-        f"{trainer.iteration} iterations, {trainer.elapsed_s / 60.0:.1f} minutes; checkpoint: {trainer.last_checkpoint}"
-    )
-    if trainer.stop_requested:
+    stop_gently(run)
+    run.run()
+    print(f"{run.trainer.iteration} iterations, {run.elapsed_s / 60.0:.1f} minutes; checkpoint: {run.last_checkpoint}")
+    if run.stop_requested:
         print(f"stopped; go on with: python -m training.train --resume {run_folder}")
     return 0
 
 
-def stop_gently(trainer: Trainer) -> None:
+def stop_gently(run: Run) -> None:
     """Let the first Ctrl-C finish the iteration and the second one leave at once."""
 
     def request_stop(number: int, frame: FrameType | None) -> None:
-        trainer.stop_requested = True
+        run.stop_requested = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     signal.signal(signal.SIGINT, request_stop)

@@ -57,14 +57,14 @@ def test_every_loss_wants_real_high_and_fake_low_and_the_generator_the_opposite(
 def test_gradient_penalty_of_a_linear_score_is_known() -> None:
     weight = torch.tensor([3.0, 4.0])
     real, fake = torch.randn(6, 2), torch.randn(6, 2)
-    penalty = gradient_penalty(lambda x: x @ weight, real, fake)
+    penalty = gradient_penalty(lambda x: x @ weight, real, fake, torch.rand(len(real)))
     assert float(penalty) == pytest.approx(16.0, rel=1e-5)  # (5 - 1)²
 
 
 def test_gradient_penalty_has_a_gradient_even_at_zero_slope() -> None:
     score = nn.Linear(3, 1)
     nn.init.zeros_(score.weight)
-    gradient_penalty(score, torch.randn(4, 3), torch.randn(4, 3)).backward()
+    gradient_penalty(score, torch.randn(4, 3), torch.randn(4, 3), torch.rand(4)).backward()
     assert score.weight.grad is not None
     assert score.weight.grad.isfinite().all()
 

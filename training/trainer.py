@@ -1,0 +1,185 @@
+"""One iteration of training: consecutive sequences with carried state, teaching losses, adversaries, averaged weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from engine.errors import TrainingError
+from training.adversary import Adversary
+from training.chance import Chance
+from training.checkpoint import Checkpoint, check_same_shape, load_weights
+from training.config import TrainConfig
+from training.data.reader import Reader
+from training.data.video import Clip
+from training.data.windows import WindowTiming, split
+from training.losses import detail_loss, motion_energy_loss, motion_loss
+from training.perceptual import PerceptualLoss
+from training.run_state import finite, follow, optimiser_tensors, prefixed, restore_optimiser, under
+from training.streaming import build_model
+from training.validation import Validation, mean_frame, spread_frames, validate
+
+# B lanes, T frames, W window samples, C colours, H W rows and columns
+
+LOWEST_RATE = 0.05
+
+
+class Diverged(TrainingError):
+    """A loss is no longer a finite number; the weights are those before it."""
+
+
+class Trainer:
+    """Everything that learns and everything needed to go on: `step()` is one iteration."""
+
+    def __init__(self, config: TrainConfig, clip: Clip, resume: Checkpoint | None = None) -> None:
+        """Raises TrainingError for a clip that is too short, a device that is absent or a checkpoint that does not fit."""
+        self.config, self.clip = config, clip
+        self.device = choose_device(config.device)
+        torch.manual_seed(config.seed)
+        self.chance = Chance(config.seed, config.sequences_per_batch)
+        self.training_fold, self.validation_fold = split(clip, config.sequence_frames)
+        self.model = build_model(config.model)
+        self.mean_CHW = mean_frame(clip, self.training_fold)
+        if resume is None:
+            self.model.start_from(spread_frames(clip, self.training_fold))
+        self.model.to(self.device)
+        self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
+        optimiser = config.optimiser
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=optimiser.lr_generator, betas=optimiser.betas)
+        self.adversary = Adversary(config, self.device)
+        weights = Path(config.losses.perceptual_weights)
+        self.perceptual = PerceptualLoss(weights).to(self.device) if config.losses.perceptual > 0 else None
+        timing = WindowTiming.of(self.model)
+        self.reader = Reader(clip, self.training_fold, timing, config.sequence_frames, config.augmentation, self.chance)
+        self.state = self.model.initial_state(config.sequences_per_batch)
+        self.iteration = 0
+        if resume is not None:
+            self._restore(resume)
+
+    @property
+    def learning_rate(self) -> float:
+        """The generator's, as of the last step."""
+        return self.optimiser.param_groups[0]["lr"]
+
+    def step(self, progress: float = 0.0) -> dict[str, Tensor]:
+        """Train on the next sequence of every lane and return the losses by name; `progress` is the share of the budget used.
+
+        Raises Diverged when a loss is no finite number.
+        """
+        self._set_learning_rates(progress)
+        batch = self.reader.next()
+        real_BTCHW, audio_BTW = batch.real_BTCHW.to(self.device), batch.audio_BTW.to(self.device)
+        self._forget(batch.fresh_B)
+        self.model.train()
+        noise = self._noise(audio_BTW.shape[1])
+        fake_BTCHW, _, following = self.model.clip(audio_BTW, noise, self.state)
+        terms: dict[str, Tensor] = {}
+        weighted = self._teaching_terms(fake_BTCHW, real_BTCHW)
+        if self.config.losses.adversarial_at(self.iteration):
+            frame = self.chance.integer(real_BTCHW.shape[1])
+            terms |= self.adversary.learn(real_BTCHW, fake_BTCHW, frame, self.chance)
+            weighted |= self.adversary.generator_terms(fake_BTCHW, frame)
+        terms |= {name: loss.detach() for name, (_, loss) in weighted.items()}
+        if not finite(terms):
+            raise Diverged(_diverged(terms, self.iteration))
+        self.state = {name: value.detach() for name, value in following.items()}
+        self.optimiser.zero_grad(set_to_none=True)
+        losses = [weight * loss for weight, loss in weighted.values() if weight > 0]
+        if losses:
+            torch.stack(losses).sum().backward()
+            if self.config.optimiser.gradient_limit > 0:
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimiser.gradient_limit)
+            self.optimiser.step()
+        self.iteration += 1
+        follow(self.average, self.model, self.config.optimiser.ema_decay, self.iteration)
+        return terms
+
+    def validate(self) -> Validation:
+        """Play the held-out part with the averaged generator."""
+        return validate(self.average, self.clip, self.validation_fold, self.mean_CHW, self.config.sequence_frames)
+
+    def checkpoint(self, elapsed_s: float) -> Checkpoint:
+        """Return all that going on needs."""
+        return Checkpoint(self.config, self.iteration, elapsed_s, dict(self.average.state_dict()), self._tensors())
+
+    def _noise(self, steps: int) -> dict[str, Tensor]:
+        drawn = self.model.draw_noise(self.chance.lanes, steps, self.chance.generator)
+        return {name: values[self.chance.own] for name, values in drawn.items()}
+
+    def _forget(self, fresh_B: Tensor) -> None:
+        """Give lanes that start anew a fresh state."""
+        initial, fresh_B = self.model.initial_state(len(fresh_B)), fresh_B.to(self.device)
+        for name, carried in self.state.items():
+            self.state[name] = torch.where(fresh_B.view(-1, *[1] * (carried.dim() - 1)), initial[name], carried)
+
+    def _teaching_terms(self, fake_BTCHW: Tensor, real_BTCHW: Tensor) -> dict[str, tuple[float, Tensor]]:
+        """Return weight and loss of all that needs no adversary; the L1 always, for the record."""
+        losses = self.config.losses
+        terms = {"l1": (losses.l1, functional.l1_loss(fake_BTCHW, real_BTCHW))}
+        for name, weight, loss in (
+            ("motion", losses.motion, motion_loss),
+            ("motion_energy", losses.motion_energy, motion_energy_loss),
+            ("detail", losses.detail, detail_loss),
+        ):
+            if weight > 0:
+                terms[name] = (weight, loss(fake_BTCHW, real_BTCHW))
+        if self.perceptual is not None:
+            distance = self.perceptual(fake_BTCHW.flatten(0, 1), real_BTCHW.flatten(0, 1))
+            terms["perceptual"] = (losses.perceptual, distance)
+        return terms
+
+    def _set_learning_rates(self, progress: float) -> None:
+        optimiser, share = self.config.optimiser, 1.0
+        if optimiser.lr_decay == "cosine":
+            share = LOWEST_RATE + (1.0 - LOWEST_RATE) * 0.5 * (1.0 + math.cos(math.pi * progress))
+        for group in self.optimiser.param_groups:
+            group["lr"] = share * optimiser.lr_generator
+        self.adversary.set_learning_rate(share * optimiser.lr_discriminator)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {
+            **prefixed("generator", self.model.state_dict()),
+            **prefixed("generator_optimiser", optimiser_tensors(self.optimiser)),
+            **self.adversary.tensors(),
+            **prefixed("lanes", self.reader.tensors()),
+            **prefixed("state", self.state),
+            "random": self.chance.state(),
+        }
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        where = checkpoint.folder
+        check_same_shape(checkpoint.config, self.config, where)
+        saved = checkpoint.training
+        load_weights(self.average, checkpoint.generator, where)
+        load_weights(self.model, under("generator", saved), where)
+        restore_optimiser(self.optimiser, under("generator_optimiser", saved))
+        self.adversary.restore(saved)
+        if self.reader.restore(under("lanes", saved)):
+            self.state = {name: value.to(self.device) for name, value in under("state", saved).items()}
+        self.chance.restore(saved["random"])
+        self.iteration = checkpoint.iterations
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device; `auto` takes CUDA when there is one. Raises TrainingError when CUDA is demanded and absent."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise TrainingError(
+            "device is 'cuda', but torch finds no CUDA device; use --device cpu or install torch for CUDA."
+        )
+    device = torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if device.type == "cuda":
+        # TF32 is exact enough for training and several times faster.
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+    return device
+
+
+def _diverged(terms: dict[str, Tensor], iteration: int) -> str:
+    name = next(name for name, value in terms.items() if not value.isfinite())
+    return f"The loss '{name}' is {float(terms[name])} after {iteration} iterations and training stopped"
