@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import wave
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,3 +70,41 @@ def moving_clip(path: Path, seconds: float = 3.0, fps: int = 20, size: int = 32)
     envelope = np.repeat(np.where(loud, 0.3, 0.003), RATE_HZ // fps)
     sound = (envelope * random.standard_normal(len(envelope))).astype(np.float32)
     return write_clip(path, frames, sound[None], fps)
+
+
+def shots(count: int, begin: tuple[int, ...], size: int = 32, seed: int = 0) -> NDArray[np.uint8]:
+    """Return frames [N, H, W, 3] of drifting coloured patches; at the numbers in `begin` another shot begins."""
+    random = np.random.default_rng(seed)
+    frames = []
+    for index in range(count):
+        if index == 0 or index in begin:
+            patches = random.integers(0, 256, (4, 4, 3)).astype(np.uint8).repeat(size // 4, 0).repeat(size // 4, 1)
+        frames.append(np.roll(patches, index // 4, axis=1))
+    return np.stack(frames)
+
+
+def write_wav(path: Path, sound_S: NDArray[np.float32], rate_hz: int = RATE_HZ) -> Path:
+    """Write mono sound of 16 bits."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate_hz, 0, "NONE", "not compressed"))
+        file.writeframes((sound_S * 32767).round().astype("<i2").tobytes())
+    return path
+
+
+def write_recording(
+    root: Path, name: str, frames_NHWC: NDArray[np.uint8], sound_S: NDArray[np.float32], instrument: str = "cello"
+) -> Path:
+    """Write a recording as Sub-URMP lays it out and return the folder of its pictures.
+
+    Picture k at 500 + 100 k ms, with it the 0.5 s of sound from there on; `sound_S` begins with the first picture.
+    """
+    pictures_in, chunks_in = root / "img" / "train" / instrument, root / "chunk" / "train" / instrument
+    for folder in (pictures_in, chunks_in):
+        folder.mkdir(parents=True, exist_ok=True)
+    stride = RATE_HZ // 10
+    padded = np.concatenate([sound_S, np.zeros(RATE_HZ, np.float32)])
+    for k, frame in enumerate(frames_NHWC):
+        stem = f"{name}_{500 + 100 * k}"
+        cv2.imwrite(str(pictures_in / f"{stem}.jpg"), frame[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
+        write_wav(chunks_in / f"{stem}.wav", padded[k * stride : k * stride + RATE_HZ // 2])
+    return pictures_in

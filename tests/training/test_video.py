@@ -1,22 +1,17 @@
-"""Decoding, cache, windows, split and lanes."""
+"""Decoding: which pictures, which sound, and what is refused."""
 
-import itertools
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-import training.data.cache as cache
 from engine.errors import TrainingError
 from tests.training.clips import RATE_HZ, noise, numbered_frames, numbers_of, write_clip
-from training.data.cache import load_clip
+from training.data.cache import LOCK, load_clip
 from training.data.video import Clip, ClipFormat, read_pictures, read_sound
-from training.data.windows import Fold, Lanes, WindowTiming, pictures, sound_windows, split
 
 FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
-TIMING = WindowTiming(window_samples=1360, hop_samples=800)
 
 
 def at_fps(fps: int) -> ClipFormat:
@@ -104,7 +99,7 @@ def test_a_file_that_cannot_be_used_is_a_sentence(tmp_path: Path, name: str, sen
         load_clip(tmp_path / name, FORMAT, tmp_path / "cache")
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert not list((tmp_path / "cache").glob("*"))
+    assert [path.name for path in (tmp_path / "cache").glob("*") if path.suffix != LOCK] == []
 
 
 def test_a_crop_outside_the_picture_is_refused_with_its_size(tmp_path: Path) -> None:
@@ -121,101 +116,25 @@ def test_a_silent_track_is_noticed(tmp_path: Path) -> None:
     assert load_clip(audible, FORMAT, tmp_path / "cache").notices() == []
 
 
-def test_a_clip_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_clip(tmp_path / "clip.mp4", numbered_frames(20), noise(1.0))
-    first = load_clip(path, FORMAT, tmp_path / "cache")
-    monkeypatch.setattr(cache, "read_pictures", lambda *_: pytest.fail("decoded again"))
-    again = load_clip(path, FORMAT, tmp_path / "cache")
-    assert np.array_equal(first.frames_NHWC, again.frames_NHWC)
-    assert np.array_equal(first.sound_S, again.sound_S)
-    assert len(again.sound_S) == 20 * 800
-    other = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ, crop=(0, 0, 16, 16))
-    assert cache.cache_key(path, other) != cache.cache_key(path, FORMAT)
-
-
-def test_an_interrupted_decoding_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_clip(tmp_path / "clip.mp4", numbered_frames(20), noise(1.0))
-
-    def interrupted(*_: object):  # type: ignore[no-untyped-def]
-        yield np.zeros((16, 16, 3), np.uint8)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(cache, "read_pictures", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            load_clip(path, FORMAT, tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
-    assert len(load_clip(path, FORMAT, tmp_path / "cache").frames_NHWC) == 20
-
-
 def test_a_clip_is_as_long_as_its_shorter_track(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mkv", numbered_frames(40), noise(1.0))
     assert 20 <= len(load_clip(path, FORMAT, tmp_path / "cache").frames_NHWC) <= 22
 
 
-def test_window_k_ends_at_the_end_of_hop_k() -> None:
-    sound = np.arange(1, 4001, dtype=np.float32)
-    windows = sound_windows(sound, 0, 5, TIMING)
-    assert windows.shape == (5, 1360)
-    assert windows[:, -1].tolist() == [800, 1600, 2400, 3200, 4000]
-    assert not windows[0, : 1360 - 800].any()
-    assert np.array_equal(windows[1], sound[240:1600])
+def test_loudness_is_the_same_however_long_the_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = Clip(numbered_frames(40), noise(2.0)[0], FORMAT, "made.mp4")
+    whole = 10 * np.log10(np.mean(clip.sound_S.astype(np.float64) ** 2))
+    monkeypatch.setattr("training.data.video.LOUDNESS_BLOCK", 1000)
+    assert clip.loudness_db() == pytest.approx(whole)
+    assert Clip(clip.frames_NHWC, clip.sound_S[:0], FORMAT, "made.mp4").loudness_db() == -200.0
 
 
-def test_windows_are_the_same_wherever_reading_begins() -> None:
-    sound = noise(1.0)[0]
-    ahead = WindowTiming(window_samples=1520, hop_samples=800, look_ahead_samples=1320)
-    whole = sound_windows(sound, 0, 20, ahead)
-    assert np.array_equal(
-        np.concatenate([sound_windows(sound, 0, 7, ahead), sound_windows(sound, 7, 13, ahead)]), whole
-    )
-    assert whole[3, -1] == sound[4 * 800 + 1320 - 1]
-    assert not whole[-1, -1320:].any()
-
-
-def made_clip(count: int) -> Clip:
-    return Clip(numbered_frames(count, 8, 8), np.zeros(count * 800, np.float32), FORMAT, "made.mp4")
-
-
-def test_pictures_are_scaled_to_plus_minus_one() -> None:
-    clip = made_clip(4)
-    clip.frames_NHWC[0], clip.frames_NHWC[1] = 0, 255
-    read = pictures(clip, 0, 2)
-    assert read.shape == (2, 3, 8, 8)
-    assert read[0].unique().tolist() == [-1.0]
-    assert read[1].unique().tolist() == [1.0]
-
-
-def test_the_last_fifth_is_held_out() -> None:
-    assert split(made_clip(100), 16) == (Fold(0, 80), Fold(80, 100))
-
-
-@pytest.mark.parametrize("count", [1, 5, 19])
-def test_too_short_a_clip_says_how_long_it_must_be(count: int) -> None:
-    with pytest.raises(TrainingError, match=rf"has {count} pictures .* at least 20 are needed"):
-        split(made_clip(count), 16)
-    split(made_clip(20), 16)
-
-
-def test_lanes_read_consecutive_sequences_and_stay_inside() -> None:
-    lanes = Lanes(Fold(0, 80), 16, 1, torch.Generator().manual_seed(0))
-    read = [lanes.advance() for _ in range(40)]
-    for (before,), (start,), (fresh,) in ((a[0], b[0], b[1]) for a, b in itertools.pairwise(read)):
-        assert fresh == (start != before + 16)
-        assert not fresh or 0 <= start < 16
-        assert start + 16 <= 80
-    assert read[0] == ([0], [True])
-    assert len({start for ((start,), (fresh,)) in read if fresh}) > 3
-
-
-def test_lanes_begin_at_different_places() -> None:
-    lanes = Lanes(Fold(0, 80), 16, 4, torch.Generator())
-    starts, fresh = lanes.advance()
-    assert len(set(starts)) == 4
-    assert all(fresh)
-    assert max(starts) + 16 <= 80
-
-
-def test_a_fold_of_one_sequence_repeats_it() -> None:
-    lanes = Lanes(Fold(0, 16), 16, 2, torch.Generator())
-    assert [lanes.advance() for _ in range(2)] == [([0, 0], [True, True])] * 2
+def test_cuts_are_named_with_the_longest_shot() -> None:
+    clip = Clip(numbered_frames(200), noise(10.0)[0], FORMAT, "made.mp4", cuts_s=(3.2, 7.9))
+    assert clip.notices() == [
+        "made.mp4: cuts at 3.2 s and 7.9 s; the model will learn to jump: choose one shot, the longest is 3.2 s to 7.9 s."
+    ]
+    many = Clip(numbered_frames(200), noise(10.0)[0], FORMAT, "made.mp4", cuts_s=tuple(k / 2 for k in range(1, 20)))
+    assert "cuts at 0.5 s, 1 s, 1.5 s, 2 s, 2.5 s, 3 s, 3.5 s, 4 s and 11 more;" in many.notices()[0]
+    once = Clip(numbered_frames(200), noise(10.0)[0], FORMAT, "made.mp4", cuts_s=(1.5,))
+    assert "made.mp4: a cut at 1.5 s; the model" in once.notices()[0]

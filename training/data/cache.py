@@ -1,4 +1,8 @@
-"""Clips decoded once: a folder an entry, mapped into memory, written under another name and renamed when complete."""
+"""Clips decoded once: a folder an entry, mapped into memory, written under another name and renamed when complete.
+
+A file lock an entry lets one process decode while others wait for the result. The system frees the lock of a process that dies, so
+whoever holds it may delete what was left half written.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,20 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from engine.errors import TrainingError
-from training.data.video import Clip, ClipFormat, read_pictures, read_sound
+from training.data.cuts import CutFinder
+from training.data.sources import Source, VideoFile
+from training.data.video import Clip, ClipFormat
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
+"""Raised whenever the same file would be decoded into something else; entries of another version are built anew."""
 FRAMES_FILE, SOUND_FILE, DESCRIPTION_FILE = "frames.uint8", "sound.float32", "clip.json"
+PARTIAL, LOCK = ".partial", ".lock"
 
 
 def default_cache_folder() -> Path:
@@ -24,71 +34,124 @@ def default_cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fluid" / "clips"
 
 
-def load_clip(path: Path, clip_format: ClipFormat, cache_folder: Path | None = None) -> Clip:
-    """Return the decoded clip, from the cache when it was decoded before.
+def load_clip(source: Path | Source, clip_format: ClipFormat, cache_folder: Path | None = None) -> Clip:
+    """Return the decoded clip of a video file or another source, from the cache when it was decoded before.
 
     Raises TrainingError for a file that cannot be used (see `read_pictures`, `read_sound`) or a cache that cannot be written.
     """
-    if not path.is_file():
-        raise TrainingError(f"{path} does not exist; give the path of a video file.")
+    if isinstance(source, Path):
+        source = VideoFile(source)
     folder = cache_folder or default_cache_folder()
-    entry = folder / cache_key(path, clip_format)
-    if not (entry / DESCRIPTION_FILE).is_file():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _decode_into(entry, path, clip_format)
-        except OSError as error:
-            raise TrainingError(
-                f"Cannot write the cache {folder} ({error.strerror}); give another with --cache-folder."
-            ) from error
-    return _mapped(entry, clip_format, str(path))
+    entry = folder / cache_key(source, clip_format)
+    clip = _read(entry, clip_format, source.name)
+    return clip if clip is not None else _decoded(entry, source, clip_format)
 
 
-def cache_key(path: Path, clip_format: ClipFormat) -> str:
-    """Name a cache entry by the content of the file and all that shapes the result."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    digest.update(json.dumps([CACHE_VERSION, dataclasses.asdict(clip_format)], sort_keys=True).encode())
-    return digest.hexdigest()[:32]
+def cache_key(source: Source, clip_format: ClipFormat) -> str:
+    """Name a cache entry by the content of the source and all that shapes the result."""
+    shape = json.dumps(dataclasses.asdict(clip_format), sort_keys=True)
+    return hashlib.sha256(f"{source.digest()} {shape}".encode()).hexdigest()[:32]
 
 
-def _decode_into(entry: Path, path: Path, clip_format: ClipFormat) -> None:
-    partial = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", dir=entry.parent))
+def _decoded(entry: Path, source: Source, clip_format: ClipFormat) -> Clip:
+    """Decode under the entry's lock, unless another process did meanwhile."""
+    folder = entry.parent
     try:
-        sound_S = read_sound(path, clip_format.sample_rate_hz)
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(_lock(folder, entry.name)):
+            clip = _read(entry, clip_format, source.name)
+            if clip is None:
+                _remove_leftovers(folder, entry.name)
+                _decode_into(entry, source, clip_format)
+                clip = _read(entry, clip_format, source.name)
+    except OSError as error:
+        raise TrainingError(
+            f"Cannot write the cache {folder} ({error.strerror or error}); free some space or give another with --cache-folder."
+        ) from error
+    assert clip is not None, entry
+    return clip
+
+
+def _decode_into(entry: Path, source: Source, clip_format: ClipFormat) -> None:
+    partial = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", suffix=PARTIAL, dir=entry.parent))
+    try:
+        sound_S = source.sound(clip_format.sample_rate_hz)
         hop = clip_format.sample_rate_hz / clip_format.fps
-        heard = int((len(sound_S) + 0.5) // hop)
-        shown = 0
+        heard, shown, cuts = int((len(sound_S) + 0.5) // hop), 0, CutFinder(clip_format.fps)
         with (partial / FRAMES_FILE).open("wb") as file:
-            for picture in read_pictures(path, clip_format):
+            for picture in source.pictures(clip_format):
                 if shown == heard:
                     break
                 file.write(picture.tobytes())
+                cuts.add(picture)
                 shown += 1
+            _settle(file)
         if not shown:
             raise TrainingError(
-                f"{path} is shorter than one picture at {clip_format.fps} a second; a longer clip was expected."
+                f"{source.name} is shorter than one picture at {clip_format.fps} a second; a longer clip was expected."
             )
-        sound_S[: round(shown * hop)].tofile(partial / SOUND_FILE)
-        (partial / DESCRIPTION_FILE).write_text(
-            json.dumps({"frames": shown, "file": str(path), **dataclasses.asdict(clip_format)})
-        )
-        try:
-            partial.rename(entry)
-        except OSError:
-            # Another process finished the same entry first: use that one.
-            if not (entry / DESCRIPTION_FILE).is_file():
-                raise
+        sound_S = sound_S[: round(shown * hop)]
+        with (partial / SOUND_FILE).open("wb") as file:
+            file.write(sound_S.tobytes())
+            _settle(file)
+        description = {
+            "version": CACHE_VERSION,
+            "frames": shown,
+            "samples": len(sound_S),
+            "cuts_s": cuts.cuts_s(),
+            "source": source.name,
+            **dataclasses.asdict(clip_format),
+        }
+        with (partial / DESCRIPTION_FILE).open("wb") as file:
+            file.write(json.dumps(description, indent=2).encode())
+            _settle(file)
+        if entry.exists():
+            # Damaged or of another version: out of the way first, for a folder cannot be renamed over another.
+            entry.rename(partial.with_suffix(f".old{PARTIAL}"))
+        partial.rename(entry)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove_leftovers(entry.parent, entry.name)
 
 
-def _mapped(entry: Path, clip_format: ClipFormat, file: str) -> Clip:
-    frames = json.loads((entry / DESCRIPTION_FILE).read_text())["frames"]
+def _settle(file: BinaryIO) -> None:
+    """Bring a file to the disk, so that a power cut cannot leave a complete entry with empty files."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _lock(folder: Path, key: str) -> Path:
+    return folder / f".{key}{LOCK}"
+
+
+def _remove_leftovers(folder: Path, own_key: str) -> None:
+    """Delete half-written folders: those of `own_key`, whose lock is held, and those whose lock is free."""
+    for partial in folder.glob(f".*{PARTIAL}"):
+        key = partial.name.split(".")[1]
+        if key == own_key:
+            shutil.rmtree(partial, ignore_errors=True)
+            continue
+        try:
+            with FileLock(_lock(folder, key), timeout=0):
+                shutil.rmtree(partial, ignore_errors=True)
+        except Timeout:
+            continue  # its process is alive
+
+
+def _read(entry: Path, clip_format: ClipFormat, name: str) -> Clip | None:
+    """Map a complete entry of this version; None when there is none, or it is being replaced this moment."""
     size = clip_format.image_size
-    return Clip(
-        frames_NHWC=np.memmap(entry / FRAMES_FILE, np.uint8, "r", shape=(frames, size, size, 3)),
-        sound_S=np.memmap(entry / SOUND_FILE, np.float32, "r"),
-        format=clip_format,
-        file=file,
-    )
+    try:
+        description = json.loads((entry / DESCRIPTION_FILE).read_bytes())
+        if not isinstance(description, dict) or description.get("version") != CACHE_VERSION:
+            return None
+        frames, samples, cuts_s = (description.get(key) for key in ("frames", "samples", "cuts_s"))
+        if not (isinstance(frames, int) and isinstance(samples, int) and isinstance(cuts_s, list)):
+            return None
+        sizes = [(entry / file).stat().st_size for file in (FRAMES_FILE, SOUND_FILE)]
+        if min(frames, samples) < 1 or sizes != [frames * size * size * 3, samples * 4]:
+            return None
+        frames_NHWC = np.memmap(entry / FRAMES_FILE, np.uint8, "r", shape=(frames, size, size, 3))
+        sound_S = np.memmap(entry / SOUND_FILE, np.float32, "r")
+    except (OSError, ValueError):
+        return None
+    return Clip(frames_NHWC, sound_S, clip_format, name, tuple(cuts_s))

@@ -6,7 +6,8 @@ window has not heard yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from engine.errors import TrainingError
 # N pictures, H W rows and columns, S samples of sound, C channels of sound
 
 SILENCE_DB = -70.0
+LOUDNESS_BLOCK = 1 << 20
+NAMED_CUTS = 8
 INSTANT_S = 1e-6  # "just before": less than any frame interval, more than the rounding of time stamps
 
 
@@ -45,18 +48,41 @@ class Clip:
     sound_S: NDArray[np.float32]
     format: ClipFormat
     file: str
+    cuts_s: tuple[float, ...] = ()
+    """When a new shot begins."""
 
     def loudness_db(self) -> float:
         """Return the root mean square of the sound in dB of full scale, at least -200."""
-        power = float(np.mean(np.square(self.sound_S, dtype=np.float64))) if len(self.sound_S) else 0.0
-        return 10.0 * float(np.log10(max(power, 1e-20)))
+        starts = range(0, len(self.sound_S), LOUDNESS_BLOCK)
+        energy = sum(float(np.square(self.sound_S[s : s + LOUDNESS_BLOCK], dtype=np.float64).sum()) for s in starts)
+        return 10.0 * float(np.log10(max(energy / max(len(self.sound_S), 1), 1e-20)))
 
     def notices(self) -> list[str]:
         """Say what is odd about the clip though it can be used."""
-        level = self.loudness_db()
-        if level > SILENCE_DB:
-            return []
-        return [f"{self.file}: the sound track is silent ({level:.0f} dB); the picture can not learn to move with it."]
+        said, level = [], self.loudness_db()
+        if level <= SILENCE_DB:
+            said.append(
+                f"{self.file}: the sound track is silent ({level:.0f} dB); the picture can not learn to move with it."
+            )
+        if self.cuts_s:
+            first_s, end_s = self.longest_shot_s()
+            said.append(
+                f"{self.file}: {'a cut' if len(self.cuts_s) == 1 else 'cuts'} at {_listed(self.cuts_s)}; the model will learn to jump: choose one shot, the longest is "
+                f"{first_s:g} s to {end_s:g} s."
+            )
+        return said
+
+    def longest_shot_s(self) -> tuple[float, float]:
+        """Return beginning and end in seconds of the longest part without a cut."""
+        borders = [0.0, *self.cuts_s, round(len(self.frames_NHWC) / self.format.fps, 2)]
+        return max(itertools.pairwise(borders), key=lambda shot: shot[1] - shot[0])
+
+
+def _listed(times_s: tuple[float, ...]) -> str:
+    named = [f"{time_s:g} s" for time_s in times_s[:NAMED_CUTS]]
+    more = len(times_s) - len(named)
+    last = f"{more} more" if more else named.pop()
+    return f"{', '.join(named)} and {last}" if named else last
 
 
 def read_pictures(path: Path, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
@@ -69,25 +95,52 @@ def read_pictures(path: Path, clip_format: ClipFormat) -> Iterator[NDArray[np.ui
             raise TrainingError(f"{path} holds no picture; a video with sound was expected.")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        shown: NDArray[np.uint8] | None = None
-        start_s: float | None = None
-        end_s, count = 0.0, 0
-        for frame in _decoded(container, stream, path):
-            time_s = float(frame.time) if frame.time is not None else end_s
-            start_s = time_s if start_s is None else start_s
-            # The picture before stays on screen for every tick up to this one's time.
-            while shown is not None and _tick_s(count, clip_format.fps) < time_s - start_s:
-                yield shown
-                count += 1
-            shown = _fitted(frame, clip_format, path)
-            end_s = time_s + _duration_s(frame, stream)
-        while shown is not None and start_s is not None and _tick_s(count, clip_format.fps) < end_s - start_s:
+        yield from paced(_timed(container, stream, clip_format, path), clip_format.fps)
+
+
+def paced(timed: Iterable[tuple[float | None, float, NDArray[np.uint8]]], fps: int) -> Iterator[NDArray[np.uint8]]:
+    """Turn pictures, each with its time in seconds (None: after the one before) and its duration, into `fps` pictures a second.
+
+    Time begins with the first picture.
+    """
+    shown: NDArray[np.uint8] | None = None
+    start_s: float | None = None
+    end_s, count = 0.0, 0
+    for given_s, duration_s, picture in timed:
+        time_s = end_s if given_s is None else given_s
+        start_s = time_s if start_s is None else start_s
+        # The picture before stays on screen for every tick up to this one's time.
+        while shown is not None and _tick_s(count, fps) < time_s - start_s:
             yield shown
             count += 1
+        shown, end_s = picture, time_s + duration_s
+    while shown is not None and start_s is not None and _tick_s(count, fps) < end_s - start_s:
+        yield shown
+        count += 1
+
+
+def _timed(
+    container: InputContainer, stream: Any, clip_format: ClipFormat, path: Path
+) -> Iterator[tuple[float | None, float, NDArray[np.uint8]]]:
+    for frame in _decoded(container, stream, path):
+        time_s = float(frame.time) if frame.time is not None else None
+        picture_HWC = np.rot90(frame.to_ndarray(format="rgb24"), k=round(frame.rotation / 90))
+        yield time_s, _duration_s(frame, stream), fitted(picture_HWC, clip_format, path)
 
 
 def read_sound(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
     """Decode the first sound track [S], mixed to mono; sample 0 sounds with the first picture (zeros where it starts later).
+
+    Raises TrainingError for a file that is missing, damaged or without sound.
+    """
+    sound_S, start_s, rate_hz = read_track(path)
+    late = round((start_s - _first_picture_s(path)) * rate_hz)
+    sound_S = np.concatenate([np.zeros(late, np.float32), sound_S]) if late > 0 else sound_S[-late:]
+    return resampled(sound_S, rate_hz, sample_rate_hz)
+
+
+def read_track(path: Path) -> tuple[NDArray[np.float32], float, int]:
+    """Decode the first sound track [S] of any media file, mixed to mono; return it, its first time in seconds and its own rate.
 
     Raises TrainingError for a file that is missing, damaged or without sound.
     """
@@ -101,12 +154,14 @@ def read_sound(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
         for frame in _decoded(container, stream, path):
             start_s = float(frame.time or 0.0) if start_s is None else start_s
             parts += [part.to_ndarray().mean(axis=0, dtype=np.float32) for part in planar.resample(frame)]
-        rate_hz = int(stream.rate or sample_rate_hz)
-    if not parts or start_s is None:
+        rate_hz = int(stream.rate or 0)
+    if not parts or start_s is None or not rate_hz:
         raise TrainingError(f"{path} has an empty sound track; a video with sound was expected.")
-    sound_S = np.concatenate(parts)
-    late = round((start_s - _first_picture_s(path)) * rate_hz)
-    sound_S = np.concatenate([np.zeros(late, np.float32), sound_S]) if late > 0 else sound_S[-late:]
+    return np.concatenate(parts), start_s, rate_hz
+
+
+def resampled(sound_S: NDArray[np.float32], rate_hz: int, sample_rate_hz: int) -> NDArray[np.float32]:
+    """Return the sound [S] at another rate."""
     return np.asarray(soxr.resample(sound_S, rate_hz, sample_rate_hz, quality="HQ"), dtype=np.float32)
 
 
@@ -155,8 +210,8 @@ def _duration_s(frame: Any, stream: Any) -> float:
     return 1.0 / float(stream.average_rate or 25)
 
 
-def _fitted(frame: Any, clip_format: ClipFormat, path: Path) -> NDArray[np.uint8]:
-    picture_HWC = np.rot90(frame.to_ndarray(format="rgb24"), k=round(frame.rotation / 90))
+def fitted(picture_HWC: NDArray[np.uint8], clip_format: ClipFormat, path: Path) -> NDArray[np.uint8]:
+    """Crop and resize one picture. Raises TrainingError when the crop reaches outside it; `path` is for that sentence."""
     height, width = picture_HWC.shape[:2]
     side = min(height, width)
     x, y, w, h = clip_format.crop or ((width - side) // 2, (height - side) // 2, side, side)

@@ -1,4 +1,4 @@
-"""What a model hears at step k and where training reads the clip: windows of sound, the split, and the lanes."""
+"""What a model hears and sees at step k, and which part of a clip teaches: windows of sound, pictures, the split."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.errors import TrainingError
 from training.data.video import Clip
 from training.streaming import StreamingModel
 
-# T steps, W window samples, S samples of sound, B lanes, H W rows and columns, C colours
+# T steps, W window samples, S samples of sound, H W rows and columns, C colours
 
 TRAINING_SHARE = 0.8
 
@@ -69,6 +69,14 @@ class Fold:
         return self.end - self.first
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A fold together with its clip."""
+
+    clip: Clip
+    fold: Fold
+
+
 def split(clip: Clip, sequence_frames: int) -> tuple[Fold, Fold]:
     """Return the first 80 % for training and the last 20 % for validation.
 
@@ -83,30 +91,3 @@ def split(clip: Clip, sequence_frames: int) -> tuple[Fold, Fold]:
             f"{sequence_frames}: give a longer clip or lower sequence_frames."
         )
     return Fold(0, border), Fold(border, count)
-
-
-class Lanes:
-    """B readers that walk the fold sequence by sequence from different places; at its end a lane starts anew.
-
-    A restarted lane begins at a random offset in [0, sequence), as in arXiv 2406.16155, and with a fresh state.
-    """
-
-    def __init__(self, fold: Fold, sequence_frames: int, lanes: int, random: torch.Generator) -> None:
-        self.fold, self.sequence_frames, self.random = fold, sequence_frames, random
-        room = fold.count - sequence_frames
-        self.next_B = [fold.first + (room * lane) // max(lanes, 1) for lane in range(lanes)]
-        self.fresh_B = [True] * lanes
-
-    def advance(self) -> tuple[list[int], list[bool]]:
-        """Return where each lane reads now and whether it starts with a fresh state; then move on."""
-        starts, fresh = list(self.next_B), list(self.fresh_B)
-        for lane, start in enumerate(starts):
-            following = start + self.sequence_frames
-            ended = following + self.sequence_frames > self.fold.end
-            self.next_B[lane] = self._restart() if ended else following
-            self.fresh_B[lane] = ended
-        return starts, fresh
-
-    def _restart(self) -> int:
-        room = min(self.sequence_frames, self.fold.count - self.sequence_frames + 1)
-        return self.fold.first + int(torch.randint(room, (1,), generator=self.random))

@@ -1,0 +1,75 @@
+"""What can be decoded into a clip: a video file, or a recording in the folders of Sub-URMP."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import TrainingError
+from training.data.video import ClipFormat, read_pictures, read_sound
+
+# H W rows and columns, S samples of sound
+
+
+class Source(Protocol):
+    """Pictures and sound on one timeline that begins with the first picture."""
+
+    @property
+    def name(self) -> str:
+        """As messages call it."""
+        ...
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all its content. Raises TrainingError when it cannot be read."""
+        ...
+
+    def pictures(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
+        """Decode pictures [H, W, 3]; raises as `read_pictures`."""
+        ...
+
+    def sound(self, sample_rate_hz: int) -> NDArray[np.float32]:
+        """Decode mono sound [S]; raises as `read_sound`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFile:
+    """One file with a picture and a sound track."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    def digest(self) -> str:
+        if not self.path.is_file():
+            raise TrainingError(f"{self.path} does not exist; give the path of a video file.")
+        return file_digest(self.path)
+
+    def pictures(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
+        return read_pictures(self.path, clip_format)
+
+    def sound(self, sample_rate_hz: int) -> NDArray[np.float32]:
+        return read_sound(self.path, sample_rate_hz)
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file. Raises TrainingError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be read ({error.strerror}); a readable file was expected.") from error
+
+
+def joined_digest(digests: Iterable[str]) -> str:
+    """Return one SHA-256 for several, in their order; that of one alone is itself."""
+    each = list(digests)
+    return each[0] if len(each) == 1 else hashlib.sha256(" ".join(each).encode()).hexdigest()
