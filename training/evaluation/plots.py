@@ -1,0 +1,153 @@
+"""Curves over sequence length, one panel a figure: every generator beside floor, ceiling and mean frame."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
+from engine.errors import TrainingError
+from training.evaluation.passages import HELD_OUT, TAUGHT
+from training.evaluation.results import Evaluation, Row, direction
+
+# Colours that stay apart for colour-blind eyes (Okabe and Ito); grey for all that is not a generator.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GREYS = {"ceiling": "#1a7f37", "passage": "#999999", "mean frame": "#444444"}
+MARKS = {"ceiling": "^", "passage": "x", "mean frame": "_"}
+LOGARITHMIC = ("MSE", "ST-LPIPS", "LPIPS")
+STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "svg.hashsalt": "fluid",
+}
+
+
+def draw(evaluation: Evaluation) -> Any:
+    """Return a figure with all panels."""
+    labels, lengths = evaluation.labels(), sorted({length for _, length in evaluation.columns()})
+    wide = 3 if len(labels) > 4 else 2
+    tall = -(-len(labels) // wide)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(tall, wide, figsize=(5.0 * wide, 3.3 * tall + 1.2), squeeze=False)
+        colours = _colours(evaluation)
+        for panel, label in zip(axes.flat, labels, strict=False):
+            _panel(panel, evaluation, label, colours, lengths)
+        for panel in axes.flat[len(labels) :]:
+            panel.set_axis_off()
+        handles = _legend(evaluation, colours)
+        spare = axes.flat[len(labels) :]
+        if len(spare):
+            spare[0].legend(handles=handles, loc="center left", frameon=False, labelspacing=0.7, handlelength=2.8)
+            figure.tight_layout(h_pad=2.0, w_pad=2.0)
+        else:
+            figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False)
+            figure.tight_layout(rect=(0, 0.3 * -(-len(handles) // 3) / figure.get_figheight(), 1, 1))
+    return figure
+
+
+def _colours(evaluation: Evaluation) -> dict[str, str]:
+    models = [row.name for row in evaluation.rows if row.kind == "model"]
+    found = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(models)}
+    # A floor has the colour of its generator.
+    floors = {
+        row.name: next(found[n] for n in models if row.name.startswith(f"{n},"))
+        for row in evaluation.rows
+        if row.kind == "floor"
+    }
+    return found | floors
+
+
+def _legend(evaluation: Evaluation, colours: dict[str, str]) -> list[Line2D]:
+    """Return a handle for each row, and one for each of the two parts."""
+    handles = []
+    for row in evaluation.rows:
+        look = _look(row, colours)
+        handles.append(Line2D([], [], markersize=6, markerfacecolor=look["color"], label=row.name, **look))
+    named = {HELD_OUT: "solid: held-out sound", TAUGHT: "dashed, hollow: the part that taught, looped"}
+    for part in dict.fromkeys(part for part, _ in evaluation.columns()):
+        fill = "#666666" if part == HELD_OUT else "white"
+        style = "-" if part == HELD_OUT else "--"
+        handles.append(
+            Line2D([], [], color="#666666", linestyle=style, marker="o", markerfacecolor=fill, label=named[part])
+        )
+    return handles
+
+
+def _look(row: Row, colours: dict[str, str]) -> dict[str, Any]:
+    return {
+        "color": colours.get(row.name) or GREYS[row.kind],
+        "linewidth": 2.2 if row.kind == "model" else 1.2,
+        "marker": MARKS.get(row.kind, "o"),
+        "alpha": 1.0 if row.kind == "model" else 0.5 if row.kind == "floor" else 0.8,
+    }
+
+
+def _panel(panel: Any, evaluation: Evaluation, label: str, colours: dict[str, str], lengths: list[int]) -> None:
+    shown = False
+    for row in evaluation.rows:
+        for part in (HELD_OUT, TAUGHT):
+            shown |= _curve(panel, row, part, label, colours)
+    panel.set_title(label)
+    panel.set_xscale("log", base=2)
+    panel.set_xlim(lengths[0] / 1.3, lengths[-1] * 1.3)
+    panel.set_xticks(lengths, [str(length) for length in lengths])
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.set_xlabel("frames played from the initial state")
+    panel.set_ylabel(direction(label), color="#666666")
+    if shown and label.startswith(LOGARITHMIC):
+        panel.set_yscale("log")
+
+
+def _curve(panel: Any, row: Row, part: str, label: str, colours: dict[str, str]) -> bool:
+    """Draw one row in one part, with a band of one deviation about a generator; says whether there was anything to draw."""
+    points = [(n, spread) for n in sorted(row.figures.get(part, {})) if (spread := row.get(part, n, label))]
+    if not points:
+        return False
+    look = _look(row, colours)
+    panel.plot(
+        [n for n, _ in points],
+        [spread.mean for _, spread in points],
+        linestyle="-" if part == HELD_OUT else (0, (4, 2)),
+        markersize=6,
+        markerfacecolor=look["color"] if part == HELD_OUT else "white",
+        **look,
+    )
+    if row.kind == "model":
+        _band(panel, [(n, s.mean, s.deviation) for n, s in points if s.deviation is not None], label, look["color"])
+    return True
+
+
+def _band(panel: Any, points: list[tuple[int, float, float]], label: str, colour: str) -> None:
+    # A logarithmic axis has no room below zero: the band ends at a tenth of the mean.
+    low = [max(mean - d, mean / 10.0) if label.startswith(LOGARITHMIC) else mean - d for _, mean, d in points]
+    high = [mean + d for _, mean, d in points]
+    panel.fill_between([n for n, _, _ in points], low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def write_png(path: Path, figure: Any) -> None:
+    """Write the figure. Raises TrainingError when it cannot be written."""
+    try:
+        figure.savefig(path, dpi=110, metadata={"Software": None})
+    except OSError as error:
+        raise TrainingError(f"Cannot write {path} ({error.strerror}); choose another folder with --out.") from error
+
+
+def svg(figure: Any) -> bytes:
+    """Return the figure as SVG, the same at every call."""
+    buffer = io.BytesIO()
+    with plt.rc_context(STYLE):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()

@@ -1,0 +1,51 @@
+"""The figures as text for a terminal: one table a figure, players down, lengths across."""
+
+from __future__ import annotations
+
+from training.evaluation.results import Evaluation, ForeignRow, direction
+
+LEAST_NAME_WIDTH = 24
+
+
+def report(evaluation: Evaluation) -> str:
+    """Return every table, what could not be measured, and what is odd."""
+    blocks = [_table(evaluation, label) for label in evaluation.labels()]
+    blocks += [_foreign(name, rows) for name, rows in evaluation.foreign.items()]
+    notes = [*evaluation.missing, *evaluation.notices]
+    return "\n\n".join(blocks + (["\n".join(notes)] if notes else []))
+
+
+def _table(evaluation: Evaluation, label: str) -> str:
+    columns = [column for column in evaluation.columns() if any(row.get(*column, label) for row in evaluation.rows)]
+    texts = [
+        [spread.text() if (spread := row.get(*column, label)) else "" for column in columns] for row in evaluation.rows
+    ]
+    widths = [max(5, *(len(row[i]) for row in texts)) for i in range(len(columns))]
+    width, parts = _width([row.name for row in evaluation.rows]), ""
+    for part in dict.fromkeys(part for part, _ in columns):
+        span = sum(w + 2 for (p, _), w in zip(columns, widths, strict=True) if p == part)
+        parts += "  " + part[: span - 2].ljust(span - 2)
+    lines = [f"{label} ({direction(label)})", " " * width + parts.rstrip()]
+    lines.append("frames".ljust(width) + "".join(f"  {n:>{w}}" for (_, n), w in zip(columns, widths, strict=True)))
+    for row, cells in zip(evaluation.rows, texts, strict=True):
+        values = "".join(f"  {cell:>{w}}" for cell, w in zip(cells, widths, strict=True))
+        lines.append((row.name.ljust(width) + values).rstrip())
+    return "\n".join(lines)
+
+
+def _foreign(name: str, rows: list[ForeignRow]) -> str:
+    labels = list(rows[0].figures)
+    width, widths = _width(["  " + row.name for row in rows]), [max(len(label), 14) for label in labels]
+    lines = [
+        f"Foreign sound: {name}",
+        " " * width + "".join(f"  {n:>{w}}" for n, w in zip(labels, widths, strict=True)),
+    ]
+    for row in rows:
+        indent = "  " if row.kind == "file" else ""
+        cells = "".join(f"  {row.figures[n].text():>{w}}" for n, w in zip(labels, widths, strict=True))
+        lines.append((indent + row.name).ljust(width) + cells)
+    return "\n".join(lines)
+
+
+def _width(names: list[str]) -> int:
+    return max(LEAST_NAME_WIDTH, *map(len, names))
