@@ -1,0 +1,196 @@
+"""A sweep checks all before it starts, runs trials in processes of their own, goes on where it stopped, and names what failed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from engine.errors import TrainingError
+from tests.training.clips import moving_clip
+from training.checkpoint import read_checkpoint
+from training.run_folder import checkpoint_folders
+from training.sweep import main
+from training.sweeping.plan import load_sweep, trials_of
+from training.sweeping.table import Row, as_markdown, as_text
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="submitit needs signals that Windows lacks")
+
+SMALL: dict[str, Any] = {
+    "threads": 1,
+    "device": "cpu",
+    "model.image_size": 16,
+    "model.generator.place_levels": 1,
+    "sequence_frames": 4,
+    "total_iterations": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return moving_clip(tmp_path_factory.mktemp("clip") / "clip.mp4")
+
+
+def write_sweep(folder: Path, clip: Path, **keys: Any) -> Path:
+    values: dict[str, Any] = {
+        "runs_folder": str(folder / "runs"),
+        "clips": [{"name": "bar", "clip": {"path": str(clip)}}],
+        "configs": [
+            {"name": "canvas", "file": "configs/train/tiny.yaml"},
+            {"name": "plain", "file": "configs/train/tiny.yaml", "set": {"model.generator.canvas": False}},
+        ],
+        "set": SMALL,
+        "launch": {"parallel": 2, "gpus": 0},
+        **keys,
+    }
+    path = folder / "sweep.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+@posix
+def test_two_local_trials_finish_are_skipped_and_go_on(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--cache-folder", str(tmp_path / "cache")]
+    assert main([str(write_sweep(tmp_path, clip)), *words]) == 0
+    printed = capsys.readouterr().out
+    assert "2 trials, 0 of them finished before" in printed
+    rows = json.loads((tmp_path / "runs" / "sweep.json").read_text())
+    assert [(row["trial"], row["state"], row["iterations"]) for row in rows] == [
+        ("bar-canvas", "finished", 2),
+        ("bar-plain", "finished", 2),
+    ]
+    for row in rows:
+        run = tmp_path / "runs" / row["trial"]
+        assert 0.0 < row["validation"]["l1"] < 2.0
+        assert f"{row['validation']['l1']:.4f}" in printed
+        assert "2 iterations" in (run / "log.txt").read_text()
+        assert read_checkpoint(run).config.model.name == row["trial"]
+    assert not read_checkpoint(tmp_path / "runs" / "bar-plain").config.model.generator.canvas
+    assert "**bar-" in (tmp_path / "runs" / "sweep.md").read_text()
+
+    assert main([str(write_sweep(tmp_path, clip)), *words, "--dry-run"]) == 0
+    assert capsys.readouterr().out == "bar-canvas: finished\nbar-plain: finished\n"
+    assert main([str(write_sweep(tmp_path, clip)), *words]) == 0
+    assert "2 trials, 2 of them finished before" in capsys.readouterr().out
+
+    with pytest.raises(TrainingError, match=r"losses\.l1 1\.0 -> 3\.0"):
+        main([str(write_sweep(tmp_path, clip, set={**SMALL, "losses.l1": 3.0})), *words])
+    one = write_sweep(
+        tmp_path,
+        clip,
+        configs=[{"name": "canvas", "file": "configs/train/tiny.yaml"}],
+        set={**SMALL, "total_iterations": 3},
+    )
+    assert main([str(one), *words, "--dry-run"]) == 0
+    planned = capsys.readouterr().out
+    assert planned.startswith("bar-canvas: interrupted\n")
+    assert "--resume" in planned
+    assert main([str(one), *words]) == 0
+    assert checkpoint_folders(tmp_path / "runs" / "bar-canvas")[-1].name == "0000003"
+
+
+@posix
+def test_a_trial_that_fails_is_named_and_does_not_stop_the_others(clip: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    clips = [{"name": "broken", "clip": {"path": str(broken)}}, {"name": "bar", "clip": {"path": str(clip)}}]
+    configs = [{"name": "canvas", "file": "configs/train/tiny.yaml"}]
+    sweep = write_sweep(tmp_path, clip, clips=clips, configs=configs, launch={"gpus": 0})
+    with pytest.raises(TrainingError, match=r"1 of 2 trials did not finish\. broken-canvas failed: .*broken\.mp4"):
+        main([str(sweep), "--cache-folder", str(tmp_path / "cache")])
+    rows = json.loads((tmp_path / "runs" / "sweep.json").read_text())
+    assert [row["state"] for row in rows] == ["failed", "finished"]
+    assert "broken-canvas failed: " in (tmp_path / "runs" / "sweep.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        (
+            {"clips": [{"name": "bar", "clip": {"path": "absent.mp4"}}]},
+            r"trial bar-canvas: the clip absent\.mp4 does not exist",
+        ),
+        (
+            {"configs": [{"name": "a", "file": "absent.yaml"}]},
+            r"trial bar-a: Cannot read the configuration absent\.yaml",
+        ),
+        ({"configs": [{"name": "a"}]}, "entry 1 of 'configs' has no file"),
+        ({"configs": []}, "'configs' is empty"),
+        ({"seeds": [1, 1]}, "'seeds' has '1' twice"),
+        ({"configs": [{"name": "a/b", "file": "configs/train/tiny.yaml"}]}, "'a/b' in 'configs' cannot be a folder's"),
+        ({"set": {**SMALL, "losses.l9": 1}}, r"trial bar-canvas: .*losses\.l9"),
+        ({"seed": [1]}, "Unknown setting 'seed'. Did you mean 'seeds'"),
+        ({"clips": [{"name": "bar", "clip": {"path": "x", "corp": 1}}]}, r"Unknown setting '.*corp'"),
+        ({"launch": {"parallel": 0}}, "launch has parallel 0"),
+        ({"seeds": ["one"]}, "'one'; int was expected"),
+    ],
+)
+def test_a_wrong_sweep_is_refused_before_anything_starts(
+    clip: Path, tmp_path: Path, keys: Mapping[str, Any], sentence: str
+) -> None:
+    with pytest.raises(TrainingError, match=sentence):
+        main([str(write_sweep(tmp_path, clip, **keys))])
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_sweep_that_is_no_mapping_or_absent_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"Cannot read the sweep .*absent\.yaml"):
+        main([str(tmp_path / "absent.yaml")])
+    (tmp_path / "list.yaml").write_text("[1]")
+    with pytest.raises(TrainingError, match="holds list; a mapping"):
+        main([str(tmp_path / "list.yaml")])
+    (tmp_path / "short.yaml").write_text("clips: []")
+    with pytest.raises(TrainingError, match="has no runs_folder, configs"):
+        main([str(tmp_path / "short.yaml")])
+
+
+@posix
+def test_slurm_without_slurm_is_a_sentence(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(TrainingError, match="Slurm cannot be used"):
+        main([str(write_sweep(tmp_path, clip)), "--executor", "slurm"])
+
+
+def test_every_clip_meets_every_configuration_and_seed(clip: Path, tmp_path: Path) -> None:
+    clips = [{"name": name, "clip": {"path": str(clip), "crop": [0, 0, 32, 32]}} for name in ("a", "b")]
+    path = write_sweep(tmp_path, clip, clips=clips, seeds=[0, 7])
+    trials = trials_of(load_sweep(path), path)
+    assert [trial.name for trial in trials[:4]] == [
+        "a-canvas-seed0",
+        "a-canvas-seed7",
+        "a-plain-seed0",
+        "a-plain-seed7",
+    ]
+    assert len({trial.folder for trial in trials}) == 8
+    assert trials[1].config.seed == 7
+    assert trials[1].config.clip.crop == (0, 0, 32, 32)
+    assert trials[1].config.model.image_size == 16
+
+
+@pytest.mark.parametrize("file", sorted(Path("configs/sweep").glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_sweeps_that_come_with_the_project_can_be_read(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.sweeping.plan._check_clip", lambda config: None)  # Clips are fetched, not shipped.
+    sweep = load_sweep(file)
+    assert len(trials_of(sweep, file)) == len(sweep.clips) * len(sweep.configs)
+
+
+def test_the_table_says_what_is_best_and_what_is_missing() -> None:
+    good = Row("a-x", "a", "x", 0, "finished", 10, 1.5, {"l1": 0.07, "mean_frame_l1": 0.1, "motion_share": 0.5})
+    worse = Row("a-y", "a", "y", 0, "finished", 10, 1.5, {"l1": 0.08, "mean_frame_l1": 0.1, "motion_share": 0.6})
+    none = Row("b-x", "b", "x", 0, "failed", 0, 0.0, {}, "out of memory")
+    lines = as_text([good, worse, none]).splitlines()
+    assert lines[1].split() == ["a-x", "finished", "10", "1.5", "0.0700", "0.1000", "0.5000"]
+    assert lines[3].split() == ["b-x", "failed", "0", "0.0"]
+    page = as_markdown([good, worse, none])
+    assert "| **a-x** |" in page
+    assert "| a-y |" in page
+    assert "b-x failed: out of memory" in page
