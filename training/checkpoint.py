@@ -1,17 +1,16 @@
 """Checkpoints: a folder of safetensors and one JSON. Nothing in them is executed on load.
 
-RUN/checkpoints/0001000/checkpoint.json         configuration, iteration, commit
+RUN/checkpoints/0001000/checkpoint.json         configuration, iteration, commit, checksums
                         generator.safetensors   the averaged weights: what is exported
                         training.safetensors    all else that resuming needs (absent in an imported model)
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,42 @@ from torch import Tensor
 from engine.errors import TrainingError
 from engine.model_card import Provenance
 from training.config import TrainConfig
+from training.durable import whole_folder
+from training.run_folder import DESCRIPTION_FILE, checkpoint_folders, find_checkpoint, is_checkpoint
 from training.streaming import StreamingModel, build_model
-from training.strict import differing_keys
+from training.strict import build_config, config_dict, differing_keys
 
 FORMAT = "fluid checkpoint 1"
-DESCRIPTION_FILE, GENERATOR_FILE, TRAINING_FILE = "checkpoint.json", "generator.safetensors", "training.safetensors"
-CHECKPOINTS_FOLDER = "checkpoints"
+GENERATOR_FILE, TRAINING_FILE = "generator.safetensors", "training.safetensors"
+
+
+class DamagedCheckpoint(TrainingError):
+    """A checkpoint whose files are missing, cut short or changed since they were written."""
+
+    def __init__(self, folder: Path, what: str) -> None:
+        super().__init__(f"{what}; use an older checkpoint of the run.")
+        self.folder, self.what = folder, what
+
+
+class CheckpointNotWritten(TrainingError):
+    """A checkpoint that could not be written: a full disk, a folder without permission."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"Cannot write the checkpoint {folder}: {reason}; free some space or choose another --run-folder."
+        )
+        self.reason = reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Teaching:
+    """What weights were taught on before this run: one entry a run whose weights the next one started from."""
+
+    title: str
+    source: str
+    licence: str
+    config: str
+    iterations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,36 +81,35 @@ class Checkpoint:
     training: dict[str, Tensor]
     folder: Path = Path()
     """Where it was read from."""
+    clip_sha256: str = ""
+    """Of the clip's file; empty when not known."""
+    started_from: tuple[Teaching, ...] = ()
+    """The runs before this one whose weights it started from, oldest first."""
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write `folder` under another name and rename it, so that a half-written checkpoint never bears its name.
+    """Write `folder` whole or not at all, with a checksum of each file.
 
-    Raises TrainingError when it cannot be written.
+    Raises CheckpointNotWritten when it cannot be written.
     """
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
-        partial.mkdir(parents=True)
-        save_file(_plain(checkpoint.generator), partial / GENERATOR_FILE)
-        if checkpoint.training:
-            save_file(_plain(checkpoint.training), partial / TRAINING_FILE)
-        description = {
-            "format": FORMAT,
-            "iterations": checkpoint.iterations,
-            "elapsed_s": checkpoint.elapsed_s,
-            "commit": current_commit(),
-            "config": checkpoint.config.to_dict(),
-        }
-        (partial / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1))
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
+        with whole_folder(folder) as partial:
+            save_file(_plain(checkpoint.generator), partial / GENERATOR_FILE)
+            if checkpoint.training:
+                save_file(_plain(checkpoint.training), partial / TRAINING_FILE)
+            description = {
+                "format": FORMAT,
+                "iterations": checkpoint.iterations,
+                "elapsed_s": checkpoint.elapsed_s,
+                "commit": current_commit(),
+                "clip_sha256": checkpoint.clip_sha256,
+                "started_from": [config_dict(teaching) for teaching in checkpoint.started_from],
+                "sha256": {file.name: _sha256(file) for file in sorted(partial.iterdir())},
+                "config": checkpoint.config.to_dict(),
+            }
+            (partial / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1))
     except (OSError, SafetensorError) as error:
-        raise TrainingError(
-            f"Cannot write the checkpoint {folder}: {error}; free some space or choose another --run-folder."
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        raise CheckpointNotWritten(folder, _reason(error)) from error
 
 
 def save_generator(path: Path, model: StreamingModel, config: TrainConfig, iterations: int) -> None:
@@ -98,60 +126,77 @@ def load_generator(path: Path) -> LoadedGenerator:
     description = _description(folder)
     config = _config(description, folder)
     model = build_model(config.model)
-    load_weights(model, _tensors(folder / GENERATOR_FILE), folder)
+    load_weights(model, _tensors(folder, GENERATOR_FILE, description), folder)
+    iterations = int(description["iterations"])
+    this = teaching(config, iterations)
     provenance = Provenance(
-        source=config.clip_title() + (f" ({config.clip.source})" if config.clip.source else ""),
-        licence=config.clip.licence,
+        source="; then ".join(f"{each.title}{_brackets(each.source)}" for each in (*_started_from(description), this)),
+        licence=" and ".join(dict.fromkeys(each.licence for each in (this, *_started_from(description)))),
         config=config.model.name,
         commit=str(description.get("commit", "unknown")),
-        iterations=int(description["iterations"]),
+        iterations=iterations,
     )
-    return LoadedGenerator(model.eval(), config, provenance.iterations, provenance)
+    return LoadedGenerator(model.eval(), config, iterations, provenance)
+
+
+def teaching(config: TrainConfig, iterations: int) -> Teaching:
+    """Return what a run says of itself to those that start from its weights."""
+    clip = config.clip
+    return Teaching(
+        title=config.clip_title(),
+        source=clip.source,
+        licence=clip.licence,
+        config=config.model.name,
+        iterations=iterations,
+    )
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read all that resuming needs. Raises TrainingError as `load_generator`, and for an imported generator."""
+    """Read all that resuming needs of a checkpoint, or of the newest one of a run folder.
+
+    Raises TrainingError as `load_generator`, and for an imported generator.
+    """
+    checkpoint = read_start(path)
+    if not checkpoint.training:
+        raise TrainingError(
+            f"{checkpoint.folder} holds a generator alone; export it, or start a run from its weights with --from."
+        )
+    return checkpoint
+
+
+def read_start(path: Path) -> Checkpoint:
+    """Read what starting a new run needs; an imported generator will do. Raises TrainingError as `load_generator`."""
     folder = find_checkpoint(path)
     description = _description(folder)
-    if not (folder / TRAINING_FILE).is_file():
-        raise TrainingError(f"{folder} holds a generator alone; it can be exported but not trained further.")
+    complete = (folder / TRAINING_FILE).is_file() or TRAINING_FILE in description.get("sha256", {})
     return Checkpoint(
         config=_config(description, folder),
         iterations=int(description["iterations"]),
         elapsed_s=float(description.get("elapsed_s", 0.0)),
-        generator=_tensors(folder / GENERATOR_FILE),
-        training=_tensors(folder / TRAINING_FILE),
+        generator=_tensors(folder, GENERATOR_FILE, description),
+        training=_tensors(folder, TRAINING_FILE, description) if complete else {},
         folder=folder,
+        clip_sha256=str(description.get("clip_sha256", "")),
+        started_from=_started_from(description),
     )
 
 
-def find_checkpoint(path: Path) -> Path:
-    """Return `path` if it is a checkpoint, else the newest checkpoint of the run folder `path`. Raises TrainingError."""
-    if (path / DESCRIPTION_FILE).is_file():
-        return path
-    numbered = checkpoint_folders(path)
-    if not numbered:
-        raise TrainingError(
-            f"{path} is neither a checkpoint nor a run folder with checkpoints; training writes them to RUN/{CHECKPOINTS_FOLDER}/."
-        )
-    return numbered[-1]
+def read_newest(path: Path) -> tuple[Checkpoint, list[DamagedCheckpoint]]:
+    """Read the newest checkpoint of a run that is not damaged, and say what is wrong with those after it.
 
-
-def checkpoint_folders(run_folder: Path) -> list[Path]:
-    """List the complete checkpoints of a run, oldest first."""
-    found = (run_folder / CHECKPOINTS_FOLDER).glob(f"*/{DESCRIPTION_FILE}")
-    return sorted((file.parent for file in found if file.parent.name.isdigit()), key=lambda folder: int(folder.name))
-
-
-def checkpoint_folder(run_folder: Path, iterations: int) -> Path:
-    """Name the checkpoint after so many iterations."""
-    return run_folder / CHECKPOINTS_FOLDER / f"{iterations:07d}"
-
-
-def prune_checkpoints(run_folder: Path, kept: int) -> None:
-    """Delete all but the newest `kept` checkpoints of a run."""
-    for folder in checkpoint_folders(run_folder)[:-kept]:
-        shutil.rmtree(folder, ignore_errors=True)
+    A checkpoint's own folder is read or refused. Raises TrainingError as `read_checkpoint`, and when all are damaged.
+    """
+    if is_checkpoint(path):
+        return read_checkpoint(path), []
+    damaged: list[DamagedCheckpoint] = []
+    for folder in reversed(checkpoint_folders(path)):
+        try:
+            return read_checkpoint(folder), damaged
+        except DamagedCheckpoint as error:
+            damaged.append(error)
+    if damaged:
+        raise TrainingError(f"All {len(damaged)} checkpoints of {path} are damaged; the newest: {damaged[0]}")
+    return read_checkpoint(path), []  # which says that there is none
 
 
 def check_same_shape(saved: TrainConfig, wanted: TrainConfig, where: Path) -> None:
@@ -203,7 +248,7 @@ def _description(folder: Path) -> dict[str, Any]:
     try:
         values = json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise TrainingError(f"{file} cannot be read ({error}); use an older checkpoint of the run.") from error
+        raise DamagedCheckpoint(folder, f"{file} cannot be read ({_reason(error)})") from error
     if (
         not isinstance(values, dict)
         or values.get("format") != FORMAT
@@ -222,8 +267,32 @@ def _config(description: Mapping[str, Any], folder: Path) -> TrainConfig:
         raise TrainingError(f"{folder} was written by another version of this project: {error}") from error
 
 
-def _tensors(file: Path) -> dict[str, Tensor]:
+def _started_from(description: Mapping[str, Any]) -> tuple[Teaching, ...]:
+    given: Sequence[Mapping[str, Any]] = description.get("started_from", [])
+    return tuple(build_config(Teaching, values, "started_from") for values in given)
+
+
+def _tensors(folder: Path, name: str, description: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Read one file; checkpoints written before there were checksums are trusted."""
+    file, written = folder / name, description.get("sha256", {}).get(name)
     try:
+        if written is not None and _sha256(file) != written:
+            raise OSError("its content is not what was written")
         return load_file(file)
     except (OSError, SafetensorError) as error:
-        raise TrainingError(f"{file} is damaged or missing ({error}); use an older checkpoint of the run.") from error
+        raise DamagedCheckpoint(folder, f"{file} is damaged or missing ({_reason(error)})") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).removeprefix("Error while serializing: ").removeprefix("I/O error: ")
+
+
+def _brackets(text: str) -> str:
+    return f" ({text})" if text else ""

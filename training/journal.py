@@ -1,46 +1,70 @@
-"""What a run leaves behind: progress bar, stats.jsonl, TensorBoard and samples."""
+"""What a run leaves behind: progress bar, stats.jsonl, TensorBoard and samples.
+
+Nothing here ends a run: what cannot be written is said once, and tried again next time.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import contextlib
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TextIO
 
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from training.data.video import Clip
-from training.data.windows import Fold
-from training.samples import VIDEO_SECONDS, contact_sheet, write_png, write_video
+from engine.errors import TrainingError
+from training.checkpoint import CheckpointNotWritten
+from training.data.video import ClipFormat
+from training.event_log import EventLog
+from training.run_folder import SAMPLES_FOLDER, STATS_FILE, TENSORBOARD_FOLDER
+from training.samples import VIDEO_SECONDS, animation, contact_sheet, side_by_side, write_png, write_video
+from training.stats import append_record, cut_back
 from training.validation import Validation
 
-STATS_FILE, SAMPLES_FOLDER, TENSORBOARD_FOLDER = "stats.jsonl", "samples", "tensorboard"
-BAR_INTERVAL_S = 0.5
+BAR_INTERVAL_S, RECENT_ITERATIONS = 0.5, 50
+BAR_FORMAT = "{desc}: {n_fmt}/{total_fmt} |{bar:20}| [{elapsed}, {rate_fmt}{postfix}]"
+TRIED_AGAIN = "training goes on and it is tried again"
 
 
 class Journal:
     """Open while a run trains: `with Journal(...) as journal`."""
 
-    def __init__(self, run_folder: Path, total_iterations: int, iteration: int) -> None:
-        self.run_folder = run_folder
-        run_folder.mkdir(parents=True, exist_ok=True)
-        self.writer = SummaryWriter(str(run_folder / TENSORBOARD_FOLDER), purge_step=iteration)
+    def __init__(self, run_folder: Path, total_iterations: int, iteration: int, validated: int | None = None) -> None:
+        """Forget what was recorded after `iteration`, and validations after `validated`.
+
+        Raises TrainingError when the folder cannot be written.
+        """
+        self.run_folder, self.samples = run_folder, run_folder / SAMPLES_FOLDER
+        try:
+            cut_back(run_folder / STATS_FILE, iteration, validated)
+        except OSError as error:
+            raise TrainingError(
+                f"Cannot write {run_folder / STATS_FILE} ({error.strerror}); free some space or choose another --run-folder."
+            ) from error
+        self.event_log = EventLog(run_folder / TENSORBOARD_FOLDER, iteration + 1)
         self.bar = tqdm(
             total=total_iterations,
             initial=iteration,
             desc="training",
             unit="it",
+            file=_Unfailing(sys.stderr),
             mininterval=BAR_INTERVAL_S,
+            bar_format=BAR_FORMAT,
             dynamic_ncols=True,
         )
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.latest: dict[str, float] = {}
-        self.begun: tuple[float, float] | None = None
+        # Of the last iterations alone: adversaries that join late make all after them slower.
+        self.recent: deque[tuple[float, float]] = deque(maxlen=RECENT_ITERATIONS)
+        self.failing: set[str] = set()
+        self.sound_logged = False
 
     def __enter__(self) -> Self:
         return self
@@ -49,15 +73,14 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.bar.close()
-        self.writer.close()
 
     def add(self, terms: Mapping[str, Tensor], progress: float, elapsed_s: float) -> None:
         """Take the losses of one iteration; the bar shows the share of the budget and the time left of it."""
         for name, value in terms.items():
             self.sums[name] = self.sums.get(name, torch.zeros((), device=value.device)) + value
             self.counts[name] = self.counts.get(name, 0) + 1
-        self.begun = self.begun or (progress, elapsed_s)
-        done, spent_s = progress - self.begun[0], elapsed_s - self.begun[1]
+        self.recent.append((progress, elapsed_s))
+        done, spent_s = progress - self.recent[0][0], elapsed_s - self.recent[0][1]
         left = tqdm.format_interval(spent_s / done * (1.0 - progress)) if done > 0 else "?"
         shown = {name: f"{value:.4g}" for name, value in self.latest.items()}
         self.bar.set_postfix({"left": left, **shown}, refresh=False)
@@ -69,37 +92,89 @@ class Journal:
             return
         self.latest = {name: float(value) / self.counts[name] for name, value in self.sums.items()}
         self.sums, self.counts = {}, {}
-        for name, value in self.latest.items():
-            self.writer.add_scalar(f"loss/{name}", value, iteration)
-        self.writer.add_scalar("learning_rate", learning_rate, iteration)
-        self._append(
-            {"iteration": iteration, "elapsed_s": round(elapsed_s, 2), "learning_rate": learning_rate, **self.latest}
-        )
+        points = {f"loss/{name}": value for name, value in self.latest.items()} | {"learning_rate": learning_rate}
+        self._scalars(points, iteration)
+        self._record(iteration, elapsed_s, {"learning_rate": learning_rate, **self.latest})
 
-    def sample(self, iteration: int, elapsed_s: float, found: Validation, clip: Clip, fold: Fold) -> None:
+    def event(self, iteration: int, elapsed_s: float, what: str, **details: Any) -> None:
+        """Record something that happened, with the date."""
+        self._record(iteration, elapsed_s, {"at": time.strftime("%Y-%m-%d %H:%M:%S"), "event": what, **details})
+
+    def sample(self, iteration: int, elapsed_s: float, found: Validation, clip_format: ClipFormat) -> None:
         """Record a validation and write its contact sheet and video."""
-        self._append({"iteration": iteration, "elapsed_s": round(elapsed_s, 2), "validation": found.numbers()})
-        for name, value in found.numbers().items():
-            self.writer.add_scalar(f"validation/{name}", value, iteration)
-        real_NHWC = clip.frames_NHWC[fold.first : fold.end]
+        numbers = found.numbers()
+        self._record(iteration, elapsed_s, {"validation": numbers})
+        self._scalars({f"validation/{name}": value for name, value in numbers.items()}, iteration)
+        fps, rate_hz = clip_format.fps, clip_format.sample_rate_hz
+        real_NHWC = found.real_NHWC()
         sheet = contact_sheet(real_NHWC, found.generated_NHWC)
-        self.writer.add_image("real_above_generated", sheet, iteration, dataformats="HWC")
-        self.writer.flush()
-        folder = self.run_folder / SAMPLES_FOLDER
-        write_png(folder / f"{iteration:07d}.png", sheet)
-        count = min(fold.count, round(VIDEO_SECONDS * clip.format.fps))
-        hop = clip.format.sample_rate_hz // clip.format.fps
-        side_by_side = torch.cat(
-            [torch.from_numpy(real_NHWC[:count].copy()), torch.from_numpy(found.generated_NHWC[:count])], dim=2
-        )
-        sound_S = clip.sound_S[fold.first * hop : (fold.first + count) * hop]
-        write_video(
-            folder / f"{iteration:07d}.mp4", side_by_side.numpy(), sound_S, clip.format.fps, clip.format.sample_rate_hz
-        )
-        self.bar.write(
-            f"{iteration}: held-out L1 {found.l1:.4f} (mean frame {found.mean_frame_l1:.4f}), motion {found.motion_share:.2f} of the clip's"
+        frames = side_by_side(real_NHWC, found.generated_NHWC, VIDEO_SECONDS, fps)
+        hop = rate_hz // fps
+        sound_S = found.sound_S()[: len(frames) * hop]
+        name = f"{iteration:07d}"
+        self.attempt("a contact sheet", lambda: write_png(self.samples / f"{name}.png", sheet))
+        self.attempt("a sample video", lambda: write_video(self.samples / f"{name}.mp4", frames, sound_S, fps, rate_hz))
+
+        def pictures_and_sound() -> None:
+            self.event_log.picture("real_above_generated", sheet, iteration)
+            self.event_log.video("real_left_generated_right", *animation(frames, fps), iteration)
+            if not self.sound_logged:  # It is the same each time.
+                self.event_log.sound("held_out_sound", sound_S, rate_hz, iteration)
+                self.sound_logged = True
+
+        self.attempt("the TensorBoard log", pictures_and_sound)
+        self.say(
+            f"{iteration}: held-out L1 {found.l1:.4f} (mean frame {found.mean_frame_l1:.4f}), "
+            f"motion {found.motion_share:.2f} of the clip's"
         )
 
-    def _append(self, record: Mapping[str, object]) -> None:
-        with (self.run_folder / STATS_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+    def attempt(self, what: str, write: Callable[[], object], otherwise: str = TRIED_AGAIN) -> str:
+        """Write something that the run can do without for now; return why it could not be, or nothing.
+
+        It is said once when it begins to fail and once when it succeeds again.
+        """
+        try:
+            write()
+        except (OSError, CheckpointNotWritten) as error:
+            reason = error.reason if isinstance(error, CheckpointNotWritten) else error.strerror or str(error)
+            if what not in self.failing:
+                self.say(f"notice: {what} could not be written ({reason}); {otherwise}")
+            self.failing.add(what)
+            return reason
+        if what in self.failing:
+            self.failing.discard(what)
+            self.say(f"notice: {what} can be written again")
+        return ""
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar, on stderr."""
+        self.bar.write(line, file=self.bar.fp)
+
+    def _scalars(self, points: Mapping[str, float], iteration: int) -> None:
+        def write() -> None:
+            for tag, value in points.items():
+                self.event_log.scalar(tag, value, iteration)
+
+        self.attempt("the TensorBoard log", write)
+
+    def _record(self, iteration: int, elapsed_s: float, values: Mapping[str, Any]) -> None:
+        record = {"iteration": iteration, "elapsed_s": round(elapsed_s, 2), **values}
+        self.attempt(STATS_FILE, lambda: append_record(self.run_folder / STATS_FILE, record))
+
+
+class _Unfailing:
+    """A stream that may be a file on a full disk or a closed pipe; the bar is no reason to stop."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self.stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self.stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)

@@ -48,6 +48,11 @@ def finite(tensors: Mapping[str, Tensor]) -> bool:
     return bool(torch.stack([tensor.detach().float() for tensor in tensors.values()]).isfinite().all())
 
 
+def not_finite(tensors: Mapping[str, Tensor]) -> str:
+    """Return the name of a tensor that holds something else than finite numbers, or nothing."""
+    return next((name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())), "")
+
+
 @torch.no_grad()
 def follow(average: torch.nn.Module, live: torch.nn.Module, decay: float, iteration: int) -> None:
     """Move the averaged weights towards the live ones; statistics and counters are copied.

@@ -73,8 +73,19 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             raise TrainingError(f"'{where}' has {len(value)} values; {len(arguments)} were expected.")
         kinds = [inner] * len(value) if inner is not None else arguments
         return tuple(_value(k, item, where) for k, item in zip(kinds, value, strict=True))
-    if hint is float and type(value) in (int, float):
+    if hint is float and (type(value) in (int, float) or _is_number(value)):
         return float(value)
     if isinstance(hint, type) and type(value) is hint:
         return value
     raise TrainingError(f"'{where}' is {value!r}; {getattr(hint, '__name__', hint)} was expected.")
+
+
+def _is_number(value: Any) -> bool:
+    """YAML takes 1e-4, without a dot, for text."""
+    if not isinstance(value, str):
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True

@@ -2,16 +2,23 @@
 
     python -m training.train configs/train/water.yaml [--clip FILE] [--minutes N] [--run-folder runs/NAME]
     python -m training.train --resume runs/NAME [--iterations N]
+    python -m training.train --from runs/NAME --run-folder runs/NEW [CONFIG.yaml] [--clip FILE]
 
-Ctrl-C finishes the iteration, writes a checkpoint and leaves; --resume goes on from there. Any setting can be given as
---set KEY=VALUE with its dotted name (--set losses.l1=5). --dry-run prints what was resolved and stops.
+Ctrl-C finishes the iteration, writes a checkpoint and leaves; --resume goes on from there, with the same settings; after a
+kill from the newest checkpoint. --from RUN begins a new run with the weights of another one: other clip, other losses.
+`torchrun --nproc-per-node N -m training.train …` shares the lanes among N processes (docs/many-machines.md).
+Any setting can be given as --set KEY=VALUE with its dotted name (--set losses.l1=5). --dry-run prints what was resolved and
+stops.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,14 +27,19 @@ import torch
 import yaml
 
 from engine.errors import TrainingError, run_main
+from training import distributed
 from training.adversary import Adversary
-from training.checkpoint import Checkpoint, checkpoint_folders, read_checkpoint
+from training.checkpoint import Checkpoint, DamagedCheckpoint, read_newest, read_start
 from training.config import TrainConfig, load_train_config, with_overrides
-from training.data.cache import load_clip
+from training.data.footage import Footage, load_footage
+from training.durable import write_text
+from training.report import write_report
+from training.resumption import check_resumable, check_start
 from training.run import Run
+from training.run_folder import CONFIG_FILE, REPORT_FILE, STATS_FILE, checkpoint_folders, claimed, run_of, set_aside
+from training.stats import read_stats
 from training.streaming import build_model
-
-RUN_CONFIG_FILE = "config.yaml"
+from training.trainer import choose_device
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -35,11 +47,16 @@ def argument_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("config", type=Path, nargs="?", metavar="CONFIG.yaml", help="not needed with --resume")
+    parser.add_argument(
+        "config", type=Path, nargs="?", metavar="CONFIG.yaml", help="not needed with --resume or --from"
+    )
     parser.add_argument("--clip", metavar="FILE", help="the video with sound to learn")
     parser.add_argument("--iterations", type=int, metavar="N", help="train up to so many iterations")
     parser.add_argument("--minutes", type=float, metavar="N", help="or so many minutes, whichever ends first")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run from its newest checkpoint")
+    parser.add_argument(
+        "--from", dest="start", type=Path, metavar="RUN", help="begin a new run with the newest weights of RUN"
+    )
     parser.add_argument("--run-folder", type=Path, metavar="FOLDER", help="where to write; default runs/NAME")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
     parser.add_argument(
@@ -60,7 +77,7 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
         if not equals:
             raise TrainingError(f"--set {pair} has no '='; --set KEY=VALUE was expected.")
         try:
-            values[key] = yaml.safe_load(text)
+            values[key] = _number(yaml.safe_load(text))
         except yaml.YAMLError as error:
             raise TrainingError(f"--set {pair}: the value is not YAML.") from error
     flags = {
@@ -72,23 +89,70 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     return values | {key: value for key, value in flags.items() if value is not None}
 
 
-def resolve(arguments: argparse.Namespace) -> tuple[TrainConfig, Path, Checkpoint | None]:
-    """Return configuration, run folder and checkpoint to resume. Raises TrainingError for what does not fit together."""
-    resume = read_checkpoint(arguments.resume) if arguments.resume else None
-    if arguments.config is not None:
-        config = load_train_config(arguments.config, overrides(arguments))
-    elif resume is not None:
-        config = TrainConfig.from_dict(with_overrides(resume.config.to_dict(), overrides(arguments)))
-    else:
-        raise TrainingError("Nothing to train: give a configuration (configs/train/water.yaml) or --resume RUN.")
-    run_folder: Path = arguments.run_folder or arguments.resume or Path("runs") / config.model.name
-    if resume is None and checkpoint_folders(run_folder) and not arguments.dry_run:
-        raise TrainingError(
-            f"{run_folder} holds a run already; go on with --resume {run_folder} or choose another --run-folder."
-        )
+def _number(value: Any) -> Any:
+    """Take 1e-5 for a number, which YAML does not (it wants 1.0e-5)."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the command line asks for."""
+
+    config: TrainConfig
+    run_folder: Path
+    resume: Checkpoint | None = None
+    start: Checkpoint | None = None
+    damaged: tuple[DamagedCheckpoint, ...] = ()
+    """Checkpoints after `resume` that cannot be used."""
+
+
+def resolve(arguments: argparse.Namespace) -> Task:
+    """Return what is to be done. Raises TrainingError for what does not fit together."""
+    if arguments.resume and arguments.start:
+        raise TrainingError("Both --resume and --from were given; one of them was expected.")
+    resume, damaged = read_newest(arguments.resume) if arguments.resume else (None, [])
+    start = read_start(arguments.start) if arguments.start else None
+    config = _config(arguments, resume or start)
+    before = run_of(arguments.resume) if arguments.resume else None
+    run_folder: Path = arguments.run_folder or before or Path("runs") / config.model.name
     if not config.clip.path:
         raise TrainingError("The configuration names no clip; give one with --clip FILE.")
-    return config, run_folder, resume
+    if resume is not None:
+        check_resumable(resume, config)
+    if start is not None:
+        check_start(start, config)
+    if not arguments.dry_run:
+        _check_folder(run_folder, resume, damaged)
+    return Task(config, run_folder, resume, start, tuple(damaged))
+
+
+def _config(arguments: argparse.Namespace, earlier: Checkpoint | None) -> TrainConfig:
+    if arguments.config is not None:
+        return load_train_config(arguments.config, overrides(arguments))
+    if earlier is None:
+        raise TrainingError("Nothing to train: give a configuration (configs/train/water.yaml) or --resume RUN.")
+    return TrainConfig.from_dict(with_overrides(earlier.config.to_dict(), overrides(arguments)))
+
+
+def _check_folder(run_folder: Path, resume: Checkpoint | None, damaged: Sequence[DamagedCheckpoint]) -> None:
+    """Refuse to write over another run, or over what the same run learned later."""
+    held = checkpoint_folders(run_folder)
+    if resume is None or run_of(resume.folder).absolute() != run_folder.absolute():
+        if held:
+            raise TrainingError(
+                f"{run_folder} holds a run already; go on with --resume {run_folder} or choose another --run-folder."
+            )
+        return
+    unusable = {each.folder for each in damaged}
+    later = [folder.name for folder in held if int(folder.name) > resume.iterations and folder not in unusable]
+    if later:
+        raise TrainingError(
+            f"{run_folder} holds checkpoints after {resume.folder.name} ({', '.join(later)}); go on from the newest with "
+            f"--resume {run_folder}, or from this one in another --run-folder."
+        )
 
 
 def describe(config: TrainConfig) -> str:
@@ -111,35 +175,92 @@ def describe(config: TrainConfig) -> str:
 
 def main(words: list[str] | None = None) -> int:
     arguments = argument_parser().parse_args(words)
-    config, run_folder, resume = resolve(arguments)
+    task = resolve(arguments)
+    distributed.check_alike("start", task.resume.iterations if task.resume else None)
     if arguments.dry_run:
-        print(describe(config))
+        print(describe(task.config))
         return 0
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    clip = load_clip(Path(config.clip.path), config.clip_format(), arguments.cache_folder)
-    for notice in clip.notices():
+    prepare_torch(task.config)
+    with distributed.one_after_first_of_machine():
+        footage = load_footage(
+            task.config.clip, task.config.clip_format(), task.config.sequence_frames, arguments.cache_folder
+        )
+    for notice in footage.notices():
         print(f"notice: {notice}", file=sys.stderr)
-    run = Run(config, clip, run_folder, resume)
-    run_folder.mkdir(parents=True, exist_ok=True)
-    (run_folder / RUN_CONFIG_FILE).write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
-    stop_gently(run)
-    run.run()
-    print(f"{run.trainer.iteration} iterations, {run.elapsed_s / 60.0:.1f} minutes; checkpoint: {run.last_checkpoint}")
+    with claimed(task.run_folder) if distributed.first() else contextlib.nullcontext():
+        return train(task, footage)
+
+
+def train(task: Task, footage: Footage) -> int:
+    """Train, and say at the end what there is."""
+    run_folder = task.run_folder
+    if distributed.first():
+        prepare_folder(task)
+    run = Run(task.config, footage, run_folder, task.resume, task.start)
+    run.notices += [f"{error.what}; going on from {run.last_checkpoint}." for error in task.damaged]
+    for notice in run.notices:
+        print(f"notice: {notice}", file=sys.stderr)
+    already = task.resume is not None and run.progress() >= 1.0
+    if already and concluded(run_folder, run.trainer.iteration):
+        if distributed.first():
+            write_report(run_folder)
+    else:
+        with stopping_gently(run):
+            run.run()
+    spent = f"{run.trainer.iteration} iterations, {run.elapsed_s / 60.0:.1f} minutes; checkpoint: {run.last_checkpoint}"
+    if already:
+        print(f"{run_folder} is finished: {spent}; train it for longer with --iterations N or --minutes N")
+    else:
+        print(f"{spent}; report: {run_folder / REPORT_FILE}")
     if run.stop_requested:
         print(f"stopped; go on with: python -m training.train --resume {run_folder}")
     return 0
 
 
-def stop_gently(run: Run) -> None:
-    """Let the first Ctrl-C finish the iteration and the second one leave at once."""
+def prepare_torch(config: TrainConfig) -> None:
+    """Set threads and, when the configuration asks for it, algorithms that give the same bits every time."""
+    threads = config.threads or (1 if config.deterministic else 0)
+    if threads:
+        torch.set_num_threads(threads)
+    if config.deterministic:
+        # Some of CUDA's algorithms have no such form; there torch warns and goes on.
+        torch.use_deterministic_algorithms(True, warn_only=choose_device(config.device).type == "cuda")
+
+
+def prepare_folder(task: Task) -> None:
+    """Write the configuration and set damaged checkpoints aside. Raises TrainingError when the folder cannot be written."""
+    try:
+        for error in task.damaged:
+            if run_of(error.folder).absolute() == task.run_folder.absolute():
+                set_aside(error.folder)
+        write_text(task.run_folder / CONFIG_FILE, yaml.safe_dump(task.config.to_dict(), sort_keys=False))
+    except OSError as error:
+        raise TrainingError(
+            f"Cannot write to {task.run_folder} ({error.strerror}); free some space or choose another --run-folder."
+        ) from error
+
+
+def concluded(run_folder: Path, iteration: int) -> bool:
+    """Tell whether the run came to its end after so many iterations, with its last validation."""
+    ends = [record for record in read_stats(run_folder / STATS_FILE) if record.get("event") == "finished"]
+    return any(record["iteration"] == iteration for record in ends)
+
+
+@contextlib.contextmanager
+def stopping_gently(run: Run) -> Iterator[None]:
+    """Let the first Ctrl-C (or request to terminate) finish the iteration and the second one leave at once."""
 
     def request_stop(number: int, frame: FrameType | None) -> None:
         run.stop_requested = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(number, before[number])
 
-    signal.signal(signal.SIGINT, request_stop)
+    before = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":
-    run_main(main)
+    run_main(distributed.together(main))

@@ -1,4 +1,7 @@
-"""A small configuration and the clip that goes with it, for tests of the trainer and of runs."""
+"""Small configurations, for tests of the trainer, of runs and of the command."""
+
+import os
+from pathlib import Path
 
 from training.config import IntervalConfig, OptimiserConfig, TrainConfig
 from training.families.listen_and_move.config import ListenAndMoveConfig
@@ -29,3 +32,25 @@ def small_config(losses: LossConfig = ADVERSARIAL, **settings: object) -> TrainC
         **settings,
     }
     return TrainConfig(**given)  # type: ignore[arg-type]
+
+
+TINY = "configs/train/tiny.yaml"
+SMALL = {
+    "threads": 1,
+    "model.image_size": 16,
+    "model.generator.place_levels": 1,
+    "model.generator.channels_base": 32,
+    "model.generator.channels_min": 8,
+    "discriminator.channels_base": 16,
+    "sequence_frames": 4,
+}
+"""Settings that make configs/train/tiny.yaml smaller still."""
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def words(clip: Path, folder: Path, *more: str, **settings: object) -> list[str]:
+    """Return the command line of `training.train` for FOLDER/run; `settings` have _ for each dot's place: losses__l1=2."""
+    given = SMALL | {name.replace("__", "."): value for name, value in settings.items()}
+    pairs = [word for key, value in given.items() for word in ("--set", f"{key}={value}")]
+    places = ["--clip", str(clip), "--run-folder", str(folder / "run"), "--cache-folder", str(folder / "cache")]
+    return [TINY, *places, *pairs, *more]

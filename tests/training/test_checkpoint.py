@@ -2,27 +2,30 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-import training.checkpoint as checkpoint
 from engine.errors import TrainingError
+from tests.training.limits import files_no_larger_than
 from tests.training.models import small_model
 from training.checkpoint import (
     Checkpoint,
+    CheckpointNotWritten,
+    DamagedCheckpoint,
+    Teaching,
     check_same_shape,
-    checkpoint_folder,
-    checkpoint_folders,
-    find_checkpoint,
     load_generator,
-    prune_checkpoints,
     read_checkpoint,
+    read_newest,
+    read_start,
     save_generator,
     write_checkpoint,
 )
 from training.config import ClipConfig, TrainConfig, load_train_config, with_overrides
+from training.run_folder import checkpoint_folder
 from training.run_state import optimiser_tensors, restore_optimiser
 from training.streaming import StreamingModel
 
@@ -57,33 +60,56 @@ def test_a_generator_comes_back_exactly_with_its_provenance(tmp_path: Path) -> N
     assert not loaded.model.training
 
 
-def test_a_run_folder_means_its_newest_checkpoint(tmp_path: Path) -> None:
-    for iterations in (5, 20, 100):
-        save_generator(checkpoint_folder(tmp_path, iterations), MODEL, CONFIG, iterations)
-    (tmp_path / "checkpoints" / ".0000200.9.part").mkdir()
-    assert find_checkpoint(tmp_path).name == "0000100"
-    prune_checkpoints(tmp_path, 2)
-    assert [folder.name for folder in checkpoint_folders(tmp_path)] == ["0000020", "0000100"]
-
-
 def test_a_folder_without_checkpoints_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="neither a checkpoint nor a run folder"):
         load_generator(tmp_path)
 
 
-def test_writing_that_fails_leaves_the_old_checkpoint_and_no_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of file sizes")
+def test_writing_that_fails_leaves_the_old_checkpoint_and_no_rest(tmp_path: Path) -> None:
     folder = saved(tmp_path / "checkpoint")
-
-    def full_disk(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoint, "save_file", full_disk)
-    with pytest.raises(TrainingError, match="No space left"):
+    with files_no_larger_than(10_000), pytest.raises(CheckpointNotWritten, match=r"File too large.*; free some space"):
         save_generator(folder, MODEL, CONFIG, 9)
     assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint"]
     assert load_generator(folder).iterations == 1234
+
+
+def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
+    file = saved(tmp_path / "checkpoint") / "generator.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DamagedCheckpoint, match="its content is not what was written"):
+        load_generator(tmp_path / "checkpoint")
+
+
+def test_the_newest_checkpoint_that_is_whole_is_used_and_the_damaged_ones_are_named(tmp_path: Path) -> None:
+    for iterations in (1, 2, 3):
+        training = {"random": torch.Generator().get_state()}
+        write_checkpoint(
+            checkpoint_folder(tmp_path, iterations),
+            Checkpoint(CONFIG, iterations, 0.0, dict(MODEL.state_dict()), training),
+        )
+    (checkpoint_folder(tmp_path, 3) / "training.safetensors").unlink()
+    (checkpoint_folder(tmp_path, 2) / "checkpoint.json").write_text("{")
+    found, damaged = read_newest(tmp_path)
+    assert found.iterations == 1
+    assert [error.folder.name for error in damaged] == ["0000003", "0000002"]
+    with pytest.raises(DamagedCheckpoint, match="0000003"):
+        read_newest(checkpoint_folder(tmp_path, 3))
+    (checkpoint_folder(tmp_path, 1) / "generator.safetensors").write_bytes(b"")
+    with pytest.raises(TrainingError, match=r"All 3 checkpoints of .* are damaged"):
+        read_newest(tmp_path)
+
+
+def test_provenance_tells_what_the_weights_were_taught_before(tmp_path: Path) -> None:
+    before = Teaching(title="Waves", source="", licence="GPL-3.0-or-later", config="x", iterations=50)
+    write_checkpoint(tmp_path / "1", Checkpoint(CONFIG, 7, 0.0, dict(MODEL.state_dict()), {}, started_from=(before,)))
+    provenance = load_generator(tmp_path / "1").provenance
+    assert provenance.source == "Waves; then A clip (https://example.org)"
+    assert provenance.licence == "CC0-1.0 and GPL-3.0-or-later"
+    assert provenance.iterations == 7
+    assert read_start(tmp_path / "1").started_from == (before,)
 
 
 @pytest.mark.parametrize("keep", [0, 4, 100, -1])
@@ -188,6 +214,8 @@ def test_shipped_configurations_load_and_survive_json(path: Path) -> None:
         ("optimiser: {betas: [0.5, 1.0]}", r"optimiser\.betas\[1\]"),
         ("clip: {crop: [1, 2, 3]}", "3 values; 4 were expected"),
         ("minutes: 0", "more than 0"),
+        ("{minutes: 5, deterministic: true}", "give total_iterations"),
+        ("intervals: {milestone: -1}", "0 or more"),
         ("just words", "a mapping of settings"),
         ("a: [", "is not YAML"),
     ],

@@ -6,45 +6,24 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 import yaml
 
 from engine.errors import TrainingError
 from tests.training.clips import moving_clip
+from tests.training.runs import ONE_THREAD, TINY, words
 from training.checkpoint import find_checkpoint, load_generator
-from training.train import main
-
-TINY = "configs/train/tiny.yaml"
-SMALL = [
-    "--set",
-    "threads=1",
-    "--set",
-    "model.image_size=16",
-    "--set",
-    "model.generator.place_levels=1",
-    "--set",
-    "sequence_frames=4",
-]
+from training.run_folder import checkpoint_folder
+from training.stats import read_stats
+from training.train import main, stopping_gently
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return moving_clip(tmp_path_factory.mktemp("clip") / "clip.mp4")
-
-
-def words(clip: Path, folder: Path, *more: str) -> list[str]:
-    return [
-        TINY,
-        "--clip",
-        str(clip),
-        "--run-folder",
-        str(folder / "run"),
-        "--cache-folder",
-        str(folder / "cache"),
-        *SMALL,
-        *more,
-    ]
 
 
 def test_a_dry_run_prints_what_was_resolved_and_writes_nothing(
@@ -60,15 +39,62 @@ def test_a_dry_run_prints_what_was_resolved_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_trains_refuses_to_be_overwritten_and_resumes(clip: Path, tmp_path: Path) -> None:
+def test_a_run_trains_refuses_to_be_overwritten_resumes_and_says_that_it_is_finished(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(words(clip, tmp_path, "--iterations", "2")) == 0
     with pytest.raises(TrainingError, match=r"holds a run already; go on with --resume"):
         main(words(clip, tmp_path, "--iterations", "2"))
-    run, cache = str(tmp_path / "run"), str(tmp_path / "cache")
-    assert main(["--resume", run, "--iterations", "3", "--cache-folder", cache]) == 0
-    assert load_generator(tmp_path / "run").iterations == 3
-    with pytest.raises(TrainingError, match=r"another model\.image_size"):
-        main(["--resume", run, "--set", "model.image_size=32", "--iterations", "4", "--cache-folder", cache])
+    run, cache = tmp_path / "run", ["--cache-folder", str(tmp_path / "cache")]
+    assert main(["--resume", str(run), "--iterations", "3", *cache]) == 0
+    assert load_generator(run).iterations == 3
+    capsys.readouterr()
+    stats = (run / "stats.jsonl").read_bytes()
+    assert main(["--resume", str(run), *cache]) == 0
+    assert f"{run} is finished: 3 iterations" in capsys.readouterr().out
+    assert (run / "stats.jsonl").read_bytes() == stats
+    with pytest.raises(TrainingError, match=r"trained with other settings: losses\.l1 1\.0 -> 2\.0; leave them"):
+        main(["--resume", str(run), "--set", "losses.l1=2", "--iterations", "4", *cache])
+
+
+def test_a_damaged_checkpoint_is_said_and_the_one_before_used(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, cache = tmp_path / "run", ["--cache-folder", str(tmp_path / "cache")]
+    assert main(words(clip, tmp_path, "--iterations", "2", intervals__checkpoint=1)) == 0
+    whole = (checkpoint_folder(run, 2) / "training.safetensors").read_bytes()
+    (checkpoint_folder(run, 2) / "training.safetensors").write_bytes(whole[:1000])
+    with pytest.raises(TrainingError, match="is damaged or missing"):
+        main(["--resume", str(checkpoint_folder(run, 2)), *cache])
+    capsys.readouterr()
+    assert main(["--resume", str(run), *cache]) == 0
+    notices = [line for line in capsys.readouterr().err.splitlines() if line.startswith("notice:")]
+    assert len(notices) == 1
+    assert "0000002/training.safetensors is damaged" in notices[0]
+    assert f"; going on from {checkpoint_folder(run, 1)}." in notices[0]
+    assert (checkpoint_folder(run, 2) / "training.safetensors").read_bytes() == whole
+    with pytest.raises(TrainingError, match=r"holds checkpoints after 0000001 \(0000002\)"):
+        main(["--resume", str(checkpoint_folder(run, 1)), *cache])
+
+
+def test_a_new_run_starts_from_the_weights_of_another(clip: Path, tmp_path: Path) -> None:
+    cache = ["--cache-folder", str(tmp_path / "cache")]
+    assert main(words(clip, tmp_path, "--iterations", "2")) == 0
+    source, new = str(tmp_path / "run"), str(tmp_path / "new")
+    other = moving_clip(tmp_path / "other.mp4", seconds=2.5)
+    begin = ["--from", source, "--clip", str(other), "--set", "losses.l1=3", *cache]
+    with pytest.raises(TrainingError, match="holds a run already"):
+        main([*begin, "--run-folder", source])
+    with pytest.raises(TrainingError, match=r"do not fit: model\.generator\.motion_layers 3 -> 2; leave"):
+        main([*begin, "--run-folder", new, "--set", "model.generator.motion_layers=2"])
+    with pytest.raises(TrainingError, match="Both --resume and --from"):
+        main([*begin, "--resume", source])
+    assert main([*begin, "--run-folder", new, "--iterations", "1", "--set", "optimiser.lr_generator=1e-12"]) == 0
+    before, after = load_generator(Path(source)), load_generator(Path(new))
+    assert after.iterations == 1
+    assert after.provenance.source == "clip.mp4; then other.mp4"
+    weight = "generator.blocks.0.skip.weight"
+    torch.testing.assert_close(after.model.state_dict()[weight], before.model.state_dict()[weight], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +107,7 @@ def test_a_run_trains_refuses_to_be_overwritten_and_resumes(clip: Path, tmp_path
         ([TINY, "--set", "losses.l9=1"], r"losses\.l9"),
         (["configs/train/absent.yaml"], "Cannot read the configuration"),
         (["--resume", "absent"], "neither a checkpoint nor a run folder"),
+        (["--from", "absent"], "neither a checkpoint nor a run folder"),
     ],
 )
 def test_wrong_flags_are_a_sentence(tmp_path: Path, flags: list[str], sentence: str) -> None:
@@ -102,15 +129,30 @@ def test_control_c_writes_a_checkpoint_and_leaves(clip: Path, tmp_path: Path) ->
         "training.train",
         *words(clip, tmp_path, "--iterations", "100000", "--set", "intervals.log=1"),
     ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ONE_THREAD)
     stats = tmp_path / "run" / "stats.jsonl"
     deadline = time.monotonic() + 60
-    while not stats.exists() and time.monotonic() < deadline and process.poll() is None:
+    while (
+        not any("l1" in record for record in read_stats(stats))
+        and time.monotonic() < deadline
+        and process.poll() is None
+    ):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert "--resume" in output
     assert "Traceback" not in errors
+    assert "interrupted" in (tmp_path / "run" / "report.html").read_text()
     assert int(find_checkpoint(tmp_path / "run").name) >= 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process at once")
+def test_the_first_request_to_end_is_gentle_and_the_second_is_not() -> None:
+    run, before = SimpleNamespace(stop_requested=False), signal.getsignal(signal.SIGTERM)
+    with stopping_gently(run):  # type: ignore[arg-type]
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert run.stop_requested
+        assert signal.getsignal(signal.SIGTERM) is before
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,0 +1,118 @@
+"""Files that are there whole or not at all, whenever the process is killed or the disk is full.
+
+They are written under another name, brought to the disk and renamed; what a killed process leaves behind ends in `.part`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+PARTIAL_SUFFIX = ".part"
+
+
+def partial_name(path: Path) -> Path:
+    """Return the name beside `path` under which this process writes it."""
+    return path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a name to write to; on leaving, that file becomes `path`, and after an error it is gone. Raises OSError."""
+    partial = partial_name(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield partial
+        sync(partial)
+        partial.replace(path)
+        sync(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder to write flat files into; on leaving, it becomes `path`, and after an error it is gone.
+
+    A folder of that name is replaced. Raises OSError.
+    """
+    partial = partial_name(path)
+    remove_leftover(partial)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        for entry in (*partial.iterdir(), partial):
+            sync(entry)
+        if path.exists():
+            remove_folder(path)
+        partial.rename(path)
+        sync(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all. Raises OSError."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all. Raises OSError."""
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def append_whole(path: Path, content: bytes) -> None:
+    """Append to a file all of `content`, or nothing. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+    try:
+        size = os.fstat(handle).st_size
+        written = os.write(handle, content)
+        if written != len(content):
+            # A full disk takes the beginning; what is appended next must not be joined to that.
+            os.ftruncate(handle, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(handle)
+
+
+def remove_folder(path: Path) -> None:
+    """Delete a folder that must never be seen with half of its files. Raises OSError when it cannot be renamed."""
+    leaving = path.with_name(f".{path.name}.old{PARTIAL_SUFFIX}")
+    remove_leftover(leaving)
+    path.rename(leaving)
+    shutil.rmtree(leaving, ignore_errors=True)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Delete what killed processes left half-written in `folder`, and return what was found."""
+    found = sorted(folder.glob(f".*{PARTIAL_SUFFIX}"))
+    for leftover in found:
+        remove_leftover(leftover)
+    return found
+
+
+def remove_leftover(path: Path) -> None:
+    """Delete a half-written file or folder, if there is one and it can be deleted."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def sync(path: Path) -> None:
+    """Bring a file's content, or a folder's list of names, to the disk. Raises OSError."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows has no handle for a folder's names.
+    handle = os.open(path, os.O_RDONLY if path.is_dir() or os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
