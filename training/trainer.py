@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import zlib
 from pathlib import Path
 
 import torch
@@ -11,18 +12,22 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.errors import TrainingError
-from training.adversary import Adversary
+from training import distributed
+from training.adversary import Adversary, Sound
 from training.chance import Chance
 from training.checkpoint import Checkpoint, check_same_shape, load_weights
 from training.config import TrainConfig
-from training.data.reader import Reader
+from training.data.footage import Footage
+from training.data.reader import SequenceReader
 from training.data.video import Clip
-from training.data.windows import WindowTiming, split
+from training.data.windows import WindowTiming
 from training.losses import detail_loss, motion_energy_loss, motion_loss
+from training.overfitting import heldout_sequences
 from training.perceptual import PerceptualLoss
+from training.precision import compute_in
 from training.run_state import finite, follow, optimiser_tensors, prefixed, restore_optimiser, under
 from training.streaming import build_model
-from training.validation import Validation, mean_frame, spread_frames, validate
+from training.validation import Validation, validate_stretches
 
 # B lanes, T frames, W window samples, C colours, H W rows and columns
 
@@ -36,17 +41,20 @@ class Diverged(TrainingError):
 class Trainer:
     """Everything that learns and everything needed to go on: `step()` is one iteration."""
 
-    def __init__(self, config: TrainConfig, clip: Clip, resume: Checkpoint | None = None) -> None:
-        """Raises TrainingError for a clip that is too short, a device that is absent or a checkpoint that does not fit."""
-        self.config, self.clip = config, clip
+    def __init__(self, config: TrainConfig, footage: Footage | Clip, resume: Checkpoint | None = None) -> None:
+        """A single clip is split here. Raises TrainingError for a clip that is too short, a device that is absent or a checkpoint that does not fit."""
+        if not isinstance(footage, Footage):
+            footage = Footage.of([footage], config.sequence_frames)
+        self.config, self.footage = config, footage
         self.device = choose_device(config.device)
         torch.manual_seed(config.seed)
-        self.chance = Chance(config.seed, config.sequences_per_batch)
-        self.training_fold, self.validation_fold = split(clip, config.sequence_frames)
+        lanes = config.sequences_per_batch
+        first, own = distributed.own_lanes(lanes)
+        self.chance = Chance(config.seed, lanes, first, own)
         self.model = build_model(config.model)
-        self.mean_CHW = mean_frame(clip, self.training_fold)
+        self.mean_CHW = footage.mean_frame()
         if resume is None:
-            self.model.start_from(spread_frames(clip, self.training_fold))
+            self.model.start_from(footage.spread_frames())
         self.model.to(self.device)
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
         optimiser = config.optimiser
@@ -54,12 +62,31 @@ class Trainer:
         self.adversary = Adversary(config, self.device)
         weights = Path(config.losses.perceptual_weights)
         self.perceptual = PerceptualLoss(weights).to(self.device) if config.losses.perceptual > 0 else None
+        compute_in(config.precision, self.device, self.model, self.perceptual, *self.adversary.discriminators.values())
         timing = WindowTiming.of(self.model)
-        self.reader = Reader(clip, self.training_fold, timing, config.sequence_frames, config.augmentation, self.chance)
-        self.state = self.model.initial_state(config.sequences_per_batch)
+        self.reader = SequenceReader(footage.training, timing, config.sequence_frames, config.augmentation, self.chance)
+        if config.losses.overfitting_target > 0:
+            longest = max(footage.validation, key=lambda stretch: stretch.fold.count)
+            heldout = heldout_sequences(longest.clip, longest.fold, config.sequence_frames, timing)
+            self.adversary.hold_out(heldout[0], self._features(heldout[1]))
+        self.state = self.model.initial_state(own)
         self.iteration = 0
         if resume is not None:
             self._restore(resume)
+        self._join()
+
+    def _join(self) -> None:
+        """Make one training of several processes; nothing in one."""
+        distributed.check_alike("configuration", self.config.to_dict())
+        clips = [stretch.clip for stretch in self.footage.training]
+        distributed.check_alike("clip", [(clip.frames_NHWC.shape, zlib.crc32(clip.sound_S)) for clip in clips])
+        discriminators = self.adversary.discriminators.values()
+        for network in (self.model, *discriminators):
+            distributed.share_batch_norms(network)
+        for optimiser in self.adversary.optimisers.values():
+            distributed.average_before_steps(optimiser)
+        distributed.start_alike(self.model, self.average, *discriminators)
+        self.adversary.mean_of_processes = distributed.mean
 
     @property
     def learning_rate(self) -> float:
@@ -77,14 +104,16 @@ class Trainer:
         self._forget(batch.fresh_B)
         self.model.train()
         noise = self._noise(audio_BTW.shape[1])
-        fake_BTCHW, _, following = self.model.clip(audio_BTW, noise, self.state)
+        fake_BTCHW, features_BTF, following = self.model.clip(audio_BTW, noise, self.state)
         terms: dict[str, Tensor] = {}
         weighted = self._teaching_terms(fake_BTCHW, real_BTCHW)
         if self.config.losses.adversarial_at(self.iteration):
             frame = self.chance.integer(real_BTCHW.shape[1])
-            terms |= self.adversary.learn(real_BTCHW, fake_BTCHW, frame, self.chance)
-            weighted |= self.adversary.generator_terms(fake_BTCHW, frame)
+            sound = Sound(features_BTF, self._features(self.reader.elsewhere())) if self.adversary.hears else None
+            terms |= self.adversary.learn(real_BTCHW, fake_BTCHW, frame, self.chance, sound)
+            weighted |= self.adversary.generator_terms(fake_BTCHW, frame, self.chance, sound)
         terms |= {name: loss.detach() for name, (_, loss) in weighted.items()}
+        terms = distributed.mean_terms(terms)
         if not finite(terms):
             raise Diverged(_diverged(terms, self.iteration))
         self.state = {name: value.detach() for name, value in following.items()}
@@ -92,6 +121,7 @@ class Trainer:
         losses = [weight * loss for weight, loss in weighted.values() if weight > 0]
         if losses:
             torch.stack(losses).sum().backward()
+            distributed.average_gradients(self.model.parameters())
             if self.config.optimiser.gradient_limit > 0:
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimiser.gradient_limit)
             self.optimiser.step()
@@ -99,17 +129,22 @@ class Trainer:
         follow(self.average, self.model, self.config.optimiser.ema_decay, self.iteration)
         return terms
 
-    def validate(self) -> Validation:
-        """Play the held-out part with the averaged generator."""
-        return validate(self.average, self.clip, self.validation_fold, self.mean_CHW, self.config.sequence_frames)
+    def validate(self, limit_s: float | None = None) -> Validation:
+        """Play what is held out, its leading `limit_s` seconds or whole, with the averaged generator."""
+        held_out, steps = self.footage.validation, self.config.sequence_frames
+        return validate_stretches(self.average, held_out, self.mean_CHW, steps, limit_s)
 
     def checkpoint(self, elapsed_s: float) -> Checkpoint:
-        """Return all that going on needs."""
+        """Return all that going on needs. All processes must ask; raises TrainingError when their weights have drifted apart."""
+        distributed.check_weights(self.model, *self.adversary.discriminators.values())
         return Checkpoint(self.config, self.iteration, elapsed_s, dict(self.average.state_dict()), self._tensors())
 
     def _noise(self, steps: int) -> dict[str, Tensor]:
         drawn = self.model.draw_noise(self.chance.lanes, steps, self.chance.generator)
         return {name: values[self.chance.own] for name, values in drawn.items()}
+
+    def _features(self, audio_BTW: Tensor) -> Tensor:
+        return self.model.front_end(audio_BTW.to(self.device).flatten(0, 1)).unflatten(0, audio_BTW.shape[:2])
 
     def _forget(self, fresh_B: Tensor) -> None:
         """Give lanes that start anew a fresh state."""
@@ -147,7 +182,7 @@ class Trainer:
             **prefixed("generator_optimiser", optimiser_tensors(self.optimiser)),
             **self.adversary.tensors(),
             **prefixed("lanes", self.reader.tensors()),
-            **prefixed("state", self.state),
+            **prefixed("state", distributed.all_lanes(self.state)),
             "random": self.chance.state(),
         }
 
@@ -160,7 +195,7 @@ class Trainer:
         restore_optimiser(self.optimiser, under("generator_optimiser", saved))
         self.adversary.restore(saved)
         if self.reader.restore(under("lanes", saved)):
-            self.state = {name: value.to(self.device) for name, value in under("state", saved).items()}
+            self.state = {name: value[self.chance.own].to(self.device) for name, value in under("state", saved).items()}
         self.chance.restore(saved["random"])
         self.iteration = checkpoint.iterations
 
@@ -173,6 +208,8 @@ def choose_device(name: str) -> torch.device:
         )
     device = torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
     if device.type == "cuda":
+        device = torch.device("cuda", distributed.device_number(torch.cuda.device_count()))
+        torch.cuda.set_device(device)
         # TF32 is exact enough for training and several times faster.
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True

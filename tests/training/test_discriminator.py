@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from engine.errors import TrainingError
 from training.families.listen_and_move.discriminator import Discriminator, DiscriminatorConfig
@@ -56,3 +58,67 @@ def test_the_order_of_frames_matters_and_every_weight_learns(architecture: str) 
     for name, parameter in discriminator.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
+
+
+def plainly(judge: Discriminator, pictures: Tensor) -> Tensor:
+    """The discriminator in its first form: every colour map is made at full size and averaged afterwards."""
+    rgb = pictures.transpose(1, 2) if judge.video else pictures
+    pool = functional.avg_pool3d if judge.video else functional.avg_pool2d
+    convolve = functional.conv3d if judge.video else functional.conv2d
+    x = judge.from_rgb[0](rgb)
+    for level, block in enumerate(judge.blocks):
+        if level and judge.architecture == "skip":
+            scale = [1.0 / step for step in judge.shrink[level - 1]]
+            rgb = functional.interpolate(rgb, scale_factor=scale, mode="nearest")
+            x = x + judge.from_rgb[level](rgb)
+        x = start = pool(x, judge.shrink[level])
+        for part in block.block if judge.architecture == "residual" else block:
+            if isinstance(part, (torch.nn.Conv2d, torch.nn.Conv3d)):
+                x = convolve(x, part.weight, part.bias, padding=1)
+            else:
+                x = part(x)
+        if judge.architecture == "residual":
+            x = functional.leaky_relu((x + block.skip(start)) / 2**0.5, 0.2)
+    return judge.decision(x)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("frames", [None, 4, 6])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_what_saves_time_changes_no_score_and_no_gradient(architecture: str, frames: int | None, batch: int) -> None:
+    torch.manual_seed(3)
+    judge = Discriminator(config(architecture, "none"), 16, frames).double()
+    pictures = torch.randn(batch, *(() if frames is None else (frames,)), 3, 16, 16, dtype=torch.float64)
+    found = []
+    for form in (judge, lambda x: plainly(judge, x)):
+        shown = pictures.clone().requires_grad_(True)
+        scores = form(shown)
+        (slope,) = torch.autograd.grad(scores.sum(), shown, create_graph=True)
+        judge.zero_grad()
+        (scores.mean() + slope.square().sum()).backward()
+        found.append([scores, slope, *(p.grad for p in judge.parameters() if p.grad is not None)])
+    assert len(found[0]) == len(found[1])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_hearing_discriminator_scores_pictures_beside_their_sound(architecture: str) -> None:
+    torch.manual_seed(2)
+    judge = Discriminator(config(architecture, "none"), 16, 8, features=5)
+    sequence, sound = torch.randn(2, 8, 3, 16, 16), torch.rand(2, 8, 5, requires_grad=True)
+    scores = judge(sequence, sound)
+    assert scores.shape == (2, 1, 2, 4, 4)
+    assert not torch.allclose(scores, judge(sequence, sound.flip(1)))
+    scores.square().sum().backward()
+    assert sound.grad is not None
+    assert (sound.grad.abs().sum(dim=(0, 2)) > 0).all()
+    assert all(p.grad is not None and p.grad.any() for p in judge.parameters())
+
+
+def test_decibels_are_no_louder_to_it_than_levels_of_0_to_1() -> None:
+    torch.manual_seed(2)
+    judge = Discriminator(config("basic", "none"), 16, 2, features=5)
+    sequence = torch.zeros(1, 2, 3, 16, 16)
+    quiet, decibels = judge(sequence, torch.ones(1, 2, 5)), judge(sequence, torch.full((1, 2, 5), -80.0))
+    assert decibels.abs().max() < 10 * quiet.abs().max()

@@ -15,6 +15,7 @@ from training.checkpoint import read_checkpoint, write_checkpoint
 from training.config import OptimiserConfig
 from training.data.cache import load_clip
 from training.data.config import AugmentationConfig
+from training.data.footage import Footage
 from training.data.video import Clip
 from training.data.windows import WindowTiming, pictures, sound_windows
 from training.losses import LossConfig
@@ -58,25 +59,36 @@ def test_every_loss_trains_generator_and_both_discriminators(clip: Clip, tmp_pat
 
 def test_plain_teaching_beats_the_mean_frame_on_the_taught_part(clip: Clip, tmp_path: Path) -> None:
     trainer = Trainer(config(PLAIN, total_iterations=100), clip)
-    mean_CHW, real = mean_frame(clip, trainer.training_fold), pictures(clip, 0, trainer.training_fold.count)
+    mean_CHW, real = (
+        mean_frame(clip, trainer.footage.training[0].fold),
+        pictures(clip, 0, trainer.footage.training[0].fold.count),
+    )
     errors = [float(trainer.step()["l1"]) for _ in range(100)]
     assert np.mean(errors[-12:]) < 0.85 * float((real - mean_CHW).abs().mean())
     assert trainer.adversary.discriminators == {}
 
 
-@pytest.mark.parametrize("lanes", [1, 3])
-def test_resuming_is_as_if_never_stopped(clip: Clip, tmp_path: Path, lanes: int) -> None:
-    settings = config(
-        sequences_per_batch=lanes, augmentation=AugmentationConfig(gain_range_db=(-6.0, 0.0)), total_iterations=6
-    )
-    whole = Trainer(settings, clip)
+@pytest.mark.parametrize(
+    ("lanes", "clips", "augmentation"),
+    [
+        (1, 1, AugmentationConfig(gain_range_db=(-6.0, 0.0))),
+        (3, 1, AugmentationConfig(gain_range_db=(-6.0, 0.0))),
+        (3, 2, AugmentationConfig(flip=0.5, colour_jitter=(0.2, 0.2, 0.2, 0.05), audio_dropout=0.3)),
+    ],
+)
+def test_resuming_is_as_if_never_stopped(
+    clip: Clip, tmp_path: Path, lanes: int, clips: int, augmentation: AugmentationConfig
+) -> None:
+    settings = config(sequences_per_batch=lanes, augmentation=augmentation, total_iterations=6)
+    footage = Footage.of([clip] * clips, settings.sequence_frames)
+    whole = Trainer(settings, footage)
     for _ in range(6):
         whole.step()
-    stopped = Trainer(settings, clip)
+    stopped = Trainer(settings, footage)
     for _ in range(3):
         stopped.step()
     write_checkpoint(tmp_path, stopped.checkpoint(0.0))
-    resumed = Trainer(settings, clip, read_checkpoint(tmp_path))
+    resumed = Trainer(settings, footage, read_checkpoint(tmp_path))
     assert resumed.iteration == 3
     for _ in range(3):
         resumed.step()
@@ -145,7 +157,7 @@ def test_validation_knows_a_perfect_model_and_a_still_one(
     clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = Trainer(config(PLAIN), clip)
-    fold, mean_CHW, model = trainer.validation_fold, trainer.mean_CHW, trainer.average
+    fold, mean_CHW, model = trainer.footage.validation[0].fold, trainer.mean_CHW, trainer.average
     place = [fold.first]
 
     def perfect(audio: torch.Tensor, noise: object, state: object) -> tuple[torch.Tensor, None, object]:

@@ -31,7 +31,7 @@ class Canvas(nn.Module):
     @torch.no_grad()
     def start_from(self, frames_T3HW: Tensor) -> None:
         """Start at the clip: the mean frame, and the principal components of what differs from it (in [-1, 1])."""
-        before_tanh = torch.atanh(frames_T3HW.clamp(-PIXEL_LIMIT, PIXEL_LIMIT))
+        before_tanh = _before_tanh(frames_T3HW)
         mean = before_tanh.mean(dim=0)
         self.still.copy_(mean)
         if self.pictures is None:
@@ -41,3 +41,12 @@ class Canvas(nn.Module):
         deviation = strength / len(small) ** 0.5
         count = min(self.pictures.shape[0], components.shape[1])
         self.pictures[:count] = (components.T * deviation[:, None])[:count].unflatten(1, self.pictures.shape[1:])
+
+    @torch.no_grad()
+    def be_still(self, frame_3HW: Tensor) -> None:
+        """Start the still picture at one frame in [-1, 1]."""
+        self.still.copy_(_before_tanh(frame_3HW))
+
+
+def _before_tanh(frames: Tensor) -> Tensor:
+    return torch.atanh(frames.clamp(-PIXEL_LIMIT, PIXEL_LIMIT))

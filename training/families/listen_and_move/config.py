@@ -21,6 +21,9 @@ class ListenAndMoveConfig:
     content_noise: int = 0
     motion_layers: int = 3
     motion_type: Literal["basic", "feedback"] = "basic"
+    convolution: Literal["2d", "3d"] = "2d"
+    """3d: every 3 × 3 convolution is 3 × 3 × 3 and sees the frame before and the frame after. It looks at later frames, so it
+    teaches and plays whole sequences only: no step, no export. It needs prediction 'none'."""
     architecture: Literal["residual", "basic", "skip"] = "residual"
     conditional_norm: bool = True
     """Sound-conditioned instance norm (acIN) in place of batch norm; residual architecture only."""
@@ -36,7 +39,8 @@ class ListenAndMoveConfig:
     channels_max: int = 512
     double_finest: bool = False
     initialisation: Literal["reference", "he"] = "reference"
-    """`reference`: normal 0.02. `he`: scaled to the fan-in, and the sound-conditioned scale starts at 1."""
+    """`reference`: normal 0.02 everywhere but in the GRUs of the motion encoder. `he`: scaled to the fan-in, the
+    sound-conditioned scale starts at 1 and the video prediction is orthogonal."""
     resonators: int = 0
     """So many damped oscillators, driven by the sound and heard by every level: what is struck goes on ringing."""
     condition_on: Literal["sound", "all"] = "sound"
@@ -54,16 +58,47 @@ class ListenAndMoveConfig:
     canvas_rank: int = 0
     """So many learned pictures at half size, mixed by the sound and added to the canvas; started at the clip's own
     principal components."""
+    warp_rank: int = 0
+    """So many learned flow fields, mixed by the sound, that bend the canvas: what moves stays sharp. They start at the clip's
+    own optical flow, and the canvas at the frame from which it was measured."""
 
     def __post_init__(self) -> None:
         if self.conditional_norm and self.architecture != "residual":
             raise TrainingError(
                 f"conditional_norm needs architecture 'residual', not '{self.architecture}'; set one of the two."
             )
+        if self.convolution == "3d" and self.prediction != "none":
+            raise TrainingError(
+                f"convolution '3d' needs prediction 'none', not '{self.prediction}': it sees its neighbours in time already."
+            )
+        for name in (
+            "motion_noise",
+            "content_noise",
+            "canvas_rank",
+            "warp_rank",
+            "relief_rank",
+            "resonators",
+            "place_levels",
+        ):
+            if getattr(self, name) < 0:
+                raise TrainingError(f"generator.{name} is {getattr(self, name)}; 0 (off) or more was expected.")
+        if self.motion_layers < 1:
+            raise TrainingError(f"generator.motion_layers is {self.motion_layers}; 1 or more was expected.")
+        if self.sound_route == "gen" and self.motion_noise == 0:
+            raise TrainingError(
+                "generator.motion_noise is 0 with sound_route 'gen': the motion encoder hears nothing; "
+                "set motion_noise to 1 or more, or sound_route to 'rnngen'."
+            )
+        if self.prediction != "none" and not self.prediction_levels:
+            raise TrainingError(
+                "generator.prediction_levels is empty; give [-1], the finest, or set prediction 'none'."
+            )
         if self.prediction_kernel is not None and self.prediction_kernel % 2 == 0:
             raise TrainingError(f"prediction_kernel is {self.prediction_kernel}; an odd number was expected.")
         if self.canvas_rank and not self.canvas:
             raise TrainingError("canvas_rank needs canvas: true.")
+        if self.warp_rank and not self.canvas:
+            raise TrainingError("warp_rank needs canvas: true; there is nothing else to bend.")
 
 
 def level_count(image_size: int) -> int:

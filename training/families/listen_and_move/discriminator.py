@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from engine.errors import TrainingError
 from training.families.listen_and_move.config import SEED_SIZE, level_count
+from training.families.listen_and_move.time_convolution import TimeConv3d
 
-# B sequences or pictures, T frames, S picture size, P patch (4 × 4 in space)
+# B sequences or pictures, T frames, S picture size, F sound features
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +26,8 @@ class DiscriminatorConfig:
     double_finest: bool = False
     norm: Literal["batch", "none"] = "batch"
     """`none` makes the gradient penalty of wgan-gp exact: batch norm mixes the pictures it is taken at."""
+    hears: bool = False
+    """The video discriminator hears each frame's features too, and learns to refuse the sound of another moment."""
 
     def __post_init__(self) -> None:
         if self.channels_base < 1 or self.channels_max < 1:
@@ -41,11 +44,13 @@ class DiscriminatorConfig:
 class Discriminator(nn.Module):
     """Pictures [B, 3, S, S] (`sequence_frames` None) or sequences [B, T, 3, S, S] -> scores [B, 1, (T / 2^n,) 4, 4].
 
-    Every level halves the picture; for sequences it halves the time too, as long as T divides. Raises TrainingError for an
-    odd number of frames.
+    Every level halves the picture; for sequences it halves the time too, as long as T divides. With `features` F above 0 it
+    takes the sound's features [B, T, F] as second input. Raises TrainingError for an odd number of frames.
     """
 
-    def __init__(self, config: DiscriminatorConfig, image_size: int, sequence_frames: int | None = None) -> None:
+    def __init__(
+        self, config: DiscriminatorConfig, image_size: int, sequence_frames: int | None = None, features: int = 0
+    ) -> None:
         super().__init__()
         if sequence_frames is not None and (sequence_frames < 2 or sequence_frames % 2):
             raise TrainingError(f"sequence_frames is {sequence_frames}; the video discriminator needs an even number.")
@@ -59,6 +64,7 @@ class Discriminator(nn.Module):
         self.blocks = nn.ModuleList(block(dimensions, width[l], width[l + 1], config.norm) for l in range(levels))
         entries = levels if config.architecture == "skip" else 1
         self.from_rgb = nn.ModuleList(_convolution(dimensions, 3, width[l], 1) for l in range(entries))
+        self.from_sound = nn.ModuleList(nn.Linear(features, width[l]) for l in range(entries if features else 0))
         self.decision = _convolution(dimensions, width[-1], 1, 1)
         for part in self.modules():
             _initialise(part, config.norm)
@@ -66,17 +72,24 @@ class Discriminator(nn.Module):
     def _shrink(self, time: bool) -> tuple[int, ...]:
         return ((2 if time else 1), 2, 2) if self.video else (2, 2)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, features_BTF: Tensor | None = None) -> Tensor:
         rgb = pictures.transpose(1, 2) if self.video else pictures
         pool = functional.avg_pool3d if self.video else functional.avg_pool2d
-        x = self.from_rgb[0](rgb)
-        for level, block in enumerate(self.blocks):
-            if level and self.architecture == "skip":
-                rgb = functional.interpolate(
-                    rgb, scale_factor=[1.0 / s for s in self.shrink[level - 1]], mode="nearest"
-                )
-                x = x + self.from_rgb[level](rgb)
-            x = block(pool(x, self.shrink[level]))
+        # Levels of power and decibels come close to each other; silence stays 0.
+        heard = None if features_BTF is None else features_BTF.sign() * features_BTF.abs().log1p()
+        x: Tensor | None = None
+        for level, (block, shrink) in enumerate(zip(self.blocks, self.shrink, strict=True)):
+            x = None if x is None else pool(x, shrink)
+            heard = None if heard is None else heard.unflatten(1, (-1, shrink[0])).mean(dim=2)
+            if level < len(self.from_rgb):
+                # A 1 × 1 convolution of the average is the average of the convolution, at a fraction of the work.
+                entry = self.from_rgb[level](pool(rgb, shrink))
+                if self.from_sound and heard is not None:
+                    entry = entry + self.from_sound[level](heard).transpose(1, 2)[..., None, None]
+                x = entry if x is None else x + entry
+                rgb = rgb[(..., *(slice(None, None, step) for step in shrink))]
+            x = block(x)
+        assert x is not None
         assert x.shape[-1] == SEED_SIZE
         return self.decision(x)
 
@@ -105,7 +118,7 @@ class _Residual(nn.Module):
 
 
 def _convolution(dimensions: int, inputs: int, outputs: int, kernel: int) -> nn.Module:
-    kind = nn.Conv3d if dimensions == 3 else nn.Conv2d
+    kind = TimeConv3d if dimensions == 3 else nn.Conv2d
     return kind(inputs, outputs, kernel, padding=kernel // 2)
 
 
@@ -116,7 +129,7 @@ def _norm(dimensions: int, channels: int, norm: str) -> nn.Module:
 
 
 def _initialise(part: nn.Module, norm: str) -> None:
-    if isinstance(part, (nn.Conv2d, nn.Conv3d)):
+    if isinstance(part, (nn.Conv2d, nn.Conv3d, nn.Linear)):
         if norm == "none":
             # Nothing behind it restores the scale of the activations.
             nn.init.kaiming_normal_(part.weight, a=0.2)

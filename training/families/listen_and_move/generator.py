@@ -1,7 +1,7 @@
 """The Listen and Move generator: sound features and noise -> picture, with its memory as a value.
 
-Source: R. Redondo, "Listen and Move", arXiv 2406.16155. `canvas` and `place` are this project's own and off in the paper's
-configurations.
+Source: R. Redondo, "Listen and Move", arXiv 2406.16155. `canvas`, `warp`, `relief`, `resonators` and `place` are this
+project's own and off in the paper's configurations.
 """
 
 from __future__ import annotations
@@ -13,14 +13,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.errors import TrainingError
 from training.families.listen_and_move.canvas import Canvas
 from training.families.listen_and_move.config import SEED_SIZE, ListenAndMoveConfig, channels, level_count
-from training.families.listen_and_move.layers import Condition, NoisyConv, PlainBlock, ResidualBlock, initialise
+from training.families.listen_and_move.enlarged import enlarged
+from training.families.listen_and_move.layers import (
+    Condition,
+    NoisyConv,
+    PlainBlock,
+    ResidualBlock,
+    initialise,
+    start_small,
+    start_sub_pixels_equal,
+)
 from training.families.listen_and_move.motion_encoder import MotionEncoder
 from training.families.listen_and_move.noise_maps import NoiseTile
 from training.families.listen_and_move.relief import Relief
 from training.families.listen_and_move.resonators import Resonators
 from training.families.listen_and_move.video_prediction import VideoPrediction
+from training.families.listen_and_move.warp import Warp
 
 # B batch, T steps, N = B T pictures, F features, I generator inputs, C channels, H W rows and columns
 
@@ -52,12 +63,13 @@ class Generator(nn.Module):
         inputs = motion_size + config.content_noise + (features if config.sound_route != "rnn" else 0)
         inputs += 2 * config.resonators
         condition_inputs = features if config.condition_on == "sound" else inputs
-        acin = config.conditional_norm
-        self.seed = NoisyConv(inputs, width[0], False)
+        acin, over_time = config.conditional_norm, config.convolution == "3d"
+        self.seed = NoisyConv(inputs, width[0], False, over_time=over_time)
         pairs = list(itertools.pairwise(width))
         residual = config.architecture == "residual"
         self.blocks = nn.ModuleList(
-            ResidualBlock(a, b, acin, config.normalise) if residual else PlainBlock(a, b) for a, b in pairs
+            ResidualBlock(a, b, acin, config.normalise, over_time) if residual else PlainBlock(a, b, over_time)
+            for a, b in pairs
         )
         self.conditions = nn.ModuleList(Condition(condition_inputs, b) for _, b in pairs) if acin else None
         rgb_inputs = width[1:] if config.architecture == "skip" else width[-1:]
@@ -72,7 +84,7 @@ class Generator(nn.Module):
             nn.Parameter(torch.zeros(1, width[l], SEED_SIZE * 2**l, SEED_SIZE * 2**l))
             for l in range(min(config.place_levels, self.levels))
         )
-        self.relief_level = config.relief_level % self.levels
+        self.relief_level = self._level("relief_level", config.relief_level) if config.relief_rank else 0
         self.relief = (
             Relief(inputs, width[self.relief_level], SEED_SIZE * 2**self.relief_level, config.relief_rank)
             if config.relief_rank
@@ -82,26 +94,43 @@ class Generator(nn.Module):
         for part in (self.seed, self.blocks, self.conditions, self.to_rgb):
             if part is not None:
                 initialise(part, config.initialisation)
+        for part in (self.predictions, self.motion.encoder):
+            if part is not None and config.initialisation == "reference":
+                start_small(part)
         self.canvas = Canvas(image_size, config.canvas_rank, inputs) if config.canvas else None
-        if self.canvas is not None:
-            self._start_near_canvas()
+        self.warp = Warp(image_size, config.warp_rank, inputs) if config.warp_rank else None
+        self._start_colours()
 
     @torch.no_grad()
-    def _start_near_canvas(self) -> None:
-        # Full-size weights would hide the clip's own picture under noise, which takes minutes to unlearn.
-        for part in self.to_rgb.parameters():
-            part.mul_(0.1)
+    def _start_colours(self) -> None:
+        for convolution in self.to_rgb:
+            assert isinstance(convolution, nn.Conv2d)
+            start_sub_pixels_equal(convolution, self.config.rgb_upscale)
+        if self.canvas is not None:
+            # Full-size weights would hide the clip's own picture under noise, which takes minutes to unlearn.
+            for parameter in self.to_rgb.parameters():
+                parameter.mul_(0.1)
 
     def _prediction_levels(self) -> list[int]:
         if self.config.prediction == "none":
             return []
-        return sorted({level % self.levels for level in self.config.prediction_levels})
+        return sorted({self._level("prediction_levels", level) for level in self.config.prediction_levels})
+
+    def _level(self, option: str, level: int) -> int:
+        if not -self.levels <= level < self.levels:
+            raise TrainingError(
+                f"generator.{option} names level {level}; at this picture size there are levels 0 to {self.levels - 1}, "
+                f"or -1 to {-self.levels} counted from the finest."
+            )
+        return level % self.levels
 
     def start_from(self, frames_T3HW: Tensor) -> None:
-        """Start canvas and relief, where there are any, at a clip's own frames in [-1, 1]."""
+        """Start canvas, relief and warp, where there are any, at a clip's own frames in [-1, 1]."""
         for part in (self.canvas, self.relief):
             if part is not None:
                 part.start_from(frames_T3HW)
+        if self.canvas is not None and self.warp is not None:
+            self.canvas.be_still(self.warp.start_from(frames_T3HW))
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of all states without the batch."""
@@ -131,7 +160,44 @@ class Generator(nn.Module):
         state: dict[str, Tensor],
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Generate T pictures; returns them [B, T, 3, S, S] and the next states. `state` is left as it was."""
-        batch_steps = features_BTF.shape[:2]
+        batch_steps, steps = features_BTF.shape[:2], features_BTF.shape[1]
+        input_BTI, following = self._inputs(features_BTF, motion_noise_BTE, content_noise_BTZ, controls, state)
+        input_NI = input_BTI.flatten(0, 1)
+        heard_NF = features_BTF.flatten(0, 1) if self.config.condition_on == "sound" else input_NI
+        grains = [controls.grain * grain for grain in grain_maps]
+        # Every pixel of the seed has the same input; the zero padding of the convolution tells the places apart.
+        x = self.seed(input_NI[:, :, None, None].expand(-1, -1, SEED_SIZE, SEED_SIZE), grains[0], None, steps)
+        x = functional.leaky_relu(x, 0.2)
+        rgb: Tensor | None = None
+        for l, block in enumerate(self.blocks):
+            if l < len(self.place):
+                x = x + self.place[l]
+            if self.relief is not None and l == self.relief_level:
+                x = x + self.relief(input_NI)
+            condition = self.conditions[l](heard_NF) if self.conditions is not None else None
+            x = block(x, (grains[1 + 2 * l], grains[2 + 2 * l]), condition, steps)
+            if str(l) in self.predictions:
+                predicted, next_state = self.predictions[str(l)](x.unflatten(0, batch_steps), state, controls.memory)
+                x, following = predicted.flatten(0, 1), following | next_state
+            if self.config.architecture == "skip":
+                added = self.to_rgb[l](x)
+                rgb = added if rgb is None else added + enlarged(rgb)
+        rgb = self.to_rgb[0](x) if rgb is None else rgb
+        rgb = functional.pixel_shuffle(rgb, self.config.rgb_upscale) if self.config.rgb_upscale > 1 else rgb
+        if self.canvas is not None:
+            canvas = self.canvas(input_NI)
+            rgb = rgb + (canvas if self.warp is None else self.warp(input_NI, canvas))
+        return torch.tanh(rgb).unflatten(0, batch_steps), following
+
+    def _inputs(
+        self,
+        features_BTF: Tensor,
+        motion_noise_BTE: Tensor,
+        content_noise_BTZ: Tensor | None,
+        controls: Controls,
+        state: dict[str, Tensor],
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return what the generator is fed [B, T, I], and the next states of what remembers on the way there."""
         motion_noise_BTE = 0.5 + controls.motion * (motion_noise_BTE - 0.5)
         heard = [features_BTF] if self.config.sound_route != "gen" else []
         motion_BTI, following = self.motion(torch.cat([motion_noise_BTE, *heard], dim=2), state)
@@ -144,29 +210,4 @@ class Generator(nn.Module):
             resonance_BTR, next_state = self.resonators(features_BTF, state)
             parts.append(resonance_BTR)
             following |= next_state
-        input_NI = torch.cat(parts, dim=2).flatten(0, 1)
-        heard_NF = features_BTF.flatten(0, 1) if self.config.condition_on == "sound" else input_NI
-        grains = [controls.grain * grain for grain in grain_maps]
-        # Every pixel of the seed has the same input; the zero padding of the convolution tells the places apart.
-        x = self.seed(input_NI[:, :, None, None].expand(-1, -1, SEED_SIZE, SEED_SIZE), grains[0], None)
-        x = functional.leaky_relu(x, 0.2)
-        rgb: Tensor | None = None
-        for l, block in enumerate(self.blocks):
-            if l < len(self.place):
-                x = x + self.place[l]
-            if self.relief is not None and l == self.relief_level:
-                x = x + self.relief(input_NI)
-            x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-            condition = self.conditions[l](heard_NF) if self.conditions is not None else None
-            x = block(x, (grains[1 + 2 * l], grains[2 + 2 * l]), condition)
-            if str(l) in self.predictions:
-                predicted, next_state = self.predictions[str(l)](x.unflatten(0, batch_steps), state, controls.memory)
-                x, following = predicted.flatten(0, 1), following | next_state
-            if self.config.architecture == "skip":
-                added = self.to_rgb[l](x)
-                rgb = added if rgb is None else added + functional.interpolate(rgb, scale_factor=2.0, mode="nearest")
-        rgb = self.to_rgb[0](x) if rgb is None else rgb
-        rgb = functional.pixel_shuffle(rgb, self.config.rgb_upscale) if self.config.rgb_upscale > 1 else rgb
-        if self.canvas is not None:
-            rgb = rgb + self.canvas(input_NI)
-        return torch.tanh(rgb).unflatten(0, batch_steps), following
+        return torch.cat(parts, dim=2), following

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# B batch, T steps, C channels, H W rows and columns, G gates times channels, K kernel size
+# B batch, T steps, M = T B pictures (all of the first step, then all of the second, …), C channels, H W rows and columns, G gates times channels, K kernel size
 
 Direction = Literal["centre", "down", "up", "right", "left"]
 DIRECTIONS: tuple[Direction, ...] = ("centre", "down", "up", "right", "left")
@@ -88,22 +88,22 @@ class ConvGRU(nn.Module):
         self.gates = conv(in_channels + hidden_channels, hidden_channels, 2, kernel_size)  # update, then reset
         self.candidate = conv(in_channels + hidden_channels, hidden_channels, 1, kernel_size)
 
-    def forward(self, x_BTCHW: Tensor, hidden_BCHW: Tensor, direction: Direction) -> Tensor:
-        """Return the hidden states after each step [B, T, C, H, W]. What depends on the input alone is computed for all T at once."""
-        batch, steps = x_BTCHW.shape[:2]
-        flat = x_BTCHW.flatten(0, 1)
-        gates = self.gates(flat, self.from_input, direction, True).unflatten(0, (batch, steps))
-        candidate = self.candidate(flat, self.from_input, direction, True).unflatten(0, (batch, steps))
+    def forward(self, x_MCHW: Tensor, hidden_BCHW: Tensor, direction: Direction) -> list[Tensor]:
+        """Return the hidden states [B, C, H, W] after each step. What depends on the input alone is computed for all T at once."""
+        batch = hidden_BCHW.shape[0]
+        gates = self.gates(x_MCHW, self.from_input, direction, True)
+        candidate = self.candidate(x_MCHW, self.from_input, direction, True)
         hiddens: list[Tensor] = []
-        for t in range(steps):
-            gate = torch.sigmoid(gates[:, t] + self.gates(hidden_BCHW, self.from_hidden, direction, False))
+        # Taken apart at once: gradients of one slice at a time would each be padded with zeros to all T.
+        for gate_from_input, candidate_from_input in zip(gates.split(batch), candidate.split(batch), strict=True):
+            gate = torch.sigmoid(gate_from_input + self.gates(hidden_BCHW, self.from_hidden, direction, False))
             update, reset = gate.split(self.hidden_channels, dim=1)
             proposed = torch.tanh(
-                candidate[:, t] + self.candidate(hidden_BCHW * reset, self.from_hidden, direction, False)
+                candidate_from_input + self.candidate(hidden_BCHW * reset, self.from_hidden, direction, False)
             )
             hidden_BCHW = hidden_BCHW + update * (proposed - hidden_BCHW)
             hiddens.append(hidden_BCHW)
-        return torch.stack(hiddens, dim=1)
+        return hiddens
 
 
 class VideoPrediction(nn.Module):
@@ -132,13 +132,17 @@ class VideoPrediction(nn.Module):
 
     def forward(self, x_BTCHW: Tensor, state: dict[str, Tensor], memory: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Predict and blend T steps. `memory` [] biases the mask: positive trusts the prediction more, 0 is as learned."""
-        flows = [self.cells[_CELL_OF[d]](x_BTCHW, state[self._state_name(d)], d) for d in self.directions]
-        following = {self._state_name(d): flow[:, -1] for d, flow in zip(self.directions, flows, strict=True)}
-        if self.blend is not None:
-            joined = torch.cat(flows, dim=2)
-            predicted = self.blend(joined.flatten(0, 1)).unflatten(0, joined.shape[:2])
-        else:
-            predicted = flows[0]
-        mask = torch.sigmoid(predicted[:, :, -1:] - memory)
-        predicted = predicted[:, :, :-1]
-        return predicted + mask * (x_BTCHW - predicted), following
+        batch, steps = x_BTCHW.shape[:2]
+        x_MCHW = x_BTCHW.transpose(0, 1).flatten(0, 1)
+        hiddens = [state[self._state_name(direction)] for direction in self.directions]
+        if steps > 1 and x_MCHW.device.type == "cpu":
+            # Several steps are training: there oneDNN is quicker with the channels side by side.
+            x_MCHW, *hiddens = (part.contiguous(memory_format=torch.channels_last) for part in (x_MCHW, *hiddens))
+        flows = [self.cells[_CELL_OF[d]](x_MCHW, hidden, d) for d, hidden in zip(self.directions, hiddens, strict=True)]
+        following = {self._state_name(d): flow[-1].contiguous() for d, flow in zip(self.directions, flows, strict=True)}
+        joined = torch.cat([torch.cat(step, dim=1) for step in zip(*flows, strict=True)])
+        predicted = joined if self.blend is None else self.blend(joined)
+        mask = torch.sigmoid(predicted[:, -1:] - memory)
+        predicted = predicted[:, :-1]
+        blended_MCHW = predicted + mask * (x_MCHW - predicted)
+        return blended_MCHW.unflatten(0, (steps, batch)).transpose(0, 1), following

@@ -1,0 +1,93 @@
+"""The canvas bent by the sound: a few learned flow fields, mixed, so that what moves stays sharp where addition would blur it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+# N pictures, T frames of a clip, C colours, H W rows and columns, S picture size, R flow fields, h w their rows and columns,
+# I generator inputs
+
+FLOW_SIDE = 32
+"""Of the flow fields, whatever the picture's size, so that a model can grow."""
+MEASURED_SIDE = 128
+"""Of the pictures in which the clip's own flow is measured."""
+SMOOTHNESS = 2.0
+HIDDEN = 128
+
+
+class Warp(nn.Module):
+    """Generator inputs [N, I] and a picture [1 or N, C, S, S] -> the picture bent by a mixture of R flow fields, [N, C, S, S].
+
+    Flow is in units of half the picture's side; a place of the result shows the place of the picture that its flow leads to.
+    """
+
+    def __init__(self, image_size: int, rank: int, inputs: int) -> None:
+        super().__init__()
+        self.flows = nn.Parameter(torch.zeros(rank, 2, FLOW_SIDE, FLOW_SIDE))
+        self.mix = nn.Sequential(nn.Linear(inputs, HIDDEN), nn.LeakyReLU(0.2), nn.Linear(HIDDEN, rank))
+        centres = (torch.arange(image_size) + 0.5) * (2.0 / image_size) - 1.0
+        places = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), dim=-1)
+        self.register_buffer("place_SS2", places, persistent=False)
+
+    def forward(self, input_NI: Tensor, picture_NCSS: Tensor) -> Tensor:
+        """Bend the picture; what the flow fetches from outside is the nearest edge."""
+        flow_N2hw = (self.mix(input_NI) @ self.flows.flatten(1)).unflatten(1, self.flows.shape[1:])
+        flow_N2SS = functional.interpolate(
+            flow_N2hw, size=picture_NCSS.shape[-2:], mode="bilinear", align_corners=False
+        )
+        places_NSS2 = self.place_SS2 + flow_N2SS.permute(0, 2, 3, 1)
+        picture_NCSS = picture_NCSS.expand(len(places_NSS2), -1, -1, -1)
+        return functional.grid_sample(
+            picture_NCSS, places_NSS2, mode="bilinear", padding_mode="border", align_corners=False
+        )
+
+    @torch.no_grad()
+    def start_from(self, frames_T3HW: Tensor) -> Tensor:
+        """Start at the principal components of a clip's own flow; returns the frame [3, H, W] from which it was measured.
+
+        Frames are in [-1, 1]. The flow is `dense_flow`, from the frame that is nearest to all others to every frame.
+        """
+        key_3HW = key_frame(frames_T3HW)
+        grey_THW = _grey(frames_T3HW)
+        key_HW = _grey(key_3HW[None])[0]
+        flows_T2hw = torch.stack([_flow_field(key_HW, frame_HW) for frame_HW in grey_THW])
+        moving = flows_T2hw.flatten(1)
+        _, strength, components = torch.pca_lowrank(moving, q=min(len(self.flows) + 8, len(moving)), center=False)
+        count = min(len(self.flows), components.shape[1])
+        deviation = strength / len(moving) ** 0.5
+        self.flows[:count] = (components.T * deviation[:, None])[:count].unflatten(1, self.flows.shape[1:])
+        return key_3HW
+
+
+def key_frame(frames_T3HW: Tensor) -> Tensor:
+    """Return the frame [3, H, W] whose summed difference from all others is least."""
+    small = functional.adaptive_avg_pool2d(frames_T3HW, FLOW_SIDE).flatten(1)
+    return frames_T3HW[int(torch.cdist(small, small, p=1.0).sum(dim=1).argmin())]
+
+
+def _grey(frames_T3HW: Tensor) -> NDArray[np.uint8]:
+    """Return frames [T, h, w] as the flow is measured in, 0 … 255."""
+    size = (MEASURED_SIDE, MEASURED_SIDE)
+    sized = functional.interpolate(frames_T3HW, size=size, mode="bilinear", antialias=True, align_corners=False)
+    return np.asarray(((sized.mean(dim=1) + 1.0) * 127.5).clamp(0.0, 255.0).byte().cpu().numpy())
+
+
+def dense_flow(key_HW: NDArray[np.uint8], frame_HW: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return for every place of a frame how many pixels right and down in the key frame it is found, smoothed, [H, W, 2].
+
+    The method is Farneback's (Two-Frame Motion Estimation Based on Polynomial Expansion, 2003).
+    """
+    start = np.zeros((*frame_HW.shape, 2), np.float32)
+    flow_HW2 = cv2.calcOpticalFlowFarneback(frame_HW, key_HW, start, 0.5, 4, 21, 5, 7, 1.5, 0)
+    return np.asarray(cv2.GaussianBlur(flow_HW2, (0, 0), SMOOTHNESS), dtype=np.float32)
+
+
+def _flow_field(key_HW: NDArray[np.uint8], frame_HW: NDArray[np.uint8]) -> Tensor:
+    """Return the flow [2, h, w] in units of half the picture's side."""
+    small = cv2.resize(dense_flow(key_HW, frame_HW), (FLOW_SIDE, FLOW_SIDE), interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(np.asarray(small, dtype=np.float32)).permute(2, 0, 1) * (2.0 / MEASURED_SIDE)
