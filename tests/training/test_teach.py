@@ -1,0 +1,107 @@
+"""One command from a clip to a model file that the engine opens."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.backends.onnx_cpu import open_model
+from engine.errors import TrainingError
+from tests.training.clips import moving_clip
+from training.checkpoint import load_generator
+from training.teach import main, model_name
+
+SMALL = {
+    "threads": "1",
+    "total_iterations": "2",
+    "sequence_frames": "4",
+    "model.generator.channels_base": "32",
+    "model.generator.motion_layers": "1",
+    "model.generator.resonators": "4",
+    "model.generator.relief_rank": "4",
+    "model.generator.warp_rank": "2",
+}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return moving_clip(tmp_path_factory.mktemp("clip") / "bar one.mp4")
+
+
+def words(clip: Path, folder: Path, *more: str, **settings: str) -> list[str]:
+    values = {**SMALL, **settings}
+    flags = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+    places = ["--run-folder", str(folder / "run"), "--cache-folder", str(folder / "cache")]
+    return [str(clip), *places, *flags, *more]
+
+
+def test_a_clip_becomes_a_model_file_and_goes_on_when_asked_again(
+    clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(clip, tmp_path, "--minutes", "0.5", "--size", "32")) == 0
+    printed = capfd.readouterr().out
+    model_file = tmp_path / "run" / "bar_one.onnx"
+    for part in (
+        "stands still",
+        "32x32",
+        "0.5 minutes in all",
+        f"run_live.py --model {model_file}",
+        "as much as the clip",
+    ):
+        assert part in printed
+    opened = open_model(model_file, threads=1)
+    assert (opened.card.name, opened.card.width, opened.card.height, opened.card.fps) == ("bar_one", 32, 32, 20.0)
+    assert load_generator(tmp_path / "run").iterations == 2
+    assert main(words(clip, tmp_path, "--minutes", "0.5", total_iterations="3")) == 0
+    assert "going on after 2 iterations" in capfd.readouterr().out
+    assert load_generator(tmp_path / "run").iterations == 3
+    with pytest.raises(TrainingError, match="crop and size stay as they are"):
+        main(words(clip, tmp_path, "--minutes", "1", "--size", "64"))
+    other = moving_clip(tmp_path / "other.mp4", seconds=2.5)
+    with pytest.raises(TrainingError, match=r"was taught .*bar one.mp4; choose another --run-folder"):
+        main(words(other, tmp_path, "--minutes", "1"))
+
+
+def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words(clip, tmp_path, "--plan", "--minutes", "3", "--size", "32", "--crop", "0,0,16,32")) == 0
+    printed = capsys.readouterr().out
+    assert "crop      0,0,16,32: as asked" in printed
+    assert "3 minutes in all" in printed
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--minutes", "0"], "--minutes is 0"),
+        (["--minutes", "-3"], "--minutes is -3"),
+        (["--minutes", "nan"], "--minutes is nan"),
+        (["--crop", "0,0,64,64"], "reaches outside"),
+        (["--size", "48"], "--size is 48; a power of two from 32"),
+        (["--set", "losses.l9=1"], r"losses\.l9"),
+        (["--set", "losses.l1"], "has no '='"),
+        (["--config", "configs/train/absent.yaml"], "Cannot read the configuration"),
+    ],
+)
+def test_wrong_flags_are_a_sentence(clip: Path, tmp_path: Path, flags: list[str], sentence: str) -> None:
+    with pytest.raises(TrainingError, match=sentence):
+        main(words(clip, tmp_path, *flags))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_clip_that_is_missing_leaves_with_code_2() -> None:
+    command = [sys.executable, "-m", "training.teach", "absent.mp4"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert found.returncode == 2
+    assert found.stderr.strip() == "error: absent.mp4 does not exist; give the path of a video file."
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("a/My clip (1).mp4", "My_clip_1"), ("übung.mov", "übung"), ("...mp4", "clip"), ("!!.mp4", "clip")],
+)
+def test_the_model_is_named_after_the_file(file: str, name: str) -> None:
+    assert model_name(Path(file)) == name
