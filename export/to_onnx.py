@@ -31,10 +31,13 @@ OPSET = 18
 
 
 def export_model(model: StreamingModel, provenance: Provenance, path: Path, half: bool = False) -> ModelCard:
-    """Write `path` and return its card. Raises ModelFileError when parity fails or the file cannot be written.
+    """Write `path` and return its card.
+
+    Raises ModelFileError when the model does not stream, parity fails or the file cannot be written.
 
     With `half` the weights of `model` are rounded to 16 bits, in place, and stored so; parity is with the rounded model.
     """
+    check_streams(model, path)
     if half:
         round_weights(model)
     graph = StepGraph(model.eval())
@@ -100,6 +103,15 @@ def model_card(model: StreamingModel, provenance: Provenance, parity: Parity) ->
         parity=parity,
         provenance=provenance,
     )
+
+
+def check_streams(model: StreamingModel, path: Path) -> None:
+    """Raise ModelFileError for a generator that has no single step."""
+    if not model.streams:
+        raise ModelFileError(
+            f"{path} was not written: '{model.config.name}' has convolution '3d' and is offline only, because it looks at "
+            "later frames; train it with model.generator.convolution '2d' to export it."
+        )
 
 
 def check_parity(parity: Parity, path: Path) -> None:

@@ -51,6 +51,10 @@ class FrontEndConfig:
             raise TrainingError(
                 f"front_end hears {self.mel_bands} bands from {self.low_hz} to {self.high_hz} Hz; low must be below high and bands positive."
             )
+        if self.kind == "mfcc" and self.mel_bands < MFCC_COUNT:
+            raise TrainingError(
+                f"front_end.mel_bands is {self.mel_bands}; kind 'mfcc' takes {MFCC_COUNT} coefficients of at least {MFCC_COUNT} bands."
+            )
         if self.column_count < 1:
             raise TrainingError(f"front_end.chunk_s is {self.chunk_s} s; at least {COLUMN_WINDOW_S} s was expected.")
         if self.newest_column and self.kind != "stage":

@@ -19,6 +19,7 @@ from torch import Tensor
 from engine.errors import TrainingError, nearest_name, run_main
 from training.checkpoint import save_generator
 from training.config import load_train_config
+from training.run_folder import is_checkpoint
 from training.streaming import ModelConfig, StreamingModel, build_model
 
 
@@ -113,9 +114,15 @@ def convert(weights: Mapping[str, Tensor], config: ModelConfig) -> StreamingMode
 
 
 def _turned(ours: str, weight: Tensor) -> Tensor:
-    """Lay a tensor of the original the way ours lies: its directional biases have four axes, its horizontal rows stand upright."""
+    """Lay a tensor of the original the way ours lies.
+
+    Its directional biases have four axes, its horizontal rows stand upright, and with 3-D convolutions its 1 × 1 ones are
+    1 × 1 × 1.
+    """
     if ".cells." in ours and ours.endswith("bias"):
         return weight.flatten()
+    if weight.dim() == 5 and weight.shape[2:] == (1, 1, 1):
+        return weight[:, :, 0]
     return weight.transpose(2, 3) if ".horizontal." in ours and weight.dim() == 4 else weight
 
 
@@ -134,12 +141,15 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     return weights
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m training.import_reference", description=__doc__.split("\n")[0])
+def main(words: list[str] | None = None) -> int:
+    about = (__doc__ or "").split("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m training.import_reference", description=about)
     parser.add_argument("weights", type=Path, metavar="WEIGHTS.pth")
     parser.add_argument("config", type=Path, metavar="CONFIG.yaml")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="CHECKPOINT")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
+    if arguments.output.exists() and not is_checkpoint(arguments.output):
+        raise TrainingError(f"{arguments.output} exists and is no checkpoint; choose another place with -o.")
     config = load_train_config(arguments.config)
     model = convert(load_weights(arguments.weights), config.model)
     save_generator(arguments.output, model, config, iterations=0)

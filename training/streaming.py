@@ -1,7 +1,8 @@
 """The streaming model: sound window in, picture out, state as a value.
 
 `frame, features, state = model.step(audio, noise, state)`; `clip` is the same over T windows at once and is proven equal to
-the fold of `step` by the contract test. Nothing hides in the module.
+the fold of `step` by the contract test. Nothing hides in the module. A generator with
+3-D convolutions looks at later frames: it has `clip` alone, and `streams` says so.
 """
 
 from __future__ import annotations
@@ -87,6 +88,11 @@ class StreamingModel(nn.Module):
         """Samples of sound after the picture's own time that the window of its step ends with."""
         return self.config.front_end.look_ahead_samples
 
+    @property
+    def streams(self) -> bool:
+        """False for a generator that looks at later frames: it plays whole sequences offline and has no `step`."""
+        return self.config.generator.convolution == "2d"
+
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of all states without the batch."""
         return self.generator.state_shapes()
@@ -148,7 +154,15 @@ class StreamingModel(nn.Module):
     def step(
         self, audio_BW: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, Tensor, State]:
-        """Play one window; returns the picture [B, 3, S, S], features [B, F] and the next state. `state` stays as it was."""
+        """Play one window; returns the picture [B, 3, S, S], features [B, F] and the next state. `state` stays as it was.
+
+        Raises TrainingError for a model that does not stream.
+        """
+        if not self.streams:
+            raise TrainingError(
+                f"The model '{self.config.name}' has convolution '3d', which looks at later frames: it plays whole sequences "
+                "(clip), not steps; train with model.generator.convolution '2d' to play it live."
+            )
         one_step = {name: values[:, None] for name, values in noise.items()}
         pictures, features, following = self.clip(audio_BW[:, None], one_step, state, controls)
         return pictures[:, 0], features[:, 0], following

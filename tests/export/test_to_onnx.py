@@ -1,5 +1,6 @@
 """A tiny random model, exported and played by the real engine."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,21 +8,23 @@ import pytest
 import torch
 
 from engine.backends.onnx_cpu import open_model
-from engine.errors import ModelFileError
+from engine.errors import ModelFileError, run_main
 from engine.model_card import Parity, Provenance
 from engine.noise import draw_noise
 from export.graph import picture_bytes
 from export.parity import PARITY_LIMIT, PARITY_STEPS, probe_sound, windows
 from export.storage import LEAST_ELEMENTS
-from export.to_onnx import check_parity, export_model
+from export.to_onnx import check_parity, export_model, main
 from tests.training.models import VARIANTS, small_model
+from tests.training.runs import small_config
+from training.checkpoint import save_generator
 from training.streaming import StreamingModel
 
 PROVENANCE = Provenance(source="random weights", licence="MIT", config="small", commit="none", iterations=0)
 
 
 @pytest.mark.parametrize(
-    "variant", ["full", "feedback", "basic", "skip", "prediction_everywhere", "canvas", "double_finest"]
+    "variant", ["full", "feedback", "basic", "skip", "prediction_everywhere", "canvas", "double_finest", "warp"]
 )
 def test_the_engine_plays_what_torch_plays(variant: str, tmp_path: Path) -> None:
     model = small_model(**VARIANTS[variant])
@@ -62,6 +65,21 @@ def test_a_file_that_fails_parity_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="was not written"):
         export_model(model, PROVENANCE, tmp_path / "bad.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_looks_at_later_frames_is_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = small_model(convolution="3d", prediction="none")
+    save_generator(tmp_path / "checkpoint", model, small_config(model=model.config), iterations=1)
+    target = tmp_path / "small.onnx"
+    monkeypatch.setattr(sys, "argv", ["to_onnx", str(tmp_path / "checkpoint"), "-o", str(target)])
+    with pytest.raises(SystemExit) as left:
+        run_main(main)
+    assert left.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "offline only, because it looks at later frames" in line
+    assert not target.exists()
 
 
 def test_half_storage_is_smaller_and_plays_the_rounded_model(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def small_model(image_size: int = 16, front_end: FrontEndConfig | None = None, *
     model = build_model(config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name.endswith("grain") or ".place." in name or ".canvas." in name:
+            if name.endswith("grain") or ".place." in name or ".canvas." in name or name.endswith("warp.flows"):
                 parameter.normal_(0.0, 0.3)
             if name.endswith("norm.weight"):
                 parameter.uniform_(0.5, 1.5)
@@ -48,5 +48,6 @@ VARIANTS: dict[str, dict[str, object]] = {
     "canvas": {"canvas": True, "canvas_rank": 3, "place_levels": 2},
     "resonators": {"resonators": 5, "condition_on": "all"},
     "sub_pixel": {"rgb_upscale": 2},
+    "warp": {"canvas": True, "warp_rank": 3},
     "relief": {"relief_rank": 3, "normalise": False},
 }

@@ -9,7 +9,7 @@ from torch import Tensor
 from engine.errors import TrainingError
 from training.families.listen_and_move.config import ListenAndMoveConfig
 from training.front_end import FrontEndConfig
-from training.import_reference import convert, load_weights
+from training.import_reference import convert, load_weights, main
 from training.streaming import ModelConfig
 
 F, E, SIZE = 16, 2, 8  # mel bands, motion noise, picture size
@@ -113,3 +113,24 @@ def test_weight_files(tmp_path: Path) -> None:
     for name in ("cut.pth", "text.pth", "list.pth", "absent.pth"):
         with pytest.raises(TrainingError, match=name):
             load_weights(tmp_path / name)
+
+
+def test_weights_of_three_dimensions() -> None:
+    """All of the original's convolutions are then cubes; its 1 × 1 × 1 ones do here what a 1 × 1 one does."""
+    flat = {n: v for n, v in original_weights(False).items() if ".vp_layers." not in n}
+    cubes = {n: torch.stack([v, 2 * v, v], dim=2) if v.shape[-2:] == (3, 3) else v for n, v in flat.items()}
+    cubes = {n: v[:, :, None] if v.dim() == 4 else v for n, v in cubes.items()}
+    settings: dict[str, object] = {"conditional_norm": False, "prediction": "none"}
+    model = convert(cubes, config(convolution="3d", **settings))
+    assert torch.equal(model.generator.seed.conv.weight, cubes["generator.format_layer.1.module.0.conv.weight"])
+    assert torch.equal(model.generator.to_rgb[0].weight[:, :, None], cubes["generator.toRGB.0.conv.weight"])  # type: ignore[index]
+    with pytest.raises(TrainingError, match="this configuration expects"):
+        convert(cubes, config(**settings))
+
+
+def test_the_command_does_not_replace_what_is_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "letter.txt").write_text("keep me")
+    with pytest.raises(TrainingError, match="precious exists and is no checkpoint"):
+        main(["weights.pth", "configs/train/paper-128.yaml", "-o", str(tmp_path / "precious")])
+    assert (tmp_path / "precious" / "letter.txt").exists()

@@ -1,5 +1,7 @@
 """The cone kernels against the definition: 1-D convolutions of growing length, shifted, edges repeated."""
 
+from typing import Literal
+
 import pytest
 import torch
 from torch import Tensor
@@ -30,9 +32,10 @@ def test_cone_equals_shifted_sum(direction: Direction, kernel_size: int) -> None
     torch.nn.init.normal_(conv.bias)
     x = torch.randn(2, 3, 9, 7)
     with torch.no_grad():
-        came = conv(x, slice(None), direction, True)
+        kernel = conv.kernel(direction)
+        came = conv(x, kernel, direction, True)
         torch.testing.assert_close(came, shifted_sum(conv, x, direction), atol=1e-5, rtol=0)
-        halves = conv(x[:, :1], slice(0, 1), direction, True) + conv(x[:, 1:], slice(1, None), direction, False)
+        halves = conv(x[:, :1], kernel[:, :1], direction, True) + conv(x[:, 1:], kernel[:, 1:], direction, False)
     torch.testing.assert_close(came, halves, atol=1e-5, rtol=0)
 
 
@@ -46,7 +49,7 @@ def test_memory_travels_along_the_direction(direction: Direction, moves_to: tupl
             row.fill_(1.0)
         point = torch.zeros(1, 1, 7, 7)
         point[0, 0, 3, 3] = 1.0
-        reached = conv(point, slice(None), direction, False)[0, 0].nonzero() - 3
+        reached = conv(point, conv.kernel(direction), direction, False)[0, 0].nonzero() - 3
     along = reached @ torch.tensor(moves_to)
     assert along.min() == 0
     assert along.max() == 1
@@ -61,3 +64,30 @@ def test_memory_control_leads_from_hallucination_to_prediction() -> None:
         predicted, _ = prediction(x, state, torch.tensor(50.0))
     torch.testing.assert_close(hallucinated, x)
     assert (predicted - x).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("kind", ["dir", "basic"])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_all_steps_at_once_are_the_steps_one_by_one_with_their_gradients(
+    kind: Literal["dir", "basic"], batch: int
+) -> None:
+    torch.manual_seed(0)
+    prediction = VideoPrediction(4, 8, 3, kind, 0)
+    start = {name: torch.randn(batch, *shape) for name, shape in prediction.state_shapes().items()}
+    x, upstream, memory = torch.randn(batch, 5, 4, 8, 8), torch.randn(batch, 5, 4, 8, 8), torch.tensor(0.5)
+    learned = [x.requires_grad_(), *prediction.parameters()]
+
+    at_once, last = prediction(x, start, memory)
+    slopes = torch.autograd.grad((at_once * upstream).sum(), learned)
+
+    state, one_by_one = start, []
+    for t in range(5):
+        picture, state = prediction(x[:, t : t + 1], state, memory)
+        one_by_one.append(picture)
+    folded = torch.cat(one_by_one, dim=1)
+    torch.testing.assert_close(at_once, folded, rtol=0, atol=1e-5)
+    for name, value in last.items():
+        torch.testing.assert_close(value, state[name], rtol=0, atol=1e-5)
+        assert value.is_contiguous()
+    for ours, expected in zip(slopes, torch.autograd.grad((folded * upstream).sum(), learned), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)

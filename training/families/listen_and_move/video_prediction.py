@@ -49,8 +49,8 @@ class ConeConv(nn.Module):
         cone = torch.cat(rows, dim=2)
         return cone if direction in ("down", "up") else cone.transpose(2, 3)
 
-    def forward(self, x_BCHW: Tensor, inputs: slice, direction: Direction, with_bias: bool) -> Tensor:
-        """Convolve with the weights of the given input channels."""
+    def forward(self, x_BCHW: Tensor, kernel: Tensor, direction: Direction, with_bias: bool) -> Tensor:
+        """Convolve with `kernel`, all or some input channels of `self.kernel(direction)`."""
         reach = self.reach
         edge = {"up": (0, 0, 0, reach), "down": (0, 0, reach, 0), "left": (0, reach, 0, 0), "right": (reach, 0, 0, 0)}[
             direction
@@ -58,7 +58,7 @@ class ConeConv(nn.Module):
         across = (0, reach) if direction in ("up", "down") else (reach, 0)
         padded = functional.pad(x_BCHW, edge, mode="replicate") if reach else x_BCHW
         bias = self.bias if with_bias else None
-        return functional.conv2d(padded, self.kernel(direction)[:, inputs], bias, padding=across)
+        return functional.conv2d(padded, kernel, bias, padding=across)
 
 
 class CentreConv(nn.Module):
@@ -71,10 +71,14 @@ class CentreConv(nn.Module):
             nn.init.orthogonal_(gate)
         self.bias = nn.Parameter(torch.zeros(gates * out_channels))
 
-    def forward(self, x_BCHW: Tensor, inputs: slice, direction: Direction, with_bias: bool) -> Tensor:
-        """Convolve with the weights of the given input channels; the direction changes nothing."""
+    def kernel(self, direction: Direction) -> Tensor:
+        """Return the kernel [G, C, K, K]; the direction changes nothing."""
+        return self.weight
+
+    def forward(self, x_BCHW: Tensor, kernel: Tensor, direction: Direction, with_bias: bool) -> Tensor:
+        """Convolve with `kernel`, all or some input channels of `self.kernel(direction)`."""
         bias = self.bias if with_bias else None
-        return functional.conv2d(x_BCHW, self.weight[:, inputs], bias, padding=self.weight.shape[2] // 2)
+        return functional.conv2d(x_BCHW, kernel, bias, padding=self.weight.shape[2] // 2)
 
 
 class ConvGRU(nn.Module):
@@ -84,22 +88,25 @@ class ConvGRU(nn.Module):
         super().__init__()
         conv = ConeConv if directional else CentreConv
         self.hidden_channels = hidden_channels
-        self.from_input, self.from_hidden = slice(0, in_channels), slice(in_channels, None)
+        self.parts = [in_channels, hidden_channels]
         self.gates = conv(in_channels + hidden_channels, hidden_channels, 2, kernel_size)  # update, then reset
         self.candidate = conv(in_channels + hidden_channels, hidden_channels, 1, kernel_size)
 
     def forward(self, x_MCHW: Tensor, hidden_BCHW: Tensor, direction: Direction) -> list[Tensor]:
         """Return the hidden states [B, C, H, W] after each step. What depends on the input alone is computed for all T at once."""
         batch = hidden_BCHW.shape[0]
-        gates = self.gates(x_MCHW, self.from_input, direction, True)
-        candidate = self.candidate(x_MCHW, self.from_input, direction, True)
+        # Made once for all steps.
+        gates_of_input, gates_of_hidden = self.gates.kernel(direction).split(self.parts, dim=1)
+        candidate_of_input, candidate_of_hidden = self.candidate.kernel(direction).split(self.parts, dim=1)
+        gates = self.gates(x_MCHW, gates_of_input, direction, True)
+        candidate = self.candidate(x_MCHW, candidate_of_input, direction, True)
         hiddens: list[Tensor] = []
         # Taken apart at once: gradients of one slice at a time would each be padded with zeros to all T.
         for gate_from_input, candidate_from_input in zip(gates.split(batch), candidate.split(batch), strict=True):
-            gate = torch.sigmoid(gate_from_input + self.gates(hidden_BCHW, self.from_hidden, direction, False))
+            gate = torch.sigmoid(gate_from_input + self.gates(hidden_BCHW, gates_of_hidden, direction, False))
             update, reset = gate.split(self.hidden_channels, dim=1)
             proposed = torch.tanh(
-                candidate_from_input + self.candidate(hidden_BCHW * reset, self.from_hidden, direction, False)
+                candidate_from_input + self.candidate(hidden_BCHW * reset, candidate_of_hidden, direction, False)
             )
             hidden_BCHW = hidden_BCHW + update * (proposed - hidden_BCHW)
             hiddens.append(hidden_BCHW)

@@ -1,0 +1,134 @@
+"""What every part of the generator is worth: variants x seeds, taught alike and judged on the held-out part of a clip.
+
+    python -m benchmarks.ablation CLIP --set paper --seeds 3 --iterations 400 [--weights FILE]
+    python -m benchmarks.ablation CLIP --set own
+    python -m benchmarks.ablation CLIP --set own --show      # the table of what was recorded, as Markdown
+
+`paper` builds up the model of arXiv 2406.16155 from its baseline; `own` takes this project's additions away one by one.
+--weights names a file of a learned distance (see docs/evaluation.md); its figure is printed under its own name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from benchmarks.picture_quality import Quality
+from benchmarks.record import RESULTS, append_record
+from engine.errors import run_main
+from training.config import load_train_config
+from training.data.cache import load_clip
+from training.trainer import Trainer
+
+BASE = Path(__file__).parents[1] / "configs" / "train" / "ablation.yaml"
+Overrides = Mapping[str, Any]
+
+
+def _generator(**settings: Any) -> dict[str, Any]:
+    return {f"model.generator.{name}": value for name, value in settings.items()}
+
+
+_MFS = _generator(sound_route="rnn", motion_layers=1, conditional_norm=False, prediction="none")
+_OWN = _generator(
+    normalise=False,
+    condition_on="all",
+    resonators=32,
+    relief_rank=16,
+    relief_level=2,
+    canvas_rank=8,
+    prediction="basic",
+)
+SETS: dict[str, dict[str, Overrides]] = {
+    "paper": {
+        "motion from sound (MfS)": _MFS,
+        "+ dilated recurrence, 3 layers": _MFS | _generator(motion_layers=3),
+        "+ sound as content": _MFS | _generator(motion_layers=3, sound_route="rnngen"),
+        "+ acIN": _generator(prediction="none"),
+        "+ basic prediction": _generator(prediction="basic"),
+        "+ directional prediction (full)": {},
+    },
+    "own": {
+        "all": _OWN,
+        "no resonators": _OWN | _generator(resonators=0),
+        "no relief": _OWN | _generator(relief_rank=0),
+        "no canvas pictures": _OWN | _generator(canvas_rank=0),
+        "no canvas": _OWN | _generator(canvas=False, canvas_rank=0),
+        "no place maps": _OWN | _generator(place_levels=0),
+        "norms that normalise": _OWN | _generator(normalise=True),
+        "norms that hear the sound alone": _OWN | _generator(condition_on="sound"),
+        "no prediction": _OWN | _generator(prediction="none"),
+    },
+}
+
+
+def teach(clip_path: Path, overrides: Overrides, iterations: int, seed: int, quality: Quality) -> dict[str, float]:
+    """Teach one variant with one seed and return what its pictures of the held-out part are worth."""
+    config = load_train_config(BASE, {**overrides, "total_iterations": iterations, "seed": seed})
+    torch.set_num_threads(config.threads)
+    trainer = Trainer(config, load_clip(clip_path, config.clip_format()))
+    for iteration in tqdm(range(iterations), leave=False):
+        trainer.step(iteration / iterations)
+    found = trainer.validate()
+    return {**found.numbers(), **quality(found.generated_NHWC, found.real_NHWC())}
+
+
+def table(records: list[dict[str, Any]]) -> str:
+    """Return a Markdown table: variants in their order, mean ± standard deviation over seeds."""
+    keys = [key for key in records[0]["figures"] if key != "mean_frame_l1"]
+    lines = [
+        f"| variant | seeds | {' | '.join(key.replace('_', ' ') for key in keys)} |",
+        "|---" * (len(keys) + 2) + "|",
+    ]
+    for variant in dict.fromkeys(record["variant"] for record in records):
+        own = [record["figures"] for record in records if record["variant"] == variant]
+        cells = []
+        for key in keys:
+            values = [figures[key] for figures in own]
+            spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+            cells.append(f"{statistics.mean(values):.4f}{spread}")
+        lines.append(f"| {variant} | {len(own)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def recorded(clip: str, chosen: str, iterations: int) -> list[dict[str, Any]]:
+    """Return the records of a clip, a set and a number of iterations; of a variant and seed taught twice the last."""
+    path = RESULTS / "ablation.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    wanted = {"clip": clip, "set": chosen, "iterations": iterations}
+    latest = {}
+    for record in map(json.loads, lines):
+        if all(record[key] == value for key, value in wanted.items()):
+            latest[(record["variant"], record["seed"])] = record
+    order = {variant: place for place, variant in enumerate(SETS[chosen])}
+    return sorted(latest.values(), key=lambda record: (order.get(record["variant"], len(order)), record["seed"]))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Teach variants of the generator alike and compare them.")
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--set", dest="chosen", choices=tuple(SETS), default="paper")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--iterations", type=int, default=400)
+    parser.add_argument("--weights", type=Path, nargs="*", default=[], help="files of learned distances")
+    parser.add_argument("--show", action="store_true", help="teach nothing; print what was recorded")
+    flags = parser.parse_args()
+    if not flags.show:
+        quality = Quality(flags.weights)
+        trials = [(seed, variant) for seed in range(flags.seeds) for variant in SETS[flags.chosen]]
+        for seed, variant in tqdm(trials, unit="trial"):
+            figures = teach(flags.clip, SETS[flags.chosen][variant], flags.iterations, seed, quality)
+            record = {"clip": flags.clip.name, "set": flags.chosen, "variant": variant, "seed": seed}
+            append_record("ablation", {**record, "iterations": flags.iterations, "figures": figures})
+    print(table(recorded(flags.clip.name, flags.chosen, flags.iterations)))
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)
