@@ -35,6 +35,7 @@ THEIRS = {
 OURS: dict[str, dict[str, Any]] = {
     "ours, same maths": {},
     "ours, bfloat16": {"precision": "bfloat16"},
+    "ours, recommended": {"precision": "bfloat16", "losses.penalty_interval": 4},
 }
 CLIP_FRAMES = 120
 VGG16_SHAPES = {0: (64, 3), 2: (64, 64), 5: (128, 64), 7: (128, 128)}

@@ -14,6 +14,7 @@ from training.config import TrainConfig
 from training.differentiable_augmentation import augment, draw_count
 from training.families.listen_and_move.discriminator import Discriminator
 from training.losses import fake_loss, generator_loss, gradient_penalty, r1_penalty, real_loss
+from training.precision import reduced
 from training.run_state import optimiser_tensors, prefixed, restore_optimiser, under
 
 # B sequences, T frames, C colours, H W rows and columns, F sound features, N held-out sequences
@@ -40,7 +41,7 @@ class Adversary:
 
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
         """Raises TrainingError for shapes that cannot be."""
-        self.losses, self.device = config.losses, device
+        self.losses, self.device, self.precision = config.losses, device, config.precision
         size, optimiser = config.model.image_size, config.optimiser
         self.hears = config.discriminator.hears and config.losses.adversarial_video > 0
         features = config.model.front_end.feature_count if self.hears else 0
@@ -108,7 +109,7 @@ class Adversary:
         optimiser.zero_grad(set_to_none=True)
         terms: dict[str, Tensor] = {}
         pictures = real[0].detach().requires_grad_(penalised and losses.r1 > 0)
-        scores = discriminator(pictures, *real[1:])
+        scores = self._scores(name, pictures, *real[1:], exact=pictures.requires_grad)
         against_real, taught = real_loss(losses.adversarial, scores), scores.detach().float().mean()
         # The real side is the same against each of the others, so it is scored once and counted as often.
         loss = len(others) * against_real
@@ -118,7 +119,7 @@ class Adversary:
             loss = loss + losses.penalty_interval * losses.r1 * penalty
         loss.backward()
         for against, other in others.items():
-            scores = discriminator(*other)
+            scores = self._scores(name, *other)
             loss = fake_loss(losses.adversarial, scores)
             loss.backward()
             terms[f"d_{name}_{against}"] = against_real.detach() + loss.detach()
@@ -138,14 +139,19 @@ class Adversary:
     ) -> dict[str, tuple[float, Tensor]]:
         """Return weight and loss of the generator against each discriminator."""
         terms: dict[str, tuple[float, Tensor]] = {}
-        for name, discriminator in self.discriminators.items():
+        for name in self.discriminators:
             if name == VIDEO:
                 own = () if sound is None else (sound.own_BTF,)
-                scores = discriminator(self._shown(VIDEO, fake_BTCHW, chance), *own)
+                scores = self._scores(name, self._shown(VIDEO, fake_BTCHW, chance), *own)
             else:
-                scores = discriminator(self._shown(IMAGE, fake_BTCHW[:, frame : frame + 1], chance)[:, 0])
+                scores = self._scores(name, self._shown(IMAGE, fake_BTCHW[:, frame : frame + 1], chance)[:, 0])
             terms[f"g_{name}"] = (self.weights[name], generator_loss(self.losses.adversarial, scores))
         return terms
+
+    def _scores(self, name: str, *given: Tensor, exact: bool = False) -> Tensor:
+        """Score in the configured precision; `exact` where a penalty derives the derivative."""
+        with reduced(self.precision if not exact else "float32", self.device):
+            return self.discriminators[name](*given)
 
     def _shown(self, name: str, pictures_BTCHW: Tensor, chance: Chance) -> Tensor:
         kinds = self.losses.augment

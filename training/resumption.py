@@ -14,7 +14,7 @@ from engine.errors import TrainingError
 from training.checkpoint import Checkpoint, Teaching, load_weights, teaching
 from training.config import TrainConfig
 from training.data.footage import footage_sha256
-from training.growth import grow
+from training.growth import MAY_DIFFER, grow
 from training.run_folder import run_of
 from training.run_state import under
 from training.streaming import build_model
@@ -94,10 +94,12 @@ def ancestry(source: Checkpoint) -> tuple[Teaching, ...]:
 
 def check_start(source: Checkpoint, wanted: TrainConfig) -> None:
     """Refuse weights of a model of another shape. Raises TrainingError with each key, its old and its new value."""
+    grows = wanted.model.image_size > source.config.model.image_size
+    allowed = {f"model.{key}" for key in MAY_DIFFER} if grows else {"model.name", "model.image_size"}
     differing = [
         f"{key} {old!r} -> {new!r}"
         for key, old, new in changes(source.config, wanted)
-        if key.startswith("model.") and key not in ("model.name", "model.image_size")
+        if key.startswith("model.") and key not in allowed
     ]
     if wanted.model.image_size < source.config.model.image_size:
         differing.append(f"model.image_size {source.config.model.image_size} -> {wanted.model.image_size}")

@@ -62,7 +62,7 @@ class Trainer:
         self.adversary = Adversary(config, self.device)
         weights = Path(config.losses.perceptual_weights)
         self.perceptual = PerceptualLoss(weights).to(self.device) if config.losses.perceptual > 0 else None
-        compute_in(config.precision, self.device, self.model, self.perceptual, *self.adversary.discriminators.values())
+        compute_in(config.precision, self.device, self.model, self.perceptual)
         timing = WindowTiming.of(self.model)
         self.reader = SequenceReader(footage.training, timing, config.sequence_frames, config.augmentation, self.chance)
         if config.losses.overfitting_target > 0:

@@ -40,6 +40,22 @@ def test_convolution_in_time_and_space(moments: int, batch: int) -> None:
     (x,) = randoms((batch, 3, moments, 6, 5))
     plain = nn.Conv3d.forward(convolution, x)
     assert_same_with_gradients(convolution(x), plain, [x, convolution.weight])
+    assert_same_with_gradients(convolution._by_moments(x), plain, [x, convolution.weight])
+
+
+def test_in_bfloat16_no_gradient_comes_from_memory_that_was_not_written() -> None:
+    torch.manual_seed(0)
+    convolution = TimeConv3d(64, 128, 3, padding=1)
+    for _ in range(20):
+        convolution.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            scores = convolution(torch.randn(1, 64, 4, 4, 4))
+        scores.float().mean().backward()
+        assert convolution.weight.grad is not None
+        assert bool(convolution.weight.grad.isfinite().all())
+        # What the next one is given holds no numbers.
+        del scores
+        [torch.full((1 << 20,), float("nan")) for _ in range(4)]
 
 
 def test_other_kernels_are_torchs() -> None:
