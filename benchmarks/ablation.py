@@ -117,11 +117,16 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=400)
     parser.add_argument("--weights", type=Path, nargs="*", default=[], help="files of learned distances")
+    parser.add_argument("--missing", action="store_true", help="teach only what is not recorded yet")
     parser.add_argument("--show", action="store_true", help="teach nothing; print what was recorded")
     flags = parser.parse_args()
     if not flags.show:
         quality = Quality(flags.weights)
         trials = [(seed, variant) for seed in range(flags.seeds) for variant in SETS[flags.chosen]]
+        if flags.missing:
+            known = recorded(flags.clip.name, flags.chosen, flags.iterations)
+            done = {(record["seed"], record["variant"]) for record in known}
+            trials = [trial for trial in trials if trial not in done]
         for seed, variant in tqdm(trials, unit="trial"):
             figures = teach(flags.clip, SETS[flags.chosen][variant], flags.iterations, seed, quality)
             record = {"clip": flags.clip.name, "set": flags.chosen, "variant": variant, "seed": seed}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -57,7 +58,8 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, half
 
 def trace(graph: StepGraph) -> onnx.ModelProto:
     """Export one step with all weights inside the file."""
-    # The exporter reports its progress on stdout and warns about its own internals.
+    # The exporter reports its progress on stdout, warns about its own internals and logs that it misses torchvision.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         # Annotated because torch's own annotation is incomplete.

@@ -80,6 +80,8 @@ class TrainConfig:
     """A limit of time beside that of iterations."""
     precision: Precision = "float32"
     """bfloat16 (mixed) is about twice as fast on GPUs and on processors that know it (avx512_bf16, amx)."""
+    compile: bool = False
+    """torch.compile for the generator; starting takes a minute or more."""
     seed: int = 0
     threads: int = 0
     """CPU threads of torch; 0 leaves its default."""

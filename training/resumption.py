@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,15 +32,6 @@ MAY_CHANGE = (
     "clip.licence",
 )
 """What a resumed run may be told anew: how long, how often, where, and how things are called."""
-
-
-def clip_sha256(path: Path) -> str:
-    """Return the checksum of a clip's file. Raises TrainingError when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise TrainingError(f"Cannot read the clip {path}: {error.strerror}; give its place with --clip.") from error
 
 
 def check_resumable(checkpoint: Checkpoint, wanted: TrainConfig) -> None:

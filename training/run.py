@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.errors import TrainingError
 from training import distributed
 from training.checkpoint import Checkpoint, CheckpointNotWritten, current_commit, write_checkpoint
+from training.compilation import compiling
 from training.config import TrainConfig
 from training.data.footage import Footage, footage_sha256
 from training.data.video import Clip
@@ -116,7 +117,7 @@ class Run:
     def _train(self, journal: Journal) -> Validation | None:
         intervals, trainer = self.config.intervals, self.trainer
         while self._goes_on():
-            with memory_watched(self.config, f"in iteration {trainer.iteration + 1}"):
+            with memory_watched(self.config, f"in iteration {trainer.iteration + 1}"), compiling():
                 terms = trainer.step(self.agreed_progress)
             journal.add(terms, self.progress(), self.elapsed_s)
             if _due(trainer.iteration, intervals.log):

@@ -25,7 +25,9 @@ from training import evaluate, train
 from training.checkpoint import Checkpoint, read_newest
 from training.config import load_train_config
 from training.data.cache import load_clip
-from training.resumption import clip_sha256
+from training.data.config import ClipConfig
+from training.data.footage import footage_sha256
+from training.report import write_report
 from training.run_folder import EVALUATION_FOLDER, checkpoint_folders, find_checkpoint
 from training.teaching.crop import Crop, choose_crop, parse_crop
 from training.teaching.pace import seconds_per_iteration
@@ -83,6 +85,7 @@ def main(words: list[str] | None = None) -> int:
     train.main(training_words(arguments, run_folder, settings, earlier))
     if train.concluded(run_folder, int(find_checkpoint(run_folder).name)):
         evaluate.main(evaluation_words(arguments, run_folder))
+        write_report(run_folder)
     model_file = run_folder / f"{name}.onnx"
     export(run_folder, model_file)
     print(outcome(run_folder, model_file))
@@ -102,7 +105,7 @@ def earlier_run(run_folder: Path, arguments: argparse.Namespace) -> Checkpoint |
     if not checkpoint_folders(run_folder):
         return None
     earlier, _ = read_newest(run_folder)
-    if arguments.clip.is_file() and clip_sha256(arguments.clip) != earlier.clip_sha256:
+    if arguments.clip.is_file() and footage_sha256(ClipConfig(path=str(arguments.clip))) != earlier.clip_sha256:
         raise TrainingError(
             f"{run_folder} holds a run that was taught {earlier.config.clip.path}; choose another --run-folder."
         )

@@ -16,6 +16,7 @@ from training import distributed
 from training.adversary import Adversary, Sound
 from training.chance import Chance
 from training.checkpoint import Checkpoint, check_same_shape, load_weights
+from training.compilation import compile_blocks
 from training.config import TrainConfig
 from training.data.footage import Footage
 from training.data.reader import SequenceReader
@@ -63,6 +64,8 @@ class Trainer:
         weights = Path(config.losses.perceptual_weights)
         self.perceptual = PerceptualLoss(weights).to(self.device) if config.losses.perceptual > 0 else None
         compute_in(config.precision, self.device, self.model, self.perceptual)
+        if config.compile:
+            compile_blocks(self.model)
         timing = WindowTiming.of(self.model)
         self.reader = SequenceReader(footage.training, timing, config.sequence_frames, config.augmentation, self.chance)
         if config.losses.overfitting_target > 0:

@@ -13,8 +13,9 @@ from training.checkpoint import Checkpoint
 from training.config import TrainConfig, with_overrides
 from training.data.cache import load_clip
 from training.data.config import ClipConfig
+from training.data.footage import footage_sha256
 from training.data.video import Clip
-from training.resumption import ancestry, check_resumable, check_start, clip_sha256, start_from
+from training.resumption import ancestry, check_resumable, check_start, start_from
 from training.trainer import Trainer
 
 
@@ -56,7 +57,7 @@ def test_every_other_key_is_refused_with_both_values(file: Path) -> None:
 
 
 def test_a_clip_may_move_but_not_change(file: Path, tmp_path: Path) -> None:
-    known = saved(file, clip_sha256=clip_sha256(file))
+    known = saved(file, clip_sha256=footage_sha256(ClipConfig(path=str(file))))
     moved = tmp_path / "moved.mp4"
     moved.write_bytes(file.read_bytes())
     check_resumable(known, changed(known.config, clip__path=str(moved)))
