@@ -22,6 +22,7 @@ from training.differentiable_augmentation import AugmentKind
 
 AdversarialKind = Literal["wgan-gp", "wgan", "hinge", "ns", "ls", "bce"]
 TEACHING = ("l1", "motion", "motion_energy", "detail", "perceptual")
+DETAIL_SCALES = 3
 NORM_FLOOR = 1e-12  # the square root has no gradient at 0
 
 
@@ -180,14 +181,21 @@ def motion_energy_loss(fake_BTCHW: Tensor, real_BTCHW: Tensor) -> Tensor:
 
 
 def detail_loss(fake_BTCHW: Tensor, real_BTCHW: Tensor) -> Tensor:
-    """Return the L1 between local averages of |step from pixel to pixel|, along rows and columns."""
-    return sum(
-        (
-            functional.l1_loss(_local_mean(fake_BTCHW.diff(dim=d).abs()), _local_mean(real_BTCHW.diff(dim=d).abs()))
-            for d in (3, 4)
-        ),
-        fake_BTCHW.new_zeros(()),
-    )
+    """Return the L1 between local averages of |step from place to place|, along rows and columns, at three scales.
+
+    One scale alone is served by grain: noise from pixel to pixel has the amount of detail that lines should have.
+    """
+    loss = fake_BTCHW.new_zeros(())
+    for _ in range(DETAIL_SCALES):
+        for d in (3, 4):
+            fake, real = fake_BTCHW.diff(dim=d).abs(), real_BTCHW.diff(dim=d).abs()
+            loss = loss + functional.l1_loss(_local_mean(fake), _local_mean(real))
+        fake_BTCHW, real_BTCHW = _halved(fake_BTCHW), _halved(real_BTCHW)
+    return loss / DETAIL_SCALES
+
+
+def _halved(x_BTCHW: Tensor) -> Tensor:
+    return functional.avg_pool2d(x_BTCHW.flatten(0, 1), 2).unflatten(0, x_BTCHW.shape[:2])
 
 
 def _local_mean(values_BTCHW: Tensor) -> Tensor:

@@ -144,6 +144,18 @@ def test_motion_energy_and_detail_ask_for_the_amount_and_leave_the_place_open() 
     assert float(detail_loss(real, real)) == 0.0
 
 
+def test_grain_does_not_pass_for_detail() -> None:
+    rows = torch.arange(64.0)
+    real = torch.sin(2.0 * torch.pi * rows / 16.0).view(1, 1, 1, 64, 1).expand(1, 1, 3, 64, 64)
+    grain = torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
+    # As much difference from row to row as the waves have.
+    grain = grain * real.diff(dim=3).abs().mean() / grain.diff(dim=3).abs().mean()
+    blank = detail_loss(torch.zeros_like(real), real)
+    assert float(detail_loss(grain, real)) > 0.75 * float(blank)
+    assert float(detail_loss(real.roll(8, dims=3), real)) < 0.1 * float(blank)
+
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
