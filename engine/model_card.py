@@ -16,7 +16,8 @@ from typing import Any, Literal, Self, cast
 
 from engine.errors import ModelFileError, nearest_name
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+MOST_PSNR_DB = 100.0
 METADATA_KEY = "fluid_model_card"
 NEXT_SUFFIX = "_next"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -76,6 +77,20 @@ class Parity:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Drift:
+    """How far the file was from float32 torch at one carried step of real sound, each carrying its own states."""
+
+    step: int
+    """Counted from 1."""
+    psnr_db: float
+    """Of the pictures as shown, in 8 bits; at most MOST_PSNR_DB, which means equal."""
+    frame_max: float
+    """Largest difference of the pictures, in levels of 255."""
+    state_max: float
+    """Largest difference of all states."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
     """Where the model comes from."""
 
@@ -115,15 +130,31 @@ class ModelCard:
     states: tuple[StateSpec, ...]
     noises: tuple[NoiseSpec, ...]
     controls: tuple[ControlSpec, ...]
+    rooms: int = 1
+    """So many rooms or screens take their step together: a leading axis on every input and output; none when 1."""
+    precision: Literal["float32", "float16", "bfloat16", "int8"] = "float32"
+    """What the graph computes in; front end, norms and states are float32 in all of them."""
+    calibration: str = ""
+    """Of int8: the sound that its ranges were measured on, and how long; empty for the others."""
+    passes: tuple[str, ...] = ()
+    """The graph rewrites that were applied, by name, in order."""
+    graph_sha256: str = ""
+    """Of the file's bytes outside its metadata: a file that was altered afterwards is refused. Empty where no file is described."""
     parity: Parity
+    drift: tuple[Drift, ...] = ()
     provenance: Provenance
 
     def __post_init__(self) -> None:
-        for field in ("sample_rate_hz", "window_samples", "hop_samples", "height", "width", "feature_bands"):
+        for field in ("sample_rate_hz", "window_samples", "hop_samples", "height", "width", "feature_bands", "rooms"):
             if getattr(self, field) <= 0:
                 raise ModelFileError(
                     f"The model card says {field} = {getattr(self, field)}; it must be positive. Export the model again."
                 )
+        if self.precision == "int8" and not self.calibration:
+            raise ModelFileError(
+                "The model card says precision int8 without a record of its calibration; quantise the model again with "
+                "python -m export.to_onnx CHECKPOINT --precision int8 --calibrate SOUND."
+            )
         names = ["audio", *(spec.name for spec in (*self.states, *self.noises, *self.controls))]
         for name in names:
             if not _NAME.fullmatch(name) or names.count(name) > 1:
@@ -143,7 +174,7 @@ class ModelCard:
 
     def inputs(self) -> tuple[TensorInfo, ...]:
         """List the inputs that the graph must have."""
-        return (
+        return self._for_all_rooms(
             TensorInfo(name="audio", shape=(self.window_samples,), dtype="float32"),
             *(TensorInfo(name=c.name, shape=(), dtype="float32") for c in self.controls),
             *(TensorInfo(name=n.name, shape=n.shape, dtype="float32") for n in self.noises),
@@ -152,11 +183,15 @@ class ModelCard:
 
     def outputs(self) -> tuple[TensorInfo, ...]:
         """List the outputs that the graph must have."""
-        return (
+        return self._for_all_rooms(
             TensorInfo(name="frame", shape=(self.height, self.width, 3), dtype="uint8"),
             TensorInfo(name="features", shape=(self.feature_bands,), dtype="float32"),
             *(TensorInfo(name=s.name + NEXT_SUFFIX, shape=s.shape, dtype=s.dtype) for s in self.states),
         )
+
+    def _for_all_rooms(self, *infos: TensorInfo) -> tuple[TensorInfo, ...]:
+        rooms = (self.rooms,) if self.rooms > 1 else ()
+        return tuple(dataclasses.replace(info, shape=(*rooms, *info.shape)) for info in infos)
 
     def to_json(self) -> str:
         """Return the card as JSON, as stored under METADATA_KEY."""
@@ -187,6 +222,7 @@ _NESTED: dict[str, type] = {
     "noises": NoiseSpec,
     "controls": ControlSpec,
     "parity": Parity,
+    "drift": Drift,
     "provenance": Provenance,
 }
 _KINDS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
@@ -226,6 +262,13 @@ def _build_value(key: str, annotation: str, value: Any) -> Any:
             return tuple(items)
         raise ModelFileError(
             f"the model card's '{key}' is {value!r}; a list of positive integers was expected. Export the model again."
+        )
+    if annotation.startswith("tuple[str"):
+        words = cast(list[Any], value) if isinstance(value, list) else [None]
+        if all(isinstance(word, str) for word in words):
+            return tuple(words)
+        raise ModelFileError(
+            f"the model card's '{key}' is {value!r}; a list of words was expected. Export the model again."
         )
     allowed = re.findall(r'[\'"](\w+)[\'"]', annotation)
     expected = _KINDS.get(annotation, (str,))

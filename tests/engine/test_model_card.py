@@ -50,7 +50,7 @@ def test_inputs_and_outputs_are_named_after_the_card() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("format_version",), 2, "version 2; this engine plays version 1"),
+        (("format_version",), 1, "version 1; this engine plays version 2"),
         (("fames",), 1, "unknown key 'fames'"),
         (("hop_samples",), "800", "'hop_samples' is '800'; int was expected"),
         (("hop_samples",), 0, "hop_samples = 0; it must be positive"),
