@@ -38,7 +38,7 @@ from training.families.listen_and_move.warp import Warp
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """The model's own knobs, one scalar tensor each."""
+    """The model's own knobs, one tensor each: a scalar for all rooms of the batch, or one value a room [B]."""
 
     motion: Tensor
     """Amount of motion noise around its mean: 0 none, 1 as trained."""
@@ -164,7 +164,8 @@ class Generator(nn.Module):
         input_BTI, following = self._inputs(features_BTF, motion_noise_BTE, content_noise_BTZ, controls, state)
         input_NI = input_BTI.flatten(0, 1)
         heard_NF = features_BTF.flatten(0, 1) if self.config.condition_on == "sound" else input_NI
-        grains = [controls.grain * grain for grain in grain_maps]
+        amount = of_pictures(controls.grain, steps)
+        grains = [amount * grain for grain in grain_maps]
         # Every pixel of the seed has the same input; the zero padding of the convolution tells the places apart.
         x = self.seed(input_NI[:, :, None, None].expand(-1, -1, SEED_SIZE, SEED_SIZE), grains[0], None, steps)
         x = functional.leaky_relu(x, 0.2)
@@ -198,7 +199,8 @@ class Generator(nn.Module):
         state: dict[str, Tensor],
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return what the generator is fed [B, T, I], and the next states of what remembers on the way there."""
-        motion_noise_BTE = 0.5 + controls.motion * (motion_noise_BTE - 0.5)
+        motion = controls.motion[:, None, None] if controls.motion.dim() else controls.motion
+        motion_noise_BTE = 0.5 + motion * (motion_noise_BTE - 0.5)
         heard = [features_BTF] if self.config.sound_route != "gen" else []
         motion_BTI, following = self.motion(torch.cat([motion_noise_BTE, *heard], dim=2), state)
         parts = [motion_BTI]
@@ -211,3 +213,9 @@ class Generator(nn.Module):
             parts.append(resonance_BTR)
             following |= next_state
         return torch.cat(parts, dim=2), following
+
+
+def of_pictures(control: Tensor, steps: int) -> Tensor:
+    """Return a control as it multiplies pictures [N, C, H, W]: a scalar as it is, one value a room [B] as [N, 1, 1, 1]."""
+    # A scalar stays one: it takes the precision of what it multiplies.
+    return control[:, None].expand(-1, steps).reshape(-1, 1, 1, 1) if control.dim() else control
