@@ -90,6 +90,8 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--iterations", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", metavar="TRAINER", help="leave the others out")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--weights", type=Path, nargs="*", default=[], help="files of learned distances")
     flags = parser.parse_args()
@@ -97,7 +99,7 @@ def main() -> int:
     quality, clock = Quality(flags.weights), WallClock()
     setting = Setting(flags.reference, flags.image_size, flags.frames, flags.threads, "cpu")
     found: dict[str, list[dict[str, float]]] = {}
-    for seed in range(flags.seeds):
+    for seed in range(flags.first_seed, flags.first_seed + flags.seeds):
         common = {
             "model.image_size": flags.image_size,
             "sequence_frames": flags.frames,
@@ -105,13 +107,17 @@ def main() -> int:
             "seed": seed,
             "device": "cpu",
         }
-        paper, teaching = (load_train_config(file, common) for file in (PAPER, TEACHING))
+        paper = load_train_config(PAPER, common)
+        # Small pictures have fewer levels than the recipe names.
+        teaching = load_train_config(TEACHING, common | {"model.generator.relief_level": -1})
         trials: dict[str, Callable[[], tuple[Pictures, Pictures]]] = {
             "original": lambda paper=paper: teach_original(paper, flags.clip, setting),
             "ours, same maths": lambda paper=paper: teach_ours(paper, flags.clip),
             "ours, teaching": lambda teaching=teaching: teach_ours(teaching, flags.clip),
         }
         for name, teach in trials.items():
+            if flags.only and name not in flags.only:
+                continue
             began_s = clock.now_s()
             generated_NHWC, real_NHWC = teach()
             l1 = float(np.abs(generated_NHWC.astype(np.float32) - real_NHWC).mean()) / 127.5
