@@ -291,6 +291,8 @@ def _sha256(file: Path) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, json.JSONDecodeError):
+        return "it is cut off or no JSON"
     return str(error).removeprefix("Error while serializing: ").removeprefix("I/O error: ")
 
 

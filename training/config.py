@@ -149,7 +149,19 @@ def load_train_config(path: Path, overrides: Mapping[str, Any] | None = None) ->
     try:
         return TrainConfig.from_dict(with_overrides(values, overrides or {}))
     except TrainingError as error:
-        raise TrainingError(f"{path}: {error}") from error
+        at_fault = f"{path}: {error}"
+        if overrides and _is_sound(values):
+            at_fault = f"{str(error).rstrip('.')} (asked for beside {path.name}; docs/options.md lists the settings)."
+        raise TrainingError(at_fault) from error
+
+
+def _is_sound(values: Mapping[str, Any]) -> bool:
+    """Tell whether a configuration file is in order by itself, so that what came with it must be at fault."""
+    try:
+        TrainConfig.from_dict(values)
+    except TrainingError:
+        return False
+    return True
 
 
 def with_overrides(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

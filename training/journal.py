@@ -83,6 +83,9 @@ class Journal:
         done, spent_s = progress - self.recent[0][0], elapsed_s - self.recent[0][1]
         left = tqdm.format_interval(spent_s / done * (1.0 - progress)) if done > 0 else "?"
         shown = {name: f"{value:.4g}" for name, value in self.latest.items()}
+        if progress > 0.0:
+            # Where time ends the run, how many iterations there will be is only known on the way.
+            self.bar.total = max(self.bar.n + 1, round((self.bar.n + 1) / progress))
         self.bar.set_postfix({"left": left, **shown}, refresh=False)
         self.bar.update()
 

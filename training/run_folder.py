@@ -44,7 +44,8 @@ def find_checkpoint(path: Path) -> Path:
     numbered = checkpoint_folders(path)
     if not numbered:
         raise TrainingError(
-            f"{path} is neither a checkpoint nor a run folder with checkpoints; training writes them to RUN/{CHECKPOINTS_FOLDER}/."
+            f"{path} is neither a checkpoint nor a run folder with checkpoints; training writes them to RUN/{CHECKPOINTS_FOLDER}/. "
+            "A run that ended before its first one has to be started again."
         )
     return numbered[-1]
 

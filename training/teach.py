@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import time
@@ -70,7 +69,7 @@ def main(words: list[str] | None = None) -> int:
     arguments = argument_parser().parse_args(words)
     if arguments.minutes is not None and not arguments.minutes > 0:
         raise TrainingError(f"--minutes is {arguments.minutes:g}; more than 0 was expected.")
-    name = model_name(arguments.clip)
+    name = train.model_name(arguments.clip)
     run_folder: Path = arguments.run_folder or Path("runs") / name
     earlier = earlier_run(run_folder, arguments)
     plan = make_plan(arguments, started_s, earlier)
@@ -83,18 +82,14 @@ def main(words: list[str] | None = None) -> int:
         return 0
     print(f"run       {run_folder}" + (f", going on after {earlier.iterations:,} iterations" if earlier else ""))
     train.main(training_words(arguments, run_folder, settings, earlier))
-    if train.concluded(run_folder, int(find_checkpoint(run_folder).name)):
+    reached = int(find_checkpoint(run_folder).name)
+    if train.concluded(run_folder, reached):
         evaluate.main(evaluation_words(arguments, run_folder))
         write_report(run_folder)
     model_file = run_folder / f"{name}.onnx"
     export(run_folder, model_file)
-    print(outcome(run_folder, model_file))
+    print(outcome(run_folder, model_file, reached))
     return 0
-
-
-def model_name(clip: Path) -> str:
-    """Return the clip's file name as a name of a model: letters, digits, - and _."""
-    return re.sub(r"[^\w-]+", "_", clip.stem).strip("_") or "clip"
 
 
 def earlier_run(run_folder: Path, arguments: argparse.Namespace) -> Checkpoint | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ from training import distributed
 from training.adversary import Adversary
 from training.checkpoint import Checkpoint, DamagedCheckpoint, read_newest, read_start
 from training.config import TrainConfig, load_train_config, with_overrides
+from training.data.config import ClipConfig
 from training.data.footage import Footage, load_footage
 from training.durable import write_text
 from training.report import write_report
@@ -39,6 +41,7 @@ from training.run import Run
 from training.run_folder import CONFIG_FILE, REPORT_FILE, STATS_FILE, checkpoint_folders, claimed, run_of, set_aside
 from training.stats import read_stats
 from training.streaming import build_model
+from training.strict import config_dict
 from training.trainer import choose_device
 
 
@@ -89,6 +92,11 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     return values | {key: value for key, value in flags.items() if value is not None}
 
 
+def model_name(clip: Path) -> str:
+    """Return the clip's file name as a name of a model: letters, digits, - and _."""
+    return re.sub(r"[^\w-]+", "_", clip.stem).strip("_") or "clip"
+
+
 def _number(value: Any) -> Any:
     """Take 1e-5 for a number, which YAML does not (it wants 1.0e-5)."""
     try:
@@ -131,10 +139,21 @@ def resolve(arguments: argparse.Namespace) -> Task:
 
 def _config(arguments: argparse.Namespace, earlier: Checkpoint | None) -> TrainConfig:
     if arguments.config is not None:
-        return load_train_config(arguments.config, overrides(arguments))
+        config = load_train_config(arguments.config, overrides(arguments))
+        return load_train_config(arguments.config, _given(arguments, load_train_config(arguments.config), config))
     if earlier is None:
         raise TrainingError("Nothing to train: give a configuration (configs/train/water.yaml) or --resume RUN.")
-    return TrainConfig.from_dict(with_overrides(earlier.config.to_dict(), overrides(arguments)))
+    values = earlier.config.to_dict()
+    config = TrainConfig.from_dict(with_overrides(values, overrides(arguments)))
+    return TrainConfig.from_dict(with_overrides(values, _given(arguments, earlier.config, config)))
+
+
+def _given(arguments: argparse.Namespace, before: TrainConfig, wanted: TrainConfig) -> dict[str, Any]:
+    """Return the settings given as flags; those of a new run with another clip say nothing of the configuration's own clip."""
+    if arguments.resume or not before.clip.path or wanted.clip.path == before.clip.path:
+        return overrides(arguments)
+    unsaid = {f"clip.{key}": value for key, value in config_dict(ClipConfig()).items() if key != "path"}
+    return unsaid | {"model.name": model_name(Path(wanted.clip.path))} | overrides(arguments)
 
 
 def _check_folder(run_folder: Path, resume: Checkpoint | None, damaged: Sequence[DamagedCheckpoint]) -> None:

@@ -155,7 +155,6 @@ def test_grain_does_not_pass_for_detail() -> None:
     assert float(detail_loss(real.roll(8, dims=3), real)) < 0.1 * float(blank)
 
 
-
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [

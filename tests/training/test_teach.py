@@ -11,7 +11,8 @@ from engine.backends.onnx_cpu import open_model
 from engine.errors import TrainingError
 from tests.training.clips import moving_clip
 from training.checkpoint import load_generator
-from training.teach import main, model_name
+from training.teach import main
+from training.train import model_name
 
 SMALL = {
     "threads": "1",

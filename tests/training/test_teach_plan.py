@@ -20,7 +20,7 @@ from training.teaching.plan import (
     usual_iterations,
 )
 from training.teaching.survey import LOOK_SIZE, Survey
-from training.teaching.words import held_out_words
+from training.teaching.words import held_out_words, progress_words
 
 WIDE = (640, 480)
 
@@ -173,3 +173,18 @@ def test_every_rung_is_a_configuration(rung: Rung, solid: bool) -> None:
 )
 def test_the_figures_are_said_in_words(numbers: dict[str, float] | None, sentence: str) -> None:
     assert re.search(sentence, " ".join(held_out_words(numbers)))
+
+
+def test_it_says_when_more_time_no_longer_brings_it_nearer() -> None:
+    now = {"l1": 0.054, "motion_share": 0.9}
+    before = {500: {"l1": 0.0527, "motion_share": 0.83}, 700: {"l1": 0.0535, "motion_share": 0.89}}
+    (line,) = progress_words(before, now)
+    assert line.startswith("After 500 iterations its error was 0.053, with 83% of the motion")
+    assert progress_words({500: {"l1": 0.06, "motion_share": 0.5}}, now) == []
+
+
+def test_a_small_picture_for_want_of_time_is_announced() -> None:
+    hurried = plan(3, even_pace(0.25))
+    assert hurried.rung.image_size == 64
+    assert any("--size 128" in line for line in hurried.lines("1 thread"))
+    assert not any("--size" in line for line in plan(60, even_pace(0.01)).lines("1 thread"))

@@ -156,3 +156,23 @@ def test_the_first_request_to_end_is_gentle_and_the_second_is_not() -> None:
         assert signal.getsignal(signal.SIGTERM) is before
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_another_clip_takes_neither_name_nor_licence_of_the_configurations_own(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["configs/train/demo.yaml", "--clip", str(clip), "--set", "clip.source=mine", "--dry-run"]) == 0
+    resolved = yaml.safe_load(capsys.readouterr().out.partition("---")[0])
+    assert resolved["model"]["name"] == "clip"
+    assert (resolved["clip"]["title"], resolved["clip"]["source"], resolved["clip"]["licence"]) == (
+        "",
+        "mine",
+        "unknown",
+    )
+
+
+def test_what_was_asked_for_is_blamed_not_the_file(clip: Path) -> None:
+    with pytest.raises(
+        TrainingError, match=r"Unknown setting 'nonsense' \(asked for beside tiny\.yaml; docs/options\.md"
+    ):
+        main([TINY, "--clip", str(clip), "--set", "nonsense=1"])

@@ -172,7 +172,9 @@ def open_media(path: Path) -> InputContainer:
     try:
         return av.open(str(path))
     except av.FFmpegError as error:
-        raise TrainingError(f"{path} is not a video that can be read ({error.strerror}).") from error
+        raise TrainingError(
+            f"{path} is not a video that can be read ({error.strerror}); give a video file with sound, such as .mp4, .mov or .mkv."
+        ) from error
 
 
 def picture_rate(path: Path) -> float:

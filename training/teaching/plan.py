@@ -55,6 +55,8 @@ class Plan:
     """In all, from the command to the model file."""
     spent_s: float
     """Of it, before teaching starts."""
+    larger: Rung | None = None
+    """What more time would have allowed."""
 
     @property
     def reserve_s(self) -> float:
@@ -80,6 +82,14 @@ class Plan:
             "total_iterations": 2 * self.iterations,
         }
 
+    def _larger_words(self) -> list[str]:
+        if self.larger is None or self.larger.image_size == self.rung.image_size:
+            return []
+        return [
+            f"size      the time is short for {self.larger.image_size} pixels; a run keeps its size for good: for a larger "
+            f"picture give more --minutes now, or --size {self.larger.image_size}"
+        ]
+
     def lines(self, hardware: str) -> list[str]:
         """Describe the plan for a person."""
         seen, size = self.seen, self.rung.image_size
@@ -102,7 +112,8 @@ class Plan:
             f"crop      {crop.x},{crop.y},{crop.width},{crop.height}: {crop.reason}",
             f"model     {size}x{size}, width {self.rung.channels_base}; one iteration takes {self.iteration_s:.2f} s "
             f"on {hardware}",
-            f"time      {self.minutes:g} minutes in all: {self.teaching_s / 60.0:.1f} to teach, about "
+            *self._larger_words(),
+            f"time      {self.minutes:g} minute{'' if self.minutes == 1 else 's'} in all: {self.teaching_s / 60.0:.1f} to teach, about "
             f"{self.iterations:,} iterations, and {self.reserve_s:.0f} s kept for evaluation and export",
         ]
 
@@ -147,13 +158,16 @@ def choose_plan(
         usual = USUAL if USUAL in rungs else rungs[-1]
         paces[usual] = measure(usual)
         minutes = usual_minutes(usual_iterations(seen.duration_s) * paces[usual])
-    chosen = rungs[0]
+    chosen, larger = rungs[0], None
     for rung in rungs:
         paces[rung] = paces.get(rung) or measure(rung)
         if rung != chosen and teaching_s(minutes, spent_s()) / paces[rung] < rung.iterations:
+            larger = rung
             break
         chosen = rung
-    return Plan(seen=seen, crop=crop, rung=chosen, iteration_s=paces[chosen], minutes=minutes, spent_s=spent_s())
+    return Plan(
+        seen=seen, crop=crop, rung=chosen, iteration_s=paces[chosen], minutes=minutes, spent_s=spent_s(), larger=larger
+    )
 
 
 def rung_of(config: TrainConfig) -> Rung:

@@ -164,8 +164,8 @@ class Generator(nn.Module):
         input_BTI, following = self._inputs(features_BTF, motion_noise_BTE, content_noise_BTZ, controls, state)
         input_NI = input_BTI.flatten(0, 1)
         heard_NF = features_BTF.flatten(0, 1) if self.config.condition_on == "sound" else input_NI
-        amount = of_pictures(controls.grain, steps)
-        grains = [amount * grain for grain in grain_maps]
+        controls = of_pictures(controls, steps)
+        grains = [controls.grain * grain for grain in grain_maps]
         # Every pixel of the seed has the same input; the zero padding of the convolution tells the places apart.
         x = self.seed(input_NI[:, :, None, None].expand(-1, -1, SEED_SIZE, SEED_SIZE), grains[0], None, steps)
         x = functional.leaky_relu(x, 0.2)
@@ -215,7 +215,15 @@ class Generator(nn.Module):
         return torch.cat(parts, dim=2), following
 
 
-def of_pictures(control: Tensor, steps: int) -> Tensor:
-    """Return a control as it multiplies pictures [N, C, H, W]: a scalar as it is, one value a room [B] as [N, 1, 1, 1]."""
+def of_pictures(controls: Controls, steps: int) -> Controls:
+    """Return controls that broadcast against pictures: scalars as they are, one value a room [B] as [N, 1, 1, 1].
+
+    Grain meets pictures in the order of rooms, memory in the order of steps (see VideoPrediction).
+    """
+    grain, memory = controls.grain, controls.memory
     # A scalar stays one: it takes the precision of what it multiplies.
-    return control[:, None].expand(-1, steps).reshape(-1, 1, 1, 1) if control.dim() else control
+    if grain.dim():
+        grain = grain[:, None].expand(-1, steps).reshape(-1, 1, 1, 1)
+    if memory.dim():
+        memory = memory.repeat(steps)[:, None, None, None]
+    return Controls(motion=controls.motion, grain=grain, memory=memory)

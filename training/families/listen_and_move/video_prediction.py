@@ -140,7 +140,7 @@ class VideoPrediction(nn.Module):
     def forward(self, x_BTCHW: Tensor, state: dict[str, Tensor], memory: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Predict and blend T steps.
 
-        `memory`, a scalar or one value a room [B], biases the mask: positive trusts the prediction more, 0 is as learned.
+        `memory`, a scalar or one value a picture [M, 1, 1, 1], biases the mask: positive trusts the prediction more, 0 is as learned.
         """
         batch, steps = x_BTCHW.shape[:2]
         x_MCHW = x_BTCHW.transpose(0, 1).flatten(0, 1)
@@ -152,7 +152,6 @@ class VideoPrediction(nn.Module):
         following = {self._state_name(d): flow[-1].contiguous() for d, flow in zip(self.directions, flows, strict=True)}
         joined = torch.cat([torch.cat(step, dim=1) for step in zip(*flows, strict=True)])
         predicted = joined if self.blend is None else self.blend(joined)
-        memory = memory.repeat(steps)[:, None, None, None] if memory.dim() else memory
         mask = torch.sigmoid(predicted[:, -1:] - memory)
         predicted = predicted[:, :-1]
         blended_MCHW = predicted + mask * (x_MCHW - predicted)
