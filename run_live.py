@@ -27,8 +27,10 @@ THREAD_SWITCH_S = 0.0005
 
 def main() -> int:
     order = parse_order(sys.argv[1:])
-    if order is None:
+    if order == "devices":
         return list_devices()
+    if order == "backends":
+        return list_backends()
     if order.dry_run:
         print("\n".join(describe(order.resolved, order.parameters)))
         return 0
@@ -44,6 +46,14 @@ def list_devices() -> int:
         print(f"mic:{device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
     if not devices:
         print("No microphone or other sound input was found.")
+    return 0
+
+
+def list_backends() -> int:
+    """Print where models can run here, and what the other places lack."""
+    from engine.backends.ladder import backend_table
+
+    print("\n".join(backend_table()))
     return 0
 
 

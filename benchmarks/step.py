@@ -1,6 +1,7 @@
 """How long one step takes.
 
     python -m benchmarks.step MODEL.onnx
+    python -m benchmarks.step --reference CHECKOUT [--sound SOUND]      # beside the original implementation
 
 For 1 and 2 threads: steps one after another (p50, p95, p99 and max in milliseconds), then steps at the model's own frame rate, as
 in a show, with the share of one core that they take.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import Any
 
 from benchmarks.record import append_record, print_table
@@ -25,11 +27,23 @@ WARM_UP_STEPS = 10
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure one step of a model file.")
-    parser.add_argument("model", help="model file (.onnx)")
+    parser.add_argument("model", nargs="?", help="model file")
+    parser.add_argument("--reference", type=Path, metavar="CHECKOUT", help="compare with the original, stepped eagerly")
+    parser.add_argument("--image-size", type=int, default=128, help="of the comparison (default 128)")
+    parser.add_argument("--sound", type=Path, help="of the comparison: int8 is calibrated and all are compared on it")
     parser.add_argument("--backend", default=AUTO, choices=backend_names())
     parser.add_argument("--steps", type=int, default=200, help="steps of each measurement (default 200)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts to try (default 1 2)")
     arguments = parser.parse_args()
+    if arguments.reference:
+        # torch is imported for the comparison alone.
+        from benchmarks.beside_original import beside_original
+
+        size, threads = arguments.image_size, max(arguments.threads)
+        beside_original(arguments.reference, size, threads, arguments.steps, arguments.sound)
+        return 0
+    if not arguments.model:
+        parser.error("give a model file, or --reference CHECKOUT")
     rows: list[list[object]] = []
     for threads in arguments.threads:
         backend = open_backend(arguments.model, arguments.backend, threads)

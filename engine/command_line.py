@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
+from engine.backends.ladder import read_card
 from engine.config import (
     DEFAULT_MODEL,
     SETTINGS,
@@ -21,12 +22,12 @@ from engine.config import (
 )
 from engine.errors import ConfigError, ModelFileError, nearest_name
 from engine.model_card import ModelCard
-from engine.model_file import read_card
 from engine.parameters import TABLE, Parameter, parameters_for
 
 DESCRIPTION = "Let sound move a picture. Without flags: listens to the microphone and opens a window."
 EPILOG = "In the window: q or Esc quits, f fills the screen, space freezes, r resets, m mirrors."
 _CONTROL = "control:"
+Inquiry = Literal["devices", "backends"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,10 +53,10 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def parse_order(arguments: Sequence[str]) -> Order | None:
-    """Read the command line; None when it only asks for the list of devices. Raises ConfigError or ModelFileError."""
+def parse_order(arguments: Sequence[str]) -> Order | Inquiry:
+    """Read the command line: what to play, or the list that is asked for. Raises ConfigError or ModelFileError."""
     early, _ = _early_parser().parse_known_args(arguments)
-    asks_help = early.help or early.devices
+    asks_help = early.help or early.devices or early.backends
     file_values = read_config_file(early.config) if early.config and not asks_help else {}
     # Which controls there are depends on the model, so it is read before the other flags.
     model = str(early.model or file_values.get("model") or DEFAULT_MODEL)
@@ -68,8 +69,10 @@ def parse_order(arguments: Sequence[str]) -> Order | None:
         raise ConfigError(
             f"Unknown argument '{unknown[0]}'.{nearest_name(unknown[0].split('=')[0], known)} See --help."
         )
+    if parsed.backends:
+        return "backends"
     if parsed.devices or card is None:
-        return None
+        return "devices"
     given = {name: value for name, value in vars(parsed).items() if value is not None}
     controls = {name.removeprefix(_CONTROL): v for name, v in given.items() if name.startswith(_CONTROL)}
     render = tuple(parsed.render) if parsed.render else None
@@ -92,6 +95,9 @@ def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> arg
         "--render", nargs=2, metavar=("IN", "OUT.mp4"), help="play a file into a file, as fast as it goes"
     )
     actions.add_argument("--devices", action="store_true", help="list the sound inputs")
+    actions.add_argument(
+        "--backends", action="store_true", help="list where models can run on this machine, and what is missing"
+    )
     actions.add_argument("--dry-run", action="store_true", help="print what would be played, and how, and stop")
     show = parser.add_argument_group("the show")
     show.add_argument("--config", metavar="FILE.yaml", help="read settings from a file; flags come before it")
@@ -117,6 +123,7 @@ def _early_parser() -> argparse.ArgumentParser:
     for name in ("-h", "--help"):
         parser.add_argument(name, dest="help", action="store_true")
     parser.add_argument("--devices", action="store_true")
+    parser.add_argument("--backends", action="store_true")
     parser.add_argument("--config")
     parser.add_argument("--model")
     return parser

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends.backend import Backend, Step
-from engine.errors import BackendError
+from engine.backends.backend import Backend, Step, astray
+from engine.errors import BackendError, ModelFileError
 from engine.model_card import ModelCard
 from engine.noise import draw_noise
 
@@ -30,9 +30,16 @@ class Session:
     """A backend, its state and the last picture. Not for use from several threads at once."""
 
     def __init__(self, backend: Backend, seed: int = 0) -> None:
+        """Raises ModelFileError for a file of several rooms."""
+        if backend.card.rooms > 1:
+            raise ModelFileError(
+                f"'{backend.card.name}' was exported for {backend.card.rooms} rooms and a session plays one; join it through "
+                "engine.rooms, or export the model again without --rooms."
+            )
         self._backend = backend
         self._seed = seed
         self._resets_seen = 0
+        self._steps = 0
         self._state = backend.initial_state()
         self._shown: Step | None = None
         self._fresh = True
@@ -81,11 +88,11 @@ class Session:
             draw_noise(card.noises, int(controls.get("seed", self._seed)), index),
             self._state,
         )
-        for name, value in step.next_state.items():
-            # One sum finds any infinity or NaN at a tenth of the cost of looking at each element.
-            if not np.isfinite(value.sum()):
-                self._state = self._backend.initial_state()
-                raise BackendError(f"{card.name}: state '{name}' is no longer finite; it starts again from silence.")
+        self._steps += 1
+        stray = astray(step.next_state, self._steps)
+        if stray:
+            self._state = self._backend.initial_state()
+            raise BackendError(f"{card.name}: state '{stray}' is no longer finite; it starts again from silence.")
         self._state = step.next_state
         self._shown = step
         self._fresh = False

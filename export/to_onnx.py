@@ -1,6 +1,7 @@
 """Turn a checkpoint into a model file the engine plays.
 
     python -m export.to_onnx CHECKPOINT -o MODEL.onnx
+    python -m export.to_onnx CHECKPOINT -o MODEL.onnx --for openvino --precision int8 --calibrate SOUND.wav
 
 Front end, network and pixel conversion become one graph; the model card goes into its metadata. The graph is compared with
 torch over 64 carried steps first, and a file that fails is not written.
@@ -10,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import io
 import logging
 import os
 import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,39 +24,72 @@ import onnx
 import torch
 
 from engine.errors import ModelFileError, run_main
-from engine.model_card import METADATA_KEY, ModelCard, Parity, Provenance, StateSpec
+from engine.model_card import Drift, ModelCard, Parity, Provenance, StateSpec
+from engine.model_file import graph_sha256, sealed
 from export.graph import PICTURE_OUTPUT, StepGraph
 from export.parity import PARITY_LIMIT, measure_parity
+from export.precision.choice import PRECISIONS, Precision, drift_of, in_precision
+from export.rewrites import PASSES_FOR, apply_passes
 from export.storage import round_weights, store_in_half
 from training.checkpoint import load_generator
 from training.streaming import StreamingModel
 
 OPSET = 18
+MOST_ROOMS = 64
+LEAST_PSNR_DB = 40.0
+"""Of the picture of a file that computes in fewer bits, against float32 torch, at each recorded step from SETTLED_STEP."""
+SETTLED_STEP = 64
+DRIFT_STEPS = (1, 64)
+LONG_DRIFT_STEPS = (1, 64, 1000, 20000)
 
 
-def export_model(model: StreamingModel, provenance: Provenance, path: Path, half: bool = False) -> ModelCard:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form:
+    """How a model is to be written; what is left out gives the plain float32 file of one room."""
+
+    half: bool = False
+    """Round the weights to 16 bits and store them so; they compute in 32."""
+    precision: Precision = "float32"
+    calibration_sound: Path | None = None
+    """Of int8: what its ranges are measured on."""
+    passes: tuple[str, ...] = ()
+    """Graph rewrites by name, see export.rewrites."""
+    rooms: int = 1
+    drift_steps: tuple[int, ...] = DRIFT_STEPS
+    drift_sound: Path | None = None
+
+
+def export_model(model: StreamingModel, provenance: Provenance, path: Path, form: Form | None = None) -> ModelCard:
     """Write `path` and return its card.
 
-    Raises ModelFileError when the model does not stream, parity fails or the file cannot be written.
+    Raises ModelFileError when the model does not stream, parity fails or the file cannot be written, TrainingError for
+    an unknown rewrite or a calibration sound that cannot be used.
 
-    With `half` the weights of `model` are rounded to 16 bits, in place, and stored so; parity is with the rounded model.
+    With `half` the weights of `model` are rounded to 16 bits, in place; parity is with the rounded model, without rewrites.
     """
+    form = form or Form()
     check_streams(model, path)
-    if half:
+    if form.half:
         round_weights(model)
-    graph = StepGraph(model.eval())
-    program = trace(graph)
-    if half:
-        store_in_half(program)
-    parity = measure_parity(graph, program.SerializeToString())
+    plain = StepGraph(model.eval(), form.rooms)
+    rewritten = copy.deepcopy(model)
+    passes = apply_passes(rewritten, form.passes)
+    program = trace(StepGraph(rewritten.eval(), form.rooms))
+    parity = measure_parity(plain, program.SerializeToString())
     check_parity(parity, path)
-    card = model_card(model, provenance, parity)
+    program, calibration = in_precision(program, plain, form.precision, form.calibration_sound)
+    if form.half:
+        store_in_half(program)
+    # A bfloat16 file computes in float32 here: its runtime rounds, and export.verify measures it there.
+    drift = () if form.precision == "bfloat16" else drift_of(program, plain, form.drift_sound, form.drift_steps)
+    check_drift(drift, form.precision, path)
     kept = [output for output in program.graph.output if output.name != PICTURE_OUTPUT]
     del program.graph.output[:]
     program.graph.output.extend(kept)
-    onnx.helper.set_model_props(program, {METADATA_KEY: card.to_json()})
-    write_atomically(program.SerializeToString(), path)
-    return card
+    card = model_card(model, provenance, parity, form, calibration, passes, drift)
+    content = sealed(program.SerializeToString(), card)
+    write_atomically(content, path)
+    return replace(card, graph_sha256=graph_sha256(content))
 
 
 def trace(graph: StepGraph) -> onnx.ModelProto:
@@ -86,8 +122,17 @@ def without_traces(program: onnx.ModelProto) -> onnx.ModelProto:
     return program
 
 
-def model_card(model: StreamingModel, provenance: Provenance, parity: Parity) -> ModelCard:
+def model_card(
+    model: StreamingModel,
+    provenance: Provenance,
+    parity: Parity,
+    form: Form | None = None,
+    calibration: str = "",
+    passes: tuple[str, ...] = (),
+    drift: tuple[Drift, ...] = (),
+) -> ModelCard:
     """Describe a model as its file's card."""
+    form = form or Form()
     size = model.config.image_size
     return ModelCard(
         name=model.config.name,
@@ -102,7 +147,12 @@ def model_card(model: StreamingModel, provenance: Provenance, parity: Parity) ->
         states=tuple(StateSpec(name=name, shape=shape) for name, shape in model.state_shapes().items()),
         noises=model.noise_specs(),
         controls=model.control_specs(),
+        rooms=form.rooms,
+        precision=form.precision,
+        calibration=calibration,
+        passes=passes,
         parity=parity,
+        drift=drift,
         provenance=provenance,
     )
 
@@ -127,6 +177,18 @@ def check_parity(parity: Parity, path: Path) -> None:
         )
 
 
+def check_drift(drift: tuple[Drift, ...], precision: Precision, path: Path) -> None:
+    """Raise ModelFileError when fewer bits leave a picture further than LEAST_PSNR_DB from float32 torch."""
+    settled = [one for one in drift if one.step >= SETTLED_STEP]
+    worst = min(settled, key=lambda one: one.psnr_db, default=None)
+    # Asked this way round, a figure that is not a number fails too.
+    if precision != "float32" and worst is not None and not worst.psnr_db >= LEAST_PSNR_DB:
+        raise ModelFileError(
+            f"{path} was not written: at step {worst.step} its picture in {precision} is {worst.psnr_db:.1f} dB from float32; at "
+            f"least {LEAST_PSNR_DB:g} dB was expected. Export it with --precision float32."
+        )
+
+
 def write_atomically(content: bytes, path: Path) -> None:
     """Write beside `path` and rename, so that a half-written file never bears its name. Raises ModelFileError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -138,23 +200,56 @@ def write_atomically(content: bytes, path: Path) -> None:
         raise ModelFileError(f"Cannot write {path}: {error.strerror}; choose another place with -o.") from error
 
 
-def main() -> int:
+def argument_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m export.to_onnx", description="Turn a checkpoint into a model file."
+        prog="python -m export.to_onnx", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("checkpoint", type=Path, help="checkpoint or run folder written by training")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.onnx")
-    parser.add_argument(
-        "--half", action="store_true", help="store weights in 16 bits: half the file, computed in 32 all the same"
+    add = parser.add_argument
+    add("checkpoint", type=Path, help="checkpoint or run folder written by training")
+    add("-o", "--output", type=Path, required=True, metavar="MODEL.onnx")
+    add("--half", action="store_true", help="store weights in 16 bits: half the file, computed in 32 all the same")
+    add("--for", dest="backend", choices=("any", *PASSES_FOR), default="any", help="rewrite the graph for a backend")
+    add("--passes", nargs="*", metavar="PASS", help="or by these rewrites (docs/inference.md lists them)")
+    add("--precision", choices=PRECISIONS, default="float32", help="what the file computes in (default %(default)s)")
+    add("--calibrate", type=Path, metavar="SOUND", help="of int8: the kind of sound that will be played")
+    add("--rooms", type=int, default=1, metavar="B", help="that take their step together (docs/rooms.md)")
+    add("--drift", type=Path, metavar="SOUND", help="measure drift over 20,000 steps of this sound: minutes to hours")
+    return parser
+
+
+def form_of(arguments: argparse.Namespace) -> Form:
+    """Return what the command line asks for. Raises ModelFileError for what cannot be."""
+    if not 1 <= arguments.rooms <= MOST_ROOMS:
+        raise ModelFileError(f"--rooms is {arguments.rooms}; a whole number from 1 to {MOST_ROOMS} was expected.")
+    return Form(
+        half=arguments.half,
+        precision=arguments.precision,
+        calibration_sound=arguments.calibrate,
+        passes=tuple(arguments.passes if arguments.passes is not None else PASSES_FOR.get(arguments.backend, ())),
+        rooms=arguments.rooms,
+        drift_steps=LONG_DRIFT_STEPS if arguments.drift else DRIFT_STEPS,
+        drift_sound=arguments.drift,
     )
-    arguments = parser.parse_args()
+
+
+def main() -> int:
+    arguments = argument_parser().parse_args()
+    form = form_of(arguments)
     loaded = load_generator(arguments.checkpoint)
-    card = export_model(loaded.model, loaded.provenance, arguments.output, arguments.half)
+    card = export_model(loaded.model, loaded.provenance, arguments.output, form)
     megabytes = arguments.output.stat().st_size / 1e6
-    print(f"{arguments.output}: '{card.name}', {card.width}x{card.height} at {card.fps:g} fps, {megabytes:.1f} MB")
+    form_words = ", ".join([card.precision, *(f"{card.rooms} rooms" for _ in range(card.rooms > 1)), *card.passes])
+    print(
+        f"{arguments.output}: '{card.name}', {card.width}x{card.height} at {card.fps:g} fps, {megabytes:.1f} MB, {form_words}"
+    )
     print(
         f"parity with torch over {card.parity.steps} steps: picture {card.parity.frame_max:.1e}, states {card.parity.state_max:.1e}"
     )
+    for drift in card.drift:
+        print(
+            f"drift at step {drift.step:,}: {drift.psnr_db:.1f} dB, at most {drift.frame_max:.0f} of 255 levels, states {drift.state_max:.1e}"
+        )
     return 0
 
 

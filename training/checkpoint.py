@@ -128,13 +128,13 @@ def load_generator(path: Path) -> LoadedGenerator:
     model = build_model(config.model)
     load_weights(model, _tensors(folder, GENERATOR_FILE, description), folder)
     iterations = int(description["iterations"])
-    this = teaching(config, iterations)
+    taught = (*_started_from(description), teaching(config, iterations))
     provenance = Provenance(
-        source="; then ".join(f"{each.title}{_brackets(each.source)}" for each in (*_started_from(description), this)),
-        licence=" and ".join(dict.fromkeys(each.licence for each in (this, *_started_from(description)))),
+        source="; then ".join(dict.fromkeys(f"{each.title}{_brackets(each.source)}" for each in taught)),
+        licence=" and ".join(dict.fromkeys(each.licence for each in reversed(taught))),
         config=config.model.name,
         commit=str(description.get("commit", "unknown")),
-        iterations=iterations,
+        iterations=sum(each.iterations for each in taught),
     )
     return LoadedGenerator(model.eval(), config, iterations, provenance)
 

@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType, ModuleType
 
+from engine import model_file
+from engine.backends import plan_file, torch_program
 from engine.backends.backend import Backend
 from engine.errors import BackendError, nearest_name
+from engine.model_card import ModelCard
 
 AUTO = "auto"
-
-
-def _open_onnx_cpu(path: Path, threads: int | None) -> Backend:
-    try:
-        from engine.backends import onnx_cpu
-    except ImportError as error:
-        raise BackendError(
-            f'onnx-cpu needs onnxruntime ({error}); install it with: pip install "fluid[live]"'
-        ) from error
-    return onnx_cpu.open_model(path, threads)
-
-
-# Fastest first. A rung raises BackendError when it cannot run here; a faulty model file stops the climb at once.
-_RUNGS: dict[str, Callable[[Path, int | None], Backend]] = {"onnx-cpu": _open_onnx_cpu}
+MODULES: Mapping[str, str] = MappingProxyType({
+    "tensorrt-rtx": "tensorrt_rtx",
+    "onnx-tensorrt": "onnx_tensorrt",
+    "onnx-cuda": "onnx_cuda",
+    "torch-tensorrt": "torch_tensorrt",
+    "torch": "torch_program",
+    "onnx-cpu": "onnx_cpu",
+    "openvino": "openvino",
+})  # fmt: skip
+"""The module of each backend, fastest first."""
+OPENVINO_FIRST = ("bfloat16",)
+"""Precisions in which OpenVINO is clearly the faster of the two on the processor; benchmarks/step.py has the figures."""
+ONNX = ".onnx"
 
 
 def backend_names() -> tuple[str, ...]:
     """List what `--backend` accepts."""
-    return (AUTO, *_RUNGS)
+    return (AUTO, *MODULES)
+
+
+def obstacle(name: str) -> str | None:
+    """Say in one sentence why the backend `name` cannot run here and what to install; None when it can."""
+    return _module(name).obstacle()
+
+
+def suffixes(name: str) -> tuple[str, ...]:
+    """Return the endings of the files that the backend `name` plays."""
+    return _module(name).SUFFIXES
+
+
+def backend_table() -> list[str]:
+    """Return one line a backend: whether it can run here, or else why not and what to install."""
+    width = max(map(len, MODULES))
+    reasons = {name: obstacle(name) for name in MODULES}
+    return [
+        f"{name:<{width}}  {f'no   {reason.removeprefix(name).strip()}' if reason else 'yes'}"
+        for name, reason in reasons.items()
+    ]
+
+
+def read_card(path: Path | str) -> ModelCard:
+    """Read the card of a file of any kind that a backend plays, without a runtime. Raises ModelFileError."""
+    readers = {plan_file.SUFFIX: plan_file.read_card, torch_program.SUFFIXES[0]: torch_program.read_card}
+    return readers.get(Path(path).suffix, model_file.read_card)(path)
 
 
 def open_backend(
@@ -40,19 +70,63 @@ def open_backend(
 
     Raises ModelFileError for a faulty file, BackendError for an unknown name or a backend that cannot run here.
     """
-    if name != AUTO:
-        if name not in _RUNGS:
-            raise BackendError(
-                f"There is no backend '{name}'.{nearest_name(name, backend_names())} Choose one of: {', '.join(backend_names())}."
-            )
-        return _RUNGS[name](Path(path), threads)
+    file = Path(path)
+    if name == AUTO:
+        return _climb(file, threads, notify)
+    if name not in MODULES:
+        raise BackendError(
+            f"There is no backend '{name}'.{nearest_name(name, backend_names())} Choose one of: {', '.join(backend_names())}."
+        )
+    reason = obstacle(name)
+    if reason:
+        raise BackendError(f"{reason}.")
+    if _kind(file) not in suffixes(name):
+        raise BackendError(
+            f"{name} plays {' and '.join(suffixes(name))} files, and {file} is none; give another file or --backend."
+        )
+    return _module(name).open_model(file, threads)
+
+
+def rungs(card: ModelCard) -> tuple[str, ...]:
+    """Return the backends in the order in which "auto" tries them for a file with this card."""
+    if card.precision not in OPENVINO_FIRST:
+        return tuple(MODULES)
+    others = [name for name in MODULES if name != "openvino"]
+    others.insert(others.index("onnx-cpu"), "openvino")
+    return tuple(others)
+
+
+def _climb(file: Path, threads: int | None, notify: Callable[[str], None]) -> Backend:
+    missing: list[str] = []
     refusals: list[str] = []
-    for opener in _RUNGS.values():
-        try:
-            backend = opener(Path(path), threads)
-        except BackendError as error:
-            refusals.append(str(error))
+    for rung in rungs(read_card(file)):
+        module = _module(rung)
+        if _kind(file) not in suffixes(rung):
             continue
-        notify(f"backend: {backend.description}" + "".join(f"; not {refusal}" for refusal in refusals))
+        if module.obstacle():
+            missing.append(rung)
+            continue
+        try:
+            backend = module.open_model(file, threads)
+        except BackendError as error:
+            refusals.append(str(error).rstrip("."))
+            continue
+        notify("; ".join([f"backend: {backend.description}", *_why(missing, refusals)]))
         return backend
-    raise BackendError(f"No backend runs here: {' '.join(refusals)}")
+    raise BackendError(f"No backend plays {file} here: {'; '.join(_why(missing, refusals))}.")
+
+
+def _why(missing: list[str], refusals: list[str]) -> list[str]:
+    """Return in a few words what kept the climb from stopping earlier."""
+    absent = [f"this machine lacks what {', '.join(missing)} need (run_live.py --backends)"] if missing else []
+    return [*absent, *refusals]
+
+
+def _kind(file: Path) -> str:
+    """Return the kind of a file; one with no known ending is taken for an .onnx file."""
+    kinds = {suffix for name in MODULES for suffix in suffixes(name)}
+    return file.suffix if file.suffix in kinds else ONNX
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"engine.backends.{MODULES[name]}")

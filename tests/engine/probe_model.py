@@ -24,12 +24,13 @@ from engine.model_card import (
     Provenance,
     StateSpec,
 )
+from engine.model_file import graph_sha256, sealed
 
 HEIGHT, WIDTH = 12, 16
 NEWEST_SAMPLES = 160
 DECAY = 0.5
 
-CARD = ModelCard(
+_UNSEALED = ModelCard(
     name="probe",
     family="probe",
     sample_rate_hz=16000,
@@ -47,15 +48,9 @@ CARD = ModelCard(
 )
 
 
-def write_probe(path: Path, card: ModelCard | None = CARD, metadata: str | None = None, **changes: object) -> Path:
-    """Write the probe. `changes` alter the card alone; `metadata` replaces its JSON; card None leaves it out."""
-    model = helper.make_model(_graph(card or CARD), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    if card is not None:
-        text = metadata if metadata is not None else replace(card, **changes).to_json()  # type: ignore[arg-type]
-        helper.set_model_props(model, {METADATA_KEY: text})
-    onnx.checker.check_model(model)
-    onnx.save(model, str(path))
-    return path
+def program(card: ModelCard) -> onnx.ModelProto:
+    """Return the probe without its card."""
+    return helper.make_model(_graph(card), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
 def _graph(card: ModelCard) -> onnx.GraphProto:
@@ -97,3 +92,34 @@ def _graph(card: ModelCard) -> onnx.GraphProto:
         [helper.make_tensor_value_info(o.name, dtypes[o.dtype], o.shape) for o in card.outputs()],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
+
+
+CARD = replace(_UNSEALED, graph_sha256=graph_sha256(program(_UNSEALED).SerializeToString()))
+
+
+def write_probe(path: Path, card: ModelCard | None = CARD, metadata: str | None = None, **changes: object) -> Path:
+    """Write the probe, sealed. `changes` alter the card alone; `metadata` replaces its JSON; card None leaves it out."""
+    model = program(card or CARD)
+    if metadata is not None:
+        helper.set_model_props(model, {METADATA_KEY: metadata})
+    onnx.checker.check_model(model)
+    content = model.SerializeToString()
+    if card is not None and metadata is None:
+        content = sealed(content, replace(card, **changes))  # type: ignore[arg-type]
+    path.write_bytes(content)
+    return path
+
+
+def write_quantised_probe(path: Path) -> Path:
+    """Write the probe with its brightness in eight bits, between nodes that quantise and dequantise."""
+    model = program(CARD)
+    graph = model.graph
+    before = next(number for number, node in enumerate(graph.node) if "bright" in node.input)
+    graph.node[before].input[0] = "bright_again"
+    scale = numpy_helper.from_array(np.array(4.0 / 255.0, np.float32), "scale")
+    graph.initializer.extend([scale, numpy_helper.from_array(np.array(0, np.uint8), "least")])
+    graph.node.insert(before, helper.make_node("DequantizeLinear", ["bright_8", "scale", "least"], ["bright_again"]))
+    graph.node.insert(before, helper.make_node("QuantizeLinear", ["bright", "scale", "least"], ["bright_8"]))
+    onnx.checker.check_model(model)
+    path.write_bytes(sealed(model.SerializeToString(), replace(CARD, precision="int8", calibration="none, by formula")))
+    return path

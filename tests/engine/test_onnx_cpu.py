@@ -1,4 +1,4 @@
-"""The model file on the processor: refusals, and the contract of a step."""
+"""The model file on the processor: refusals, and noise. The contract of a step is in test_backend_contract.py."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.backends.ladder import backend_names, open_backend
+from engine.backends.ladder import open_backend
 from engine.backends.onnx_cpu import OnnxCpuBackend, open_model
-from engine.errors import BackendError, ModelFileError
+from engine.errors import ModelFileError
 from engine.model_card import StateSpec
 from engine.noise import draw_noise
 from tests.engine.probe_model import CARD, DECAY, write_probe
-
-STEPS = 12
 
 
 @pytest.fixture(scope="module")
@@ -26,66 +24,11 @@ def backend(probe_file: Path) -> OnnxCpuBackend:
     return open_model(probe_file, threads=1)
 
 
-def windows(steps: int = STEPS) -> list[np.ndarray]:
-    noise = np.random.default_rng(3)
-    return [noise.uniform(-0.5, 0.5, CARD.window_samples).astype(np.float32) for _ in range(steps)]
-
-
-def fold(
-    backend: OnnxCpuBackend, sounds: list[np.ndarray], state: dict, first: int = 0
-) -> tuple[list[np.ndarray], dict]:
-    images = []
-    for index, window in enumerate(sounds, first):
-        image, _, state = backend.step(window, {"gain": 1.0}, draw_noise(CARD.noises, 7, index), state)
-        images.append(image)
-    return images, state
-
-
-@pytest.mark.parametrize("cut", [1, 5, STEPS - 1])
-def test_cut_anywhere_and_resumed_equals_whole(backend: OnnxCpuBackend, cut: int) -> None:
-    whole, whole_end = fold(backend, windows(), backend.initial_state())
-    head, middle = fold(backend, windows()[:cut], backend.initial_state())
-    tail, end = fold(backend, windows()[cut:], middle, cut)
-    assert np.array_equal(np.stack(head + tail), np.stack(whole))
-    assert np.array_equal(end["memory"], whole_end["memory"])
-
-
-def test_the_future_cannot_change_the_past(backend: OnnxCpuBackend) -> None:
-    changed = windows()
-    changed[6] = -changed[6] * 0.5
-    ours, theirs = (fold(backend, sounds, backend.initial_state())[0] for sounds in (windows(), changed))
-    assert np.array_equal(np.stack(ours[:6]), np.stack(theirs[:6]))
-    assert not np.array_equal(ours[6], theirs[6])
-
-
-def test_a_step_leaves_what_it_was_given(backend: OnnxCpuBackend) -> None:
-    state, window, noise = backend.initial_state(), windows()[0], draw_noise(CARD.noises, 0, 0)
-    copies = state["memory"].copy(), window.copy(), noise["jitter"].copy()
-    following = backend.step(window, {"gain": 2.0}, noise, state).next_state
-    backend.step(window, {"gain": 2.0}, noise, following)
-    for given, copy in zip((state["memory"], window, noise["jitter"]), copies, strict=True):
-        assert np.array_equal(given, copy)
-
-
-def test_shapes_and_kinds_are_the_cards(backend: OnnxCpuBackend) -> None:
-    state = backend.initial_state()
-    for window in windows(3):
-        image, features, state = backend.step(window, {"gain": 1.0}, draw_noise(CARD.noises, 0, 0), state)
-        assert (image.shape, image.dtype) == ((CARD.height, CARD.width, 3), np.uint8)
-        assert (features.shape, features.dtype) == ((CARD.feature_bands,), np.float32)
-        assert {name: (value.shape, value.dtype) for name, value in state.items()} == {"memory": ((1,), np.float32)}
-
-
 def test_the_probe_does_what_it_says(backend: OnnxCpuBackend) -> None:
     window = np.full(CARD.window_samples, 0.25, np.float32)
     still = {"jitter": np.zeros(CARD.width, np.float32)}
     _, features, _ = backend.step(window, {"gain": 2.0}, still, {"memory": np.array([0.4], np.float32)})
     assert features == pytest.approx([0.5, 0.4 * DECAY + 0.5])
-
-
-def test_a_failing_step_is_a_backend_error(backend: OnnxCpuBackend) -> None:
-    with pytest.raises(BackendError, match="the step failed"):
-        backend.step(np.zeros(3, np.float32), {"gain": 1.0}, draw_noise(CARD.noises, 0, 0), backend.initial_state())
 
 
 def bad_file(kind: str, folder: Path, probe: Path) -> Path:
@@ -106,6 +49,10 @@ def bad_file(kind: str, folder: Path, probe: Path) -> Path:
         write_probe(path, height=CARD.height + 1)
     elif kind == "unknown_state":
         write_probe(path, states=(*CARD.states, StateSpec(name="dream", shape=(2,))))
+    elif kind == "altered":
+        path.write_bytes(probe.read_bytes().replace(b"probe", b"prove", 1))
+    elif kind == "unsealed":
+        write_probe(path, metadata=replace(CARD, graph_sha256="").to_json())
     elif kind == "folder":
         path.mkdir()
     return path
@@ -124,6 +71,8 @@ def bad_file(kind: str, folder: Path, probe: Path) -> Path:
         ("not_json", "not JSON"),
         ("other_shape", "'frame'"),
         ("unknown_state", "'dream'"),
+        ("altered", "altered or damaged"),
+        ("unsealed", "no checksum"),
     ],
 )
 def test_a_bad_file_is_refused_in_one_sentence(kind: str, says: str, tmp_path: Path, probe_file: Path) -> None:
@@ -132,20 +81,6 @@ def test_a_bad_file_is_refused_in_one_sentence(kind: str, says: str, tmp_path: P
         open_backend(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_the_ladder_says_where_it_stopped(probe_file: Path) -> None:
-    lines: list[str] = []
-    assert open_backend(probe_file, notify=lines.append).name == "onnx-cpu"
-    assert len(lines) == 1
-    assert "onnx-cpu" in lines[0]
-    assert open_backend(probe_file, "onnx-cpu", threads=1).description == "onnx-cpu, 1 thread"
-
-
-def test_an_unknown_backend_is_refused_with_the_nearest(probe_file: Path) -> None:
-    with pytest.raises(BackendError, match="Did you mean 'onnx-cpu'"):
-        open_backend(probe_file, "onnx_cpu")
-    assert backend_names()[0] == "auto"
 
 
 def test_noise_depends_on_seed_name_and_index_alone() -> None:

@@ -14,7 +14,7 @@ from engine.noise import draw_noise
 from export.graph import picture_bytes
 from export.parity import PARITY_LIMIT, PARITY_STEPS, probe_sound, windows
 from export.storage import LEAST_ELEMENTS
-from export.to_onnx import check_parity, export_model, main
+from export.to_onnx import Form, check_parity, export_model, main
 from tests.training.models import VARIANTS, small_model
 from tests.training.runs import small_config
 from training.checkpoint import save_generator
@@ -85,7 +85,7 @@ def test_a_model_that_looks_at_later_frames_is_refused_in_one_sentence(
 def test_half_storage_is_smaller_and_plays_the_rounded_model(tmp_path: Path) -> None:
     model = small_model(image_size=32, channels_base=128)
     export_model(model, PROVENANCE, tmp_path / "whole.onnx")
-    card = export_model(model, PROVENANCE, tmp_path / "half.onnx", half=True)
+    card = export_model(model, PROVENANCE, tmp_path / "half.onnx", Form(half=True))
     assert max(card.parity.frame_max, card.parity.state_max) <= PARITY_LIMIT
     sizes = {path.stem: path.stat().st_size for path in tmp_path.iterdir()}
     large = sum(p.numel() for p in model.parameters() if p.numel() >= LEAST_ELEMENTS)

@@ -1,0 +1,89 @@
+"""How far model files drift from float32 over a whole show.
+
+    python -m benchmarks.drift CHECKPOINT FLOAT32.onnx MODEL [MODEL ...] --sound FILE [--steps 20000] [--plot drift.png]
+
+FLOAT32.onnx stands in for torch, which takes several times as long; that both are equal is measured first and kept in the record.
+All files are played with the same repeated sound and noise, each carrying its own states.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.record import append_record, print_table
+from engine.backends.ladder import AUTO, backend_names, open_backend
+from engine.errors import ModelFileError, run_main
+from engine.model_card import Drift
+from export.drift import difference, draw_drift, drift_record, measure_drift, spread_steps
+from export.graph import StepGraph
+from export.precision.carried import TorchPlayer
+from export.precision.sound import read_real_sound
+from export.verify import BackendPlayer, check_belongs
+from training.checkpoint import load_generator
+
+STAND_IN_STEPS = (1, 64)
+STAND_IN_LIMIT = 1e-3
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure the drift of model files over many steps.")
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("float32", type=Path, help="float32 file of the checkpoint")
+    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL")
+    parser.add_argument("--sound", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--backend", default=AUTO, choices=backend_names())
+    parser.add_argument("--plot", type=Path, default=Path("drift.png"), metavar="FILE.png")
+    arguments = parser.parse_args()
+    loaded = load_generator(arguments.checkpoint)
+    graph = StepGraph(loaded.model)
+    sound = read_real_sound(arguments.sound, loaded.model.sample_rate_hz)
+    backends = {path: open_backend(path, arguments.backend, threads=1) for path in arguments.models}
+    for path, backend in backends.items():
+        check_belongs(backend.card, loaded, path, arguments.checkpoint)
+
+    def stand_in() -> BackendPlayer:
+        return BackendPlayer(open_backend(arguments.float32, "onnx-cpu", threads=1))
+
+    equal = measure_drift(graph, TorchPlayer(graph), stand_in(), sound, STAND_IN_STEPS)
+    if not equal[-1].state_max <= STAND_IN_LIMIT:
+        raise ModelFileError(
+            f"{arguments.float32} is {equal[-1].state_max:.2g} from its checkpoint after {STAND_IN_STEPS[-1]} steps and cannot "
+            f"stand in for it; give a float32 file exported without --half."
+        )
+    players = {path: BackendPlayer(backend) for path, backend in backends.items()}
+    curves: dict[Path, list[Drift]] = {path: [] for path in players}
+    sampled, exact, model = {*spread_steps(arguments.steps), 1, 64, 1000}, stand_in(), loaded.model
+    for k in range(arguments.steps):
+        window_T = sound.window(k, model.window_samples, model.hop_samples)
+        expected = exact.step(window_T, k)
+        for path, player in players.items():
+            came = player.step(window_T, k)
+            if k + 1 in sampled:
+                curves[path].append(difference(k + 1, expected, came))
+        if sys.stderr.isatty() and k % 100 == 0:
+            print(f"\r{k} of {arguments.steps}", end="", file=sys.stderr)
+    names = {path: f"{backend.card.precision}, {backend.name}" for path, backend in backends.items()}
+    arguments.plot.write_bytes(
+        draw_drift({names[path]: curve for path, curve in curves.items()}, f"{model.config.name}: drift from float32")
+    )
+    for path, curve in curves.items():
+        figures = {"precision": backends[path].card.precision, "sound": sound.name, "drift": drift_record(curve)}
+        figures["stand_in_for_torch"] = drift_record(equal)
+        append_record("drift", figures, backend=backends[path].name, model=model.config.name)
+        last = curve[-1]
+        print_table(
+            [names[path], "PSNR dB", "levels", "states"],
+            [
+                [f"step {d.step}", d.psnr_db, d.frame_max, d.state_max]
+                for d in curve
+                if d.step in {1, 64, 1000, last.step}
+            ],
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)

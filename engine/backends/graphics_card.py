@@ -1,0 +1,39 @@
+"""Which NVIDIA graphics card this machine has, as the driver's own tool says."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+from typing import NamedTuple
+
+ANSWERS_WITHIN_S = 20.0
+_QUERY = ("--query-gpu=name,compute_cap,driver_version", "--format=csv,noheader")
+
+
+class GraphicsCard(NamedTuple):
+    """The first NVIDIA card."""
+
+    name: str
+    capability: str
+    """Of its generation, e.g. "8.9"."""
+    driver: str
+
+
+@functools.cache
+def find_card() -> GraphicsCard | None:
+    """Return the first card; None without a card or a driver that works. Asks once a process."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    try:
+        asked = subprocess.run([tool, *_QUERY], capture_output=True, text=True, check=True, timeout=ANSWERS_WITHIN_S)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return parse_answer(asked.stdout)
+
+
+def parse_answer(text: str) -> GraphicsCard | None:
+    """Return the first card of the tool's answer, which has one line a card; None for an answer of another form."""
+    parts = [part.strip() for part in text.partition("\n")[0].split(",")]
+    return GraphicsCard(*parts) if len(parts) == len(GraphicsCard._fields) and all(parts) else None

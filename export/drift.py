@@ -1,0 +1,123 @@
+"""How far a graph is from float32 torch over a whole show: the same real sound, each side carrying its own states.
+
+The recurrence could hoard what rounding does to a step; the curve over many steps shows whether it does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.model_card import MOST_PSNR_DB, Drift
+from export.graph import StepGraph
+from export.precision.carried import Player, Seen
+from export.precision.sound import RealSound
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+
+# Annotated because matplotlib's own annotation is incomplete.
+_plt: Any = plt
+
+# N values
+
+STEPS = (1, 64, 1000)
+"""What a card records; a step is one frame, so 1,000 are 50 s at 20 frames a second."""
+_STYLE: Any = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+}
+
+
+def measure_drift(
+    graph: StepGraph, reference: Player, candidate: Player, sound: RealSound, steps: Sequence[int] = STEPS
+) -> tuple[Drift, ...]:
+    """Play both from the start to the last of `steps` (counted from 1) and compare them at each.
+
+    `reference` is float32 torch (TorchPlayer), or the float32 graph where it was shown to be equal to it.
+    """
+    found: list[Drift] = []
+
+    def compare(step: int, expected: Seen, came: Seen) -> None:
+        if step in steps:
+            found.append(difference(step, expected, came))
+
+    play_both(graph, reference, candidate, sound, max(steps), compare)
+    return tuple(found)
+
+
+def play_both(
+    graph: StepGraph,
+    reference: Player,
+    candidate: Player,
+    sound: RealSound,
+    steps: int,
+    compare: Callable[[int, Seen, Seen], None],
+) -> None:
+    """Give both the same windows and noise, each its own states, and call `compare(step, expected, came)` after each step."""
+    model = graph.model
+    for k in range(steps):
+        window_T = sound.window(k, model.window_samples, model.hop_samples)
+        compare(k + 1, reference.step(window_T, k), candidate.step(window_T, k))
+
+
+def difference(step: int, expected: Seen, came: Seen) -> Drift:
+    """Compare what both sides gave at one step."""
+    levels = np.abs(expected.image_HWC.astype(np.int16) - came.image_HWC)
+    states = [farthest(value, came.states[name]) for name, value in expected.states.items()]
+    return Drift(
+        step=step,
+        psnr_db=psnr_db(expected.image_HWC, came.image_HWC),
+        frame_max=float(levels.max()),
+        state_max=float(np.max(states, initial=0.0)),
+    )
+
+
+def psnr_db(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Peak signal-to-noise ratio of two pictures in 8 bits, at most MOST_PSNR_DB."""
+    error = float(np.square(one.astype(np.float64) - other).mean())
+    return MOST_PSNR_DB if error == 0.0 else min(MOST_PSNR_DB, 10.0 * float(np.log10(255.0**2 / error)))
+
+
+def farthest(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Largest difference; infinite where one side is not a number."""
+    apart = np.abs(one - other)
+    return float(apart.max(initial=0.0)) if np.isfinite(apart).all() else float("inf")
+
+
+def spread_steps(last: int, a_decade: int = 8) -> tuple[int, ...]:
+    """Return steps from 1 to `last`, as many to each power of ten."""
+    count = max(2, round(np.log10(max(last, 1)) * a_decade) + 1)
+    return tuple(sorted({round(step) for step in np.geomspace(1, max(last, 1), count)}))
+
+
+def draw_drift(curves: Mapping[str, Sequence[Drift]], title: str) -> bytes:
+    """Draw the curves by name over the steps, as a PNG: how alike the pictures are, and how far the states are apart."""
+    with _plt.rc_context(_STYLE):
+        figure, (upper, lower) = _plt.subplots(2, 1, figsize=(7.5, 6.5), sharex=True)
+        for name, curve in curves.items():
+            steps = [drift.step for drift in curve]
+            upper.plot(steps, [drift.psnr_db for drift in curve], marker=".", label=name)
+            lower.plot(steps, [max(drift.state_max, 1e-9) for drift in curve], marker=".", label=name)
+        upper.set(title=title, ylabel=f"PSNR of the pictures, dB ({MOST_PSNR_DB:g}: equal)", ylim=(0, MOST_PSNR_DB + 5))
+        lower.set(ylabel="largest difference of the states", xlabel="step", xscale="log", yscale="log")
+        upper.legend(frameon=False)
+        figure.tight_layout()
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=110)
+        _plt.close(figure)
+    return picture.getvalue()
+
+
+def drift_record(drifts: Sequence[Drift]) -> list[dict[str, Any]]:
+    """Return the drifts as plain values for JSON."""
+    return [dataclasses.asdict(drift) for drift in drifts]

@@ -1,0 +1,1 @@
+"""What NVIDIA's Triton Inference Server needs to serve a model file."""
