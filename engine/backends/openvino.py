@@ -83,7 +83,9 @@ class OpenVinoBackend:
     def run(self, inputs: Arrays) -> Step:
         """Take one step with every input under its name."""
         given = {
-            name: np.ascontiguousarray(value, np.float32).reshape(np.shape(value)) for name, value in inputs.items()
+            # OpenVINO refuses to look at memory that may not be written, such as a broadcast array's.
+            name: np.require(value, np.float32, ["C", "W"]).reshape(np.shape(value))
+            for name, value in inputs.items()
         }
         gives = {name: np.empty(info.shape, info.dtype) for name, (_, _, info) in self._outputs.items()}
         lent = [*given.values(), *gives.values()]

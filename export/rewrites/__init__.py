@@ -47,7 +47,7 @@ ALTERNATIVES = (
 
 PASSES_FOR: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
     {
-        "onnx-cpu": ("norm_scale", "sub_pixel", "terms_shared_in_blocks"),
+        "onnx-cpu": ("sub_pixel", "terms_shared_in_blocks"),
         "openvino": ("sub_pixel", "terms_shared", "states_turned"),
     }
 )
