@@ -42,8 +42,9 @@ TRIAL_STEPS = (8, 16, 32)
 def quantise_faithfully(program: onnx.ModelProto, calibration: Calibration, graph: StepGraph) -> onnx.ModelProto:
     """Return the float32 graph with as many convolutions in int8 as leave pictures of LEAST_PSNR_DB; inputs and outputs stay.
 
-    What an early convolution rounds goes through all later ones, so the early ones are given up first. Raises
-    ModelFileError when a quarter is too many, and for a graph without a convolution that could be quantised.
+    What an early convolution rounds goes through all later ones, so the early ones are given up first; how many is found
+    by bisection. Raises ModelFileError when even a quarter is too many, and for a graph without a convolution that could be
+    quantised.
     """
     folded = fold_constants(program)
     chosen = convolutions(folded)
@@ -51,18 +52,31 @@ def quantise_faithfully(program: onnx.ModelProto, calibration: Calibration, grap
         raise ModelFileError(
             "The model has no convolution that int8 could speed up; export it with --precision float32 or float16."
         )
-    reached_db = 0.0
-    for quarters in (4, 3, 2, 1):
-        quantised = quantise(folded, calibration, chosen[-max(1, len(chosen) * quarters // 4) :])
+
+    def trial(count: int) -> tuple[onnx.ModelProto, float]:
+        quantised = quantise(folded, calibration, chosen[-count:])
         exact, rounded = OnnxPlayer(graph, program), OnnxPlayer(graph, quantised)
         drifts = measure_drift(graph, exact, rounded, calibration.sound, TRIAL_STEPS)
-        reached_db = min(drift.psnr_db for drift in drifts)
+        return quantised, min(drift.psnr_db for drift in drifts)
+
+    found, reached_db = trial(len(chosen))
+    if reached_db >= LEAST_PSNR_DB:
+        return found
+    enough, too_many = max(1, len(chosen) // 4), len(chosen)
+    found, reached_db = trial(enough)
+    if reached_db < LEAST_PSNR_DB:
+        raise ModelFileError(
+            f"int8 leaves pictures of only {reached_db:.1f} dB of the {LEAST_PSNR_DB:g} dB expected; export this model with "
+            "--precision float16, or float32."
+        )
+    while too_many - enough > 1:
+        middle = (enough + too_many) // 2
+        candidate, reached_db = trial(middle)
         if reached_db >= LEAST_PSNR_DB:
-            return quantised
-    raise ModelFileError(
-        f"int8 leaves pictures of only {reached_db:.1f} dB of the {LEAST_PSNR_DB:g} dB expected; export this model with "
-        "--precision float16, or float32."
-    )
+            found, enough = candidate, middle
+        else:
+            too_many = middle
+    return found
 
 
 def quantise(folded: onnx.ModelProto, calibration: Calibration, chosen: Sequence[str]) -> onnx.ModelProto:

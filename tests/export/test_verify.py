@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from onnx import numpy_helper
 
 from engine.backends.ladder import obstacle
 from engine.errors import run_main
-from engine.model_card import METADATA_KEY
+from engine.model_file import read_card, sealed
 from export import verify
 from export.precision.half import to_half
 from export.to_onnx import export_model
@@ -75,9 +76,7 @@ def test_a_file_that_plays_something_else_is_refused(
     for constant in program.graph.initializer:
         if constant.name.endswith("to_rgb.0.weight"):
             constant.CopyFrom(numpy_helper.from_array(1.5 * numpy_helper.to_array(constant), constant.name))
-    card = json.loads(program.metadata_props[0].value)
-    program.metadata_props[0].value = json.dumps({**card, "graph_sha256": ""})
-    (tmp_path / "other.onnx").write_bytes(program.SerializeToString())
+    (tmp_path / "other.onnx").write_bytes(sealed(program.SerializeToString(), read_card(made / "model.onnx")))
     assert run(monkeypatch, made / "checkpoint", tmp_path / "other.onnx", "--steps", 4, "--backend", "onnx-cpu") == 2
     assert "is not faithful" in refused(capsys)
     assert json.loads((tmp_path / "other.onnx.verify.json").read_text())["worst_psnr_db"] < 60
@@ -90,13 +89,11 @@ def test_a_file_in_fewer_bits_is_measured_by_its_own_limit(
     if obstacle(backend):
         pytest.skip(f"{backend} cannot run here")
     program = onnx.ModelProto.FromString((made / "model.onnx").read_bytes())
-    card = json.loads(program.metadata_props[0].value)
     if precision == "float16":
         program = to_half(program)
-    card |= {"precision": precision, "graph_sha256": ""}
-    onnx.helper.set_model_props(program, {METADATA_KEY: json.dumps(card)})
+    card = replace(read_card(made / "model.onnx"), precision=precision)
     path = tmp_path / "fewer.onnx"
-    path.write_bytes(program.SerializeToString())
+    path.write_bytes(sealed(program.SerializeToString(), card))
     assert run(monkeypatch, made / "checkpoint", path, "--steps", 8, "--backend", backend) == 0
     report = json.loads((tmp_path / "fewer.onnx.verify.json").read_text())
     assert report["precision"] == precision

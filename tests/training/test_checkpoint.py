@@ -108,7 +108,7 @@ def test_provenance_tells_what_the_weights_were_taught_before(tmp_path: Path) ->
     provenance = load_generator(tmp_path / "1").provenance
     assert provenance.source == "Waves; then A clip (https://example.org)"
     assert provenance.licence == "CC0-1.0 and GPL-3.0-or-later"
-    assert provenance.iterations == 7
+    assert provenance.iterations == 50 + 7
     assert read_start(tmp_path / "1").started_from == (before,)
 
 
