@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -18,6 +19,11 @@ import training  # noqa: F401  (before any test loads torch)
 from tests.engine.probe_model import write_probe
 
 pytest_plugins = ["tests.fixtures_display"]
+
+# Before OpenVINO: what submitit does to logging on import closes the stream of the handler that OpenVINO brings, and that
+# stream is pytest's own.
+with contextlib.suppress(ImportError):
+    import submitit  # noqa: F401
 
 SINK_NAME = "fluid"
 START_WITHIN_S = 20.0

@@ -60,6 +60,17 @@ class Backend(Protocol):
         ...
 
 
+class OpenedModel:
+    """What every backend says of itself; the rest of `Backend` is its own."""
+
+    def __init__(self, name: str, description: str, card: ModelCard) -> None:
+        self.name, self.description, self.card = name, description, card
+
+    def initial_state(self) -> State:
+        """Return what the model remembers before it has heard anything."""
+        return initial_state(self.card)
+
+
 def initial_state(card: ModelCard) -> dict[str, NDArray[np.float32]]:
     """Return the state before anything was heard, with the axis of rooms where the card has several."""
     shapes = {info.name: info.shape for info in card.inputs()}

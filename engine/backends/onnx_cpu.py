@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backends import backend, onnx_session
-from engine.backends.backend import Arrays, State, Step
+from engine.backends.backend import Arrays, OpenedModel, State, Step
 from engine.errors import BackendError
 from engine.model_card import NEXT_SUFFIX, ModelCard
 from engine.model_file import read_checked_card
@@ -32,30 +32,15 @@ def obstacle() -> str | None:
     )
 
 
-class OnnxCpuBackend:
+class OnnxCpuBackend(OpenedModel):
     """A model file in an ONNX Runtime session on the processor."""
 
     def __init__(self, session: Any, card: ModelCard, threads: int) -> None:
+        super().__init__(NAME, f"{NAME}, {threads} thread{'s' if threads > 1 else ''}", card)
         self._session = session
-        self._card = card
         self._outputs = ["frame", "features", *(spec.name + NEXT_SUFFIX for spec in card.states)]
         self._errors = onnx_session.runtime_errors()
         self.threads = threads
-
-    @property
-    def name(self) -> str:
-        return NAME
-
-    @property
-    def description(self) -> str:
-        return f"{NAME}, {self.threads} thread{'s' if self.threads > 1 else ''}"
-
-    @property
-    def card(self) -> ModelCard:
-        return self._card
-
-    def initial_state(self) -> State:
-        return backend.initial_state(self._card)
 
     def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
         return self.run(backend.step_inputs(audio_T, controls, noise, state))
@@ -67,7 +52,7 @@ class OnnxCpuBackend:
         except self._errors as error:
             raise BackendError(f"{NAME}: the step failed ({onnx_session.first_line(error)}).") from error
         image, features, *states = outputs
-        return Step(image, features, dict(zip((spec.name for spec in self._card.states), states, strict=True)))
+        return Step(image, features, dict(zip((spec.name for spec in self.card.states), states, strict=True)))
 
 
 def open_model(path: Path | str, threads: int | None = None) -> OnnxCpuBackend:

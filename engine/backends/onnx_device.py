@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.backends import backend, onnx_session
 from engine.backends.backend import Arrays, State, Step
+from engine.backends.device_backend import DeviceBackend
 from engine.backends.ping_pong import PingPong
 from engine.errors import BackendError
 from engine.model_card import NEXT_SUFFIX, ModelCard
@@ -25,7 +26,7 @@ HOST = "cpu"
 CUDA = "cuda"
 
 
-class OnnxDeviceBackend:
+class OnnxDeviceBackend(DeviceBackend):
     """A model file in an ONNX Runtime session with its inputs, outputs and two sets of states on `device`, "cuda" or "cpu".
 
     With `graphs` each of the two bindings is captured as a CUDA graph at its first step and replayed from then on.
@@ -41,8 +42,8 @@ class OnnxDeviceBackend:
         device: str,
         graphs: bool = False,
     ) -> None:
-        self._session, self._card, self._device = session, card, device
-        self._name, self._description = name, description
+        super().__init__(name, description, card)
+        self._session, self._device = session, device
         self._errors = onnx_session.runtime_errors()
         self._state_names = tuple(spec.name for spec in card.states)
         shapes = {info.name: (info.shape, np.dtype(info.dtype)) for info in (*card.inputs(), *card.outputs())}
@@ -60,25 +61,6 @@ class OnnxDeviceBackend:
         self._options = tuple(_run_options(runtime, number if graphs else None) for number in (1, 2))
         self._turns = PingPong(self._state_names, self._fetch, self._load)
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def description(self) -> str:
-        return self._description
-
-    @property
-    def card(self) -> ModelCard:
-        return self._card
-
-    def initial_state(self) -> State:
-        return backend.initial_state(self._card)
-
-    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
-        # The state is told apart from its values: looking at them would fetch them.
-        return self.run(backend.step_inputs(audio_T, controls, noise, {}), state)
-
     def run(self, inputs: Arrays, state: State) -> Step:
         """Take one step from `state` with every other input under its name."""
         try:
@@ -91,15 +73,8 @@ class OnnxDeviceBackend:
             self._session.run_with_iobinding(self._bindings[read], self._options[read])
             image, features = (self._read(self._outputs[name]) for name in ("frame", "features"))
         except self._errors as error:
-            raise BackendError(f"{self._name}: the step failed ({onnx_session.first_line(error)}).") from error
+            raise BackendError(f"{self.name}: the step failed ({onnx_session.first_line(error)}).") from error
         return Step(image, features, self._turns.finish(written))
-
-    def warm_up(self) -> None:
-        """Take two steps from silence, one with each binding. Raises BackendError."""
-        inputs = backend.resting_inputs(self._card)
-        state: State = {name: inputs.pop(name) for name in self._state_names}
-        for _ in self._bindings:
-            state = self.run(inputs, state).next_state
 
     def _bind(self, read: dict[str, Any], written: dict[str, Any]) -> Any:
         binding = self._session.io_binding()

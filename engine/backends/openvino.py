@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backends import backend
-from engine.backends.backend import Arrays, State, Step
+from engine.backends.backend import Arrays, OpenedModel, State, Step
 from engine.backends.engine_cache import engine_folder
 from engine.backends.openvino_parts import cut_behind_hearing
 from engine.errors import BackendError, ModelFileError
@@ -38,17 +38,17 @@ def obstacle() -> str | None:
     return None
 
 
-class OpenVinoBackend:
+class OpenVinoBackend(OpenedModel):
     """One compiled model, or two that take turns, see openvino_parts. Every step gets memory of its own for what it gives."""
 
     def __init__(self, library: Any, models: tuple[Any, ...], card: ModelCard, threads: int) -> None:
-        self._requests = [compiled.create_infer_request() for compiled in models]
-        self._card = card
-        self._tensor = library.Tensor
-        self.threads = threads
         # A processor that has no bfloat16 computes in float32 whatever it was told.
         half = models[-1].get_property("INFERENCE_PRECISION_HINT") == library.Type.bf16
-        self._computes_in = ", bfloat16" if half else ""
+        words = f"{NAME}, {threads} thread{'s' if threads > 1 else ''}{', bfloat16' if half else ''}"
+        super().__init__(NAME, words, card)
+        self._requests = [compiled.create_infer_request() for compiled in models]
+        self._tensor = library.Tensor
+        self.threads = threads
         self._inputs = {info.name: (*self._port("inputs", info.name, models), info.shape) for info in card.inputs()}
         self._outputs = {info.name: (*self._port("outputs", info.name, models), info) for info in card.outputs()}
         # The request knows addresses only; the arrays have to live as long as it may touch them.
@@ -61,21 +61,6 @@ class OpenVinoBackend:
         for number in range(crossings):
             written = hearing.get_tensor(hearing.get_compiled_model().outputs[1 + number])
             drawing.set_tensor(drawing.get_compiled_model().inputs[first + number], written)
-
-    @property
-    def name(self) -> str:
-        return NAME
-
-    @property
-    def description(self) -> str:
-        return f"{NAME}, {self.threads} thread{'s' if self.threads > 1 else ''}{self._computes_in}"
-
-    @property
-    def card(self) -> ModelCard:
-        return self._card
-
-    def initial_state(self) -> State:
-        return backend.initial_state(self._card)
 
     def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
         return self.run(backend.step_inputs(audio_T, controls, noise, state))
@@ -104,7 +89,7 @@ class OpenVinoBackend:
                 request.infer()
         except (RuntimeError, ValueError) as error:
             raise BackendError(f"{NAME}: the step failed ({_in_a_line(error)}).") from error
-        states = {spec.name: gives[spec.name + NEXT_SUFFIX] for spec in self._card.states}
+        states = {spec.name: gives[spec.name + NEXT_SUFFIX] for spec in self.card.states}
         return Step(gives["frame"], gives["features"], states)
 
     def _port(self, side: str, name: str, models: tuple[Any, ...]) -> tuple[Any, Any]:

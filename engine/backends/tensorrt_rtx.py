@@ -20,8 +20,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends import backend, plan_file
+from engine.backends import plan_file
 from engine.backends.backend import Arrays, State, Step
+from engine.backends.device_backend import DeviceBackend
 from engine.backends.graphics_card import find_card
 from engine.backends.ping_pong import PingPong
 from engine.backends.plan_file import INSTALL, LIBRARY, Plan
@@ -113,11 +114,12 @@ def _view(host: NDArray[np.uint8], offset: int, info: TensorInfo) -> NDArray[Any
     return host[offset : offset + int(np.prod(info.shape)) * dtype.itemsize].view(dtype).reshape(info.shape)
 
 
-class RtxBackend:
+class RtxBackend(DeviceBackend):
     """A plan with its memory. `contexts` are two execution contexts of one engine; `device` is the card."""
 
     def __init__(self, card: ModelCard, contexts: Sequence[Any], device: Device, description: str) -> None:
-        self._card, self._contexts, self._device, self._description = card, contexts, device, description
+        super().__init__(NAME, description, card)
+        self._contexts, self._device = contexts, device
         names = tuple(spec.name for spec in card.states)
         states = [info for info in card.inputs() if info.name in names]
         self._inputs = Block(device, [info for info in card.inputs() if info.name not in names])
@@ -126,25 +128,6 @@ class RtxBackend:
         for read, context in enumerate(contexts):
             self._point(context, self._sets[read], self._sets[1 - read])
         self._turns = PingPong(names, lambda index: self._sets[index].get(), self._load)
-
-    @property
-    def name(self) -> str:
-        return NAME
-
-    @property
-    def description(self) -> str:
-        return self._description
-
-    @property
-    def card(self) -> ModelCard:
-        return self._card
-
-    def initial_state(self) -> State:
-        return backend.initial_state(self._card)
-
-    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
-        # The state is not looked at here: that would fetch it from the card.
-        return self.run(backend.step_inputs(audio_T, controls, noise, {}), state)
 
     def run(self, inputs: Arrays, state: State) -> Step:
         """Take one step from `state` with every other input under its name."""
@@ -155,19 +138,12 @@ class RtxBackend:
         shown = self._shown.get()
         return Step(shown["frame"], shown["features"], self._turns.finish(written))
 
-    def warm_up(self) -> None:
-        """Take two steps from silence, one with each context: the library compiles its kernels then. Raises BackendError."""
-        inputs = backend.resting_inputs(self._card)
-        state: State = {spec.name: inputs.pop(spec.name) for spec in self._card.states}
-        for _ in self._contexts:
-            state = self.run(inputs, state).next_state
-
     def _point(self, context: Any, read: Block, written: Block) -> None:
         table = {**self._inputs.addresses(), **self._shown.addresses()}
         for name, address in {**table, **read.addresses(), **written.addresses(NEXT_SUFFIX)}.items():
             if not context.set_tensor_address(name, address):
                 raise BackendError(
-                    f"{NAME}: the plan of '{self._card.name}' takes no memory for '{name}'; build it again."
+                    f"{NAME}: the plan of '{self.card.name}' takes no memory for '{name}'; build it again."
                 )
 
     def _load(self, index: int, state: State) -> None:

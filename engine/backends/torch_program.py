@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from engine.backends import backend
 from engine.backends.backend import Arrays, State, Step
+from engine.backends.device_backend import DeviceBackend
 from engine.backends.ping_pong import PingPong
 from engine.errors import BackendError, ModelFileError
 from engine.model_card import FORMAT_VERSION, NEXT_SUFFIX, ModelCard
@@ -110,7 +111,7 @@ def read_description(path: Path | str) -> ProgramDescription:
     return described
 
 
-class TorchBackend:
+class TorchBackend(DeviceBackend):
     """A program with its buffers on `device`. `play` takes every input by name and gives every output by name."""
 
     def __init__(
@@ -122,8 +123,8 @@ class TorchBackend:
         name: str,
         description: str,
     ) -> None:
-        self._torch, self._play, self._card, self._device = torch, play, card, device
-        self._name, self._description = name, description
+        super().__init__(name, description, card)
+        self._torch, self._play, self._device = torch, play, device
         self._states = tuple(spec.name for spec in card.states)
         buffers = {info.name: self._buffer(info.shape, info.dtype) for info in (*card.inputs(), *card.outputs())}
         self._inputs = {i.name: buffers[i.name] for i in card.inputs() if i.name not in self._states}
@@ -135,25 +136,6 @@ class TorchBackend:
         self._steps = tuple(self._prepared(read) for read in (0, 1))
         self._turns = PingPong(self._states, self._fetch, self._load)
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def description(self) -> str:
-        return self._description
-
-    @property
-    def card(self) -> ModelCard:
-        return self._card
-
-    def initial_state(self) -> State:
-        return backend.initial_state(self._card)
-
-    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
-        # The state is not looked at here: that would fetch it from the card.
-        return self.run(backend.step_inputs(audio_T, controls, noise, {}), state)
-
     def run(self, inputs: Arrays, state: State) -> Step:
         """Take one step from `state` with every other input under its name."""
         try:
@@ -164,15 +146,8 @@ class TorchBackend:
                 self._steps[read]()
                 shown = {name: self._read(buffer) for name, buffer in self._shown.items()}
         except RuntimeError as error:
-            raise BackendError(f"{self._name}: the step failed ({_first_line(error)}).") from error
+            raise BackendError(f"{self.name}: the step failed ({_first_line(error)}).") from error
         return Step(shown["frame"], shown["features"], self._turns.finish(written))
-
-    def warm_up(self) -> None:
-        """Take two steps from silence, one from each set of states. Raises BackendError."""
-        inputs = backend.resting_inputs(self._card)
-        state: State = {name: inputs.pop(name) for name in self._states}
-        for _ in self._steps:
-            state = self.run(inputs, state).next_state
 
     def _prepared(self, read: int) -> Callable[[], None]:
         def take() -> None:
@@ -192,7 +167,7 @@ class TorchBackend:
         shape = tuple(buffer.shape)
         if name not in values or np.shape(values[name]) != shape:
             came = f"has shape {list(np.shape(values[name]))}" if name in values else "is missing"
-            raise BackendError(f"{self._name}: the step failed ({name} {came}, {list(shape)} was expected).")
+            raise BackendError(f"{self.name}: the step failed ({name} {came}, {list(shape)} was expected).")
         # torch warns of arrays that it could not write to; it is only read.
         buffer.copy_(self._torch.from_numpy(np.require(values[name], np.float32, "W")))
 
