@@ -36,7 +36,7 @@ class _Field(NamedTuple):
 
 def read_card(path: Path | str) -> ModelCard:
     """Read the card of a model file. Raises ModelFileError for a file that is missing, no ONNX file or without a valid card."""
-    return _read(Path(path))[0]
+    return _read(Path(path), checked=False)[0]
 
 
 def read_checked_card(path: Path | str) -> ModelCard:
@@ -44,7 +44,7 @@ def read_checked_card(path: Path | str) -> ModelCard:
 
     Raises ModelFileError, beside what read_card raises, for a card without a checksum and a file that differs from it.
     """
-    card, found = _read(Path(path))
+    card, found = _read(Path(path), checked=True)
     if not card.graph_sha256:
         raise ModelFileError(
             f"{path} has no checksum of its graph in its card; export the model again with: "
@@ -82,14 +82,14 @@ def sealed(content: bytes, card: ModelCard) -> bytes:
     return b"".join([*kept, _bytes_field(_METADATA_PROPS, entry)])
 
 
-def _read(file: Path) -> tuple[ModelCard, str]:
-    """Return a file's card and the checksum of its graph as it is."""
+def _read(file: Path, checked: bool) -> tuple[ModelCard, str]:
+    """Return a file's card and, where it is to be checked, the checksum of its graph as it is, which takes reading it whole."""
     if not file.is_file():
         raise ModelFileError(f"There is no model file {file}; give the path of an .onnx file made by export.to_onnx.")
     try:
         with file.open("rb") as stream:
             size = file.stat().st_size
-            text, found = _metadata(stream, size).get(METADATA_KEY), _digest(stream, size)
+            text, found = _metadata(stream, size).get(METADATA_KEY), _digest(stream, size) if checked else ""
     except (EOFError, UnicodeDecodeError) as error:
         raise ModelFileError(
             f"{file} is damaged or not an ONNX file; copy it again or export the model again."

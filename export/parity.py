@@ -52,7 +52,7 @@ def measure_parity(graph: StepGraph, onnx_bytes: bytes, steps: int = PARITY_STEP
     In several rooms every room has its own sound, noise and controls, and torch plays each of them alone: what reached another
     room would be a difference.
     """
-    session = _runtime.InferenceSession(onnx_bytes, _options(), providers=["CPUExecutionProvider"])
+    session = _runtime.InferenceSession(onnx_bytes, session_options(), providers=["CPUExecutionProvider"])
     alone = graph if graph.rooms == 1 else StepGraph(graph.model)
     ours = _rooms_at_start(graph, alone)
     theirs = {name: _together(graph, [room[name] for room in ours]) for name in graph.input_names}
@@ -113,7 +113,8 @@ def _together(graph: StepGraph, values: list[Tensor]) -> NDArray[np.float32]:
     return torch.stack(values).numpy() if graph.rooms > 1 else values[0].numpy()
 
 
-def _options() -> Any:
+def session_options() -> Any:
+    """Return how ONNX Runtime is opened to compare: as on stage, where states may decay to denormal numbers."""
     options = _runtime.SessionOptions()
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     return options

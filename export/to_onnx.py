@@ -29,6 +29,7 @@ from engine.model_file import graph_sha256, sealed
 from export.graph import PICTURE_OUTPUT, StepGraph
 from export.parity import PARITY_LIMIT, measure_parity
 from export.precision.choice import PRECISIONS, Precision, drift_of, in_precision
+from export.precision.int8 import LEAST_PSNR_DB
 from export.rewrites import PASSES_FOR, apply_passes
 from export.storage import round_weights, store_in_half
 from training.checkpoint import load_generator
@@ -36,9 +37,8 @@ from training.streaming import StreamingModel
 
 OPSET = 18
 MOST_ROOMS = 64
-LEAST_PSNR_DB = 40.0
-"""Of the picture of a file that computes in fewer bits, against float32 torch, at each recorded step from SETTLED_STEP."""
 SETTLED_STEP = 64
+"""From here on the recorded pictures of a file that computes in fewer bits must reach LEAST_PSNR_DB."""
 DRIFT_STEPS = (1, 64)
 LONG_DRIFT_STEPS = (1, 64, 1000, 20000)
 

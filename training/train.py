@@ -18,7 +18,7 @@ import contextlib
 import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -138,22 +138,21 @@ def resolve(arguments: argparse.Namespace) -> Task:
 
 
 def _config(arguments: argparse.Namespace, earlier: Checkpoint | None) -> TrainConfig:
-    if arguments.config is not None:
-        config = load_train_config(arguments.config, overrides(arguments))
-        return load_train_config(arguments.config, _given(arguments, load_train_config(arguments.config), config))
-    if earlier is None:
-        raise TrainingError("Nothing to train: give a configuration (configs/train/water.yaml) or --resume RUN.")
-    values = earlier.config.to_dict()
-    config = TrainConfig.from_dict(with_overrides(values, overrides(arguments)))
-    return TrainConfig.from_dict(with_overrides(values, _given(arguments, earlier.config, config)))
+    def build(values: Mapping[str, Any]) -> TrainConfig:
+        if arguments.config is not None:
+            return load_train_config(arguments.config, values)
+        if earlier is None:
+            raise TrainingError("Nothing to train: give a configuration (configs/train/water.yaml) or --resume RUN.")
+        return TrainConfig.from_dict(with_overrides(earlier.config.to_dict(), values))
 
-
-def _given(arguments: argparse.Namespace, before: TrainConfig, wanted: TrainConfig) -> dict[str, Any]:
-    """Return the settings given as flags; those of a new run with another clip say nothing of the configuration's own clip."""
-    if arguments.resume or not before.clip.path or wanted.clip.path == before.clip.path:
-        return overrides(arguments)
-    unsaid = {f"clip.{key}": value for key, value in config_dict(ClipConfig()).items() if key != "path"}
-    return unsaid | {"model.name": model_name(Path(wanted.clip.path))} | overrides(arguments)
+    given = overrides(arguments)
+    if given.get("clip.path") and not arguments.resume:
+        own = build({key: value for key, value in given.items() if key != "clip.path"}).clip.path
+        if own and own != given["clip.path"]:
+            # What is said of the configuration's own clip is not true of another one.
+            unsaid = {f"clip.{key}": value for key, value in config_dict(ClipConfig()).items() if key != "path"}
+            given = unsaid | {"model.name": model_name(Path(str(given["clip.path"])))} | given
+    return build(given)
 
 
 def _check_folder(run_folder: Path, resume: Checkpoint | None, damaged: Sequence[DamagedCheckpoint]) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.model_card import NEXT_SUFFIX
 from engine.noise import draw_noise
 from export.graph import StepGraph
+from export.parity import session_options
 from export.precision.sound import RealSound
 
 # T audio samples, H W C picture rows, columns, channels, F feature bands
@@ -83,10 +84,9 @@ class OnnxPlayer:
 
     def __init__(self, graph: StepGraph, program: onnx.ModelProto) -> None:
         self._inputs = GraphInputs(graph)
-        options = _runtime.SessionOptions()
+        options = session_options()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         content = program.SerializeToString()
         self._session = _runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         self._names = ["frame", "features", *(name + NEXT_SUFFIX for name in graph.state_names)]
