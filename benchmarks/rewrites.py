@@ -23,6 +23,7 @@ import onnxruntime
 import torch
 
 from benchmarks.record import append_record, print_table
+from engine.backends.onnx_session import session_options
 from engine.errors import run_main
 from export.graph import StepGraph
 from export.rewrites import PASSES, PASSES_FOR, apply_passes
@@ -39,10 +40,7 @@ Step = Callable[[], object]
 
 def open_onnx_cpu(program: bytes, feeds: Mapping[str, Any]) -> Step:
     """Open a graph in ONNX Runtime on one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    options = session_options(onnxruntime, threads=1)
     session = onnxruntime.InferenceSession(program, options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, dict(feeds))
 

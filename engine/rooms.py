@@ -22,9 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends.backend import Arrays, Backend, Step
+from engine.backends.backend import Arrays, Backend, OpenedModel, Step
 from engine.errors import BackendError, ModelFileError
-from engine.model_card import ModelCard
 
 # T audio samples; B rooms; H W C picture rows, columns, channels; F feature bands
 
@@ -76,29 +75,15 @@ class RowOfState(Mapping[str, NDArray[np.float32]]):
         return len(self._whole)
 
 
-class Room:
-    """One place in a step for several: to a session it is a backend of its own."""
+class Room(OpenedModel):
+    """One place in a step for several: to a session it is a backend of its own, with the card of a file of one room."""
 
     def __init__(self, rooms: Rooms, place: int) -> None:
+        description = f"{rooms.backend.description}, room {place + 1} of {rooms.capacity}"
+        super().__init__(rooms.backend.name, description, rooms.card)
         self._rooms = rooms
         self.place = place
         self.last_state: RowOfState | None = None
-
-    @property
-    def name(self) -> str:
-        return self._rooms.backend.name
-
-    @property
-    def description(self) -> str:
-        return f"{self._rooms.backend.description}, room {self.place + 1} of {self._rooms.capacity}"
-
-    @property
-    def card(self) -> ModelCard:
-        """The card as a file of one room would have it."""
-        return self._rooms.card
-
-    def initial_state(self) -> dict[str, NDArray[np.float32]]:
-        return {spec.name: np.full(spec.shape, spec.initial, np.float32) for spec in self.card.states}
 
     def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: Arrays) -> Step:
         """Take one step together with the other rooms; waits for them, as the module says. Raises BackendError as they do."""
