@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from engine.backends.backend import Backend, State, Step
+from engine.errors import BackendError
 from engine.model_card import ModelCard
 from engine.noise import draw_noise
 from engine.sources.demo import demo_sound
+from tests.engine.probe_model import CARD
 
 # T audio samples
 
@@ -129,3 +132,41 @@ def check_close(backend: Backend, reference: Backend, steps: int = 64) -> None:
 
 def _error(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
     return float(np.abs(ours - theirs).max() / max(1.0, float(np.abs(theirs).max())))
+
+
+promises = pytest.mark.parametrize(
+    "check",
+    [
+        check_cut_anywhere_equals_whole,
+        check_what_was_given_and_what_came_stay,
+        check_shapes_and_kinds_are_the_cards,
+        check_the_future_cannot_change_the_past,
+        check_two_shows_do_not_mix,
+    ],
+    ids=lambda check: check.__name__.removeprefix("check_"),
+)
+"""What every backend keeps with every model; the checks below are of the probe."""
+
+
+def check_decay_ends_at_zero(backend: Backend) -> None:
+    """A state that decays reaches zero and never the denormal numbers before it."""
+    state: State = {"memory": np.full(1, 1e-30, np.float32)}
+    silence, still = np.zeros(CARD.window_samples, np.float32), {"jitter": np.zeros(CARD.width, np.float32)}
+    for _ in range(60):
+        state = backend.step(silence, {"gain": 1.0}, still, state).next_state
+        value = abs(float(state["memory"][0]))
+        assert value == 0.0 or value >= np.finfo(np.float32).tiny
+
+
+def check_a_failing_step_leaves_the_next_one_whole(wrong: str, backend: Backend) -> None:
+    """A step with a wrong input is one BackendError in one line."""
+    sound, noise, state = windows(CARD, 1)[0], draw_noise(CARD.noises, 0, 0), backend.initial_state()
+    with pytest.raises(BackendError, match="the step failed") as caught:
+        backend.step(
+            sound[:3] if wrong == "audio" else sound,
+            {"loudness": 1.0} if wrong == "control" else {"gain": 1.0},
+            noise,
+            {"memory": np.zeros(2, np.float32)} if wrong == "state" else state,
+        )
+    assert "\n" not in str(caught.value)
+    assert backend.step(sound, {"gain": 1.0}, noise, state).next_state["memory"].shape == (1,)

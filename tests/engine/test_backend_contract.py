@@ -15,7 +15,6 @@ from engine.backends.backend import Backend
 from engine.backends.ladder import MODULES, ONNX, obstacle, open_backend, suffixes
 from engine.backends.onnx_device import HOST, OnnxDeviceBackend
 from engine.config import DEFAULT_MODEL
-from engine.errors import BackendError
 from engine.model_file import read_card, read_checked_card, sealed
 from engine.noise import draw_noise
 from tests.conftest import require
@@ -58,17 +57,7 @@ def backend(opener: Callable[[Path], Backend], probe_file: Path) -> Backend:
     return opener(probe_file)
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        contract.check_cut_anywhere_equals_whole,
-        contract.check_what_was_given_and_what_came_stay,
-        contract.check_shapes_and_kinds_are_the_cards,
-        contract.check_the_future_cannot_change_the_past,
-        contract.check_two_shows_do_not_mix,
-    ],
-    ids=lambda check: check.__name__.removeprefix("check_"),
-)
+@contract.promises
 def test_keeps(check: Callable[[Backend], None], backend: Backend) -> None:
     check(backend)
 
@@ -122,23 +111,9 @@ def test_memory_does_not_grow(opener: Callable[[Path], Backend], tmp_path: Path)
 
 
 def test_a_state_that_decays_does_not_reach_denormal_numbers(backend: Backend) -> None:
-    state = {"memory": np.full(1, 1e-30, np.float32)}
-    silence = np.zeros(CARD.window_samples, np.float32)
-    for _ in range(60):
-        state = backend.step(silence, {"gain": 1.0}, {"jitter": np.zeros(CARD.width, np.float32)}, state).next_state
-        value = abs(float(state["memory"][0]))
-        assert value == 0.0 or value >= np.finfo(np.float32).tiny
+    contract.check_decay_ends_at_zero(backend)
 
 
 @pytest.mark.parametrize("wrong", ["audio", "state", "control"])
 def test_a_failing_step_is_a_backend_error_and_the_next_one_plays(wrong: str, backend: Backend) -> None:
-    sound, noise, state = contract.windows(CARD, 1)[0], draw_noise(CARD.noises, 0, 0), backend.initial_state()
-    with pytest.raises(BackendError, match="the step failed") as caught:
-        backend.step(
-            sound[:3] if wrong == "audio" else sound,
-            {"loudness": 1.0} if wrong == "control" else {"gain": 1.0},
-            noise,
-            {"memory": np.zeros(2, np.float32)} if wrong == "state" else state,
-        )
-    assert "\n" not in str(caught.value)
-    assert backend.step(sound, {"gain": 1.0}, noise, state).next_state["memory"].shape == (1,)
+    contract.check_a_failing_step_leaves_the_next_one_whole(wrong, backend)

@@ -85,17 +85,7 @@ def backend(probe_file: Path) -> RtxBackend:
     return RtxBackend(CARD, [HostContext(probe_file), HostContext(probe_file)], HostDevice(), "stand-in")
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        contract.check_cut_anywhere_equals_whole,
-        contract.check_what_was_given_and_what_came_stay,
-        contract.check_shapes_and_kinds_are_the_cards,
-        contract.check_the_future_cannot_change_the_past,
-        contract.check_two_shows_do_not_mix,
-    ],
-    ids=lambda check: check.__name__.removeprefix("check_"),
-)
+@contract.promises
 def test_keeps(check: Callable[[Any], None], backend: RtxBackend) -> None:
     check(backend)
 

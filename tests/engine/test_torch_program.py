@@ -12,7 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,6 @@ from engine.backends import torch_program
 from engine.backends.ladder import open_backend
 from engine.backends.torch_program import ProgramDescription, TorchBackend, captured, open_model, read_card
 from engine.errors import BackendError, ModelFileError
-from engine.noise import draw_noise
 from tests.engine import backend_contract as contract
 from tests.engine.probe_model import CARD, DECAY, NEWEST_SAMPLES
 
@@ -62,17 +60,7 @@ def backend(program_file: Path, monkeypatch: pytest.MonkeyPatch) -> TorchBackend
     return open_model(program_file, threads=1)
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        contract.check_cut_anywhere_equals_whole,
-        contract.check_what_was_given_and_what_came_stay,
-        contract.check_shapes_and_kinds_are_the_cards,
-        contract.check_the_future_cannot_change_the_past,
-        contract.check_two_shows_do_not_mix,
-    ],
-    ids=lambda check: check.__name__.removeprefix("check_"),
-)
+@contract.promises
 def test_keeps(check: Callable[[Any], None], backend: TorchBackend) -> None:
     check(backend)
 
@@ -87,26 +75,12 @@ def test_the_ladder_plays_a_program(program_file: Path) -> None:
 
 
 def test_a_state_that_decays_does_not_reach_denormal_numbers(backend: TorchBackend) -> None:
-    state: Any = {"memory": np.full(1, 1e-30, np.float32)}
-    silence, still = np.zeros(CARD.window_samples, np.float32), {"jitter": np.zeros(CARD.width, np.float32)}
-    for _ in range(60):
-        state = backend.step(silence, {"gain": 1.0}, still, state).next_state
-        value = abs(float(state["memory"][0]))
-        assert value == 0.0 or value >= np.finfo(np.float32).tiny
+    contract.check_decay_ends_at_zero(backend)
 
 
 @pytest.mark.parametrize("wrong", ["audio", "state", "control"])
 def test_a_failing_step_is_a_backend_error_and_the_next_one_plays(wrong: str, backend: TorchBackend) -> None:
-    sound, noise, state = contract.windows(CARD, 1)[0], draw_noise(CARD.noises, 0, 0), backend.initial_state()
-    with pytest.raises(BackendError, match="the step failed") as caught:
-        backend.step(
-            sound[:3] if wrong == "audio" else sound,
-            {"loudness": 1.0} if wrong == "control" else {"gain": 1.0},
-            noise,
-            {"memory": np.zeros(2, np.float32)} if wrong == "state" else state,
-        )
-    assert "\n" not in str(caught.value)
-    assert backend.step(sound, {"gain": 1.0}, noise, state).next_state["memory"].shape == (1,)
+    contract.check_a_failing_step_leaves_the_next_one_whole(wrong, backend)
 
 
 def rewrite(path: Path, changes: dict[str, bytes]) -> None:
