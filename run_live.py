@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from engine.command_line import Order, parse_order
 from engine.config import DEFAULT_OSC_PORT, LiveConfig, describe
+from engine.control_box import ControlBox
 from engine.errors import ConfigError, SourceError, run_main
-from engine.parameters import ControlBox
 
 if TYPE_CHECKING:
     from engine.remotes.osc import OscServer

@@ -22,7 +22,8 @@ from engine.config import (
 )
 from engine.errors import ConfigError, ModelFileError, nearest_name
 from engine.model_card import ModelCard
-from engine.parameters import TABLE, Parameter, parameters_for
+from engine.parameter_table import TABLE, parameters_for
+from engine.parameters import Parameter
 
 DESCRIPTION = "Let sound move a picture. Without flags: listens to the microphone and opens a window."
 EPILOG = "In the window: q or Esc quits, f fills the screen, space freezes, r resets, m mirrors."

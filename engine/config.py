@@ -83,8 +83,8 @@ def setting_kind(name: str) -> type:
 
 
 def settable(parameters: Iterable[Parameter]) -> dict[str, Parameter]:
-    """Return the parameters that have a start value: all but triggers."""
-    return {parameter.name: parameter for parameter in parameters if parameter.kind != "trigger"}
+    """Return the parameters that have a start value: all but triggers and events."""
+    return {parameter.name: parameter for parameter in parameters if not parameter.happens}
 
 
 def read_config_file(path: Path | str) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def parse_start_value(known: Mapping[str, Parameter], name: str, given: object) 
     parameter = known.get(name)
     if parameter is None:
         raise ConfigError(f"There is no parameter '{name}'.{nearest_name(str(name), settable(known.values()))}")
-    if parameter.kind == "trigger":
+    if parameter.happens:
         raise ConfigError(f"{name} is an event, which can be given only while the show runs; leave it out.")
     value = parameter.parse(given)
     if parameter.clip(value) != value:

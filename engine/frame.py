@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.pulse.pulse import SILENCE, Pulse
 
 # T audio samples, C channels; H W picture rows and columns; F feature bands
 
@@ -25,6 +28,10 @@ class Frame:
     """Media time of the newest sample the picture has heard."""
     captured_s: float | None
     """Clock time at which that sample was captured; None offline, where there is no such time."""
+    pulse: Pulse = SILENCE
+    """What is heard of the rhythm at the end of the hop."""
+    values: Mapping[str, float | int | bool] = field(default_factory=dict[str, float | int | bool])
+    """The parameters it was made with, after mappings and smoothing."""
     skipped_hops: int = 0
     """Hops between the previous frame and this one that were never stepped (overload)."""
     stage_s: dict[str, float] = field(default_factory=dict[str, float])

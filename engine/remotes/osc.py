@@ -19,8 +19,8 @@ from pythonosc.osc_packet import OscPacket, ParseError
 from pythonosc.parsing.osc_types import ParseError as TypeParseError
 from pythonosc.parsing.osc_types import get_string
 
+from engine.control_box import ControlBox
 from engine.errors import ConfigError, nearest_name
-from engine.parameters import ControlBox
 
 PREFIX = "/fluid/"
 ERROR, PONG = PREFIX + "error", PREFIX + "pong"
@@ -111,7 +111,7 @@ class OscServer:
             raise ConfigError(f"There is no address {to[:100]}.{nearest}")
         if len(values) > 1:
             raise ConfigError(f"{to} takes one value, not {len(values)}.")
-        if not values and self._box.parameters[name].kind != "trigger":
+        if not values and not self._box.parameters[name].happens:
             return to, (self._box.snapshot()[name],)
         applied = self._box.set(name, values[0] if values else None)
         if applied.clipped:

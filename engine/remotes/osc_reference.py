@@ -8,7 +8,8 @@ from pathlib import Path
 from engine.config import DEFAULT_OSC_PORT
 from engine.model_card import ModelCard
 from engine.model_file import read_card
-from engine.parameters import TABLE, Parameter, parameters_for
+from engine.parameter_table import TABLE, parameters_for
+from engine.parameters import Parameter
 from engine.remotes.osc import ERROR, PING, PONG, STATS, address
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -56,7 +57,7 @@ def _table(parameters: Iterable[Parameter]) -> str:
 
 
 def _default(parameter: Parameter) -> str:
-    if parameter.kind == "trigger":
+    if parameter.happens:
         return ""
     return f"{parameter.default:g}" if parameter.is_number else ("on" if parameter.default else "off")
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.control_box import ControlBox
 from engine.errors import SinkError, nearest_name
-from engine.parameters import ControlBox
 from engine.sinks.null import NullSink
 from engine.sinks.sink import Presenter, Sink
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.control_box import ControlBox
 from engine.errors import SinkError
 from engine.frame import Frame, ShowFormat
-from engine.parameters import ControlBox
 from engine.sinks.letterbox import initial_size, place
 from engine.sinks.screen import has_screen
 

@@ -10,7 +10,7 @@ import pytest
 from engine.command_line import flag, parse_order
 from engine.config import SETTINGS, LiveConfig, describe, parse_setting, read_config_file, resolve
 from engine.errors import ConfigError, ModelFileError
-from engine.parameters import parameters_for
+from engine.parameter_table import parameters_for
 from tests.engine.probe_model import CARD
 
 PARAMETERS = parameters_for(CARD)

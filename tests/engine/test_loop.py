@@ -10,9 +10,10 @@ import pytest
 
 from engine.backends.onnx_cpu import open_model
 from engine.clock import WallClock
+from engine.control_box import ControlBox
 from engine.errors import BackendError, SinkError
 from engine.frame import Frame
-from engine.parameters import ControlBox, parameters_for
+from engine.parameter_table import parameters_for
 from engine.sources.paced import PacedSource
 from engine.sources.samples import SampleSource
 from engine.stats import Stats

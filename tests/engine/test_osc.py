@@ -10,8 +10,9 @@ import pytest
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
+from engine.control_box import ControlBox
 from engine.errors import ConfigError
-from engine.parameters import ControlBox, parameters_for
+from engine.parameter_table import parameters_for
 from engine.remotes.osc import OscServer
 from tests.engine.probe_model import CARD
 

@@ -11,10 +11,11 @@ import pytest
 
 from engine.command_line import build_parser, flag
 from engine.config import settable
+from engine.control_box import ControlBox
 from engine.errors import ConfigError, ModelFileError
 from engine.model_card import ControlSpec
 from engine.model_file import read_card
-from engine.parameters import TABLE, ControlBox, parameters_for
+from engine.parameter_table import TABLE, parameters_for
 from engine.remotes.osc import OscServer, address
 from engine.remotes.osc_reference import MODELS, reference, shipped_cards
 from tests.engine.probe_model import CARD
@@ -120,7 +121,7 @@ def test_views_agree():
     startable = settable(PARAMETERS)
     options = build_parser(PARAMETERS, CARD.name).format_help()
     page = reference([CARD])
-    assert set(ControlBox(PARAMETERS).parameters) == {p.name for p in PARAMETERS} == {*startable, "reset"}
+    assert set(ControlBox(PARAMETERS).parameters) == {p.name for p in PARAMETERS} == {*startable, *(p.name for p in PARAMETERS if p.happens)}
     server = OscServer(ControlBox(PARAMETERS), "127.0.0.1", 0)
     try:
         for parameter in PARAMETERS:

@@ -11,9 +11,10 @@ import av
 import numpy as np
 import pytest
 
+from engine.control_box import ControlBox
 from engine.errors import SinkError
 from engine.frame import Frame, ShowFormat
-from engine.parameters import TABLE, ControlBox
+from engine.parameter_table import TABLE
 from engine.sinks.letterbox import initial_size, place
 from engine.sinks.outbox import Outbox, Parcel
 from engine.sinks.registry import open_sinks

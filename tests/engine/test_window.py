@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine.control_box import ControlBox
 from engine.errors import SinkError
 from engine.frame import Frame
-from engine.parameters import TABLE, ControlBox
+from engine.parameter_table import TABLE
 from engine.sinks.screen import has_screen
 from engine.sinks.window import Window
 from tests.engine.test_sinks import show_format

@@ -5,7 +5,8 @@ import sys
 
 SHOW = """
 import engine.resample, engine.sources.media_file, engine.sinks.recording
-from engine.parameters import TABLE, ControlBox
+from engine.control_box import ControlBox
+from engine.parameter_table import TABLE
 from engine.frame import ShowFormat
 from engine.sinks.window import Window
 window = Window(ControlBox(TABLE))
