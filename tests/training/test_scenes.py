@@ -147,3 +147,15 @@ def test_clip_keeps_sound_and_picture_aligned(tmp_path: Path) -> None:
 def test_impossible_flags_are_one_sentence(flags: list[str]) -> None:
     with pytest.raises(TrainingError):
         make_scene.parse(["water", *flags])
+
+
+def test_the_same_sound_at_another_rate_is_the_same_scene() -> None:
+    """Every third of 60 pictures a second shows the dish where 20 a second show it, but for the length of the substeps."""
+    sound_T = np.zeros(RATE_HZ, np.float32)
+    sound_T[: RATE_HZ // 2] = 0.4 * np.sin(2 * np.pi * 90.0 * np.arange(RATE_HZ // 2) / RATE_HZ)
+    slow = np.stack(list(render_scene(sound_T, RATE_HZ, SIZE_PX))).astype(float)
+    fast = np.stack(list(render_scene(sound_T, RATE_HZ, SIZE_PX, fps=60))).astype(float)
+    assert len(fast) == 3 * len(slow)
+    assert np.abs(fast[2::3] - slow).mean() < 0.1 * np.abs(slow - slow.mean(axis=0)).mean() + 1.0
+    with pytest.raises(TrainingError, match="--fps is 7;"):
+        make_scene.parse(["--fps", "7"])

@@ -20,7 +20,7 @@ from scipy.special import jnp_zeros, jv
 Array = NDArray[np.float32]
 
 FRAMES_PER_S = 20
-SUBSTEPS = 10  # a frame; one substep is 5 ms
+STEPS_PER_S = 200
 HIGHEST_WAVE_NUMBER = 20.0  # half a wave is then 18 px of a 256 px picture
 GRAVITY = 60.0  # dish radii / s^2: with the depth below, long rings run 3 radii a second
 DEPTH = 0.15
@@ -111,9 +111,14 @@ def wave_shapes(bands: tuple[Band, ...] = BANDS) -> WaveShapes:
     )
 
 
-def _fall(power_SB: NDArray[np.float64], release_s: float) -> NDArray[np.float64]:
+def substeps(fps: int) -> int:
+    """Return into how many steps of about 5 ms the motion between two frames is cut."""
+    return max(1, round(STEPS_PER_S / fps))
+
+
+def _fall(power_SB: NDArray[np.float64], release_s: float, fps: int) -> NDArray[np.float64]:
     """Follow rises at once and falls exponentially."""
-    keep = np.exp(-1.0 / (FRAMES_PER_S * SUBSTEPS * release_s))
+    keep = np.exp(-1.0 / (fps * substeps(fps) * release_s))
     followed_SB = np.empty_like(power_SB)
     now_B = np.zeros(power_SB.shape[1])
     for step, power_B in enumerate(power_SB):
@@ -122,24 +127,24 @@ def _fall(power_SB: NDArray[np.float64], release_s: float) -> NDArray[np.float64
     return followed_SB
 
 
-def band_force(sound_T: Array, rate_hz: int, bands: tuple[Band, ...] = BANDS) -> Array:
+def band_force(sound_T: Array, rate_hz: int, bands: tuple[Band, ...] = BANDS, fps: int = FRAMES_PER_S) -> Array:
     """Return the force of every band at every whole substep of the sound, `[S, B]`, 0 in silence, 1 when loud.
 
     Only energies count, and only past ones: a causal band filter, its power in 5 ms, a 60 ms release, decibels.
     """
     assert rate_hz >= 16_000, f"sound at {rate_hz} Hz does not hold the highest band; resample it"
-    frames = len(sound_T) * FRAMES_PER_S // rate_hz
-    ends_S = np.arange(frames * SUBSTEPS + 1) * rate_hz // (FRAMES_PER_S * SUBSTEPS)
-    power_SB = np.empty((frames * SUBSTEPS, len(bands)))
+    frames, steps = len(sound_T) * fps // rate_hz, substeps(fps)
+    ends_S = np.arange(frames * steps + 1) * rate_hz // (fps * steps)
+    power_SB = np.empty((frames * steps, len(bands)))
     for index, band in enumerate(bands):
         filters = butter(2, (band.low_hz, band.high_hz), "bandpass", fs=rate_hz, output="sos")
         energy_T = np.concatenate([[0.0], np.cumsum(sosfilt(filters, sound_T.astype(np.float64)) ** 2)])
         power_SB[:, index] = np.diff(energy_T[ends_S]) / np.diff(ends_S)
-    level_db = 10.0 * np.log10(_fall(power_SB, RELEASE_S) + 1e-12) + [band.gain_db for band in bands]
+    level_db = 10.0 * np.log10(_fall(power_SB, RELEASE_S, fps) + 1e-12) + [band.gain_db for band in bands]
     return (np.clip((level_db - QUIET_DB) / (LOUD_DB - QUIET_DB), 0.0, 1.1) ** 1.8).astype(np.float32)
 
 
-def move_dish(force_SB: Array, shapes: WaveShapes) -> DishMotion:
+def move_dish(force_SB: Array, shapes: WaveShapes, fps: int = FRAMES_PER_S) -> DishMotion:
     """Let the forces act on water at rest and return the state at the end of every frame.
 
     A shape with displacement x from where the force holds it obeys x'' + 2 a x' + omega^2 x = 0; over one substep the
@@ -148,7 +153,8 @@ def move_dish(force_SB: Array, shapes: WaveShapes) -> DishMotion:
     omega_M = shapes.omega_M.astype(np.float64)
     decay_M = np.minimum(0.5 * (DAMPING_PER_S + VISCOSITY * shapes.wave_number_M**2), 0.95 * omega_M)
     ring_M = np.sqrt(omega_M**2 - decay_M**2)
-    step_s = 1.0 / (FRAMES_PER_S * SUBSTEPS)
+    steps = substeps(fps)
+    step_s = 1.0 / (fps * steps)
     fade_M = np.exp(-decay_M * step_s)
     cosine_M, sine_M = fade_M * np.cos(ring_M * step_s), fade_M * np.sin(ring_M * step_s) / ring_M
 
@@ -156,13 +162,13 @@ def move_dish(force_SB: Array, shapes: WaveShapes) -> DishMotion:
     rise_SB = np.diff(force_SB, axis=0, prepend=np.zeros((1, force_SB.shape[1])))
     throw_SM = KICK * omega_M * (np.maximum(rise_SB, 0.0) @ shapes.hold_MB.T)
     height_M, speed_M = np.zeros_like(omega_M), np.zeros_like(omega_M)
-    frames = len(force_SB) // SUBSTEPS
+    frames = len(force_SB) // steps
     height_KM = np.empty((frames, len(omega_M)), np.float32)
-    for step in range(frames * SUBSTEPS):
+    for step in range(frames * steps):
         away_M, speed_M = height_M - hold_SM[step], speed_M + throw_SM[step]
         height_M = hold_SM[step] + cosine_M * away_M + sine_M * (speed_M + decay_M * away_M)
         speed_M = cosine_M * speed_M - sine_M * (omega_M**2 * away_M + decay_M * speed_M)
-        if step % SUBSTEPS == SUBSTEPS - 1:
-            height_KM[step // SUBSTEPS] = height_M
-    glow_SB = _fall(force_SB.astype(np.float64), GLOW_RELEASE_S)
-    return DishMotion(height_KM, glow_SB[SUBSTEPS - 1 :: SUBSTEPS].astype(np.float32))
+        if step % steps == steps - 1:
+            height_KM[step // steps] = height_M
+    glow_SB = _fall(force_SB.astype(np.float64), GLOW_RELEASE_S, fps)
+    return DishMotion(height_KM, glow_SB[steps - 1 :: steps].astype(np.float32))

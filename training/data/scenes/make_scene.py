@@ -30,13 +30,17 @@ AAC_BITS_PER_S = 256_000
 CRF = "12"
 
 
-def render_scene(sound_mono_T: Array, rate_hz: int, size_px: int = 256) -> Iterator[NDArray[np.uint8]]:
-    """Yield the true picture of a sound, uint8 RGB `[size_px, size_px, 3]`, 20 a second, one for every whole 50 ms."""
+def render_scene(
+    sound_mono_T: Array, rate_hz: int, size_px: int = 256, fps: int = FRAMES_PER_S
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield the true picture of a sound, uint8 RGB `[size_px, size_px, 3]`, `fps` a second, one at the end of every whole frame."""
     shapes = wave_shapes()
-    yield from film(move_dish(band_force(sound_mono_T, rate_hz), shapes), stage(shapes, size_px))
+    yield from film(move_dish(band_force(sound_mono_T, rate_hz, fps=fps), shapes, fps), stage(shapes, size_px))
 
 
-def write_clip(path: Path, frames: Iterator[NDArray[np.uint8]], sound_T: Array, size_px: int) -> int:
+def write_clip(
+    path: Path, frames: Iterator[NDArray[np.uint8]], sound_T: Array, size_px: int, fps: int = FRAMES_PER_S
+) -> int:
     """Write frames and sound as H.264 4:4:4 and AAC, and return the number of frames.
 
     Raises TrainingError when the file cannot be written.
@@ -45,10 +49,10 @@ def write_clip(path: Path, frames: Iterator[NDArray[np.uint8]], sound_T: Array, 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w") as container:
-            video = container.add_stream("libx264", rate=FRAMES_PER_S, options={"crf": CRF, "preset": "medium"})
+            video = container.add_stream("libx264", rate=fps, options={"crf": CRF, "preset": "medium"})
             video.width, video.height, video.pix_fmt = size_px, size_px, "yuv444p"
             audio = container.add_stream("aac", rate=RATE_HZ, layout="mono", bit_rate=AAC_BITS_PER_S)
-            hop = RATE_HZ // FRAMES_PER_S
+            hop = RATE_HZ // fps
             for count, frame_HWC in enumerate(frames, start=1):
                 picture = av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")
                 container.mux(video.encode(picture))
@@ -86,7 +90,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=240.0, help="length of the arranged clip (default 240)")
     parser.add_argument("--size", type=int, default=256, help="height and width in pixels, even (default 256)")
     parser.add_argument("--seed", type=int, default=7, help="order of the recordings (default 7)")
+    parser.add_argument("--fps", type=int, default=FRAMES_PER_S, help=f"pictures a second (default {FRAMES_PER_S})")
     flags = parser.parse_args(argv)
+    if flags.fps < 1 or RATE_HZ % flags.fps:
+        raise TrainingError(
+            f"--fps is {flags.fps}; a whole number that divides {RATE_HZ} Hz was expected, such as 20, 30 or 60."
+        )
     if flags.size < 32 or flags.size % 2:
         raise TrainingError(f"--size is {flags.size}; H.264 needs an even number of at least 32 pixels, such as 256.")
     if flags.seconds < 1.0:
@@ -108,11 +117,11 @@ def main() -> int:
     )
     path = flags.output or Path(f"media/{flags.scene}.mp4")
     started = time.perf_counter()
-    total = len(sound_T) * FRAMES_PER_S // RATE_HZ
-    frames = tqdm(render_scene(sound_T, RATE_HZ, flags.size), total=total, unit="frame")
-    count = write_clip(path, iter(frames), sound_T, flags.size)
+    total = len(sound_T) * flags.fps // RATE_HZ
+    frames = tqdm(render_scene(sound_T, RATE_HZ, flags.size, flags.fps), total=total, unit="frame")
+    count = write_clip(path, iter(frames), sound_T, flags.size, flags.fps)
     seconds = time.perf_counter() - started
-    print(*lines, f"{path}: {count} frames at {FRAMES_PER_S} fps, made at {count / seconds:.0f} frames/s", sep="\n")
+    print(*lines, f"{path}: {count} frames at {flags.fps} fps, made at {count / seconds:.0f} frames/s", sep="\n")
     return 0
 
 
