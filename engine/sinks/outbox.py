@@ -18,6 +18,20 @@ PARCELS = 1200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """One of the files that a long recording is cut into."""
+
+    number: int
+    first_sample: int
+    begin_s: float
+    """Where it begins, in samples and seconds since the start of the show."""
+    date: str
+    """When it began, for its name."""
+    goes_on: bool
+    """Whether it follows the one before without a gap."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Parcel:
     """One frame on its way to a file; without a picture when that was lost."""
 
@@ -26,6 +40,8 @@ class Parcel:
     first_sample: int
     """Where its sound begins, in samples since the start of the show."""
     time_s: float
+    segment: Segment | None = None
+    """Of a segmented recording: the file it belongs to; None where nothing is recorded."""
 
 
 class Outbox:

@@ -15,6 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from engine.frame import ShowFormat
+from engine.sinks.enlarged import enlarge
 from engine.sinks.outbox import Parcel
 
 # H W C picture rows, columns, channels; T audio samples, C channels
@@ -37,14 +38,16 @@ class Recording:
     def __init__(self, path: Path, show: ShowFormat) -> None:
         # PyAV opens the file late; the reason why one cannot be written is wanted now.
         path.open("wb").close()
-        options = {} if path.suffix.lower() == ".mkv" else _MOVIE_OPTIONS
+        aac_rate_hz = show.sound_rate_hz if show.sound_rate_hz in AAC_RATES_HZ else FALLBACK_RATE_HZ
+        # How long the sound is, is said in units of a thousandth unless told otherwise; it is wanted to the sample.
+        options = {**_MOVIE_OPTIONS, "movie_timescale": str(aac_rate_hz)} if path.suffix.lower() != ".mkv" else {}
+        self._size = show.width, show.height
         self._fps = Fraction(show.fps).limit_denominator(100_000)
         self._rate_hz = show.sound_rate_hz
         self._layout = "mono" if show.sound_channels == 1 else "stereo"
         self._container = av.open(str(path), "w", options=options, container_options=_CONTAINER_OPTIONS)
         self._container.metadata["title"] = show.title
         self._video: Any = self._add_video(show)
-        aac_rate_hz = self._rate_hz if self._rate_hz in AAC_RATES_HZ else FALLBACK_RATE_HZ
         self._audio: Any = self._container.add_stream("aac", rate=aac_rate_hz, layout=self._layout)
         self._audio.bit_rate = _BITS_A_SECOND
         self._written_samples = 0
@@ -58,9 +61,10 @@ class Recording:
         self._write_silence(parcel.first_sample - self._written_samples, parcel.sound_TC.shape[1])
         self._write_sound(parcel.sound_TC)
 
-    def finish(self) -> None:
-        """Make the sound as long as the picture and finish the file."""
-        end_sample = round((self._last_pts + 1) / self._fps * self._rate_hz)
+    def finish(self, end_sample: int | None = None) -> None:
+        """Make the sound as long as the picture, or `end_sample` samples long, and finish the file."""
+        if end_sample is None:
+            end_sample = round((self._last_pts + 1) / self._fps * self._rate_hz)
         self._write_silence(end_sample - self._written_samples, 1 if self._layout == "mono" else 2)
         for stream in (self._video, self._audio):
             self._container.mux(stream.encode(None))
@@ -89,6 +93,10 @@ class Recording:
         if pts <= self._last_pts:
             return
         height, width, _ = image_HWC.shape
+        if (width, height) != self._size:
+            # Another model may play by now; a file has one size.
+            image_HWC = enlarge(image_HWC, *self._size)
+            width, height = self._size
         if height % 2 or width % 2:
             image_HWC = np.pad(image_HWC, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image_HWC), "rgb24")

@@ -1,0 +1,176 @@
+"""The whole show replayed: effects, hits, taps, smoothing, mappings, threads; what was written to files comes again, bit for bit."""
+
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.backends.onnx_cpu import open_model
+from engine.clock import WallClock
+from engine.control_box import ControlBox
+from engine.errors import BackendError
+from engine.frame import Frame
+from engine.loop import play
+from engine.parameter_table import parameters_for
+from engine.session import Session
+from engine.show.replay import ReplayBox, SameFaults, TakeSource, read_take
+from engine.show.take import Overheard, TakeWriter
+from engine.show.take_log import header_of
+from engine.sources.paced import PacedSource
+from engine.sources.samples import SampleSource
+from engine.stats import Stats
+from tests.engine.probe_model import CARD
+from tests.engine.show.test_replay import RATE_HZ, failing_backend
+from tests.engine.shows import CollectingPresenter, CollectingSink, InventedClock, varied_sound
+
+
+class HeldAgain:
+    """A session that holds its picture where the show did."""
+
+    def __init__(self, session: Session, box: ReplayBox) -> None:
+        self._session, self._box, self.card = session, box, session.card
+
+    def step(self, window_T, controls, index):
+        try:
+            return self._session.step(window_T, controls, index)
+        except BackendError:
+            assert self._box.fails_now
+            return self._session.held(controls)
+
+    def held(self, controls):
+        return self._session.held(controls)
+
+
+class Tells:
+    """Hands on to a take what the loop tells a witness."""
+
+    def __init__(self, take: TakeWriter) -> None:
+        self._take = take
+
+    def note(self, index, skipped_hops, turn, failed, *_) -> None:
+        self._take.note(index, skipped_hops, turn, failed)
+
+
+KNOBS = (
+    "gain",
+    "gain_db",
+    "brightness",
+    "glow",
+    "trail",
+    "zoom",
+    "hit_brightness",
+    "hit_zoom",
+    "colour_turn",
+    "smoothing_ms",
+)
+
+
+def render(folder: Path, model: Path, mappings: dict[str, str], monkeypatch) -> list[Frame]:
+    """Replay a take through the real loop."""
+    take, sink = read_take(folder), CollectingSink()
+    source = TakeSource(take)
+    box = ReplayBox(take, source, parameters_for(CARD))
+    monkeypatch.setattr("engine.performance.pick_hop", box.pick)
+    session = HeldAgain(Session(SameFaults(open_model(model, threads=1), box)), box)
+    play(
+        source,
+        session,
+        [sink],
+        controls_box=box,
+        clock=InventedClock(),
+        stats=Stats(),
+        stop=threading.Event(),
+        mappings=mappings,
+        notify=lambda line: None,
+    )
+    return sink.frames
+
+
+def assert_same(shown: list[Frame], again: list[Frame]) -> None:
+    assert [frame.index for frame in again] == [frame.index for frame in shown]
+    for old, new in zip(shown, again, strict=True):
+        assert old.values == new.values
+        assert old.pulse == new.pulse
+        assert np.array_equal(old.image_HWC, new.image_HWC)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_whole_show_is_replayed_to_the_bit(tmp_path, probe_file, monkeypatch, seed):
+    """Effects, hits, taps, smoothing and mappings too: what was written to files comes again."""
+    chance, clock = random.Random(seed), InventedClock()
+    mappings = {"zoom": "1 + 0.3 * hit", "gain": "0.5 + beat"} if seed else {}
+    box, backend = ControlBox(parameters_for(CARD)), failing_backend(probe_file)
+
+    def on_frame(frame: Frame) -> None:
+        if chance.random() < 0.4:
+            parameter = box.parameters[chance.choice(KNOBS)]
+            box.set(parameter.name, chance.uniform(parameter.low, parameter.high))
+        if chance.random() < 0.1:
+            box.set("reset", True)
+        if chance.random() < 0.1:
+            box.set("tempo_bpm", chance.choice([0.0, 100.0, 133.0]))
+        if chance.random() < 0.15:
+            clock.sleep(chance.uniform(0.05, 0.4))
+        backend.fails = chance.random() < 0.05
+
+    song = SampleSource("song", varied_sound(8.0, RATE_HZ), RATE_HZ)
+    source = PacedSource(song, clock)
+    take = TakeWriter(tmp_path, header_of(backend, source, model=str(probe_file), date="today"), live=True)
+    take.open()
+    shown = CollectingSink(on_frame=on_frame)
+    settings = {
+        "clock": clock,
+        "stats": Stats(),
+        "stop": threading.Event(),
+        "mappings": mappings,
+        "notify": lambda line: None,
+    }
+    play(Overheard(source, take), Session(backend), [shown], controls_box=box, witness=Tells(take), **settings)
+    take.close()
+    again = render(tmp_path, probe_file, mappings, monkeypatch)
+    assert_same(shown.frames, again)
+    assert sum(frame.skipped_hops for frame in shown.frames) > 10
+    assert len({frame.image_HWC.tobytes() for frame in again}) > 60
+
+
+def test_a_show_with_threads_of_its_own_is_replayed_to_the_bit(tmp_path, probe_file, monkeypatch):
+    """Ears, steps and window each in a thread, at the pace of the wall clock; knobs and taps come from another."""
+    box, clock, stop = ControlBox(parameters_for(CARD)), WallClock(), threading.Event()
+    chance = random.Random(4)
+
+    def remote() -> None:
+        while not stop.wait(0.01):
+            box.set(chance.choice(("gain", "glow", "trail", "hit_zoom")), chance.random())
+            if chance.random() < 0.2:
+                box.set("tap", True)
+            if chance.random() < 0.05:
+                # A busy machine.
+                sum(range(3_000_000))
+
+    source = PacedSource(SampleSource("song", varied_sound(3.0, RATE_HZ), RATE_HZ), clock)
+    backend = open_model(probe_file, threads=1)
+    take = TakeWriter(tmp_path, header_of(backend, source, model=str(probe_file), date="today"), live=True)
+    take.open()
+    shown, hands = CollectingSink(), threading.Thread(target=remote)
+    hands.start()
+    play(
+        Overheard(source, take),
+        Session(backend),
+        [shown],
+        controls_box=box,
+        clock=clock,
+        stats=Stats(),
+        stop=threading.Event(),
+        presenter=CollectingPresenter(until=10**9),
+        witness=Tells(take),
+        notify=lambda line: None,
+    )
+    stop.set()
+    hands.join()
+    take.close()
+    assert_same(shown.frames, render(tmp_path, probe_file, {}, monkeypatch))
+    assert len(shown.frames) > 10
