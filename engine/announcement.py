@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.backends.backend import Backend
+from engine.clock import WallClock
+from engine.latency_budget import measure_budget
 from engine.model_card import ModelCard
-from engine.resample import Resampler
 from engine.sources.source import Source
 from engine.stats import Stats
 
@@ -17,7 +18,6 @@ def opening(backend: Backend, climbed: Sequence[str], source: Source, outputs: S
     `climbed` is what the ladder of backends has said of its choice, if it was asked to choose.
     """
     card = backend.card
-    delay_s = Resampler(source.rate_hz, card.sample_rate_hz).delay_s
     channels = "mono" if source.channels == 1 else "stereo"
     return [
         f"model    {card.name} ({card.family}), {card.width}x{card.height} at {card.fps:g} fps; {_provenance(card)}",
@@ -25,8 +25,8 @@ def opening(backend: Backend, climbed: Sequence[str], source: Source, outputs: S
         f"output   {', '.join(outputs)}",
         f"backend  {' '.join(climbed).removeprefix('backend: ') or backend.description}",
         f"osc      {osc}",
-        f"latency  hop {1e3 * card.hop_s:.0f} ms (half of it on average) + look-ahead {1e3 * card.look_ahead_s:.0f} ms "
-        f"+ resampler {1e3 * delay_s:.1f} ms + step; the total is measured",
+        # A rendering has no latency: its sound waits.
+        *(measure_budget(backend, source, WallClock()).lines() if source.live else []),
     ]
 
 

@@ -18,14 +18,17 @@ _MOST_CHANNELS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class InputDevice:
-    """One device that sound can be taken from."""
+class SoundDevice:
+    """One device that sound can be taken from or given to."""
 
     index: int
     name: str
     channels: int
     rate_hz: int
     is_default: bool
+
+
+InputDevice = SoundDevice
 
 
 def load_sounddevice() -> Any:
@@ -51,25 +54,34 @@ def restart_portaudio() -> None:
     sounddevice._initialize()
 
 
-def list_inputs() -> list[InputDevice]:
+def list_inputs() -> list[SoundDevice]:
     """List the devices that sound can be taken from, the default first. Raises SourceError without PortAudio."""
+    return _list_devices("max_input_channels", 0)
+
+
+def list_outputs() -> list[SoundDevice]:
+    """List the devices that sound can be given to, the default first. Raises SourceError without PortAudio."""
+    return _list_devices("max_output_channels", 1)
+
+
+def _list_devices(channels: str, side: int) -> list[SoundDevice]:
     sounddevice = load_sounddevice()
-    default_index = int(sounddevice.default.device[0])
+    default_index = int(sounddevice.default.device[side])
     devices = [
-        InputDevice(
+        SoundDevice(
             index=int(device["index"]),
             name=str(device["name"]),
-            channels=min(_MOST_CHANNELS, int(device["max_input_channels"])),
+            channels=min(_MOST_CHANNELS, int(device[channels])),
             rate_hz=int(device["default_samplerate"]),
             is_default=int(device["index"]) == default_index,
         )
         for device in sounddevice.query_devices()
-        if device["max_input_channels"] > 0
+        if device[channels] > 0
     ]
     return sorted(devices, key=_rank)
 
 
-def _rank(device: InputDevice) -> tuple[bool, bool, int]:
+def _rank(device: SoundDevice) -> tuple[bool, bool, int]:
     prefer_pulse = sys.platform == "linux" and device.name == PULSE
     return (not prefer_pulse, not device.is_default, device.index)
 
@@ -82,7 +94,7 @@ def has_microphone() -> bool:
         return False
 
 
-def find_input(name: str | None) -> InputDevice:
+def find_input(name: str | None) -> SoundDevice:
     """Return the device called `name`, or whose name contains it, whatever the case; the default one for None.
 
     Raises SourceError, listing what there is.
@@ -95,23 +107,35 @@ def find_input(name: str | None) -> InputDevice:
         raise SourceError(
             "No microphone or other sound input was found; connect one, start the sound server, or play a file or 'demo'."
         )
+    return _find(devices, name, "input")
+
+
+def find_output(name: str | None) -> SoundDevice:
+    """Return the output called `name`, or whose name contains it; the default one for None. Raises SourceError."""
+    devices = list_outputs()
+    if not devices:
+        raise SourceError("No loudspeaker or other sound output was found; connect one or start the sound server.")
+    return _find(devices, name, "output")
+
+
+def _find(devices: list[SoundDevice], name: str | None, kind: str) -> SoundDevice:
     if name is None:
         return devices[0]
     wanted = name.casefold()
     matches = [device for device in devices if wanted in device.name.casefold()]
     if not matches:
         known = ", ".join(f"'{device.name}'" for device in devices)
-        raise SourceError(f"No sound input is called '{name}'; these are here: {known}.")
+        raise SourceError(f"No sound {kind} is called '{name}'; these are here: {known}.")
     return min(matches, key=lambda device: device.name.casefold() != wanted)
 
 
-def choose_rate_hz(device: InputDevice) -> int:
-    """Return 48 kHz when the device accepts it, its own rate otherwise."""
+def choose_rate_hz(device: SoundDevice, preferred_hz: int = PREFERRED_RATE_HZ) -> int:
+    """Return `preferred_hz` when the device accepts it, its own rate otherwise."""
     sounddevice = load_sounddevice()
     try:
         sounddevice.check_input_settings(
-            device=device.index, channels=device.channels, dtype="float32", samplerate=PREFERRED_RATE_HZ
+            device=device.index, channels=device.channels, dtype="float32", samplerate=preferred_hz
         )
     except (sounddevice.PortAudioError, ValueError):
         return device.rate_hz
-    return PREFERRED_RATE_HZ
+    return preferred_hz

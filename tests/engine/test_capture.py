@@ -135,6 +135,35 @@ def test_a_killed_server_becomes_silence_and_is_found_again(
     assert any("is back" in line for line in lines)
 
 
+def test_blocks_grow_while_the_show_goes_on(
+    pulse_server: PulseServer, microphone: Microphone, probe_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.sources.block_size.SETTLE_S", 0.0)
+    stop, lines, player = threading.Event(), [], Player(pulse_server)
+    player.playing.set()
+    stages, smallest_s, streams = ["loud"], microphone.block_s, []
+
+    def follow(frame: Frame) -> None:
+        loud = bool(frame.features_F[0] > LOUD)
+        if stages[-1] == "loud" and loud and frame.index > 5:
+            streams.append(microphone._stream)
+            # What the callback counts when the system says that it lost sound.
+            microphone._overflows += 1
+            if microphone.block_s > smallest_s:
+                stages.append("grown")
+        elif stages[-1] == "grown" and loud and microphone._stream not in (None, streams[0]):
+            stages.append("heard")
+            stop.set()
+
+    try:
+        play_until(probe_file, microphone, CollectingSink(on_frame=follow), stop, notify=lines.append)
+    finally:
+        player.close()
+    assert stages == ["loud", "grown", "heard"], lines
+    assert sum("samples are taken from now on" in line for line in lines) == 1
+    assert not any("was lost" in line for line in lines)
+
+
 def test_a_hanging_server_becomes_silence_and_its_old_sound_is_dropped(
     pulse_server: PulseServer, microphone: Microphone, probe_file: Path
 ) -> None:

@@ -1,0 +1,92 @@
+"""When the screen turns bright: one pixel of an X server, looked at about once a millisecond.
+
+The times are those of `time.perf_counter`, taken when the server has answered.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.clock import WallClock
+from engine.errors import SinkError
+
+LOOK_EVERY_S = 0.0005
+_ALL_PLANES = 0xFFFFFFFF
+_Z_PIXMAP = 2
+
+
+class _Image(ctypes.Structure):
+    """The beginning of Xlib's XImage."""
+
+    _fields_ = [(name, ctypes.c_int) for name in ("width", "height", "xoffset", "format")] + [
+        ("data", ctypes.POINTER(ctypes.c_ubyte))
+    ]
+
+
+class Screen:
+    """What an X server of 24 bits shows. A connection belongs to one thread at a time."""
+
+    def __init__(self, display: str) -> None:
+        """Connect. Raises SinkError without the screen."""
+        self._x11 = ctypes.CDLL("libX11.so.6")
+        self._x11.XOpenDisplay.restype = ctypes.c_void_p
+        self._x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
+        self._x11.XDefaultRootWindow.restype = ctypes.c_ulong
+        self._x11.XDefaultRootWindow.argtypes = [ctypes.c_void_p]
+        self._x11.XGetImage.restype = ctypes.POINTER(_Image)
+        self._x11.XGetImage.argtypes = [
+            ctypes.c_void_p, ctypes.c_ulong, ctypes.c_int, ctypes.c_int, ctypes.c_uint, ctypes.c_uint, ctypes.c_ulong, ctypes.c_int,
+        ]  # fmt: skip
+        self._x11.XDestroyImage.argtypes = [ctypes.POINTER(_Image)]
+        self._display = self._x11.XOpenDisplay(display.encode())
+        if not self._display:
+            raise SinkError(f"The screen {display} does not answer.")
+        self._root = self._x11.XDefaultRootWindow(self._display)
+
+    def picture(self, x: int, y: int, side: int) -> NDArray[np.uint8]:
+        """Return a square of the screen as RGB [side, side, 3]."""
+        image = self._x11.XGetImage(self._display, self._root, x, y, side, side, _ALL_PLANES, _Z_PIXMAP)
+        assert image, "the square lies outside the screen"
+        # 32 bits a pixel: blue, green, red and nothing.
+        levels = np.ctypeslib.as_array(image.contents.data, (side, side, 4))[:, :, 2::-1].copy()
+        self._x11.XDestroyImage(image)
+        return levels
+
+    def close(self) -> None:
+        self._x11.XCloseDisplay(self._display)
+
+
+class Light:
+    """Watches the pixel at (`x`, `y`) of a screen of its own connection until `close`."""
+
+    def __init__(self, screen: Screen, x: int, y: int, bright: int) -> None:
+        """`bright`: the level of 255 from which on the pixel counts as lit."""
+        self._screen, self._x, self._y, self._bright = screen, x, y, bright
+        self._clock = WallClock()
+        self.rises_s: list[float] = []
+        """When the pixel was first seen lit, each time."""
+        self.looks = 0
+        self.longest_gap_s = 0.0
+        """The longest time between two looks that saw it turn bright: how far a rise may be off."""
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="light", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join(2.0)
+
+    def _watch(self) -> None:
+        was_lit, last_s = True, self._clock.now_s()
+        while not self._ended.is_set():
+            lit = int(self._screen.picture(self._x, self._y, 1).max()) >= self._bright
+            now_s = self._clock.now_s()
+            if lit and not was_lit:
+                self.rises_s.append(now_s)
+                self.longest_gap_s = max(self.longest_gap_s, now_s - last_s)
+            was_lit, last_s, self.looks = lit, now_s, self.looks + 1
+            self._clock.sleep(LOOK_EVERY_S)

@@ -1,0 +1,277 @@
+"""From sound to light, measured with clicks.
+
+    python -m benchmarks.latency --fps 20 --clicks 200 --json FILE
+
+Starts a sound server and a screen of its own and, on them, the show as a user starts it: `run_live.py --source mic --out window`,
+playing a probe whose picture is white while it hears a click (export/probe.py). Clicks are played into the server at random
+phases and the light is taken back from the screen. Nothing is simulated and nothing is patched. For each click:
+
+    written   the server had taken its first sample from the player
+    left      its first sample left the server (the same click, heard by an independent second client; see click_figures.py)
+    light     the screen was first seen bright, looked at about every millisecond
+
+`sound_to_light_ms` is left to light: what an audience sees of it. `written_to_light_ms` adds the way through the server's
+playing side. `--path effects` holds the network's picture at an even grey and lets hits brighten it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.click_figures import RATE_HZ, Click, follow_clicks, histogram, spread_ms
+from benchmarks.click_film import Camera
+from benchmarks.click_jack import JackPlayer
+from benchmarks.click_light import Light, Screen
+from benchmarks.click_sound import PulseSound
+from benchmarks.click_stage import MONITOR, PROGRAMS, Stage, end, wait_until
+from benchmarks.record import append_record, print_table
+from engine.calibration.clicks import click_starts
+from engine.calibration.film import offset_of_film
+from engine.calibration.venue import describe_offset
+from engine.clock import WallClock
+from engine.errors import ConfigError, run_main
+from engine.model_file import read_card
+from export.probe import WINDOW_S, write_probe_file
+
+GREY = 0.25
+PATHS = {
+    "model": ("--hit-brightness", "0"),
+    "effects": ("--gain", "0", "--floor", f"{GREY}", "--hit-brightness", "1", "--hit-decay-ms", "60"),
+}
+BRIGHT = {"model": 128, "effects": round(1.4 * 255 * GREY)}
+GAP_S = (0.3, 0.7)
+"""Shortest and longest distance of two clicks."""
+SETTLE_S = 3.0
+"""After the first light: the server's clocks and the processor's caches have settled."""
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    if arguments.clicks < 1:
+        raise ConfigError(f"--clicks is {arguments.clicks}; 1 or more were expected.")
+    if arguments.film and arguments.server != "pulse":
+        raise ConfigError(
+            f"--film needs --server pulse, not {arguments.server}: there alone somebody listens; leave one out."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        model = arguments.model or Path(folder) / "probe.onnx"
+        if arguments.model is None:
+            # All of its window, as other models do: a click in a hop that is skipped is seen a hop later.
+            write_probe_file(model, arguments.fps, arguments.size, listen_ms=1e3 * WINDOW_S)
+        card = read_card(model)
+        clicks, show = measure(model, arguments, Path(folder) / "stats.json")
+    figures = {
+        "fps": card.fps,
+        "size": card.width,
+        "server": arguments.server,
+        "path": arguments.path,
+        "window": arguments.window or "auto",
+        "options": arguments.options,
+        **report(clicks, show, 0.0 if arguments.path == "effects" else card.hop_s),
+    }
+    if arguments.film:
+        offset = offset_of_film(arguments.film)
+        print(f"the film says that {describe_offset(offset)}")
+        figures["film_offset_ms"] = round(1e3 * offset.median_s, 2)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    if arguments.png:
+        draw(clicks, figures, arguments.png)
+    if not arguments.no_record:
+        append_record("latency", {name: value for name, value in figures.items() if name != "clicks"}, model=card.name)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Measure how long a sound takes to become light, with clicks.")
+    parser.add_argument("--fps", type=float, default=20.0, help="of the probe (default 20)")
+    parser.add_argument("--size", type=int, default=128, help="of the probe's picture (default 128)")
+    parser.add_argument("--model", type=Path, help="another model file that turns white on a click")
+    parser.add_argument("--clicks", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0, help="of the clicks' distances")
+    parser.add_argument("--server", choices=tuple(PROGRAMS), default="pulse")
+    parser.add_argument("--path", choices=tuple(PATHS), default="model")
+    parser.add_argument(
+        "--window", choices=("gl", "opencv"), help="what draws the show's window (default: as the show chooses)"
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        dest="options",
+        metavar="ARG",
+        help="one more argument of run_live.py, e.g. --option=--fullscreen",
+    )
+    parser.add_argument(
+        "--film",
+        type=Path,
+        metavar="FILE.mp4",
+        help="film the screen with its sound meanwhile, and compare with --calibrate-from",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--png", type=Path, metavar="FILE", help="draw the histogram")
+    parser.add_argument("--no-record", action="store_true", help="keep no record of the run")
+    return parser
+
+
+def measure(model: Path, arguments: argparse.Namespace, stats: Path) -> tuple[list[Click], dict[str, Any]]:
+    """Play the clicks and return what became of each, and what the show measured of itself. Raises ConfigError."""
+    clock = WallClock()
+    with Stage(arguments.server) as stage:
+        sound = _open_sound(stage, arguments.server)
+        window = ["--window", arguments.window] if arguments.window else []
+        options = [*window, *PATHS[arguments.path], *arguments.options]
+        show, camera = stage.start_show(model, stats, sound.source, options), None
+        middle = stage.screen[0] // 2, stage.screen[1] // 2
+        light = Light(Screen(stage.display), *middle, BRIGHT[arguments.path])
+        try:
+            _wait_for_light(stage, sound, light, show)
+            camera = Camera(Screen(stage.display), *middle) if arguments.film else None
+            clock.sleep(SETTLE_S)
+            first = len(sound.written_s)
+            length_s = sound.play(click_starts(arguments.clicks, arguments.seed, RATE_HZ, first_s=0.5, gap_s=GAP_S))
+            # A server that stumbles makes the player wait.
+            until_s, played = clock.now_s() + 2.0 * length_s + 10.0, first + arguments.clicks
+            while clock.now_s() < until_s and show.poll() is None and len(sound.written_s) < played:
+                clock.sleep(0.1)
+            clock.sleep(1.0)
+            if show.poll() is not None:
+                raise ConfigError(f"The show ended during the click test; it said: {stage.words('show.log')[-600:]}")
+            end(show)
+        finally:
+            for part in (sound, light, *([camera] if camera else [])):
+                part.close()
+        if camera and isinstance(sound, PulseSound):
+            camera.write(arguments.film, sound.listener)
+        print(stage.words("show.log").strip())
+        gap_ms = 1e3 * light.longest_gap_s
+        print(f"the screen was looked at {light.looks} times, at most {gap_ms:.1f} ms apart where it turned bright")
+        clicks = follow_clicks(sound.written_s[first:], sound.heard(), light.rises_s)
+        return clicks, json.loads(stats.read_text(encoding="utf-8"))
+
+
+def _open_sound(stage: Stage, server: str) -> PulseSound | JackPlayer:
+    if server == "jack":
+        return JackPlayer(stage.environment)
+    return PulseSound(stage.environment["PULSE_SERVER"], MONITOR)
+
+
+def _wait_for_light(stage: Stage, player: PulseSound | JackPlayer, light: Light, show: Any) -> None:
+    """Play clicks until one is seen."""
+
+    def seen() -> bool:
+        if show.poll() is not None:
+            raise ConfigError(f"The show ended before it began; it said: {stage.words('show.log')[-600:]}")
+        if len(player.written_s) == waited_for[0]:
+            player.play([RATE_HZ // 2])
+            waited_for[0] += 1
+        return len(light.rises_s) >= 3
+
+    waited_for = [0]
+    try:
+        wait_until(seen, "light after a click")
+    except ConfigError as error:
+        raise ConfigError(f"{error} The show said: {stage.words('show.log')[-600:]}") from error
+
+
+def report(clicks: Sequence[Click], show: dict[str, Any], hop_s: float) -> dict[str, Any]:
+    """Print tables and histogram, and return the figures. `hop_s` is what the light waits for: effects wait for no hop."""
+    lit = [click for click in clicks if click.light_s is not None and click.left_s is not None]
+    sound_to_light_s = [click.light_s - click.left_s for click in lit]
+    spreads = {
+        "sound_to_light_ms": spread_ms(sound_to_light_s),
+        "written_to_light_ms": spread_ms([c.light_s - c.written_s for c in clicks if c.light_s is not None]),
+        "server_share_ms": spread_ms([c.left_s - c.written_s for c in clicks if c.left_s is not None]),
+        "server_delivery_ms": spread_ms([c.heard_s - c.left_s for c in clicks if c.heard_s is not None]),
+    }
+    print_table(
+        ["", "clicks", "p50 ms", "p95 ms", "p99 ms", "max ms", "jitter ms"],
+        [
+            [
+                name.removesuffix("_ms").replace("_", " "),
+                *(row.get(key, 0.0) for key in ("count", "p50", "p95", "p99", "max", "jitter")),
+            ]
+            for name, row in spreads.items()
+        ],
+    )
+    print("\n".join(histogram(sound_to_light_s)))
+    stages = stage_table(show, hop_s, spreads)
+    print_table(
+        ["stage", "mean ms", "p50 ms", "p95 ms"],
+        [[name, *(row.get(key, "") for key in ("mean", "p50", "p95"))] for name, row in stages.items()],
+    )
+    left = sum(click.left_s is not None for click in clicks)
+    missed, lost = left - len(lit), len(clicks) - left
+    print(f"{len(clicks)} clicks: {lost} lost by the server, {missed} heard and not seen")
+    return {
+        **spreads,
+        "stages_ms": stages,
+        "missed": missed,
+        "lost_by_server": lost,
+        "clicks": [click._asdict() for click in clicks],
+        "show": show,
+    }
+
+
+def stage_table(show: dict[str, Any], hop_s: float, spreads: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the way of a sound by stage, in its order; what follows from differences has a mean alone.
+
+    The hop's wait is that of a random moment: anything up to one hop. What remains of the measured whole is the sound's way
+    into the driver and the picture's way from the window system to the screen.
+    """
+    hop_ms, stages = 1e3 * hop_s, show["stages"]
+    handed, shown, step = show["handed_age"], show["shown_age"], stages["step"]
+
+    def row(summary: dict[str, float]) -> dict[str, float]:
+        return {"mean": summary["mean_ms"], "p50": summary["p50_ms"], "p95": summary["p95_ms"]}
+
+    whole, resampler_ms = spreads["sound_to_light_ms"], show["resampler_delay_ms"]
+    table: dict[str, dict[str, float]] = {
+        "capture block, waking the step": {"mean": handed["mean_ms"] - step["mean_ms"] - resampler_ms},
+        "resampler": dict.fromkeys(("mean", "p50", "p95"), resampler_ms),
+        "wait for the hop": {"mean": hop_ms / 2, "p50": hop_ms / 2, "p95": 0.95 * hop_ms},
+        "step": row(step),
+        "hand-over to the outputs": row(stages["finish"]),
+        "present": {"mean": shown["mean_ms"] - handed["mean_ms"]},
+        "(age when handed on)": row(handed),
+        "(age when shown)": row(shown),
+    }
+    if whole["count"] and hop_s:
+        table["driver and window system"] = {"mean": whole["mean"] - hop_ms / 2 - shown["mean_ms"]}
+    if whole["count"]:
+        table["sound to light"] = {name: whole[name] for name in ("mean", "p50", "p95")}
+    return {name: {key: round(value, 2) for key, value in values.items()} for name, values in table.items()}
+
+
+def draw(clicks: Sequence[Click], figures: dict[str, Any], path: Path) -> None:
+    """Draw the histogram of sound to light."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    times_ms = [1e3 * (c.light_s - c.left_s) for c in clicks if c.light_s is not None and c.left_s is not None]
+    spread = figures["sound_to_light_ms"]
+    figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
+    axes.hist(times_ms, bins=[2.5 * n for n in range(int(max(times_ms, default=0.0) // 2.5) + 2)], color="0.35")
+    for name, colour in (("p50", "tab:blue"), ("p95", "tab:orange"), ("p99", "tab:red")):
+        if spread["count"]:
+            axes.axvline(spread[name], color=colour, label=f"{name} {spread[name]:.0f} ms")
+    axes.set(
+        xlabel="sound to light, ms",
+        ylabel="clicks",
+        title=f"{figures['fps']:g} fps, {figures['path']} path, {len(times_ms)} clicks",
+    )
+    axes.set_xlim(left=0)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    run_main(main)

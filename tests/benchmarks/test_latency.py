@@ -1,0 +1,60 @@
+"""The click test itself, with a few clicks: the real show hears them and they are seen. Times are not judged."""
+
+from __future__ import annotations
+
+import ctypes.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.calibration.film import offset_of_film
+from tests.conftest import require
+
+ROOT = Path(__file__).parent.parent.parent
+LIMIT_S = 120.0
+
+
+def click_test(*options: str) -> subprocess.CompletedProcess[str]:
+    for program, package in (("pulseaudio",) * 2, ("pactl", "pulseaudio-utils"), ("Xvfb", "xvfb"), ("openbox",) * 2):
+        require(shutil.which(program), f"{program} (apt install {package})")
+    require(ctypes.util.find_library("portaudio"), "PortAudio (apt install libportaudio2)")
+    command = [sys.executable, "-m", "benchmarks.latency", "--no-record", "--size", "32", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+
+
+def test_clicks_become_light_and_a_film_of_it_tells_the_same(tmp_path: Path) -> None:
+    clicks = 12
+    told = click_test(
+        "--fps", "20", "--clicks", str(clicks), "--json", str(tmp_path / "a.json"), "--png", str(tmp_path / "a.png"),
+        "--film", str(tmp_path / "film.mp4"),
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    figures = json.loads((tmp_path / "a.json").read_text())
+    assert len(figures["clicks"]) == clicks
+    seen = figures["sound_to_light_ms"]
+    assert seen["count"] + figures["missed"] + figures["lost_by_server"] == clicks
+    assert seen["count"] >= clicks // 2
+    assert seen["min"] <= seen["p50"] <= seen["p95"] <= seen["p99"] <= seen["max"]
+    assert {
+        "capture block, waking the step",
+        "resampler",
+        "wait for the hop",
+        "step",
+        "present",
+        "sound to light",
+    } <= set(figures["stages_ms"])
+    assert (tmp_path / "a.png").stat().st_size > 1000
+    # A film knows a flash to the distance of two pictures; the click test knows it to a millisecond or two.
+    offset = offset_of_film(tmp_path / "film.mp4")
+    assert 1e3 * offset.median_s == pytest.approx(seen["p50"], abs=40.0)
+
+
+def test_a_model_that_is_missing_is_said() -> None:
+    told = click_test("--model", "nowhere.onnx", "--clicks", "1")
+    assert told.returncode == 2
+    assert "nowhere.onnx" in told.stderr
+    assert "Traceback" not in told.stderr

@@ -1,0 +1,70 @@
+"""Calibration with real parts: clicks played into a sound server, heard again, and a flash shown for each."""
+
+from __future__ import annotations
+
+import ctypes.util
+
+import pytest
+
+from engine.calibration.clicks import OUTPUT_RATE_HZ, ClickOutput, click_starts
+from engine.calibration.live import GAP_S, calibrate
+from engine.calibration.venue import look_ahead_ms
+from engine.clock import WallClock
+from engine.errors import ConfigError
+from engine.frame import Frame, ShowFormat
+from engine.sources.registry import open_source
+from tests.conftest import PulseServer, require
+
+CLICKS = 8
+
+
+class Wall:
+    """A presenter that remembers how bright it was."""
+
+    name = "wall"
+    lost_frames = 0
+
+    def __init__(self) -> None:
+        self.levels: list[float] = []
+        self.closed = False
+
+    def open(self, show: ShowFormat) -> None: ...
+
+    def show(self, frame: Frame) -> None:
+        self.levels.append(float(frame.image_HWC.mean()))
+
+    def poll(self) -> bool:
+        return not self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_clicks_are_heard_and_flash(pulse_server: PulseServer) -> None:
+    require(ctypes.util.find_library("portaudio"), "PortAudio (apt install libportaudio2)")
+    from engine.sources.portaudio import restart_portaudio
+
+    restart_portaudio()
+    wall, clock = Wall(), WallClock()
+    starts = click_starts(CLICKS, 0, OUTPUT_RATE_HZ, first_s=3.0, gap_s=GAP_S)
+    measured = calibrate(open_source("mic:pulse", live=True), wall, ClickOutput(starts, clock, "pulse"), clock)
+    assert wall.closed
+    assert measured.round_trip.clicks == CLICKS
+    assert measured.round_trip.pairs >= CLICKS // 2
+    assert wall.levels.count(255.0) == measured.flashes
+    assert abs(wall.levels.count(0.0) - measured.flashes) <= 1
+    assert measured.estimate_s >= measured.drawn_s > 0.0
+
+
+def test_clicks_that_nobody_hears_are_said(pulse_server: PulseServer) -> None:
+    require(ctypes.util.find_library("portaudio"), "PortAudio (apt install libportaudio2)")
+    clock = WallClock()
+    starts = click_starts(5, 0, OUTPUT_RATE_HZ, first_s=0.2, gap_s=(0.2, 0.3))
+    with pytest.raises(ConfigError, match="turn the loudspeakers up"):
+        calibrate(open_source("tone:50", live=True), Wall(), ClickOutput(starts, clock, "pulse"), clock)
+
+
+def test_the_figure_stays_within_the_knobs_range() -> None:
+    assert look_ahead_ms(0.0631) == pytest.approx(63.1)
+    assert look_ahead_ms(-0.02) == 0.0
+    assert look_ahead_ms(3.0) == 500.0
