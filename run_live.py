@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,16 @@ from engine.command_line import Order, parse_order
 from engine.config import DEFAULT_OSC_PORT, LiveConfig, describe
 from engine.control_box import ControlBox
 from engine.errors import ConfigError, SourceError, run_main
+from engine.sinks.registry import WINDOW
 
 if TYPE_CHECKING:
     from engine.remotes.osc import OscServer
+    from engine.service.vitals import Vitals
+    from engine.show.assembly import Assembly
+    from engine.sinks.sink import Presenter, Sink
     from engine.sources.source import Source
     from engine.stats import Stats
+
 
 HEADLESS_OUTPUT, HEADLESS_SECONDS = "show.mp4", 10.0
 THREAD_SWITCH_S = 0.0005
@@ -34,11 +40,16 @@ def main() -> int:
     if order.dry_run:
         print("\n".join(describe(order.resolved, order.parameters)))
         return 0
-    return play_show(order)
+    if order.calibrate_from:
+        from engine.calibration.command import calibrate_from
+
+        calibrate_from(order.calibrate_from, say=say)
+        return 0
+    return calibrate_venue(order) if order.calibrate else play_show(order)
 
 
 def list_devices() -> int:
-    """Print the sound inputs, the one that `mic` takes first."""
+    """Print the sound inputs, the one that `mic` takes first, and the monitors."""
     from engine.sources.portaudio import list_inputs
 
     devices = list_inputs()
@@ -46,7 +57,20 @@ def list_devices() -> int:
         print(f"mic:{device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
     if not devices:
         print("No microphone or other sound input was found.")
+    for line in screens():
+        print(line)
     return 0
+
+
+def screens() -> list[str]:
+    """Return a line for each monitor that a window can be sent to, as far as they can be listed here."""
+    from engine.errors import SinkError
+    from engine.sinks.monitors import list_monitors
+
+    try:
+        return [f"monitor {monitor}" for monitor in list_monitors()]
+    except SinkError as error:
+        return [str(error)]
 
 
 def list_backends() -> int:
@@ -57,61 +81,182 @@ def list_backends() -> int:
     return 0
 
 
+def calibrate_venue(order: Order) -> int:
+    """Play clicks, flash for each that the microphone hears, and write what that says of the venue."""
+    from engine.calibration.command import calibrate_here
+    from engine.sources.registry import open_source
+
+    config = order.resolved.config
+    source = open_source(config.source or "mic", live=True)
+    presenter = open_presenter(config, ControlBox(order.parameters, config.controls))
+    calibrate_here(source, presenter, say=say)
+    return 0
+
+
 def play_show(order: Order) -> int:
-    """Play live, or render when that was asked for, until the end or a signal."""
+    """Play live, render or replay, as was asked for, until the end or a signal."""
     from engine.announcement import closing
-    from engine.stats import Stats
+    from engine.clock import WallClock
+    from engine.service.vitals import Vitals
 
     stop = stop_on_signals()
     # A thread that computes may keep the others from running for so long, and no longer.
     sys.setswitchinterval(THREAD_SWITCH_S)
-    config, stats = order.resolved.config, Stats()
+    config, stats = order.resolved.config, Vitals(WallClock())
     check_stats_file(config)
-    config, source = choose_rendering(config, order.render) if order.render else choose_live(config)
     with ExitStack() as releasing:
-        releasing.callback(source.close)
-        perform(order, config, source, stats, stop, releasing)
+        if order.replay:
+            replay_take(order, order.replay, stats, stop)
+        else:
+            config, source = choose_rendering(config, order.render) if order.render else choose_live(config)
+            releasing.callback(source.close)
+            perform(order, config, source, stats, stop, releasing)
     say(("stopped: " if stop.is_set() else "played: ") + closing(stats, order.card))
     write_stats(config, stats)
     return 0
 
 
 def perform(
-    order: Order, config: LiveConfig, source: Source, stats: Stats, stop: threading.Event, releasing: ExitStack
+    order: Order, config: LiveConfig, source: Source, stats: Vitals, stop: threading.Event, releasing: ExitStack
 ) -> None:
     """Put the parts together, announce them and play."""
     from engine.announcement import opening
-    from engine.backends.ladder import open_backend
+    from engine.backends.ladder import open_enduring
     from engine.clock import WallClock
     from engine.loop import play
-    from engine.session import Session
-    from engine.sinks.progress import ProgressBar
+    from engine.show.assembly import assemble_show
     from engine.sinks.registry import open_sinks
 
-    box = ControlBox(order.parameters, config.controls)
-    sinks, presenter = open_sinks(config.out, box, config.title, config.fullscreen)
+    clock, box = WallClock(), ControlBox(order.parameters, config.controls)
+    sinks = open_sinks(config.out)
+    tell = open_service(config, source, stats, releasing)
     # "auto" says where it stopped and why.
     climbed: list[str] = []
-    backend = open_backend(config.model, config.backend, config.threads, climbed.append)
+    backend = open_enduring(config.model, config.backend, config.threads, climbed.append, tell)
+    stats.describe_source, stats.describe_backend = (lambda: source.name), (lambda: backend.description)
+    show = assemble_show(config, backend, source, box, clock, tell, releasing)
+    presenter = open_presenter(config, box, stats, show, tell) if WINDOW in config.out else None
+    stats.has_presenter = presenter is not None
+    sinks.append(recorder(config, tell) if source.live else progress(order, config))
     osc = None if order.render else open_osc(config, box, stats)
     if osc:
         releasing.callback(osc.close)
         osc.start()
     for line in opening(backend, climbed, source, config.out, f"{osc.host} port {osc.port}" if osc else "off"):
+        tell(line)
+    play(
+        show.source,
+        show.deck,
+        sinks,
+        controls_box=box,
+        clock=clock,
+        stats=stats,
+        stop=stop,
+        presenter=presenter,
+        seconds=config.seconds,
+        notify=tell,
+        direction=show.direction,
+    )
+
+
+def open_service(config: LiveConfig, source: Source, stats: Vitals, releasing: ExitStack) -> Callable[[str], None]:
+    """Begin to look after the show, and return what says its lines."""
+    from engine.clock import WallClock
+    from engine.service.opening import open_service
+
+    service = open_service(
+        stats,
+        WallClock(),
+        say=say,
+        log=config.log,
+        health_host=config.health_host,
+        health_port=config.health_port,
+        facts={"model": config.model, "source": source.name, "outputs": list(config.out)},
+        releasing=releasing,
+    )
+    return service.tell
+
+
+def replay_take(order: Order, replay: tuple[str, str], stats: Vitals, stop: threading.Event) -> None:
+    """Render a take once more."""
+    from engine.backends.ladder import open_backend
+    from engine.clock import WallClock
+    from engine.loop import play
+    from engine.parameter_table import parameters_for
+    from engine.show.assembly import assemble_replay
+    from engine.show.replay import ReplayBox, TakeSource, differences, read_take
+    from engine.sinks.enlarged import Enlarged, parse_size
+    from engine.sinks.progress import ProgressBar
+    from engine.sinks.registry import open_sinks
+
+    folder, output = replay
+    take = read_take(folder, order.resolved.config.model if order.resolved.origins.get("model") else None)
+    backend = open_backend(take.model, take.header.backend, take.header.threads)
+    for line in differences(take, backend):
         say(line)
-    if order.render:
-        sinks.append(ProgressBar(duration_s(order.render[0], config.seconds)))
+    source = TakeSource(take)
+    box = ReplayBox(take, source, parameters_for(backend.card))
+    show = assemble_replay(take, source, backend, box, WallClock(), say)
+    sinks: list[Sink] = [
+        Enlarged(sink, *parse_size(order.size)) if order.size else sink for sink in open_sinks((output,))
+    ]
+    sinks.append(ProgressBar(take.seconds))
     play(
         source,
-        Session(backend),
+        show.deck,
         sinks,
         controls_box=box,
         clock=WallClock(),
         stats=stats,
         stop=stop,
-        presenter=presenter,
-        seconds=config.seconds,
         notify=say,
+        direction=show.direction,
+    )
+
+
+def open_presenter(
+    config: LiveConfig,
+    box: ControlBox,
+    stats: Vitals | None = None,
+    show: Assembly | None = None,
+    notify: Callable[[str], None] = print,
+) -> Presenter:
+    """Choose the window, with an overlay about `show`."""
+    from engine.clock import WallClock
+    from engine.overlay_lines import overlay_lines
+    from engine.sinks.window_choice import open_window
+
+    clock = WallClock()
+
+    def lines() -> Sequence[str]:
+        return overlay_lines(stats, clock.now_s(), show.desk.number, show.deck.card.fps) if stats and show else ()
+
+    return open_window(
+        config.window,
+        box,
+        config.title,
+        config.fullscreen,
+        config.monitor,
+        config.upscale,
+        lines,
+        next_scene=show.desk.following if show else None,
+        notify=notify,
+    )
+
+
+def progress(order: Order, config: LiveConfig) -> Sink:
+    """Return what tells how far a rendering has come."""
+    from engine.sinks.progress import ProgressBar
+
+    return ProgressBar(duration_s(order.render[0], config.seconds) if order.render else None)
+
+
+def recorder(config: LiveConfig, notify: Callable[[str], None]) -> Sink:
+    """Return what records while the knob `record` is on."""
+    from engine.sinks.segments import SegmentedRecorder
+
+    return SegmentedRecorder(
+        config.recordings, segment_minutes=config.segment_minutes, keep_hours=config.keep_hours, notify=notify
     )
 
 
@@ -142,7 +287,7 @@ def choose_live(config: LiveConfig) -> tuple[LiveConfig, Source]:
     from engine.sources.registry import open_source
 
     if not config.out and has_screen():
-        config = replace(config, out=("window",))
+        config = replace(config, out=(WINDOW,))
     elif not config.out:
         config = replace(config, out=(HEADLESS_OUTPUT,), seconds=config.seconds or HEADLESS_SECONDS)
         say(f"No screen answers, so {config.seconds:g} s are written to {HEADLESS_OUTPUT}; choose with --out.")

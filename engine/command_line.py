@@ -26,7 +26,10 @@ from engine.parameter_table import TABLE, parameters_for
 from engine.parameters import Parameter
 
 DESCRIPTION = "Let sound move a picture. Without flags: listens to the microphone and opens a window."
-EPILOG = "In the window: q or Esc quits, f fills the screen, space freezes, r resets, m mirrors."
+EPILOG = (
+    "In the window: q or Esc quits, f fills the screen, space freezes, r resets, o resets on the bar, m mirrors, b blacks out, "
+    "l shows the overlay, c records, t taps the beat, 1 to 9 recall a scene (with Shift they save one), n goes to the next."
+)
 _CONTROL = "control:"
 Inquiry = Literal["devices", "backends"]
 
@@ -39,6 +42,12 @@ class Order:
     card: ModelCard
     parameters: tuple[Parameter, ...]
     render: tuple[str, str] | None
+    """A sound and the file to render it to."""
+    replay: tuple[str, str] | None
+    """A take and the file to render it to."""
+    size: str | None
+    calibrate: bool
+    calibrate_from: str | None
     dry_run: bool
 
 
@@ -76,16 +85,33 @@ def parse_order(arguments: Sequence[str]) -> Order | Inquiry:
         return "devices"
     given = {name: value for name, value in vars(parsed).items() if value is not None}
     controls = {name.removeprefix(_CONTROL): v for name, v in given.items() if name.startswith(_CONTROL)}
-    render = tuple(parsed.render) if parsed.render else None
     settings = {name: given[name] for name in SETTINGS if name in given}
-    _check_render(render, settings)
+    _check_render(parsed.render, settings)
+    _check_replay(parsed.replay, {**settings, **controls, **({"map": parsed.map} if parsed.map else {})})
+    if parsed.size and not parsed.replay:
+        raise ConfigError("--size is for --replay; leave it out, the window and players enlarge by themselves.")
     return Order(
-        resolved=resolve(file_values, settings, controls, parameters),
+        resolved=resolve(file_values, settings, controls, parameters, parse_mappings(parsed.map or [])),
         card=card,
         parameters=parameters,
-        render=render,
+        render=tuple(parsed.render) if parsed.render else None,
+        replay=tuple(parsed.replay) if parsed.replay else None,
+        size=parsed.size,
+        calibrate=parsed.calibrate,
+        calibrate_from=parsed.calibrate_from,
         dry_run=parsed.dry_run,
     )
+
+
+def parse_mappings(given: Sequence[str]) -> dict[str, str]:
+    """Return expressions by parameter from texts like "glow=0.6 * hit". Raises ConfigError."""
+    mappings: dict[str, str] = {}
+    for text in given:
+        name, equals, expression = text.partition("=")
+        if not (name.strip() and equals and expression.strip()):
+            raise ConfigError(f"--map takes PARAMETER=EXPRESSION, such as glow='0.6 * hit', not '{text}'.")
+        mappings[name.strip().replace("-", "_")] = expression.strip()
+    return mappings
 
 
 def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> argparse.ArgumentParser:
@@ -95,12 +121,33 @@ def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> arg
     actions.add_argument(
         "--render", nargs=2, metavar=("IN", "OUT.mp4"), help="play a file into a file, as fast as it goes"
     )
-    actions.add_argument("--devices", action="store_true", help="list the sound inputs")
+    actions.add_argument(
+        "--replay",
+        nargs=2,
+        metavar=("TAKE", "OUT.mp4"),
+        help="render a show that was kept with --take once more, to the bit",
+    )
+    actions.add_argument("--size", metavar="WxH", help="enlarge a replay to this many pixels, e.g. 1920x1080")
+    actions.add_argument(
+        "--calibrate", action="store_true", help="play clicks, flash for each that is heard, and estimate the latency"
+    )
+    actions.add_argument(
+        "--calibrate-from",
+        metavar="FILM",
+        help="measure the venue's latency from a film of the flashing window, with sound",
+    )
+    actions.add_argument("--devices", action="store_true", help="list the sound inputs and the monitors")
     actions.add_argument(
         "--backends", action="store_true", help="list where models can run on this machine, and what is missing"
     )
     actions.add_argument("--dry-run", action="store_true", help="print what would be played, and how, and stop")
     show = parser.add_argument_group("the show")
+    show.add_argument(
+        "--map",
+        action="append",
+        metavar="PARAMETER=EXPRESSION",
+        help="drive a parameter from the sound, e.g. glow='0.6 * hit'",
+    )
     show.add_argument("--config", metavar="FILE.yaml", help="read settings from a file; flags come before it")
     for name in SETTINGS:
         _add_setting(show, name)
@@ -137,15 +184,22 @@ def _card_if_any(model: str) -> ModelCard | None:
         return None
 
 
-def _check_render(render: tuple[str, ...] | None, settings: dict[str, Any]) -> None:
+def _check_render(render: Sequence[str] | None, settings: dict[str, Any]) -> None:
     if render is None:
         return
-    for name in ("source", "out", "repeat"):
+    for name in ("source", "out", "repeat", "take"):
         if name in settings:
             raise ConfigError(f"--render names sound and output itself; leave {flag(name)} out.")
     source, output = (Path(path) for path in render)
     if source.exists() and output.exists() and source.samefile(output):
         raise ConfigError(f"--render would overwrite its own input {source}; give another output.")
+
+
+def _check_replay(replay: Sequence[str] | None, given: dict[str, Any]) -> None:
+    """A replay is what it was: only where the model lies now can be said."""
+    for name in given if replay else ():
+        if name not in ("model", "stats"):
+            raise ConfigError(f"--replay plays a take as it was; leave {flag(name)} out.")
 
 
 def _add_setting(group: Any, name: str) -> None:

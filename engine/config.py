@@ -19,7 +19,7 @@ from engine.parameters import Parameter, Value
 
 DEFAULT_MODEL = str(Path(__file__).parent / "models" / "water.onnx")
 DEFAULT_OSC_PORT = 9000
-CONTROLS = "controls"
+CONTROLS, MAPPINGS = "controls", "mappings"
 Origin = Literal["default", "file", "flag"]
 
 
@@ -54,13 +54,38 @@ class LiveConfig:
     )
     title: str = setting("Fluid", "the window's title", "TEXT")
     fullscreen: bool = setting(False, "begin with the window filling the screen")
+    window: str = setting("auto", "what draws the window: gl, opencv, or auto for the better that works here", "KIND")
+    monitor: str | None = setting(None, "the screen to open on, by a part of its name; --devices lists them", "NAME")
+    upscale: str = setting(
+        "auto",
+        "how small pictures are enlarged: nearest, bilinear, bicubic, lanczos, or auto for what is quick enough",
+        "FILTER",
+    )
+    scenes: str = setting("scenes", "folder of the scenes that keys and remotes recall and save", "FOLDER")
+    recordings: str = setting("recordings", "folder for what is recorded while the knob `record` is on", "FOLDER")
+    segment_minutes: float = setting(10.0, "length of one recorded file", "MIN", low=0.05)
+    keep_hours: float | None = setting(
+        None, "keep the newest hours of recordings and delete older ones (default: keep all)", "H", low=0.05
+    )
+    take: str | None = setting(
+        None, "keep sound and controls in this folder, to render the show again with --replay", "FOLDER"
+    )
+    health_port: int | None = setting(
+        None, "answer GET /health and /metrics on this TCP port (default: not)", "PORT", low=0, high=65535
+    )
+    health_host: str = setting("127.0.0.1", "address of the health port; 0.0.0.0 lets other machines ask", "HOST")
+    log: str | None = setting(
+        None, "write what happens to this file too, as lines of JSON, turned over by size", "FILE"
+    )
     stats: str | None = setting(None, "write the show's measurements to this file at the end", "FILE.json")
     controls: Mapping[str, Value] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """Start values of parameters, by name."""
+    mappings: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    """Expressions that drive parameters, by name; see docs/mapping.md."""
 
 
 SETTINGS: Mapping[str, dataclasses.Field[Any]] = MappingProxyType(
-    {field.name: field for field in dataclasses.fields(LiveConfig) if field.name != CONTROLS}
+    {field.name: field for field in dataclasses.fields(LiveConfig) if field.name not in (CONTROLS, MAPPINGS)}
 )
 _HINTS = typing.get_type_hints(LiveConfig)
 
@@ -108,7 +133,7 @@ def read_config_file(path: Path | str) -> dict[str, Any]:
         raise ConfigError(
             f"{path} holds {values!r}; a mapping of settings was expected, as in configs/live/default.yaml."
         )
-    known = (*SETTINGS, CONTROLS)
+    known = (*SETTINGS, CONTROLS, MAPPINGS)
     for key in cast(dict[Any, Any], values):
         if key not in known:
             raise ConfigError(f"{path} has an unknown key '{key}'.{nearest_name(str(key), known)}")
@@ -120,6 +145,7 @@ def resolve(
     flag_values: Mapping[str, Any],
     flag_controls: Mapping[str, Any],
     parameters: Iterable[Parameter],
+    flag_mappings: Mapping[str, str] = MappingProxyType({}),
 ) -> Resolved:
     """Put a configuration together: default < file < flag. Raises ConfigError for a value of the wrong kind or out of range."""
     origins: dict[str, Origin] = {}
@@ -127,26 +153,35 @@ def resolve(
     controls: dict[str, Value] = {}
     known = {parameter.name: parameter for parameter in parameters}
     layers: tuple[tuple[Origin, Mapping[str, Any], Mapping[str, Any]], ...] = (
-        ("file", file_values, _file_controls(file_values)),
+        ("file", file_values, _section(file_values, CONTROLS, "a mapping of parameters was expected, e.g. gain_db: 6")),
         ("flag", flag_values, flag_controls),
     )
     for origin, given_settings, given_controls in layers:
         for name, given in given_settings.items():
             # A key without a value in a file leaves the default.
-            if name != CONTROLS and given is not None:
+            if name in SETTINGS and given is not None:
                 settings[name] = parse_setting(name, given)
                 origins[name] = origin
         for name, given in given_controls.items():
             controls[name] = parse_start_value(known, name, given)
             origins[name] = origin
-    return Resolved(config=LiveConfig(**settings, controls=MappingProxyType(controls)), origins=origins)
+    mappings = {
+        **_section(file_values, MAPPINGS, "expressions by parameter were expected, e.g. glow: 0.6 * hit"),
+        **flag_mappings,
+    }
+    config = LiveConfig(
+        **settings,
+        controls=MappingProxyType(controls),
+        mappings=MappingProxyType({name: str(text) for name, text in mappings.items()}),
+    )
+    return Resolved(config=config, origins=origins)
 
 
-def _file_controls(file_values: Mapping[str, Any]) -> Mapping[str, Any]:
-    controls: Any = file_values.get(CONTROLS) or {}
-    if not isinstance(controls, dict):
-        raise ConfigError(f"controls is {controls!r}; a mapping of parameters was expected, e.g. gain_db: 6.")
-    return cast(dict[str, Any], controls)
+def _section(file_values: Mapping[str, Any], key: str, expected: str) -> Mapping[str, Any]:
+    section: Any = file_values.get(key) or {}
+    if not isinstance(section, dict):
+        raise ConfigError(f"{key} is {section!r}; {expected}.")
+    return cast(dict[str, Any], section)
 
 
 def parse_start_value(known: Mapping[str, Parameter], name: str, given: object) -> Value:
@@ -210,6 +245,8 @@ def describe(resolved: Resolved, parameters: Iterable[Parameter]) -> list[str]:
         value = resolved.config.controls.get(parameter.name, parameter.default)
         origin = resolved.origins.get(parameter.name, "default")
         lines.append(_line("  " + parameter.name, value, origin, value != parameter.default))
+    if resolved.config.mappings:
+        lines += [f"  {MAPPINGS}:", *(f"*   {name}: {text}" for name, text in resolved.config.mappings.items())]
     return lines
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from engine.errors import ConfigError, nearest_name
 from engine.parameters import Parameter, Value
@@ -16,7 +16,7 @@ MOST_EVENTS = 64
 
 
 class Event(NamedTuple):
-    """Something that happened, e.g. scene 3 was asked for."""
+    """Something that happened: an event with its number, e.g. scene 3, or a trigger with the moment of the sound it came at."""
 
     name: str
     number: int
@@ -38,6 +38,35 @@ class Applied(NamedTuple):
     clipped: bool
 
 
+class ControlsBox(Protocol):
+    """Where the loop finds what remotes want."""
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """All parameters by name."""
+        ...
+
+    def snapshot(self) -> Mapping[str, Value]:
+        """Return all parameters but events as they are now; the mapping never changes afterwards."""
+        ...
+
+    def turn(self, index: int) -> Turn:
+        """Take what hop `index` is played with. For the step thread alone."""
+        ...
+
+    def stamp(self, moment: Callable[[], int]) -> None:
+        """Let triggers carry what `moment` returns when they come: samples heard by then."""
+        ...
+
+    def adopt(self, parameters: Iterable[Parameter]) -> None:
+        """Go on with other parameters, those of another model."""
+        ...
+
+    def set(self, name: str, given: object, *, clip: bool = True) -> Applied:
+        """Set a parameter and return what it became. Raises ConfigError."""
+        ...
+
+
 class ControlBox:
     """The parameters of a running show. Any thread sets; the step takes one snapshot."""
 
@@ -48,6 +77,7 @@ class ControlBox:
         self._snapshot = _defaults(self._parameters)
         self._events: deque[Event] = deque(maxlen=MOST_EVENTS)
         self._refused = 0
+        self._moment: Callable[[], int] = int
         for name, value in (values or {}).items():
             self.set(name, value, clip=False)
 
@@ -71,6 +101,10 @@ class ControlBox:
             events = tuple(self._events)
             self._events.clear()
             return Turn(self._snapshot, events)
+
+    def stamp(self, moment: Callable[[], int]) -> None:
+        """Let triggers carry what `moment` returns when they come: samples heard by then."""
+        self._moment = moment
 
     def adopt(self, parameters: Iterable[Parameter]) -> None:
         """Go on with other parameters, those of another model; what keeps its name keeps its value, within its new range."""
@@ -97,6 +131,8 @@ class ControlBox:
             if kind == "event":
                 self._events.append(Event(name, int(value)))
                 return applied
+            if kind == "trigger" and value:
+                self._events.append(Event(name, self._moment()))
             if kind == "trigger":
                 value = int(self._snapshot[name]) + int(value)
             self._snapshot = MappingProxyType({**self._snapshot, name: value})

@@ -15,6 +15,14 @@ from engine.resample import Resampler
 
 # T samples, C channels
 
+LONGEST_WINDOW_S = 1
+"""Models that hear no further back than this can take each other's place in a running show."""
+
+
+def window_samples(card: ModelCard) -> int:
+    """Return how much of the newest sound a show of this model gives each step."""
+    return max(card.window_samples, card.sample_rate_hz * LONGEST_WINDOW_S)
+
 
 class Hearing:
     """The newest sound at the model's rate, and the sound not yet handed on at the source's."""
@@ -23,13 +31,19 @@ class Hearing:
         self._card = card
         self._resampler = Resampler(source_rate_hz, card.sample_rate_hz)
         # Silence before the start: the first windows reach back into it.
-        self._mono_T = np.zeros(card.window_samples, np.float32)
+        self._window_samples = window_samples(card)
+        self._mono_T = np.zeros(self._window_samples, np.float32)
         self._heard_samples = 0
         self._pending_TC: deque[NDArray[np.float32]] = deque()
         self._channels = channels
         self._taken_source_samples = 0
         self._source_samples = 0
         self._captured_s: float | None = None
+
+    @property
+    def rate_hz(self) -> int:
+        """The model's rate."""
+        return self._card.sample_rate_hz
 
     @property
     def heard_samples(self) -> int:
@@ -40,26 +54,35 @@ class Hearing:
     def resampler_delay_s(self) -> float:
         return self._resampler.delay_s
 
-    def hear(self, sound_TC: NDArray[np.float32], captured_s: float | None) -> None:
-        """Take the next sound; `captured_s` is when its last sample was captured."""
-        if len(sound_TC):
-            self._pending_TC.append(sound_TC)
-            self._source_samples += len(sound_TC)
-            self._captured_s = captured_s
-            self._append(self._resampler.feed(sound_TC))
+    @property
+    def newest_captured_s(self) -> float | None:
+        """When the newest sample that has come was captured; None offline and before the first."""
+        return self._captured_s
 
-    def finish(self) -> None:
-        """The sound is over: let out what the resampler held back and fill the last hop with silence."""
-        self._append(self._resampler.finish())
+    def hear(self, sound_TC: NDArray[np.float32], captured_s: float | None) -> NDArray[np.float32]:
+        """Take the next sound and return what it adds in mono at the model's rate; its last sample was captured at `captured_s`."""
+        if not len(sound_TC):
+            return np.zeros(0, np.float32)
+        self._pending_TC.append(sound_TC)
+        self._source_samples += len(sound_TC)
+        self._captured_s = captured_s
+        return self._append(self._resampler.feed(sound_TC))
+
+    def finish(self) -> NDArray[np.float32]:
+        """The sound is over: let out what the resampler held back, fill the last hop with silence, and return what that adds."""
+        held_T = self._append(self._resampler.finish())
         missing = -self._heard_samples % self._card.hop_samples
-        self._append(np.zeros(missing, np.float32))
+        return np.concatenate([held_T, self._append(np.zeros(missing, np.float32))])
 
     def window(self, index: int) -> NDArray[np.float32]:
-        """Return the window of hop `index`, which must be complete and not older than the last one taken."""
+        """Return the newest sound at the end of hop `index`, at least LONGEST_WINDOW_S of it, whatever the model's own window is.
+
+        The hop must be complete and not older than the last one taken.
+        """
         behind = self._heard_samples - (index + 1) * self._card.hop_samples
         end = len(self._mono_T) - behind
-        window_T = self._mono_T[end - self._card.window_samples : end].copy()
-        self._mono_T = self._mono_T[end - self._card.window_samples :]
+        window_T = self._mono_T[end - self._window_samples : end].copy()
+        self._mono_T = self._mono_T[end - self._window_samples :]
         return window_T
 
     def captured_s(self, index: int) -> float | None:
@@ -85,7 +108,8 @@ class Hearing:
     def _source_end(self, index: int) -> int:
         return round((index + 1) * self._card.hop_samples * self._resampler.source_rate_hz / self._card.sample_rate_hz)
 
-    def _append(self, mono_T: NDArray[np.float32]) -> None:
+    def _append(self, mono_T: NDArray[np.float32]) -> NDArray[np.float32]:
         if len(mono_T):
             self._mono_T = np.concatenate([self._mono_T, mono_T])
             self._heard_samples += len(mono_T)
+        return mono_T

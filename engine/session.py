@@ -53,10 +53,10 @@ class Session:
         return self._backend
 
     def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> Picture:
-        """Play hop `index`, whose newest sound is `window_T`, under `controls`.
+        """Play hop `index` under `controls`; `window_T` is the newest sound, at least as much as the model hears.
 
-        Understands gain_db, freeze, reset (a count of resets asked for), mirror, brightness and seed beside the card's own
-        controls; any may be missing. Raises BackendError when the step fails; the state is then what it was before, or the
+        Understands gain_db, freeze, reset (a count of resets asked for) and seed beside the card's own controls; any may be
+        missing. Raises BackendError when the step fails; the state is then what it was before, or the
         initial one if the model itself has gone astray.
         """
         self._reset_if_asked(int(controls.get("reset", self._resets_seen)))
@@ -65,14 +65,11 @@ class Session:
         return self.held(controls)
 
     def held(self, controls: Controls) -> Picture:
-        """Return the last good picture again, under the picture knobs of `controls`; black before the first."""
+        """Return the last good picture again; black before the first."""
         if self._shown is None:
             image = np.zeros((self.card.height, self.card.width, 3), np.uint8)
             return Picture(image_HWC=image, features_F=np.zeros(self.card.feature_bands, np.float32))
-        image = finish_image(
-            self._shown.image_HWC, bool(controls.get("mirror", False)), float(controls.get("brightness", 1.0))
-        )
-        return Picture(image_HWC=image, features_F=self._shown.features_F)
+        return Picture(image_HWC=self._shown.image_HWC, features_F=self._shown.features_F)
 
     def _reset_if_asked(self, resets: int) -> None:
         if resets != self._resets_seen:
@@ -83,7 +80,7 @@ class Session:
     def _advance(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> None:
         card = self.card
         step = self._backend.step(
-            apply_gain(window_T, float(controls.get("gain_db", 0.0))),
+            apply_gain(window_T[-card.window_samples :], float(controls.get("gain_db", 0.0))),
             {spec.name: float(controls.get(spec.name, spec.default)) for spec in card.controls},
             draw_noise(card.noises, int(controls.get("seed", self._seed)), index),
             self._state,
@@ -102,13 +99,3 @@ def apply_gain(window_T: NDArray[np.float32], gain_db: float) -> NDArray[np.floa
     """Return the window louder by `gain_db`, within [-1, 1], with whatever is not a number as silence."""
     gained = window_T * np.float32(10.0 ** (gain_db / 20.0))
     return np.clip(np.nan_to_num(gained, copy=False, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
-
-
-def finish_image(image_HWC: NDArray[np.uint8], mirror: bool, brightness: float) -> NDArray[np.uint8]:
-    """Return the picture mirrored left to right and with every level times `brightness`; itself when both are neutral."""
-    if mirror:
-        image_HWC = np.ascontiguousarray(image_HWC[:, ::-1])
-    if brightness != 1.0:
-        levels = np.clip(np.rint(np.arange(256) * brightness), 0, 255).astype(np.uint8)
-        image_HWC = levels[image_HWC]
-    return image_HWC

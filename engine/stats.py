@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.effects.flash_guard import GuardMeter
+
 _SMALLEST_S = 1e-6
 _LARGEST_S = 1e3
 # Neighbouring bins differ by 1 %, and so does what is read from them.
@@ -64,6 +66,10 @@ class Stats:
         self.lost_frames: dict[str, int] = {}
         """Frames given to a sink that it never showed, by sink."""
         self.resampler_delay_s = 0.0
+        self.drawn = 0
+        """Drawings by the presenter; more than frames shown while effects move."""
+        self.flashes = GuardMeter()
+        """What the flash guard has measured of the presenter's pictures."""
         self.stages: dict[str, Durations] = {}
         self.handed_age = Durations()
         """From capture of a picture's newest sample to its being handed to the sinks."""
@@ -80,6 +86,11 @@ class Stats:
         for name, duration_s in stage_s.items():
             self.stages.setdefault(name, Durations()).add(duration_s)
 
+    def count_drawn(self, flashes: GuardMeter) -> None:
+        """Count one drawing by the presenter, and note what the flash guard has measured so far."""
+        self.drawn += 1
+        self.flashes = flashes
+
     def add_shown(self, age_s: float | None) -> None:
         """Count one frame that the presenter has shown."""
         if age_s is not None:
@@ -94,6 +105,8 @@ class Stats:
             "failed_steps": self.failed_steps,
             "dropped_samples": self.dropped_samples,
             "lost_frames": dict(self.lost_frames),
+            "drawn": self.drawn,
+            "flashes": self.flashes._asdict(),
             "resampler_delay_ms": round(1e3 * self.resampler_delay_s, 3),
             "handed_age": self.handed_age.summary(),
             "shown_age": self.shown_age.summary(),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from engine.control_box import ControlBox
 from engine.errors import SinkError, nearest_name
 from engine.sinks.null import NullSink
-from engine.sinks.sink import Presenter, Sink
+from engine.sinks.sink import Sink
 
 WINDOW = "window"
 NULL = "null"
@@ -17,29 +15,15 @@ SINK_KINDS = (WINDOW, NULL)
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
 
 
-class Outputs(NamedTuple):
-    """Everything a show is given to."""
+def open_sinks(specs: Sequence[str]) -> list[Sink]:
+    """Make the outputs that `specs` name, but for the window, which belongs to the main thread (see window_choice.py).
 
-    sinks: list[Sink]
-    presenter: Presenter | None
-
-
-def open_sinks(
-    specs: Sequence[str], controls_box: ControlBox, title: str = "Fluid", fullscreen: bool = False
-) -> Outputs:
-    """Make the outputs that `specs` name; they begin with `open`. Raises SinkError, saying what is accepted."""
-    sinks: list[Sink] = []
-    presenter: Presenter | None = None
+    They begin with `open`. Raises SinkError, saying what is accepted.
+    """
     for index, spec in enumerate(specs):
         if spec in specs[:index]:
             raise SinkError(f"Output '{spec}' is given twice; give it once.")
-        if spec == WINDOW:
-            from engine.sinks.window import Window
-
-            presenter = Window(controls_box, title, fullscreen)
-        else:
-            sinks.append(_sink(spec))
-    return Outputs(sinks, presenter)
+    return [_sink(spec) for spec in specs if spec != WINDOW]
 
 
 def _sink(spec: str) -> Sink:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from engine.backends.backend import Backend
 from engine.backends.onnx_cpu import open_model
 from engine.clock import Clock
+from engine.control_box import Applied, ControlsBox, Turn
 from engine.errors import SinkError
 from engine.frame import Frame, ShowFormat
-from engine.loop import ControlsBox, play
+from engine.loop import play
+from engine.parameter_table import parameters_for
+from engine.parameters import Parameter
 from engine.session import Session
 from engine.sources.source import Source
 from engine.stats import Stats
+from tests.engine.probe_model import CARD
 
 DEVICE_BLOCKS = (1, 7, 160, 441, 4096)
 
@@ -41,8 +45,24 @@ class StandingControls:
     def __init__(self, **values: float | int | bool) -> None:
         self.values: dict[str, float | int | bool] = dict(values)
 
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        return {parameter.name: parameter for parameter in parameters_for(CARD)}
+
     def snapshot(self) -> Mapping[str, float | int | bool]:
         return dict(self.values)
+
+    def turn(self, index: int) -> Turn:
+        return Turn(self.snapshot(), ())
+
+    def stamp(self, moment: Callable[[], int]) -> None:
+        """Nothing happens here."""
+
+    def adopt(self, parameters: Iterable[Parameter]) -> None:
+        """Nothing else is known here."""
+
+    def set(self, name: str, given: object, *, clip: bool = True) -> Applied:
+        raise AssertionError("a test sets `values`")
 
 
 class CollectingSink:

@@ -10,7 +10,7 @@ import pytest
 from engine.command_line import flag, parse_order
 from engine.config import SETTINGS, LiveConfig, describe, parse_setting, read_config_file, resolve
 from engine.errors import ConfigError, ModelFileError
-from engine.parameter_table import parameters_for
+from engine.parameter_table import TABLE, parameters_for
 from tests.engine.probe_model import CARD
 
 PARAMETERS = parameters_for(CARD)
@@ -45,10 +45,10 @@ def test_the_model_may_come_from_the_file(probe_file, tmp_path):
 
 def test_the_default_file_says_what_the_defaults_are():
     resolved = resolve(read_config_file(LIVE / "default.yaml"), {}, {}, PARAMETERS)
-    assert set(read_config_file(LIVE / "default.yaml")) == {*SETTINGS, "controls"}
+    assert set(read_config_file(LIVE / "default.yaml")) == {*SETTINGS, "controls", "mappings"}
     assert replace(resolved.config, controls={}) == replace(LiveConfig(), controls={})
     defaults = {p.name: p.default for p in PARAMETERS}
-    assert resolved.config.controls
+    assert set(resolved.config.controls) == {p.name for p in TABLE if not p.happens}
     for name, value in resolved.config.controls.items():
         assert value == defaults[name]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.hearing import Hearing
+from engine.hearing import LONGEST_WINDOW_S, Hearing
 from engine.resample import Resampler, mix_down
 from tests.engine.probe_model import CARD
 from tests.engine.shows import DEVICE_BLOCKS, varied_sound
@@ -65,10 +65,11 @@ def test_windows_reach_back_into_silence_and_slide_by_a_hop() -> None:
     hearing = Hearing(CARD, 16000, 1)
     sound_TC = varied_sound(0.5, 16000, 1)
     hearing.hear(sound_TC, 10.0)
-    padded = np.concatenate([np.zeros(CARD.window_samples, np.float32), sound_TC[:, 0]])
+    window_samples = LONGEST_WINDOW_S * CARD.sample_rate_hz
+    padded = np.concatenate([np.zeros(window_samples, np.float32), sound_TC[:, 0]])
     for index in (0, 1, 4, 9):
         end = (index + 1) * CARD.hop_samples
-        assert np.array_equal(hearing.window(index), padded[end : end + CARD.window_samples])
+        assert np.array_equal(hearing.window(index), padded[end : end + window_samples])
         assert hearing.captured_s(index) == pytest.approx(10.0 - 0.5 + end / 16000)
 
 

@@ -121,7 +121,11 @@ def test_views_agree():
     startable = settable(PARAMETERS)
     options = build_parser(PARAMETERS, CARD.name).format_help()
     page = reference([CARD])
-    assert set(ControlBox(PARAMETERS).parameters) == {p.name for p in PARAMETERS} == {*startable, *(p.name for p in PARAMETERS if p.happens)}
+    assert (
+        set(ControlBox(PARAMETERS).parameters)
+        == {p.name for p in PARAMETERS}
+        == {*startable, *(p.name for p in PARAMETERS if p.happens)}
+    )
     server = OscServer(ControlBox(PARAMETERS), "127.0.0.1", 0)
     try:
         for parameter in PARAMETERS:

@@ -141,7 +141,7 @@ def test_a_room_is_a_backend_to_its_session(of_rooms: ProbeOfRooms) -> None:
     assert session.card.inputs() == CARD.inputs()
     assert session.backend.description == "onnx-cpu, 1 thread, room 1 of 3"
     alone = Session(of_rooms.probe, seed=3)
-    shows = [{}, {"gain": 2.0}, {"freeze": True}, {"reset": 1}, {"mirror": True, "gain_db": 6.0}]
+    shows = [{}, {"gain": 2.0}, {"freeze": True}, {"reset": 1}, {"gain_db": 6.0}]
     for index, controls in enumerate(shows):
         came, expected = (s.step(window(0.25), controls, index) for s in (session, alone))
         assert np.array_equal(came.image_HWC, expected.image_HWC)

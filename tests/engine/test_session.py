@@ -11,7 +11,7 @@ import pytest
 from engine.backends.backend import Arrays, Step
 from engine.backends.onnx_cpu import OnnxCpuBackend, open_model
 from engine.errors import BackendError
-from engine.session import Session, apply_gain, finish_image
+from engine.session import Session, apply_gain
 from tests.engine.probe_model import CARD
 
 LOUD = np.full(CARD.window_samples, 0.25, np.float32)
@@ -65,22 +65,6 @@ def test_each_reset_starts_again_from_silence_once(session: Session) -> None:
     assert memory(session, reset=1) == pytest.approx(0.25)
     assert memory(session, reset=1) == pytest.approx(0.375)
     assert memory(session, reset=2, freeze=True) == pytest.approx(0.25)
-
-
-def test_mirror_and_brightness_are_applied_to_the_picture_alone(session: Session, probe_file: Path) -> None:
-    plain = Session(open_model(probe_file, threads=1), seed=3).step(LOUD, {}, 0).image_HWC
-    assert np.array_equal(session.step(LOUD, {"mirror": True, "brightness": 1.0}, 0).image_HWC, plain[:, ::-1])
-    dark = session.step(LOUD, {"freeze": True, "brightness": 0.5}, 1).image_HWC
-    assert np.array_equal(dark, np.rint(plain * 0.5).astype(np.uint8))
-
-
-def test_brightness_saturates_and_neutral_costs_nothing() -> None:
-    image = np.arange(256, dtype=np.uint8).reshape(4, 64, 1).repeat(3, 2)
-    assert finish_image(image, False, 1.0) is image
-    assert finish_image(image, False, 2.0).max() == 255
-    assert np.array_equal(finish_image(image, False, 2.0), np.minimum(image.astype(int) * 2, 255))
-    assert not finish_image(image, False, 0.0).any()
-    assert finish_image(image, True, 1.0).flags.c_contiguous
 
 
 def test_the_seed_decides_the_noise(session: Session, probe_file: Path) -> None:

@@ -11,10 +11,8 @@ import av
 import numpy as np
 import pytest
 
-from engine.control_box import ControlBox
 from engine.errors import SinkError
 from engine.frame import Frame, ShowFormat
-from engine.parameter_table import TABLE
 from engine.sinks.letterbox import initial_size, place
 from engine.sinks.outbox import Outbox, Parcel
 from engine.sinks.registry import open_sinks
@@ -235,14 +233,11 @@ def test_a_full_disk_is_told_once(tmp_path, live):
 )
 def test_unknown_outputs_are_refused(specs, sentence):
     with pytest.raises(SinkError, match=sentence):
-        open_sinks(specs, ControlBox(TABLE))
+        open_sinks(specs)
 
 
 def test_outputs_are_told_apart():
-    sinks, presenter = open_sinks(["null", "a.MP4", "window"], ControlBox(TABLE))
-    assert [sink.name for sink in sinks] == ["null", "a.MP4"]
-    assert presenter
-    assert presenter.name == "window"
+    assert [sink.name for sink in open_sinks(["null", "a.MP4", "window"])] == ["null", "a.MP4"]
 
 
 def test_placing():
