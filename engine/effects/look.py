@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,7 +38,7 @@ def look(values: Mapping[str, float | int | bool], pulse: Pulse) -> Look:
     def number(name: str, default: float = 0.0) -> float:
         return float(values.get(name, default))
 
-    hit = pulse.hit_strength * math.exp(-1e3 * pulse.hit_age_s / number("hit_decay_ms", 150.0))
+    hit = pulse.hit(number("hit_decay_ms", 150.0))
     brightness = (
         0.0 if values.get("blackout", False) else number("brightness", 1.0) * (1.0 + number("hit_brightness") * hit)
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 NEVER_S = 1e9
 """Age of a hit where there was none."""
+LEAST_HIT = 1 / 256
+"""What is left of a hit below this is nothing, so that a picture comes to rest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,5 +45,21 @@ class Pulse:
         """Place in the bar, from 0 up to 1."""
         return self.beats / self.beats_a_bar % 1.0
 
+    def hit(self, decay_ms: float) -> float:
+        """Return how much of the newest hit is left, 0 to 1: a third of its strength after `decay_ms`, nothing once it cannot be seen."""
+        left = self.hit_strength * math.exp(-1e3 * self.hit_age_s / decay_ms)
+        return left if left >= LEAST_HIT else 0.0
+
 
 SILENCE = Pulse()
+
+
+def ahead(pulse: Pulse, seconds: float) -> Pulse:
+    """Return `pulse` as it will be in so many seconds, if nothing new is heard: the beat goes on, levels stay."""
+    if seconds <= 0.0:
+        return pulse
+    return replace(
+        pulse,
+        hit_age_s=pulse.hit_age_s + seconds,
+        beats=pulse.beats + seconds * pulse.tempo_bpm / 60.0,
+    )

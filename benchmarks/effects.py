@@ -1,0 +1,153 @@
+"""What finishing a picture costs, by effect and size.
+
+    python -m benchmarks.effects [--sheet docs/pictures/effects.png]
+
+Milliseconds a picture on one thread: every effect alone, all together, the flash guard with nothing to do, and while it softens a
+strobe. The picture is the shipped model's own (of the demonstration, at its loudest), enlarged. `--sheet` draws what every effect
+does to these pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.record import append_record, print_table
+from engine.backends.onnx_cpu import open_model
+from engine.clock import WallClock
+from engine.config import DEFAULT_MODEL
+from engine.effects.finisher import Finisher
+from engine.effects.look import NEUTRAL, Look
+from engine.errors import run_main
+from engine.hearing import Hearing
+from engine.session import Session
+from engine.sources.demo import demo_source
+from engine.sources.source import Source
+
+SIDES = (128, 256, 512, 1024)
+SPENT_S = 0.6
+"""Time spent on each figure."""
+EFFECTS = {
+    "mirror": Look(mirror=True, guarded=False),
+    "zoom": Look(zoom=1.07, guarded=False),
+    "colour_turn": Look(colour_turn=0.1, guarded=False),
+    "glow": Look(glow=0.5, guarded=False),
+    "trail": Look(trail=0.5, guarded=False),
+    "brightness": Look(brightness=1.2, guarded=False),
+}
+ALL = Look(mirror=True, zoom=1.07, colour_turn=0.1, glow=0.5, trail=0.5, brightness=1.2, guarded=False)
+
+SHEET_S, SHEET_PICTURES, SHEET_SIDE, FPS = 17.5, 6, 128, 20
+SHEET: dict[str, Callable[[int], Look]] = {
+    "as the network made it": lambda n: Look(guarded=False),
+    "zoom, driven by a hit": lambda n: Look(zoom=1.0 + 0.35 * fading(n), guarded=False),
+    "glow, driven by a hit": lambda n: Look(glow=1.0 * fading(n), guarded=False),
+    "colours turned by a hit": lambda n: Look(colour_turn=0.15 * fading(n), guarded=False),
+    "trail 0.7": lambda n: Look(trail=0.7, guarded=False),
+    "all of them": lambda n: Look(
+        zoom=1.0 + 0.12 * fading(n), glow=0.6 * fading(n), colour_turn=0.06 * fading(n), trail=0.4, guarded=False
+    ),
+    "brightness as a strobe": lambda n: Look(brightness=(0.15, 1.4)[n % 2], guarded=False),
+    "the same, guarded": lambda n: Look(brightness=(0.15, 1.4)[n % 2]),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure what finishing a picture costs.")
+    parser.add_argument("--sheet", help="draw the effects into this PNG, and measure nothing")
+    parser.add_argument("--no-record", action="store_true", help="print only")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    if arguments.sheet:
+        cv2.imwrite(arguments.sheet, cv2.cvtColor(sheet(played(demo_source(), SHEET_S)), cv2.COLOR_RGB2BGR))
+        return 0
+    pictures = played(demo_source(), SHEET_S)[-8:]
+    figures: dict[str, dict[str, float]] = {}
+    for side in SIDES:
+        sized = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC) for picture in pictures]
+        guard_ms = median_ms(sized, NEUTRAL)
+        costs = {name: median_ms(sized, look) - guard_ms for name, look in EFFECTS.items()}
+        costs |= {
+            "all effects": median_ms(sized, ALL) - guard_ms,
+            "guard": guard_ms,
+            "guard, softening": strobe_ms(side),
+        }
+        figures[str(side)] = {name: round(max(cost, 0.0), 3) for name, cost in costs.items()}
+    rows = [[name, *(figures[str(side)][name] for side in SIDES)] for name in figures[str(SIDES[0])]]
+    print_table(["ms a picture", *map(str, SIDES)], rows)
+    if not arguments.no_record:
+        append_record("effects", {"median_ms": figures, "opencv": cv2.__version__}, model=Path(DEFAULT_MODEL).name)
+    return 0
+
+
+def played(source: Source, seconds: float) -> list[NDArray[np.uint8]]:
+    """Return the shipped model's pictures of a source's first seconds, as they are before any effect."""
+    session = Session(open_model(Path(DEFAULT_MODEL), 1))
+    hearing, images = Hearing(session.card, source.rate_hz, source.channels), list[NDArray[np.uint8]]()
+    hops = round(seconds / session.card.hop_s)
+    source.start()
+    while hearing.heard_samples < hops * session.card.hop_samples:
+        came = source.read()
+        if came is None:
+            hearing.finish()
+            break
+        hearing.hear(*came)
+    source.close()
+    for index in range(min(hops, hearing.heard_samples // session.card.hop_samples)):
+        images.append(session.step(hearing.window(index), {}, index).image_HWC.copy())
+    return images
+
+
+def fading(n: int) -> float:
+    """How much is left of a hit that came with the sheet's second picture; before it, none."""
+    return math.exp(-(n % SHEET_PICTURES - 1) / (0.15 * FPS)) if n % SHEET_PICTURES else 0.0
+
+
+def sheet(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Draw one row an effect: its name, and the newest pictures one after another."""
+    pictures = pictures[len(pictures) % SHEET_PICTURES :]
+    rows: list[NDArray[np.uint8]] = []
+    for name, look in SHEET.items():
+        finisher = Finisher()
+        shown = [finisher.finish(picture, look(n), n / FPS) for n, picture in enumerate(pictures)][-SHEET_PICTURES:]
+        size = (SHEET_SIDE, SHEET_SIDE)
+        row = np.hstack([cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in shown])
+        label = np.full((24, row.shape[1], 3), 24, np.uint8)
+        cv2.putText(label, name, (8, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (230, 230, 230), 1, cv2.LINE_AA)
+        rows += [label, row]
+    return np.vstack(rows)
+
+
+def median_ms(pictures: list[NDArray[np.uint8]], look: Look) -> float:
+    """Cost of a picture, of several in turn, with the guard only looking on."""
+    finisher = Finisher()
+    # Slowly enough for nothing to be a flash.
+    return _median_ms(lambda n: finisher.finish(pictures[n % len(pictures)], look, 2.0 * n))
+
+
+def strobe_ms(side: int) -> float:
+    finisher = Finisher()
+    levels = [np.full((side, side, 3), level, np.uint8) for level in (0, 255)]
+    for n in range(60):
+        finisher.finish(levels[n % 2], NEUTRAL, n / 60)
+    return _median_ms(lambda n: finisher.finish(levels[n % 2], NEUTRAL, 1.0 + n / 60))
+
+
+def _median_ms(finish: Callable[[int], object]) -> float:
+    clock, costs = WallClock(), list[float]()
+    started_s = clock.now_s()
+    while clock.now_s() - started_s < SPENT_S or len(costs) < 20:
+        begun_s = clock.now_s()
+        finish(len(costs))
+        costs.append(clock.now_s() - begun_s)
+    return 1e3 * float(np.median(costs[5:]))
+
+
+if __name__ == "__main__":
+    run_main(main)
