@@ -100,8 +100,7 @@ def play_show(order: Order) -> int:
     from engine.service.vitals import Vitals
 
     stop = stop_on_signals()
-    # A thread that computes may keep the others from running for so long, and no longer.
-    sys.setswitchinterval(THREAD_SWITCH_S)
+    share_processor()
     config, stats = order.resolved.config, Vitals(WallClock())
     check_stats_file(config)
     with ExitStack() as releasing:
@@ -114,6 +113,16 @@ def play_show(order: Order) -> int:
     say(("stopped: " if stop.is_set() else "played: ") + closing(stats, order.card))
     write_stats(config, stats)
     return 0
+
+
+def share_processor() -> None:
+    """Let the threads of a show get in each other's way as little as can be."""
+    import cv2
+
+    # A thread that computes may keep the others from running for so long, and no longer.
+    sys.setswitchinterval(THREAD_SWITCH_S)
+    # Effects and upscaling would take the cores from the step.
+    cv2.setNumThreads(1)
 
 
 def perform(

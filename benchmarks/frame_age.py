@@ -19,9 +19,11 @@ import psutil
 from benchmarks.record import append_record, print_table
 from engine.backends.ladder import AUTO, backend_names, open_backend
 from engine.clock import WallClock
+from engine.control_box import ControlBox
 from engine.errors import run_main
 from engine.frame import Frame, ShowFormat
 from engine.loop import play
+from engine.parameter_table import parameters_for
 from engine.session import Session
 from engine.sources.registry import open_source
 from engine.stats import Durations, Stats
@@ -64,13 +66,6 @@ class AgeSink:
         """Nothing to release."""
 
 
-class DefaultControls:
-    """Every control at its default."""
-
-    def snapshot(self) -> dict[str, float | int | bool]:
-        return {}
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure how old sound is when its picture is handed on.")
     parser.add_argument("model", help="model file (.onnx)")
@@ -85,7 +80,7 @@ def main() -> int:
         source,
         Session(backend),
         [sink],
-        controls_box=DefaultControls(),
+        controls_box=ControlBox(parameters_for(backend.card)),
         clock=WallClock(),
         stats=stats,
         stop=threading.Event(),

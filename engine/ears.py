@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,11 +105,12 @@ class Ears:
             return self._hearing.captured_s(index)
 
     def pulse_now(self, now_s: float, look_ahead_s: float) -> Pulse:
-        """Return the newest pulse as it will be `look_ahead_s` from now."""
+        """Return the pulse of this moment, its beat as it will be `look_ahead_s` from now: hits cannot be known beforehand."""
         pulse = self._meter.newest()
         captured_s = self._hearing.newest_captured_s
         waited_s = 0.0 if captured_s is None else max(0.0, now_s - captured_s)
-        return ahead(pulse, min(waited_s, WAIT_S) + look_ahead_s)
+        now = ahead(pulse, min(waited_s, WAIT_S))
+        return replace(now, beats=ahead(now, look_ahead_s).beats)
 
     def take_resample_s(self) -> float:
         """Take the time spent hearing since the last call, as far as the caller had to wait for it."""

@@ -106,8 +106,8 @@ def test_a_fresh_process_plays_ten_frames_without_torch(probe_file: Path) -> Non
         "import sys, threading; from engine.backends.ladder import open_backend; from engine.clock import WallClock;"
         "from engine.loop import play; from engine.session import Session; from engine.stats import Stats;"
         "from engine.sources.registry import open_source; stats = Stats();"
-        "box = type('Box', (), {'snapshot': lambda self: {}})();"
-        f"play(open_source('demo', live=False), Session(open_backend({str(probe_file)!r})), [], controls_box=box,"
+        "from engine.control_box import ControlBox; from engine.parameter_table import TABLE;"
+        f"play(open_source('demo', live=False), Session(open_backend({str(probe_file)!r})), [], controls_box=ControlBox(TABLE),"
         "clock=WallClock(), stats=stats, stop=threading.Event(), seconds=0.5);"
         "assert stats.steps == 10, stats.steps; assert 'torch' not in sys.modules; print('clean')"
     )
