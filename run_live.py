@@ -19,6 +19,7 @@ from engine.errors import ConfigError, SourceError, run_main
 from engine.sinks.registry import WINDOW
 
 if TYPE_CHECKING:
+    from engine.remotes.midi import MidiRemote
     from engine.remotes.osc import OscServer
     from engine.service.vitals import Vitals
     from engine.show.assembly import Assembly
@@ -151,6 +152,8 @@ def perform(
     if osc:
         releasing.callback(osc.close)
         osc.start()
+    if config.midi and not order.render:
+        releasing.callback(open_midi(config, box, tell).close)
     for line in opening(backend, climbed, source, config.out, f"{osc.host} port {osc.port}" if osc else "off"):
         tell(line)
     play(
@@ -340,6 +343,16 @@ def open_osc(config: LiveConfig, box: ControlBox, stats: Stats) -> OscServer | N
         say(f"{error} The show goes on without OSC.")
         return None
     return server
+
+
+def open_midi(config: LiveConfig, box: ControlBox, notify: Callable[[str], None]) -> MidiRemote:
+    """Listen to the MIDI port that was asked for."""
+    from engine.remotes.midi import MidiRemote
+
+    midi = MidiRemote(box, config.midi or "", config.midi_knobs, notify)
+    midi.start()
+    notify(f"midi     {midi.name}")
+    return midi
 
 
 def duration_s(sound: str, limit_s: float | None) -> float | None:

@@ -19,7 +19,7 @@ from engine.parameters import Parameter, Value
 
 DEFAULT_MODEL = str(Path(__file__).parent / "models" / "water.onnx")
 DEFAULT_OSC_PORT = 9000
-CONTROLS, MAPPINGS = "controls", "mappings"
+CONTROLS, MAPPINGS, KNOBS = "controls", "mappings", "midi_knobs"
 Origin = Literal["default", "file", "flag"]
 
 
@@ -52,6 +52,9 @@ class LiveConfig:
     osc_port: int | None = setting(
         None, f"UDP port to listen on (default: {DEFAULT_OSC_PORT} if it is free)", "PORT", low=0, high=65535
     )
+    midi: str | None = setting(
+        None, "listen to this MIDI port, by a part of its name; virtual makes one of our own", "PORT"
+    )
     title: str = setting("Fluid", "the window's title", "TEXT")
     fullscreen: bool = setting(False, "begin with the window filling the screen")
     window: str = setting("auto", "what draws the window: gl, opencv, or auto for the better that works here", "KIND")
@@ -82,10 +85,12 @@ class LiveConfig:
     """Start values of parameters, by name."""
     mappings: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """Expressions that drive parameters, by name; see docs/mapping.md."""
+    midi_knobs: Mapping[int, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    """Parameters that MIDI controllers move, by the controller's number."""
 
 
 SETTINGS: Mapping[str, dataclasses.Field[Any]] = MappingProxyType(
-    {field.name: field for field in dataclasses.fields(LiveConfig) if field.name not in (CONTROLS, MAPPINGS)}
+    {field.name: field for field in dataclasses.fields(LiveConfig) if field.name not in (CONTROLS, MAPPINGS, KNOBS)}
 )
 _HINTS = typing.get_type_hints(LiveConfig)
 
@@ -133,7 +138,7 @@ def read_config_file(path: Path | str) -> dict[str, Any]:
         raise ConfigError(
             f"{path} holds {values!r}; a mapping of settings was expected, as in configs/live/default.yaml."
         )
-    known = (*SETTINGS, CONTROLS, MAPPINGS)
+    known = (*SETTINGS, CONTROLS, MAPPINGS, KNOBS)
     for key in cast(dict[Any, Any], values):
         if key not in known:
             raise ConfigError(f"{path} has an unknown key '{key}'.{nearest_name(str(key), known)}")
@@ -169,10 +174,12 @@ def resolve(
         **_section(file_values, MAPPINGS, "expressions by parameter were expected, e.g. glow: 0.6 * hit"),
         **flag_mappings,
     }
+    knobs: Any = _section(file_values, KNOBS, "parameters by controller number were expected, e.g. 7: brightness")
     config = LiveConfig(
         **settings,
         controls=MappingProxyType(controls),
         mappings=MappingProxyType({name: str(text) for name, text in mappings.items()}),
+        midi_knobs=MappingProxyType(knobs),
     )
     return Resolved(config=config, origins=origins)
 
@@ -247,6 +254,8 @@ def describe(resolved: Resolved, parameters: Iterable[Parameter]) -> list[str]:
         lines.append(_line("  " + parameter.name, value, origin, value != parameter.default))
     if resolved.config.mappings:
         lines += [f"  {MAPPINGS}:", *(f"*   {name}: {text}" for name, text in resolved.config.mappings.items())]
+    if resolved.config.midi_knobs:
+        lines += [f"  {KNOBS}:", *(f"*   {number}: {name}" for number, name in resolved.config.midi_knobs.items())]
     return lines
 
 

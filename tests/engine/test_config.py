@@ -45,7 +45,7 @@ def test_the_model_may_come_from_the_file(probe_file, tmp_path):
 
 def test_the_default_file_says_what_the_defaults_are():
     resolved = resolve(read_config_file(LIVE / "default.yaml"), {}, {}, PARAMETERS)
-    assert set(read_config_file(LIVE / "default.yaml")) == {*SETTINGS, "controls", "mappings"}
+    assert set(read_config_file(LIVE / "default.yaml")) == {*SETTINGS, "controls", "mappings", "midi_knobs"}
     assert replace(resolved.config, controls={}) == replace(LiveConfig(), controls={})
     defaults = {p.name: p.default for p in PARAMETERS}
     assert set(resolved.config.controls) == {p.name for p in TABLE if not p.happens}
