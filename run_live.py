@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,17 +12,15 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from engine.command_line import Order, parse_order
-from engine.config import DEFAULT_OSC_PORT, LiveConfig, describe
+from engine.config import LiveConfig, describe
 from engine.control_box import ControlBox
 from engine.errors import ConfigError, SourceError, run_main
+from engine.parts import look_after, open_midi, open_model, open_osc, open_presenter, recorder, source_state
 from engine.sinks.registry import WINDOW
 
 if TYPE_CHECKING:
-    from engine.remotes.midi import MidiRemote
-    from engine.remotes.osc import OscServer
     from engine.service.vitals import Vitals
-    from engine.show.assembly import Assembly
-    from engine.sinks.sink import Presenter, Sink
+    from engine.sinks.sink import Sink
     from engine.sources.source import Source
     from engine.stats import Stats
 
@@ -131,7 +128,6 @@ def perform(
 ) -> None:
     """Put the parts together, announce them and play."""
     from engine.announcement import opening
-    from engine.backends.ladder import open_enduring
     from engine.clock import WallClock
     from engine.loop import play
     from engine.show.assembly import assemble_show
@@ -139,16 +135,16 @@ def perform(
 
     clock, box = WallClock(), ControlBox(order.parameters, config.controls)
     sinks = open_sinks(config.out)
-    tell = open_service(config, source, stats, releasing)
+    tell = look_after(config, source, stats, say, releasing) if source.live else say
     # "auto" says where it stopped and why.
     climbed: list[str] = []
-    backend = open_enduring(config.model, config.backend, config.threads, climbed.append, tell)
-    stats.describe_source, stats.describe_backend = (lambda: source.name), (lambda: backend.description)
+    backend = open_model(config, source.live, climbed.append, tell)
+    stats.describe_source, stats.describe_backend = (lambda: source_state(source)), (lambda: backend.description)
     show = assemble_show(config, backend, source, box, clock, tell, releasing)
     presenter = open_presenter(config, box, stats, show, tell) if WINDOW in config.out else None
     stats.has_presenter = presenter is not None
     sinks.append(recorder(config, tell) if source.live else progress(order, config))
-    osc = None if order.render else open_osc(config, box, stats)
+    osc = None if order.render else open_osc(config, box, stats, say)
     if osc:
         releasing.callback(osc.close)
         osc.start()
@@ -169,24 +165,6 @@ def perform(
         notify=tell,
         direction=show.direction,
     )
-
-
-def open_service(config: LiveConfig, source: Source, stats: Vitals, releasing: ExitStack) -> Callable[[str], None]:
-    """Begin to look after the show, and return what says its lines."""
-    from engine.clock import WallClock
-    from engine.service.opening import open_service
-
-    service = open_service(
-        stats,
-        WallClock(),
-        say=say,
-        log=config.log,
-        health_host=config.health_host,
-        health_port=config.health_port,
-        facts={"model": config.model, "source": source.name, "outputs": list(config.out)},
-        releasing=releasing,
-    )
-    return service.tell
 
 
 def replay_take(order: Order, replay: tuple[str, str], stats: Vitals, stop: threading.Event) -> None:
@@ -226,50 +204,11 @@ def replay_take(order: Order, replay: tuple[str, str], stats: Vitals, stop: thre
     )
 
 
-def open_presenter(
-    config: LiveConfig,
-    box: ControlBox,
-    stats: Vitals | None = None,
-    show: Assembly | None = None,
-    notify: Callable[[str], None] = print,
-) -> Presenter:
-    """Choose the window, with an overlay about `show`."""
-    from engine.clock import WallClock
-    from engine.overlay_lines import overlay_lines
-    from engine.sinks.window_choice import open_window
-
-    clock = WallClock()
-
-    def lines() -> Sequence[str]:
-        return overlay_lines(stats, clock.now_s(), show.desk.number, show.deck.card.fps) if stats and show else ()
-
-    return open_window(
-        config.window,
-        box,
-        config.title,
-        config.fullscreen,
-        config.monitor,
-        config.upscale,
-        lines,
-        next_scene=show.desk.following if show else None,
-        notify=notify,
-    )
-
-
 def progress(order: Order, config: LiveConfig) -> Sink:
     """Return what tells how far a rendering has come."""
     from engine.sinks.progress import ProgressBar
 
     return ProgressBar(duration_s(order.render[0], config.seconds) if order.render else None)
-
-
-def recorder(config: LiveConfig, notify: Callable[[str], None]) -> Sink:
-    """Return what records while the knob `record` is on."""
-    from engine.sinks.segments import SegmentedRecorder
-
-    return SegmentedRecorder(
-        config.recordings, segment_minutes=config.segment_minutes, keep_hours=config.keep_hours, notify=notify
-    )
 
 
 def stop_on_signals() -> threading.Event:
@@ -322,37 +261,6 @@ def microphone_or_demo() -> Source:
     except SourceError as error:
         say(f"{error} Playing 'demo'; choose with --source.")
         return open_source("demo", live=True)
-
-
-def open_osc(config: LiveConfig, box: ControlBox, stats: Stats) -> OscServer | None:
-    """Begin to listen; a port that nobody asked for and that is taken costs a line, not the show."""
-    if not config.osc:
-        return None
-    from engine.announcement import remote_figures
-    from engine.remotes.osc import OscServer
-
-    def figures() -> dict[str, float]:
-        return remote_figures(stats, server.refused)
-
-    port = DEFAULT_OSC_PORT if config.osc_port is None else config.osc_port
-    try:
-        server = OscServer(box, config.osc_host, port, figures)
-    except ConfigError as error:
-        if config.osc_port is not None:
-            raise
-        say(f"{error} The show goes on without OSC.")
-        return None
-    return server
-
-
-def open_midi(config: LiveConfig, box: ControlBox, notify: Callable[[str], None]) -> MidiRemote:
-    """Listen to the MIDI port that was asked for."""
-    from engine.remotes.midi import MidiRemote
-
-    midi = MidiRemote(box, config.midi or "", config.midi_knobs, notify)
-    midi.start()
-    notify(f"midi     {midi.name}")
-    return midi
 
 
 def duration_s(sound: str, limit_s: float | None) -> float | None:

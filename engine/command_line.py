@@ -24,12 +24,10 @@ from engine.errors import ConfigError, ModelFileError, nearest_name
 from engine.model_card import ModelCard
 from engine.parameter_table import TABLE, parameters_for
 from engine.parameters import Parameter
+from engine.sinks.keys import HELP
 
 DESCRIPTION = "Let sound move a picture. Without flags: listens to the microphone and opens a window."
-EPILOG = (
-    "In the window: q or Esc quits, f fills the screen, space freezes, r resets, o resets on the bar, m mirrors, b blacks out, "
-    "l shows the overlay, c records, t taps the beat, 1 to 9 recall a scene (with Shift they save one), n goes to the next."
-)
+EPILOG = f"In the window: {HELP}"
 _CONTROL = "control:"
 Inquiry = Literal["devices", "backends"]
 

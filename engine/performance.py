@@ -61,6 +61,10 @@ class Witness(Protocol):
     ) -> None: ...
 
 
+def go_on(spare_s: float) -> None:
+    """Nothing waits for spare time."""
+
+
 class Repeated(Protocol):
     """A take that is played again; see engine/show/replay.py."""
 
@@ -83,6 +87,8 @@ class Direction:
     witness: Witness | None = None
     replay: Repeated | None = None
     """The take that is played again, if it is one."""
+    rest: Callable[[float], None] = go_on
+    """Called after each hop with the seconds that are left until the next."""
 
 
 @dataclass(slots=True)
@@ -123,8 +129,11 @@ class Performance:
                     break
                 self.ears.wait(heard_samples)
                 continue
+            self.stats.heard_samples = heard_samples
             frame = self._step(pick, free_since_s)
             self._hand_on(frame, present, poll is None)
+            busy_s = self.clock.now_s() - free_since_s - frame.stage_s["wait"]
+            self.direction.rest(card.hop_s - busy_s)
             last_index, free_since_s = pick.index, self.clock.now_s()
             if poll and not poll():
                 break

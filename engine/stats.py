@@ -58,6 +58,8 @@ class Stats:
     def __init__(self) -> None:
         self.hops = 0
         """Hops of sound that have gone by, stepped or skipped."""
+        self.heard_samples = 0
+        """Samples heard at the model's rate when the newest hop was picked."""
         self.steps = 0
         self.skipped_hops = 0
         self.failed_steps = 0
@@ -100,6 +102,7 @@ class Stats:
         """Return every figure, ready for JSON."""
         return {
             "hops": self.hops,
+            "heard_samples": self.heard_samples,
             "steps": self.steps,
             "skipped_hops": self.skipped_hops,
             "failed_steps": self.failed_steps,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.conftest import require
 
@@ -42,6 +46,130 @@ def pixel(x: int, y: int) -> tuple[int, int, int]:
         timeout=WITHIN_S,
     ).stdout
     return raw[0], raw[1], raw[2]
+
+
+def screen_HWC(display: str | None = None) -> NDArray[np.uint8]:
+    """Return the whole screen as RGB, of the display named or of DISPLAY's."""
+    shown = {**os.environ, "DISPLAY": display} if display else None
+    picture = subprocess.run(
+        ["import", "-window", "root", "-depth", "8", "ppm:-"],
+        capture_output=True,
+        check=True,
+        timeout=WITHIN_S,
+        env=shown,
+    ).stdout
+    kind, size, _, pixels = picture.split(b"\n", 3)
+    assert kind == b"P6"
+    width, height = map(int, size.split())
+    return np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
+
+
+class Screen:
+    """An X server of its own, to be killed and started again."""
+
+    def __init__(self, *options: str) -> None:
+        require(shutil.which("Xvfb"), "Xvfb (apt install xvfb)")
+        self.name = ""
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, at the name it had before if there was one, and return once it answers."""
+        read_end, write_end = os.pipe()
+        command = ["Xvfb", *([self.name] if self.name else []), "-displayfd", str(write_end), "-screen", "0"]
+        # Else it begins anew, and refuses others meanwhile, whenever a program that looks at the screen was its last client.
+        command += [f"{SIZE}x24", "-nolisten", "tcp", "-noreset", *self._options]
+        self._process = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)
+        os.close(write_end)
+        with os.fdopen(read_end) as told:
+            self.name = f":{told.readline().strip()}"
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        if self._process:
+            self._process.kill()
+            self._process.wait(WITHIN_S)
+            self._process = None
+
+    def stop(self) -> None:
+        """End it in order, so that its number is free for others."""
+        if self._process:
+            self._process.terminate()
+            self._process.wait(WITHIN_S)
+            self._process = None
+
+
+@pytest.fixture
+def own_screen() -> Iterator[Callable[..., Screen]]:
+    """Starts X servers that are the test's alone; options are Xvfb's."""
+    with contextlib.ExitStack() as ending:
+
+        def start(*options: str) -> Screen:
+            screen = Screen(*options)
+            ending.callback(screen.stop)
+            screen.start()
+            return screen
+
+        yield start
+
+
+_TWO_MONITORS = """
+Section "Device"
+  Identifier "card"
+  Driver "dummy"
+  VideoRam 64000
+EndSection
+Section "Monitor"
+  Identifier "monitor"
+  HorizSync 5-1000
+  VertRefresh 5-200
+EndSection
+Section "Screen"
+  Identifier "screen"
+  Device "card"
+  Monitor "monitor"
+  DefaultDepth 24
+  SubSection "Display"
+    Depth 24
+    Modes "640x480"
+    Virtual 1600 600
+  EndSubSection
+EndSection
+Section "ServerFlags"
+  Option "AutoAddDevices" "false"
+EndSection
+"""
+
+
+@pytest.fixture
+def two_monitors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A screen with DUMMY0 of 640x480 and, to its right, DUMMY1 of 800x600; `xrandr` plugs and unplugs."""
+    driver = Path("/usr/lib/xorg/modules/drivers/dummy_drv.so")
+    require(shutil.which("Xorg") and driver.exists(), "Xorg's dummy driver (apt install xserver-xorg-video-dummy)")
+    require(shutil.which("xrandr"), "xrandr (apt install x11-xserver-utils)")
+    configuration = tmp_path / "xorg.conf"
+    configuration.write_text(_TWO_MONITORS)
+    read_end, write_end = os.pipe()
+    command = ["Xorg", "-config", str(configuration), "-logfile", str(tmp_path / "xorg.log"), "-noreset"]
+    command += ["-novtswitch", "-sharevts", "-nolisten", "tcp", "-displayfd", str(write_end)]
+    server = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    os.close(write_end)
+    try:
+        with os.fdopen(read_end) as told:
+            name = f":{told.readline().strip()}"
+        monkeypatch.setenv("DISPLAY", name)
+
+        def plugged_in() -> bool:
+            # The first questions are answered before the server has found its modes.
+            user("xrandr", "--addmode", "DUMMY1", "800x600")
+            user("xrandr", "--output", "DUMMY1", "--mode", "800x600", "--right-of", "DUMMY0")
+            return "DUMMY1 connected 800x600+640+0" in user("xrandr")
+
+        wait_until(plugged_in, "the second monitor's plugging in")
+        yield name
+    finally:
+        server.terminate()
+        server.wait(WITHIN_S)
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from engine import model_file
 from engine.backends import plan_file, torch_program
 from engine.backends.backend import Backend
-from engine.errors import BackendError, nearest_name
+from engine.backends.fallback import FallbackBackend
+from engine.errors import BackendError, ModelFileError, nearest_name
 from engine.model_card import ModelCard
 
 AUTO = "auto"
@@ -72,7 +73,7 @@ def open_backend(
     """
     file = Path(path)
     if name == AUTO:
-        return _climb(file, threads, notify)
+        return next(_climb(file, threads, notify))
     if name not in MODULES:
         raise BackendError(
             f"There is no backend '{name}'.{nearest_name(name, backend_names())} Choose one of: {', '.join(backend_names())}."
@@ -96,9 +97,24 @@ def rungs(card: ModelCard) -> tuple[str, ...]:
     return tuple(others)
 
 
-def _climb(file: Path, threads: int | None, notify: Callable[[str], None]) -> Backend:
+def open_enduring(
+    path: Path | str, name: str, threads: int | None, notify: Callable[[str], None], tell: Callable[[str], None]
+) -> Backend:
+    """Open a model file for a live show: like `open_backend`, but "auto" goes on climbing when a backend is lost on the way.
+
+    `notify` is told of the choice, `tell` of a change during the show. Raises as `open_backend` does.
+    """
+    if name != AUTO:
+        return open_backend(path, name, threads, notify)
+    climb = _climb(Path(path), threads, notify)
+    return FallbackBackend(next(climb), climb, tell)
+
+
+def _climb(file: Path, threads: int | None, notify: Callable[[str], None]) -> Iterator[Backend]:
+    """Open one backend after the other, each when it is asked for. Raises as `open_backend` does when there is not even one."""
     missing: list[str] = []
     refusals: list[str] = []
+    opened = False
     for rung in rungs(read_card(file)):
         module = _module(rung)
         if _kind(file) not in suffixes(rung):
@@ -108,12 +124,19 @@ def _climb(file: Path, threads: int | None, notify: Callable[[str], None]) -> Ba
             continue
         try:
             backend = module.open_model(file, threads)
-        except BackendError as error:
+        except (BackendError, ModelFileError) as error:
+            # A file that has played is not at fault.
+            if isinstance(error, ModelFileError) and not opened:
+                raise
             refusals.append(str(error).rstrip("."))
             continue
-        notify("; ".join([f"backend: {backend.description}", *_why(missing, refusals)]))
-        return backend
-    raise BackendError(f"No backend plays {file} here: {'; '.join(_why(missing, refusals))}.")
+        if not opened:
+            notify("; ".join([f"backend: {backend.description}", *_why(missing, refusals)]))
+        opened = True
+        yield backend
+        del backend
+    if not opened:
+        raise BackendError(f"No backend plays {file} here: {'; '.join(_why(missing, refusals))}.")
 
 
 def _why(missing: list[str], refusals: list[str]) -> list[str]:

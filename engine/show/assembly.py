@@ -13,7 +13,8 @@ from engine.config import SETTINGS, LiveConfig
 from engine.control_box import ControlBox, ControlsBox
 from engine.hearing import window_samples
 from engine.parameters import Parameter
-from engine.performance import Direction
+from engine.performance import Direction, go_on
+from engine.service.garbage import Garbage
 from engine.show.deck import Deck
 from engine.show.modulator import Modulator
 from engine.show.replay import ReplayBox, SameFaults, Take
@@ -85,8 +86,19 @@ def assemble_show(
         take.open()
         releasing.callback(take.close)
         source = Overheard(source, take)
-    direction = Direction(modulator=modulators.step, display_modulator=modulators.display, desk=desk, witness=take)
+    rest = _collect_between_hops(clock, releasing) if source.live else go_on
+    direction = Direction(
+        modulator=modulators.step, display_modulator=modulators.display, desk=desk, witness=take, rest=rest
+    )
     return Assembly(source=source, deck=deck, desk=desk, direction=direction)
+
+
+def _collect_between_hops(clock: Clock, releasing: ExitStack) -> Callable[[float], None]:
+    """Take the collection of garbage into the show's own hands; all that is loaded by now stays out of it."""
+    garbage = Garbage(clock)
+    releasing.callback(garbage.end)
+    garbage.begin()
+    return garbage.rest
 
 
 def assemble_replay(

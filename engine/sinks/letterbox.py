@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Placement(NamedTuple):
     """Where the picture lies in the window, in pixels."""
@@ -28,3 +31,12 @@ def initial_size(width: int, height: int, longest: int) -> tuple[int, int]:
     """Return width and height of a window in the picture's shape whose longer side is `longest`, or the picture's own if larger."""
     scale = max(1.0, longest / max(width, height))
     return round(width * scale), round(height * scale)
+
+
+def stretch(image_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Return the picture at another size, made by OpenCV on the processor: cubic, or the mean of what a new pixel covers."""
+    import cv2
+
+    enlarges = width >= image_HWC.shape[1] and height >= image_HWC.shape[0]
+    way = cv2.INTER_CUBIC if enlarges else cv2.INTER_AREA
+    return np.asarray(cv2.resize(image_HWC, (width, height), interpolation=way), np.uint8)

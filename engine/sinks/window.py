@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.clock import Clock, WallClock
 from engine.control_box import ControlBox
 from engine.errors import SinkError
 from engine.frame import Frame, ShowFormat
-from engine.sinks.letterbox import initial_size, place
-from engine.sinks.screen import has_screen
+from engine.sinks.keys import ESCAPE, SPACE, Keys
+from engine.sinks.letterbox import initial_size, place, stretch
+from engine.sinks.overlay import Overlay, lay_over
+from engine.sinks.screen import NO_SCREEN, has_screen
 
 # H W C picture rows, columns, channels
 
 INITIAL_LONGEST_SIDE = 768
 NO_KEY = -1
-_ESCAPE = 27
+_SPECIAL = {27: ESCAPE, ord(" "): SPACE}
+_SHIFTED_DIGITS = "!@#$%^&*("
+"""What Shift and 1 to 9 give on the keyboard layout of the United States; OpenCV tells characters, not keys."""
 
 
 class Window:
@@ -32,26 +37,29 @@ class Window:
     name = "window"
     lost_frames = 0
 
-    def __init__(self, controls_box: ControlBox, title: str = "Fluid", fullscreen: bool = False) -> None:
-        self._box = controls_box
+    def __init__(
+        self,
+        controls_box: ControlBox,
+        title: str = "Fluid",
+        fullscreen: bool = False,
+        overlay_lines: Callable[[], Sequence[str]] = tuple,
+        *,
+        next_scene: Callable[[], int] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._title = title
         self._fullscreen = fullscreen
+        self._overlay = Overlay(controls_box, overlay_lines)
+        self._clock = clock or WallClock()
         self._cv2: Any = None
         self._quit = False
         self._size = (0, 0)
-        self._keys: dict[int, Callable[[], None]] = {
-            ord("q"): self._ask_to_quit,
-            _ESCAPE: self._ask_to_quit,
-            ord("f"): self._toggle_fullscreen,
-            ord(" "): lambda: self._toggle("freeze"),
-            ord("r"): lambda: self._set("reset", True),
-            ord("m"): lambda: self._toggle("mirror"),
-        }
+        self._keys = Keys(controls_box, self._ask_to_quit, self._toggle_fullscreen, next_scene)
 
     def open(self, show: ShowFormat) -> None:
         """Open the window, its longer side at least INITIAL_LONGEST_SIDE. Raises SinkError without a screen."""
         if not has_screen():
-            raise SinkError("No window can be opened: no screen answers (DISPLAY). Write a file with --out show.mp4.")
+            raise SinkError(NO_SCREEN)
         cv2 = _load_cv2()
         try:
             # The picture is fitted here, so Qt must not keep its shape a second time.
@@ -72,14 +80,20 @@ class Window:
         """Draw the picture as large as the window lets it be."""
         # Drawing would open the window again that the user has just closed.
         if self.poll():
-            self.show_image(frame.image_HWC)
+            self.show_image(frame.image_HWC, frame)
 
-    def show_image(self, image_HWC: NDArray[np.uint8]) -> None:
-        """Draw one RGB picture."""
+    def show_image(self, image_HWC: NDArray[np.uint8], frame: Frame | None = None) -> None:
+        """Draw one RGB picture; what the overlay says of `frame` comes over it."""
         _, _, width, height = self._cv2.getWindowImageRect(self._title)
         if width > 0 and height > 0:
             self._size = (width, height)
-        self._cv2.imshow(self._title, self._fit(image_HWC, *self._size))
+        window_HWC = self._fit(image_HWC, *self._size)
+        panel = self._overlay.panel(frame, self._size[1], self._clock.now_s()) if frame else None
+        if panel:
+            # What is shown without change belongs to others.
+            window_HWC = window_HWC.copy() if window_HWC is image_HWC else window_HWC
+            lay_over(window_HWC, panel)
+        self._cv2.imshow(self._title, self._cv2.cvtColor(window_HWC, self._cv2.COLOR_RGB2BGR))
 
     def poll(self) -> bool:
         if self._cv2 is None or self._quit:
@@ -87,7 +101,7 @@ class Window:
         # pollKey gives -1 for no key, which must not be taken for a character.
         key = self._cv2.pollKey()
         if key != NO_KEY:
-            self._keys.get(key & 0xFF, lambda: None)()
+            self._press(key & 0xFF)
         return not self._quit and self._is_open()
 
     def close(self) -> None:
@@ -101,16 +115,14 @@ class Window:
             return
         cv2.pollKey()
 
+    def _press(self, code: int) -> None:
+        digit = _SHIFTED_DIGITS.find(chr(code)) + 1
+        self._keys.press(str(digit) if digit else _SPECIAL.get(code, chr(code)), shift=bool(digit))
+
     def _fit(self, image_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-        """Return the picture as BGR in a black field of the window's size; Qt would scale it roughly and pad it white."""
-        cv2 = self._cv2
+        """Return the picture in a black field of the window's size; Qt would scale it roughly and pad it white."""
         place_in = place(image_HWC.shape[1], image_HWC.shape[0], width, height)
-        enlarges = place_in.width >= image_HWC.shape[1]
-        scaled_HWC = cv2.resize(
-            cv2.cvtColor(image_HWC, cv2.COLOR_RGB2BGR),
-            (place_in.width, place_in.height),
-            interpolation=cv2.INTER_CUBIC if enlarges else cv2.INTER_AREA,
-        )
+        scaled_HWC = stretch(image_HWC, place_in.width, place_in.height)
         if (place_in.width, place_in.height) == (width, height):
             return scaled_HWC
         field_HWC = np.zeros((height, width, 3), np.uint8)
@@ -136,12 +148,6 @@ class Window:
     def _apply_fullscreen(self) -> None:
         mode = self._cv2.WINDOW_FULLSCREEN if self._fullscreen else self._cv2.WINDOW_NORMAL
         self._cv2.setWindowProperty(self._title, self._cv2.WND_PROP_FULLSCREEN, mode)
-
-    def _toggle(self, name: str) -> None:
-        self._set(name, not self._box.snapshot()[name])
-
-    def _set(self, name: str, value: bool) -> None:
-        self._box.set(name, value)
 
 
 def _load_cv2() -> Any:

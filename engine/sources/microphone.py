@@ -76,6 +76,11 @@ class Microphone:
         return self._dropped_before + self._intake.ring.dropped_samples
 
     @property
+    def stalled(self) -> bool:
+        """Whether silence stands in for sound that stays away."""
+        return self._watchdog.stalled
+
+    @property
     def block_s(self) -> float:
         """How much sound the driver hands over at a time."""
         return self._blocks.samples / self.rate_hz
@@ -170,7 +175,8 @@ class Microphone:
             self._overflows += 1
         # PortAudio stamps the first sample, on a clock of its own.
         age_s = times.currentTime - times.inputBufferAdcTime - samples / self.rate_hz
-        sensible = 0.0 < age_s < _OLDEST_BLOCK_S and now_s - intake.began_s > _TIMES_UNSURE_S
+        sure_since_s = max(intake.began_s, self._watchdog.flowing_since_s) + _TIMES_UNSURE_S
+        sensible = 0.0 < age_s < _OLDEST_BLOCK_S and now_s > sure_since_s
         intake.ring.write(sound_TC, now_s, now_s - age_s if sensible else now_s)
 
     def _look_after(self, now_s: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.control_box import ControlBox
+from engine.control_box import ControlBox, Event
 from engine.errors import SinkError
 from engine.frame import Frame
 from engine.parameter_table import TABLE
@@ -60,6 +60,15 @@ def test_the_window(capfd):
         for key, name, value in (("space", "freeze", True), ("m", "mirror", True), ("r", "reset", 1)):
             press(key)
             wait_until(lambda n=name, v=value: draws_until(lambda: box.snapshot()[n] == v), f"key {key}")
+        box.turn(0)
+        for key, event in (("3", Event("scene", 3)), ("shift+2", Event("save_scene", 2)), ("n", Event("scene", 4))):
+            press(key)
+            events: list[Event] = []
+            wait_until(lambda e=events: draws_until(lambda: e.extend(box.turn(0).events) or e), f"key {key}")
+            assert events == [event]
+        # The picture ends at 240 columns: the panel lies on the black beside it.
+        press("l")
+        wait_until(lambda: draws_until(lambda: 0 < sum(pixel(25, 60)) < 90), "the overlay's appearing")
         user("wmctrl", "-c", TITLE)
         wait_until(lambda: not window.poll(), "the closing")
         window.show(picture())

@@ -1,0 +1,128 @@
+"""What strangers send to a show all night: values in range and out of it, wrong kinds, unknown addresses, and no OSC at all."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+from collections.abc import Sequence
+
+from pythonosc.osc_message_builder import OscMessageBuilder
+
+from engine.clock import WallClock
+from engine.parameters import Parameter
+from engine.remotes.osc import address
+
+MESSAGES_A_SECOND = 50
+EVENTS_KEPT = 0.05
+"""Another scene is recalled or saved every half minute; each may open a model."""
+LEFT_ALONE = frozenset({"freeze", "blackout", "overlay", "flash_guard", "record"})
+"""A picture that was asked to be still or black is no fault, and an overlay would hide one. Recording is up to the full disk."""
+LIMITS: dict[str, tuple[float, float]] = {
+    "brightness": (0.7, 1.6),
+    "gain_db": (-12.0, 20.0),
+    "gate_db": (-90.0, -50.0),
+    "trail": (0.0, 0.7),
+    "crossfade_s": (0.0, 2.0),
+    "smoothing_ms": (0.0, 500.0),
+    "motion": (0.4, 1e9),
+    "scene": (1, 8),
+    "save_scene": (1, 8),
+}
+"""Where a knob may be without making the picture black or still."""
+
+
+class Traffic:
+    """Sends from a thread of its own until it is closed."""
+
+    def __init__(self, port: int, parameters: Sequence[Parameter], seed: int = 0) -> None:
+        self._to = ("127.0.0.1", port)
+        self._parameters = [p for p in parameters if p.name not in LEFT_ALONE]
+        self._random = random.Random(seed)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._ended = threading.Event()
+        self.sent = 0
+        self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def close(self) -> None:
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._socket.close()
+
+    def send(self, to: str, *values: object) -> None:
+        """Send one message on purpose."""
+        self._socket.sendto(message(to, *values), self._to)
+
+    def flood(self, messages: int) -> None:
+        """Send so many at once."""
+        rolled = random.Random(messages)
+        for _ in range(messages):
+            self._socket.sendto(datagram(rolled, self._parameters), self._to)
+            self.sent += 1
+
+    def _run(self) -> None:
+        clock = WallClock()
+        next_s = clock.now_s()
+        while not self._ended.wait(max(0.0, next_s - clock.now_s())):
+            self._socket.sendto(datagram(self._random, self._parameters), self._to)
+            self.sent += 1
+            # After this machine was busy it does not catch up.
+            next_s = max(next_s + 1.0 / MESSAGES_A_SECOND, clock.now_s() - 1.0)
+
+
+def datagram(rolled: random.Random, parameters: Sequence[Parameter]) -> bytes:
+    """Return the next random datagram: six in ten are valid."""
+    kind, parameter = rolled.random(), rolled.choice(list(parameters))
+    if parameter.kind == "event" and rolled.random() > EVENTS_KEPT:
+        return datagram(rolled, parameters)
+    if kind < 0.6:
+        return message(address(parameter.name), *_valid(rolled, parameter))
+    if kind < 0.75:
+        return message(address(parameter.name), *_beyond(rolled, parameter))
+    if kind < 0.85:
+        return message(address(parameter.name), rolled.choice(["loud", "", "nan", b"\x00\x01", [1.0, 2.0]]))
+    if kind < 0.9:
+        return message("/fluid/" + "".join(rolled.choices("abcdefgh/", k=rolled.randrange(1, 40))), 1.0)
+    if kind < 0.95:
+        return rolled.randbytes(rolled.randrange(0, 600))
+    return message(address(parameter.name), 1.0)[: rolled.randrange(1, 12)]
+
+
+def message(to: str, *values: object) -> bytes:
+    """Return one OSC message."""
+    builder = OscMessageBuilder(address=to)
+    for value in values:
+        builder.add_arg(value)  # type: ignore[arg-type]
+    return builder.build().dgram
+
+
+def _valid(rolled: random.Random, parameter: Parameter) -> tuple[object, ...]:
+    if parameter.kind == "trigger":
+        return ()
+    if parameter.kind == "bool":
+        return (rolled.random() < 0.5,)
+    low, high = _limits(parameter)
+    return (rolled.uniform(low, high),) if parameter.kind == "float" else (rolled.randint(int(low), int(high)),)
+
+
+def _beyond(rolled: random.Random, parameter: Parameter) -> tuple[object, ...]:
+    """Return a number out of range that becomes one that the picture survives."""
+    if not parameter.is_number:
+        return (17,)
+    low, high = _limits(parameter)
+    sides = [value for value, safe in ((parameter.low, low), (parameter.high, high)) if value == safe]
+    if not sides:
+        return (float("nan"),)
+    side = rolled.choice(sides)
+    beyond = side + (1.0 if side == high else -1.0) * (1.0 + 10.0 ** rolled.uniform(0, 6))
+    return (beyond,) if parameter.kind == "float" else (max(-(2**31), min(2**31 - 1, int(beyond))),)
+
+
+def _limits(parameter: Parameter) -> tuple[float, float]:
+    low, high = LIMITS.get(parameter.name, (parameter.low, parameter.high))
+    return max(low, parameter.low), min(high, parameter.high)
