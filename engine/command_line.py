@@ -27,7 +27,7 @@ from engine.parameters import Parameter
 from engine.sinks.keys import HELP
 
 DESCRIPTION = "Let sound move a picture. Without flags: listens to the microphone and opens a window."
-EPILOG = f"In the window: {HELP}"
+EPILOG = "In the window: " + "; ".join(f"{keys}: {what}" for keys, what in HELP) + "."
 _CONTROL = "control:"
 Inquiry = Literal["devices", "backends"]
 

@@ -12,11 +12,12 @@ import pytest
 from engine.backends.onnx_cpu import open_model
 from engine.clock import WallClock
 from engine.control_box import ControlBox
-from engine.errors import BackendError
 from engine.frame import Frame
 from engine.loop import play
 from engine.parameter_table import parameters_for
+from engine.performance import Direction
 from engine.session import Session
+from engine.show.modulator import Modulator
 from engine.show.replay import ReplayBox, SameFaults, TakeSource, read_take
 from engine.show.take import Overheard, TakeWriter
 from engine.show.take_log import header_of
@@ -26,34 +27,6 @@ from engine.stats import Stats
 from tests.engine.probe_model import CARD
 from tests.engine.show.test_replay import RATE_HZ, failing_backend
 from tests.engine.shows import CollectingPresenter, CollectingSink, InventedClock, varied_sound
-
-
-class HeldAgain:
-    """A session that holds its picture where the show did."""
-
-    def __init__(self, session: Session, box: ReplayBox) -> None:
-        self._session, self._box, self.card = session, box, session.card
-
-    def step(self, window_T, controls, index):
-        try:
-            return self._session.step(window_T, controls, index)
-        except BackendError:
-            assert self._box.fails_now
-            return self._session.held(controls)
-
-    def held(self, controls):
-        return self._session.held(controls)
-
-
-class Tells:
-    """Hands on to a take what the loop tells a witness."""
-
-    def __init__(self, take: TakeWriter) -> None:
-        self._take = take
-
-    def note(self, index, skipped_hops, turn, failed, *_) -> None:
-        self._take.note(index, skipped_hops, turn, failed)
-
 
 KNOBS = (
     "gain",
@@ -69,13 +42,19 @@ KNOBS = (
 )
 
 
-def render(folder: Path, model: Path, mappings: dict[str, str], monkeypatch) -> list[Frame]:
+def directed(parameters, mappings: dict[str, str], **parts) -> Direction:
+    """Direct a show by mappings and what else is given."""
+    return Direction(
+        modulator=Modulator(parameters, mappings), display_modulator=Modulator(parameters, mappings), **parts
+    )
+
+
+def render(folder: Path, model: Path, mappings: dict[str, str]) -> list[Frame]:
     """Replay a take through the real loop."""
     take, sink = read_take(folder), CollectingSink()
     source = TakeSource(take)
     box = ReplayBox(take, source, parameters_for(CARD))
-    monkeypatch.setattr("engine.performance.pick_hop", box.pick)
-    session = HeldAgain(Session(SameFaults(open_model(model, threads=1), box)), box)
+    session = Session(SameFaults(open_model(model, threads=1), box))
     play(
         source,
         session,
@@ -84,8 +63,8 @@ def render(folder: Path, model: Path, mappings: dict[str, str], monkeypatch) -> 
         clock=InventedClock(),
         stats=Stats(),
         stop=threading.Event(),
-        mappings=mappings,
         notify=lambda line: None,
+        direction=directed(parameters_for(CARD), mappings, replay=box),
     )
     return sink.frames
 
@@ -99,7 +78,7 @@ def assert_same(shown: list[Frame], again: list[Frame]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_whole_show_is_replayed_to_the_bit(tmp_path, probe_file, monkeypatch, seed):
+def test_the_whole_show_is_replayed_to_the_bit(tmp_path, probe_file, seed):
     """Effects, hits, taps, smoothing and mappings too: what was written to files comes again."""
     chance, clock = random.Random(seed), InventedClock()
     mappings = {"zoom": "1 + 0.3 * hit", "gain": "0.5 + beat"} if seed else {}
@@ -126,18 +105,18 @@ def test_the_whole_show_is_replayed_to_the_bit(tmp_path, probe_file, monkeypatch
         "clock": clock,
         "stats": Stats(),
         "stop": threading.Event(),
-        "mappings": mappings,
         "notify": lambda line: None,
+        "direction": directed(parameters_for(CARD), mappings, witness=take),
     }
-    play(Overheard(source, take), Session(backend), [shown], controls_box=box, witness=Tells(take), **settings)
+    play(Overheard(source, take), Session(backend), [shown], controls_box=box, **settings)
     take.close()
-    again = render(tmp_path, probe_file, mappings, monkeypatch)
+    again = render(tmp_path, probe_file, mappings)
     assert_same(shown.frames, again)
     assert sum(frame.skipped_hops for frame in shown.frames) > 10
     assert len({frame.image_HWC.tobytes() for frame in again}) > 60
 
 
-def test_a_show_with_threads_of_its_own_is_replayed_to_the_bit(tmp_path, probe_file, monkeypatch):
+def test_a_show_with_threads_of_its_own_is_replayed_to_the_bit(tmp_path, probe_file):
     """Ears, steps and window each in a thread, at the pace of the wall clock; knobs and taps come from another."""
     box, clock, stop = ControlBox(parameters_for(CARD)), WallClock(), threading.Event()
     chance = random.Random(4)
@@ -166,11 +145,11 @@ def test_a_show_with_threads_of_its_own_is_replayed_to_the_bit(tmp_path, probe_f
         stats=Stats(),
         stop=threading.Event(),
         presenter=CollectingPresenter(until=10**9),
-        witness=Tells(take),
+        direction=directed(parameters_for(CARD), {}, witness=take),
         notify=lambda line: None,
     )
     stop.set()
     hands.join()
     take.close()
-    assert_same(shown.frames, render(tmp_path, probe_file, {}, monkeypatch))
+    assert_same(shown.frames, render(tmp_path, probe_file, {}))
     assert len(shown.frames) > 10
