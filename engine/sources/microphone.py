@@ -26,7 +26,7 @@ BLOCKS_HELD = 2
 """Blocks that the driver holds; it hands one over while it fills the other."""
 POLL_S = 0.001
 SILENT_POLL_S = 0.005
-REOPEN_EVERY_S = 1.0
+REOPEN_EVERY_S = 0.4
 CLOSE_WITHIN_S = 2.0
 # Beyond this the driver's time of capture is nonsense, as JACK's are.
 _OLDEST_BLOCK_S = 0.5
