@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -19,6 +19,7 @@ from engine.parts import look_after, open_midi, open_model, open_osc, open_prese
 from engine.sinks.registry import WINDOW
 
 if TYPE_CHECKING:
+    from engine.model_card import ModelCard
     from engine.service.vitals import Vitals
     from engine.sinks.sink import Sink
     from engine.sources.source import Source
@@ -102,13 +103,14 @@ def play_show(order: Order) -> int:
     config, stats = order.resolved.config, Vitals(WallClock())
     check_stats_file(config)
     with ExitStack() as releasing:
+        card = order.card
         if order.replay:
-            replay_take(order, order.replay, stats, stop)
+            card = replay_take(order, order.replay, stats, stop)
         else:
             config, source = choose_rendering(config, order.render) if order.render else choose_live(config)
             releasing.callback(source.close)
             perform(order, config, source, stats, stop, releasing)
-    say(("stopped: " if stop.is_set() else "played: ") + closing(stats, order.card))
+    say(("stopped: " if stop.is_set() else "played: ") + closing(stats, card))
     write_stats(config, stats)
     return 0
 
@@ -139,8 +141,10 @@ def perform(
     # "auto" says where it stopped and why.
     climbed: list[str] = []
     backend = open_model(config, source.live, climbed.append, tell)
-    stats.describe_source, stats.describe_backend = (lambda: source_state(source)), (lambda: backend.description)
     show = assemble_show(config, backend, source, box, clock, tell, releasing)
+    # The deck's, since another model may come to play.
+    stats.describe_source = lambda: source_state(source)
+    stats.describe_backend = lambda: show.deck.backend.description
     presenter = open_presenter(config, box, stats, show, tell) if WINDOW in config.out else None
     stats.has_presenter = presenter is not None
     sinks.append(recorder(config, tell) if source.live else progress(order, config))
@@ -167,8 +171,8 @@ def perform(
     )
 
 
-def replay_take(order: Order, replay: tuple[str, str], stats: Vitals, stop: threading.Event) -> None:
-    """Render a take once more."""
+def replay_take(order: Order, replay: tuple[str, str], stats: Vitals, stop: threading.Event) -> ModelCard:
+    """Render a take once more, and return the card of the model that it began with."""
     from engine.backends.ladder import open_backend
     from engine.clock import WallClock
     from engine.loop import play
@@ -202,6 +206,7 @@ def replay_take(order: Order, replay: tuple[str, str], stats: Vitals, stop: thre
         notify=say,
         direction=show.direction,
     )
+    return backend.card
 
 
 def progress(order: Order, config: LiveConfig) -> Sink:
@@ -290,7 +295,9 @@ def write_stats(config: LiveConfig, stats: Stats) -> None:
 
 
 def say(line: str) -> None:
-    print(line, flush=True)
+    """Print a line; a terminal that is gone keeps nobody from playing on and from writing the measurements."""
+    with suppress(OSError, ValueError):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

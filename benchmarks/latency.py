@@ -28,7 +28,8 @@ from benchmarks.click_film import Camera
 from benchmarks.click_jack import JackPlayer
 from benchmarks.click_light import Light, Screen
 from benchmarks.click_sound import PulseSound
-from benchmarks.click_stage import MONITOR, PROGRAMS, Stage, end, wait_until
+from benchmarks.click_stage import MONITOR, PROGRAMS, SCREEN, Stage
+from benchmarks.own_stage import end, wait_until
 from benchmarks.record import append_record, print_table
 from engine.calibration.clicks import click_starts
 from engine.calibration.film import offset_of_film
@@ -127,7 +128,7 @@ def measure(model: Path, arguments: argparse.Namespace, stats: Path) -> tuple[li
         window = ["--window", arguments.window] if arguments.window else []
         options = [*window, *PATHS[arguments.path], *arguments.options]
         show, camera = stage.start_show(model, stats, sound.source, options), None
-        middle = stage.screen[0] // 2, stage.screen[1] // 2
+        middle = SCREEN[0] // 2, SCREEN[1] // 2
         light = Light(Screen(stage.display), *middle, BRIGHT[arguments.path])
         try:
             _wait_for_light(stage, sound, light, show)

@@ -22,14 +22,15 @@ from typing import Any
 from benchmarks import night_report
 from benchmarks.night_faults import FAULTS, Fault, Night, write_scenes
 from benchmarks.night_report import Happened
-from benchmarks.night_stage import Stage, flags, free_port, wait_until
+from benchmarks.night_stage import Stage, flags, free_port
 from benchmarks.night_traffic import Traffic
 from benchmarks.night_watch import Sample, Watcher
+from benchmarks.own_stage import wait_until
 from benchmarks.record import append_record, print_table
 from engine.backends.ladder import read_card
 from engine.clock import WallClock
 from engine.config import DEFAULT_MODEL, SETTINGS
-from engine.errors import run_main
+from engine.errors import ConfigError, run_main
 from engine.parameter_table import parameters_for
 
 LOOK_EVERY_S = 0.2
@@ -43,21 +44,22 @@ def main() -> int:
     parser.add_argument(
         "--fault-every", type=float, default=60.0, metavar="S", help="time between two faults (default 60 s)"
     )
-    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--model", type=Path, default=Path(DEFAULT_MODEL))
     parser.add_argument(
         "--json", type=Path, default=Path("night.json"), help="where the figures go; the plot goes beside it"
     )
     parser.add_argument("--no-record", action="store_true", help="only try: keep no record")
     parser.add_argument("flags", nargs="*", help="more flags for the product, after --")
     arguments = parser.parse_args()
-    vigil = Vigil(arguments.model, 60.0 * arguments.minutes, arguments.fault_every, arguments.flags)
+    # The show runs in a folder of its own.
+    vigil = Vigil(str(arguments.model.resolve()), 60.0 * arguments.minutes, arguments.fault_every, arguments.flags)
     figures = vigil.keep()
     report(figures)
     night_report.plot(arguments.json.with_suffix(".png"), vigil.samples, vigil.happened)
     series = [sample.as_dict() for sample in vigil.samples]
     arguments.json.write_text(json.dumps({**figures, "samples": series}, indent=1) + "\n", encoding="utf-8")
     if not arguments.no_record:
-        append_record("night", figures, backend=figures["backend"], model=Path(arguments.model).name)
+        append_record("night", figures, backend=figures["backend"], model=arguments.model.name)
     return 0 if all(reached is not False for reached in figures["reached"].values()) else 1
 
 
@@ -70,7 +72,6 @@ class Vigil:
         self._began_s = 0.0
         self._visible = self._answering = True
         self._over = threading.Event()
-        self._last_words: list[str] = []
         self.samples: list[Sample] = []
         self.happened: list[Happened] = []
         self.left_out: dict[str, str] = {}
@@ -102,7 +103,7 @@ class Vigil:
             faults.join(ENDS_WITHIN_S)
             traffic.close()
             code = _finish(show)
-            said = stage.words()
+            said = stage.said()
             summary = json.loads(stats.read_text(encoding="utf-8")) if stats.exists() else {}
         return self._figures(
             code, said, {"sample_rate_hz": card.sample_rate_hz, **summary}, card.hop_samples, traffic.sent
@@ -122,7 +123,12 @@ class Vigil:
             fault = possible[turn % len(possible)]
             if due_s + fault.hold_s + night_report.AFTER_S > self._seconds:
                 return
-            self._do(fault, night, watcher)
+            try:
+                self._do(fault, night, watcher)
+            except ConfigError as error:
+                # The night goes on, and its figures say what was not done.
+                self.left_out[fault.name] = str(error)
+                self._visible = self._answering = True
             turn, due_s = turn + 1, due_s + self._fault_every_s
 
     def _is_possible(self, fault: Fault, night: Night) -> bool:
@@ -132,7 +138,7 @@ class Vigil:
         return reason is None
 
     def _do(self, fault: Fault, night: Night, watcher: Watcher) -> None:
-        heard = len(night.stage.words())
+        heard = len(night.stage.said())
         self._visible, self._answering = not fault.excuses, not fault.stops_product
         begin_s = self._now_s()
         fault.begin(night)
@@ -142,7 +148,7 @@ class Vigil:
         self._visible = self._answering = True
         watcher.look_anew()
         self._over.wait(min(4.0, self._fault_every_s / 2))
-        said = tuple(night.stage.words()[heard:])
+        said = tuple(night.stage.said()[heard:])
         self.happened.append(Happened(name=fault.name, begin_s=begin_s, end_s=end_s, excuses=fault.excuses, said=said))
 
     def _now_s(self) -> float:

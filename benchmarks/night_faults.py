@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.night_stage import SINK_MODULE, SINK_NAME, TITLE, Stage
+from benchmarks.night_stage import TITLE, Stage
 from benchmarks.night_traffic import Traffic
+from benchmarks.own_stage import SINK_MODULE, SINK_NAME
 from engine.clock import WallClock
 from engine.config import SETTINGS
 from engine.remotes.osc import address

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from multiprocessing import get_context
 import numpy as np
 import psutil
 
+from benchmarks.own_stage import SCREEN_PROGRAMS, OwnStage
 from benchmarks.record import append_record, print_table
 from engine.clock import WallClock
 from engine.control_box import ControlBox
@@ -68,20 +68,11 @@ def ways() -> list[tuple[str, str | None, bool]]:
 @contextmanager
 def virtual_screen(size: str) -> Iterator[int | None]:
     """Run an X server with one monitor of that size, and a window manager."""
-    read_end, write_end = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", f"{size}x24", "-nolisten", "tcp", "-noreset"]
-    server = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)
-    os.close(write_end)
-    with os.fdopen(read_end) as told:
-        os.environ["DISPLAY"] = f":{told.readline().strip()}"
-    manager = subprocess.Popen(["openbox"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+    width, height = map(int, size.split("x"))
+    with OwnStage("present", SCREEN_PROGRAMS, "xvfb openbox") as stage:
+        server = stage.start_screen(width, height)
+        os.environ["DISPLAY"] = stage.display
         yield server.pid
-    finally:
-        manager.terminate()
-        manager.wait()
-        server.terminate()
-        server.wait()
 
 
 @contextmanager

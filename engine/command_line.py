@@ -24,11 +24,15 @@ from engine.errors import ConfigError, ModelFileError, nearest_name
 from engine.model_card import ModelCard
 from engine.parameter_table import TABLE, parameters_for
 from engine.parameters import Parameter
+from engine.remotes.midi import check_knobs
+from engine.show.modulator import Modulator
 from engine.sinks.keys import HELP
 
 DESCRIPTION = "Let sound move a picture. Without flags: listens to the microphone and opens a window."
 EPILOG = "In the window: " + "; ".join(f"{keys}: {what}" for keys, what in HELP) + "."
 _CONTROL = "control:"
+LIVE_ONLY = ("midi", "log", "health_port", "record")
+"""What a rendering has no use for."""
 Inquiry = Literal["devices", "backends"]
 
 
@@ -84,12 +88,16 @@ def parse_order(arguments: Sequence[str]) -> Order | Inquiry:
     given = {name: value for name, value in vars(parsed).items() if value is not None}
     controls = {name.removeprefix(_CONTROL): v for name, v in given.items() if name.startswith(_CONTROL)}
     settings = {name: given[name] for name in SETTINGS if name in given}
-    _check_render(parsed.render, settings)
-    _check_replay(parsed.replay, {**settings, **controls, **({"map": parsed.map} if parsed.map else {})})
+    beside = {name: given[name] for name in ("map", "config") if given.get(name)}
+    _check_action(parsed)
+    _check_render(parsed.render, {**settings, **controls})
+    _check_replay(parsed.replay, {**settings, **controls, **beside})
     if parsed.size and not parsed.replay:
         raise ConfigError("--size is for --replay; leave it out, the window and players enlarge by themselves.")
+    resolved = resolve(file_values, settings, controls, parameters, parse_mappings(parsed.map or []))
+    check_directions(resolved.config, parameters)
     return Order(
-        resolved=resolve(file_values, settings, controls, parameters, parse_mappings(parsed.map or [])),
+        resolved=resolved,
         card=card,
         parameters=parameters,
         render=tuple(parsed.render) if parsed.render else None,
@@ -182,12 +190,28 @@ def _card_if_any(model: str) -> ModelCard | None:
         return None
 
 
-def _check_render(render: Sequence[str] | None, settings: dict[str, Any]) -> None:
+def check_directions(config: LiveConfig, parameters: Iterable[Parameter]) -> None:
+    """Raise ConfigError for a mapping that is not understood, and for MIDI knobs that there are not, before anything is opened."""
+    Modulator(parameters, config.mappings)
+    if config.midi:
+        check_knobs(config.midi_knobs, {parameter.name: parameter for parameter in parameters})
+
+
+def _check_action(parsed: argparse.Namespace) -> None:
+    asked = [flag(name) for name in ("render", "replay", "calibrate", "calibrate_from") if getattr(parsed, name)]
+    if len(asked) > 1:
+        raise ConfigError(f"{' and '.join(asked)} cannot be done together; give one of them.")
+
+
+def _check_render(render: Sequence[str] | None, given: dict[str, Any]) -> None:
     if render is None:
         return
     for name in ("source", "out", "repeat", "take"):
-        if name in settings:
+        if name in given:
             raise ConfigError(f"--render names sound and output itself; leave {flag(name)} out.")
+    for name in LIVE_ONLY:
+        if name in given:
+            raise ConfigError(f"{flag(name)} is for live shows; leave it out of a rendering.")
     source, output = (Path(path) for path in render)
     if source.exists() and output.exists() and source.samefile(output):
         raise ConfigError(f"--render would overwrite its own input {source}; give another output.")

@@ -61,7 +61,7 @@ class LiveConfig:
     monitor: str | None = setting(None, "the screen to open on, by a part of its name; --devices lists them", "NAME")
     upscale: str = setting(
         "auto",
-        "how small pictures are enlarged: nearest, bilinear, bicubic, lanczos, or auto for what is quick enough",
+        "how small pictures are enlarged: nearest, bilinear, bicubic, lanczos, processor, or auto for what is quick enough",
         "FILTER",
     )
     scenes: str = setting("scenes", "folder of the scenes that keys and remotes recall and save", "FOLDER")

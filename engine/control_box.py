@@ -75,6 +75,8 @@ class ControlBox:
         self._parameters = {parameter.name: parameter for parameter in parameters}
         self._lock = threading.Lock()
         self._snapshot = _defaults(self._parameters)
+        self._away: dict[str, Value] = {}
+        """Values of knobs that the playing model lacks."""
         self._events: deque[Event] = deque(maxlen=MOST_EVENTS)
         self._refused = 0
         self._moment: Callable[[], int] = int
@@ -107,10 +109,13 @@ class ControlBox:
         self._moment = moment
 
     def adopt(self, parameters: Iterable[Parameter]) -> None:
-        """Go on with other parameters, those of another model; what keeps its name keeps its value, within its new range."""
+        """Go on with other parameters, those of another model; what keeps its name keeps its value, within its new range, and
+        what comes back has the value that it had."""
         adopted = {parameter.name: parameter for parameter in parameters}
         with self._lock:
-            kept = {n: p.clip(self._snapshot[n]) for n, p in adopted.items() if n in self._snapshot}
+            known = {**self._away, **self._snapshot}
+            kept = {n: p.clip(known[n]) for n, p in adopted.items() if n in known}
+            self._away = {n: value for n, value in known.items() if n not in adopted}
             self._parameters = adopted
             self._snapshot = MappingProxyType({**_defaults(adopted), **kept})
 
@@ -119,13 +124,13 @@ class ControlBox:
 
         Raises ConfigError for an unknown name, the wrong kind, and what is not finite; nothing is changed then.
         """
-        try:
-            applied = self._admit(name, given, clip)
-        except ConfigError:
-            with self._lock:
-                self._refused += 1
-            raise
+        # Read and written in one go: meanwhile another model's parameters may take the place of these.
         with self._lock:
+            try:
+                applied = self._admit(name, given, clip)
+            except ConfigError:
+                self._refused += 1
+                raise
             value = applied.value
             kind = self._parameters[name].kind
             if kind == "event":
@@ -142,7 +147,7 @@ class ControlBox:
         parameter = self._parameters.get(name)
         if parameter is None:
             raise ConfigError(
-                f"There is no parameter '{name}'.{nearest_name(name, self._parameters)} "
+                f"There is no parameter '{name}'.{nearest_name(str(name), self._parameters)} "
                 f"Known are {', '.join(self._parameters)}."
             )
         parsed = parameter.parse(given)

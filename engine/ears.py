@@ -86,6 +86,10 @@ class Ears:
         with self._heard:
             if self._hearing.heard_samples <= heard_samples and not self._over:
                 self._heard.wait(WAIT_S)
+        self.check()
+
+    def check(self) -> None:
+        """Raise what the source raised, if that is why the sound is over."""
         if self._failure:
             raise self._failure
 

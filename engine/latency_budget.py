@@ -16,13 +16,12 @@ from engine.clock import Clock
 from engine.model_card import ModelCard
 from engine.noise import draw_noise
 from engine.resample import Resampler
+from engine.sources.microphone import POLL_S
 from engine.sources.source import Source
 
 WARM_UP_STEPS = 8
 DISPLAY_HZ = 60.0
 """Assumed where the display does not say."""
-POLL_S = 0.001
-"""How often a live source is looked at, see engine/sources/microphone.py."""
 
 
 @dataclass(frozen=True, slots=True)

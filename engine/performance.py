@@ -24,8 +24,8 @@ from engine.pulse.pulse import Pulse
 from engine.session import Controls, Picture
 from engine.show.auto_gain import AutoGain
 from engine.show.bar_reset import BarReset
-from engine.show.deck import Happening
 from engine.show.modulator import Modulator
+from engine.show.take_log import Happening
 from engine.sinks.sink import Sink
 from engine.stats import Stats
 
@@ -108,7 +108,11 @@ class Performance:
     bar_reset: BarReset = field(default_factory=BarReset)
     finisher: Finisher = field(default_factory=Finisher)
     tempo_bpm: float = 0.0
-    features_F: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    features_F: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Before the first step nothing was heard.
+        self.features_F = np.zeros(self.session.card.feature_bands, np.float32)
 
     def play(
         self,
@@ -126,6 +130,7 @@ class Performance:
             pick = choose(heard_samples, card.hop_samples, last_index, self.live)
             if pick is None:
                 if over:
+                    self.ears.check()
                     break
                 self.ears.wait(heard_samples)
                 continue
@@ -217,7 +222,7 @@ class Performance:
         now_s = self.clock.now_s()
         age_s = None if frame.captured_s is None else given_s - frame.captured_s
         self.stats.add_frame(frame.skipped_hops, age_s, {**frame.stage_s, "finish": now_s - given_s})
-        if frame.skipped_hops:
+        if frame.skipped_hops and self.live:
             line = "{count} hops of sound were skipped, with their pictures, to keep up."
             self.notices.tell_sparsely("overload", line, now_s, frame.skipped_hops)
 

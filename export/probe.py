@@ -44,12 +44,13 @@ def probe_card(fps: float, size: int, listen_ms: float | None = None) -> ModelCa
     rate_hz = next((rate for rate in RATES_HZ if (rate / fps).is_integer()), RATES_HZ[0])
     hop_samples = round(rate_hz / fps)
     window_samples = max(round(WINDOW_S * rate_hz), hop_samples)
-    listened = hop_samples if listen_ms is None else round(1e-3 * listen_ms * rate_hz)
-    if not 1 <= listened <= window_samples:
+    longest_ms = 1e3 * window_samples / rate_hz
+    if listen_ms is not None and not 0.0 < listen_ms <= longest_ms:
         raise ModelFileError(
-            f"The probe was to listen to {listen_ms:g} ms; more than nothing and at most its window of "
-            f"{1e3 * window_samples / rate_hz:.0f} ms were expected."
+            f"The probe was to listen to {listen_ms:g} ms; more than nothing and at most its window of {longest_ms:.0f} ms "
+            "were expected."
         )
+    listened = _listened_samples(rate_hz, hop_samples, listen_ms)
     return ModelCard(
         name=f"probe-{fps:g}",
         family="probe",
@@ -77,14 +78,18 @@ def probe_card(fps: float, size: int, listen_ms: float | None = None) -> ModelCa
 def write_probe_file(path: Path, fps: float, size: int, listen_ms: float | None = None) -> ModelCard:
     """Write a probe and return its card. Raises ModelFileError for what cannot be made or written."""
     card = probe_card(fps, size, listen_ms)
-    listened = card.hop_samples if listen_ms is None else round(1e-3 * listen_ms * card.sample_rate_hz)
-    content = _program(card, listened).SerializeToString()
+    content = _program(card, _listened_samples(card.sample_rate_hz, card.hop_samples, listen_ms)).SerializeToString()
     card = replace(card, graph_sha256=graph_sha256(content))
     try:
         path.write_bytes(sealed(content, card))
     except OSError as error:
         raise ModelFileError(f"{path} cannot be written ({error.strerror}); choose another place with -o.") from error
     return card
+
+
+def _listened_samples(rate_hz: int, hop_samples: int, listen_ms: float | None) -> int:
+    """Return how many of the newest samples count: one hop unless told otherwise, and one at least."""
+    return hop_samples if listen_ms is None else max(1, round(1e-3 * listen_ms * rate_hz))
 
 
 def _program(card: ModelCard, listened: int) -> onnx.ModelProto:

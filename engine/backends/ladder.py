@@ -130,6 +130,9 @@ def _climb(file: Path, threads: int | None, notify: Callable[[str], None]) -> It
                 raise
             refusals.append(str(error).rstrip("."))
             continue
+        except MemoryError:
+            refusals.append(f"{rung} found too little memory")
+            continue
         if not opened:
             notify("; ".join([f"backend: {backend.description}", *_why(missing, refusals)]))
         opened = True

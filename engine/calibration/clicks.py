@@ -60,6 +60,10 @@ class ClickOutput:
     def over(self) -> bool:
         return self._next == len(self._starts) and self._played > self._starts[-1] + len(self._click_T)
 
+    @property
+    def duration_s(self) -> float:
+        return (self._starts[-1] + len(self._click_T)) / OUTPUT_RATE_HZ
+
     def start(self) -> None:
         """Begin to play. Raises SinkError."""
         sounddevice = load_sounddevice()

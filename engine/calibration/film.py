@@ -79,6 +79,6 @@ def read_film(path: Path | str) -> Film:
         raise ConfigError(
             f"{path} cannot be read as a film ({error}); give a film from a telephone or camera."
         ) from error
-    if begins_s is None or len(times_s) < 3:
+    if begins_s is None or not sound or len(times_s) < 3:
         raise ConfigError(f"{path} holds too few pictures or no sound; film the flashing screen for twenty seconds.")
     return Film(np.concatenate(sound), begins_s, np.stack(patches), np.asarray(times_s))

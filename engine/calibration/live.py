@@ -29,6 +29,8 @@ FLASH_S = 0.12
 SIDE = 256
 _WAIT_S = 0.004
 _LAST_S = 1.0
+_LATE_S = 10.0
+"""A sound server may begin so late."""
 _ROUND_TRIP_JITTER_S = 0.03
 
 
@@ -62,13 +64,14 @@ def calibrate(
         presenter.open(flasher.show)
         source.start()
         output.start()
-        over_s = None
-        while presenter.poll() and (over_s is None or clock.now_s() < over_s):
+        # An output that is lost on the way never comes to its end.
+        over_s = clock.now_s() + output.duration_s + _LATE_S
+        while presenter.poll() and clock.now_s() < over_s:
             flasher.look()
             for line in source.notices():
                 say(line)
-            if over_s is None and output.over:
-                over_s = clock.now_s() + _LAST_S
+            if output.over:
+                over_s = min(over_s, clock.now_s() + _LAST_S)
     finally:
         for part in (output, source, presenter):
             part.close()

@@ -125,7 +125,7 @@ def check_knobs(knobs: Mapping[int, str], parameters: Mapping[str, Parameter]) -
     for number, name in knobs.items():
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= HIGHEST:
             raise ConfigError(f"midi_knobs has a controller {number!r}; a number from 0 to {HIGHEST} was expected.")
-        parameter = parameters.get(name)
+        parameter = parameters.get(str(name))
         if parameter is None:
             raise ConfigError(f"midi_knobs moves '{name}', which is no parameter.{nearest_name(str(name), parameters)}")
         if parameter.kind == "event":

@@ -101,6 +101,7 @@ def metrics(report: Report) -> str:
     add("up", "gauge", "1 while pictures are made and shown.", float(report.alive))
     add("uptime_seconds", "gauge", "Since the show was started.", report.uptime_s)
     add("last_frame_seconds", "gauge", "Since the last picture was made.", report.last_frame_s)
+    add("last_shown_seconds", "gauge", "Since the last picture was shown.", report.last_shown_s)
     add("frames_per_second", "gauge", "Pictures made in the last second.", report.fps)
     add("frame_age_seconds", "gauge", "Median age of those when handed on.", seconds(report.age_ms))
     add("shown_age_seconds", "gauge", "The same when shown.", seconds(report.shown_age_ms))

@@ -134,8 +134,12 @@ def resident_mib() -> float | None:
     """Return the memory this process holds, where the system says so without a library."""
     if sys.platform != "linux":
         return None
-    # Resident pages are the second number.
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    try:
+        # Resident pages are the second number.
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        # No file can be opened any more; who watches is told the rest.
+        return None
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 2)
 
 

@@ -4,18 +4,17 @@
     deck.swap_to("other.onnx")            # at once; the model is opened and warmed in a thread of its own
     picture = deck.step(window, controls, index)
 
-To the loop a deck is a session. All it does is a function of hops and controls, but for two things that depend on the clock:
-when a model was ready, and whether two fit into a hop. These `happenings` says and `repeat` does again, so that a take is
-rendered as it was played.
+To the loop a deck is a session. All it does is a function of hops and controls, but for when a model was ready, whether two fit
+into a hop, and what fails. These `happenings` says and `repeat` does again, so that a take is rendered as it was played.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +30,12 @@ from engine.show.errand import Errand
 from engine.show.fade import FadePlan, cover, mix_light, plan_fade
 from engine.show.opening import Opened, open_warm
 from engine.show.resumed import ResumedSession, Snapshot
+from engine.show.take_log import MODEL, Happening
 
 # T audio samples; H W C picture rows, columns, channels
 
-MODEL, STATE, RETURN, HOLD = "model", "state", "return", "hold"
-"""Kinds of happenings: another model, another state, back to the model before, the old picture stands still."""
-Happening = Mapping[str, Any]
+STATE, RETURN, HOLD = "state", "return", "hold"
+"""Kinds of happenings beside MODEL: another state, back to the model before, the old picture stands still."""
 
 _TIMED_STEPS = 31
 
@@ -206,8 +205,13 @@ class Deck:
                 self.swap_now(happening)
             case "state":
                 self._begin_in(happening["state"], FadePlan(int(happening["fade_hops"]), bool(happening["is_held"])))
+            # What is pending failed in the very hop in which it would begin.
+            case "return" if self._pending:
+                self._forgo(self._pending)
             case "return" if self._fade:
                 self._go_back(self._fade)
+            case "hold" if self._pending:
+                self._pending = replace(self._pending, plan=FadePlan(self._pending.plan.hops, True))
             case "hold" if self._fade:
                 self._freeze(self._fade)
             case _:
@@ -298,6 +302,16 @@ class Deck:
         self._borrowed = fade.own
         self._adopt(parameters_for(self._session.card))
 
+    def _forgo(self, pending: _Pending) -> None:
+        """Let the model that plays go on as if the next one had begun and failed."""
+        self._borrowed, self._pending, self._fade = self._own(pending, self._controls), None, None
+        self._adopt(parameters_for(self._session.card))
+
+    def _own(self, pending: _Pending, before: Controls) -> Controls:
+        """Return those of the controls `before` that the playing model has and a box with the next one's may lack."""
+        is_same = pending.session.backend is self._session.backend
+        return {} if is_same else {c.name: before[c.name] for c in self.playing.controls if c.name in before}
+
     def _begin(self, index: int, before: Controls) -> None:
         """Let what is pending play; `before` are the controls of the last step."""
         pending, self._pending = self._pending, None
@@ -305,9 +319,8 @@ class Deck:
             return
         last, plan = self._last, pending.plan
         frozen = last.image_HWC if last and (plan.is_held or self._fade) else None
-        is_same = pending.session.backend is self._session.backend
-        own = {} if is_same else {c.name: before[c.name] for c in self.playing.controls if c.name in before}
-        self._fade = _Fade(self._session, self._path, own, plan if last else FadePlan(0, True), index, frozen)
+        plan = plan if last else FadePlan(0, True)
+        self._fade = _Fade(self._session, self._path, self._own(pending, before), plan, index, frozen)
         self._session, self._path = pending.session, pending.path
         self._happenings.append(pending.happening)
 
@@ -321,8 +334,7 @@ class Deck:
 
     def _take(self, opened: Opened, state: Snapshot | None, plan: FadePlan | None = None) -> None:
         """Let a model that is ready play from the next step on. Raises ConfigError for a state that is not its own."""
-        session = ResumedSession(opened.backend, self._seed, state=state, resets=self._resets)
-        plan = plan or self._plan(opened.step_s)
+        session, plan = self._resumed(opened.backend, state), plan or self._plan(opened.step_s)
         happening = {
             "kind": MODEL,
             "model": opened.path,
@@ -337,7 +349,7 @@ class Deck:
         self._pending = _Pending(session, opened.path, plan, happening)
 
     def _begin_in(self, state: Snapshot, plan: FadePlan) -> None:
-        session = ResumedSession(self._session.backend, self._seed, state=state, resets=self._resets)
+        session = self._resumed(self._session.backend, state)
         happening = {"kind": STATE, "state": state, "fade_hops": plan.hops, "is_held": plan.is_held}
         self._pending = _Pending(session, self._path, plan, happening)
 
@@ -348,10 +360,9 @@ class Deck:
         crossfade_s = float(self._controls.get("crossfade_s", 0.0))
         return plan_fade(crossfade_s, self._first.hop_s, both_s if self._live else None)
 
-    @property
-    def _resets(self) -> int:
-        """Resets asked for so far, which a session that begins now does not owe."""
-        return int(self._controls.get("reset", 0))
+    def _resumed(self, backend: Backend, state: Snapshot | None) -> ResumedSession:
+        """Return a session that begins now, and does not owe the resets asked for so far."""
+        return ResumedSession(backend, self._seed, state=state, resets=int(self._controls.get("reset", 0)))
 
     def _stepped(
         self, session: ResumedSession, window_T: NDArray[np.float32], controls: Controls, index: int

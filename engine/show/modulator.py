@@ -18,6 +18,8 @@ from engine.show.smoothing import Glide, Smoothing, Values
 
 BY_HAND = frozenset({"flash_guard"})
 """What protects people is switched knowingly, never by the sound."""
+BEFOREHAND = frozenset({"tempo_bpm", "look_ahead_ms", "smoothing_ms"})
+"""What expressions are worked out with cannot come out of one."""
 
 
 def silent(line: str) -> None:
@@ -83,7 +85,8 @@ class Modulator:
     def _glided(self, given: Values, parameters: Mapping[str, Parameter], time_s: float) -> Values:
         asked_s, self._asked_glide_s = self._asked_glide_s, None
         if asked_s is not None and self._reached:
-            self._glide = Glide(self._reached, self._reached_s, asked_s)
+            # The presenter's time may run backwards a little, where a way of no length would have no share.
+            self._glide = Glide(self._reached, self._reached_s, asked_s) if asked_s > 0.0 else None
         if self._glide and self._glide.is_over(time_s):
             self._glide = None
         return self._glide.values(given, parameters, time_s) if self._glide else given
@@ -119,6 +122,8 @@ def _term(parameters: Mapping[str, Parameter], name: str, text: object) -> Term:
         )
     if name in BY_HAND:
         raise ConfigError(f"mappings drives {name}, which is switched by hand alone; leave it out.")
+    if name in BEFOREHAND:
+        raise ConfigError(f"mappings drives {name}, which is known before expressions are worked out; leave it out.")
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
         raise ConfigError(f"The mapping of {name} is {text!r}; an expression was expected, e.g. 0.2 + 0.6 * hit.")
     return parse_expression(str(text), name)

@@ -75,12 +75,13 @@ def read_take(folder: Path | str, model: str | None = None) -> Take:
             f"There is no take in {folder}: {file.name} cannot be read ({error.strerror}); give a folder written with --take."
         ) from error
     path = model or header.model
-    _check_model(path, header.graph_sha256, folder)
+    _check_model(path, header.graph_sha256, folder, "say so with --model")
     last = HopLine(hop=-1, heard=0)
     for last in read_lines(file):
         for happening in last.happenings:
-            if happening.get("kind") == MODEL:
-                _check_model(str(happening.get("model")), str(happening.get("graph_sha256")), folder)
+            # The first model, come back later, is wherever it is said to lie now.
+            if happening.get("kind") == MODEL and happening.get("graph_sha256") != header.graph_sha256:
+                _check_model(str(happening.get("model")), str(happening.get("graph_sha256")), folder, "put it back")
     sound = read_sound(folder / SOUND, header.source_rate_hz, header.source_channels)
     next(sound, None)
     sound.close()
@@ -155,7 +156,7 @@ class ReplayBox:
 
     def __init__(self, take: Take, source: TakeSource, parameters: Iterable[Parameter] = ()) -> None:
         self.adopt(parameters)
-        self._folder = take.folder
+        self._take = take
         self._source = source
         self._lines = (line for line in read_lines(take.folder / LOG) if line.hop >= 0)
         self._line = next(self._lines, None)
@@ -191,7 +192,7 @@ class ReplayBox:
         line = self._line
         if line is None or line.hop != index:
             return ()
-        return tuple(with_arrays(happening, self._folder) for happening in line.happenings)
+        return tuple(with_arrays(self._at_hand(happening), self._take.folder) for happening in line.happenings)
 
     def set(self, name: str, given: object, *, clip: bool = True) -> Applied:
         """Change nothing."""
@@ -203,6 +204,11 @@ class ReplayBox:
     def adopt(self, parameters: Iterable[Parameter]) -> None:
         """Know other parameters, those of another model; what their values are the log says."""
         self.parameters: Mapping[str, Parameter] = MappingProxyType({known.name: known for known in parameters})
+
+    def _at_hand(self, happening: Happening) -> Happening:
+        """Return a happening that names the first model by where it lies now."""
+        is_first = happening.get("graph_sha256") == self._take.header.graph_sha256
+        return {**happening, "model": self._take.model} if is_first else happening
 
     def _at(self, index: int) -> HopLine | None:
         """Go on to the first line that speaks of hop `index` or a later one."""
@@ -242,15 +248,15 @@ class SameFaults:
         return step
 
 
-def _check_model(path: str, graph_sha256: str, folder: Path) -> None:
+def _check_model(path: str, graph_sha256: str, folder: Path, way_out: str) -> None:
     try:
         card = read_card(path)
     except ModelFileError as error:
         raise ModelFileError(
-            f"The take {folder} was played with {path}: {error} Where it lies elsewhere now, say so with --model."
+            f"The take {folder} was played with {path}: {error} If it lies elsewhere now, {way_out}."
         ) from error
     if card.graph_sha256 != graph_sha256:
         raise ModelFileError(
             f"{path} is not the model that played the take {folder}: its graph has the checksum {card.graph_sha256[:12]}…, "
-            f"the take was played with {graph_sha256[:12]}…; give that file with --model."
+            f"the take was played with {graph_sha256[:12]}…; if that file lies elsewhere now, {way_out}."
         )

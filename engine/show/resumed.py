@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backends.backend import Backend
-from engine.errors import ConfigError
+from engine.errors import BackendError, ConfigError
 from engine.model_card import ModelCard
 from engine.session import Session
 
@@ -28,8 +28,11 @@ class ResumedSession(Session):
             self._state = dict(state)
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of what the model remembers now."""
-        return {name: np.array(values) for name, values in self._state.items()}
+        """Return a copy of what the model remembers now. Raises BackendError where it lies on a device that was lost."""
+        try:
+            return {name: np.array(values) for name, values in self._state.items()}
+        except (RuntimeError, MemoryError) as error:
+            raise BackendError(f"What {self.card.name} remembers cannot be fetched ({error}).") from error
 
 
 def check_state(card: ModelCard, state: Snapshot) -> None:

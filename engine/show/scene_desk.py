@@ -19,9 +19,10 @@ from engine.control_box import ControlsBox, Turn
 from engine.errors import ConfigError, UserError
 from engine.parameter_table import parameters_for
 from engine.parameters import Value
-from engine.show.deck import Deck, Happening
+from engine.show.deck import Deck
 from engine.show.errand import Errand
 from engine.show.scenes import Scene, Scenes
+from engine.show.take_log import Happening
 
 RECALL, SAVE = "scene", "save_scene"
 GLIDE = "glide"
@@ -72,6 +73,8 @@ class SceneDesk:
         self._due: list[Happening] = []
         self.number = 0
         """The scene that was recalled or kept last; 0 before any was."""
+        self._asked = 0
+        """The same, also where it could not be recalled: else nobody got past it with the next one's key."""
 
     def attend(self, turn: Turn) -> None:
         """Begin what was asked for in this hop, and let what is ready take effect."""
@@ -82,6 +85,7 @@ class SceneDesk:
         recalled = [event.number for event in turn.events if event.name == RECALL]
         if recalled:
             self._drop_recalls()
+            self._asked = recalled[-1]
             self._jobs.append(_Job(f"recalling scene {recalled[-1]}", False, self._recalling(recalled[-1])))
         self._work()
         self._due, self._told = self._told, []
@@ -92,8 +96,8 @@ class SceneDesk:
         return (*due, *self._deck.happenings())
 
     def following(self) -> int:
-        """Return the number of the scene after the current one, for a key; 1 where there are none. For any thread."""
-        return self._scenes.after(self.number) or 1
+        """Return the number of the scene after the one asked for last, for a key; 1 where there are none. For any thread."""
+        return self._scenes.after(self._asked) or 1
 
     def repeat(self, happening: Happening) -> None:
         """Do again what happened at this hop: after its turn, before its values and its step. Raises UserError."""
@@ -141,7 +145,13 @@ class SceneDesk:
             self._notify(f"{error} The show goes on as it is.")
 
     def _save(self, numbers: tuple[int, ...], values: Mapping[str, Value]) -> None:
-        card, state = self._deck.playing, self._deck.snapshot_state()
+        card = self._deck.playing
+        try:
+            state = self._deck.snapshot_state()
+        except UserError as error:
+            # It lies on a device that has just been lost.
+            self._notify(f"{error} No scene is kept.")
+            return
         settable = [p.name for p in parameters_for(card) if not p.happens and p.name not in NOT_KEPT]
         for number in numbers:
             if len(self._jobs) >= MOST_WAITING:
@@ -167,7 +177,7 @@ class SceneDesk:
         return save
 
     def _kept(self, number: int, path: Path) -> None:
-        self.number = number
+        self.number = self._asked = number
         self._notify(f"Scene {number} is kept in {path}.")
 
     def _recalling(self, number: int) -> Callable[[], Callable[[], None]]:

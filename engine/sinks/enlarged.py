@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigError
 from engine.frame import Frame, ShowFormat
-from engine.sinks.letterbox import place
+from engine.sinks.letterbox import fitted
 from engine.sinks.sink import Sink
 
 # H W C picture rows, columns, channels
@@ -31,23 +31,8 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def enlarge(image_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Return the picture as large as it fits into `width` and `height`, the rest black.
-
-    Larger by Lanczos' kernel over 8 x 8 pixels, smaller by the mean of the area; itself where nothing is to be done.
-    """
-    import cv2
-
-    rows, columns, _ = image_HWC.shape
-    if (columns, rows) == (width, height):
-        return image_HWC
-    placed = place(columns, rows, width, height)
-    kernel = cv2.INTER_LANCZOS4 if placed.width >= columns else cv2.INTER_AREA
-    resized = np.asarray(cv2.resize(image_HWC, (placed.width, placed.height), interpolation=kernel), np.uint8)
-    if (placed.width, placed.height) == (width, height):
-        return resized
-    canvas = np.zeros((height, width, 3), np.uint8)
-    canvas[placed.top : placed.top + placed.height, placed.left : placed.left + placed.width] = resized
-    return canvas
+    """Return the picture as large as it fits into `width` and `height`, the rest black, as finely as files deserve."""
+    return fitted(image_HWC, width, height, finely=True)
 
 
 class Enlarged:

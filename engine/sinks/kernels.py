@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.effects.srgb import from_light, to_light
 from engine.errors import SinkError, nearest_name
 
 # X positions of the new size, K taps (old pixels that make one new pixel), N rows, C channels
@@ -79,18 +80,6 @@ def resize(
     if linear:
         result_HWC = from_light(result_HWC)
     return np.rint(result_HWC * 255.0).astype(np.uint8)
-
-
-def to_light(level: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the light of sRGB levels (IEC 61966-2-1); means of light look right, means of levels come out too dark."""
-    return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-def from_light(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the sRGB levels of light."""
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 0.0) ** (1 / 2.4) - 0.055).astype(
-        np.float32
-    )
 
 
 def _nearest(scale: float, centre_X: NDArray[np.float64]) -> Taps:

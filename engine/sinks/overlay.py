@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -219,7 +219,8 @@ def _face() -> Any:
     return cv2.FontFace("sans")
 
 
-@cache
+# Panels are as wide as their figures, so there are many sizes in a week.
+@lru_cache(maxsize=8)
 def _rounded(height: int, width: int, radius: int) -> NDArray[np.uint8]:
     """Return the opacity of a rectangle with round corners, 0 to 255."""
     across_HW = np.maximum(np.abs(np.arange(width) - (width - 1) / 2) - ((width - 1) / 2 - radius), 0)[None]

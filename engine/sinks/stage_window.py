@@ -76,7 +76,8 @@ class StageWindow:
         self._finish: Callable[[], None] = lambda: None
         self._x: XConnection | None = None
         self._monitors_changed = False
-        self._callbacks: list[Any] = []
+        # What moderngl raises, once it is loaded.
+        self._gl_error: type[Exception] = SinkError
         # Where the window stood before it filled the screen: left, top, width, height.
         self._windowed = (0, 0, 0, 0)
 
@@ -95,7 +96,11 @@ class StageWindow:
         if self._glfw.get_window_attrib(self._window, self._glfw.ICONIFIED):
             # Some systems never take a picture of a window that nobody sees.
             return
-        self._draw(frame.image_HWC, frame)
+        try:
+            self._draw(frame.image_HWC, frame)
+        except self._gl_error as error:
+            # A driver that begins anew forgets what was made in it.
+            self._lose(f"OpenGL failed ({error})")
 
     def poll(self) -> bool:
         """Let the window system work; False once the user has closed the window. A lost screen is looked for again and again."""
@@ -124,7 +129,8 @@ class StageWindow:
         if self._window is None:
             return ""
         handle = self._glfw.get_window_monitor(self._window)
-        return self._glfw.get_monitor_name(handle).decode(errors="replace") if handle else ""
+        name = self._glfw.get_monitor_name(handle) if handle else None
+        return name.decode(errors="replace") if name else ""
 
     # Opening and losing
 
@@ -141,6 +147,9 @@ class StageWindow:
         except SinkError:
             self._release()
             raise
+        except self._gl_error as error:
+            self._release()
+            raise SinkError(f"OpenGL cannot be used here: {error}") from error
 
     def _open_window(self, show: ShowFormat, monitor: Monitor | None) -> None:
         glfw = self._glfw
@@ -186,6 +195,7 @@ class StageWindow:
         # moderngl raises what it is built from: ValueError for a version, Exception or moderngl.Error for the rest.
         except Exception as error:
             raise SinkError(f"OpenGL cannot be used here: {error}") from error
+        self._gl_error = moderngl.Error
         self._picture = GlPicture(self._context, self._upscale)
         # moderngl's own `finish` would hold Python's lock while it waits.
         self._finish = ctypes.CFUNCTYPE(None)(glfw.get_proc_address("glFinish"))
@@ -205,9 +215,9 @@ class StageWindow:
             # With the context goes all that was made in it.
             glfw.terminate()
 
-    def _lose(self) -> None:
+    def _lose(self, reason: str = "") -> None:
         gone = "The screen is gone" if self._x and self._x.is_broken else "The window was destroyed from outside"
-        self._notify(f"{gone}; the show goes on, and the window opens again when it can.")
+        self._notify(f"{reason or gone}; the show goes on, and the window opens again when it can.")
         self._release()
         self._lost_at_s = self._clock.now_s()
 
@@ -240,6 +250,10 @@ class StageWindow:
     def _draw(self, image_HWC: NDArray[np.uint8], frame: Frame | None) -> None:
         assert self._picture is not None
         width, height = self._glfw.get_framebuffer_size(self._window)
+        if self._x and self._x.is_lost:
+            # The size of a window that is gone is any number, also one whose picture would fill the memory.
+            self._lose()
+            return
         if width < 1 or height < 1:
             return
         placed = place(image_HWC.shape[1], image_HWC.shape[0], width, height)

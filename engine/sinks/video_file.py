@@ -74,7 +74,7 @@ class VideoFileSink:
             while (parcel := outbox.take()) is not None:
                 recording.write(parcel)
             recording.finish()
-        except (FFmpegError, OSError) as error:
+        except (FFmpegError, OSError, ValueError) as error:
             self._failure = SinkError(
                 f"Writing {self._path} failed: {_reason(error)}; what came before is in the file."
             )

@@ -18,7 +18,7 @@ from engine.control_box import ControlBox
 from engine.errors import SinkError
 from engine.frame import Frame, ShowFormat
 from engine.sinks.keys import ESCAPE, SPACE, Keys
-from engine.sinks.letterbox import initial_size, place, stretch
+from engine.sinks.letterbox import fitted, initial_size
 from engine.sinks.overlay import Overlay, lay_over
 from engine.sinks.screen import NO_SCREEN, has_screen
 
@@ -87,7 +87,8 @@ class Window:
         _, _, width, height = self._cv2.getWindowImageRect(self._title)
         if width > 0 and height > 0:
             self._size = (width, height)
-        window_HWC = self._fit(image_HWC, *self._size)
+        # Qt would scale it roughly and pad it white.
+        window_HWC = fitted(image_HWC, *self._size)
         panel = self._overlay.panel(frame, self._size[1], self._clock.now_s()) if frame else None
         if panel:
             # What is shown without change belongs to others.
@@ -118,18 +119,6 @@ class Window:
     def _press(self, code: int) -> None:
         digit = _SHIFTED_DIGITS.find(chr(code)) + 1
         self._keys.press(str(digit) if digit else _SPECIAL.get(code, chr(code)), shift=bool(digit))
-
-    def _fit(self, image_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-        """Return the picture in a black field of the window's size; Qt would scale it roughly and pad it white."""
-        place_in = place(image_HWC.shape[1], image_HWC.shape[0], width, height)
-        scaled_HWC = stretch(image_HWC, place_in.width, place_in.height)
-        if (place_in.width, place_in.height) == (width, height):
-            return scaled_HWC
-        field_HWC = np.zeros((height, width, 3), np.uint8)
-        field_HWC[place_in.top : place_in.top + place_in.height, place_in.left : place_in.left + place_in.width] = (
-            scaled_HWC
-        )
-        return field_HWC
 
     def _is_open(self) -> bool:
         try:

@@ -32,11 +32,15 @@ _broken: set[int] = set()
 """Connections that broke."""
 _lost_resources: set[int] = set()
 """Windows and drawables that somebody asked for and that are no more."""
+_BAD_WINDOW, _BAD_DRAWABLE, _FIRST_OF_EXTENSIONS = 3, 9, 128
 
 
 @_ON_ERROR
 def _on_error(display: int, event: Any) -> int:
-    _lost_resources.add(int(event.contents.resourceid))
+    code = int(event.contents.error_code)
+    # Others, such as a refused focus, may name a window that is well; GLX has numbers of its own for one that is gone.
+    if code in (_BAD_WINDOW, _BAD_DRAWABLE) or code >= _FIRST_OF_EXTENSIONS:
+        _lost_resources.add(int(event.contents.resourceid))
     return 0
 
 

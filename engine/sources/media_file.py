@@ -58,8 +58,7 @@ class MediaFileSource:
         if block_TC is None:
             block_TC = next(self._blocks, None)
         if block_TC is None and self._repeat:
-            self._container.seek(0)
-            self._blocks = self._decode()
+            self._blocks = self._decode(again=True)
             block_TC = next(self._blocks, None)
         return None if block_TC is None else (block_TC, None)
 
@@ -72,10 +71,12 @@ class MediaFileSource:
     def close(self) -> None:
         self._container.close()
 
-    def _decode(self) -> Iterator[NDArray[np.float32]]:
+    def _decode(self, again: bool = False) -> Iterator[NDArray[np.float32]]:
         layout = "mono" if self.channels == 1 else "stereo"
         converter = AudioResampler(format="fltp", layout=layout, rate=self.rate_hz)
         try:
+            if again:
+                self._container.seek(0)
             for frame in self._container.decode(audio=0):
                 yield from _arrays(converter.resample(frame))
             yield from _arrays(converter.resample(None))

@@ -40,6 +40,12 @@ class _Intake(NamedTuple):
     ring: Ring
     conversion: Conversion
     began_s: float
+    dropped_before: int
+    """Samples that streams before this one dropped."""
+
+    @property
+    def dropped_samples(self) -> int:
+        return self.dropped_before + self.ring.dropped_samples
 
 
 class Microphone:
@@ -58,8 +64,7 @@ class Microphone:
         self.channels = device.channels
         self._device = device
         self._blocks = BlockSize(clock.now_s())
-        self._intake = self._make_intake(self.rate_hz, self.channels)
-        self._dropped_before = 0
+        self._intake = self._make_intake(self.rate_hz, self.channels, 0)
         self._watchdog = Watchdog(self.rate_hz, clock.now_s())
         self._stream: Any = None
         self._stream_ended = threading.Event()
@@ -73,7 +78,7 @@ class Microphone:
 
     @property
     def dropped_samples(self) -> int:
-        return self._dropped_before + self._intake.ring.dropped_samples
+        return self._intake.dropped_samples
 
     @property
     def stalled(self) -> bool:
@@ -141,11 +146,12 @@ class Microphone:
         stream, self._stream = self._stream, None
         _close_apart(stream)
 
-    def _make_intake(self, rate_hz: int, channels: int) -> _Intake:
+    def _make_intake(self, rate_hz: int, channels: int, dropped_before: int) -> _Intake:
         return _Intake(
             Ring(round(RING_S * rate_hz), channels),
             Conversion(rate_hz, channels, self.rate_hz, self.channels),
             self._clock.now_s(),
+            dropped_before,
         )
 
     def _open(self, rate_hz: int, channels: int) -> Any:
@@ -260,8 +266,8 @@ class Microphone:
     def _open_returned(self, device: InputDevice) -> Any:
         """Open the device as it was, or as it is now, and go on as before."""
         rate_hz, channels = choose_rate_hz(device, self.rate_hz), min(device.channels, self.channels)
-        self._dropped_before += self._intake.ring.dropped_samples
-        self._intake = self._make_intake(rate_hz, channels)
+        # In one go: the listening thread counts meanwhile.
+        self._intake = self._make_intake(rate_hz, channels, self._intake.dropped_samples)
         stream = self._open(rate_hz, channels)
         if (rate_hz, channels) != (self.rate_hz, self.channels):
             self._notices.append(

@@ -94,6 +94,16 @@ def test_mistakes_in_a_file(probe_file, tmp_path, text, sentence):
         ("--config none.yaml", "Cannot read the configuration none.yaml"),
         ("--render a.wav b.mp4 --source mic", "leave --source out"),
         ("--render pyproject.toml ./pyproject.toml", "overwrite its own input"),
+        ("--render a.wav b.mp4 --record", "--record is for live shows"),
+        ("--render a.wav b.mp4 --health-port 8080", "--health-port is for live shows"),
+        ("--render a.wav b.mp4 --replay take c.mp4", "--render and --replay cannot be done together"),
+        ("--calibrate --calibrate-from film.mp4", "--calibrate and --calibrate-from cannot be done together"),
+        ("--replay take c.mp4 --gain-db 3", "plays a take as it was; leave --gain-db out"),
+        ("--replay take c.mp4 --map glow=hit", "leave --map out"),
+        ("--size 640x480", "--size is for --replay"),
+        ("--dry-run --map glow=levle", "Did you mean 'level'"),
+        ("--dry-run --map glwo=hit", "Did you mean 'glow'"),
+        ("--dry-run --map glow", "--map takes PARAMETER=EXPRESSION"),
     ],
 )
 def test_mistakes_in_flags(probe_file, flags, sentence):
@@ -115,3 +125,15 @@ def test_every_setting_has_a_flag_and_a_key(probe_file, capsys):
         assert field.metadata["help"]
     assert "--gain X" in page
     assert parse_setting("seconds", "2") == 2.0
+
+
+def test_a_replay_takes_nothing_from_a_file(probe_file, tmp_path):
+    config = written(tmp_path, "controls: {gain_db: 3}")
+    with pytest.raises(ConfigError, match="leave --config out"):
+        parse_order(["--model", str(probe_file), "--config", config, "--replay", "take", "c.mp4"])
+
+
+def test_midi_knobs_are_checked_before_anything_is_opened(probe_file, tmp_path):
+    config = written(tmp_path, "midi: launch\nmidi_knobs: {7: brightnes}")
+    with pytest.raises(ConfigError, match="Did you mean 'brightness'"):
+        parse_order(["--model", str(probe_file), "--config", config, "--dry-run"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,17 @@ from engine.ears import Ears
 from engine.errors import SourceError
 from engine.frame import Frame
 from engine.hearing import Hearing
+from engine.loop import play, undirected
 from engine.notices import Notices
 from engine.parameter_table import parameters_for
+from engine.performance import Direction, Performance
+from engine.session import Session
+from engine.show.auto_gain import AutoGain
 from engine.show.modulator import Modulator
 from engine.sources.samples import SampleSource
 from engine.stats import Stats
 from tests.engine.probe_model import CARD
-from tests.engine.shows import CollectingPresenter, InventedClock
+from tests.engine.shows import CollectingPresenter, CollectingSink, InventedClock
 
 RATE_HZ = CARD.sample_rate_hz
 
@@ -122,3 +127,51 @@ def test_what_the_source_raises_in_the_ears_thread_reaches_who_waits(probe_file:
         assert ears.over
     finally:
         ears.close()
+
+
+def test_what_the_source_raises_while_a_step_is_busy_ends_the_show_with_its_sentence(probe_file: Path) -> None:
+    class BrokenLater(SampleSource):
+        live = True
+
+        def read(self):
+            came = super().read()
+            if came is None:
+                raise SourceError("the cable is out")
+            return came
+
+    backend, clock, stats = open_model(probe_file, 1), InventedClock(), Stats()
+    notices, box = Notices(lambda line: None), ControlBox(parameters_for(CARD))
+    source = BrokenLater("broken", click_at(0.1, 0.5), RATE_HZ)
+    ears = Ears(source, Hearing(backend.card, RATE_HZ, 1), clock, stats, notices)
+    ears.start()
+    # All is over before the first hop is picked.
+    assert ears._thread
+    ears._thread.join(20)
+    assert ears.over
+    gain = AutoGain(RATE_HZ, CARD.hop_samples)
+    performance = Performance(Session(backend), ears, True, [], box, undirected(box), clock, stats, notices, gain)
+    with pytest.raises(SourceError, match="the cable is out"):
+        performance.play(threading.Event(), None, None, None)
+    assert stats.steps == 1
+    ears.close()
+
+
+def test_features_may_be_read_from_the_first_hop_on(probe_file: Path) -> None:
+    told: list[str] = []
+    parameters, sink = parameters_for(CARD), CollectingSink()
+    mappings = {"glow": "feature(0)"}
+    play(
+        SampleSource("song", click_at(0.1, 0.3), RATE_HZ),
+        Session(open_model(probe_file, 1)),
+        [sink],
+        controls_box=ControlBox(parameters, {"glow": 0.75}),
+        clock=InventedClock(),
+        stats=Stats(),
+        stop=threading.Event(),
+        notify=told.append,
+        direction=Direction(
+            modulator=Modulator(parameters, mappings, told.append), display_modulator=Modulator(parameters, mappings)
+        ),
+    )
+    assert told == []
+    assert sink.frames[0].values["glow"] == 0.0

@@ -18,6 +18,7 @@ from engine.sources.block_size import BLOCK_SIZES, OVERFLOWS, SETTLE_S, WITHIN_S
 from engine.sources.conversion import Conversion
 from engine.sources.microphone import Microphone
 from tests.engine.shows import varied_sound
+from tests.fixtures_display import wait_until
 
 OVERFLOW = SimpleNamespace(input_overflow=True)
 TIMES = SimpleNamespace(currentTime=1.0, inputBufferAdcTime=0.995)
@@ -167,11 +168,16 @@ def test_a_device_that_returns_with_another_rate_plays_on_and_says_so(driver: Dr
         lines: list[str] = []
         came = 0
         driver.bring(driver.streams[1], np.full((4410, 1), 0.5, np.float32))
-        while came < 4000 or not any("44100" in line for line in lines):
+
+        def told_and_heard() -> bool:
+            nonlocal came
             sound_TC, _ = source.read()
             assert sound_TC.shape[1] == 2
             came += int((sound_TC > 0.4).all(1).sum())
-            lines += source.notices()
+            lines.extend(source.notices())
+            return came >= 4000 and any("44100" in line for line in lines)
+
+        wait_until(told_and_heard, "the other rate's sound and notice")
         assert came == pytest.approx(4800, abs=100)
     finally:
         source.close()
@@ -183,9 +189,13 @@ def test_a_device_that_is_back_and_does_not_open_is_said_once(driver: Driver) ->
         driver.opens = False
         driver.streams[0].finished_callback()
         lines: list[str] = []
-        while not any("cannot be opened yet" in line for line in lines):
+
+        def told() -> bool:
             source.read()
-            lines += source.notices()
+            lines.extend(source.notices())
+            return any("cannot be opened yet" in line for line in lines)
+
+        wait_until(told, "the notice")
         driver.opens = True
         driver.wait_for_streams(2)
         assert sum("cannot be opened yet" in line for line in [*lines, *source.notices()]) == 1

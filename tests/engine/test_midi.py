@@ -69,6 +69,7 @@ def test_a_knob_that_another_model_lacks_rests() -> None:
         ("virtual", {1: "brightnes"}, "Did you mean 'brightness'"),
         ("virtual", {128: "brightness"}, "from 0 to 127"),
         ("virtual", {1: "scene"}, "programme changes"),
+        ("virtual", {1: ["brightness"]}, "which is no parameter"),
         ("no such desk", {}, "no MIDI"),
     ],
 )

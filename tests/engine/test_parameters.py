@@ -158,3 +158,13 @@ def test_the_card_is_read_without_a_runtime(probe_file, tmp_path):
     with pytest.raises(ModelFileError, match="There is no model file"):
         read_card(tmp_path / "none.onnx")
     assert TABLE[0].name == "gain_db"
+
+
+def test_a_knob_that_comes_back_has_the_value_that_it_had():
+    box = ControlBox(PARAMETERS, {"gain": 3.0})
+    box.adopt([parameter for parameter in PARAMETERS if parameter.name != "gain"])
+    assert "gain" not in box.snapshot()
+    with pytest.raises(ConfigError):
+        box.set("gain", 1.0)
+    box.adopt(PARAMETERS)
+    assert box.snapshot()["gain"] == 3.0

@@ -299,7 +299,7 @@ def kill_a_recorder(folder: Path, minutes: float, file: str, size_bytes: int) ->
 
 
 def test_a_killed_process_leaves_all_but_the_newest_file_whole(tmp_path):
-    paths = kill_a_recorder(tmp_path, 2 * SECOND, "show-2025-01-31T20-15-00-5.mp4", 1)
+    paths = kill_a_recorder(tmp_path, 2 * SECOND, "show-2025-01-31T20-15-00-3.mp4", 1)
     assert [len(seen(path)) for path in paths[:-1]] == [40] * (len(paths) - 1)
     assert_hums(paths[:-1], hum(show_format(), 40 * (len(paths) - 1)))
 

@@ -12,7 +12,7 @@ from engine.errors import SinkError
 from engine.frame import Frame
 from engine.parameter_table import TABLE
 from engine.pulse.pulse import Pulse
-from engine.sinks.kernels import KERNELS, PROCESSOR, resize
+from engine.sinks.kernels import KERNELS, LANCZOS, PROCESSOR, resize
 from engine.sinks.letterbox import place, stretch
 from engine.sinks.stage_window import StageWindow
 from tests.conftest import require
@@ -102,8 +102,15 @@ def expected_screen(image: np.ndarray, upscale: str) -> np.ndarray:
     return field
 
 
-@pytest.mark.parametrize("upscale", [*KERNELS, PROCESSOR])
-@pytest.mark.parametrize("size", [(64, 48), (96, 96), (1600, 1200)])
+@pytest.mark.parametrize(
+    ("upscale", "size"),
+    [
+        *((upscale, size) for upscale in (*KERNELS, PROCESSOR) for size in ((64, 48), (1600, 1200))),
+        # Their bars are above and below.
+        (LANCZOS, (96, 32)),
+        (PROCESSOR, (96, 32)),
+    ],
+)
 def test_every_pixel_is_where_numpy_puts_it_and_the_bars_are_black(stage, upscale, size):
     shown = stage(upscale=upscale, fullscreen=True).open(size)
     frame = frame_of(blots(*size))
@@ -205,6 +212,14 @@ def test_the_overlay_lies_over_the_window_alone(stage):
     shown.box.set("overlay", False)
     shown.shows_until(frame, lambda: (screen_HWC()[:, 200:1000] == 200).all(), "the panel's going")
     assert (image == 200).all()
+
+
+def test_what_gl_cannot_draw_costs_a_picture_and_not_the_show(stage):
+    shown = stage(upscale=LANCZOS).open()
+    shown.window.show(frame_of(np.zeros((40_000, 1, 3), np.uint8)))
+    assert shown.notices[-1].startswith("OpenGL failed (")
+    opened = "The window is open again."
+    shown.shows_until(frame_of(blots(64, 48)), lambda: opened in shown.notices, "the window's opening again")
 
 
 @pytest.mark.usefixtures("display")

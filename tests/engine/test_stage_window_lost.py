@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -54,6 +55,9 @@ class Show:
             stdout=subprocess.PIPE,
             text=True,
         )
+        # One that hangs says nothing more, and the test fails instead of waiting for ever.
+        self._limit = threading.Timer(3 * WITHIN_S, self.process.kill)
+        self._limit.start()
 
     def says(self) -> str:
         """Wait for the next line."""
@@ -66,6 +70,12 @@ class Show:
         assert self.process.returncode == 0
         return said
 
+    def stop(self) -> None:
+        """End it, whatever it does."""
+        self._limit.cancel()
+        self.process.kill()
+        self.process.wait(WITHIN_S)
+
 
 @pytest.fixture
 def start():
@@ -77,8 +87,7 @@ def start():
 
     yield begin
     for show in shows:
-        show.process.kill()
-        show.process.wait(WITHIN_S)
+        show.stop()
 
 
 def covered(display: str, left: int = 0, right: int | None = None) -> int:

@@ -180,12 +180,15 @@ def fail(*arguments: object) -> Step:
     raise BackendError(OUT_OF_MEMORY)
 
 
-def test_a_rung_that_cannot_open_any_more_is_passed_over(probe_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the device gone, its other backends take a good file for a damaged one."""
+@pytest.mark.parametrize("error", [ModelFileError("probe.onnx is damaged"), MemoryError()], ids=["file", "memory"])
+def test_a_rung_that_cannot_open_any_more_is_passed_over(
+    probe_file: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """With the device gone, its other backends take a good file for a damaged one, or find no memory either."""
     from engine.backends import openvino
 
     def refuse(*arguments: object) -> Backend:
-        raise ModelFileError("probe.onnx is damaged")
+        raise error
 
     order = {"onnx-cpu": "onnx_cpu", "openvino": "openvino", "torch": "torch_program"}
     monkeypatch.setattr(ladder, "MODULES", order)

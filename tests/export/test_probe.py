@@ -54,7 +54,7 @@ def test_it_may_listen_to_less_than_a_hop(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("fps", "size", "listen_ms", "says"),
-    [(0, 8, None, "0 fps"), (float("nan"), 8, None, "fps"), (20, 0, None, "0 pixels"), (20, 8, 0.0, "0 ms"), (20, 8, 500.0, "85 ms")],
+    [(0, 8, None, "0 fps"), (float("nan"), 8, None, "fps"), (20, 0, None, "0 pixels"), (20, 8, 0.0, "0 ms"), (20, 8, 500.0, "85 ms"), (20, 8, float("nan"), "nan ms")],
 )  # fmt: skip
 def test_what_cannot_be_made_is_refused(fps: float, size: int, listen_ms: float | None, says: str) -> None:
     with pytest.raises(ModelFileError, match=says):

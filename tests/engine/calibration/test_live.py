@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes.util
 
+import numpy as np
 import pytest
 
 from engine.calibration.clicks import OUTPUT_RATE_HZ, ClickOutput, click_starts
@@ -12,8 +13,12 @@ from engine.calibration.venue import look_ahead_ms
 from engine.clock import WallClock
 from engine.errors import ConfigError
 from engine.frame import Frame, ShowFormat
+from engine.sources.paced import PacedSource
+from engine.sources.portaudio import SoundDevice
 from engine.sources.registry import open_source
+from engine.sources.samples import SampleSource
 from tests.conftest import PulseServer, require
+from tests.engine.shows import InventedClock
 
 CLICKS = 8
 
@@ -62,6 +67,17 @@ def test_clicks_that_nobody_hears_are_said(pulse_server: PulseServer) -> None:
     starts = click_starts(5, 0, OUTPUT_RATE_HZ, first_s=0.2, gap_s=(0.2, 0.3))
     with pytest.raises(ConfigError, match="turn the loudspeakers up"):
         calibrate(open_source("tone:50", live=True), Wall(), ClickOutput(starts, clock, "pulse"), clock)
+
+
+def test_an_output_that_never_plays_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = SoundDevice(index=0, name="out", channels=2, rate_hz=OUTPUT_RATE_HZ, is_default=True)
+    monkeypatch.setattr("engine.calibration.clicks.find_output", lambda name: device)
+    monkeypatch.setattr(ClickOutput, "start", lambda output: None)
+    clock = InventedClock()
+    silence = SampleSource("silence", np.zeros((60 * OUTPUT_RATE_HZ, 1), np.float32), OUTPUT_RATE_HZ)
+    with pytest.raises(ConfigError, match="0 clicks were played on 'out' and 0 heard"):
+        calibrate(PacedSource(silence, clock), Wall(), ClickOutput([0, 48000], clock), clock)
+    assert 11.0 < clock.now_s() - 1000.0 < 12.0
 
 
 def test_the_figure_stays_within_the_knobs_range() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from engine.service.vitals import START_WITHIN_S, STUCK_S, Vitals, complaint, resident_mib
@@ -80,3 +82,13 @@ def test_a_start_is_given_time(
 def test_memory_is_told_where_the_system_says_it() -> None:
     held_mib = resident_mib()
     assert held_mib is None or held_mib > 10.0
+
+
+def test_a_process_that_can_open_no_more_files_still_tells_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **more: object) -> str:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    clock = InventedClock()
+    report = playing(clock, 1.0).report(clock.now_s())
+    assert (report.alive, report.rss_mib) == (True, None)

@@ -70,6 +70,8 @@ def test_without_a_result_the_knob_keeps_its_own_value_and_it_is_told_once(text:
         ({"reset": "hit"}, "given rather than set"),
         ({"scene": "2"}, "given rather than set"),
         ({"flash_guard": "0"}, "by hand alone"),
+        ({"tempo_bpm": "120"}, "before expressions are worked out"),
+        ({"smoothing_ms": "100"}, "before expressions are worked out"),
         ({"glow": None}, "an expression was expected"),
         ({"glow": True}, "an expression was expected"),
         ({"glow": "levle"}, "Did you mean 'level'"),
@@ -154,3 +156,10 @@ def test_another_models_parameters_are_adopted() -> None:
     assert after(modulator, 0.1, motion=0.5)["motion"] == 3.0
     modulator.adopt(TABLE)
     assert "motion" not in after(modulator, 0.2)
+
+
+def test_a_glide_of_no_length_jumps_also_where_time_runs_backwards() -> None:
+    modulator = Modulator(TABLE)
+    after(modulator, 10.0, glow=1.0)
+    modulator.glide(0.0)
+    assert after(modulator, 9.99, glow=0.25)["glow"] == 0.25

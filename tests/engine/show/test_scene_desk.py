@@ -212,6 +212,16 @@ def test_the_following_scene_is_the_next_one_that_there_is(show: Show) -> None:
     assert (show.desk.number, show.desk.following()) == (4, 7)
 
 
+def test_a_scene_that_cannot_be_recalled_is_passed_by_the_next(show: Show) -> None:
+    for number, model in ((1, ""), (2, "absent.onnx"), (3, "")):
+        show.scenes.save(Scene(number=number, model=model, values={"glow": 0.1 * number}))
+    for _ in range(3):
+        show.box.set("scene", show.desk.following())
+        show.play_on(2)
+    assert show.desk.number == 3
+    assert len(show.told) == 1
+
+
 def test_a_flood_of_events_leaves_neither_threads_nor_memory_behind(show: Show, tmp_path: Path) -> None:
     show.scenes.save(Scene(number=1, model=write_wide(tmp_path), values={}))
     show.scenes.save(Scene(number=2, values={"glow": 0.9}))
@@ -235,6 +245,28 @@ def test_what_is_being_kept_is_finished_when_the_show_closes(show: Show) -> None
     show.desk.attend(show.box.turn(0))
     show.desk.close()
     assert show.scenes.numbers() == (1, 2)
+
+
+def test_a_name_that_is_no_text_is_told(show: Show) -> None:
+    show.scenes.folder.mkdir()
+    show.scenes.path(4).write_text("values: {on: 1, glow: 0.25}\n")
+    show.box.set("scene", 4)
+    show.play_on(3)
+    assert show.told == ["Scene 4 is recalled but for this: There is no parameter 'True'."]
+    assert show.box.snapshot()["glow"] == 0.25
+
+
+def test_a_state_that_cannot_be_had_costs_a_sentence(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lost(dict):
+        def items(self):
+            raise RuntimeError("the device is gone")
+
+    show.play_on(2)
+    monkeypatch.setattr(show.deck._session, "_state", Lost())
+    show.box.set("save_scene", 1)
+    show.desk.attend(show.box.turn(2))
+    assert show.told == ["What probe remembers cannot be fetched (the device is gone). No scene is kept."]
+    assert show.scenes.numbers() == ()
 
 
 def test_a_show_with_scenes_is_repeated_to_the_bit(show: Show, probe_file: Path, tmp_path: Path) -> None:
