@@ -15,6 +15,7 @@ from engine.command_line import Order, parse_order
 from engine.config import LiveConfig, describe
 from engine.control_box import ControlBox
 from engine.errors import ConfigError, SourceError, run_main
+from engine.free_name import free_path
 from engine.parts import look_after, open_midi, open_model, open_osc, open_presenter, recorder, source_state
 from engine.sinks.registry import WINDOW
 
@@ -246,7 +247,9 @@ def choose_live(config: LiveConfig) -> tuple[LiveConfig, Source]:
         config = replace(config, out=(WINDOW,))
     elif not config.out:
         config = replace(config, out=(HEADLESS_OUTPUT,), seconds=config.seconds or HEADLESS_SECONDS)
-        say(f"No screen answers, so {config.seconds:g} s are written to {HEADLESS_OUTPUT}; choose with --out.")
+        say(f"No screen answers, so {config.seconds:g} s are written to a file; choose with --out.")
+    # What a show before this one has left is not written over.
+    config = replace(config, out=tuple(str(free_path(name)) if Path(name).suffix else name for name in config.out))
     if config.source:
         return config, open_source(config.source, live=True, repeat=config.repeat)
     return config, microphone_or_demo()

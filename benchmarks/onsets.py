@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.record import append_record, print_table
+from engine.errors import run_main
 from engine.pulse.pulse import Pulse
 from engine.pulse.pulse_meter import PulseMeter
 from engine.resample import Resampler
@@ -74,7 +75,7 @@ Sound = NDArray[np.float32]
 Times = NDArray[np.float64]
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sounds", type=Path, default=SOUNDS, metavar="FOLDER")
     sounds: Path = parser.parse_args().sounds
@@ -105,6 +106,7 @@ def main() -> None:
             "cost_percent": cost_rows,
         },
     )
+    return 0
 
 
 def onset_cases(folder: Path) -> list[tuple[str, Sound, Times, int]]:
@@ -350,4 +352,4 @@ def clicks(parts: Sequence[tuple[float, float]]) -> tuple[Sound, Times]:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -15,7 +15,7 @@ from engine.config import (
     LiveConfig,
     Resolved,
     parse_start_value,
-    read_config_file,
+    read_config_files,
     resolve,
     settable,
     setting_kind,
@@ -69,7 +69,7 @@ def parse_order(arguments: Sequence[str]) -> Order | Inquiry:
     """Read the command line: what to play, or the list that is asked for. Raises ConfigError or ModelFileError."""
     early, _ = _early_parser().parse_known_args(arguments)
     asks_help = early.help or early.devices or early.backends
-    file_values = read_config_file(early.config) if early.config and not asks_help else {}
+    file_values = read_config_files(early.config) if not asks_help else {}
     # Which controls there are depends on the model, so it is read before the other flags.
     model = str(early.model or file_values.get("model") or DEFAULT_MODEL)
     card = _card_if_any(model) if asks_help else read_card(model)
@@ -154,7 +154,12 @@ def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> arg
         metavar="PARAMETER=EXPRESSION",
         help="drive a parameter from the sound, e.g. glow='0.6 * hit'",
     )
-    show.add_argument("--config", metavar="FILE.yaml", help="read settings from a file; flags come before it")
+    show.add_argument(
+        "--config",
+        action="append",
+        metavar="FILE.yaml",
+        help="read settings from a file; flags come before it, and a later file before an earlier one",
+    )
     for name in SETTINGS:
         _add_setting(show, name)
     engine = parser.add_argument_group("start values of the engine's parameters (OSC changes them while it plays)")
@@ -178,7 +183,7 @@ def _early_parser() -> argparse.ArgumentParser:
         parser.add_argument(name, dest="help", action="store_true")
     parser.add_argument("--devices", action="store_true")
     parser.add_argument("--backends", action="store_true")
-    parser.add_argument("--config")
+    parser.add_argument("--config", action="append", default=[])
     parser.add_argument("--model")
     return parser
 

@@ -145,6 +145,17 @@ def read_config_file(path: Path | str) -> dict[str, Any]:
     return cast(dict[str, Any], values)
 
 
+def read_config_files(paths: Iterable[Path | str]) -> dict[str, Any]:
+    """Read several files as one: of a setting, a parameter, a mapping that stands in more than one the last counts."""
+    whole: dict[str, Any] = {}
+    for path in paths:
+        for key, value in read_config_file(path).items():
+            before = whole.get(key)
+            both = isinstance(before, dict) and isinstance(value, dict)
+            whole[key] = {**cast(dict[Any, Any], before), **cast(dict[Any, Any], value)} if both else value
+    return whole
+
+
 def resolve(
     file_values: Mapping[str, Any],
     flag_values: Mapping[str, Any],

@@ -122,6 +122,7 @@ class ControlBox:
     def set(self, name: str, given: object, *, clip: bool = True) -> Applied:
         """Set a parameter and return what it became. A number out of range is brought into it, or refused without `clip`.
 
+        An event out of range is always refused, and 0 is a button that was let go.
         Raises ConfigError for an unknown name, the wrong kind, and what is not finite; nothing is changed then.
         """
         # Read and written in one go: meanwhile another model's parameters may take the place of these.
@@ -134,7 +135,9 @@ class ControlBox:
             value = applied.value
             kind = self._parameters[name].kind
             if kind == "event":
-                self._events.append(Event(name, int(value)))
+                # A button of a desk sends 0 when it is let go.
+                if value:
+                    self._events.append(Event(name, int(value)))
                 return applied
             if kind == "trigger" and value:
                 self._events.append(Event(name, self._moment()))
@@ -151,8 +154,11 @@ class ControlBox:
                 f"Known are {', '.join(self._parameters)}."
             )
         parsed = parameter.parse(given)
+        if parameter.kind == "event" and parsed == 0:
+            return Applied(0, False)
         value = parameter.clip(parsed)
-        if value != parsed and not clip:
+        # The nearest scene is not the one that was meant.
+        if value != parsed and (parameter.kind == "event" or not clip):
             raise parameter.out_of_range(given)
         return Applied(value, value != parsed)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from engine.service.vitals import Vitals
 
 
-def overlay_lines(vitals: Vitals, now_s: float, scene: int, fps: float) -> list[str]:
-    """Return the lines of this moment; `fps` is what the model would like to be."""
+def overlay_lines(vitals: Vitals, now_s: float, scene: str, fps: float, model: str) -> list[str]:
+    """Return the lines of this moment; `fps` is what the model would like to be, `scene` is empty before any was recalled."""
     report = vitals.report(now_s)
     age = vitals.shown_age if report.shown_age_ms is not None else vitals.handed_age
     now_ms = report.age_ms if report.shown_age_ms is None else report.shown_age_ms
@@ -14,7 +14,7 @@ def overlay_lines(vitals: Vitals, now_s: float, scene: int, fps: float) -> list[
     lines = [
         f"age\t{'–' if now_ms is None else f'{now_ms:.0f}'} ms now, {1e3 * age.percentile_s(95):.0f} ms p95",
         f"rate\t{report.fps:.0f} of {fps:.0f} fps, {report.skipped_hops} skipped",
-        f"model\t{report.backend}",
+        f"model\t{model}, {report.backend}",
         f"sound\t{report.source}",
         *([f"scene\t{scene}"] if scene else []),
         f"flashes\t{flashes.general_flashes_a_second:.0f} a second, {flashes.softened} softened",

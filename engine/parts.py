@@ -71,8 +71,11 @@ def open_presenter(
 
     clock = WallClock()
 
+    def said(stats: Vitals, show: Assembly) -> Sequence[str]:
+        return overlay_lines(stats, clock.now_s(), show.desk.name, show.deck.card.fps, show.deck.playing.name)
+
     def lines() -> Sequence[str]:
-        return overlay_lines(stats, clock.now_s(), show.desk.number, show.deck.card.fps) if stats and show else ()
+        return said(stats, show) if stats and show else ()
 
     return open_window(
         config.window,

@@ -223,7 +223,7 @@ class Performance:
         age_s = None if frame.captured_s is None else given_s - frame.captured_s
         self.stats.add_frame(frame.skipped_hops, age_s, {**frame.stage_s, "finish": now_s - given_s})
         if frame.skipped_hops and self.live:
-            line = "{count} hops of sound were skipped, with their pictures, to keep up."
+            line = "Sound was skipped to keep up, with its pictures: {count} hops."
             self.notices.tell_sparsely("overload", line, now_s, frame.skipped_hops)
 
     def _give(self, frame: Frame) -> None:

@@ -105,18 +105,20 @@ class OscServer:
         if to == STATS:
             return STATS, tuple(item for pair in self._describe_stats().items() for item in pair)
         name = to.removeprefix(PREFIX)
-        if not to.startswith(PREFIX) or name not in self._box.parameters:
+        # Looked up once: another model's parameters may take the place of these at any moment.
+        parameter = self._box.parameters.get(name) if to.startswith(PREFIX) else None
+        if parameter is None:
             known = [PING, STATS, *map(address, self._box.parameters)]
             nearest = nearest_name(to if to.startswith(PREFIX) else PREFIX + to.lstrip("/"), known)
             raise ConfigError(f"There is no address {to[:100]}.{nearest}")
         if len(values) > 1:
             raise ConfigError(f"{to} takes one value, not {len(values)}.")
-        if not values and not self._box.parameters[name].happens:
-            return to, (self._box.snapshot()[name],)
+        if not values and not parameter.happens:
+            return to, (self._box.snapshot().get(name, parameter.default),)
         applied = self._box.set(name, values[0] if values else None)
         if applied.clipped:
             self.clipped += 1
-            return ERROR, (f"{name} takes {self._box.parameters[name].expected()}; it is now {applied.value:g}.",)
+            return ERROR, (f"{name} takes {parameter.expected()}; it is now {applied.value:g}.",)
         return None
 
     def _refusal(self, error: ConfigError) -> Answer:

@@ -15,7 +15,7 @@ from engine.remotes.osc import ERROR, PING, PONG, STATS, address
 MODELS = Path(__file__).parent.parent / "models"
 _HEAD = f"""# OSC reference
 
-Generated from `engine/parameters.py` and the model cards; do not edit. Write it again with:
+Generated from `engine/parameter_table.py` and the model cards; do not edit. Write it again with:
 
 ```
 python -m engine.remotes.osc_reference > docs/osc.md
@@ -26,6 +26,7 @@ to nobody. There is no password: open it only in a network that you trust.
 
 - Send `ADDRESS value`. Numbers may be int or float; on and off may be T and F, 1 and 0.
 - A number out of range is brought into it, and the sender is told so with `{ERROR} "sentence"`.
+- The number of a scene out of range is refused, and 0 is a button that was let go.
 - What cannot be understood changes nothing, is counted, and is answered with `{ERROR} "sentence"`.
 - `ADDRESS` without a value answers `ADDRESS value`; a trigger without a value is given.
 - Changes take effect at the next hop, all that have arrived by then at once. Time tags of bundles are not waited for.

@@ -21,8 +21,10 @@ def raise_process() -> str:
         kernel = ctypes.windll.kernel32
         done = kernel.SetPriorityClass(kernel.GetCurrentProcess(), _WINDOWS_HIGH_PRIORITY)
         return "priority raised to high" if done else "priority not raised: Windows refused"
-    if os.getpriority(os.PRIO_PROCESS, 0) <= NICENESS:
-        return f"priority is raised (niceness {os.getpriority(os.PRIO_PROCESS, 0)})"
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    if niceness != 0:
+        # Whoever chose it meant it.
+        return f"priority left as it was (niceness {niceness})"
     try:
         os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     except OSError as error:

@@ -11,6 +11,7 @@ from engine.backends.ladder import open_backend, open_enduring
 from engine.clock import Clock, WallClock
 from engine.config import SETTINGS, LiveConfig
 from engine.control_box import ControlBox, ControlsBox
+from engine.free_name import free_path
 from engine.hearing import window_samples
 from engine.parameters import Parameter
 from engine.performance import Direction, go_on
@@ -73,6 +74,8 @@ def assemble_show(
     releasing.callback(desk.close)
     take = None
     if config.take:
+        # A show that is started again after a crash keeps a second take.
+        folder = free_path(config.take)
         header = header_of(
             backend,
             source,
@@ -82,8 +85,9 @@ def assemble_show(
             settings={name: getattr(config, name) for name in SETTINGS},
             mappings=config.mappings,
         )
-        take = TakeWriter(config.take, header, live=source.live, notify=notify)
+        take = TakeWriter(folder, header, live=source.live, notify=notify)
         take.open()
+        notify(f"take     {folder}")
         releasing.callback(take.close)
         source = Overheard(source, take)
     rest = _collect_between_hops(clock, releasing) if source.live else go_on

@@ -73,6 +73,8 @@ class SceneDesk:
         self._due: list[Happening] = []
         self.number = 0
         """The scene that was recalled or kept last; 0 before any was."""
+        self.name = ""
+        """Its number and its name, for people."""
         self._asked = 0
         """The same, also where it could not be recalled: else nobody got past it with the next one's key."""
 
@@ -178,6 +180,7 @@ class SceneDesk:
 
     def _kept(self, number: int, path: Path) -> None:
         self.number = self._asked = number
+        self.name = str(number)
         self._notify(f"Scene {number} is kept in {path}.")
 
     def _recalling(self, number: int) -> Callable[[], Callable[[], None]]:
@@ -196,6 +199,7 @@ class SceneDesk:
         for notice in notices:
             self._notify(notice)
         self.number = scene.number
+        self.name = f"{scene.number} {scene.name}".strip()
         if scene.model and found_sha256 != self._deck.playing.graph_sha256:
             self._deck.swap_to(
                 scene.model,
@@ -229,8 +233,9 @@ class SceneDesk:
                 self._box.set(name, value)
             except ConfigError as error:
                 refused.append(str(error).split(" Known are ")[0].rstrip("."))
-        if refused:
-            self._notify(f"Scene {scene.number} is recalled but for this: {'; '.join(refused)}.")
+        name = f" '{scene.name}'" if scene.name else ""
+        but = f" but for this: {'; '.join(refused)}" if refused else ""
+        self._notify(f"Scene {scene.number}{name if not refused else ''} is recalled{but}.")
 
 
 def _checksum(scene: Scene) -> str:

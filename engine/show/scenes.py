@@ -115,7 +115,7 @@ class Scenes:
         said = _read_yaml(path, number, self.numbers())
         scene = Scene(
             number=number,
-            name=said.get("name") or f"Scene {number}",
+            name=said.get("name") or "",
             model=str(self.folder / said["model"]) if said.get("model") else "",
             model_sha256=said.get("model_sha256", ""),
             values=said.get("values") or {},

@@ -257,7 +257,7 @@ def _is_kind(value: object, annotation: str) -> bool:
 
 def _plain(value: object) -> object:
     if isinstance(value, np.generic):
-        return value.item()
+        return cast(Any, value).item()
     if isinstance(value, Mapping):
         return dict(cast(Mapping[str, Any], value))
     if isinstance(value, Path):

@@ -137,3 +137,13 @@ def test_midi_knobs_are_checked_before_anything_is_opened(probe_file, tmp_path):
     config = written(tmp_path, "midi: launch\nmidi_knobs: {7: brightnes}")
     with pytest.raises(ConfigError, match="Did you mean 'brightness'"):
         parse_order(["--model", str(probe_file), "--config", config, "--dry-run"])
+
+
+def test_several_files_are_read_as_one(tmp_path):
+    (tmp_path / "stage.yaml").write_text("title: Stage\ncontrols: {trail: 0.4, zoom: 2}\nmappings: {glow: hit}")
+    (tmp_path / "venue.yaml").write_text("controls: {look_ahead_ms: 40, zoom: 1.5}")
+    order = parse_order(["--config", str(tmp_path / "stage.yaml"), "--config", str(tmp_path / "venue.yaml")])
+    config = order.resolved.config
+    assert config.title == "Stage"
+    assert config.controls == {"trail": 0.4, "zoom": 1.5, "look_ahead_ms": 40.0}
+    assert config.mappings == {"glow": "hit"}

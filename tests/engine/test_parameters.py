@@ -168,3 +168,16 @@ def test_a_knob_that_comes_back_has_the_value_that_it_had():
         box.set("gain", 1.0)
     box.adopt(PARAMETERS)
     assert box.snapshot()["gain"] == 3.0
+
+
+def test_a_scene_out_of_range_is_refused_and_a_button_let_go_is_nothing() -> None:
+    box = ControlBox(PARAMETERS)
+    for given in (0, 129, -1, 200):
+        if given:
+            with pytest.raises(ConfigError, match="from 1 to 128"):
+                box.set("save_scene", given)
+        else:
+            assert box.set("save_scene", given) == (0, False)
+    assert box.turn(0).events == ()
+    box.set("scene", 128)
+    assert box.turn(1).events == (("scene", 128),)

@@ -66,7 +66,8 @@ def test_scenes_models_and_mappings_are_replayed_to_the_bit(tmp_path: Path, prob
         shown = CollectingSink(on_frame=on_frame)
         settings = {"clock": clock, "stats": Stats(), "stop": threading.Event(), "notify": told.append}
         play(show.source, show.deck, [shown], controls_box=box, direction=show.direction, **settings)
-    assert told[0].startswith("Scene 1 is kept in ")
+    assert told[0].startswith("take ")
+    assert told[1].startswith("Scene 1 is kept in ")
     assert told[-1].startswith("There is no scene 9 in ")
 
     # The first model has been moved since; it was recalled by a scene, too.

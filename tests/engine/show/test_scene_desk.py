@@ -27,13 +27,16 @@ class Show(Stage):
         self.modulator = Modulator(self.box.parameters.values())
         self.adopters.append(self.modulator.adopt)
         self.scenes = Scenes(folder)
-        self.desk = SceneDesk(
-            self.scenes, self.deck, self.box, glide=self.modulator.glide, live=live, notify=self.told.append
-        )
+        self.desk = SceneDesk(self.scenes, self.deck, self.box, glide=self.modulator.glide, live=live, notify=self.tell)
+        self.recalled: list[str] = []
         self.values: list[dict[str, Value]] = []
         self.given: list[dict[str, Value]] = []
         self.happenings: list[tuple] = []
         self.pictures: list[np.ndarray] = []
+
+    def tell(self, line: str) -> None:
+        """Success is told apart from all else."""
+        (self.recalled if line.endswith(" is recalled.") else self.told).append(line)
 
     def play_on(self, hops: int) -> None:
         """Play so many hops, waiting after each for whatever is read, written or opened beside."""
@@ -75,6 +78,8 @@ def test_a_scene_brings_back_knobs_and_state(show: Show) -> None:
     assert (show.values[-1]["glow"], show.values[-1]["gain"]) == (0.5, 2.0)
     assert show.deck.snapshot_state()["memory"][0] > kept.state["memory"][0] / 2
     assert [line.split(" in ")[0] for line in show.told] == ["Scene 3 is kept"]
+    assert show.recalled == ["Scene 3 'probe 3' is recalled."]
+    assert show.desk.name == "3 probe 3"
 
 
 def test_knobs_glide_to_a_scene(show: Show) -> None:
