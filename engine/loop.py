@@ -124,7 +124,7 @@ def _display(performance: Performance, display: Display, presenter: Presenter, f
     try:
         display.run(future.done)
     except SinkError as error:
-        if not performance.sinks:
+        if all(getattr(sink, "standby", False) for sink in performance.sinks):
             raise
         performance.notices.tell(f"{error} The show goes on without {presenter.name}.")
         presenter.close()

@@ -39,6 +39,12 @@ TABLE: tuple[Parameter, ...] = (
         default=1.0,
     ),
     Parameter(name="blackout", kind="bool", help="show black until it is switched off", default=False),
+    Parameter(
+        name="fill",
+        kind="bool",
+        help="let the picture fill the window, what stands out cut off, instead of black at two sides",
+        default=False,
+    ),
     Parameter(name="zoom", kind="float", help="how much the picture is enlarged", low=1.0, high=4.0, default=1.0),
     Parameter(name="glow", kind="float", help="how much bright parts shine into their surroundings", default=0.0),
     Parameter(

@@ -1,4 +1,4 @@
-"""How a picture fills a window of any shape: as large as it fits, the rest black."""
+"""How a picture fills a window of any shape: as large as it fits, the rest black; or all of it, what stands out cut off."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+FILL = "fill"
+"""The knob that lets a picture fill its window."""
 
 # H W C picture rows, columns, channels
 
@@ -27,6 +30,17 @@ def place(width: int, height: int, window_width: int, window_height: int) -> Pla
     return Placement(
         (window_width - placed_width) // 2, (window_height - placed_height) // 2, placed_width, placed_height
     )
+
+
+def cropped(image_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Return the middle of the picture in the shape of a field of that size; the picture itself where it has that shape."""
+    rows, columns, _ = image_HWC.shape
+    kept_columns = min(columns, max(1, round(rows * width / height)))
+    kept_rows = min(rows, max(1, round(columns * height / width)))
+    if (kept_columns, kept_rows) == (columns, rows):
+        return image_HWC
+    left, top = (columns - kept_columns) // 2, (rows - kept_rows) // 2
+    return image_HWC[top : top + kept_rows, left : left + kept_columns]
 
 
 def initial_size(width: int, height: int, longest: int) -> tuple[int, int]:

@@ -91,6 +91,11 @@ class SegmentedRecorder:
         self._is_failing = False
 
     @property
+    def standby(self) -> bool:
+        """Whether nothing is recorded: no reason for a show to go on that nobody can see."""
+        return self._segment is None
+
+    @property
     def lost_frames(self) -> int:
         return self._dropped + (self._outbox.lost_pictures if self._outbox else 0)
 

@@ -20,7 +20,7 @@ from engine.sinks.gl_picture import GlPicture
 from engine.sinks.glfw_library import glfw_error, load_glfw
 from engine.sinks.kernels import AUTO, check_upscaler
 from engine.sinks.keys import ESCAPE, SPACE, Keys
-from engine.sinks.letterbox import initial_size, place
+from engine.sinks.letterbox import FILL, cropped, initial_size, place
 from engine.sinks.monitors import Monitor, MonitorError, choose, monitors
 from engine.sinks.overlay import Overlay
 from engine.sinks.screen import has_screen
@@ -256,6 +256,8 @@ class StageWindow:
             return
         if width < 1 or height < 1:
             return
+        if frame is not None and frame.values.get(FILL, False):
+            image_HWC = np.ascontiguousarray(cropped(image_HWC, width, height))
         placed = place(image_HWC.shape[1], image_HWC.shape[0], width, height)
         self._picture.draw(self._context.screen, image_HWC, placed, height)
         if frame is not None:

@@ -18,7 +18,7 @@ from engine.control_box import ControlBox
 from engine.errors import SinkError
 from engine.frame import Frame, ShowFormat
 from engine.sinks.keys import ESCAPE, SPACE, Keys
-from engine.sinks.letterbox import fitted, initial_size
+from engine.sinks.letterbox import FILL, cropped, fitted, initial_size
 from engine.sinks.overlay import Overlay, lay_over
 from engine.sinks.screen import NO_SCREEN, has_screen
 
@@ -88,7 +88,8 @@ class Window:
         if width > 0 and height > 0:
             self._size = (width, height)
         # Qt would scale it roughly and pad it white.
-        window_HWC = fitted(image_HWC, *self._size)
+        fills = frame is not None and frame.values.get(FILL, False)
+        window_HWC = fitted(cropped(image_HWC, *self._size) if fills else image_HWC, *self._size)
         panel = self._overlay.panel(frame, self._size[1], self._clock.now_s()) if frame else None
         if panel:
             # What is shown without change belongs to others.

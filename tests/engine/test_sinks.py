@@ -13,7 +13,7 @@ import pytest
 
 from engine.errors import SinkError
 from engine.frame import Frame, ShowFormat
-from engine.sinks.letterbox import initial_size, place
+from engine.sinks.letterbox import cropped, initial_size, place
 from engine.sinks.outbox import Outbox, Parcel
 from engine.sinks.registry import open_sinks
 from engine.sinks.video_file import VideoFileSink
@@ -238,6 +238,14 @@ def test_unknown_outputs_are_refused(specs, sentence):
 
 def test_outputs_are_told_apart():
     assert [sink.name for sink in open_sinks(["null", "a.MP4", "window"])] == ["null", "a.MP4"]
+
+
+def test_the_middle_of_the_picture_fills_a_window_of_another_shape():
+    image_HWC = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    assert cropped(image_HWC, 640, 640) is image_HWC
+    assert np.array_equal(cropped(image_HWC, 1280, 640), image_HWC[2:6])
+    assert np.array_equal(cropped(image_HWC, 320, 640), image_HWC[:, 2:6])
+    assert cropped(image_HWC, 10_000, 1).shape == (1, 8, 3)
 
 
 def test_placing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,6 +124,14 @@ def test_the_newest_picture_of_one_index_is_on_the_screen(stage):
     for colour in ((200, 0, 0), (0, 200, 0), (0, 0, 200)):
         frame = frame_of(np.full((48, 64, 3), colour, np.uint8))
         shown.shows_until(frame, lambda c=colour: tuple(screen_HWC()[400, 640]) == c, f"{colour}'s appearing")
+
+
+def test_a_picture_that_fills_the_window_leaves_no_bars(stage):
+    shown = stage(fullscreen=True, upscale="nearest").open()
+    frame = frame_of(np.full((48, 48, 3), (10, 200, 30), np.uint8))
+    shown.shows_until(frame, lambda: not screen_HWC()[400, 5].any(), "bars at the sides")
+    filling = replace(frame, values={"fill": True})
+    shown.shows_until(filling, lambda: (screen_HWC() == (10, 200, 30)).all(), "the picture everywhere")
 
 
 def test_keys_turn_the_knobs(stage):
