@@ -1,9 +1,11 @@
 """One step of every form of the full model beside the original implementation stepped eagerly, on the same weights.
 
-    python -m benchmarks.step --reference CHECKOUT [--sound SOUND]
+    python -m benchmarks.step --reference CHECKOUT [--sound SOUND] [--checkpoint RUN]
 
 CHECKOUT is a copy of the original Listen and Move code. Its generator gets random weights that keep every layer alive; the same
-weights are imported, exported in several forms and played by their backends. All take a step in turn, so that a
+weights are imported, exported in several forms and played by their backends. With a checkpoint of configs/train/paper-128.yaml
+ours have taught weights instead: random ones amplify every rounding, which says nothing about fewer bits on stage. What a step
+costs does not depend on weights. All take a step in turn, so that a
 disturbance meets all alike. The original is given features; ours compute them from sound inside the step.
 """
 
@@ -35,6 +37,7 @@ from export.rewrites import PASSES_FOR, apply_passes
 from export.rewrites.operations import operations_a_frame
 from export.to_onnx import Form, export_model
 from export.verify import BackendPlayer, compare
+from training.checkpoint import load_generator
 from training.families.listen_and_move.config import ListenAndMoveConfig
 from training.front_end import FrontEndConfig
 from training.import_reference import convert
@@ -53,6 +56,7 @@ FORMS: dict[str, tuple[str, str, bool]] = {
     "openvino bfloat16, rewritten": ("openvino", "bfloat16", True),
     "onnx-cpu int8, rewritten": ("onnx-cpu", "int8", True),
     "openvino int8, rewritten": ("openvino", "int8", True),
+    "openvino int8-bfloat16, rewritten": ("openvino", "int8-bfloat16", True),
 }
 
 
@@ -91,10 +95,14 @@ def _calm(original: Any) -> None:
             value.mul_(CALM)
 
 
-def beside_original(checkout: Path, size: int, threads: int, rounds: int, sound_file: Path | None) -> None:
+def beside_original(
+    checkout: Path, size: int, threads: int, rounds: int, sound_file: Path | None, checkpoint: Path | None = None
+) -> None:
     """Measure all forms that can run here, print a table and record it."""
     torch.set_num_threads(threads)
     original, model = original_and_ours(checkout, size)
+    if checkpoint:
+        model = load_generator(checkpoint).model.eval()
     sound = read_real_sound(sound_file, model.sample_rate_hz) if sound_file else made_sound(model.sample_rate_hz)
     steps: dict[str, Callable[[int], object]] = {}
     features = torch.randn(1, 1, 64)
@@ -111,7 +119,7 @@ def beside_original(checkout: Path, size: int, threads: int, rounds: int, sound_
                 print(f"{name}: left out; {obstacle(backend)}")
                 continue
             passes = PASSES_FOR[backend] if rewritten else ()
-            calibration = sound_file if precision == "int8" else None
+            calibration = sound_file if precision.startswith("int8") else None
             form = Form(precision=precision, passes=passes, calibration_sound=calibration)  # type: ignore[arg-type]
             file = Path(folder) / f"{name.replace(' ', '_')}.onnx"
             try:
@@ -127,7 +135,7 @@ def beside_original(checkout: Path, size: int, threads: int, rounds: int, sound_
             operations[name] = operations_a_frame(rewritten_model)
             steps[name] = _stepper(played, sound)
         seconds = measure(steps, rounds)
-    report(seconds, drifts, operations, threads, size)
+    report(seconds, drifts, operations, threads, size, model.config.name)
 
 
 def _stepper(backend: Any, sound: RealSound) -> Callable[[int], object]:
@@ -156,7 +164,12 @@ def measure(steps: dict[str, Callable[[int], object]], rounds: int, warm_up: int
 
 
 def report(
-    seconds: dict[str, list[float]], drifts: dict[str, float], operations: dict[str, int], threads: int, size: int
+    seconds: dict[str, list[float]],
+    drifts: dict[str, float],
+    operations: dict[str, int],
+    threads: int,
+    size: int,
+    model: str,
 ) -> None:
     """Print and record the table."""
     peak = matrix_peak_gflops()
@@ -180,7 +193,7 @@ def report(
             "share_of_float32_matrix_peak": rate / peak,
             "matrix_peak_gflops": peak,
         }
-        append_record("beside_original", figures, backend=name.split(" ")[0], model=f"full-{size}")
+        append_record("beside_original", figures, backend=name.split(" ")[0], model=model)
         shown = f"{drifts[name]:.1f}" if name in drifts else ""
         rows.append([name, 1e3 * median_s, 1e3 * least_s, theirs / median_s, shown, f"{100 * rate / peak:.0f} %"])
     print_table(["form", "median ms", "least ms", "times original", "dB after 64", "of float32 peak"], rows)

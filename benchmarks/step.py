@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--reference", type=Path, metavar="CHECKOUT", help="compare with the original, stepped eagerly")
     parser.add_argument("--image-size", type=int, default=128, help="of the comparison (default 128)")
     parser.add_argument("--sound", type=Path, help="of the comparison: int8 is calibrated and all are compared on it")
+    parser.add_argument("--checkpoint", type=Path, metavar="RUN", help="of the comparison: taught weights for ours")
     parser.add_argument("--backend", default=AUTO, choices=backend_names())
     parser.add_argument("--steps", type=int, default=200, help="steps of each measurement (default 200)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts to try (default 1 2)")
@@ -40,7 +41,7 @@ def main() -> int:
         from benchmarks.beside_original import beside_original
 
         size, threads = arguments.image_size, max(arguments.threads)
-        beside_original(arguments.reference, size, threads, arguments.steps, arguments.sound)
+        beside_original(arguments.reference, size, threads, arguments.steps, arguments.sound, arguments.checkpoint)
         return 0
     if not arguments.model:
         parser.error("give a model file, or --reference CHECKOUT")
