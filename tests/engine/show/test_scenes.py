@@ -74,7 +74,7 @@ def test_a_scene_written_by_hand_needs_little(scenes: Scenes) -> None:
     scenes.path(7).write_text("values: {glow: 0.5, zoom: 'two'}\n")
     loaded, notices = scenes.load(7)
     assert (loaded.name, loaded.model, dict(loaded.values), loaded.state) == (
-        "Scene 7",
+        "",
         "",
         {"glow": 0.5, "zoom": "two"},
         None,
