@@ -132,9 +132,8 @@ class ModelCard:
     controls: tuple[ControlSpec, ...]
     rooms: int = 1
     """So many rooms or screens take their step together: a leading axis on every input and output; none when 1."""
-    precision: Literal["float32", "float16", "bfloat16", "int8", "int8-bfloat16"] = "float32"
-    """What the graph computes in; front end, norms and states are float32 in all of them. "int8-bfloat16" is an int8 graph whose
-    other parts the runtime may round."""
+    precision: Literal["float32", "float16", "bfloat16", "int8"] = "float32"
+    """What the graph computes in; front end, norms and states are float32 in all of them."""
     calibration: str = ""
     """Of int8: the sound that its ranges were measured on, and how long; empty for the others."""
     passes: tuple[str, ...] = ()
@@ -145,25 +144,15 @@ class ModelCard:
     drift: tuple[Drift, ...] = ()
     provenance: Provenance
 
-    @property
-    def has_int8(self) -> bool:
-        """Whether parts of the graph are in 8 bits, by ranges that were measured on some sound."""
-        return self.precision.startswith("int8")
-
-    @property
-    def rounds(self) -> bool:
-        """Whether the runtime may compute in bfloat16 what the graph has in float32."""
-        return self.precision.endswith("bfloat16")
-
     def __post_init__(self) -> None:
         for field in ("sample_rate_hz", "window_samples", "hop_samples", "height", "width", "feature_bands", "rooms"):
             if getattr(self, field) <= 0:
                 raise ModelFileError(
                     f"The model card says {field} = {getattr(self, field)}; it must be positive. Export the model again."
                 )
-        if self.has_int8 and not self.calibration:
+        if self.precision == "int8" and not self.calibration:
             raise ModelFileError(
-                f"The model card says precision {self.precision} without a record of its calibration; quantise the model again with "
+                "The model card says precision int8 without a record of its calibration; quantise the model again with "
                 "python -m export.to_onnx CHECKPOINT --precision int8 --calibrate SOUND."
             )
         names = ["audio", *(spec.name for spec in (*self.states, *self.noises, *self.controls))]

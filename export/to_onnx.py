@@ -80,8 +80,7 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
     program, calibration = in_precision(program, plain, form.precision, form.calibration_sound)
     if form.half:
         store_in_half(program)
-    # What its runtime rounds computes in float32 here: of a bfloat16 file there is nothing to see, of int8-bfloat16 its int8;
-    # export.verify measures them where they play.
+    # A bfloat16 file computes in float32 here: its runtime rounds, and export.verify measures it there.
     # int8 is for the kind of sound that its ranges were measured on, and is judged on it.
     heard = form.drift_sound or form.calibration_sound
     drift = () if form.precision == "bfloat16" else drift_of(program, plain, heard, form.drift_steps)
@@ -215,12 +214,7 @@ def argument_parser() -> argparse.ArgumentParser:
     add("--for", dest="backend", choices=("any", *PASSES_FOR), default="any", help="rewrite the graph for a backend")
     add("--passes", nargs="*", metavar="PASS", help="or by these rewrites (docs/inference.md lists them)")
     add("--precision", choices=PRECISIONS, default="float32", help="what the file computes in (default %(default)s)")
-    add(
-        "--calibrate",
-        type=Path,
-        metavar="SOUND",
-        help="of int8 and int8-bfloat16: the kind of sound that will be played",
-    )
+    add("--calibrate", type=Path, metavar="SOUND", help="of int8: the kind of sound that will be played")
     add("--rooms", type=int, default=1, metavar="B", help="that take their step together (docs/rooms.md)")
     add("--drift", type=Path, metavar="SOUND", help="measure drift over 20,000 steps of this sound: minutes to hours")
     return parser

@@ -103,7 +103,7 @@ def _compile(library: Any, model: Path, card: ModelCard, gpus: Sequence[str]) ->
     parser = library.OnnxParser(network, logger)
     if not parser.parse(model.read_bytes()):
         errors = [parser.get_error(index).desc() for index in range(parser.num_errors)]
-        again = _SYMMETRIC if card.has_int8 else "export the model again"
+        again = _SYMMETRIC if card.precision == "int8" else "export the model again"
         raise ModelFileError(
             f"{model}: TensorRT for RTX {library.__version__} cannot read its graph ({first_reason(errors)}); {again}."
         )

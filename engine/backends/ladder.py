@@ -25,6 +25,8 @@ MODULES: Mapping[str, str] = MappingProxyType({
     "openvino": "openvino",
 })  # fmt: skip
 """The module of each backend, fastest first."""
+OPENVINO_FIRST = ("bfloat16",)
+"""Precisions in which OpenVINO is clearly the faster of the two on the processor; benchmarks/step.py has the figures."""
 ONNX = ".onnx"
 
 
@@ -88,8 +90,7 @@ def open_backend(
 
 def rungs(card: ModelCard) -> tuple[str, ...]:
     """Return the backends in the order in which "auto" tries them for a file with this card."""
-    # OpenVINO alone rounds, and is then clearly the faster of the two on the processor; benchmarks/step.py has the figures.
-    if not card.rounds:
+    if card.precision not in OPENVINO_FIRST:
         return tuple(MODULES)
     others = [name for name in MODULES if name != "openvino"]
     others.insert(others.index("onnx-cpu"), "openvino")

@@ -73,7 +73,7 @@ def provider_options(card: ModelCard, folder: Path | None) -> dict[str, Any]:
         "device_id": 0,
         "trt_cuda_graph_enable": False,
         "trt_fp16_enable": card.precision == "float16",
-        "trt_int8_enable": card.has_int8,
+        "trt_int8_enable": card.precision == "int8",
         # Sixteen bits overflow in the sums of a norm.
         "trt_layer_norm_fp32_fallback": True,
     }

@@ -134,7 +134,7 @@ def _compile(library: Any, core: Any, model: Any, card: ModelCard, threads: int)
     exact = {**settings, "INFERENCE_PRECISION_HINT": "f32"}
     folder = engine_folder(NAME, _facts(library, core, card, settings))
     kept = {"CACHE_DIR": str(folder)} if folder else {}
-    parts = cut_behind_hearing(library, model) if card.rounds else None
+    parts = cut_behind_hearing(library, model) if card.precision == "bfloat16" else None
     if parts is None:
         return OpenVinoBackend(library, (core.compile_model(model, _DEVICE, {**exact, **kept}),), card, threads)
     hearing = core.compile_model(parts.hearing, _DEVICE, {**exact, **kept})

@@ -18,7 +18,7 @@ from export.precision.half import to_half
 from export.precision.int8 import quantise_faithfully
 from export.precision.sound import made_sound, read_real_sound
 
-Precision = Literal["float32", "float16", "bfloat16", "int8", "int8-bfloat16"]
+Precision = Literal["float32", "float16", "bfloat16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
@@ -27,13 +27,13 @@ def in_precision(
 ) -> tuple[onnx.ModelProto, str]:
     """Return the float32 `program` in another precision, and what the card says of its calibration.
 
-    A bfloat16 file is the float32 graph, int8-bfloat16 the int8 one, with a card that lets the runtime round: operators of its opset know no bfloat16.
+    A bfloat16 file is the float32 graph with a card that lets the runtime round: operators of its opset know no bfloat16.
     Raises ModelFileError for int8 without a sound, a sound without int8 and a model that the precision does not suit,
     TrainingError for a sound that cannot be used.
     """
-    if precision.startswith("int8") != (calibration_sound is not None):
+    if (precision == "int8") != (calibration_sound is not None):
         raise ModelFileError(
-            f"--precision {precision} needs --calibrate SOUND: its ranges are measured on the kind of sound that will be played."
+            "--precision int8 needs --calibrate SOUND: its ranges are measured on the kind of sound that will be played."
             if calibration_sound is None
             else f"--calibrate is for --precision int8, and {precision} was asked for; leave it out."
         )

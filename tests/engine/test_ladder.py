@@ -36,8 +36,8 @@ def test_auto_takes_the_faster_of_the_processor_backends_by_precision() -> None:
         assert sorted(order) == sorted(MODULES)
         return order.index("openvino") < order.index("onnx-cpu")
 
-    precisions = ("float32", "float16", "bfloat16", "int8", "int8-bfloat16")
-    assert [precision for precision in precisions if before(precision)] == ["bfloat16", "int8-bfloat16"]
+    precisions = ("float32", "float16", "bfloat16", "int8")
+    assert [precision for precision in precisions if before(precision)] == ["bfloat16"]
 
 
 def test_what_is_installed_is_only_one_half_of_the_way() -> None:
