@@ -56,7 +56,6 @@ FORMS: dict[str, tuple[str, str, bool]] = {
     "openvino bfloat16, rewritten": ("openvino", "bfloat16", True),
     "onnx-cpu int8, rewritten": ("onnx-cpu", "int8", True),
     "openvino int8, rewritten": ("openvino", "int8", True),
-    "openvino int8-bfloat16, rewritten": ("openvino", "int8-bfloat16", True),
 }
 
 
@@ -119,7 +118,7 @@ def beside_original(
                 print(f"{name}: left out; {obstacle(backend)}")
                 continue
             passes = PASSES_FOR[backend] if rewritten else ()
-            calibration = sound_file if precision.startswith("int8") else None
+            calibration = sound_file if precision == "int8" else None
             form = Form(precision=precision, passes=passes, calibration_sound=calibration)  # type: ignore[arg-type]
             file = Path(folder) / f"{name.replace(' ', '_')}.onnx"
             try:
