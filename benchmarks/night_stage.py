@@ -53,8 +53,8 @@ class Stage(OwnStage):
         return self.start([*command, "--out", "window", *recorder, *options], "show.log")
 
     def said(self) -> list[str]:
-        """Return the lines that the product has said so far."""
-        return self.words("show.log").splitlines()
+        """Return the lines that the product has said so far, with files named from the night's own folder."""
+        return self.words("show.log").replace(f"{self.folder}/", "").splitlines()
 
     def signal_screen(self, number: int) -> None:
         """Send the screen's server a signal."""
