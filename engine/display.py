@@ -83,7 +83,7 @@ class Display:
         while not over() and self._presenter.poll():
             frame = self.newest.take(LOOK_EVERY_S)
             if frame is not None:
-                self._draw(frame)
+                self._draw(*self._look(frame))
                 self._stats.add_shown(None if frame.captured_s is None else self._clock.now_s() - frame.captured_s)
                 self._frame = frame
             elif self._frame is not None and self._is_due():
@@ -96,13 +96,12 @@ class Display:
     def _refresh(self, frame: Frame) -> None:
         """Draw the same frame again if it would look otherwise now."""
         self._drawn_hits = self._ears.meter.newest().hits
-        look_now, _ = self._look(frame)
+        look_now, looked = self._look(frame)
         if look_now != self._drawn or look_now.trail > 0.0:
-            self._draw(frame)
+            self._draw(look_now, looked)
 
-    def _draw(self, frame: Frame) -> None:
+    def _draw(self, look_now: Look, frame: Frame) -> None:
         now_s = self._clock.now_s()
-        look_now, frame = self._look(frame)
         image_HWC = self._finisher.finish(frame.image_HWC, look_now, now_s)
         self._presenter.show(replace(frame, image_HWC=image_HWC))
         self._stats.count_drawn(self._finisher.meter)

@@ -18,7 +18,7 @@ from engine.control_box import ControlsBox
 from engine.display import Display
 from engine.ears import Ears
 from engine.errors import SinkError
-from engine.frame import Frame, ShowFormat
+from engine.frame import ShowFormat
 from engine.hearing import Hearing
 from engine.notices import Notices
 from engine.performance import Direction, Performance, Player
@@ -105,12 +105,8 @@ def _play_beside(
     performance: Performance, display: Display, presenter: Presenter, stop: threading.Event, seconds: float | None
 ) -> None:
     """Run the performance in its own thread and the display in this one, until either ends."""
-
-    def put(frame: Frame) -> None:
-        display.newest.put(frame)
-
     with ThreadPoolExecutor(1, thread_name_prefix="step") as executor:
-        future = executor.submit(performance.play, stop, seconds, put, None)
+        future = executor.submit(performance.play, stop, seconds, display.newest.put, None)
         try:
             _display(performance, display, presenter, future)
         finally:

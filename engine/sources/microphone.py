@@ -16,7 +16,7 @@ from engine.errors import SourceError
 from engine.ring import Ring
 from engine.sources.block_size import BlockSize
 from engine.sources.conversion import Conversion
-from engine.sources.portaudio import InputDevice, choose_rate_hz, find_input, load_sounddevice, restart_portaudio
+from engine.sources.portaudio import SoundDevice, choose_rate_hz, find_input, load_sounddevice, restart_portaudio
 from engine.sources.watchdog import Watchdog
 
 # T samples, C channels
@@ -263,7 +263,7 @@ class Microphone:
                 _close_apart(self._stream)
             return
 
-    def _open_returned(self, device: InputDevice) -> Any:
+    def _open_returned(self, device: SoundDevice) -> Any:
         """Open the device as it was, or as it is now, and go on as before."""
         rate_hz, channels = choose_rate_hz(device, self.rate_hz), min(device.channels, self.channels)
         # In one go: the listening thread counts meanwhile.

@@ -28,9 +28,6 @@ class SoundDevice:
     is_default: bool
 
 
-InputDevice = SoundDevice
-
-
 def load_sounddevice() -> Any:
     """Import sounddevice. Raises SourceError, naming the package that is missing."""
     try:

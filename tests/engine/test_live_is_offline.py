@@ -75,9 +75,9 @@ def test_the_microphones_own_path_gives_the_offline_frames(
     probe_file: Path, block_samples: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real callback, ring and watchdog, with blocks pushed in by hand at invented times."""
-    from engine.sources.portaudio import InputDevice
+    from engine.sources.portaudio import SoundDevice
 
-    device = InputDevice(index=0, name="pushed", channels=2, rate_hz=48000, is_default=True)
+    device = SoundDevice(index=0, name="pushed", channels=2, rate_hz=48000, is_default=True)
     monkeypatch.setattr("engine.sources.microphone.find_input", lambda name: device)
     monkeypatch.setattr("engine.sources.microphone.choose_rate_hz", lambda found: found.rate_hz)
     clock, sound_TC = InventedClock(), varied_sound(SECONDS, 48000)

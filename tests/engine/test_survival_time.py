@@ -19,7 +19,7 @@ from engine.backends.onnx_cpu import OnnxCpuBackend, open_model
 from engine.frame import Frame
 from engine.sources.microphone import Microphone
 from engine.sources.paced import LONGEST_LAG_S, PacedSource
-from engine.sources.portaudio import InputDevice
+from engine.sources.portaudio import SoundDevice
 from engine.sources.samples import SampleSource
 from engine.sources.watchdog import BEGINS_WITHIN_S, LONGEST_AWAY_S, STALL_S, Watchdog
 from engine.stats import Stats
@@ -91,7 +91,7 @@ class ScriptedMicrophone(Microphone):
     """The real callback, ring and watchdog; blocks come at the times of a script, and the sound ends with it."""
 
     def __init__(self, clock: InventedClock, arrivals_s: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-        device = InputDevice(index=0, name="scripted", channels=1, rate_hz=RATE_HZ, is_default=True)
+        device = SoundDevice(index=0, name="scripted", channels=1, rate_hz=RATE_HZ, is_default=True)
         monkeypatch.setattr("engine.sources.microphone.find_input", lambda name: device)
         monkeypatch.setattr("engine.sources.microphone.choose_rate_hz", lambda found: found.rate_hz)
         super().__init__(None, clock)
