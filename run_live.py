@@ -11,20 +11,20 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from engine.command_line import Order, parse_order
-from engine.config import LiveConfig, describe
-from engine.control_box import ControlBox
-from engine.errors import ConfigError, SourceError, run_main
-from engine.free_name import free_path
-from engine.parts import look_after, open_midi, open_model, open_osc, open_presenter, recorder, source_state
-from engine.sinks.registry import WINDOW
+from engine.app.command_line import ParsedCommand, parse_order
+from engine.app.config import LiveConfig, describe
+from engine.app.parts import look_after, open_midi, open_model, open_osc, open_presenter, recorder, source_state
+from engine.control.parameter_store import ParameterStore
+from engine.core.errors import ConfigError, SourceError, run_main
+from engine.core.free_path import free_path
+from engine.output.registry import WINDOW
 
 if TYPE_CHECKING:
-    from engine.model_card import ModelCard
-    from engine.service.vitals import Vitals
-    from engine.sinks.sink import Sink
-    from engine.sources.source import Source
-    from engine.stats import Stats
+    from engine.audio.sources.source import Source
+    from engine.model.card import ModelCard
+    from engine.ops.health_monitor import HealthMonitor
+    from engine.output.sink import Sink
+    from engine.render.statistics import ShowStatistics
 
 
 HEADLESS_OUTPUT, HEADLESS_SECONDS = "show.mp4", 10.0
@@ -41,7 +41,7 @@ def main() -> int:
         print("\n".join(describe(order.resolved, order.parameters)))
         return 0
     if order.calibrate_from:
-        from engine.calibration.command import calibrate_from
+        from engine.ops.calibration.command import calibrate_from
 
         calibrate_from(order.calibrate_from, say=say)
         return 0
@@ -50,7 +50,7 @@ def main() -> int:
 
 def list_devices() -> int:
     """Print the sound inputs, the one that `mic` takes first, and the monitors."""
-    from engine.sources.portaudio import list_inputs
+    from engine.audio.sources.portaudio import list_inputs
 
     devices = list_inputs()
     for device in devices:
@@ -64,8 +64,8 @@ def list_devices() -> int:
 
 def screens() -> list[str]:
     """Return a line for each monitor that a window can be sent to, as far as they can be listed here."""
-    from engine.errors import SinkError
-    from engine.sinks.monitors import list_monitors
+    from engine.core.errors import SinkError
+    from engine.output.window.monitors import list_monitors
 
     try:
         return [f"monitor {monitor}" for monitor in list_monitors()]
@@ -75,33 +75,33 @@ def screens() -> list[str]:
 
 def list_backends() -> int:
     """Print where models can run here, and what the other places lack."""
-    from engine.backends.ladder import backend_table
+    from engine.model.backends.selection import backend_table
 
     print("\n".join(backend_table()))
     return 0
 
 
-def calibrate_venue(order: Order) -> int:
+def calibrate_venue(order: ParsedCommand) -> int:
     """Play clicks, flash for each that the microphone hears, and write what that says of the venue."""
-    from engine.calibration.command import calibrate_here
-    from engine.sources.registry import open_source
+    from engine.audio.sources.registry import open_source
+    from engine.ops.calibration.command import calibrate_here
 
     config = order.resolved.config
     source = open_source(config.source or "mic", live=True)
-    presenter = open_presenter(config, ControlBox(order.parameters, config.controls))
+    presenter = open_presenter(config, ParameterStore(order.parameters, config.controls))
     calibrate_here(source, presenter, say=say)
     return 0
 
 
-def play_show(order: Order) -> int:
+def play_show(order: ParsedCommand) -> int:
     """Play live, render or replay, as was asked for, until the end or a signal."""
-    from engine.announcement import closing
-    from engine.clock import WallClock
-    from engine.service.vitals import Vitals
+    from engine.app.report import closing
+    from engine.core.clock import WallClock
+    from engine.ops.health_monitor import HealthMonitor
 
     stop = stop_on_signals()
     share_processor()
-    config, stats = order.resolved.config, Vitals(WallClock())
+    config, stats = order.resolved.config, HealthMonitor(WallClock())
     check_stats_file(config)
     with ExitStack() as releasing:
         card = order.card
@@ -127,16 +127,21 @@ def share_processor() -> None:
 
 
 def perform(
-    order: Order, config: LiveConfig, source: Source, stats: Vitals, stop: threading.Event, releasing: ExitStack
+    order: ParsedCommand,
+    config: LiveConfig,
+    source: Source,
+    stats: HealthMonitor,
+    stop: threading.Event,
+    releasing: ExitStack,
 ) -> None:
     """Put the parts together, announce them and play."""
-    from engine.announcement import opening
-    from engine.clock import WallClock
-    from engine.loop import play
-    from engine.show.assembly import assemble_show
-    from engine.sinks.registry import open_sinks
+    from engine.app.assembly import assemble_show
+    from engine.app.report import opening
+    from engine.core.clock import WallClock
+    from engine.output.registry import open_sinks
+    from engine.render.play import play
 
-    clock, box = WallClock(), ControlBox(order.parameters, config.controls)
+    clock, box = WallClock(), ParameterStore(order.parameters, config.controls)
     sinks = open_sinks(config.out)
     tell = look_after(config, source, stats, say, releasing) if source.live else say
     # "auto" says where it stopped and why.
@@ -172,17 +177,19 @@ def perform(
     )
 
 
-def replay_take(order: Order, replay: tuple[str, str], stats: Vitals, stop: threading.Event) -> ModelCard:
+def replay_take(
+    order: ParsedCommand, replay: tuple[str, str], stats: HealthMonitor, stop: threading.Event
+) -> ModelCard:
     """Render a take once more, and return the card of the model that it began with."""
-    from engine.backends.ladder import open_backend
-    from engine.clock import WallClock
-    from engine.loop import play
-    from engine.parameter_table import parameters_for
-    from engine.show.assembly import assemble_replay
-    from engine.show.replay import ReplayBox, TakeSource, differences, read_take
-    from engine.sinks.enlarged import Enlarged, parse_size
-    from engine.sinks.progress import ProgressBar
-    from engine.sinks.registry import open_sinks
+    from engine.app.assembly import assemble_replay
+    from engine.control.parameter_table import parameters_for
+    from engine.core.clock import WallClock
+    from engine.model.backends.selection import open_backend
+    from engine.output.progress import ProgressBar
+    from engine.output.registry import open_sinks
+    from engine.output.resized import ResizedSink, parse_size
+    from engine.render.play import play
+    from engine.takes.replay import ReplayedControls, TakeSource, differences, read_take
 
     folder, output = replay
     take = read_take(folder, order.resolved.config.model if order.resolved.origins.get("model") else None)
@@ -190,10 +197,10 @@ def replay_take(order: Order, replay: tuple[str, str], stats: Vitals, stop: thre
     for line in differences(take, backend):
         say(line)
     source = TakeSource(take)
-    box = ReplayBox(take, source, parameters_for(backend.card))
+    box = ReplayedControls(take, source, parameters_for(backend.card))
     show = assemble_replay(take, source, backend, box, WallClock(), say)
     sinks: list[Sink] = [
-        Enlarged(sink, *parse_size(order.size)) if order.size else sink for sink in open_sinks((output,))
+        ResizedSink(sink, *parse_size(order.size)) if order.size else sink for sink in open_sinks((output,))
     ]
     sinks.append(ProgressBar(take.seconds))
     play(
@@ -210,9 +217,9 @@ def replay_take(order: Order, replay: tuple[str, str], stats: Vitals, stop: thre
     return backend.card
 
 
-def progress(order: Order, config: LiveConfig) -> Sink:
+def progress(order: ParsedCommand, config: LiveConfig) -> Sink:
     """Return what tells how far a rendering has come."""
-    from engine.sinks.progress import ProgressBar
+    from engine.output.progress import ProgressBar
 
     return ProgressBar(duration_s(order.render[0], config.seconds) if order.render else None)
 
@@ -232,7 +239,7 @@ def stop_on_signals() -> threading.Event:
 
 def choose_rendering(config: LiveConfig, render: tuple[str, str]) -> tuple[LiveConfig, Source]:
     """Open the sound to render; it is all there at once."""
-    from engine.sources.registry import open_source
+    from engine.audio.sources.registry import open_source
 
     source, output = render
     return replace(config, source=source, out=(output,)), open_source(source, live=False)
@@ -240,8 +247,8 @@ def choose_rendering(config: LiveConfig, render: tuple[str, str]) -> tuple[LiveC
 
 def choose_live(config: LiveConfig) -> tuple[LiveConfig, Source]:
     """Open the source, and fill in what was left to the engine, saying so where a machine lacks a part."""
-    from engine.sinks.screen import has_screen
-    from engine.sources.registry import open_source
+    from engine.audio.sources.registry import open_source
+    from engine.output.window.screen import has_screen
 
     if not config.out and has_screen():
         config = replace(config, out=(WINDOW,))
@@ -257,7 +264,7 @@ def choose_live(config: LiveConfig) -> tuple[LiveConfig, Source]:
 
 def microphone_or_demo() -> Source:
     """Open the default microphone once, to see that it can be; play the demo where it cannot."""
-    from engine.sources.registry import open_source
+    from engine.audio.sources.registry import open_source
 
     try:
         trial = open_source("mic", live=True)
@@ -288,7 +295,7 @@ def check_stats_file(config: LiveConfig) -> None:
         raise ConfigError(f"Cannot write {config.stats}: there is no such folder; choose another place with --stats.")
 
 
-def write_stats(config: LiveConfig, stats: Stats) -> None:
+def write_stats(config: LiveConfig, stats: ShowStatistics) -> None:
     """Write the measurements to the file that was asked for."""
     if config.stats:
         try:

@@ -27,21 +27,21 @@ import torch
 
 from benchmarks.record import append_record, print_table
 from benchmarks.reference_parity import CASES, randomise
-from engine.backends.ladder import obstacle, open_backend
-from engine.errors import UserError
-from engine.model_card import Provenance
-from engine.noise import draw_noise
+from engine.core.errors import UserError
+from engine.model.backends.selection import obstacle, open_backend
+from engine.model.card import Provenance
+from engine.model.noise import draw_noise
 from export.graph import StepGraph
 from export.precision.sound import RealSound, made_sound, read_real_sound
-from export.rewrites import PASSES_FOR, apply_passes
-from export.rewrites.operations import operations_a_frame
 from export.to_onnx import Form, export_model
 from export.verify import BackendPlayer, compare
-from training.checkpoint import load_generator
+from training.core.checkpoint import load_generator
+from training.core.front_end import FrontEndConfig
+from training.core.streaming import ModelConfig, StreamingModel
 from training.families.listen_and_move.config import ListenAndMoveConfig
-from training.front_end import FrontEndConfig
+from training.families.listen_and_move.rewrites import PASSES_FOR, apply_passes
+from training.families.listen_and_move.rewrites.operations import operations_a_frame
 from training.import_reference import convert
-from training.streaming import ModelConfig, StreamingModel
 
 ORIGINAL = "original, eager"
 FULL = CASES["full 128"][0]

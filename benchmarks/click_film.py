@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from benchmarks.click_figures import RATE_HZ, left_and_heard
 from benchmarks.click_light import Screen
 from benchmarks.click_sound import Listener
-from engine.clock import WallClock
+from engine.core.clock import WallClock
 
 SIDE = 64
 TICKS_HZ = 90000

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.click_figures import RATE_HZ
-from engine.calibration.clicks import click_sound
-from engine.clock import WallClock
-from engine.errors import SourceError
+from engine.core.clock import WallClock
+from engine.core.errors import SourceError
+from engine.ops.calibration.clicks import click_sound
 
 PLAYER = "clicks"
 

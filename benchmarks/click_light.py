@@ -11,8 +11,8 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.clock import WallClock
-from engine.errors import SinkError
+from engine.core.clock import WallClock
+from engine.core.errors import SinkError
 
 LOOK_EVERY_S = 0.0005
 _ALL_PLANES = 0xFFFFFFFF

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.click_figures import RATE_HZ, Heard, left_and_heard
-from engine.calibration.clicks import click_sound
-from engine.clock import WallClock
-from engine.errors import SourceError
+from engine.core.clock import WallClock
+from engine.core.errors import SourceError
+from engine.ops.calibration.clicks import click_sound
 
 PLAYED_BLOCK = 120
 HEARD_BLOCK = 48

@@ -13,15 +13,15 @@ import sys
 from pathlib import Path
 
 from benchmarks.record import append_record, print_table
-from engine.backends.ladder import AUTO, backend_names, open_backend
-from engine.errors import ModelFileError, run_main
-from engine.model_card import Drift
+from engine.core.errors import ModelFileError, run_main
+from engine.model.backends.selection import AUTO, backend_names, open_backend
+from engine.model.card import Drift
 from export.drift import difference, draw_drift, drift_record, measure_drift, spread_steps
 from export.graph import StepGraph
 from export.precision.carried import TorchPlayer
 from export.precision.sound import read_real_sound
 from export.verify import BackendPlayer, check_belongs
-from training.checkpoint import load_generator
+from training.core.checkpoint import load_generator
 
 STAND_IN_STEPS = (1, 64)
 STAND_IN_LIMIT = 1e-3

@@ -19,42 +19,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.record import append_record, print_table
-from engine.backends.onnx_cpu import open_model
-from engine.clock import WallClock
-from engine.config import DEFAULT_MODEL
-from engine.effects.finisher import Finisher
-from engine.effects.look import NEUTRAL, Look
-from engine.errors import run_main
-from engine.hearing import Hearing
-from engine.session import Session
-from engine.sources.demo import demo_source
-from engine.sources.source import Source
+from engine.app.config import DEFAULT_MODEL
+from engine.audio.sources.demo import demo_source
+from engine.audio.sources.source import Source
+from engine.audio.window_buffer import WindowBuffer
+from engine.core.clock import WallClock
+from engine.core.errors import run_main
+from engine.model.backends.onnx_cpu import open_model
+from engine.model.session import Session
+from engine.render.effects.chain import EffectChain
+from engine.render.effects.effect_parameters import NEUTRAL, EffectParameters
 
 SIDES = (128, 256, 512, 1024)
 SPENT_S = 0.6
 """Time spent on each figure."""
 EFFECTS = {
-    "mirror": Look(mirror=True, guarded=False),
-    "zoom": Look(zoom=1.07, guarded=False),
-    "colour_turn": Look(colour_turn=0.1, guarded=False),
-    "glow": Look(glow=0.5, guarded=False),
-    "trail": Look(trail=0.5, guarded=False),
-    "brightness": Look(brightness=1.2, guarded=False),
+    "mirror": EffectParameters(mirror=True, guarded=False),
+    "zoom": EffectParameters(zoom=1.07, guarded=False),
+    "colour_turn": EffectParameters(colour_turn=0.1, guarded=False),
+    "glow": EffectParameters(glow=0.5, guarded=False),
+    "trail": EffectParameters(trail=0.5, guarded=False),
+    "brightness": EffectParameters(brightness=1.2, guarded=False),
 }
-ALL = Look(mirror=True, zoom=1.07, colour_turn=0.1, glow=0.5, trail=0.5, brightness=1.2, guarded=False)
+ALL = EffectParameters(mirror=True, zoom=1.07, colour_turn=0.1, glow=0.5, trail=0.5, brightness=1.2, guarded=False)
 
 SHEET_S, SHEET_PICTURES, SHEET_SIDE, FPS = 17.5, 6, 128, 20
-SHEET: dict[str, Callable[[int], Look]] = {
-    "as the network made it": lambda n: Look(guarded=False),
-    "zoom, driven by a hit": lambda n: Look(zoom=1.0 + 0.35 * fading(n), guarded=False),
-    "glow, driven by a hit": lambda n: Look(glow=1.0 * fading(n), guarded=False),
-    "colours turned by a hit": lambda n: Look(colour_turn=0.15 * fading(n), guarded=False),
-    "trail 0.7": lambda n: Look(trail=0.7, guarded=False),
-    "all of them": lambda n: Look(
+SHEET: dict[str, Callable[[int], EffectParameters]] = {
+    "as the network made it": lambda n: EffectParameters(guarded=False),
+    "zoom, driven by a hit": lambda n: EffectParameters(zoom=1.0 + 0.35 * fading(n), guarded=False),
+    "glow, driven by a hit": lambda n: EffectParameters(glow=1.0 * fading(n), guarded=False),
+    "colours turned by a hit": lambda n: EffectParameters(colour_turn=0.15 * fading(n), guarded=False),
+    "trail 0.7": lambda n: EffectParameters(trail=0.7, guarded=False),
+    "all of them": lambda n: EffectParameters(
         zoom=1.0 + 0.12 * fading(n), glow=0.6 * fading(n), colour_turn=0.06 * fading(n), trail=0.4, guarded=False
     ),
-    "brightness as a strobe": lambda n: Look(brightness=(0.15, 1.4)[n % 2], guarded=False),
-    "the same, guarded": lambda n: Look(brightness=(0.15, 1.4)[n % 2]),
+    "brightness as a strobe": lambda n: EffectParameters(brightness=(0.15, 1.4)[n % 2], guarded=False),
+    "the same, guarded": lambda n: EffectParameters(brightness=(0.15, 1.4)[n % 2]),
 }
 
 
@@ -89,18 +89,18 @@ def main() -> int:
 def played(source: Source, seconds: float) -> list[NDArray[np.uint8]]:
     """Return the shipped model's pictures of a source's first seconds, as they are before any effect."""
     session = Session(open_model(Path(DEFAULT_MODEL), 1))
-    hearing, images = Hearing(session.card, source.rate_hz, source.channels), list[NDArray[np.uint8]]()
+    hearing, images = WindowBuffer(session.card, source.rate_hz, source.channels), list[NDArray[np.uint8]]()
     hops = round(seconds / session.card.hop_s)
     source.start()
-    while hearing.heard_samples < hops * session.card.hop_samples:
+    while hearing.received_samples < hops * session.card.hop_samples:
         came = source.read()
         if came is None:
             hearing.finish()
             break
         hearing.hear(*came)
     source.close()
-    for index in range(min(hops, hearing.heard_samples // session.card.hop_samples)):
-        images.append(session.step(hearing.window(index), {}, index).image_HWC.copy())
+    for index in range(min(hops, hearing.received_samples // session.card.hop_samples)):
+        images.append(session.step(hearing.window(index), {}, index).pixels_HWC.copy())
     return images
 
 
@@ -114,7 +114,7 @@ def sheet(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     pictures = pictures[len(pictures) % SHEET_PICTURES :]
     rows: list[NDArray[np.uint8]] = []
     for name, look in SHEET.items():
-        finisher = Finisher()
+        finisher = EffectChain()
         shown = [finisher.finish(picture, look(n), n / FPS) for n, picture in enumerate(pictures)][-SHEET_PICTURES:]
         size = (SHEET_SIDE, SHEET_SIDE)
         row = np.hstack([cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in shown])
@@ -124,15 +124,15 @@ def sheet(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.vstack(rows)
 
 
-def median_ms(pictures: list[NDArray[np.uint8]], look: Look) -> float:
+def median_ms(pictures: list[NDArray[np.uint8]], look: EffectParameters) -> float:
     """Cost of a picture, of several in turn, with the guard only looking on."""
-    finisher = Finisher()
+    finisher = EffectChain()
     # Slowly enough for nothing to be a flash.
     return _median_ms(lambda n: finisher.finish(pictures[n % len(pictures)], look, 2.0 * n))
 
 
 def strobe_ms(side: int) -> float:
-    finisher = Finisher()
+    finisher = EffectChain()
     levels = [np.full((side, side, 3), level, np.uint8) for level in (0, 255)]
     for n in range(60):
         finisher.finish(levels[n % 2], NEUTRAL, n / 60)

@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 
 from benchmarks.record import append_record, print_table
-from engine.clock import WallClock
-from engine.config import DEFAULT_MODEL
-from engine.errors import run_main
-from engine.model_file import read_card
+from engine.app.config import DEFAULT_MODEL
+from engine.core.clock import WallClock
+from engine.core.errors import run_main
+from engine.model.file import read_card
 
 RUN_LIVE = Path(__file__).parent.parent / "run_live.py"
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.flashes [--sound FILE] [--strobes N]
 
-Strobes of many kinds, frame rates and places go through the guard; the definition in tests/engine/effects/flash_definition.py, which
+Strobes of many kinds, frame rates and places go through the guard; the definition in tests/engine/render/effects/flash_definition.py, which
 shares no code with it, counts what came and what was shown. Then the shipped model plays the demonstration, and FILE, without
 effects and with strong ones: how many pictures are touched, by how much, and what a picture costs. Cost is wall-clock time on
 this machine as it is.
@@ -20,18 +20,18 @@ from numpy.typing import NDArray
 
 from benchmarks.effects import played
 from benchmarks.record import append_record, print_table
-from engine.clock import WallClock
-from engine.config import DEFAULT_MODEL
-from engine.effects.finisher import Finisher
-from engine.effects.flash_count import MOST_CHANGES
-from engine.effects.flash_guard import FlashGuard
-from engine.effects.look import Look, look
-from engine.errors import run_main
-from engine.model_file import read_card
-from engine.pulse.pulse import Pulse
-from engine.sources.demo import demo_source
-from engine.sources.media_file import MediaFileSource
-from tests.engine.effects.flash_definition import worst
+from engine.app.config import DEFAULT_MODEL
+from engine.audio.features.audio_features import AudioFeatures
+from engine.audio.sources.demo import demo_source
+from engine.audio.sources.media_file import MediaFileSource
+from engine.core.clock import WallClock
+from engine.core.errors import run_main
+from engine.model.file import read_card
+from engine.render.effects.chain import EffectChain
+from engine.render.effects.effect_parameters import EffectParameters, look
+from engine.render.effects.flash_count import MOST_CHANGES
+from engine.render.effects.flash_guard import FlashGuard
+from tests.engine.render.effects.flash_definition import worst
 
 Images = list[NDArray[np.uint8]]
 
@@ -128,13 +128,13 @@ def strobe(kind: str, rate_hz: int, random: np.random.Generator) -> Images:
 def judge_play(images: Images, values: dict[str, float]) -> dict[str, float]:
     """Finish pictures of the shipped model with a hit four times a second, guarded, and compare them with unguarded ones."""
     fps = read_card(Path(DEFAULT_MODEL)).fps
-    finisher, plain, clock = Finisher(), Finisher(), WallClock()
+    finisher, plain, clock = EffectChain(), EffectChain(), WallClock()
     shown: Images = []
     unguarded: Images = []
     costs = {True: list[float](), False: list[float]()}
     for frame, image in enumerate(images):
         time_s = frame / fps
-        hit = Pulse(hits=1, hit_strength=1.0, hit_age_s=time_s * HITS_A_SECOND % 1.0 / HITS_A_SECOND)
+        hit = AudioFeatures(hits=1, hit_strength=1.0, hit_age_s=time_s * HITS_A_SECOND % 1.0 / HITS_A_SECOND)
         seen = look(values, hit)
         unguarded.append(plain.finish(image, unguarded_look(seen), time_s))
         softened, started_s = finisher.meter.softened, clock.now_s()
@@ -154,8 +154,10 @@ def judge_play(images: Images, values: dict[str, float]) -> dict[str, float]:
     }
 
 
-def unguarded_look(seen: Look) -> Look:
-    return Look(**{name: getattr(seen, name) for name in Look.__dataclass_fields__} | {"guarded": False})
+def unguarded_look(seen: EffectParameters) -> EffectParameters:
+    return EffectParameters(
+        **{name: getattr(seen, name) for name in EffectParameters.__dataclass_fields__} | {"guarded": False}
+    )
 
 
 def _median_ms(costs: list[float]) -> float:

@@ -17,16 +17,16 @@ from typing import Any
 import psutil
 
 from benchmarks.record import append_record, print_table
-from engine.backends.ladder import AUTO, backend_names, open_backend
-from engine.clock import WallClock
-from engine.control_box import ControlBox
-from engine.errors import run_main
-from engine.frame import Frame, ShowFormat
-from engine.loop import play
-from engine.parameter_table import parameters_for
-from engine.session import Session
-from engine.sources.registry import open_source
-from engine.stats import Durations, Stats
+from engine.audio.sources.registry import open_source
+from engine.control.parameter_store import ParameterStore
+from engine.control.parameter_table import parameters_for
+from engine.core.clock import WallClock
+from engine.core.errors import run_main
+from engine.model.backends.selection import AUTO, backend_names, open_backend
+from engine.model.session import Session
+from engine.output.frame import Frame, ShowFormat
+from engine.render.play import play
+from engine.render.statistics import Durations, ShowStatistics
 
 SLICES = 10
 
@@ -75,12 +75,12 @@ def main() -> int:
     arguments = parser.parse_args()
     backend = open_backend(arguments.model, arguments.backend)
     source = open_source(arguments.source, live=True, repeat=True)
-    sink, stats = AgeSink(arguments.seconds, backend.card.sample_rate_hz), Stats()
+    sink, stats = AgeSink(arguments.seconds, backend.card.sample_rate_hz), ShowStatistics()
     play(
         source,
         Session(backend),
         [sink],
-        controls_box=ControlBox(parameters_for(backend.card)),
+        controls_box=ParameterStore(parameters_for(backend.card)),
         clock=WallClock(),
         stats=stats,
         stop=threading.Event(),
@@ -93,7 +93,7 @@ def main() -> int:
     return 0
 
 
-def report(sink: AgeSink, stats: Stats, seconds: float) -> dict[str, Any]:
+def report(sink: AgeSink, stats: ShowStatistics, seconds: float) -> dict[str, Any]:
     """Print the table and return its figures for the record."""
     rows: list[list[object]] = []
     slices: list[dict[str, float]] = []

@@ -31,12 +31,12 @@ from benchmarks.click_sound import PulseSound
 from benchmarks.click_stage import MONITOR, PROGRAMS, SCREEN, Stage
 from benchmarks.own_stage import end, wait_until
 from benchmarks.record import append_record, print_table
-from engine.calibration.clicks import click_starts
-from engine.calibration.film import offset_of_film
-from engine.calibration.venue import describe_offset
-from engine.clock import WallClock
-from engine.errors import ConfigError, run_main
-from engine.model_file import read_card
+from engine.core.clock import WallClock
+from engine.core.errors import ConfigError, run_main
+from engine.model.file import read_card
+from engine.ops.calibration.clicks import click_starts
+from engine.ops.calibration.film import offset_of_film
+from engine.ops.calibration.venue import describe_offset
 from export.probe import WINDOW_S, write_probe_file
 
 GREY = 0.25

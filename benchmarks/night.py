@@ -27,11 +27,11 @@ from benchmarks.night_traffic import Traffic
 from benchmarks.night_watch import Sample, Watcher
 from benchmarks.own_stage import wait_until
 from benchmarks.record import append_record, print_table
-from engine.backends.ladder import read_card
-from engine.clock import WallClock
-from engine.config import DEFAULT_MODEL, SETTINGS
-from engine.errors import ConfigError, run_main
-from engine.parameter_table import parameters_for
+from engine.app.config import DEFAULT_MODEL, SETTINGS
+from engine.control.parameter_table import parameters_for
+from engine.core.clock import WallClock
+from engine.core.errors import ConfigError, run_main
+from engine.model.backends.selection import read_card
 
 LOOK_EVERY_S = 0.2
 FIRST_FAULT_S = 10.0

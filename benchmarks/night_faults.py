@@ -14,9 +14,9 @@ from pathlib import Path
 from benchmarks.night_stage import TITLE, Stage
 from benchmarks.night_traffic import Traffic
 from benchmarks.own_stage import SINK_MODULE, SINK_NAME
-from engine.clock import WallClock
-from engine.config import SETTINGS
-from engine.remotes.osc import address
+from engine.app.config import SETTINGS
+from engine.control.remotes.osc import address
+from engine.core.clock import WallClock
 
 FLOOD_MESSAGES = 5000
 RECORD_S = 1.5

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.own_stage import PULSE_PROGRAMS, ROOT, SCREEN_PROGRAMS, WITHIN_S, OwnStage
-from engine.config import SETTINGS
-from engine.sources.demo import RATE_HZ, demo_sound
+from engine.app.config import SETTINGS
+from engine.audio.sources.demo import RATE_HZ, demo_sound
 
 # H W C rows, columns, channels
 

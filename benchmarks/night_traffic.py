@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from engine.clock import WallClock
-from engine.parameters import Parameter
-from engine.remotes.osc import address
+from engine.control.parameter import Parameter
+from engine.control.remotes.osc import address
+from engine.core.clock import WallClock
 
 MESSAGES_A_SECOND = 50
 EVENTS_KEPT = 0.05

@@ -26,12 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.record import append_record, print_table
-from engine.errors import run_main
-from engine.pulse.pulse import Pulse
-from engine.pulse.pulse_meter import PulseMeter
-from engine.resample import Resampler
-from engine.sources import demo
-from engine.sources.media_file import MediaFileSource
+from engine.audio.features.analyser import FeatureAnalyser
+from engine.audio.features.audio_features import AudioFeatures
+from engine.audio.resample import Resampler
+from engine.audio.sources import demo
+from engine.audio.sources.media_file import MediaFileSource
+from engine.core.errors import run_main
 
 RATE_HZ = 16000
 BLOCK_SAMPLES = 32
@@ -229,9 +229,9 @@ def beat_row(name: str, sound_T: Sound, true_s: Times) -> list[object]:
     return [name, bpm, float(np.median(tempos)), f70, float(np.median(errors_ms)), spread_ms, other_percent, found_s]
 
 
-def heard(sound_T: Sound, rate_hz: int) -> list[Pulse]:
+def heard(sound_T: Sound, rate_hz: int) -> list[AudioFeatures]:
     """Return every moment of the sound."""
-    meter, pulses = PulseMeter(rate_hz), list[Pulse]()
+    meter, pulses = FeatureAnalyser(rate_hz), list[AudioFeatures]()
     for begin in range(0, len(sound_T), BLOCK_SAMPLES):
         meter.hear(sound_T[begin : begin + BLOCK_SAMPLES])
         if not pulses or meter.newest().end_sample > pulses[-1].end_sample:
@@ -239,7 +239,7 @@ def heard(sound_T: Sound, rate_hz: int) -> list[Pulse]:
     return pulses
 
 
-def beats_s(pulses: Sequence[Pulse]) -> Times:
+def beats_s(pulses: Sequence[AudioFeatures]) -> Times:
     """Return when the clock came to each whole beat."""
     known = [pulse for pulse in pulses if pulse.tempo_bpm]
     ends_s = np.array([pulse.end_sample / RATE_HZ for pulse in known])
@@ -270,7 +270,7 @@ def cost_percent(block_samples: int) -> float:
     sound_T = demo_mono(RATE_HZ)
     taken_s: list[float] = []
     for _ in range(3):
-        meter, began_s = PulseMeter(RATE_HZ), time.process_time()
+        meter, began_s = FeatureAnalyser(RATE_HZ), time.process_time()
         for begin in range(0, len(sound_T), block_samples):
             meter.hear(sound_T[begin : begin + block_samples])
         taken_s.append(time.process_time() - began_s)

@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from engine.clock import WallClock
-from engine.errors import ConfigError
+from engine.core.clock import WallClock
+from engine.core.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
 SINK_NAME = "fluid"

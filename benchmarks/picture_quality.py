@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.metrics.extractors import load_extractors
-from training.metrics.paired import SSIM, similarity
+from training.evaluation.metrics.extractors import load_extractors
+from training.evaluation.metrics.paired import SSIM, similarity
 
 # N pictures, H W rows and columns
 

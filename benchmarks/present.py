@@ -21,16 +21,16 @@ import psutil
 
 from benchmarks.own_stage import SCREEN_PROGRAMS, OwnStage
 from benchmarks.record import append_record, print_table
-from engine.clock import WallClock
-from engine.control_box import ControlBox
-from engine.errors import SinkError, run_main
-from engine.frame import Frame, ShowFormat
-from engine.parameter_table import TABLE
-from engine.pulse.pulse import Pulse
-from engine.sinks.kernels import KERNELS, PROCESSOR
-from engine.sinks.sink import Presenter
-from engine.sinks.stage_window import StageWindow
-from engine.sinks.window import Window
+from engine.audio.features.audio_features import AudioFeatures
+from engine.control.parameter_store import ParameterStore
+from engine.control.parameter_table import TABLE
+from engine.core.clock import WallClock
+from engine.core.errors import SinkError, run_main
+from engine.output.frame import Frame, ShowFormat
+from engine.output.sink import WindowSink
+from engine.output.window.gl_window import GlWindow
+from engine.output.window.opencv_window import Window
+from engine.output.window.resampling_kernels import KERNELS, PROCESSOR
 
 WARM_UP = 20
 PICTURE_HEIGHT = 256
@@ -83,12 +83,12 @@ def here() -> Iterator[int | None]:
 
 def measure(upscale: str | None, overlay: bool, size: str, frames: int, server: int | None) -> list[float]:
     """Return p50 and p95 of one `show`, this process's and the server's processor time, in milliseconds."""
-    box = ControlBox(TABLE, {"overlay": overlay})
-    window: Presenter = (
-        Window(box, "Fluid", True) if upscale is None else StageWindow(box, "Fluid", True, None, upscale, lambda: LINES)
+    box = ParameterStore(TABLE, {"overlay": overlay})
+    window: WindowSink = (
+        Window(box, "Fluid", True) if upscale is None else GlWindow(box, "Fluid", True, None, upscale, lambda: LINES)
     )
     pictures = pictures_for(size)
-    height, width = pictures[0].image_HWC.shape[:2]
+    height, width = pictures[0].pixels_HWC.shape[:2]
     clock, taken_s = WallClock(), list[float]()
     try:
         window.open(
@@ -125,12 +125,12 @@ def pictures_for(size: str) -> list[Frame]:
     return [
         Frame(
             index=index,
-            image_HWC=chance.integers(0, 256, shape).astype(np.uint8),
+            pixels_HWC=chance.integers(0, 256, shape).astype(np.uint8),
             features_F=np.zeros(1, np.float32),
             sound_TC=np.zeros((0, 1), np.float32),
             time_s=0.0,
             captured_s=None,
-            pulse=Pulse(level=0.5, tempo_bpm=120.0, certainty=1.0),
+            pulse=AudioFeatures(level=0.5, tempo_bpm=120.0, certainty=1.0),
         )
         for index in range(8)
     ]

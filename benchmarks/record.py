@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.clock import WallClock
+from engine.core.clock import WallClock
 
 RESULTS = Path(__file__).parent / "results"
 

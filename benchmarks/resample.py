@@ -15,8 +15,8 @@ import soxr
 from numpy.typing import NDArray
 
 from benchmarks.record import append_record, print_table
-from engine.clock import WallClock
-from engine.resample import Resampler
+from engine.audio.resample import Resampler
+from engine.core.clock import WallClock
 
 SECONDS = 3
 BLOCK_SAMPLES = 64

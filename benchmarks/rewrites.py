@@ -23,15 +23,15 @@ import onnxruntime
 import torch
 
 from benchmarks.record import append_record, print_table
-from engine.backends.onnx_session import session_options
-from engine.errors import run_main
+from engine.core.errors import run_main
+from engine.model.backends.onnx_session import session_options
 from export.graph import StepGraph
-from export.rewrites import PASSES, PASSES_FOR, apply_passes
-from export.rewrites.operations import operations_a_frame
 from export.to_onnx import trace
-from training.checkpoint import load_generator
-from training.config import load_train_config
-from training.streaming import StreamingModel, build_model
+from training.core.checkpoint import load_generator
+from training.core.config import load_train_config
+from training.core.streaming import StreamingModel, build_model
+from training.families.listen_and_move.rewrites import PASSES, PASSES_FOR, apply_passes
+from training.families.listen_and_move.rewrites.operations import operations_a_frame
 
 PLAIN, CHOSEN = "plain", "chosen"
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import append_record, print_table
-from engine.backends.ladder import AUTO, backend_names, open_backend
-from engine.clock import WallClock
-from engine.errors import run_main
-from engine.session import Session
-from engine.sources.demo import demo_sound
-from engine.stats import Durations
+from engine.audio.sources.demo import demo_sound
+from engine.core.clock import WallClock
+from engine.core.errors import run_main
+from engine.model.backends.selection import AUTO, backend_names, open_backend
+from engine.model.session import Session
+from engine.render.statistics import Durations
 
 WARM_UP_STEPS = 10
 

@@ -13,7 +13,7 @@ import dataclasses
 from pathlib import Path
 
 from benchmarks.record import append_record
-from engine.errors import run_main
+from engine.core.errors import run_main
 from training.evaluate_synchrony import measure_file, table
 
 

@@ -20,8 +20,8 @@ import torch
 
 from benchmarks.record import append_record, print_table
 from benchmarks.trainers import OURS, THEIRS, Setting, our_trainer, peak_memory_mib, their_trainer
-from engine.clock import WallClock
-from engine.errors import run_main
+from engine.core.clock import WallClock
+from engine.core.errors import run_main
 
 WARM_UP_ROUNDS = 1
 

@@ -23,13 +23,13 @@ from tqdm import tqdm
 from benchmarks.picture_quality import Quality
 from benchmarks.record import append_record, print_table
 from benchmarks.trainers import PAPER, Original, Setting
-from engine.clock import WallClock
-from engine.errors import run_main
-from training.config import TrainConfig, load_train_config
+from engine.core.clock import WallClock
+from engine.core.errors import run_main
+from training.core.config import TrainConfig, load_train_config
+from training.core.trainer import Trainer
 from training.data.cache import load_clip
 from training.data.video import Clip
 from training.data.windows import Fold, WindowTiming, sound_windows
-from training.trainer import Trainer
 
 TEACHING = PAPER.with_name("demo.yaml")
 Pictures = NDArray[np.uint8]

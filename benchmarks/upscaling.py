@@ -27,9 +27,9 @@ from torch.nn import functional
 
 from benchmarks.picture_quality import Quality
 from benchmarks.record import append_record, print_table
-from engine.clock import WallClock
-from engine.errors import TrainingError, run_main
-from engine.sinks.kernels import BICUBIC, BILINEAR, KERNELS, LANCZOS, NEAREST, resize
+from engine.core.clock import WallClock
+from engine.core.errors import TrainingError, run_main
+from engine.output.window.resampling_kernels import BICUBIC, BILINEAR, KERNELS, LANCZOS, NEAREST, resize
 
 # N pictures, H W rows and columns, C channels
 

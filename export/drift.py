@@ -14,7 +14,7 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.model_card import MOST_PSNR_DB, Drift
+from engine.model.card import MOST_PSNR_DB, Drift
 from export.graph import StepGraph
 from export.precision.carried import Player, Seen
 from export.precision.sound import RealSound
@@ -72,11 +72,11 @@ def play_both(
 
 def difference(step: int, expected: Seen, came: Seen) -> Drift:
     """Compare what both sides gave at one step."""
-    levels = np.abs(expected.image_HWC.astype(np.int16) - came.image_HWC)
+    levels = np.abs(expected.pixels_HWC.astype(np.int16) - came.pixels_HWC)
     states = [farthest(value, came.states[name]) for name, value in expected.states.items()]
     return Drift(
         step=step,
-        psnr_db=psnr_db(expected.image_HWC, came.image_HWC),
+        psnr_db=psnr_db(expected.pixels_HWC, came.pixels_HWC),
         frame_max=float(levels.max()),
         state_max=float(np.max(states, initial=0.0)),
     )

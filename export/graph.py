@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.model_card import NEXT_SUFFIX
-from training.streaming import StreamingModel
+from engine.model.card import NEXT_SUFFIX
+from training.core.streaming import StreamingModel
 
 # B rooms, W window samples, H W C picture rows, columns, channels
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.model_card import NEXT_SUFFIX, Parity
+from engine.model.card import NEXT_SUFFIX, Parity
 from export.graph import PICTURE_OUTPUT, StepGraph
 
 # T audio samples

@@ -23,9 +23,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from engine.errors import ModelFileError, run_main
-from engine.model_card import ControlSpec, ModelCard, Parity, Provenance
-from engine.model_file import graph_sha256, sealed
+from engine.core.errors import ModelFileError, run_main
+from engine.model.card import ControlSpec, ModelCard, Parity, Provenance
+from engine.model.file import graph_sha256, sealed
 
 RATES_HZ = (16000, 24000, 48000, 22050, 44100)
 """The first that the frame rate divides is taken, and the first of all when none is."""

@@ -23,17 +23,17 @@ from typing import Any
 import onnx
 import torch
 
-from engine.errors import ModelFileError, run_main
-from engine.model_card import Drift, ModelCard, Parity, Provenance, StateSpec
-from engine.model_file import graph_sha256, sealed
+from engine.core.errors import ModelFileError, run_main
+from engine.model.card import Drift, ModelCard, Parity, Provenance, StateSpec
+from engine.model.file import graph_sha256, sealed
 from export.graph import PICTURE_OUTPUT, StepGraph
+from export.half_storage import round_weights, store_in_half
 from export.parity import PARITY_LIMIT, measure_parity
 from export.precision.choice import PRECISIONS, Precision, drift_of, in_precision
 from export.precision.int8 import LEAST_PSNR_DB
-from export.rewrites import PASSES_FOR, apply_passes
-from export.storage import round_weights, store_in_half
-from training.checkpoint import load_generator
-from training.streaming import StreamingModel
+from training.core.checkpoint import load_generator
+from training.core.streaming import StreamingModel
+from training.families.listen_and_move.rewrites import PASSES_FOR, apply_passes
 
 OPSET = 18
 MOST_ROOMS = 64
@@ -53,7 +53,7 @@ class Form:
     calibration_sound: Path | None = None
     """Of int8: what its ranges are measured on."""
     passes: tuple[str, ...] = ()
-    """Graph rewrites by name, see export.rewrites."""
+    """Graph rewrites by name, see training.families.listen_and_move.rewrites."""
     rooms: int = 1
     drift_steps: tuple[int, ...] = DRIFT_STEPS
     drift_sound: Path | None = None

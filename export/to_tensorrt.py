@@ -16,10 +16,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from engine.errors import BackendError, ModelFileError, nearest_name, run_main
-from engine.model_card import ModelCard, TensorInfo, check_graph
-from engine.model_file import read_checked_card
-from export.plans import (
+from engine.core.errors import BackendError, ModelFileError, nearest_name, run_main
+from engine.model.card import ModelCard, TensorInfo, check_graph
+from engine.model.file import read_checked_card
+from export.targets.tensorrt.plans import (
     LIBRARY,
     Plan,
     PlanKey,

@@ -21,15 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.backends.torch_program import DESCRIPTION_FILE, ProgramDescription, hardware
-from engine.errors import BackendError, ModelFileError, run_main
-from engine.model_card import NEXT_SUFFIX, ModelCard, Parity, Provenance
+from engine.core.errors import BackendError, ModelFileError, run_main
+from engine.model.backends.torch_program import DESCRIPTION_FILE, ProgramDescription, hardware
+from engine.model.card import NEXT_SUFFIX, ModelCard, Parity, Provenance
 from export.graph import PICTURE_OUTPUT, StepGraph
 from export.parity import PARITY_STEPS, PROBE_SOUND, probe_sound, windows
 from export.to_onnx import check_parity, check_streams, model_card
-from training.checkpoint import load_generator
-from training.durable import whole_file
-from training.streaming import StreamingModel
+from training.core.checkpoint import load_generator
+from training.core.durable import whole_file
+from training.core.streaming import StreamingModel
 
 Device = Literal["cpu", "cuda"]
 Play = Callable[..., Mapping[str, Tensor]]

@@ -13,10 +13,10 @@ import os
 import shutil
 from pathlib import Path
 
-from engine.errors import ConfigError, ModelFileError, run_main
-from engine.model_card import ModelCard
-from engine.model_file import read_checked_card
-from export.triton.config import (
+from engine.core.errors import ConfigError, ModelFileError, run_main
+from engine.model.card import ModelCard
+from engine.model.file import read_checked_card
+from export.targets.triton.config import (
     IDLE_S,
     MODEL_FILE,
     SEQUENCES,
@@ -25,7 +25,7 @@ from export.triton.config import (
     initial_state_files,
     model_name,
 )
-from export.triton.guide import guide_text
+from export.targets.triton.guide import guide_text
 
 VERSION = "1"
 

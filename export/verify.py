@@ -19,17 +19,17 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from engine.backends.backend import Backend
-from engine.backends.ladder import AUTO, backend_names, open_backend
-from engine.errors import ModelFileError, run_main
-from engine.model_card import Drift, ModelCard, Provenance, StateSpec
-from engine.noise import draw_noise
+from engine.core.errors import ModelFileError, run_main
+from engine.model.backends.backend import Backend
+from engine.model.backends.selection import AUTO, backend_names, open_backend
+from engine.model.card import Drift, ModelCard, Provenance, StateSpec
+from engine.model.noise import draw_noise
 from export.drift import difference, draw_drift, drift_record, farthest, play_both, spread_steps
 from export.graph import StepGraph
+from export.half_storage import round_weights
 from export.precision.carried import NOISE_SEED, Player, Seen, TorchPlayer
 from export.precision.sound import RealSound, made_sound, read_real_sound
-from export.storage import round_weights
-from training.checkpoint import LoadedGenerator, load_generator
+from training.core.checkpoint import LoadedGenerator, load_generator
 
 # T audio samples
 
@@ -56,7 +56,7 @@ class BackendPlayer:
         given = {name: self._for_all_rooms(name, value) for name, value in {"audio": window_T, **noise}.items()}
         came = self._backend.step(given.pop("audio"), self._controls, given, self._state)
         self._state = came.next_state
-        return Seen(came.image_HWC, came.features_F, dict(came.next_state))
+        return Seen(came.pixels_HWC, came.features_F, dict(came.next_state))
 
     def _for_all_rooms(self, name: str, value: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.array(np.broadcast_to(value, self._shapes[name]))
@@ -143,7 +143,7 @@ def check_belongs(card: ModelCard, loaded: LoadedGenerator, model: Path, checkpo
 
 
 def holds_half_weights(model: Path) -> bool:
-    """Say whether the file computes in 32 bits with weights stored in 16 (export.storage): the checkpoint is then rounded too."""
+    """Say whether the file computes in 32 bits with weights stored in 16 (export.half_storage): the checkpoint is then rounded too."""
     if model.suffix != ".onnx":
         return False
     graph = onnx.ModelProto.FromString(model.read_bytes()).graph

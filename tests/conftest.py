@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import training  # noqa: F401  (before any test loads torch)
-from tests.engine.probe_model import write_probe
+from tests.engine.model.probe_model import write_probe
 
 pytest_plugins = ["tests.fixtures_display"]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.command_line import build_parser, flag
-from engine.config import SETTINGS, settable
-from engine.parameter_table import parameters_for
-from engine.remotes.osc import address
-from engine.remotes.osc_reference import reference, shipped_cards
-from tests.engine.test_model_card import CARD
+from engine.app.command_line import build_parser, flag
+from engine.app.config import SETTINGS, settable
+from engine.control.parameter_table import parameters_for
+from engine.control.remotes.osc import address
+from engine.control.remotes.osc_reference import reference, shipped_cards
+from tests.engine.model.test_card import CARD
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("engine", "training", "export", "benchmarks", "tests")

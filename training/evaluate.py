@@ -4,7 +4,7 @@
 
 Plays the held-out end of the clip at several sequence lengths, then the taught part looped for those beyond it. Prints tables and
 writes evaluation.json, curves.png and evaluation.html. Without weights only pixels and synchrony are measured; the small ones come with
-python -m training.metrics.fetch_weights. docs/evaluation.md says what each figure is and is not.
+python -m training.evaluation.metrics.fetch_weights. docs/evaluation.md says what each figure is and is not.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from engine.errors import TrainingError, run_main
-from training.checkpoint import current_commit
+from engine.core.errors import TrainingError, run_main
+from training.core.checkpoint import current_commit
 from training.data.video import Clip
 from training.evaluation.foreign import ForeignSound, foreign_pieces
+from training.evaluation.metrics.extractors import Extractors, load_extractors
+from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER
 from training.evaluation.page import page
 from training.evaluation.plots import draw, svg, write_png
 from training.evaluation.results import Evaluation, ForeignRow
@@ -29,8 +31,6 @@ from training.evaluation.subjects import load_shared_clip, load_subjects, run_fo
 from training.evaluation.suite import Subject, Suite, SuiteOptions
 from training.evaluation.text import report
 from training.evaluation.traces import Judge
-from training.metrics.extractors import Extractors, load_extractors
-from training.metrics.fetch_weights import DEFAULT_FOLDER
 
 SHORTEST_LENGTH = 8
 DEFAULTS = SuiteOptions()

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.errors import TrainingError, run_main
+from engine.core.errors import TrainingError, run_main
 from training.data.video import ClipFormat, picture_rate, read_pictures, read_sound
-from training.metrics.synchrony import LoudnessScale, Synchrony, loudness, motion, synchrony
+from training.evaluation.metrics.synchrony import LoudnessScale, Synchrony, loudness, motion, synchrony
 
 SOUND_RATE_HZ = 16000
 PICTURE_SIZE = 128  # motion is a mean over the picture: small pictures tell as much

@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine.errors import TrainingError, nearest_name, run_main
-from training.checkpoint import save_generator
-from training.config import load_train_config
-from training.run_folder import is_checkpoint
-from training.streaming import ModelConfig, StreamingModel, build_model
+from engine.core.errors import TrainingError, nearest_name, run_main
+from training.core.checkpoint import save_generator
+from training.core.config import load_train_config
+from training.core.run_folder import is_checkpoint
+from training.core.streaming import ModelConfig, StreamingModel, build_model
 
 
 def reference_names(config: ModelConfig, ours: str) -> list[str]:

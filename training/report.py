@@ -21,10 +21,9 @@ import jinja2
 import numpy as np
 import yaml
 
-from engine.errors import TrainingError, run_main
-from training.charts import Point, Series, line_chart
-from training.durable import write_text
-from training.run_folder import (
+from engine.core.errors import TrainingError, run_main
+from training.core.durable import write_text
+from training.core.run_folder import (
     CONFIG_FILE,
     EVALUATION_FOLDER,
     REPORT_FILE,
@@ -33,9 +32,10 @@ from training.run_folder import (
     TENSORBOARD_FOLDER,
     checkpoint_folders,
 )
-from training.stats import Record, read_stats
+from training.logging.charts import Point, Series, line_chart
+from training.logging.records import Record, read_stats
 
-TEMPLATE = Path(__file__).with_name("report_page.html")
+TEMPLATE = Path(__file__).parent / "logging" / "report_page.html"
 LARGEST_VIDEO_BYTES = 16_000_000
 """A larger one is linked, not held by the page."""
 EVALUATION_FILES, EVALUATION_CURVES = ("evaluation.html", "evaluation.json"), "curves.png"

@@ -7,7 +7,7 @@ interrupted. A trial that fails does not stop the others; it is named at the end
 
 Trials are run by submitit: on this machine, or as jobs of Slurm. It is a small library without dependencies of weight (MIT)
 that runs a function somewhere else and tells when it is done. Hydra would be a second definition of the configuration beside
-training/config.py, and its submitit launcher has had no release since 2022; Ray Tune brings some 70 MB, a scheduler and a
+training/core/config.py, and its submitit launcher has had no release since 2022; Ray Tune brings some 70 MB, a scheduler and a
 service of its own, to start as many processes.
 """
 
@@ -18,11 +18,11 @@ import shlex
 import sys
 from pathlib import Path
 
-from engine.errors import TrainingError, run_main
-from training.sweeping.launch import executor_of, run_all
-from training.sweeping.plan import Trial, load_sweep, trials_of
-from training.sweeping.table import Row, as_text, row_of, write_tables
-from training.sweeping.trial import State, command_of, last_error, log_file, state_of, write_config
+from engine.core.errors import TrainingError, run_main
+from training.sweeps.launch import executor_of, run_all
+from training.sweeps.plan import Trial, load_sweep, trials_of
+from training.sweeps.table import Row, as_text, row_of, write_tables
+from training.sweeps.trial import State, command_of, last_error, log_file, state_of, write_config
 
 
 def argument_parser() -> argparse.ArgumentParser:

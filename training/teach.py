@@ -19,21 +19,21 @@ from typing import Any
 
 import torch
 
-from engine.errors import TrainingError, run_main
+from engine.core.errors import TrainingError, run_main
 from training import evaluate, train
-from training.checkpoint import Checkpoint, read_newest
-from training.config import load_train_config
+from training.autopilot.clip_analysis import survey
+from training.autopilot.crop import Crop, choose_crop, parse_crop
+from training.autopilot.pace import seconds_per_iteration
+from training.autopilot.plan import Plan, SizeStep, allowed_rungs, choose_plan, model_settings, rung_of
+from training.autopilot.summary import outcome
+from training.core.checkpoint import Checkpoint, read_newest
+from training.core.config import load_train_config
+from training.core.run_folder import EVALUATION_FOLDER, checkpoint_folders, find_checkpoint
+from training.core.trainer import choose_device
 from training.data.cache import load_clip
 from training.data.config import ClipConfig
 from training.data.footage import footage_sha256
 from training.report import write_report
-from training.run_folder import EVALUATION_FOLDER, checkpoint_folders, find_checkpoint
-from training.teaching.crop import Crop, choose_crop, parse_crop
-from training.teaching.pace import seconds_per_iteration
-from training.teaching.plan import Plan, Rung, allowed_rungs, choose_plan, model_settings, rung_of
-from training.teaching.survey import survey
-from training.teaching.words import outcome
-from training.trainer import choose_device
 
 CONFIG = Path(__file__).parents[1] / "configs" / "train" / "teach.yaml"
 EVALUATION_LENGTHS = "8,32"
@@ -122,7 +122,7 @@ def make_plan(arguments: argparse.Namespace, started_s: float, earlier: Checkpoi
     else:
         crop = choose_crop(seen)
 
-    def measure(rung: Rung) -> float:
+    def measure(rung: SizeStep) -> float:
         settings = model_settings(rung, seen.solid) | given_settings(arguments) | {"device": arguments.device}
         config = load_train_config(arguments.config, settings)
         return seconds_per_iteration(config)

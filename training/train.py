@@ -27,22 +27,30 @@ from typing import Any
 import torch
 import yaml
 
-from engine.errors import TrainingError, run_main
-from training import distributed
-from training.adversary import Adversary
-from training.checkpoint import Checkpoint, DamagedCheckpoint, read_newest, read_start
-from training.config import TrainConfig, load_train_config, with_overrides
+from engine.core.errors import TrainingError, run_main
+from training.core import distributed
+from training.core.checkpoint import Checkpoint, DamagedCheckpoint, read_newest, read_start
+from training.core.config import TrainConfig, load_train_config, with_overrides
+from training.core.durable import write_text
+from training.core.resumption import check_resumable, check_start
+from training.core.run import Run
+from training.core.run_folder import (
+    CONFIG_FILE,
+    REPORT_FILE,
+    STATS_FILE,
+    checkpoint_folders,
+    claimed,
+    run_of,
+    set_aside,
+)
+from training.core.streaming import build_model
+from training.core.strict import config_dict
+from training.core.trainer import choose_device
 from training.data.config import ClipConfig
 from training.data.footage import Footage, load_footage
-from training.durable import write_text
+from training.logging.records import read_stats
+from training.losses.adversarial import AdversarialLosses
 from training.report import write_report
-from training.resumption import check_resumable, check_start
-from training.run import Run
-from training.run_folder import CONFIG_FILE, REPORT_FILE, STATS_FILE, checkpoint_folders, claimed, run_of, set_aside
-from training.stats import read_stats
-from training.streaming import build_model
-from training.strict import config_dict
-from training.trainer import choose_device
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -175,7 +183,7 @@ def _check_folder(run_folder: Path, resume: Checkpoint | None, damaged: Sequence
 
 def describe(config: TrainConfig) -> str:
     """Return the resolved configuration with shapes and parameter counts, as --dry-run prints it."""
-    model, adversary = build_model(config.model), Adversary(config, torch.device("cpu"))
+    model, adversary = build_model(config.model), AdversarialLosses(config, torch.device("cpu"))
     count = sum(parameter.numel() for parameter in model.parameters())
     batch = f"[{config.sequences_per_batch}, {config.sequence_frames}"
     lines = [

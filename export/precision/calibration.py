@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 from export.graph import StepGraph
 from export.precision.carried import Array, OnnxPlayer
 from export.precision.sound import RealSound, read_real_sound

@@ -11,8 +11,8 @@ import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 import torch
 from numpy.typing import NDArray
 
-from engine.model_card import NEXT_SUFFIX
-from engine.noise import draw_noise
+from engine.model.card import NEXT_SUFFIX
+from engine.model.noise import draw_noise
 from export.graph import StepGraph
 from export.parity import session_options
 from export.precision.sound import RealSound
@@ -30,7 +30,7 @@ Array = NDArray[Any]
 class Seen:
     """What one step of one side gave."""
 
-    image_HWC: NDArray[np.uint8]
+    pixels_HWC: NDArray[np.uint8]
     features_F: NDArray[np.float32]
     states: dict[str, NDArray[np.float32]]
 

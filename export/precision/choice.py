@@ -8,8 +8,8 @@ from typing import Literal, get_args
 
 import onnx
 
-from engine.errors import ModelFileError
-from engine.model_card import Drift
+from engine.core.errors import ModelFileError
+from engine.model.card import Drift
 from export.drift import STEPS, measure_drift
 from export.graph import StepGraph
 from export.precision.calibration import calibrate

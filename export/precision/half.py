@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from engine.errors import ModelFileError
-from engine.model_card import NEXT_SUFFIX
+from engine.core.errors import ModelFileError
+from engine.model.card import NEXT_SUFFIX
 from export.precision.ancestry import Ancestry
 
 FLOAT, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16

@@ -21,7 +21,7 @@ import onnx
 from onnxruntime import quantization  # pyright: ignore[reportMissingTypeStubs]
 from onnxruntime.quantization import shape_inference  # pyright: ignore[reportMissingTypeStubs]
 
-from engine.errors import ModelFileError
+from engine.core.errors import ModelFileError
 from export.drift import measure_drift
 from export.graph import StepGraph
 from export.precision.ancestry import Ancestry

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 from export.parity import PROBE_SOUND, probe_sound
 from training.data.video import SILENCE_DB, read_track, resampled
 

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.click_figures import RATE_HZ, Heard, follow_clicks, histogram, left_and_heard, spread_ms
 from benchmarks.click_sound import HEARD_BLOCK
 from benchmarks.latency import GAP_S
-from engine.calibration.clicks import click_sound, click_starts
+from engine.ops.calibration.clicks import click_sound, click_starts
 
 
 def test_a_late_delivery_does_not_make_its_sound_late() -> None:

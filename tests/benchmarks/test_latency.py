@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.calibration.film import offset_of_film
+from engine.ops.calibration.film import offset_of_film
 from tests.conftest import require
 
 ROOT = Path(__file__).parent.parent.parent

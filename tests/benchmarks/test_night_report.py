@@ -11,9 +11,9 @@ from benchmarks import night_report
 from benchmarks.night_report import Happened, black, longest_run_s, recovery_s, still
 from benchmarks.night_traffic import LEFT_ALONE, LIMITS, datagram
 from benchmarks.night_watch import Sample
-from engine.control_box import ControlBox
-from engine.parameter_table import TABLE
-from engine.remotes.osc import OscServer
+from engine.control.parameter_store import ParameterStore
+from engine.control.parameter_table import TABLE
+from engine.control.remotes.osc import OscServer
 
 
 def samples(seconds: float, **facts) -> list[Sample]:
@@ -93,7 +93,7 @@ def test_the_plot_is_drawn(tmp_path: Path) -> None:
 
 def test_random_remotes_leave_the_picture_bright_and_moving() -> None:
     """Ten thousand messages of strangers: no knob is ever where it would make the picture black or still."""
-    rolled, box = random.Random(3), ControlBox(TABLE)
+    rolled, box = random.Random(3), ParameterStore(TABLE)
     server = OscServer(box, "127.0.0.1", 0)
     knobs = [parameter for parameter in TABLE if parameter.name not in LEFT_ALONE]
     begun = dict(box.snapshot())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.own_stage import OwnStage
-from engine.errors import ConfigError
+from engine.core.errors import ConfigError
 
 
 def test_a_program_that_is_missing_is_named_with_what_brings_it() -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from engine.model_card import MOST_PSNR_DB, Drift
+from engine.model.card import MOST_PSNR_DB, Drift
 from export.drift import difference, draw_drift, drift_record, measure_drift, psnr_db, spread_steps
 from export.precision.carried import OnnxPlayer, Seen, TorchPlayer
 from export.precision.sound import made_sound
@@ -46,7 +46,7 @@ def test_figures_of_one_step() -> None:
     assert difference(1, seen(0, 0.0), seen(255, float("nan"))) == Drift(
         step=1, psnr_db=0.0, frame_max=255.0, state_max=float("inf")
     )
-    assert psnr_db(seen(3, 0).image_HWC, seen(3, 0).image_HWC) == MOST_PSNR_DB
+    assert psnr_db(seen(3, 0).pixels_HWC, seen(3, 0).pixels_HWC) == MOST_PSNR_DB
 
 
 @pytest.mark.parametrize("last", [1, 2, 64, 20000])

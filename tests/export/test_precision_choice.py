@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import ModelFileError
+from engine.core.errors import ModelFileError
 from export.precision.choice import PRECISIONS, drift_of, in_precision
 from tests.export.precise import program, sound_file, traced
 

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from engine.errors import ModelFileError
+from engine.core.errors import ModelFileError
 from export.drift import measure_drift
 from export.graph import StepGraph
 from export.parity import probe_sound

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from engine.errors import ModelFileError, TrainingError
+from engine.core.errors import ModelFileError, TrainingError
 from export.drift import measure_drift
 from export.precision import int8
 from export.precision.calibration import Calibration, calibrate

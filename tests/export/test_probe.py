@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.backends.ladder import open_backend
-from engine.errors import ModelFileError
-from engine.model_file import read_checked_card
-from engine.session import Session
+from engine.core.errors import ModelFileError
+from engine.model.backends.selection import open_backend
+from engine.model.file import read_checked_card
+from engine.model.session import Session
 from export.probe import probe_card, write_probe_file
 
 
@@ -32,8 +32,8 @@ def test_a_click_is_white_in_the_hop_that_holds_it_and_in_no_other(tmp_path: Pat
         window_T = np.zeros(card.window_samples, np.float32)
         window_T[place] = -0.9
         picture = session.step(window_T, {}, 0)
-        assert picture.image_HWC.shape == (8, 8, 3)
-        assert (picture.image_HWC == level).all(), place
+        assert picture.pixels_HWC.shape == (8, 8, 3)
+        assert (picture.pixels_HWC == level).all(), place
         assert picture.features_F == pytest.approx([0.9 if level else 0.0])
 
 
@@ -41,7 +41,7 @@ def test_without_gain_the_picture_is_an_even_grey(tmp_path: Path) -> None:
     card = write_probe_file(tmp_path / "probe.onnx", 20, 4)
     session = Session(open_backend(str(tmp_path / "probe.onnx"), "onnx-cpu"))
     picture = session.step(np.ones(card.window_samples, np.float32), {"gain": 0.0, "floor": 0.25}, 0)
-    assert (picture.image_HWC == 64).all()
+    assert (picture.pixels_HWC == 64).all()
 
 
 def test_it_may_listen_to_less_than_a_hop(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_it_may_listen_to_less_than_a_hop(tmp_path: Path) -> None:
     session = Session(open_backend(str(tmp_path / "probe.onnx"), "onnx-cpu"))
     window_T = np.zeros(card.window_samples, np.float32)
     window_T[-81] = 1.0
-    assert not session.step(window_T, {}, 0).image_HWC.any()
+    assert not session.step(window_T, {}, 0).pixels_HWC.any()
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from engine.backends.onnx_cpu import open_model
-from engine.errors import ModelFileError, run_main
-from engine.model_card import Parity, Provenance
-from engine.noise import draw_noise
+from engine.core.errors import ModelFileError, run_main
+from engine.model.backends.onnx_cpu import open_model
+from engine.model.card import Parity, Provenance
+from engine.model.noise import draw_noise
 from export.graph import picture_bytes
+from export.half_storage import LEAST_ELEMENTS
 from export.parity import PARITY_LIMIT, PARITY_STEPS, probe_sound, windows
-from export.storage import LEAST_ELEMENTS
 from export.to_onnx import Form, check_parity, export_model, main
 from tests.training.models import VARIANTS, small_model
 from tests.training.runs import small_config
-from training.checkpoint import save_generator
-from training.streaming import StreamingModel
+from training.core.checkpoint import save_generator
+from training.core.streaming import StreamingModel
 
 PROVENANCE = Provenance(source="random weights", licence="MIT", config="small", commit="none", iterations=0)
 
@@ -51,7 +51,7 @@ def play_both(model: StreamingModel, backend: object) -> None:
             given = {name: torch.from_numpy(value)[None] for name, value in noise.items()}
             picture, features, ours = model.step(torch.from_numpy(window)[None], given, ours)
         theirs = came.next_state
-        difference = came.image_HWC.astype(int) - picture_bytes(picture[0]).numpy()
+        difference = came.pixels_HWC.astype(int) - picture_bytes(picture[0]).numpy()
         assert np.abs(difference).max() <= 1
         np.testing.assert_allclose(came.features_F, features[0].numpy(), atol=PARITY_LIMIT)
     for name, value in theirs.items():

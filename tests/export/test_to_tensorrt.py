@@ -17,17 +17,17 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from engine.backends import tensorrt_rtx
-from engine.backends.graphics_card import find_card
-from engine.backends.ladder import open_backend
-from engine.backends.plan_file import LIBRARY, Plan, PlanKey, cached_plans, find_plan, read_plan
-from engine.errors import BackendError, ModelFileError, run_main
-from engine.model_card import ControlSpec
-from engine.model_file import read_checked_card, sealed
-from export.plans import MOST_PLANS, cached_plan, prune, write_plan
+from engine.core.errors import BackendError, ModelFileError, run_main
+from engine.model.backends import tensorrt_rtx
+from engine.model.backends.graphics_card import find_card
+from engine.model.backends.plan_file import LIBRARY, Plan, PlanKey, cached_plans, find_plan, read_plan
+from engine.model.backends.selection import open_backend
+from engine.model.card import ControlSpec
+from engine.model.file import read_checked_card, sealed
+from export.targets.tensorrt.plans import MOST_PLANS, cached_plan, prune, write_plan
 from export.to_tensorrt import build_plan, check_gpus, main
-from tests.engine import backend_contract as contract
-from tests.engine.probe_model import CARD, program, write_probe
+from tests.engine.model.backends import backend_contract as contract
+from tests.engine.model.probe_model import CARD, program, write_probe
 
 needs_library = pytest.mark.skipif(
     importlib.util.find_spec(LIBRARY) is None, reason='TensorRT for RTX is missing (pip install "fluid[rtx]")'

@@ -11,20 +11,20 @@ import pytest
 import torch
 import torch._inductor.config
 
-from engine.backends import torch_program
-from engine.backends.torch_program import read_description
-from engine.errors import BackendError, ModelFileError, run_main
-from engine.model_card import Provenance
+from engine.core.errors import BackendError, ModelFileError, run_main
+from engine.model.backends import torch_program
+from engine.model.backends.torch_program import read_description
+from engine.model.card import Provenance
 from export.graph import StepGraph
 from export.parity import PARITY_LIMIT, PARITY_STEPS
 from export.to_torch import export_program, main, measure_program_parity, trace_program
 from tests.conftest import require
-from tests.engine import backend_contract as contract
+from tests.engine.model.backends import backend_contract as contract
 from tests.export.test_to_onnx import play_both
 from tests.training.models import small_model
 from tests.training.runs import small_config
-from training.checkpoint import save_generator
-from training.streaming import StreamingModel
+from training.core.checkpoint import save_generator
+from training.core.streaming import StreamingModel
 
 PROVENANCE = Provenance(source="random weights", licence="MIT", config="small", commit="none", iterations=0)
 

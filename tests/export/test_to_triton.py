@@ -15,14 +15,14 @@ import onnxruntime
 import pytest
 from google.protobuf import text_format
 
-from engine.backends.onnx_cpu import open_model
-from engine.errors import ConfigError, ModelFileError, run_main
-from engine.model_card import NEXT_SUFFIX, StateSpec
-from engine.noise import draw_noise
+from engine.core.errors import ConfigError, ModelFileError, run_main
+from engine.model.backends.onnx_cpu import open_model
+from engine.model.card import NEXT_SUFFIX, StateSpec
+from engine.model.noise import draw_noise
+from export.targets.triton.config import Service, config_text, model_name
 from export.to_triton import main, write_repository
-from export.triton.config import Service, config_text, model_name
 from tests.conftest import require
-from tests.engine.probe_model import CARD, write_probe
+from tests.engine.model.probe_model import CARD, write_probe
 
 # Begins elsewhere than at zero, so that the initial state has to come from a file.
 AWAKE = replace(CARD, states=(StateSpec(name="memory", shape=(1,), initial=0.75),))
@@ -125,7 +125,7 @@ def test_the_server_plays_what_the_engine_plays(schema: Any, repository: Path, t
         noise, gain = draw_noise(CARD.noises, 0, k), float(k % 3)
         expected = backend.step(window, {"gain": gain}, noise, state)
         came = sequence.infer({"audio": window, "gain": np.array([gain], np.float32), **noise})
-        assert np.array_equal(came["frame"], expected.image_HWC)
+        assert np.array_equal(came["frame"], expected.pixels_HWC)
         assert np.array_equal(came["features"], expected.features_F)
         state = expected.next_state
 

@@ -10,16 +10,16 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from engine.backends.ladder import obstacle
-from engine.errors import run_main
-from engine.model_file import read_card, sealed
+from engine.core.errors import run_main
+from engine.model.backends.selection import obstacle
+from engine.model.file import read_card, sealed
 from export import verify
 from export.precision.half import to_half
 from export.to_onnx import export_model
 from tests.export.precise import WIDE, sound_file
 from tests.training.models import small_model
 from tests.training.runs import small_config
-from training.checkpoint import load_generator, save_generator
+from training.core.checkpoint import load_generator, save_generator
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-from training.config import IntervalConfig, OptimiserConfig, TrainConfig
+from training.core.config import IntervalConfig, OptimiserConfig, TrainConfig
+from training.core.front_end import FrontEndConfig
+from training.core.streaming import ModelConfig
 from training.families.listen_and_move.config import ListenAndMoveConfig
 from training.families.listen_and_move.discriminator import DiscriminatorConfig
-from training.front_end import FrontEndConfig
-from training.losses import LossConfig
-from training.streaming import ModelConfig
+from training.losses.losses import LossConfig
 
 GENERATOR = ListenAndMoveConfig(
     channels_base=32, channels_min=8, motion_layers=2, initialisation="he", place_levels=1, canvas=True

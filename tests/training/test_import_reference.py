@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
+from training.core.front_end import FrontEndConfig
+from training.core.streaming import ModelConfig
 from training.families.listen_and_move.config import ListenAndMoveConfig
-from training.front_end import FrontEndConfig
 from training.import_reference import convert, load_weights, main
-from training.streaming import ModelConfig
 
 F, E, SIZE = 16, 2, 8  # mel bands, motion noise, picture size
 I = F + E

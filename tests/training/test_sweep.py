@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
-from training.checkpoint import read_checkpoint
-from training.run_folder import checkpoint_folders
+from training.core.checkpoint import read_checkpoint
+from training.core.run_folder import checkpoint_folders
 from training.sweep import main
-from training.sweeping.plan import load_sweep, trials_of
-from training.sweeping.table import Row, as_markdown, as_text
+from training.sweeps.plan import load_sweep, trials_of
+from training.sweeps.table import Row, as_markdown, as_text
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="submitit needs signals that Windows lacks")
 
@@ -178,7 +178,7 @@ def test_every_clip_meets_every_configuration_and_seed(clip: Path, tmp_path: Pat
 def test_the_sweeps_that_come_with_the_project_can_be_read(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.sweeping.plan._check_clip", lambda config: None)  # Clips are fetched, not shipped.
+    monkeypatch.setattr("training.sweeps.plan._check_clip", lambda config: None)  # Clips are fetched, not shipped.
     sweep = load_sweep(file)
     assert len(trials_of(sweep, file)) == len(sweep.clips) * len(sweep.configs)
 

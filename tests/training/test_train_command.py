@@ -12,12 +12,12 @@ import pytest
 import torch
 import yaml
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
 from tests.training.runs import ONE_THREAD, TINY, words
-from training.checkpoint import find_checkpoint, load_generator
-from training.run_folder import checkpoint_folder
-from training.stats import read_stats
+from training.core.checkpoint import find_checkpoint, load_generator
+from training.core.run_folder import checkpoint_folder
+from training.logging.records import read_stats
 from training.train import main, stopping_gently
 
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from filelock import FileLock, Timeout
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 from training.data.cuts import CutFinder
 from training.data.sources import Source, VideoFile
 from training.data.video import Clip, ClipFormat

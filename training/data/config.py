@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

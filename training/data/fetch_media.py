@@ -19,7 +19,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import TrainingError, nearest_name, run_main
+from engine.core.errors import TrainingError, nearest_name, run_main
 from training.data.scenes.soundtrack import HELD_OUT_HITS, HELD_OUT_LOOPS, SAMPLES_FOLDER
 
 DOWNLOAD_LIMIT_S = 600

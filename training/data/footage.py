@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 from training.data.cache import load_clip
 from training.data.config import ClipConfig
 from training.data.sources import Source, VideoFile, joined_digest

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.chance import Chance
+from training.core.random_state import RandomState
+from training.data.augmentation import StreamAugmentation
 from training.data.config import AugmentationConfig
-from training.data.lanes import Lanes
-from training.data.look import Look
+from training.data.streams import Streams
 from training.data.windows import Stretch, WindowTiming, pictures, sound_windows
 
 # B lanes of this process, T frames, C colours, H W rows and columns, W window samples
@@ -44,13 +44,13 @@ class SequenceReader:
         timing: WindowTiming,
         sequence_frames: int,
         augmentation: AugmentationConfig,
-        chance: Chance,
+        chance: RandomState,
     ) -> None:
         """Every stretch holds a sequence at least."""
         self.stretches, self.timing, self.steps = tuple(stretches), timing, sequence_frames
         self.augmentation, self.chance = augmentation, chance
-        self.lanes = Lanes([stretch.fold for stretch in stretches], sequence_frames, chance.lanes, chance.generator)
-        self.look = Look(augmentation, chance)
+        self.lanes = Streams([stretch.fold for stretch in stretches], sequence_frames, chance.lanes, chance.generator)
+        self.look = StreamAugmentation(augmentation, chance)
 
     def next(self) -> Batch:
         """Return the next sequence of every own lane."""

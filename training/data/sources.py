@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 from training.data.video import ClipFormat, read_pictures, read_sound
 
 # H W rows and columns, S samples of sound

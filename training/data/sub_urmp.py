@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 from training.data.sources import file_digest, joined_digest
 from training.data.video import ClipFormat, fitted, paced, read_track, resampled
 

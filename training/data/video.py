@@ -19,7 +19,7 @@ import soxr
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 
 # N pictures, H W rows and columns, S samples of sound, C channels of sound
 

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
+from training.core.streaming import StreamingModel
 from training.data.video import Clip
-from training.streaming import StreamingModel
 
 # T steps, W window samples, S samples of sound, H W rows and columns, C colours
 

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
+from training.core.streaming import StreamingModel
 from training.data.video import Clip, read_sound
 from training.evaluation.clip_features import ClipFeatures
+from training.evaluation.metrics.frechet import frechet_distance
+from training.evaluation.metrics.synchrony import motion
 from training.evaluation.playing import Drive, play_together
 from training.evaluation.results import ForeignRow, Spread
 from training.evaluation.traces import Features, Judge
-from training.metrics.frechet import frechet_distance
-from training.metrics.synchrony import motion
-from training.streaming import StreamingModel
 
 # T frames, S samples of sound, H W rows and columns, C colours
 

@@ -9,7 +9,7 @@ from html import escape
 import cv2
 import numpy as np
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 from training.evaluation.results import EXPLANATIONS, Evaluation, ForeignRow, Spread, direction
 from training.evaluation.suite import Sheet
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 from training.data.video import Clip
 from training.data.windows import Fold
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.core.streaming import StreamingModel
 from training.data.windows import WindowTiming, sound_windows
 from training.evaluation.passages import Plan, Play
-from training.streaming import StreamingModel
 
 # T frames, H W rows and columns, S samples of sound
 

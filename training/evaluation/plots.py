@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 from training.evaluation.passages import HELD_OUT, TAUGHT
 from training.evaluation.results import Evaluation, Row, direction
 

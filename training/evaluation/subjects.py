@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from engine.errors import TrainingError
-from training.checkpoint import LoadedGenerator, find_checkpoint, load_generator
+from engine.core.errors import TrainingError
+from training.core.checkpoint import LoadedGenerator, find_checkpoint, load_generator
 from training.data.cache import load_clip
 from training.data.video import Clip, ClipFormat
 from training.evaluation.suite import Subject

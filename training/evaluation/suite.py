@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.core.streaming import StreamingModel
+from training.core.validation import mean_frame
 from training.data.video import Clip
 from training.data.windows import split
 from training.evaluation.clip_features import ClipFeatures, Indices, farthest, half_a_clip_away, one_frame_late
+from training.evaluation.metrics.synchrony import loudness, motion
 from training.evaluation.passages import Part, Plan, Play, parts, plan, shuffled
 from training.evaluation.playing import Frames, drives, play_all
 from training.evaluation.results import Row, RowKind, Spread, summarise
 from training.evaluation.traces import Features, Judge, Series, Trace
-from training.metrics.synchrony import loudness, motion
-from training.streaming import StreamingModel
-from training.validation import mean_frame
 
 # T frames, H W rows and columns, C colours
 

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.metrics.extractors import Extractors
-from training.metrics.frechet import LEAST, frechet_distance
-from training.metrics.paired import SSIM, pixel_figures, similarity
-from training.metrics.synchrony import LEAST_FRAMES, motion, synchrony
-from training.metrics.video_features import pooled_pieces
+from training.evaluation.metrics.extractors import Extractors
+from training.evaluation.metrics.frechet import LEAST, frechet_distance
+from training.evaluation.metrics.paired import SSIM, pixel_figures, similarity
+from training.evaluation.metrics.synchrony import LEAST_FRAMES, motion, synchrony
+from training.evaluation.metrics.video_features import pooled_pieces
 
 # T frames, H W rows and columns, D features, P pieces
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from engine.errors import TrainingError, run_main
+from engine.core.errors import TrainingError, run_main
 from training.data.scenes.dish import FRAMES_PER_S, Array, band_force, move_dish, wave_shapes
 from training.data.scenes.lighting import film, stage
 from training.data.scenes.soundtrack import RATE_HZ, arrange, held_out, read_sound

@@ -18,7 +18,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 
 Array = NDArray[np.float32]
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 
 SEED_SIZE = 4  # the generator starts from a 4 × 4 picture
 

@@ -9,7 +9,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 from training.families.listen_and_move.config import SEED_SIZE, level_count
 from training.families.listen_and_move.time_convolution import TimeConv3d
 

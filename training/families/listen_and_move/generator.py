@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.errors import TrainingError
+from engine.core.errors import TrainingError
 from training.families.listen_and_move.canvas import Canvas
 from training.families.listen_and_move.config import SEED_SIZE, ListenAndMoveConfig, channels, level_count
 from training.families.listen_and_move.enlarged import enlarged

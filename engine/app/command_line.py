@@ -1,0 +1,271 @@
+"""The flags of run_live.py, computed from LiveConfig, the parameter table and the model's card. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from engine.app.config import (
+    DEFAULT_MODEL,
+    SETTINGS,
+    LiveConfig,
+    Resolved,
+    parse_start_value,
+    read_config_files,
+    resolve,
+    settable,
+    setting_kind,
+)
+from engine.control.modulation.modulator import Modulator
+from engine.control.parameter import Parameter
+from engine.control.parameter_table import TABLE, parameters_for
+from engine.control.remotes.midi import check_knobs
+from engine.core.errors import ConfigError, ModelFileError, nearest_name
+from engine.model.backends.selection import read_card
+from engine.model.card import ModelCard
+from engine.output.window.keys import HELP
+
+DESCRIPTION = "Let sound move a picture. Without flags: listens to the microphone and opens a window."
+EPILOG = "In the window: " + "; ".join(f"{keys}: {what}" for keys, what in HELP) + "."
+_CONTROL = "control:"
+LIVE_ONLY = ("midi", "log", "health_port", "record")
+"""What a rendering has no use for."""
+Inquiry = Literal["devices", "backends"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParsedCommand:
+    """What the user asked for."""
+
+    resolved: Resolved
+    card: ModelCard
+    parameters: tuple[Parameter, ...]
+    render: tuple[str, str] | None
+    """A sound and the file to render it to."""
+    replay: tuple[str, str] | None
+    """A take and the file to render it to."""
+    size: str | None
+    calibrate: bool
+    calibrate_from: str | None
+    dry_run: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises ConfigError instead of printing the usage, so that every mistake is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message[0].upper()}{message[1:]}; see --help.")
+
+
+def flag(name: str) -> str:
+    """Return the flag of a setting or parameter."""
+    return "--" + name.replace("_", "-")
+
+
+def parse_order(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
+    """Read the command line: what to play, or the list that is asked for. Raises ConfigError or ModelFileError."""
+    early, _ = _early_parser().parse_known_args(arguments)
+    asks_help = early.help or early.devices or early.backends
+    file_values = read_config_files(early.config) if not asks_help else {}
+    # Which controls there are depends on the model, so it is read before the other flags.
+    model = str(early.model or file_values.get("model") or DEFAULT_MODEL)
+    card = _card_if_any(model) if asks_help else read_card(model)
+    parameters = parameters_for(card) if card else TABLE
+    parser = build_parser(parameters, card.name if card else None)
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        known = [option for action in parser._actions for option in action.option_strings]  # pyright: ignore[reportPrivateUsage]
+        raise ConfigError(
+            f"Unknown argument '{unknown[0]}'.{nearest_name(unknown[0].split('=')[0], known)} See --help."
+        )
+    if parsed.backends:
+        return "backends"
+    if parsed.devices or card is None:
+        return "devices"
+    given = {name: value for name, value in vars(parsed).items() if value is not None}
+    controls = {name.removeprefix(_CONTROL): v for name, v in given.items() if name.startswith(_CONTROL)}
+    settings = {name: given[name] for name in SETTINGS if name in given}
+    beside = {name: given[name] for name in ("map", "config") if given.get(name)}
+    _check_action(parsed)
+    _check_render(parsed.render, {**settings, **controls})
+    _check_replay(parsed.replay, {**settings, **controls, **beside})
+    if parsed.size and not parsed.replay:
+        raise ConfigError("--size is for --replay; leave it out, the window and players enlarge by themselves.")
+    resolved = resolve(file_values, settings, controls, parameters, parse_mappings(parsed.map or []))
+    check_directions(resolved.config, parameters)
+    return ParsedCommand(
+        resolved=resolved,
+        card=card,
+        parameters=parameters,
+        render=tuple(parsed.render) if parsed.render else None,
+        replay=tuple(parsed.replay) if parsed.replay else None,
+        size=parsed.size,
+        calibrate=parsed.calibrate,
+        calibrate_from=parsed.calibrate_from,
+        dry_run=parsed.dry_run,
+    )
+
+
+def parse_mappings(given: Sequence[str]) -> dict[str, str]:
+    """Return expressions by parameter from texts like "glow=0.6 * hit". Raises ConfigError."""
+    mappings: dict[str, str] = {}
+    for text in given:
+        name, equals, expression = text.partition("=")
+        if not (name.strip() and equals and expression.strip()):
+            raise ConfigError(f"--map takes PARAMETER=EXPRESSION, such as glow='0.6 * hit', not '{text}'.")
+        mappings[name.strip().replace("-", "_")] = expression.strip()
+    return mappings
+
+
+def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> argparse.ArgumentParser:
+    """Return the parser for the settings, the engine's parameters and the controls of the model called `model_name`."""
+    parser = _Parser(prog="run_live.py", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
+    actions = parser.add_argument_group("what to do instead")
+    actions.add_argument(
+        "--render", nargs=2, metavar=("IN", "OUT.mp4"), help="play a file into a file, as fast as it goes"
+    )
+    actions.add_argument(
+        "--replay",
+        nargs=2,
+        metavar=("TAKE", "OUT.mp4"),
+        help="render a show that was kept with --take once more, to the bit",
+    )
+    actions.add_argument("--size", metavar="WxH", help="enlarge a replay to this many pixels, e.g. 1920x1080")
+    actions.add_argument(
+        "--calibrate", action="store_true", help="play clicks, flash for each that is heard, and estimate the latency"
+    )
+    actions.add_argument(
+        "--calibrate-from",
+        metavar="FILM",
+        help="measure the venue's latency from a film of the flashing window, with sound",
+    )
+    actions.add_argument("--devices", action="store_true", help="list the sound inputs and the monitors")
+    actions.add_argument(
+        "--backends", action="store_true", help="list where models can run on this machine, and what is missing"
+    )
+    actions.add_argument("--dry-run", action="store_true", help="print what would be played, and how, and stop")
+    show = parser.add_argument_group("the show")
+    show.add_argument(
+        "--map",
+        action="append",
+        metavar="PARAMETER=EXPRESSION",
+        help="drive a parameter from the sound, e.g. glow='0.6 * hit'",
+    )
+    show.add_argument(
+        "--config",
+        action="append",
+        metavar="FILE.yaml",
+        help="read settings from a file; flags come before it, and a later file before an earlier one",
+    )
+    for name in SETTINGS:
+        _add_setting(show, name)
+    engine = parser.add_argument_group("start values of the engine's parameters (OSC changes them while it plays)")
+    model = (
+        parser.add_argument_group(f"start values of the controls of the model '{model_name}'") if model_name else engine
+    )
+    own = {parameter.name for parameter in TABLE}
+    for parameter in settable(parameters).values():
+        if flag(parameter.name) in parser._option_string_actions:  # pyright: ignore[reportPrivateUsage]
+            raise ModelFileError(
+                f"Model '{model_name}' declares a control '{parameter.name}', but {flag(parameter.name)} is a flag of the "
+                "engine; rename the control and export the model again."
+            )
+        _add_parameter(engine if parameter.name in own else model, parameter)
+    return parser
+
+
+def _early_parser() -> argparse.ArgumentParser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    for name in ("-h", "--help"):
+        parser.add_argument(name, dest="help", action="store_true")
+    parser.add_argument("--devices", action="store_true")
+    parser.add_argument("--backends", action="store_true")
+    parser.add_argument("--config", action="append", default=[])
+    parser.add_argument("--model")
+    return parser
+
+
+def _card_if_any(model: str) -> ModelCard | None:
+    try:
+        return read_card(model)
+    except ModelFileError:
+        return None
+
+
+def check_directions(config: LiveConfig, parameters: Iterable[Parameter]) -> None:
+    """Raise ConfigError for a mapping that is not understood, and for MIDI knobs that there are not, before anything is opened."""
+    Modulator(parameters, config.mappings)
+    if config.midi:
+        check_knobs(config.midi_knobs, {parameter.name: parameter for parameter in parameters})
+
+
+def _check_action(parsed: argparse.Namespace) -> None:
+    asked = [flag(name) for name in ("render", "replay", "calibrate", "calibrate_from") if getattr(parsed, name)]
+    if len(asked) > 1:
+        raise ConfigError(f"{' and '.join(asked)} cannot be done together; give one of them.")
+
+
+def _check_render(render: Sequence[str] | None, given: dict[str, Any]) -> None:
+    if render is None:
+        return
+    for name in ("source", "out", "repeat", "take"):
+        if name in given:
+            raise ConfigError(f"--render names sound and output itself; leave {flag(name)} out.")
+    for name in LIVE_ONLY:
+        if name in given:
+            raise ConfigError(f"{flag(name)} is for live shows; leave it out of a rendering.")
+    source, output = (Path(path) for path in render)
+    if source.exists() and output.exists() and source.samefile(output):
+        raise ConfigError(f"--render would overwrite its own input {source}; give another output.")
+
+
+def _check_replay(replay: Sequence[str] | None, given: dict[str, Any]) -> None:
+    """A replay is what it was: only where the model lies now can be said."""
+    for name in given if replay else ():
+        if name not in ("model", "stats"):
+            raise ConfigError(f"--replay plays a take as it was; leave {flag(name)} out.")
+
+
+def _add_setting(group: Any, name: str) -> None:
+    field, kind = SETTINGS[name], setting_kind(name)
+    default = getattr(LiveConfig(), name)
+    text: str = field.metadata["help"]
+    if kind is bool:
+        group.add_argument(flag(name), action=argparse.BooleanOptionalAction, default=None, help=text)
+        return
+    if default not in (None, ()):
+        text += f" (default: {_short(default)})"
+    action = "append" if kind is tuple else "store"
+    group.add_argument(flag(name), action=action, metavar=field.metadata["metavar"], help=text.replace("%", "%%"))
+
+
+def _short(default: Any) -> str:
+    return Path(default).name if default == DEFAULT_MODEL else str(default)
+
+
+def _add_parameter(group: Any, parameter: Parameter) -> None:
+    destination = _CONTROL + parameter.name
+    text = parameter.help.replace("%", "%%")
+    if parameter.kind == "bool":
+        group.add_argument(
+            flag(parameter.name), dest=destination, action=argparse.BooleanOptionalAction, default=None, help=text
+        )
+        return
+
+    def parse(given: str) -> object:
+        try:
+            return parse_start_value({parameter.name: parameter}, parameter.name, given)
+        except ConfigError as error:
+            # argparse would hide the sentence of any other exception.
+            raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
+
+    group.add_argument(
+        flag(parameter.name),
+        dest=destination,
+        type=parse,
+        metavar=parameter.unit or "X",
+        help=f"{text}: {parameter.expected().replace('%', '%%')} (default: {parameter.default:g})",
+    )

@@ -1,0 +1,276 @@
+"""What a show is made of: LiveConfig, from default < YAML file < flag.
+
+Every setting is declared once, as a field; flags (`--osc-port`) and configuration keys (`osc_port`) are computed from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, cast
+
+from engine.control.parameter import Parameter, Value
+from engine.core.errors import ConfigError, nearest_name
+
+DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "water.onnx")
+DEFAULT_OSC_PORT = 9000
+CONTROLS, MAPPINGS, KNOBS = "controls", "mappings", "midi_knobs"
+Origin = Literal["default", "file", "flag"]
+
+
+def setting(default: Any, help: str, metavar: str = "", low: float = -math.inf, high: float = math.inf) -> Any:
+    """Declare a field of LiveConfig: what it is for, what its flag's value is called, and its range if it is a number."""
+    return dataclasses.field(default=default, metadata={"help": help, "metavar": metavar, "low": low, "high": high})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveConfig:
+    """A show. None means that the engine chooses."""
+
+    source: str | None = setting(
+        None,
+        "where sound comes from: mic, mic:NAME, demo, tone, tone:HZ or a sound or video file (default: the microphone, or demo without one)",
+        "SOURCE",
+    )
+    repeat: bool = setting(False, "play a file over and over")
+    out: tuple[str, ...] = setting(
+        (),
+        "where pictures go: window, FILE.mp4 or null; may be given several times (default: window, or show.mp4 without a screen)",
+        "OUTPUT",
+    )
+    model: str = setting(DEFAULT_MODEL, "the model file to play", "MODEL.onnx")
+    backend: str = setting("auto", "where the model runs; auto takes the fastest that runs here", "NAME")
+    threads: int | None = setting(None, "processor threads a step may use (default: 2)", "N", low=1, high=256)
+    seconds: float | None = setting(None, "end after this much sound", "S", low=1e-3)
+    osc: bool = setting(True, "listen to OSC remotes")
+    osc_host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in", "HOST")
+    osc_port: int | None = setting(
+        None, f"UDP port to listen on (default: {DEFAULT_OSC_PORT} if it is free)", "PORT", low=0, high=65535
+    )
+    midi: str | None = setting(
+        None, "listen to this MIDI port, by a part of its name; virtual makes one of our own", "PORT"
+    )
+    title: str = setting("Fluid", "the window's title", "TEXT")
+    fullscreen: bool = setting(False, "begin with the window filling the screen")
+    window: str = setting("auto", "what draws the window: gl, opencv, or auto for the better that works here", "KIND")
+    monitor: str | None = setting(None, "the screen to open on, by a part of its name; --devices lists them", "NAME")
+    upscale: str = setting(
+        "auto",
+        "how small pictures are enlarged: nearest, bilinear, bicubic, lanczos, processor, or auto for what is quick enough",
+        "FILTER",
+    )
+    scenes: str = setting("scenes", "folder of the scenes that keys and remotes recall and save", "FOLDER")
+    recordings: str = setting("recordings", "folder for what is recorded while the knob `record` is on", "FOLDER")
+    segment_minutes: float = setting(10.0, "length of one recorded file", "MIN", low=0.05)
+    keep_hours: float | None = setting(
+        None, "keep the newest hours of recordings and delete older ones (default: keep all)", "H", low=0.05
+    )
+    take: str | None = setting(
+        None, "keep sound and controls in this folder, to render the show again with --replay", "FOLDER"
+    )
+    health_port: int | None = setting(
+        None, "answer GET /health and /metrics on this TCP port (default: not)", "PORT", low=0, high=65535
+    )
+    health_host: str = setting("127.0.0.1", "address of the health port; 0.0.0.0 lets other machines ask", "HOST")
+    log: str | None = setting(
+        None, "write what happens to this file too, as lines of JSON, turned over by size", "FILE"
+    )
+    stats: str | None = setting(None, "write the show's measurements to this file at the end", "FILE.json")
+    controls: Mapping[str, Value] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    """Start values of parameters, by name."""
+    mappings: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    """Expressions that drive parameters, by name; see docs/mapping.md."""
+    midi_knobs: Mapping[int, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    """Parameters that MIDI controllers move, by the controller's number."""
+
+
+SETTINGS: Mapping[str, dataclasses.Field[Any]] = MappingProxyType(
+    {field.name: field for field in dataclasses.fields(LiveConfig) if field.name not in (CONTROLS, MAPPINGS, KNOBS)}
+)
+_HINTS = typing.get_type_hints(LiveConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolved:
+    """A configuration and where each of its values comes from; what is in neither mapping is a default."""
+
+    config: LiveConfig
+    origins: Mapping[str, Origin]
+
+
+def setting_kind(name: str) -> type:
+    """Return bool, int, float, str or tuple (of texts): what the setting holds when it is not None."""
+    hint = _HINTS[name]
+    options = [option for option in typing.get_args(hint) if option is not type(None)]
+    if typing.get_origin(hint) is tuple:
+        return tuple
+    return cast(type, options[0] if options else hint)
+
+
+def settable(parameters: Iterable[Parameter]) -> dict[str, Parameter]:
+    """Return the parameters that have a start value: all but triggers and events."""
+    return {parameter.name: parameter for parameter in parameters if not parameter.happens}
+
+
+def read_config_file(path: Path | str) -> dict[str, Any]:
+    """Read a YAML file of settings. Raises ConfigError, naming the file, unless it is a mapping of known keys."""
+    import yaml
+
+    try:
+        values: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot read the configuration {path}: {error.strerror}; give the path of a YAML file."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"{path} is not valid YAML ({reason}); see configs/live/default.yaml for the form."
+        ) from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"{path} holds {values!r}; a mapping of settings was expected, as in configs/live/default.yaml."
+        )
+    known = (*SETTINGS, CONTROLS, MAPPINGS, KNOBS)
+    for key in cast(dict[Any, Any], values):
+        if key not in known:
+            raise ConfigError(f"{path} has an unknown key '{key}'.{nearest_name(str(key), known)}")
+    return cast(dict[str, Any], values)
+
+
+def read_config_files(paths: Iterable[Path | str]) -> dict[str, Any]:
+    """Read several files as one: of a setting, a parameter, a mapping that stands in more than one the last counts."""
+    whole: dict[str, Any] = {}
+    for path in paths:
+        for key, value in read_config_file(path).items():
+            before = whole.get(key)
+            both = isinstance(before, dict) and isinstance(value, dict)
+            whole[key] = {**cast(dict[Any, Any], before), **cast(dict[Any, Any], value)} if both else value
+    return whole
+
+
+def resolve(
+    file_values: Mapping[str, Any],
+    flag_values: Mapping[str, Any],
+    flag_controls: Mapping[str, Any],
+    parameters: Iterable[Parameter],
+    flag_mappings: Mapping[str, str] = MappingProxyType({}),
+) -> Resolved:
+    """Put a configuration together: default < file < flag. Raises ConfigError for a value of the wrong kind or out of range."""
+    origins: dict[str, Origin] = {}
+    settings: dict[str, Any] = {}
+    controls: dict[str, Value] = {}
+    known = {parameter.name: parameter for parameter in parameters}
+    layers: tuple[tuple[Origin, Mapping[str, Any], Mapping[str, Any]], ...] = (
+        ("file", file_values, _section(file_values, CONTROLS, "a mapping of parameters was expected, e.g. gain_db: 6")),
+        ("flag", flag_values, flag_controls),
+    )
+    for origin, given_settings, given_controls in layers:
+        for name, given in given_settings.items():
+            # A key without a value in a file leaves the default.
+            if name in SETTINGS and given is not None:
+                settings[name] = parse_setting(name, given)
+                origins[name] = origin
+        for name, given in given_controls.items():
+            controls[name] = parse_start_value(known, name, given)
+            origins[name] = origin
+    mappings = {
+        **_section(file_values, MAPPINGS, "expressions by parameter were expected, e.g. glow: 0.6 * hit"),
+        **flag_mappings,
+    }
+    knobs: Any = _section(file_values, KNOBS, "parameters by controller number were expected, e.g. 7: brightness")
+    config = LiveConfig(
+        **settings,
+        controls=MappingProxyType(controls),
+        mappings=MappingProxyType({name: str(text) for name, text in mappings.items()}),
+        midi_knobs=MappingProxyType(knobs),
+    )
+    return Resolved(config=config, origins=origins)
+
+
+def _section(file_values: Mapping[str, Any], key: str, expected: str) -> Mapping[str, Any]:
+    section: Any = file_values.get(key) or {}
+    if not isinstance(section, dict):
+        raise ConfigError(f"{key} is {section!r}; {expected}.")
+    return cast(dict[str, Any], section)
+
+
+def parse_start_value(known: Mapping[str, Parameter], name: str, given: object) -> Value:
+    """Return a parameter's start value. Raises ConfigError for an unknown name, the wrong kind or a value out of range."""
+    parameter = known.get(name)
+    if parameter is None:
+        raise ConfigError(f"There is no parameter '{name}'.{nearest_name(str(name), settable(known.values()))}")
+    if parameter.happens:
+        raise ConfigError(f"{name} is an event, which can be given only while the show runs; leave it out.")
+    value = parameter.parse(given)
+    if parameter.clip(value) != value:
+        raise parameter.out_of_range(given)
+    return value
+
+
+def parse_setting(name: str, given: object) -> Any:
+    """Return `given`, which may be text, in the kind of the setting `name`. Raises ConfigError."""
+    kind = setting_kind(name)
+    if kind is tuple:
+        items = [given] if isinstance(given, str) else given
+        if isinstance(items, (list, tuple)) and all(isinstance(i, str) and i for i in cast(list[Any], items)):
+            return tuple(cast(list[str], items))
+        raise ConfigError(f"{name} is {given!r}; a list of texts was expected, e.g. [window, show.mp4].")
+    if kind is str:
+        if isinstance(given, str) and given:
+            return given
+        raise ConfigError(f"{name} is {given!r}; a text was expected.")
+    if kind is bool:
+        if isinstance(given, bool):
+            return given
+        raise ConfigError(f"{name} is {given!r}; true or false was expected.")
+    return _parse_number(name, given, kind)
+
+
+def _parse_number(name: str, given: object, kind: type) -> float | int:
+    low, high = SETTINGS[name].metadata["low"], SETTINGS[name].metadata["high"]
+    expected = f"{'a whole number' if kind is int else 'a number'} from {low:g}" + (
+        f" to {high:g}" if math.isfinite(high) else " up"
+    )
+    sentence = f"{name} is {given!r}; {expected} was expected."
+    if isinstance(given, bool) or not isinstance(given, (int, float, str)):
+        raise ConfigError(sentence)
+    try:
+        number = float(given)
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(sentence) from error
+    if not (math.isfinite(number) and low <= number <= high) or (kind is int and not number.is_integer()):
+        raise ConfigError(sentence)
+    return kind(number)
+
+
+def describe(resolved: Resolved, parameters: Iterable[Parameter]) -> list[str]:
+    """Return one line a setting, for --dry-run; `*` marks what is not the default."""
+    default, lines = LiveConfig(), list[str]()
+    for name in SETTINGS:
+        value, origin = getattr(resolved.config, name), resolved.origins.get(name, "default")
+        differs = value != getattr(default, name)
+        lines.append(_line(name, ", ".join(value) if setting_kind(name) is tuple else value, origin, differs))
+    lines.append(f"  {CONTROLS}:")
+    for parameter in settable(parameters).values():
+        value = resolved.config.controls.get(parameter.name, parameter.default)
+        origin = resolved.origins.get(parameter.name, "default")
+        lines.append(_line("  " + parameter.name, value, origin, value != parameter.default))
+    if resolved.config.mappings:
+        lines += [f"  {MAPPINGS}:", *(f"*   {name}: {text}" for name, text in resolved.config.mappings.items())]
+    if resolved.config.midi_knobs:
+        lines += [f"  {KNOBS}:", *(f"*   {number}: {name}" for number, name in resolved.config.midi_knobs.items())]
+    return lines
+
+
+def _line(name: str, value: Any, origin: Origin, differs: bool) -> str:
+    shown = "the engine chooses" if value in (None, "") else str(value)
+    source = f"  ({origin})" if origin != "default" else ""
+    return f"{'*' if differs else ' '} {name + ':':<14} {shown}{source}"

@@ -1,0 +1,120 @@
+"""What is known of the latency before the show begins: every term between a sound's arrival and its light, and their sum.
+
+Two ways lead to the wall. The network's picture waits for the end of the hop and for the step; what hits do to the presented
+picture waits for neither. What lies before the driver and after the window system (mixing desk, sound server, projector) is
+measured by --calibrate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.audio.resample import Resampler
+from engine.audio.sources.microphone import POLL_S
+from engine.audio.sources.source import Source
+from engine.core.clock import Clock
+from engine.model.backends.backend import Backend, resting_inputs
+from engine.model.card import ModelCard
+from engine.model.noise import draw_noise
+
+WARM_UP_STEPS = 8
+DISPLAY_HZ = 60.0
+"""Assumed where the display does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One part of the way. Its typical value is the mean over sounds at random moments."""
+
+    name: str
+    typical_s: float
+    worst_s: float
+    of_hits: bool
+    """Whether what hits do to the picture waits for it too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """All terms of the network's picture, in the order in which a sound meets them."""
+
+    terms: tuple[Term, ...]
+
+    def typical_s(self, hits: bool = False) -> float:
+        """Return the sum of the typical values, of what `hits` wait for alone or of everything."""
+        return sum(term.typical_s for term in self.terms if term.of_hits or not hits)
+
+    def worst_s(self, hits: bool = False) -> float:
+        """Return the sum of the worst values: they may meet, though they seldom do."""
+        return sum(term.worst_s for term in self.terms if term.of_hits or not hits)
+
+    def lines(self) -> list[str]:
+        """Return the budget as a show prints it."""
+        parts = [f"{term.name} {_ms(term.typical_s)}" for term in self.terms if term.typical_s >= 5e-5]
+        return [
+            f"latency  {' + '.join(parts)} = {_ms(self.typical_s())} ms typical, {_ms(self.worst_s())} ms at worst",
+            f"         what hits do to the picture: {_ms(self.typical_s(hits=True))} ms typical, "
+            f"{_ms(self.worst_s(hits=True))} ms at worst; server, desk and projector come on top (--calibrate)",
+        ]
+
+
+def budget_of(
+    card: ModelCard,
+    *,
+    block_s: float,
+    buffer_s: float,
+    resampler_s: float,
+    steps_s: Sequence[float],
+    display_hz: float = DISPLAY_HZ,
+) -> Budget:
+    """Return the budget of a show.
+
+    `block_s` is handed over by the driver at a time, `buffer_s` is what it holds at most by its own account; `steps_s` are the
+    durations of some steps. A sound waits for half a block, half a hop and half a refresh on average and for whole ones at
+    worst.
+    """
+    steps = sorted(steps_s)
+    typical_step_s = steps[len(steps) // 2] if steps else 0.0
+    frame_s = 1.0 / display_hz
+    return Budget(
+        (
+            Term("capture", block_s / 2 + POLL_S / 2, max(buffer_s, block_s) + POLL_S, of_hits=True),
+            Term("resampler", resampler_s, resampler_s, of_hits=True),
+            Term("hop", card.hop_s / 2, card.hop_s, of_hits=False),
+            Term("look-ahead", card.look_ahead_s, card.look_ahead_s, of_hits=False),
+            Term("step", typical_step_s, steps[-1] if steps else 0.0, of_hits=False),
+            Term("display", frame_s / 2, frame_s, of_hits=True),
+        )
+    )
+
+
+def measure_budget(backend: Backend, source: Source, clock: Clock, display_hz: float = DISPLAY_HZ) -> Budget:
+    """Return the budget of a show of `source` with `backend`, after some steps on silence. Raises BackendError."""
+    card = backend.card
+    # Other live sources have no driver: their sound comes when its time has come.
+    return budget_of(
+        card,
+        block_s=float(getattr(source, "block_s", 0.0)),
+        buffer_s=float(getattr(source, "buffer_s", 0.0)),
+        resampler_s=Resampler(source.rate_hz, card.sample_rate_hz).delay_s,
+        steps_s=measure_steps_s(backend, clock),
+        display_hz=display_hz if math.isfinite(display_hz) and display_hz > 0.0 else DISPLAY_HZ,
+    )
+
+
+def measure_steps_s(backend: Backend, clock: Clock, steps: int = WARM_UP_STEPS) -> list[float]:
+    """Return how long steps on silence take, in seconds, without the first, which warms up. Raises BackendError."""
+    card, state, durations_s = backend.card, backend.initial_state(), list[float]()
+    silence = resting_inputs(card)
+    controls = {spec.name: spec.default for spec in card.controls}
+    for index in range(steps + 1):
+        noise = draw_noise(card.noises, 0, index)
+        started_s = clock.now_s()
+        state = backend.step(silence["audio"], controls, noise, state).next_state
+        durations_s.append(clock.now_s() - started_s)
+    return durations_s[1:]
+
+
+def _ms(seconds: float) -> str:
+    return f"{1e3 * seconds:.1f}" if seconds < 9.95e-3 else f"{1e3 * seconds:.0f}"

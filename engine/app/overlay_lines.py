@@ -1,0 +1,22 @@
+"""What the overlay says of a running show; a tab parts a line's name from its value, a line without one is a warning."""
+
+from __future__ import annotations
+
+from engine.ops.health_monitor import HealthMonitor
+
+
+def overlay_lines(vitals: HealthMonitor, now_s: float, scene: str, fps: float, model: str) -> list[str]:
+    """Return the lines of this moment; `fps` is what the model would like to be, `scene` is empty before any was recalled."""
+    report = vitals.report(now_s)
+    age = vitals.shown_age if report.shown_age_ms is not None else vitals.handed_age
+    now_ms = report.age_ms if report.shown_age_ms is None else report.shown_age_ms
+    flashes = vitals.flashes
+    lines = [
+        f"age\t{'–' if now_ms is None else f'{now_ms:.0f}'} ms now, {1e3 * age.percentile_s(95):.0f} ms p95",
+        f"rate\t{report.fps:.0f} of {fps:.0f} fps, {report.skipped_hops} skipped",
+        f"model\t{model}, {report.backend}",
+        f"sound\t{report.source}",
+        *([f"scene\t{scene}"] if scene else []),
+        f"flashes\t{flashes.general_flashes_a_second:.0f} a second, {flashes.softened} softened",
+    ]
+    return lines if report.alive else [*lines, report.reason]

@@ -1,0 +1,65 @@
+"""From what the user typed to a source: `mic`, `mic:NAME`, `demo`, `tone`, `tone:HZ` or the path of a file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from engine.audio.sources.demo import demo_source
+from engine.audio.sources.media_file import MediaFileSource
+from engine.audio.sources.paced import PacedSource
+from engine.audio.sources.source import Source
+from engine.audio.sources.tone import DEFAULT_HZ, RATE_HZ, tone_source
+from engine.core.clock import Clock, WallClock
+from engine.core.errors import SourceError, nearest_name
+
+SOURCE_KINDS = ("mic", "demo", "tone")
+ACCEPTED = "mic, mic:NAME, demo, tone, tone:HZ or the path of a sound or video file"
+
+
+def open_source(spec: str, *, live: bool, repeat: bool = False, clock: Clock | None = None) -> Source:
+    """Open the source that `spec` names.
+
+    Live, sound arrives at the pace of `clock` (default: the wall clock), `demo` and `tone` go on for ever, and files do with
+    `repeat`. Offline, the whole sound is there to be taken at once and ends. Raises SourceError, saying what is accepted.
+    """
+    kind, colon, detail = spec.partition(":")
+    if kind == "mic" and not Path(spec).is_file():
+        return _microphone(detail.strip() or None, live, clock or WallClock())
+    inner: Source
+    if spec == "demo":
+        inner = demo_source(repeat=live)
+    elif kind == "tone" and not Path(spec).is_file():
+        inner = tone_source(_tone_hz(detail) if colon else DEFAULT_HZ, repeat=live)
+    else:
+        _check_is_path(spec)
+        inner = MediaFileSource(spec, repeat=repeat and live)
+    return PacedSource(inner, clock or WallClock()) if live else inner
+
+
+def _microphone(name: str | None, live: bool, clock: Clock) -> Source:
+    from engine.audio.sources.microphone import Microphone
+
+    if not live:
+        raise SourceError("A microphone cannot be rendered, for it never ends; render demo, tone or a file.")
+    return Microphone(name, clock)
+
+
+def _tone_hz(text: str) -> float:
+    try:
+        tone_hz = float(text)
+    except ValueError:
+        tone_hz = math.nan
+    if not 1.0 <= tone_hz < RATE_HZ / 2:
+        raise SourceError(
+            f"'tone:{text}' is no tone; a frequency from 1 to {RATE_HZ // 2} Hz was expected, e.g. tone:440."
+        )
+    return tone_hz
+
+
+def _check_is_path(spec: str) -> None:
+    """A word without a dot or slash that is no file was meant as a name."""
+    if not Path(spec).exists() and not Path(spec).suffix and Path(spec).name == spec:
+        raise SourceError(
+            f"There is no source and no file '{spec}'.{nearest_name(spec, SOURCE_KINDS)} Accepted are {ACCEPTED}."
+        )

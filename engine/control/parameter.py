@@ -1,0 +1,107 @@
+"""One knob of the show: its kind, its range, and how what somebody gave becomes its value.
+
+The engine's own knobs are in engine/control/parameter_table.py, the model's in its card. Flags (`--gain-db`), configuration keys
+(`gain_db` under `controls:`), OSC addresses (`/fluid/gain_db`) and docs/osc.md are computed from these two.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.core.errors import ConfigError
+
+Kind = Literal["float", "int", "bool", "trigger", "event"]
+Value = float | int | bool
+
+_YES = ("1", "true", "on", "yes")
+_NO = ("0", "false", "off", "no")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameter:
+    """One knob.
+
+    A trigger is something that happens; what the show sees of it is the count of times it was given. An event is something
+    that happens with a whole number, like "recall scene 3"; it is handed on each time it is given, also with the same number.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    low: float = 0.0
+    high: float = 1.0
+    default: Value
+    unit: str = ""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it has a range."""
+        return self.kind in ("float", "int", "event")
+
+    @property
+    def happens(self) -> bool:
+        """Whether it is given rather than set, and so has no start value."""
+        return self.kind in ("trigger", "event")
+
+    def parse(self, given: object) -> Value:
+        """Return `given` (a number, a truth value or text that says one) in this parameter's kind, whatever its range.
+
+        For a trigger, True means "now". Raises ConfigError for another kind and for what is not finite.
+        """
+        if self.is_number:
+            return self._parse_number(given)
+        if self.kind == "trigger" and given is None:
+            return True
+        text = given.strip().casefold() if isinstance(given, str) else given
+        if text in (*_YES, 1):
+            return True
+        if text in (*_NO, 0):
+            return False
+        raise self._refusal(given)
+
+    def clip(self, value: Value) -> Value:
+        """Return the nearest value that is in range."""
+        if not self.is_number:
+            return value
+        low, high = (int(self.low), int(self.high)) if self.kind != "float" else (self.low, self.high)
+        return min(max(value, low), high)
+
+    def expected(self) -> str:
+        """Say in words what it takes, e.g. "a number from -60 to 40 dB"."""
+        if self.kind == "trigger":
+            return "nothing or 1"
+        if self.kind == "bool":
+            return "on or off"
+        number = "a number" if self.kind == "float" else "a whole number"
+        return f"{number} from {_plain(self.low)} to {_plain(self.high)}{' ' if self.unit else ''}{self.unit}"
+
+    def out_of_range(self, given: object) -> ConfigError:
+        """Return the error for a number outside the range."""
+        return self._refusal(given)
+
+    def _parse_number(self, given: object) -> Value:
+        if isinstance(given, bool) or not isinstance(given, (int, float, str)):
+            raise self._refusal(given)
+        try:
+            number = float(given)
+            # Integers beyond 2**53 do not survive float.
+            whole = int(given) if isinstance(given, int) else None
+        except (ValueError, OverflowError) as error:
+            raise self._refusal(given) from error
+        if not math.isfinite(number) or (self.kind != "float" and not number.is_integer()):
+            raise self._refusal(given)
+        if self.kind == "float":
+            return number
+        return int(number) if whole is None else whole
+
+    def _refusal(self, given: object) -> ConfigError:
+        shown = repr(given)
+        if len(shown) > 60:
+            shown = shown[:57] + "..."
+        return ConfigError(f"{self.name} takes {self.expected()}, not {shown}.")
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if float(number).is_integer() else f"{number:g}"

@@ -1,0 +1,67 @@
+"""Writes docs/osc.md from the parameter table and the cards of the models shipped: python -m engine.control.remotes.osc_reference > docs/osc.md"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from engine.app.config import DEFAULT_OSC_PORT
+from engine.control.parameter import Parameter
+from engine.control.parameter_table import TABLE, parameters_for
+from engine.control.remotes.osc import ERROR, PING, PONG, STATS, address
+from engine.model.card import ModelCard
+from engine.model.file import read_card
+
+MODELS = Path(__file__).parents[2] / "models"
+_HEAD = f"""# OSC reference
+
+Generated from `engine/control/parameter_table.py` and the model cards; do not edit. Write it again with:
+
+```
+python -m engine.control.remotes.osc_reference > docs/osc.md
+```
+
+The show listens on UDP port {DEFAULT_OSC_PORT} of 127.0.0.1. `--osc-host 0.0.0.0` lets other machines in, `--osc-port` takes another port, `--no-osc` listens
+to nobody. There is no password: open it only in a network that you trust.
+
+- Send `ADDRESS value`. Numbers may be int or float; on and off may be T and F, 1 and 0.
+- A number out of range is brought into it, and the sender is told so with `{ERROR} "sentence"`.
+- The number of a scene out of range is refused, and 0 is a button that was let go.
+- What cannot be understood changes nothing, is counted, and is answered with `{ERROR} "sentence"`.
+- `ADDRESS` without a value answers `ADDRESS value`; a trigger without a value is given.
+- Changes take effect at the next hop, all that have arrived by then at once. Time tags of bundles are not waited for.
+
+| address | answer |
+|---|---|
+| `{PING}` | `{PONG}` |
+| `{STATS}` | `{STATS}` with pairs of a name and a number: hops, skipped_hops, age_p50_ms, age_p95_ms, osc_refused |
+"""
+
+
+def reference(cards: Iterable[ModelCard]) -> str:
+    """Return the page for the engine's parameters and the controls of `cards`."""
+    parts = [_HEAD, "## Every model\n", _table(TABLE)]
+    for card in cards:
+        controls = parameters_for(card)[len(TABLE) :]
+        parts += [f"## Model {card.name}\n", _table(controls) if controls else "It has no controls of its own.\n"]
+    return "\n".join(parts)
+
+
+def shipped_cards() -> list[ModelCard]:
+    """Return the cards of the models in engine/models. Raises ModelFileError."""
+    return [read_card(path) for path in sorted(MODELS.glob("*.onnx"))]
+
+
+def _table(parameters: Iterable[Parameter]) -> str:
+    rows = "".join(f"| `{address(p.name)}` | {p.expected()} | {_default(p)} | {p.help} |\n" for p in parameters)
+    return "| address | takes | default | what it does |\n|---|---|---|---|\n" + rows
+
+
+def _default(parameter: Parameter) -> str:
+    if parameter.happens:
+        return ""
+    return f"{parameter.default:g}" if parameter.is_number else ("on" if parameter.default else "off")
+
+
+if __name__ == "__main__":
+    print(reference(shipped_cards()), end="")

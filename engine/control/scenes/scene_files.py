@@ -1,0 +1,174 @@
+"""Scenes: a model, the knobs and what the model remembers, kept under a number in a folder.
+
+    03.yaml     name, model and its checksum, values of the knobs, checksum of the state
+    03.npz      the state; may be missing
+
+The .yaml may be written by hand; only `values` or `model` need to be there. Both files are written whole or not at all, the
+state first, and the checksum says whether they belong together. Nothing is pickled and nothing in a file is executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from engine.control.parameter import Value
+from engine.core.atomic_files import write_whole
+from engine.core.errors import ConfigError, nearest_name
+from engine.model.resumable_session import Snapshot
+
+LONGEST_YAML_BYTES = 1 << 16
+_KEYS = ("name", "model", "model_sha256", "values", "state_sha256")
+_TEXTS = ("name", "model", "model_sha256", "state_sha256")
+# A state may have any name, also one that numpy's own arguments have.
+_PREFIX = "state_"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """A show at one moment."""
+
+    number: int
+    name: str = ""
+    model: str = ""
+    """Path of the model file; empty for whatever plays."""
+    model_sha256: str = ""
+    """Checksum of its graph; a state belongs to no other."""
+    values: Mapping[str, object] = field(default_factory=dict[str, Value])
+    state: Snapshot | None = None
+
+
+class Loaded(NamedTuple):
+    """A scene that was read, and what of it could not be, in sentences."""
+
+    scene: Scene
+    notices: tuple[str, ...]
+
+
+class Scenes:
+    """A folder of scenes. It need not be there before one is saved."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder).absolute()
+
+    def path(self, number: int) -> Path:
+        return self.folder / f"{number:02}.yaml"
+
+    def numbers(self) -> tuple[int, ...]:
+        """Return the numbers of the scenes that there are, in order."""
+        try:
+            found = [path.stem for path in self.folder.glob("*.yaml")]
+        except OSError:
+            return ()
+        return tuple(sorted(int(stem) for stem in found if stem.isdecimal() and stem == f"{int(stem):02}"))
+
+    def after(self, number: int) -> int | None:
+        """Return the number of the scene that follows, the first after the last; None where there are none."""
+        numbers = self.numbers()
+        return next((n for n in numbers if n > number), numbers[0] if numbers else None)
+
+    def save(self, scene: Scene) -> Path:
+        """Write a scene and return its path. Raises ConfigError where that cannot be; what was there is then as it was."""
+        import yaml
+
+        path, state_sha256 = self.path(scene.number), ""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if scene.state is not None:
+                content = io.BytesIO()
+                arrays: dict[str, Any] = {_PREFIX + name: values for name, values in scene.state.items()}
+                np.savez(content, **arrays)
+                state_sha256 = hashlib.sha256(content.getbuffer()).hexdigest()
+                write_whole(path.with_suffix(".npz"), content.getvalue())
+            said = {
+                "name": scene.name,
+                "model": self._portable(scene.model),
+                "model_sha256": scene.model_sha256,
+                "values": dict(scene.values),
+                "state_sha256": state_sha256,
+            }
+            text = yaml.safe_dump({k: v for k, v in said.items() if v}, sort_keys=False, allow_unicode=True)
+            write_whole(path, text.encode())
+            if scene.state is None:
+                path.with_suffix(".npz").unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"Scene {scene.number} cannot be kept in {self.folder} ({error.strerror}); "
+                "free some room or choose another folder with --scenes."
+            ) from error
+        return path
+
+    def load(self, number: int) -> Loaded:
+        """Read a scene; one whose state is missing or damaged comes without it, and says so.
+
+        Raises ConfigError for a scene that is not there and for a file that holds none.
+        """
+        path = self.path(number)
+        said = _read_yaml(path, number, self.numbers())
+        scene = Scene(
+            number=number,
+            name=said.get("name") or "",
+            model=str(self.folder / said["model"]) if said.get("model") else "",
+            model_sha256=said.get("model_sha256", ""),
+            values=said.get("values") or {},
+        )
+        if not said.get("state_sha256"):
+            return Loaded(scene, ())
+        state, trouble = _read_state(path.with_suffix(".npz"), said["state_sha256"])
+        if state is None:
+            return Loaded(scene, (f"Scene {number} comes without its state: {trouble}; save it again.",))
+        return Loaded(replace(scene, state=state), ())
+
+    def _portable(self, model: str) -> str:
+        """Return a model's path as a scene says it: from the folder of scenes where both lie in one, which may be moved."""
+        path = Path(model).absolute()
+        if model and path.is_relative_to(self.folder.parent):
+            return Path(os.path.relpath(path, self.folder)).as_posix()
+        return str(path) if model else ""
+
+
+def _read_yaml(path: Path, number: int, numbers: tuple[int, ...]) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = path.read_bytes()[: LONGEST_YAML_BYTES + 1]
+        said: Any = yaml.safe_load(content.decode()) if len(content) <= LONGEST_YAML_BYTES else None
+    except FileNotFoundError as error:
+        known = f"there are {', '.join(map(str, numbers))}" if numbers else "there is none yet"
+        raise ConfigError(f"There is no scene {number} in {path.parent}; {known}.") from error
+    except OSError as error:
+        raise ConfigError(f"Scene {number} cannot be read ({error.strerror}); check {path}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"Scene {number} is damaged: {path} is not valid YAML; save it again.") from error
+    if not isinstance(said, dict) or not said:
+        raise ConfigError(f"Scene {number} is damaged: {path} is no mapping of {', '.join(_KEYS)}; save it again.")
+    for key, value in cast(dict[Any, Any], said).items():
+        if key not in _KEYS:
+            raise ConfigError(f"Scene {number} has an unknown key '{key}' in {path}.{nearest_name(str(key), _KEYS)}")
+        if not isinstance(value, str if key in _TEXTS else dict) and value is not None:
+            expected = "a text" if key in _TEXTS else "a mapping of parameters"
+            raise ConfigError(f"Scene {number} says {key}: {value!r} in {path}; {expected} was expected.")
+    return {key: value for key, value in cast(dict[str, Any], said).items() if value is not None}
+
+
+def _read_state(path: Path, sha256: str) -> tuple[Snapshot | None, str]:
+    """Return the state, or None and the reason. Only what has the checksum is looked into."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return None, f"{path} cannot be read ({error.strerror})"
+    if hashlib.sha256(content).hexdigest() != sha256:
+        return None, f"{path} is damaged or belongs to another scene"
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name.removeprefix(_PREFIX): arrays[name] for name in arrays.files}, ""
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile):
+        return None, f"{path} holds no state"

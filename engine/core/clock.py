@@ -1,0 +1,35 @@
+"""The only reader of clocks. Every decision that depends on time takes it as an argument instead (engine/render/pacing.py)."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Seconds that only go forward, from an arbitrary start."""
+
+    def now_s(self) -> float:
+        """Return the time now."""
+        ...
+
+    def sleep(self, duration_s: float) -> None:
+        """Let at least `duration_s` pass."""
+        ...
+
+
+class WallClock:
+    """The machine's own monotonic clock."""
+
+    __slots__ = ()
+
+    def now_s(self) -> float:
+        return time.perf_counter()
+
+    def sleep(self, duration_s: float) -> None:
+        time.sleep(duration_s)
+
+    @staticmethod
+    def date() -> str:
+        """Return date and time for records, e.g. "2025-01-31T20:15:00+0000"."""
+        return time.strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -1,0 +1,104 @@
+"""ONNX Runtime on an NVIDIA card: states stay there, and a step is one captured CUDA graph."""
+
+# onnxruntime ships no types.
+# pyright: basic
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+from engine.core.errors import BackendError
+from engine.model.backends import onnx_session
+from engine.model.backends.graphics_card import find_card
+from engine.model.backends.onnx_device import CUDA, OnnxDeviceBackend
+from engine.model.card import ModelCard
+from engine.model.file import read_checked_card
+
+NAME = "onnx-cuda"
+SUFFIXES = (".onnx",)
+PROVIDER, LIBRARY = "CUDAExecutionProvider", "cuda"
+# TF32 keeps ten bits of a product: less than the parity that a float32 file was verified to.
+OPTIONS = {"device_id": "0", "use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
+_FATAL = 4
+
+
+def obstacle() -> str | None:
+    """Say why this backend cannot run here and what to install; None when it can."""
+    return provider_obstacle(NAME, LIBRARY)
+
+
+def provider_obstacle(backend: str, library: str) -> str | None:
+    """Say what the ONNX Runtime provider called `library` lacks here: a card with its driver, or the package that holds it."""
+    if find_card() is None:
+        return (
+            f"{backend} needs an NVIDIA card, and none answers to nvidia-smi here; if there is one, install its driver"
+        )
+    if not onnx_session.has_provider(library):
+        return (
+            f"{backend} needs onnxruntime-gpu in place of onnxruntime; install it with: "
+            'pip uninstall -y onnxruntime && pip install "fluid[live-gpu]"'
+        )
+    return None
+
+
+def open_model(path: Path | str, threads: int | None = None) -> OnnxDeviceBackend:
+    """Open a model file on the card, check it and capture its graphs.
+
+    Raises ModelFileError for a faulty file, BackendError where the card, its driver or ONNX Runtime cannot play it.
+    """
+    file = Path(path)
+    card = read_checked_card(file)
+    runtime = onnx_session.load_runtime(NAME, "live-gpu")
+    session = open_on_card(runtime, file, card, NAME, LIBRARY, [(PROVIDER, {**OPTIONS, "enable_cuda_graph": "1"})])
+    opened = OnnxDeviceBackend(runtime, session, card, NAME, describe(NAME), CUDA, graphs=True)
+    opened.warm_up()
+    return opened
+
+
+def open_on_card(
+    runtime: Any,
+    file: Path,
+    card: ModelCard,
+    backend: str,
+    library: str,
+    providers: list[tuple[str, dict[str, Any]]],
+) -> Any:
+    """Return a session with all of the graph on the first of `providers` and those after it; `library` is the first one's.
+
+    Raises BackendError, also where ONNX Runtime fell back to the processor.
+    """
+    preload = getattr(runtime, "preload_dlls", None)
+    if preload is not None:
+        # Finds the CUDA libraries that pip has installed; what it cannot find it prints, and the session then says it better.
+        with contextlib.redirect_stdout(io.StringIO()):
+            preload()
+    options = onnx_session.session_options(runtime, 1)
+    # What it logs while it fails would bury the one sentence below.
+    runtime.set_default_logger_severity(_FATAL)
+    options.log_severity_level = _FATAL
+    # Two fall-backs, neither of which says a word to the caller: of single nodes, and of the session as a whole.
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        with warnings.catch_warnings():
+            # Of a provider that is not there; the check below says it better.
+            warnings.simplefilter("ignore")
+            session = runtime.InferenceSession(str(file), options, providers=providers, enable_fallback=0)
+    except onnx_session.runtime_errors() as error:
+        reason = onnx_session.missing_library(library) or onnx_session.first_line(error)
+        raise BackendError(
+            f"{backend} cannot play {file} ({reason}); install what is missing with: "
+            'pip install "fluid[live-gpu]", or use another with --backend.'
+        ) from error
+    onnx_session.check_provider(session, providers[0][0], backend)
+    onnx_session.check_session(session, card, file)
+    return session
+
+
+def describe(backend: str) -> str:
+    """Return the backend's name and the card's."""
+    card = find_card()
+    return f"{backend}, {card.name if card else 'unknown card'}"

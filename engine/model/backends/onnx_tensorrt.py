@@ -1,0 +1,102 @@
+"""ONNX Runtime with TensorRT on an NVIDIA card. What TensorRT compiles is kept, under all facts that it depends on."""
+
+# onnxruntime ships no types.
+# pyright: basic
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from ctypes.util import find_library
+from pathlib import Path
+from typing import Any
+
+from engine.core.errors import BackendError
+from engine.model.backends import onnx_cuda, onnx_session
+from engine.model.backends.engine_cache import engine_folder
+from engine.model.backends.graphics_card import GraphicsCard, find_card
+from engine.model.backends.onnx_device import CUDA, OnnxDeviceBackend
+from engine.model.card import ModelCard
+from engine.model.file import read_checked_card
+
+NAME = "onnx-tensorrt"
+SUFFIXES = (".onnx",)
+PROVIDER, LIBRARY = "TensorrtExecutionProvider", "tensorrt"
+_LIBRARIES = "tensorrt_libs"
+"""The package of TensorRT's own wheels; it loads the libraries when it is imported."""
+_INSTALL = "install it with: pip install 'tensorrt-cu13==10.*' (for a CUDA 12 build of onnxruntime-gpu: tensorrt-cu12)"
+
+
+def obstacle() -> str | None:
+    """Say why this backend cannot run here and what to install; None when it can."""
+    missing = onnx_cuda.provider_obstacle(NAME, LIBRARY)
+    if missing is None and not (importlib.util.find_spec(_LIBRARIES) or find_library("nvinfer")):
+        return f"{NAME} needs TensorRT 10; {_INSTALL}"
+    return missing
+
+
+def open_model(path: Path | str, threads: int | None = None) -> OnnxDeviceBackend:
+    """Open a model file on the card and check it; the first time TensorRT compiles it, which takes a while.
+
+    Raises ModelFileError for a faulty file, BackendError where the card, its driver, TensorRT or ONNX Runtime cannot play it.
+    """
+    file = Path(path)
+    card = read_checked_card(file)
+    runtime = onnx_session.load_runtime(NAME, "live-gpu")
+    version = _load_libraries()
+    folder = engine_folder(NAME, cache_facts(card, runtime.__version__, version, find_card()))
+    # What TensorRT cannot take stays on the card too.
+    providers = [(PROVIDER, provider_options(card, folder)), (onnx_cuda.PROVIDER, onnx_cuda.OPTIONS)]
+    session = onnx_cuda.open_on_card(runtime, file, card, NAME, LIBRARY, providers)
+    # Without CUDA graphs: this provider's repeat the first picture when an address changes.
+    opened = OnnxDeviceBackend(runtime, session, card, NAME, onnx_cuda.describe(NAME), CUDA)
+    opened.warm_up()
+    return opened
+
+
+def cache_facts(card: ModelCard, runtime: str, tensorrt: str, graphics: GraphicsCard | None) -> dict[str, str]:
+    """Return everything that a compiled engine depends on."""
+    assert graphics is not None, "obstacle() has found a card"
+    return {
+        "graph_sha256": card.graph_sha256,
+        "precision": card.precision,
+        "onnxruntime": runtime,
+        "tensorrt": tensorrt,
+        **graphics._asdict(),
+    }
+
+
+def provider_options(card: ModelCard, folder: Path | None) -> dict[str, Any]:
+    """Return the provider's options: precision as the card says, compiled engines in `folder` if there is one."""
+    options: dict[str, Any] = {
+        "device_id": 0,
+        "trt_cuda_graph_enable": False,
+        "trt_fp16_enable": card.precision == "float16",
+        "trt_int8_enable": card.precision == "int8",
+        # Sixteen bits overflow in the sums of a norm.
+        "trt_layer_norm_fp32_fallback": True,
+    }
+    if folder is not None:
+        options |= {
+            "trt_engine_cache_enable": True,
+            "trt_engine_cache_path": str(folder),
+            "trt_timing_cache_enable": True,
+            "trt_timing_cache_path": str(folder),
+        }
+    return options
+
+
+def _load_libraries() -> str:
+    """Load the libraries of TensorRT's wheels, if they are what is installed, and return their version. Raises BackendError.
+
+    Of libraries from elsewhere only the main version is known; TensorRT itself refuses engines of another.
+    """
+    if importlib.util.find_spec(_LIBRARIES) is None:
+        return find_library("nvinfer") or ""
+    try:
+        importlib.import_module(_LIBRARIES)
+    except (ImportError, OSError) as error:
+        raise BackendError(f"{NAME}: TensorRT does not load ({onnx_session.first_line(error)}); {_INSTALL}") from error
+    packages = importlib.metadata.packages_distributions().get(_LIBRARIES, [])
+    return " ".join(f"{package} {importlib.metadata.version(package)}" for package in sorted(set(packages)))

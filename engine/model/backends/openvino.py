@@ -1,0 +1,197 @@
+"""OpenVINO on the processor: reads the same .onnx files; with the bfloat16 hint it is the fastest on processors that have it."""
+
+# Much of openvino is without types.
+# pyright: basic
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.errors import BackendError, ModelFileError
+from engine.model.backends import backend
+from engine.model.backends.backend import Arrays, OpenedModel, State, Step
+from engine.model.backends.engine_cache import engine_folder
+from engine.model.backends.openvino_split import cut_behind_hearing
+from engine.model.card import NEXT_SUFFIX, ModelCard, TensorInfo, check_graph
+from engine.model.file import read_checked_card
+
+NAME = "openvino"
+SUFFIXES = (".onnx",)
+DEFAULT_THREADS = 2
+_DEVICE = "CPU"
+_DTYPES = {"f32": "float32", "u8": "uint8"}
+
+
+def obstacle() -> str | None:
+    """Say why this backend cannot run here and what to install; None when it can."""
+    if importlib.util.find_spec("openvino") is None:
+        return f'{NAME} needs the package openvino; install it with: pip install "fluid[openvino]"'
+    return None
+
+
+class OpenVinoBackend(OpenedModel):
+    """One compiled model, or two that take turns, see openvino_parts. Every step gets memory of its own for what it gives."""
+
+    def __init__(self, library: Any, models: tuple[Any, ...], card: ModelCard, threads: int) -> None:
+        # A processor that has no bfloat16 computes in float32 whatever it was told.
+        half = models[-1].get_property("INFERENCE_PRECISION_HINT") == library.Type.bf16
+        words = f"{NAME}, {threads} thread{'s' if threads > 1 else ''}{', bfloat16' if half else ''}"
+        super().__init__(NAME, words, card)
+        self._requests = [compiled.create_infer_request() for compiled in models]
+        self._tensor = library.Tensor
+        self.threads = threads
+        self._inputs = {info.name: (*self._port("inputs", info.name, models), info.shape) for info in card.inputs()}
+        self._outputs = {info.name: (*self._port("outputs", info.name, models), info) for info in card.outputs()}
+        # The request knows addresses only; the arrays have to live as long as it may touch them.
+        self._lent: list[Any] = []
+
+    def join(self, crossings: int) -> None:
+        """Let the second model read where the first one writes."""
+        hearing, drawing = self._requests
+        first = len(drawing.get_compiled_model().inputs) - crossings
+        for number in range(crossings):
+            written = hearing.get_tensor(hearing.get_compiled_model().outputs[1 + number])
+            drawing.set_tensor(drawing.get_compiled_model().inputs[first + number], written)
+
+    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
+        return self.run(backend.step_inputs(audio_T, controls, noise, state))
+
+    def run(self, inputs: Arrays) -> Step:
+        """Take one step with every input under its name."""
+        given = {
+            # OpenVINO refuses to look at memory that may not be written, such as a broadcast array's.
+            name: np.require(value, np.float32, ["C", "W"]).reshape(np.shape(value))
+            for name, value in inputs.items()
+        }
+        gives = {name: np.empty(info.shape, info.dtype) for name, (_, _, info) in self._outputs.items()}
+        lent = [*given.values(), *gives.values()]
+        try:
+            backend.check_names(given, self._inputs)
+            for name, value in given.items():
+                request, port, shape = self._inputs[name]
+                if value.shape != shape:
+                    raise ValueError(f"{name} has shape {list(value.shape)}, {list(shape)} was expected")
+                request.set_tensor(port, self._tensor(value, shared_memory=True))
+            for name, value in gives.items():
+                request, port, _ = self._outputs[name]
+                request.set_tensor(port, self._tensor(value, shared_memory=True))
+            self._lent = lent
+            for request in self._requests:
+                request.infer()
+        except (RuntimeError, ValueError) as error:
+            raise BackendError(f"{NAME}: the step failed ({_in_a_line(error)}).") from error
+        states = {spec.name: gives[spec.name + NEXT_SUFFIX] for spec in self.card.states}
+        return Step(gives["frame"], gives["features"], states)
+
+    def _port(self, side: str, name: str, models: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Return the request and the port of an input or output."""
+        return next(
+            (request, port)
+            for request, compiled in zip(self._requests, models, strict=True)
+            for port in getattr(compiled, side)
+            if name in port.get_names()
+        )
+
+
+def open_model(path: Path | str, threads: int | None = None) -> OpenVinoBackend:
+    """Open a model file, check it against its card and take one step to warm up.
+
+    Raises ModelFileError for a file that is missing, damaged, altered, without a card, of another version or at odds with its
+    card, BackendError where OpenVINO is missing.
+    """
+    file = Path(path)
+    card = read_checked_card(file)
+    library = _load_library()
+    threads = threads or min(DEFAULT_THREADS, os.cpu_count() or 1)
+    try:
+        core = library.Core()
+        model = core.read_model(str(file))
+    except RuntimeError as error:
+        raise ModelFileError(
+            f"{file} is damaged or not an ONNX file ({_in_a_line(error)}); copy it again or export the model again."
+        ) from error
+    check_graph(card, _infos(model.inputs, card), _infos(model.outputs, card), str(file))
+    try:
+        opened = _compile(library, core, model, card, threads)
+    except RuntimeError as error:
+        raise BackendError(f"{NAME} cannot play {file} ({_in_a_line(error)}); use another with --backend.") from error
+    opened.run(backend.resting_inputs(card))
+    return opened
+
+
+def _compile(library: Any, core: Any, model: Any, card: ModelCard, threads: int) -> OpenVinoBackend:
+    settings = _settings(threads)
+    # Left to itself OpenVINO computes in bfloat16 wherever the processor can, whatever the file was verified in.
+    exact = {**settings, "INFERENCE_PRECISION_HINT": "f32"}
+    folder = engine_folder(NAME, _facts(library, core, card, settings))
+    kept = {"CACHE_DIR": str(folder)} if folder else {}
+    parts = cut_behind_hearing(library, model) if card.precision == "bfloat16" else None
+    if parts is None:
+        return OpenVinoBackend(library, (core.compile_model(model, _DEVICE, {**exact, **kept}),), card, threads)
+    hearing = core.compile_model(parts.hearing, _DEVICE, {**exact, **kept})
+    half = {**settings, "INFERENCE_PRECISION_HINT": "bf16"}
+    drawing = core.compile_model(parts.drawing, _DEVICE, {**half, **kept})
+    opened = OpenVinoBackend(library, (hearing, drawing), card, threads)
+    opened.join(parts.crossings)
+    return opened
+
+
+def _load_library() -> Any:
+    try:
+        return importlib.import_module("openvino")
+    except ImportError as error:
+        raise BackendError(
+            f'{NAME} does not load ({error}); install it with: pip install --force-reinstall "fluid[openvino]"'
+        ) from error
+
+
+def _settings(threads: int) -> dict[str, Any]:
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        # A pinned thread cannot make way for the one that plays the sound.
+        "ENABLE_CPU_PINNING": False,
+        # A state that decays towards zero reaches denormal numbers, which are many times slower.
+        "CPU_DENORMALS_OPTIMIZATION": True,
+    }
+
+
+def _facts(library: Any, core: Any, card: ModelCard, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return everything that the compiled model depends on."""
+    return {
+        "graph_sha256": card.graph_sha256,
+        "precision": card.precision,
+        "openvino": str(library.__version__),
+        "processor": f"{platform.machine()} {core.get_property(_DEVICE, 'FULL_DEVICE_NAME')}",
+        "capabilities": " ".join(core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")),
+        **{name.lower(): str(value) for name, value in settings.items()},
+    }
+
+
+def _infos(ports: Any, card: ModelCard) -> tuple[TensorInfo, ...]:
+    """A tensor may have several names, of which the card knows one; a dimension that is not fixed is reported as -1."""
+    known = {info.name for info in (*card.inputs(), *card.outputs())}
+    infos: list[TensorInfo] = []
+    for port in ports:
+        names = sorted(port.get_names())
+        element: str = port.get_element_type().get_type_name()
+        shape = tuple(size.get_length() if size.is_static else -1 for size in port.get_partial_shape())
+        name = next((name for name in names if name in known), names[0])
+        infos.append(TensorInfo(name=name, shape=shape, dtype=_DTYPES.get(element, element)))
+    return tuple(infos)
+
+
+def _in_a_line(error: Exception) -> str:
+    """Return what OpenVINO says of an error: the last of its lines, the others name its own source files."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(error).__name__

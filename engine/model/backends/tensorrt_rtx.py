@@ -1,0 +1,260 @@
+"""TensorRT for RTX: plays a plan made by export.to_tensorrt on an NVIDIA card. States stay on the card.
+
+All small inputs lie in one block of memory, all that is shown in another and each set of states in one more, so a step is one
+copy to the card, one launch and one copy back. Two execution contexts, one for each direction between the two sets of states,
+have fixed addresses, so that the library can capture each as a CUDA graph.
+"""
+
+# tensorrt_rtx and cuda-bindings ship no types.
+# pyright: basic
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.errors import BackendError, ModelFileError
+from engine.model.backends import plan_file
+from engine.model.backends.backend import Arrays, State, Step
+from engine.model.backends.device_backend import DeviceBackend
+from engine.model.backends.graphics_card import find_card
+from engine.model.backends.ping_pong import PingPong
+from engine.model.backends.plan_file import INSTALL, LIBRARY, Plan
+from engine.model.card import NEXT_SUFFIX, ModelCard, TensorInfo, check_graph
+from engine.model.file import read_checked_card
+
+NAME = "tensorrt-rtx"
+SUFFIXES = (".plan", ".onnx")
+ALIGNMENT_BYTES = 256
+"""Of every tensor in its block, as cudaMalloc aligns its own."""
+_DRIVER_TOO_OLD = "cudaError 35"
+_NEW_DRIVER = "install NVIDIA's driver for CUDA 13, or a newer one"
+
+
+def obstacle() -> str | None:
+    """Say why this backend cannot run here and what to install; None when it can."""
+    if importlib.util.find_spec(LIBRARY) is None:
+        return f"{NAME} needs the package {LIBRARY}_cu13; {INSTALL}"
+    if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.bindings") is None:
+        return f"{NAME} needs the package cuda-bindings; {INSTALL}"
+    if find_card() is None:
+        return f"{NAME} needs an NVIDIA card with a working driver, and finds none; {_NEW_DRIVER}, or use another --backend"
+    return None
+
+
+class Device(Protocol):
+    """Memory on a card and the stream in whose order everything happens."""
+
+    stream: int
+
+    def allocate(self, size_bytes: int) -> int:
+        """Return the address of so much memory on the card, zeroed."""
+        ...
+
+    def staging(self, size_bytes: int) -> NDArray[np.uint8]:
+        """Return memory of the host that the card can copy from and to."""
+        ...
+
+    def upload(self, address: int, host: NDArray[np.uint8]) -> None: ...
+
+    def download(self, host: NDArray[np.uint8], address: int) -> None:
+        """Copy to the host and wait until it is there."""
+        ...
+
+
+class Block:
+    """Some tensors side by side on the card, with memory on the host of the same layout."""
+
+    def __init__(self, device: Device, infos: Sequence[TensorInfo]) -> None:
+        self._device = device
+        self.offsets, size_bytes = layout(infos)
+        self._address = device.allocate(size_bytes)
+        self._host = device.staging(size_bytes)
+        self.views = {info.name: _view(self._host, self.offsets[info.name], info) for info in infos}
+
+    def addresses(self, suffix: str = "") -> dict[str, int]:
+        """Return where each tensor lies on the card, under its name with `suffix`."""
+        return {name + suffix: self._address + offset for name, offset in self.offsets.items()}
+
+    def put(self, values: Mapping[str, Any]) -> None:
+        """Copy values to the card. Raises BackendError for a value of a shape that the card of the model does not give."""
+        for name, view in self.views.items():
+            if name not in values or np.shape(values[name]) != view.shape:
+                came = f"has shape {list(np.shape(values[name]))}" if name in values else "is missing"
+                raise BackendError(f"{NAME}: the step failed ({name} {came}, {list(view.shape)} was expected).")
+            view[...] = values[name]
+        self._device.upload(self._address, self._host)
+
+    def get(self) -> dict[str, NDArray[Any]]:
+        """Copy all values from the card."""
+        self._device.download(self._host, self._address)
+        return {name: view.copy() for name, view in self.views.items()}
+
+
+def layout(infos: Sequence[TensorInfo]) -> tuple[dict[str, int], int]:
+    """Return the offset in bytes of each tensor in a block, and the block's size: at least one step of alignment."""
+    offsets: dict[str, int] = {}
+    end = 0
+    for info in infos:
+        offsets[info.name] = end
+        size_bytes = int(np.prod(info.shape)) * np.dtype(info.dtype).itemsize
+        end += -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+    return offsets, max(end, ALIGNMENT_BYTES)
+
+
+def _view(host: NDArray[np.uint8], offset: int, info: TensorInfo) -> NDArray[Any]:
+    dtype = np.dtype(info.dtype)
+    return host[offset : offset + int(np.prod(info.shape)) * dtype.itemsize].view(dtype).reshape(info.shape)
+
+
+class RtxBackend(DeviceBackend):
+    """A plan with its memory. `contexts` are two execution contexts of one engine; `device` is the card."""
+
+    def __init__(self, card: ModelCard, contexts: Sequence[Any], device: Device, description: str) -> None:
+        super().__init__(NAME, description, card)
+        self._contexts, self._device = contexts, device
+        names = tuple(spec.name for spec in card.states)
+        states = [info for info in card.inputs() if info.name in names]
+        self._inputs = Block(device, [info for info in card.inputs() if info.name not in names])
+        self._shown = Block(device, [info for info in card.outputs() if not info.name.endswith(NEXT_SUFFIX)])
+        self._sets = (Block(device, states), Block(device, states))
+        for read, context in enumerate(contexts):
+            self._point(context, self._sets[read], self._sets[1 - read])
+        self._turns = PingPong(names, lambda index: self._sets[index].get(), self._load)
+
+    def run(self, inputs: Arrays, state: State) -> Step:
+        """Take one step from `state` with every other input under its name."""
+        read, written = self._turns.begin(state)
+        self._inputs.put(inputs)
+        if not self._contexts[read].execute_async_v3(self._device.stream):
+            raise BackendError(f"{NAME}: the step failed; the library refused to start it.")
+        shown = self._shown.get()
+        return Step(shown["frame"], shown["features"], self._turns.finish(written))
+
+    def _point(self, context: Any, read: Block, written: Block) -> None:
+        table = {**self._inputs.addresses(), **self._shown.addresses()}
+        for name, address in {**table, **read.addresses(), **written.addresses(NEXT_SUFFIX)}.items():
+            if not context.set_tensor_address(name, address):
+                raise BackendError(
+                    f"{NAME}: the plan of '{self.card.name}' takes no memory for '{name}'; build it again."
+                )
+
+    def _load(self, index: int, state: State) -> None:
+        self._sets[index].put(state)
+
+
+class CudaDevice:
+    """The first NVIDIA card, through NVIDIA's own bindings of the CUDA runtime. Raises BackendError wherever a call fails."""
+
+    def __init__(self) -> None:
+        try:
+            self._cuda: Any = importlib.import_module("cuda.bindings.runtime")
+        # RuntimeError: the bindings are there, but a library of the driver cannot be loaded.
+        except (ImportError, RuntimeError) as error:
+            raise BackendError(f"{NAME} needs the package cuda-bindings ({error}); {INSTALL}") from error
+        (stream,) = self._call("cudaStreamCreateWithFlags", self._cuda.cudaStreamNonBlocking)
+        self._stream = stream
+        self.stream = int(stream)
+
+    def allocate(self, size_bytes: int) -> int:
+        (address,) = self._call("cudaMalloc", size_bytes)
+        self._call("cudaMemset", address, 0, size_bytes)
+        return int(address)
+
+    def staging(self, size_bytes: int) -> NDArray[np.uint8]:
+        (address,) = self._call("cudaMallocHost", size_bytes)
+        return np.ctypeslib.as_array((ctypes.c_uint8 * size_bytes).from_address(int(address)))
+
+    def upload(self, address: int, host: NDArray[np.uint8]) -> None:
+        kind = self._cuda.cudaMemcpyKind.cudaMemcpyHostToDevice
+        self._call("cudaMemcpyAsync", address, host.ctypes.data, host.nbytes, kind, self._stream)
+
+    def download(self, host: NDArray[np.uint8], address: int) -> None:
+        kind = self._cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
+        self._call("cudaMemcpyAsync", host.ctypes.data, address, host.nbytes, kind, self._stream)
+        self._call("cudaStreamSynchronize", self._stream)
+
+    def _call(self, name: str, *arguments: Any) -> tuple[Any, ...]:
+        code, *results = getattr(self._cuda, name)(*arguments)
+        if int(code):
+            hint = f"; {_NEW_DRIVER}" if code == self._cuda.cudaError_t.cudaErrorInsufficientDriver else ""
+            raise BackendError(f"{NAME}: CUDA failed in {name} ({code.name}, error {int(code)}){hint}.")
+        return tuple(results)
+
+
+def open_model(path: Path | str, threads: int | None = None) -> RtxBackend:
+    """Open a plan, or the plan of an .onnx file: the one beside it or else in the cache. `threads` has no meaning here.
+
+    Raises ModelFileError for a faulty file and a plan for another card, library or model; BackendError when there is no plan,
+    or the card or its driver cannot play it.
+    """
+    library = plan_file.load_library(NAME)
+    graphics = find_card()
+    if graphics is None:
+        raise BackendError(f"{NAME} needs an NVIDIA card with a working driver, and finds none; {_NEW_DRIVER}.")
+    gpu = generation(graphics.capability)
+    plan = find(Path(path), library.__version__, gpu)
+    engine = deserialise(library, plan, Path(path))
+    settings = engine.create_runtime_config()
+    settings.cuda_graph_strategy = library.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+    contexts = [engine.create_execution_context(settings) for _ in range(2)]
+    if None in contexts:
+        raise BackendError(f"{NAME}: the card has not enough free memory for {path}; close other programs that use it.")
+    opened = RtxBackend(plan.card, contexts, CudaDevice(), f"{NAME}, {graphics.name}, {plan.key.precision}")
+    opened.warm_up()
+    return opened
+
+
+def generation(capability: str) -> str:
+    """Return the name of a card's generation: "8.9" -> "sm89"."""
+    return "sm" + capability.replace(".", "")
+
+
+def find(path: Path, version: str, gpu: str) -> Plan:
+    """Return the plan to play for a .plan or an .onnx file. Raises as `open_model` does."""
+    if path.suffix == plan_file.SUFFIX:
+        plan = plan_file.read_plan(path)
+        plan_file.check_fits(plan, path, LIBRARY, version, gpu)
+        return plan
+    if path.suffix != ".onnx":
+        raise BackendError(f"{NAME} plays .plan and .onnx files, and {path} is neither; use another --backend.")
+    read_checked_card(path)
+    beside = path.with_suffix(plan_file.SUFFIX)
+    try:
+        if beside.is_file() and plan_file.read_header(beside).model_file == path.name:
+            return find(beside, version, gpu)
+    except ModelFileError as error:
+        # The .onnx file is not at fault, and other backends can play it.
+        raise BackendError(f"{NAME}: {error}") from error
+    cached = plan_file.find_plan(path, LIBRARY, version, gpu)
+    if cached is None:
+        raise BackendError(
+            f"{NAME} has no plan of {path} for {gpu}; make one with: python -m export.to_tensorrt {path} --gpu {gpu}"
+        )
+    return plan_file.read_plan(cached)
+
+
+def deserialise(library: Any, plan: Plan, path: Path) -> Any:
+    """Return the plan's engine, checked against its card. Raises BackendError, ModelFileError for an engine at odds with it."""
+    complaints: list[str] = []
+    engine = library.Runtime(plan_file.listener(library, complaints)).deserialize_cuda_engine(plan.engine)
+    if engine is None:
+        if any(_DRIVER_TOO_OLD in complaint for complaint in complaints):
+            raise BackendError(f"{NAME} finds no driver that is new enough for {path} (CUDA error 35); {_NEW_DRIVER}.")
+        raise BackendError(f"{NAME} cannot open {path} ({plan_file.first_reason(complaints)}); build the plan again.")
+    inputs: list[TensorInfo] = []
+    outputs: list[TensorInfo] = []
+    for index in range(engine.num_io_tensors):
+        name = engine.get_tensor_name(index)
+        dtype = library.nptype(engine.get_tensor_dtype(name)).__name__
+        side = inputs if engine.get_tensor_mode(name) == library.TensorIOMode.INPUT else outputs
+        side.append(TensorInfo(name=name, shape=tuple(engine.get_tensor_shape(name)), dtype=dtype))
+    check_graph(plan.card, tuple(inputs), tuple(outputs), str(path))
+    return engine

@@ -1,0 +1,101 @@
+"""One model at play: applies the show's knobs to sound and picture, and carries the state from hop to hop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.errors import BackendError, ModelFileError
+from engine.model.backends.backend import Backend, Step, astray
+from engine.model.card import ModelCard
+from engine.model.noise import draw_noise
+
+# T audio samples; H W C picture rows, columns, channels; F feature bands
+
+Controls = Mapping[str, float | int | bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelFrame:
+    """What the session shows for one hop."""
+
+    pixels_HWC: NDArray[np.uint8]
+    features_F: NDArray[np.float32]
+
+
+class Session:
+    """A backend, its state and the last picture. Not for use from several threads at once."""
+
+    def __init__(self, backend: Backend, seed: int = 0) -> None:
+        """Raises ModelFileError for a file of several rooms."""
+        if backend.card.rooms > 1:
+            raise ModelFileError(
+                f"'{backend.card.name}' was exported for {backend.card.rooms} rooms and a session plays one; join it through "
+                "engine.model.batching, or export the model again without --rooms."
+            )
+        self._backend = backend
+        self._seed = seed
+        self._resets_seen = 0
+        self._steps = 0
+        self._state = backend.initial_state()
+        self._shown: Step | None = None
+        self._fresh = True
+
+    @property
+    def card(self) -> ModelCard:
+        return self._backend.card
+
+    @property
+    def backend(self) -> Backend:
+        return self._backend
+
+    def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame:
+        """Play hop `index` under `controls`; `window_T` is the newest sound, at least as much as the model hears.
+
+        Understands gain_db, freeze, reset (a count of resets asked for) and seed beside the card's own controls; any may be
+        missing. Raises BackendError when the step fails; the state is then what it was before, or the
+        initial one if the model itself has gone astray.
+        """
+        self._reset_if_asked(int(controls.get("reset", self._resets_seen)))
+        if self._fresh or not controls.get("freeze", False):
+            self._advance(window_T, controls, index)
+        return self.held(controls)
+
+    def held(self, controls: Controls) -> ModelFrame:
+        """Return the last good picture again; black before the first."""
+        if self._shown is None:
+            image = np.zeros((self.card.height, self.card.width, 3), np.uint8)
+            return ModelFrame(pixels_HWC=image, features_F=np.zeros(self.card.feature_bands, np.float32))
+        return ModelFrame(pixels_HWC=self._shown.pixels_HWC, features_F=self._shown.features_F)
+
+    def _reset_if_asked(self, resets: int) -> None:
+        if resets != self._resets_seen:
+            self._resets_seen = resets
+            self._state = self._backend.initial_state()
+            self._fresh = True
+
+    def _advance(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> None:
+        card = self.card
+        step = self._backend.step(
+            apply_gain(window_T[-card.window_samples :], float(controls.get("gain_db", 0.0))),
+            {spec.name: float(controls.get(spec.name, spec.default)) for spec in card.controls},
+            draw_noise(card.noises, int(controls.get("seed", self._seed)), index),
+            self._state,
+        )
+        self._steps += 1
+        stray = astray(step.next_state, self._steps)
+        if stray:
+            self._state = self._backend.initial_state()
+            raise BackendError(f"{card.name}: state '{stray}' is no longer finite; it starts again from silence.")
+        self._state = step.next_state
+        self._shown = step
+        self._fresh = False
+
+
+def apply_gain(window_T: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:
+    """Return the window louder by `gain_db`, within [-1, 1], with whatever is not a number as silence."""
+    gained = window_T * np.float32(10.0 ** (gain_db / 20.0))
+    return np.clip(np.nan_to_num(gained, copy=False, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)

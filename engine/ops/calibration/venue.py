@@ -1,0 +1,38 @@
+"""The venue's figure in a file: a configuration that a show is given with --config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.control.parameter_table import TABLE
+from engine.core.errors import ConfigError
+from engine.ops.calibration.detection import Offset
+
+LOOK_AHEAD = "look_ahead_ms"
+_PARAMETER = next(parameter for parameter in TABLE if parameter.name == LOOK_AHEAD)
+
+
+def look_ahead_ms(offset_s: float) -> float:
+    """Return the look-ahead that makes up for light that comes `offset_s` after the sound, within the knob's range."""
+    return float(_PARAMETER.clip(round(1e3 * offset_s, 1)))
+
+
+def write_venue(path: Path | str, offset_s: float, how: str) -> None:
+    """Write the figure as a configuration file; `how` says in one line where it comes from. Raises ConfigError."""
+    text = f"# Measured by --calibrate: {how}\ncontrols:\n  {LOOK_AHEAD}: {look_ahead_ms(offset_s):g}\n"
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot write {path} ({error.strerror}); choose another place for the venue's figure."
+        ) from error
+
+
+def describe_offset(offset: Offset) -> str:
+    """Return the figure in words."""
+    side = "after" if offset.median_s >= 0 else "before"
+    return (
+        f"the light comes {abs(1e3 * offset.median_s):.0f} ms {side} the sound (±{1e3 * offset.uncertainty_s:.0f} ms; "
+        f"{offset.pairs} pairs of {offset.clicks} clicks and {offset.flashes} flashes, which vary by "
+        f"±{1e3 * offset.spread_s:.0f} ms)"
+    )

@@ -1,0 +1,31 @@
+"""How far a rendering has come, as a bar on stderr; silent where stderr is no terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.output.frame import Frame, ShowFormat
+
+
+class ProgressBar:
+    """Counts frames towards `total_s` seconds of them, or just counts when that is unknown."""
+
+    name = "progress"
+    lost_frames = 0
+
+    def __init__(self, total_s: float | None) -> None:
+        self._total_s = total_s
+        self._bar: Any = None
+
+    def open(self, show: ShowFormat) -> None:
+        from tqdm import tqdm
+
+        total = None if self._total_s is None else round(self._total_s * show.fps)
+        self._bar = tqdm(total=total, unit="frame", desc=show.title, disable=None, leave=False)
+
+    def show(self, frame: Frame) -> None:
+        self._bar.update(1 + frame.skipped_hops)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()

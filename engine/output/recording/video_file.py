@@ -1,0 +1,94 @@
+"""A show recorded to a file, by a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from av.error import FFmpegError
+
+from engine.core.errors import SinkError
+from engine.output.frame import Frame, ShowFormat
+from engine.output.recording.video_writer import Recording
+from engine.output.recording.write_queue import QueuedFrame, WriteQueue
+
+
+class VideoFileSink:
+    """Picture and sound as one file. Live, a slow disk or coder loses pictures, counted; offline, nothing is lost."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path)
+        self._outbox: WriteQueue | None = None
+        self._writer: threading.Thread | None = None
+        self._first_sample = 0
+        self._failure: SinkError | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self._path)
+
+    @property
+    def lost_frames(self) -> int:
+        return self._outbox.lost_pictures if self._outbox else 0
+
+    def open(self, show: ShowFormat) -> None:
+        """Begin the file, in place of one of that name. Raises SinkError."""
+        try:
+            recording = Recording(self._path, show)
+        except (FFmpegError, OSError, ValueError) as error:
+            raise SinkError(f"Cannot write {self._path}: {_reason(error)}; choose another place with --out.") from error
+        self._outbox = WriteQueue(show.live)
+        self._writer = threading.Thread(
+            target=self._write, args=(recording, self._outbox), name="recorder", daemon=True
+        )
+        self._writer.start()
+
+    def show(self, frame: Frame) -> None:
+        self._raise_failure()
+        assert self._outbox, "open comes first"
+        self._outbox.put(
+            QueuedFrame(
+                pixels_HWC=frame.pixels_HWC,
+                sound_TC=frame.sound_TC,
+                first_sample=self._first_sample,
+                time_s=frame.time_s,
+            )
+        )
+        self._first_sample += len(frame.sound_TC)
+
+    def close(self) -> None:
+        """Write what waits and finish the file. Raises SinkError, once, if what was shown could not all be written."""
+        if self._outbox and self._writer:
+            self._outbox.close()
+            self._writer.join()
+            self._writer = None
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure:
+            raise failure
+
+    def _write(self, recording: Recording, outbox: WriteQueue) -> None:
+        try:
+            while (parcel := outbox.take()) is not None:
+                recording.write(parcel)
+            recording.finish()
+        except (FFmpegError, OSError, ValueError) as error:
+            self._failure = SinkError(
+                f"Writing {self._path} failed: {_reason(error)}; what came before is in the file."
+            )
+            outbox.abandon()
+            _release(recording)
+
+
+def _release(recording: Recording) -> None:
+    try:
+        recording.abandon()
+    except (FFmpegError, OSError):
+        # The first error has been noted; closing meets the same one again.
+        return
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,41 @@
+"""From what the user typed to outputs: `window`, `null`, or the path of a video file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.core.errors import SinkError, nearest_name
+from engine.output.null import NullSink
+from engine.output.sink import Sink
+
+WINDOW = "window"
+NULL = "null"
+SINK_KINDS = (WINDOW, NULL)
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
+
+
+def open_sinks(specs: Sequence[str]) -> list[Sink]:
+    """Make the outputs that `specs` name, but for the window, which belongs to the main thread (see window_choice.py).
+
+    They begin with `open`. Raises SinkError, saying what is accepted.
+    """
+    for index, spec in enumerate(specs):
+        if spec in specs[:index]:
+            raise SinkError(f"Output '{spec}' is given twice; give it once.")
+    return [_sink(spec) for spec in specs if spec != WINDOW]
+
+
+def _sink(spec: str) -> Sink:
+    if spec == NULL:
+        return NullSink()
+    suffix = Path(spec).suffix.lower()
+    if suffix not in VIDEO_SUFFIXES:
+        suggestion = nearest_name(spec, SINK_KINDS) if not suffix else nearest_name(suffix, VIDEO_SUFFIXES)
+        raise SinkError(
+            f"There is no output '{spec}'.{suggestion} Accepted are window, null and files ending in "
+            f"{', '.join(VIDEO_SUFFIXES)}."
+        )
+    from engine.output.recording.video_file import VideoFileSink
+
+    return VideoFileSink(spec)

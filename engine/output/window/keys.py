@@ -1,0 +1,81 @@
+"""The keys of both windows: what a performer reaches for in the dark, as values for the ControlBox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.control.parameter_store import ParameterStore
+
+ESCAPE, SPACE = "escape", "space"
+LAST_DIGIT = 9
+_TOGGLES = {
+    SPACE: "freeze",
+    "m": "mirror",
+    "b": "blackout",
+    "l": "overlay",
+    "c": "record",
+    "g": "flash_guard",
+}
+_TRIGGERS = {"r": "reset", "o": "reset_on_bar", "t": "tap"}
+
+HELP = (
+    ("q Esc", "quit"),
+    ("f", "full screen"),
+    ("space", "freeze"),
+    ("r", "reset"),
+    ("o", "reset on the bar"),
+    ("m", "mirror"),
+    ("b", "blackout"),
+    ("l", "overlay"),
+    ("c", "record"),
+    ("t", "tap the tempo"),
+    ("g", "flash guard"),
+    ("1-9", "recall a scene"),
+    ("Shift 1-9", "save a scene"),
+    ("n", "next scene"),
+)
+"""What each key does, for the guide and the announcement."""
+
+
+class Keys:
+    """What happens at a key. `next_scene` gives the number that `n` recalls; without it, the one after the last recalled here."""
+
+    def __init__(
+        self,
+        controls_box: ParameterStore,
+        on_quit: Callable[[], None],
+        on_fullscreen: Callable[[], None],
+        next_scene: Callable[[], int] | None = None,
+    ) -> None:
+        self._box = controls_box
+        self._on_quit = on_quit
+        self._on_fullscreen = on_fullscreen
+        self._next_scene = next_scene or self._scene_after
+        self._scene = 0
+
+    def press(self, key: str, shift: bool = False) -> None:
+        """Do what `key` stands for: a character, SPACE or ESCAPE. Others do nothing."""
+        key = key.lower()
+        if key in ("q", ESCAPE):
+            self._on_quit()
+        elif key == "f":
+            self._on_fullscreen()
+        elif key in _TOGGLES:
+            name = _TOGGLES[key]
+            self._box.set(name, not self._box.snapshot()[name])
+        elif key in _TRIGGERS:
+            self._box.set(_TRIGGERS[key], True)
+        elif key == "n":
+            self._recall(self._next_scene())
+        elif len(key) == 1 and key in "123456789":
+            if shift:
+                self._box.set("save_scene", int(key))
+            else:
+                self._recall(int(key))
+
+    def _recall(self, scene: int) -> None:
+        self._scene = scene
+        self._box.set("scene", scene)
+
+    def _scene_after(self) -> int:
+        return self._scene % LAST_DIGIT + 1

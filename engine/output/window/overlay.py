@@ -1,0 +1,236 @@
+"""What a performer wants to know, over the picture: level, beat, lines of figures, and what is switched on that should not be forgotten.
+
+It is drawn at the window's own resolution, in the window alone: recordings and other outputs never have it.
+"""
+
+# OpenCV's types do not tell arrays apart.
+# pyright: basic
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio.features.audio_features import SILENCE, AudioFeatures
+from engine.control.parameter_store import ParameterStore
+from engine.output.frame import Frame
+
+# H W rows and columns, C channels (RGB, or RGBA with the colours multiplied by the opacity)
+
+LINES_EVERY_S = 0.25
+"""Figures that change more often cannot be read."""
+METERS_EVERY_S = 0.03
+_HIT_SHOWN_S = 0.12
+
+_GROUND, _DIM, _BRIGHT = (16, 17, 20), (140, 146, 156), (238, 240, 243)
+_GREEN, _AMBER, _RED, _EMPTY = (84, 200, 130), (240, 178, 66), (236, 78, 70), (82, 87, 98)
+_GROUND_OPACITY = 0.78
+_OPACITY = np.clip(255 * _GROUND_OPACITY + 2 * (np.arange(256) - max(_GROUND)), 255 * _GROUND_OPACITY, 255).astype(
+    np.uint8
+)
+"""By the brightest channel of what is drawn."""
+
+_BADGES = (
+    ("record", True, "REC", _RED),
+    ("freeze", True, "FROZEN", _BRIGHT),
+    ("blackout", True, "BLACKOUT", _BRIGHT),
+    ("flash_guard", False, "FLASH GUARD OFF", _AMBER),
+)
+"""Knob, the value at which it is told, what is told."""
+
+
+class Panel(NamedTuple):
+    """Something to lay over the window, in the window's pixels."""
+
+    pixels_HWC: NDArray[np.uint8]
+    left: int
+    top: int
+    changed: bool
+    """Whether it is another one than the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Everything that a panel shows."""
+
+    lines: tuple[str, ...] = ()
+    """A tab parts a line's name from its value; a line without one is a warning."""
+    pulse: AudioFeatures = SILENCE
+    badges: tuple[tuple[str, tuple[int, int, int]], ...] = ()
+
+
+class Overlay:
+    """The panel of one window, drawn again only when it is due; `lines` is called on the window's thread."""
+
+    def __init__(self, controls_box: ParameterStore, lines: Callable[[], Sequence[str]]) -> None:
+        self._box = controls_box
+        self._lines = lines
+        self._told: tuple[str, ...] = ()
+        self._told_at_s = self._drawn_at_s = -1e9
+        self._height = 0
+        self._pixels_HWC: NDArray[np.uint8] | None = None
+
+    def panel(self, frame: Frame, window_height: int, now_s: float) -> Panel | None:
+        """Return what to lay over a window of that height, or None while the overlay is off."""
+        values: Mapping[str, object] = {**self._box.snapshot(), **frame.values}
+        if not values.get("overlay"):
+            self._pixels_HWC = None
+            return None
+        if now_s - self._told_at_s >= LINES_EVERY_S:
+            self._told, self._told_at_s = tuple(self._lines()), now_s
+        margin = _unit(window_height)
+        due = now_s - self._drawn_at_s >= METERS_EVERY_S
+        if self._pixels_HWC is None or due or self._height != window_height:
+            badges = tuple((text, colour) for name, at, text, colour in _BADGES if values.get(name) is at)
+            self._pixels_HWC = draw_panel(Content(self._told, frame.pulse, badges), _unit(window_height))
+            self._drawn_at_s, self._height = now_s, window_height
+            return Panel(self._pixels_HWC, margin, margin, True)
+        return Panel(self._pixels_HWC, margin, margin, False)
+
+
+def lay_over(window_HWC: NDArray[np.uint8], panel: Panel) -> None:
+    """Lay a panel over a picture of the window, in place; what does not fit is cut off."""
+    part_HWC = window_HWC[panel.top :, panel.left :][: panel.pixels_HWC.shape[0], : panel.pixels_HWC.shape[1]]
+    pixels_HWC = panel.pixels_HWC[: part_HWC.shape[0], : part_HWC.shape[1]].astype(np.uint16)
+    through_HW1 = 255 - pixels_HWC[..., 3:]
+    part_HWC[:] = np.minimum(pixels_HWC[..., :3] + (part_HWC * through_HW1 + 127) // 255, 255)
+
+
+def draw_panel(content: Content, unit: int) -> NDArray[np.uint8]:
+    """Return the panel [H, W, RGBA] with text `unit` pixels high."""
+    import cv2
+
+    pen = _Pen(unit)
+    names = [line.partition("\t")[0] for line in content.lines if "\t" in line]
+    column = max(map(pen.width_of, [*names, "tempo"])) + unit
+    widest = max([10 * unit, *(pen.width_of(line.partition("\t")[2]) for line in content.lines)])
+    alone = max([0, *(pen.width_of(line) for line in content.lines if "\t" not in line)])
+    width = 2 * unit + max(column + widest, alone)
+    rows = 2 + len(content.lines) + bool(content.badges)
+    height = rows * pen.row + 2 * unit - (pen.row - unit) // 2
+    canvas_HWC = np.full((height, width, 3), _GROUND, np.uint8)
+    pen.begin(canvas_HWC, unit, unit)
+    _meters(pen, content.pulse, unit + column, width - unit)
+    for line in content.lines:
+        name, tab, value = line.partition("\t")
+        pen.text(name, unit, _DIM if tab else _AMBER)
+        pen.text(value, unit + column, _BRIGHT)
+        pen.next_row()
+    left = unit
+    for text, colour in content.badges:
+        left = _badge(pen, text, colour, left)
+    red_HW, green_HW, blue_HW = cv2.split(canvas_HWC)
+    # Ink is opaque, the ground lets the picture through.
+    opacity_HW = cv2.LUT(cv2.max(cv2.max(red_HW, green_HW), blue_HW), _OPACITY)
+    opacity_HW = cv2.multiply(opacity_HW, _rounded(height, width, unit // 2), scale=1 / 255)
+    colours = [cv2.multiply(channel_HW, opacity_HW, scale=1 / 255) for channel_HW in (red_HW, green_HW, blue_HW)]
+    return np.asarray(cv2.merge([*colours, opacity_HW]), np.uint8)
+
+
+def _meters(pen: _Pen, pulse: AudioFeatures, left: int, right: int) -> None:
+    """Draw a row with the level and the newest hit, and one with the beat."""
+    pen.text("level", pen.unit, _DIM)
+    end = right - 2 * pen.unit
+    pen.bar(left, end, 1.0, _EMPTY)
+    pen.bar(left, end, pulse.level, _GREEN if pulse.level < 0.85 else _AMBER)
+    fresh = max(0.0, 1.0 - pulse.hit_age_s / _HIT_SHOWN_S)
+    pen.dot(right - pen.unit // 2, _mix(_EMPTY, _BRIGHT, fresh * (0.4 + 0.6 * pulse.hit_strength)))
+    pen.next_row()
+    pen.text("tempo", pen.unit, _DIM)
+    if pulse.tempo_bpm > 0:
+        pen.text(f"{pulse.tempo_bpm:.1f}", left, _BRIGHT if pulse.certainty > 0.5 else _DIM)
+        now = int(pulse.beats) % pulse.beats_a_bar
+        for beat in range(pulse.beats_a_bar):
+            lit = 1.0 - 0.6 * pulse.beat_phase if beat == now else 0.0
+            colour = _mix(_EMPTY, _RED if beat == 0 else _BRIGHT, lit)
+            pen.dot(right - pen.unit // 2 - (pulse.beats_a_bar - 1 - beat) * pen.unit * 5 // 4, colour)
+    else:
+        pen.text("none yet", left, _DIM)
+    pen.next_row()
+
+
+def _badge(pen: _Pen, text: str, colour: tuple[int, int, int], left: int) -> int:
+    """Draw a warning and return where the next one begins."""
+    pen.dot(left + pen.unit // 2, colour)
+    pen.text(text, left + pen.unit * 5 // 4, colour)
+    return left + pen.unit * 5 // 4 + pen.width_of(text) + pen.unit
+
+
+class _Pen:
+    """Writes row by row; `unit` is the height of the text in pixels."""
+
+    def __init__(self, unit: int) -> None:
+        self.unit = unit
+        self.row = unit * 3 // 2
+        self._canvas_HWC: Any = None
+        self._top = 0
+
+    def begin(self, canvas_HWC: NDArray[np.uint8], left: int, top: int) -> None:
+        self._canvas_HWC, self._top = canvas_HWC, top
+
+    def next_row(self) -> None:
+        self._top += self.row
+
+    def width_of(self, text: str) -> int:
+        return _text_width(text, self.unit)
+
+    def text(self, text: str, left: int, colour: tuple[int, int, int]) -> None:
+        import cv2
+
+        at = (left, self._top + self.unit * 7 // 8)
+        if hasattr(cv2, "FontFace"):
+            cv2.putText(self._canvas_HWC, text, at, colour, _face(), self.unit, 450)
+        else:
+            cv2.putText(self._canvas_HWC, text, at, cv2.FONT_HERSHEY_SIMPLEX, self.unit / 30, colour, 1, cv2.LINE_AA)
+
+    def bar(self, left: int, right: int, filled: float, colour: tuple[int, int, int]) -> None:
+        thick = max(2, self.unit * 3 // 8)
+        top = self._top + self.unit // 2 - thick // 2
+        end = left + round((right - left) * min(max(filled, 0.0), 1.0))
+        self._canvas_HWC[top : top + thick, left:end] = colour
+
+    def dot(self, centre: int, colour: tuple[int, int, int]) -> None:
+        import cv2
+
+        # Sixteenths of a pixel, so that small dots are round.
+        at = (centre * 16, (self._top + self.unit // 2) * 16)
+        cv2.circle(self._canvas_HWC, at, round(self.unit * 0.32 * 16), colour, -1, cv2.LINE_AA, 4)
+
+
+def _unit(window_height: int) -> int:
+    """Return the height of the text: readable from a step away, a small part of the picture."""
+    return min(max(round(window_height * 0.021), 14), 48)
+
+
+def _mix(one: tuple[int, int, int], other: tuple[int, int, int], share: float) -> tuple[int, int, int]:
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
+@cache
+def _face() -> Any:
+    import cv2
+
+    return cv2.FontFace("sans")
+
+
+# Panels are as wide as their figures, so there are many sizes in a week.
+@lru_cache(maxsize=8)
+def _rounded(height: int, width: int, radius: int) -> NDArray[np.uint8]:
+    """Return the opacity of a rectangle with round corners, 0 to 255."""
+    across_HW = np.maximum(np.abs(np.arange(width) - (width - 1) / 2) - ((width - 1) / 2 - radius), 0)[None]
+    down_HW = np.maximum(np.abs(np.arange(height) - (height - 1) / 2) - ((height - 1) / 2 - radius), 0)[:, None]
+    return np.rint(255 * np.clip(radius + 0.5 - np.hypot(across_HW, down_HW), 0.0, 1.0)).astype(np.uint8)
+
+
+def _text_width(text: str, unit: int) -> int:
+    import cv2
+
+    if hasattr(cv2, "FontFace"):
+        return int(cv2.getTextSize((1, 1), text, (0, 0), _face(), unit, 450)[2])
+    return int(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, unit / 30, 1)[0][0])

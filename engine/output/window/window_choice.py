@@ -1,0 +1,93 @@
+"""Which window a show gets: the one drawn by GL, or OpenCV's where that one cannot be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from engine.control.parameter_store import ParameterStore
+from engine.core.errors import SinkError, nearest_name
+from engine.output.frame import Frame, ShowFormat
+from engine.output.sink import WindowSink
+from engine.output.window.monitors import MonitorError
+from engine.output.window.resampling_kernels import AUTO
+from engine.output.window.screen import NO_SCREEN, has_screen
+
+GL, OPENCV = "gl", "opencv"
+WINDOW_KINDS = (AUTO, GL, OPENCV)
+
+
+def open_window(
+    kind: str,
+    controls_box: ParameterStore,
+    title: str = "Fluid",
+    fullscreen: bool = False,
+    monitor: str | None = None,
+    upscale: str = AUTO,
+    overlay_lines: Callable[[], Sequence[str]] = tuple,
+    *,
+    next_scene: Callable[[], int] | None = None,
+    notify: Callable[[str], None] = print,
+) -> WindowSink:
+    """Make a window; it begins with `open`. Raises SinkError for an unknown kind or upscaler, and for a monitor with `opencv`.
+
+    `auto` opens GL's and, where it cannot, OpenCV's, telling `notify` why; a monitor that is not there ends both.
+    """
+    if kind not in WINDOW_KINDS:
+        raise SinkError(
+            f"There is no window '{kind}'.{nearest_name(kind, WINDOW_KINDS)} Known are {', '.join(WINDOW_KINDS)}."
+        )
+    if kind == OPENCV and monitor is not None:
+        raise SinkError(f"OpenCV's window cannot be sent to a monitor ('{monitor}'); take the window '{GL}'.")
+
+    def plain() -> WindowSink:
+        from engine.output.window.opencv_window import Window
+
+        return Window(controls_box, title, fullscreen, overlay_lines, next_scene=next_scene)
+
+    if kind == OPENCV:
+        return plain()
+    from engine.output.window.gl_window import GlWindow
+
+    stage = GlWindow(
+        controls_box, title, fullscreen, monitor, upscale, overlay_lines, next_scene=next_scene, notify=notify
+    )
+    return stage if kind == GL else WindowWithFallback(stage, plain, notify)
+
+
+class WindowWithFallback:
+    """The first window, or what takes its place if it does not open. Raises what the second raises."""
+
+    def __init__(self, first: WindowSink, fall_back: Callable[[], WindowSink], notify: Callable[[str], None]) -> None:
+        self._window = first
+        self._fall_back = fall_back
+        self._notify = notify
+
+    @property
+    def name(self) -> str:
+        return self._window.name
+
+    @property
+    def lost_frames(self) -> int:
+        return self._window.lost_frames
+
+    def open(self, show: ShowFormat) -> None:
+        if not has_screen():
+            raise SinkError(NO_SCREEN)
+        try:
+            self._window.open(show)
+        except MonitorError:
+            # Another window would not find it either.
+            raise
+        except SinkError as error:
+            self._notify(f"{error} OpenCV's window is opened instead.")
+            self._window = self._fall_back()
+            self._window.open(show)
+
+    def show(self, frame: Frame) -> None:
+        self._window.show(frame)
+
+    def poll(self) -> bool:
+        return self._window.poll()
+
+    def close(self) -> None:
+        self._window.close()

@@ -1,0 +1,144 @@
+"""Parts of a show that tests put together: sinks that collect, controls that stand still, clocks that are invented."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio.sources.source import Source
+from engine.control.parameter import Parameter
+from engine.control.parameter_store import Applied, ControlSnapshot, ControlSource
+from engine.control.parameter_table import parameters_for
+from engine.core.clock import Clock
+from engine.core.errors import SinkError
+from engine.model.backends.backend import Backend
+from engine.model.backends.onnx_cpu import open_model
+from engine.model.session import Session
+from engine.output.frame import Frame, ShowFormat
+from engine.render.play import play
+from engine.render.statistics import ShowStatistics
+from tests.engine.model.probe_model import CARD
+
+DEVICE_BLOCKS = (1, 7, 160, 441, 4096)
+
+
+class InventedClock:
+    """Time passes only when somebody sleeps or a test says so."""
+
+    def __init__(self) -> None:
+        self.time_s = 1000.0
+
+    def now_s(self) -> float:
+        return self.time_s
+
+    def sleep(self, duration_s: float) -> None:
+        self.time_s += duration_s
+
+
+class StandingControls:
+    """Controls that change only when a test changes them."""
+
+    def __init__(self, **values: float | int | bool) -> None:
+        self.values: dict[str, float | int | bool] = dict(values)
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        return {parameter.name: parameter for parameter in parameters_for(CARD)}
+
+    def snapshot(self) -> Mapping[str, float | int | bool]:
+        return dict(self.values)
+
+    def turn(self, index: int) -> ControlSnapshot:
+        return ControlSnapshot(self.snapshot(), ())
+
+    def stamp(self, moment: Callable[[], int]) -> None:
+        """Nothing happens here."""
+
+    def adopt(self, parameters: Iterable[Parameter]) -> None:
+        """Nothing else is known here."""
+
+    def set(self, name: str, given: object, *, clip: bool = True) -> Applied:
+        raise AssertionError("a test sets `values`")
+
+
+class CollectingSink:
+    """Keeps every frame; fails at the one called `fails_at`; calls `on_frame` with each."""
+
+    name = "collector"
+    lost_frames = 0
+
+    def __init__(self, fails_at: int | None = None, on_frame: Callable[[Frame], None] = lambda frame: None) -> None:
+        self.frames: list[Frame] = []
+        self.show_format: ShowFormat | None = None
+        self.closed = False
+        self._fails_at = fails_at
+        self._on_frame = on_frame
+
+    def open(self, show: ShowFormat) -> None:
+        self.show_format = show
+
+    def show(self, frame: Frame) -> None:
+        if frame.index == self._fails_at:
+            raise SinkError("collector: the disk is full.")
+        self.frames.append(frame)
+        self._on_frame(frame)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class CollectingPresenter(CollectingSink):
+    """A presenter that is closed once it has shown `until` frames."""
+
+    name = "window"
+
+    def __init__(self, until: int) -> None:
+        super().__init__()
+        self._until = until
+        self.threads: set[int] = set()
+
+    def poll(self) -> bool:
+        self.threads.add(threading.get_ident())
+        return len(self.frames) < self._until
+
+
+def show_sound(
+    model: Path | Backend,
+    source: Source,
+    *,
+    clock: Clock,
+    sinks: Sequence[CollectingSink] | None = None,
+    controls: ControlSource | None = None,
+    presenter: CollectingPresenter | None = None,
+    stats: ShowStatistics | None = None,
+    stop: threading.Event | None = None,
+    seconds: float | None = None,
+    notify: Callable[[str], None] = lambda line: None,
+) -> list[Frame]:
+    """Play `source` and return the frames that the first sink was given."""
+    collectors = [CollectingSink()] if sinks is None else sinks
+    play(
+        source,
+        Session(open_model(model, 1) if isinstance(model, Path) else model),
+        collectors,
+        controls_box=controls or StandingControls(),
+        clock=clock,
+        stats=stats or ShowStatistics(),
+        stop=stop or threading.Event(),
+        presenter=presenter,
+        seconds=seconds,
+        notify=notify,
+    )
+    return collectors[0].frames if collectors else []
+
+
+def varied_sound(seconds: float, rate_hz: int, channels: int = 2) -> NDArray[np.float32]:
+    """Return bursts of noise over a tone, different in each channel."""
+    time_s = np.arange(round(seconds * rate_hz))[:, None] / rate_hz
+    noise = np.random.default_rng(5).standard_normal((len(time_s), channels))
+    loudness = 0.05 + 0.25 * (np.sin(2 * np.pi * 1.7 * time_s) > 0)
+    return np.clip(loudness * noise + 0.2 * np.sin(2 * np.pi * 220 * time_s), -1, 1).astype(np.float32)

@@ -1,0 +1,149 @@
+"""What a show is made of: default < file < flag, and a sentence for every mistake."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.app.command_line import flag, parse_order
+from engine.app.config import SETTINGS, LiveConfig, describe, parse_setting, read_config_file, resolve
+from engine.control.parameter_table import TABLE, parameters_for
+from engine.core.errors import ConfigError, ModelFileError
+from tests.engine.model.probe_model import CARD
+
+PARAMETERS = parameters_for(CARD)
+LIVE = Path(__file__).parents[3] / "configs" / "live"
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "show.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_flags_come_before_the_file_and_the_file_before_defaults(probe_file, tmp_path):
+    config = written(tmp_path, "threads: 3\nseconds: 4\nout: ['null']\ncontrols: {gain_db: 3, gain: 2, mirror: on}")
+    order = parse_order(["--model", str(probe_file), "--config", config, "--seconds", "5", "--gain-db", "-6"])
+    assert order
+    expected = LiveConfig(model=str(probe_file), threads=3, seconds=5.0, out=("null",))
+    assert replace(order.resolved.config, controls=expected.controls) == expected
+    assert order.resolved.config.controls == {"gain_db": -6.0, "gain": 2.0, "mirror": True}
+    lines = describe(order.resolved, order.parameters)
+    assert "* threads:       3  (file)" in lines
+    assert "* seconds:       5.0  (flag)" in lines
+    assert "*   gain_db:     -6.0  (flag)" in lines
+    assert "  backend:       auto" in lines
+
+
+def test_the_model_may_come_from_the_file(probe_file, tmp_path):
+    order = parse_order(["--config", written(tmp_path, f"model: {probe_file}"), "--gain", "2"])
+    assert order
+    assert order.resolved.config.controls == {"gain": 2.0}
+
+
+def test_the_default_file_says_what_the_defaults_are():
+    resolved = resolve(read_config_file(LIVE / "default.yaml"), {}, {}, PARAMETERS)
+    assert set(read_config_file(LIVE / "default.yaml")) == {*SETTINGS, "controls", "mappings", "midi_knobs"}
+    assert replace(resolved.config, controls={}) == replace(LiveConfig(), controls={})
+    defaults = {p.name: p.default for p in PARAMETERS}
+    assert set(resolved.config.controls) == {p.name for p in TABLE if not p.happens}
+    for name, value in resolved.config.controls.items():
+        assert value == defaults[name]
+
+
+@pytest.mark.parametrize("path", sorted(LIVE.glob("*.yaml")), ids=lambda p: p.stem)
+def test_shipped_files_are_valid(path):
+    resolve(read_config_file(path), {}, {}, PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("sorce: mic", "unknown key 'sorce'. Did you mean 'source'"),
+        ("- mic", "a mapping of settings was expected"),
+        ("a: [", "is not valid YAML"),
+        ("threads: two", "threads is 'two'; a whole number from 1 to 256"),
+        ("threads: true", "a whole number"),
+        ("threads: 1.5", "a whole number"),
+        ("seconds: .nan", "a number"),
+        ("osc_port: 65536", "from 0 to 65535"),
+        ("fullscreen: 3", "true or false"),
+        ("title: 3", "a text was expected"),
+        ("out: [3]", "a list of texts"),
+        ("controls: 3", "a mapping of parameters"),
+        ("controls: {gian_db: 3}", "no parameter 'gian_db'. Did you mean 'gain_db'"),
+        ("controls: {gain_db: 50}", "gain_db takes a number from -60 to 40 dB, not 50"),
+        ("controls: {reset: 1}", "reset is an event"),
+    ],
+)
+def test_mistakes_in_a_file(probe_file, tmp_path, text, sentence):
+    with pytest.raises(ConfigError, match=sentence.replace("(", r"\(")):
+        parse_order(["--model", str(probe_file), "--config", written(tmp_path, text)])
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ("--sorce mic", "Unknown argument '--sorce'. Did you mean '--source'"),
+        ("--gain-db 50", "gain_db takes a number from -60 to 40 dB, not '50'"),
+        ("--gain-db nan", "gain_db takes"),
+        ("--threads", "expected one argument"),
+        ("--osc-port x", "osc_port is 'x'"),
+        ("--config none.yaml", "Cannot read the configuration none.yaml"),
+        ("--render a.wav b.mp4 --source mic", "leave --source out"),
+        ("--render pyproject.toml ./pyproject.toml", "overwrite its own input"),
+        ("--render a.wav b.mp4 --record", "--record is for live shows"),
+        ("--render a.wav b.mp4 --health-port 8080", "--health-port is for live shows"),
+        ("--render a.wav b.mp4 --replay take c.mp4", "--render and --replay cannot be done together"),
+        ("--calibrate --calibrate-from film.mp4", "--calibrate and --calibrate-from cannot be done together"),
+        ("--replay take c.mp4 --gain-db 3", "plays a take as it was; leave --gain-db out"),
+        ("--replay take c.mp4 --map glow=hit", "leave --map out"),
+        ("--size 640x480", "--size is for --replay"),
+        ("--dry-run --map glow=levle", "Did you mean 'level'"),
+        ("--dry-run --map glwo=hit", "Did you mean 'glow'"),
+        ("--dry-run --map glow", "--map takes PARAMETER=EXPRESSION"),
+    ],
+)
+def test_mistakes_in_flags(probe_file, flags, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        parse_order(["--model", str(probe_file), *flags.split()])
+
+
+def test_a_missing_model_is_one_sentence():
+    with pytest.raises(ModelFileError, match=r"There is no model file none\.onnx"):
+        parse_order(["--model", "none.onnx"])
+
+
+def test_every_setting_has_a_flag_and_a_key(probe_file, capsys):
+    with pytest.raises(SystemExit):
+        parse_order(["--model", str(probe_file), "--help"])
+    page = capsys.readouterr().out
+    for name, field in SETTINGS.items():
+        assert flag(name) in page
+        assert field.metadata["help"]
+    assert "--gain X" in page
+    assert parse_setting("seconds", "2") == 2.0
+
+
+def test_a_replay_takes_nothing_from_a_file(probe_file, tmp_path):
+    config = written(tmp_path, "controls: {gain_db: 3}")
+    with pytest.raises(ConfigError, match="leave --config out"):
+        parse_order(["--model", str(probe_file), "--config", config, "--replay", "take", "c.mp4"])
+
+
+def test_midi_knobs_are_checked_before_anything_is_opened(probe_file, tmp_path):
+    config = written(tmp_path, "midi: launch\nmidi_knobs: {7: brightnes}")
+    with pytest.raises(ConfigError, match="Did you mean 'brightness'"):
+        parse_order(["--model", str(probe_file), "--config", config, "--dry-run"])
+
+
+def test_several_files_are_read_as_one(tmp_path):
+    (tmp_path / "stage.yaml").write_text("title: Stage\ncontrols: {trail: 0.4, zoom: 2}\nmappings: {glow: hit}")
+    (tmp_path / "venue.yaml").write_text("controls: {look_ahead_ms: 40, zoom: 1.5}")
+    order = parse_order(["--config", str(tmp_path / "stage.yaml"), "--config", str(tmp_path / "venue.yaml")])
+    config = order.resolved.config
+    assert config.title == "Stage"
+    assert config.controls == {"trail": 0.4, "zoom": 1.5, "look_ahead_ms": 40.0}
+    assert config.mappings == {"glow": "hit"}

@@ -1,0 +1,176 @@
+"""Expressions: what they compute, and what they refuse."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.control.modulation.expression import (
+    DEEPEST,
+    FUNCTIONS,
+    LONGEST_TEXT,
+    NAMES,
+    OF_THE_MOMENT,
+    Moment,
+    parse_expression,
+)
+from engine.core import shaping_functions
+from engine.core.errors import ConfigError
+
+MOMENT = Moment(
+    value=0.25,
+    level=0.5,
+    low=0.1,
+    mid=0.2,
+    high=0.3,
+    hit=0.75,
+    hits=3.0,
+    beat=0.25,
+    bar=0.5,
+    beats=2.25,
+    tempo=120.0,
+    time_s=1.5,
+    features=(0.5, 2.0),
+)
+
+KNOWN = (0.9637410594150424, 0.5733975800685585, 0.13706416846252978)
+
+
+def compute(text: str) -> float:
+    return parse_expression(text, "glow")(MOMENT)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.2 + 0.6 * hit", 0.65),
+        ("value * (0.5 + level)", 0.25),
+        ("0.1 * sin(turn * beat)", 0.1),
+        ("-value + +1", 0.75),
+        ("2 ** 3 ** 2 / 512", 1.0),
+        ("7 % 4 - 0.5", 2.5),
+        ("-0.25 % 1", 0.75),
+        ("beat < 0.5 <= bar", 1.0),
+        ("1 < 2 < 3 > 5", 0.0),
+        ("hits == 3 and not level > 0.9", 1.0),
+        ("low > 1 or mid > 1", 0.0),
+        ("high if tempo >= 120 else low", 0.3),
+        ("1 if level else 1 / 0", 1.0),
+        ("True + False", 1.0),
+        ("min(3, 1, 2) + max(1, 2)", 3.0),
+        ("clamp(5, 0, 2)", 2.0),
+        ("mix(1, 3, 0.25)", 1.5),
+        ("step(0.5, level) + step(0.6, level)", 1.0),
+        ("smoothstep(0, 1, 0.5)", 0.5),
+        ("pow(9, 0.5) + sqrt(16)", 7.0),
+        ("floor(-0.5)", -1.0),
+        ("fract(beats)", 0.25),
+        ("abs(0 - 2) + cos(pi)", 1.0),
+        ("square(beat) + square(beat + 0.5)", 1.0),
+        ("triangle(beat) + triangle(0.5) + triangle(0)", 1.5),
+        ("saw(1.75)", 0.75),
+        ("feature(1) * feature(0)", 1.0),
+        ("lfo(0.5)", 0.5 + 0.5 * math.sin(math.tau * 0.75)),
+        ("  1\n + 1 ", 2.0),
+    ],
+)
+def test_what_expressions_compute(text: str, expected: float) -> None:
+    assert compute(text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("levle * 2", "Did you mean 'level'"),
+        ("sine(beat)", "Did you mean 'sin'"),
+        ("__import__('os')", "calls '__import__'"),
+        ("level.__class__", "holds 'level.__class__', which is not allowed"),
+        ("(lambda: 1)()", "is not allowed"),
+        ("[x for x in (1,)]", "is not allowed"),
+        ("'text'", "is no number"),
+        ("1j", "is no number"),
+        ("None", "is no number"),
+        ("f'{level}'", "is not allowed"),
+        ("(x := 1)", "is not allowed"),
+        ("level @ 2", "is not allowed"),
+        ("5 // 2", "is not allowed"),
+        ("1 << 400", "is not allowed"),
+        ("~1", "is not allowed"),
+        ("1 is 1", "is not allowed"),
+        ("1 in 2", "is not allowed"),
+        ("feature[0]", "is not allowed"),
+        ("sin", "without its brackets"),
+        ("sin()", r"it is sin\(x\)"),
+        ("sin(1, 2)", r"it is sin\(x\)"),
+        ("min(1)", r"it is min\(x, y, ...\)"),
+        ("clamp(1, low=2, high=3)", "wrong arguments"),
+        ("min(*(1, 2), 3)", "is not allowed"),
+        ("1e999", "too large"),
+        ("9" * 400, "too large"),
+        ("", "is no expression"),
+        ("1 +", "is no expression"),
+        ("glow = 1", "is no expression"),
+        ("import os", "is no expression"),
+        ("1; 2", "is no expression"),
+        ("a\0b", "is no expression"),
+        ("1" + "+1" * LONGEST_TEXT, f"{LONGEST_TEXT} are the most"),
+        ("(" * 240 + "1" + ")" * 240, "is no expression"),
+        ("-" * (DEEPEST + 1) + "1", "nested more than"),
+        ("1" + "+1" * (DEEPEST + 1), "nested more than"),
+    ],
+)
+def test_what_is_unknown_or_unsafe_is_refused_in_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence) as refusal:
+        parse_expression(text, "glow")
+    assert str(refusal.value).startswith("The mapping of glow, '")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["1 / 0", "1 % 0", "10.0 ** 400", "(0 - 1) ** 0.5", "sqrt(0 - 1)", "pow(0, -1)",
+                                  "feature(2)", "feature(-1)", "smoothstep(1, 1, 2)", "floor(1e308 * 10)"])  # fmt: skip
+def test_without_a_result_an_error_of_arithmetic_is_raised(text: str) -> None:
+    term = parse_expression(text, "glow")
+    with pytest.raises((ArithmeticError, ValueError)):
+        term(MOMENT)
+
+
+ATOMS = st.one_of(
+    st.sampled_from([*NAMES, "0", "1", "0.5", "1e300", "0 - 3"]),
+    st.floats(0, 1e308, allow_nan=False, allow_subnormal=False).map(str),
+)
+
+
+def combined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    operators = ["+", "-", "*", "/", "%", "**", "<", ">=", "==", "and", "or"]
+    binary = st.tuples(inner, st.sampled_from(operators), inner).map(lambda parts: "({} {} {})".format(*parts))
+    names = [name for name, function in FUNCTIONS.items() if function.fewest == 1] + [*OF_THE_MOMENT]
+    called = st.tuples(st.sampled_from(names), inner).map(lambda parts: "{}({})".format(*parts))
+    return st.one_of(binary, called)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.recursive(ATOMS, combined, max_leaves=12).filter(lambda text: len(text) <= LONGEST_TEXT))
+def test_whatever_is_accepted_gives_a_number_or_an_error_of_arithmetic(text: str) -> None:
+    term = parse_expression(text, "glow")
+    with contextlib.suppress(ArithmeticError, ValueError):
+        assert isinstance(term(MOMENT), (float, int))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.text(max_size=60))
+def test_any_text_is_computed_or_refused(text: str) -> None:
+    with contextlib.suppress(ConfigError):
+        parse_expression(text, "glow")
+
+
+def test_noise_is_smooth_and_always_the_same() -> None:
+    wander = [shaping_functions.noise(0.01 * step) for step in range(2000)]
+    assert 0.0 <= min(wander) < 0.2
+    assert 0.8 < max(wander) <= 1.0
+    assert max(abs(after - before) for before, after in itertools.pairwise(wander)) < 0.02
+    assert [shaping_functions.noise(x) for x in (-3.0, 0.0, 7.0)] == pytest.approx(KNOWN, abs=1e-9)

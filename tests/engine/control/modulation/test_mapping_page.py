@@ -1,0 +1,43 @@
+"""docs/mapping.md says what expressions may say, and its examples work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from engine.app.config import DEFAULT_MODEL
+from engine.audio.features.audio_features import AudioFeatures
+from engine.control.modulation.expression import DEEPEST, FUNCTIONS, LONGEST_TEXT, NAMES, OF_THE_MOMENT
+from engine.control.modulation.modulator import BY_HAND, Modulator
+from engine.control.modulation.smoothing import AT_ONCE
+from engine.control.parameter_table import parameters_for
+from engine.model.file import read_card
+
+PAGE = (Path(__file__).parents[4] / "docs" / "mapping.md").read_text(encoding="utf-8")
+
+
+def test_every_name_and_function_is_there_with_its_arguments() -> None:
+    for name in NAMES:
+        assert f"`{name}`" in PAGE
+    for name, arguments in {**{n: f.arguments for n, f in FUNCTIONS.items()}, **OF_THE_MOMENT}.items():
+        assert f"`{name}({arguments})`" in PAGE
+    for name in (*BY_HAND, *AT_ONCE):
+        assert f"`{name}`" in PAGE
+    assert f"{LONGEST_TEXT} characters and {DEEPEST} levels" in PAGE
+
+
+def test_the_examples_work_with_the_shipped_model() -> None:
+    parameters = parameters_for(read_card(DEFAULT_MODEL))
+    given = {p.name: p.default for p in parameters if p.kind != "event"}
+    examples = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        mappings = yaml.safe_load(example)["mappings"]
+        modulator = Modulator(parameters, mappings)
+        pulse = AudioFeatures(level=0.4, low=0.3, hit_strength=1.0, hit_age_s=0.05, hits=2, beats=3.3, tempo_bpm=128.0)
+        values = modulator.values(given, pulse, np.zeros(8, np.float32), 7.3)
+        assert modulator.faults == {}
+        assert {name for name in given if values[name] != given[name]} == set(mappings)

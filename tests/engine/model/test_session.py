@@ -1,0 +1,119 @@
+"""Knobs of the show, applied around the step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.core.errors import BackendError
+from engine.model.backends.backend import Arrays, Step
+from engine.model.backends.onnx_cpu import OnnxCpuBackend, open_model
+from engine.model.session import Session, apply_gain
+from tests.engine.model.probe_model import CARD
+
+LOUD = np.full(CARD.window_samples, 0.25, np.float32)
+
+
+@pytest.fixture
+def session(probe_file: Path) -> Session:
+    return Session(open_model(probe_file, threads=1), seed=3)
+
+
+def memory(session: Session, **controls: float | int | bool) -> float:
+    """Take a step and return what the model remembers, as its features report it."""
+    return float(session.step(LOUD, controls, 0).features_F[1])
+
+
+def test_the_state_is_carried(session: Session) -> None:
+    assert [memory(session) for _ in range(3)] == pytest.approx([0.25, 0.375, 0.4375])
+
+
+def test_the_cards_controls_reach_the_model(session: Session) -> None:
+    assert memory(session, gain=2.0, unknown_to_the_card=5.0) == pytest.approx(0.5)
+
+
+def test_gain_is_in_decibels_and_stays_in_range() -> None:
+    assert apply_gain(LOUD, 6.0206)[0] == pytest.approx(0.5)
+    assert apply_gain(LOUD, 60.0).max() == 1.0
+    faulty = np.array([np.nan, np.inf, -np.inf, 0.5], np.float32)
+    assert apply_gain(faulty, 0.0).tolist() == [0.0, 0.0, 0.0, 0.5]
+    assert np.isnan(faulty[0])
+
+
+def test_sound_that_is_not_finite_does_no_harm(session: Session) -> None:
+    session.step(np.full(CARD.window_samples, np.nan, np.float32), {}, 0)
+    assert memory(session) == pytest.approx(0.25)
+
+
+def test_freeze_holds_picture_and_state(session: Session) -> None:
+    before = session.step(LOUD, {}, 0)
+    for index in range(1, 4):
+        held = session.step(np.ones_like(LOUD), {"freeze": True}, index)
+        assert np.array_equal(held.pixels_HWC, before.pixels_HWC)
+    assert memory(session) == pytest.approx(0.375)
+
+
+def test_frozen_from_the_start_there_is_a_picture(session: Session) -> None:
+    assert session.step(LOUD, {"freeze": True}, 0).pixels_HWC.any()
+
+
+def test_each_reset_starts_again_from_silence_once(session: Session) -> None:
+    assert memory(session, reset=0) == pytest.approx(0.25)
+    assert memory(session, reset=1) == pytest.approx(0.25)
+    assert memory(session, reset=1) == pytest.approx(0.375)
+    assert memory(session, reset=2, freeze=True) == pytest.approx(0.25)
+
+
+def test_the_seed_decides_the_noise(session: Session, probe_file: Path) -> None:
+    same = Session(open_model(probe_file, threads=1), seed=99)
+    ours, theirs = session.step(LOUD, {}, 5).pixels_HWC, same.step(LOUD, {"seed": 3}, 5).pixels_HWC
+    assert np.array_equal(ours, theirs)
+    assert not np.array_equal(ours, same.step(LOUD, {"reset": 1}, 5).pixels_HWC)
+
+
+class FailingBackend(OnnxCpuBackend):
+    """Fails, or goes astray, when told to."""
+
+    fails = False
+    goes_astray = False
+
+    def step(self, audio_T: np.ndarray, controls: Mapping[str, float], noise: Arrays, state: Arrays) -> Step:
+        if self.fails:
+            raise BackendError("the step failed.")
+        step = super().step(audio_T, controls, noise, state)
+        if self.goes_astray:
+            return step._replace(next_state={"memory": np.array([np.nan], np.float32)})
+        return step
+
+
+@pytest.fixture
+def failing(probe_file: Path) -> FailingBackend:
+    backend = open_model(probe_file, threads=1)
+    backend.__class__ = FailingBackend
+    assert isinstance(backend, FailingBackend)
+    return backend
+
+
+def test_a_failed_step_keeps_the_state_and_the_last_picture(failing: FailingBackend) -> None:
+    session = Session(failing)
+    assert not session.held({}).pixels_HWC.any()
+    good = session.step(LOUD, {}, 0)
+    failing.fails = True
+    with pytest.raises(BackendError):
+        session.step(LOUD, {}, 1)
+    assert np.array_equal(session.held({}).pixels_HWC, good.pixels_HWC)
+    failing.fails = False
+    assert memory(session) == pytest.approx(0.375)
+
+
+def test_a_state_that_is_not_finite_is_replaced_by_the_initial_one(failing: FailingBackend) -> None:
+    session = Session(failing)
+    memory(session)
+    failing.goes_astray = True
+    with pytest.raises(BackendError, match="'memory' is no longer finite"):
+        session.step(LOUD, {}, 1)
+    failing.goes_astray = False
+    assert memory(session) == pytest.approx(0.25)

@@ -1,0 +1,256 @@
+"""Recording: picture and sound in sync and of one length, whatever is lost, odd, cut short or full."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from engine.core.errors import SinkError
+from engine.output.frame import Frame, ShowFormat
+from engine.output.recording.video_file import VideoFileSink
+from engine.output.recording.write_queue import QueuedFrame, WriteQueue
+from engine.output.registry import open_sinks
+from engine.output.window.letterbox import cropped, initial_size, place
+
+FPS = 20
+COLOUR = (200, 40, 20)
+FLASHES = (10, 30, 50)
+
+
+def show_format(size=(32, 24), rate_hz=48000, channels=2, live=False) -> ShowFormat:
+    return ShowFormat(
+        title="test",
+        width=size[0],
+        height=size[1],
+        fps=FPS,
+        sound_rate_hz=rate_hz,
+        sound_channels=channels,
+        live=live,
+    )
+
+
+def frames(show: ShowFormat, count: int, skipped=()):
+    """Yield frames that flash and beep together at FLASHES."""
+    pending = []
+    for index in range(count):
+        begin, end = (round(k * show.sound_rate_hz / FPS) for k in (index, index + 1))
+        time_T = np.arange(end - begin) / show.sound_rate_hz
+        beep_T = (index in FLASHES) * 0.5 * np.sin(2 * np.pi * 1000 * time_T)
+        pending.append(np.repeat(beep_T[:, None], show.sound_channels, 1).astype(np.float32))
+        if index in skipped:
+            continue
+        image = np.full((show.height, show.width, 3), (255,) * 3 if index in FLASHES else COLOUR, np.uint8)
+        yield Frame(
+            index=index,
+            pixels_HWC=image,
+            features_F=np.zeros(1, np.float32),
+            sound_TC=np.concatenate(pending),
+            time_s=(index + 1) / FPS,
+            captured_s=None,
+        )
+        pending = []
+
+
+def record(path: Path, show: ShowFormat, count: int = 63, skipped=()) -> VideoFileSink:
+    sink = VideoFileSink(path)
+    sink.open(show)
+    for frame in frames(show, count, skipped):
+        sink.show(frame)
+    sink.close()
+    sink.close()
+    return sink
+
+
+def seen(path: Path) -> tuple[list[tuple[float, bool]], tuple[int, int]]:
+    """Return time and flash of each picture, and their size."""
+    with av.open(str(path)) as container:
+        pictures = [(float(f.time), f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
+    return [(time_s, image[..., 2].mean() > 128) for time_s, image in pictures], pictures[0][1].shape[1::-1]
+
+
+def heard(path: Path) -> tuple[list[float], float, int]:
+    """Return when beeps begin, how long the sound is, and its rate."""
+    with av.open(str(path)) as container:
+        blocks = list(container.decode(audio=0))
+    rate_hz, start_s = blocks[0].sample_rate, float(blocks[0].time)
+    sound_T = np.concatenate([block.to_ndarray()[0] for block in blocks])
+    loud_s = np.flatnonzero(np.abs(sound_T) > 0.1) / rate_hz + start_s
+    return list(loud_s[np.diff(loud_s, prepend=-1.0) > 0.2]), start_s + len(sound_T) / rate_hz, rate_hz
+
+
+@pytest.mark.parametrize(
+    ("name", "rate_hz", "channels", "size"),
+    [
+        ("a.mp4", 48000, 2, (32, 24)),
+        ("a.mov", 44100, 1, (32, 24)),
+        ("a.mkv", 48000, 2, (32, 24)),
+        ("odd.mp4", 16000, 1, (33, 25)),
+        ("rare.mp4", 12345, 2, (32, 24)),
+    ],
+)
+def test_picture_and_sound_are_in_sync_and_of_one_length(tmp_path, name, rate_hz, channels, size):
+    path = tmp_path / name
+    sink = record(path, show_format(size, rate_hz, channels))
+    pictures, shown_size = seen(path)
+    beeps_s, length_s, file_rate_hz = heard(path)
+    assert sink.lost_frames == 0
+    assert len(pictures) == 63
+    assert shown_size == (size[0] + size[0] % 2, size[1] + size[1] % 2)
+    flashes_s = [time_s for time_s, flash in pictures if flash]
+    np.testing.assert_allclose(flashes_s, [k / FPS for k in FLASHES], atol=1e-3)
+    np.testing.assert_allclose(beeps_s, flashes_s, atol=0.003)
+    # A coder's last block is filled up; the stream's own duration is exact.
+    assert 63 / FPS - 1e-3 <= length_s < 63 / FPS + 1024 / file_rate_hz + 1e-3
+    assert file_rate_hz == (rate_hz if rate_hz != 12345 else 48000)
+    if path.suffix != ".mkv":
+        with av.open(str(path)) as container:
+            durations_s = [float(s.duration * s.time_base) for s in container.streams]
+        np.testing.assert_allclose(durations_s, 63 / FPS, atol=2e-3)
+
+
+def test_colours_survive(tmp_path):
+    path = tmp_path / "colour.mp4"
+    record(path, show_format(), 5)
+    with av.open(str(path)) as container:
+        image = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    np.testing.assert_allclose(image.mean((0, 1)), COLOUR, atol=3)
+
+
+def test_skipped_hops_keep_sync(tmp_path):
+    path = tmp_path / "skips.mp4"
+    record(path, show_format(), skipped=(3, 4, 5, 20, 40, 41))
+    pictures, _ = seen(path)
+    beeps_s, _, _ = heard(path)
+    assert len(pictures) == 57
+    np.testing.assert_allclose([t for t, flash in pictures if flash], [0.5, 1.5, 2.5], atol=1e-3)
+    np.testing.assert_allclose(beeps_s, [0.5, 1.5, 2.5], atol=0.003)
+
+
+def parcel(index: int) -> QueuedFrame:
+    return QueuedFrame(
+        pixels_HWC=np.zeros((1, 1, 3), np.uint8),
+        sound_TC=np.zeros((5, 1), np.float32),
+        first_sample=5 * index,
+        time_s=float(index),
+    )
+
+
+def test_a_slow_disk_loses_the_oldest_pictures_and_no_sound():
+    box = WriteQueue(live=True, pictures=3, parcels=6)
+    for index in range(8):
+        box.put(parcel(index))
+    box.close()
+    taken = []
+    while (came := box.take()) is not None:
+        taken.append((came.time_s, came.pixels_HWC is not None))
+    # The two oldest were lost altogether: their sound becomes silence.
+    assert taken == [(2, False), (3, False), (4, False), (5, True), (6, True), (7, True)]
+    assert box.lost_pictures == 5
+
+
+def test_lost_sound_becomes_silence(tmp_path):
+    path = tmp_path / "gap.mp4"
+    sink = VideoFileSink(path)
+    sink.open(show_format())
+    for frame in frames(show_format(), 63):
+        if 15 <= frame.index < 25:
+            sink._first_sample += len(frame.sound_TC)
+        else:
+            sink.show(frame)
+    sink.close()
+    np.testing.assert_allclose(heard(path)[0], [0.5, 1.5, 2.5], atol=0.003)
+
+
+RECORDER = """
+import sys
+from tests.engine.output.test_sinks import *
+sink, show = VideoFileSink(sys.argv[1]), show_format(live=False)
+sink.open(show)
+for frame in frames(show, 100000):
+    sink.show(frame)
+    if frame.index == 150:
+        print("ready", flush=True)
+"""
+
+
+@pytest.mark.parametrize("name", ["killed.mp4", "killed.mov", "killed.mkv"])
+def test_a_killed_process_leaves_a_file_that_plays(tmp_path, name):
+    path = tmp_path / name
+    root = Path(__file__).parents[3]
+    process = subprocess.Popen([sys.executable, "-c", RECORDER, str(path)], stdout=subprocess.PIPE, cwd=root)
+    assert process.stdout
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    process.stdout.close()
+    # What may be lost: the queue of 40 pictures, the coder's look-ahead and one second between key frames.
+    assert len(seen(path)[0]) >= 40
+    assert heard(path)[0][:1] == pytest.approx([0.5], abs=0.003)
+
+
+@pytest.mark.parametrize("place_of_file", ["missing/a.mp4", "folder.mp4"])
+def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path, place_of_file):
+    (tmp_path / "folder.mp4").mkdir()
+    sink = VideoFileSink(tmp_path / place_of_file)
+    with pytest.raises(SinkError, match=r"Cannot write .*; choose another place with --out"):
+        sink.open(show_format())
+    sink.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+@pytest.mark.parametrize("live", [True, False])
+def test_a_full_disk_is_told_once(tmp_path, live):
+    (tmp_path / "full.mp4").symlink_to("/dev/full")
+    show = show_format(live=live)
+    sink = VideoFileSink(tmp_path / "full.mp4")
+    told = []
+    try:
+        sink.open(show)
+        for frame in frames(show, 400):
+            sink.show(frame)
+        sink.close()
+    except SinkError as error:
+        told.append(str(error))
+    assert len(told) == 1
+    assert "No space left on device" in told[0]
+    sink.close()
+
+
+@pytest.mark.parametrize(
+    ("specs", "sentence"),
+    [
+        (["windw"], "Did you mean 'window'"),
+        (["a.webm"], r"files ending in \.mp4"),
+        (["a"], "There is no output 'a'"),
+        (["null", "null"], "given twice"),
+    ],
+)
+def test_unknown_outputs_are_refused(specs, sentence):
+    with pytest.raises(SinkError, match=sentence):
+        open_sinks(specs)
+
+
+def test_outputs_are_told_apart():
+    assert [sink.name for sink in open_sinks(["null", "a.MP4", "window"])] == ["null", "a.MP4"]
+
+
+def test_the_middle_of_the_picture_fills_a_window_of_another_shape():
+    pixels_HWC = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    assert cropped(pixels_HWC, 640, 640) is pixels_HWC
+    assert np.array_equal(cropped(pixels_HWC, 1280, 640), pixels_HWC[2:6])
+    assert np.array_equal(cropped(pixels_HWC, 320, 640), pixels_HWC[:, 2:6])
+    assert cropped(pixels_HWC, 10_000, 1).shape == (1, 8, 3)
+
+
+def test_placing():
+    assert place(128, 128, 1280, 800) == (240, 0, 800, 800)
+    assert place(200, 100, 100, 100) == (0, 25, 100, 50)
+    assert place(4000, 1, 10, 10) == (0, 4, 10, 1)
+    assert initial_size(128, 64, 768) == (768, 384)
+    assert initial_size(1024, 64, 768) == (1024, 64)

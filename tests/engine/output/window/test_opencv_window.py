@@ -1,0 +1,101 @@
+"""The window on a real X server: what is on the screen, keys, closing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.control.parameter_store import Event, ParameterStore
+from engine.control.parameter_table import TABLE
+from engine.core.errors import SinkError
+from engine.output.frame import Frame
+from engine.output.window.opencv_window import Window
+from engine.output.window.screen import has_screen
+from tests.engine.output.test_sinks import show_format
+from tests.fixtures_display import pixel, user, wait_until, window_is_there
+
+TITLE = "Fluid test"
+
+
+def picture() -> Frame:
+    """Red to the left, blue to the right."""
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[:, :32] = (255, 0, 0)
+    image[:, 32:] = (0, 0, 255)
+    return Frame(
+        index=0,
+        pixels_HWC=image,
+        features_F=np.zeros(1, np.float32),
+        sound_TC=np.zeros((0, 2), np.float32),
+        time_s=0.05,
+        captured_s=None,
+    )
+
+
+@pytest.mark.usefixtures("display")
+def test_the_window(capfd):
+    assert has_screen()
+    box = ParameterStore(TABLE)
+    window = Window(box, TITLE)
+    window.open(show_format((64, 64)))
+
+    def press(key: str) -> None:
+        user("xdotool", "search", "--name", TITLE, "key", key)
+
+    def draws_until(happened) -> bool:
+        assert window.poll()
+        window.show(picture())
+        return happened()
+
+    try:
+        wait_until(lambda: draws_until(lambda: window_is_there(TITLE)), "the window's opening")
+        # A key that comes before the window is drawn is lost.
+        wait_until(lambda: draws_until(lambda: (255, 0, 0) in (pixel(440, 400), pixel(500, 400))), "the first picture")
+        press("f")
+        full = {
+            (640 - 200, 400): (255, 0, 0),
+            (640 + 200, 400): (0, 0, 255),
+            (100, 400): (0, 0, 0),
+            (1180, 400): (0, 0, 0),
+        }
+        wait_until(lambda: draws_until(lambda: all(pixel(*at) == c for at, c in full.items())), "the full screen")
+        for key, name, value in (("space", "freeze", True), ("m", "mirror", True), ("r", "reset", 1)):
+            press(key)
+            wait_until(lambda n=name, v=value: draws_until(lambda: box.snapshot()[n] == v), f"key {key}")
+        box.turn(0)
+        for key, event in (("3", Event("scene", 3)), ("shift+2", Event("save_scene", 2)), ("n", Event("scene", 4))):
+            press(key)
+            events: list[Event] = []
+            wait_until(lambda e=events: draws_until(lambda: e.extend(box.turn(0).events) or e), f"key {key}")
+            assert events == [event]
+        # The picture ends at 240 columns: the panel lies on the black beside it.
+        press("l")
+        wait_until(lambda: draws_until(lambda: 0 < sum(pixel(25, 60)) < 90), "the overlay's appearing")
+        user("wmctrl", "-c", TITLE)
+        wait_until(lambda: not window.poll(), "the closing")
+        window.show(picture())
+        assert not window.poll()
+    finally:
+        window.close()
+        window.close()
+    assert not window_is_there(TITLE)
+    assert "QFont" not in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("display")
+@pytest.mark.parametrize("key", ["q", "Escape"])
+def test_keys_that_quit(key):
+    window = Window(ParameterStore(TABLE), TITLE)
+    window.open(show_format((64, 64)))
+    wait_until(lambda: window.poll() and window_is_there(TITLE), "the window's opening")
+    user("xdotool", "search", "--name", TITLE, "key", key)
+    wait_until(lambda: not window.poll(), "quitting")
+    window.close()
+
+
+def test_without_a_screen_it_is_one_sentence(monkeypatch):
+    for name in ("", ":93"):
+        monkeypatch.setenv("DISPLAY", name)
+        assert not has_screen()
+        with pytest.raises(SinkError, match="no screen answers"):
+            Window(ParameterStore(TABLE)).open(show_format())

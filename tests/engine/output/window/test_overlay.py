@@ -1,0 +1,143 @@
+"""The overlay as pictures: what it shows, where, when it is drawn again; and the tables that pictures are enlarged by."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.audio.features.audio_features import AudioFeatures
+from engine.control.parameter_store import ParameterStore
+from engine.control.parameter_table import TABLE
+from engine.output.frame import Frame
+from engine.output.window.overlay import LINES_EVERY_S, METERS_EVERY_S, Content, Overlay, Panel, draw_panel, lay_over
+from engine.output.window.resampling_kernels import KERNELS, LANCZOS, NEAREST, resize, taps
+
+GREEN, RED = (84, 200, 130), (236, 78, 70)
+
+
+def frame(**values: bool) -> Frame:
+    return Frame(
+        index=0,
+        pixels_HWC=np.zeros((8, 8, 3), np.uint8),
+        features_F=np.zeros(1, np.float32),
+        sound_TC=np.zeros((0, 1), np.float32),
+        time_s=0.0,
+        captured_s=None,
+        values=values,
+    )
+
+
+def pixels_like(panel_HWC: np.ndarray, colour: tuple[int, int, int]) -> int:
+    return int((abs(panel_HWC[..., :3].astype(int) - colour).max(axis=2) <= 3).sum())
+
+
+def test_a_panel_is_as_large_as_its_lines_and_round_at_its_corners():
+    short, long = (
+        draw_panel(Content(lines), 16)
+        for lines in (("age\t1 ms",), ("age\t1 ms", "a much longer line of figures\t1234567"))
+    )
+    assert long.shape[0] > short.shape[0]
+    assert long.shape[1] > short.shape[1]
+    assert short[0, 0, 3] == 0
+    assert 180 < short[short.shape[0] // 2, 3, 3] < 220
+    assert (short[..., :3] <= short[..., 3:]).all()
+
+
+def test_every_text_of_the_user_can_be_drawn():
+    draw_panel(Content(("", "\t", "Größe\t– ✓", "a\tb\tc", "x" * 300)), 16)
+
+
+@pytest.mark.parametrize("level", [-0.1, 0.0, 0.3, 0.8])
+def test_the_bar_is_as_long_as_the_level(level):
+    full = pixels_like(draw_panel(Content(pulse=AudioFeatures(level=0.84)), 16), GREEN)
+    assert pixels_like(draw_panel(Content(pulse=AudioFeatures(level=level)), 16), GREEN) / full == pytest.approx(
+        max(level, 0) / 0.84, abs=0.02
+    )
+
+
+def test_the_first_beat_of_the_bar_is_red():
+    def red(beats: float) -> int:
+        return pixels_like(draw_panel(Content(pulse=AudioFeatures(tempo_bpm=120.0, beats=beats)), 16), RED)
+
+    assert red(8.0) > 20
+    assert red(9.0) == red(11.0) == 0
+
+
+def test_it_is_there_only_while_it_is_on_and_says_what_must_not_be_forgotten():
+    box = ParameterStore(TABLE)
+    overlay = Overlay(box, lambda: ["age\t1 ms"])
+    assert overlay.panel(frame(), 720, 0.0) is None
+    box.set("overlay", True)
+    plain = overlay.panel(frame(), 720, 1.0)
+    assert plain
+    assert plain.changed
+    assert pixels_like(plain.pixels_HWC, RED) == 0
+    recording = overlay.panel(frame(record=True), 720, 2.0)
+    assert recording
+    assert pixels_like(recording.pixels_HWC, RED) > 20
+    assert overlay.panel(frame(overlay=False), 720, 3.0) is None
+
+
+def test_it_is_drawn_and_asked_for_no_more_often_than_can_be_read():
+    asked: list[int] = []
+    overlay = Overlay(ParameterStore(TABLE, {"overlay": True}), lambda: asked.append(1) or ["age\t1 ms"])
+    first = overlay.panel(frame(), 720, 0.0)
+    again = overlay.panel(frame(), 720, METERS_EVERY_S / 2)
+    assert first
+    assert again
+    assert again.pixels_HWC is first.pixels_HWC
+    assert not again.changed
+    assert overlay.panel(frame(), 720, METERS_EVERY_S).changed
+    assert len(asked) == 1
+    # Another height is another size of text, at once.
+    assert overlay.panel(frame(), 2160, METERS_EVERY_S).pixels_HWC.shape > first.pixels_HWC.shape
+    overlay.panel(frame(), 720, LINES_EVERY_S)
+    assert len(asked) == 2
+
+
+def test_what_does_not_fit_into_the_window_is_cut_off():
+    panel = Panel(draw_panel(Content(), 16), 10, 10, True)
+    window = np.full((24, 30, 3), 200, np.uint8)
+    lay_over(window, panel)
+    assert (window[:10] == 200).all()
+    assert (window[12:, 12:] < 200).all()
+    lay_over(np.zeros((5, 5, 3), np.uint8), panel)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("sizes", [(7, 7), (7, 23), (64, 256), (1, 9), (100, 33), (9, 1), (256, 255)])
+def test_tables_keep_what_is_even_and_the_middle(kernel, sizes):
+    table = taps(kernel, *sizes)
+    assert table.weights_XK.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+    middle = (table.weights_XK * (table.first_X[:, None] + np.arange(table.weights_XK.shape[1]))).sum(axis=1)
+    assert middle.mean() == pytest.approx((sizes[0] - 1) / 2, abs=0.02 * sizes[0])
+    even = np.full((sizes[0], sizes[0], 3), 77, np.uint8)
+    assert (resize(even, kernel, sizes[1], sizes[1]) == 77).all()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_same_size_is_the_same_picture(kernel):
+    image = np.random.default_rng(0).integers(0, 256, (9, 11, 3)).astype(np.uint8)
+    assert (resize(image, kernel, 11, 9) == image).all()
+
+
+def test_twice_the_size_by_nearest_repeats_pixels():
+    image = np.random.default_rng(0).integers(0, 256, (9, 11, 3)).astype(np.uint8)
+    assert (resize(image, NEAREST, 22, 18) == image.repeat(2, axis=0).repeat(2, axis=1)).all()
+
+
+def test_shrinking_keeps_the_light():
+    """Black and white lines give half the light, which is level 188 and not 128."""
+    lines = np.zeros((64, 64, 3), np.uint8)
+    lines[::2] = 255
+    for kernel in KERNELS:
+        assert np.median(resize(lines, kernel, 16, 16)) == pytest.approx(188, abs=2)
+
+
+def test_lanczos_is_calmed_around_edges():
+    edge = np.full((16, 16, 3), 60, np.uint8)
+    edge[:, 8:] = 180
+    wild, calm = (resize(edge, LANCZOS, 64, 64, calm=calm) for calm in (0.0, None))
+    assert wild.max() - 180 >= 8
+    assert calm.max() - 180 <= 0.6 * (wild.max() - 180)
+    assert resize(edge, LANCZOS, 64, 64, calm=1.0).max() == 180

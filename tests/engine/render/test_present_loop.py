@@ -1,0 +1,179 @@
+"""The picture at the display's rate: hits are drawn between the network's frames, and nothing is drawn twice for nothing."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.audio.auto_gain import AutoGain
+from engine.audio.capture import AudioCapture
+from engine.audio.sources.samples import SampleSource
+from engine.audio.window_buffer import WindowBuffer
+from engine.control.modulation.modulator import Modulator
+from engine.control.parameter_store import ParameterStore
+from engine.control.parameter_table import parameters_for
+from engine.core.errors import SourceError
+from engine.core.notices import Notices
+from engine.model.backends.onnx_cpu import open_model
+from engine.model.session import Session
+from engine.output.frame import Frame
+from engine.render.play import play, undirected
+from engine.render.present_loop import REFRESH_S, PresentLoop
+from engine.render.statistics import ShowStatistics
+from engine.render.step_loop import Direction, StepLoop
+from tests.engine.app.shows import CollectingPresenter, CollectingSink, InventedClock
+from tests.engine.model.probe_model import CARD
+
+RATE_HZ = CARD.sample_rate_hz
+
+
+def click_at(at_s: float, seconds: float) -> NDArray[np.float32]:
+    sound_T = np.zeros((round(seconds * RATE_HZ), 1), np.float32)
+    begin = round(at_s * RATE_HZ)
+    sound_T[begin : begin + 400, 0] = np.random.default_rng(1).uniform(-0.8, 0.8, 400)
+    return sound_T
+
+
+class Stage:
+    """A display whose time and sound go on as the test says."""
+
+    def __init__(self, sound_TC: NDArray[np.float32], **controls: float | bool) -> None:
+        parameters = parameters_for(CARD)
+        self.clock, self.stats = InventedClock(), ShowStatistics()
+        self.presenter = CollectingPresenter(until=10**6)
+        self.box = ParameterStore(parameters, controls)
+        self.sound_TC = sound_TC
+        self.hearing = WindowBuffer(CARD, RATE_HZ, 1)
+        source = SampleSource("none", sound_TC[:0], RATE_HZ)
+        self.ears = AudioCapture(source, self.hearing, self.clock, self.stats, Notices(lambda line: None))
+        self.display = PresentLoop(
+            self.presenter, self.ears, self.box, Modulator(parameters, {}), self.clock, self.stats
+        )
+
+    def hear(self, from_s: float, to_s: float) -> None:
+        part_TC = self.sound_TC[round(from_s * RATE_HZ) : round(to_s * RATE_HZ)]
+        self.ears.meter.hear(self.hearing.hear(part_TC, self.clock.now_s()))
+
+    def turn(self, times: int) -> None:
+        """Let the display look up so many times, a refresh apart."""
+        left = iter(range(times))
+
+        def over() -> bool:
+            self.clock.sleep(REFRESH_S + 1e-6)
+            return next(left, None) is None
+
+        self.display.run(over)
+
+
+def frame(level: int = 100) -> Frame:
+    return Frame(
+        index=0,
+        pixels_HWC=np.full((32, 32, 3), level, np.uint8),
+        features_F=np.zeros(1, np.float32),
+        sound_TC=np.zeros((0, 1), np.float32),
+        time_s=0.05,
+        captured_s=1000.0,
+    )
+
+
+def test_a_still_frame_without_effects_is_drawn_once() -> None:
+    stage = Stage(click_at(0.1, 0.5))
+    stage.display.newest.put(frame())
+    stage.turn(5)
+    assert len(stage.presenter.frames) == 1
+    assert np.array_equal(stage.presenter.frames[0].pixels_HWC, frame().pixels_HWC)
+    assert stage.stats.shown_age.summary()["count"] == 1
+
+
+def test_a_hit_brightens_the_frame_that_stands_and_fades() -> None:
+    stage = Stage(click_at(1.0, 2.0), hit_brightness=1.0, hit_decay_ms=100.0, flash_guard=False)
+    stage.display.newest.put(frame())
+    stage.hear(0.0, 0.99)
+    stage.turn(3)
+    assert [int(shown.pixels_HWC.mean()) for shown in stage.presenter.frames] == [100]
+    stage.hear(0.99, 1.03)
+    stage.turn(6)
+    levels = [float(shown.pixels_HWC.mean()) for shown in stage.presenter.frames[1:]]
+    assert levels[0] > 120, "drawn at the next refresh, though no new frame has come"
+    assert levels == sorted(levels, reverse=True)
+    assert levels[-1] < levels[0] - 10
+    assert all(shown.index == 0 for shown in stage.presenter.frames)
+    assert stage.stats.drawn == len(stage.presenter.frames) > stage.stats.shown_age.summary()["count"]
+
+
+def test_a_knob_shows_between_two_frames() -> None:
+    stage = Stage(click_at(1.0, 2.0))
+    stage.display.newest.put(frame())
+    stage.turn(1)
+    stage.box.set("blackout", True)
+    stage.turn(1)
+    assert not stage.presenter.frames[-1].pixels_HWC.any()
+
+
+def test_what_the_source_raises_in_the_ears_thread_reaches_who_waits(probe_file: Path) -> None:
+    class Broken(SampleSource):
+        def read(self) -> None:
+            raise SourceError("the cable is out")
+
+    hearing = WindowBuffer(open_model(probe_file, 1).card, RATE_HZ, 1)
+    source = Broken("broken", np.zeros((10, 1), np.float32), RATE_HZ)
+    ears = AudioCapture(source, hearing, InventedClock(), ShowStatistics(), Notices(lambda line: None))
+    ears.start()
+    try:
+        with pytest.raises(SourceError, match="the cable is out"):
+            ears.wait(0)
+        assert ears.over
+    finally:
+        ears.close()
+
+
+def test_what_the_source_raises_while_a_step_is_busy_ends_the_show_with_its_sentence(probe_file: Path) -> None:
+    class BrokenLater(SampleSource):
+        live = True
+
+        def read(self):
+            came = super().read()
+            if came is None:
+                raise SourceError("the cable is out")
+            return came
+
+    backend, clock, stats = open_model(probe_file, 1), InventedClock(), ShowStatistics()
+    notices, box = Notices(lambda line: None), ParameterStore(parameters_for(CARD))
+    source = BrokenLater("broken", click_at(0.1, 0.5), RATE_HZ)
+    ears = AudioCapture(source, WindowBuffer(backend.card, RATE_HZ, 1), clock, stats, notices)
+    ears.start()
+    # All is over before the first hop is picked.
+    assert ears._thread
+    ears._thread.join(20)
+    assert ears.over
+    gain = AutoGain(RATE_HZ, CARD.hop_samples)
+    performance = StepLoop(Session(backend), ears, True, [], box, undirected(box), clock, stats, notices, gain)
+    with pytest.raises(SourceError, match="the cable is out"):
+        performance.play(threading.Event(), None, None, None)
+    assert stats.steps == 1
+    ears.close()
+
+
+def test_features_may_be_read_from_the_first_hop_on(probe_file: Path) -> None:
+    told: list[str] = []
+    parameters, sink = parameters_for(CARD), CollectingSink()
+    mappings = {"glow": "feature(0)"}
+    play(
+        SampleSource("song", click_at(0.1, 0.3), RATE_HZ),
+        Session(open_model(probe_file, 1)),
+        [sink],
+        controls_box=ParameterStore(parameters, {"glow": 0.75}),
+        clock=InventedClock(),
+        stats=ShowStatistics(),
+        stop=threading.Event(),
+        notify=told.append,
+        direction=Direction(
+            modulator=Modulator(parameters, mappings, told.append), display_modulator=Modulator(parameters, mappings)
+        ),
+    )
+    assert told == []
+    assert sink.frames[0].values["glow"] == 0.0

@@ -1,0 +1,341 @@
+"""A take being written: to the bit, readable however the process ends, and never in the way of the show."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from engine.control.parameter_store import ControlSnapshot, Event
+from engine.core.errors import ConfigError, SinkError
+from engine.takes.recorder import TakeRecorder
+from engine.takes.take_log import LOG, SOUND, HopLine, TakeHeader, read_header, read_lines, with_arrays, write_line
+from engine.takes.take_queue import TakeQueue
+from engine.takes.take_sound import SoundFile, read_sound
+from tests.engine.model.probe_model import CARD
+
+ROOT = Path(__file__).parents[3]
+RATE_HZ, HOP = 48000, 2400
+
+
+def header(channels: int = 2, **changes: object) -> TakeHeader:
+    said = {
+        "date": "2025-01-31T20:15:00+0000",
+        "model": "probe.onnx",
+        "card_name": CARD.name,
+        "graph_sha256": CARD.graph_sha256,
+        "sample_rate_hz": CARD.sample_rate_hz,
+        "hop_samples": CARD.hop_samples,
+        "source": "test",
+        "source_rate_hz": RATE_HZ,
+        "source_channels": channels,
+        "seed": 0,
+        "backend": "onnx-cpu",
+        "description": "onnx-cpu, 1 thread",
+        "threads": 1,
+        "versions": {},
+        "settings": {},
+        "mappings": {},
+    }
+    return TakeHeader(**{**said, **changes})  # type: ignore[arg-type]
+
+
+def any_bits(samples: int, channels: int) -> np.ndarray:
+    """Return every kind of float32: far above 1, denormal, infinite, not a number."""
+    bits = np.random.default_rng(3).integers(0, 2**32, (samples, channels), dtype=np.uint64)
+    return bits.astype(np.uint32).view(np.float32)
+
+
+def heard_again(folder: Path, channels: int = 2) -> np.ndarray:
+    blocks = list(read_sound(folder / SOUND, RATE_HZ, channels))
+    return np.concatenate([np.zeros((0, channels), np.float32), *blocks])
+
+
+def lines_of(folder: Path) -> list[HopLine]:
+    return list(read_lines(folder / LOG))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 8])
+@pytest.mark.parametrize("rate_hz", [48000, 44100, 12345])
+def test_sound_comes_back_to_the_bit(tmp_path, channels, rate_hz):
+    sound_TC = any_bits(30_011, channels)
+    sound = SoundFile(tmp_path / SOUND, rate_hz, channels)
+    for begin in range(0, len(sound_TC), 7001):
+        sound.write(sound_TC[begin : begin + 7001])
+    unfinished = np.concatenate(list(read_sound(tmp_path / SOUND, rate_hz, channels)))
+    sound.close()
+    finished = np.concatenate(list(read_sound(tmp_path / SOUND, rate_hz, channels)))
+    assert finished.tobytes() == unfinished.tobytes() == sound_TC.tobytes()
+
+
+def test_the_log_says_what_changed_and_nothing_else(tmp_path):
+    state = {"memory": np.array([0.1, -3e-40], np.float32)}
+    told: list[str] = []
+    take = TakeRecorder(tmp_path / "take", header(), live=True, notify=told.append)
+    take.open()
+    values = {"gain_db": 0.1, "freeze": False, "seed": 3}
+    for hop in range(40):
+        take.hear(np.full((HOP, 2), hop, np.float32))
+        if hop == 5:
+            values = {**values, "gain_db": 6.0}
+        if hop == 7:
+            values = {"gain_db": 6.0, "seed": 3, "motion": 1.0}
+        events = (Event("scene", 3),) if hop == 8 else ()
+        show_events = [{"kind": "scene", "state": state, "level": np.float32(0.1)}] if hop == 8 else []
+        if hop != 20:
+            take.note(hop, int(hop == 21), ControlSnapshot(values, events), failed=hop == 9, show_events=show_events)
+    take.close()
+    take.close()
+    assert told == []
+    lines = lines_of(tmp_path / "take")
+    assert [line.hop for line in lines] == [0, 5, 7, 8, 9, 19, 21, 31, 39]
+    assert lines[0].values == {"gain_db": 0.1, "freeze": False, "seed": 3}
+    assert type(lines[0].values["freeze"]) is bool
+    assert lines[1].values == {"gain_db": 6.0}
+    assert (lines[2].values, lines[2].gone) == ({"motion": 1.0}, ("freeze",))
+    assert lines[3].events == (Event("scene", 3),)
+    assert [line.hop for line in lines if line.failed] == [9]
+    assert [(line.hop, line.skipped) for line in lines if line.skipped] == [(21, 1)]
+    assert all(line.heard == (line.hop + 1) * 2400 for line in lines)
+    assert lines[-1].end == "the show is over"
+    scene = with_arrays(lines[3].show_events[0], tmp_path / "take")
+    assert scene["state"]["memory"].tobytes() == state["memory"].tobytes()
+    assert scene["level"] == float(np.float32(0.1))
+    assert read_header((tmp_path / "take" / LOG).read_text().splitlines()[0], tmp_path) == header()
+    assert len(heard_again(tmp_path / "take")) == 40 * HOP
+
+
+def test_an_array_is_kept_once_and_checked(tmp_path):
+    line = HopLine(
+        hop=1, heard=1, show_events=({"kind": "scene", "a": np.arange(3)}, {"kind": "scene", "b": np.arange(3)})
+    )
+    said = json.loads(write_line(line, tmp_path))["show_events"]
+    (file,) = (tmp_path / "arrays").iterdir()
+    assert with_arrays(said, tmp_path)[1]["b"].tolist() == [0, 1, 2]
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    with pytest.raises(ConfigError, match="altered or damaged"):
+        with_arrays(said, tmp_path)
+    file.unlink()
+    with pytest.raises(ConfigError, match="The take lacks"):
+        with_arrays(said, tmp_path)
+
+
+def test_a_take_is_never_written_over(tmp_path):
+    first = TakeRecorder(tmp_path, header(), live=True)
+    first.open()
+    first.close()
+    before = (tmp_path / LOG).read_bytes()
+    with pytest.raises(SinkError, match="holds a take already; choose another folder with --take"):
+        TakeRecorder(tmp_path, header(), live=True).open()
+    assert (tmp_path / LOG).read_bytes() == before
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SinkError, match=r"Cannot write a take to .*: Not a directory; choose another"):
+        TakeRecorder(tmp_path / "file" / "take", header(), live=True).open()
+
+
+def test_a_disk_that_does_not_answer_ends_the_take_and_not_the_show(tmp_path, monkeypatch):
+    answers = threading.Event()
+    write = SoundFile.write
+
+    def slow_write(self: SoundFile, sound_TC: np.ndarray) -> None:
+        answers.wait(60)
+        write(self, sound_TC)
+
+    monkeypatch.setattr(SoundFile, "write", slow_write)
+    told: list[str] = []
+    take = TakeRecorder(tmp_path / "take", header(1), live=True, notify=told.append)
+    take.open()
+    second_TC = np.zeros((RATE_HZ, 1), np.float32)
+    hops = 0
+    # 30 s and 32 MiB of sound may wait; memory stays within that however long the disk is away.
+    while not told and hops < 10_000:
+        take.hear(second_TC)
+        take.note(hops, 0, ControlSnapshot({}, ()))
+        hops += 1
+    assert 200 < hops < 230
+    assert len(told) == 1
+    assert "for the disk was more than 30 s behind" in told[0]
+    take.hear(second_TC)
+    take.note(hops, 0, ControlSnapshot({"gain_db": 1.0}, ()))
+    answers.set()
+    take.close()
+    lines = lines_of(tmp_path / "take")
+    assert lines[-1].end == "the disk was more than 30 s behind"
+    assert lines[-1].heard == len(heard_again(tmp_path / "take", 1))
+    assert hops - 3 <= lines[-1].hop < hops
+    assert len(told) == 1
+
+
+def test_offline_the_step_waits_for_the_disk():
+    queue, taken = TakeQueue(live=False, most_bytes=10, portion_bytes=1), []
+
+    def take() -> None:
+        while (items := queue.take()) is not None:
+            taken.extend(items)
+
+    taker = threading.Thread(target=take)
+    taker.start()
+    assert all(queue.put(HopLine(hop=hop, heard=0), 4) for hop in range(200))
+    queue.close()
+    taker.join(20)
+    assert [line.hop for line in taken] == list(range(200))
+
+
+TAKER = """
+import resource, sys
+from tests.engine.takes.test_recorder import *
+if len(sys.argv) > 3:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+take = TakeWriter(sys.argv[1], header(), live=sys.argv[2] == "live", notify=lambda line: print(line, flush=True))
+take.open()
+for hop in range(400):
+    take.hear(np.full((HOP, 2), hop, np.float32))
+    take.note(hop, 0, Turn({"gain_db": float(hop)}, ()))
+print("written", flush=True)
+if len(sys.argv) > 3:
+    take.close()
+    print("the show goes on")
+else:
+    sys.stdin.read()
+"""
+
+
+def start_taker(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", TAKER, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def assert_runs(process: subprocess.Popen) -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.02)
+
+
+def test_a_killed_process_leaves_a_take_to_its_last_second(tmp_path):
+    process = start_taker(str(tmp_path / "take"), "live")
+    assert process.stdout
+    assert process.stdout.readline() == "written\n"
+    # The portion that is not yet full stays in memory; the others are written as soon as the writer comes to them.
+    while not (tmp_path / "take" / SOUND).stat().st_size >= 390 * HOP * 8:
+        assert_runs(process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=10)
+    sound_TC = heard_again(tmp_path / "take")
+    np.testing.assert_array_equal(sound_TC[:, 0], np.repeat(np.arange(len(sound_TC) // HOP), HOP))
+    lines = lines_of(tmp_path / "take")
+    assert lines[-1].end is None
+    assert 380 <= lines[-1].hop <= 399
+    assert lines[-1].heard <= len(sound_TC)
+
+
+@pytest.mark.parametrize("pace", ["live", "offline"])
+def test_a_full_disk_ends_the_take_with_one_notice(tmp_path, pace):
+    process = start_taker(str(tmp_path / "take"), pace, "1000000")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    lines = said.splitlines()
+    assert lines[-1] == "the show goes on"
+    (notice,) = (line for line in lines if "ends here" in line)
+    assert "cannot be written (File too large); what came before can be replayed" in notice
+    log = lines_of(tmp_path / "take")
+    assert log[-1].end == "File too large"
+    assert 0 < log[-1].heard <= len(heard_again(tmp_path / "take"))
+
+
+def test_a_full_file_system_ends_the_take_with_one_notice(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        told: list[str] = []
+        take = TakeRecorder(disk / "take", header(), live=False, notify=told.append)
+        take.open()
+        for hop in range(400):
+            take.hear(np.full((HOP, 2), hop, np.float32))
+            take.note(hop, 0, ControlSnapshot({"gain_db": float(hop)}, ()))
+        take.close()
+        (notice,) = told
+        assert "No space left on device" in notice
+        log = lines_of(disk / "take")
+        assert 0 < log[-1].heard <= len(heard_again(disk / "take"))
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_damaged_logs_are_refused_and_cut_ones_are_not(tmp_path):
+    take = TakeRecorder(tmp_path, header(), live=True)
+    take.open()
+    for hop in range(10):
+        take.hear(np.zeros((HOP, 2), np.float32))
+        take.note(hop, 0, ControlSnapshot({"gain_db": float(hop)}, ()))
+    take.close()
+    log = tmp_path / LOG
+    whole = log.read_bytes()
+    for cut in range(1, len(whole.splitlines()[-1]) + 1):
+        log.write_bytes(whole[:-cut])
+        assert len(lines_of(tmp_path)) in (10, 11)
+    rows = whole.splitlines(keepends=True)
+    for row in (
+        b"{]\n",
+        b'{"hop": 4}\n',
+        b'{"hop": 4, "heard": 1, "wrong": 2}\n',
+        b"\xff\xfe\n",
+        b'{"hop":0,"heard":0}\n',
+        b"7\n",
+    ):
+        log.write_bytes(b"".join([*rows[:5], row, *rows[6:]]))
+        with pytest.raises(ConfigError, match="damaged at line 6"):
+            lines_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("first", "sentence"),
+    [
+        ("", "does not begin as the log of a take"),
+        ("[1]", "does not begin as the log of a take"),
+        ('{"take": {"format_version": 9}}', "is a take of version 9; this engine replays version 1"),
+        ('{"take": {"format_version": 1, "modle": "x"}}', "Did you mean 'model'"),
+        ('{"take": {"format_version": 1, "model": 4}}', "has date = None in its header"),
+    ],
+)
+def test_foreign_headers_are_refused(tmp_path, first, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        read_header(first, tmp_path / LOG)
+
+
+def test_sound_that_is_not_the_takes_is_refused(tmp_path):
+    SoundFile(tmp_path / SOUND, 44100, 2).close()
+    with pytest.raises(ConfigError, match="is not the sound of this take: pcm_f32le with 2 channels at 44100 Hz"):
+        heard_again(tmp_path)
+    (tmp_path / SOUND).write_bytes(b"nonsense")
+    with pytest.raises(ConfigError, match=r"sound\.caf is damaged"):
+        heard_again(tmp_path)
+    with pytest.raises(ConfigError, match=r"sound\.caf is missing"):
+        heard_again(tmp_path / "none")
+
+
+def test_ordinary_players_open_the_sound(tmp_path):
+    sound = SoundFile(tmp_path / SOUND, RATE_HZ, 2)
+    sound.write(np.zeros((RATE_HZ, 2), np.float32))
+    sound.close()
+    with av.open(str(tmp_path / SOUND)) as container:
+        assert float(container.streams.audio[0].duration * container.streams.audio[0].time_base) == pytest.approx(1.0)

@@ -1,0 +1,272 @@
+"""A take replayed: whatever happened in the show, and however it ended, the pictures are the same, bit for bit."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.audio.sources.paced import PacedSource
+from engine.audio.sources.samples import SampleSource
+from engine.audio.sources.source import Source
+from engine.audio.window_buffer import WindowBuffer
+from engine.control.parameter_store import Event, ParameterStore
+from engine.control.parameter_table import parameters_for
+from engine.core.errors import BackendError, ConfigError, ModelFileError
+from engine.model.backends.backend import Backend
+from engine.model.backends.onnx_cpu import open_model
+from engine.model.session import Session
+from engine.render.pacing import pick_hop
+from engine.takes.recorder import RecordedSource, TakeRecorder
+from engine.takes.replay import ReplayedControls, ReplayedFailures, TakeSource, differences, read_take
+from engine.takes.take_log import LOG, SOUND, take_header
+from tests.engine.app.shows import InventedClock, varied_sound
+from tests.engine.model.probe_model import CARD, write_probe
+from tests.engine.model.test_session import FailingBackend
+
+RATE_HZ = 44100
+Pictures = dict[int, bytes]
+
+
+def failing_backend(model: Path) -> FailingBackend:
+    backend = open_model(model, threads=1)
+    backend.__class__ = FailingBackend
+    assert isinstance(backend, FailingBackend)
+    return backend
+
+
+class Show:
+    """The loop in small: it knows nothing of takes but what it hands them."""
+
+    def __init__(self, source: Source, backend: Backend, box, pick=pick_hop, take: TakeRecorder | None = None) -> None:
+        self.hearing = WindowBuffer(backend.card, source.rate_hz, source.channels)
+        self.source, self.session, self.box, self.pick, self.take = source, Session(backend), box, pick, take
+        self.pictures: Pictures = {}
+        self.events: list[tuple[int, Event]] = []
+        self.show_events: list[tuple[int, object]] = []
+
+    @property
+    def backend(self) -> FailingBackend:
+        return self.session.backend  # type: ignore[return-value]
+
+    def play(self, on_hop: Callable[[int], list] = lambda index: [], until: int = 10**9) -> Pictures:
+        last, over = -1, False
+        self.source.start()
+        while last < until:
+            pick = self.pick(self.hearing.received_samples, CARD.hop_samples, last, self.source.live)
+            if pick is None:
+                if over:
+                    break
+                came = self.source.read()
+                over = came is None
+                if came is None:
+                    self.hearing.finish()
+                elif len(came[0]):
+                    self.hearing.hear(*came)
+                else:
+                    self.source.wait(0.1)
+                continue
+            show_events = on_hop(pick.index)
+            self._step(pick.index, pick.skipped_hops, show_events)
+            last = pick.index
+        return self.pictures
+
+    def _step(self, index: int, skipped: int, show_events: list) -> None:
+        turn, failed = self.box.turn(index), False
+        try:
+            picture = self.session.step(self.hearing.window(index), turn.values, index)
+        except BackendError:
+            assert self.source.live or self.box.fails_now
+            failed, picture = True, self.session.held(turn.values)
+        self.events += [(index, event) for event in turn.events]
+        if self.take:
+            self.take.note(index, skipped, turn, failed, show_events)
+        else:
+            show_events = list(self.box.show_events(index))
+        self.show_events += [(index, show_event) for show_event in show_events]
+        self.pictures[index] = picture.pixels_HWC.tobytes()
+
+
+def live_show(folder: Path, model: Path, seed: int = 0, seconds: float = 6.0, live: bool = True) -> Show:
+    """Return a show with a take, ready to play."""
+    clock, song = InventedClock(), SampleSource("song", 1.5 * varied_sound(seconds, RATE_HZ), RATE_HZ)
+    source: Source = PacedSource(song, clock) if live else song
+    backend = failing_backend(model)
+    header = take_header(
+        backend, source, model=str(model), date="today", settings={"seed": seed}, mappings={"glow": "hit"}
+    )
+    take = TakeRecorder(folder, header, live=live, notify=pytest.fail)
+    take.open()
+    show = Show(RecordedSource(source, take), backend, ParameterStore(parameters_for(CARD)), take=take)
+    show.clock = clock  # type: ignore[attr-defined]
+    return show
+
+
+def stormy(show: Show, seed: int) -> Callable[[int], list]:
+    """Return what happens at each hop: knobs, events, overload, failures."""
+    chance = random.Random(seed)
+
+    def on_hop(index: int) -> list:
+        box, backend = show.box, show.backend
+        for name in ("gain", "gain_db", "brightness"):
+            if chance.random() < 0.2:
+                box.set(name, chance.uniform(-3, 3))
+        if chance.random() < 0.1:
+            box.set(chance.choice(["reset", "tap"]), True)
+        if chance.random() < 0.1:
+            box.set("seed", chance.randrange(1000))
+        if chance.random() < 0.1:
+            box.set("freeze", chance.random() < 0.5)
+        if chance.random() < 0.1:
+            box.set("scene", chance.randrange(1, 9))
+        backend.fails = chance.random() < 0.08
+        if chance.random() < 0.15:
+            show.clock.sleep(chance.uniform(0.05, 0.4))
+        return [{"kind": "scene", "state": np.float32([chance.random()])}] if chance.random() < 0.05 else []
+
+    return on_hop
+
+
+def replayed(
+    folder: Path, model: str | None = None, wrap: Callable[[Backend, ReplayedControls], Backend] = ReplayedFailures
+) -> Show:
+    take = read_take(folder, model)
+    source = TakeSource(take)
+    box = ReplayedControls(take, source)
+    show = Show(source, wrap(open_model(take.model, threads=1), box), box, box.pick)
+    show.play()
+    return show
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_stormy_show_is_replayed_to_the_bit(tmp_path, probe_file, seed):
+    show = live_show(tmp_path / "take", probe_file, seed)
+    show.play(stormy(show, seed))
+    show.take.close()
+    again = replayed(tmp_path / "take")
+    assert len(show.pictures) < max(show.pictures) - 10
+    assert again.pictures == show.pictures
+    assert again.events == show.events
+    assert show.events
+    assert str(again.show_events) == str(show.show_events)
+    assert len(set(show.pictures.values())) > 10
+
+
+def test_a_model_that_goes_astray_does_so_again(tmp_path, probe_file):
+    astray_at = {20, 21, 60}
+    show = live_show(tmp_path / "take", probe_file)
+
+    def on_hop(index: int) -> list:
+        show.backend.goes_astray = index in astray_at
+        return []
+
+    show.play(on_hop)
+    show.take.close()
+
+    class Astray(FailingBackend):
+        box: ReplayedControls
+
+        def step(self, *arguments):
+            self.goes_astray = self.box.fails_now
+            return super().step(*arguments)
+
+    def wrap(backend: Backend, box: ReplayedControls) -> Backend:
+        backend.__class__ = Astray
+        backend.box = box  # type: ignore[attr-defined]
+        return ReplayedFailures(backend, box)
+
+    assert replayed(tmp_path / "take", wrap=wrap).pictures == show.pictures
+
+
+@pytest.mark.parametrize("until", [10**9, 37])
+def test_a_rendering_can_be_a_take_too(tmp_path, probe_file, until):
+    show = live_show(tmp_path / "take", probe_file, live=False, seconds=2.53)
+    show.play(until=until)
+    show.take.close()
+    take = read_take(tmp_path / "take")
+    assert take.ending == "the show is over"
+    assert take.hops == (51 if until > 51 else 38)
+    assert take.seconds == pytest.approx(take.hops * 0.05)
+    assert replayed(tmp_path / "take").pictures == show.pictures
+
+
+@pytest.mark.parametrize("kept", [0.99, 0.5, 0.25])
+@pytest.mark.parametrize("cut", ["log", "sound", "both"])
+def test_a_take_that_was_cut_off_is_replayed_to_its_end(tmp_path, probe_file, cut, kept):
+    show = live_show(tmp_path / "take", probe_file, 1)
+    show.play(stormy(show, 1))
+    show.take.close()
+    for name in {"log": [LOG], "sound": [SOUND], "both": [LOG, SOUND]}[cut]:
+        file = tmp_path / "take" / name
+        file.write_bytes(file.read_bytes()[: int(kept * file.stat().st_size)])
+    again = replayed(tmp_path / "take")
+    # The header takes its part of the log.
+    assert len(again.pictures) >= (3 if cut != "sound" else (kept - 0.15) * len(show.pictures))
+    assert list(again.pictures.items()) == list(show.pictures.items())[: len(again.pictures)]
+    if cut == "sound":
+        assert [line for line in again.source.notices() if "before its log; it is played so far" in line]
+
+
+def test_missing_and_foreign_parts_are_refused(tmp_path, probe_file):
+    show = live_show(tmp_path / "take", probe_file)
+    show.play(until=20)
+    show.take.close()
+    with pytest.raises(ConfigError, match=r"There is no take in .*none: log.jsonl cannot be read"):
+        read_take(tmp_path / "none")
+    with pytest.raises(ModelFileError, match=r"There is no model file .*say so with --model"):
+        read_take(tmp_path / "take", str(tmp_path / "nothing.onnx"))
+    assert read_take(tmp_path / "take", str(probe_file)).model == str(probe_file)
+    different = write_different(tmp_path / "different.onnx")
+    with pytest.raises(
+        ModelFileError, match=r"is not the model that played the take .*; if that .*say so with --model"
+    ):
+        read_take(tmp_path / "take", str(different))
+    (tmp_path / "take" / SOUND).unlink()
+    with pytest.raises(ConfigError, match=r"The take has no sound: .*sound\.caf is missing"):
+        read_take(tmp_path / "take")
+
+
+def write_different(path: Path) -> Path:
+    """Write a probe whose graph is another."""
+    card = replace(CARD, width=CARD.width + 2, noises=(replace(CARD.noises[0], shape=(CARD.width + 2,)),))
+    return write_probe(path, card)
+
+
+def test_a_model_that_was_swapped_in_is_checked_too(tmp_path, probe_file):
+    show = live_show(tmp_path / "take", probe_file)
+    different = write_different(tmp_path / "different.onnx")
+    swap = {"kind": "model", "model": str(different), "graph_sha256": "0" * 64}
+    show.play(lambda index: [swap] if index == 5 else [], until=20)
+    show.take.close()
+    with pytest.raises(ModelFileError, match=r"different\.onnx is not the model that played .*, put it back"):
+        read_take(tmp_path / "take")
+
+
+def test_what_may_differ_is_said(tmp_path, probe_file):
+    show = live_show(tmp_path / "take", probe_file)
+    show.play(until=3)
+    show.take.close()
+    take = read_take(tmp_path / "take")
+    assert take.header.mappings == {"glow": "hit"}
+    assert take.header.settings == {"seed": 0}
+    assert differences(take, show.backend) == []
+    older = replace(take, header=replace(take.header, versions={**take.header.versions, "numpy": "1.0"}))
+    (line,) = differences(older, show.backend)
+    assert line.startswith("Pictures may differ from the show's in their last bit: numpy 1.0 then, ")
+
+
+def test_nobody_changes_a_replay(tmp_path, probe_file):
+    show = live_show(tmp_path / "take", probe_file)
+    show.box.set("gain", 3.0)
+    show.play(until=3)
+    show.take.close()
+    take = read_take(tmp_path / "take")
+    box = ReplayedControls(take, TakeSource(take))
+    assert box.turn(0).values["gain"] == 3.0
+    box.set("gain", 1.0)
+    box.adopt(())
+    assert box.turn(1).values["gain"] == box.snapshot()["gain"] == 3.0

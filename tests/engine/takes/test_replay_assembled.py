@@ -1,0 +1,89 @@
+"""A show put together as run_live.py does, with scenes, another model and mappings, and its take put together as a replay."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from engine.app.assembly import assemble_replay, assemble_show
+from engine.app.config import LiveConfig
+from engine.audio.sources.paced import PacedSource
+from engine.audio.sources.samples import SampleSource
+from engine.control.parameter_store import ParameterStore
+from engine.control.parameter_table import parameters_for
+from engine.control.scenes.scene_files import Scene, Scenes
+from engine.model.backends.onnx_cpu import open_model
+from engine.output.frame import Frame
+from engine.render.play import play
+from engine.render.statistics import ShowStatistics
+from engine.takes.replay import ReplayedControls, TakeSource, read_take
+from tests.engine.app.shows import CollectingSink, InventedClock, varied_sound
+from tests.engine.model.probe_model import CARD
+from tests.engine.model.switchers import OPEN_WITHIN_S, write_wide
+
+RATE_HZ = 48000
+DONE_AT = {
+    4: [("save_scene", 1), ("glow", 0.6)],
+    9: [("scene", 2)],
+    18: [("strength", 1.5), ("tap", 1), ("seed", 7)],
+    26: [("tap", 1), ("auto_gain", True), ("reset_on_bar", 1)],
+    30: [("scene", 1)],
+    38: [("freeze", True)],
+    42: [("freeze", False), ("crossfade_s", 0.0), ("scene", 1)],
+    48: [("smoothing_ms", 80.0), ("gain", 3.0), ("reset", 1), ("scene", 9)],
+}
+
+
+def test_scenes_models_and_mappings_are_replayed_to_the_bit(tmp_path: Path, probe_file: Path) -> None:
+    wide, clock, told = write_wide(tmp_path), InventedClock(), list[str]()
+    first = Path(shutil.copy(probe_file, tmp_path / "first.onnx"))
+    Scenes(tmp_path / "scenes").save(Scene(number=2, model=wide, values={"strength": 0.7, "zoom": 1.5}))
+    config = LiveConfig(
+        model=str(first),
+        backend="onnx-cpu",
+        threads=1,
+        scenes=str(tmp_path / "scenes"),
+        take=str(tmp_path / "take"),
+        mappings={"zoom": "value + 0.3 * hit", "glow": "value * feature(0)"},
+    )
+    box = ParameterStore(parameters_for(CARD), {"crossfade_s": 0.3})
+    source = PacedSource(SampleSource("song", varied_sound(3.0, RATE_HZ), RATE_HZ), clock)
+    with ExitStack() as releasing:
+        show = assemble_show(config, open_model(first, 1), source, box, clock, told.append, releasing)
+
+        def on_frame(frame: Frame) -> None:
+            assert show.desk.wait(OPEN_WITHIN_S)
+            assert show.deck.wait_until_open(OPEN_WITHIN_S)
+            for name, value in DONE_AT.get(frame.index, ()):
+                box.set(name, value)
+            if frame.index == 33:
+                clock.sleep(0.12)
+
+        shown = CollectingSink(on_frame=on_frame)
+        settings = {"clock": clock, "stats": ShowStatistics(), "stop": threading.Event(), "notify": told.append}
+        play(show.source, show.deck, [shown], controls_box=box, direction=show.direction, **settings)
+    assert told[0].startswith("take ")
+    assert told[1].startswith("Scene 1 is kept in ")
+    assert told[-1].startswith("There is no scene 9 in ")
+
+    # The first model has been moved since; it was recalled by a scene, too.
+    moved = first.rename(tmp_path / "moved.onnx")
+    take, told = read_take(tmp_path / "take", str(moved)), list[str]()
+    again_source, again = TakeSource(take), CollectingSink()
+    again_box = ReplayedControls(take, again_source, parameters_for(CARD))
+    replay = assemble_replay(take, again_source, open_model(take.model, 1), again_box, clock, told.append)
+    settings = {"clock": clock, "stats": ShowStatistics(), "stop": threading.Event(), "notify": told.append}
+    play(again_source, replay.deck, [again], controls_box=again_box, direction=replay.direction, **settings)
+
+    assert told == []
+    assert [frame.index for frame in again.frames] == [frame.index for frame in shown.frames]
+    assert any(frame.skipped_hops for frame in shown.frames)
+    assert {"strength" in frame.values for frame in shown.frames} == {True, False}
+    for old, new in zip(shown.frames, again.frames, strict=True):
+        assert old.values == new.values, old.index
+        assert old.pulse == new.pulse
+        assert np.array_equal(old.pixels_HWC, new.pixels_HWC), old.index

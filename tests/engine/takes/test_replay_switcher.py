@@ -1,0 +1,85 @@
+"""Models and states that came while a show ran come again at the same hops."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.audio.sources.samples import SampleSource
+from engine.control.parameter_store import ParameterStore
+from engine.control.parameter_table import parameters_for
+from engine.model.backends.onnx_cpu import open_model
+from engine.model.switcher import ModelSwitcher
+from engine.takes.recorder import TakeRecorder
+from engine.takes.replay import ReplayedControls, ReplayedFailures, TakeSource, read_take
+from engine.takes.take_log import take_header
+from tests.engine.app.shows import InventedClock, varied_sound
+from tests.engine.model.probe_model import CARD
+from tests.engine.takes.test_replay import write_different
+
+RATE_HZ = 48000
+HOPS = 100
+
+
+def window(sound_TC: np.ndarray, index: int) -> np.ndarray:
+    """Return the newest sound in the simplest way: every third sample of one channel."""
+    heard_T = sound_TC[: (index + 1) * 2400 : 3, 0]
+    return np.concatenate([np.zeros(16000, np.float32), heard_T])[-16000:]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_swaps_and_states_are_replayed_to_the_bit(tmp_path: Path, probe_file: Path, seed: int) -> None:
+    other = write_different(tmp_path / "other.onnx")
+    source = SampleSource("song", varied_sound(HOPS / 20, RATE_HZ), RATE_HZ)
+    sound_TC, chance = varied_sound(HOPS / 20, RATE_HZ), random.Random(seed)
+    box = ParameterStore(parameters_for(CARD), {"crossfade_s": 0.6})
+    told: list[str] = []
+
+    def open_it(path: str):
+        return open_model(path, 1)
+
+    deck = ModelSwitcher(open_it(str(probe_file)), open_it, adopt=box.adopt, clock=InventedClock(), window_samples=16000,
+                path=str(probe_file), notify=told.append)  # fmt: skip
+    header = take_header(deck.backend, source, model=str(probe_file), date="today")
+    take = TakeRecorder(tmp_path / "take", header, live=False, notify=pytest.fail)
+    take.open()
+    take.hear(sound_TC)
+    shown, kept = [], {}
+    for index in range(HOPS):
+        turn = box.turn(index)
+        if index in (15, 55):
+            deck.swap_to(str(other if index == 15 else probe_file))
+            assert deck.wait_until_open(20)
+        if index == 30:
+            kept = deck.snapshot_state()
+        if index == 45:
+            deck.restore_state(kept)
+        if chance.random() < 0.3:
+            box.set("gain", chance.uniform(0, 4))
+        shown.append(deck.step(window(sound_TC, index), turn.values, index).pixels_HWC)
+        take.note(index, 0, turn, False, deck.show_events())
+    take.close()
+    assert told == []
+
+    read = read_take(tmp_path / "take")
+    again = ReplayedControls(read, TakeSource(read), parameters_for(CARD))
+
+    def open_again(path: str) -> ReplayedFailures:
+        return ReplayedFailures(open_it(path), again)
+
+    player = ModelSwitcher(open_again(read.model), open_again, adopt=again.adopt, clock=InventedClock(), window_samples=16000,
+                  path=read.model, live=False, notify=pytest.fail)  # fmt: skip
+    kinds = []
+    for index in range(HOPS):
+        turn = again.turn(index)
+        for show_event in again.show_events(index):
+            kinds.append(show_event["kind"])
+            player.repeat(show_event)
+        picture = player.step(window(sound_TC, index), turn.values, index)
+        player.show_events()
+        assert np.array_equal(picture.pixels_HWC, shown[index]), index
+    assert kinds == ["model", "state", "model"]
+    assert len({image.tobytes() for image in shown}) > 60

@@ -1,0 +1,202 @@
+"""One clip or several, video files or recordings in the folders of Sub-URMP."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.core.errors import TrainingError
+from tests.training.clips import (
+    RATE_HZ,
+    moving_clip,
+    noise,
+    numbered_frames,
+    numbers_of,
+    write_clip,
+    write_recording,
+    write_wav,
+)
+from training.core.config import TrainConfig
+from training.data.config import ClipConfig
+from training.data.footage import Footage, footage_sha256, load_footage, mean_frame
+from training.data.sources import file_digest
+from training.data.video import Clip, ClipFormat
+from training.data.windows import Fold, Stretch, pictures
+
+FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
+TEN = dataclasses.replace(FORMAT, fps=10)
+STEPS = 8
+
+
+def load(config: ClipConfig, folder: Path, clip_format: ClipFormat = FORMAT) -> Footage:
+    return load_footage(config, clip_format, STEPS, folder / "cache")
+
+
+def made_clip(count: int, level: int = 100) -> Clip:
+    return Clip(np.full((count, 4, 4, 3), level, np.uint8), noise(count / 20)[0], FORMAT, f"{count}.mp4")
+
+
+def test_one_video_is_one_clip(tmp_path: Path) -> None:
+    path = moving_clip(tmp_path / "clip.mp4")
+    footage = load(ClipConfig(path=str(path)), tmp_path)
+    assert [(s.clip.file, s.fold) for s in footage.training] == [(str(path), Fold(0, 48))]
+    assert [(s.clip.file, s.fold) for s in footage.validation] == [(str(path), Fold(48, 60))]
+    assert (footage.notices(), footage.format) == ([], FORMAT)
+    assert footage_sha256(ClipConfig(path=str(path))) == file_digest(path)
+
+
+def test_every_clip_is_split_by_itself(tmp_path: Path) -> None:
+    paths = [str(moving_clip(tmp_path / f"{seconds}.mp4", seconds)) for seconds in (3.0, 1.0)]
+    config = ClipConfig(path=paths[0], more=(paths[1],))
+    footage = load(config, tmp_path)
+    assert [s.fold for s in footage.training] == [Fold(0, 48), Fold(0, 16)]
+    assert [s.fold for s in footage.validation] == [Fold(48, 60), Fold(16, 20)]
+    assert footage_sha256(config) not in (footage_sha256(ClipConfig(path=path)) for path in paths)
+
+
+def test_the_list_can_be_given_in_a_file_of_settings() -> None:
+    config = TrainConfig.from_dict({"clip": {"path": "a.mp4", "more": ["b.mp4", "c.mp4"]}})
+    assert config.clip.paths() == [Path("a.mp4"), Path("b.mp4"), Path("c.mp4")]
+    assert TrainConfig.from_dict(config.to_dict()) == config
+
+
+def test_a_clip_that_is_too_short_is_left_out_and_named() -> None:
+    footage = Footage.of([made_clip(40), made_clip(6), made_clip(20)], STEPS)
+    assert [len(s.clip.frames_NHWC) for s in footage.training] == [40, 20]
+    (notice,) = footage.notices()
+    assert notice.startswith("left out: 6.mp4 has 6 pictures")
+    with pytest.raises(TrainingError, match=r"^6\.mp4 has 6 pictures"):
+        Footage.of([made_clip(6)], STEPS)
+    with pytest.raises(TrainingError, match=r"None of 2 clips is long enough; 6\.mp4 has 6 pictures"):
+        Footage.of([made_clip(6), made_clip(7)], STEPS)
+
+
+def test_every_clip_is_checked(tmp_path: Path) -> None:
+    silent = write_clip(tmp_path / "silent.mp4", numbered_frames(20), np.zeros((1, RATE_HZ), np.float32))
+    config = ClipConfig(path=str(moving_clip(tmp_path / "clip.mp4")), more=(str(silent),))
+    (notice,) = load(config, tmp_path).notices()
+    assert "silent.mp4: the sound track is silent" in notice
+    with pytest.raises(TrainingError, match=r"absent\.mp4 does not exist"):
+        load(dataclasses.replace(config, more=("absent.mp4",)), tmp_path)
+    with pytest.raises(TrainingError, match=r"clip\.path is empty"):
+        load(ClipConfig(), tmp_path)
+
+
+def test_mean_and_spread_cover_all_that_is_taught_and_no_more() -> None:
+    footage = Footage.of([made_clip(200, 0), made_clip(100, 255)], STEPS)
+    for stretch in footage.validation:
+        stretch.clip.frames_NHWC[stretch.fold.first :] = 90
+    torch.testing.assert_close(footage.mean_frame(), torch.full((3, 4, 4), -1 / 3))
+    assert footage.spread_frames().mean(dim=(1, 2, 3)).tolist() == [-1.0] * 160 + [1.0] * 80
+    few = footage.spread_frames(6).mean(dim=(1, 2, 3))
+    assert few.tolist() == [-1.0] * 4 + [1.0] * 2
+
+
+def test_the_mean_of_a_fold_is_that_of_its_pictures() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (150, 4, 6, 3)).astype(np.uint8)
+    clip = Clip(frames, noise(7.5)[0], FORMAT, "made.mp4")
+    found = mean_frame([Stretch(clip, Fold(20, 149))])
+    torch.testing.assert_close(found, pictures(clip, 20, 129).mean(dim=0), atol=1e-6, rtol=0)
+
+
+# Sub-URMP
+
+SOUND = noise(4.0, seed=3)[0]
+
+
+def test_a_recording_is_a_clip_with_one_continuous_track(tmp_path: Path) -> None:
+    folder = write_recording(tmp_path, "cello03", numbered_frames(30), SOUND)
+    footage = load(ClipConfig(path=str(folder)), tmp_path, TEN)
+    (stretch,) = footage.training
+    assert numbers_of(stretch.clip.frames_NHWC) == list(range(30))
+    assert len(stretch.clip.sound_S) == 3 * RATE_HZ
+    np.testing.assert_allclose(stretch.clip.sound_S, SOUND[: 3 * RATE_HZ], atol=1e-4)
+    assert stretch.clip.file == f"{folder / 'cello03'} from 0.5 s"
+    assert stretch.fold == Fold(0, 24)
+
+
+def test_a_recording_at_another_rate_repeats_pictures(tmp_path: Path) -> None:
+    folder = write_recording(tmp_path, "cello03", numbered_frames(20), SOUND)
+    footage = load(ClipConfig(path=str(folder)), tmp_path, FORMAT)
+    assert numbers_of(footage.training[0].clip.frames_NHWC) == [k // 2 for k in range(40)]
+
+
+def test_every_recording_of_the_instrument_is_a_clip_and_a_gap_makes_two(tmp_path: Path) -> None:
+    write_recording(tmp_path, "cello10", numbered_frames(16), SOUND)
+    folder = write_recording(tmp_path, "cello03", numbered_frames(40), SOUND)
+    (folder / "cello03_2500.jpg").unlink()
+    (tmp_path / "chunk" / "train" / "cello" / "cello10_2000.wav").unlink()
+    (folder / "notes.txt").write_text("no picture")
+    footage = load(ClipConfig(path=str(folder)), tmp_path, TEN)
+    assert [Path(s.clip.file).name for s in footage.training] == [
+        "cello03 from 0.5 s",
+        "cello03 from 2.6 s",
+        "cello10 from 0.5 s",
+    ]
+    assert [len(s.clip.frames_NHWC) for s in footage.training] == [20, 19, 15]
+    np.testing.assert_allclose(footage.training[1].clip.sound_S, SOUND[int(2.1 * RATE_HZ) :], atol=1e-4)
+
+
+def test_the_only_instrument_is_found_from_above(tmp_path: Path) -> None:
+    folder = write_recording(tmp_path / "set", "cello03", numbered_frames(20), SOUND)
+    for place in (folder, folder.parent, folder.parent.parent, tmp_path / "set"):
+        assert len(load(ClipConfig(path=str(place)), tmp_path, TEN).training) == 1
+    write_recording(tmp_path / "set", "horn01", numbered_frames(20), SOUND, instrument="horn")
+    with pytest.raises(
+        TrainingError, match=r"several instruments \(img/train/cello, img/train/horn …\); give the folder"
+    ):
+        load(ClipConfig(path=str(tmp_path / "set")), tmp_path, TEN)
+
+
+def test_video_and_recordings_together(tmp_path: Path) -> None:
+    folder = write_recording(tmp_path, "cello03", numbered_frames(20), SOUND)
+    config = ClipConfig(path=str(moving_clip(tmp_path / "clip.mp4")), more=(str(folder),))
+    assert [len(s.clip.frames_NHWC) for s in load(config, tmp_path).training] == [60, 40]
+
+
+def test_folders_of_another_layout_are_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="is a folder without img/SPLIT/INSTRUMENT"):
+        load(ClipConfig(path=str(tmp_path)), tmp_path)
+    folder = write_recording(tmp_path, "cello03", numbered_frames(20), SOUND)
+    shutil.rmtree(tmp_path / "chunk")
+    with pytest.raises(TrainingError, match=r"holds no picture .* whose sound lies in"):
+        load(ClipConfig(path=str(folder)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("img/train/cello/cello03_700.jpg", b"no picture", "cello03_700.jpg is not a picture that can be read"),
+        ("chunk/train/cello/cello03_700.wav", b"no sound", r"cello03_700.wav is not a video that can be read"),
+    ],
+)
+def test_a_damaged_part_is_named(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
+    folder = write_recording(tmp_path, "cello03", numbered_frames(20), SOUND)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(TrainingError, match=sentence):
+        load(ClipConfig(path=str(folder)), tmp_path)
+
+
+def test_chunks_that_do_not_fit_together_are_named(tmp_path: Path) -> None:
+    folder = write_recording(tmp_path, "cello03", numbered_frames(20), SOUND)
+    chunk = tmp_path / "chunk" / "train" / "cello" / "cello03_700.wav"
+    write_wav(chunk, SOUND[:100])
+    with pytest.raises(TrainingError, match=r"cello03_700\.wav holds 0\.01 s of sound; at least 0\.1 s"):
+        load(ClipConfig(path=str(folder)), tmp_path)
+    write_wav(chunk, SOUND[:8000], rate_hz=8000)
+    with pytest.raises(TrainingError, match=r"cello03_700\.wav is at 8000 Hz, the chunk before at 16000 Hz"):
+        load(ClipConfig(path=str(folder)), tmp_path)
+
+
+def test_a_changed_part_is_another_clip(tmp_path: Path) -> None:
+    folder = write_recording(tmp_path, "cello03", numbered_frames(20), SOUND)
+    config = ClipConfig(path=str(folder))
+    before = footage_sha256(config)
+    load(config, tmp_path, TEN)
+    write_wav(tmp_path / "chunk" / "train" / "cello" / "cello03_700.wav", SOUND[:8000])
+    assert footage_sha256(config) != before
+    changed = load(config, tmp_path, TEN).training[0].clip.sound_S
+    np.testing.assert_allclose(changed[3200:4800], SOUND[:1600], atol=1e-4)

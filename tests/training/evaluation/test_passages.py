@@ -1,0 +1,78 @@
+"""What is played: passages, shifted sound, loops, and the real frames beside them."""
+
+import numpy as np
+import pytest
+
+from engine.core.errors import TrainingError
+from training.data.video import Clip, ClipFormat
+from training.data.windows import Fold
+from training.evaluation.clip_features import farthest, half_a_clip_away, one_frame_late
+from training.evaluation.passages import HELD_OUT, TAUGHT, Play, parts, plan, shuffled
+from training.evaluation.results import Spread
+
+HOP, FRAMES = 100, 100
+
+
+@pytest.fixture
+def clip() -> Clip:
+    frames = np.broadcast_to(np.arange(FRAMES, dtype=np.uint8)[:, None, None, None], (FRAMES, 4, 4, 3))
+    sound = np.repeat(np.arange(FRAMES), HOP).astype(np.float32)  # the sound of a frame tells its number
+    return Clip(frames, sound, ClipFormat(fps=10, image_size=4, sample_rate_hz=1000), "made.mp4")
+
+
+def both(clip: Clip):
+    return parts(clip, Fold(0, 80), Fold(80, 100), HOP, [8, 16, 64, 128])
+
+
+def test_lengths_beyond_the_held_out_part_bring_in_the_looped_one(clip: Clip) -> None:
+    assert [part.name for part in both(clip)] == [HELD_OUT, TAUGHT]
+    assert [part.name for part in parts(clip, Fold(0, 80), Fold(80, 100), HOP, [8, 16])] == [HELD_OUT]
+    with pytest.raises(TrainingError, match="has 20 frames, less than the shortest sequence of 32"):
+        parts(clip, Fold(0, 80), Fold(80, 100), HOP, [32, 64])
+
+
+def test_held_out_passages_never_reach_what_taught_nor_overlap(clip: Clip) -> None:
+    held_out = both(clip)[0]
+    found = plan(held_out, [8, 16, 64], 4)
+    assert {n: [p.start for p in plays] for n, plays in found.plays.items()} == {8: [0, 8], 16: [0]}
+    assert found.longest() == {Play(0): 16, Play(8): 8}
+    assert held_out.indices(8, 8).tolist() == list(range(88, 96))
+
+
+def test_the_looped_part_goes_round_with_its_sound(clip: Clip) -> None:
+    taught = both(clip)[1]
+    assert taught.indices(78, 4).tolist() == [78, 79, 0, 1]
+    sound = taught.sound(200)
+    assert sound[79 * HOP : 82 * HOP : HOP].tolist() == [79, 0, 1]
+    assert [len(plays) for plays in plan(taught, [16, 64, 128], 4).plays.values()] == [4, 4, 2]
+    assert [play.start for play in plan(taught, [16], 4).plays[16]] == [0, 20, 40, 60]
+
+
+def test_shuffled_sound_is_the_same_sound_at_other_times(clip: Clip) -> None:
+    held_out = both(clip)[0]
+    shifts = held_out.shifts(4, 1000)
+    assert len(set(shifts)) == 4
+    assert min(shifts) >= 2000
+    assert max(shifts) <= len(clip.sound_S) - 2000
+    turned = held_out.sound(20, shifts[0])
+    assert sorted(turned) == sorted(clip.sound_S)
+    assert not np.array_equal(turned[80 * HOP :], clip.sound_S[80 * HOP :])
+    floor = shuffled(plan(held_out, [8, 16], 4), shifts)
+    assert [len(plays) for plays in floor.plays.values()] == [4, 4]
+    assert {play.shift_samples for play in floor.plays[16]} == set(shifts)
+
+
+def test_real_frames_that_stand_beside(clip: Clip) -> None:
+    held_out, taught = both(clip)
+    assert one_frame_late(np.array([0, 1, 50])).tolist() == [1, 0, 49]
+    assert half_a_clip_away(held_out, np.array([80, 99])).tolist() == [30, 49]
+    assert half_a_clip_away(taught, np.array([0, 79])).tolist() == [40, 39]
+    assert (farthest(held_out), farthest(taught)) == (50, 40)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [([0.00372, 0.00374], "0.00373 ± 0.00001"), ([120.0], "120"), ([24.0, 25.0], "24.5 ± 0.7"), ([0.0], "0.00")],
+)
+def test_figures_are_written_to_the_place_that_counts(values: list[float], text: str) -> None:
+    assert Spread.of(values).text() == text

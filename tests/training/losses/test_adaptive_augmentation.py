@@ -1,0 +1,58 @@
+"""How far a discriminator knows its clip by heart, and what is done about it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.core.errors import TrainingError
+from tests.training.clips import moving_clip
+from tests.training.runs import small_config
+from training.core.streaming import build_model
+from training.data.cache import load_clip
+from training.data.windows import WindowTiming, pictures, split
+from training.losses.adaptive_augmentation import (
+    HIGHEST_PROBABILITY,
+    heldout_sequences,
+    moved,
+    overfitting,
+)
+
+
+@pytest.mark.parametrize(
+    ("taught", "heldout", "generated", "expected"),
+    [
+        (1.0, 1.0, -1.0, 0.0),  # held out looks as real
+        (1.0, -1.0, -1.0, 1.0),  # held out looks generated
+        (1.0, 0.0, -1.0, 0.5),
+        (1.0, -5.0, -1.0, 1.0),
+        (1.0, 2.0, -1.0, 0.0),
+        (-1.0, -2.0, 1.0, 0.0),  # it tells nothing apart
+        (0.0, 0.0, 0.0, 0.0),
+    ],
+)
+def test_the_measure(taught: float, heldout: float, generated: float, expected: float) -> None:
+    assert overfitting(taught, heldout, generated) == expected
+
+
+def test_the_probability_settles_where_the_measure_meets_its_target() -> None:
+    probability = 0.0
+    for _ in range(100):
+        probability = moved(probability, measured=1.0 - probability, target=0.6, step=0.01)
+    assert probability == pytest.approx(0.4, abs=0.02)
+    assert moved(0.795, 1.0, 0.6, 0.01) == HIGHEST_PROBABILITY
+    assert moved(0.005, 0.0, 0.6, 0.01) == 0.0
+
+
+def test_heldout_sequences_are_pictures_and_sound_of_the_part_that_is_not_taught(tmp_path: Path) -> None:
+    config = small_config()
+    clip = load_clip(moving_clip(tmp_path / "clip.mp4"), config.clip_format(), tmp_path / "cache")
+    fold, timing = split(clip, 4)[1], WindowTiming.of(build_model(config.model))
+    real_NTCHW, audio_NTW = heldout_sequences(clip, fold, 4, timing)
+    assert real_NTCHW.shape == (4, 4, 3, 16, 16)
+    assert audio_NTW.shape == (4, 4, timing.window_samples)
+    assert torch.equal(real_NTCHW[0], pictures(clip, fold.first, 4))
+    assert torch.equal(real_NTCHW[-1], pictures(clip, fold.end - 4, 4))
+    assert len(heldout_sequences(clip, fold, fold.count, timing)[0]) >= 1
+    with pytest.raises(TrainingError, match=r"held-out part .* has 12 pictures"):
+        heldout_sequences(clip, fold, fold.count + 1, timing)

@@ -1,0 +1,46 @@
+"""How long one iteration takes here: measured, for no table knows the machine, nor what else runs on it."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import torch
+
+from training.core.config import TrainConfig
+from training.core.trainer import Trainer
+from training.data.video import Clip
+from training.data.windows import TRAINING_SHARE
+
+WARM_UP_ITERATIONS = 1
+MEASURED_ITERATIONS = 4
+NOISE_LEVEL = 0.1
+
+
+def seconds_per_iteration(config: TrainConfig) -> float:
+    """Train a few iterations on noise and return the least time of one, which other work on the machine disturbs least. Raises TrainingError as `Trainer`."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    trainer = Trainer(config, noise_clip(config))
+    taken_s: list[float] = []
+    for _ in range(WARM_UP_ITERATIONS + MEASURED_ITERATIONS):
+        started_s = time.perf_counter()
+        trainer.step()
+        if trainer.device.type == "cuda":
+            torch.cuda.synchronize()
+        taken_s.append(time.perf_counter() - started_s)
+    return min(taken_s[WARM_UP_ITERATIONS:])
+
+
+def noise_clip(config: TrainConfig) -> Clip:
+    """Return a clip of the configuration's format, as short as can be: its content makes no difference to the time."""
+    random, clip_format = np.random.default_rng(0), config.clip_format()
+    count = math.ceil(2 * config.sequence_frames / TRAINING_SHARE)
+    size, hop_samples = clip_format.image_size, clip_format.sample_rate_hz // clip_format.fps
+    return Clip(
+        frames_NHWC=random.integers(0, 256, (count, size, size, 3), np.uint8),
+        sound_S=(NOISE_LEVEL * random.standard_normal(count * hop_samples)).astype(np.float32),
+        format=clip_format,
+        file="noise",
+    )

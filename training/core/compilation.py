@@ -1,0 +1,33 @@
+"""torch.compile for the generator's blocks, which take most of an iteration's time.
+
+Discriminators stay as they are: a gradient penalty derives a derivative, which compiled graphs cannot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from torch._dynamo.exc import TorchDynamoException
+
+from engine.core.errors import TrainingError
+from training.core.streaming import StreamingModel
+
+
+def compile_blocks(model: StreamingModel) -> None:
+    """Compile each block when it first runs; weights and their names stay what they are."""
+    for block in model.generator.blocks:
+        block.compile(dynamic=False)
+
+
+@contextlib.contextmanager
+def compiling() -> Iterator[None]:
+    """Turn what torch.compile says when it fails within into one TrainingError."""
+    try:
+        yield
+    except TorchDynamoException as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise TrainingError(
+            f"compile is true, but torch.compile failed here ({reason}); set compile to false, or install a compiler "
+            "(g++ or clang++ for the processor, triton for CUDA)."
+        ) from error

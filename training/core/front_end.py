@@ -1,0 +1,197 @@
+"""Sound window -> features. The same module is used in training and exported inside the model file.
+
+`stage` is made for playing: the window ends at the picture's own time (look-ahead 0) and levels are measured against a
+fixed reference, so silence is silence. `mel`, `lms` and `mfcc` are those of Listen and Move (arXiv 2406.16155): they look
+82.5 ms ahead, and `lms` measures each chunk against its own loudest point.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from engine.core.errors import TrainingError
+
+# B batch, W window samples, N columns of the spectrogram, K frequency bins, M mel bands, F features
+
+COLUMN_HOP_S = 0.010
+COLUMN_WINDOW_S = 0.025
+MFCC_COUNT = 20
+POWER_FLOOR = 1e-10
+# A full-scale sine gives about +23 dB in its mel band (Hann window, Slaney filters of unit area): 0..1 spans silence to loud.
+STAGE_LOUDEST_DB = 20.0
+STAGE_RANGE_DB = 80.0
+REFERENCE_RANGE_DB = 80.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrontEndConfig:
+    """How the model hears."""
+
+    kind: Literal["stage", "mel", "lms", "mfcc"] = "stage"
+    sample_rate_hz: int = 16000
+    chunk_s: float = 0.085
+    """Sound in one window; the reference kinds round it to whole columns of 10 ms and add the half windows around them."""
+    mel_bands: int = 64
+    low_hz: float = 125.0
+    high_hz: float = 7500.0
+    newest_column: bool = False
+    """Stage only: the newest 25 ms stand beside the mean of the window, so an onset is heard the moment it arrives."""
+
+    def __post_init__(self) -> None:
+        if self.high_hz > self.sample_rate_hz / 2:
+            raise TrainingError(
+                f"front_end.high_hz is {self.high_hz} Hz; at {self.sample_rate_hz} Hz it can be at most {self.sample_rate_hz / 2:g} Hz."
+            )
+        if not 0 <= self.low_hz < self.high_hz or self.mel_bands < 1:
+            raise TrainingError(
+                f"front_end hears {self.mel_bands} bands from {self.low_hz} to {self.high_hz} Hz; low must be below high and bands positive."
+            )
+        if self.kind == "mfcc" and self.mel_bands < MFCC_COUNT:
+            raise TrainingError(
+                f"front_end.mel_bands is {self.mel_bands}; kind 'mfcc' takes {MFCC_COUNT} coefficients of at least {MFCC_COUNT} bands."
+            )
+        if self.column_count < 1:
+            raise TrainingError(f"front_end.chunk_s is {self.chunk_s} s; at least {COLUMN_WINDOW_S} s was expected.")
+        if self.newest_column and self.kind != "stage":
+            raise TrainingError(f"front_end.newest_column belongs to kind 'stage', not '{self.kind}'.")
+
+    @property
+    def column_samples(self) -> int:
+        return round(self.sample_rate_hz * COLUMN_WINDOW_S)
+
+    @property
+    def column_hop_samples(self) -> int:
+        return round(self.sample_rate_hz * COLUMN_HOP_S)
+
+    @property
+    def column_count(self) -> int:
+        """Columns in one window. The reference rounds half to even: 0.085 s gives 8."""
+        if self.kind == "stage":
+            return (round(self.sample_rate_hz * self.chunk_s) - self.column_samples) // self.column_hop_samples + 1
+        return round(self.chunk_s / COLUMN_HOP_S)
+
+    @property
+    def window_samples(self) -> int:
+        if self.kind == "stage":
+            return round(self.sample_rate_hz * self.chunk_s)
+        return (self.column_count - 1) * self.column_hop_samples + self.column_samples
+
+    @property
+    def look_ahead_samples(self) -> int:
+        """Sound after the picture's own time. The reference centres its first column there."""
+        return 0 if self.kind == "stage" else self.window_samples - self.column_samples // 2
+
+    @property
+    def feature_count(self) -> int:
+        if self.kind == "mfcc":
+            return MFCC_COUNT
+        return self.mel_bands * (2 if self.newest_column else 1)
+
+
+class FrontEnd(nn.Module):
+    """Features of one window: audio [B, W] in [-1, 1] -> [B, F]. Stateless: the window overlaps the last one."""
+
+    # Constants, made again from the configuration: a checkpoint does not carry them.
+    sine: Tensor
+    cosine: Tensor
+    filters: Tensor
+    columns: Tensor
+    transform: Tensor
+
+    def __init__(self, config: FrontEndConfig) -> None:
+        super().__init__()
+        self.config = config
+        filters_KM = mel_filters(config)
+        used = filters_KM.any(dim=1).nonzero().flatten()
+        first_bin, last_bin = int(used[0]), int(used[-1])
+        cosine, sine = fourier_matrices(config.column_samples, fourier_length(config), first_bin, last_bin)
+        self.register_buffer("cosine", cosine, persistent=False)
+        self.register_buffer("sine", sine, persistent=False)
+        self.register_buffer("filters", filters_KM[first_bin : last_bin + 1].float(), persistent=False)
+        # Columns are counted back from the newest sample, so the last one always ends "now".
+        starts = (
+            config.window_samples
+            - config.column_samples
+            - config.column_hop_samples * torch.arange(config.column_count).flip(0)
+        )
+        self.register_buffer("columns", starts[:, None] + torch.arange(config.column_samples), persistent=False)
+        self.register_buffer("transform", cosine_transform(config.mel_bands, MFCC_COUNT), persistent=False)
+
+    def forward(self, audio_BW: Tensor) -> Tensor:
+        columns_BNW = audio_BW[:, self.columns]
+        power_BNK = (columns_BNW @ self.cosine).square() + (columns_BNW @ self.sine).square()
+        mel_BNM = power_BNK @ self.filters
+        if self.config.kind == "mel":
+            return mel_BNM.mean(dim=1)
+        level_BNM = decibels(mel_BNM)
+        if self.config.kind == "stage":
+            return self._stage(level_BNM)
+        loudest = level_BNM.amax(dim=(1, 2), keepdim=True)
+        level_BNM = torch.maximum(level_BNM, loudest - REFERENCE_RANGE_DB)
+        if self.config.kind == "lms":
+            return (level_BNM - loudest).mean(dim=1)
+        return (level_BNM @ self.transform).mean(dim=1)
+
+    def _stage(self, level_BNM: Tensor) -> Tensor:
+        heard = ((level_BNM - STAGE_LOUDEST_DB) / STAGE_RANGE_DB + 1.0).clamp(0.0, 1.25)
+        mean = heard.mean(dim=1)
+        return torch.cat([mean, heard[:, -1]], dim=1) if self.config.newest_column else mean
+
+
+def decibels(power: Tensor) -> Tensor:
+    """10 log10 of power, floored at POWER_FLOOR."""
+    return 10.0 / math.log(10.0) * torch.log(power.clamp_min(POWER_FLOOR))
+
+
+def fourier_length(config: FrontEndConfig) -> int:
+    """Length of the Fourier transform: the next power of two of a column."""
+    return 2 ** math.ceil(math.log2(config.column_samples))
+
+
+def fourier_matrices(column_samples: int, length: int, first_bin: int, last_bin: int) -> tuple[Tensor, Tensor]:
+    """Return the Hann-windowed cosine and sine matrices [column_samples, bins]; |x C|² + |x S|² is the power spectrum."""
+    n = torch.arange(column_samples, dtype=torch.float64)
+    window = 0.5 - 0.5 * torch.cos(2 * math.pi * n / column_samples)
+    angle = 2 * math.pi / length * n[:, None] * torch.arange(first_bin, last_bin + 1, dtype=torch.float64)
+    return (window[:, None] * torch.cos(angle)).float(), (window[:, None] * torch.sin(angle)).float()
+
+
+def mel_filters(config: FrontEndConfig) -> Tensor:
+    """Return triangular mel filters of unit area [K, M], float64, on Slaney's scale (linear below 1 kHz, then logarithmic).
+
+    Source: M. Slaney, Auditory Toolbox, Interval Research 1998-010; the form librosa uses by default.
+    """
+    length = fourier_length(config)
+    bins_hz = torch.arange(length // 2 + 1, dtype=torch.float64) * config.sample_rate_hz / length
+    low, high = _hz_to_mel(config.low_hz), _hz_to_mel(config.high_hz)
+    edges_hz = _mel_to_hz(torch.linspace(low, high, config.mel_bands + 2, dtype=torch.float64))
+    rising = (bins_hz[:, None] - edges_hz[:-2]) / (edges_hz[1:-1] - edges_hz[:-2])
+    falling = (edges_hz[2:] - bins_hz[:, None]) / (edges_hz[2:] - edges_hz[1:-1])
+    return torch.minimum(rising, falling).clamp_min(0.0) * 2.0 / (edges_hz[2:] - edges_hz[:-2])
+
+
+_LINEAR_HZ = 200.0 / 3.0
+_BREAK_MEL = 1000.0 / _LINEAR_HZ
+_LOG_STEP = math.log(6.4) / 27.0
+
+
+def _hz_to_mel(hz: float) -> float:
+    return hz / _LINEAR_HZ if hz < 1000.0 else _BREAK_MEL + math.log(hz / 1000.0) / _LOG_STEP
+
+
+def _mel_to_hz(mel: Tensor) -> Tensor:
+    return torch.where(mel < _BREAK_MEL, mel * _LINEAR_HZ, 1000.0 * torch.exp(_LOG_STEP * (mel - _BREAK_MEL)))
+
+
+def cosine_transform(bands: int, count: int) -> Tensor:
+    """Return the orthonormal DCT-II as a matrix [bands, count]."""
+    n = torch.arange(bands, dtype=torch.float64)
+    matrix = torch.cos(math.pi / bands * (n[:, None] + 0.5) * torch.arange(count, dtype=torch.float64))
+    matrix *= math.sqrt(2.0 / bands)
+    matrix[:, 0] /= math.sqrt(2.0)
+    return matrix.float()

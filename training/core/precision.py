@@ -1,0 +1,35 @@
+"""Mixed precision: networks compute in bfloat16 where that is safe, while weights, states, losses and moments stay float32.
+
+What turns sound into features stays in float32: its decibels need the range and the digits. So do gradient
+penalties, which derive derivatives. bfloat16 has float32's range, so gradients need no scaling. Backward passes
+follow the precision of what they go back through.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from training.core.streaming import StreamingModel
+from training.losses.perceptual import PerceptualLoss
+
+Precision = Literal["float32", "bfloat16"]
+
+
+def reduced(precision: Precision, device: torch.device) -> torch.autocast:
+    """Return a context in which networks compute in a precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def compute_in(
+    precision: Precision, device: torch.device, model: StreamingModel, perceptual: PerceptualLoss | None
+) -> None:
+    """Let the generator and the perceptual network run in a precision; float32 changes nothing."""
+    if precision == "float32":
+        return
+    exact, quick = torch.autocast(device.type, enabled=False), reduced(precision, device)
+    model.front_end.forward = exact(model.front_end.forward)  # type: ignore[method-assign]
+    model.clip_features = quick(model.clip_features)  # type: ignore[method-assign]
+    if perceptual is not None:
+        perceptual.forward = quick(perceptual.forward)  # type: ignore[method-assign]

@@ -1,0 +1,166 @@
+"""What the averaged generator makes of the part of the clip that it was not taught."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from training.core.streaming import StreamingModel
+from training.data import footage
+from training.data.video import Clip
+from training.data.windows import Fold, Stretch, WindowTiming, pictures, sound_windows
+
+# N pictures, T steps, C colours, H W rows and columns
+
+NOISE_SEED = 20
+USUAL_LIMIT_S = 20.0
+"""Seconds played by the validations on the way; the one at the end plays all that is held out."""
+KEPT_PICTURES = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Distances in the picture range [-1, 1]; generated pictures [N, H, W, 3] for samples."""
+
+    l1: float
+    mean_frame_l1: float
+    """Of the training part's constant mean picture: what a model has to beat."""
+    motion_l1: float
+    """L1 between the differences of consecutive frames."""
+    motion_share: float
+    """Amount of motion generated for each amount in the clip: 1 is right, 0 is a still."""
+    generated_NHWC: NDArray[np.uint8]
+    """The first KEPT_PICTURES at most."""
+    played: tuple[Stretch, ...] = ()
+    """What was played, in this order."""
+
+    def numbers(self) -> dict[str, float]:
+        """Return all but the pictures."""
+        names = [f.name for f in dataclasses.fields(self) if f.name not in ("generated_NHWC", "played")]
+        return {name: getattr(self, name) for name in names}
+
+    def kept(self) -> tuple[Stretch, ...]:
+        """Return what was played, as far as its pictures were kept."""
+        room, kept = len(self.generated_NHWC), []
+        for stretch in self.played:
+            fold = Fold(stretch.fold.first, stretch.fold.first + min(stretch.fold.count, room))
+            kept += [Stretch(stretch.clip, fold)] if fold.count else []
+            room -= fold.count
+        return tuple(kept)
+
+    def real_NHWC(self) -> NDArray[np.uint8]:
+        """Return the clips' own pictures [N, H, W, 3] beside the generated ones."""
+        return np.concatenate([s.clip.frames_NHWC[s.fold.first : s.fold.end] for s in self.kept()])
+
+    def sound_S(self) -> NDArray[np.float32]:
+        """Return the sound [S] of `real_NHWC`."""
+        form = self.played[0].clip.format
+        hop = form.sample_rate_hz // form.fps
+        return np.concatenate([s.clip.sound_S[s.fold.first * hop : s.fold.end * hop] for s in self.kept()])
+
+
+def mean_frame(clip: Clip, fold: Fold) -> Tensor:
+    """Return the mean picture [3, H, W] in [-1, 1] of a fold."""
+    return footage.mean_frame([Stretch(clip, fold)])
+
+
+def leading(stretches: Sequence[Stretch], limit_s: float | None) -> tuple[Stretch, ...]:
+    """Shorten stretches to `limit_s` seconds together: the leading part of each, in proportion to its length, two pictures at least."""
+    total = sum(stretch.fold.count for stretch in stretches)
+    allowed = total if limit_s is None else min(total, round(limit_s * stretches[0].clip.format.fps))
+    shortened = []
+    for stretch in stretches:
+        first, count = stretch.fold.first, stretch.fold.count
+        shortened.append(Stretch(stretch.clip, Fold(first, first + min(count, max(2, count * allowed // total)))))
+    return tuple(shortened)
+
+
+def validate(model: StreamingModel, clip: Clip, fold: Fold, mean_CHW: Tensor, steps: int) -> Validation:
+    """Play one fold of one clip whole, as `validate_stretches`."""
+    return validate_stretches(model, [Stretch(clip, fold)], mean_CHW, steps)
+
+
+@torch.no_grad()
+def validate_stretches(
+    model: StreamingModel,
+    stretches: Sequence[Stretch],
+    mean_CHW: Tensor,
+    steps: int,
+    limit_s: float | None = None,
+) -> Validation:
+    """Play the sound of held-out stretches, each from the initial state and `steps` at a time, and compare with their pictures.
+
+    `limit_s` plays only the leading seconds (see `leading`); numbers found with different limits do not compare.
+    `model` is left in evaluation mode. The noise is the same at every call.
+    """
+    model.eval()
+    played, noise_source = leading(stretches, limit_s), torch.Generator().manual_seed(NOISE_SEED)
+    sums, shown = torch.zeros(5, dtype=torch.float64), _Kept()
+    for stretch in played:
+        last_real, last_fake = None, None
+        for real, fake in _played(model, stretch, steps, noise_source):
+            shown.add(fake)
+            # The last picture of the part before goes in front, so that no difference is left out.
+            joined_real = real if last_real is None else torch.cat([last_real, real])
+            joined_fake = fake if last_fake is None else torch.cat([last_fake, fake])
+            sums += _sums(real, fake, joined_real.diff(dim=0), joined_fake.diff(dim=0), mean_CHW)
+            last_real, last_fake = real[-1:], fake[-1:]
+    per_picture = sums / sum(stretch.fold.count for stretch in played)
+    differences = max(sum(stretch.fold.count - 1 for stretch in played), 1)
+    return Validation(
+        l1=float(per_picture[0]),
+        mean_frame_l1=float(per_picture[1]),
+        motion_l1=float(sums[2]) / differences,
+        motion_share=float(sums[4] / sums[3].clamp_min(1e-12)),
+        generated_NHWC=np.concatenate(shown.pictures),
+        played=played,
+    )
+
+
+class _Kept:
+    """The first generated pictures, for samples: a long clip's would not fit into memory."""
+
+    def __init__(self) -> None:
+        self.pictures: list[NDArray[np.uint8]] = []
+        self.room = KEPT_PICTURES
+
+    def add(self, fake_TCHW: Tensor) -> None:
+        kept = fake_TCHW[: self.room]
+        if len(kept):
+            shown = ((kept + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+            self.pictures.append(shown.numpy())
+            self.room -= len(kept)
+
+
+def _played(
+    model: StreamingModel, stretch: Stretch, steps: int, noise_source: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield real and generated pictures [T, 3, H, W] of a stretch, part by part."""
+    device, fold = next(model.parameters()).device, stretch.fold
+    state, timing = model.initial_state(1), WindowTiming.of(model)
+    for first in range(fold.first, fold.end, steps):
+        count = min(steps, fold.end - first)
+        audio = torch.from_numpy(sound_windows(stretch.clip.sound_S, first, count, timing))[None].to(device)
+        fake_BTCHW, _, state = model.clip(audio, model.draw_noise(1, count, noise_source), state)
+        yield pictures(stretch.clip, first, count), fake_BTCHW[0].float().cpu()
+
+
+def _sums(real: Tensor, fake: Tensor, real_motion: Tensor, fake_motion: Tensor, mean_CHW: Tensor) -> Tensor:
+    """Return sums over pictures of the mean absolute: error, mean frame's error, motion error, real and generated motion."""
+    one = real[0].numel()
+    return torch.stack(
+        [
+            functional.l1_loss(fake, real, reduction="sum") / one,
+            (real - mean_CHW).abs().sum() / one,
+            (fake_motion - real_motion).abs().sum() / one,
+            real_motion.abs().sum() / one,
+            fake_motion.abs().sum() / one,
+        ]
+    ).double()

@@ -1,0 +1,105 @@
+"""Does the picture move with the sound? Correlation of loudness with motion, beside what chance gives.
+
+Loudness of frame k is that of the sound between frames k - 1 and k; motion is the mean absolute difference of these two
+frames. The picture may answer late, so the best of a few lags counts, for the true sound and for shifted sound alike.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.errors import TrainingError
+
+# N frames, H W rows and columns, C colours, S samples of sound, L lags
+
+LOUDNESS_FLOOR_DB = -60.0
+LOWEST_POWER = 1e-20
+LARGEST_LAG = 3
+SHIFTS = 40
+LEAST_FRAMES = 20
+
+LoudnessScale = Literal["db", "linear"]
+Series = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Synchrony:
+    """Pearson correlations in [-1, 1]."""
+
+    correlation: float
+    """At the best lag."""
+    lag_frames: int
+    """By how many frames the picture comes after the sound there."""
+    by_lag: tuple[float, ...]
+    floor_mean: float
+    """The same with the sound shifted round the clip: what chance and slow drifts give."""
+    floor_deviation: float
+    shifts: int
+    frames: int
+
+    @property
+    def above_floor(self) -> float:
+        """Deviations of the floor by which the correlation is above it."""
+        return (self.correlation - self.floor_mean) / max(self.floor_deviation, 1e-9)
+
+
+def loudness(
+    sound_S: NDArray[np.float32], frames: int, samples_per_frame: float, scale: LoudnessScale = "db"
+) -> Series:
+    """Return the root mean square [N] of the sound of each frame, in dB (not below -60) or linear; 0 after the end."""
+    borders = np.round(np.arange(frames + 1) * samples_per_frame).astype(int)
+    total = np.concatenate([[0.0], np.cumsum(np.square(sound_S, dtype=np.float64))])
+    power = np.diff(total[np.minimum(borders, len(sound_S))]) / np.diff(borders)
+    power = np.maximum(power, LOWEST_POWER)
+    if scale == "linear":
+        return np.asarray(np.sqrt(power))
+    return np.maximum(10.0 * np.log10(power), LOUDNESS_FLOOR_DB)
+
+
+def motion(frames_NHWC: NDArray[np.uint8]) -> Series:
+    """Return the mean absolute difference [N] of each frame from the one before, in bytes; 0 for the first."""
+    moved = [0.0]
+    for before, after in itertools.pairwise(frames_NHWC):
+        moved.append(float(np.abs(after.astype(np.int16) - before).mean()))
+    return np.array(moved)
+
+
+def synchrony(loudness_N: Series, motion_N: Series, largest_lag: int = LARGEST_LAG, shifts: int = SHIFTS) -> Synchrony:
+    """Correlate loudness with motion at lags 0 … `largest_lag` and with `shifts` shifted copies of the loudness.
+
+    The first frame, which has no motion, is left out. Raises TrainingError for fewer than 20 frames.
+    """
+    frames = min(len(loudness_N), len(motion_N))
+    if frames < LEAST_FRAMES:
+        raise TrainingError(f"The clip has {frames} frames; at least {LEAST_FRAMES} are needed to measure synchrony.")
+    heard, moved = loudness_N[1:frames], motion_N[1:frames]
+    by_lag = _by_lag(heard, moved, largest_lag)
+    # Shifts of less than a tenth of the clip would still be half in time with it.
+    margin = max(largest_lag + 1, len(heard) // 10)
+    offsets = np.unique(np.linspace(margin, len(heard) - margin, shifts).round().astype(int))
+    floor = np.array([_by_lag(np.roll(heard, int(offset)), moved, largest_lag).max() for offset in offsets])
+    return Synchrony(
+        correlation=float(by_lag.max()),
+        lag_frames=int(by_lag.argmax()),
+        by_lag=tuple(float(value) for value in by_lag),
+        floor_mean=float(floor.mean()),
+        floor_deviation=float(floor.std()),
+        shifts=len(offsets),
+        frames=frames,
+    )
+
+
+def _by_lag(heard: Series, moved: Series, largest_lag: int) -> Series:
+    return np.array([_correlation(heard[: len(heard) - lag], moved[lag:]) for lag in range(largest_lag + 1)])
+
+
+def _correlation(left: Series, right: Series) -> float:
+    """Return Pearson's correlation; 0 when one of them is constant."""
+    left, right = left - left.mean(), right - right.mean()
+    size = np.sqrt((left @ left) * (right @ right))
+    return float(left @ right / size) if size > 1e-12 else 0.0

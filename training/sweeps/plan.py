@@ -1,0 +1,165 @@
+"""The file of a sweep: clips × configurations × seeds, each of them one trial with a run folder of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from engine.core.errors import TrainingError
+from training.core.config import TrainConfig, load_train_config
+from training.core.strict import build_config, config_dict
+from training.data.config import ClipConfig
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClipChoice:
+    """One of the clips."""
+
+    name: str
+    clip: ClipConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigChoice:
+    """One of the configurations: a file, and dotted keys set over it."""
+
+    name: str
+    file: str
+    set: dict = field(default_factory=dict)  # type: ignore[type-arg]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaunchConfig:
+    """How trials are run."""
+
+    parallel: int = 1
+    """Trials at the same time."""
+    gpus: int = 1
+    """For each trial; a trial with more than one is started with torchrun, a process a GPU. 0 trains on the CPU."""
+    hours: float = 24.0
+    """Slurm's limit for one job; a trial that needs longer goes on in the next job from its checkpoint."""
+    slurm: dict = field(default_factory=dict)  # type: ignore[type-arg]
+    """Further options of sbatch: partition, account, cpus_per_task, mem …"""
+
+    def __post_init__(self) -> None:
+        if self.parallel < 1 or self.gpus < 0 or self.hours <= 0:
+            raise TrainingError(
+                f"launch has parallel {self.parallel}, gpus {self.gpus} and hours {self.hours}; at least 1, 0 and more than 0 were expected."
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepConfig:
+    """Everything a sweep needs."""
+
+    runs_folder: str
+    """Run folders are made in it, and the table."""
+    clips: tuple[ClipChoice, ...]
+    configs: tuple[ConfigChoice, ...]
+    seeds: tuple[int, ...] = (0,)
+    set: dict = field(default_factory=dict)  # type: ignore[type-arg]
+    """Dotted keys set in all trials."""
+    launch: LaunchConfig = field(default_factory=LaunchConfig)
+
+    def __post_init__(self) -> None:
+        for what, names in (
+            ("clips", [clip.name for clip in self.clips]),
+            ("configs", [config.name for config in self.configs]),
+            ("seeds", [str(seed) for seed in self.seeds]),
+        ):
+            _check_names(what, names)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One training of a sweep."""
+
+    name: str
+    clip: str
+    choice: str
+    """Name of the configuration."""
+    config: TrainConfig
+    folder: Path
+    """Its run folder."""
+
+
+def load_sweep(path: Path) -> SweepConfig:
+    """Read the file of a sweep. Raises TrainingError for a file that is missing, unknown keys and wrong kinds."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrainingError(f"Cannot read the sweep {path}: {error.strerror}; configs/sweep/ has some.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise TrainingError(f"{path} holds {type(values).__name__}; a mapping of settings was expected.")
+    missing = [f.name for f in _needed(SweepConfig) if f.name not in values]
+    if missing:
+        raise TrainingError(f"{path} has no {', '.join(missing)}; runs_folder, clips and configs are needed.")
+    _check_entries(path, values)
+    try:
+        return build_config(SweepConfig, values)
+    except TrainingError as error:
+        raise TrainingError(f"{path}: {error}") from error
+
+
+def trials_of(sweep: SweepConfig, where: Path) -> list[Trial]:
+    """Return all trials with their whole configuration.
+
+    Raises TrainingError, naming the trial, for a configuration or a clip that is missing or cannot be.
+    """
+    trials: list[Trial] = []
+    for clip, choice, seed in itertools.product(sweep.clips, sweep.configs, sweep.seeds):
+        name = f"{clip.name}-{choice.name}" + (f"-seed{seed}" if len(sweep.seeds) > 1 else "")
+        overrides: dict[str, Any] = {**choice.set, **sweep.set, "clip": config_dict(clip.clip), "seed": seed}
+        try:
+            config = load_train_config(Path(choice.file), overrides)
+            _check_clip(config)
+        except TrainingError as error:
+            raise TrainingError(f"{where}, trial {name}: {error}") from error
+        # The name is what a checkpoint and an exported model are called.
+        config = dataclasses.replace(config, model=dataclasses.replace(config.model, name=name))
+        trials.append(Trial(name, clip.name, choice.name, config, Path(sweep.runs_folder) / name))
+    return trials
+
+
+def _check_clip(config: TrainConfig) -> None:
+    if not config.clip.paths():
+        raise TrainingError("the clip has no path; a video file was expected.")
+    for path in config.clip.paths():
+        if not path.exists():
+            raise TrainingError(f"the clip {path} does not exist; give the path of a video file.")
+
+
+def _check_names(what: str, names: list[str]) -> None:
+    if not names:
+        raise TrainingError(f"'{what}' is empty; at least one entry was expected.")
+    for name in names:
+        if what != "seeds" and not NAME.fullmatch(name):
+            raise TrainingError(
+                f"The name {name!r} in '{what}' cannot be a folder's; letters, digits, dots, dashes and _ were expected."
+            )
+        if names.count(name) > 1:
+            raise TrainingError(f"'{what}' has {name!r} twice; each must be there once.")
+
+
+def _check_entries(path: Path, values: dict[str, Any]) -> None:
+    for what, kind in (("clips", ClipChoice), ("configs", ConfigChoice)):
+        for number, entry in enumerate(values[what] if isinstance(values[what], list) else (), 1):
+            for needed in _needed(kind):
+                if isinstance(entry, dict) and needed.name not in entry:
+                    raise TrainingError(f"{path}: entry {number} of '{what}' has no {needed.name}.")
+
+
+def _needed(kind: type) -> Iterable[dataclasses.Field[Any]]:
+    absent = dataclasses.MISSING
+    return (f for f in dataclasses.fields(kind) if f.default is absent and f.default_factory is absent)

@@ -1,0 +1,117 @@
+"""One trial: what state its run folder is in, and the job that trains it in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from engine.core.errors import TrainingError
+from training.core.checkpoint import read_newest
+from training.core.durable import write_text
+from training.core.resumption import check_resumable
+from training.core.run import budget_used
+from training.core.run_folder import checkpoint_folders
+from training.sweeps.plan import Trial
+from training.train import concluded
+
+State = Literal["new", "interrupted", "finished"]
+LOG_FILE = "log.txt"
+
+
+def state_of(trial: Trial) -> State:
+    """Look how far a trial is. Raises TrainingError when its folder holds a training with other settings."""
+    if not checkpoint_folders(trial.folder):
+        return "new"
+    checkpoint, _ = read_newest(trial.folder)
+    check_resumable(checkpoint, trial.config)
+    used = budget_used(trial.config, checkpoint.iterations, checkpoint.elapsed_s)
+    return "finished" if used >= 1.0 and concluded(trial.folder, checkpoint.iterations) else "interrupted"
+
+
+def config_file(trial: Trial) -> Path:
+    """Return where the whole configuration of a trial is kept for its job, which may begin days later."""
+    return trial.folder.parent / "configs" / f"{trial.name}.yaml"
+
+
+def log_file(trial: Trial) -> Path:
+    """Return where all that a trial prints is appended."""
+    return trial.folder / LOG_FILE
+
+
+def write_config(trial: Trial) -> None:
+    """Write the configuration of a trial. Raises TrainingError when it cannot be written."""
+    try:
+        write_text(config_file(trial), yaml.safe_dump(trial.config.to_dict(), sort_keys=False))
+    except OSError as error:
+        raise TrainingError(
+            f"Cannot write {config_file(trial)} ({error.strerror}); choose another runs_folder."
+        ) from error
+
+
+def command_of(trial: Trial, gpus: int, cache_folder: Path | None) -> list[str]:
+    """Return the command that begins a trial or goes on with it."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(gpus)] if gpus > 1 else []
+    words = [sys.executable, *launcher, "-m", "training.train", str(config_file(trial))]
+    words += ["--run-folder", str(trial.folder)]
+    if checkpoint_folders(trial.folder):
+        words += ["--resume", str(trial.folder)]
+    if cache_folder is not None:
+        words += ["--cache-folder", str(cache_folder)]
+    return words
+
+
+@dataclass
+class TrialJob:
+    """What a launcher runs. It is pickled, so it holds no open process before it is called."""
+
+    trial: Trial
+    gpus: int
+    cache_folder: Path | None = None
+    process: subprocess.Popen[bytes] | None = None
+
+    def __call__(self) -> int:
+        """Train to the end and return the exit code; when interrupted, let the training write its checkpoint first."""
+        log = log_file(self.trial)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = command_of(self.trial, self.gpus, self.cache_folder)
+        environment = dict(os.environ)
+        if self.gpus == 0:
+            environment["CUDA_VISIBLE_DEVICES"] = ""
+        with log.open("ab") as file:
+            # In a session of its own: Ctrl-C in a terminal would reach it twice, and twice means at once.
+            self.process = subprocess.Popen(
+                command, stdout=file, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+            )
+        try:
+            return self.process.wait()
+        finally:
+            self._end()
+
+    def checkpoint(self) -> Any:
+        """Called by submitit when the job is out of time or has to make room: the next job goes on."""
+        from submitit.helpers import DelayedSubmission
+
+        self._end()
+        return DelayedSubmission(TrialJob(self.trial, self.gpus, self.cache_folder))
+
+    def _end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+
+
+def last_error(trial: Trial) -> str:
+    """Return the last error that a trial printed, or where to read."""
+    log = log_file(trial)
+    if log.is_file():
+        lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
+        found = [line for line in lines if line.startswith("error: ")]
+        if found:
+            return found[-1].removeprefix("error: ")
+    return f"see {log}"
