@@ -12,12 +12,14 @@ from engine.audio.window_buffer import window_samples
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
 from engine.control.parameter_store import ControlSource, ParameterStore
+from engine.control.parameter_table import parameters_for
 from engine.control.scenes.scene_controller import SceneController
 from engine.control.scenes.scene_files import Scenes
 from engine.core.clock import Clock, WallClock
 from engine.core.free_path import free_path
 from engine.model.backends.backend import Backend
 from engine.model.backends.selection import open_backend, open_with_fallback
+from engine.model.card import ModelCard
 from engine.model.switcher import ModelSwitcher
 from engine.ops.gc_schedule import GcSchedule
 from engine.render.step_loop import Direction, go_on
@@ -66,7 +68,10 @@ def assemble_show(
     """Put a show together; `releasing` ends what goes on beside it. Raises ConfigError for a mapping, SinkError for the take."""
 
     def open_next(path: str) -> Backend:
-        return open_with_fallback(path, config.backend, config.threads, notify, notify)
+        opened = open_with_fallback(path, config.backend, config.threads, notify, notify)
+        # Raises for a model whose controls take the engine's names, before it plays.
+        parameters_for(opened.card)
+        return opened
 
     modulators = _modulators(config, box, notify)
     deck = _deck(config.model, backend, open_next, box, modulators, clock, source.live, notify)
@@ -135,14 +140,15 @@ def _deck(
     live: bool,
     notify: Callable[[str], None],
 ) -> ModelSwitcher:
-    def adopt(parameters: tuple[Parameter, ...]) -> None:
+    def adopt(card: ModelCard) -> None:
+        parameters = parameters_for(card)
         box.adopt(parameters)
         modulators.adopt(parameters)
 
     return ModelSwitcher(
         backend,
         open_next,
-        adopt=adopt,
+        on_model=adopt,
         clock=clock,
         window_samples=window_samples(backend.card),
         path=path,

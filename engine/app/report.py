@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.app.latency_budget import measure_budget
 from engine.audio.sources.source import Source
 from engine.core.clock import WallClock
 from engine.model.backends.backend import Backend
 from engine.model.card import ModelCard
+from engine.render.latency_budget import measure_budget
 from engine.render.statistics import ShowStatistics
 
 

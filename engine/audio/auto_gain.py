@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.control.parameter import Value
-
 # T audio samples
 
 BLOCK_S = 0.005
@@ -113,7 +111,9 @@ class AutoGain:
         """Whether the gate lets sound through."""
         return self.history.state.is_open
 
-    def window(self, window_T: NDArray[np.float32], index: int, values: Mapping[str, Value]) -> NDArray[np.float32]:
+    def window(
+        self, window_T: NDArray[np.float32], index: int, values: Mapping[str, float | int | bool]
+    ) -> NDArray[np.float32]:
         """Return the window of hop `index` under `auto_gain` and `gate_db`; itself where the gain is 1.
 
         Windows are equally long and hold all hops since the last one; older ones than that are taken as if they had not been.

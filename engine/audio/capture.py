@@ -19,7 +19,6 @@ from engine.audio.sources.source import Source
 from engine.audio.window_buffer import WindowBuffer
 from engine.core.clock import Clock
 from engine.core.notices import Notices
-from engine.render.statistics import ShowStatistics
 
 # T audio samples, C channels
 
@@ -34,14 +33,11 @@ def _nobody() -> None:
 class AudioCapture:
     """One source, heard for one show."""
 
-    def __init__(
-        self, source: Source, hearing: WindowBuffer, clock: Clock, stats: ShowStatistics, notices: Notices
-    ) -> None:
+    def __init__(self, source: Source, hearing: WindowBuffer, clock: Clock, notices: Notices) -> None:
         self._source = source
         self._hearing = hearing
         self._meter = FeatureAnalyser(hearing.rate_hz)
         self._clock = clock
-        self._stats = stats
         self._notices = notices
         self._heard = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -65,6 +61,11 @@ class AudioCapture:
     def received_samples(self) -> int:
         """Samples heard since the start, at the model's rate."""
         return self._hearing.received_samples
+
+    @property
+    def dropped_samples(self) -> int:
+        """Samples the source lost because nobody took them in time."""
+        return self._source.dropped_samples
 
     def start(self) -> None:
         """Listen in a thread of its own from now on."""
@@ -136,7 +137,6 @@ class AudioCapture:
         came = self._source.read()
         for notice in self._source.notices():
             self._notices.tell(notice)
-        self._stats.dropped_samples = self._source.dropped_samples
         if came is None:
             with self._heard:
                 self._meter.hear(self._hearing.finish())

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from engine.control.parameter import Parameter
-from engine.control.parameter_table import parameters_for
 from engine.core.clock import Clock
 from engine.core.errors import ModelFileError
 from engine.model.backends.backend import Backend, State, resting_inputs
@@ -22,7 +20,6 @@ class LoadedModel(NamedTuple):
 
     path: str
     backend: Backend
-    parameters: tuple[Parameter, ...]
     step_s: float
 
 
@@ -35,10 +32,9 @@ def load_model(
     """
     backend = open_model(path)
     check_fit(shown, backend.card, window_samples, path)
-    parameters = parameters_for(backend.card)
     # A session knows best what it refuses.
     Session(backend)
-    return LoadedModel(path, backend, parameters, _warm(backend, clock))
+    return LoadedModel(path, backend, _warm(backend, clock))
 
 
 def check_fit(shown: ModelCard, card: ModelCard, window_samples: int, path: str) -> None:

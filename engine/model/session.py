@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.errors import BackendError, ModelFileError
+from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.model.backends.backend import Backend, Step, astray
 from engine.model.card import ModelCard
 from engine.model.noise import draw_noise
@@ -16,6 +16,8 @@ from engine.model.noise import draw_noise
 # T audio samples; H W C picture rows, columns, channels; F feature bands
 
 Controls = Mapping[str, float | int | bool]
+Snapshot = Mapping[str, NDArray[np.float32]]
+"""A model's state at one moment, by name, in host memory and nobody else's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,8 +31,11 @@ class ModelFrame:
 class Session:
     """A backend, its state and the last picture. Not for use from several threads at once."""
 
-    def __init__(self, backend: Backend, seed: int = 0) -> None:
-        """Raises ModelFileError for a file of several rooms."""
+    def __init__(self, backend: Backend, seed: int = 0, *, state: Snapshot | None = None, resets: int = 0) -> None:
+        """Begin in `state`, or in the model's initial one, at a time when `resets` have already been asked for.
+
+        Raises ModelFileError for a file of several rooms and ConfigError for a state that is not this model's.
+        """
         if backend.card.rooms > 1:
             raise ModelFileError(
                 f"'{backend.card.name}' was exported for {backend.card.rooms} rooms and a session plays one; join it through "
@@ -38,9 +43,11 @@ class Session:
             )
         self._backend = backend
         self._seed = seed
-        self._resets_seen = 0
+        self._resets_seen = resets
         self._steps = 0
-        self._state = backend.initial_state()
+        if state is not None:
+            check_state(backend.card, state)
+        self._state = backend.initial_state() if state is None else dict(state)
         self._shown: Step | None = None
         self._fresh = True
 
@@ -71,6 +78,13 @@ class Session:
             return ModelFrame(pixels_HWC=image, features_F=np.zeros(self.card.feature_bands, np.float32))
         return ModelFrame(pixels_HWC=self._shown.pixels_HWC, features_F=self._shown.features_F)
 
+    def snapshot(self) -> Snapshot:
+        """Return a copy of the state. Raises BackendError where it lies on a device that was lost."""
+        try:
+            return {name: np.array(values) for name, values in self._state.items()}
+        except (RuntimeError, MemoryError) as error:
+            raise BackendError(f"The state of {self.card.name} cannot be fetched ({error}).") from error
+
     def _reset_if_asked(self, resets: int) -> None:
         if resets != self._resets_seen:
             self._resets_seen = resets
@@ -99,3 +113,19 @@ def apply_gain(window_T: NDArray[np.float32], gain_db: float) -> NDArray[np.floa
     """Return the window louder by `gain_db`, within [-1, 1], with whatever is not a number as silence."""
     gained = window_T * np.float32(10.0 ** (gain_db / 20.0))
     return np.clip(np.nan_to_num(gained, copy=False, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
+
+
+def check_state(card: ModelCard, state: Snapshot) -> None:
+    """Raise ConfigError unless `state` has the card's names and shapes and holds finite numbers alone."""
+    shapes = {spec.name: spec.shape for spec in card.states}
+    for name in sorted({*shapes, *state}):
+        if name not in shapes or name not in state:
+            what = "lacks" if name in shapes else "has besides"
+            raise ConfigError(f"The kept state does not fit '{card.name}': it {what} '{name}'; save the scene again.")
+        if state[name].shape != shapes[name] or state[name].dtype != np.float32:
+            raise ConfigError(
+                f"The kept state does not fit '{card.name}': '{name}' is {state[name].dtype} {list(state[name].shape)} and "
+                f"float32 {list(shapes[name])} was expected; save the scene again."
+            )
+        if not np.isfinite(state[name]).all():
+            raise ConfigError(f"The kept state of '{card.name}' is not finite in '{name}'; save the scene again.")

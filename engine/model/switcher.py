@@ -1,6 +1,6 @@
 """The models of a show: one plays, the next is opened beside it, and for a while both do.
 
-    deck = Deck(backend, open_backend, adopt=box.adopt, clock=WallClock(), window_samples=16000)
+    deck = Deck(backend, open_backend, on_model=adopt, clock=WallClock(), window_samples=16000)
     deck.swap_to("other.onnx")            # at once; the model is opened and warmed in a thread of its own
     picture = deck.step(window, controls, index)
 
@@ -19,23 +19,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.control.parameter import Parameter
-from engine.control.parameter_table import parameters_for
 from engine.core.background_task import BackgroundTask
 from engine.core.clock import Clock
 from engine.core.errors import BackendError, ModelFileError, UserError
+from engine.core.show_event import HOLD, MODEL, RETURN, STATE, ShowEvent
 from engine.model.backends.backend import Backend
 from engine.model.card import ModelCard
 from engine.model.crossfade import CrossfadePlan, cover, mix_light, plan_crossfade
 from engine.model.loading import LoadedModel, load_model
-from engine.model.resumable_session import ResumableSession, Snapshot
-from engine.model.session import Controls, ModelFrame
-from engine.takes.take_log import MODEL, ShowEvent
+from engine.model.session import Controls, ModelFrame, Session, Snapshot
 
 # T audio samples; H W C picture rows, columns, channels
-
-STATE, RETURN, HOLD = "state", "return", "hold"
-"""Kinds of happenings beside MODEL: another state, back to the model before, the old picture stands still."""
 
 _TIMED_STEPS = 31
 
@@ -44,7 +38,7 @@ _TIMED_STEPS = 31
 class _Pending:
     """What plays from the next step on."""
 
-    session: ResumableSession
+    session: Session
     path: str
     plan: CrossfadePlan
     show_event: ShowEvent
@@ -61,7 +55,7 @@ class _Wish(NamedTuple):
 class _Fade:
     """What played before, as long as it is seen or may be needed again."""
 
-    old: ResumableSession
+    old: Session
     path: str
     own: Controls
     """The old model's own controls as they were; the box may no longer have them."""
@@ -79,27 +73,25 @@ class ModelSwitcher:
         backend: Backend,
         open_model: Callable[[str], Backend],
         *,
-        adopt: Callable[[tuple[Parameter, ...]], None],
+        on_model: Callable[[ModelCard], None],
         clock: Clock,
         window_samples: int,
         path: str = "",
-        seed: int = 0,
         live: bool = True,
         notify: Callable[[str], None] = print,
     ) -> None:
-        """`adopt` is given the parameters whenever another model takes over; `window_samples` is what a step will be given.
+        """`on_model` is given the card whenever another model takes over; `window_samples` is what a step will be given.
 
         Offline a model is opened while the show waits, and no fade is shortened. Raises ModelFileError for a file of several
         rooms.
         """
-        self._session = ResumableSession(backend, seed)
+        self._session = Session(backend)
         self._path = path
         self._first = backend.card
         self._open_model = open_model
-        self._adopt = adopt
+        self._on_model = on_model
         self._clock = clock
         self._window_samples = window_samples
-        self._seed = seed
         self._live = live
         self._notify = notify
         self._errand: tuple[_Wish, BackgroundTask[LoadedModel]] | None = None
@@ -173,7 +165,7 @@ class ModelSwitcher:
         """Forget the model that was asked for and does not play yet."""
         pending, self._pending, self._wish = self._pending, None, None
         if pending and pending.session.backend is not self._session.backend:
-            self._adopt(parameters_for(self._session.card))
+            self._on_model(self._session.card)
 
     def wait_until_open(self, timeout_s: float | None) -> bool:
         """Wait until the model asked for is ready, at most so long, and say whether it is; it plays after the next step."""
@@ -302,12 +294,12 @@ class ModelSwitcher:
         """Let the model before play again, with the knobs that it had."""
         self._session, self._path, self._fade = fade.old, fade.path, None
         self._borrowed = fade.own
-        self._adopt(parameters_for(self._session.card))
+        self._on_model(self._session.card)
 
     def _forgo(self, pending: _Pending) -> None:
         """Let the model that plays go on as if the next one had begun and failed."""
         self._borrowed, self._pending, self._fade = self._own(pending, self._controls), None, None
-        self._adopt(parameters_for(self._session.card))
+        self._on_model(self._session.card)
 
     def _own(self, pending: _Pending, before: Controls) -> Controls:
         """Return those of the controls `before` that the playing model has and a box with the next one's may lack."""
@@ -347,7 +339,7 @@ class ModelSwitcher:
         }
         self._steps_s.clear()
         self._steps_s.append(opened.step_s)
-        self._adopt(opened.parameters)
+        self._on_model(opened.backend.card)
         self._pending = _Pending(session, opened.path, plan, show_event)
 
     def _begin_in(self, state: Snapshot, plan: CrossfadePlan) -> None:
@@ -362,13 +354,11 @@ class ModelSwitcher:
         crossfade_s = float(self._controls.get("crossfade_s", 0.0))
         return plan_crossfade(crossfade_s, self._first.hop_s, both_s if self._live else None)
 
-    def _resumed(self, backend: Backend, state: Snapshot | None) -> ResumableSession:
+    def _resumed(self, backend: Backend, state: Snapshot | None) -> Session:
         """Return a session that begins now, and does not owe the resets asked for so far."""
-        return ResumableSession(backend, self._seed, state=state, resets=int(self._controls.get("reset", 0)))
+        return Session(backend, state=state, resets=int(self._controls.get("reset", 0)))
 
-    def _stepped(
-        self, session: ResumableSession, window_T: NDArray[np.float32], controls: Controls, index: int
-    ) -> ModelFrame:
+    def _stepped(self, session: Session, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame:
         return self._fitted(session.step(window_T, controls, index))
 
     def _fitted(self, picture: ModelFrame) -> ModelFrame:

@@ -53,7 +53,7 @@ def play(
     notices = Notices(notify)
     hearing = WindowBuffer(session.card, source.rate_hz, source.channels)
     stats.resampler_delay_s = hearing.resampler_delay_s
-    ears = AudioCapture(source, hearing, clock, stats, notices)
+    ears = AudioCapture(source, hearing, clock, notices)
     controls_box.stamp(lambda: ears.received_samples)
     direction = direction or undirected(controls_box)
     auto_gain = AutoGain(hearing.rate_hz, session.card.hop_samples)

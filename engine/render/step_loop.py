@@ -19,6 +19,7 @@ from engine.control.parameter_store import ControlSnapshot, ControlSource
 from engine.core.clock import Clock
 from engine.core.errors import BackendError, SinkError
 from engine.core.notices import Notices
+from engine.core.show_event import ShowEvent
 from engine.model.card import ModelCard
 from engine.model.session import Controls, ModelFrame
 from engine.output.frame import Frame
@@ -27,7 +28,6 @@ from engine.render.effects.chain import EffectChain
 from engine.render.effects.effect_parameters import look
 from engine.render.pacing import Pick, is_over, pick_hop
 from engine.render.statistics import ShowStatistics
-from engine.takes.take_log import ShowEvent
 
 # T audio samples, C channels
 
@@ -140,6 +140,7 @@ class StepLoop:
                 self.ears.wait(received_samples)
                 continue
             self.stats.received_samples = received_samples
+            self.stats.dropped_samples = self.ears.dropped_samples
             frame = self._step(pick, free_since_s)
             self._hand_on(frame, present, poll is None)
             busy_s = self.clock.now_s() - free_since_s - frame.stage_s["wait"]

@@ -24,7 +24,8 @@ from engine.audio.sources.source import Source
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot
 from engine.core.errors import SinkError
-from engine.takes.take_log import LOG, SOUND, HopLine, ShowEvent, TakeHeader, write_header, write_line
+from engine.core.show_event import ShowEvent
+from engine.takes.take_log import LOG, SOUND, HopLine, TakeHeader, write_header, write_line
 from engine.takes.take_queue import Item, TakeQueue
 from engine.takes.take_sound import SoundFile
 

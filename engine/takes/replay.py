@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 from engine.control.parameter import Parameter, Value
 from engine.control.parameter_store import Applied, ControlSnapshot
 from engine.core.errors import BackendError, ConfigError, ModelFileError
+from engine.core.show_event import MODEL, ShowEvent
 from engine.model.backends.backend import Arrays, Backend, State, Step, astray
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
 from engine.render.pacing import Pick
 from engine.takes.take_log import (
     LOG,
-    MODEL,
     SOUND,
     HopLine,
-    ShowEvent,
     TakeHeader,
     read_header,
     read_lines,

@@ -29,14 +29,11 @@ from engine.audio.sources.source import Source
 from engine.control.parameter import Value
 from engine.control.parameter_store import Event
 from engine.core.errors import ConfigError, nearest_name
+from engine.core.show_event import ShowEvent
 from engine.model.backends.backend import Backend
 
 FORMAT_VERSION = 1
 LOG, SOUND, ARRAYS = "log.jsonl", "sound.caf", "arrays"
-MODEL = "model"
-"""Kind of the happening that says which model plays from this hop on, under `model` and `graph_sha256`."""
-ShowEvent = Mapping[str, Any]
-"""Something that happened at a hop and that no parameter says, by `kind`: numbers, texts, lists, mappings and arrays."""
 
 _ARRAY = "array"
 _LIBRARIES = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "av", "opencv-python")

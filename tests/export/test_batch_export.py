@@ -11,7 +11,7 @@ import torch
 
 from engine.model.backends.backend import Arrays, Step
 from engine.model.backends.onnx_cpu import OnnxCpuBackend, open_model
-from engine.model.batching import Asked, BatchSlot, StepBatcher
+from engine.model.batching import SlotRequest, BatchSlot, StepBatcher
 from engine.model.card import Provenance
 from engine.model.file import sealed
 from engine.model.noise import draw_noise
@@ -91,9 +91,9 @@ class Alone:
         self.windows = windows(sound, card.window_samples, card.hop_samples, PARITY_STEPS)
         self.index = 0
 
-    def ask(self) -> Asked:
+    def ask(self) -> SlotRequest:
         noise = draw_noise(self.backend.card.noises, self.seed, self.index)
-        return Asked(self.windows[self.index], self.controls, noise, self.state)
+        return SlotRequest(self.windows[self.index], self.controls, noise, self.state)
 
     def step(self) -> Step:
         step = self.backend.step(*self.ask())

@@ -20,13 +20,11 @@ from engine.control.parameter_table import parameters_for
 from engine.control.scenes.scene_files import Scene, Scenes
 from engine.core.background_task import BackgroundTask
 from engine.core.errors import ConfigError, UserError
+from engine.core.show_event import GLIDE, ShowEvent
 from engine.model.backends.selection import read_card
 from engine.model.switcher import ModelSwitcher
-from engine.takes.take_log import ShowEvent
 
 RECALL, SAVE = "scene", "save_scene"
-GLIDE = "glide"
-"""Kind of the happening that says for how long the knobs are under way, under `seconds`."""
 NOT_KEPT = frozenset({
     "flash_guard", "overlay", "record", "blackout", "freeze", "crossfade_s", "look_ahead_ms", "tempo_bpm", "auto_gain", "gate_db",
 })  # fmt: skip

@@ -23,7 +23,7 @@ import numpy as np
 from engine.control.parameter import Value
 from engine.core.atomic_files import write_whole
 from engine.core.errors import ConfigError, nearest_name
-from engine.model.resumable_session import Snapshot
+from engine.model.session import Snapshot
 
 LONGEST_YAML_BYTES = 1 << 16
 _KEYS = ("name", "model", "model_sha256", "values", "state_sha256")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.app.latency_budget import DISPLAY_HZ
 from engine.audio.resample import mix_down
 from engine.audio.sources.source import Source
 from engine.core.clock import Clock
@@ -21,6 +20,7 @@ from engine.ops.calibration.clicks import ClickDetector, ClickOutput
 from engine.ops.calibration.detection import Offset, pair_offset
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import WindowSink
+from engine.render.latency_budget import DISPLAY_HZ
 
 CLICKS = 40
 GAP_S = (0.4, 0.9)

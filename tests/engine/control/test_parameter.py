@@ -11,10 +11,10 @@ import pytest
 
 from engine.app.command_line import build_parser, flag
 from engine.app.config import settable
+from engine.app.osc_reference import MODELS, reference, shipped_cards
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import TABLE, parameters_for
 from engine.control.remotes.osc import OscServer, address
-from engine.control.remotes.osc_reference import MODELS, reference, shipped_cards
 from engine.core.errors import ConfigError, ModelFileError
 from engine.model.card import ControlSpec
 from engine.model.file import read_card
@@ -143,7 +143,7 @@ def test_views_agree():
 
 def test_osc_page_is_up_to_date():
     assert (DOCS / "osc.md").read_text() == reference(shipped_cards()), (
-        "write it again: python -m engine.control.remotes.osc_reference > docs/osc.md"
+        "write it again: python -m engine.app.osc_reference > docs/osc.md"
     )
     assert all(path.suffix == ".onnx" for path in MODELS.glob("*.onnx"))
 

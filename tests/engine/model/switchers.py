@@ -97,7 +97,7 @@ class Stage:
         self.deck = ModelSwitcher(
             backend,
             self.open,
-            adopt=self.adopt,
+            on_model=lambda card: self.adopt(parameters_for(card)),
             clock=self.clock,
             window_samples=WINDOW_SAMPLES,
             path=str(model),

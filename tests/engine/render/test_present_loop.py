@@ -49,7 +49,7 @@ class Stage:
         self.sound_TC = sound_TC
         self.hearing = WindowBuffer(CARD, RATE_HZ, 1)
         source = SampleSource("none", sound_TC[:0], RATE_HZ)
-        self.ears = AudioCapture(source, self.hearing, self.clock, self.stats, Notices(lambda line: None))
+        self.ears = AudioCapture(source, self.hearing, self.clock, Notices(lambda line: None))
         self.display = PresentLoop(
             self.presenter, self.ears, self.box, Modulator(parameters, {}), self.clock, self.stats
         )
@@ -121,7 +121,7 @@ def test_what_the_source_raises_in_the_ears_thread_reaches_who_waits(probe_file:
 
     hearing = WindowBuffer(open_model(probe_file, 1).card, RATE_HZ, 1)
     source = Broken("broken", np.zeros((10, 1), np.float32), RATE_HZ)
-    ears = AudioCapture(source, hearing, InventedClock(), ShowStatistics(), Notices(lambda line: None))
+    ears = AudioCapture(source, hearing, InventedClock(), Notices(lambda line: None))
     ears.start()
     try:
         with pytest.raises(SourceError, match="the cable is out"):
@@ -144,7 +144,7 @@ def test_what_the_source_raises_while_a_step_is_busy_ends_the_show_with_its_sent
     backend, clock, stats = open_model(probe_file, 1), InventedClock(), ShowStatistics()
     notices, box = Notices(lambda line: None), ParameterStore(parameters_for(CARD))
     source = BrokenLater("broken", click_at(0.1, 0.5), RATE_HZ)
-    ears = AudioCapture(source, WindowBuffer(backend.card, RATE_HZ, 1), clock, stats, notices)
+    ears = AudioCapture(source, WindowBuffer(backend.card, RATE_HZ, 1), clock, notices)
     ears.start()
     # All is over before the first hop is picked.
     assert ears._thread

@@ -1,4 +1,4 @@
-"""Writes docs/osc.md from the parameter table and the cards of the models shipped: python -m engine.control.remotes.osc_reference > docs/osc.md"""
+"""Writes docs/osc.md from the parameter table and the cards of the models shipped: python -m engine.app.osc_reference > docs/osc.md"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEAD = f"""# OSC reference
 Generated from `engine/control/parameter_table.py` and the model cards; do not edit. Write it again with:
 
 ```
-python -m engine.control.remotes.osc_reference > docs/osc.md
+python -m engine.app.osc_reference > docs/osc.md
 ```
 
 The show listens on UDP port {DEFAULT_OSC_PORT} of 127.0.0.1. `--osc-host 0.0.0.0` lets other machines in, `--osc-port` takes another port, `--no-osc` listens

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.app.latency_budget import WARM_UP_STEPS, budget_of, measure_budget, measure_steps_s
 from engine.app.report import opening
 from engine.audio.sources.registry import open_source
 from engine.model.backends.selection import open_backend
+from engine.render.latency_budget import WARM_UP_STEPS, budget_of, measure_budget, measure_steps_s
 from tests.engine.app.shows import InventedClock
 from tests.engine.model.probe_model import CARD
 
