@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from engine.app.command_line import ParsedCommand, parse_order
 from engine.app.config import LiveConfig, describe
-from engine.app.parts import look_after, open_midi, open_model, open_osc, open_presenter, recorder, source_state
+from engine.app.parts import look_after, open_midi, open_model, open_osc, open_window_sink, recorder, source_state
 from engine.control.parameter_store import ParameterStore
 from engine.core.errors import ConfigError, SourceError, run_main
 from engine.core.free_path import free_path
@@ -88,8 +88,8 @@ def calibrate_venue(order: ParsedCommand) -> int:
 
     config = order.resolved.config
     source = open_source(config.source or "mic", live=True)
-    presenter = open_presenter(config, ParameterStore(order.parameters, config.controls))
-    calibrate_here(source, presenter, say=say)
+    window = open_window_sink(config, ParameterStore(order.parameters, config.controls))
+    calibrate_here(source, window, say=say)
     return 0
 
 
@@ -141,36 +141,36 @@ def perform(
     from engine.output.registry import open_sinks
     from engine.render.play import play
 
-    clock, box = WallClock(), ParameterStore(order.parameters, config.controls)
+    clock, store = WallClock(), ParameterStore(order.parameters, config.controls)
     sinks = open_sinks(config.out)
     tell = look_after(config, source, stats, say, releasing) if source.live else say
     # "auto" says where it stopped and why.
     climbed: list[str] = []
     backend = open_model(config, source.live, climbed.append, tell)
-    show = assemble_show(config, backend, source, box, clock, tell, releasing)
+    show = assemble_show(config, backend, source, store, clock, tell, releasing)
     # The deck's, since another model may come to play.
     stats.describe_source = lambda: source_state(source)
-    stats.describe_backend = lambda: show.deck.backend.description
-    presenter = open_presenter(config, box, stats, show, tell) if WINDOW in config.out else None
-    stats.has_presenter = presenter is not None
+    stats.describe_backend = lambda: show.switcher.backend.description
+    window = open_window_sink(config, store, stats, show, tell) if WINDOW in config.out else None
+    stats.has_window = window is not None
     sinks.append(recorder(config, tell) if source.live else progress(order, config))
-    osc = None if order.render else open_osc(config, box, stats, say)
+    osc = None if order.render else open_osc(config, store, stats, say)
     if osc:
         releasing.callback(osc.close)
         osc.start()
     if config.midi and not order.render:
-        releasing.callback(open_midi(config, box, tell).close)
+        releasing.callback(open_midi(config, store, tell).close)
     for line in opening(backend, climbed, source, config.out, f"{osc.host} port {osc.port}" if osc else "off"):
         tell(line)
     play(
         show.source,
-        show.deck,
+        show.switcher,
         sinks,
-        controls_box=box,
+        store=store,
         clock=clock,
         stats=stats,
         stop=stop,
-        presenter=presenter,
+        window=window,
         seconds=config.seconds,
         notify=tell,
         direction=show.direction,
@@ -197,17 +197,17 @@ def replay_take(
     for line in differences(take, backend):
         say(line)
     source = TakeSource(take)
-    box = ReplayedControls(take, source, parameters_for(backend.card))
-    show = assemble_replay(take, source, backend, box, WallClock(), say)
+    store = ReplayedControls(take, source, parameters_for(backend.card))
+    show = assemble_replay(take, source, backend, store, WallClock(), say)
     sinks: list[Sink] = [
         ResizedSink(sink, *parse_size(order.size)) if order.size else sink for sink in open_sinks((output,))
     ]
     sinks.append(ProgressBar(take.seconds))
     play(
         source,
-        show.deck,
+        show.switcher,
         sinks,
-        controls_box=box,
+        store=store,
         clock=WallClock(),
         stats=stats,
         stop=stop,

@@ -41,15 +41,15 @@ class _Connection:
     def __init__(self, server: str, direction: int, device: str | None, buffering: _Buffering) -> None:
         """Connect. Raises SourceError."""
         try:
-            self._pulse = ctypes.CDLL("libpulse-simple.so.0")
+            self._audio_features = ctypes.CDLL("libpulse-simple.so.0")
         except OSError as error:
             raise SourceError(
                 "libpulse-simple is missing; install it (Debian, Ubuntu: apt install libpulse0)."
             ) from error
-        self._pulse.pa_simple_new.restype = ctypes.c_void_p
+        self._audio_features.pa_simple_new.restype = ctypes.c_void_p
         form, error = _Format(_FLOAT32LE, RATE_HZ, 1), ctypes.c_int()
         self._stream = ctypes.c_void_p(
-            self._pulse.pa_simple_new(
+            self._audio_features.pa_simple_new(
                 server.encode(),
                 b"click test",
                 direction,
@@ -67,18 +67,23 @@ class _Connection:
     def write(self, sound_T: NDArray[np.float32]) -> bool:
         """Return once the server has taken the sound; False when it is gone."""
         return (
-            self._pulse.pa_simple_write(self._stream, sound_T.ctypes.data_as(ctypes.c_void_p), sound_T.nbytes, None)
+            self._audio_features.pa_simple_write(
+                self._stream, sound_T.ctypes.data_as(ctypes.c_void_p), sound_T.nbytes, None
+            )
             >= 0
         )
 
     def read(self, sound_T: NDArray[np.float32]) -> bool:
         """Return once `sound_T` has been filled; False when the server is gone."""
         return (
-            self._pulse.pa_simple_read(self._stream, sound_T.ctypes.data_as(ctypes.c_void_p), sound_T.nbytes, None) >= 0
+            self._audio_features.pa_simple_read(
+                self._stream, sound_T.ctypes.data_as(ctypes.c_void_p), sound_T.nbytes, None
+            )
+            >= 0
         )
 
     def close(self) -> None:
-        self._pulse.pa_simple_free(self._stream)
+        self._audio_features.pa_simple_free(self._stream)
 
 
 class ClickPlayer:

@@ -114,8 +114,8 @@ def sheet(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     pictures = pictures[len(pictures) % SHEET_PICTURES :]
     rows: list[NDArray[np.uint8]] = []
     for name, look in SHEET.items():
-        finisher = EffectChain()
-        shown = [finisher.finish(picture, look(n), n / FPS) for n, picture in enumerate(pictures)][-SHEET_PICTURES:]
+        effect_chain = EffectChain()
+        shown = [effect_chain.finish(picture, look(n), n / FPS) for n, picture in enumerate(pictures)][-SHEET_PICTURES:]
         size = (SHEET_SIDE, SHEET_SIDE)
         row = np.hstack([cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in shown])
         label = np.full((24, row.shape[1], 3), 24, np.uint8)
@@ -126,17 +126,17 @@ def sheet(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 def median_ms(pictures: list[NDArray[np.uint8]], look: EffectParameters) -> float:
     """Cost of a picture, of several in turn, with the guard only looking on."""
-    finisher = EffectChain()
+    effect_chain = EffectChain()
     # Slowly enough for nothing to be a flash.
-    return _median_ms(lambda n: finisher.finish(pictures[n % len(pictures)], look, 2.0 * n))
+    return _median_ms(lambda n: effect_chain.finish(pictures[n % len(pictures)], look, 2.0 * n))
 
 
 def strobe_ms(side: int) -> float:
-    finisher = EffectChain()
+    effect_chain = EffectChain()
     levels = [np.full((side, side, 3), level, np.uint8) for level in (0, 255)]
     for n in range(60):
-        finisher.finish(levels[n % 2], NEUTRAL, n / 60)
-    return _median_ms(lambda n: finisher.finish(levels[n % 2], NEUTRAL, 1.0 + n / 60))
+        effect_chain.finish(levels[n % 2], NEUTRAL, n / 60)
+    return _median_ms(lambda n: effect_chain.finish(levels[n % 2], NEUTRAL, 1.0 + n / 60))
 
 
 def _median_ms(finish: Callable[[int], object]) -> float:

@@ -128,7 +128,7 @@ def strobe(kind: str, rate_hz: int, random: np.random.Generator) -> Images:
 def judge_play(images: Images, values: dict[str, float]) -> dict[str, float]:
     """Finish pictures of the shipped model with a hit four times a second, guarded, and compare them with unguarded ones."""
     fps = read_card(Path(DEFAULT_MODEL)).fps
-    finisher, plain, clock = EffectChain(), EffectChain(), WallClock()
+    effect_chain, plain, clock = EffectChain(), EffectChain(), WallClock()
     shown: Images = []
     unguarded: Images = []
     costs = {True: list[float](), False: list[float]()}
@@ -137,9 +137,9 @@ def judge_play(images: Images, values: dict[str, float]) -> dict[str, float]:
         hit = AudioFeatures(hits=1, hit_strength=1.0, hit_age_s=time_s * HITS_A_SECOND % 1.0 / HITS_A_SECOND)
         seen = look(values, hit)
         unguarded.append(plain.finish(image, unguarded_look(seen), time_s))
-        softened, started_s = finisher.meter.softened, clock.now_s()
-        shown.append(finisher.finish(image, seen, time_s))
-        costs[finisher.meter.softened > softened].append(clock.now_s() - started_s)
+        softened, started_s = effect_chain.meter.softened, clock.now_s()
+        shown.append(effect_chain.finish(image, seen, time_s))
+        costs[effect_chain.meter.softened > softened].append(clock.now_s() - started_s)
     changes = [float(np.abs(a.astype(int) - b).mean()) for a, b in zip(unguarded, shown, strict=True)]
     touched = [change for change in changes if change > 0.0]
     times = np.arange(len(images)) / fps
@@ -147,7 +147,7 @@ def judge_play(images: Images, values: dict[str, float]) -> dict[str, float]:
         "pictures": len(images),
         "most_came": worst(unguarded, times).flashes,
         "most_shown": worst(shown, times).flashes,
-        "touched": finisher.meter.softened,
+        "touched": effect_chain.meter.softened,
         "levels_changed": round(float(np.mean(touched)), 2) if touched else 0.0,
         "untouched_ms": _median_ms(costs[False]),
         "softened_ms": _median_ms(costs[True]),

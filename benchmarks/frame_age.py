@@ -80,7 +80,7 @@ def main() -> int:
         source,
         Session(backend),
         [sink],
-        controls_box=ParameterStore(parameters_for(backend.card)),
+        store=ParameterStore(parameters_for(backend.card)),
         clock=WallClock(),
         stats=stats,
         stop=threading.Event(),

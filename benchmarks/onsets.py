@@ -223,7 +223,9 @@ def beat_row(name: str, sound_T: Sound, true_s: Times) -> list[object]:
     f70 = f_measure(len(matched(told_s[late], true_late_s, 0.07)), told_s[late], true_late_s)
     errors_ms = 1e3 * error_s[late]
     bpm = 60.0 / float(np.median(np.diff(true_late_s)))
-    tempos = np.array([pulse.tempo_bpm for pulse in pulses if pulse.end_sample > steady_s * RATE_HZ])
+    tempos = np.array(
+        [audio_features.tempo_bpm for audio_features in pulses if audio_features.end_sample > steady_s * RATE_HZ]
+    )
     other_percent = 100.0 * float((np.abs(tempos / bpm - 1.0) > 0.04).mean())
     spread_ms = float(np.percentile(np.abs(errors_ms), 95))
     return [name, bpm, float(np.median(tempos)), f70, float(np.median(errors_ms)), spread_ms, other_percent, found_s]
@@ -241,9 +243,9 @@ def heard(sound_T: Sound, rate_hz: int) -> list[AudioFeatures]:
 
 def beats_s(pulses: Sequence[AudioFeatures]) -> Times:
     """Return when the clock came to each whole beat."""
-    known = [pulse for pulse in pulses if pulse.tempo_bpm]
-    ends_s = np.array([pulse.end_sample / RATE_HZ for pulse in known])
-    beats = np.array([pulse.beats for pulse in known])
+    known = [audio_features for audio_features in pulses if audio_features.tempo_bpm]
+    ends_s = np.array([audio_features.end_sample / RATE_HZ for audio_features in known])
+    beats = np.array([audio_features.beats for audio_features in known])
     passed = np.flatnonzero(np.diff(np.floor(beats)) > 0)
     share = (np.floor(beats[passed + 1]) - beats[passed]) / (beats[passed + 1] - beats[passed])
     return ends_s[passed] + share * (ends_s[passed + 1] - ends_s[passed])

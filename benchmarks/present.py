@@ -83,9 +83,11 @@ def here() -> Iterator[int | None]:
 
 def measure(upscale: str | None, overlay: bool, size: str, frames: int, server: int | None) -> list[float]:
     """Return p50 and p95 of one `show`, this process's and the server's processor time, in milliseconds."""
-    box = ParameterStore(TABLE, {"overlay": overlay})
+    store = ParameterStore(TABLE, {"overlay": overlay})
     window: WindowSink = (
-        Window(box, "Fluid", True) if upscale is None else GlWindow(box, "Fluid", True, None, upscale, lambda: LINES)
+        Window(store, "Fluid", True)
+        if upscale is None
+        else GlWindow(store, "Fluid", True, None, upscale, lambda: LINES)
     )
     pictures = pictures_for(size)
     height, width = pictures[0].pixels_HWC.shape[:2]
@@ -130,7 +132,7 @@ def pictures_for(size: str) -> list[Frame]:
             sound_TC=np.zeros((0, 1), np.float32),
             time_s=0.0,
             captured_s=None,
-            pulse=AudioFeatures(level=0.5, tempo_bpm=120.0, certainty=1.0),
+            audio_features=AudioFeatures(level=0.5, tempo_bpm=120.0, certainty=1.0),
         )
         for index in range(8)
     ]

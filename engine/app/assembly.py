@@ -33,8 +33,8 @@ class Assembly:
     """What the loop plays."""
 
     source: Source
-    deck: ModelSwitcher
-    desk: SceneController
+    switcher: ModelSwitcher
+    scene_controller: SceneController
     direction: Direction
 
 
@@ -60,7 +60,7 @@ def assemble_show(
     config: LiveConfig,
     backend: Backend,
     source: Source,
-    box: ParameterStore,
+    store: ParameterStore,
     clock: Clock,
     notify: Callable[[str], None],
     releasing: ExitStack,
@@ -73,10 +73,12 @@ def assemble_show(
         parameters_for(opened.card)
         return opened
 
-    modulators = _modulators(config, box, notify)
-    deck = _deck(config.model, backend, open_next, box, modulators, clock, source.live, notify)
-    desk = SceneController(Scenes(config.scenes), deck, box, glide=modulators.glide, live=source.live, notify=notify)
-    releasing.callback(desk.close)
+    modulators = _modulators(config, store, notify)
+    switcher = _switcher(config.model, backend, open_next, store, modulators, clock, source.live, notify)
+    scene_controller = SceneController(
+        Scenes(config.scenes), switcher, store, glide=modulators.glide, live=source.live, notify=notify
+    )
+    releasing.callback(scene_controller.close)
     take = None
     if config.take:
         # A show that is started again after a crash keeps a second take.
@@ -97,9 +99,13 @@ def assemble_show(
         source = RecordedSource(source, take)
     rest = _collect_between_hops(clock, releasing) if source.live else go_on
     direction = Direction(
-        modulator=modulators.step, display_modulator=modulators.display, desk=desk, witness=take, rest=rest
+        modulator=modulators.step,
+        display_modulator=modulators.display,
+        scene_controller=scene_controller,
+        witness=take,
+        rest=rest,
     )
-    return Assembly(source=source, deck=deck, desk=desk, direction=direction)
+    return Assembly(source=source, switcher=switcher, scene_controller=scene_controller, direction=direction)
 
 
 def _collect_between_hops(clock: Clock, releasing: ExitStack) -> Callable[[float], None]:
@@ -111,30 +117,36 @@ def _collect_between_hops(clock: Clock, releasing: ExitStack) -> Callable[[float
 
 
 def assemble_replay(
-    take: Take, source: Source, backend: Backend, box: ReplayedControls, clock: Clock, notify: Callable[[str], None]
+    take: Take, source: Source, backend: Backend, store: ReplayedControls, clock: Clock, notify: Callable[[str], None]
 ) -> Assembly:
     """Put a show together that repeats a take. Raises ConfigError for a mapping that is not understood any more."""
 
     def open_next(path: str) -> Backend:
-        return ReplayedFailures(open_backend(path, take.header.backend, take.header.threads), box)
+        return ReplayedFailures(open_backend(path, take.header.backend, take.header.threads), store)
 
-    parameters = tuple(box.parameters.values())
+    parameters = tuple(store.parameters.values())
     modulators = _Modulators(parameters, dict(take.header.mappings), notify)
-    deck = _deck(take.model, ReplayedFailures(backend, box), open_next, box, modulators, clock, False, notify)
-    desk = SceneController(Scenes(take.folder), deck, box, glide=modulators.glide, live=False, notify=notify)
-    direction = Direction(modulator=modulators.step, display_modulator=modulators.display, desk=desk, replay=box)
-    return Assembly(source=source, deck=deck, desk=desk, direction=direction)
+    switcher = _switcher(
+        take.model, ReplayedFailures(backend, store), open_next, store, modulators, clock, False, notify
+    )
+    scene_controller = SceneController(
+        Scenes(take.folder), switcher, store, glide=modulators.glide, live=False, notify=notify
+    )
+    direction = Direction(
+        modulator=modulators.step, display_modulator=modulators.display, scene_controller=scene_controller, replay=store
+    )
+    return Assembly(source=source, switcher=switcher, scene_controller=scene_controller, direction=direction)
 
 
-def _modulators(config: LiveConfig, box: ParameterStore, notify: Callable[[str], None]) -> _Modulators:
-    return _Modulators(tuple(box.parameters.values()), dict(config.mappings), notify)
+def _modulators(config: LiveConfig, store: ParameterStore, notify: Callable[[str], None]) -> _Modulators:
+    return _Modulators(tuple(store.parameters.values()), dict(config.mappings), notify)
 
 
-def _deck(
+def _switcher(
     path: str,
     backend: Backend,
     open_next: Callable[[str], Backend],
-    box: ControlSource,
+    store: ControlSource,
     modulators: _Modulators,
     clock: Clock,
     live: bool,
@@ -142,7 +154,7 @@ def _deck(
 ) -> ModelSwitcher:
     def adopt(card: ModelCard) -> None:
         parameters = parameters_for(card)
-        box.adopt(parameters)
+        store.adopt(parameters)
         modulators.adopt(parameters)
 
     return ModelSwitcher(

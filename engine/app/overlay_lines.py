@@ -5,12 +5,12 @@ from __future__ import annotations
 from engine.ops.health_monitor import HealthMonitor
 
 
-def overlay_lines(vitals: HealthMonitor, now_s: float, scene: str, fps: float, model: str) -> list[str]:
+def overlay_lines(monitor: HealthMonitor, now_s: float, scene: str, fps: float, model: str) -> list[str]:
     """Return the lines of this moment; `fps` is what the model would like to be, `scene` is empty before any was recalled."""
-    report = vitals.report(now_s)
-    age = vitals.shown_age if report.shown_age_ms is not None else vitals.handed_age
+    report = monitor.report(now_s)
+    age = monitor.shown_age if report.shown_age_ms is not None else monitor.handed_age
     now_ms = report.age_ms if report.shown_age_ms is None else report.shown_age_ms
-    flashes = vitals.flashes
+    flashes = monitor.flashes
     lines = [
         f"age\t{'–' if now_ms is None else f'{now_ms:.0f}'} ms now, {1e3 * age.percentile_s(95):.0f} ms p95",
         f"rate\t{report.fps:.0f} of {fps:.0f} fps, {report.skipped_hops} skipped",

@@ -57,9 +57,9 @@ def look_after(
     return service.tell
 
 
-def open_presenter(
+def open_window_sink(
     config: LiveConfig,
-    box: ParameterStore,
+    store: ParameterStore,
     stats: HealthMonitor | None = None,
     show: Assembly | None = None,
     notify: Callable[[str], None] = print,
@@ -72,20 +72,22 @@ def open_presenter(
     clock = WallClock()
 
     def said(stats: HealthMonitor, show: Assembly) -> Sequence[str]:
-        return overlay_lines(stats, clock.now_s(), show.desk.name, show.deck.card.fps, show.deck.playing.name)
+        return overlay_lines(
+            stats, clock.now_s(), show.scene_controller.name, show.switcher.card.fps, show.switcher.playing.name
+        )
 
     def lines() -> Sequence[str]:
         return said(stats, show) if stats and show else ()
 
     return open_window(
         config.window,
-        box,
+        store,
         config.title,
         config.fullscreen,
         config.monitor,
         config.upscale,
         lines,
-        next_scene=show.desk.following if show else None,
+        next_scene=show.scene_controller.following if show else None,
         notify=notify,
     )
 
@@ -100,7 +102,7 @@ def recorder(config: LiveConfig, notify: Callable[[str], None]) -> Sink:
 
 
 def open_osc(
-    config: LiveConfig, box: ParameterStore, stats: HealthMonitor, say: Callable[[str], None]
+    config: LiveConfig, store: ParameterStore, stats: HealthMonitor, say: Callable[[str], None]
 ) -> OscServer | None:
     """Begin to listen; a port that nobody asked for and that is taken costs a line, not the show."""
     if not config.osc:
@@ -113,7 +115,7 @@ def open_osc(
 
     port = DEFAULT_OSC_PORT if config.osc_port is None else config.osc_port
     try:
-        server = OscServer(box, config.osc_host, port, figures)
+        server = OscServer(store, config.osc_host, port, figures)
     except ConfigError as error:
         if config.osc_port is not None:
             raise
@@ -122,11 +124,11 @@ def open_osc(
     return server
 
 
-def open_midi(config: LiveConfig, box: ParameterStore, notify: Callable[[str], None]) -> MidiRemote:
+def open_midi(config: LiveConfig, store: ParameterStore, notify: Callable[[str], None]) -> MidiRemote:
     """Listen to the MIDI port that was asked for."""
     from engine.control.remotes.midi import MidiRemote
 
-    midi = MidiRemote(box, config.midi or "", config.midi_knobs, notify)
+    midi = MidiRemote(store, config.midi or "", config.midi_knobs, notify)
     midi.start()
     notify(f"midi     {midi.name}")
     return midi

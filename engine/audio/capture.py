@@ -33,10 +33,10 @@ def _nobody() -> None:
 class AudioCapture:
     """One source, heard for one show."""
 
-    def __init__(self, source: Source, hearing: WindowBuffer, clock: Clock, notices: Notices) -> None:
+    def __init__(self, source: Source, window_buffer: WindowBuffer, clock: Clock, notices: Notices) -> None:
         self._source = source
-        self._hearing = hearing
-        self._meter = FeatureAnalyser(hearing.rate_hz)
+        self._window_buffer = window_buffer
+        self._meter = FeatureAnalyser(window_buffer.rate_hz)
         self._clock = clock
         self._notices = notices
         self._heard = threading.Condition()
@@ -60,7 +60,7 @@ class AudioCapture:
     @property
     def received_samples(self) -> int:
         """Samples heard since the start, at the model's rate."""
-        return self._hearing.received_samples
+        return self._window_buffer.received_samples
 
     @property
     def dropped_samples(self) -> int:
@@ -87,7 +87,7 @@ class AudioCapture:
             self._listen()
             return
         with self._heard:
-            if self._hearing.received_samples <= received_samples and not self._over:
+            if self._window_buffer.received_samples <= received_samples and not self._over:
                 self._heard.wait(WAIT_S)
         self.check()
 
@@ -99,24 +99,24 @@ class AudioCapture:
     def window(self, index: int) -> NDArray[np.float32]:
         """Return the window of hop `index`; see Hearing."""
         with self._heard:
-            return self._hearing.window(index)
+            return self._window_buffer.window(index)
 
     def take_sound(self, index: int) -> NDArray[np.float32]:
         """Take the source's sound up to the end of hop `index` [T, C]; see Hearing."""
         with self._heard:
-            return self._hearing.take_sound(index)
+            return self._window_buffer.take_sound(index)
 
     def captured_s(self, index: int) -> float | None:
         """Return when the newest sample of hop `index` was captured; None offline."""
         with self._heard:
-            return self._hearing.captured_s(index)
+            return self._window_buffer.captured_s(index)
 
     def features_now(self, now_s: float, look_ahead_s: float) -> AudioFeatures:
         """Return the pulse of this moment, its beat as it will be `look_ahead_s` from now: hits cannot be known beforehand."""
-        pulse = self._meter.newest()
-        captured_s = self._hearing.newest_captured_s
+        audio_features = self._meter.newest()
+        captured_s = self._window_buffer.newest_captured_s
         waited_s = 0.0 if captured_s is None else max(0.0, now_s - captured_s)
-        now = ahead(pulse, min(waited_s, WAIT_S))
+        now = ahead(audio_features, min(waited_s, WAIT_S))
         return replace(now, beats=ahead(now, look_ahead_s).beats)
 
     def take_resample_s(self) -> float:
@@ -139,13 +139,13 @@ class AudioCapture:
             self._notices.tell(notice)
         if came is None:
             with self._heard:
-                self._meter.hear(self._hearing.finish())
+                self._meter.hear(self._window_buffer.finish())
             self._end()
         elif len(came[0]):
             started_s = self._clock.now_s()
             hits = self._meter.newest().hits
             with self._heard:
-                self._meter.hear(self._hearing.hear(*came))
+                self._meter.hear(self._window_buffer.hear(*came))
                 self._heard.notify_all()
             if self._meter.newest().hits != hits:
                 self.on_onset()

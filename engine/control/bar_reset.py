@@ -21,14 +21,14 @@ class BarReset:
         self._bar = 0
         self._resets = 0
 
-    def count(self, values: Mapping[str, Value], pulse: AudioFeatures) -> int:
+    def count(self, values: Mapping[str, Value], audio_features: AudioFeatures) -> int:
         """Return the resets so far; to be called once a hop. Where no tempo is known, there is nothing to wait for."""
         asked = int(values.get("reset_on_bar", 0))
-        bar = math.floor(pulse.beats / pulse.beats_a_bar)
+        bar = math.floor(audio_features.beats / audio_features.beats_a_bar)
         begins, self._bar = bar > self._bar, bar
         self._is_due = self._is_due or asked != self._asked
         self._asked = asked
-        if self._is_due and (begins or pulse.tempo_bpm <= 0.0):
+        if self._is_due and (begins or audio_features.tempo_bpm <= 0.0):
             self._is_due = False
             self._resets += 1
         return self._resets

@@ -46,11 +46,11 @@ class ControlSource(Protocol):
         """All parameters by name."""
         ...
 
-    def snapshot(self) -> Mapping[str, Value]:
+    def values(self) -> Mapping[str, Value]:
         """Return all parameters but events as they are now; the mapping never changes afterwards."""
         ...
 
-    def turn(self, index: int) -> ControlSnapshot:
+    def take_snapshot(self, index: int) -> ControlSnapshot:
         """Take what hop `index` is played with. For the step thread alone."""
         ...
 
@@ -93,11 +93,11 @@ class ParameterStore:
         """How many values were refused so far."""
         return self._refused
 
-    def snapshot(self) -> Mapping[str, Value]:
+    def values(self) -> Mapping[str, Value]:
         """Return all parameters but events as they are now; the mapping never changes afterwards."""
         return self._snapshot
 
-    def turn(self, index: int) -> ControlSnapshot:
+    def take_snapshot(self, index: int) -> ControlSnapshot:
         """Take what hop `index` is played with. For the step thread alone."""
         with self._lock:
             events = tuple(self._events)

@@ -94,7 +94,7 @@ class ModelSwitcher:
         self._window_samples = window_samples
         self._live = live
         self._notify = notify
-        self._errand: tuple[_Wish, BackgroundTask[LoadedModel]] | None = None
+        self._task: tuple[_Wish, BackgroundTask[LoadedModel]] | None = None
         self._wish: _Wish | None = None
         self._pending: _Pending | None = None
         self._fade: _Fade | None = None
@@ -170,8 +170,8 @@ class ModelSwitcher:
     def wait_until_open(self, timeout_s: float | None) -> bool:
         """Wait until the model asked for is ready, at most so long, and say whether it is; it plays after the next step."""
         while self._wish:
-            wish, errand = self._pursue(self._wish)
-            if not errand.wait(timeout_s):
+            wish, task = self._pursue(self._wish)
+            if not task.wait(timeout_s):
                 return False
             if wish is self._wish:
                 break
@@ -369,21 +369,21 @@ class ModelSwitcher:
     def _look_whether_open(self) -> None:
         """Take the model that was asked for, if it is ready."""
         if self._wish is None:
-            if self._errand and self._errand[1].is_over:
-                self._errand = None
+            if self._task and self._task[1].is_over:
+                self._task = None
             return
-        wish, errand = self._pursue(self._wish)
-        if wish is not self._wish or not errand.is_over:
+        wish, task = self._pursue(self._wish)
+        if wish is not self._wish or not task.is_over:
             return
-        self._wish = self._errand = None
+        self._wish = self._task = None
         try:
-            wish.take(errand.outcome())
+            wish.take(task.outcome())
         except UserError as error:
             self._notify(f"{error} {self.playing.name} keeps playing.")
 
     def _pursue(self, wish: _Wish) -> tuple[_Wish, BackgroundTask[LoadedModel]]:
         """Return what is being opened: the wish, unless another model is still on its way. Never two at a time, lest a flood
         of wishes fill the memory."""
-        if self._errand is None or (self._errand[0] is not wish and self._errand[1].is_over):
-            self._errand = wish, self._opening(wish.path)
-        return self._errand
+        if self._task is None or (self._task[0] is not wish and self._task[1].is_over):
+            self._task = wish, self._opening(wish.path)
+        return self._task

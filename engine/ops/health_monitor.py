@@ -69,13 +69,13 @@ class HealthMonitor(ShowStatistics):
         self._started_s = clock.now_s()
         self._handed: deque[Moment] = deque(maxlen=_MOMENTS)
         self._shown: deque[Moment] = deque(maxlen=_MOMENTS)
-        self.has_presenter = False
+        self.has_window = False
         """Whether pictures must also be shown for the show to be alive."""
         self.describe_source: Callable[[], str] = lambda: ""
         self.describe_backend: Callable[[], str] = lambda: ""
 
-    def add_frame(self, skipped_hops: int, age_s: float | None, stage_s: Mapping[str, float]) -> None:
-        super().add_frame(skipped_hops, age_s, stage_s)
+    def add_frame(self, skipped_hops: int, age_s: float | None, timings_s: Mapping[str, float]) -> None:
+        super().add_frame(skipped_hops, age_s, timings_s)
         self._handed.append(Moment(self._clock.now_s(), age_s or 0.0))
 
     def add_shown(self, age_s: float | None) -> None:
@@ -89,7 +89,7 @@ class HealthMonitor(ShowStatistics):
         last_frame_s = now_s - handed[-1].at_s if handed else None
         last_shown_s = now_s - shown[-1].at_s if shown else None
         uptime_s = now_s - self._started_s
-        reason = complaint(uptime_s, last_frame_s, last_shown_s, self.has_presenter)
+        reason = complaint(uptime_s, last_frame_s, last_shown_s, self.has_window)
         fresh = recent(handed, now_s)
         return HealthReport(
             alive=not reason,
@@ -112,13 +112,13 @@ class HealthMonitor(ShowStatistics):
         )
 
 
-def complaint(uptime_s: float, last_frame_s: float | None, last_shown_s: float | None, has_presenter: bool) -> str:
+def complaint(uptime_s: float, last_frame_s: float | None, last_shown_s: float | None, has_window: bool) -> str:
     """Return why a show with these times since its last pictures is not alive; empty when it is."""
     if last_frame_s is None:
         return "" if uptime_s < START_WITHIN_S else f"no picture was made in the first {START_WITHIN_S:g} s"
     if last_frame_s > STUCK_S:
         return f"no picture was made for {last_frame_s:.1f} s"
-    if not has_presenter:
+    if not has_window:
         return ""
     if last_shown_s is None:
         return "" if uptime_s < START_WITHIN_S else f"no picture was shown in the first {START_WITHIN_S:g} s"

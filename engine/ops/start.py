@@ -15,7 +15,7 @@ from engine.ops.systemd import Systemd
 
 
 def open_service(
-    vitals: HealthMonitor,
+    monitor: HealthMonitor,
     clock: Clock,
     *,
     say: Callable[[str], None],
@@ -30,9 +30,9 @@ def open_service(
     Raises ConfigError when the log cannot be written or the port is taken.
     """
     manager = Systemd()
-    service = Supervisor(vitals, clock, say=say, log=ShowLog(log, clock) if log else None, manager=manager)
+    service = Supervisor(monitor, clock, say=say, log=ShowLog(log, clock) if log else None, manager=manager)
     if health_port is not None:
-        health = HealthServer(health_host, health_port, lambda: vitals.report(clock.now_s()))
+        health = HealthServer(health_host, health_port, lambda: monitor.report(clock.now_s()))
         releasing.callback(health.close)
         health.start()
         service.tell(f"health   http://{health.host}:{health.port}/health and /metrics")

@@ -31,14 +31,14 @@ class Supervisor:
 
     def __init__(
         self,
-        vitals: HealthMonitor,
+        monitor: HealthMonitor,
         clock: Clock,
         *,
         say: Callable[[str], None] = print,
         log: ShowLog | None = None,
         manager: Systemd | None = None,
     ) -> None:
-        self._vitals, self._clock, self._say, self._log = vitals, clock, say, log
+        self._monitor, self._clock, self._say, self._log = monitor, clock, say, log
         self._manager = manager or Systemd({})
         self._lines: deque[str] = deque(maxlen=MOST_LINES)
         self._told_ready = self._told_stuck = False
@@ -64,7 +64,7 @@ class Supervisor:
         minute, look = now_s >= self._next_minute_s, now_s >= self._next_look_s
         if not (minute or look):
             return
-        report = self._vitals.report(now_s)
+        report = self._monitor.report(now_s)
         flows = report.alive and report.last_frame_s is not None
         if flows and not self._told_ready:
             self._told_ready = True
@@ -94,7 +94,7 @@ class Supervisor:
         if self._thread.is_alive():
             self._thread.join(CLOSE_WITHIN_S)
         if not self._thread.is_alive() and self._log:
-            self._log.write("end", self._vitals.summary())
+            self._log.write("end", self._monitor.summary())
             self._log.close()
 
     def _run(self) -> None:

@@ -28,13 +28,13 @@ class Frame:
     """Media time of the newest sample the picture has heard."""
     captured_s: float | None
     """Clock time at which that sample was captured; None offline, where there is no such time."""
-    pulse: AudioFeatures = SILENCE
+    audio_features: AudioFeatures = SILENCE
     """What is heard of the rhythm at the end of the hop."""
     values: Mapping[str, float | int | bool] = field(default_factory=dict[str, float | int | bool])
     """The parameters it was made with, after mappings and smoothing."""
     skipped_hops: int = 0
     """Hops between the previous frame and this one that were never stepped (overload)."""
-    stage_s: dict[str, float] = field(default_factory=dict[str, float])
+    timings_s: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds spent by stage: wait, resample, step, finish."""
 
 

@@ -34,11 +34,11 @@ def play(
     session: FrameModel,
     sinks: Sequence[Sink],
     *,
-    controls_box: ControlSource,
+    store: ControlSource,
     clock: Clock,
     stats: ShowStatistics,
     stop: threading.Event,
-    presenter: WindowSink | None = None,
+    window: WindowSink | None = None,
     seconds: float | None = None,
     notify: Callable[[str], None] = print,
     direction: Direction | None = None,
@@ -51,35 +51,31 @@ def play(
     and `notify` is told.
     """
     notices = Notices(notify)
-    hearing = WindowBuffer(session.card, source.rate_hz, source.channels)
-    stats.resampler_delay_s = hearing.resampler_delay_s
-    ears = AudioCapture(source, hearing, clock, notices)
-    controls_box.stamp(lambda: ears.received_samples)
-    direction = direction or undirected(controls_box)
-    auto_gain = AutoGain(hearing.rate_hz, session.card.hop_samples)
-    performance = StepLoop(
-        session, ears, source.live, list(sinks), controls_box, direction, clock, stats, notices, auto_gain
-    )
+    window_buffer = WindowBuffer(session.card, source.rate_hz, source.channels)
+    stats.resampler_delay_s = window_buffer.resampler_delay_s
+    capture = AudioCapture(source, window_buffer, clock, notices)
+    store.stamp(lambda: capture.received_samples)
+    direction = direction or undirected(store)
+    auto_gain = AutoGain(window_buffer.rate_hz, session.card.hop_samples)
+    step_loop = StepLoop(session, capture, source.live, list(sinks), store, direction, clock, stats, notices, auto_gain)
     with ExitStack() as closing:
         closing.callback(source.close)
-        closing.callback(ears.close)
-        for output in [*sinks, *([presenter] if presenter else [])]:
+        closing.callback(capture.close)
+        for output in [*sinks, *([window] if window else [])]:
             closing.callback(_close, output, stats)
             output.open(show_format(source, session))
         source.start()
-        if presenter and source.live:
-            display = PresentLoop(presenter, ears, controls_box, direction.display_modulator, clock, stats)
-            ears.start()
-            _play_beside(performance, display, presenter, stop, seconds)
+        if window and source.live:
+            display = PresentLoop(window, capture, store, direction.display_modulator, clock, stats)
+            capture.start()
+            _play_beside(step_loop, display, window, stop, seconds)
         else:
-            performance.play(
-                stop, seconds, presenter.show if presenter else None, presenter.poll if presenter else None
-            )
+            step_loop.play(stop, seconds, window.show if window else None, window.poll if window else None)
 
 
-def undirected(controls_box: ControlSource) -> Direction:
+def undirected(store: ControlSource) -> Direction:
     """Return a direction by the knobs alone."""
-    parameters = tuple(controls_box.parameters.values())
+    parameters = tuple(store.parameters.values())
     return Direction(modulator=Modulator(parameters), display_modulator=Modulator(parameters))
 
 
@@ -102,26 +98,26 @@ def _close(output: Sink, stats: ShowStatistics) -> None:
 
 
 def _play_beside(
-    performance: StepLoop, display: PresentLoop, presenter: WindowSink, stop: threading.Event, seconds: float | None
+    step_loop: StepLoop, display: PresentLoop, window: WindowSink, stop: threading.Event, seconds: float | None
 ) -> None:
     """Run the performance in its own thread and the display in this one, until either ends."""
     with ThreadPoolExecutor(1, thread_name_prefix="step") as executor:
-        future = executor.submit(performance.play, stop, seconds, display.newest.put, None)
+        future = executor.submit(step_loop.play, stop, seconds, display.newest.put, None)
         try:
-            _display(performance, display, presenter, future)
+            _display(step_loop, display, window, future)
         finally:
             stop.set()
-            performance.stats.lost_frames[presenter.name] = display.newest.replaced_frames
+            step_loop.stats.lost_frames[window.name] = display.newest.replaced_frames
     future.result()
 
 
-def _display(performance: StepLoop, display: PresentLoop, presenter: WindowSink, future: Future[None]) -> None:
+def _display(step_loop: StepLoop, display: PresentLoop, window: WindowSink, future: Future[None]) -> None:
     """Draw until the performance ends; without a presenter that failed, go on while there are sinks."""
     try:
         display.run(future.done)
     except SinkError as error:
-        if all(getattr(sink, "standby", False) for sink in performance.sinks):
+        if all(getattr(sink, "standby", False) for sink in step_loop.sinks):
             raise
-        performance.notices.tell(f"{error} The show goes on without {presenter.name}.")
-        presenter.close()
+        step_loop.notices.tell(f"{error} The show goes on without {window.name}.")
+        window.close()
         future.result()

@@ -57,20 +57,20 @@ class PresentLoop:
 
     def __init__(
         self,
-        presenter: WindowSink,
-        ears: AudioCapture,
-        controls_box: ControlSource,
+        window: WindowSink,
+        capture: AudioCapture,
+        store: ControlSource,
         modulator: Modulator,
         clock: Clock,
         stats: ShowStatistics,
     ) -> None:
         self.newest = LatestFrame()
-        ears.on_onset = self.newest.wake
-        self._presenter = presenter
-        self._ears = ears
-        self._controls_box = controls_box
+        capture.on_onset = self.newest.wake
+        self._window = window
+        self._capture = capture
+        self._store = store
         self._modulator = modulator
-        self._finisher = EffectChain()
+        self._effect_chain = EffectChain()
         self._clock = clock
         self._stats = stats
         self._frame: Frame | None = None
@@ -80,7 +80,7 @@ class PresentLoop:
 
     def run(self, over: Callable[[], bool]) -> None:
         """Draw until `over` or until the presenter is closed. Raises SinkError when it fails for good."""
-        while not over() and self._presenter.poll():
+        while not over() and self._window.poll():
             frame = self.newest.take(LOOK_EVERY_S)
             if frame is not None:
                 self._draw(*self._look(frame))
@@ -91,28 +91,28 @@ class PresentLoop:
 
     def _is_due(self) -> bool:
         """A new hit is drawn at once, whatever else moves at the display's rate."""
-        return self._ears.meter.newest().hits != self._drawn_hits or self._clock.now_s() - self._drawn_s >= REFRESH_S
+        return self._capture.meter.newest().hits != self._drawn_hits or self._clock.now_s() - self._drawn_s >= REFRESH_S
 
     def _refresh(self, frame: Frame) -> None:
         """Draw the same frame again if it would look otherwise now."""
-        self._drawn_hits = self._ears.meter.newest().hits
+        self._drawn_hits = self._capture.meter.newest().hits
         look_now, looked = self._look(frame)
         if look_now != self._drawn or look_now.trail > 0.0:
             self._draw(look_now, looked)
 
     def _draw(self, look_now: EffectParameters, frame: Frame) -> None:
         now_s = self._clock.now_s()
-        pixels_HWC = self._finisher.finish(frame.pixels_HWC, look_now, now_s)
-        self._presenter.show(replace(frame, pixels_HWC=pixels_HWC))
-        self._stats.count_drawn(self._finisher.meter)
+        pixels_HWC = self._effect_chain.finish(frame.pixels_HWC, look_now, now_s)
+        self._window.show(replace(frame, pixels_HWC=pixels_HWC))
+        self._stats.count_drawn(self._effect_chain.meter)
         self._drawn, self._drawn_s = look_now, now_s
 
     def _look(self, frame: Frame) -> tuple[EffectParameters, Frame]:
         """Return how the frame looks now, and the frame with the values and the pulse of now."""
-        now_s, given = self._clock.now_s(), self._controls_box.snapshot()
+        now_s, given = self._clock.now_s(), self._store.values()
         look_ahead_s = 1e-3 * float(given.get("look_ahead_ms", 0.0))
-        pulse = self._ears.features_now(now_s, look_ahead_s)
+        audio_features = self._capture.features_now(now_s, look_ahead_s)
         # The time of the media, as recordings have it, goes on between two frames.
         age_s = 0.0 if frame.captured_s is None else max(0.0, now_s - frame.captured_s)
-        values = self._modulator.values(given, pulse, frame.features_F, frame.time_s + age_s)
-        return look(values, pulse), replace(frame, values=values, pulse=pulse)
+        values = self._modulator.values(given, audio_features, frame.features_F, frame.time_s + age_s)
+        return look(values, audio_features), replace(frame, values=values, audio_features=audio_features)

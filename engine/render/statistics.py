@@ -72,21 +72,21 @@ class ShowStatistics:
         """Drawings by the presenter; more than frames shown while effects move."""
         self.flashes = GuardMeter()
         """What the flash guard has measured of the presenter's pictures."""
-        self.stages: dict[str, Durations] = {}
+        self.timings: dict[str, Durations] = {}
         self.handed_age = Durations()
         """From capture of a picture's newest sample to its being handed to the sinks."""
         self.shown_age = Durations()
         """From capture to the return of the presenter's `show`."""
 
-    def add_frame(self, skipped_hops: int, age_s: float | None, stage_s: Mapping[str, float]) -> None:
+    def add_frame(self, skipped_hops: int, age_s: float | None, timings_s: Mapping[str, float]) -> None:
         """Count one frame handed on; `age_s` is None offline."""
         self.steps += 1
         self.skipped_hops += skipped_hops
         self.hops += 1 + skipped_hops
         if age_s is not None:
             self.handed_age.add(age_s)
-        for name, duration_s in stage_s.items():
-            self.stages.setdefault(name, Durations()).add(duration_s)
+        for name, duration_s in timings_s.items():
+            self.timings.setdefault(name, Durations()).add(duration_s)
 
     def count_drawn(self, flashes: GuardMeter) -> None:
         """Count one drawing by the presenter, and note what the flash guard has measured so far."""
@@ -113,7 +113,7 @@ class ShowStatistics:
             "resampler_delay_ms": round(1e3 * self.resampler_delay_s, 3),
             "handed_age": self.handed_age.summary(),
             "shown_age": self.shown_age.summary(),
-            "stages": {name: durations.summary() for name, durations in list(self.stages.items())},
+            "stages": {name: durations.summary() for name, durations in list(self.timings.items())},
         }
 
     def write_json(self, path: Path | str) -> None:

@@ -46,7 +46,7 @@ class FrameModel(Protocol):
 class SceneControl(Protocol):
     """Who keeps and recalls scenes; see engine/control/scenes/scene_controller.py."""
 
-    def attend(self, turn: ControlSnapshot) -> None: ...
+    def attend(self, snapshot: ControlSnapshot) -> None: ...
 
     def show_events(self) -> tuple[ShowEvent, ...]: ...
 
@@ -60,7 +60,7 @@ class HopRecorder(Protocol):
         self,
         index: int,
         skipped_hops: int,
-        turn: ControlSnapshot,
+        snapshot: ControlSnapshot,
         failed: bool = False,
         show_events: Sequence[ShowEvent] = (),
     ) -> None: ...
@@ -88,7 +88,7 @@ class Direction:
     """The step thread's."""
     display_modulator: Modulator
     """The presenter's, which draws at moments of its own."""
-    desk: SceneControl | None = None
+    scene_controller: SceneControl | None = None
     witness: HopRecorder | None = None
     replay: ReplayedTake | None = None
     """The take that is played again, if it is one."""
@@ -101,17 +101,17 @@ class StepLoop:
     """One show under way."""
 
     session: FrameModel
-    ears: AudioCapture
+    capture: AudioCapture
     live: bool
     sinks: list[Sink]
-    controls_box: ControlSource
+    store: ControlSource
     direction: Direction
     clock: Clock
     stats: ShowStatistics
     notices: Notices
     auto_gain: AutoGain
     bar_reset: BarReset = field(default_factory=BarReset)
-    finisher: EffectChain = field(default_factory=EffectChain)
+    effect_chain: EffectChain = field(default_factory=EffectChain)
     tempo_bpm: float = 0.0
     features_F: NDArray[np.float32] = field(init=False)
 
@@ -131,19 +131,19 @@ class StepLoop:
         card, last_index, free_since_s = self.session.card, -1, self.clock.now_s()
         choose = self.direction.replay.pick if self.direction.replay else pick_hop
         while not stop.is_set() and not is_over(last_index + 1, card.hop_s, seconds):
-            over, received_samples = self.ears.over, self.ears.received_samples
+            over, received_samples = self.capture.over, self.capture.received_samples
             pick = choose(received_samples, card.hop_samples, last_index, self.live)
             if pick is None:
                 if over:
-                    self.ears.check()
+                    self.capture.check()
                     break
-                self.ears.wait(received_samples)
+                self.capture.wait(received_samples)
                 continue
             self.stats.received_samples = received_samples
-            self.stats.dropped_samples = self.ears.dropped_samples
+            self.stats.dropped_samples = self.capture.dropped_samples
             frame = self._step(pick, free_since_s)
             self._hand_on(frame, present, poll is None)
-            busy_s = self.clock.now_s() - free_since_s - frame.stage_s["wait"]
+            busy_s = self.clock.now_s() - free_since_s - frame.timings_s["wait"]
             self.direction.rest(card.hop_s - busy_s)
             last_index, free_since_s = pick.index, self.clock.now_s()
             if poll and not poll():
@@ -151,32 +151,35 @@ class StepLoop:
 
     def _step(self, pick: Pick, free_since_s: float) -> Frame:
         card, index, direction = self.session.card, pick.index, self.direction
-        window_T = self.ears.window(index)
-        started_s, resample_s = self.clock.now_s(), self.ears.take_resample_s()
-        time_s, sound_TC = (index + 1) * card.hop_s, self.ears.take_sound(index)
-        turn = self.controls_box.turn(index)
+        window_T = self.capture.window(index)
+        started_s, resample_s = self.clock.now_s(), self.capture.take_resample_s()
+        time_s, sound_TC = (index + 1) * card.hop_s, self.capture.take_sound(index)
+        snapshot = self.store.take_snapshot(index)
         self._repeat(index)
-        pulse = self._pulse(turn, index)
-        given = {**turn.values, "reset": int(turn.values.get("reset", 0)) + self.bar_reset.count(turn.values, pulse)}
-        values = direction.modulator.values(given, pulse, self.features_F, time_s)
+        audio_features = self._audio_features(snapshot, index)
+        given = {
+            **snapshot.values,
+            "reset": int(snapshot.values.get("reset", 0)) + self.bar_reset.count(snapshot.values, audio_features),
+        }
+        values = direction.modulator.values(given, audio_features, self.features_F, time_s)
         picture, failed = self._picture(self.auto_gain.window(window_T, index, values), values, index)
         self.features_F = picture.features_F
-        show_events = direction.desk.show_events() if direction.desk else ()
+        show_events = direction.scene_controller.show_events() if direction.scene_controller else ()
         if direction.witness:
-            direction.witness.note(index, pick.skipped_hops, turn, failed, show_events)
-        if direction.desk and not direction.replay:
-            direction.desk.attend(turn)
+            direction.witness.note(index, pick.skipped_hops, snapshot, failed, show_events)
+        if direction.scene_controller and not direction.replay:
+            direction.scene_controller.attend(snapshot)
         return Frame(
             index=index,
             pixels_HWC=picture.pixels_HWC,
             features_F=picture.features_F,
             sound_TC=sound_TC,
             time_s=time_s,
-            captured_s=self.ears.captured_s(index),
-            pulse=pulse,
+            captured_s=self.capture.captured_s(index),
+            audio_features=audio_features,
             values=values,
             skipped_hops=pick.skipped_hops,
-            stage_s={
+            timings_s={
                 "wait": started_s - free_since_s - resample_s,
                 "resample": resample_s,
                 "step": self.clock.now_s() - started_s,
@@ -185,17 +188,17 @@ class StepLoop:
 
     def _repeat(self, index: int) -> None:
         """Do again what happened at this hop when the show was played, if this is a replay."""
-        if self.direction.replay and self.direction.desk:
+        if self.direction.replay and self.direction.scene_controller:
             for show_event in self.direction.replay.show_events(index):
-                self.direction.desk.repeat(show_event)
+                self.direction.scene_controller.repeat(show_event)
 
-    def _pulse(self, turn: ControlSnapshot, index: int) -> AudioFeatures:
+    def _audio_features(self, snapshot: ControlSnapshot, index: int) -> AudioFeatures:
         """Return the pulse at the end of hop `index`, whose turn's taps and tempo count from where they came."""
-        meter, hop_samples = self.ears.meter, self.session.card.hop_samples
-        for event in turn.events:
+        meter, hop_samples = self.capture.meter, self.session.card.hop_samples
+        for event in snapshot.events:
             if event.name == "tap":
                 meter.tap(event.number)
-        tempo_bpm = float(turn.values.get("tempo_bpm", 0.0))
+        tempo_bpm = float(snapshot.values.get("tempo_bpm", 0.0))
         if tempo_bpm != self.tempo_bpm:
             self.tempo_bpm = tempo_bpm
             meter.set_tempo(tempo_bpm, index * hop_samples)
@@ -220,14 +223,16 @@ class StepLoop:
         if present and present_plain:
             present(frame)
         if self.sinks or not present_plain:
-            pixels_HWC = self.finisher.finish(frame.pixels_HWC, look(frame.values, frame.pulse), frame.time_s)
+            pixels_HWC = self.effect_chain.finish(
+                frame.pixels_HWC, look(frame.values, frame.audio_features), frame.time_s
+            )
             frame = replace(frame, pixels_HWC=pixels_HWC)
         self._give(frame)
         if present and not present_plain:
             present(frame)
         now_s = self.clock.now_s()
         age_s = None if frame.captured_s is None else given_s - frame.captured_s
-        self.stats.add_frame(frame.skipped_hops, age_s, {**frame.stage_s, "finish": now_s - given_s})
+        self.stats.add_frame(frame.skipped_hops, age_s, {**frame.timings_s, "finish": now_s - given_s})
         if frame.skipped_hops and self.live:
             line = "Sound was skipped to keep up, with its pictures: {count} hops."
             self.notices.tell_sparsely("overload", line, now_s, frame.skipped_hops)

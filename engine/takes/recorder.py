@@ -98,14 +98,14 @@ class TakeRecorder:
         self,
         index: int,
         skipped_hops: int,
-        turn: ControlSnapshot,
+        snapshot: ControlSnapshot,
         failed: bool = False,
         show_events: Sequence[ShowEvent] = (),
     ) -> None:
         """Take what hop `index` was played with. What happenings hold is not written to afterwards."""
         self._tell()
-        changed, gone = _difference(self._values, turn.values)
-        eventful = skipped_hops or failed or changed or gone or turn.events or show_events
+        changed, gone = _difference(self._values, snapshot.values)
+        eventful = skipped_hops or failed or changed or gone or snapshot.events or show_events
         if eventful or index - self._said_hop >= self._life_hops:
             line = HopLine(
                 hop=index,
@@ -114,12 +114,12 @@ class TakeRecorder:
                 failed=failed,
                 values=changed,
                 gone=gone,
-                events=turn.events,
+                events=snapshot.events,
                 show_events=tuple(show_events),
             )
             if not self._put(line, _LINE_BYTES * (1 + len(changed)) + _array_bytes(show_events)):
                 return
-            self._values, self._said_hop = turn.values, index
+            self._values, self._said_hop = snapshot.values, index
         if self._queue:
             self._last_hop = index
 

@@ -172,7 +172,7 @@ class ReplayedControls:
         index = last_index + 1 + skipped
         return Pick(index, skipped) if received_samples >= (index + 1) * hop_samples else None
 
-    def turn(self, index: int) -> ControlSnapshot:
+    def take_snapshot(self, index: int) -> ControlSnapshot:
         """Return what hop `index` was played with. Hops are asked for in their order."""
         line = self._at(index)
         if line is None or line.hop != index or line.end is not None:
@@ -184,7 +184,7 @@ class ReplayedControls:
             self._values = MappingProxyType({**kept, **line.values})
         return ControlSnapshot(self._values, line.events)
 
-    def snapshot(self) -> Mapping[str, Value]:
+    def values(self) -> Mapping[str, Value]:
         """Return the values of the hop that was asked for last."""
         return self._values
 
@@ -221,9 +221,9 @@ class ReplayedControls:
 class ReplayedFailures:
     """A backend that fails where it failed in the show; the step that failed there is not taken here either."""
 
-    def __init__(self, backend: Backend, box: ReplayedControls) -> None:
+    def __init__(self, backend: Backend, store: ReplayedControls) -> None:
         self._backend = backend
-        self._box = box
+        self._store = store
 
     @property
     def name(self) -> str:
@@ -244,7 +244,7 @@ class ReplayedFailures:
         """Take one step. Raises BackendError when it fails, or failed in the show."""
         step = self._backend.step(audio_T, controls, noise, state)
         # A model that went astray does so again, and the session says so itself.
-        if self._box.fails_now and not astray(step.next_state, 0):
+        if self._store.fails_now and not astray(step.next_state, 0):
             raise BackendError("The step failed in the show, and so it does here.")
         return step
 

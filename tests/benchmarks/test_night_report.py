@@ -93,17 +93,17 @@ def test_the_plot_is_drawn(tmp_path: Path) -> None:
 
 def test_random_remotes_leave_the_picture_bright_and_moving() -> None:
     """Ten thousand messages of strangers: no knob is ever where it would make the picture black or still."""
-    rolled, box = random.Random(3), ParameterStore(TABLE)
-    server = OscServer(box, "127.0.0.1", 0)
+    rolled, store = random.Random(3), ParameterStore(TABLE)
+    server = OscServer(store, "127.0.0.1", 0)
     knobs = [parameter for parameter in TABLE if parameter.name not in LEFT_ALONE]
-    begun = dict(box.snapshot())
+    begun = dict(store.values())
     for _ in range(10_000):
         came = datagram(rolled, knobs)
         server.answer(came)
         for name, (low, high) in LIMITS.items():
-            if name in box.snapshot():
-                assert low <= box.snapshot()[name] <= high, name
+            if name in store.values():
+                assert low <= store.values()[name] <= high, name
     server.close()
-    assert all(box.snapshot()[name] == begun[name] for name in LEFT_ALONE)
+    assert all(store.values()[name] == begun[name] for name in LEFT_ALONE)
     assert 1000 < server.refused < 4500
     assert server.clipped > 500

@@ -11,7 +11,7 @@ import torch
 
 from engine.model.backends.backend import Arrays, Step
 from engine.model.backends.onnx_cpu import OnnxCpuBackend, open_model
-from engine.model.batching import SlotRequest, BatchSlot, StepBatcher
+from engine.model.batching import BatchSlot, SlotRequest, StepBatcher
 from engine.model.card import Provenance
 from engine.model.file import sealed
 from engine.model.noise import draw_noise

@@ -48,7 +48,7 @@ class _Heard(NamedTuple):
 class _Moment(NamedTuple):
     heard: _Heard
     clock: ClockState
-    pulse: AudioFeatures
+    audio_features: AudioFeatures
 
 
 class FeatureAnalyser:
@@ -92,7 +92,7 @@ class FeatureAnalyser:
             frame = min(sample // self._spectra.hop_samples, self._frames) - 1
             if frame < 0:
                 return SILENCE
-            return self._moments[max(0, frame - (self._frames - len(self._moments)))].pulse
+            return self._moments[max(0, frame - (self._frames - len(self._moments)))].audio_features
 
     def tap(self, sample: int) -> None:
         """Hear that a beat is at `sample`; what is told of later moments changes, also if they were told already.
@@ -138,7 +138,7 @@ class FeatureAnalyser:
             self._commands.pop(self._frames - len(self._moments), None)
         self._moments.append(self._moment(self._frames, before, heard))
         self._frames += 1
-        self._tell(self._moments[-1].pulse)
+        self._tell(self._moments[-1].audio_features)
 
     def _obey(self, command: Command) -> None:
         """Take a command in, and let the clock go once more through the frames that end after it."""
@@ -152,12 +152,12 @@ class FeatureAnalyser:
                 self._moments.append(self._moment(frame, clock, moment.heard))
                 clock = self._moments[-1].clock
             if again:
-                self._tell(self._moments[-1].pulse)
+                self._tell(self._moments[-1].audio_features)
 
-    def _tell(self, pulse: AudioFeatures) -> None:
+    def _tell(self, audio_features: AudioFeatures) -> None:
         """Make it the newest; whoever was shown more beats before a late tap sees the clock wait, not go back."""
         shown = self._newest.beats
-        self._newest = pulse if pulse.beats >= shown else replace(pulse, beats=shown)
+        self._newest = audio_features if audio_features.beats >= shown else replace(audio_features, beats=shown)
 
     def _moment(self, frame: int, clock: ClockState, heard: _Heard) -> _Moment:
         for command in self._commands.get(frame, ()):
@@ -170,7 +170,7 @@ class FeatureAnalyser:
                 return beat_place(accents.smooth(frame), self._frame_s, period_s, accents.delay_s, asked_age_s)
 
             clock = measured(clock, heard.tempo, find)
-        pulse = AudioFeatures(
+        audio_features = AudioFeatures(
             end_sample=(frame + 1) * self._spectra.hop_samples,
             level=heard.level,
             low=heard.low,
@@ -184,7 +184,7 @@ class FeatureAnalyser:
             tempo_bpm=60.0 / clock.period_s if clock.period_s else 0.0,
             certainty=clock.certainty,
         )
-        return _Moment(heard, clock, pulse)
+        return _Moment(heard, clock, audio_features)
 
     def _is_tick(self, frame: int) -> bool:
         return (frame + 1) % self._tick_frames == 0

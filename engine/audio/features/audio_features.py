@@ -54,12 +54,12 @@ class AudioFeatures:
 SILENCE = AudioFeatures()
 
 
-def ahead(pulse: AudioFeatures, seconds: float) -> AudioFeatures:
+def ahead(audio_features: AudioFeatures, seconds: float) -> AudioFeatures:
     """Return `pulse` as it will be in so many seconds, if nothing new is heard: the beat goes on, levels stay."""
     if seconds <= 0.0:
-        return pulse
+        return audio_features
     return replace(
-        pulse,
-        hit_age_s=pulse.hit_age_s + seconds,
-        beats=pulse.beats + seconds * pulse.tempo_bpm / 60.0,
+        audio_features,
+        hit_age_s=audio_features.hit_age_s + seconds,
+        beats=audio_features.beats + seconds * audio_features.tempo_bpm / 60.0,
     )

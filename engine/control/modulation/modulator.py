@@ -64,7 +64,9 @@ class Modulator:
         """Let all continuous knobs take `duration_s` from where they are to whatever is given from now on."""
         self._asked_glide_s = duration_s
 
-    def values(self, given: Values, pulse: AudioFeatures, features_F: NDArray[np.float32], time_s: float) -> Values:
+    def values(
+        self, given: Values, audio_features: AudioFeatures, features_F: NDArray[np.float32], time_s: float
+    ) -> Values:
         """Return `given` at `time_s` of the show: gliding, smoothed, driven by `pulse` and features, and within range."""
         parameters = self._parameters
         reached = self._smoothing.values(self._glided(given, parameters, time_s), parameters, time_s)
@@ -72,7 +74,7 @@ class Modulator:
         if not self._terms:
             return reached
         moment = self._moment
-        _fill(moment, pulse, float(reached.get("hit_decay_ms", 150.0)), time_s)
+        _fill(moment, audio_features, float(reached.get("hit_decay_ms", 150.0)), time_s)
         if self._reads_features:
             moment.features = tuple(features_F.tolist())
         driven = dict(reached)
@@ -129,9 +131,14 @@ def _term(parameters: Mapping[str, Parameter], name: str, text: object) -> Term:
     return parse_expression(str(text), name)
 
 
-def _fill(moment: Moment, pulse: AudioFeatures, hit_decay_ms: float, time_s: float) -> None:
-    moment.level, moment.low, moment.mid, moment.high = pulse.level, pulse.low, pulse.mid, pulse.high
-    moment.hit = pulse.hit(hit_decay_ms)
-    moment.hits = float(pulse.hits)
-    moment.beat, moment.bar, moment.beats = pulse.beat_phase, pulse.bar_phase, pulse.beats
-    moment.tempo, moment.time_s = pulse.tempo_bpm, time_s
+def _fill(moment: Moment, audio_features: AudioFeatures, hit_decay_ms: float, time_s: float) -> None:
+    moment.level, moment.low, moment.mid, moment.high = (
+        audio_features.level,
+        audio_features.low,
+        audio_features.mid,
+        audio_features.high,
+    )
+    moment.hit = audio_features.hit(hit_decay_ms)
+    moment.hits = float(audio_features.hits)
+    moment.beat, moment.bar, moment.beats = audio_features.beat_phase, audio_features.bar_phase, audio_features.beats
+    moment.tempo, moment.time_s = audio_features.tempo_bpm, time_s

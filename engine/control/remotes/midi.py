@@ -27,14 +27,14 @@ class MidiRemote:
     """Listens to one input port from `start` to `close`, in the MIDI library's own thread."""
 
     def __init__(
-        self, box: ParameterStore, port: str, knobs: Mapping[int, str], notify: Callable[[str], None] = print
+        self, store: ParameterStore, port: str, knobs: Mapping[int, str], notify: Callable[[str], None] = print
     ) -> None:
         """`port` is a part of a port's name, or "virtual" for a port of our own; `knobs` are parameters by controller number.
 
         Raises ConfigError for a port that is not there, an unknown parameter, and where MIDI is missing.
         """
-        check_knobs(knobs, box.parameters)
-        self._box = box
+        check_knobs(knobs, store.parameters)
+        self._store = store
         self._knobs = dict(knobs)
         self._notify = notify
         self._mido = _load_mido()
@@ -67,16 +67,16 @@ class MidiRemote:
         """Obey one message."""
         try:
             if message.type == "program_change":
-                self._box.set("scene", message.program + 1)
+                self._store.set("scene", message.program + 1)
             elif message.type == "control_change" and message.control in self._knobs:
-                self._turn(self._knobs[message.control], message.value)
+                self._snapshot(self._knobs[message.control], message.value)
             elif message.type in ("clock", "start", "continue"):
                 self._count(message.type)
         except ConfigError as error:
             self._notify(f"MIDI: {error}")
 
-    def _turn(self, name: str, position: int) -> None:
-        parameter = self._box.parameters.get(name)
+    def _snapshot(self, name: str, position: int) -> None:
+        parameter = self._store.parameters.get(name)
         if parameter is None:
             # Another model plays, which has no such control.
             return
@@ -84,10 +84,10 @@ class MidiRemote:
             # A button sends its position when it is pressed and again when it is let go.
             pressed = position > HIGHEST // 2
             if pressed and name not in self._down:
-                self._box.set(name, True)
+                self._store.set(name, True)
             (self._down.add if pressed else self._down.discard)(name)
             return
-        self._box.set(name, value_at(parameter, position))
+        self._store.set(name, value_at(parameter, position))
 
     def _count(self, kind: str) -> None:
         """Tap on every quarter note of a sequencer's clock."""
@@ -95,7 +95,7 @@ class MidiRemote:
             self._clocks = 0
             return
         if self._clocks % CLOCKS_A_BEAT == 0:
-            self._box.set("tap", True)
+            self._store.set("tap", True)
         self._clocks += 1
 
     def _choose(self, port: str) -> str:

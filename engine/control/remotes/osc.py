@@ -44,13 +44,13 @@ class OscServer:
 
     def __init__(
         self,
-        controls_box: ParameterStore,
+        store: ParameterStore,
         host: str,
         port: int,
         describe_stats: Callable[[], Mapping[str, float]] = dict[str, float],
     ) -> None:
         """Take the port (0: any free one). Raises ConfigError when that is impossible."""
-        self._box = controls_box
+        self._store = store
         self._describe_stats = describe_stats
         self.received = 0
         """Messages so far, with those that were refused."""
@@ -106,16 +106,16 @@ class OscServer:
             return STATS, tuple(item for pair in self._describe_stats().items() for item in pair)
         name = to.removeprefix(PREFIX)
         # Looked up once: another model's parameters may take the place of these at any moment.
-        parameter = self._box.parameters.get(name) if to.startswith(PREFIX) else None
+        parameter = self._store.parameters.get(name) if to.startswith(PREFIX) else None
         if parameter is None:
-            known = [PING, STATS, *map(address, self._box.parameters)]
+            known = [PING, STATS, *map(address, self._store.parameters)]
             nearest = nearest_name(to if to.startswith(PREFIX) else PREFIX + to.lstrip("/"), known)
             raise ConfigError(f"There is no address {to[:100]}.{nearest}")
         if len(values) > 1:
             raise ConfigError(f"{to} takes one value, not {len(values)}.")
         if not values and not parameter.happens:
-            return to, (self._box.snapshot().get(name, parameter.default),)
-        applied = self._box.set(name, values[0] if values else None)
+            return to, (self._store.values().get(name, parameter.default),)
+        applied = self._store.set(name, values[0] if values else None)
         if applied.clipped:
             self.clipped += 1
             return ERROR, (f"{name} takes {parameter.expected()}; it is now {applied.value:g}.",)

@@ -1,6 +1,6 @@
 """Who keeps and recalls scenes while the show runs: files are read and written beside it, and take effect between hops.
 
-turn = box.turn(index)
+turn = box.take_snapshot(index)
 values = modulator.values(turn.values, ...)
 picture = deck.step(window, values, index)
 happenings = desk.happenings()      # for the take
@@ -50,8 +50,8 @@ class SceneController:
     def __init__(
         self,
         scenes: Scenes,
-        deck: ModelSwitcher,
-        box: ControlSource,
+        switcher: ModelSwitcher,
+        store: ControlSource,
         *,
         glide: Callable[[float], None],
         live: bool = True,
@@ -59,13 +59,13 @@ class SceneController:
     ) -> None:
         """`glide` is told for how many seconds the knobs shall be on their way; offline files are read while the show waits."""
         self._scenes = scenes
-        self._deck = deck
-        self._box = box
+        self._switcher = switcher
+        self._store = store
         self._glide = glide
         self._live = live
         self._notify = notify
         self._jobs: deque[_Job] = deque()
-        self._errand: BackgroundTask[Callable[[], None]] | None = None
+        self._task: BackgroundTask[Callable[[], None]] | None = None
         self._told: list[ShowEvent] = []
         # What takes effect between two hops belongs to the later one.
         self._due: list[ShowEvent] = []
@@ -76,13 +76,13 @@ class SceneController:
         self._asked = 0
         """The same, also where it could not be recalled: else nobody got past it with the next one's key."""
 
-    def attend(self, turn: ControlSnapshot) -> None:
+    def attend(self, snapshot: ControlSnapshot) -> None:
         """Begin what was asked for in this hop, and let what is ready take effect."""
         # Whatever floods of events come, what waits is bounded: of recalls the last one counts.
-        kept = dict.fromkeys(event.number for event in turn.events if event.name == SAVE)
+        kept = dict.fromkeys(event.number for event in snapshot.events if event.name == SAVE)
         if kept:
-            self._save(tuple(kept), turn.values)
-        recalled = [event.number for event in turn.events if event.name == RECALL]
+            self._save(tuple(kept), snapshot.values)
+        recalled = [event.number for event in snapshot.events if event.name == RECALL]
         if recalled:
             self._drop_recalls()
             self._asked = recalled[-1]
@@ -93,7 +93,7 @@ class SceneController:
     def show_events(self) -> tuple[ShowEvent, ...]:
         """Take what a take has to know of the last step."""
         due, self._due = self._due, []
-        return (*due, *self._deck.show_events())
+        return (*due, *self._switcher.show_events())
 
     def following(self) -> int:
         """Return the number of the scene after the one asked for last, for a key; 1 where there are none. For any thread."""
@@ -104,50 +104,50 @@ class SceneController:
         if show_event["kind"] == GLIDE:
             self._glide(float(show_event["seconds"]))
         else:
-            self._deck.repeat(show_event)
+            self._switcher.repeat(show_event)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until the file in work is read or written, at most so long; it takes effect after the next hop. For tests."""
-        return self._errand is None or self._errand.wait(timeout_s)
+        return self._task is None or self._task.wait(timeout_s)
 
     def close(self) -> None:
         """Finish what is being written."""
-        while self._errand and self._errand.wait(CLOSE_WITHIN_S):
-            self._finish(self._errand)
+        while self._task and self._task.wait(CLOSE_WITHIN_S):
+            self._finish(self._task)
             self._drop_recalls()
             self._start()
 
     def _work(self) -> None:
         """Finish the job that is over and begin the next; they are done one after the other, so that a scene just kept is found."""
-        while self._errand or self._jobs:
-            if self._errand is None:
+        while self._task or self._jobs:
+            if self._task is None:
                 self._start()
-            assert self._errand
+            assert self._task
             if not self._live:
-                self._errand.wait()
-            if not self._errand.is_over:
+                self._task.wait()
+            if not self._task.is_over:
                 return
-            self._finish(self._errand)
+            self._finish(self._task)
 
     def _start(self) -> None:
         if self._jobs:
             job = self._jobs.popleft()
-            self._errand = BackgroundTask(job.name, job.do)
+            self._task = BackgroundTask(job.name, job.do)
 
     def _drop_recalls(self) -> None:
         self._jobs = deque(job for job in self._jobs if job.keeps)
 
-    def _finish(self, errand: BackgroundTask[Callable[[], None]]) -> None:
-        self._errand = None
+    def _finish(self, task: BackgroundTask[Callable[[], None]]) -> None:
+        self._task = None
         try:
-            errand.outcome()()
+            task.outcome()()
         except UserError as error:
             self._notify(f"{error} The show goes on as it is.")
 
     def _save(self, numbers: tuple[int, ...], values: Mapping[str, Value]) -> None:
-        card = self._deck.playing
+        card = self._switcher.playing
         try:
-            state = self._deck.snapshot_state()
+            state = self._switcher.snapshot_state()
         except UserError as error:
             # It lies on a device that has just been lost.
             self._notify(f"{error} No scene is kept.")
@@ -162,7 +162,7 @@ class SceneController:
             scene = Scene(
                 number=number,
                 name=f"{card.name} {number}",
-                model=self._deck.playing_path,
+                model=self._switcher.playing_path,
                 model_sha256=card.graph_sha256,
                 values={name: values[name] for name in settable if name in values},
                 state=state,
@@ -182,7 +182,7 @@ class SceneController:
         self._notify(f"Scene {number} is kept in {path}.")
 
     def _recalling(self, number: int) -> Callable[[], Callable[[], None]]:
-        playing_sha256 = self._deck.playing.graph_sha256
+        playing_sha256 = self._switcher.playing.graph_sha256
 
         def load() -> Callable[[], None]:
             scene, notices = self._scenes.load(number)
@@ -198,8 +198,8 @@ class SceneController:
             self._notify(notice)
         self.number = scene.number
         self.name = f"{scene.number} {scene.name}".strip()
-        if scene.model and found_sha256 != self._deck.playing.graph_sha256:
-            self._deck.swap_to(
+        if scene.model and found_sha256 != self._switcher.playing.graph_sha256:
+            self._switcher.swap_to(
                 scene.model,
                 state=scene.state,
                 graph_sha256=scene.model_sha256,
@@ -207,7 +207,7 @@ class SceneController:
             )
             return
         if scene.model:
-            self._deck.stay()
+            self._switcher.stay()
         self._set(scene)
         if scene.state is not None and scene.model_sha256 != found_sha256:
             self._notify(
@@ -215,20 +215,20 @@ class SceneController:
                 "its knobs are recalled and its state is not."
             )
         elif scene.state is not None:
-            self._deck.restore_state(scene.state)
+            self._switcher.restore_state(scene.state)
 
     def _set(self, scene: Scene) -> None:
         """Let the knobs glide to the scene's values."""
-        seconds = float(self._box.snapshot().get("crossfade_s", 0.0))
+        seconds = float(self._store.values().get("crossfade_s", 0.0))
         self._glide(seconds)
         self._told.append({"kind": GLIDE, "seconds": seconds})
         refused: list[str] = []
         for name, value in scene.values.items():
-            parameter = self._box.parameters.get(name)
+            parameter = self._store.parameters.get(name)
             try:
                 if parameter and parameter.happens:
                     raise ConfigError(f"{name} is given rather than set.")
-                self._box.set(name, value)
+                self._store.set(name, value)
             except ConfigError as error:
                 refused.append(str(error).split(" Known are ")[0].rstrip("."))
         name = f" '{scene.name}'" if scene.name else ""

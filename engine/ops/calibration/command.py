@@ -19,7 +19,7 @@ _FIRST_S = 3.0
 
 
 def calibrate_here(
-    source: Source, presenter: WindowSink, venue: Path | str = DEFAULT_VENUE, say: Callable[[str], None] = print
+    source: Source, window: WindowSink, venue: Path | str = DEFAULT_VENUE, say: Callable[[str], None] = print
 ) -> None:
     """Play clicks and flash for each that is heard; write what can be told from inside. Raises what `calibrate` raises."""
     starts = click_starts(CLICKS, 0, OUTPUT_RATE_HZ, first_s=_FIRST_S, gap_s=GAP_S)
@@ -28,7 +28,7 @@ def calibrate_here(
         f"{CLICKS} clicks are played on '{output.name}' for about {starts[-1] / OUTPUT_RATE_HZ:.0f} s and the window flashes for "
         f"each that {source.name} hears. Film it with a telephone from where the audience is, sound and picture."
     )
-    measured = calibrate(source, presenter, output, WallClock(), say)
+    measured = calibrate(source, window, output, WallClock(), say)
     trip = measured.round_trip
     say(
         f"loudspeaker to microphone: {1e3 * trip.median_s:.0f} ms (±{1e3 * trip.spread_s:.0f} ms, {trip.pairs} of {trip.clicks} "

@@ -52,28 +52,28 @@ class Calibration:
 
 
 def calibrate(
-    source: Source, presenter: WindowSink, output: ClickOutput, clock: Clock, say: Callable[[str], None] = print
+    source: Source, window: WindowSink, output: ClickOutput, clock: Clock, say: Callable[[str], None] = print
 ) -> Calibration:
     """Play clicks and flash for each that is heard, until `output` is over or the window is closed.
 
     Opens source and presenter and closes them in any case. Raises SourceError, SinkError, and ConfigError when the clicks are
     not heard.
     """
-    flasher = _Flasher(source, presenter, clock)
+    flasher = _Flasher(source, window, clock)
     try:
-        presenter.open(flasher.show)
+        window.open(flasher.show)
         source.start()
         output.start()
         # An output that is lost on the way never comes to its end.
         over_s = clock.now_s() + output.duration_s + _LATE_S
-        while presenter.poll() and clock.now_s() < over_s:
+        while window.poll() and clock.now_s() < over_s:
             flasher.look()
             for line in source.notices():
                 say(line)
             if output.over:
                 over_s = min(over_s, clock.now_s() + _LAST_S)
     finally:
-        for part in (output, source, presenter):
+        for part in (output, source, window):
             part.close()
     try:
         round_trip = pair_offset(output.played_s, flasher.captured_s, _ROUND_TRIP_JITTER_S)
@@ -90,8 +90,8 @@ def calibrate(
 class _Flasher:
     """Turns heard clicks into flashes."""
 
-    def __init__(self, source: Source, presenter: WindowSink, clock: Clock) -> None:
-        self._source, self._presenter, self._clock = source, presenter, clock
+    def __init__(self, source: Source, window: WindowSink, clock: Clock) -> None:
+        self._source, self._window, self._clock = source, window, clock
         self._ear = ClickDetector(source.rate_hz)
         self._lit_until_s: float | None = None
         self._index = 0
@@ -127,7 +127,7 @@ class _Flasher:
 
     def _draw(self, level: int) -> None:
         self._index += 1
-        self._presenter.show(
+        self._window.show(
             Frame(
                 index=self._index,
                 pixels_HWC=np.full((SIDE, SIDE, 3), level, np.uint8),

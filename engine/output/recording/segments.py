@@ -79,7 +79,7 @@ class SegmentedRecorder:
         self._date = date
         self._notify = notify
         self._show: ShowFormat | None = None
-        self._outbox: WriteQueue | None = None
+        self._write_queue: WriteQueue | None = None
         self._writer: threading.Thread | None = None
         self._first_sample = 0
         self._segment: Segment | None = None
@@ -97,24 +97,26 @@ class SegmentedRecorder:
 
     @property
     def lost_frames(self) -> int:
-        return self._dropped + (self._outbox.lost_pictures if self._outbox else 0)
+        return self._dropped + (self._write_queue.lost_pictures if self._write_queue else 0)
 
     def open(self, show: ShowFormat) -> None:
         """Get ready; nothing is written before the first recording."""
         self._show = show
         frame_bytes = 3 * show.width * show.height
         pictures = max(PICTURES, min(MOST_PICTURES, WAITING_BYTES // frame_bytes))
-        self._outbox = WriteQueue(show.live, pictures)
+        self._write_queue = WriteQueue(show.live, pictures)
         self._hops = max(1, round(self._segment_s * show.fps))
-        self._writer = threading.Thread(target=self._write, args=(show, self._outbox), name="segments", daemon=True)
+        self._writer = threading.Thread(
+            target=self._write, args=(show, self._write_queue), name="segments", daemon=True
+        )
         self._writer.start()
 
     def show(self, frame: Frame) -> None:
-        assert self._outbox, "open comes first"
+        assert self._write_queue, "open comes first"
         self._tell()
         segment = self._choose(frame) if frame.values.get(RECORD, False) else None
         if segment or self._segment:
-            self._outbox.put(
+            self._write_queue.put(
                 QueuedFrame(
                     pixels_HWC=frame.pixels_HWC if segment else None,
                     sound_TC=frame.sound_TC if segment else frame.sound_TC[:0],
@@ -128,13 +130,13 @@ class SegmentedRecorder:
 
     def close(self) -> None:
         """Write what waits and finish the file; safe to call twice."""
-        if self._outbox and self._writer:
+        if self._write_queue and self._writer:
             if self._segment:
                 nothing = np.zeros((0, 1), np.float32)
-                self._outbox.put(
+                self._write_queue.put(
                     QueuedFrame(pixels_HWC=None, sound_TC=nothing, first_sample=self._first_sample, time_s=0.0)
                 )
-            self._outbox.close()
+            self._write_queue.close()
             self._writer.join(CLOSE_WITHIN_S)
             if self._writer.is_alive():
                 self._untold.append(f"The disk of {self._folder} does not answer; the recording may lack its end.")
@@ -162,41 +164,41 @@ class SegmentedRecorder:
         while self._untold:
             self._notify(self._untold.pop(0))
 
-    def _write(self, show: ShowFormat, outbox: WriteQueue) -> None:
+    def _write(self, show: ShowFormat, write_queue: WriteQueue) -> None:
         opened: _Open | None = None
-        while (parcel := outbox.take()) is not None:
-            opened = self._write_parcel(opened, parcel, show)
+        while (queued_frame := write_queue.take()) is not None:
+            opened = self._write_parcel(opened, queued_frame, show)
         if opened:
             self._finish(opened, None)
 
-    def _write_parcel(self, opened: _Open | None, parcel: QueuedFrame, show: ShowFormat) -> _Open | None:
+    def _write_parcel(self, opened: _Open | None, queued_frame: QueuedFrame, show: ShowFormat) -> _Open | None:
         """Write one parcel into its file, which may be a new one; return what is open then."""
-        segment = parcel.segment
+        segment = queued_frame.segment
         if opened and (segment is None or segment.number != opened.segment.number):
-            self._finish(opened, parcel.first_sample)
+            self._finish(opened, queued_frame.first_sample)
             opened = None
         if segment is None:
             return None
         if segment.number == self._failed_number:
-            self._dropped += parcel.pixels_HWC is not None
+            self._dropped += queued_frame.pixels_HWC is not None
             return None
         path = opened.path if opened else self._folder
         try:
             if opened is None:
                 path = self._free_path(segment)
                 opened = self._begin(segment, path, show)
-            if parcel.time_s - opened.looked_s >= LOOK_EVERY_S:
-                opened.looked_s = parcel.time_s
+            if queued_frame.time_s - opened.looked_s >= LOOK_EVERY_S:
+                opened.looked_s = queued_frame.time_s
                 self._check_room()
             opened.recording.write(
                 replace(
-                    parcel,
-                    first_sample=parcel.first_sample - segment.first_sample,
-                    time_s=parcel.time_s - segment.begin_s,
+                    queued_frame,
+                    first_sample=queued_frame.first_sample - segment.first_sample,
+                    time_s=queued_frame.time_s - segment.begin_s,
                 )
             )
         except (FFmpegError, OSError, ValueError) as error:
-            self._dropped += parcel.pixels_HWC is not None
+            self._dropped += queued_frame.pixels_HWC is not None
             self._fail(opened, segment, path, error)
             return None
         return opened

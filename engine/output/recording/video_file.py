@@ -18,7 +18,7 @@ class VideoFileSink:
 
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
-        self._outbox: WriteQueue | None = None
+        self._write_queue: WriteQueue | None = None
         self._writer: threading.Thread | None = None
         self._first_sample = 0
         self._failure: SinkError | None = None
@@ -29,7 +29,7 @@ class VideoFileSink:
 
     @property
     def lost_frames(self) -> int:
-        return self._outbox.lost_pictures if self._outbox else 0
+        return self._write_queue.lost_pictures if self._write_queue else 0
 
     def open(self, show: ShowFormat) -> None:
         """Begin the file, in place of one of that name. Raises SinkError."""
@@ -37,16 +37,16 @@ class VideoFileSink:
             recording = Recording(self._path, show)
         except (FFmpegError, OSError, ValueError) as error:
             raise SinkError(f"Cannot write {self._path}: {_reason(error)}; choose another place with --out.") from error
-        self._outbox = WriteQueue(show.live)
+        self._write_queue = WriteQueue(show.live)
         self._writer = threading.Thread(
-            target=self._write, args=(recording, self._outbox), name="recorder", daemon=True
+            target=self._write, args=(recording, self._write_queue), name="recorder", daemon=True
         )
         self._writer.start()
 
     def show(self, frame: Frame) -> None:
         self._raise_failure()
-        assert self._outbox, "open comes first"
-        self._outbox.put(
+        assert self._write_queue, "open comes first"
+        self._write_queue.put(
             QueuedFrame(
                 pixels_HWC=frame.pixels_HWC,
                 sound_TC=frame.sound_TC,
@@ -58,8 +58,8 @@ class VideoFileSink:
 
     def close(self) -> None:
         """Write what waits and finish the file. Raises SinkError, once, if what was shown could not all be written."""
-        if self._outbox and self._writer:
-            self._outbox.close()
+        if self._write_queue and self._writer:
+            self._write_queue.close()
             self._writer.join()
             self._writer = None
         self._raise_failure()
@@ -69,16 +69,16 @@ class VideoFileSink:
         if failure:
             raise failure
 
-    def _write(self, recording: Recording, outbox: WriteQueue) -> None:
+    def _write(self, recording: Recording, write_queue: WriteQueue) -> None:
         try:
-            while (parcel := outbox.take()) is not None:
-                recording.write(parcel)
+            while (queued_frame := write_queue.take()) is not None:
+                recording.write(queued_frame)
             recording.finish()
         except (FFmpegError, OSError, ValueError) as error:
             self._failure = SinkError(
                 f"Writing {self._path} failed: {_reason(error)}; what came before is in the file."
             )
-            outbox.abandon()
+            write_queue.abandon()
             _release(recording)
 
 

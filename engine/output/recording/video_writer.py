@@ -54,12 +54,12 @@ class Recording:
         self._last_pts = -1
         self._container.start_encoding()
 
-    def write(self, parcel: QueuedFrame) -> None:
+    def write(self, queued_frame: QueuedFrame) -> None:
         """Write one frame at its media time, and its sound at its own; sound that was lost on the way becomes silence."""
-        if parcel.pixels_HWC is not None:
-            self._write_image(parcel.pixels_HWC, parcel.time_s)
-        self._write_silence(parcel.first_sample - self._written_samples, parcel.sound_TC.shape[1])
-        self._write_sound(parcel.sound_TC)
+        if queued_frame.pixels_HWC is not None:
+            self._write_image(queued_frame.pixels_HWC, queued_frame.time_s)
+        self._write_silence(queued_frame.first_sample - self._written_samples, queued_frame.sound_TC.shape[1])
+        self._write_sound(queued_frame.sound_TC)
 
     def finish(self, end_sample: int | None = None) -> None:
         """Make the sound as long as the picture, or `end_sample` samples long, and finish the file."""

@@ -47,11 +47,11 @@ class QueuedFrame:
 class WriteQueue:
     """One thread puts, another takes."""
 
-    def __init__(self, live: bool, pictures: int = PICTURES, parcels: int = PARCELS) -> None:
+    def __init__(self, live: bool, pictures: int = PICTURES, queued_frames: int = PARCELS) -> None:
         self._live = live
         self._capacity = pictures
-        self._parcel_capacity = parcels
-        self._parcels: deque[QueuedFrame] = deque()
+        self._parcel_capacity = queued_frames
+        self._queued_frames: deque[QueuedFrame] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._abandoned = False
@@ -63,30 +63,30 @@ class WriteQueue:
         """Pictures that were put and never taken."""
         return self._lost_pictures
 
-    def put(self, parcel: QueuedFrame) -> None:
+    def put(self, queued_frame: QueuedFrame) -> None:
         """Add one. When full: live, the oldest picture is lost and its sound kept; offline, wait for the taker."""
         with self._changed:
-            while not self._live and len(self._parcels) >= self._capacity and not self._abandoned:
+            while not self._live and len(self._queued_frames) >= self._capacity and not self._abandoned:
                 self._changed.wait()
             if self._abandoned:
                 self._lost_pictures += 1
                 return
-            self._parcels.append(parcel)
-            if len(self._parcels) - self._bare > self._capacity:
+            self._queued_frames.append(queued_frame)
+            if len(self._queued_frames) - self._bare > self._capacity:
                 # Pictures are lost from the front, so those without one are all there.
-                self._parcels[self._bare] = replace(self._parcels[self._bare], pixels_HWC=None)
+                self._queued_frames[self._bare] = replace(self._queued_frames[self._bare], pixels_HWC=None)
                 self._bare += 1
                 self._lost_pictures += 1
-            if len(self._parcels) > self._parcel_capacity:
+            if len(self._queued_frames) > self._parcel_capacity:
                 self._pop()
             self._changed.notify_all()
 
     def take(self) -> QueuedFrame | None:
         """Wait for the oldest; None once the box is closed and empty."""
         with self._changed:
-            while not self._parcels and not self._closed:
+            while not self._queued_frames and not self._closed:
                 self._changed.wait()
-            if not self._parcels:
+            if not self._queued_frames:
                 return None
             self._changed.notify_all()
             return self._pop()
@@ -101,11 +101,11 @@ class WriteQueue:
         """Nothing more will be taken: what waits and what comes is lost, and nobody is kept waiting."""
         with self._changed:
             self._abandoned = True
-            self._lost_pictures += len(self._parcels) - self._bare
-            self._parcels.clear()
+            self._lost_pictures += len(self._queued_frames) - self._bare
+            self._queued_frames.clear()
             self._bare = 0
             self._changed.notify_all()
 
     def _pop(self) -> QueuedFrame:
         self._bare = max(0, self._bare - 1)
-        return self._parcels.popleft()
+        return self._queued_frames.popleft()

@@ -44,7 +44,7 @@ class GlWindow:
 
     def __init__(
         self,
-        controls_box: ParameterStore,
+        store: ParameterStore,
         title: str = "Fluid",
         fullscreen: bool = False,
         monitor: str | None = None,
@@ -62,10 +62,10 @@ class GlWindow:
         self._fullscreen = fullscreen
         self._monitor = monitor
         self._upscale = upscale
-        self._overlay = Overlay(controls_box, overlay_lines)
+        self._overlay = Overlay(store, overlay_lines)
         self._notify = notify
         self._clock = clock or WallClock()
-        self._keys = Keys(controls_box, self._ask_to_quit, self._toggle_fullscreen, next_scene)
+        self._keys = Keys(store, self._ask_to_quit, self._toggle_fullscreen, next_scene)
         self._show: ShowFormat | None = None
         self._quit = False
         self._lost_at_s: float | None = None

@@ -42,12 +42,12 @@ class Keys:
 
     def __init__(
         self,
-        controls_box: ParameterStore,
+        store: ParameterStore,
         on_quit: Callable[[], None],
         on_fullscreen: Callable[[], None],
         next_scene: Callable[[], int] | None = None,
     ) -> None:
-        self._box = controls_box
+        self._store = store
         self._on_quit = on_quit
         self._on_fullscreen = on_fullscreen
         self._next_scene = next_scene or self._scene_after
@@ -62,20 +62,20 @@ class Keys:
             self._on_fullscreen()
         elif key in _TOGGLES:
             name = _TOGGLES[key]
-            self._box.set(name, not self._box.snapshot()[name])
+            self._store.set(name, not self._store.values()[name])
         elif key in _TRIGGERS:
-            self._box.set(_TRIGGERS[key], True)
+            self._store.set(_TRIGGERS[key], True)
         elif key == "n":
             self._recall(self._next_scene())
         elif len(key) == 1 and key in "123456789":
             if shift:
-                self._box.set("save_scene", int(key))
+                self._store.set("save_scene", int(key))
             else:
                 self._recall(int(key))
 
     def _recall(self, scene: int) -> None:
         self._scene = scene
-        self._box.set("scene", scene)
+        self._store.set("scene", scene)
 
     def _scene_after(self) -> int:
         return self._scene % LAST_DIGIT + 1

@@ -39,7 +39,7 @@ class Window:
 
     def __init__(
         self,
-        controls_box: ParameterStore,
+        store: ParameterStore,
         title: str = "Fluid",
         fullscreen: bool = False,
         overlay_lines: Callable[[], Sequence[str]] = tuple,
@@ -49,12 +49,12 @@ class Window:
     ) -> None:
         self._title = title
         self._fullscreen = fullscreen
-        self._overlay = Overlay(controls_box, overlay_lines)
+        self._overlay = Overlay(store, overlay_lines)
         self._clock = clock or WallClock()
         self._cv2: Any = None
         self._quit = False
         self._size = (0, 0)
-        self._keys = Keys(controls_box, self._ask_to_quit, self._toggle_fullscreen, next_scene)
+        self._keys = Keys(store, self._ask_to_quit, self._toggle_fullscreen, next_scene)
 
     def open(self, show: ShowFormat) -> None:
         """Open the window, its longer side at least INITIAL_LONGEST_SIDE. Raises SinkError without a screen."""

@@ -60,15 +60,15 @@ class Content:
 
     lines: tuple[str, ...] = ()
     """A tab parts a line's name from its value; a line without one is a warning."""
-    pulse: AudioFeatures = SILENCE
+    audio_features: AudioFeatures = SILENCE
     badges: tuple[tuple[str, tuple[int, int, int]], ...] = ()
 
 
 class Overlay:
     """The panel of one window, drawn again only when it is due; `lines` is called on the window's thread."""
 
-    def __init__(self, controls_box: ParameterStore, lines: Callable[[], Sequence[str]]) -> None:
-        self._box = controls_box
+    def __init__(self, store: ParameterStore, lines: Callable[[], Sequence[str]]) -> None:
+        self._store = store
         self._lines = lines
         self._told: tuple[str, ...] = ()
         self._told_at_s = self._drawn_at_s = -1e9
@@ -77,7 +77,7 @@ class Overlay:
 
     def panel(self, frame: Frame, window_height: int, now_s: float) -> Panel | None:
         """Return what to lay over a window of that height, or None while the overlay is off."""
-        values: Mapping[str, object] = {**self._box.snapshot(), **frame.values}
+        values: Mapping[str, object] = {**self._store.values(), **frame.values}
         if not values.get("overlay"):
             self._pixels_HWC = None
             return None
@@ -87,7 +87,7 @@ class Overlay:
         due = now_s - self._drawn_at_s >= METERS_EVERY_S
         if self._pixels_HWC is None or due or self._height != window_height:
             badges = tuple((text, colour) for name, at, text, colour in _BADGES if values.get(name) is at)
-            self._pixels_HWC = draw_panel(Content(self._told, frame.pulse, badges), _unit(window_height))
+            self._pixels_HWC = draw_panel(Content(self._told, frame.audio_features, badges), _unit(window_height))
             self._drawn_at_s, self._height = now_s, window_height
             return Panel(self._pixels_HWC, margin, margin, True)
         return Panel(self._pixels_HWC, margin, margin, False)
@@ -115,7 +115,7 @@ def draw_panel(content: Content, unit: int) -> NDArray[np.uint8]:
     height = rows * pen.row + 2 * unit - (pen.row - unit) // 2
     canvas_HWC = np.full((height, width, 3), _GROUND, np.uint8)
     pen.begin(canvas_HWC, unit, unit)
-    _meters(pen, content.pulse, unit + column, width - unit)
+    _meters(pen, content.audio_features, unit + column, width - unit)
     for line in content.lines:
         name, tab, value = line.partition("\t")
         pen.text(name, unit, _DIM if tab else _AMBER)
@@ -132,23 +132,23 @@ def draw_panel(content: Content, unit: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.merge([*colours, opacity_HW]), np.uint8)
 
 
-def _meters(pen: _Pen, pulse: AudioFeatures, left: int, right: int) -> None:
+def _meters(pen: _Pen, audio_features: AudioFeatures, left: int, right: int) -> None:
     """Draw a row with the level and the newest hit, and one with the beat."""
     pen.text("level", pen.unit, _DIM)
     end = right - 2 * pen.unit
     pen.bar(left, end, 1.0, _EMPTY)
-    pen.bar(left, end, pulse.level, _GREEN if pulse.level < 0.85 else _AMBER)
-    fresh = max(0.0, 1.0 - pulse.hit_age_s / _HIT_SHOWN_S)
-    pen.dot(right - pen.unit // 2, _mix(_EMPTY, _BRIGHT, fresh * (0.4 + 0.6 * pulse.hit_strength)))
+    pen.bar(left, end, audio_features.level, _GREEN if audio_features.level < 0.85 else _AMBER)
+    fresh = max(0.0, 1.0 - audio_features.hit_age_s / _HIT_SHOWN_S)
+    pen.dot(right - pen.unit // 2, _mix(_EMPTY, _BRIGHT, fresh * (0.4 + 0.6 * audio_features.hit_strength)))
     pen.next_row()
     pen.text("tempo", pen.unit, _DIM)
-    if pulse.tempo_bpm > 0:
-        pen.text(f"{pulse.tempo_bpm:.1f}", left, _BRIGHT if pulse.certainty > 0.5 else _DIM)
-        now = int(pulse.beats) % pulse.beats_a_bar
-        for beat in range(pulse.beats_a_bar):
-            lit = 1.0 - 0.6 * pulse.beat_phase if beat == now else 0.0
+    if audio_features.tempo_bpm > 0:
+        pen.text(f"{audio_features.tempo_bpm:.1f}", left, _BRIGHT if audio_features.certainty > 0.5 else _DIM)
+        now = int(audio_features.beats) % audio_features.beats_a_bar
+        for beat in range(audio_features.beats_a_bar):
+            lit = 1.0 - 0.6 * audio_features.beat_phase if beat == now else 0.0
             colour = _mix(_EMPTY, _RED if beat == 0 else _BRIGHT, lit)
-            pen.dot(right - pen.unit // 2 - (pulse.beats_a_bar - 1 - beat) * pen.unit * 5 // 4, colour)
+            pen.dot(right - pen.unit // 2 - (audio_features.beats_a_bar - 1 - beat) * pen.unit * 5 // 4, colour)
     else:
         pen.text("none yet", left, _DIM)
     pen.next_row()

@@ -18,7 +18,7 @@ WINDOW_KINDS = (AUTO, GL, OPENCV)
 
 def open_window(
     kind: str,
-    controls_box: ParameterStore,
+    store: ParameterStore,
     title: str = "Fluid",
     fullscreen: bool = False,
     monitor: str | None = None,
@@ -42,15 +42,13 @@ def open_window(
     def plain() -> WindowSink:
         from engine.output.window.opencv_window import Window
 
-        return Window(controls_box, title, fullscreen, overlay_lines, next_scene=next_scene)
+        return Window(store, title, fullscreen, overlay_lines, next_scene=next_scene)
 
     if kind == OPENCV:
         return plain()
     from engine.output.window.gl_window import GlWindow
 
-    stage = GlWindow(
-        controls_box, title, fullscreen, monitor, upscale, overlay_lines, next_scene=next_scene, notify=notify
-    )
+    stage = GlWindow(store, title, fullscreen, monitor, upscale, overlay_lines, next_scene=next_scene, notify=notify)
     return stage if kind == GL else WindowWithFallback(stage, plain, notify)
 
 

@@ -32,13 +32,13 @@ class EffectParameters:
 NEUTRAL = EffectParameters()
 
 
-def look(values: Mapping[str, float | int | bool], pulse: AudioFeatures) -> EffectParameters:
+def look(values: Mapping[str, float | int | bool], audio_features: AudioFeatures) -> EffectParameters:
     """Return how a picture is shown at the moment `pulse` of the sound; any of `values` may be missing."""
 
     def number(name: str, default: float = 0.0) -> float:
         return float(values.get(name, default))
 
-    hit = pulse.hit(number("hit_decay_ms", 150.0))
+    hit = audio_features.hit(number("hit_decay_ms", 150.0))
     brightness = (
         0.0 if values.get("blackout", False) else number("brightness", 1.0) * (1.0 + number("hit_brightness") * hit)
     )

@@ -49,11 +49,11 @@ class StandingControls:
     def parameters(self) -> Mapping[str, Parameter]:
         return {parameter.name: parameter for parameter in parameters_for(CARD)}
 
-    def snapshot(self) -> Mapping[str, float | int | bool]:
+    def values(self) -> Mapping[str, float | int | bool]:
         return dict(self.values)
 
-    def turn(self, index: int) -> ControlSnapshot:
-        return ControlSnapshot(self.snapshot(), ())
+    def take_snapshot(self, index: int) -> ControlSnapshot:
+        return ControlSnapshot(self.values(), ())
 
     def stamp(self, moment: Callable[[], int]) -> None:
         """Nothing happens here."""
@@ -113,7 +113,7 @@ def show_sound(
     clock: Clock,
     sinks: Sequence[CollectingSink] | None = None,
     controls: ControlSource | None = None,
-    presenter: CollectingPresenter | None = None,
+    window: CollectingPresenter | None = None,
     stats: ShowStatistics | None = None,
     stop: threading.Event | None = None,
     seconds: float | None = None,
@@ -125,11 +125,11 @@ def show_sound(
         source,
         Session(open_model(model, 1) if isinstance(model, Path) else model),
         collectors,
-        controls_box=controls or StandingControls(),
+        store=controls or StandingControls(),
         clock=clock,
         stats=stats or ShowStatistics(),
         stop=stop or threading.Event(),
-        presenter=presenter,
+        window=window,
         seconds=seconds,
         notify=notify,
     )

@@ -40,20 +40,20 @@ def tell(server: PulseServer, *command: str) -> str:
 
 def hurt_and_mend(probe_file: Path, server: PulseServer, microphone: Microphone, hurt: Deed, mend: Deed) -> list[str]:
     """Play until it is loud, hurt the device, mend it when its silence was noticed, and go on until it is loud again."""
-    stop, lines, player, stages = threading.Event(), [], FrameModel(server), ["loud"]
+    stop, lines, player, timings = threading.Event(), [], FrameModel(server), ["loud"]
     player.playing.set()
 
     def follow(frame: Frame) -> None:
         loud = bool(frame.features_F[0] > LOUD)
-        if stages[-1] == "loud" and loud and frame.index > 5:
-            stages.append("hurt")
+        if timings[-1] == "loud" and loud and frame.index > 5:
+            timings.append("hurt")
             lines.clear()
             hurt()
-        elif stages[-1] == "hurt" and any("gives no sound" in line for line in lines):
-            stages.append("mended")
+        elif timings[-1] == "hurt" and any("gives no sound" in line for line in lines):
+            timings.append("mended")
             mend()
-        elif stages[-1] == "mended" and loud and any("is back" in line for line in lines):
-            stages.append("back")
+        elif timings[-1] == "mended" and loud and any("is back" in line for line in lines):
+            timings.append("back")
             stop.set()
 
     try:
@@ -68,7 +68,7 @@ def hurt_and_mend(probe_file: Path, server: PulseServer, microphone: Microphone,
         )
     finally:
         player.close()
-    assert stages == ["loud", "hurt", "mended", "back"], lines
+    assert timings == ["loud", "hurt", "mended", "back"], lines
     first, last = frames[0], frames[-1]
     assert first.captured_s is not None
     assert last.captured_s is not None

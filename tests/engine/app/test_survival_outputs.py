@@ -39,12 +39,12 @@ def test_a_window_that_blocks_does_not_hold_the_steps(probe_file: Path) -> None:
                 waited.append(all(stepped.acquire(timeout=LIMIT_S) for _ in range(20)))
             super().show(frame)
 
-    presenter, stats = Blocking(until=3), ShowStatistics()
+    window, stats = Blocking(until=3), ShowStatistics()
     sink = CollectingSink(on_frame=lambda frame: stepped.release())
     source = PacedSource(song(), WallClock())
-    show_sound(probe_file, source, clock=WallClock(), presenter=presenter, sinks=[sink], stats=stats, seconds=LIMIT_S)
+    show_sound(probe_file, source, clock=WallClock(), window=window, sinks=[sink], stats=stats, seconds=LIMIT_S)
     assert waited == [True]
-    first, second = presenter.frames[0].index, presenter.frames[1].index
+    first, second = window.frames[0].index, window.frames[1].index
     # What is shown next is the newest, not the one after.
     assert second - first >= 15
     assert stats.lost_frames["window"] >= 15
@@ -106,9 +106,9 @@ def pipe(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_hangs_loses_pictures_of_the_recording_and_none_of_the_show(probe_file: Path, pipe: Path) -> None:
     class Recorder(NoisyRecorder):
         def close(self) -> None:
-            assert self._outbox
+            assert self._write_queue
             # To wait for this disk would be to wait for ever.
-            self._outbox.abandon()
+            self._write_queue.abandon()
 
     clock = InventedClock()
     recorder, other = Recorder(pipe), CollectingSink()

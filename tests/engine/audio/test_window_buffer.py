@@ -62,25 +62,25 @@ def test_mono_is_the_mean_and_faults_are_silence() -> None:
 
 
 def test_windows_reach_back_into_silence_and_slide_by_a_hop() -> None:
-    hearing = WindowBuffer(CARD, 16000, 1)
+    window_buffer = WindowBuffer(CARD, 16000, 1)
     sound_TC = varied_sound(0.5, 16000, 1)
-    hearing.hear(sound_TC, 10.0)
+    window_buffer.hear(sound_TC, 10.0)
     window_samples = LONGEST_WINDOW_S * CARD.sample_rate_hz
     padded = np.concatenate([np.zeros(window_samples, np.float32), sound_TC[:, 0]])
     for index in (0, 1, 4, 9):
         end = (index + 1) * CARD.hop_samples
-        assert np.array_equal(hearing.window(index), padded[end : end + window_samples])
-        assert hearing.captured_s(index) == pytest.approx(10.0 - 0.5 + end / 16000)
+        assert np.array_equal(window_buffer.window(index), padded[end : end + window_samples])
+        assert window_buffer.captured_s(index) == pytest.approx(10.0 - 0.5 + end / 16000)
 
 
 def test_every_sample_of_the_source_is_handed_on_once() -> None:
     for block in DEVICE_BLOCKS:
-        hearing, sound_TC = WindowBuffer(CARD, 44100, 2), varied_sound(0.33, 44100)
+        window_buffer, sound_TC = WindowBuffer(CARD, 44100, 2), varied_sound(0.33, 44100)
         for begin in range(0, len(sound_TC), block):
-            hearing.hear(sound_TC[begin : begin + block], None)
-        hearing.finish()
-        hops = hearing.received_samples // CARD.hop_samples
+            window_buffer.hear(sound_TC[begin : begin + block], None)
+        window_buffer.finish()
+        hops = window_buffer.received_samples // CARD.hop_samples
         assert hops == 7
-        parts = [hearing.take_sound(index) for index in (0, 1, 4, 5, 6)]
+        parts = [window_buffer.take_sound(index) for index in (0, 1, 4, 5, 6)]
         assert [len(part) for part in parts[:3]] == [2205, 2205, 6615]
         assert np.array_equal(np.concatenate(parts), sound_TC)

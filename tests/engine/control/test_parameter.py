@@ -46,10 +46,10 @@ def test_defaults_lie_in_range(parameter):
     ],
 )
 def test_the_door_parses_and_clips(name, given, value, clipped):
-    box = ParameterStore(PARAMETERS)
-    assert box.set(name, given) == (value, clipped)
-    assert box.snapshot()[name] == value
-    assert type(box.snapshot()[name]) is type(value)
+    store = ParameterStore(PARAMETERS)
+    assert store.set(name, given) == (value, clipped)
+    assert store.values()[name] == value
+    assert type(store.values()[name]) is type(value)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_the_door_parses_and_clips(name, given, value, clipped):
     ],
 )
 def test_the_door_refuses_and_counts(name, given):
-    box = ParameterStore(PARAMETERS)
-    before = box.snapshot()
+    store = ParameterStore(PARAMETERS)
+    before = store.values()
     with pytest.raises(ConfigError):
-        box.set(name, given)
-    assert box.refused == 1
-    assert box.snapshot() == before
+        store.set(name, given)
+    assert store.refused == 1
+    assert store.values() == before
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
@@ -82,29 +82,29 @@ def test_start_values_are_refused_rather_than_clipped():
 
 
 def test_a_trigger_counts():
-    box = ParameterStore(PARAMETERS)
+    store = ParameterStore(PARAMETERS)
     for given in (None, True, 1.0, False, 0):
-        box.set("reset", given)
-    assert box.snapshot()["reset"] == 3
+        store.set("reset", given)
+    assert store.values()["reset"] == 3
 
 
 def test_a_snapshot_never_changes():
-    box = ParameterStore(PARAMETERS)
-    snapshot = box.snapshot()
-    box.set("gain_db", 6)
+    store = ParameterStore(PARAMETERS)
+    snapshot = store.values()
+    store.set("gain_db", 6)
     assert snapshot["gain_db"] == 0.0
     with pytest.raises(TypeError):
         snapshot["gain_db"] = 1.0  # type: ignore[index]
 
 
 def test_no_change_is_lost_between_threads():
-    box = ParameterStore(PARAMETERS)
-    threads = [threading.Thread(target=lambda: [box.set("reset", True) for _ in range(500)]) for _ in range(4)]
+    store = ParameterStore(PARAMETERS)
+    threads = [threading.Thread(target=lambda: [store.set("reset", True) for _ in range(500)]) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert box.snapshot()["reset"] == 2000
+    assert store.values()["reset"] == 2000
 
 
 def test_a_model_may_not_take_the_engines_names():
@@ -161,23 +161,23 @@ def test_the_card_is_read_without_a_runtime(probe_file, tmp_path):
 
 
 def test_a_knob_that_comes_back_has_the_value_that_it_had():
-    box = ParameterStore(PARAMETERS, {"gain": 3.0})
-    box.adopt([parameter for parameter in PARAMETERS if parameter.name != "gain"])
-    assert "gain" not in box.snapshot()
+    store = ParameterStore(PARAMETERS, {"gain": 3.0})
+    store.adopt([parameter for parameter in PARAMETERS if parameter.name != "gain"])
+    assert "gain" not in store.values()
     with pytest.raises(ConfigError):
-        box.set("gain", 1.0)
-    box.adopt(PARAMETERS)
-    assert box.snapshot()["gain"] == 3.0
+        store.set("gain", 1.0)
+    store.adopt(PARAMETERS)
+    assert store.values()["gain"] == 3.0
 
 
 def test_a_scene_out_of_range_is_refused_and_a_button_let_go_is_nothing() -> None:
-    box = ParameterStore(PARAMETERS)
+    store = ParameterStore(PARAMETERS)
     for given in (0, 129, -1, 200):
         if given:
             with pytest.raises(ConfigError, match="from 1 to 128"):
-                box.set("save_scene", given)
+                store.set("save_scene", given)
         else:
-            assert box.set("save_scene", given) == (0, False)
-    assert box.turn(0).events == ()
-    box.set("scene", 128)
-    assert box.turn(1).events == (("scene", 128),)
+            assert store.set("save_scene", given) == (0, False)
+    assert store.take_snapshot(0).events == ()
+    store.set("scene", 128)
+    assert store.take_snapshot(1).events == (("scene", 128),)

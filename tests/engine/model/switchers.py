@@ -93,8 +93,8 @@ class Stage:
         self.step_s: dict[str, float] = {}
         self.adopters: list[Callable[[tuple[Parameter, ...]], None]] = []
         backend = self.open(str(model))
-        self.box = ParameterStore(parameters_for(backend.card), {"crossfade_s": 0.2, **values})
-        self.deck = ModelSwitcher(
+        self.store = ParameterStore(parameters_for(backend.card), {"crossfade_s": 0.2, **values})
+        self.switcher = ModelSwitcher(
             backend,
             self.open,
             on_model=lambda card: self.adopt(parameters_for(card)),
@@ -106,7 +106,7 @@ class Stage:
         )
 
     def adopt(self, parameters: tuple[Parameter, ...]) -> None:
-        self.box.adopt(parameters)
+        self.store.adopt(parameters)
         for adopt in self.adopters:
             adopt(parameters)
 
@@ -117,12 +117,12 @@ class Stage:
 
     def play(self, first: int, last: int) -> list[NDArray[np.uint8]]:
         """Play hops from `first` up to `last`, which is not played."""
-        return [self.deck.step(window(k), self.box.snapshot(), k).pixels_HWC for k in range(first, last)]
+        return [self.switcher.step(window(k), self.store.values(), k).pixels_HWC for k in range(first, last)]
 
     def swap(self, path: str | Path, index: int) -> None:
         """Ask for a model and play hop `index`, at whose end it is ready."""
-        self.deck.swap_to(str(path))
-        assert self.deck.wait_until_open(OPEN_WITHIN_S)
+        self.switcher.swap_to(str(path))
+        assert self.switcher.wait_until_open(OPEN_WITHIN_S)
         self.play(index, index + 1)
 
 

@@ -40,8 +40,8 @@ def same(pictures: list[np.ndarray], others: list[np.ndarray]) -> bool:
 def test_without_a_swap_a_deck_shows_what_a_session_shows(probe_file: Path) -> None:
     stage = Stage(probe_file, gain=1.5)
     assert same(stage.play(0, 6), alone(probe_file, range(6), gain=1.5))
-    assert stage.deck.card == stage.deck.playing == CARD
-    assert stage.deck.show_events() == ()
+    assert stage.switcher.card == stage.switcher.playing == CARD
+    assert stage.switcher.show_events() == ()
 
 
 def test_a_swap_fades_from_one_to_the_other_while_both_play(probe_file: Path, wide: str) -> None:
@@ -53,8 +53,8 @@ def test_a_swap_fades_from_one_to_the_other_while_both_play(probe_file: Path, wi
     new = [cover(image, CARD.width, CARD.height) for image in alone(wide, range(6, 13))]
     assert same(pictures[:4], [mix_light(old[k], new[k], share(k)) for k in range(4)])
     assert same(pictures[4:], new[4:])
-    assert not stage.deck.is_fading
-    assert (stage.deck.playing.name, stage.deck.card.name) == ("wide", "probe")
+    assert not stage.switcher.is_fading
+    assert (stage.switcher.playing.name, stage.switcher.card.name) == ("wide", "probe")
     assert stage.told == []
 
 
@@ -71,9 +71,9 @@ def test_the_box_has_the_new_models_knobs_when_it_begins_and_the_old_one_keeps_i
     stage = Stage(probe_file, gain=3.0)
     stage.play(0, 2)
     stage.swap(wide, 2)
-    assert "gain" not in stage.box.snapshot()
-    assert stage.box.snapshot()["strength"] == 2.0
-    stage.box.set("strength", 1.25)
+    assert "gain" not in stage.store.values()
+    assert stage.store.values()["strength"] == 2.0
+    stage.store.set("strength", 1.25)
     stage.play(3, 8)
     old, new = stage.opened[probe_file.name], stage.opened["wide.onnx"]
     assert {given["gain"] for given in old.controls} == {3.0}
@@ -117,7 +117,7 @@ def test_a_model_that_cannot_be_played_here_costs_a_sentence(probe_file, tmp_pat
     assert len(stage.told) == 1
     assert sentence in stage.told[0]
     assert stage.told[0].endswith("probe keeps playing.")
-    assert "gain" in stage.box.snapshot()
+    assert "gain" in stage.store.values()
 
 
 def test_what_breaks_in_the_thread_that_opens_does_not_break_the_show(probe_file: Path) -> None:
@@ -126,24 +126,24 @@ def test_what_breaks_in_the_thread_that_opens_does_not_break_the_show(probe_file
     def open_without_memory(path: str) -> None:
         raise MemoryError
 
-    stage.deck._open_model = open_without_memory  # type: ignore[assignment]
+    stage.switcher._open_model = open_without_memory  # type: ignore[assignment]
     stage.swap("big.onnx", 0)
     assert "memory does not suffice" in stage.told[0]
 
 
 def test_the_newest_wish_counts(probe_file: Path, wide: str, tmp_path: Path) -> None:
     stage = Stage(probe_file)
-    stage.deck.swap_to(str(tmp_path / "missing.onnx"))
+    stage.switcher.swap_to(str(tmp_path / "missing.onnx"))
     stage.swap(wide, 0)
     stage.play(1, 8)
-    assert stage.deck.playing.name == "wide"
+    assert stage.switcher.playing.name == "wide"
     assert stage.told == []
 
 
 def test_however_many_models_are_asked_for_one_is_opened_at_a_time(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file)
     opening, most, let_go = [], [], threading.Event()
-    open_one = stage.deck._open_model
+    open_one = stage.switcher._open_model
 
     def open_slowly(path: str):
         opening.append(path)
@@ -152,15 +152,15 @@ def test_however_many_models_are_asked_for_one_is_opened_at_a_time(probe_file: P
         opening.remove(path)
         return open_one(path)
 
-    stage.deck._open_model = open_slowly
+    stage.switcher._open_model = open_slowly
     for _ in range(20):
-        stage.deck.swap_to(str(probe_file))
-    stage.deck.swap_to(wide)
+        stage.switcher.swap_to(str(probe_file))
+    stage.switcher.swap_to(wide)
     stage.play(0, 2)
     let_go.set()
-    assert stage.deck.wait_until_open(60.0)
+    assert stage.switcher.wait_until_open(60.0)
     stage.play(2, 9)
-    assert stage.deck.playing.name == "wide"
+    assert stage.switcher.playing.name == "wide"
     assert most == [1, 1]
 
 
@@ -168,9 +168,9 @@ def test_a_model_that_is_ready_and_no_longer_wanted_does_not_play(probe_file: Pa
     stage = Stage(probe_file)
     stage.play(0, 2)
     stage.swap(wide, 2)
-    stage.deck.stay()
+    stage.switcher.stay()
     assert same(stage.play(3, 5), alone(probe_file, range(5))[3:])
-    assert "gain" in stage.box.snapshot()
+    assert "gain" in stage.store.values()
 
 
 def test_where_two_steps_do_not_fit_the_old_picture_stands_still(probe_file: Path, wide: str) -> None:
@@ -190,7 +190,7 @@ def test_offline_two_steps_always_fit(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file, live=False)
     stage.step_s["wide.onnx"] = 1.0
     stage.play(0, 3)
-    stage.deck.swap_to(wide)
+    stage.switcher.swap_to(wide)
     steps = stage.opened[probe_file.name].steps
     stage.play(3, 10)
     assert stage.opened[probe_file.name].steps == steps + 4
@@ -214,8 +214,8 @@ def test_a_model_that_fails_as_it_begins_gives_the_stage_back(probe_file: Path, 
     stage.opened["wide.onnx"].fails = True
     assert same(stage.play(6, 7), alone(probe_file, range(7), gain=2.0)[6:])
     assert stage.told == ["wide: the step failed. probe keeps playing."]
-    assert stage.deck.playing.name == "probe"
-    assert "gain" in stage.box.snapshot()
+    assert stage.switcher.playing.name == "probe"
+    assert "gain" in stage.store.values()
 
 
 def test_a_cut_to_a_model_that_fails_loses_no_picture(probe_file: Path, wide: str) -> None:
@@ -236,7 +236,7 @@ def test_an_old_model_that_fails_while_it_fades_leaves_its_last_picture(probe_fi
     new = [cover(image, CARD.width, CARD.height) for image in alone(wide, range(4, 9))]
     assert same(stage.play(5, 6), [mix_light(last, new[1], share(1))])
     assert same(stage.play(6, 9)[-1:], new[-1:])
-    assert stage.deck.playing.name == "wide"
+    assert stage.switcher.playing.name == "wide"
 
 
 def test_a_failing_step_outside_a_fade_is_the_loops_business(probe_file: Path, wide: str) -> None:
@@ -245,12 +245,12 @@ def test_a_failing_step_outside_a_fade_is_the_loops_business(probe_file: Path, w
     stage.opened[probe_file.name].fails = True
     with pytest.raises(BackendError):
         stage.play(2, 3)
-    assert np.array_equal(stage.deck.held(stage.box.snapshot()).pixels_HWC, last)
-    stage.deck.swap_to(wide)
-    assert stage.deck.wait_until_open(60.0)
-    stage.deck.held(stage.box.snapshot())
+    assert np.array_equal(stage.switcher.held(stage.store.values()).pixels_HWC, last)
+    stage.switcher.swap_to(wide)
+    assert stage.switcher.wait_until_open(60.0)
+    stage.switcher.held(stage.store.values())
     assert stage.play(4, 12)[-1].any()
-    assert stage.deck.playing.name == "wide"
+    assert stage.switcher.playing.name == "wide"
 
 
 def test_a_second_swap_during_a_fade_goes_on_from_what_is_seen(probe_file: Path, wide: str, tmp_path: Path) -> None:
@@ -258,12 +258,12 @@ def test_a_second_swap_during_a_fade_goes_on_from_what_is_seen(probe_file: Path,
     stage = Stage(probe_file)
     stage.play(0, 3)
     stage.swap(wide, 3)
-    stage.deck.swap_to(str(third))
-    assert stage.deck.wait_until_open(60.0)
+    stage.switcher.swap_to(str(third))
+    assert stage.switcher.wait_until_open(60.0)
     seen = stage.play(4, 5)[0]
     assert np.array_equal(stage.play(5, 6)[0], mix_light(seen, alone_at(third, 5), share(0)))
     stage.play(6, 12)
-    assert stage.deck.playing.name == "third"
+    assert stage.switcher.playing.name == "third"
 
 
 def alone_at(path: Path, index: int) -> np.ndarray:
@@ -273,7 +273,7 @@ def alone_at(path: Path, index: int) -> np.ndarray:
 
 def test_before_the_first_picture_there_is_nothing_to_fade_from(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file, live=False)
-    stage.deck.swap_to(wide)
+    stage.switcher.swap_to(wide)
     new = [cover(image, CARD.width, CARD.height) for image in alone(wide, range(3))]
     assert same(stage.play(0, 3), new)
 
@@ -281,10 +281,10 @@ def test_before_the_first_picture_there_is_nothing_to_fade_from(probe_file: Path
 def test_a_state_is_kept_and_taken_up_again(probe_file: Path) -> None:
     stage = Stage(probe_file, crossfade_s=0.0)
     stage.play(0, 4)
-    kept = stage.deck.snapshot_state()
+    kept = stage.switcher.snapshot_state()
     expected = stage.play(4, 7)
     stage.play(7, 10)
-    stage.deck.restore_state(kept)
+    stage.switcher.restore_state(kept)
     assert same(stage.play(4, 7), expected)
 
 
@@ -292,10 +292,10 @@ def test_a_state_is_faded_to_from_the_one_before(probe_file: Path) -> None:
     stage = Stage(probe_file)
     kept = {"memory": np.full(1, 3.0, np.float32)}
     stage.play(0, 3)
-    stage.deck.restore_state(kept)
+    stage.switcher.restore_state(kept)
     going_on = alone(probe_file, range(8))[3:]
     stage_of_its_own = Stage(probe_file, crossfade_s=0.0)
-    stage_of_its_own.deck.restore_state(kept)
+    stage_of_its_own.switcher.restore_state(kept)
     restored = stage_of_its_own.play(3, 8)
     assert same(stage.play(3, 8)[:4], [mix_light(going_on[k], restored[k], share(k)) for k in range(4)])
 
@@ -303,9 +303,9 @@ def test_a_state_is_faded_to_from_the_one_before(probe_file: Path) -> None:
 def test_a_state_kept_is_not_touched_by_the_show(probe_file: Path) -> None:
     stage = Stage(probe_file)
     stage.play(0, 3)
-    kept = stage.deck.snapshot_state()
+    kept = stage.switcher.snapshot_state()
     before = {name: values.copy() for name, values in kept.items()}
-    stage.deck.restore_state(kept)
+    stage.switcher.restore_state(kept)
     stage.play(3, 9)
     assert all(np.array_equal(kept[name], before[name]) for name in before)
 
@@ -322,32 +322,32 @@ def test_a_state_kept_is_not_touched_by_the_show(probe_file: Path) -> None:
 )
 def test_a_state_of_another_kind_is_refused(probe_file: Path, state, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
-        Stage(probe_file).deck.restore_state(state)
+        Stage(probe_file).switcher.restore_state(state)
 
 
 def test_a_reset_reaches_the_model_that_plays_and_is_not_owed_by_the_next(probe_file: Path, tmp_path: Path) -> None:
     twin = write_probe(tmp_path / "twin.onnx", replace(CARD, name="twin"))
     stage = Stage(probe_file, crossfade_s=0.0)
     stage.play(0, 3)
-    stage.box.set("reset", True)
+    stage.store.set("reset", True)
     stage.play(3, 4)
     kept = {"memory": np.full(1, 3.0, np.float32)}
-    stage.deck.swap_to(str(twin), state=kept, graph_sha256=CARD.graph_sha256)
-    assert stage.deck.wait_until_open(60.0)
+    stage.switcher.swap_to(str(twin), state=kept, graph_sha256=CARD.graph_sha256)
+    assert stage.switcher.wait_until_open(60.0)
     stage.play(4, 6)
-    assert stage.deck.snapshot_state()["memory"][0] > 1.5
-    stage.box.set("reset", True)
+    assert stage.switcher.snapshot_state()["memory"][0] > 1.5
+    stage.store.set("reset", True)
     stage.play(6, 7)
-    assert stage.deck.snapshot_state()["memory"][0] < 0.5
+    assert stage.switcher.snapshot_state()["memory"][0] < 0.5
 
 
 def test_a_state_of_another_graph_is_not_put_in(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file, live=False)
     stage.play(0, 2)
-    stage.deck.swap_to(wide, state={"memory": np.full(1, 9.0, np.float32)}, graph_sha256="0" * 64)
+    stage.switcher.swap_to(wide, state={"memory": np.full(1, 9.0, np.float32)}, graph_sha256="0" * 64)
     stage.play(2, 4)
     assert "not the model that the state was kept from" in stage.told[0]
-    assert stage.deck.snapshot_state()["memory"][0] < 1.0
+    assert stage.switcher.snapshot_state()["memory"][0] < 1.0
 
 
 def repeated(
@@ -358,8 +358,8 @@ def repeated(
     pictures = []
     for index in hops:
         for show_event in show_events[index]:
-            again.deck.repeat(show_event)
-        pictures.append(again.deck.step(window(index), values[index], index).pixels_HWC)
+            again.switcher.repeat(show_event)
+        pictures.append(again.switcher.step(window(index), values[index], index).pixels_HWC)
     return pictures
 
 
@@ -371,20 +371,20 @@ def test_what_happened_is_repeated_to_the_bit(probe_file: Path, wide: str) -> No
     pictures, show_events, values = [], {}, {}
     for index in hops:
         if index == 3:
-            stage.deck.swap_to(wide)
-            assert stage.deck.wait_until_open(60.0)
+            stage.switcher.swap_to(wide)
+            assert stage.switcher.wait_until_open(60.0)
         if index == 12:
-            stage.deck.restore_state({"memory": np.full(1, 0.8, np.float32)})
+            stage.switcher.restore_state({"memory": np.full(1, 0.8, np.float32)})
         if index == 14:
             stage.opened["wide.onnx"].step_s = 0.0
         if index == 20:
-            stage.deck.swap_to(str(probe_file))
-            assert stage.deck.wait_until_open(60.0)
+            stage.switcher.swap_to(str(probe_file))
+            assert stage.switcher.wait_until_open(60.0)
         # It fails in the midst of its fade, and the model before takes over.
         stage.opened[probe_file.name].fails = index == 22
-        values[index] = stage.box.snapshot()
-        pictures.append(stage.deck.step(window(index), values[index], index).pixels_HWC)
-        show_events[index] = stage.deck.show_events()
+        values[index] = stage.store.values()
+        pictures.append(stage.switcher.step(window(index), values[index], index).pixels_HWC)
+        show_events[index] = stage.switcher.show_events()
     kinds = {index: [said["kind"] for said in happened] for index, happened in show_events.items() if happened}
     assert kinds == {4: ["model"], 12: ["state"], 21: ["model"], 22: ["return"]}
     assert show_events[4][0]["is_held"]
@@ -394,4 +394,4 @@ def test_what_happened_is_repeated_to_the_bit(probe_file: Path, wide: str) -> No
 def test_a_take_of_another_file_is_not_repeated(probe_file: Path, wide: str) -> None:
     show_event = {"kind": "model", "model": wide, "graph_sha256": "0" * 64, "fade_hops": 4, "is_held": False}
     with pytest.raises(ModelFileError, match="the take was made with 000000000000"):
-        Stage(probe_file, live=False).deck.repeat(show_event)
+        Stage(probe_file, live=False).switcher.repeat(show_event)

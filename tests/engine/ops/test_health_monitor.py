@@ -12,12 +12,12 @@ from tests.engine.app.shows import InventedClock
 
 def playing(clock: InventedClock, seconds: float, age_s: float = 0.02) -> HealthMonitor:
     """A show of 20 fps that has just played so long."""
-    vitals = HealthMonitor(clock)
+    monitor = HealthMonitor(clock)
     for _ in range(round(20 * seconds)):
         clock.sleep(0.05)
-        vitals.add_frame(0, age_s, {"step": 0.01})
-        vitals.add_shown(age_s + 0.005)
-    return vitals
+        monitor.add_frame(0, age_s, {"step": 0.01})
+        monitor.add_shown(age_s + 0.005)
+    return monitor
 
 
 def test_a_show_that_plays_is_alive_and_tells_its_age() -> None:
@@ -31,35 +31,35 @@ def test_a_show_that_plays_is_alive_and_tells_its_age() -> None:
 
 def test_the_age_is_that_of_the_last_second() -> None:
     clock = InventedClock()
-    vitals = playing(clock, 100.0)
+    monitor = playing(clock, 100.0)
     for _ in range(20):
         clock.sleep(0.05)
-        vitals.add_frame(0, 0.4, {})
-    assert vitals.report(clock.now_s()).age_ms == pytest.approx(400.0)
+        monitor.add_frame(0, 0.4, {})
+    assert monitor.report(clock.now_s()).age_ms == pytest.approx(400.0)
     clock.sleep(1.5)
-    report = vitals.report(clock.now_s())
+    report = monitor.report(clock.now_s())
     assert (report.age_ms, report.fps, report.last_frame_s) == (None, 0.0, pytest.approx(1.5))
 
 
 def test_a_show_that_makes_no_pictures_is_not_alive_and_says_why() -> None:
     clock = InventedClock()
-    vitals = playing(clock, 1.0)
+    monitor = playing(clock, 1.0)
     clock.sleep(STUCK_S + 0.5)
-    report = vitals.report(clock.now_s())
+    report = monitor.report(clock.now_s())
     assert (report.alive, report.reason) == (False, "no picture was made for 3.5 s")
-    vitals.add_frame(70, 0.02, {})
-    assert vitals.report(clock.now_s()).alive
+    monitor.add_frame(70, 0.02, {})
+    assert monitor.report(clock.now_s()).alive
 
 
 def test_pictures_that_nobody_sees_are_not_enough_where_there_is_a_window() -> None:
     clock = InventedClock()
-    vitals = playing(clock, 1.0)
+    monitor = playing(clock, 1.0)
     for _ in range(100):
         clock.sleep(0.05)
-        vitals.add_frame(0, 0.02, {})
-    assert vitals.report(clock.now_s()).alive
-    vitals.has_presenter = True
-    assert vitals.report(clock.now_s()).reason == "no picture was shown for 5.0 s"
+        monitor.add_frame(0, 0.02, {})
+    assert monitor.report(clock.now_s()).alive
+    monitor.has_window = True
+    assert monitor.report(clock.now_s()).reason == "no picture was shown for 5.0 s"
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_pictures_that_nobody_sees_are_not_enough_where_there_is_a_window() -> N
     ],
 )
 def test_a_start_is_given_time(
-    uptime_s: float, last_frame_s: float | None, last_shown_s: float | None, has_presenter: bool, alive: bool
+    uptime_s: float, last_frame_s: float | None, last_shown_s: float | None, has_window: bool, alive: bool
 ) -> None:
-    assert (not complaint(uptime_s, last_frame_s, last_shown_s, has_presenter)) is alive
+    assert (not complaint(uptime_s, last_frame_s, last_shown_s, has_window)) is alive
 
 
 def test_memory_is_told_where_the_system_says_it() -> None:

@@ -26,17 +26,17 @@ def clock() -> InventedClock:
 
 
 @pytest.fixture
-def vitals(clock: InventedClock) -> HealthMonitor:
-    vitals = HealthMonitor(clock)
-    vitals.lost_frames = {'a "quoted"\nname': 3}
-    vitals.describe_backend = lambda: "onnx-cpu, 1 thread"
-    vitals.add_frame(2, 0.02, {})
-    return vitals
+def monitor(clock: InventedClock) -> HealthMonitor:
+    monitor = HealthMonitor(clock)
+    monitor.lost_frames = {'a "quoted"\nname': 3}
+    monitor.describe_backend = lambda: "onnx-cpu, 1 thread"
+    monitor.add_frame(2, 0.02, {})
+    return monitor
 
 
 @pytest.fixture
-def server(vitals: HealthMonitor, clock: InventedClock) -> Iterator[HealthServer]:
-    server = HealthServer(HOST, 0, lambda: vitals.report(clock.now_s()))
+def server(monitor: HealthMonitor, clock: InventedClock) -> Iterator[HealthServer]:
+    server = HealthServer(HOST, 0, lambda: monitor.report(clock.now_s()))
     server.start()
     yield server
     server.close()
@@ -94,18 +94,18 @@ def test_rubbish_does_not_stop_it(server: HealthServer, rubbish: bytes) -> None:
     assert get(server, "/health")[0] == 200
 
 
-def test_a_taken_port_is_refused_in_one_sentence(server: HealthServer, vitals: HealthMonitor) -> None:
+def test_a_taken_port_is_refused_in_one_sentence(server: HealthServer, monitor: HealthMonitor) -> None:
     with socket.socket() as other:
         other.bind((HOST, 0))
         other.listen()
         with pytest.raises(ConfigError, match="--health-port") as caught:
-            HealthServer(HOST, other.getsockname()[1], lambda: vitals.report(0.0))
+            HealthServer(HOST, other.getsockname()[1], lambda: monitor.report(0.0))
     assert "\n" not in str(caught.value)
     with pytest.raises(ConfigError):
-        HealthServer("no.such.host.invalid", 0, lambda: vitals.report(0.0))
+        HealthServer("no.such.host.invalid", 0, lambda: monitor.report(0.0))
 
 
-def test_closing_twice_is_safe(vitals: HealthMonitor) -> None:
-    server = HealthServer(HOST, 0, lambda: vitals.report(0.0))
+def test_closing_twice_is_safe(monitor: HealthMonitor) -> None:
+    server = HealthServer(HOST, 0, lambda: monitor.report(0.0))
     server.close()
     server.close()

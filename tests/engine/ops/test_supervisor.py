@@ -56,29 +56,29 @@ def manager(folder: Path) -> Iterator[Manager]:
 
 
 def play(
-    vitals: HealthMonitor, service: Supervisor, clock: InventedClock, seconds: float, frames: bool = True
+    monitor: HealthMonitor, service: Supervisor, clock: InventedClock, seconds: float, frames: bool = True
 ) -> Iterator[None]:
     for _ in range(round(20 * seconds)):
         clock.sleep(0.05)
         if frames:
-            vitals.add_frame(0, 0.02, {})
+            monitor.add_frame(0, 0.02, {})
         service.turn(clock.now_s())
         yield
 
 
 def test_systemd_is_told_when_the_show_plays_and_then_that_it_lives(folder: Path, manager: Manager) -> None:
     clock = InventedClock()
-    vitals = HealthMonitor(clock)
+    monitor = HealthMonitor(clock)
     environment = {
         "NOTIFY_SOCKET": str(folder / "notify"),
         "WATCHDOG_USEC": "4000000",
         "WATCHDOG_PID": str(os.getpid()),
     }
-    service = Supervisor(vitals, clock, manager=Systemd(environment))
+    service = Supervisor(monitor, clock, manager=Systemd(environment))
 
     def told(seconds: float, frames: bool = True) -> list[str]:
         # The system keeps ten messages at most.
-        return [line for _ in play(vitals, service, clock, seconds, frames) for line in manager.told()]
+        return [line for _ in play(monitor, service, clock, seconds, frames) for line in manager.told()]
 
     assert told(5.0, frames=False) == []
     beginning = told(20.0)
@@ -122,11 +122,11 @@ def test_without_a_manager_that_listens_nothing_happens(environment: dict[str, s
 
 def test_lines_are_said_and_logged_in_order_and_a_minute_is_summed_up(tmp_path: Path) -> None:
     clock, said = InventedClock(), []
-    vitals = HealthMonitor(clock)
-    service = Supervisor(vitals, clock, say=said.append, log=ShowLog(tmp_path / "log", clock))
+    monitor = HealthMonitor(clock)
+    service = Supervisor(monitor, clock, say=said.append, log=ShowLog(tmp_path / "log", clock))
     service.tell("one")
     service.tell("two")
-    for _ in play(vitals, service, clock, 61.0):
+    for _ in play(monitor, service, clock, 61.0):
         pass
     service.start()
     service.tell("last words")
@@ -141,10 +141,10 @@ def test_lines_are_said_and_logged_in_order_and_a_minute_is_summed_up(tmp_path: 
 
 def test_a_show_that_is_stuck_says_so_once_and_again_when_it_plays(tmp_path: Path) -> None:
     clock, said = InventedClock(), []
-    vitals = HealthMonitor(clock)
-    service = Supervisor(vitals, clock, say=said.append)
+    monitor = HealthMonitor(clock)
+    service = Supervisor(monitor, clock, say=said.append)
     for seconds, frames in ((5.0, True), (30.0, False), (5.0, True)):
-        for _ in play(vitals, service, clock, seconds, frames):
+        for _ in play(monitor, service, clock, seconds, frames):
             pass
     assert len(said) == 2
     assert said[0].startswith("The show is stuck: no picture was made for 3.")
@@ -153,15 +153,15 @@ def test_a_show_that_is_stuck_says_so_once_and_again_when_it_plays(tmp_path: Pat
 
 def test_a_terminal_that_is_gone_or_stands_still_does_not_hold_the_show() -> None:
     clock, released = InventedClock(), threading.Event()
-    vitals = HealthMonitor(clock)
+    monitor = HealthMonitor(clock)
 
     def broken(line: str) -> None:
         raise BrokenPipeError
 
-    gone = Supervisor(vitals, clock, say=broken)
+    gone = Supervisor(monitor, clock, say=broken)
     gone.tell("hello")
     gone.turn(clock.now_s())
-    still = Supervisor(vitals, clock, say=lambda line: (released.wait(), None)[1])
+    still = Supervisor(monitor, clock, say=lambda line: (released.wait(), None)[1])
     still.start()
     for number in range(3 * MOST_LINES):
         still.tell(f"line {number}")

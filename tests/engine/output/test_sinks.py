@@ -132,7 +132,7 @@ def test_skipped_hops_keep_sync(tmp_path):
     np.testing.assert_allclose(beeps_s, [0.5, 1.5, 2.5], atol=0.003)
 
 
-def parcel(index: int) -> QueuedFrame:
+def queued_frame(index: int) -> QueuedFrame:
     return QueuedFrame(
         pixels_HWC=np.zeros((1, 1, 3), np.uint8),
         sound_TC=np.zeros((5, 1), np.float32),
@@ -142,16 +142,16 @@ def parcel(index: int) -> QueuedFrame:
 
 
 def test_a_slow_disk_loses_the_oldest_pictures_and_no_sound():
-    box = WriteQueue(live=True, pictures=3, parcels=6)
+    store = WriteQueue(live=True, pictures=3, queued_frames=6)
     for index in range(8):
-        box.put(parcel(index))
-    box.close()
+        store.put(queued_frame(index))
+    store.close()
     taken = []
-    while (came := box.take()) is not None:
+    while (came := store.take()) is not None:
         taken.append((came.time_s, came.pixels_HWC is not None))
     # The two oldest were lost altogether: their sound becomes silence.
     assert taken == [(2, False), (3, False), (4, False), (5, True), (6, True), (7, True)]
-    assert box.lost_pictures == 5
+    assert store.lost_pictures == 5
 
 
 def test_lost_sound_becomes_silence(tmp_path):

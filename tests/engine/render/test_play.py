@@ -104,16 +104,16 @@ def test_controls_are_read_once_a_step(probe_file: Path) -> None:
 
 
 def test_the_control_box_of_the_remotes_drives_the_show(probe_file: Path) -> None:
-    box = ParameterStore(parameters_for(CARD), {"gain": 0.0})
+    store = ParameterStore(parameters_for(CARD), {"gain": 0.0})
 
-    def turn(frame: Frame) -> None:
+    def snapshot(frame: Frame) -> None:
         if frame.index == 4:
-            box.set("gain", 2.0)
+            store.set("gain", 2.0)
         elif frame.index == 9:
-            box.set("freeze", True)
+            store.set("freeze", True)
 
-    sink = CollectingSink(on_frame=turn)
-    frames = show_sound(probe_file, song(), clock=WallClock(), sinks=[sink], controls=box)
+    sink = CollectingSink(on_frame=snapshot)
+    frames = show_sound(probe_file, song(), clock=WallClock(), sinks=[sink], controls=store)
     assert not any(float(frame.features_F[0]) for frame in frames[:5])
     assert all(float(frame.features_F[0]) for frame in frames[5:])
     assert all(np.array_equal(frame.pixels_HWC, frames[9].pixels_HWC) for frame in frames[10:])
@@ -164,16 +164,16 @@ def test_stop_ends_the_show(probe_file: Path) -> None:
 
 
 def test_the_presenter_keeps_the_calling_thread_and_gets_the_newest(probe_file: Path) -> None:
-    presenter, sink, stats = CollectingPresenter(until=4), CollectingSink(), ShowStatistics()
+    window, sink, stats = CollectingPresenter(until=4), CollectingSink(), ShowStatistics()
     source = PacedSource(song(repeat=True), WallClock())
-    show_sound(probe_file, source, clock=WallClock(), presenter=presenter, sinks=[sink], stats=stats)
-    assert presenter.threads == {threading.get_ident()}
-    assert len(presenter.frames) == 4
-    shown = [frame.index for frame in presenter.frames]
+    show_sound(probe_file, source, clock=WallClock(), window=window, sinks=[sink], stats=stats)
+    assert window.threads == {threading.get_ident()}
+    assert len(window.frames) == 4
+    shown = [frame.index for frame in window.frames]
     assert shown == sorted(set(shown))
     assert set(shown) <= {frame.index for frame in sink.frames}
     assert stats.shown_age.summary()["count"] == 4
-    assert presenter.closed
+    assert window.closed
     assert "window" in stats.lost_frames
 
 
@@ -182,17 +182,17 @@ def test_what_fails_beside_the_presenter_reaches_the_caller(probe_file: Path) ->
         def snapshot(self) -> dict[str, float | int | bool]:
             raise ZeroDivisionError
 
-    presenter = CollectingPresenter(until=10**6)
+    window = CollectingPresenter(until=10**6)
     source = PacedSource(song(repeat=True), WallClock())
     with pytest.raises(ZeroDivisionError):
-        show_sound(probe_file, source, clock=WallClock(), presenter=presenter, controls=BrokenControls())
-    assert presenter.closed
+        show_sound(probe_file, source, clock=WallClock(), window=window, controls=BrokenControls())
+    assert window.closed
 
 
 def test_a_presenter_offline_sees_every_frame(probe_file: Path) -> None:
-    presenter = CollectingPresenter(until=10**6)
-    show_sound(probe_file, song(), clock=WallClock(), presenter=presenter)
-    assert [frame.index for frame in presenter.frames] == list(range(20))
+    window = CollectingPresenter(until=10**6)
+    show_sound(probe_file, song(), clock=WallClock(), window=window)
+    assert [frame.index for frame in window.frames] == list(range(20))
 
 
 def test_the_pictures_follow_the_sound(probe_file: Path) -> None:
@@ -214,16 +214,16 @@ def test_a_failing_presenter_is_dropped_while_there_are_sinks(probe_file: Path) 
                 raise SinkError("window: the display is gone.")
             return True
 
-    presenter, sink, lines = FailingPresenter(until=0), CollectingSink(), []
+    window, sink, lines = FailingPresenter(until=0), CollectingSink(), []
     source = PacedSource(song(), WallClock())
-    show_sound(probe_file, source, clock=WallClock(), presenter=presenter, sinks=[sink], notify=lines.append)
+    show_sound(probe_file, source, clock=WallClock(), window=window, sinks=[sink], notify=lines.append)
     assert sink.frames[-1].index == 19
-    assert len(presenter.frames) == 2
-    assert presenter.closed
+    assert len(window.frames) == 2
+    assert window.closed
     assert lines[0] == "window: the display is gone. The show goes on without window."
     source = PacedSource(song(), WallClock())
     with pytest.raises(SinkError, match="display is gone"):
-        show_sound(probe_file, source, clock=WallClock(), presenter=FailingPresenter(until=0), sinks=[])
+        show_sound(probe_file, source, clock=WallClock(), window=FailingPresenter(until=0), sinks=[])
 
 
 def test_what_cannot_open_leaves_nothing_open(probe_file: Path) -> None:

@@ -44,21 +44,21 @@ class Stage:
     def __init__(self, sound_TC: NDArray[np.float32], **controls: float | bool) -> None:
         parameters = parameters_for(CARD)
         self.clock, self.stats = InventedClock(), ShowStatistics()
-        self.presenter = CollectingPresenter(until=10**6)
-        self.box = ParameterStore(parameters, controls)
+        self.window = CollectingPresenter(until=10**6)
+        self.store = ParameterStore(parameters, controls)
         self.sound_TC = sound_TC
-        self.hearing = WindowBuffer(CARD, RATE_HZ, 1)
+        self.window_buffer = WindowBuffer(CARD, RATE_HZ, 1)
         source = SampleSource("none", sound_TC[:0], RATE_HZ)
-        self.ears = AudioCapture(source, self.hearing, self.clock, Notices(lambda line: None))
+        self.capture = AudioCapture(source, self.window_buffer, self.clock, Notices(lambda line: None))
         self.display = PresentLoop(
-            self.presenter, self.ears, self.box, Modulator(parameters, {}), self.clock, self.stats
+            self.window, self.capture, self.store, Modulator(parameters, {}), self.clock, self.stats
         )
 
     def hear(self, from_s: float, to_s: float) -> None:
         part_TC = self.sound_TC[round(from_s * RATE_HZ) : round(to_s * RATE_HZ)]
-        self.ears.meter.hear(self.hearing.hear(part_TC, self.clock.now_s()))
+        self.capture.meter.hear(self.window_buffer.hear(part_TC, self.clock.now_s()))
 
-    def turn(self, times: int) -> None:
+    def snapshot(self, times: int) -> None:
         """Let the display look up so many times, a refresh apart."""
         left = iter(range(times))
 
@@ -83,9 +83,9 @@ def frame(level: int = 100) -> Frame:
 def test_a_still_frame_without_effects_is_drawn_once() -> None:
     stage = Stage(click_at(0.1, 0.5))
     stage.display.newest.put(frame())
-    stage.turn(5)
-    assert len(stage.presenter.frames) == 1
-    assert np.array_equal(stage.presenter.frames[0].pixels_HWC, frame().pixels_HWC)
+    stage.snapshot(5)
+    assert len(stage.window.frames) == 1
+    assert np.array_equal(stage.window.frames[0].pixels_HWC, frame().pixels_HWC)
     assert stage.stats.shown_age.summary()["count"] == 1
 
 
@@ -93,25 +93,25 @@ def test_a_hit_brightens_the_frame_that_stands_and_fades() -> None:
     stage = Stage(click_at(1.0, 2.0), hit_brightness=1.0, hit_decay_ms=100.0, flash_guard=False)
     stage.display.newest.put(frame())
     stage.hear(0.0, 0.99)
-    stage.turn(3)
-    assert [int(shown.pixels_HWC.mean()) for shown in stage.presenter.frames] == [100]
+    stage.snapshot(3)
+    assert [int(shown.pixels_HWC.mean()) for shown in stage.window.frames] == [100]
     stage.hear(0.99, 1.03)
-    stage.turn(6)
-    levels = [float(shown.pixels_HWC.mean()) for shown in stage.presenter.frames[1:]]
+    stage.snapshot(6)
+    levels = [float(shown.pixels_HWC.mean()) for shown in stage.window.frames[1:]]
     assert levels[0] > 120, "drawn at the next refresh, though no new frame has come"
     assert levels == sorted(levels, reverse=True)
     assert levels[-1] < levels[0] - 10
-    assert all(shown.index == 0 for shown in stage.presenter.frames)
-    assert stage.stats.drawn == len(stage.presenter.frames) > stage.stats.shown_age.summary()["count"]
+    assert all(shown.index == 0 for shown in stage.window.frames)
+    assert stage.stats.drawn == len(stage.window.frames) > stage.stats.shown_age.summary()["count"]
 
 
 def test_a_knob_shows_between_two_frames() -> None:
     stage = Stage(click_at(1.0, 2.0))
     stage.display.newest.put(frame())
-    stage.turn(1)
-    stage.box.set("blackout", True)
-    stage.turn(1)
-    assert not stage.presenter.frames[-1].pixels_HWC.any()
+    stage.snapshot(1)
+    stage.store.set("blackout", True)
+    stage.snapshot(1)
+    assert not stage.window.frames[-1].pixels_HWC.any()
 
 
 def test_what_the_source_raises_in_the_ears_thread_reaches_who_waits(probe_file: Path) -> None:
@@ -119,16 +119,16 @@ def test_what_the_source_raises_in_the_ears_thread_reaches_who_waits(probe_file:
         def read(self) -> None:
             raise SourceError("the cable is out")
 
-    hearing = WindowBuffer(open_model(probe_file, 1).card, RATE_HZ, 1)
+    window_buffer = WindowBuffer(open_model(probe_file, 1).card, RATE_HZ, 1)
     source = Broken("broken", np.zeros((10, 1), np.float32), RATE_HZ)
-    ears = AudioCapture(source, hearing, InventedClock(), Notices(lambda line: None))
-    ears.start()
+    capture = AudioCapture(source, window_buffer, InventedClock(), Notices(lambda line: None))
+    capture.start()
     try:
         with pytest.raises(SourceError, match="the cable is out"):
-            ears.wait(0)
-        assert ears.over
+            capture.wait(0)
+        assert capture.over
     finally:
-        ears.close()
+        capture.close()
 
 
 def test_what_the_source_raises_while_a_step_is_busy_ends_the_show_with_its_sentence(probe_file: Path) -> None:
@@ -142,20 +142,20 @@ def test_what_the_source_raises_while_a_step_is_busy_ends_the_show_with_its_sent
             return came
 
     backend, clock, stats = open_model(probe_file, 1), InventedClock(), ShowStatistics()
-    notices, box = Notices(lambda line: None), ParameterStore(parameters_for(CARD))
+    notices, store = Notices(lambda line: None), ParameterStore(parameters_for(CARD))
     source = BrokenLater("broken", click_at(0.1, 0.5), RATE_HZ)
-    ears = AudioCapture(source, WindowBuffer(backend.card, RATE_HZ, 1), clock, notices)
-    ears.start()
+    capture = AudioCapture(source, WindowBuffer(backend.card, RATE_HZ, 1), clock, notices)
+    capture.start()
     # All is over before the first hop is picked.
-    assert ears._thread
-    ears._thread.join(20)
-    assert ears.over
+    assert capture._thread
+    capture._thread.join(20)
+    assert capture.over
     gain = AutoGain(RATE_HZ, CARD.hop_samples)
-    performance = StepLoop(Session(backend), ears, True, [], box, undirected(box), clock, stats, notices, gain)
+    performance = StepLoop(Session(backend), capture, True, [], store, undirected(store), clock, stats, notices, gain)
     with pytest.raises(SourceError, match="the cable is out"):
         performance.play(threading.Event(), None, None, None)
     assert stats.steps == 1
-    ears.close()
+    capture.close()
 
 
 def test_features_may_be_read_from_the_first_hop_on(probe_file: Path) -> None:
@@ -166,7 +166,7 @@ def test_features_may_be_read_from_the_first_hop_on(probe_file: Path) -> None:
         SampleSource("song", click_at(0.1, 0.3), RATE_HZ),
         Session(open_model(probe_file, 1)),
         [sink],
-        controls_box=ParameterStore(parameters, {"glow": 0.75}),
+        store=ParameterStore(parameters, {"glow": 0.75}),
         clock=InventedClock(),
         stats=ShowStatistics(),
         stop=threading.Event(),

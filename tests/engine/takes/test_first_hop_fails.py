@@ -23,19 +23,19 @@ def test_a_failure_in_the_first_hop_of_a_fade_is_repeated_to_the_bit(
     pictures, show_events, values = [], {}, {}
     for index in range(HOPS):
         if index == 3:
-            stage.deck.swap_to(wide)
-            assert stage.deck.wait_until_open(OPEN_WITHIN_S)
+            stage.switcher.swap_to(wide)
+            assert stage.switcher.wait_until_open(OPEN_WITHIN_S)
         if index == 5 and fails == "second":
             # Back to a model that fails at once, while the fade before still goes on.
-            stage.deck.swap_to(str(probe_file))
-            assert stage.deck.wait_until_open(OPEN_WITHIN_S)
+            stage.switcher.swap_to(str(probe_file))
+            assert stage.switcher.wait_until_open(OPEN_WITHIN_S)
         first.fails = index == 4 and fails == "old"
         stage.opened.get("wide.onnx", first).fails |= index == 4 and fails == "new"
         if fails == "second":
             stage.opened[probe_file.name].fails = index == 6
-        values[index] = stage.box.snapshot()
-        pictures.append(stage.deck.step(window(index), values[index], index).pixels_HWC)
-        show_events[index] = stage.deck.show_events()
+        values[index] = stage.store.values()
+        pictures.append(stage.switcher.step(window(index), values[index], index).pixels_HWC)
+        show_events[index] = stage.switcher.show_events()
         stage.opened.get("wide.onnx", first).fails = False
     kinds = {index: [said["kind"] for said in happened] for index, happened in show_events.items() if happened}
     assert (
@@ -53,9 +53,9 @@ def test_a_model_that_gets_the_stage_back_has_its_knobs_as_they_were(probe_file:
     stage = Stage(probe_file, gain=3.0)
     stage.play(0, 3)
     stage.swap(write_wide(tmp_path), 3)
-    assert "gain" not in stage.box.snapshot()
+    assert "gain" not in stage.store.values()
     stage.opened["wide.onnx"].fails = True
     stage.play(4, 9)
-    assert stage.deck.playing.name == "probe"
-    assert stage.box.snapshot()["gain"] == 3.0
+    assert stage.switcher.playing.name == "probe"
+    assert stage.store.values()["gain"] == 3.0
     assert {float(np.float32(given["gain"])) for given in stage.opened[probe_file.name].controls} == {3.0}

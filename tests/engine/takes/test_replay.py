@@ -42,9 +42,11 @@ def failing_backend(model: Path) -> FailingBackend:
 class Show:
     """The loop in small: it knows nothing of takes but what it hands them."""
 
-    def __init__(self, source: Source, backend: Backend, box, pick=pick_hop, take: TakeRecorder | None = None) -> None:
-        self.hearing = WindowBuffer(backend.card, source.rate_hz, source.channels)
-        self.source, self.session, self.box, self.pick, self.take = source, Session(backend), box, pick, take
+    def __init__(
+        self, source: Source, backend: Backend, store, pick=pick_hop, take: TakeRecorder | None = None
+    ) -> None:
+        self.window_buffer = WindowBuffer(backend.card, source.rate_hz, source.channels)
+        self.source, self.session, self.store, self.pick, self.take = source, Session(backend), store, pick, take
         self.pictures: Pictures = {}
         self.events: list[tuple[int, Event]] = []
         self.show_events: list[tuple[int, object]] = []
@@ -57,16 +59,16 @@ class Show:
         last, over = -1, False
         self.source.start()
         while last < until:
-            pick = self.pick(self.hearing.received_samples, CARD.hop_samples, last, self.source.live)
+            pick = self.pick(self.window_buffer.received_samples, CARD.hop_samples, last, self.source.live)
             if pick is None:
                 if over:
                     break
                 came = self.source.read()
                 over = came is None
                 if came is None:
-                    self.hearing.finish()
+                    self.window_buffer.finish()
                 elif len(came[0]):
-                    self.hearing.hear(*came)
+                    self.window_buffer.hear(*came)
                 else:
                     self.source.wait(0.1)
                 continue
@@ -76,17 +78,17 @@ class Show:
         return self.pictures
 
     def _step(self, index: int, skipped: int, show_events: list) -> None:
-        turn, failed = self.box.turn(index), False
+        snapshot, failed = self.store.take_snapshot(index), False
         try:
-            picture = self.session.step(self.hearing.window(index), turn.values, index)
+            picture = self.session.step(self.window_buffer.window(index), snapshot.values, index)
         except BackendError:
-            assert self.source.live or self.box.fails_now
-            failed, picture = True, self.session.held(turn.values)
-        self.events += [(index, event) for event in turn.events]
+            assert self.source.live or self.store.fails_now
+            failed, picture = True, self.session.held(snapshot.values)
+        self.events += [(index, event) for event in snapshot.events]
         if self.take:
-            self.take.note(index, skipped, turn, failed, show_events)
+            self.take.note(index, skipped, snapshot, failed, show_events)
         else:
-            show_events = list(self.box.show_events(index))
+            show_events = list(self.store.show_events(index))
         self.show_events += [(index, show_event) for show_event in show_events]
         self.pictures[index] = picture.pixels_HWC.tobytes()
 
@@ -111,18 +113,18 @@ def stormy(show: Show, seed: int) -> Callable[[int], list]:
     chance = random.Random(seed)
 
     def on_hop(index: int) -> list:
-        box, backend = show.box, show.backend
+        store, backend = show.store, show.backend
         for name in ("gain", "gain_db", "brightness"):
             if chance.random() < 0.2:
-                box.set(name, chance.uniform(-3, 3))
+                store.set(name, chance.uniform(-3, 3))
         if chance.random() < 0.1:
-            box.set(chance.choice(["reset", "tap"]), True)
+            store.set(chance.choice(["reset", "tap"]), True)
         if chance.random() < 0.1:
-            box.set("seed", chance.randrange(1000))
+            store.set("seed", chance.randrange(1000))
         if chance.random() < 0.1:
-            box.set("freeze", chance.random() < 0.5)
+            store.set("freeze", chance.random() < 0.5)
         if chance.random() < 0.1:
-            box.set("scene", chance.randrange(1, 9))
+            store.set("scene", chance.randrange(1, 9))
         backend.fails = chance.random() < 0.08
         if chance.random() < 0.15:
             show.clock.sleep(chance.uniform(0.05, 0.4))
@@ -136,8 +138,8 @@ def replayed(
 ) -> Show:
     take = read_take(folder, model)
     source = TakeSource(take)
-    box = ReplayedControls(take, source)
-    show = Show(source, wrap(open_model(take.model, threads=1), box), box, box.pick)
+    store = ReplayedControls(take, source)
+    show = Show(source, wrap(open_model(take.model, threads=1), store), store, store.pick)
     show.play()
     return show
 
@@ -168,16 +170,16 @@ def test_a_model_that_goes_astray_does_so_again(tmp_path, probe_file):
     show.take.close()
 
     class Astray(FailingBackend):
-        box: ReplayedControls
+        store: ReplayedControls
 
         def step(self, *arguments):
-            self.goes_astray = self.box.fails_now
+            self.goes_astray = self.store.fails_now
             return super().step(*arguments)
 
-    def wrap(backend: Backend, box: ReplayedControls) -> Backend:
+    def wrap(backend: Backend, store: ReplayedControls) -> Backend:
         backend.__class__ = Astray
-        backend.box = box  # type: ignore[attr-defined]
-        return ReplayedFailures(backend, box)
+        backend.store = store  # type: ignore[attr-defined]
+        return ReplayedFailures(backend, store)
 
     assert replayed(tmp_path / "take", wrap=wrap).pictures == show.pictures
 
@@ -261,12 +263,12 @@ def test_what_may_differ_is_said(tmp_path, probe_file):
 
 def test_nobody_changes_a_replay(tmp_path, probe_file):
     show = live_show(tmp_path / "take", probe_file)
-    show.box.set("gain", 3.0)
+    show.store.set("gain", 3.0)
     show.play(until=3)
     show.take.close()
     take = read_take(tmp_path / "take")
-    box = ReplayedControls(take, TakeSource(take))
-    assert box.turn(0).values["gain"] == 3.0
-    box.set("gain", 1.0)
-    box.adopt(())
-    assert box.turn(1).values["gain"] == box.snapshot()["gain"] == 3.0
+    store = ReplayedControls(take, TakeSource(take))
+    assert store.take_snapshot(0).values["gain"] == 3.0
+    store.set("gain", 1.0)
+    store.adopt(())
+    assert store.take_snapshot(1).values["gain"] == store.values()["gain"] == 3.0

@@ -50,22 +50,22 @@ def test_scenes_models_and_mappings_are_replayed_to_the_bit(tmp_path: Path, prob
         take=str(tmp_path / "take"),
         mappings={"zoom": "value + 0.3 * hit", "glow": "value * feature(0)"},
     )
-    box = ParameterStore(parameters_for(CARD), {"crossfade_s": 0.3})
+    store = ParameterStore(parameters_for(CARD), {"crossfade_s": 0.3})
     source = PacedSource(SampleSource("song", varied_sound(3.0, RATE_HZ), RATE_HZ), clock)
     with ExitStack() as releasing:
-        show = assemble_show(config, open_model(first, 1), source, box, clock, told.append, releasing)
+        show = assemble_show(config, open_model(first, 1), source, store, clock, told.append, releasing)
 
         def on_frame(frame: Frame) -> None:
-            assert show.desk.wait(OPEN_WITHIN_S)
-            assert show.deck.wait_until_open(OPEN_WITHIN_S)
+            assert show.scene_controller.wait(OPEN_WITHIN_S)
+            assert show.switcher.wait_until_open(OPEN_WITHIN_S)
             for name, value in DONE_AT.get(frame.index, ()):
-                box.set(name, value)
+                store.set(name, value)
             if frame.index == 33:
                 clock.sleep(0.12)
 
         shown = CollectingSink(on_frame=on_frame)
         settings = {"clock": clock, "stats": ShowStatistics(), "stop": threading.Event(), "notify": told.append}
-        play(show.source, show.deck, [shown], controls_box=box, direction=show.direction, **settings)
+        play(show.source, show.switcher, [shown], store=store, direction=show.direction, **settings)
     assert told[0].startswith("take ")
     assert told[1].startswith("Scene 1 is kept in ")
     assert told[-1].startswith("There is no scene 9 in ")
@@ -77,7 +77,7 @@ def test_scenes_models_and_mappings_are_replayed_to_the_bit(tmp_path: Path, prob
     again_box = ReplayedControls(take, again_source, parameters_for(CARD))
     replay = assemble_replay(take, again_source, open_model(take.model, 1), again_box, clock, told.append)
     settings = {"clock": clock, "stats": ShowStatistics(), "stop": threading.Event(), "notify": told.append}
-    play(again_source, replay.deck, [again], controls_box=again_box, direction=replay.direction, **settings)
+    play(again_source, replay.switcher, [again], store=again_box, direction=replay.direction, **settings)
 
     assert told == []
     assert [frame.index for frame in again.frames] == [frame.index for frame in shown.frames]
@@ -85,5 +85,5 @@ def test_scenes_models_and_mappings_are_replayed_to_the_bit(tmp_path: Path, prob
     assert {"strength" in frame.values for frame in shown.frames} == {True, False}
     for old, new in zip(shown.frames, again.frames, strict=True):
         assert old.values == new.values, old.index
-        assert old.pulse == new.pulse
+        assert old.audio_features == new.audio_features
         assert np.array_equal(old.pixels_HWC, new.pixels_HWC), old.index

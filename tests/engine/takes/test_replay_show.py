@@ -53,18 +53,18 @@ def render(folder: Path, model: Path, mappings: dict[str, str]) -> list[Frame]:
     """Replay a take through the real loop."""
     take, sink = read_take(folder), CollectingSink()
     source = TakeSource(take)
-    box = ReplayedControls(take, source, parameters_for(CARD))
-    session = Session(ReplayedFailures(open_model(model, threads=1), box))
+    store = ReplayedControls(take, source, parameters_for(CARD))
+    session = Session(ReplayedFailures(open_model(model, threads=1), store))
     play(
         source,
         session,
         [sink],
-        controls_box=box,
+        store=store,
         clock=InventedClock(),
         stats=ShowStatistics(),
         stop=threading.Event(),
         notify=lambda line: None,
-        direction=directed(parameters_for(CARD), mappings, replay=box),
+        direction=directed(parameters_for(CARD), mappings, replay=store),
     )
     return sink.frames
 
@@ -73,7 +73,7 @@ def assert_same(shown: list[Frame], again: list[Frame]) -> None:
     assert [frame.index for frame in again] == [frame.index for frame in shown]
     for old, new in zip(shown, again, strict=True):
         assert old.values == new.values
-        assert old.pulse == new.pulse
+        assert old.audio_features == new.audio_features
         assert np.array_equal(old.pixels_HWC, new.pixels_HWC)
 
 
@@ -82,16 +82,16 @@ def test_the_whole_show_is_replayed_to_the_bit(tmp_path, probe_file, seed):
     """Effects, hits, taps, smoothing and mappings too: what was written to files comes again."""
     chance, clock = random.Random(seed), InventedClock()
     mappings = {"zoom": "1 + 0.3 * hit", "gain": "0.5 + beat"} if seed else {}
-    box, backend = ParameterStore(parameters_for(CARD)), failing_backend(probe_file)
+    store, backend = ParameterStore(parameters_for(CARD)), failing_backend(probe_file)
 
     def on_frame(frame: Frame) -> None:
         if chance.random() < 0.4:
-            parameter = box.parameters[chance.choice(KNOBS)]
-            box.set(parameter.name, chance.uniform(parameter.low, parameter.high))
+            parameter = store.parameters[chance.choice(KNOBS)]
+            store.set(parameter.name, chance.uniform(parameter.low, parameter.high))
         if chance.random() < 0.1:
-            box.set("reset", True)
+            store.set("reset", True)
         if chance.random() < 0.1:
-            box.set("tempo_bpm", chance.choice([0.0, 100.0, 133.0]))
+            store.set("tempo_bpm", chance.choice([0.0, 100.0, 133.0]))
         if chance.random() < 0.15:
             clock.sleep(chance.uniform(0.05, 0.4))
         backend.fails = chance.random() < 0.05
@@ -108,7 +108,7 @@ def test_the_whole_show_is_replayed_to_the_bit(tmp_path, probe_file, seed):
         "notify": lambda line: None,
         "direction": directed(parameters_for(CARD), mappings, witness=take),
     }
-    play(RecordedSource(source, take), Session(backend), [shown], controls_box=box, **settings)
+    play(RecordedSource(source, take), Session(backend), [shown], store=store, **settings)
     take.close()
     again = render(tmp_path, probe_file, mappings)
     assert_same(shown.frames, again)
@@ -118,14 +118,14 @@ def test_the_whole_show_is_replayed_to_the_bit(tmp_path, probe_file, seed):
 
 def test_a_show_with_threads_of_its_own_is_replayed_to_the_bit(tmp_path, probe_file):
     """Ears, steps and window each in a thread, at the pace of the wall clock; knobs and taps come from another."""
-    box, clock, stop = ParameterStore(parameters_for(CARD)), WallClock(), threading.Event()
+    store, clock, stop = ParameterStore(parameters_for(CARD)), WallClock(), threading.Event()
     chance = random.Random(4)
 
     def remote() -> None:
         while not stop.wait(0.01):
-            box.set(chance.choice(("gain", "glow", "trail", "hit_zoom")), chance.random())
+            store.set(chance.choice(("gain", "glow", "trail", "hit_zoom")), chance.random())
             if chance.random() < 0.2:
-                box.set("tap", True)
+                store.set("tap", True)
             if chance.random() < 0.05:
                 # A busy machine.
                 sum(range(3_000_000))
@@ -140,11 +140,11 @@ def test_a_show_with_threads_of_its_own_is_replayed_to_the_bit(tmp_path, probe_f
         RecordedSource(source, take),
         Session(backend),
         [shown],
-        controls_box=box,
+        store=store,
         clock=clock,
         stats=ShowStatistics(),
         stop=threading.Event(),
-        presenter=CollectingPresenter(until=10**9),
+        window=CollectingPresenter(until=10**9),
         direction=directed(parameters_for(CARD), {}, witness=take),
         notify=lambda line: None,
     )

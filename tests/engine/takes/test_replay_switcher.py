@@ -35,32 +35,32 @@ def test_swaps_and_states_are_replayed_to_the_bit(tmp_path: Path, probe_file: Pa
     other = write_different(tmp_path / "other.onnx")
     source = SampleSource("song", varied_sound(HOPS / 20, RATE_HZ), RATE_HZ)
     sound_TC, chance = varied_sound(HOPS / 20, RATE_HZ), random.Random(seed)
-    box = ParameterStore(parameters_for(CARD), {"crossfade_s": 0.6})
+    store = ParameterStore(parameters_for(CARD), {"crossfade_s": 0.6})
     told: list[str] = []
 
     def open_it(path: str):
         return open_model(path, 1)
 
-    deck = ModelSwitcher(open_it(str(probe_file)), open_it, on_model=lambda card: box.adopt(parameters_for(card)), clock=InventedClock(), window_samples=16000,
+    switcher = ModelSwitcher(open_it(str(probe_file)), open_it, on_model=lambda card: store.adopt(parameters_for(card)), clock=InventedClock(), window_samples=16000,
                 path=str(probe_file), notify=told.append)  # fmt: skip
-    header = take_header(deck.backend, source, model=str(probe_file), date="today")
+    header = take_header(switcher.backend, source, model=str(probe_file), date="today")
     take = TakeRecorder(tmp_path / "take", header, live=False, notify=pytest.fail)
     take.open()
     take.hear(sound_TC)
     shown, kept = [], {}
     for index in range(HOPS):
-        turn = box.turn(index)
+        snapshot = store.take_snapshot(index)
         if index in (15, 55):
-            deck.swap_to(str(other if index == 15 else probe_file))
-            assert deck.wait_until_open(20)
+            switcher.swap_to(str(other if index == 15 else probe_file))
+            assert switcher.wait_until_open(20)
         if index == 30:
-            kept = deck.snapshot_state()
+            kept = switcher.snapshot_state()
         if index == 45:
-            deck.restore_state(kept)
+            switcher.restore_state(kept)
         if chance.random() < 0.3:
-            box.set("gain", chance.uniform(0, 4))
-        shown.append(deck.step(window(sound_TC, index), turn.values, index).pixels_HWC)
-        take.note(index, 0, turn, False, deck.show_events())
+            store.set("gain", chance.uniform(0, 4))
+        shown.append(switcher.step(window(sound_TC, index), snapshot.values, index).pixels_HWC)
+        take.note(index, 0, snapshot, False, switcher.show_events())
     take.close()
     assert told == []
 
@@ -74,11 +74,11 @@ def test_swaps_and_states_are_replayed_to_the_bit(tmp_path: Path, probe_file: Pa
                   path=read.model, live=False, notify=pytest.fail)  # fmt: skip
     kinds = []
     for index in range(HOPS):
-        turn = again.turn(index)
+        snapshot = again.snapshot(index)
         for show_event in again.show_events(index):
             kinds.append(show_event["kind"])
             player.repeat(show_event)
-        picture = player.step(window(sound_TC, index), turn.values, index)
+        picture = player.step(window(sound_TC, index), snapshot.values, index)
         player.show_events()
         assert np.array_equal(picture.pixels_HWC, shown[index]), index
     assert kinds == ["model", "state", "model"]

@@ -39,7 +39,7 @@ def heard(sound_T: Sound, rate_hz: int = RATE_HZ, block: int = 160) -> tuple[Fea
     return meter, pulses
 
 
-def off_beat(pulse: AudioFeatures, bpm: float, first_s: float = 0.2, rate_hz: int = RATE_HZ) -> float:
+def off_beat(audio_features: AudioFeatures, bpm: float, first_s: float = 0.2, rate_hz: int = RATE_HZ) -> float:
     """How far the pulse's beat is from the beat that began at `first_s`, in beats."""
-    wanted = (pulse.end_sample / rate_hz - first_s) * bpm / 60.0
-    return (pulse.beats - wanted + 0.5) % 1.0 - 0.5
+    wanted = (audio_features.end_sample / rate_hz - first_s) * bpm / 60.0
+    return (audio_features.beats - wanted + 0.5) % 1.0 - 0.5

@@ -82,14 +82,16 @@ def test_quiet_music_is_as_loud_as_loud_music() -> None:
     loud = heard(SONG_T)[1]
     quiet = heard(SONG_T * np.float32(10 ** (-30 / 20)))[1]
     assert quiet[-1].hits == loud[-1].hits
-    assert np.mean([pulse.level for pulse in quiet]) > 0.5 * np.mean([pulse.level for pulse in loud])
+    assert np.mean([audio_features.level for audio_features in quiet]) > 0.5 * np.mean(
+        [audio_features.level for audio_features in loud]
+    )
 
 
 def test_a_silent_line_stays_silent() -> None:
     noise_T = (3e-5 * np.random.default_rng(0).standard_normal(3 * RATE_HZ)).astype(np.float32)
-    assert {pulse.level for pulse in heard(noise_T)[1]} == {0.0}
+    assert {audio_features.level for audio_features in heard(noise_T)[1]} == {0.0}
     hiss_T = 10 * noise_T
-    assert max(pulse.level for pulse in heard(hiss_T)[1]) < 0.3
+    assert max(audio_features.level for audio_features in heard(hiss_T)[1]) < 0.3
 
 
 def test_steady_sound_has_no_hits() -> None:
@@ -107,10 +109,37 @@ def test_faults_of_the_source_are_survived(fault: float) -> None:
     broken_T = sound_T.copy()
     broken_T[RATE_HZ : RATE_HZ + 5] = fault
     meter, pulses = heard(broken_T)
-    for pulse in pulses:
-        assert all(math.isfinite(value) for value in (pulse.level, pulse.low, pulse.mid, pulse.high, pulse.beats))
-        assert min(pulse.level, pulse.low, pulse.mid, pulse.high, pulse.hit_strength) >= 0.0
-        assert max(pulse.level, pulse.low, pulse.mid, pulse.high, pulse.hit_strength) <= 1.0
+    for audio_features in pulses:
+        assert all(
+            math.isfinite(value)
+            for value in (
+                audio_features.level,
+                audio_features.low,
+                audio_features.mid,
+                audio_features.high,
+                audio_features.beats,
+            )
+        )
+        assert (
+            min(
+                audio_features.level,
+                audio_features.low,
+                audio_features.mid,
+                audio_features.high,
+                audio_features.hit_strength,
+            )
+            >= 0.0
+        )
+        assert (
+            max(
+                audio_features.level,
+                audio_features.low,
+                audio_features.mid,
+                audio_features.high,
+                audio_features.hit_strength,
+            )
+            <= 1.0
+        )
     if not math.isfinite(fault):
         silent_T = sound_T.copy()
         silent_T[RATE_HZ : RATE_HZ + 5] = 0.0
@@ -178,11 +207,11 @@ def test_other_threads_may_ask_and_tap() -> None:
     def ask() -> int:
         beats, asked = 0.0, 0
         while not over.is_set():
-            pulse = meter.newest()
-            assert pulse.beats >= beats
-            beats = pulse.beats
-            assert meter.at(pulse.end_sample).end_sample <= pulse.end_sample
-            meter.tap(pulse.end_sample)
+            audio_features = meter.newest()
+            assert audio_features.beats >= beats
+            beats = audio_features.beats
+            assert meter.at(audio_features.end_sample).end_sample <= audio_features.end_sample
+            meter.tap(audio_features.end_sample)
             asked += 1
         return asked
 

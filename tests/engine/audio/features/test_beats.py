@@ -16,18 +16,18 @@ from tests.engine.audio.features.rhythms import RATE_HZ, beats_at, heard, hits_a
 @pytest.mark.parametrize("bpm", [70, 100, 128, 170])
 def test_the_beat_is_found(bpm: int) -> None:
     _, pulses = heard(hits_at(beats_at(bpm, 12), 12))
-    late = [pulse for pulse in pulses if pulse.end_sample > 6 * RATE_HZ]
-    assert {round(pulse.tempo_bpm) for pulse in late} == {bpm}
-    assert max(abs(off_beat(pulse, bpm)) * 60 / bpm for pulse in late) < 0.02
+    late = [audio_features for audio_features in pulses if audio_features.end_sample > 6 * RATE_HZ]
+    assert {round(audio_features.tempo_bpm) for audio_features in late} == {bpm}
+    assert max(abs(off_beat(audio_features, bpm)) * 60 / bpm for audio_features in late) < 0.02
     assert late[-1].certainty > 0.9
-    assert np.diff([pulse.beats for pulse in pulses]).min() >= 0.0
+    assert np.diff([audio_features.beats for audio_features in pulses]).min() >= 0.0
 
 
 def test_the_demo_is_at_120() -> None:
     _, pulses = heard(demo_sound()[::3].mean(axis=1).astype(np.float32))
-    late = [pulse for pulse in pulses if pulse.end_sample > 4 * RATE_HZ]
-    assert max(abs(pulse.tempo_bpm - 120) for pulse in late) < 1.0
-    assert max(abs(off_beat(pulse, 120, 0.0)) for pulse in late) < 0.06
+    late = [audio_features for audio_features in pulses if audio_features.end_sample > 4 * RATE_HZ]
+    assert max(abs(audio_features.tempo_bpm - 120) for audio_features in late) < 1.0
+    assert max(abs(off_beat(audio_features, 120, 0.0)) for audio_features in late) < 0.06
 
 
 def test_nothing_is_known_of_silence() -> None:
@@ -37,15 +37,15 @@ def test_nothing_is_known_of_silence() -> None:
 
 def test_noise_is_never_certain() -> None:
     noise_T = (0.1 * np.random.default_rng(2).standard_normal(10 * RATE_HZ)).astype(np.float32)
-    assert max(pulse.certainty for pulse in heard(noise_T)[1]) < 0.35
+    assert max(audio_features.certainty for audio_features in heard(noise_T)[1]) < 0.35
 
 
 def test_a_break_is_got_over() -> None:
     times_s = [time_s for time_s in beats_at(110, 18) if not 8.0 < time_s < 12.4]
     _, pulses = heard(hits_at(times_s, 18))
-    late = [pulse for pulse in pulses if pulse.end_sample > 6 * RATE_HZ]
-    assert max(abs(off_beat(pulse, 110)) for pulse in late) < 0.08
-    certainty = {pulse.end_sample // RATE_HZ: pulse.certainty for pulse in late}
+    late = [audio_features for audio_features in pulses if audio_features.end_sample > 6 * RATE_HZ]
+    assert max(abs(off_beat(audio_features, 110)) for audio_features in late) < 0.08
+    certainty = {audio_features.end_sample // RATE_HZ: audio_features.certainty for audio_features in late}
     assert certainty[17] > 0.9
     assert certainty[11] > 0.3
 
@@ -62,10 +62,10 @@ def test_another_tempo_is_followed(before: int, after: int) -> None:
     times_s = beats_at(before, 10)
     changed_s = times_s[-1] + 60.0 / after
     _, pulses = heard(hits_at([*times_s, *np.arange(changed_s, 19.9, 60.0 / after).tolist()], 20))
-    late = [pulse for pulse in pulses if pulse.end_sample > (changed_s + 6) * RATE_HZ]
-    assert max(abs(pulse.tempo_bpm / after - 1) for pulse in late) < 0.02
-    assert max(abs(off_beat(pulse, after, changed_s)) for pulse in late) < 0.1
-    assert np.diff([pulse.beats for pulse in pulses]).min() >= 0.0
+    late = [audio_features for audio_features in pulses if audio_features.end_sample > (changed_s + 6) * RATE_HZ]
+    assert max(abs(audio_features.tempo_bpm / after - 1) for audio_features in late) < 0.02
+    assert max(abs(off_beat(audio_features, after, changed_s)) for audio_features in late) < 0.1
+    assert np.diff([audio_features.beats for audio_features in pulses]).min() >= 0.0
 
 
 def test_taps_set_tempo_place_and_bar_until_the_sound_is_followed_again() -> None:

@@ -37,7 +37,9 @@ def test_the_examples_work_with_the_shipped_model() -> None:
     for example in examples:
         mappings = yaml.safe_load(example)["mappings"]
         modulator = Modulator(parameters, mappings)
-        pulse = AudioFeatures(level=0.4, low=0.3, hit_strength=1.0, hit_age_s=0.05, hits=2, beats=3.3, tempo_bpm=128.0)
-        values = modulator.values(given, pulse, np.zeros(8, np.float32), 7.3)
+        audio_features = AudioFeatures(
+            level=0.4, low=0.3, hit_strength=1.0, hit_age_s=0.05, hits=2, beats=3.3, tempo_bpm=128.0
+        )
+        values = modulator.values(given, audio_features, np.zeros(8, np.float32), 7.3)
         assert modulator.faults == {}
         assert {name for name in given if values[name] != given[name]} == set(mappings)

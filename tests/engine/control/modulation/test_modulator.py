@@ -19,8 +19,8 @@ NO_FEATURES = np.zeros(0, np.float32)
 HIT = AudioFeatures(level=0.5, hit_strength=0.8, hit_age_s=0.15, hits=1, beats=2.25, tempo_bpm=120.0)
 
 
-def after(modulator: Modulator, time_s: float = 0.0, pulse: AudioFeatures = SILENCE, **given: Value) -> Values:
-    return modulator.values({**GIVEN, **given}, pulse, NO_FEATURES, time_s)
+def after(modulator: Modulator, time_s: float = 0.0, audio_features: AudioFeatures = SILENCE, **given: Value) -> Values:
+    return modulator.values({**GIVEN, **given}, audio_features, NO_FEATURES, time_s)
 
 
 def test_with_nothing_to_do_the_given_values_come_back_themselves() -> None:
@@ -31,7 +31,7 @@ def test_with_nothing_to_do_the_given_values_come_back_themselves() -> None:
 
 def test_a_mapping_drives_its_knob_and_no_other() -> None:
     modulator = Modulator(TABLE, {"glow": "0.2 + 0.6 * hit", "zoom": "value + level"})
-    values = after(modulator, pulse=HIT, hit_decay_ms=150.0, zoom=1.5)
+    values = after(modulator, audio_features=HIT, hit_decay_ms=150.0, zoom=1.5)
     assert values["glow"] == pytest.approx(0.2 + 0.6 * 0.8 * math.exp(-1))
     assert values["zoom"] == pytest.approx(2.0)
     assert {n: v for n, v in values.items() if n not in ("glow", "zoom")} == {
@@ -41,7 +41,7 @@ def test_a_mapping_drives_its_knob_and_no_other() -> None:
 
 def test_results_are_clipped_and_take_the_knobs_kind() -> None:
     modulator = Modulator(TABLE, {"glow": "5", "colour_turn": "-9", "mirror": "level", "seed": "2.6", "freeze": "0.5"})
-    values = after(modulator, pulse=AudioFeatures(level=0.6))
+    values = after(modulator, audio_features=AudioFeatures(level=0.6))
     assert (values["glow"], values["colour_turn"], values["mirror"], values["freeze"]) == (1.0, -0.5, True, False)
     assert values["seed"] == 3
     assert isinstance(values["seed"], int)

@@ -14,8 +14,8 @@ mido = pytest.importorskip("mido")
 PARAMETERS = parameters_for(CARD)
 
 
-def remote(box: ParameterStore, knobs: dict[int, str] | None = None, lines: list[str] | None = None) -> MidiRemote:
-    return MidiRemote(box, "virtual", knobs or {}, (lines if lines is not None else []).append)
+def remote(store: ParameterStore, knobs: dict[int, str] | None = None, lines: list[str] | None = None) -> MidiRemote:
+    return MidiRemote(store, "virtual", knobs or {}, (lines if lines is not None else []).append)
 
 
 def messages(*octets: int) -> list:
@@ -24,43 +24,43 @@ def messages(*octets: int) -> list:
 
 
 def test_a_programme_change_recalls_the_scene_of_that_number() -> None:
-    box = ParameterStore(PARAMETERS)
+    store = ParameterStore(PARAMETERS)
     for message in messages(0xC0, 2, 0xC5, 0):
-        remote(box).hear(message)
-    assert box.turn(0).events == (("scene", 3), ("scene", 1))
+        remote(store).hear(message)
+    assert store.take_snapshot(0).events == (("scene", 3), ("scene", 1))
 
 
 def test_knobs_move_parameters_over_their_range() -> None:
-    box = ParameterStore(PARAMETERS)
-    midi = remote(box, {1: "brightness", 64: "freeze", 20: "reset"})
+    store = ParameterStore(PARAMETERS)
+    midi = remote(store, {1: "brightness", 64: "freeze", 20: "reset"})
     for message in messages(
         0xB0, 1, 127, 0xB0, 64, 127, 0xB0, 20, 127, 0xB0, 20, 120, 0xB0, 20, 0, 0xB0, 20, 127, 0xB0, 99, 5
     ):
         midi.hear(message)
-    values = box.snapshot()
+    values = store.values()
     assert (values["brightness"], values["freeze"], values["reset"]) == (2.0, True, 2)
     for message in messages(0xB0, 1, 0, 0xB0, 64, 0):
         midi.hear(message)
-    assert (box.snapshot()["brightness"], box.snapshot()["freeze"]) == (0.0, False)
+    assert (store.values()["brightness"], store.values()["freeze"]) == (0.0, False)
     gain = next(parameter for parameter in PARAMETERS if parameter.name == "gain_db")
     assert (value_at(gain, 0), value_at(gain, 127)) == (-60.0, 40.0)
 
 
 def test_the_clock_taps_every_quarter_note_from_the_start() -> None:
-    box = ParameterStore(PARAMETERS)
-    midi = remote(box)
+    store = ParameterStore(PARAMETERS)
+    midi = remote(store)
     for message in messages(*[0xF8] * 10, 0xFA, *[0xF8] * 49):
         midi.hear(message)
-    assert box.snapshot()["tap"] == 1 + 3
+    assert store.values()["tap"] == 1 + 3
 
 
 def test_a_knob_that_another_model_lacks_rests() -> None:
-    box = ParameterStore(PARAMETERS)
-    midi = remote(box, {1: "gain"})
-    box.adopt([parameter for parameter in PARAMETERS if parameter.name != "gain"])
+    store = ParameterStore(PARAMETERS)
+    midi = remote(store, {1: "gain"})
+    store.adopt([parameter for parameter in PARAMETERS if parameter.name != "gain"])
     for message in messages(0xB0, 1, 127):
         midi.hear(message)
-    assert "gain" not in box.snapshot()
+    assert "gain" not in store.values()
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def remote(server: OscServer) -> Iterator[Remote]:
 
 
 def values(server: OscServer) -> dict[str, object]:
-    return dict(server._box.snapshot())
+    return dict(server._store.values())
 
 
 def test_parameters_are_set(server, remote):
@@ -71,7 +71,9 @@ def test_parameters_are_set(server, remote):
     remote.tell(message("reset"))
     given = {"gain_db": 6.0, "gain": 2.0, "freeze": True, "mirror": True, "seed": 5, "reset": 2}
     untouched = {
-        parameter.name: parameter.default for parameter in server._box.parameters.values() if parameter.kind != "event"
+        parameter.name: parameter.default
+        for parameter in server._store.parameters.values()
+        if parameter.kind != "event"
     }
     assert values(server) == {**untouched, **given}
     assert server.refused == server.clipped == 0

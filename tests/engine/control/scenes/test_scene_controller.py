@@ -24,11 +24,11 @@ class Show(Stage):
 
     def __init__(self, model: Path, folder: Path, live: bool = True, **values: object) -> None:
         super().__init__(model, live, **values)
-        self.modulator = Modulator(self.box.parameters.values())
+        self.modulator = Modulator(self.store.parameters.values())
         self.adopters.append(self.modulator.adopt)
         self.scenes = Scenes(folder)
-        self.desk = SceneController(
-            self.scenes, self.deck, self.box, glide=self.modulator.glide, live=live, notify=self.tell
+        self.scene_controller = SceneController(
+            self.scenes, self.switcher, self.store, glide=self.modulator.glide, live=live, notify=self.tell
         )
         self.recalled: list[str] = []
         self.values: list[dict[str, Value]] = []
@@ -43,15 +43,15 @@ class Show(Stage):
     def play_on(self, hops: int) -> None:
         """Play so many hops, waiting after each for whatever is read, written or opened beside."""
         for index in range(len(self.values), len(self.values) + hops):
-            turn = self.box.turn(index)
-            values = self.modulator.values(turn.values, SILENCE, NO_FEATURES, index * CARD.hop_s)
-            self.pictures.append(self.deck.step(window(index), values, index).pixels_HWC)
-            self.show_events.append(self.desk.show_events())
-            self.desk.attend(turn)
+            snapshot = self.store.take_snapshot(index)
+            values = self.modulator.values(snapshot.values, SILENCE, NO_FEATURES, index * CARD.hop_s)
+            self.pictures.append(self.switcher.step(window(index), values, index).pixels_HWC)
+            self.show_events.append(self.scene_controller.show_events())
+            self.scene_controller.attend(snapshot)
             self.values.append(dict(values))
-            self.given.append(dict(turn.values))
-            assert self.desk.wait(OPEN_WITHIN_S)
-            assert self.deck.wait_until_open(OPEN_WITHIN_S)
+            self.given.append(dict(snapshot.values))
+            assert self.scene_controller.wait(OPEN_WITHIN_S)
+            assert self.switcher.wait_until_open(OPEN_WITHIN_S)
 
 
 @pytest.fixture
@@ -60,34 +60,34 @@ def show(probe_file: Path, tmp_path: Path) -> Show:
 
 
 def test_a_scene_brings_back_knobs_and_state(show: Show) -> None:
-    show.box.set("crossfade_s", 0.0)
+    show.store.set("crossfade_s", 0.0)
     show.play_on(3)
-    show.box.set("save_scene", 3)
+    show.store.set("save_scene", 3)
     show.play_on(2)
     kept = show.scenes.load(3).scene
     assert kept.state is not None
     assert (kept.model_sha256, kept.name) == (CARD.graph_sha256, "probe 3")
-    show.box.set("glow", 0.0)
-    show.box.set("gain", 0.0)
+    show.store.set("glow", 0.0)
+    show.store.set("gain", 0.0)
     show.play_on(8)
-    assert show.deck.snapshot_state()["memory"][0] < 0.01
-    show.box.set("scene", 3)
+    assert show.switcher.snapshot_state()["memory"][0] < 0.01
+    show.store.set("scene", 3)
     show.play_on(1)
-    assert show.deck.snapshot_state()["memory"][0] < 0.01
+    assert show.switcher.snapshot_state()["memory"][0] < 0.01
     while show.values[-1]["glow"] == 0.0:
         assert len(show.values) < 20
         show.play_on(1)
     assert (show.values[-1]["glow"], show.values[-1]["gain"]) == (0.5, 2.0)
-    assert show.deck.snapshot_state()["memory"][0] > kept.state["memory"][0] / 2
+    assert show.switcher.snapshot_state()["memory"][0] > kept.state["memory"][0] / 2
     assert [line.split(" in ")[0] for line in show.told] == ["Scene 3 is kept"]
     assert show.recalled == ["Scene 3 'probe 3' is recalled."]
-    assert show.desk.name == "3 probe 3"
+    assert show.scene_controller.name == "3 probe 3"
 
 
 def test_knobs_glide_to_a_scene(show: Show) -> None:
     show.scenes.save(Scene(number=2, values={"glow": 1.0, "mirror": True}))
     show.play_on(2)
-    show.box.set("scene", 2)
+    show.store.set("scene", 2)
     show.play_on(12)
     glow = [values["glow"] for values in show.values]
     assert sorted(glow) == glow
@@ -97,9 +97,9 @@ def test_knobs_glide_to_a_scene(show: Show) -> None:
 
 
 def test_what_belongs_to_the_venue_is_not_kept(show: Show) -> None:
-    show.box.set("flash_guard", False)
-    show.box.set("record", True)
-    show.box.set("save_scene", 1)
+    show.store.set("flash_guard", False)
+    show.store.set("record", True)
+    show.store.set("save_scene", 1)
     show.play_on(2)
     kept = show.scenes.load(1).scene.values
     assert {"flash_guard", "record", "freeze", "reset", "scene"}.isdisjoint(kept)
@@ -114,12 +114,12 @@ def test_a_scene_of_another_model_swaps_it_and_brings_its_state(show: Show, tmp_
         Scene(number=4, model=wide, model_sha256=card.graph_sha256, values={"strength": 0.0, "zoom": 2.0}, state=state)
     )
     show.play_on(2)
-    show.box.set("scene", 4)
-    while show.deck.playing.name == "probe":
+    show.store.set("scene", 4)
+    while show.switcher.playing.name == "probe":
         assert len(show.values) < 10
         show.play_on(1)
     assert show.given[-1]["strength"] == 0.0
-    assert show.deck.snapshot_state()["memory"][0] == pytest.approx(2.5)
+    assert show.switcher.snapshot_state()["memory"][0] == pytest.approx(2.5)
     show.play_on(6)
     assert show.values[-1]["zoom"] == 2.0
     assert show.told == []
@@ -146,13 +146,13 @@ def test_a_scene_that_cannot_be_recalled_changes_nothing(show: Show, tmp_path: P
     (tmp_path / "bad.onnx").write_bytes(b"no model")
     show.scenes.folder.mkdir()
     make(show.scenes, tmp_path)
-    before = dict(show.box.snapshot())
-    show.box.set("scene", 5)
+    before = dict(show.store.values())
+    show.store.set("scene", 5)
     show.play_on(5)
     assert len(show.told) == 1
     assert show.told[0].startswith(sentence)
-    assert dict(show.box.snapshot()) == before
-    assert show.deck.playing.name == "probe"
+    assert dict(show.store.values()) == before
+    assert show.switcher.playing.name == "probe"
 
 
 def test_a_model_that_is_damaged_inside_leaves_knobs_as_they_are(show: Show, tmp_path: Path) -> None:
@@ -161,71 +161,71 @@ def test_a_model_that_is_damaged_inside_leaves_knobs_as_they_are(show: Show, tmp
     content[len(content) // 4] ^= 0xFF
     damaged.write_bytes(content)
     show.scenes.save(Scene(number=5, model=str(damaged), values={"glow": 1.0}))
-    show.box.set("scene", 5)
+    show.store.set("scene", 5)
     show.play_on(5)
     assert len(show.told) == 1
     assert show.told[0].endswith("probe keeps playing.")
-    assert show.box.snapshot()["glow"] == 0.5
+    assert show.store.values()["glow"] == 0.5
 
 
 def test_names_and_kinds_that_are_unknown_are_told_and_the_rest_is_set(show: Show) -> None:
     show.scenes.save(
         Scene(number=1, values={"glwo": 1.0, "mirror": "perhaps", "zoom": 99.0, "reset": 1, "scene": 2, "glow": 0.25})
     )
-    show.box.set("scene", 1)
+    show.store.set("scene", 1)
     show.play_on(4)
     assert len(show.told) == 1
     for piece in ("Did you mean 'glow'", "mirror takes on or off", "reset is given", "scene is given"):
         assert piece in show.told[0]
-    assert (show.box.snapshot()["zoom"], show.box.snapshot()["glow"], show.box.snapshot()["reset"]) == (4.0, 0.25, 0)
+    assert (show.store.values()["zoom"], show.store.values()["glow"], show.store.values()["reset"]) == (4.0, 0.25, 0)
 
 
 def test_a_scene_kept_from_another_training_of_the_model_brings_its_knobs_alone(show: Show, probe_file: Path) -> None:
     state = {"memory": np.full(1, 9.0, np.float32)}
     show.scenes.save(Scene(number=1, model=str(probe_file), model_sha256="22" * 32, values={"glow": 1.0}, state=state))
     show.play_on(2)
-    show.box.set("scene", 1)
+    show.store.set("scene", 1)
     show.play_on(6)
     assert "its knobs are recalled and its state is not" in show.told[0]
     assert show.values[-1]["glow"] == 1.0
-    assert show.deck.snapshot_state()["memory"][0] < 4.0
+    assert show.switcher.snapshot_state()["memory"][0] < 4.0
 
 
 def test_a_scene_kept_and_recalled_in_one_turn_is_found(show: Show) -> None:
-    show.box.set("save_scene", 9)
-    show.box.set("scene", 9)
+    show.store.set("save_scene", 9)
+    show.store.set("scene", 9)
     show.play_on(5)
     assert len(show.told) == 1
-    assert show.desk.number == 9
+    assert show.scene_controller.number == 9
 
 
 def test_the_last_recall_counts_while_a_model_is_still_being_opened(show: Show, tmp_path: Path, probe_file) -> None:
     show.scenes.save(Scene(number=1, model=write_wide(tmp_path), values={}))
     show.scenes.save(Scene(number=2, model=str(probe_file), model_sha256=CARD.graph_sha256, values={"glow": 0.9}))
-    show.box.set("scene", 1)
-    show.box.set("scene", 2)
+    show.store.set("scene", 1)
+    show.store.set("scene", 2)
     show.play_on(12)
-    assert show.deck.playing.name == "probe"
-    assert "gain" in show.box.snapshot()
+    assert show.switcher.playing.name == "probe"
+    assert "gain" in show.store.values()
     assert show.values[-1]["glow"] == 0.9
 
 
 def test_the_following_scene_is_the_next_one_that_there_is(show: Show) -> None:
-    assert show.desk.following() == 1
+    assert show.scene_controller.following() == 1
     for number in (4, 7):
         show.scenes.save(Scene(number=number, values={"glow": 0.1}))
-    show.box.set("scene", show.desk.following())
+    show.store.set("scene", show.scene_controller.following())
     show.play_on(4)
-    assert (show.desk.number, show.desk.following()) == (4, 7)
+    assert (show.scene_controller.number, show.scene_controller.following()) == (4, 7)
 
 
 def test_a_scene_that_cannot_be_recalled_is_passed_by_the_next(show: Show) -> None:
     for number, model in ((1, ""), (2, "absent.onnx"), (3, "")):
         show.scenes.save(Scene(number=number, model=model, values={"glow": 0.1 * number}))
     for _ in range(3):
-        show.box.set("scene", show.desk.following())
+        show.store.set("scene", show.scene_controller.following())
         show.play_on(2)
-    assert show.desk.number == 3
+    assert show.scene_controller.number == 3
     assert len(show.told) == 1
 
 
@@ -236,31 +236,31 @@ def test_a_flood_of_events_leaves_neither_threads_nor_memory_behind(show: Show, 
     for index in range(200):
         for event in ("scene", "save_scene", "scene"):
             for number in range(1, 20):
-                show.box.set(event, number)
-        turn = show.box.turn(index)
-        show.deck.step(window(index), turn.values, index)
-        show.desk.attend(turn)
-        most = max(most, len(show.desk._jobs))
+                show.store.set(event, number)
+        snapshot = show.store.take_snapshot(index)
+        show.switcher.step(window(index), snapshot.values, index)
+        show.scene_controller.attend(snapshot)
+        most = max(most, len(show.scene_controller._jobs))
         assert sum(thread.name.startswith(("opening", "keeping", "recalling")) for thread in threading.enumerate()) <= 2
     assert most <= MOST_WAITING + 1
     assert any("others wait for the disk" in line for line in show.told)
 
 
 def test_what_is_being_kept_is_finished_when_the_show_closes(show: Show) -> None:
-    show.box.set("save_scene", 1)
-    show.box.set("save_scene", 2)
-    show.desk.attend(show.box.turn(0))
-    show.desk.close()
+    show.store.set("save_scene", 1)
+    show.store.set("save_scene", 2)
+    show.scene_controller.attend(show.store.take_snapshot(0))
+    show.scene_controller.close()
     assert show.scenes.numbers() == (1, 2)
 
 
 def test_a_name_that_is_no_text_is_told(show: Show) -> None:
     show.scenes.folder.mkdir()
     show.scenes.path(4).write_text("values: {on: 1, glow: 0.25}\n")
-    show.box.set("scene", 4)
+    show.store.set("scene", 4)
     show.play_on(3)
     assert show.told == ["Scene 4 is recalled but for this: There is no parameter 'True'."]
-    assert show.box.snapshot()["glow"] == 0.25
+    assert show.store.values()["glow"] == 0.25
 
 
 def test_a_state_that_cannot_be_had_costs_a_sentence(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,30 +269,30 @@ def test_a_state_that_cannot_be_had_costs_a_sentence(show: Show, monkeypatch: py
             raise RuntimeError("the device is gone")
 
     show.play_on(2)
-    monkeypatch.setattr(show.deck._session, "_state", Lost())
-    show.box.set("save_scene", 1)
-    show.desk.attend(show.box.turn(2))
-    assert show.told == ["What probe remembers cannot be fetched (the device is gone). No scene is kept."]
+    monkeypatch.setattr(show.switcher._session, "_state", Lost())
+    show.store.set("save_scene", 1)
+    show.scene_controller.attend(show.store.take_snapshot(2))
+    assert show.told == ["The state of probe cannot be fetched (the device is gone). No scene is kept."]
     assert show.scenes.numbers() == ()
 
 
 def test_a_show_with_scenes_is_repeated_to_the_bit(show: Show, probe_file: Path, tmp_path: Path) -> None:
     wide = write_wide(tmp_path)
-    show.box.set("smoothing_ms", 80.0)
+    show.store.set("smoothing_ms", 80.0)
     show.play_on(3)
-    show.box.set("save_scene", 1)
+    show.store.set("save_scene", 1)
     show.play_on(3)
     show.scenes.save(Scene(number=2, model=wide, values={"strength": 1.0, "zoom": 3.0, "brightness": 0.5}))
     for number in (2, 1, 1):
-        show.box.set("gain" if "gain" in show.box.snapshot() else "strength", 1.7)
-        show.box.set("scene", number)
+        show.store.set("gain" if "gain" in show.store.values() else "strength", 1.7)
+        show.store.set("scene", number)
         show.play_on(9)
     kinds = [said["kind"] for happened in show.show_events for said in happened]
     assert kinds == ["glide", "model", "glide", "model", "glide", "state"]
     again = Show(probe_file, tmp_path / "nothing", live=False)
     for index, happened in enumerate(show.show_events):
         for said in happened:
-            again.desk.repeat(said)
+            again.scene_controller.repeat(said)
         values = again.modulator.values(show.given[index], SILENCE, NO_FEATURES, index * CARD.hop_s)
         assert values == show.values[index]
-        assert np.array_equal(again.deck.step(window(index), values, index).pixels_HWC, show.pictures[index]), index
+        assert np.array_equal(again.switcher.step(window(index), values, index).pixels_HWC, show.pictures[index]), index

@@ -60,9 +60,9 @@ class Stage:
     """A window under test and the knobs it turns."""
 
     def __init__(self, **settings: object) -> None:
-        self.box = ParameterStore(TABLE)
+        self.store = ParameterStore(TABLE)
         self.notices: list[str] = []
-        self.window = GlWindow(self.box, TITLE, notify=self.notices.append, **settings)  # type: ignore[arg-type]
+        self.window = GlWindow(self.store, TITLE, notify=self.notices.append, **settings)  # type: ignore[arg-type]
 
     def open(self, size: tuple[int, int] = (64, 48)) -> Stage:
         self.window.open(show_format(size))
@@ -151,8 +151,8 @@ def test_keys_turn_the_knobs(stage):
         ("g", "flash_guard", True),
     ):
         shown.press(key)
-        shown.shows_until(frame, lambda n=name, v=value: shown.box.snapshot()[n] == v, f"key {key}")
-    shown.box.turn(0)
+        shown.shows_until(frame, lambda n=name, v=value: shown.store.values()[n] == v, f"key {key}")
+    shown.store.take_snapshot(0)
     events: list[Event] = []
     for key, event in (
         ("3", Event("scene", 3)),
@@ -163,7 +163,7 @@ def test_keys_turn_the_knobs(stage):
     ):
         shown.press(key)
         events.clear()
-        shown.shows_until(frame, lambda: events.extend(shown.box.turn(0).events) or events, f"key {key}")
+        shown.shows_until(frame, lambda: events.extend(shown.store.take_snapshot(0).events) or events, f"key {key}")
         assert events == [event]
 
 
@@ -212,13 +212,13 @@ def test_closing_it_ends_the_show(stage):
 def test_the_overlay_lies_over_the_window_alone(stage):
     shown = stage(fullscreen=True, overlay_lines=lambda: ["frame age\t12 ms"]).open()
     image = np.full((48, 64, 3), 200, np.uint8)
-    pulse = AudioFeatures(level=0.5, tempo_bpm=120.0, certainty=1.0)
-    frame = frame_of(image, pulse=pulse)
+    audio_features = AudioFeatures(level=0.5, tempo_bpm=120.0, certainty=1.0)
+    frame = frame_of(image, audio_features=audio_features)
     shown.shows_until(frame, lambda: (screen_HWC()[:, 200:1000] == 200).all(), "the picture's appearing")
-    shown.box.set("overlay", True)
+    shown.store.set("overlay", True)
     shown.shows_until(frame, lambda: (screen_HWC()[20:140, 110:330] < 120).mean() > 0.5, "the panel's appearing")
     assert (screen_HWC()[400:] == 200).all(axis=2).mean() > 0.8
-    shown.box.set("overlay", False)
+    shown.store.set("overlay", False)
     shown.shows_until(frame, lambda: (screen_HWC()[:, 200:1000] == 200).all(), "the panel's going")
     assert (image == 200).all()
 

@@ -35,8 +35,8 @@ def picture() -> Frame:
 @pytest.mark.usefixtures("display")
 def test_the_window(capfd):
     assert has_screen()
-    box = ParameterStore(TABLE)
-    window = Window(box, TITLE)
+    store = ParameterStore(TABLE)
+    window = Window(store, TITLE)
     window.open(show_format((64, 64)))
 
     def press(key: str) -> None:
@@ -61,12 +61,12 @@ def test_the_window(capfd):
         wait_until(lambda: draws_until(lambda: all(pixel(*at) == c for at, c in full.items())), "the full screen")
         for key, name, value in (("space", "freeze", True), ("m", "mirror", True), ("r", "reset", 1)):
             press(key)
-            wait_until(lambda n=name, v=value: draws_until(lambda: box.snapshot()[n] == v), f"key {key}")
-        box.turn(0)
+            wait_until(lambda n=name, v=value: draws_until(lambda: store.values()[n] == v), f"key {key}")
+        store.take_snapshot(0)
         for key, event in (("3", Event("scene", 3)), ("shift+2", Event("save_scene", 2)), ("n", Event("scene", 4))):
             press(key)
             events: list[Event] = []
-            wait_until(lambda e=events: draws_until(lambda: e.extend(box.turn(0).events) or e), f"key {key}")
+            wait_until(lambda e=events: draws_until(lambda: e.extend(store.take_snapshot(0).events) or e), f"key {key}")
             assert events == [event]
         # The picture ends at 240 columns: the panel lies on the black beside it.
         press("l")

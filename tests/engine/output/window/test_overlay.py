@@ -49,25 +49,25 @@ def test_every_text_of_the_user_can_be_drawn():
 
 @pytest.mark.parametrize("level", [-0.1, 0.0, 0.3, 0.8])
 def test_the_bar_is_as_long_as_the_level(level):
-    full = pixels_like(draw_panel(Content(pulse=AudioFeatures(level=0.84)), 16), GREEN)
-    assert pixels_like(draw_panel(Content(pulse=AudioFeatures(level=level)), 16), GREEN) / full == pytest.approx(
-        max(level, 0) / 0.84, abs=0.02
-    )
+    full = pixels_like(draw_panel(Content(audio_features=AudioFeatures(level=0.84)), 16), GREEN)
+    assert pixels_like(
+        draw_panel(Content(audio_features=AudioFeatures(level=level)), 16), GREEN
+    ) / full == pytest.approx(max(level, 0) / 0.84, abs=0.02)
 
 
 def test_the_first_beat_of_the_bar_is_red():
     def red(beats: float) -> int:
-        return pixels_like(draw_panel(Content(pulse=AudioFeatures(tempo_bpm=120.0, beats=beats)), 16), RED)
+        return pixels_like(draw_panel(Content(audio_features=AudioFeatures(tempo_bpm=120.0, beats=beats)), 16), RED)
 
     assert red(8.0) > 20
     assert red(9.0) == red(11.0) == 0
 
 
 def test_it_is_there_only_while_it_is_on_and_says_what_must_not_be_forgotten():
-    box = ParameterStore(TABLE)
-    overlay = Overlay(box, lambda: ["age\t1 ms"])
+    store = ParameterStore(TABLE)
+    overlay = Overlay(store, lambda: ["age\t1 ms"])
     assert overlay.panel(frame(), 720, 0.0) is None
-    box.set("overlay", True)
+    store.set("overlay", True)
     plain = overlay.panel(frame(), 720, 1.0)
     assert plain
     assert plain.changed

@@ -39,16 +39,16 @@ def test_nothing_to_do_gives_the_very_same_picture() -> None:
 def test_all_at_once_keeps_size_and_the_given_picture(shape) -> None:
     image = picture(*shape)
     kept = image.copy()
-    finisher = EffectChain()
-    shown = [finisher.finish(image, ALL, n / 20) for n in range(3)]
+    effect_chain = EffectChain()
+    shown = [effect_chain.finish(image, ALL, n / 20) for n in range(3)]
     assert all(frame.shape == image.shape and frame.dtype == np.uint8 for frame in shown)
     assert np.array_equal(image, kept)
 
 
 def test_the_same_pictures_looks_and_times_give_the_same() -> None:
     def play():
-        finisher = EffectChain()
-        return [finisher.finish(picture(seed=n % 5), ALL, n / 20) for n in range(25)]
+        effect_chain = EffectChain()
+        return [effect_chain.finish(picture(seed=n % 5), ALL, n / 20) for n in range(25)]
 
     assert all(np.array_equal(a, b) for a, b in zip(play(), play(), strict=True))
 
@@ -66,12 +66,12 @@ def test_brightness_multiplies_every_level(factor) -> None:
 
 
 def test_brightness_nought_is_black_whatever_lingers() -> None:
-    finisher = EffectChain()
+    effect_chain = EffectChain()
     for n in range(4):
-        finisher.finish(dot(), EffectParameters(glow=1.0, trail=1.0), n / 20)
+        effect_chain.finish(dot(), EffectParameters(glow=1.0, trail=1.0), n / 20)
     black = EffectParameters(glow=1.0, trail=1.0, zoom=2.0, colour_turn=0.3, brightness=0.0)
-    assert finisher.finish(dot(), black, 0.2).max() == 0
-    shown = finisher.finish(np.zeros_like(dot()), EffectParameters(trail=1.0), 0.25)
+    assert effect_chain.finish(dot(), black, 0.2).max() == 0
+    shown = effect_chain.finish(np.zeros_like(dot()), EffectParameters(trail=1.0), 0.25)
     assert shown.max() == 0, "what lingered is gone with the light"
 
 
@@ -117,40 +117,44 @@ def test_a_third_of_a_turn_makes_green_of_red() -> None:
 
 @pytest.mark.parametrize("fps", [10, 30, 60, 120])
 def test_a_trail_fades_by_time_and_not_by_pictures(fps) -> None:
-    finisher = EffectChain()
-    finisher.finish(dot(200), EffectParameters(trail=0.5), 0.0)
+    effect_chain = EffectChain()
+    effect_chain.finish(dot(200), EffectParameters(trail=0.5), 0.0)
     for n in range(1, round(0.3 * fps) + 1):
-        shown = finisher.finish(np.zeros_like(dot()), EffectParameters(trail=0.5), n / fps)
+        shown = effect_chain.finish(np.zeros_like(dot()), EffectParameters(trail=0.5), n / fps)
     assert abs(int(shown.max()) - 200 * 0.5**3) <= 1
 
 
 def test_a_trail_ends_with_its_knob_and_survives_another_size() -> None:
-    finisher = EffectChain()
-    finisher.finish(dot(), EffectParameters(trail=0.9), 0.0)
-    assert finisher.finish(np.zeros((32, 48, 3), np.uint8), EffectParameters(trail=0.9), 0.01).max() > 200
-    assert finisher.finish(np.zeros((32, 48, 3), np.uint8), NEUTRAL, 0.02).max() == 0
-    assert finisher.finish(np.zeros((32, 48, 3), np.uint8), EffectParameters(trail=0.9), 0.03).max() == 0
+    effect_chain = EffectChain()
+    effect_chain.finish(dot(), EffectParameters(trail=0.9), 0.0)
+    assert effect_chain.finish(np.zeros((32, 48, 3), np.uint8), EffectParameters(trail=0.9), 0.01).max() > 200
+    assert effect_chain.finish(np.zeros((32, 48, 3), np.uint8), NEUTRAL, 0.02).max() == 0
+    assert effect_chain.finish(np.zeros((32, 48, 3), np.uint8), EffectParameters(trail=0.9), 0.03).max() == 0
 
 
 def test_reset_forgets() -> None:
-    finisher = EffectChain()
+    effect_chain = EffectChain()
     for n in range(20):
-        finisher.finish(dot() if n % 2 else np.zeros_like(dot()), EffectParameters(trail=0.9, guarded=False), n / 20)
-    finisher.reset()
-    assert finisher.finish(np.zeros_like(dot()), EffectParameters(trail=0.9), 0.0).max() == 0
-    assert finisher.meter == (0.0, 0.0, 0)
+        effect_chain.finish(
+            dot() if n % 2 else np.zeros_like(dot()), EffectParameters(trail=0.9, guarded=False), n / 20
+        )
+    effect_chain.reset()
+    assert effect_chain.finish(np.zeros_like(dot()), EffectParameters(trail=0.9), 0.0).max() == 0
+    assert effect_chain.meter == (0.0, 0.0, 0)
 
 
 def test_flashes_that_effects_make_are_guarded_too() -> None:
-    finisher, grey = EffectChain(), np.full((64, 64, 3), 150, np.uint8)
-    shown = [finisher.finish(grey, EffectParameters(brightness=(0.2, 1.6)[n % 2]), n / 20).mean() for n in range(80)]
-    assert finisher.meter.softened > 0
+    effect_chain, grey = EffectChain(), np.full((64, 64, 3), 150, np.uint8)
+    shown = [
+        effect_chain.finish(grey, EffectParameters(brightness=(0.2, 1.6)[n % 2]), n / 20).mean() for n in range(80)
+    ]
+    assert effect_chain.meter.softened > 0
     assert np.ptp(shown[-20:]) < 40 < np.ptp(shown[:4])
-    finisher = EffectChain()
+    effect_chain = EffectChain()
     for n in range(40):
-        finisher.finish(grey, EffectParameters(brightness=(0.2, 1.6)[n % 2], guarded=False), n / 20)
-    assert finisher.meter.softened == 0
-    assert finisher.meter.general_flashes_a_second >= 9
+        effect_chain.finish(grey, EffectParameters(brightness=(0.2, 1.6)[n % 2], guarded=False), n / 20)
+    assert effect_chain.meter.softened == 0
+    assert effect_chain.meter.general_flashes_a_second >= 9
 
 
 def test_a_hit_drives_the_look_and_fades() -> None:
