@@ -12,7 +12,7 @@ from engine.control.remotes.osc import ERROR, PING, PONG, STATS, address
 from engine.model.card import ModelCard
 from engine.model.file import read_card
 
-MODELS = Path(__file__).parents[2] / "models"
+MODELS = Path(__file__).parents[1] / "models"
 _HEAD = f"""# OSC reference
 
 Generated from `engine/control/parameter_table.py` and the model cards; do not edit. Write it again with:

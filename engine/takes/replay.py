@@ -149,7 +149,7 @@ class TakeSource:
 
 
 class ReplayedControls:
-    """In a ControlBox's place: what the log says. What anybody sets is ignored, for a replay is what it was."""
+    """In a ParameterStore's place: what the log says. What anybody sets is ignored, for a replay is what it was."""
 
     refused = 0
     fails_now = False

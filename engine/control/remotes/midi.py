@@ -1,6 +1,6 @@
 """MIDI: a controller's programme changes recall scenes, its knobs move parameters, and a sequencer's clock taps the beat.
 
-Everything goes through ControlBox.set; what makes no sense changes nothing, and nothing that arrives can stop the show.
+Everything goes through ParameterStore.set; what makes no sense changes nothing, and nothing that arrives can stop the show.
 """
 
 # mido and its back end ship no types.

@@ -1,4 +1,4 @@
-"""The keys of both windows: what a performer reaches for in the dark, as values for the ControlBox."""
+"""The keys of both windows: what a performer reaches for in the dark, as values for the ParameterStore."""
 
 from __future__ import annotations
 

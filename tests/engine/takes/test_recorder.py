@@ -198,7 +198,7 @@ from tests.engine.takes.test_recorder import *
 if len(sys.argv) > 3:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
-take = TakeWriter(sys.argv[1], header(), live=sys.argv[2] == "live", notify=lambda line: print(line, flush=True))
+take = TakeRecorder(sys.argv[1], header(), live=sys.argv[2] == "live", notify=lambda line: print(line, flush=True))
 take.open()
 for hop in range(400):
     take.hear(np.full((HOP, 2), hop, np.float32))

@@ -245,7 +245,7 @@ noise = np.random.default_rng(0)
 sink = SegmentedRecorder(sys.argv[1], segment_minutes=60, keep_free_bytes=0, notify=lambda line: print(line, flush=True))
 sink.open(show_format())
 for frame in frames(show_format(), 300, [range(0, 300)]):
-    sink.show(replace(frame, image_HWC=noise.integers(0, 256, frame.image_HWC.shape, np.uint8)))
+    sink.show(replace(frame, pixels_HWC=noise.integers(0, 256, frame.pixels_HWC.shape, np.uint8)))
 sink.close()
 print("the show goes on", sink.lost_frames)
 """

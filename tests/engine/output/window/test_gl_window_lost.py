@@ -16,16 +16,16 @@ from tests.fixtures_display import WITHIN_S, Screen, screen_HWC, user, wait_unti
 SHOW = """
 import sys, threading, time
 import numpy as np
-from engine.control.parameter_store import ControlBox
+from engine.control.parameter_store import ParameterStore
 from engine.core.errors import SinkError
 from engine.output.frame import Frame, ShowFormat
 from engine.control.parameter_table import TABLE
 from engine.output.window.window_choice import open_window
 kind, fullscreen, monitor = sys.argv[1], sys.argv[2] == "full", sys.argv[3] if len(sys.argv) > 3 else None
 def say(line): print(line, flush=True)
-window = open_window(kind, ControlBox(TABLE), "Fluid lost", fullscreen, monitor, notify=say)
+window = open_window(kind, ParameterStore(TABLE), "Fluid lost", fullscreen, monitor, notify=say)
 image = np.full((48, 64, 3), (10, 220, 90), np.uint8)
-frame = Frame(index=0, image_HWC=image, features_F=np.zeros(1, np.float32), sound_TC=np.zeros((0, 2), np.float32),
+frame = Frame(index=0, pixels_HWC=image, features_F=np.zeros(1, np.float32), sound_TC=np.zeros((0, 2), np.float32),
               time_s=0.05, captured_s=None)
 try:
     window.open(ShowFormat(title="t", width=64, height=48, fps=20, sound_rate_hz=48000, sound_channels=1, live=True))

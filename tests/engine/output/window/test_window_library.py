@@ -5,11 +5,11 @@ import sys
 
 SHOW = """
 import engine.audio.resample, engine.audio.sources.media_file, engine.output.recording.video_writer
-from engine.control.parameter_store import ControlBox
+from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import TABLE
 from engine.output.frame import ShowFormat
 from engine.output.window.opencv_window import Window
-window = Window(ControlBox(TABLE))
+window = Window(ParameterStore(TABLE))
 window.open(ShowFormat(title="t", width=64, height=48, fps=20, sound_rate_hz=48000, sound_channels=1, live=True))
 assert window.poll()
 window.close()
