@@ -16,7 +16,7 @@ from benchmarks.night_traffic import Traffic
 from benchmarks.own_stage import SINK_MODULE, SINK_NAME
 from engine.clock import WallClock
 from engine.config import SETTINGS
-from engine.remotes.osc import address
+from engine.remotes.osc_addresses import address
 
 FLOOD_MESSAGES = 5000
 RECORD_S = 1.5

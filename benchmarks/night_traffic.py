@@ -11,7 +11,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from engine.clock import WallClock
 from engine.parameters import Parameter
-from engine.remotes.osc import address
+from engine.remotes.osc_addresses import address
 
 MESSAGES_A_SECOND = 50
 EVENTS_KEPT = 0.05

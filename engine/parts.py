@@ -107,7 +107,7 @@ def open_osc(config: LiveConfig, box: ControlBox, stats: Vitals, say: Callable[[
     from engine.remotes.osc import OscServer
 
     def figures() -> dict[str, float]:
-        return remote_figures(stats, server.refused)
+        return {**remote_figures(stats), **server.counts.figures()}
 
     port = DEFAULT_OSC_PORT if config.osc_port is None else config.osc_port
     try:

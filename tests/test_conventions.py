@@ -12,7 +12,7 @@ import pytest
 from engine.command_line import build_parser, flag
 from engine.config import SETTINGS, settable
 from engine.parameter_table import parameters_for
-from engine.remotes.osc import address
+from engine.remotes.osc_addresses import address
 from engine.remotes.osc_reference import reference, shipped_cards
 from tests.engine.test_model_card import CARD
 

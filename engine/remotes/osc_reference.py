@@ -10,7 +10,8 @@ from engine.model_card import ModelCard
 from engine.model_file import read_card
 from engine.parameter_table import TABLE, parameters_for
 from engine.parameters import Parameter
-from engine.remotes.osc import ERROR, PING, PONG, STATS, address
+from engine.remotes.osc_addresses import ERROR, PING, PONG, STATS, address
+from engine.remotes.osc_limits import ANSWERS_A_SECOND, SENDER_ANSWERS_A_SECOND
 
 MODELS = Path(__file__).parent.parent / "models"
 _HEAD = f"""# OSC reference
@@ -28,13 +29,16 @@ to nobody. There is no password: open it only in a network that you trust.
 - A number out of range is brought into it, and the sender is told so with `{ERROR} "sentence"`.
 - The number of a scene out of range is refused, and 0 is a button that was let go.
 - What cannot be understood changes nothing, is counted, and is answered with `{ERROR} "sentence"`.
+- Addresses of other programs, those that do not begin with `/fluid/`, are counted and answered a few times a minute.
+- Each sender gets {SENDER_ANSWERS_A_SECOND:g} answers a second at most, all together {ANSWERS_A_SECOND:g}, with some more at once. Answers are never answered.
+- When messages come faster than they can be obeyed, the last value of each address counts; triggers and events are all given.
 - `ADDRESS` without a value answers `ADDRESS value`; a trigger without a value is given.
 - Changes take effect at the next hop, all that have arrived by then at once. Time tags of bundles are not waited for.
 
 | address | answer |
 |---|---|
 | `{PING}` | `{PONG}` |
-| `{STATS}` | `{STATS}` with pairs of a name and a number: hops, skipped_hops, age_p50_ms, age_p95_ms, osc_refused |
+| `{STATS}` | `{STATS}` with pairs of a name and a number: hops, skipped_hops, age_p50_ms, age_p95_ms, osc_refused, osc_foreign, osc_unanswered |
 """
 
 

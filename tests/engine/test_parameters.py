@@ -16,7 +16,8 @@ from engine.errors import ConfigError, ModelFileError
 from engine.model_card import ControlSpec
 from engine.model_file import read_card
 from engine.parameter_table import TABLE, parameters_for
-from engine.remotes.osc import OscServer, address
+from engine.remotes.osc import OscServer
+from engine.remotes.osc_addresses import address
 from engine.remotes.osc_reference import MODELS, reference, shipped_cards
 from tests.engine.probe_model import CARD
 
