@@ -62,8 +62,12 @@ def test_things_that_happen_are_all_given_in_order(box, inbox):
 class Noted(ControlBox):
     """Notes in which order values reach it."""
 
+    def __init__(self, parameters):
+        super().__init__(parameters)
+        self.names = []
+
     def set(self, name, given, *, clip=True):
-        self.__dict__.setdefault("names", []).append(name)
+        self.names.append(name)
         return super().set(name, given, clip=clip)
 
 
