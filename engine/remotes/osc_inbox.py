@@ -39,7 +39,12 @@ class Counts:
 
     def figures(self) -> dict[str, int]:
         """Return what a remote is told of it."""
-        return {"osc_refused": self.refused, "osc_foreign": self.foreign, "osc_unanswered": self.unanswered}
+        return {
+            "osc_received": self.received,
+            "osc_refused": self.refused,
+            "osc_foreign": self.foreign,
+            "osc_unanswered": self.unanswered,
+        }
 
 
 class Inbox:

@@ -38,7 +38,7 @@ to nobody. There is no password: open it only in a network that you trust.
 | address | answer |
 |---|---|
 | `{PING}` | `{PONG}` |
-| `{STATS}` | `{STATS}` with pairs of a name and a number: hops, skipped_hops, age_p50_ms, age_p95_ms, osc_refused, osc_foreign, osc_unanswered |
+| `{STATS}` | `{STATS}` with pairs of a name and a number: hops, skipped_hops, age_p50_ms, age_p95_ms, osc_received, osc_refused, osc_foreign, osc_unanswered |
 """
 
 

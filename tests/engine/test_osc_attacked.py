@@ -22,6 +22,7 @@ from tests.engine.test_osc import message
 
 ROOT = Path(__file__).parent.parent.parent
 ENDS_WITHIN_S = 60.0
+QUESTIONS = 20
 
 
 def free_port() -> int:
@@ -30,22 +31,29 @@ def free_port() -> int:
         return int(trial.getsockname()[1])
 
 
-def ask_until(desk: socket.socket, datagram: bytes, answered: Callable[[OscMessage], bool]) -> None:
-    """Send a datagram again and again until an answer is as expected."""
-    deadline_s = time.monotonic() + ENDS_WITHIN_S
+def ask_until(desk: socket.socket, datagram: bytes, answered: Callable[[OscMessage], bool]) -> int:
+    """Send a datagram again and again until an answer is as expected; return how often it was sent."""
+    deadline_s, sent = time.monotonic() + ENDS_WITHIN_S, 0
     while time.monotonic() < deadline_s:
         try:
+            sent += 1
             desk.send(datagram)
             if answered(OscMessage(desk.recv(65536))):
-                return
+                return sent
         except OSError:
             # It does not listen yet.
             time.sleep(0.1)
     raise AssertionError("the show does not answer as expected")
 
 
+def figures(answer: OscMessage) -> dict[str, float]:
+    if answer.address != "/fluid/stats":
+        return {}
+    return dict(zip(answer.params[::2], answer.params[1::2], strict=True))
+
+
 def plays(answer: OscMessage) -> bool:
-    return answer.address == "/fluid/stats" and answer.params[1] > 0
+    return figures(answer).get("hops", 0) > 0
 
 
 def send_spoofed(datagram: bytes, port: int) -> None:
@@ -90,9 +98,16 @@ def test_a_show_under_attack_answers_and_ends_with_its_figures(tmp_path, probe_f
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as desk:
             desk.settimeout(1.0)
             desk.connect((HOST, port))
-            ask_until(desk, message("stats"), plays)
+            sent = ask_until(desk, message("stats"), plays)
             if forged:
                 send_spoofed(datagram, port)
+                heard: list[float] = []
+                for _ in range(QUESTIONS):
+                    sent += ask_until(
+                        desk, message("stats"), lambda answer: not heard.append(figures(answer)["osc_received"])
+                    )
+                # It has heard nobody but the desk and the one datagram: not itself.
+                assert heard[-1] <= sent + 1
             else:
                 ask_until(desk, datagram, lambda answer: answer.address == "/fluid/error")
             ask_until(desk, message("stats"), plays)
