@@ -15,7 +15,7 @@ from benchmarks.night_stage import TITLE, Stage
 from benchmarks.night_traffic import Traffic
 from benchmarks.own_stage import SINK_MODULE, SINK_NAME
 from engine.app.config import SETTINGS
-from engine.control.remotes.osc import address
+from engine.control.remotes.osc_addresses import address
 from engine.core.clock import WallClock
 
 FLOOD_MESSAGES = 5000

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from engine.control.parameter import Parameter
-from engine.control.remotes.osc import address
+from engine.control.remotes.osc_addresses import address
 from engine.core.clock import WallClock
 
 MESSAGES_A_SECOND = 50

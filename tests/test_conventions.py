@@ -13,7 +13,7 @@ from engine.app.command_line import build_parser, flag
 from engine.app.config import SETTINGS, settable
 from engine.app.osc_reference import reference, shipped_cards
 from engine.control.parameter_table import parameters_for
-from engine.control.remotes.osc import address
+from engine.control.remotes.osc_addresses import address
 from tests.engine.model.test_card import CARD
 
 ROOT = Path(__file__).parent.parent

@@ -8,14 +8,15 @@ from pathlib import Path
 from engine.app.config import DEFAULT_OSC_PORT
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import TABLE, parameters_for
-from engine.control.remotes.osc import ERROR, PING, PONG, STATS, address
+from engine.control.remotes.osc_addresses import ERROR, PING, PONG, STATS, address
+from engine.control.remotes.osc_limits import ANSWERS_A_SECOND, SENDER_ANSWERS_A_SECOND
 from engine.model.card import ModelCard
 from engine.model.file import read_card
 
 MODELS = Path(__file__).parents[1] / "models"
 _HEAD = f"""# OSC reference
 
-Generated from `engine/control/parameter_table.py` and the model cards; do not edit. Write it again with:
+Generated from `engine/parameter_table.py` and the model cards; do not edit. Write it again with:
 
 ```
 python -m engine.app.osc_reference > docs/osc.md
@@ -28,13 +29,16 @@ to nobody. There is no password: open it only in a network that you trust.
 - A number out of range is brought into it, and the sender is told so with `{ERROR} "sentence"`.
 - The number of a scene out of range is refused, and 0 is a button that was let go.
 - What cannot be understood changes nothing, is counted, and is answered with `{ERROR} "sentence"`.
+- Addresses of other programs, those that do not begin with `/fluid/`, are counted and answered a few times a minute.
+- Each sender gets {SENDER_ANSWERS_A_SECOND:g} answers a second at most, all together {ANSWERS_A_SECOND:g}, with some more at once. Answers are never answered.
+- When messages come faster than they can be obeyed, the last value of each address counts; triggers and events are all given.
 - `ADDRESS` without a value answers `ADDRESS value`; a trigger without a value is given.
 - Changes take effect at the next hop, all that have arrived by then at once. Time tags of bundles are not waited for.
 
 | address | answer |
 |---|---|
 | `{PING}` | `{PONG}` |
-| `{STATS}` | `{STATS}` with pairs of a name and a number: hops, skipped_hops, age_p50_ms, age_p95_ms, osc_refused |
+| `{STATS}` | `{STATS}` with pairs of a name and a number: hops, skipped_hops, age_p50_ms, age_p95_ms, osc_received, osc_refused, osc_foreign, osc_unanswered |
 """
 
 

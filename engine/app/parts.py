@@ -111,7 +111,7 @@ def open_osc(
     from engine.control.remotes.osc import OscServer
 
     def figures() -> dict[str, float]:
-        return remote_figures(stats, server.refused)
+        return {**remote_figures(stats), **server.counts.figures()}
 
     port = DEFAULT_OSC_PORT if config.osc_port is None else config.osc_port
     try:

@@ -46,7 +46,7 @@ def closing(stats: ShowStatistics, card: ModelCard) -> str:
     return ", ".join(parts)
 
 
-def remote_figures(stats: ShowStatistics, osc_refused: int) -> dict[str, float]:
+def remote_figures(stats: ShowStatistics) -> dict[str, float]:
     """Return what a remote is told of the running show."""
     age = stats.shown_age if stats.shown_age.percentile_s(100) else stats.handed_age
     return {
@@ -54,7 +54,6 @@ def remote_figures(stats: ShowStatistics, osc_refused: int) -> dict[str, float]:
         "skipped_hops": stats.skipped_hops,
         "age_p50_ms": 1e3 * age.percentile_s(50),
         "age_p95_ms": 1e3 * age.percentile_s(95),
-        "osc_refused": osc_refused,
     }
 
 

@@ -105,5 +105,5 @@ def test_random_remotes_leave_the_picture_bright_and_moving() -> None:
                 assert low <= store.values()[name] <= high, name
     server.close()
     assert all(store.values()[name] == begun[name] for name in LEFT_ALONE)
-    assert 1000 < server.refused < 4500
-    assert server.clipped > 500
+    assert 1000 < server.counts.refused < 4500
+    assert server.counts.clipped > 500

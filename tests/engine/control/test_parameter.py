@@ -14,7 +14,8 @@ from engine.app.config import settable
 from engine.app.osc_reference import MODELS, reference, shipped_cards
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import TABLE, parameters_for
-from engine.control.remotes.osc import OscServer, address
+from engine.control.remotes.osc import OscServer
+from engine.control.remotes.osc_addresses import address
 from engine.core.errors import ConfigError, ModelFileError
 from engine.model.card import ControlSpec
 from engine.model.file import read_card

@@ -202,7 +202,7 @@ take = TakeRecorder(sys.argv[1], header(), live=sys.argv[2] == "live", notify=la
 take.open()
 for hop in range(400):
     take.hear(np.full((HOP, 2), hop, np.float32))
-    take.note(hop, 0, Turn({"gain_db": float(hop)}, ()))
+    take.note(hop, 0, ControlSnapshot({"gain_db": float(hop)}, ()))
 print("written", flush=True)
 if len(sys.argv) > 3:
     take.close()

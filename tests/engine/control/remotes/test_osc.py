@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
@@ -46,8 +49,13 @@ class Remote:
 
 
 @pytest.fixture
-def server() -> Iterator[OscServer]:
-    server = OscServer(ParameterStore(parameters_for(CARD)), "127.0.0.1", 0, lambda: {"hops": 7, "age_p50_ms": 12.5})
+def store() -> ParameterStore:
+    return ParameterStore(parameters_for(CARD))
+
+
+@pytest.fixture
+def server(store: ParameterStore) -> Iterator[OscServer]:
+    server = OscServer(store, "127.0.0.1", 0, lambda: {"hops": 7, "age_p50_ms": 12.5})
     server.start()
     yield server
     server.close()
@@ -61,35 +69,29 @@ def remote(server: OscServer) -> Iterator[Remote]:
     remote.socket.close()
 
 
-def values(server: OscServer) -> dict[str, object]:
-    return dict(server._store.values())
-
-
-def test_parameters_are_set(server, remote):
+def test_parameters_are_set(store, server, remote):
     for name, value in (("gain_db", 6.0), ("gain", 2), ("freeze", True), ("mirror", 1.0), ("seed", 5.0), ("reset", 1)):
         remote.tell(message(name, value))
     remote.tell(message("reset"))
     given = {"gain_db": 6.0, "gain": 2.0, "freeze": True, "mirror": True, "seed": 5, "reset": 2}
     untouched = {
-        parameter.name: parameter.default
-        for parameter in server._store.parameters.values()
-        if parameter.kind != "event"
+        parameter.name: parameter.default for parameter in store.parameters.values() if parameter.kind != "event"
     }
-    assert values(server) == {**untouched, **given}
-    assert server.refused == server.clipped == 0
+    assert store.values() == {**untouched, **given}
+    assert server.counts.refused == server.counts.clipped == 0
 
 
-def test_a_bundle_of_tomorrow_is_obeyed_now(server, remote):
+def test_a_bundle_of_tomorrow_is_obeyed_now(store, server, remote):
     inner = message("gain_db", 3.0)
     remote.tell(b"#bundle\0" + struct.pack(">II", 0xFFFFFF00, 0) + struct.pack(">i", len(inner)) + inner)
-    assert values(server)["gain_db"] == 3.0
+    assert store.values()["gain_db"] == 3.0
 
 
-def test_out_of_range_is_clipped_and_told(server, remote):
+def test_out_of_range_is_clipped_and_told(store, server, remote):
     to, said = remote.ask(message("gain_db", 99.0))
     assert to == "/fluid/error"
     assert said == ["gain_db takes a number from -60 to 40 dB; it is now 40."]
-    assert (values(server)["gain_db"], server.clipped, server.refused) == (40.0, 1, 0)
+    assert (store.values()["gain_db"], server.counts.clipped, server.counts.refused) == (40.0, 1, 0)
 
 
 def test_questions_are_answered(remote):
@@ -116,15 +118,17 @@ def test_questions_are_answered(remote):
         pytest.param(b"/\xff\xff\0,f\0\0\0\0\0\0", id="bad utf-8"),
         pytest.param(b"#bundle\0" + b"\0" * 7 + b"\1" + b"\x7f\xff\xff\xff", id="huge length"),
         pytest.param(b"#bundle\0\0\0\0\0\0\0\0\1\xff\xff\xff\xf0", id="negative length"),
+        pytest.param(b"#bundle\0\0\0\0\0\0\0\0\1\xff\xff\xff\xfc", id="negative length that comes back to itself"),
+        pytest.param(b"/fluid/gain_db\0\0," + 5000 * b"[" + b"\0\0\0", id="nested arrays"),
     ],
 )
-def test_garbage_is_answered_and_changes_nothing(server, remote, datagram, capfd):
-    before = values(server)
+def test_garbage_is_answered_and_changes_nothing(store, server, remote, datagram, capfd):
+    before = store.values()
     to, said = remote.ask(datagram)
     assert to == "/fluid/error"
     assert isinstance(said[0], str)
-    assert server.refused == 1
-    assert values(server) == before
+    assert server.counts.refused == 1
+    assert store.values() == before
     assert remote.ask(message("ping")) == ("/fluid/pong", [])
     assert capfd.readouterr().err == ""
 
@@ -138,10 +142,20 @@ def test_bundles_nested_too_deep_are_refused(server, remote, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_an_error_is_not_answered_with_an_error(server, remote):
-    remote.socket.send(message("error", "you are wrong"))
+@pytest.mark.parametrize(
+    "said",
+    [
+        message("error", "you are wrong"),
+        message("error"),
+        message("pong"),
+        message("stats", "hops", 7),
+        message("stats", "hops", 7, "age_p50_ms", 12.5),
+    ],
+)
+def test_an_answer_is_not_answered(server, remote, said):
+    remote.socket.send(said)
     assert remote.ask(message("ping")) == ("/fluid/pong", [])
-    assert server.refused == 0
+    assert server.counts.refused == 0
 
 
 def test_a_port_in_use_is_one_sentence(server):
@@ -152,3 +166,73 @@ def test_a_port_in_use_is_one_sentence(server):
 def test_an_unknown_host_is_one_sentence():
     with pytest.raises(ConfigError, match="--osc-host"):
         OscServer(ParameterStore(()), "256.0.0.1", 0)
+
+
+def test_a_thread_that_hangs_does_not_keep_the_server_from_closing(store):
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def hang() -> dict[str, float]:
+        hangs.set()
+        goes_on.wait()
+        return {}
+
+    server = OscServer(store, "127.0.0.1", 0, hang)
+    server.start()
+    remote = Remote(server.port)
+    remote.socket.send(message("stats"))
+    assert hangs.wait(ANSWER_WITHIN_S)
+    server.close()
+    goes_on.set()
+    remote.socket.close()
+
+
+def test_values_after_a_flood_are_those_sent_last(store, server, remote):
+    # As many as fit into the smallest receive buffer.
+    for number in range(200):
+        remote.socket.send(message("gain_db", float(number % 37)))
+        remote.socket.send(message("brightness", number / 100))
+    remote.tell(message("gain_db", -3.0))
+    remote.tell(message("brightness", 0.25))
+    assert (store.values()["gain_db"], store.values()["brightness"]) == (-3.0, 0.25)
+
+
+def test_a_server_never_answers_itself(server):
+    assert server.answer(message("stats"), ("127.0.0.1", server.port)) == []
+    assert server.answer(message("stats"), ("127.0.0.2", server.port)) != []
+
+
+def test_a_server_that_listens_everywhere_knows_its_own_addresses(store):
+    server = OscServer(store, "0.0.0.0", 0)
+    assert server.answer(message("ping"), ("127.0.0.3", server.port)) == []
+    # An address for documents (RFC 5737): another machine's.
+    assert server.answer(message("ping"), ("192.0.2.1", server.port)) != []
+    server.close()
+
+
+PLAUSIBLE = st.one_of(
+    st.binary(max_size=200),
+    st.builds(
+        lambda name, tags, rest: b"/fluid/" + name.encode() + b"\0" * (4 - (len(name) + 7) % 4) + b"," + tags + rest,
+        st.sampled_from(["gain_db", "scene", "reset", "stats", "ping", "error", "nothing"]),
+        st.binary(max_size=8),
+        st.binary(max_size=40),
+    ),
+    st.lists(st.tuples(st.integers(-8, 40), st.binary(max_size=40)), max_size=6).map(
+        lambda parts: b"#bundle\0" + bytes(8) + b"".join(struct.pack(">i", length) + part for length, part in parts)
+    ),
+)
+
+
+@seed(1)
+@settings(max_examples=400, deadline=None, database=None)
+@given(datagram=PLAUSIBLE)
+def test_whatever_comes_is_counted_and_answered_with_what_can_be_sent(datagram):
+    server = OscServer(ParameterStore(parameters_for(CARD)), "127.0.0.1", 0)
+    try:
+        answers = server.answer(datagram)
+        counts = server.counts
+        assert 0 <= len(answers) <= counts.received
+        assert counts.refused <= counts.received
+        assert all(to.startswith("/fluid/") for to, _ in answers)
+    finally:
+        server.close()

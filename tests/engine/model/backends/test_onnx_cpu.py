@@ -104,8 +104,8 @@ def test_noise_is_distributed_as_the_card_says() -> None:
 def test_a_fresh_process_plays_ten_frames_without_torch(probe_file: Path) -> None:
     script = (
         "import sys, threading; from engine.model.backends.selection import open_backend; from engine.core.clock import WallClock;"
-        "from engine.render.play import play; from engine.model.session import Session; from engine.render.statistics import Stats;"
-        "from engine.audio.sources.registry import open_source; stats = Stats();"
+        "from engine.render.play import play; from engine.model.session import Session; from engine.render.statistics import ShowStatistics;"
+        "from engine.audio.sources.registry import open_source; stats = ShowStatistics();"
         "from engine.control.parameter_store import ParameterStore; from engine.control.parameter_table import TABLE;"
         f"play(open_source('demo', live=False), Session(open_backend({str(probe_file)!r})), [], store=ParameterStore(TABLE),"
         "clock=WallClock(), stats=stats, stop=threading.Event(), seconds=0.5);"

@@ -1,0 +1,50 @@
+"""The OSC addresses of a show, and which of them somebody meant who wrote another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.control.remotes.osc_limits import Bucket
+from engine.core.errors import nearest_name
+
+PREFIX = "/fluid/"
+ERROR, PONG = PREFIX + "error", PREFIX + "pong"
+PING, STATS = PREFIX + "ping", PREFIX + "stats"
+LONGEST_SHOWN = 100
+SUGGESTIONS_A_SECOND, SUGGESTIONS_AT_ONCE = 5.0, 10.0
+MOST_REMEMBERED = 256
+
+
+def address(name: str) -> str:
+    """Return the OSC address of a parameter."""
+    return PREFIX + name
+
+
+class Suggestions:
+    """Finds the nearest address. To compare names takes long, so it is done a few times a second, and remembered."""
+
+    def __init__(self) -> None:
+        self._bucket = Bucket(SUGGESTIONS_A_SECOND, SUGGESTIONS_AT_ONCE)
+        self._known: tuple[str, ...] = ()
+        self._remembered: dict[str, str] = {}
+
+    def unknown(self, to: str, names: Iterable[str], now_s: float) -> str:
+        """Return the sentence for an address that is not there, with the nearest one of parameters `names` if there is time."""
+        shown = to[:LONGEST_SHOWN]
+        return f"There is no address {shown}.{self._nearest(shown, tuple(names), now_s)}"
+
+    def _nearest(self, to: str, names: tuple[str, ...], now_s: float) -> str:
+        if names != self._known:
+            # Another model plays.
+            self._known = names
+            self._remembered.clear()
+        if to in self._remembered:
+            return self._remembered[to]
+        if not self._bucket.take(now_s):
+            return ""
+        if len(self._remembered) >= MOST_REMEMBERED:
+            self._remembered.clear()
+        meant = to if to.startswith(PREFIX) else PREFIX + to.lstrip("/")
+        nearest = nearest_name(meant, [PING, STATS, *map(address, names)])
+        self._remembered[to] = nearest
+        return nearest

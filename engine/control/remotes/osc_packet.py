@@ -1,0 +1,148 @@
+"""Reads OSC 1.0 datagrams from strangers: every length is checked before it is used, in a time and memory that have bounds.
+
+http://opensoundcontrol.org/spec-1_0 : strings end with 1 to 4 zeros, so that they fill groups of four bytes; a bundle is
+"#bundle", a time tag and elements, each a message or a bundle with its length before it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from engine.core.errors import ConfigError
+
+MOST_ELEMENTS, MOST_DEPTH, MOST_TAGS = 1000, 8, 64
+NOT_OSC = "This datagram is not OSC; send messages like /fluid/gain_db with one number."
+EMPTY = "An element of this bundle is empty; a message was expected."
+_BUNDLE = b"#bundle\0"
+_BUNDLE_HEAD_BYTES = 16
+_NUMBERS = {"i": struct.Struct(">i"), "h": struct.Struct(">q"), "f": struct.Struct(">f"), "d": struct.Struct(">d")}
+_OPAQUE_BYTES = {"r": 4, "m": 4, "t": 8}
+"""Colours, MIDI messages and time tags, which no parameter takes."""
+_CONSTANTS = {"T": True, "F": False, "N": None}
+
+
+class Message(NamedTuple):
+    """What one message says."""
+
+    address: str
+    values: list[Any]
+
+
+def split(datagram: bytes) -> Iterator[bytes | ConfigError]:
+    """Yield a datagram's messages as they lie in it, not parsed yet, and an error for each place that makes no sense.
+
+    What comes after a length that makes no sense cannot be found, and is lost up to the end of its bundle.
+    """
+    if not datagram.startswith(_BUNDLE):
+        yield datagram
+        return
+    if len(datagram) < _BUNDLE_HEAD_BYTES:
+        yield ConfigError(NOT_OSC)
+        return
+    # Place of the next element and end of each bundle that is being read, the innermost last.
+    open_bundles = [(_BUNDLE_HEAD_BYTES, len(datagram))]
+    for _ in range(MOST_ELEMENTS):
+        while open_bundles and open_bundles[-1][0] == open_bundles[-1][1]:
+            open_bundles.pop()
+        if not open_bundles:
+            return
+        at, end = open_bundles.pop()
+        length = int.from_bytes(datagram[at : at + 4], "big", signed=True)
+        at += 4
+        if length < 0 or length % 4 or length > end - at:
+            yield ConfigError(
+                "An element of this bundle has a length that is negative, no multiple of four, or beyond the bundle's end; "
+                "what comes after it is lost."
+            )
+            continue
+        open_bundles.append((at + length, end))
+        if not datagram.startswith(_BUNDLE, at, at + length):
+            yield datagram[at : at + length] if length else ConfigError(EMPTY)
+        elif length < _BUNDLE_HEAD_BYTES:
+            yield ConfigError(NOT_OSC)
+        elif len(open_bundles) >= MOST_DEPTH:
+            yield ConfigError(f"This datagram has bundles nested more than {MOST_DEPTH} deep; nest them less.")
+        else:
+            open_bundles.append((at + _BUNDLE_HEAD_BYTES, at + length))
+    if any(at < end for at, end in open_bundles):
+        yield ConfigError(f"This datagram has more than {MOST_ELEMENTS} elements; send the others in another one.")
+
+
+def raw_address(message: bytes) -> bytes:
+    """Return the address of a message that was not parsed."""
+    return message.partition(b"\0")[0]
+
+
+def parse(message: bytes) -> Message:
+    """Parse one message. Raises ConfigError unless all its parts are whole and there is nothing else."""
+    if not message.startswith(b"/") or len(message) % 4:
+        raise ConfigError(NOT_OSC)
+    to, at = _string(message, 0)
+    if at == len(message):
+        # Some senders leave out the tags when there is no value.
+        return Message(to, [])
+    tags, at = _string(message, at)
+    if not tags.startswith(","):
+        raise ConfigError(NOT_OSC)
+    if len(tags) > MOST_TAGS:
+        raise ConfigError(f"{to[:100]} came with more than {MOST_TAGS - 1} values; send one.")
+    values, at = _values(to, tags[1:], message, at)
+    if at != len(message):
+        raise ConfigError(f"{to[:100]} came with {len(message) - at} bytes that belong to no value; send one number.")
+    return Message(to, values)
+
+
+def _values(to: str, tags: str, message: bytes, at: int) -> tuple[list[Any], int]:
+    open_arrays: list[list[Any]] = [[]]
+    for tag in tags:
+        if tag == "[":
+            array: list[Any] = []
+            open_arrays[-1].append(array)
+            open_arrays.append(array)
+        elif tag == "]":
+            open_arrays.pop()
+            if not open_arrays:
+                raise ConfigError(f"{to[:100]} came with an array that ends and did not begin; send one number.")
+        else:
+            value, at = _value(to, tag, message, at)
+            open_arrays[-1].append(value)
+    if len(open_arrays) != 1:
+        raise ConfigError(f"{to[:100]} came with an array that does not end; send one number.")
+    return open_arrays[0], at
+
+
+def _value(to: str, tag: str, message: bytes, at: int) -> tuple[Any, int]:
+    if tag in _NUMBERS:
+        content, after = _bytes(message, at, _NUMBERS[tag].size)
+        return _NUMBERS[tag].unpack(content)[0], after
+    if tag in _CONSTANTS:
+        return _CONSTANTS[tag], at
+    if tag == "s":
+        return _string(message, at)
+    if tag == "b":
+        head, at = _bytes(message, at, 4)
+        return _bytes(message, at, int.from_bytes(head, "big", signed=True))
+    if tag in _OPAQUE_BYTES:
+        return _bytes(message, at, _OPAQUE_BYTES[tag])
+    raise ConfigError(f"{to[:100]} came with a value of unknown OSC type '{tag}'; send a number.")
+
+
+def _string(message: bytes, at: int) -> tuple[str, int]:
+    """Return the string at a place, and the place after it."""
+    content, after = _bytes(message, at, message.find(b"\0", at) - at, ends_with_zero=True)
+    try:
+        return content.decode(), after
+    except UnicodeDecodeError as error:
+        raise ConfigError(NOT_OSC) from error
+
+
+def _bytes(message: bytes, at: int, length: int, ends_with_zero: bool = False) -> tuple[bytes, int]:
+    """Return so many bytes, and the place after the zeros that fill their last group of four. Raises ConfigError where they
+    are not all there, and for a negative length."""
+    end = at + length
+    after = (end + (4 if ends_with_zero else 3)) // 4 * 4
+    if length < 0 or after > len(message) or any(message[end:after]):
+        raise ConfigError(NOT_OSC)
+    return message[at:end], after
