@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from engine.core.errors import run_main
 from engine.model.backends.selection import AUTO, backend_names, open_backend
 from engine.model.session import Session
 from engine.output.frame import Frame, ShowFormat
+from engine.output.sink import FrameRate
 from engine.render.play import play
 from engine.render.statistics import Durations, ShowStatistics
 
@@ -35,6 +37,9 @@ class AgeSink:
     """Measures frames in slices of the show."""
 
     name = "age"
+    rate: FrameRate = "hop"
+    with_effects = False
+    standby = False
     lost_frames = 0
 
     def __init__(self, seconds: float, rate_hz: int) -> None:
@@ -50,6 +55,9 @@ class AgeSink:
 
     def open(self, show: ShowFormat) -> None:
         """Nothing to prepare."""
+
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        return True
 
     def show(self, frame: Frame) -> None:
         assert frame.captured_s is not None, "only live sources have an age"

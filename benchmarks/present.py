@@ -130,6 +130,7 @@ def pictures_for(size: str) -> list[Frame]:
             pixels_HWC=chance.integers(0, 256, shape).astype(np.uint8),
             features_F=np.zeros(1, np.float32),
             sound_TC=np.zeros((0, 1), np.float32),
+            first_sample=0,
             time_s=0.0,
             captured_s=None,
             audio_features=AudioFeatures(level=0.5, tempo_bpm=120.0, certainty=1.0),

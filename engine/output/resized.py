@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import ConfigError
 from engine.output.frame import Frame, ShowFormat
-from engine.output.sink import Sink
+from engine.output.sink import FrameRate, Sink
 from engine.output.window.letterbox import fitted
 
 # H W C picture rows, columns, channels
@@ -47,12 +48,27 @@ class ResizedSink:
         return self._sink.name
 
     @property
+    def rate(self) -> FrameRate:
+        return self._sink.rate
+
+    @property
+    def with_effects(self) -> bool:
+        return self._sink.with_effects
+
+    @property
+    def standby(self) -> bool:
+        return self._sink.standby
+
+    @property
     def lost_frames(self) -> int:
         return self._sink.lost_frames
 
     def open(self, show: ShowFormat) -> None:
         """Get ready. Raises SinkError."""
         self._sink.open(replace(show, width=self._size[0], height=self._size[1]))
+
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        return self._sink.wants(values)
 
     def show(self, frame: Frame) -> None:
         """Take one frame. Raises SinkError when the output has failed for good."""

@@ -116,7 +116,7 @@ def _display(step_loop: StepLoop, display: PresentLoop, window: WindowSink, futu
     try:
         display.run(future.done)
     except SinkError as error:
-        if all(getattr(sink, "standby", False) for sink in step_loop.sinks):
+        if all(sink.standby for sink in step_loop.sinks):
             raise
         step_loop.notices.tell(f"{error} The show goes on without {window.name}.")
         window.close()

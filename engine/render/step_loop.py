@@ -113,6 +113,10 @@ class StepLoop:
     bar_reset: BarReset = field(default_factory=BarReset)
     effect_chain: EffectChain = field(default_factory=EffectChain)
     tempo_bpm: float = 0.0
+    effects_idle: bool = False
+    """Whether no sink wanted effects in the frame before."""
+    sound_samples: int = 0
+    """Samples of sound in all frames so far."""
     features_F: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -154,6 +158,7 @@ class StepLoop:
         window_T = self.capture.window(index)
         started_s, resample_s = self.clock.now_s(), self.capture.take_resample_s()
         time_s, sound_TC = (index + 1) * card.hop_s, self.capture.take_sound(index)
+        self.sound_samples += len(sound_TC)
         snapshot = self.store.take_snapshot(index)
         self._repeat(index)
         audio_features = self._audio_features(snapshot, index)
@@ -174,6 +179,7 @@ class StepLoop:
             pixels_HWC=picture.pixels_HWC,
             features_F=picture.features_F,
             sound_TC=sound_TC,
+            first_sample=self.sound_samples - len(sound_TC),
             time_s=time_s,
             captured_s=self.capture.captured_s(index),
             audio_features=audio_features,
@@ -222,14 +228,22 @@ class StepLoop:
         given_s = self.clock.now_s()
         if present and present_plain:
             present(frame)
-        if self.sinks or not present_plain:
+        wanting = [sink for sink in self.sinks if sink.wants(frame.values)]
+        present_effects = present is not None and not present_plain
+        wants_effects = present_effects or any(sink.with_effects for sink in wanting)
+        if wants_effects and self.effects_idle:
+            # The trail and the flashes of long ago are not in what begins now.
+            self.effect_chain.reset()
+        self.effects_idle = not wants_effects
+        effected = frame
+        if wants_effects:
             pixels_HWC = self.effect_chain.finish(
                 frame.pixels_HWC, look(frame.values, frame.audio_features), frame.time_s
             )
-            frame = replace(frame, pixels_HWC=pixels_HWC)
-        self._give(frame)
-        if present and not present_plain:
-            present(frame)
+            effected = replace(frame, pixels_HWC=pixels_HWC)
+        self._give(wanting, frame, effected)
+        if present and present_effects:
+            present(effected)
         now_s = self.clock.now_s()
         age_s = None if frame.captured_s is None else given_s - frame.captured_s
         self.stats.add_frame(frame.skipped_hops, age_s, {**frame.timings_s, "finish": now_s - given_s})
@@ -237,10 +251,10 @@ class StepLoop:
             line = "Sound was skipped to keep up, with its pictures: {count} hops."
             self.notices.tell_sparsely("overload", line, now_s, frame.skipped_hops)
 
-    def _give(self, frame: Frame) -> None:
-        for sink in list(self.sinks):
+    def _give(self, sinks: Sequence[Sink], frame: Frame, effected: Frame) -> None:
+        for sink in sinks:
             try:
-                sink.show(frame)
+                sink.show(effected if sink.with_effects else frame)
             except SinkError as error:
                 if not self.live:
                     raise

@@ -133,6 +133,7 @@ class _Flasher:
                 pixels_HWC=np.full((SIDE, SIDE, 3), level, np.uint8),
                 features_F=np.zeros(1, np.float32),
                 sound_TC=np.zeros((0, self._source.channels), np.float32),
+                first_sample=0,
                 time_s=0.0,
                 captured_s=None,
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from engine.output.frame import Frame, ShowFormat
 from engine.output.recording.retention import DATE, SegmentRetention
 from engine.output.recording.video_writer import Recording
 from engine.output.recording.write_queue import PICTURES, QueuedFrame, Segment, WriteQueue
+from engine.output.sink import FrameRate
 
 PATTERN = f"show-{DATE}.mp4"
 SEGMENT_MINUTES = 10.0
@@ -50,6 +51,8 @@ class SegmentedRecorder:
     """Records while the frame's value `record` is on. What fails costs a notice and a file, never the show."""
 
     name = "recordings"
+    rate: FrameRate = "hop"
+    with_effects = True
 
     def __init__(
         self,
@@ -81,7 +84,7 @@ class SegmentedRecorder:
         self._show: ShowFormat | None = None
         self._write_queue: WriteQueue | None = None
         self._writer: threading.Thread | None = None
-        self._first_sample = 0
+        self._end_sample = 0
         self._segment: Segment | None = None
         self._segments = 0
         self._hops = 0
@@ -92,7 +95,7 @@ class SegmentedRecorder:
 
     @property
     def standby(self) -> bool:
-        """Whether nothing is recorded: no reason for a show to go on that nobody can see."""
+        """Whether nothing is recorded."""
         return self._segment is None
 
     @property
@@ -111,6 +114,10 @@ class SegmentedRecorder:
         )
         self._writer.start()
 
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        """Want every frame while `record` is on, the one after it, which ends the file, and one to tell what the writer met."""
+        return bool(values.get(RECORD, False)) or self._segment is not None or bool(self._untold)
+
     def show(self, frame: Frame) -> None:
         assert self._write_queue, "open comes first"
         self._tell()
@@ -120,13 +127,13 @@ class SegmentedRecorder:
                 QueuedFrame(
                     pixels_HWC=frame.pixels_HWC if segment else None,
                     sound_TC=frame.sound_TC if segment else frame.sound_TC[:0],
-                    first_sample=self._first_sample,
+                    first_sample=frame.first_sample,
                     time_s=frame.time_s,
                     segment=segment,
                 )
             )
         self._segment = segment
-        self._first_sample += len(frame.sound_TC)
+        self._end_sample = frame.first_sample + len(frame.sound_TC)
 
     def close(self) -> None:
         """Write what waits and finish the file; safe to call twice."""
@@ -134,7 +141,7 @@ class SegmentedRecorder:
             if self._segment:
                 nothing = np.zeros((0, 1), np.float32)
                 self._write_queue.put(
-                    QueuedFrame(pixels_HWC=None, sound_TC=nothing, first_sample=self._first_sample, time_s=0.0)
+                    QueuedFrame(pixels_HWC=None, sound_TC=nothing, first_sample=self._end_sample, time_s=0.0)
                 )
             self._write_queue.close()
             self._writer.join(CLOSE_WITHIN_S)
@@ -154,7 +161,7 @@ class SegmentedRecorder:
         self._segments += 1
         return Segment(
             number=self._segments,
-            first_sample=self._first_sample,
+            first_sample=frame.first_sample,
             begin_s=begin_s,
             date=self._date(),
             goes_on=before is not None,

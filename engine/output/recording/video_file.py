@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from av.error import FFmpegError
@@ -11,16 +12,20 @@ from engine.core.errors import SinkError
 from engine.output.frame import Frame, ShowFormat
 from engine.output.recording.video_writer import Recording
 from engine.output.recording.write_queue import QueuedFrame, WriteQueue
+from engine.output.sink import FrameRate
 
 
 class VideoFileSink:
     """Picture and sound as one file. Live, a slow disk or coder loses pictures, counted; offline, nothing is lost."""
 
+    rate: FrameRate = "hop"
+    with_effects = True
+    standby = False
+
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
         self._write_queue: WriteQueue | None = None
         self._writer: threading.Thread | None = None
-        self._first_sample = 0
         self._failure: SinkError | None = None
 
     @property
@@ -43,6 +48,9 @@ class VideoFileSink:
         )
         self._writer.start()
 
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        return True
+
     def show(self, frame: Frame) -> None:
         self._raise_failure()
         assert self._write_queue, "open comes first"
@@ -50,11 +58,10 @@ class VideoFileSink:
             QueuedFrame(
                 pixels_HWC=frame.pixels_HWC,
                 sound_TC=frame.sound_TC,
-                first_sample=self._first_sample,
+                first_sample=frame.first_sample,
                 time_s=frame.time_s,
             )
         )
-        self._first_sample += len(frame.sound_TC)
 
     def close(self) -> None:
         """Write what waits and finish the file. Raises SinkError, once, if what was shown could not all be written."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from engine.control.parameter_store import ParameterStore
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import SinkError
 from engine.output.frame import Frame, ShowFormat
+from engine.output.sink import FrameRate
 from engine.output.window.gl_frame import GlFrame
 from engine.output.window.glfw_library import glfw_error, load_glfw
 from engine.output.window.keys import ESCAPE, SPACE, Keys
@@ -41,6 +42,9 @@ class GlWindow:
     """
 
     name = "window"
+    rate: FrameRate = "display"
+    with_effects = True
+    standby = False
 
     def __init__(
         self,
@@ -76,6 +80,8 @@ class GlWindow:
         self._finish: Callable[[], None] = lambda: None
         self._x: XConnection | None = None
         self._monitors_changed = False
+        self._moved = False
+        self._refresh_hz: float | None = None
         # What moderngl raises, once it is loaded.
         self._gl_error: type[Exception] = SinkError
         # Where the window stood before it filled the screen: left, top, width, height.
@@ -85,6 +91,9 @@ class GlWindow:
         """Open the window. Raises SinkError without a screen, glfw, moderngl or GL 3.3, MonitorError without the monitor."""
         self._show = show
         self._begin(show, self._monitor)
+
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        return True
 
     def show(self, frame: Frame) -> None:
         """Draw the picture as large as the window lets it be, and wait until the monitor takes it."""
@@ -116,6 +125,9 @@ class GlWindow:
         if self._monitors_changed:
             self._monitors_changed = False
             self._follow_monitors()
+        if self._moved:
+            self._moved = False
+            self._refresh_hz = self._measure_refresh_hz()
         if self._glfw.window_should_close(self._window):
             self._quit = True
         return not self._quit
@@ -132,6 +144,11 @@ class GlWindow:
         name = self._glfw.get_monitor_name(handle) if handle else None
         return name.decode(errors="replace") if name else ""
 
+    @property
+    def refresh_hz(self) -> float | None:
+        """Refresh rate of the monitor that has the window's centre; None while there is no window, or when unknown."""
+        return self._refresh_hz
+
     # Opening and losing
 
     def _begin(self, show: ShowFormat, monitor_name: str | None) -> None:
@@ -143,6 +160,7 @@ class GlWindow:
             self._listen()
             if self._fullscreen and monitor:
                 self._fill(monitor)
+            self._refresh_hz = self._measure_refresh_hz()
             self._draw(np.zeros((show.height, show.width, 3), np.uint8), None)
         except SinkError:
             self._release()
@@ -204,11 +222,13 @@ class GlWindow:
         glfw = self._glfw
         glfw.set_key_callback(self._window, self._on_key)
         glfw.set_monitor_callback(self._on_monitor)
+        for follow in (glfw.set_window_pos_callback, glfw.set_window_size_callback):
+            follow(self._window, self._on_move)
 
     def _release(self) -> None:
         """End everything of glfw; what broke before does not matter."""
         glfw, self._glfw = self._glfw, None
-        self._window = self._context = self._picture = self._x = None
+        self._window = self._context = self._picture = self._x = self._refresh_hz = None
         self._finish = lambda: None
         if glfw is not None:
             glfw.set_monitor_callback(None)
@@ -273,7 +293,14 @@ class GlWindow:
     # Monitors and full screen
 
     def _on_monitor(self, monitor: Any, event: int) -> None:
-        self._monitors_changed = True
+        self._monitors_changed = self._moved = True
+
+    def _on_move(self, window: Any, x: int, y: int) -> None:
+        self._moved = True
+
+    def _measure_refresh_hz(self) -> float | None:
+        monitor = self._monitor_below(monitors(self._glfw))
+        return float(monitor.refresh_hz) if monitor and monitor.refresh_hz else None
 
     def _follow_monitors(self) -> None:
         """Go where the show was meant to be, or to what is left."""

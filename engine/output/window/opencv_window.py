@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from engine.control.parameter_store import ParameterStore
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import SinkError
 from engine.output.frame import Frame, ShowFormat
+from engine.output.sink import FrameRate
 from engine.output.window.keys import ESCAPE, SPACE, Keys
 from engine.output.window.letterbox import FILL, cropped, fitted, initial_size
 from engine.output.window.overlay import Overlay, lay_over
@@ -31,10 +32,15 @@ _SHIFTED_DIGITS = "!@#$%^&*("
 """What Shift and 1 to 9 give on the keyboard layout of the United States; OpenCV tells characters, not keys."""
 
 
-class Window:
+class OpenCvWindow:
     """A presenter: everything here belongs to the main thread."""
 
     name = "window"
+    rate: FrameRate = "display"
+    with_effects = True
+    standby = False
+    refresh_hz: float | None = None
+    """OpenCV does not say which monitor a window is on."""
     lost_frames = 0
 
     def __init__(
@@ -75,6 +81,9 @@ class Window:
             self._apply_fullscreen()
         self.show_image(np.zeros((show.height, show.width, 3), np.uint8))
         cv2.pollKey()
+
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        return True
 
     def show(self, frame: Frame) -> None:
         """Draw the picture as large as the window lets it be."""

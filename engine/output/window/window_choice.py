@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.control.parameter_store import ParameterStore
 from engine.core.errors import SinkError, nearest_name
 from engine.output.frame import Frame, ShowFormat
-from engine.output.sink import WindowSink
+from engine.output.sink import FrameRate, WindowSink
 from engine.output.window.monitors import MonitorError
 from engine.output.window.resampling_kernels import AUTO
 from engine.output.window.screen import NO_SCREEN, has_screen
@@ -40,9 +40,9 @@ def open_window(
         raise SinkError(f"OpenCV's window cannot be sent to a monitor ('{monitor}'); take the window '{GL}'.")
 
     def plain() -> WindowSink:
-        from engine.output.window.opencv_window import Window
+        from engine.output.window.opencv_window import OpenCvWindow
 
-        return Window(store, title, fullscreen, overlay_lines, next_scene=next_scene)
+        return OpenCvWindow(store, title, fullscreen, overlay_lines, next_scene=next_scene)
 
     if kind == OPENCV:
         return plain()
@@ -65,6 +65,22 @@ class WindowWithFallback:
         return self._window.name
 
     @property
+    def rate(self) -> FrameRate:
+        return self._window.rate
+
+    @property
+    def with_effects(self) -> bool:
+        return self._window.with_effects
+
+    @property
+    def standby(self) -> bool:
+        return self._window.standby
+
+    @property
+    def refresh_hz(self) -> float | None:
+        return self._window.refresh_hz
+
+    @property
     def lost_frames(self) -> int:
         return self._window.lost_frames
 
@@ -80,6 +96,9 @@ class WindowWithFallback:
             self._notify(f"{error} OpenCV's window is opened instead.")
             self._window = self._fall_back()
             self._window.open(show)
+
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        return self._window.wants(values)
 
     def show(self, frame: Frame) -> None:
         self._window.show(frame)

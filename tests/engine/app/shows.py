@@ -19,6 +19,7 @@ from engine.model.backends.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
 from engine.output.frame import Frame, ShowFormat
+from engine.output.sink import FrameRate
 from engine.render.play import play
 from engine.render.statistics import ShowStatistics
 from tests.engine.model.probe_model import CARD
@@ -69,6 +70,9 @@ class CollectingSink:
     """Keeps every frame; fails at the one called `fails_at`; calls `on_frame` with each."""
 
     name = "collector"
+    rate: FrameRate = "hop"
+    with_effects = True
+    standby = False
     lost_frames = 0
 
     def __init__(self, fails_at: int | None = None, on_frame: Callable[[Frame], None] = lambda frame: None) -> None:
@@ -80,6 +84,9 @@ class CollectingSink:
 
     def open(self, show: ShowFormat) -> None:
         self.show_format = show
+
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        return True
 
     def show(self, frame: Frame) -> None:
         if frame.index == self._fails_at:
@@ -95,6 +102,8 @@ class CollectingPresenter(CollectingSink):
     """A presenter that is closed once it has shown `until` frames."""
 
     name = "window"
+    rate: FrameRate = "display"
+    refresh_hz: float | None = None
 
     def __init__(self, until: int) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ def show_format(size=(32, 24), rate_hz=48000, channels=2, live=False) -> ShowFor
 
 def frames(show: ShowFormat, count: int, skipped=()):
     """Yield frames that flash and beep together at FLASHES."""
-    pending = []
+    pending, taken = [], 0
     for index in range(count):
         begin, end = (round(k * show.sound_rate_hz / FPS) for k in (index, index + 1))
         time_T = np.arange(end - begin) / show.sound_rate_hz
@@ -51,10 +51,11 @@ def frames(show: ShowFormat, count: int, skipped=()):
             pixels_HWC=image,
             features_F=np.zeros(1, np.float32),
             sound_TC=np.concatenate(pending),
+            first_sample=taken,
             time_s=(index + 1) / FPS,
             captured_s=None,
         )
-        pending = []
+        pending, taken = [], end
 
 
 def record(path: Path, show: ShowFormat, count: int = 63, skipped=()) -> VideoFileSink:

@@ -75,6 +75,7 @@ def frame(level: int = 100) -> Frame:
         pixels_HWC=np.full((32, 32, 3), level, np.uint8),
         features_F=np.zeros(1, np.float32),
         sound_TC=np.zeros((0, 1), np.float32),
+        first_sample=0,
         time_s=0.05,
         captured_s=1000.0,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes.util
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from engine.ops.calibration.clicks import OUTPUT_RATE_HZ, ClickOutput, click_sta
 from engine.ops.calibration.live import GAP_S, calibrate
 from engine.ops.calibration.venue import look_ahead_ms
 from engine.output.frame import Frame, ShowFormat
+from engine.output.sink import FrameRate
 from tests.conftest import PulseServer, require
 from tests.engine.app.shows import InventedClock
 
@@ -27,6 +29,10 @@ class Wall:
     """A presenter that remembers how bright it was."""
 
     name = "wall"
+    rate: FrameRate = "display"
+    with_effects = True
+    standby = False
+    refresh_hz: float | None = None
     lost_frames = 0
 
     def __init__(self) -> None:
@@ -34,6 +40,9 @@ class Wall:
         self.closed = False
 
     def open(self, show: ShowFormat) -> None: ...
+
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        return True
 
     def show(self, frame: Frame) -> None:
         self.levels.append(float(frame.pixels_HWC.mean()))

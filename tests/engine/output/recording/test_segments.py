@@ -50,6 +50,7 @@ def frames(show: ShowFormat, hops: int, on: Sequence[range], skipped: Sequence[i
             pixels_HWC=np.full((show.height, show.width, 3), 20 + 2 * (index % 100), np.uint8),
             features_F=np.zeros(1, np.float32),
             sound_TC=hum_T[taken:end, None],
+            first_sample=taken,
             time_s=(index + 1) / show.fps,
             captured_s=None,
             values={"record": any(index in part for part in on)},

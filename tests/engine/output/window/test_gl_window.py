@@ -40,6 +40,7 @@ def frame_of(pixels_HWC: np.ndarray, **more: object) -> Frame:
         pixels_HWC=pixels_HWC,
         features_F=np.zeros(1, np.float32),
         sound_TC=np.zeros((0, 2), np.float32),
+        first_sample=0,
         time_s=0.05,
         captured_s=None,
         **more,  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ kind, fullscreen, monitor = sys.argv[1], sys.argv[2] == "full", sys.argv[3] if l
 def say(line): print(line, flush=True)
 window = open_window(kind, ParameterStore(TABLE), "Fluid lost", fullscreen, monitor, notify=say)
 image = np.full((48, 64, 3), (10, 220, 90), np.uint8)
-frame = Frame(index=0, pixels_HWC=image, features_F=np.zeros(1, np.float32), sound_TC=np.zeros((0, 2), np.float32),
+frame = Frame(index=0, pixels_HWC=image, features_F=np.zeros(1, np.float32), sound_TC=np.zeros((0, 2), np.float32), first_sample=0,
               time_s=0.05, captured_s=None)
 try:
     window.open(ShowFormat(title="t", width=64, height=48, fps=20, sound_rate_hz=48000, sound_channels=1, live=True))

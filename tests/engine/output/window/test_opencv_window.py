@@ -9,7 +9,7 @@ from engine.control.parameter_store import Event, ParameterStore
 from engine.control.parameter_table import TABLE
 from engine.core.errors import SinkError
 from engine.output.frame import Frame
-from engine.output.window.opencv_window import Window
+from engine.output.window.opencv_window import OpenCvWindow
 from engine.output.window.screen import has_screen
 from tests.engine.output.test_sinks import show_format
 from tests.fixtures_display import pixel, user, wait_until, window_is_there
@@ -27,6 +27,7 @@ def picture() -> Frame:
         pixels_HWC=image,
         features_F=np.zeros(1, np.float32),
         sound_TC=np.zeros((0, 2), np.float32),
+        first_sample=0,
         time_s=0.05,
         captured_s=None,
     )
@@ -36,7 +37,7 @@ def picture() -> Frame:
 def test_the_window(capfd):
     assert has_screen()
     store = ParameterStore(TABLE)
-    window = Window(store, TITLE)
+    window = OpenCvWindow(store, TITLE)
     window.open(show_format((64, 64)))
 
     def press(key: str) -> None:
@@ -85,7 +86,7 @@ def test_the_window(capfd):
 @pytest.mark.usefixtures("display")
 @pytest.mark.parametrize("key", ["q", "Escape"])
 def test_keys_that_quit(key):
-    window = Window(ParameterStore(TABLE), TITLE)
+    window = OpenCvWindow(ParameterStore(TABLE), TITLE)
     window.open(show_format((64, 64)))
     wait_until(lambda: window.poll() and window_is_there(TITLE), "the window's opening")
     user("xdotool", "search", "--name", TITLE, "key", key)
@@ -98,4 +99,4 @@ def test_without_a_screen_it_is_one_sentence(monkeypatch):
         monkeypatch.setenv("DISPLAY", name)
         assert not has_screen()
         with pytest.raises(SinkError, match="no screen answers"):
-            Window(ParameterStore(TABLE)).open(show_format())
+            OpenCvWindow(ParameterStore(TABLE)).open(show_format())

@@ -21,6 +21,7 @@ def frame(**values: bool) -> Frame:
         pixels_HWC=np.zeros((8, 8, 3), np.uint8),
         features_F=np.zeros(1, np.float32),
         sound_TC=np.zeros((0, 1), np.float32),
+        first_sample=0,
         time_s=0.0,
         captured_s=None,
         values=values,
