@@ -22,7 +22,7 @@ from export.graph import StepGraph
 from export.parity import PARITY_LIMIT, PARITY_STEPS
 from export.to_torch import export_program, main, measure_program_parity, trace_program
 from tests.conftest import require
-from tests.engine import backend_contract as contract
+from tests.engine.model.backends import backend_contract as contract
 from tests.export.test_to_onnx import play_both
 from tests.training.models import VARIANTS, small_model
 from tests.training.runs import small_config

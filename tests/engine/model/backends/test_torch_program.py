@@ -21,7 +21,7 @@ from engine.model.backends import torch_program
 from engine.model.backends.program_file import DESCRIPTION_FILE, ProgramDescription, read_card
 from engine.model.backends.selection import open_backend
 from engine.model.backends.torch_program import TorchBackend, captured, open_model
-from tests.engine import backend_contract as contract
+from tests.engine.model.backends import backend_contract as contract
 from tests.engine.model.probe_model import CARD, DECAY, NEWEST_SAMPLES
 
 
