@@ -44,14 +44,14 @@ class StandingControls:
     """Controls that change only when a test changes them."""
 
     def __init__(self, **values: float | int | bool) -> None:
-        self.values: dict[str, float | int | bool] = dict(values)
+        self.current: dict[str, float | int | bool] = dict(values)
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
         return {parameter.name: parameter for parameter in parameters_for(CARD)}
 
     def values(self) -> Mapping[str, float | int | bool]:
-        return dict(self.values)
+        return dict(self.current)
 
     def take_snapshot(self, index: int) -> ControlSnapshot:
         return ControlSnapshot(self.values(), ())
@@ -63,7 +63,7 @@ class StandingControls:
         """Nothing else is known here."""
 
     def set(self, name: str, given: object, *, clip: bool = True) -> Applied:
-        raise AssertionError("a test sets `values`")
+        raise AssertionError("a test sets `current`")
 
 
 class CollectingSink:

@@ -74,7 +74,7 @@ def test_swaps_and_states_are_replayed_to_the_bit(tmp_path: Path, probe_file: Pa
                   path=read.model, live=False, notify=pytest.fail)  # fmt: skip
     kinds = []
     for index in range(HOPS):
-        snapshot = again.snapshot(index)
+        snapshot = again.take_snapshot(index)
         for show_event in again.show_events(index):
             kinds.append(show_event["kind"])
             player.repeat(show_event)
