@@ -26,10 +26,6 @@ WAIT_S = 0.1
 """Longest wait before a listener looks up."""
 
 
-def _nobody() -> None:
-    """Nobody waits for hits."""
-
-
 class AudioCapture:
     """One source, heard for one show."""
 
@@ -45,8 +41,11 @@ class AudioCapture:
         self._over = False
         self._failure: Exception | None = None
         self._resample_s = 0.0
-        self.on_onset: Callable[[], None] = _nobody
-        """Called by the listening thread as soon as a hit is known."""
+        self._onset_subscribers: list[Callable[[], None]] = []
+
+    def subscribe_onsets(self, callback: Callable[[], None]) -> None:
+        """Let the capturing thread call `callback` as soon as an onset is known. For before `start`."""
+        self._onset_subscribers.append(callback)
 
     @property
     def meter(self) -> FeatureAnalyser:
@@ -148,7 +147,8 @@ class AudioCapture:
                 self._meter.hear(self._window_buffer.hear(*came))
                 self._heard.notify_all()
             if self._meter.newest().hits != hits:
-                self.on_onset()
+                for tell in self._onset_subscribers:
+                    tell()
             if self._thread is None:
                 self._resample_s += self._clock.now_s() - started_s
         else:

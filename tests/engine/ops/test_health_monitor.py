@@ -63,7 +63,7 @@ def test_pictures_that_nobody_sees_are_not_enough_where_there_is_a_window() -> N
 
 
 @pytest.mark.parametrize(
-    ("uptime_s", "last_frame_s", "last_shown_s", "has_presenter", "alive"),
+    ("uptime_s", "last_frame_s", "last_shown_s", "has_window", "alive"),
     [
         (1.0, None, None, True, True),
         (START_WITHIN_S + 1.0, None, None, False, False),
