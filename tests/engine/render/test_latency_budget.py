@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.app.report import opening
+from engine.app.report import start_report
 from engine.audio.sources.registry import open_source
 from engine.model.backends.selection import open_backend
 from engine.render.latency_budget import WARM_UP_STEPS, budget_of, measure_budget, measure_steps_s
@@ -51,7 +51,7 @@ def test_the_step_is_measured_on_the_backend_that_plays(probe_file: Path) -> Non
 
 def test_a_live_show_announces_its_budget_and_a_rendering_none(probe_file: Path) -> None:
     backend = open_backend(str(probe_file), "onnx-cpu")
-    live = "\n".join(opening(backend, [], open_source("demo", live=True), ["window"], "off"))
+    live = "\n".join(start_report(backend, [], open_source("demo", live=True), ["window"], "off"))
     assert "ms at worst" in live
     assert "--calibrate" in live
-    assert "ms at worst" not in "\n".join(opening(backend, [], open_source("demo", live=False), ["a.mp4"], "off"))
+    assert "ms at worst" not in "\n".join(start_report(backend, [], open_source("demo", live=False), ["a.mp4"], "off"))
