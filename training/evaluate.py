@@ -147,8 +147,8 @@ def write(folder: Path, evaluation: Evaluation, suite: Suite) -> None:
     write_png(folder / "curves.png", figure)
 
 
-def main(words: list[str] | None = None) -> int:
-    arguments = argument_parser().parse_args(words)
+def main(argv: list[str] | None = None) -> int:
+    arguments = argument_parser().parse_args(argv)
     parse_options(arguments)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

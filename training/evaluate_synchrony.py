@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.core.errors import TrainingError, run_main
-from training.data.video import ClipFormat, picture_rate, read_pictures, read_sound
+from training.data.video import ClipFormat, file_frame_rate, read_frames, read_sound
 from training.evaluation.metrics.synchrony import LoudnessScale, Synchrony, loudness, motion, synchrony
 
 SOUND_RATE_HZ = 16000
@@ -25,10 +25,10 @@ PICTURE_SIZE = 128  # motion is a mean over the picture: small pictures tell as 
 
 def measure_file(path: Path, fps: int | None = None, scale: LoudnessScale = "db") -> Synchrony:
     """Measure a video with sound, at its own rate unless `fps` is given. Raises TrainingError when it cannot be read."""
-    fps = fps or max(1, round(picture_rate(path)))
+    fps = fps or max(1, round(file_frame_rate(path)))
     clip_format = ClipFormat(fps=fps, image_size=PICTURE_SIZE, sample_rate_hz=SOUND_RATE_HZ)
     sound_S = read_sound(path, SOUND_RATE_HZ)
-    moved_N = motion(np.stack(list(read_pictures(path, clip_format))))
+    moved_N = motion(np.stack(list(read_frames(path, clip_format))))
     return synchrony(loudness(sound_S, len(moved_N), SOUND_RATE_HZ / fps, scale), moved_N)
 
 
@@ -43,7 +43,7 @@ def table(rows: dict[str, Synchrony]) -> str:
     return "\n".join(lines)
 
 
-def main(words: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate_synchrony",
         description=__doc__,
@@ -54,7 +54,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--fps", type=int, metavar="N", help="sample pictures so often; default the file's own rate")
     parser.add_argument("--scale", choices=("db", "linear"), default="db", help="of loudness; default db")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there as well")
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args(argv)
     files = {"video": arguments.video} | ({"ceiling": arguments.ceiling} if arguments.ceiling else {})
     found = {role: measure_file(file, arguments.fps, arguments.scale) for role, file in files.items()}
     print(table({f"{role} {files[role].name}": measured for role, measured in found.items()}))

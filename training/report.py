@@ -33,7 +33,7 @@ from training.core.run_folder import (
     checkpoint_folders,
 )
 from training.logging.charts import Point, Series, line_chart
-from training.logging.records import Record, read_stats
+from training.logging.records import Record, read_records
 
 TEMPLATE = Path(__file__).parent / "logging" / "report_page.html"
 LARGEST_VIDEO_BYTES = 16_000_000
@@ -60,7 +60,7 @@ def write_report(run_folder: Path) -> Path:
 
 def page(run_folder: Path) -> str:
     """Return the page. Raises TrainingError for a folder that holds no run."""
-    records = read_stats(run_folder / STATS_FILE)
+    records = read_records(run_folder / STATS_FILE)
     if not records:
         raise TrainingError(f"{run_folder} holds no {STATS_FILE} with records; the folder of a run was expected.")
     config = _config(run_folder)
@@ -226,12 +226,12 @@ def _duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 100 else f"{minutes} min"
 
 
-def main(words: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a run")
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args(argv)
     try:
         print(write_report(arguments.run))
     except OSError as error:

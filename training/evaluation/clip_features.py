@@ -60,4 +60,4 @@ def farthest(part: Part) -> int:
 
 
 def _around(part: Part) -> tuple[int, int]:
-    return (part.fold.first, part.fold.count) if part.looped else (0, len(part.clip.frames_NHWC))
+    return (part.frame_range.first, part.frame_range.count) if part.looped else (0, len(part.clip.frames_NHWC))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from training.data.video import Clip
-from training.data.windows import Fold
+from training.data.windows import FrameRange
 
 # N frames, H W rows and columns, C colours, S samples of sound
 
@@ -29,7 +29,7 @@ class Part:
 
     name: str
     clip: Clip
-    fold: Fold
+    frame_range: FrameRange
     hop_samples: int
 
     @property
@@ -39,7 +39,7 @@ class Part:
     def indices(self, first: int, frames: int) -> NDArray[np.int64]:
         """Return the clip's frame numbers [N] of positions first … first + frames - 1."""
         positions = np.arange(first, first + frames)
-        return self.fold.first + (positions % self.fold.count if self.looped else positions)
+        return self.frame_range.first + (positions % self.frame_range.count if self.looped else positions)
 
     def frames(self, first: int, frames: int) -> NDArray[np.uint8]:
         """Return the clip's pictures [N, H, W, 3]."""
@@ -48,7 +48,7 @@ class Part:
     def source(self) -> NDArray[np.float32]:
         """Return the sound [S] that this part is driven by, before it is looped."""
         whole = np.asarray(self.clip.sound_S)
-        return whole[: self.fold.end * self.hop_samples] if self.looped else whole
+        return whole[: self.frame_range.end * self.hop_samples] if self.looped else whole
 
     def sound(self, frames: int, shift_samples: int = 0) -> NDArray[np.float32]:
         """Return sound [S] for positions up to `frames`, shifted round by `shift_samples`; position 0 is at `offset`."""
@@ -58,7 +58,7 @@ class Part:
     @property
     def offset(self) -> int:
         """Number of the step at which position 0 is heard in `sound`."""
-        return 0 if self.looped else self.fold.first
+        return 0 if self.looped else self.frame_range.first
 
     def shifts(self, count: int, sample_rate_hz: int) -> list[int]:
         """Return evenly spread shifts in samples, at least 2 s either way (a quarter of a sound shorter than 8 s)."""
@@ -94,7 +94,7 @@ class Plan:
         return frames
 
 
-def parts(clip: Clip, taught: Fold, held_out: Fold, hop_samples: int, lengths: Sequence[int]) -> list[Part]:
+def parts(clip: Clip, taught: FrameRange, held_out: FrameRange, hop_samples: int, lengths: Sequence[int]) -> list[Part]:
     """Return the held-out part and, when a length is beyond it, the looped one. Raises TrainingError when neither can be played."""
     if min(lengths) > held_out.count:
         raise TrainingError(
@@ -114,9 +114,9 @@ def plan(part: Part, lengths: Sequence[int], sequences: int) -> Plan:
         count = min(sequences, max(1, FRAMES_A_LENGTH[part.name] // length))
         if part.looped:
             # From different moments of the clip: what begins well at its start alone would be learned by heart.
-            stride = part.fold.count // count
+            stride = part.frame_range.count // count
         else:
-            slots = part.fold.count // length
+            slots = part.frame_range.count // length
             count = min(count, slots)
             stride = length * (slots // count) if count else 0
         if count:

@@ -59,7 +59,7 @@ class Sheet:
 
 
 class Suite:
-    """Holds what all rows share: clip, folds, plans and features of the real frames."""
+    """Holds what all rows share: clip, frame_ranges, plans and features of the real frames."""
 
     def __init__(self, clip: Clip, subjects: Sequence[Subject], judge: Judge, options: SuiteOptions) -> None:
         """Raises TrainingError for a clip whose held-out part is shorter than the shortest sequence."""

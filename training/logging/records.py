@@ -17,7 +17,7 @@ from training.core.durable import append_whole, write_text
 Record = dict[str, Any]
 
 
-def read_stats(path: Path) -> list[Record]:
+def read_records(path: Path) -> list[Record]:
     """Return the records of a file, oldest first; lines that are torn or no records are left out, as is a missing file."""
     if not path.is_file():
         return []
@@ -48,4 +48,4 @@ def cut_back(path: Path, iteration: int, validated: int | None = None) -> None:
         return "event" in record or record["iteration"] <= last
 
     if path.is_file():
-        write_text(path, "".join(json.dumps(record) + "\n" for record in read_stats(path) if kept(record)))
+        write_text(path, "".join(json.dumps(record) + "\n" for record in read_records(path) if kept(record)))

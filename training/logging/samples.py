@@ -24,7 +24,7 @@ ANIMATION_SECONDS, ANIMATION_FPS, ANIMATION_WIDTH = 5.0, 10.0, 384
 def contact_sheet(
     real_NHWC: NDArray[np.uint8], fake_NHWC: NDArray[np.uint8], columns: int = SHEET_COLUMNS
 ) -> NDArray[np.uint8]:
-    """Return one picture: consecutive pairs spread over the fold, real in the upper row and generated in the lower."""
+    """Return one picture: consecutive pairs spread over the frame_range, real in the upper row and generated in the lower."""
     chosen = np.linspace(0, len(real_NHWC) - 1, min(columns, len(real_NHWC))).round().astype(int)
     return np.concatenate([np.concatenate(list(row[chosen]), axis=1) for row in (real_NHWC, fake_NHWC)], axis=0)
 

@@ -51,7 +51,7 @@ def words(run: Path, folder: Path, *more: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def other_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights that happen to lie in the checkout must not be found."""
     monkeypatch.chdir(tmp_path)
 

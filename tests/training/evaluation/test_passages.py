@@ -5,7 +5,7 @@ import pytest
 
 from engine.core.errors import TrainingError
 from training.data.video import Clip, ClipFormat
-from training.data.windows import Fold
+from training.data.windows import FrameRange
 from training.evaluation.clip_features import farthest, half_a_clip_away, one_frame_late
 from training.evaluation.passages import HELD_OUT, TAUGHT, Play, parts, plan, shuffled
 from training.evaluation.results import Spread
@@ -21,14 +21,14 @@ def clip() -> Clip:
 
 
 def both(clip: Clip):
-    return parts(clip, Fold(0, 80), Fold(80, 100), HOP, [8, 16, 64, 128])
+    return parts(clip, FrameRange(0, 80), FrameRange(80, 100), HOP, [8, 16, 64, 128])
 
 
 def test_lengths_beyond_the_held_out_part_bring_in_the_looped_one(clip: Clip) -> None:
     assert [part.name for part in both(clip)] == [HELD_OUT, TAUGHT]
-    assert [part.name for part in parts(clip, Fold(0, 80), Fold(80, 100), HOP, [8, 16])] == [HELD_OUT]
+    assert [part.name for part in parts(clip, FrameRange(0, 80), FrameRange(80, 100), HOP, [8, 16])] == [HELD_OUT]
     with pytest.raises(TrainingError, match="has 20 frames, less than the shortest sequence of 32"):
-        parts(clip, Fold(0, 80), Fold(80, 100), HOP, [32, 64])
+        parts(clip, FrameRange(0, 80), FrameRange(80, 100), HOP, [32, 64])
 
 
 def test_held_out_passages_never_reach_what_taught_nor_overlap(clip: Clip) -> None:

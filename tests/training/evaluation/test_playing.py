@@ -6,7 +6,7 @@ import pytest
 from tests.training.models import small_model
 from training.core.streaming import StreamingModel
 from training.data.video import Clip, ClipFormat
-from training.data.windows import Fold
+from training.data.windows import FrameRange
 from training.evaluation.passages import HELD_OUT, TAUGHT, Part, Plan, Play
 from training.evaluation.playing import drives, play_all, play_together
 
@@ -23,7 +23,7 @@ def part(name: str, level: float) -> Part:
     clip = Clip(
         np.zeros((FRAMES, 16, 16, 3), np.uint8), sound, ClipFormat(fps=20, image_size=16, sample_rate_hz=16000), ""
     )
-    return Part(name, clip, Fold(40, 60) if name == HELD_OUT else Fold(0, 40), HOP)
+    return Part(name, clip, FrameRange(40, 60) if name == HELD_OUT else FrameRange(0, 40), HOP)
 
 
 def played(model: StreamingModel, plan: Plan) -> dict[Play, np.ndarray]:

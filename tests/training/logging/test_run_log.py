@@ -7,7 +7,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training.logging.event_log import EventLog
-from training.logging.records import append_record, cut_back, read_stats
+from training.logging.records import append_record, cut_back, read_records
 
 
 def test_tensorboard_finds_curves_pictures_moving_pictures_and_sound(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_tensorboard_forgets_what_a_resumed_run_makes_again(tmp_path: Path) -> N
 
 def test_statistics_after_a_checkpoint_and_torn_lines_are_dropped_and_events_stay(tmp_path: Path) -> None:
     file = tmp_path / "stats.jsonl"
-    assert read_stats(file) == []
+    assert read_records(file) == []
     cut_back(file, 0)
     for iteration in (2, 4, 6):
         append_record(file, {"iteration": iteration, "l1": 0.5})
@@ -55,8 +55,8 @@ def test_statistics_after_a_checkpoint_and_torn_lines_are_dropped_and_events_sta
         opened.write(b'[1]\n{"iteration": "x"}\n{"iteration": 8, "l1"')
     cut_back(file, 4)
     append_record(file, {"iteration": 6, "l1": 0.25})
-    assert [(r["iteration"], r.get("l1")) for r in read_stats(file)] == [(2, 0.5), (4, 0.5), (6, None), (6, 0.25)]
+    assert [(r["iteration"], r.get("l1")) for r in read_records(file)] == [(2, 0.5), (4, 0.5), (6, None), (6, 0.25)]
     assert len(file.read_text().splitlines()) == 4
     append_record(file, {"iteration": 6, "validation": {}})
     cut_back(file, 6, validated=5)
-    assert len(read_stats(file)) == 4
+    assert len(read_records(file)) == 4

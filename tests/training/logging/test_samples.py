@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.training.clips import RATE_HZ, numbered_frames, numbers_of
-from training.data.video import ClipFormat, read_pictures, read_sound
+from training.data.video import ClipFormat, read_frames, read_sound
 from training.logging.samples import animation, contact_sheet, side_by_side, write_video
 
 
@@ -15,7 +15,7 @@ def test_a_sample_video_holds_the_pictures_in_time_with_the_sound(tmp_path: Path
     sound[8000:8040] = 0.8
     write_video(tmp_path / "sample.mp4", numbered_frames(20), sound, 20, RATE_HZ)
     read = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
-    assert numbers_of(np.stack(list(read_pictures(tmp_path / "sample.mp4", read)))) == list(range(20))
+    assert numbers_of(np.stack(list(read_frames(tmp_path / "sample.mp4", read)))) == list(range(20))
     assert abs(int(np.abs(read_sound(tmp_path / "sample.mp4", RATE_HZ)).argmax()) - 8020) < 40
     (tmp_path / "taken.mp4").mkdir()
     with pytest.raises(IsADirectoryError):
