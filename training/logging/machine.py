@@ -1,4 +1,4 @@
-"""What a run says of the machine that trained it."""
+"""Description of the machine that trains, for the run log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 
 def machine(device: torch.device) -> dict[str, str | int]:
-    """Return processor, accelerator, threads, system and versions, as read from the machine."""
+    """Return processor, accelerator, threads, system and versions of this machine."""
     found: dict[str, str | int] = {"processor": _processor(), "cores": os.cpu_count() or 0}
     if device.type == "cuda":
         found["accelerator"] = torch.cuda.get_device_name(device)
