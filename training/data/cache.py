@@ -10,14 +10,12 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from filelock import FileLock, Timeout
 
+from engine.core.atomic_files import PARTIAL_SUFFIX, atomic_folder, remove_leftover
 from engine.core.errors import TrainingError
 from training.data.cuts import CutFinder
 from training.data.sources import Source, VideoFile
@@ -26,7 +24,7 @@ from training.data.video import Clip, ClipFormat
 CACHE_VERSION = 2
 """Raised whenever the same file would be decoded into something else; entries of another version are built anew."""
 FRAMES_FILE, SOUND_FILE, DESCRIPTION_FILE = "frames.uint8", "sound.float32", "clip.json"
-PARTIAL, LOCK = ".partial", ".lock"
+LOCK = ".lock"
 
 
 def default_cache_folder() -> Path:
@@ -73,8 +71,7 @@ def _decoded(entry: Path, source: Source, clip_format: ClipFormat) -> Clip:
 
 
 def _decode_into(entry: Path, source: Source, clip_format: ClipFormat) -> None:
-    partial = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", suffix=PARTIAL, dir=entry.parent))
-    try:
+    with atomic_folder(entry) as partial:
         sound_S = source.sound(clip_format.sample_rate_hz)
         hop = clip_format.sample_rate_hz / clip_format.fps
         heard, shown, cuts = int((len(sound_S) + 0.5) // hop), 0, CutFinder(clip_format.fps)
@@ -85,15 +82,12 @@ def _decode_into(entry: Path, source: Source, clip_format: ClipFormat) -> None:
                 file.write(picture.tobytes())
                 cuts.add(picture)
                 shown += 1
-            _settle(file)
         if not shown:
             raise TrainingError(
                 f"{source.name} is shorter than one picture at {clip_format.fps} a second; a longer clip was expected."
             )
         sound_S = sound_S[: round(shown * hop)]
-        with (partial / SOUND_FILE).open("wb") as file:
-            file.write(sound_S.tobytes())
-            _settle(file)
+        (partial / SOUND_FILE).write_bytes(sound_S.tobytes())
         description = {
             "version": CACHE_VERSION,
             "frames": shown,
@@ -102,21 +96,7 @@ def _decode_into(entry: Path, source: Source, clip_format: ClipFormat) -> None:
             "source": source.name,
             **dataclasses.asdict(clip_format),
         }
-        with (partial / DESCRIPTION_FILE).open("wb") as file:
-            file.write(json.dumps(description, indent=2).encode())
-            _settle(file)
-        if entry.exists():
-            # Damaged or of another version: out of the way first, for a folder cannot be renamed over another.
-            entry.rename(partial.with_suffix(f".old{PARTIAL}"))
-        partial.rename(entry)
-    finally:
-        _remove_leftovers(entry.parent, entry.name)
-
-
-def _settle(file: BinaryIO) -> None:
-    """Bring a file to the disk, so that a power cut cannot leave a complete entry with empty files."""
-    file.flush()
-    os.fsync(file.fileno())
+        (partial / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2), encoding="utf-8")
 
 
 def _lock(folder: Path, key: str) -> Path:
@@ -125,14 +105,15 @@ def _lock(folder: Path, key: str) -> Path:
 
 def _remove_leftovers(folder: Path, own_key: str) -> None:
     """Delete half-written folders: those of `own_key`, whose lock is held, and those whose lock is free."""
-    for partial in folder.glob(f".*{PARTIAL}"):
+    # With the star also those of the version before, which end in ".partial".
+    for partial in folder.glob(f".*{PARTIAL_SUFFIX}*"):
         key = partial.name.split(".")[1]
         if key == own_key:
-            shutil.rmtree(partial, ignore_errors=True)
+            remove_leftover(partial)
             continue
         try:
             with FileLock(_lock(folder, key), timeout=0):
-                shutil.rmtree(partial, ignore_errors=True)
+                remove_leftover(partial)
         except Timeout:
             continue  # its process is alive
 

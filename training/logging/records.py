@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from training.core.durable import append_whole, write_text
+from engine.core.atomic_files import append_bytes, write_text
 
 Record = dict[str, Any]
 
@@ -34,7 +34,7 @@ def read_stats(path: Path) -> list[Record]:
 
 def append_record(path: Path, record: Mapping[str, Any]) -> None:
     """Append one line, or nothing at all. Raises OSError."""
-    append_whole(path, (json.dumps(record) + "\n").encode())
+    append_bytes(path, (json.dumps(record) + "\n").encode())
 
 
 def cut_back(path: Path, iteration: int, validated: int | None = None) -> None:
