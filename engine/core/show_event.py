@@ -18,3 +18,12 @@ HOLD = "hold"
 """The outgoing model stops stepping; its last frame stands still."""
 GLIDE = "glide"
 """Parameters glide to their next values. Key: `seconds`."""
+
+REQUIRED_KEYS: Mapping[str, frozenset[str]] = {
+    MODEL: frozenset({"model", "graph_sha256", "fade_hops", "is_held"}),
+    STATE: frozenset({"state", "fade_hops", "is_held"}),
+    RETURN: frozenset(),
+    HOLD: frozenset(),
+    GLIDE: frozenset({"seconds"}),
+}
+"""Keys that an event of each kind has, beside `kind`."""

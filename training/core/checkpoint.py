@@ -21,6 +21,7 @@ from torch import Tensor
 
 from engine.core.atomic_files import atomic_folder
 from engine.core.errors import TrainingError
+from engine.core.structured import parse_json
 from engine.model.card import Provenance
 from training.core.config import TrainConfig
 from training.core.run_folder import DESCRIPTION_FILE, checkpoint_folders, find_checkpoint, is_checkpoint
@@ -246,7 +247,7 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _description(folder: Path) -> dict[str, Any]:
     file = folder / DESCRIPTION_FILE
     try:
-        values = json.loads(file.read_text())
+        values = parse_json(file.read_text())
     except (OSError, ValueError) as error:
         raise DamagedCheckpoint(folder, f"{file} cannot be read ({_reason(error)})") from error
     if (

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from engine.core.atomic_files import PARTIAL_SUFFIX, atomic_folder, remove_leftover
 from engine.core.errors import TrainingError
+from engine.core.structured import parse_json
 from training.data.cuts import CutFinder
 from training.data.sources import Source, VideoFile
 from training.data.video import Clip, ClipFormat
@@ -122,7 +123,7 @@ def _read(entry: Path, clip_format: ClipFormat, name: str) -> Clip | None:
     """Map a complete entry of this version; None when there is none, or it is being replaced this moment."""
     size = clip_format.image_size
     try:
-        description = json.loads((entry / DESCRIPTION_FILE).read_bytes())
+        description = parse_json((entry / DESCRIPTION_FILE).read_bytes())
         if not isinstance(description, dict) or description.get("version") != CACHE_VERSION:
             return None
         frames, samples, cuts_s = (description.get(key) for key in ("frames", "samples", "cuts_s"))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.atomic_files import append_bytes, write_text
+from engine.core.structured import parse_json
 
 Record = dict[str, Any]
 
@@ -24,7 +25,7 @@ def read_stats(path: Path) -> list[Record]:
     found: list[Record] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError:
             continue
         if isinstance(record, dict) and isinstance(record.get("iteration"), int):

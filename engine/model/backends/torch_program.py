@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError, ModelFileError
+from engine.core.structured import parse_json, structure
 from engine.model.backends import backend
 from engine.model.backends.backend import Arrays, State, Step
 from engine.model.backends.device_backend import DeviceBackend
@@ -331,19 +332,18 @@ def _pickled(archive: zipfile.ZipFile) -> str | None:
 
 def _described(text: str, file: Path) -> ProgramDescription:
     try:
-        values = json.loads(text or "null")
-    except json.JSONDecodeError:
+        values = parse_json(text or "null")
+    except ValueError:
         values = None
     if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
         raise ModelFileError(
             f"{file} is no model file of this version of Fluid: it has no description '{FORMAT}'; {_AGAIN.format(file=file)}"
         )
-    allowed = {"kind": ("program", "compiled"), "device": ("any", "cpu", "cuda")}
-    complete = {*values} == {"card", "kind", "torch_version", "device", "hardware"}
-    if not complete or any(values[name] not in words for name, words in allowed.items()):
-        raise ModelFileError(f"{file} has a faulty description; {_AGAIN.format(file=file)}")
-    card = ModelCard.from_json(json.dumps(values.pop("card")), str(file))
-    return ProgramDescription(card=card, **values)
+    before, after = f"{file} has a faulty description: ", f" To mend it, {_AGAIN.format(file=file)}"
+    if "card" not in values:
+        raise ModelFileError(f"{before}The key 'card' is missing.{after}")
+    values["card"] = ModelCard.from_json(json.dumps(values["card"]), str(file))
+    return structure(ProgramDescription, values, ModelFileError, before=before, after=after)
 
 
 def _first_line(error: Exception) -> str:

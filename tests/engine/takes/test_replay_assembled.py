@@ -38,7 +38,7 @@ DONE_AT = {
 }
 
 
-def test_scenes_models_and_mappings_are_replayed_to_the_bit(tmp_path: Path, probe_file: Path) -> None:
+def test_scenes_models_and_mappings_are_replayed_bit_exact(tmp_path: Path, probe_file: Path) -> None:
     wide, clock, told = write_wide(tmp_path), InventedClock(), list[str]()
     first = Path(shutil.copy(probe_file, tmp_path / "first.onnx"))
     Scenes(tmp_path / "scenes").save(Scene(number=2, model=wide, values={"strength": 0.7, "zoom": 1.5}))
@@ -70,14 +70,14 @@ def test_scenes_models_and_mappings_are_replayed_to_the_bit(tmp_path: Path, prob
     assert told[1].startswith("Scene 1 is kept in ")
     assert told[-1].startswith("There is no scene 9 in ")
 
-    # The first model has been moved since; it was recalled by a scene, too.
+    # The first model was moved after the show; a scene had recalled it, too.
     moved = first.rename(tmp_path / "moved.onnx")
     take, told = read_take(tmp_path / "take", str(moved)), list[str]()
     again_source, again = TakeSource(take), CollectingSink()
-    again_box = ReplayedControls(take, again_source, parameters_for(CARD))
-    replay = assemble_replay(take, again_source, open_model(take.model, 1), again_box, clock, told.append)
+    again_store = ReplayedControls(take, again_source, parameters_for(CARD))
+    replay = assemble_replay(take, again_source, open_model(take.model, 1), again_store, clock, told.append)
     settings = {"clock": clock, "stats": ShowStatistics(), "stop": threading.Event(), "notify": told.append}
-    play(again_source, replay.switcher, [again], store=again_box, direction=replay.direction, **settings)
+    play(again_source, replay.switcher, [again], store=again_store, direction=replay.direction, **settings)
 
     assert told == []
     assert [frame.index for frame in again.frames] == [frame.index for frame in shown.frames]
