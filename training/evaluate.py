@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from training.core.checkpoint import current_commit
 from training.data.video import Clip
@@ -152,8 +153,8 @@ def write(folder: Path, evaluation: Evaluation, evaluator: Evaluator) -> None:
     figure = draw(evaluation)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "evaluation.json").write_text(json.dumps(evaluation.record(), indent=1, ensure_ascii=False) + "\n")
-        (folder / "evaluation.html").write_text(page(evaluation, svg(figure), evaluator.sheets), encoding="utf-8")
+        write_text(folder / "evaluation.json", json.dumps(evaluation.record(), indent=1, ensure_ascii=False) + "\n")
+        write_text(folder / "evaluation.html", page(evaluation, svg(figure), evaluator.sheets))
     except OSError as error:
         raise TrainingError(
             f"Cannot write to {folder} ({error.strerror}); choose another folder with --out."

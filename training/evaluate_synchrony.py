@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from training.data.video import ClipFormat, file_frame_rate, read_frames, read_sound
 from training.evaluation.metrics.synchrony import LoudnessScale, Synchrony, loudness, motion, synchrony
@@ -64,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
             for role, measured in found.items()
         }
         try:
-            arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+            write_text(arguments.json, json.dumps(record, indent=1) + "\n")
         except OSError as error:
             raise TrainingError(f"Cannot write {arguments.json}: {error.strerror}.") from error
     return 0

@@ -21,8 +21,8 @@ import jinja2
 import numpy as np
 import yaml
 
+from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
-from training.core.durable import write_text
 from training.core.run_folder import (
     CONFIG_FILE,
     EVALUATION_FOLDER,

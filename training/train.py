@@ -27,11 +27,11 @@ from typing import Any
 import torch
 import yaml
 
+from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from training.core import distributed
 from training.core.checkpoint import Checkpoint, DamagedCheckpoint, read_newest, read_start
 from training.core.config import TrainConfig, load_train_config, with_overrides
-from training.core.durable import write_text
 from training.core.resumption import check_resumable, check_start
 from training.core.run import Run
 from training.core.run_folder import (

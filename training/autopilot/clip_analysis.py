@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from training.autopilot.flow_fit import bent_error
-from training.data.video import SILENCE_DB, Clip, ClipFormat, open_media, file_frame_rate, read_frames, read_sound
+from training.data.video import SILENCE_DB, Clip, ClipFormat, file_frame_rate, open_media, read_frames, read_sound
 
 # H W rows and columns of the reduced picture, S samples of sound
 

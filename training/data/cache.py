@@ -6,21 +6,19 @@ that dies, so the process that holds it may delete half-written folders.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from filelock import FileLock, Timeout
 
+from engine.core.atomic_files import PARTIAL_SUFFIX, atomic_folder, remove_leftover
 from engine.core.errors import TrainingError
+from engine.core.structured import parse_json
 from training.data.scene_cuts import SceneCutDetector
 from training.data.sources import Source, VideoFile
 from training.data.video import Clip, ClipFormat
@@ -28,7 +26,7 @@ from training.data.video import Clip, ClipFormat
 CACHE_VERSION = 2
 """Increase it when the same file would be decoded differently; entries of another version are decoded again."""
 FRAMES_FILE, SOUND_FILE, DESCRIPTION_FILE = "frames.uint8", "sound.float32", "clip.json"
-PARTIAL, LOCK = ".partial", ".lock"
+LOCK = ".lock"
 
 
 def default_cache_folder() -> Path:
@@ -75,16 +73,14 @@ def _decoded(entry: Path, source: Source, clip_format: ClipFormat) -> Clip:
 
 
 def _decode_into(entry: Path, source: Source, clip_format: ClipFormat) -> None:
-    partial = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", suffix=PARTIAL, dir=entry.parent))
-    try:
+    with atomic_folder(entry) as partial:
         sound_S = source.sound(clip_format.sample_rate_hz)
         hop = clip_format.sample_rate_hz / clip_format.fps
         cuts = SceneCutDetector(clip_format.fps)
-        with _synced(partial / FRAMES_FILE) as file:
+        with (partial / FRAMES_FILE).open("wb") as file:
             count = _write_frames(file, source, clip_format, cuts, limit=int((len(sound_S) + 0.5) // hop))
         sound_S = sound_S[: round(count * hop)]
-        with _synced(partial / SOUND_FILE) as file:
-            file.write(sound_S.tobytes())
+        (partial / SOUND_FILE).write_bytes(sound_S.tobytes())
         description = {
             "version": CACHE_VERSION,
             "frames": count,
@@ -93,14 +89,7 @@ def _decode_into(entry: Path, source: Source, clip_format: ClipFormat) -> None:
             "source": source.name,
             **dataclasses.asdict(clip_format),
         }
-        with _synced(partial / DESCRIPTION_FILE) as file:
-            file.write(json.dumps(description, indent=2).encode())
-        if entry.exists():
-            # Damaged or of another version. Move it away first: a folder cannot be renamed over another one.
-            entry.rename(partial.with_suffix(f".old{PARTIAL}"))
-        partial.rename(entry)
-    finally:
-        _remove_leftovers(entry.parent, entry.name)
+        (partial / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2), encoding="utf-8")
 
 
 def _write_frames(file: BinaryIO, source: Source, clip_format: ClipFormat, cuts: SceneCutDetector, limit: int) -> int:
@@ -119,29 +108,21 @@ def _write_frames(file: BinaryIO, source: Source, clip_format: ClipFormat, cuts:
     return count
 
 
-@contextlib.contextmanager
-def _synced(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing and sync it to the disk, so that a power cut cannot leave a complete entry with empty files."""
-    with path.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _lock(folder: Path, key: str) -> Path:
     return folder / f".{key}{LOCK}"
 
 
 def _remove_leftovers(folder: Path, own_key: str) -> None:
     """Delete half-written folders: those of `own_key`, whose lock this process holds, and those whose lock is free."""
-    for partial in folder.glob(f".*{PARTIAL}"):
+    # With the star also those of the version before, which end in ".partial".
+    for partial in folder.glob(f".*{PARTIAL_SUFFIX}*"):
         key = partial.name.split(".")[1]
         if key == own_key:
-            shutil.rmtree(partial, ignore_errors=True)
+            remove_leftover(partial)
             continue
         try:
             with FileLock(_lock(folder, key), timeout=0):
-                shutil.rmtree(partial, ignore_errors=True)
+                remove_leftover(partial)
         except Timeout:
             continue  # another process is still writing it
 
@@ -150,7 +131,7 @@ def _read(entry: Path, clip_format: ClipFormat, name: str) -> Clip | None:
     """Map a complete entry of this version; return None when there is none or another process is replacing it."""
     size = clip_format.image_size
     try:
-        description = json.loads((entry / DESCRIPTION_FILE).read_bytes())
+        description = parse_json((entry / DESCRIPTION_FILE).read_bytes())
         if not isinstance(description, dict) or description.get("version") != CACHE_VERSION:
             return None
         frames, samples, cuts_s = (description.get(key) for key in ("frames", "samples", "cuts_s"))

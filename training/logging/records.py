@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from training.core.durable import append_whole, write_text
+from engine.core.atomic_files import append_bytes, write_text
+from engine.core.structured import parse_json
 
 Record = dict[str, Any]
 
@@ -24,7 +25,7 @@ def read_records(path: Path) -> list[Record]:
     found: list[Record] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError:
             continue
         if isinstance(record, dict) and isinstance(record.get("iteration"), int):
@@ -34,7 +35,7 @@ def read_records(path: Path) -> list[Record]:
 
 def append_record(path: Path, record: Mapping[str, Any]) -> None:
     """Append one complete line or nothing. Raises OSError."""
-    append_whole(path, (json.dumps(record) + "\n").encode())
+    append_bytes(path, (json.dumps(record) + "\n").encode())
 
 
 def drop_after(path: Path, iteration: int, validated: int | None = None) -> None:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.core.durable import write_bytes
+from engine.core.atomic_files import write_bytes
 
 # N frames, H W rows and columns, S samples of sound
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError
-from training.core.durable import write_text
 from training.core.run_folder import STATS_FILE
 from training.logging.records import read_records
 from training.sweeps.plan import Trial

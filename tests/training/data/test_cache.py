@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 import training.data.cache as cache
+from engine.core.atomic_files import PARTIAL_SUFFIX
 from engine.core.errors import TrainingError
 from tests.training.clips import RATE_HZ, noise, numbered_frames, numbers_of, write_clip
 from training.data.cache import DESCRIPTION_FILE, FRAMES_FILE, LOCK, SOUND_FILE, load_clip
@@ -148,7 +149,7 @@ def test_a_killed_process_leaves_no_entry_and_the_next_one_removes_its_folder(pa
         process.join(60)
         assert process.exitcode == -signal.SIGKILL
         # One each time: the second process removed what the first one, of another format, had left.
-        assert [name.endswith(cache.PARTIAL) for name in found_in(folder)] == [True]
+        assert [name.endswith(PARTIAL_SUFFIX) for name in found_in(folder)] == [True]
     assert load(path, folder, VideoFile)[0] == list(range(20))
     assert found_in(folder) == [cache.cache_key(VideoFile(path), FORMAT)]
 
@@ -159,7 +160,7 @@ def test_a_living_process_keeps_its_half_written_folder(path: Path, tmp_path: Pa
             other = dataclasses.replace(clip_format, fps=10)
             command = f"from tests.training.data.test_cache import *; load(Path({str(path)!r}), Path({str(tmp_path / 'cache')!r}), VideoFile, {other!r})"
             subprocess.run([sys.executable, "-c", command], check=True, timeout=60)
-            assert sum(name.endswith(cache.PARTIAL) for name in found_in(tmp_path / "cache")) == 1
+            assert sum(name.endswith(PARTIAL_SUFFIX) for name in found_in(tmp_path / "cache")) == 1
             return super().frames(clip_format)
 
     assert len(load_clip(BesideAnotherProcess(path), FORMAT, tmp_path / "cache").frames_NHWC) == 20
