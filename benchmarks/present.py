@@ -29,7 +29,7 @@ from engine.core.errors import SinkError, run_main
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import WindowSink
 from engine.output.window.gl_window import GlWindow
-from engine.output.window.opencv_window import Window
+from engine.output.window.opencv_window import OpenCvWindow
 from engine.output.window.resampling_kernels import KERNELS, PROCESSOR
 
 WARM_UP = 20
@@ -85,7 +85,7 @@ def measure(upscale: str | None, overlay: bool, size: str, frames: int, server: 
     """Return p50 and p95 of one `show`, this process's and the server's processor time, in milliseconds."""
     store = ParameterStore(TABLE, {"overlay": overlay})
     window: WindowSink = (
-        Window(store, "Fluid", True)
+        OpenCvWindow(store, "Fluid", True)
         if upscale is None
         else GlWindow(store, "Fluid", True, None, upscale, lambda: LINES)
     )
