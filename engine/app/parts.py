@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.app.config import DEFAULT_OSC_PORT, LiveConfig
@@ -67,7 +68,8 @@ def open_window_sink(
     """Choose the window, with an overlay about `show`."""
     from engine.app.overlay_lines import overlay_lines
     from engine.core.clock import WallClock
-    from engine.output.window.window_choice import open_window
+    from engine.output.window.window_choice import make_window
+    from engine.output.window.window_config import WindowConfig
 
     clock = WallClock()
 
@@ -79,26 +81,26 @@ def open_window_sink(
     def lines() -> Sequence[str]:
         return said(stats, show) if stats and show else ()
 
-    return open_window(
-        config.window,
-        store,
-        config.title,
-        config.fullscreen,
-        config.monitor,
-        config.upscale,
-        lines,
+    window = WindowConfig(
+        title=config.title,
+        fullscreen=config.fullscreen,
+        monitor=config.monitor,
+        upscale=config.upscale,
+        overlay_lines=lines,
         next_scene=show.scene_controller.following if show else None,
-        notify=notify,
     )
+    return make_window(config.window, store, window, notify)
 
 
 def recorder(config: LiveConfig, notify: Callable[[str], None]) -> Sink:
     """Return what records while the knob `record` is on."""
+    from engine.output.recording.segment_writer import RecordingConfig
     from engine.output.recording.segments import SegmentedRecorder
 
-    return SegmentedRecorder(
-        config.recordings, segment_minutes=config.segment_minutes, keep_hours=config.keep_hours, notify=notify
+    recording = RecordingConfig(
+        folder=Path(config.recordings), segment_minutes=config.segment_minutes, keep_hours=config.keep_hours
     )
+    return SegmentedRecorder(recording, notify=notify)
 
 
 def open_osc(

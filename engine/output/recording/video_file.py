@@ -11,7 +11,7 @@ from av.error import FFmpegError
 from engine.core.errors import SinkError
 from engine.output.frame import Frame, ShowFormat
 from engine.output.recording.video_writer import Recording
-from engine.output.recording.write_queue import QueuedFrame, WriteQueue
+from engine.output.recording.write_queue import QueuedFrame, WriteQueue, make_write_queue
 from engine.output.sink import FrameRate
 
 
@@ -34,7 +34,7 @@ class VideoFileSink:
 
     @property
     def lost_frames(self) -> int:
-        return self._write_queue.lost_pictures if self._write_queue else 0
+        return self._write_queue.lost_size if self._write_queue else 0
 
     def open(self, show: ShowFormat) -> None:
         """Begin the file, in place of one of that name. Raises SinkError."""
@@ -42,7 +42,7 @@ class VideoFileSink:
             recording = Recording(self._path, show)
         except (FFmpegError, OSError, ValueError) as error:
             raise SinkError(f"Cannot write {self._path}: {_reason(error)}; choose another place with --out.") from error
-        self._write_queue = WriteQueue(show.live)
+        self._write_queue = make_write_queue(show.live)
         self._writer = threading.Thread(
             target=self._write, args=(recording, self._write_queue), name="recorder", daemon=True
         )

@@ -14,9 +14,9 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
+from engine.core.fit import fit_inside
 from engine.output.frame import ShowFormat
 from engine.output.recording.write_queue import QueuedFrame
-from engine.output.resized import enlarge
 
 # H W C picture rows, columns, channels; T audio samples, C channels
 
@@ -95,7 +95,7 @@ class Recording:
         height, width, _ = pixels_HWC.shape
         if (width, height) != self._size:
             # Another model may play by now; a file has one size.
-            pixels_HWC = enlarge(pixels_HWC, *self._size)
+            pixels_HWC = fit_inside(pixels_HWC, *self._size, finely=True)
             width, height = self._size
         if height % 2 or width % 2:
             pixels_HWC = np.pad(pixels_HWC, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

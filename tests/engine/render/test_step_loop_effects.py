@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engine.audio.sources.samples import SampleSource
 from engine.core.clock import WallClock
 from engine.output.frame import Frame
+from engine.output.recording.segment_writer import RecordingConfig
 from engine.output.recording.segments import SegmentedRecorder
 from engine.render.effects.chain import EffectChain
 from engine.render.effects.effect_parameters import EffectParameters
@@ -72,7 +73,7 @@ def test_plain_and_effected_frames_go_to_who_asked_for_them(probe_file: Path, ef
 def test_a_recorder_on_standby_costs_no_effects(probe_file: Path, effects_s: list[float], tmp_path: Path) -> None:
     """`record` is on from hop 5 to hop 9; hop 10 ends the file."""
     controls, told = StandingControls(), list[str]()
-    recorder = SegmentedRecorder(tmp_path, notify=told.append, keep_free_bytes=0)
+    recorder = SegmentedRecorder(RecordingConfig(folder=tmp_path, keep_free_bytes=0), notify=told.append)
 
     def switch(frame: Frame) -> None:
         controls.current = {"record": 5 <= frame.index + 1 < 10}

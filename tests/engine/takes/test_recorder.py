@@ -18,7 +18,6 @@ from engine.control.parameter_store import ControlSnapshot, Event
 from engine.core.errors import ConfigError, SinkError
 from engine.takes.recorder import TakeRecorder
 from engine.takes.take_log import LOG, SOUND, HopLine, TakeHeader, read_header, read_lines, with_arrays, write_line
-from engine.takes.take_queue import TakeQueue
 from engine.takes.take_sound import SoundFile, read_sound
 from tests.engine.model.probe_model import CARD
 
@@ -175,21 +174,6 @@ def test_a_disk_that_does_not_answer_ends_the_take_and_not_the_show(tmp_path, mo
     assert lines[-1].heard == len(heard_again(tmp_path / "take", 1))
     assert hops - 3 <= lines[-1].hop < hops
     assert len(told) == 1
-
-
-def test_offline_the_step_waits_for_the_disk():
-    queue, taken = TakeQueue(live=False, most_bytes=10, portion_bytes=1), []
-
-    def take() -> None:
-        while (items := queue.take()) is not None:
-            taken.extend(items)
-
-    taker = threading.Thread(target=take)
-    taker.start()
-    assert all(queue.put(HopLine(hop=hop, heard=0), 4) for hop in range(200))
-    queue.close()
-    taker.join(20)
-    assert [line.hop for line in taken] == list(range(200))
 
 
 TAKER = """

@@ -244,3 +244,29 @@ def test_without_a_screen_the_stage_says_the_same_sentence(monkeypatch):
     monkeypatch.setenv("DISPLAY", ":93")
     with pytest.raises(SinkError, match="no screen answers"):
         Stage().open()
+
+
+def test_a_window_has_the_refresh_rate_of_its_monitor(two_monitors: str) -> None:
+    """As xrandr lists it, rounded as video modes are; on the way from one monitor to the other it follows."""
+
+    def rates() -> list[int]:
+        listed = [line.split() for line in user("xrandr").splitlines() if "*" in line]
+        return [round(float(words[1].rstrip("*+"))) for words in listed]
+
+    known = rates()
+    assert len(known) == 2
+    shown = ShownWindow()
+    assert shown.window.refresh_hz is None
+    try:
+        shown.open((64, 48))
+        assert shown.window.refresh_hz == known[0]
+    finally:
+        shown.window.close()
+    assert shown.window.refresh_hz is None
+    shown = ShownWindow(monitor="dummy1", fullscreen=True)
+    try:
+        shown.open((64, 48))
+        frame = frame_of(blots(64, 48))
+        shown.shows_until(frame, lambda: shown.window.refresh_hz == known[1], "the second monitor's rate")
+    finally:
+        shown.window.close()
