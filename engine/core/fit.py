@@ -24,7 +24,9 @@ def place_inside(width: int, height: int, field_width: int, field_height: int) -
     scale = min(field_width / width, field_height / height)
     placed_width = min(field_width, max(1, round(width * scale)))
     placed_height = min(field_height, max(1, round(height * scale)))
-    return Placement((field_width - placed_width) // 2, (field_height - placed_height) // 2, placed_width, placed_height)
+    return Placement(
+        (field_width - placed_width) // 2, (field_height - placed_height) // 2, placed_width, placed_height
+    )
 
 
 def crop_to_shape(pixels_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

@@ -13,9 +13,7 @@ WITHIN_S = 20.0
 
 def halves(capacity: int, *, waits: bool = False) -> BoundedQueue[tuple[str, int]]:
     """Return a queue of names with sizes; what doesn't fit loses its size."""
-    return BoundedQueue(
-        capacity, lambda item: item[1], waits=waits, lighten=lambda item: (item[0], 0), most_items=None
-    )
+    return BoundedQueue(capacity, lambda item: item[1], waits=waits, lighten=lambda item: (item[0], 0), most_items=None)
 
 
 def numbers(capacity: int, *, waits: bool) -> BoundedQueue[int]:

@@ -121,7 +121,9 @@ def test_a_show_ends_in_order_while_its_screen_is_gone(own_screen: Callable[...,
     assert show.end() == "ended\n"
 
 
-def test_a_window_that_another_program_destroys_opens_again(own_screen: Callable[..., Screen], start, monkeypatch) -> None:
+def test_a_window_that_another_program_destroys_opens_again(
+    own_screen: Callable[..., Screen], start, monkeypatch
+) -> None:
     screen = own_screen()
     monkeypatch.setenv("DISPLAY", screen.name)
     show = start(screen.name, "gl", "window")

@@ -14,5 +14,5 @@ def test_a_window_begins_at_768_pixels_or_the_frames_own_size() -> None:
 
 
 def test_an_unknown_upscaler_is_refused() -> None:
-    with pytest.raises(SinkError, match=r"no way 'lanczoss'.* Did you mean 'lanczos'"):
+    with pytest.raises(SinkError, match=r"no upscaler 'lanczoss'.* Did you mean 'lanczos'"):
         WindowConfig(upscale="lanczoss")
