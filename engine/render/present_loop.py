@@ -16,7 +16,7 @@ from engine.core.clock import Clock
 from engine.output.frame import Frame
 from engine.output.sink import WindowSink
 from engine.render.effects.chain import EffectChain
-from engine.render.effects.effect_parameters import EffectParameters, look
+from engine.render.effects.effect_parameters import EffectParameters, effect_parameters
 from engine.render.statistics import ShowStatistics
 
 LOOK_EVERY_S = 0.004
@@ -102,7 +102,7 @@ class PresentLoop:
 
     def _draw(self, look_now: EffectParameters, frame: Frame) -> None:
         now_s = self._clock.now_s()
-        pixels_HWC = self._effect_chain.finish(frame.pixels_HWC, look_now, now_s)
+        pixels_HWC = self._effect_chain.apply(frame.pixels_HWC, look_now, now_s)
         self._window.show(replace(frame, pixels_HWC=pixels_HWC))
         self._stats.count_drawn(self._effect_chain.meter)
         self._drawn, self._drawn_s = look_now, now_s
@@ -115,4 +115,4 @@ class PresentLoop:
         # The time of the media, as recordings have it, goes on between two frames.
         age_s = 0.0 if frame.captured_s is None else max(0.0, now_s - frame.captured_s)
         values = self._modulator.values(given, audio_features, frame.features_F, frame.time_s + age_s)
-        return look(values, audio_features), replace(frame, values=values, audio_features=audio_features)
+        return effect_parameters(values, audio_features), replace(frame, values=values, audio_features=audio_features)

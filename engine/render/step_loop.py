@@ -25,7 +25,7 @@ from engine.model.session import Controls, ModelFrame
 from engine.output.frame import Frame
 from engine.output.sink import Sink
 from engine.render.effects.chain import EffectChain
-from engine.render.effects.effect_parameters import look
+from engine.render.effects.effect_parameters import effect_parameters
 from engine.render.pacing import Pick, is_over, pick_hop
 from engine.render.statistics import ShowStatistics
 
@@ -237,8 +237,8 @@ class StepLoop:
         self.effects_idle = not wants_effects
         effected = frame
         if wants_effects:
-            pixels_HWC = self.effect_chain.finish(
-                frame.pixels_HWC, look(frame.values, frame.audio_features), frame.time_s
+            pixels_HWC = self.effect_chain.apply(
+                frame.pixels_HWC, effect_parameters(frame.values, frame.audio_features), frame.time_s
             )
             effected = replace(frame, pixels_HWC=pixels_HWC)
         self._give(wanting, frame, effected)

@@ -1,4 +1,4 @@
-"""A show recorded to a file, by a thread of its own."""
+"""Records a show to one file, on a thread of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.output.sink import FrameRate
 
 
 class VideoFileSink:
-    """Picture and sound as one file. Live, a slow disk or coder loses pictures, counted; offline, nothing is lost."""
+    """Video and sound in one file. Live, a slow disk or encoder drops frames, and counts them; offline, none is dropped."""
 
     rate: FrameRate = "hop"
     with_effects = True
@@ -37,7 +37,7 @@ class VideoFileSink:
         return self._write_queue.lost_size if self._write_queue else 0
 
     def open(self, show: ShowFormat) -> None:
-        """Begin the file, in place of one of that name. Raises SinkError."""
+        """Begin the file; one of that name is overwritten. Raises SinkError."""
         try:
             recording = Recording(self._path, show)
         except (FFmpegError, OSError, ValueError) as error:
@@ -64,7 +64,7 @@ class VideoFileSink:
         )
 
     def close(self) -> None:
-        """Write what waits and finish the file. Raises SinkError, once, if what was shown could not all be written."""
+        """Write the frames that wait and finish the file. Raises SinkError, once, if not all could be written."""
         if self._write_queue and self._writer:
             self._write_queue.close()
             self._writer.join()
@@ -83,7 +83,7 @@ class VideoFileSink:
             recording.finish()
         except (FFmpegError, OSError, ValueError) as error:
             self._failure = SinkError(
-                f"Writing {self._path} failed: {_reason(error)}; what came before is in the file."
+                f"Writing {self._path} failed: {_reason(error)}; the frames before are in the file."
             )
             write_queue.abandon()
             _release(recording)
@@ -93,7 +93,7 @@ def _release(recording: Recording) -> None:
     try:
         recording.abandon()
     except (FFmpegError, OSError):
-        # The first error has been noted; closing meets the same one again.
+        # Closing meets the same error again.
         return
 
 

@@ -25,15 +25,15 @@ RATE_HZ = 48000
 def effects_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Media times at which effects are applied."""
     times_s: list[float] = []
-    finish = EffectChain.finish
+    apply = EffectChain.apply
 
     def counted(
         chain: EffectChain, pixels_HWC: NDArray[np.uint8], parameters: EffectParameters, time_s: float
     ) -> NDArray[np.uint8]:
         times_s.append(time_s)
-        return finish(chain, pixels_HWC, parameters, time_s)
+        return apply(chain, pixels_HWC, parameters, time_s)
 
-    monkeypatch.setattr(EffectChain, "finish", counted)
+    monkeypatch.setattr(EffectChain, "apply", counted)
     return times_s
 
 
