@@ -45,13 +45,13 @@ class ChoosySink(CollectingSink):
 def applied(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The times of all frames that effects are applied to."""
     times_s: list[float] = []
-    plain = EffectChain.finish
+    plain = EffectChain.apply
 
     def counted(chain: EffectChain, pixels_HWC, parameters, time_s: float):
         times_s.append(time_s)
         return plain(chain, pixels_HWC, parameters, time_s)
 
-    monkeypatch.setattr(EffectChain, "finish", counted)
+    monkeypatch.setattr(EffectChain, "apply", counted)
     return times_s
 
 
