@@ -111,9 +111,9 @@ def assemble_show(
 def _collect_between_hops(clock: Clock, releasing: ExitStack) -> Callable[[float], None]:
     """Take the collection of garbage into the show's own hands; all that is loaded by now stays out of it."""
     garbage = GcSchedule(clock)
-    releasing.callback(garbage.end)
-    garbage.begin()
-    return garbage.rest
+    releasing.callback(garbage.stop)
+    garbage.start()
+    return garbage.collect
 
 
 def assemble_replay(

@@ -40,11 +40,11 @@ def look_after(
     """Begin to look after the show, and return what says its lines."""
     from engine.core.clock import WallClock
     from engine.ops.priority import raise_process
-    from engine.ops.start import open_service
+    from engine.ops.start import start_supervisor
 
     # Threads inherit it, so it comes before any of them.
     priority = raise_process()
-    service = open_service(
+    service = start_supervisor(
         stats,
         WallClock(),
         say=say,
