@@ -97,7 +97,7 @@ def played(source: Source, seconds: float) -> list[NDArray[np.uint8]]:
         if came is None:
             hearing.finish()
             break
-        hearing.hear(*came)
+        hearing.append(*came)
     source.close()
     for index in range(min(hops, hearing.received_samples // session.card.hop_samples)):
         images.append(session.step(hearing.window(index), {}, index).pixels_HWC.copy())

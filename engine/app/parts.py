@@ -31,7 +31,7 @@ def open_model(config: LiveConfig, live: bool, climbed: Callable[[str], None], t
 
 def source_state(source: Source) -> str:
     """Say in words what is heard."""
-    return f"{source.name}, silent: it gives no sound" if getattr(source, "stalled", False) else source.name
+    return f"{source.name}, stalled: it gives no sound" if source.stalled else source.name
 
 
 def look_after(

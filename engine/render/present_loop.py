@@ -91,11 +91,11 @@ class PresentLoop:
 
     def _is_due(self) -> bool:
         """A new hit is drawn at once, whatever else moves at the display's rate."""
-        return self._capture.meter.newest().hits != self._drawn_hits or self._clock.now_s() - self._drawn_s >= REFRESH_S
+        return self._capture.analyser.latest().hits != self._drawn_hits or self._clock.now_s() - self._drawn_s >= REFRESH_S
 
     def _refresh(self, frame: Frame) -> None:
         """Draw the same frame again if it would look otherwise now."""
-        self._drawn_hits = self._capture.meter.newest().hits
+        self._drawn_hits = self._capture.analyser.latest().hits
         look_now, looked = self._look(frame)
         if look_now != self._drawn or look_now.trail > 0.0:
             self._draw(look_now, looked)

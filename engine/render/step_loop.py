@@ -135,11 +135,11 @@ class StepLoop:
         card, last_index, free_since_s = self.session.card, -1, self.clock.now_s()
         choose = self.direction.replay.pick if self.direction.replay else pick_hop
         while not stop.is_set() and not is_over(last_index + 1, card.hop_s, seconds):
-            over, received_samples = self.capture.over, self.capture.received_samples
+            over, received_samples = self.capture.has_ended, self.capture.received_samples
             pick = choose(received_samples, card.hop_samples, last_index, self.live)
             if pick is None:
                 if over:
-                    self.capture.check()
+                    self.capture.raise_failure()
                     break
                 self.capture.wait(received_samples)
                 continue
@@ -156,8 +156,8 @@ class StepLoop:
     def _step(self, pick: Pick, free_since_s: float) -> Frame:
         card, index, direction = self.session.card, pick.index, self.direction
         window_T = self.capture.window(index)
-        started_s, resample_s = self.clock.now_s(), self.capture.take_resample_s()
-        time_s, sound_TC = (index + 1) * card.hop_s, self.capture.take_sound(index)
+        started_s, resample_s = self.clock.now_s(), self.capture.pop_resample_s()
+        time_s, sound_TC = (index + 1) * card.hop_s, self.capture.pop_sound(index)
         self.sound_samples += len(sound_TC)
         snapshot = self.store.take_snapshot(index)
         self._repeat(index)
@@ -167,7 +167,7 @@ class StepLoop:
             "reset": int(snapshot.values.get("reset", 0)) + self.bar_reset.count(snapshot.values, audio_features),
         }
         values = direction.modulator.values(given, audio_features, self.features_F, time_s)
-        picture, failed = self._picture(self.auto_gain.window(window_T, index, values), values, index)
+        picture, failed = self._picture(self.auto_gain.apply(window_T, index, values), values, index)
         self.features_F = picture.features_F
         show_events = direction.scene_controller.show_events() if direction.scene_controller else ()
         if direction.witness:
@@ -200,15 +200,15 @@ class StepLoop:
 
     def _audio_features(self, snapshot: ControlSnapshot, index: int) -> AudioFeatures:
         """Return the pulse at the end of hop `index`, whose turn's taps and tempo count from where they came."""
-        meter, hop_samples = self.capture.meter, self.session.card.hop_samples
+        analyser, hop_samples = self.capture.analyser, self.session.card.hop_samples
         for event in snapshot.events:
             if event.name == "tap":
-                meter.tap(event.number)
+                analyser.tap(event.number)
         tempo_bpm = float(snapshot.values.get("tempo_bpm", 0.0))
         if tempo_bpm != self.tempo_bpm:
             self.tempo_bpm = tempo_bpm
-            meter.set_tempo(tempo_bpm, index * hop_samples)
-        return meter.at((index + 1) * hop_samples)
+            analyser.set_tempo(tempo_bpm, index * hop_samples)
+        return analyser.at_sample((index + 1) * hop_samples)
 
     def _picture(self, window_T: NDArray[np.float32], values: Controls, index: int) -> tuple[ModelFrame, bool]:
         """Return the picture of a hop, and whether its step failed."""

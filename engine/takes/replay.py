@@ -105,7 +105,9 @@ class TakeSource:
     """The sound of a take, as far as its hops need it, as fast as it is taken."""
 
     live = False
+    stalled = False
     dropped_samples = 0
+    block_s = buffer_s = 0.0
 
     def __init__(self, take: Take) -> None:
         header = take.header

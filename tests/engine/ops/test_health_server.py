@@ -86,8 +86,8 @@ def test_metrics_have_the_text_format_of_prometheus(server: HealthServer) -> Non
 def test_the_names_of_the_metrics_stay(server: HealthServer) -> None:
     families = list(text_string_to_metric_families(get(server, "/metrics")[2]))
     names = {sample.name: family.type for family in families for sample in family.samples}
-    gauges = "up uptime_seconds last_frame_seconds frames_per_second frame_age_seconds resident_bytes".split()
-    counters = "hops steps skipped_hops failed_steps dropped_samples lost_frames".split()
+    gauges = ["up", "uptime_seconds", "last_frame_seconds", "frames_per_second", "frame_age_seconds", "resident_bytes"]
+    counters = ["hops", "steps", "skipped_hops", "failed_steps", "dropped_samples", "lost_frames"]
     expected = {f"fluid_{name}": "gauge" for name in gauges} | {f"fluid_{name}_total": "counter" for name in counters}
     assert {name: names[name] for name in names if name != "fluid_resident_bytes"} == {
         name: kind for name, kind in expected.items() if name != "fluid_resident_bytes"

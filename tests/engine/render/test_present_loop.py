@@ -56,7 +56,7 @@ class Stage:
 
     def hear(self, from_s: float, to_s: float) -> None:
         part_TC = self.sound_TC[round(from_s * RATE_HZ) : round(to_s * RATE_HZ)]
-        self.capture.meter.hear(self.window_buffer.hear(part_TC, self.clock.now_s()))
+        self.capture.analyser.feed(self.window_buffer.append(part_TC, self.clock.now_s()))
 
     def snapshot(self, times: int) -> None:
         """Let the display look up so many times, a refresh apart."""
@@ -127,7 +127,7 @@ def test_what_the_source_raises_in_the_ears_thread_reaches_who_waits(probe_file:
     try:
         with pytest.raises(SourceError, match="the cable is out"):
             capture.wait(0)
-        assert capture.over
+        assert capture.has_ended
     finally:
         capture.close()
 
@@ -150,7 +150,7 @@ def test_what_the_source_raises_while_a_step_is_busy_ends_the_show_with_its_sent
     # All is over before the first hop is picked.
     assert capture._thread
     capture._thread.join(20)
-    assert capture.over
+    assert capture.has_ended
     gain = AutoGain(RATE_HZ, CARD.hop_samples)
     performance = StepLoop(Session(backend), capture, True, [], store, undirected(store), clock, stats, notices, gain)
     with pytest.raises(SourceError, match="the cable is out"):

@@ -68,7 +68,7 @@ class Show:
                 if came is None:
                     self.window_buffer.finish()
                 elif len(came[0]):
-                    self.window_buffer.hear(*came)
+                    self.window_buffer.append(*came)
                 else:
                     self.source.wait(0.1)
                 continue
