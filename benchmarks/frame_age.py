@@ -18,17 +18,21 @@ from typing import Any
 import psutil
 
 from benchmarks.record import append_record, print_table
+from engine.app.assembly import Modulators, assemble
 from engine.audio.sources.registry import open_source
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.clock import WallClock
 from engine.core.errors import run_main
+from engine.core.notices import Notices
 from engine.model.backends.selection import AUTO, backend_names, open_backend
 from engine.model.session import Session
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import FrameRate
 from engine.render.play import play
+from engine.render.runtime import Runtime
 from engine.render.statistics import Durations, ShowStatistics
+from engine.render.steering import Steering
 
 SLICES = 10
 
@@ -84,16 +88,11 @@ def main() -> int:
     backend = open_backend(arguments.model, arguments.backend)
     source = open_source(arguments.source, live=True, repeat=True)
     sink, stats = AgeSink(arguments.seconds, backend.card.sample_rate_hz), ShowStatistics()
-    play(
-        source,
-        Session(backend),
-        [sink],
-        store=ParameterStore(parameters_for(backend.card)),
-        clock=WallClock(),
-        stats=stats,
-        stop=threading.Event(),
-        seconds=arguments.seconds,
-    )
+    store = ParameterStore(parameters_for(backend.card))
+    runtime = Runtime(clock=WallClock(), statistics=stats, notices=Notices(print), live=source.live)
+    modulators = Modulators(tuple(store.parameters.values()), {}, print)
+    show = assemble(source, Session(backend), [sink], Steering(store=store), modulators, runtime)
+    play(show, threading.Event(), arguments.seconds)
     figures = report(sink, stats, arguments.seconds)
     append_record(
         "frame_age", {"source": source.name, **figures}, backend=backend.description, model=Path(arguments.model).name

@@ -26,10 +26,6 @@ WAIT_S = 0.1
 """Longest single wait for sound."""
 
 
-def _ignore() -> None:
-    """Nobody waits for onsets."""
-
-
 class AudioCapture:
     """Reads one source for one show."""
 
@@ -45,8 +41,11 @@ class AudioCapture:
         self._has_ended = False
         self._failure: Exception | None = None
         self._resample_s = 0.0
-        self.on_onset: Callable[[], None] = _ignore
-        """Called by the reading thread as soon as an onset is detected."""
+        self._onset_subscribers: list[Callable[[], None]] = []
+
+    def subscribe_onsets(self, callback: Callable[[], None]) -> None:
+        """Let the capture thread call `callback` as soon as an onset is detected. Before `start` only."""
+        self._onset_subscribers.append(callback)
 
     @property
     def analyser(self) -> FeatureAnalyser:
@@ -148,7 +147,8 @@ class AudioCapture:
                 self._analyser.feed(self._window_buffer.append(*block))
                 self._received.notify_all()
             if self._analyser.latest().hits != onsets_before:
-                self.on_onset()
+                for callback in self._onset_subscribers:
+                    callback()
             if self._thread is None:
                 self._resample_s += self._clock.now_s() - started_s
         else:

@@ -1,9 +1,11 @@
-"""The parts of a show beside its loop, each opened as the settings ask for it. Nothing heavy is imported before it is needed."""
+"""Opens the parts of a show that its configuration asks for. Nothing heavy is imported before it is needed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.app.config import DEFAULT_OSC_PORT, LiveConfig
@@ -11,22 +13,23 @@ from engine.control.parameter_store import ParameterStore
 from engine.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from engine.app.assembly import Assembly
+    from engine.app.assembly import Controllers
     from engine.audio.sources.source import Source
     from engine.control.remotes.midi import MidiRemote
     from engine.control.remotes.osc import OscServer
+    from engine.core.clock import Clock
     from engine.model.backends.backend import Backend
     from engine.ops.health_monitor import HealthMonitor
     from engine.output.sink import Sink, WindowSink
 
 
-def open_model(config: LiveConfig, live: bool, climbed: Callable[[str], None], tell: Callable[[str], None]) -> Backend:
+def open_model(config: LiveConfig, live: bool, selected: Callable[[str], None], tell: Callable[[str], None]) -> Backend:
     """Open the model; live, "auto" goes on to another backend when one is lost."""
     from engine.model.backends.selection import open_backend, open_with_fallback
 
     if live:
-        return open_with_fallback(config.model, config.backend, config.threads, climbed, tell)
-    return open_backend(config.model, config.backend, config.threads, climbed)
+        return open_with_fallback(config.model, config.backend, config.threads, selected, tell)
+    return open_backend(config.model, config.backend, config.threads, selected)
 
 
 def source_state(source: Source) -> str:
@@ -34,18 +37,22 @@ def source_state(source: Source) -> str:
     return f"{source.name}, stalled: it gives no sound" if source.stalled else source.name
 
 
-def look_after(
-    config: LiveConfig, source: Source, stats: HealthMonitor, say: Callable[[str], None], releasing: ExitStack
+def supervise(
+    config: LiveConfig,
+    source: Source,
+    monitor: HealthMonitor,
+    say: Callable[[str], None],
+    releasing: ExitStack,
 ) -> Callable[[str], None]:
-    """Begin to look after the show, and return what says its lines."""
+    """Start what looks after a live show, and return what says and logs its lines. Raises ConfigError for log and port."""
     from engine.core.clock import WallClock
     from engine.ops.priority import raise_process
     from engine.ops.start import start_supervisor
 
     # Threads inherit it, so it comes before any of them.
     priority = raise_process()
-    service = start_supervisor(
-        stats,
+    supervisor = start_supervisor(
+        monitor,
         WallClock(),
         say=say,
         log=config.log,
@@ -54,31 +61,39 @@ def look_after(
         facts={"model": config.model, "source": source.name, "outputs": list(config.out), "priority": priority},
         releasing=releasing,
     )
-    return service.tell
+    return supervisor.tell
+
+
+@dataclass(frozen=True, slots=True)
+class OverlaySource:
+    """What the window's overlay and its `n` key ask of the show."""
+
+    lines: Callable[[], Sequence[str]] = tuple
+    next_scene: Callable[[], int] | None = None
+
+
+def overlay_of(monitor: HealthMonitor, controllers: Controllers, clock: Clock) -> OverlaySource:
+    """Return the overlay's source for a show."""
+    from engine.app.overlay_lines import overlay_lines
+
+    switcher, scenes = controllers.switcher, controllers.scene_controller
+
+    def lines() -> Sequence[str]:
+        return overlay_lines(monitor, clock.now_s(), scenes.name, switcher.card.fps, switcher.playing.name)
+
+    return OverlaySource(lines, scenes.following)
 
 
 def open_window_sink(
     config: LiveConfig,
     store: ParameterStore,
-    stats: HealthMonitor | None = None,
-    show: Assembly | None = None,
+    overlay: OverlaySource | None = None,
     notify: Callable[[str], None] = print,
 ) -> WindowSink:
-    """Choose the window, with an overlay about `show`."""
-    from engine.app.overlay_lines import overlay_lines
-    from engine.core.clock import WallClock
+    """Make the window that the configuration asks for. Raises SinkError for one that there is not."""
     from engine.output.window.window_choice import open_window
 
-    clock = WallClock()
-
-    def said(stats: HealthMonitor, show: Assembly) -> Sequence[str]:
-        return overlay_lines(
-            stats, clock.now_s(), show.scene_controller.name, show.switcher.card.fps, show.switcher.playing.name
-        )
-
-    def lines() -> Sequence[str]:
-        return said(stats, show) if stats and show else ()
-
+    overlay = overlay or OverlaySource()
     return open_window(
         config.window,
         store,
@@ -86,19 +101,30 @@ def open_window_sink(
         config.fullscreen,
         config.monitor,
         config.upscale,
-        lines,
-        next_scene=show.scene_controller.following if show else None,
+        overlay.lines,
+        next_scene=overlay.next_scene,
         notify=notify,
     )
 
 
 def recorder(config: LiveConfig, notify: Callable[[str], None]) -> Sink:
-    """Return what records while the knob `record` is on."""
+    """Return the sink that records while the parameter `record` is on."""
     from engine.output.recording.segments import SegmentedRecorder
 
     return SegmentedRecorder(
         config.recordings, segment_minutes=config.segment_minutes, keep_hours=config.keep_hours, notify=notify
     )
+
+
+def duration_s(config: LiveConfig) -> float | None:
+    """Return how much of a file will be rendered, if the file says how long it is."""
+    if not config.source or not Path(config.source).is_file():
+        return config.seconds
+    import av
+
+    with av.open(config.source) as container:
+        known_s = None if container.duration is None else container.duration / av.time_base
+    return config.seconds if known_s is None else min(known_s, config.seconds or known_s)
 
 
 def open_osc(
