@@ -24,7 +24,7 @@ _A2_HZ = 110.0
 # Semitones of the bass above A, one per bar, in a loop of four bars: A F C G.
 _ROOTS = (0, -4, 3, -2)
 # Eighth notes of the melody in semitones above A4; None is a rest.
-_MELODY = (
+MELODY = (
     (0, None, 7, None, 12, None, 10, 7),
     (8, None, 12, None, 15, 12, None, 8),
     (7, None, 10, None, 15, None, 12, 10),
@@ -52,7 +52,7 @@ def demo_sound() -> NDArray[np.float32]:
 def _add_bar(sound_TC: Sound, bar: int) -> None:
     start_s = bar * 4 * BEAT_S
     quiet, full = bar == QUIET_BAR, bar >= 4
-    for eighth, step in enumerate(_MELODY[bar % 4]):
+    for eighth, step in enumerate(MELODY[bar % 4]):
         if step is not None and (bar >= 2 or eighth % 4 == 0):
             loudness = 0.12 if quiet else 0.3
             _add(
