@@ -96,7 +96,7 @@ def played(source: Source, seconds: float) -> list[NDArray[np.uint8]]:
         if came is None:
             window_buffer.finish()
             break
-        window_buffer.hear(*came)
+        window_buffer.append(*came)
     source.close()
     for index in range(min(hops, window_buffer.received_samples // session.card.hop_samples)):
         frames.append(session.step(window_buffer.window(index), {}, index).pixels_HWC.copy())

@@ -1,10 +1,10 @@
-"""How old sound is when its picture is handed on, hour after hour.
+"""Frame age over hours.
 
     python -m benchmarks.frame_age MODEL.onnx --source mic --seconds 600
 
-Plays a live source without sinks and reports, for each tenth of the time: p50, p95, p99 and max of the frame age, hops skipped,
-memory held; and for the whole show the difference between the sound heard and the clock in samples, which shows drift. What the
-age leaves out is the way of the sound before it is captured, and of the picture after it is handed on.
+Plays a live source without an output and reports for each tenth of the time: p50, p95, p99 and max of the frame age, skipped hops,
+memory; and for the whole show the drift: the difference between the sound received and the clock in samples. The age does not
+include the path of the sound before its capture and of the frame after its delivery.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SLICES = 10
 
 
 class AgeSink:
-    """Measures frames in slices of the show."""
+    """Measures the frames in each slice of the show."""
 
     name = "age"
     rate: FrameRate = "hop"
@@ -79,7 +79,7 @@ class AgeSink:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure how old sound is when its picture is handed on.")
+    parser = argparse.ArgumentParser(description="Measure the frame age over a long live show.")
     parser.add_argument("model", help="model file (.onnx)")
     parser.add_argument("--source", default="mic", help="live source (default mic)")
     parser.add_argument("--seconds", type=float, default=600.0, help="length of the show (default 600)")

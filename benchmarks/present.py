@@ -19,7 +19,7 @@ from multiprocessing import get_context
 import numpy as np
 import psutil
 
-from benchmarks.own_stage import SCREEN_PROGRAMS, OwnStage
+from benchmarks.private_desktop import SCREEN_PROGRAMS, PrivateDesktop
 from benchmarks.record import append_record, print_table
 from engine.audio.features.audio_features import AudioFeatures
 from engine.control.parameter_store import ParameterStore
@@ -70,7 +70,7 @@ def ways() -> list[tuple[str, str | None, bool]]:
 def virtual_screen(size: str) -> Iterator[int | None]:
     """Run an X server with one monitor of that size, and a window manager."""
     width, height = map(int, size.split("x"))
-    with OwnStage("present", SCREEN_PROGRAMS, "xvfb openbox") as stage:
+    with PrivateDesktop("present", SCREEN_PROGRAMS, "xvfb openbox") as stage:
         server = stage.start_screen(width, height)
         os.environ["DISPLAY"] = stage.display
         yield server.pid

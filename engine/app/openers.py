@@ -34,7 +34,7 @@ def open_model(config: LiveConfig, live: bool, selected: Callable[[str], None], 
 
 def source_state(source: Source) -> str:
     """Say in words what is heard."""
-    return f"{source.name}, silent: it gives no sound" if getattr(source, "stalled", False) else source.name
+    return f"{source.name}, stalled: it gives no sound" if source.stalled else source.name
 
 
 def supervise(
@@ -47,11 +47,11 @@ def supervise(
     """Start what looks after a live show, and return what says and logs its lines. Raises ConfigError for log and port."""
     from engine.core.clock import WallClock
     from engine.ops.priority import raise_process
-    from engine.ops.start import open_service
+    from engine.ops.start import start_supervisor
 
     # Threads inherit it, so it comes before any of them.
     priority = raise_process()
-    supervisor = open_service(
+    supervisor = start_supervisor(
         monitor,
         WallClock(),
         say=say,

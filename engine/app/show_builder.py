@@ -197,9 +197,9 @@ class ShowBuilder:
         if live:
             # All that is loaded by now stays out of garbage collection, which happens between hops from now on.
             gc_schedule = GcSchedule(self._clock)
-            self._releasing.callback(gc_schedule.end)
-            gc_schedule.begin()
-            between_hops = gc_schedule.rest
+            self._releasing.callback(gc_schedule.stop)
+            gc_schedule.start()
+            between_hops = gc_schedule.collect
         return Runtime(
             clock=self._clock, statistics=self._monitor, notices=Notices(notify), live=live, between_hops=between_hops
         )

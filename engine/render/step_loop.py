@@ -74,11 +74,11 @@ class StepLoop:
         choose = self._steering.replay.pick if self._steering.replay else pick_hop
         free_since_s = runtime.clock.now_s()
         while not stop.is_set() and not is_over(last_index + 1, card.hop_s, seconds):
-            over, received_samples = self._capture.over, self._capture.received_samples
+            over, received_samples = self._capture.has_ended, self._capture.received_samples
             pick = choose(received_samples, card.hop_samples, last_index, runtime.live)
             if pick is None:
                 if over:
-                    self._capture.check()
+                    self._capture.raise_failure()
                     break
                 self._capture.wait(received_samples)
                 continue
@@ -95,14 +95,14 @@ class StepLoop:
     def _step(self, pick: Pick, free_since_s: float) -> Frame:
         index, steering, clock = pick.index, self._steering, self._runtime.clock
         window_T = self._capture.window(index)
-        started_s, resample_s = clock.now_s(), self._capture.take_resample_s()
-        time_s, sound_TC = (index + 1) * self._model.card.hop_s, self._capture.take_sound(index)
+        started_s, resample_s = clock.now_s(), self._capture.pop_resample_s()
+        time_s, sound_TC = (index + 1) * self._model.card.hop_s, self._capture.pop_sound(index)
         first_sample, self._sound_samples = self._sound_samples, self._sound_samples + len(sound_TC)
         snapshot = steering.store.take_snapshot(index)
         self._repeat_show_events(index)
         audio_features = self._audio_features(snapshot, index)
         values = self._values(snapshot, audio_features, time_s)
-        model_frame, failed = self._model_frame(self._auto_gain.window(window_T, index, values), values, index)
+        model_frame, failed = self._model_frame(self._auto_gain.apply(window_T, index, values), values, index)
         self._features_F = model_frame.features_F
         self._record(pick, snapshot, failed)
         return Frame(
@@ -131,15 +131,15 @@ class StepLoop:
 
     def _audio_features(self, snapshot: ControlSnapshot, index: int) -> AudioFeatures:
         """Return the audio features at the end of hop `index`; taps and a new tempo count from where they came."""
-        meter, hop_samples = self._capture.meter, self._model.card.hop_samples
+        analyser, hop_samples = self._capture.analyser, self._model.card.hop_samples
         for event in snapshot.events:
             if event.name == "tap":
-                meter.tap(event.number)
+                analyser.tap(event.number)
         tempo_bpm = float(snapshot.values.get("tempo_bpm", 0.0))
         if tempo_bpm != self._tempo_bpm:
             self._tempo_bpm = tempo_bpm
-            meter.set_tempo(tempo_bpm, index * hop_samples)
-        return meter.at((index + 1) * hop_samples)
+            analyser.set_tempo(tempo_bpm, index * hop_samples)
+        return analyser.at_sample((index + 1) * hop_samples)
 
     def _values(self, snapshot: ControlSnapshot, audio_features: AudioFeatures, time_s: float) -> Values:
         """Return the parameters of this hop after resets on the bar, glides, smoothing and mappings."""

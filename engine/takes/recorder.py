@@ -215,6 +215,18 @@ class RecordedSource:
     def dropped_samples(self) -> int:
         return self._source.dropped_samples
 
+    @property
+    def stalled(self) -> bool:
+        return self._source.stalled
+
+    @property
+    def block_s(self) -> float:
+        return self._source.block_s
+
+    @property
+    def buffer_s(self) -> float:
+        return self._source.buffer_s
+
     def start(self) -> None:
         self._source.start()
 

@@ -57,7 +57,7 @@ class Stage:
 
     def hear(self, from_s: float, to_s: float) -> None:
         part_TC = self.sound_TC[round(from_s * RATE_HZ) : round(to_s * RATE_HZ)]
-        self.capture.meter.hear(self.window_buffer.hear(part_TC, self.clock.now_s()))
+        self.capture.analyser.feed(self.window_buffer.append(part_TC, self.clock.now_s()))
 
     def snapshot(self, times: int) -> None:
         """Let the display look up so many times, a refresh apart."""
@@ -128,7 +128,7 @@ def test_what_the_source_raises_in_the_ears_thread_reaches_who_waits(probe_file:
     try:
         with pytest.raises(SourceError, match="the cable is out"):
             capture.wait(0)
-        assert capture.over
+        assert capture.has_ended
     finally:
         capture.close()
 
@@ -151,7 +151,7 @@ def test_what_the_source_raises_while_a_step_is_busy_ends_the_show_with_its_sent
     # All is over before the first hop is picked.
     assert capture._thread
     capture._thread.join(20)
-    assert capture.over
+    assert capture.has_ended
     runtime = Runtime(clock=clock, statistics=stats, notices=notices, live=True)
     modulator, delivery = Modulator(tuple(store.parameters.values())), FrameDelivery([], [], runtime)
     loop = StepLoop(Session(backend), capture, modulator, Steering(store=store), delivery, runtime)
