@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from benchmarks.record import append_record, print_table
 from engine.audio.sources.demo import demo_sound
 from engine.core.errors import ModelFileError, run_main
-from engine.model.backends.backend import Arrays, Backend, Step
+from engine.model.backends.backend import Backend
 from engine.model.backends.selection import backend_names, open_backend
 from engine.model.batching import BatchSlot, SlotRequest, StepBatcher
 from engine.model.noise import draw_noise
+from engine.model.step import Arrays, Step
 
 WARM_UP_STEPS = 3
 ROOMS_APART_HOPS = 40

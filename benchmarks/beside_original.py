@@ -31,10 +31,10 @@ from engine.core.errors import UserError
 from engine.model.backends.selection import obstacle, open_backend
 from engine.model.card import Provenance
 from engine.model.noise import draw_noise
-from export.graph import StepGraph
-from export.precision.sound import RealSound, made_sound, read_real_sound
-from export.to_onnx import Form, export_model
-from export.verify import BackendPlayer, compare
+from export.targets.onnx.model import Form, export_model
+from export.verification.graph import StepGraph
+from export.verification.sound import RealSound, made_sound, read_real_sound
+from export.verification.verdict import BackendPlayer, compare
 from training.core.checkpoint import load_generator
 from training.core.front_end import FrontEndConfig
 from training.core.streaming import ModelConfig, StreamingModel

@@ -16,11 +16,11 @@ from benchmarks.record import append_record, print_table
 from engine.core.errors import ModelFileError, run_main
 from engine.model.backends.selection import AUTO, backend_names, open_backend
 from engine.model.card import Drift
-from export.drift import difference, draw_drift, drift_record, measure_drift, spread_steps
-from export.graph import StepGraph
-from export.precision.carried import TorchPlayer
-from export.precision.sound import read_real_sound
-from export.verify import BackendPlayer, check_belongs
+from export.verification.drift import difference, draw_drift, drift_record, measure_drift, spread_steps
+from export.verification.graph import StepGraph
+from export.verification.players import TorchPlayer
+from export.verification.sound import read_real_sound
+from export.verification.verdict import BackendPlayer, check_belongs
 from training.core.checkpoint import load_generator
 
 STAND_IN_STEPS = (1, 64)

@@ -120,8 +120,8 @@ def _program(card: ModelCard, listened: int) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "probe",
-        [helper.make_tensor_value_info(i.name, dtypes[i.dtype], i.shape) for i in card.inputs()],
-        [helper.make_tensor_value_info(o.name, dtypes[o.dtype], o.shape) for o in card.outputs()],
+        [helper.make_tensor_value_info(i.name, dtypes[i.dtype], i.shape) for i in card.input_tensors()],
+        [helper.make_tensor_value_info(o.name, dtypes[o.dtype], o.shape) for o in card.output_tensors()],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)

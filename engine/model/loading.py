@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from engine.core.clock import Clock
 from engine.core.errors import ModelFileError
-from engine.model.backends.backend import Backend, State, resting_inputs
+from engine.model.backends.backend import Backend
 from engine.model.card import ModelCard
 from engine.model.session import Session
+from engine.model.step import resting_inputs
 
 WARM_STEPS = 3
 """The first compiles and allocates; the quickest of the others says how long a step takes."""
@@ -53,12 +54,9 @@ def check_fit(shown: ModelCard, card: ModelCard, window_samples: int, path: str)
 def _warm(backend: Backend, clock: Clock) -> float:
     """Step from silence and return how long the quickest step took."""
     inputs = resting_inputs(backend.card)
-    audio_T = inputs.pop("audio")
-    state: State = {spec.name: inputs.pop(spec.name) for spec in backend.card.states}
-    controls = {spec.name: float(inputs.pop(spec.name)) for spec in backend.card.controls}
     took_s: list[float] = []
     for _ in range(WARM_STEPS):
         started_s = clock.now_s()
-        state = backend.step(audio_T, controls, inputs, state).next_state
+        inputs = inputs.with_states(backend.step(inputs).next_state)
         took_s.append(clock.now_s() - started_s)
     return min(took_s[1:])

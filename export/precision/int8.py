@@ -22,11 +22,11 @@ from onnxruntime import quantization  # pyright: ignore[reportMissingTypeStubs]
 from onnxruntime.quantization import shape_inference  # pyright: ignore[reportMissingTypeStubs]
 
 from engine.core.errors import ModelFileError
-from export.drift import measure_drift
-from export.graph import StepGraph
 from export.precision.ancestry import Ancestry
 from export.precision.calibration import Calibration, Reader
-from export.precision.carried import OnnxPlayer
+from export.verification.drift import measure_drift
+from export.verification.graph import StepGraph
+from export.verification.players import OnnxPlayer
 
 # onnxruntime ships no types.
 _quantization: Any = quantization

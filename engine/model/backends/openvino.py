@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.core.errors import BackendError, ModelFileError
-from engine.model.backends import backend
-from engine.model.backends.backend import Arrays, OpenedModel, State, Step
+from engine.model.backends.backend import OpenedModel, shown_step
 from engine.model.backends.engine_cache import engine_folder
 from engine.model.backends.openvino_split import cut_behind_hearing
 from engine.model.card import NEXT_SUFFIX, ModelCard, TensorInfo, check_graph
 from engine.model.file import read_checked_card
+from engine.model.step import Step, StepInputs, check_names, resting_inputs
 
 NAME = "openvino"
 SUFFIXES = (".onnx",)
@@ -49,8 +48,8 @@ class OpenVinoBackend(OpenedModel):
         self._requests = [compiled.create_infer_request() for compiled in models]
         self._tensor = library.Tensor
         self.threads = threads
-        self._inputs = {info.name: (*self._port("inputs", info.name, models), info.shape) for info in card.inputs()}
-        self._outputs = {info.name: (*self._port("outputs", info.name, models), info) for info in card.outputs()}
+        self._inputs = {i.name: (*self._port("inputs", i.name, models), i) for i in card.input_tensors()}
+        self._outputs = {o.name: (*self._port("outputs", o.name, models), o) for o in card.output_tensors()}
         # The request knows addresses only; the arrays have to live as long as it may touch them.
         self._lent: list[Any] = []
 
@@ -62,24 +61,22 @@ class OpenVinoBackend(OpenedModel):
             written = hearing.get_tensor(hearing.get_compiled_model().outputs[1 + number])
             drawing.set_tensor(drawing.get_compiled_model().inputs[first + number], written)
 
-    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
-        return self.run(backend.step_inputs(audio_T, controls, noise, state))
-
-    def run(self, inputs: Arrays) -> Step:
-        """Take one step with every input under its name."""
-        given = {
-            # OpenVINO refuses to look at memory that may not be written, such as a broadcast array's.
-            name: np.require(value, np.float32, ["C", "W"]).reshape(np.shape(value))
-            for name, value in inputs.items()
-        }
+    def step(self, inputs: StepInputs) -> Step:
+        """Take one step. Raises BackendError."""
         gives = {name: np.empty(info.shape, info.dtype) for name, (_, _, info) in self._outputs.items()}
-        lent = [*given.values(), *gives.values()]
         try:
-            backend.check_names(given, self._inputs)
+            values = inputs.as_dict()
+            check_names(values, self._inputs)
+            given = {
+                # OpenVINO refuses to read memory that may not be written, such as a broadcast array's.
+                name: np.require(value, self._inputs[name][2].dtype, ["C", "W"]).reshape(np.shape(value))
+                for name, value in values.items()
+            }
+            lent = [*given.values(), *gives.values()]
             for name, value in given.items():
-                request, port, shape = self._inputs[name]
-                if value.shape != shape:
-                    raise ValueError(f"{name} has shape {list(value.shape)}, {list(shape)} was expected")
+                request, port, info = self._inputs[name]
+                if value.shape != info.shape:
+                    raise ValueError(f"{name} has shape {list(value.shape)}, {list(info.shape)} was expected")
                 request.set_tensor(port, self._tensor(value, shared_memory=True))
             for name, value in gives.items():
                 request, port, _ = self._outputs[name]
@@ -90,7 +87,7 @@ class OpenVinoBackend(OpenedModel):
         except (RuntimeError, ValueError) as error:
             raise BackendError(f"{NAME}: the step failed ({_in_a_line(error)}).") from error
         states = {spec.name: gives[spec.name + NEXT_SUFFIX] for spec in self.card.states}
-        return Step(gives["frame"], gives["features"], states)
+        return shown_step(self.card, gives, states)
 
     def _port(self, side: str, name: str, models: tuple[Any, ...]) -> tuple[Any, Any]:
         """Return the request and the port of an input or output."""
@@ -124,7 +121,7 @@ def open_model(path: Path | str, threads: int | None = None) -> OpenVinoBackend:
         opened = _compile(library, core, model, card, threads)
     except RuntimeError as error:
         raise BackendError(f"{NAME} cannot play {file} ({_in_a_line(error)}); use another with --backend.") from error
-    opened.run(backend.resting_inputs(card))
+    opened.step(resting_inputs(card))
     return opened
 
 
@@ -180,7 +177,7 @@ def _facts(library: Any, core: Any, card: ModelCard, settings: Mapping[str, Any]
 
 def _infos(ports: Any, card: ModelCard) -> tuple[TensorInfo, ...]:
     """A tensor may have several names, of which the card knows one; a dimension that is not fixed is reported as -1."""
-    known = {info.name for info in (*card.inputs(), *card.outputs())}
+    known = {info.name for info in (*card.input_tensors(), *card.output_tensors())}
     infos: list[TensorInfo] = []
     for port in ports:
         names = sorted(port.get_names())

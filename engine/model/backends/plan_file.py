@@ -23,11 +23,11 @@ from typing import Any, cast
 
 from engine.core.errors import BackendError, ModelFileError
 from engine.model.backends.engine_cache import cache_root
-from engine.model.card import FORMAT_VERSION, ModelCard
+from engine.model.card import FORMAT_VERSION, READ_VERSIONS, ModelCard
 
 SUFFIX = ".plan"
 FORMAT = f"fluid plan 1, model card {FORMAT_VERSION}"
-"""Another version of either makes another plan."""
+READ_FORMATS = tuple(f"fluid plan 1, model card {version}" for version in READ_VERSIONS)
 HEADER_ENTRY, ENGINE_ENTRY = "plan.json", "engine.plan"
 REBUILD = "build it again with: python -m export.to_tensorrt MODEL.onnx --gpu {gpu} -o {file}"
 LIBRARY = "tensorrt_rtx"
@@ -215,7 +215,7 @@ def _read(file: Path, with_engine: bool) -> Plan:
 
 
 def _plan(header: Any, engine: bytes | None, file: Path) -> Plan:
-    if not isinstance(header, dict) or cast(dict[str, Any], header).get("format") != FORMAT:
+    if not isinstance(header, dict) or cast(dict[str, Any], header).get("format") not in READ_FORMATS:
         raise ModelFileError(f"{file} was written by another version of Fluid; {_again(file)}")
     values = cast(dict[str, Any], header)
     key = _key(values.get("key"))

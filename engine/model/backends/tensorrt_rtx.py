@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from engine.core.errors import BackendError, ModelFileError
 from engine.model.backends import plan_file
-from engine.model.backends.backend import Arrays, State, Step
+from engine.model.backends.backend import shown_step
 from engine.model.backends.device_backend import DeviceBackend
 from engine.model.backends.graphics_card import find_card
 from engine.model.backends.ping_pong import PingPong
 from engine.model.backends.plan_file import INSTALL, LIBRARY, Plan
 from engine.model.card import NEXT_SUFFIX, ModelCard, TensorInfo, check_graph
 from engine.model.file import read_checked_card
+from engine.model.step import State, Step, StepInputs
 
 NAME = "tensorrt-rtx"
 SUFFIXES = (".plan", ".onnx")
@@ -121,22 +122,22 @@ class RtxBackend(DeviceBackend):
         super().__init__(NAME, description, card)
         self._contexts, self._device = contexts, device
         names = tuple(spec.name for spec in card.states)
-        states = [info for info in card.inputs() if info.name in names]
-        self._inputs = Block(device, [info for info in card.inputs() if info.name not in names])
-        self._shown = Block(device, [info for info in card.outputs() if not info.name.endswith(NEXT_SUFFIX)])
+        states = [info for info in card.input_tensors() if info.name in names]
+        self._inputs = Block(device, [info for info in card.input_tensors() if info.name not in names])
+        self._shown = Block(device, [info for info in card.output_tensors() if not info.name.endswith(NEXT_SUFFIX)])
         self._sets = (Block(device, states), Block(device, states))
         for read, context in enumerate(contexts):
             self._point(context, self._sets[read], self._sets[1 - read])
         self._turns = PingPong(names, lambda index: self._sets[index].get(), self._load)
 
-    def run(self, inputs: Arrays, state: State) -> Step:
-        """Take one step from `state` with every other input under its name."""
-        read, written = self._turns.begin(state)
-        self._inputs.put(inputs)
+    def step(self, inputs: StepInputs) -> Step:
+        """Take one step. Raises BackendError."""
+        read, written = self._turns.begin(inputs.states)
+        self._inputs.put(inputs.without_states)
         if not self._contexts[read].execute_async_v3(self._device.stream):
             raise BackendError(f"{NAME}: the step failed; the library refused to start it.")
         shown = self._shown.get()
-        return Step(shown["frame"], shown["features"], self._turns.finish(written))
+        return shown_step(self.card, shown, self._turns.finish(written))
 
     def _point(self, context: Any, read: Block, written: Block) -> None:
         table = {**self._inputs.addresses(), **self._shown.addresses()}

@@ -28,16 +28,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError, ModelFileError
-from engine.model.backends import backend
-from engine.model.backends.backend import Arrays, State, Step
+from engine.model.backends.backend import shown_step
 from engine.model.backends.device_backend import DeviceBackend
 from engine.model.backends.ping_pong import PingPong
-from engine.model.card import FORMAT_VERSION, NEXT_SUFFIX, ModelCard
+from engine.model.card import FORMAT_VERSION, NEXT_SUFFIX, READ_VERSIONS, ModelCard
+from engine.model.step import Arrays, State, Step, StepInputs, resting_inputs
 
 NAME = "torch"
 SUFFIXES = (".pt2",)
 DEFAULT_THREADS = 2
 FORMAT = f"fluid program 1, model card {FORMAT_VERSION}"
+READ_FORMATS = tuple(f"fluid program 1, model card {version}" for version in READ_VERSIONS)
 DESCRIPTION_FILE = "fluid.json"
 """Name of the description among torch's extra files."""
 _AGAIN = "export it again with: python -m export.to_torch CHECKPOINT -o {file}"
@@ -126,9 +127,11 @@ class TorchBackend(DeviceBackend):
         super().__init__(name, description, card)
         self._torch, self._play, self._device = torch, play, device
         self._states = tuple(spec.name for spec in card.states)
-        buffers = {info.name: self._buffer(info.shape, info.dtype) for info in (*card.inputs(), *card.outputs())}
-        self._inputs = {i.name: buffers[i.name] for i in card.inputs() if i.name not in self._states}
-        self._shown = {name: buffers[name] for name in ("frame", "features")}
+        infos = {info.name: info for info in (*card.input_tensors(), *card.output_tensors())}
+        buffers = {name: self._buffer(info.shape, info.dtype) for name, info in infos.items()}
+        self._dtypes = {name: np.dtype(info.dtype) for name, info in infos.items()}
+        self._inputs = {i.name: buffers[i.name] for i in card.input_tensors() if i.name not in self._states}
+        self._shown = {name: buffers[name] for name in card.shown_names}
         self._sets = (
             {name: buffers[name] for name in self._states},
             {name: buffers[name + NEXT_SUFFIX] for name in self._states},
@@ -136,18 +139,18 @@ class TorchBackend(DeviceBackend):
         self._steps = tuple(self._prepared(read) for read in (0, 1))
         self._turns = PingPong(self._states, self._fetch, self._load)
 
-    def run(self, inputs: Arrays, state: State) -> Step:
-        """Take one step from `state` with every other input under its name."""
+    def step(self, inputs: StepInputs) -> Step:
+        """Take one step. Raises BackendError."""
         try:
             with self._torch.no_grad():
-                read, written = self._turns.begin(state)
+                read, written = self._turns.begin(inputs.states)
                 for name, buffer in self._inputs.items():
-                    self._fill(name, buffer, inputs)
+                    self._fill(name, buffer, inputs.without_states)
                 self._steps[read]()
                 shown = {name: self._read(buffer) for name, buffer in self._shown.items()}
         except RuntimeError as error:
             raise BackendError(f"{self.name}: the step failed ({_first_line(error)}).") from error
-        return Step(shown["frame"], shown["features"], self._turns.finish(written))
+        return shown_step(self.card, shown, self._turns.finish(written))
 
     def _prepared(self, read: int) -> Callable[[], None]:
         def take() -> None:
@@ -169,7 +172,7 @@ class TorchBackend(DeviceBackend):
             came = f"has shape {list(np.shape(values[name]))}" if name in values else "is missing"
             raise BackendError(f"{self.name}: the step failed ({name} {came}, {list(shape)} was expected).")
         # torch warns of arrays that it could not write to; it is only read.
-        buffer.copy_(self._torch.from_numpy(np.require(values[name], np.float32, "W")))
+        buffer.copy_(self._torch.from_numpy(np.require(values[name], self._dtypes[name], "W")))
 
     def _read(self, buffer: Any) -> NDArray[Any]:
         # On the processor numpy() shows the buffer itself, which the next step overwrites.
@@ -291,10 +294,10 @@ def _check_outputs(
     torch: Any, play: Callable[..., Mapping[str, Any]], card: ModelCard, device: str, file: Path
 ) -> None:
     """Raise ModelFileError unless one step takes the card's inputs and gives the card's outputs."""
-    resting = backend.resting_inputs(card)
+    resting = resting_inputs(card)
     with torch.no_grad():
         given = play(**{name: torch.from_numpy(value).to(device) for name, value in resting.items()})
-    for info in card.outputs():
+    for info in card.output_tensors():
         came = given.get(info.name)
         if came is None or tuple(came.shape) != info.shape or came.dtype != getattr(torch, info.dtype):
             raise ModelFileError(
@@ -334,7 +337,7 @@ def _described(text: str, file: Path) -> ProgramDescription:
         values = json.loads(text or "null")
     except json.JSONDecodeError:
         values = None
-    if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+    if not isinstance(values, dict) or values.pop("format", None) not in READ_FORMATS:
         raise ModelFileError(
             f"{file} is no model file of this version of Fluid: it has no description '{FORMAT}'; {_AGAIN.format(file=file)}"
         )

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from engine.core.errors import BackendError
-from engine.model.backends import backend
 from engine.model.backends.graphics_card import find_card
 from engine.model.backends.torch_program import SUFFIXES, TorchBackend, load_program, load_torch, read_description
 from engine.model.card import NEXT_SUFFIX, ModelCard
+from engine.model.step import resting_inputs
 
 NAME = "torch-tensorrt"
 LIBRARY = "torch_tensorrt"
@@ -94,7 +94,7 @@ def compiled(torch: Any, library: Any, program: Any, card: ModelCard) -> Play:
 
     It is handed over as exported: once `run_decompositions` has taken instance norm apart, the library converts it to nearly nothing.
     """
-    inputs = {name: torch.from_numpy(value).to("cuda") for name, value in backend.resting_inputs(card).items()}
+    inputs = {name: torch.from_numpy(value).to("cuda") for name, value in resting_inputs(card).items()}
     try:
         # Types as in the file, and no rounding of float32 products to fewer bits.
         return library.dynamo.compile(
@@ -109,7 +109,7 @@ def check_same(torch: Any, program: Play, compiled_program: Play, card: ModelCar
     """Raise BackendError unless both give the same pictures over COMPARED_STEPS steps of noise, each carrying its own states."""
     noise = np.random.default_rng(0)
     states = {spec.name for spec in card.states}
-    ours = {name: torch.from_numpy(value).to(device) for name, value in backend.resting_inputs(card).items()}
+    ours = {name: torch.from_numpy(value).to(device) for name, value in resting_inputs(card).items()}
     theirs = dict(ours)
     largest = 0
     for _ in range(COMPARED_STEPS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from engine.control.parameter import Parameter
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.errors import BackendError
-from engine.model.backends.backend import Arrays, Backend, State, Step
+from engine.model.backends.backend import Backend, OpenedModel
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.card import ModelCard
 from engine.model.file import sealed
+from engine.model.step import Step, StepInputs
 from engine.model.switcher import ModelSwitcher
 from tests.engine.app.shows import InventedClock
 from tests.engine.model.probe_model import CARD, write_probe
@@ -59,28 +60,26 @@ def write_wide(folder: Path) -> str:
     return str(wide)
 
 
-class WatchedBackend:
+class WatchedBackend(OpenedModel):
     """A backend that counts its steps, takes `step_s` of an invented clock for each, and fails on demand."""
 
     def __init__(self, inner: Backend, clock: InventedClock | None = None, step_s: float = 0.0) -> None:
+        super().__init__(inner.name, inner.description, inner.card)
         self.inner = inner
         self.clock = clock
         self.step_s = step_s
         self.fails = False
         self.steps = 0
-        self.controls: list[Mapping[str, float]] = []
+        self.controls: list[dict[str, float]] = []
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
+    def step(self, inputs: StepInputs) -> Step:
         if self.fails:
             raise BackendError(f"{self.inner.card.name}: the step failed.")
         self.steps += 1
-        self.controls.append(dict(controls))
+        self.controls.append({spec.name: float(inputs[spec.name]) for spec in self.card.controls})
         if self.clock:
             self.clock.sleep(self.step_s)
-        return self.inner.step(audio_T, controls, noise, state)
+        return self.inner.step(inputs)
 
 
 class Stage:

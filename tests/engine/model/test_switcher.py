@@ -314,7 +314,7 @@ def test_a_state_kept_is_not_touched_by_the_show(probe_file: Path) -> None:
     ("state", "sentence"),
     [
         ({}, "lacks 'memory'"),
-        ({"memory": np.zeros(1, np.float32), "more": np.zeros(1, np.float32)}, "has besides 'more'"),
+        ({"memory": np.zeros(1, np.float32), "more": np.zeros(1, np.float32)}, "has an unknown 'more'"),
         ({"memory": np.zeros(2, np.float32)}, r"float32 \[1\] was expected"),
         ({"memory": np.zeros(1)}, "is float64"),
         ({"memory": np.full(1, np.nan, np.float32)}, "not finite"),

@@ -34,9 +34,7 @@ Pictures = dict[int, bytes]
 
 def failing_backend(model: Path) -> FailingBackend:
     backend = open_model(model, threads=1)
-    backend.__class__ = FailingBackend
-    assert isinstance(backend, FailingBackend)
-    return backend
+    return FailingBackend(backend)
 
 
 class Show:
@@ -158,28 +156,28 @@ def test_a_stormy_show_is_replayed_to_the_bit(tmp_path, probe_file, seed):
     assert len(set(show.pictures.values())) > 10
 
 
-def test_a_model_that_goes_astray_does_so_again(tmp_path, probe_file):
-    astray_at = {20, 21, 60}
+def test_a_model_that_diverges_does_so_again(tmp_path, probe_file):
+    diverges_at = {20, 21, 60}
     show = live_show(tmp_path / "take", probe_file)
 
     def on_hop(index: int) -> list:
-        show.backend.goes_astray = index in astray_at
+        show.backend.diverges = index in diverges_at
         return []
 
     show.play(on_hop)
     show.take.close()
 
-    class Astray(FailingBackend):
-        store: ReplayedControls
+    class Diverging(FailingBackend):
+        def __init__(self, inner: Backend, store: ReplayedControls) -> None:
+            super().__init__(inner)
+            self.store = store
 
-        def step(self, *arguments):
-            self.goes_astray = self.store.fails_now
-            return super().step(*arguments)
+        def step(self, inputs):
+            self.diverges = self.store.fails_now
+            return super().step(inputs)
 
     def wrap(backend: Backend, store: ReplayedControls) -> Backend:
-        backend.__class__ = Astray
-        backend.store = store  # type: ignore[attr-defined]
-        return ReplayedFailures(backend, store)
+        return ReplayedFailures(Diverging(backend, store), store)
 
     assert replayed(tmp_path / "take", wrap=wrap).pictures == show.pictures
 

@@ -38,7 +38,7 @@ class ProbeStep(nn.Module):
 
 def write_program(path: Path, **changes: Any) -> Path:
     """Write the probe as a .pt2 file; `changes` alter its description, text replaces it, example=True keeps a pickle."""
-    inputs = {info.name: torch.zeros(info.shape) for info in CARD.inputs()}
+    inputs = {info.name: torch.zeros(info.shape) for info in CARD.input_tensors()}
     program = torch.export.export(ProbeStep(), (), inputs, strict=False)
     if not changes.pop("example", False):
         program.example_inputs = None  # type: ignore[assignment]

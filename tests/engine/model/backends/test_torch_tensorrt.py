@@ -128,7 +128,7 @@ def test_the_program_is_handed_over_undecomposed_with_every_input_by_name(progra
     program.run_decompositions = pytest.fail  # type: ignore[assignment]
     play = compiled(on_the_processor(), library, program, CARD)
     assert {name: tuple(value.shape) for name, value in library.inputs.items()} == {
-        i.name: i.shape for i in CARD.inputs()
+        i.name: i.shape for i in CARD.input_tensors()
     }
     check_same(torch, ProbeStep(), play, CARD, "cpu", program_file)
 
