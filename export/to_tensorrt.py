@@ -1,9 +1,9 @@
-"""Compile a model file for NVIDIA's cards of a stage machine, with TensorRT for RTX. No card is needed here.
+"""Compile a model file for NVIDIA graphics cards with TensorRT for RTX. This machine needs no such card.
 
     python -m export.to_tensorrt MODEL.onnx --gpu sm89 [--gpu sm86] [-o MODEL.plan]
 
-Without -o the plan goes to the cache, where the backend tensorrt-rtx finds it by itself when it is given MODEL.onnx, and one
-that is already there is kept. The network is strongly typed: it computes in what the file says, so a plan in float16 is made
+Without -o the plan goes to the cache, where the backend tensorrt-rtx finds it when it opens MODEL.onnx; a plan that is already
+there is not built again. The network is strongly typed: it computes in the precision of the file, so a plan in float16 is built
 from a file in float16.
 """
 
@@ -39,15 +39,20 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m export.to_tensorrt", description="Compile a model file for NVIDIA's cards, without one."
+        prog="python -m export.to_tensorrt",
+        description="Compile a model file for NVIDIA graphics cards. This machine needs no such card.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="a model file made by export.to_onnx")
     parser.add_argument(
         "--gpu", action="append", required=True, metavar="GPU",
-        help=f"generation of the card; may be given several times for one plan: {sold_as(tuple(GENERATIONS))}",
+        help=f"generation of the graphics card; may be given several times for one plan: {sold_as(tuple(GENERATIONS))}",
     )  # fmt: skip
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="MODEL.plan", help="without it: the cache, where tensorrt-rtx looks"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="MODEL.plan",
+        help="plan file (default: in the cache, where tensorrt-rtx finds it)",
     )
     return parser
 

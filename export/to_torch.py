@@ -2,8 +2,8 @@
 
     python -m export.to_torch CHECKPOINT -o MODEL.pt2 [--compiled [--device cuda]]
 
-The program is the step that export.to_onnx writes, with inputs and outputs by name and the model card inside. With --compiled it is compiled
-ahead of time (AOTInductor) for this machine: it takes minutes, needs a C++ compiler, and plays on equal hardware only.
+The program is the step that export.to_onnx writes, with inputs and outputs by name and with the model card. With --compiled it is
+compiled ahead of time (AOTInductor) for this machine: this takes minutes, needs a C++ compiler, and the file plays on equal hardware only.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ def main() -> int:
     )
     parser.add_argument("checkpoint", type=Path, help="checkpoint or run folder written by training")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.pt2")
-    parser.add_argument("--compiled", action="store_true", help="compile for this machine: minutes, and a C++ compiler")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="with --compiled: what to compile for")
+    parser.add_argument(
+        "--compiled", action="store_true", help="compile for this machine: takes minutes and needs a C++ compiler"
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="device for --compiled (default cpu)")
     arguments = parser.parse_args()
     logging.getLogger("torch").setLevel(logging.ERROR)
     loaded = load_generator(arguments.checkpoint)
@@ -32,7 +34,7 @@ def main() -> int:
     megabytes = arguments.output.stat().st_size / 1e6
     print(f"{arguments.output}: '{card.name}', {card.width}x{card.height} at {card.fps:g} fps, {megabytes:.1f} MB")
     print(
-        f"parity with the model over {card.parity.steps} steps: picture {card.parity.frame_max:.1e}, states {card.parity.state_max:.1e}"
+        f"parity with the model over {card.parity.steps} steps: frame {card.parity.frame_max:.1e}, states {card.parity.state_max:.1e}"
     )
     return 0
 

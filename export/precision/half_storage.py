@@ -24,7 +24,7 @@ def round_weights(model: nn.Module) -> None:
 
 
 def store_in_half(program: onnx.ModelProto) -> None:
-    """Store every large float32 constant that 16 bits hold exactly as float16, widened by a Cast that runtimes fold on opening."""
+    """Store every large float32 constant that 16 bits hold exactly as float16, widened by a Cast that runtimes fold when they open the file."""
     graph = program.graph
     casts: list[onnx.NodeProto] = []
     for constant in graph.initializer:

@@ -109,7 +109,7 @@ def test_early_convolutions_are_given_up_until_the_pictures_are_good(
 
     counts = [products(0.0), products(LEAST_PSNR_DB)]
     assert counts[0] >= counts[1] > 0
-    with pytest.raises(ModelFileError, match="leaves pictures of only"):
+    with pytest.raises(ModelFileError, match="gives frames of only"):
         products(101.0)
 
 

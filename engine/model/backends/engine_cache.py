@@ -1,4 +1,4 @@
-"""Where backends keep what they compiled of a model file: one folder for each set of facts that the result depends on."""
+"""The cache of compiled models: one folder for each set of facts that the result depends on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-KEPT_FOLDERS = 8
-"""Of each backend; the one unused for longest goes first."""
+MOST_FOLDERS = 8
+"""Folders of each backend; the least recently used is removed first."""
 _FACTS = "facts.json"
 
 
@@ -20,27 +20,27 @@ def cache_root() -> Path:
 
 
 def engine_folder(backend: str, facts: Mapping[str, str]) -> Path | None:
-    """Return a folder for what `backend` compiles under just these facts; None where nothing can be written.
+    """Return the folder for what `backend` compiles under these facts; None where nothing can be written.
 
-    Other facts, another folder: what was compiled by another version, for another card or from another file is never found.
+    Other facts have another folder, so results of another version, graphics card or model file are never used.
     """
     text = json.dumps(dict(facts), indent=1, sort_keys=True)
     root = cache_root() / "engines" / backend
     folder = root / hashlib.sha256(text.encode()).hexdigest()[:32]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # For people who wonder what is in there; written anew, it also marks the folder as used.
+        # For people who look into the folder. Writing it again also marks the folder as used.
         (folder / _FACTS).write_text(text + "\n", encoding="utf-8")
-        forget_oldest(root)
+        remove_oldest(root)
     except OSError:
         return None
     return folder
 
 
-def forget_oldest(root: Path) -> None:
-    """Delete all folders under `root` but the KEPT_FOLDERS used last."""
+def remove_oldest(root: Path) -> None:
+    """Delete all folders under `root` but the MOST_FOLDERS used last."""
     folders = sorted(root.iterdir(), key=_last_used, reverse=True)
-    for folder in folders[KEPT_FOLDERS:]:
+    for folder in folders[MOST_FOLDERS:]:
         shutil.rmtree(folder, ignore_errors=True)
 
 

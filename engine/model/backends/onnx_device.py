@@ -62,14 +62,14 @@ class OnnxDeviceBackend(DeviceBackend):
         self._sets = (buffers(*self._state_names), buffers(*self._state_names))
         self._bindings = tuple(self._bind(self._sets[read], self._sets[1 - read]) for read in (0, 1))
         self._options = tuple(_run_options(runtime, number if graphs else None) for number in (1, 2))
-        self._turns = PingPong(self._state_names, self._fetch, self._load)
+        self._buffers = PingPong(self._state_names, self._fetch, self._load)
 
     def step(self, inputs: StepInputs) -> Step:
         """Take one step. Raises BackendError."""
         try:
             check_names(inputs.without_states, self._inputs)
             check_names(inputs.states, self._state_names)
-            read, written = self._turns.begin(inputs.states)
+            read, written = self._buffers.begin(inputs.states)
             for name, value in inputs.without_states.items():
                 self._fill(self._inputs, name, value)
             # The capture of a graph runs the step about three times; as it reads one buffer and writes the other, that changes nothing.
@@ -77,7 +77,7 @@ class OnnxDeviceBackend(DeviceBackend):
             shown = {name: self._read(buffer) for name, buffer in self._outputs.items()}
         except self._errors as error:
             raise BackendError(f"{self.name}: the step failed ({onnx_session.first_line(error)}).") from error
-        return shown_step(self.card, shown, self._turns.finish(written))
+        return shown_step(self.card, shown, self._buffers.finish(written))
 
     def _bind(self, read: dict[str, Any], written: dict[str, Any]) -> Any:
         binding = self._session.io_binding()

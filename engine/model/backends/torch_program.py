@@ -1,11 +1,11 @@
 """torch: plays MODEL.pt2 made by export.to_torch, on an NVIDIA card as captured CUDA graphs, or on the processor.
 
-Everything has a fixed place: one buffer an input and an output and two sets of states, read and written in turn. A step on the
-card is the replay of one of two graphs, whose last operations copy the next state into the other set. On the processor the
-same operations run one by one.
+All buffers have fixed addresses: one for each input and output, and ping-pong buffers for the state. On the graphics card a step
+is the replay of one of two graphs, whose last operations copy the next state into the other buffer. On the processor the same
+operations run one by one.
 
-A .pt2 file is a program. Pickles in it are refused before torch sees them, but torch resolves its operators by name and loads
-a compiled one as native code: open only files of people you trust.
+A .pt2 file is a program. Pickles in it are refused before torch reads them, but torch resolves its operators by name and loads
+a compiled one as native code: open only files from people you trust.
 """
 
 # torch is loaded by name, in functions, so that the engine does not depend on it.
@@ -40,12 +40,12 @@ DEFAULT_THREADS = 2
 FORMAT = f"fluid program 1, model card {FORMAT_VERSION}"
 READ_FORMATS = tuple(f"fluid program 1, model card {version}" for version in READ_VERSIONS)
 DESCRIPTION_FILE = "fluid.json"
-"""Name of the description among torch's extra files."""
+"""Name of the description among the extra files of the archive."""
 _AGAIN = "export it again with: python -m export.to_torch CHECKPOINT -o {file}"
 _WARM_UP_RUNS = 3
-# What torch raises for a program that it cannot read, or whose operators it does not have.
+# Raised by torch for a program that it cannot read, or whose operators it does not have.
 _LOADING_ERRORS = (RuntimeError, ValueError, KeyError, TypeError, AttributeError, AssertionError, NotImplementedError)
-# All that torch.export.save writes for a program without pickles.
+# All entries that torch.export.save writes for a program without pickles.
 _KNOWN_ENTRIES = re.compile(
     r"models/model\.json|data/(weights/weight_\d+|constants/tensor_\d+)|data/(weights|constants)/model_(weights|constants)_config\.json"
     r"|data/sample_inputs/model\.pt|extra/fluid\.json|archive_format|archive_version|byteorder|\.data/(version|serialization_id)"
@@ -54,15 +54,15 @@ _KNOWN_ENTRIES = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProgramDescription:
-    """What a .pt2 file says of itself."""
+    """The description inside a .pt2 file."""
 
     card: ModelCard
     kind: Literal["program", "compiled"]
-    """compiled: native code, for one kind of device and processor."""
+    """compiled: native code for one kind of device and processor."""
     torch_version: str
     device: Literal["any", "cpu", "cuda"]
     hardware: str
-    """Of compiled ones: the processor's instruction set or the card's compute capability."""
+    """For compiled files: the processor's instruction set or the graphics card's compute capability."""
 
     def to_json(self) -> str:
         """Return the description as it is stored."""
@@ -70,7 +70,7 @@ class ProgramDescription:
 
 
 def obstacle() -> str | None:
-    """Say why this backend cannot run here and what to install; None when it can."""
+    """Return why this backend cannot run here and what to install; None when it can."""
     return (
         None
         if importlib.util.find_spec("torch")
@@ -84,7 +84,7 @@ def read_card(path: Path | str) -> ModelCard:
 
 
 def read_description(path: Path | str) -> ProgramDescription:
-    """Read what a .pt2 file says of itself, without torch.
+    """Read the description of a .pt2 file, without torch.
 
     Raises ModelFileError for a file that is missing, damaged, of another format, or that holds pickles.
     """
@@ -93,7 +93,7 @@ def read_description(path: Path | str) -> ProgramDescription:
         raise ModelFileError(f"There is no model file {file}; give the path of a .pt2 file made by export.to_torch.")
     try:
         with zipfile.ZipFile(file) as archive:
-            # Reads everything once and compares it with its checksums.
+            # Reads every entry and compares it with its checksum.
             if archive.testzip() is not None:
                 raise zipfile.BadZipFile
             text = _description_text(archive)
@@ -137,20 +137,20 @@ class TorchBackend(DeviceBackend):
             {name: buffers[name + NEXT_SUFFIX] for name in self._states},
         )
         self._steps = tuple(self._prepared(read) for read in (0, 1))
-        self._turns = PingPong(self._states, self._fetch, self._load)
+        self._buffers = PingPong(self._states, self._fetch, self._load)
 
     def step(self, inputs: StepInputs) -> Step:
         """Take one step. Raises BackendError."""
         try:
             with self._torch.no_grad():
-                read, written = self._turns.begin(inputs.states)
+                read, written = self._buffers.begin(inputs.states)
                 for name, buffer in self._inputs.items():
                     self._fill(name, buffer, inputs.without_states)
                 self._steps[read]()
                 shown = {name: self._read(buffer) for name, buffer in self._shown.items()}
         except RuntimeError as error:
             raise BackendError(f"{self.name}: the step failed ({_first_line(error)}).") from error
-        return shown_step(self.card, shown, self._turns.finish(written))
+        return shown_step(self.card, shown, self._buffers.finish(written))
 
     def _prepared(self, read: int) -> Callable[[], None]:
         def take() -> None:
@@ -191,7 +191,7 @@ def captured(torch: Any, take: Callable[[], None]) -> Callable[[], None]:
     aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
     with torch.no_grad(), torch.cuda.stream(aside):
-        # Libraries choose their kernels and take their memory in the first runs, which must not be captured.
+        # In the first runs libraries choose their kernels and allocate memory, which must not be captured.
         for _ in range(_WARM_UP_RUNS):
             take()
     torch.cuda.current_stream().wait_stream(aside)
@@ -202,7 +202,7 @@ def captured(torch: Any, take: Callable[[], None]) -> Callable[[], None]:
 
 
 def open_model(path: Path | str, threads: int | None = None) -> TorchBackend:
-    """Open a .pt2 file, on the card if torch finds one, check it against its card and take two steps to warm up.
+    """Open a .pt2 file, on the graphics card if torch finds one, check it against its card and take two steps to warm up.
 
     Raises ModelFileError for a file that is missing, damaged, made by another torch or at odds with its card; BackendError
     without torch, for a file that is no .pt2, and for one compiled for other hardware.
@@ -210,7 +210,7 @@ def open_model(path: Path | str, threads: int | None = None) -> TorchBackend:
     file = Path(path)
     if file.suffix not in SUFFIXES:
         raise BackendError(
-            f"{NAME} plays .pt2 files made by export.to_torch, and {file} is none; use another --backend."
+            f"{NAME} plays .pt2 files made by export.to_torch, and {file} is not one; use another --backend."
         )
     described = read_description(file)
     torch = load_torch(NAME)
@@ -218,7 +218,7 @@ def open_model(path: Path | str, threads: int | None = None) -> TorchBackend:
     torch.set_num_threads(threads)
     # A state that decays towards zero reaches denormal numbers, which are many times slower.
     torch.set_flush_denormal(True)
-    # Convolutions of float32 would be rounded to fewer bits on a card.
+    # Otherwise a graphics card rounds float32 convolutions to fewer bits.
     torch.backends.cudnn.allow_tf32 = False
     device = "cuda" if torch.cuda.is_available() and described.device != "cpu" else "cpu"
     play = _load(torch, file, described, device)
@@ -255,7 +255,7 @@ def load_program(torch: Any, file: Path, described: ProgramDescription) -> Any:
 
 
 def hardware(torch: Any, device: str) -> str:
-    """Return what compiled code depends on: the processor's instruction set or the card's compute capability."""
+    """Return what compiled code depends on: the processor's instruction set or the graphics card's compute capability."""
     if device == "cuda":
         return ".".join(map(str, torch.cuda.get_device_capability()))
     return f"{os.uname().machine} {torch.backends.cpu.get_cpu_capability()}" if hasattr(os, "uname") else "other"
@@ -266,7 +266,7 @@ def _load(torch: Any, file: Path, described: ProgramDescription, device: str) ->
         program = load_program(torch, file, described)
         if device == "cuda":
             program = importlib.import_module("torch.export.passes").move_to_device_pass(program, "cuda")
-        # Shapes are checked here; torch would compile its own checks from text in the file.
+        # Shapes are checked in this module; torch would compile its own checks from text in the file.
         return program.module(check_guards=False)
     if described.device != device:
         raise BackendError(
@@ -300,9 +300,7 @@ def _check_outputs(
     for info in card.output_tensors():
         came = given.get(info.name)
         if came is None or tuple(came.shape) != info.shape or came.dtype != getattr(torch, info.dtype):
-            raise ModelFileError(
-                f"{file}: output '{info.name}' is not as its card declares it; {_AGAIN.format(file=file)}"
-            )
+            raise ModelFileError(f"{file}: output '{info.name}' does not match its card; {_AGAIN.format(file=file)}")
 
 
 def _refused(torch: Any, file: Path, described: ProgramDescription, error: Exception) -> ModelFileError:
@@ -339,11 +337,11 @@ def _described(text: str, file: Path) -> ProgramDescription:
         values = None
     if not isinstance(values, dict) or values.pop("format", None) not in READ_FORMATS:
         raise ModelFileError(
-            f"{file} is no model file of this version of Fluid: it has no description '{FORMAT}'; {_AGAIN.format(file=file)}"
+            f"{file} was not written by this version of Fluid: it has no description '{FORMAT}'; {_AGAIN.format(file=file)}"
         )
     allowed = {"kind": ("program", "compiled"), "device": ("any", "cpu", "cuda")}
     complete = {*values} == {"card", "kind", "torch_version", "device", "hardware"}
-    if not complete or any(values[name] not in words for name, words in allowed.items()):
+    if not complete or any(values[name] not in known for name, known in allowed.items()):
         raise ModelFileError(f"{file} has a faulty description; {_AGAIN.format(file=file)}")
     card = ModelCard.from_json(json.dumps(values.pop("card")), str(file))
     return ProgramDescription(card=card, **values)

@@ -10,14 +10,14 @@ from typing import Any
 from engine.core.errors import BackendError, ModelFileError, nearest_name
 from engine.model.card import ModelCard, TensorInfo, check_graph
 from engine.model.file import read_checked_card
-from export.targets.tensorrt.plans import LIBRARY, Plan, PlanKey, file_sha256, first_reason, listener, load_library
+from export.targets.tensorrt.plans import LIBRARY, Plan, PlanKey, error_logger, file_sha256, first_reason, load_library
 
 WHAT = "Building plans"
 GENERATIONS = MappingProxyType({
     "sm75": "RTX 20, GTX 16, T4", "sm80": "A100, A30", "sm86": "RTX 30, A10", "sm87": "Orin", "sm89": "RTX 40, L4, L40",
     "sm90": "H100, H200", "sm100": "B200", "sm103": "B300", "sm110": "Thor", "sm120": "RTX 50", "sm121": "GB10",
 })  # fmt: skip
-"""Generations of cards by their compute capability, and what they are sold as."""
+"""Generations of graphics cards by their compute capability, and the names they are sold under."""
 
 _SYMMETRIC = "it takes int8 only where all zero points are zero, so export the model again with --precision float16"
 
@@ -77,22 +77,22 @@ def _capability(gpu: str) -> int:
 
 
 def _compile(library: Any, model: Path, card: ModelCard, gpus: Sequence[str]) -> bytes:
-    complaints: list[str] = []
-    logger = listener(library, complaints)
+    errors: list[str] = []
+    logger = error_logger(library, errors)
     builder = library.Builder(logger)
     network = builder.create_network(1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = library.OnnxParser(network, logger)
     if not parser.parse(model.read_bytes()):
-        errors = [parser.get_error(index).desc() for index in range(parser.num_errors)]
+        reasons = [parser.get_error(index).desc() for index in range(parser.num_errors)]
         again = _SYMMETRIC if card.precision == "int8" else "export the model again"
         raise ModelFileError(
-            f"{model}: TensorRT for RTX {library.__version__} cannot read its graph ({first_reason(errors)}); {again}."
+            f"{model}: TensorRT for RTX {library.__version__} cannot read its graph ({first_reason(reasons)}); {again}."
         )
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
     outputs = [network.get_output(index) for index in range(network.num_outputs)]
     check_graph(card, _infos(library, inputs), _infos(library, outputs), str(model))
     settings = builder.create_builder_config()
-    # Float32 is float32 here as in every other backend; who wants speed for it takes a file in float16.
+    # Float32 stays float32, as in every other backend; a file in float16 is for speed.
     settings.clear_flag(library.BuilderFlag.TF32)
     settings.num_compute_capabilities = len(gpus)
     for index, gpu in enumerate(gpus):
@@ -100,7 +100,7 @@ def _compile(library: Any, model: Path, card: ModelCard, gpus: Sequence[str]) ->
     engine = builder.build_serialized_network(network, settings)
     if engine is None:
         raise ModelFileError(
-            f"{model}: TensorRT for RTX {library.__version__} cannot compile it for {', '.join(gpus)} ({first_reason(complaints)}); "
+            f"{model}: TensorRT for RTX {library.__version__} cannot compile it for {', '.join(gpus)} ({first_reason(errors)}); "
             "choose other cards with --gpu, or play the .onnx file itself."
         )
     return bytes(engine)

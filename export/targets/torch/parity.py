@@ -24,7 +24,7 @@ def example_inputs(step: StepGraph) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def measure_program_parity(step: StepGraph, play: Play, device: Device = "cpu", steps: int = PARITY_STEPS) -> Parity:
-    """Play `steps` steps in the model and in the program on `device`, each carrying its own states, and report the differences."""
+    """Play `steps` steps of the model and of the program on `device`, each carrying its own states, and report the differences."""
     model = step.model
     sound = probe_sound(steps * model.hop_samples, model.sample_rate_hz)
     noise = model.draw_noise(1, steps, torch.Generator().manual_seed(1))

@@ -1,4 +1,4 @@
-"""Parts that tests of decks and scenes put together: probe models of several kinds, backends that fail, invented steps."""
+"""What tests of the model switcher and of scenes are built from: several probes, backends that fail, invented step times."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WIDE = replace(
     noises=(replace(CARD.noises[0], shape=(48,)),),
     controls=(replace(CARD.controls[0], name="strength", default=2.0),),
 )
-"""Another size, twice as wide, and another knob."""
+"""Another size, twice as wide, and a control input of another name."""
 
 
 def window(index: int, loudness: float = 0.25) -> NDArray[np.float32]:
@@ -44,8 +44,8 @@ def window(index: int, loudness: float = 0.25) -> NDArray[np.float32]:
 
 
 def write_wide(folder: Path) -> str:
-    """Write the probe of another size, whose knob has another name."""
-    # The graph reads the knob under its own name.
+    """Write the probe of another size with a control input of another name."""
+    # The graph reads the control input under its own name.
     path = write_probe(folder / "plain.onnx", replace(WIDE, controls=CARD.controls))
     model = onnx.load(str(path))
     for node in model.graph.node:
@@ -83,19 +83,21 @@ class WatchedBackend(OpenedModel):
 
 
 class Stage:
-    """A deck with a box, as the loop has them, and what was told."""
+    """A model switcher with a parameter store, as the step loop has them, and the notices."""
 
     def __init__(self, model: Path, live: bool = True, **values: object) -> None:
         self.clock = InventedClock()
         self.told: list[str] = []
         self.opened: dict[str, WatchedBackend] = {}
         self.step_s: dict[str, float] = {}
+        self.open_model: Callable[[str], Any] = self.open
+        """Tests replace it."""
         self.adopters: list[Callable[[tuple[Parameter, ...]], None]] = []
         backend = self.open(str(model))
         self.store = ParameterStore(parameters_for(backend.card), {"crossfade_s": 0.2, **values})
         self.switcher = ModelSwitcher(
             backend,
-            self.open,
+            lambda path: self.open_model(path),
             on_model=lambda card: self.adopt(parameters_for(card)),
             clock=self.clock,
             window_samples=WINDOW_SAMPLES,

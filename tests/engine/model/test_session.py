@@ -48,7 +48,7 @@ def test_sound_that_is_not_finite_is_silence(session: Session) -> None:
     assert memory(session) == pytest.approx(0.25)
 
 
-def test_freeze_holds_picture_and_state(session: Session) -> None:
+def test_freeze_holds_frame_and_state(session: Session) -> None:
     before = session.step(LOUD, {}, 0)
     for index in range(1, 4):
         held = session.step(np.ones_like(LOUD), {"freeze": True}, index)
@@ -56,11 +56,11 @@ def test_freeze_holds_picture_and_state(session: Session) -> None:
     assert memory(session) == pytest.approx(0.375)
 
 
-def test_frozen_from_the_start_there_is_a_picture(session: Session) -> None:
+def test_frozen_from_the_start_there_is_a_frame(session: Session) -> None:
     assert session.step(LOUD, {"freeze": True}, 0).pixels_HWC.any()
 
 
-def test_each_reset_starts_again_from_silence_once(session: Session) -> None:
+def test_each_reset_returns_to_the_initial_state_once(session: Session) -> None:
     assert memory(session, reset=0) == pytest.approx(0.25)
     assert memory(session, reset=1) == pytest.approx(0.25)
     assert memory(session, reset=1) == pytest.approx(0.375)
@@ -97,7 +97,7 @@ def failing(probe_file: Path) -> FailingBackend:
     return FailingBackend(open_model(probe_file, threads=1))
 
 
-def test_a_failed_step_keeps_the_state_and_the_last_picture(failing: FailingBackend) -> None:
+def test_a_failed_step_keeps_the_state_and_the_last_frame(failing: FailingBackend) -> None:
     session = Session(failing)
     assert not session.held({}).pixels_HWC.any()
     good = session.step(LOUD, {}, 0)

@@ -119,7 +119,7 @@ def check_the_future_cannot_change_the_past(backend: Backend, steps: int = 6) ->
 
 
 def check_two_shows_do_not_mix(backend: Backend, steps: int = 5) -> None:
-    """A crossfade plays two states through one backend in turn."""
+    """A crossfade steps two states on one backend alternately."""
     one, other = windows(backend.card, 2 * steps)[:steps], windows(backend.card, 2 * steps)[steps:]
     alone = [copied(step) for step in play(backend, one)[0]]
     ours, theirs = backend.initial_state(), backend.initial_state()

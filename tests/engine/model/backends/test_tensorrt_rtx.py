@@ -1,4 +1,4 @@
-"""The backend of plans without a card: its memory, its turns, its refusals. ONNX Runtime stands in for the card's engine."""
+"""The backend of plans without a graphics card: memory, ping-pong buffers, refusals. ONNX Runtime stands in for the card's engine."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_the_obstacle_says_what_to_install(absent: str, monkeypatch: pytest.Monk
     assert tensorrt_rtx.obstacle() is None
 
 
-def test_demanded_without_a_card_it_is_refused_in_one_sentence(tmp_path: Path, model: Path) -> None:
+def test_named_without_a_card_it_is_refused_in_one_sentence(tmp_path: Path, model: Path) -> None:
     if tensorrt_rtx.obstacle() is None:
         pytest.skip("this machine has a card")
     with pytest.raises(BackendError, match="tensorrt-rtx") as caught:
