@@ -1,10 +1,10 @@
-"""What several rooms cost together against one after the other.
+"""The cost of several sessions stepped in one batch, against one after the other.
 
     python -m benchmarks.batching MODEL.onnx MODEL-4.onnx ...
 
-MODEL.onnx is the file of one room, the others were exported from the same checkpoint with --rooms. In turn: every room takes a step with
-the file of one room. Together: engine/model/batching.py takes one step for all. Both carry the states of every room over the demonstration
-sound; turns alternate, and milliseconds are processor time of one thread for a hop of all rooms.
+MODEL.onnx is the file without a batch; the others were exported from the same checkpoint with --batch. "In turn" steps the file
+without a batch once for each slot. "Together" takes one step for all slots (engine/model/batching.py). Both carry the state of
+every slot over the demonstration sound and alternate. Milliseconds are processor time of one thread for a hop of all slots.
 """
 
 from __future__ import annotations
@@ -21,83 +21,83 @@ from numpy.typing import NDArray
 from benchmarks.record import append_record, print_table
 from engine.audio.sources.demo import demo_sound
 from engine.core.errors import ModelFileError, run_main
-from engine.model.backends.backend import Arrays, Backend, Step
+from engine.model.backends.backend import Backend
 from engine.model.backends.selection import backend_names, open_backend
-from engine.model.batching import BatchSlot, SlotRequest, StepBatcher
+from engine.model.batching import BatchSlot, StepBatcher
 from engine.model.noise import draw_noise
+from engine.model.step import State, Step, StepInputs, resting_inputs
 
 WARM_UP_STEPS = 3
-ROOMS_APART_HOPS = 40
+SLOTS_APART_HOPS = 40
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure several rooms together against one after the other.")
-    parser.add_argument("single", type=Path, help="model file of one room")
-    parser.add_argument("several", type=Path, nargs="+", help="model files of several rooms, of the same checkpoint")
+    parser = argparse.ArgumentParser(description="Measure steps in a batch against steps one after the other.")
+    parser.add_argument("single", type=Path, help="model file without a batch")
+    parser.add_argument("batched", type=Path, nargs="+", help="model files with a batch, of the same checkpoint")
     parser.add_argument("--backend", default="onnx-cpu", choices=backend_names())
     parser.add_argument("--steps", type=int, default=30, help="hops of each measurement (default 30)")
     arguments = parser.parse_args()
     results: list[dict[str, Any]] = []
-    for path in arguments.several:
-        single, several = (open_backend(file, arguments.backend, threads=1) for file in (arguments.single, path))
-        results.append(measure(single, several, arguments.steps))
-        append_record("rooms", results[-1], backend=several.name, model=several.card.name)
+    for path in arguments.batched:
+        single, batched = (open_backend(file, arguments.backend, threads=1) for file in (arguments.single, path))
+        results.append(measure(single, batched, arguments.steps))
+        append_record("batching", results[-1], backend=batched.name, model=batched.card.name)
     print_table([name.replace("_", " ") for name in results[0]], [list(figures.values()) for figures in results])
     return 0
 
 
-def measure(single: Backend, several: Backend, steps: int) -> dict[str, Any]:
-    """Play `steps` hops in as many rooms as `several` has, both ways, and return processor times."""
-    if single.card.rooms != 1 or single.card.states != several.card.states:
+def measure(single: Backend, batched: Backend, steps: int) -> dict[str, Any]:
+    """Play `steps` hops in all slots of `batched`, both ways, and return processor times."""
+    if single.card.batch != 1 or single.card.states != batched.card.states:
         raise ModelFileError(
-            f"'{single.card.name}' of {single.card.rooms} rooms and '{several.card.name}' do not belong together; "
-            "give the file of one room first, and files of the same checkpoint after it."
+            f"'{single.card.name}' with a batch of {single.card.batch} and '{batched.card.name}' do not belong together; "
+            "give the file without a batch first, and files of the same checkpoint after it."
         )
-    rooms = StepBatcher(several)
-    places = [rooms.join() for _ in range(rooms.capacity)]
+    batcher = StepBatcher(batched)
+    slots = [batcher.join() for _ in range(batcher.capacity)]
     sound_T = np.tile(demo_sound().mean(axis=1), 8).astype(np.float32)
-    alone: dict[BatchSlot, Arrays] = {room: room.initial_state() for room in places}
+    alone: dict[BatchSlot, State] = {slot: slot.initial_state() for slot in slots}
     together = dict(alone)
     in_turn_s: list[float] = []
     together_s: list[float] = []
     differing = 0
     for hop in range(WARM_UP_STEPS + steps):
-        asked = {room: ask(several, sound_T, room.place, hop) for room in places}
-        in_turn = {room: asked[room]._replace(state=alone[room]) for room in places}
-        at_once = {room: asked[room]._replace(state=together[room]) for room in places}
+        inputs = {slot: inputs_of(slot, sound_T, hop) for slot in slots}
+        in_turn = {slot: inputs[slot].with_states(alone[slot]) for slot in slots}
+        at_once = {slot: inputs[slot].with_states(together[slot]) for slot in slots}
         began_s = time.process_time()
-        singles = {room: single.step(*one) for room, one in in_turn.items()}
+        singles = {slot: single.step(one) for slot, one in in_turn.items()}
         between_s = time.process_time()
-        came = rooms.step(at_once)
+        came = batcher.step(at_once)
         together_s.append(time.process_time() - between_s)
         in_turn_s.append(between_s - began_s)
-        alone = {room: step.next_state for room, step in singles.items()}
-        together = {room: step.next_state for room, step in came.items()}
-        differing += sum(not same(singles[room], came[room]) for room in places)
-    kept = slice(WARM_UP_STEPS, None)
-    in_turn_ms, together_ms = ([1000.0 * s for s in times[kept]] for times in (in_turn_s, together_s))
+        alone = {slot: step.next_state for slot, step in singles.items()}
+        together = {slot: step.next_state for slot, step in came.items()}
+        differing += sum(not same(singles[slot], came[slot]) for slot in slots)
+    measured = slice(WARM_UP_STEPS, None)
+    in_turn_ms, together_ms = ([1000.0 * s for s in times[measured]] for times in (in_turn_s, together_s))
     return {
-        "rooms": rooms.capacity,
+        "batch": batcher.capacity,
         "in_turn_min_ms": min(in_turn_ms),
         "in_turn_p50_ms": statistics.median(in_turn_ms),
         "together_min_ms": min(together_ms),
         "together_p50_ms": statistics.median(together_ms),
         "together_over_in_turn": min(together_ms) / min(in_turn_ms),
-        "differing_pictures": differing,
+        "differing_frames": differing,
     }
 
 
-def ask(backend: Backend, sound_T: NDArray[np.float32], place: int, hop: int) -> SlotRequest:
-    """Return what a room wants played at a hop, without its state: its own stretch of the sound and its own noise."""
-    card = backend.card
-    begin = (hop + ROOMS_APART_HOPS * place) * card.hop_samples % (len(sound_T) - card.window_samples)
-    controls = {spec.name: spec.default for spec in card.controls}
-    noise = draw_noise(card.noises, place, hop)
-    return SlotRequest(sound_T[begin : begin + card.window_samples], controls, noise, {})
+def inputs_of(slot: BatchSlot, sound_T: NDArray[np.float32], hop: int) -> StepInputs:
+    """Return the inputs of a slot at a hop: its own part of the sound and its own noise."""
+    card = slot.card
+    begin = (hop + SLOTS_APART_HOPS * slot.index) * card.hop_samples % (len(sound_T) - card.window_samples)
+    values = {"audio": sound_T[begin : begin + card.window_samples], **draw_noise(card.noises, slot.index, hop)}
+    return resting_inputs(card).with_values(values, slot.initial_state())
 
 
 def same(one: Step, other: Step) -> bool:
-    """Whether two steps gave the same picture and the same states, to the bit."""
+    """Return whether two steps are bit-exact in frame and states."""
     return np.array_equal(one.pixels_HWC, other.pixels_HWC) and all(
         np.array_equal(value, other.next_state[name]) for name, value in one.next_state.items()
     )

@@ -4,7 +4,7 @@
 
 CHECKOUT is a copy of the original Listen and Move code. Its generator gets random weights that keep every layer alive; the same
 weights are imported, exported in several forms and played by their backends. With a checkpoint of configs/train/paper-128.yaml
-ours have taught weights instead: random ones amplify every rounding, which says nothing about fewer bits on stage. What a step
+ours have trained weights instead: random ones amplify every rounding, which says nothing about fewer bits in a show. What a step
 costs does not depend on weights. All take a step in turn, so that a
 disturbance meets all alike. The original is given features; ours compute them from sound inside the step.
 """
@@ -31,10 +31,11 @@ from engine.core.errors import UserError
 from engine.model.backends.selection import obstacle, open_backend
 from engine.model.card import Provenance
 from engine.model.noise import draw_noise
-from export.graph import StepGraph
-from export.precision.sound import RealSound, made_sound, read_real_sound
-from export.to_onnx import Form, export_model
-from export.verify import BackendPlayer, compare
+from engine.model.step import resting_inputs
+from export.targets.onnx.model import Form, export_model
+from export.verification.graph import StepGraph
+from export.verification.sound import RealSound, made_sound, read_real_sound
+from export.verification.verdict import BackendPlayer, compare
 from training.core.checkpoint import load_generator
 from training.core.front_end import FrontEndConfig
 from training.core.streaming import ModelConfig, StreamingModel
@@ -88,7 +89,7 @@ def original_and_ours(checkout: Path, size: int) -> tuple[Any, StreamingModel]:
 
 @torch.no_grad()
 def _calm(original: Any) -> None:
-    """Take random recurrences back to the size of taught ones: saturated, they double every rounding."""
+    """Scale random recurrences to the size of trained ones: saturated, they double every rounding."""
     for name, value in original.state_dict().items():
         if value.is_floating_point() and "vp_layers" in name:
             value.mul_(CALM)
@@ -139,13 +140,13 @@ def beside_original(
 
 def _stepper(backend: Any, sound: RealSound) -> Callable[[int], object]:
     card = backend.card
-    controls = {spec.name: spec.default for spec in card.controls}
-    held = {"state": backend.initial_state()}
+    resting = resting_inputs(card)
+    carried = {"state": resting.states}
 
     def step(k: int) -> None:
         window = sound.window(k, card.window_samples, card.hop_samples)
-        came = backend.step(window, controls, draw_noise(card.noises, 0, k), held["state"])
-        held["state"] = came.next_state
+        values = {"audio": window, **draw_noise(card.noises, 0, k)}
+        carried["state"] = backend.step(resting.with_values(values, carried["state"])).next_state
 
     return step
 

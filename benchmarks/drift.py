@@ -1,8 +1,8 @@
-"""How far model files drift from float32 over a whole show.
+"""The drift of model files from float32 over a long show.
 
     python -m benchmarks.drift CHECKPOINT FLOAT32.onnx MODEL [MODEL ...] --sound FILE [--steps 20000] [--plot drift.png]
 
-FLOAT32.onnx stands in for torch, which takes several times as long; that both are equal is measured first and kept in the record.
+FLOAT32.onnx stands in for torch, which takes several times as long. Their equality is measured first and recorded.
 All files are played with the same repeated sound and noise, each carrying its own states.
 """
 
@@ -16,11 +16,11 @@ from benchmarks.record import append_record, print_table
 from engine.core.errors import ModelFileError, run_main
 from engine.model.backends.selection import AUTO, backend_names, open_backend
 from engine.model.card import Drift
-from export.drift import difference, draw_drift, drift_record, measure_drift, spread_steps
-from export.graph import StepGraph
-from export.precision.carried import TorchPlayer
-from export.precision.sound import read_real_sound
-from export.verify import BackendPlayer, check_belongs
+from export.verification.drift import difference, draw_drift, drift_record, measure_drift, spread_steps
+from export.verification.graph import StepGraph
+from export.verification.players import SoundInputs, TorchPlayer
+from export.verification.sound import read_real_sound
+from export.verification.verdict import BackendPlayer, check_belongs
 from training.core.checkpoint import load_generator
 
 STAND_IN_STEPS = (1, 64)
@@ -56,11 +56,12 @@ def main() -> int:
     players = {path: BackendPlayer(backend) for path, backend in backends.items()}
     curves: dict[Path, list[Drift]] = {path: [] for path in players}
     sampled, exact, model = {*spread_steps(arguments.steps), 1, 64, 1000}, stand_in(), loaded.model
+    sound_inputs = SoundInputs(graph, sound)
     for k in range(arguments.steps):
-        window_T = sound.window(k, model.window_samples, model.hop_samples)
-        expected = exact.step(window_T, k)
+        inputs = sound_inputs.at(k)
+        expected = exact.step(inputs)
         for path, player in players.items():
-            came = player.step(window_T, k)
+            came = player.step(inputs)
             if k + 1 in sampled:
                 curves[path].append(difference(k + 1, expected, came))
         if sys.stderr.isatty() and k % 100 == 0:

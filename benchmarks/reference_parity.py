@@ -63,7 +63,7 @@ def randomise(reference: nn.Module) -> None:
 
 
 def compare(reference: Any, config: ModelConfig) -> tuple[float, float]:
-    """Step both; return the largest picture difference and the largest picture value."""
+    """Step both; return the largest difference of the frames and their largest value."""
     randomise(reference)
     ours = convert(reference.state_dict(), config).generator
     grains: list[Tensor] = []
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, required=True, metavar="CHECKOUT")
     sys.path.insert(0, str(parser.parse_args().reference))
     modules = importlib.import_module("modules")
-    print(f"{'case':34} {'picture max':>12} {'difference':>11}   {STEPS} carried steps")
+    print(f"{'case':34} {'frame max':>12} {'difference':>11}   {STEPS} carried steps")
     for case, (flags, settings) in CASES.items():
         size = int(case.rsplit(" ", 1)[1])
         front_end = FrontEndConfig(kind="lms", sample_rate_hz=64000)

@@ -25,8 +25,8 @@ import torch
 from benchmarks.record import append_record, print_table
 from engine.core.errors import run_main
 from engine.model.backends.onnx_session import session_options
-from export.graph import StepGraph
-from export.to_onnx import trace
+from export.targets.onnx.trace import trace
+from export.verification.graph import StepGraph
 from training.core.checkpoint import load_generator
 from training.core.config import load_train_config
 from training.core.streaming import StreamingModel, build_model

@@ -4,7 +4,7 @@
     python -m benchmarks.step --reference CHECKOUT [--sound SOUND]      # beside the original implementation
 
 For 1 and 2 threads: steps one after another (p50, p95, p99 and max in milliseconds), then steps at the model's own frame rate, as
-in a show, with the share of one core that they take.
+in a show, with the share of one core that they use.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ WARM_UP_STEPS = 10
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure one step of a model file.")
     parser.add_argument("model", nargs="?", help="model file")
-    parser.add_argument("--reference", type=Path, metavar="CHECKOUT", help="compare with the original, stepped eagerly")
-    parser.add_argument("--image-size", type=int, default=128, help="of the comparison (default 128)")
-    parser.add_argument("--sound", type=Path, help="of the comparison: int8 is calibrated and all are compared on it")
-    parser.add_argument("--checkpoint", type=Path, metavar="RUN", help="of the comparison: taught weights for ours")
+    parser.add_argument("--reference", type=Path, metavar="CHECKOUT", help="compare with the original, in eager mode")
+    parser.add_argument("--image-size", type=int, default=128, help="frame size of the comparison (default 128)")
+    parser.add_argument("--sound", type=Path, help="sound of the comparison, also for the calibration of int8")
+    parser.add_argument("--checkpoint", type=Path, metavar="RUN", help="trained weights for the comparison")
     parser.add_argument("--backend", default=AUTO, choices=backend_names())
     parser.add_argument("--steps", type=int, default=200, help="steps of each measurement (default 200)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts to try (default 1 2)")
@@ -61,14 +61,14 @@ def measure(session: Session, steps: int, paced: bool) -> dict[str, Any]:
     """Step through the demonstration sound `steps` times and return durations and CPU use."""
     clock, card, durations = WallClock(), session.card, Durations()
     sound_T = demo_sound().mean(axis=1)
-    room = len(sound_T) - card.window_samples
+    last_start = len(sound_T) - card.window_samples
     for index in range(WARM_UP_STEPS):
         session.step(sound_T[: card.window_samples], {}, index)
     start_s, cpu_start_s = clock.now_s(), time.process_time()
     for index in range(steps):
         if paced:
             clock.sleep(max(0.0, start_s + index * card.hop_s - clock.now_s()))
-        begin = index * card.hop_samples % room
+        begin = index * card.hop_samples % last_start
         began_s = clock.now_s()
         session.step(sound_T[begin : begin + card.window_samples], {}, index)
         durations.add(clock.now_s() - began_s)

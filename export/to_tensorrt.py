@@ -1,9 +1,9 @@
-"""Compile a model file for NVIDIA's cards of a stage machine, with TensorRT for RTX. No card is needed here.
+"""Compile a model file for NVIDIA graphics cards with TensorRT for RTX. This machine needs no such card.
 
     python -m export.to_tensorrt MODEL.onnx --gpu sm89 [--gpu sm86] [-o MODEL.plan]
 
-Without -o the plan goes to the cache, where the backend tensorrt-rtx finds it by itself when it is given MODEL.onnx, and one
-that is already there is kept. The network is strongly typed: it computes in what the file says, so a plan in float16 is made
+Without -o the plan goes to the cache, where the backend tensorrt-rtx finds it when it opens MODEL.onnx; a plan that is already
+there is not built again. The network is strongly typed: it computes in the precision of the file, so a plan in float16 is built
 from a file in float16.
 """
 
@@ -11,125 +11,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
-from engine.core.errors import BackendError, ModelFileError, nearest_name, run_main
-from engine.model.card import ModelCard, TensorInfo, check_graph
-from engine.model.file import read_checked_card
-from export.targets.tensorrt.plans import (
-    LIBRARY,
-    Plan,
-    PlanKey,
-    cached_plan,
-    file_sha256,
-    first_reason,
-    listener,
-    load_library,
-    write_plan,
-)
-
-WHAT = "Building plans"
-GENERATIONS = MappingProxyType({
-    "sm75": "RTX 20, GTX 16, T4", "sm80": "A100, A30", "sm86": "RTX 30, A10", "sm87": "Orin", "sm89": "RTX 40, L4, L40",
-    "sm90": "H100, H200", "sm100": "B200", "sm103": "B300", "sm110": "Thor", "sm120": "RTX 50", "sm121": "GB10",
-})  # fmt: skip
-"""Generations of cards by their compute capability, and what they are sold as."""
-
-_SYMMETRIC = "it takes int8 only where all zero points are zero, so export the model again with --precision float16"
-
-
-def build_plan(model: Path, gpus: Sequence[str]) -> Plan:
-    """Compile a model file for the generations `gpus`.
-
-    Raises ModelFileError for a file that is faulty or that the library cannot compile, BackendError when the library is not
-    installed, does not know one of `gpus` or compiles nothing for it.
-    """
-    key, card = plan_key(model, gpus)
-    return Plan(card=card, key=key, model_file=model.name, engine=_compile(load_library(WHAT), model, card, key.gpus))
-
-
-def plan_key(model: Path, gpus: Sequence[str]) -> tuple[PlanKey, ModelCard]:
-    """Return what a plan of this file for these generations depends on, and the file's card. Raises as `build_plan` does."""
-    library = load_library(WHAT)
-    check_gpus(gpus, supported_gpus(library), library.__version__)
-    card = read_checked_card(model)
-    key = PlanKey(
-        model_sha256=file_sha256(model),
-        library=LIBRARY,
-        library_version=library.__version__,
-        gpus=tuple(sorted(set(gpus), key=_capability)),
-        precision=card.precision,
-    )
-    return key, card
-
-
-def supported_gpus(library: Any) -> tuple[str, ...]:
-    """List the generations that the installed library compiles for."""
-    return tuple(
-        sorted((n.lower() for n in library.ComputeCapability.__members__ if n.startswith("SM")), key=_capability)
-    )
-
-
-def check_gpus(gpus: Sequence[str], supported: Sequence[str], version: str) -> None:
-    """Raise BackendError for a generation that does not exist, or that the library does not compile for."""
-    for gpu in gpus:
-        if gpu not in supported and gpu not in GENERATIONS:
-            raise BackendError(
-                f"There is no GPU generation '{gpu}'.{nearest_name(gpu, (*supported, *GENERATIONS))} Choose among: {_sold_as(supported)}."
-            )
-        if gpu not in supported:
-            raise BackendError(
-                f"TensorRT for RTX {version} compiles nothing for {gpu} ({GENERATIONS[gpu]}), only for {_sold_as(supported)}; "
-                "play the .onnx file there with --backend onnx-tensorrt or onnx-cuda."
-            )
-
-
-def _sold_as(gpus: Sequence[str]) -> str:
-    return ", ".join(f"{gpu} ({GENERATIONS[gpu]})" if gpu in GENERATIONS else gpu for gpu in gpus)
-
-
-def _capability(gpu: str) -> int:
-    return int(gpu[2:])
-
-
-def _compile(library: Any, model: Path, card: ModelCard, gpus: Sequence[str]) -> bytes:
-    complaints: list[str] = []
-    logger = listener(library, complaints)
-    builder = library.Builder(logger)
-    network = builder.create_network(1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = library.OnnxParser(network, logger)
-    if not parser.parse(model.read_bytes()):
-        errors = [parser.get_error(index).desc() for index in range(parser.num_errors)]
-        again = _SYMMETRIC if card.precision == "int8" else "export the model again"
-        raise ModelFileError(
-            f"{model}: TensorRT for RTX {library.__version__} cannot read its graph ({first_reason(errors)}); {again}."
-        )
-    inputs = [network.get_input(index) for index in range(network.num_inputs)]
-    outputs = [network.get_output(index) for index in range(network.num_outputs)]
-    check_graph(card, _infos(library, inputs), _infos(library, outputs), str(model))
-    settings = builder.create_builder_config()
-    # Float32 is float32 here as in every other backend; who wants speed for it takes a file in float16.
-    settings.clear_flag(library.BuilderFlag.TF32)
-    settings.num_compute_capabilities = len(gpus)
-    for index, gpu in enumerate(gpus):
-        settings.set_compute_capability(library.ComputeCapability.__members__[gpu.upper()], index)
-    engine = builder.build_serialized_network(network, settings)
-    if engine is None:
-        raise ModelFileError(
-            f"{model}: TensorRT for RTX {library.__version__} cannot compile it for {', '.join(gpus)} ({first_reason(complaints)}); "
-            "choose other cards with --gpu, or play the .onnx file itself."
-        )
-    return bytes(engine)
-
-
-def _infos(library: Any, tensors: Sequence[Any]) -> tuple[TensorInfo, ...]:
-    return tuple(
-        TensorInfo(name=tensor.name, shape=tuple(tensor.shape), dtype=library.nptype(tensor.dtype).__name__)
-        for tensor in tensors
-    )
+from engine.core.errors import run_main
+from export.targets.tensorrt.build import GENERATIONS, build_plan, plan_key, sold_as
+from export.targets.tensorrt.plans import cached_plan, write_plan
 
 
 def main() -> int:
@@ -145,7 +31,7 @@ def main() -> int:
         path, plan, built = cached_plan(key, model.stem, lambda: build_plan(model, gpus))
     how = f"built in {time.monotonic() - begun_s:.1f} s" if built else "already there"
     print(
-        f"{path}: '{plan.card.name}' in {plan.key.precision} for {_sold_as(plan.key.gpus)}, {path.stat().st_size / 1e6:.1f} MB, {how} "
+        f"{path}: '{plan.card.name}' in {plan.key.precision} for {sold_as(plan.key.gpus)}, {path.stat().st_size / 1e6:.1f} MB, {how} "
         f"with {plan.key.library} {plan.key.library_version}"
     )
     return 0
@@ -153,15 +39,20 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m export.to_tensorrt", description="Compile a model file for NVIDIA's cards, without one."
+        prog="python -m export.to_tensorrt",
+        description="Compile a model file for NVIDIA graphics cards. This machine needs no such card.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="a model file made by export.to_onnx")
     parser.add_argument(
         "--gpu", action="append", required=True, metavar="GPU",
-        help=f"generation of the card; may be given several times for one plan: {_sold_as(tuple(GENERATIONS))}",
+        help=f"generation of the graphics card; may be given several times for one plan: {sold_as(tuple(GENERATIONS))}",
     )  # fmt: skip
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="MODEL.plan", help="without it: the cache, where tensorrt-rtx looks"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="MODEL.plan",
+        help="plan file (default: in the cache, where tensorrt-rtx finds it)",
     )
     return parser
 

@@ -1,22 +1,24 @@
-"""The contract of a model file: what one step takes and gives, stored as JSON in the ONNX metadata.
+"""The model card: what one step of a model file takes and gives, stored as JSON in the ONNX metadata.
 
-One step takes `audio` [window_samples], one float32 scalar per control, one array per noise and one per state, and gives
-`frame` uint8 [height, width, 3] RGB, `features` float32 [bands] and `NAME_next` per state. Names are the contract, never
-positions. See docs/design.md §2.
+One step takes `audio` [window_samples], one float32 scalar for each control and one array for each noise, state and picture. It
+gives `frame` uint8 [height, width, 3] RGB, `features` float32 [feature_bands], `NAME_next` for each state and whatever further
+outputs the card declares. Names are the contract, never positions. See docs/design.md §2.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
 from dataclasses import dataclass
 from typing import Any, Literal, Self, cast
 
-from engine.core.errors import ModelFileError, nearest_name
+from engine.core.errors import ModelFileError
+from engine.model.card_values import build_dataclass
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+READ_VERSIONS = (2, FORMAT_VERSION)
+"""Cards of these versions are read; a card of version 2 says `rooms` for `batch` and knows neither pictures nor outputs."""
 MOST_PSNR_DB = 100.0
 METADATA_KEY = "fluid_model_card"
 NEXT_SUFFIX = "_next"
@@ -25,7 +27,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StateSpec:
-    """Something the model remembers between steps."""
+    """A tensor that the model carries from step to step."""
 
     name: str
     shape: tuple[int, ...]
@@ -36,17 +38,17 @@ class StateSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoiseSpec:
-    """A random input that the engine draws anew each step from (seed, step index)."""
+    """A random input that the engine draws for each step from (seed, step index)."""
 
     name: str
     shape: tuple[int, ...]
     distribution: Literal["normal", "uniform"]
-    """normal: mean 0, deviation 1. uniform: [0, 1)."""
+    """normal: mean 0, standard deviation 1. uniform: [0, 1)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ControlSpec:
-    """A knob of the model's own; it appears in the command line, OSC and every other view by itself."""
+    """A control input. The engine makes a parameter of it, with a command-line flag and an OSC address."""
 
     name: str
     help: str
@@ -63,29 +65,55 @@ class ControlSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PictureSpec:
+    """A picture that the model looks at, uint8 [height, width, 3] RGB: a still or the camera. Black where there is no source."""
+
+    name: str
+    height: int
+    width: int
+    help: str
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width) <= 0:
+            raise ModelFileError(
+                f"Picture '{self.name}' is {self.width}x{self.height} pixels; both must be positive. Export the model again."
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputSpec:
+    """An output beside `frame`, `features` and the next states, such as a mask or a depth map."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Literal["float32", "uint8"]
+    help: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Parity:
     """Largest and root-mean-square difference between this file and torch over `steps` carried steps."""
 
     steps: int
     frame_max: float
-    """Of the picture in [-1, 1] before it is rounded to bytes."""
+    """Of the frame in [-1, 1], before it is rounded to bytes."""
     frame_rms: float
     state_max: float
     """Of all states after the last step."""
     sound: str
-    """What was played during the comparison."""
+    """The sound that was played for the comparison."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Drift:
-    """How far the file was from float32 torch at one carried step of real sound, each carrying its own states."""
+    """Difference between the file and float32 torch at one step of real sound. Each side carries its own states."""
 
     step: int
     """Counted from 1."""
     psnr_db: float
-    """Of the pictures as shown, in 8 bits; at most MOST_PSNR_DB, which means equal."""
+    """Of the frames as shown, in 8 bits; at most MOST_PSNR_DB, which means equal."""
     frame_max: float
-    """Largest difference of the pictures, in levels of 255."""
+    """Largest difference of the frames, in levels of 255."""
     state_max: float
     """Largest difference of all states."""
 
@@ -95,76 +123,101 @@ class Provenance:
     """Where the model comes from."""
 
     source: str
-    """Title of the clip it was taught."""
+    """Title of the clip that the model was trained on."""
     licence: str
     config: str
-    """The training configuration's name."""
+    """Name of the training configuration."""
     commit: str
     iterations: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TensorInfo:
-    """One input or output of a graph as a backend reports it."""
+    """Name, shape and type of one input or output of a graph."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
-    """numpy's name: float32, uint8."""
+    """As numpy names it: float32, uint8."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ModelCard:
-    """Everything the engine has to know about a model file."""
+class StepSignature:
+    """The inputs of one step. A new kind of input is declared here and gets its value at rest in engine/model/step.py."""
+
+    window_samples: int
+    controls: tuple[ControlSpec, ...]
+    noises: tuple[NoiseSpec, ...]
+    states: tuple[StateSpec, ...]
+    pictures: tuple[PictureSpec, ...] = ()
+    batch: int = 1
+    """Slots that are stepped together: a leading axis on every input and output. There is no such axis when it is 1."""
+
+    def input_tensors(self) -> tuple[TensorInfo, ...]:
+        """List the inputs that the graph must have."""
+        return self._batched(
+            TensorInfo(name="audio", shape=(self.window_samples,), dtype="float32"),
+            *(TensorInfo(name=c.name, shape=(), dtype="float32") for c in self.controls),
+            *(TensorInfo(name=n.name, shape=n.shape, dtype="float32") for n in self.noises),
+            *(TensorInfo(name=p.name, shape=(p.height, p.width, 3), dtype="uint8") for p in self.pictures),
+            *(TensorInfo(name=s.name, shape=s.shape, dtype=s.dtype) for s in self.states),
+        )
+
+    def _batched(self, *infos: TensorInfo) -> tuple[TensorInfo, ...]:
+        axes = (self.batch,) if self.batch > 1 else ()
+        return tuple(dataclasses.replace(info, shape=(*axes, *info.shape)) for info in infos)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelCard(StepSignature):
+    """Everything that the engine has to know about a model file."""
 
     format_version: int = FORMAT_VERSION
     name: str
     family: str
     sample_rate_hz: int
-    window_samples: int
     hop_samples: int
     look_ahead_s: float
     height: int
     width: int
     feature_bands: int
-    states: tuple[StateSpec, ...]
-    noises: tuple[NoiseSpec, ...]
-    controls: tuple[ControlSpec, ...]
-    rooms: int = 1
-    """So many rooms or screens take their step together: a leading axis on every input and output; none when 1."""
+    outputs: tuple[OutputSpec, ...] = ()
+    """Outputs beside the frame, the features and the next states."""
     precision: Literal["float32", "float16", "bfloat16", "int8"] = "float32"
-    """What the graph computes in; front end, norms and states are float32 in all of them."""
+    """What the graph computes in. Front end, norms and states are float32 in all of them."""
     calibration: str = ""
-    """Of int8: the sound that its ranges were measured on, and how long; empty for the others."""
+    """Of int8: the sound that its ranges were measured on, and its length. Empty for the others."""
     passes: tuple[str, ...] = ()
-    """The graph rewrites that were applied, by name, in order."""
+    """Names of the graph rewrites that were applied, in order."""
     graph_sha256: str = ""
-    """Of the file's bytes outside its metadata: a file that was altered afterwards is refused. Empty where no file is described."""
+    """Checksum of the file without its metadata; a file that differs from it is refused. Empty for a card without a file."""
     parity: Parity
     drift: tuple[Drift, ...] = ()
     provenance: Provenance
 
     def __post_init__(self) -> None:
-        for field in ("sample_rate_hz", "window_samples", "hop_samples", "height", "width", "feature_bands", "rooms"):
+        for field in ("sample_rate_hz", "window_samples", "hop_samples", "height", "width", "feature_bands", "batch"):
             if getattr(self, field) <= 0:
                 raise ModelFileError(
                     f"The model card says {field} = {getattr(self, field)}; it must be positive. Export the model again."
                 )
         if self.precision == "int8" and not self.calibration:
             raise ModelFileError(
-                "The model card says precision int8 without a record of its calibration; quantise the model again with "
+                "The model card says precision int8 but records no calibration; quantise the model again with "
                 "python -m export.to_onnx CHECKPOINT --precision int8 --calibrate SOUND."
             )
-        names = ["audio", *(spec.name for spec in (*self.states, *self.noises, *self.controls))]
-        for name in names:
-            if not _NAME.fullmatch(name) or names.count(name) > 1:
+        _check_names("input", [info.name for info in self.input_tensors()])
+        _check_names("output", [info.name for info in self.output_tensors()])
+        for output in self.outputs:
+            if output.name.endswith(NEXT_SUFFIX):
                 raise ModelFileError(
-                    f"The model card's input name '{name}' is malformed or used twice; export the model again."
+                    f"The model card's output '{output.name}' ends in {NEXT_SUFFIX}, which only next states do; "
+                    "export the model again with another name."
                 )
 
     @property
     def fps(self) -> float:
-        """Frames a second: one frame a hop."""
+        """Frames per second: one frame each hop."""
         return self.sample_rate_hz / self.hop_samples
 
     @property
@@ -172,26 +225,19 @@ class ModelCard:
         """Seconds of sound between frames."""
         return self.hop_samples / self.sample_rate_hz
 
-    def inputs(self) -> tuple[TensorInfo, ...]:
-        """List the inputs that the graph must have."""
-        return self._for_all_rooms(
-            TensorInfo(name="audio", shape=(self.window_samples,), dtype="float32"),
-            *(TensorInfo(name=c.name, shape=(), dtype="float32") for c in self.controls),
-            *(TensorInfo(name=n.name, shape=n.shape, dtype="float32") for n in self.noises),
-            *(TensorInfo(name=s.name, shape=s.shape, dtype=s.dtype) for s in self.states),
-        )
+    @property
+    def shown_names(self) -> tuple[str, ...]:
+        """Names of all outputs but the next states."""
+        return ("frame", "features", *(output.name for output in self.outputs))
 
-    def outputs(self) -> tuple[TensorInfo, ...]:
+    def output_tensors(self) -> tuple[TensorInfo, ...]:
         """List the outputs that the graph must have."""
-        return self._for_all_rooms(
+        return self._batched(
             TensorInfo(name="frame", shape=(self.height, self.width, 3), dtype="uint8"),
             TensorInfo(name="features", shape=(self.feature_bands,), dtype="float32"),
+            *(TensorInfo(name=o.name, shape=o.shape, dtype=o.dtype) for o in self.outputs),
             *(TensorInfo(name=s.name + NEXT_SUFFIX, shape=s.shape, dtype=s.dtype) for s in self.states),
         )
-
-    def _for_all_rooms(self, *infos: TensorInfo) -> tuple[TensorInfo, ...]:
-        rooms = (self.rooms,) if self.rooms > 1 else ()
-        return tuple(dataclasses.replace(info, shape=(*rooms, *info.shape)) for info in infos)
 
     def to_json(self) -> str:
         """Return the card as JSON, as stored under METADATA_KEY."""
@@ -199,94 +245,58 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str, file: str) -> Self:
-        """Read a card. Raises ModelFileError, naming `file`, for text of another version or with wrong, missing or unknown keys."""
+        """Read a card of one of READ_VERSIONS.
+
+        Raises ModelFileError, naming `file`, for text of another version or with wrong, missing or unknown keys.
+        """
         try:
             values: Any = json.loads(text)
         except json.JSONDecodeError as error:
             raise ModelFileError(f"{file}: the model card is not JSON ({error}); export the model again.") from error
         version = cast(dict[str, Any], values).get("format_version") if isinstance(values, dict) else None
-        if version != FORMAT_VERSION:
+        if version not in READ_VERSIONS:
             raise ModelFileError(
-                f"{file} has model card version {version}; this engine plays version {FORMAT_VERSION}. "
+                f"{file} has model card version {version}; this engine plays versions {' and '.join(map(str, READ_VERSIONS))}. "
                 f"Export the checkpoint again with: python -m export.to_onnx CHECKPOINT -o {file}"
             )
         try:
-            return _build(cls, values)
+            return build_dataclass(cls, _of_this_version(values), _NESTED)
         except ModelFileError as error:
             raise ModelFileError(f"{file}: {error}") from error
 
 
-# The nested dataclasses of a card; a list of one of them is stored as a JSON list.
 _NESTED: dict[str, type] = {
     "states": StateSpec,
     "noises": NoiseSpec,
     "controls": ControlSpec,
+    "pictures": PictureSpec,
+    "outputs": OutputSpec,
     "parity": Parity,
     "drift": Drift,
     "provenance": Provenance,
 }
-_KINDS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
+"""The nested dataclasses of a card."""
 
 
-def _build(kind: type, values: Any) -> Any:
-    """Build the dataclass `kind` from decoded JSON, checking keys and kinds."""
-    if not isinstance(values, dict):
-        raise ModelFileError(
-            f"the model card holds {values!r} where a {kind.__name__} belongs; export the model again."
-        )
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    values = cast(dict[str, Any], values)
-    for key in values:
-        if key not in fields:
+def _of_this_version(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a card as this version names them."""
+    if values["format_version"] == FORMAT_VERSION:
+        return values
+    renamed = {("batch" if key == "rooms" else key): value for key, value in values.items()}
+    return {**renamed, "format_version": FORMAT_VERSION, "pictures": [], "outputs": []}
+
+
+def _check_names(side: str, names: list[str]) -> None:
+    for name in names:
+        if not _NAME.fullmatch(name) or names.count(name) > 1:
             raise ModelFileError(
-                f"the model card has an unknown key '{key}'.{nearest_name(key, fields)} Export the model again."
+                f"The model card's {side} name '{name}' is malformed or used twice; export the model again."
             )
-    built: dict[str, Any] = {}
-    for key, field in fields.items():
-        if key not in values:
-            raise ModelFileError(f"the model card lacks '{key}'; export the model again.")
-        built[key] = _build_value(key, str(field.type), values[key])
-    return kind(**built)
-
-
-def _build_value(key: str, annotation: str, value: Any) -> Any:
-    if key in _NESTED:
-        if not annotation.startswith("tuple"):
-            return _build(_NESTED[key], value)
-        if not isinstance(value, list):
-            raise ModelFileError(f"the model card's '{key}' is {value!r}; a list was expected. Export the model again.")
-        return tuple(_build(_NESTED[key], item) for item in cast(list[Any], value))
-    if annotation.startswith("tuple[int"):
-        items = cast(list[Any], value) if isinstance(value, list) else [None]
-        if all(type(item) is int and item > 0 for item in items):
-            return tuple(items)
-        raise ModelFileError(
-            f"the model card's '{key}' is {value!r}; a list of positive integers was expected. Export the model again."
-        )
-    if annotation.startswith("tuple[str"):
-        words = cast(list[Any], value) if isinstance(value, list) else [None]
-        if all(isinstance(word, str) for word in words):
-            return tuple(words)
-        raise ModelFileError(
-            f"the model card's '{key}' is {value!r}; a list of words was expected. Export the model again."
-        )
-    allowed = re.findall(r'[\'"](\w+)[\'"]', annotation)
-    expected = _KINDS.get(annotation, (str,))
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, expected)
-        or (allowed and value not in allowed)
-        or (isinstance(value, float) and not math.isfinite(value))
-    ):
-        raise ModelFileError(
-            f"the model card's '{key}' is {value!r}; {' or '.join(allowed) or annotation} was expected. Export the model again."
-        )
-    return float(value) if annotation == "float" else value
 
 
 def check_graph(card: ModelCard, inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...], file: str) -> None:
-    """Raise ModelFileError, naming `file` and the first disagreement, unless the graph has just the card's inputs and outputs."""
-    for side, expected, found in (("input", card.inputs(), inputs), ("output", card.outputs(), outputs)):
+    """Raise ModelFileError, naming `file` and the first difference, unless the graph has exactly the card's inputs and outputs."""
+    for side, expected, found in (("input", card.input_tensors(), inputs), ("output", card.output_tensors(), outputs)):
         by_name = {info.name: info for info in found}
         for info in expected:
             if info.name not in by_name:

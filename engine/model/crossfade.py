@@ -1,4 +1,4 @@
-"""How one picture becomes another: for how many hops, with which shares, and the mixing itself."""
+"""The crossfade between two frames: its length in hops, the share of each frame, and the mix."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from numpy.typing import NDArray
 from engine.core.shaping_functions import smoothstep
 from engine.core.srgb import level_of_light, light_of_levels
 
-# H W C picture rows, columns, channels
+# H W C frame rows, columns, channels
 
 LOAD = 0.85
-"""Two models may step side by side while both together take no more than this share of a hop."""
+"""Two models are stepped side by side while both take no more than this share of a hop."""
 LONGEST_HELD_S = 0.5
-"""A fade from a picture that stands still is not drawn out for longer: it would look like a fault."""
+"""A crossfade from a held frame is not longer than this: it would look like a fault."""
 
 
 class CrossfadePlan(NamedTuple):
-    """A fade, counted in hops."""
+    """A crossfade, counted in hops."""
 
     hops: int
-    """Between the last picture that is all old and the first that is all new; 0 is a cut."""
+    """Hops between the last frame of the old model alone and the first of the new one alone; 0 is a cut."""
     is_held: bool
-    """Whether the old picture stands still meanwhile, since two steps a hop would take too long."""
+    """Whether the old frame is held meanwhile, because two steps do not fit into a hop."""
 
     def share(self, passed_hops: int) -> float:
-        """Return how much of the new picture's light is seen so many hops after the first that shows any.
+        """Return the share of the new frame's light, so many hops after the first frame that shows any.
 
-        It begins and ends gently: of light, a fortieth of white over black is already a dark grey.
+        It begins and ends gently: a fortieth of white light over black is already a dark grey.
         """
         return smoothstep(0.0, self.hops + 1, passed_hops + 1)
 
 
 def plan_crossfade(crossfade_s: float, hop_s: float, step_s: float | None) -> CrossfadePlan:
-    """Return the fade for `crossfade_s`. `step_s` is how long both steps take together; None where it does not count."""
+    """Return the plan for `crossfade_s`. `step_s` is the duration of both steps together; None where it does not count."""
     if step_s is None or step_s <= LOAD * hop_s:
         return CrossfadePlan(round(crossfade_s / hop_s), False)
     return CrossfadePlan(round(min(crossfade_s, LONGEST_HELD_S) / hop_s), True)
 
 
 def mix_light(old_HWC: NDArray[np.uint8], new_HWC: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
-    """Return `share` of the new picture and the rest of the old one, mixed as light.
+    """Return `share` of the new frame and the rest of the old one, mixed as light.
 
-    Light is what adds up: between two pictures the brightness goes straight from one to the other. A mix of the levels
-    themselves would be darker half way wherever the two differ.
+    In light the brightness goes linearly from one frame to the other. A mix of the levels themselves would be darker half way
+    wherever the frames differ.
     """
     if share <= 0.0:
         return old_HWC

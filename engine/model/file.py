@@ -1,6 +1,6 @@
-"""The card of a model file, read without a runtime: the command line knows a model's controls before anything heavy is loaded.
+"""The card of a model file, read without a runtime: the command line needs a model's parameters before anything heavy is loaded.
 
-The card holds a checksum of everything else in the file, so a file that was altered or damaged is refused on opening.
+The card holds a checksum of everything else in the file, so an altered or damaged file is refused when it is opened.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def read_card(path: Path | str) -> ModelCard:
 
 
 def read_checked_card(path: Path | str) -> ModelCard:
-    """Read the card of a model file that is as it was written.
+    """Read the card of a model file and check that the file is unchanged.
 
     Raises ModelFileError, beside what read_card raises, for a card without a checksum and a file that differs from it.
     """
@@ -72,18 +72,18 @@ def sealed(content: bytes, card: ModelCard) -> bytes:
     Raises EOFError for content that is no ONNX file.
     """
     stream = io.BytesIO(content)
-    kept = [
+    others = [
         content[field.start : field.end]
         for field in _fields(stream, len(content))
         if field.number != _METADATA_PROPS or _entry(stream, field)[0] != METADATA_KEY
     ]
     complete = dataclasses.replace(card, graph_sha256=graph_sha256(content))
     entry = _bytes_field(_KEY, METADATA_KEY.encode()) + _bytes_field(_VALUE, complete.to_json().encode())
-    return b"".join([*kept, _bytes_field(_METADATA_PROPS, entry)])
+    return b"".join([*others, _bytes_field(_METADATA_PROPS, entry)])
 
 
 def _read(file: Path, checked: bool) -> tuple[ModelCard, str]:
-    """Return a file's card and, where it is to be checked, the checksum of its graph as it is, which takes reading it whole."""
+    """Return a file's card and, if `checked`, the checksum of its graph, for which all of the file is read."""
     if not file.is_file():
         raise ModelFileError(f"There is no model file {file}; give the path of an .onnx file made by export.to_onnx.")
     try:

@@ -1,4 +1,4 @@
-"""Noise that depends on nothing but (seed, noise name, hop index), so that a show can be replayed from anywhere."""
+"""Noise that depends on (seed, noise name, hop index) alone, so that a show can be replayed from any hop."""
 
 from __future__ import annotations
 

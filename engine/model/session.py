@@ -1,4 +1,4 @@
-"""One model at play: applies the show's knobs to sound and picture, and carries the state from hop to hop."""
+"""A session: one model with its carried state, stepped once each hop under the parameters of the show."""
 
 from __future__ import annotations
 
@@ -9,37 +9,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError, ConfigError, ModelFileError
-from engine.model.backends.backend import Backend, Step, astray
+from engine.model.backends.backend import Backend, not_finite
 from engine.model.card import ModelCard
 from engine.model.noise import draw_noise
+from engine.model.step import Step, resting_inputs
 
-# T audio samples; H W C picture rows, columns, channels; F feature bands
+# T audio samples; H W C frame rows, columns, channels; F feature bands
 
 Controls = Mapping[str, float | int | bool]
 Snapshot = Mapping[str, NDArray[np.float32]]
-"""A model's state at one moment, by name, in host memory and nobody else's."""
+"""A copy of a model's state in host memory, by name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelFrame:
-    """What the session shows for one hop."""
+    """The frame of one hop, and the features that the model computed from its window."""
 
     pixels_HWC: NDArray[np.uint8]
     features_F: NDArray[np.float32]
 
 
 class Session:
-    """A backend, its state and the last picture. Not for use from several threads at once."""
+    """A backend, its state and the last frame. Not to be used from several threads at once."""
 
     def __init__(self, backend: Backend, seed: int = 0, *, state: Snapshot | None = None, resets: int = 0) -> None:
-        """Begin in `state`, or in the model's initial one, at a time when `resets` have already been asked for.
+        """Begin in `state`, or in the initial state. The first `resets` resets have been done already.
 
-        Raises ModelFileError for a file of several rooms and ConfigError for a state that is not this model's.
+        Raises ModelFileError for a file with a batch and ConfigError for a state of another model.
         """
-        if backend.card.rooms > 1:
+        if backend.card.batch > 1:
             raise ModelFileError(
-                f"'{backend.card.name}' was exported for {backend.card.rooms} rooms and a session plays one; join it through "
-                "engine.model.batching, or export the model again without --rooms."
+                f"'{backend.card.name}' was exported with a batch of {backend.card.batch}, and a session steps one slot; "
+                "take slots with engine.model.batching, or export the model again without --batch."
             )
         self._backend = backend
         self._seed = seed
@@ -48,6 +49,7 @@ class Session:
         if state is not None:
             check_state(backend.card, state)
         self._state = backend.initial_state() if state is None else dict(state)
+        self._resting = resting_inputs(backend.card)
         self._shown: Step | None = None
         self._fresh = True
 
@@ -60,11 +62,11 @@ class Session:
         return self._backend
 
     def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame:
-        """Play hop `index` under `controls`; `window_T` is the newest sound, at least as much as the model hears.
+        """Play hop `index` with the values `controls`; `window_T` is the newest sound, at least one window of the model.
 
-        Understands gain_db, freeze, reset (a count of resets asked for) and seed beside the card's own controls; any may be
-        missing. Raises BackendError when the step fails; the state is then what it was before, or the
-        initial one if the model itself has gone astray.
+        Beside the control inputs of the card it reads gain_db, freeze, reset (the number of resets so far) and seed; any may be
+        missing. Raises BackendError when the step fails. The state is then unchanged, or the initial one when the new state is
+        not finite.
         """
         self._reset_if_asked(int(controls.get("reset", self._resets_seen)))
         if self._fresh or not controls.get("freeze", False):
@@ -72,14 +74,14 @@ class Session:
         return self.held(controls)
 
     def held(self, controls: Controls) -> ModelFrame:
-        """Return the last good picture again; black before the first."""
+        """Return the last good frame again; black before the first."""
         if self._shown is None:
-            image = np.zeros((self.card.height, self.card.width, 3), np.uint8)
-            return ModelFrame(pixels_HWC=image, features_F=np.zeros(self.card.feature_bands, np.float32))
+            black_HWC = np.zeros((self.card.height, self.card.width, 3), np.uint8)
+            return ModelFrame(pixels_HWC=black_HWC, features_F=np.zeros(self.card.feature_bands, np.float32))
         return ModelFrame(pixels_HWC=self._shown.pixels_HWC, features_F=self._shown.features_F)
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of the state. Raises BackendError where it lies on a device that was lost."""
+        """Return a copy of the state. Raises BackendError when it lies on a device that was lost."""
         try:
             return {name: np.array(values) for name, values in self._state.items()}
         except (RuntimeError, MemoryError) as error:
@@ -93,39 +95,41 @@ class Session:
 
     def _advance(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> None:
         card = self.card
-        step = self._backend.step(
-            apply_gain(window_T[-card.window_samples :], float(controls.get("gain_db", 0.0))),
-            {spec.name: float(controls.get(spec.name, spec.default)) for spec in card.controls},
-            draw_noise(card.noises, int(controls.get("seed", self._seed)), index),
-            self._state,
-        )
+        values = {
+            "audio": apply_gain(window_T[-card.window_samples :], float(controls.get("gain_db", 0.0))),
+            **{spec.name: float(controls[spec.name]) for spec in card.controls if spec.name in controls},
+            **draw_noise(card.noises, int(controls.get("seed", self._seed)), index),
+        }
+        step = self._backend.step(self._resting.with_values(values, self._state))
         self._steps += 1
-        stray = astray(step.next_state, self._steps)
-        if stray:
+        name = not_finite(step.next_state, self._steps)
+        if name:
             self._state = self._backend.initial_state()
-            raise BackendError(f"{card.name}: state '{stray}' is no longer finite; it starts again from silence.")
+            raise BackendError(
+                f"{card.name}: state '{name}' is no longer finite; it starts again from its initial state."
+            )
         self._state = step.next_state
         self._shown = step
         self._fresh = False
 
 
 def apply_gain(window_T: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:
-    """Return the window louder by `gain_db`, within [-1, 1], with whatever is not a number as silence."""
+    """Return the window amplified by `gain_db` and clipped to [-1, 1]. Samples that are not finite become silence."""
     gained = window_T * np.float32(10.0 ** (gain_db / 20.0))
     return np.clip(np.nan_to_num(gained, copy=False, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
 
 
 def check_state(card: ModelCard, state: Snapshot) -> None:
-    """Raise ConfigError unless `state` has the card's names and shapes and holds finite numbers alone."""
+    """Raise ConfigError unless `state` has the names and shapes of the card and is finite."""
     shapes = {spec.name: spec.shape for spec in card.states}
     for name in sorted({*shapes, *state}):
         if name not in shapes or name not in state:
-            what = "lacks" if name in shapes else "has besides"
-            raise ConfigError(f"The kept state does not fit '{card.name}': it {what} '{name}'; save the scene again.")
+            what = "lacks" if name in shapes else "has an unknown"
+            raise ConfigError(f"The saved state does not fit '{card.name}': it {what} '{name}'; save the scene again.")
         if state[name].shape != shapes[name] or state[name].dtype != np.float32:
             raise ConfigError(
-                f"The kept state does not fit '{card.name}': '{name}' is {state[name].dtype} {list(state[name].shape)} and "
+                f"The saved state does not fit '{card.name}': '{name}' is {state[name].dtype} {list(state[name].shape)} and "
                 f"float32 {list(shapes[name])} was expected; save the scene again."
             )
         if not np.isfinite(state[name]).all():
-            raise ConfigError(f"The kept state of '{card.name}' is not finite in '{name}'; save the scene again.")
+            raise ConfigError(f"The saved state of '{card.name}' is not finite in '{name}'; save the scene again.")

@@ -15,9 +15,10 @@ from engine.audio.resample import Resampler
 from engine.audio.sources.microphone import POLL_S
 from engine.audio.sources.source import Source
 from engine.core.clock import Clock
-from engine.model.backends.backend import Backend, resting_inputs
+from engine.model.backends.backend import Backend
 from engine.model.card import ModelCard
 from engine.model.noise import draw_noise
+from engine.model.step import resting_inputs
 
 WARM_UP_STEPS = 8
 DISPLAY_HZ = 60.0
@@ -106,11 +107,10 @@ def measure_steps_s(backend: Backend, clock: Clock, steps: int = WARM_UP_STEPS) 
     """Return how long steps on silence take, in seconds, without the first, which warms up. Raises BackendError."""
     card, state, durations_s = backend.card, backend.initial_state(), list[float]()
     silence = resting_inputs(card)
-    controls = {spec.name: spec.default for spec in card.controls}
     for index in range(steps + 1):
-        noise = draw_noise(card.noises, 0, index)
+        inputs = silence.with_values(draw_noise(card.noises, 0, index), state)
         started_s = clock.now_s()
-        state = backend.step(silence["audio"], controls, noise, state).next_state
+        state = backend.step(inputs).next_state
         durations_s.append(clock.now_s() - started_s)
     return durations_s[1:]
 

@@ -20,9 +20,10 @@ from engine.control.parameter import Parameter, Value
 from engine.control.parameter_store import Applied, ControlSnapshot
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.core.show_event import MODEL, ShowEvent
-from engine.model.backends.backend import Arrays, Backend, State, Step, astray
+from engine.model.backends.backend import Backend, not_finite
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
+from engine.model.step import State, Step, StepInputs
 from engine.render.pacing import Pick
 from engine.takes.take_arrays import with_arrays
 from engine.takes.take_log import LOG, SOUND, HopLine, TakeHeader, versions
@@ -243,11 +244,11 @@ class ReplayedFailures:
     def initial_state(self) -> State:
         return self._backend.initial_state()
 
-    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
+    def step(self, inputs: StepInputs) -> Step:
         """Take one step. Raises BackendError when it fails, or failed in the show."""
-        step = self._backend.step(audio_T, controls, noise, state)
-        # A model that went astray does so again, and the session says so itself.
-        if self._store.fails_now and not astray(step.next_state, 0):
+        step = self._backend.step(inputs)
+        # A state that was not finite in the show is so again, and the session says so itself.
+        if self._store.fails_now and not not_finite(step.next_state, 0):
             raise BackendError("The step failed in the show, and so it does here.")
         return step
 

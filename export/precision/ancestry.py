@@ -1,4 +1,4 @@
-"""What a tensor of a graph is computed from. Nodes are told apart by their first output, which is unique in a graph."""
+"""The nodes that a tensor of a graph is computed from. A node is named by its first output, which is unique in a graph."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import onnx
 
 
 class Ancestry:
-    """The nodes of a graph by what they give and what they take."""
+    """The nodes of a graph by their outputs and by their inputs."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
-        self._givers = {name: node for node in graph.node for name in node.output}
-        self._takers: dict[str, list[onnx.NodeProto]] = {}
+        self._producers = {name: node for node in graph.node for name in node.output}
+        self._consumers: dict[str, list[onnx.NodeProto]] = {}
         for node in graph.node:
             for name in node.input:
-                self._takers.setdefault(name, []).append(node)
+                self._consumers.setdefault(name, []).append(node)
 
     def before(self, names: Iterable[str], passable: Callable[[onnx.NodeProto], bool]) -> set[str]:
         """Return the nodes that `names` are computed from, as far back as all on the way are passable."""
         found, waiting = set[str](), list(names)
         while waiting:
-            node = self._givers.get(waiting.pop())
+            node = self._producers.get(waiting.pop())
             if node is not None and node.output[0] not in found and passable(node):
                 found.add(node.output[0])
                 waiting.extend(node.input)
@@ -31,7 +31,7 @@ class Ancestry:
         """Return the nodes that the tensor `name` goes into, as far on as all on the way are passable."""
         found, waiting = set[str](), [name]
         while waiting:
-            for node in self._takers.get(waiting.pop(), []):
+            for node in self._consumers.get(waiting.pop(), []):
                 if node.output[0] not in found and passable(node):
                     found.add(node.output[0])
                     waiting.extend(node.output)
@@ -42,5 +42,5 @@ class Ancestry:
         return self.before(["features"], lambda node: True)
 
     def after_last_convolutions(self) -> set[str]:
-        """Return the nodes between the convolutions that give the picture its colours and the output `frame`."""
+        """Return the nodes between the convolutions that give the frame its colours and the output `frame`."""
         return self.before(["frame"], lambda node: node.op_type != "Conv")

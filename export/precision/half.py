@@ -1,7 +1,7 @@
-"""float16 for graphics cards: the pictures in 16 bits, everything that must not be rounded in 32.
+"""float16 for graphics cards: feature maps in 16 bits, everything that must not be rounded in 32.
 
-Written here because the converters at hand pass values between their float32 nodes through 16 bits, and round a constant
-for all of its users when one of them computes in 16: the floor of the logarithm, 1e-10, would become 0.
+Written here because available converters pass values between float32 nodes through 16 bits, and round a constant for all nodes
+that use it when one of them computes in 16: the floor of the logarithm, 1e-10, would become 0.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from engine.model.card import NEXT_SUFFIX
 from export.precision.ancestry import Ancestry
 
 FLOAT, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
-PICTURE_RANK = 4
+MAP_RANK = 4
 NORMS = {"InstanceNormalization", "BatchNormalization", "GroupNormalization", "LayerNormalization", "ReduceMean"}
-# What a state passes through on its way into the next one, from h' = h + z (c - h) to a queue.
+# Operations that carry a state into the next one, from h' = h + z (c - h) to a queue.
 _CARRIES = {"Add", "Sub", "Mul", "Div", "Concat", "Split", "Slice", "Gather", "Pad"} | {
     "Identity", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Expand"
 }  # fmt: skip
@@ -29,21 +29,21 @@ _ALWAYS_FLOAT_INPUTS = {"Resize": (1, 2)}
 
 
 def to_half(program: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the graph with its pictures computed in float16; inputs and outputs stay as they are.
+    """Return the graph with its feature maps in float16; inputs and outputs stay as they are.
 
-    float32 stay: the front end, all vectors (motion, conditions), norms, what carries a state into the next one, and the
-    way from the last convolution to the picture's bytes. Raises ModelFileError for weights that 16 bits cannot hold.
+    In float32 stay: the front end, all vectors (motion, conditions), norms, the operations that carry a state into the next one,
+    and those from the last convolution to the bytes of the frame. Raises ModelFileError for weights that 16 bits cannot hold.
     """
     changed = onnx.ModelProto()
     changed.CopyFrom(onnx.shape_inference.infer_shapes(program))
     graph = changed.graph
     ranks = _float_ranks(graph)
-    kept = float32_nodes(graph, ranks)
-    halves = {name for node in graph.node if node.output[0] not in kept for name in node.output if name in ranks}
+    in_float32 = float32_nodes(graph, ranks)
+    halves = {name for node in graph.node if node.output[0] not in in_float32 for name in node.output if name in ranks}
     caster = _Caster(graph, ranks, halves)
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
-        casts = caster.fit(node, in_half=node.output[0] not in kept)
+        casts = caster.fit(node, in_half=node.output[0] not in in_float32)
         nodes += [*casts, node]
     nodes += caster.fit_outputs(nodes)
     del graph.node[:], graph.value_info[:]
@@ -58,17 +58,17 @@ def to_half(program: onnx.ModelProto) -> onnx.ModelProto:
 def float32_nodes(graph: onnx.GraphProto, ranks: dict[str, int]) -> set[str]:
     """Return the first outputs of the nodes that compute in float32; `ranks` has the number of axes of each float32 tensor."""
     ancestry = Ancestry(graph)
-    kept = ancestry.front_end() | ancestry.after_last_convolutions()
+    found = ancestry.front_end() | ancestry.after_last_convolutions()
     for output in graph.output:
         if output.name.endswith(NEXT_SUFFIX):
-            kept |= ancestry.before([output.name], _carries) & ancestry.after(
+            found |= ancestry.before([output.name], _carries) & ancestry.after(
                 output.name.removesuffix(NEXT_SUFFIX), _carries
             )
     for node in graph.node:
-        pictures = any(ranks.get(name, 0) >= PICTURE_RANK for name in node.output)
-        if node.op_type in NORMS | _TYPED or not pictures:
-            kept.add(node.output[0])
-    return kept
+        is_map = any(ranks.get(name, 0) >= MAP_RANK for name in node.output)
+        if node.op_type in NORMS | _TYPED or not is_map:
+            found.add(node.output[0])
+    return found
 
 
 def _carries(node: onnx.NodeProto) -> bool:
@@ -82,7 +82,7 @@ def _float_ranks(graph: onnx.GraphProto) -> dict[str, int]:
 
 
 class _Caster:
-    """Gives each node its inputs in the type it computes in: constants rounded once, all else through one Cast."""
+    """Gives each node its inputs in the type that it computes in: constants are rounded once, other tensors cast once."""
 
     def __init__(self, graph: onnx.GraphProto, floats: Iterable[str], halves: set[str]) -> None:
         self._graph = graph
@@ -92,7 +92,7 @@ class _Caster:
         self.constants: dict[str, onnx.TensorProto] = {}
 
     def fit(self, node: onnx.NodeProto, in_half: bool) -> list[onnx.NodeProto]:
-        """Rename the inputs of `node` where they come in another type; return the casts it needs before it."""
+        """Rename the inputs of `node` that come in another type; return the casts that it needs before it."""
         casts: list[onnx.NodeProto] = []
         always_float = _ALWAYS_FLOAT_INPUTS.get(node.op_type, ())
         for index, name in enumerate(node.input):
@@ -108,7 +108,7 @@ class _Caster:
         return casts
 
     def fit_outputs(self, nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
-        """Give outputs that are computed in 16 bits back as float32."""
+        """Cast outputs that are computed in 16 bits to float32."""
         casts: list[onnx.NodeProto] = []
         for output in self._graph.output:
             if output.name in self._halves:

@@ -1,10 +1,10 @@
 """int8 for processors: convolutions in 8 bits between quantise and dequantise nodes (QDQ), all else in float32.
 
-The recipe was measured, see docs/inference.md. Ranges are the least and the greatest value met, one for each tensor;
-pictures are unsigned with a zero point and weights signed with one scale a channel, which both ONNX Runtime and OpenVINO turn
-into their quickest integer convolutions. Narrow convolutions, 1 x 1 ones and those that give the picture its colours stay
-float32: they are quick, and their error is seen as it is. Matrix products stay float32 too: they take no time, and 8 bits in a
-recurrence of vectors are heard for ever.
+The recipe was measured, see docs/inference.md. The range of a tensor is its smallest and largest value in the calibration.
+Activations are unsigned with a zero point, and weights signed with one scale for each channel: both ONNX Runtime and OpenVINO turn
+these into their fastest integer convolutions. Narrow convolutions, 1 x 1 convolutions and those that give the frame its colours stay
+float32: they are fast, and their error is directly visible. Matrix products stay float32 too: they take little time, and the error
+of 8 bits would accumulate in the recurrence.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from onnxruntime import quantization  # pyright: ignore[reportMissingTypeStubs]
 from onnxruntime.quantization import shape_inference  # pyright: ignore[reportMissingTypeStubs]
 
 from engine.core.errors import ModelFileError
-from export.drift import measure_drift
-from export.graph import StepGraph
 from export.precision.ancestry import Ancestry
 from export.precision.calibration import Calibration, Reader
-from export.precision.carried import OnnxPlayer
+from export.verification.drift import measure_drift
+from export.verification.graph import StepGraph
+from export.verification.players import OnnxPlayer
 
 # onnxruntime ships no types.
 _quantization: Any = quantization
 _shape_inference: Any = shape_inference
 
 LEAST_CHANNELS = 32
-"""Narrower convolutions are the last ones, where errors show, and gain little."""
+"""Narrower convolutions are the last ones, where errors are visible, and gain little."""
 LEAST_PSNR_DB = 40.0
-"""Of the pictures at each of TRIAL_STEPS, against the float32 graph on the calibration's own sound."""
+"""PSNR of the frames at each of TRIAL_STEPS, against the float32 graph on the sound of the calibration."""
 TRIAL_STEPS = (8, 16, 32, 64)
 
 
 def quantise_faithfully(program: onnx.ModelProto, calibration: Calibration, graph: StepGraph) -> onnx.ModelProto:
-    """Return the float32 graph with as many convolutions in int8 as leave pictures of LEAST_PSNR_DB; inputs and outputs stay.
+    """Return the float32 graph with as many convolutions in int8 as leave frames of LEAST_PSNR_DB; inputs and outputs stay.
 
-    What an early convolution rounds goes through all later ones, so the early ones are given up first; how many is found
-    by bisection. Raises ModelFileError when even a quarter is too many, and for a graph without a convolution that could be
+    The error of an early convolution goes through all later ones, so the early ones stay float32 first; how many is found by
+    bisection. Raises ModelFileError when even a quarter is too many, and for a graph without a convolution that can be
     quantised.
     """
     folded = fold_constants(program)
     chosen = convolutions(folded)
     if not chosen:
         raise ModelFileError(
-            "The model has no convolution that int8 could speed up; export it with --precision float32 or float16."
+            "The model has no convolution that int8 can speed up; export it with --precision float32 or float16."
         )
 
     def trial(count: int) -> tuple[onnx.ModelProto, float]:
@@ -66,7 +66,7 @@ def quantise_faithfully(program: onnx.ModelProto, calibration: Calibration, grap
     found, reached_db = trial(enough)
     if reached_db < LEAST_PSNR_DB:
         raise ModelFileError(
-            f"int8 leaves pictures of only {reached_db:.1f} dB of the {LEAST_PSNR_DB:g} dB expected; export this model with "
+            f"int8 gives frames of only {reached_db:.1f} dB, and {LEAST_PSNR_DB:g} dB were expected; export this model with "
             "--precision float16, or float32."
         )
     while too_many - enough > 1:
@@ -80,7 +80,7 @@ def quantise_faithfully(program: onnx.ModelProto, calibration: Calibration, grap
 
 
 def quantise(folded: onnx.ModelProto, calibration: Calibration, chosen: Sequence[str]) -> onnx.ModelProto:
-    """Return the graph, whose constants were folded, with the convolutions `chosen` by name in int8."""
+    """Return the graph, whose constants are folded, with the convolutions named in `chosen` in int8."""
     with tempfile.TemporaryDirectory() as folder, quiet():
         source, target = Path(folder) / "folded.onnx", Path(folder) / "quantised.onnx"
         source.write_bytes(folded.SerializeToString())
@@ -92,7 +92,7 @@ def quantise(folded: onnx.ModelProto, calibration: Calibration, chosen: Sequence
             op_types_to_quantize=["Conv"],
             nodes_to_quantize=list(chosen),
             per_channel=True,
-            # Halving the range of weights avoids overflow on processors without VNNI, and costs a bit on all others.
+            # Halving the range of weights avoids overflow on processors without VNNI, and costs one bit on all others.
             reduce_range=False,
             activation_type=_quantization.QuantType.QUInt8,
             weight_type=_quantization.QuantType.QInt8,
@@ -104,7 +104,7 @@ def quantise(folded: onnx.ModelProto, calibration: Calibration, chosen: Sequence
 
 
 def convolutions(program: onnx.ModelProto) -> list[str]:
-    """Name the convolutions that are worth it: wide, larger than 1 x 1, with constant weights, not last and not in the front end."""
+    """Name the convolutions to quantise: wide, larger than 1 x 1, with constant weights, not last and not in the front end."""
     graph = program.graph
     ancestry = Ancestry(graph)
     shapes = {constant.name: tuple(constant.dims) for constant in graph.initializer}
@@ -114,19 +114,19 @@ def convolutions(program: onnx.ModelProto) -> list[str]:
     return [
         node.name
         for node in graph.node
-        if node.op_type == "Conv" and node.output[0] not in excluded and _worth_it(shapes.get(node.input[1], ()))
+        if node.op_type == "Conv" and node.output[0] not in excluded and _is_wide(shapes.get(node.input[1], ()))
     ]
 
 
-def _worth_it(weight_shape: tuple[int, ...]) -> bool:
+def _is_wide(weight_shape: tuple[int, ...]) -> bool:
     return len(weight_shape) == 4 and min(weight_shape[:2]) >= LEAST_CHANNELS and max(weight_shape[2:]) > 1
 
 
 def fold_constants(program: onnx.ModelProto) -> onnx.ModelProto:
-    """Compute what depends on no input: kernels that are put together from parts are no weights before that."""
-    # Files, because the library loses weights of a model that it is handed in memory.
+    """Compute everything that depends on no input: only then are kernels that are built from several tensors weights."""
+    # Files, because the library loses weights of a model that it gets in memory.
     with tempfile.TemporaryDirectory() as folder, quiet():
-        source, target = Path(folder) / "whole.onnx", Path(folder) / "folded.onnx"
+        source, target = Path(folder) / "source.onnx", Path(folder) / "folded.onnx"
         source.write_bytes(program.SerializeToString())
         _shape_inference.quant_pre_process(str(source), str(target), skip_symbolic_shape=True)
         return onnx.ModelProto.FromString(target.read_bytes())
@@ -134,7 +134,7 @@ def fold_constants(program: onnx.ModelProto) -> onnx.ModelProto:
 
 @contextlib.contextmanager
 def quiet() -> Generator[None]:
-    """Keep the progress that the library prints and its advice to call what is called here out of the terminal."""
+    """Suppress the progress and the advice that the library prints."""
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.graph import StepGraph
-from export.parity import probe_sound
-from export.to_onnx import trace
+from export.targets.onnx.trace import trace
+from export.verification.graph import StepGraph
+from export.verification.parity import probe_sound
 from tests.training.clips import RATE_HZ, write_wav
 from tests.training.models import small_model
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from engine.model.card import MOST_PSNR_DB, Drift
-from export.drift import difference, draw_drift, drift_record, measure_drift, psnr_db, spread_steps
-from export.precision.carried import OnnxPlayer, Seen, TorchPlayer
-from export.precision.sound import made_sound
+from engine.model.step import Step, StepInputs
+from export.verification.drift import difference, draw_drift, drift_record, measure_drift, psnr_db, spread_steps
+from export.verification.players import OnnxPlayer, TorchPlayer
+from export.verification.sound import made_sound
 from tests.export.precise import program, traced
 from tests.training.clips import RATE_HZ
 
@@ -20,33 +21,33 @@ def test_the_float32_graph_stands_in_for_torch() -> None:
     assert all(drift.state_max < 1e-4 and drift.psnr_db > 60 for drift in drifts)
 
 
-class Forgetful(TorchPlayer):
-    """A player that is never told what it remembers."""
+class Stateless(TorchPlayer):
+    """A player that starts each step from the initial state."""
 
-    def step(self, window_T: np.ndarray, k: int) -> Seen:
-        return TorchPlayer(self._inputs.graph).step(window_T, k)
+    def step(self, inputs: StepInputs) -> Step:
+        return TorchPlayer(self.graph).step(inputs)
 
 
-def test_a_side_that_loses_its_states_is_found_out() -> None:
+def test_a_side_that_loses_its_states_is_noticed() -> None:
     graph = traced()[0]
-    first, later = measure_drift(graph, TorchPlayer(graph), Forgetful(graph), made_sound(RATE_HZ), (1, 8))
+    first, later = measure_drift(graph, TorchPlayer(graph), Stateless(graph), made_sound(RATE_HZ), (1, 8))
     assert first == Drift(step=1, psnr_db=MOST_PSNR_DB, frame_max=0.0, state_max=0.0)
     assert later.state_max > 1e-2
     assert later.psnr_db < 60
 
 
-def seen(level: int, state: float) -> Seen:
-    return Seen(np.full((4, 4, 3), level, np.uint8), np.zeros(2, np.float32), {"s": np.full(3, state, np.float32)})
+def given(level: int, state: float) -> Step:
+    return Step(np.full((4, 4, 3), level, np.uint8), np.zeros(2, np.float32), {"s": np.full(3, state, np.float32)})
 
 
 def test_figures_of_one_step() -> None:
-    found = difference(7, seen(200, 1.0), seen(198, 1.5))
+    found = difference(7, given(200, 1.0), given(198, 1.5))
     assert found.psnr_db == pytest.approx(20 * np.log10(255 / 2))
     assert dataclasses.astuple(found)[2:] == (2.0, 0.5)
-    assert difference(1, seen(0, 0.0), seen(255, float("nan"))) == Drift(
+    assert difference(1, given(0, 0.0), given(255, float("nan"))) == Drift(
         step=1, psnr_db=0.0, frame_max=255.0, state_max=float("inf")
     )
-    assert psnr_db(seen(3, 0).pixels_HWC, seen(3, 0).pixels_HWC) == MOST_PSNR_DB
+    assert psnr_db(given(3, 0).pixels_HWC, given(3, 0).pixels_HWC) == MOST_PSNR_DB
 
 
 @pytest.mark.parametrize("last", [1, 2, 64, 20000])
@@ -59,6 +60,6 @@ def test_steps_are_spread_over_the_decades(last: int) -> None:
 
 
 def test_the_curve_is_a_picture_and_a_record() -> None:
-    drifts = [difference(step, seen(10, 0.0), seen(11, 0.1)) for step in (1, 10)]
+    drifts = [difference(step, given(10, 0.0), given(11, 0.1)) for step in (1, 10)]
     assert draw_drift({"int8": drifts}, "drift").startswith(b"\x89PNG")
     assert [record["step"] for record in drift_record(drifts)] == [1, 10]

@@ -6,13 +6,12 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from engine.core.errors import ModelFileError
-from export.drift import measure_drift
-from export.graph import StepGraph
-from export.parity import probe_sound
-from export.precision.carried import OnnxPlayer, TorchPlayer
 from export.precision.half import to_half
-from export.precision.sound import made_sound
-from export.to_onnx import trace
+from export.targets.onnx.trace import trace
+from export.verification.drift import measure_drift
+from export.verification.graph import StepGraph
+from export.verification.players import OnnxPlayer, SoundInputs, TorchPlayer
+from export.verification.sound import made_sound
 from tests.export.precise import program, traced
 from tests.training.clips import RATE_HZ
 from tests.training.models import VARIANTS, small_model
@@ -54,16 +53,16 @@ def test_what_must_not_be_rounded_is_not() -> None:
     for operator in ("InstanceNormalization", "BatchNormalization", "Log", "Gemm", "Round"):
         assert kinds[operator] == {TensorProto.FLOAT}
     # Front end and motion do not differ by a single bit.
-    window = probe_sound(graph.model.window_samples, RATE_HZ)
-    exact, rounded = (OnnxPlayer(graph, model).step(window, 0) for model in (whole, half))
+    inputs = SoundInputs(graph, made_sound(RATE_HZ)).at(0)
+    exact, rounded = (OnnxPlayer(graph, model).step(inputs) for model in (whole, half))
     np.testing.assert_array_equal(rounded.features_F, exact.features_F)
     for name in graph.state_names:
         if not name.startswith("prediction"):
-            np.testing.assert_array_equal(rounded.states[name], exact.states[name])
+            np.testing.assert_array_equal(rounded.next_state[name], exact.next_state[name])
 
 
 def test_the_state_is_not_rounded_on_its_way_into_the_next() -> None:
-    """A state that no gate touches comes out as it went in, to the last bit of 32."""
+    """A state that no gate touches comes out as it went in, bit-exact in 32 bits."""
     half = to_half(program())
     types = types_of(half)
     producers = {name: node for node in half.graph.node for name in node.output}
@@ -76,7 +75,7 @@ def test_the_state_is_not_rounded_on_its_way_into_the_next() -> None:
             assert types[node.output[0]] == TensorProto.FLOAT
 
 
-def test_half_the_weights_of_the_pictures() -> None:
+def test_convolutions_take_half_the_memory() -> None:
     whole = program()
     half = to_half(whole)
     convolved = {node.input[1] for node in whole.graph.node if node.op_type == "Conv"}

@@ -8,12 +8,12 @@ import pytest
 from onnx import numpy_helper
 
 from engine.core.errors import ModelFileError, TrainingError
-from export.drift import measure_drift
 from export.precision import int8
 from export.precision.calibration import Calibration, calibrate
-from export.precision.carried import OnnxPlayer, TorchPlayer
 from export.precision.int8 import LEAST_PSNR_DB, convolutions, fold_constants, quantise, quantise_faithfully
-from export.precision.sound import made_sound, read_real_sound
+from export.verification.drift import measure_drift
+from export.verification.players import OnnxPlayer, TorchPlayer
+from export.verification.sound import made_sound, read_real_sound
 from tests.export.precise import program, sound_file, traced
 from tests.training.clips import RATE_HZ, write_wav
 
@@ -109,7 +109,7 @@ def test_early_convolutions_are_given_up_until_the_pictures_are_good(
 
     counts = [products(0.0), products(LEAST_PSNR_DB)]
     assert counts[0] >= counts[1] > 0
-    with pytest.raises(ModelFileError, match="leaves pictures of only"):
+    with pytest.raises(ModelFileError, match="gives frames of only"):
         products(101.0)
 
 

@@ -11,10 +11,12 @@ from engine.core.errors import ModelFileError, run_main
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.card import Parity, Provenance
 from engine.model.noise import draw_noise
-from export.graph import picture_bytes
-from export.half_storage import LEAST_ELEMENTS
-from export.parity import PARITY_LIMIT, PARITY_STEPS, probe_sound, windows
-from export.to_onnx import Form, check_parity, export_model, main
+from engine.model.step import resting_inputs
+from export.precision.half_storage import LEAST_ELEMENTS
+from export.targets.onnx.model import Form, export_model
+from export.to_onnx import main
+from export.verification.graph import frame_bytes
+from export.verification.parity import PARITY_LIMIT, PARITY_STEPS, check_parity, probe_sound, windows
 from tests.training.models import VARIANTS, small_model
 from tests.training.runs import small_config
 from training.core.checkpoint import save_generator
@@ -39,19 +41,19 @@ def test_the_engine_plays_what_torch_plays(variant: str, tmp_path: Path) -> None
 
 
 def play_both(model: StreamingModel, backend: object) -> None:
-    """Carry both over 64 steps of sound; pictures may differ by one level where rounding tips over, states by PARITY_LIMIT."""
+    """Carry both over 64 steps of sound; frames may differ by one level where rounding tips over, states by PARITY_LIMIT."""
     card = backend.card  # type: ignore[attr-defined]
-    controls = {spec.name: spec.default for spec in card.controls}
+    resting = resting_inputs(card)
     theirs, ours = backend.initial_state(), model.initial_state(1)  # type: ignore[attr-defined]
     sound = probe_sound(PARITY_STEPS * card.hop_samples, card.sample_rate_hz)
     for k, window in enumerate(windows(sound, card.window_samples, card.hop_samples, PARITY_STEPS)):
         noise = draw_noise(card.noises, 5, k)
-        came = backend.step(window, controls, noise, theirs)  # type: ignore[attr-defined]
+        came = backend.step(resting.with_values({"audio": window, **noise}, theirs))  # type: ignore[attr-defined]
         with torch.no_grad():
             given = {name: torch.from_numpy(value)[None] for name, value in noise.items()}
             picture, features, ours = model.step(torch.from_numpy(window)[None], given, ours)
         theirs = came.next_state
-        difference = came.pixels_HWC.astype(int) - picture_bytes(picture[0]).numpy()
+        difference = came.pixels_HWC.astype(int) - frame_bytes(picture[0]).numpy()
         assert np.abs(difference).max() <= 1
         np.testing.assert_allclose(came.features_F, features[0].numpy(), atol=PARITY_LIMIT)
     for name, value in theirs.items():

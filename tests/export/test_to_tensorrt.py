@@ -24,8 +24,9 @@ from engine.model.backends.plan_file import LIBRARY, Plan, PlanKey, cached_plans
 from engine.model.backends.selection import open_backend
 from engine.model.card import ControlSpec
 from engine.model.file import read_checked_card, sealed
+from export.targets.tensorrt.build import build_plan, check_gpus
 from export.targets.tensorrt.plans import MOST_PLANS, cached_plan, prune, write_plan
-from export.to_tensorrt import build_plan, check_gpus, main
+from export.to_tensorrt import main
 from tests.engine.model.backends import backend_contract as contract
 from tests.engine.model.probe_model import CARD, program, write_probe
 

@@ -18,9 +18,11 @@ from engine.model.backends import torch_program, torch_schema
 from engine.model.backends.program_file import read_description
 from engine.model.backends.torch_schema import OPERATORS
 from engine.model.card import Provenance
-from export.graph import StepGraph
-from export.parity import PARITY_LIMIT, PARITY_STEPS
-from export.to_torch import export_program, main, measure_program_parity, trace_program
+from export.targets.torch.parity import measure_program_parity
+from export.targets.torch.program import export_program, trace_program
+from export.to_torch import main
+from export.verification.graph import StepGraph
+from export.verification.parity import PARITY_LIMIT, PARITY_STEPS
 from tests.conftest import require
 from tests.engine.model.backends import backend_contract as contract
 from tests.export.test_to_onnx import play_both

@@ -19,8 +19,10 @@ from engine.core.errors import ConfigError, ModelFileError, run_main
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.card import NEXT_SUFFIX, StateSpec
 from engine.model.noise import draw_noise
+from engine.model.step import resting_inputs
 from export.targets.triton.config import Service, config_text, model_name
-from export.to_triton import main, write_repository
+from export.targets.triton.repository import write_repository
+from export.to_triton import main
 from tests.conftest import require
 from tests.engine.model.probe_model import CARD, write_probe
 
@@ -123,7 +125,7 @@ def test_the_server_plays_what_the_engine_plays(schema: Any, repository: Path, t
     for k in range(STEPS):
         window = random.uniform(-1.0, 1.0, CARD.window_samples).astype(np.float32)
         noise, gain = draw_noise(CARD.noises, 0, k), float(k % 3)
-        expected = backend.step(window, {"gain": gain}, noise, state)
+        expected = backend.step(resting_inputs(CARD).with_values({"audio": window, "gain": gain, **noise}, state))
         came = sequence.infer({"audio": window, "gain": np.array([gain], np.float32), **noise})
         assert np.array_equal(came["frame"], expected.pixels_HWC)
         assert np.array_equal(came["features"], expected.features_F)
@@ -142,8 +144,8 @@ def test_the_client_of_the_guide_sends_what_the_configuration_asks_for(schema: A
     assert names["NORMAL"] == ["jitter"]
 
 
-def test_several_rooms_are_one_sequence(schema: Any) -> None:
-    card = replace(AWAKE, rooms=3, name="four rooms / one stage")
+def test_a_batch_is_one_sequence(schema: Any) -> None:
+    card = replace(AWAKE, batch=3, name="four rooms / one stage")
     config = text_format.Parse(config_text(card, Service()), schema.ModelConfig())
     assert config.name == model_name(card) == "four-rooms-one-stage"
     assert config.max_batch_size == 0

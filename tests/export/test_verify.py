@@ -15,7 +15,8 @@ from engine.model.backends.selection import obstacle
 from engine.model.file import read_card, sealed
 from export import verify
 from export.precision.half import to_half
-from export.to_onnx import export_model
+from export.targets.onnx.model import export_model
+from export.verification.verdict import LEAST_PSNR_DB, Verdict
 from tests.export.precise import WIDE, sound_file
 from tests.training.models import small_model
 from tests.training.runs import small_config
@@ -78,7 +79,7 @@ def test_a_file_that_plays_something_else_is_refused(
             constant.CopyFrom(numpy_helper.from_array(1.5 * numpy_helper.to_array(constant), constant.name))
     (tmp_path / "other.onnx").write_bytes(sealed(program.SerializeToString(), read_card(made / "model.onnx")))
     assert run(monkeypatch, made / "checkpoint", tmp_path / "other.onnx", "--steps", 4, "--backend", "onnx-cpu") == 2
-    assert "is not faithful" in refused(capsys)
+    assert "differs too much from its checkpoint" in refused(capsys)
     assert json.loads((tmp_path / "other.onnx.verify.json").read_text())["worst_psnr_db"] < 60
 
 
@@ -97,7 +98,7 @@ def test_a_file_in_fewer_bits_is_measured_by_its_own_limit(
     assert run(monkeypatch, made / "checkpoint", path, "--steps", 8, "--backend", backend) == 0
     report = json.loads((tmp_path / "fewer.onnx.verify.json").read_text())
     assert report["precision"] == precision
-    assert verify.LEAST_PSNR_DB[precision] <= report["worst_psnr_db"] <= 100
+    assert LEAST_PSNR_DB[precision] <= report["worst_psnr_db"] <= 100
     assert backend in report["backend"]
 
 
@@ -113,8 +114,8 @@ def test_bad_input_is_one_sentence(
     assert "There is no sound file" in refused(capsys)
 
 
-def test_numbers_that_are_none_fail_whatever_the_picture() -> None:
-    verdict = verify.Verdict("int8", (), {"frame": 0.0, "motion_0": float("inf")})
+def test_values_that_are_not_finite_fail_whatever_the_frame() -> None:
+    verdict = Verdict("int8", (), {"frame": 0.0, "motion_0": float("inf")})
     with pytest.raises(ValueError, match="not finite in motion_0"):
         verdict.check(Path("model.onnx"))
-    assert np.isfinite(list(verify.LEAST_PSNR_DB.values())).all()
+    assert np.isfinite(list(LEAST_PSNR_DB.values())).all()

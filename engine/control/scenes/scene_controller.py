@@ -207,7 +207,7 @@ class SceneController:
             )
             return
         if scene.model:
-            self._switcher.stay()
+            self._switcher.cancel_pending()
         self._set(scene)
         if scene.state is not None and scene.model_sha256 != found_sha256:
             self._notify(

@@ -1,33 +1,25 @@
-"""What backends with memory of their own have in common: states that stay on the device, and a step told apart from their values."""
+"""What backends with memory of their own have in common: the state stays on the device from step to step."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
-from engine.model.backends import backend
-from engine.model.backends.backend import Arrays, OpenedModel, State, Step
-
-# T audio samples
+from engine.model.backends.backend import OpenedModel
+from engine.model.step import Step, StepInputs, resting_inputs
 
 
 class DeviceBackend(OpenedModel, ABC):
-    """A model whose two sets of states take turns (ping_pong.py)."""
+    """A model with ping-pong buffers for its state (ping_pong.py)."""
 
     @abstractmethod
-    def run(self, inputs: Arrays, state: State) -> Step:
-        """Take one step from `state` with every other input under its name. Raises BackendError."""
+    def step(self, inputs: StepInputs) -> Step:
+        """Take one step. Raises BackendError.
 
-    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
-        # The state is told apart from its values: looking at them would fetch them.
-        return self.run(backend.step_inputs(audio_T, controls, noise, {}), state)
+        `inputs.states` is compared with what the last step returned before anyone looks at its values: looking copies them.
+        """
 
     def warm_up(self) -> None:
-        """Take two steps from silence, one from each set of states: libraries compile and capture then. Raises BackendError."""
-        inputs = backend.resting_inputs(self.card)
-        state: State = {spec.name: inputs.pop(spec.name) for spec in self.card.states}
+        """Take two steps from silence, one from each state buffer, so that libraries compile and capture. Raises BackendError."""
+        inputs = resting_inputs(self.card)
         for _ in range(2):
-            state = self.run(inputs, state).next_state
+            inputs = inputs.with_states(self.step(inputs).next_state)

@@ -1,4 +1,4 @@
-"""Where backends keep what they compiled of a model file: one folder for each set of facts that the result depends on."""
+"""The cache of compiled models: one folder for each set of facts that the result depends on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 
 from engine.core.atomic_files import write_text
 
-KEPT_FOLDERS = 8
-"""Of each backend; the one unused for longest goes first."""
+MOST_FOLDERS = 8
+"""Folders of each backend; the least recently used is removed first."""
 _FACTS = "facts.json"
 
 
@@ -22,30 +22,30 @@ def cache_root() -> Path:
 
 
 def engine_folder(backend: str, facts: Mapping[str, str]) -> Path | None:
-    """Return a folder for what `backend` compiles under just these facts; None where nothing can be written.
+    """Return the folder for what `backend` compiles under these facts; None where nothing can be written.
 
-    Other facts, another folder: what was compiled by another version, for another card or from another file is never found.
+    Other facts have another folder, so results of another version, graphics card or model file are never used.
     """
     text = json.dumps(dict(facts), indent=1, sort_keys=True)
     root = cache_root() / "engines" / backend
     folder = root / hashlib.sha256(text.encode()).hexdigest()[:32]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # For people who wonder what is in there; its time of change marks the folder as used.
+        # For people who look into the folder; its modification time marks the folder as used.
         if (folder / _FACTS).is_file():
             (folder / _FACTS).touch()
         else:
             write_text(folder / _FACTS, text + "\n")
-        forget_oldest(root)
+        remove_oldest(root)
     except OSError:
         return None
     return folder
 
 
-def forget_oldest(root: Path) -> None:
-    """Delete all folders under `root` but the KEPT_FOLDERS used last."""
+def remove_oldest(root: Path) -> None:
+    """Delete all folders under `root` but the MOST_FOLDERS used last."""
     folders = sorted(root.iterdir(), key=_last_used, reverse=True)
-    for folder in folders[KEPT_FOLDERS:]:
+    for folder in folders[MOST_FOLDERS:]:
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,22 +1,21 @@
-"""A show that was left to choose its backend goes on with the next one when the first runs out of memory or loses its device.
+"""With `--backend auto` a show goes on with the next backend when the first runs out of memory or loses its device.
 
-The state is carried over through the host, so the picture goes on where it was. A backend that was demanded is not left: its
-failing steps hold the last picture.
+The state is copied through the host, so the frames continue where they were. With `--backend NAME` there is no fall-back: a
+failing step holds the last frame.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError
-from engine.model.backends.backend import Arrays, Backend, State, Step
+from engine.model.backends.backend import Backend
 from engine.model.card import ModelCard
-
-# T audio samples
+from engine.model.step import State, Step, StepInputs
 
 LOST_FOR_GOOD = re.compile(
     r"out of (device )?memory|outofmemory|not enough (free )?memory|bad[_ ]?alloc|failed to allocate|unable to allocate|"
@@ -25,14 +24,14 @@ LOST_FOR_GOOD = re.compile(
     r"uncorrectable",
     re.IGNORECASE,
 )
-"""How runtimes say that memory or device are gone: CUDA, ONNX Runtime, TensorRT, torch, OpenVINO and the C++ library."""
+"""How CUDA, ONNX Runtime, TensorRT, torch, OpenVINO and the C++ library say that the memory or the device is gone."""
 
 
 class FallbackBackend:
-    """Plays with `first`, and from a step on that ends it, with the next that `others` open."""
+    """Plays with `first` and, after a step that loses it, with the next backend of `others`."""
 
     def __init__(self, first: Backend, others: Iterator[Backend], notify: Callable[[str], None]) -> None:
-        """`others` opens further backends of the same model, one each time it is asked, and ends when none is left."""
+        """`others` opens further backends of the same model, one at a time, and ends when none is left."""
         self._current = first
         self._others = others
         self._notify = notify
@@ -57,21 +56,21 @@ class FallbackBackend:
     def initial_state(self) -> State:
         return self._current.initial_state()
 
-    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
+    def step(self, inputs: StepInputs) -> Step:
         """Take one step, with another backend if this one is lost. Raises BackendError when none is left, or for other failures."""
         while True:
             try:
-                return self._current.step(audio_T, controls, noise, state)
+                return self._current.step(inputs)
             except MemoryError as error:
                 failure = BackendError(f"{self.name}: the step failed (out of memory: {error}).")
             except BackendError as error:
                 if not is_lost(error):
                     raise
                 failure = error
-            state = self._fall(failure, state)
+            inputs = inputs.with_states(self._open_next(failure, inputs.states))
 
-    def _fall(self, failure: BackendError, state: State) -> State:
-        """Go on with the next backend and return the state for it. Raises `failure` when there is no other."""
+    def _open_next(self, failure: BackendError, state: State) -> State:
+        """Change to the next backend and return the state for it. Raises `failure` when there is none."""
         card = self._current.card
         carried = on_host(state, card)
         following = next(self._others, None)
@@ -84,12 +83,12 @@ class FallbackBackend:
 
 
 def is_lost(error: BackendError) -> bool:
-    """Tell whether a failing step means that memory or device are gone, so that the next step would fail as well."""
+    """Return whether the failure means that the memory or the device is gone, so that the next step would fail too."""
     return isinstance(error.__cause__, MemoryError) or bool(LOST_FOR_GOOD.search(str(error)))
 
 
 def on_host(state: State, card: ModelCard) -> dict[str, NDArray[np.float32]] | None:
-    """Return a copy of the state in the host's memory; None when it cannot be fetched any more, or is not finite."""
+    """Return a copy of the state in host memory; None when it can no longer be copied or is not finite."""
     try:
         copied = {spec.name: np.array(state[spec.name], np.float32) for spec in card.states}
     except (BackendError, RuntimeError, MemoryError, ValueError):

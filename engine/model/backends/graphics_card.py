@@ -1,4 +1,4 @@
-"""Which NVIDIA graphics card this machine has, as the driver's own tool says."""
+"""The NVIDIA graphics card of this machine, as nvidia-smi reports it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from typing import NamedTuple
 
-ANSWERS_WITHIN_S = 20.0
+TIMEOUT_S = 20.0
 _QUERY = ("--query-gpu=name,compute_cap,driver_version", "--format=csv,noheader")
 
 
@@ -16,18 +16,18 @@ class GraphicsCard(NamedTuple):
 
     name: str
     capability: str
-    """Of its generation, e.g. "8.9"."""
+    """Compute capability of its generation, such as "8.9"."""
     driver: str
 
 
 @functools.cache
 def find_card() -> GraphicsCard | None:
-    """Return the first card; None without a card or a driver that works. Asks once a process."""
+    """Return the first card; None without a card or a working driver. Runs nvidia-smi once in a process."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return None
     try:
-        asked = subprocess.run([tool, *_QUERY], capture_output=True, text=True, check=True, timeout=ANSWERS_WITHIN_S)
+        asked = subprocess.run([tool, *_QUERY], capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
     except (OSError, subprocess.SubprocessError):
         return None
     return parse_answer(asked.stdout)

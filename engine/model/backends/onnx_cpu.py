@@ -6,27 +6,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engine.core.errors import BackendError
-from engine.model.backends import backend, onnx_session
-from engine.model.backends.backend import Arrays, OpenedModel, State, Step
+from engine.model.backends import onnx_session
+from engine.model.backends.backend import OpenedModel, shown_step
 from engine.model.card import NEXT_SUFFIX, ModelCard
 from engine.model.file import read_checked_card
+from engine.model.step import Step, StepInputs, resting_inputs
 
 NAME = "onnx-cpu"
 SUFFIXES = (".onnx",)
 DEFAULT_THREADS = 2
-"""More than two gain little on pictures of stage size and take the cores that sound and encoders need."""
+"""More than two gain little at the frame sizes of a show, and take the cores that sound and encoders need."""
 
 
 def obstacle() -> str | None:
-    """Say why this backend cannot run here and what to install; None when it can."""
+    """Return why this backend cannot run here and what to install; None when it can."""
     return (
         None if onnx_session.has_runtime() else f'{NAME} needs onnxruntime; install it with: pip install "fluid[live]"'
     )
@@ -38,21 +35,18 @@ class OnnxCpuBackend(OpenedModel):
     def __init__(self, session: Any, card: ModelCard, threads: int) -> None:
         super().__init__(NAME, f"{NAME}, {threads} thread{'s' if threads > 1 else ''}", card)
         self._session = session
-        self._outputs = ["frame", "features", *(spec.name + NEXT_SUFFIX for spec in card.states)]
+        self._outputs = [*card.shown_names, *(spec.name + NEXT_SUFFIX for spec in card.states)]
         self._errors = onnx_session.runtime_errors()
         self.threads = threads
 
-    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
-        return self.run(backend.step_inputs(audio_T, controls, noise, state))
-
-    def run(self, inputs: Arrays) -> Step:
-        """Take one step with every input under its name."""
+    def step(self, inputs: StepInputs) -> Step:
+        """Take one step. Raises BackendError."""
         try:
-            outputs: list[Any] = list(self._session.run(self._outputs, inputs))
+            outputs: list[Any] = list(self._session.run(self._outputs, inputs.as_dict()))
         except self._errors as error:
             raise BackendError(f"{NAME}: the step failed ({onnx_session.first_line(error)}).") from error
-        image, features, *states = outputs
-        return Step(image, features, dict(zip((spec.name for spec in self.card.states), states, strict=True)))
+        given = dict(zip(self._outputs, outputs, strict=True))
+        return shown_step(self.card, given, {s.name: given[s.name + NEXT_SUFFIX] for s in self.card.states})
 
 
 def open_model(path: Path | str, threads: int | None = None) -> OnnxCpuBackend:
@@ -72,5 +66,5 @@ def open_model(path: Path | str, threads: int | None = None) -> OnnxCpuBackend:
         raise onnx_session.damaged(file, error) from error
     onnx_session.check_session(session, card, file)
     opened = OnnxCpuBackend(session, card, threads)
-    opened.run(backend.resting_inputs(card))
+    opened.step(resting_inputs(card))
     return opened

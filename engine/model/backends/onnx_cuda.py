@@ -1,4 +1,4 @@
-"""ONNX Runtime on an NVIDIA card: states stay there, and a step is one captured CUDA graph."""
+"""ONNX Runtime on an NVIDIA graphics card: states stay there, and a step is one captured CUDA graph."""
 
 # onnxruntime ships no types.
 # pyright: basic
@@ -21,18 +21,18 @@ from engine.model.file import read_checked_card
 NAME = "onnx-cuda"
 SUFFIXES = (".onnx",)
 PROVIDER, LIBRARY = "CUDAExecutionProvider", "cuda"
-# TF32 keeps ten bits of a product: less than the parity that a float32 file was verified to.
+# TF32 has ten bits of mantissa: less than the parity that a float32 file was verified with.
 OPTIONS = {"device_id": "0", "use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 _FATAL = 4
 
 
 def obstacle() -> str | None:
-    """Say why this backend cannot run here and what to install; None when it can."""
+    """Return why this backend cannot run here and what to install; None when it can."""
     return provider_obstacle(NAME, LIBRARY)
 
 
 def provider_obstacle(backend: str, library: str) -> str | None:
-    """Say what the ONNX Runtime provider called `library` lacks here: a card with its driver, or the package that holds it."""
+    """Return what the ONNX Runtime provider `library` lacks here: a graphics card with its driver, or its package."""
     if find_card() is None:
         return (
             f"{backend} needs an NVIDIA card, and none answers to nvidia-smi here; if there is one, install its driver"
@@ -67,24 +67,24 @@ def open_on_card(
     library: str,
     providers: list[tuple[str, dict[str, Any]]],
 ) -> Any:
-    """Return a session with all of the graph on the first of `providers` and those after it; `library` is the first one's.
+    """Return a session that runs the entire graph on `providers`; `library` is the name of the first one's library.
 
-    Raises BackendError, also where ONNX Runtime fell back to the processor.
+    Raises BackendError, also where ONNX Runtime falls back to the processor.
     """
     preload = getattr(runtime, "preload_dlls", None)
     if preload is not None:
-        # Finds the CUDA libraries that pip has installed; what it cannot find it prints, and the session then says it better.
+        # Finds the CUDA libraries that pip has installed. It prints what it cannot find; the error of the session is clearer.
         with contextlib.redirect_stdout(io.StringIO()):
             preload()
     options = onnx_session.session_options(runtime, 1)
-    # What it logs while it fails would bury the one sentence below.
+    # Its log would bury the one sentence below.
     runtime.set_default_logger_severity(_FATAL)
     options.log_severity_level = _FATAL
-    # Two fall-backs, neither of which says a word to the caller: of single nodes, and of the session as a whole.
+    # ONNX Runtime falls back silently in two ways: for single nodes, and for the session.
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         with warnings.catch_warnings():
-            # Of a provider that is not there; the check below says it better.
+            # About a missing provider; the check below has a clearer message.
             warnings.simplefilter("ignore")
             session = runtime.InferenceSession(str(file), options, providers=providers, enable_fallback=0)
     except onnx_session.runtime_errors() as error:

@@ -1,7 +1,7 @@
-"""An ONNX Runtime session whose states stay where it computes; what onnx-cuda and onnx-tensorrt share.
+"""An ONNX Runtime session whose states stay on its device; what onnx-cuda and onnx-tensorrt share.
 
-All buffers are bound once, so their addresses never change: one binding reads state set 0 and writes set 1, the other the
-reverse. It runs on the processor too, where it must equal plain runs to the bit; that is how it is tested without a card.
+All buffers are bound once, so their addresses never change: one binding reads state buffer 0 and writes buffer 1, the other the
+reverse. It also runs on the processor, where it must be bit-exact with plain runs; so it is tested without a card.
 """
 
 # onnxruntime ships no types.
@@ -16,20 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError
-from engine.model.backends import backend, onnx_session
-from engine.model.backends.backend import Arrays, State, Step
+from engine.model.backends import onnx_session
+from engine.model.backends.backend import shown_step
 from engine.model.backends.device_backend import DeviceBackend
 from engine.model.backends.ping_pong import PingPong
 from engine.model.card import NEXT_SUFFIX, ModelCard
+from engine.model.step import State, Step, StepInputs, check_names
 
 HOST = "cpu"
 CUDA = "cuda"
 
 
 class OnnxDeviceBackend(DeviceBackend):
-    """A model file in an ONNX Runtime session with its inputs, outputs and two sets of states on `device`, "cuda" or "cpu".
+    """A model file in an ONNX Runtime session with its inputs, outputs and ping-pong buffers on `device`, "cuda" or "cpu".
 
-    With `graphs` each of the two bindings is captured as a CUDA graph at its first step and replayed from then on.
+    With `graphs` each of the two bindings is captured as a CUDA graph at its first step and replayed afterwards.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class OnnxDeviceBackend(DeviceBackend):
         self._session, self._device = session, device
         self._errors = onnx_session.runtime_errors()
         self._state_names = tuple(spec.name for spec in card.states)
-        shapes = {info.name: (info.shape, np.dtype(info.dtype)) for info in (*card.inputs(), *card.outputs())}
+        infos = (*card.input_tensors(), *card.output_tensors())
+        shapes = {info.name: (info.shape, np.dtype(info.dtype)) for info in infos}
+        self._dtypes = {name: dtype for name, (_, dtype) in shapes.items()}
 
         def buffers(*names: str) -> dict[str, Any]:
             return {
@@ -54,27 +57,27 @@ class OnnxDeviceBackend(DeviceBackend):
                 for n in names
             }
 
-        self._inputs = buffers(*(info.name for info in card.inputs() if info.name not in self._state_names))
-        self._outputs = buffers("frame", "features")
+        self._inputs = buffers(*(info.name for info in card.input_tensors() if info.name not in self._state_names))
+        self._outputs = buffers(*card.shown_names)
         self._sets = (buffers(*self._state_names), buffers(*self._state_names))
         self._bindings = tuple(self._bind(self._sets[read], self._sets[1 - read]) for read in (0, 1))
         self._options = tuple(_run_options(runtime, number if graphs else None) for number in (1, 2))
-        self._turns = PingPong(self._state_names, self._fetch, self._load)
+        self._buffers = PingPong(self._state_names, self._fetch, self._load)
 
-    def run(self, inputs: Arrays, state: State) -> Step:
-        """Take one step from `state` with every other input under its name."""
+    def step(self, inputs: StepInputs) -> Step:
+        """Take one step. Raises BackendError."""
         try:
-            backend.check_names(inputs, self._inputs)
-            backend.check_names(state, self._state_names)
-            read, written = self._turns.begin(state)
-            for name, value in inputs.items():
-                _fill(self._inputs, name, value)
-            # The capture of a graph runs the step about three times; as it reads one set and writes the other, that changes nothing.
+            check_names(inputs.without_states, self._inputs)
+            check_names(inputs.states, self._state_names)
+            read, written = self._buffers.begin(inputs.states)
+            for name, value in inputs.without_states.items():
+                self._fill(self._inputs, name, value)
+            # The capture of a graph runs the step about three times; as it reads one buffer and writes the other, that changes nothing.
             self._session.run_with_iobinding(self._bindings[read], self._options[read])
-            image, features = (self._read(self._outputs[name]) for name in ("frame", "features"))
+            shown = {name: self._read(buffer) for name, buffer in self._outputs.items()}
         except self._errors as error:
             raise BackendError(f"{self.name}: the step failed ({onnx_session.first_line(error)}).") from error
-        return Step(image, features, self._turns.finish(written))
+        return shown_step(self.card, shown, self._buffers.finish(written))
 
     def _bind(self, read: dict[str, Any], written: dict[str, Any]) -> Any:
         binding = self._session.io_binding()
@@ -89,20 +92,19 @@ class OnnxDeviceBackend(DeviceBackend):
 
     def _load(self, index: int, state: State) -> None:
         for name in self._state_names:
-            _fill(self._sets[index], name, state[name])
+            self._fill(self._sets[index], name, state[name])
+
+    def _fill(self, buffers: Mapping[str, Any], name: str, value: NDArray[Any]) -> None:
+        """Copy an array into its buffer and wait until it is there. Raises ValueError for another shape."""
+        expected = buffers[name].shape()
+        given = np.asarray(value, self._dtypes[name])
+        if list(given.shape) != list(expected):
+            raise ValueError(f"{name} has shape {list(given.shape)}, {list(expected)} was expected")
+        buffers[name].update_inplace(given)
 
     def _read(self, value: Any) -> NDArray[Any]:
         # On the processor numpy() shows the buffer itself, which the next step overwrites.
         return value.numpy().copy() if self._device == HOST else value.numpy()
-
-
-def _fill(buffers: Mapping[str, Any], name: str, value: NDArray[np.float32]) -> None:
-    """Copy an array into its buffer and wait until it is there."""
-    expected = buffers[name].shape()
-    given = np.asarray(value, np.float32)
-    if list(given.shape) != list(expected):
-        raise ValueError(f"{name} has shape {list(given.shape)}, {list(expected)} was expected")
-    buffers[name].update_inplace(given)
 
 
 def _run_options(runtime: Any, graph: int | None) -> Any:

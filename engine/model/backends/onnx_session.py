@@ -1,4 +1,4 @@
-"""What the backends on ONNX Runtime share: its import, its errors, its options, and the check of a graph against its card."""
+"""What the backends on ONNX Runtime share: import, errors, options and the check of a graph against its card."""
 
 # onnxruntime ships no types.
 # pyright: basic
@@ -29,28 +29,28 @@ _ERROR_NAMES = (
 
 
 def has_runtime() -> bool:
-    """Say whether ONNX Runtime is installed, without loading it."""
+    """Return whether ONNX Runtime is installed, without loading it."""
     return importlib.util.find_spec("onnxruntime") is not None
 
 
 def has_provider(library: str) -> bool:
-    """Say whether the installed ONNX Runtime brings the provider "cuda" or "tensorrt", without loading it.
+    """Return whether the installed ONNX Runtime has the provider "cuda" or "tensorrt", without loading it.
 
-    Its own list of providers names those it was built with, whether or not they can be loaded.
+    Its own list names all providers that it was built with, even those that cannot be loaded.
     """
     return bool(_provider_files(library))
 
 
 def missing_library(library: str) -> str | None:
-    """Return the system's own words for what the provider "cuda" or "tensorrt" misses when it is loaded; None if it loads.
+    """Return the system's message about the library that the provider "cuda" or "tensorrt" lacks; None if it loads.
 
-    ONNX Runtime writes them to its log and raises something else.
+    ONNX Runtime writes that message to its log and raises another.
     """
     for file in _provider_files(library):
         try:
             ctypes.CDLL(str(file))
         except OSError as error:
-            # Its symbols are those of ONNX Runtime, which is not looked up here; all other complaints are about libraries.
+            # Its symbols are those of ONNX Runtime, which is not loaded here; all other errors are about libraries.
             return None if "undefined symbol" in str(error) else first_line(error)
     return None
 
@@ -59,7 +59,7 @@ def load_runtime(backend: str, extra: str) -> Any:
     """Import ONNX Runtime. Raises BackendError, naming the extra to install, when it is missing or broken."""
     try:
         runtime = importlib.import_module("onnxruntime")
-        # Uninstalling onnxruntime or onnxruntime-gpu takes files of the other one with it and leaves an empty folder.
+        # Uninstalling onnxruntime or onnxruntime-gpu also removes files of the other and leaves an empty folder.
         runtime.InferenceSession  # noqa: B018
     except (ImportError, AttributeError) as error:
         raise BackendError(
@@ -69,18 +69,18 @@ def load_runtime(backend: str, extra: str) -> Any:
 
 
 def runtime_errors() -> tuple[type[Exception], ...]:
-    """Return what ONNX Runtime raises; its exceptions have no common class of their own."""
+    """Return the exceptions of ONNX Runtime; they have no common base class."""
     state: Any = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
     return (*(getattr(state, name) for name in _ERROR_NAMES), RuntimeError, ValueError)
 
 
 def session_options(runtime: Any, threads: int) -> Any:
-    """Return options for one step at a time with so many threads."""
+    """Return session options for one step at a time with so many threads."""
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Threads that spin between frames would burn whole cores for nothing.
+    # Threads that spin between frames would occupy entire cores for nothing.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # A state that decays towards zero reaches denormal numbers, which are many times slower.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
@@ -88,12 +88,12 @@ def session_options(runtime: Any, threads: int) -> Any:
 
 
 def check_session(session: Any, card: ModelCard, file: Path) -> None:
-    """Raise ModelFileError unless the session's graph has just the inputs and outputs of the card."""
+    """Raise ModelFileError unless the session's graph has exactly the inputs and outputs of the card."""
     check_graph(card, _infos(session.get_inputs()), _infos(session.get_outputs()), str(file))
 
 
 def check_provider(session: Any, provider: str, backend: str) -> None:
-    """Raise BackendError unless the session runs on `provider`: ONNX Runtime falls back to the processor without a word."""
+    """Raise BackendError unless the session runs on `provider`: ONNX Runtime falls back to the processor silently."""
     running: list[str] = list(session.get_providers())
     if not running or running[0] != provider:
         raise BackendError(
@@ -103,14 +103,14 @@ def check_provider(session: Any, provider: str, backend: str) -> None:
 
 
 def damaged(file: Path, error: Exception) -> ModelFileError:
-    """Return the refusal of a file that no session can be made of."""
+    """Return the error for a file that ONNX Runtime cannot open."""
     return ModelFileError(
         f"{file} is damaged or not an ONNX file ({first_line(error)}); copy it again or export the model again."
     )
 
 
 def first_line(error: Exception) -> str:
-    """Return what an exception says, in one line."""
+    """Return the message of an exception in one line."""
     return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
 
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime with TensorRT on an NVIDIA card. What TensorRT compiles is kept, under all facts that it depends on."""
+"""ONNX Runtime with TensorRT on an NVIDIA graphics card. Compiled engines are cached under all facts that they depend on."""
 
 # onnxruntime ships no types.
 # pyright: basic
@@ -24,12 +24,12 @@ NAME = "onnx-tensorrt"
 SUFFIXES = (".onnx",)
 PROVIDER, LIBRARY = "TensorrtExecutionProvider", "tensorrt"
 _LIBRARIES = "tensorrt_libs"
-"""The package of TensorRT's own wheels; it loads the libraries when it is imported."""
+"""The package in TensorRT's wheels; importing it loads the libraries."""
 _INSTALL = "install it with: pip install 'tensorrt-cu13==10.*' (for a CUDA 12 build of onnxruntime-gpu: tensorrt-cu12)"
 
 
 def obstacle() -> str | None:
-    """Say why this backend cannot run here and what to install; None when it can."""
+    """Return why this backend cannot run here and what to install; None when it can."""
     missing = onnx_cuda.provider_obstacle(NAME, LIBRARY)
     if missing is None and not (importlib.util.find_spec(_LIBRARIES) or find_library("nvinfer")):
         return f"{NAME} needs TensorRT 10; {_INSTALL}"
@@ -46,17 +46,17 @@ def open_model(path: Path | str, threads: int | None = None) -> OnnxDeviceBacken
     runtime = onnx_session.load_runtime(NAME, "live-gpu")
     version = _load_libraries()
     folder = engine_folder(NAME, cache_facts(card, runtime.__version__, version, find_card()))
-    # What TensorRT cannot take stays on the card too.
+    # Nodes that TensorRT cannot take run on the graphics card too, with CUDA.
     providers = [(PROVIDER, provider_options(card, folder)), (onnx_cuda.PROVIDER, onnx_cuda.OPTIONS)]
     session = onnx_cuda.open_on_card(runtime, file, card, NAME, LIBRARY, providers)
-    # Without CUDA graphs: this provider's repeat the first picture when an address changes.
+    # Without CUDA graphs: those of this provider repeat the first frame when an address changes.
     opened = OnnxDeviceBackend(runtime, session, card, NAME, onnx_cuda.describe(NAME), CUDA)
     opened.warm_up()
     return opened
 
 
 def cache_facts(card: ModelCard, runtime: str, tensorrt: str, graphics: GraphicsCard | None) -> dict[str, str]:
-    """Return everything that a compiled engine depends on."""
+    """Return all facts that a compiled engine depends on."""
     assert graphics is not None, "obstacle() has found a card"
     return {
         "graph_sha256": card.graph_sha256,
@@ -68,7 +68,7 @@ def cache_facts(card: ModelCard, runtime: str, tensorrt: str, graphics: Graphics
 
 
 def provider_options(card: ModelCard, folder: Path | None) -> dict[str, Any]:
-    """Return the provider's options: precision as the card says, compiled engines in `folder` if there is one."""
+    """Return the provider's options: the precision of the model card, and compiled engines in `folder` if there is one."""
     options: dict[str, Any] = {
         "device_id": 0,
         "trt_cuda_graph_enable": False,
@@ -88,7 +88,7 @@ def provider_options(card: ModelCard, folder: Path | None) -> dict[str, Any]:
 
 
 def _load_libraries() -> str:
-    """Load the libraries of TensorRT's wheels, if they are what is installed, and return their version. Raises BackendError.
+    """Load the libraries of TensorRT's wheels, if those are installed, and return their version. Raises BackendError.
 
     Of libraries from elsewhere only the main version is known; TensorRT itself refuses engines of another.
     """

@@ -1,4 +1,4 @@
-"""OpenVINO on the processor: reads the same .onnx files; with the bfloat16 hint it is the fastest on processors that have it."""
+"""OpenVINO on the processor: plays the same .onnx files; with the bfloat16 hint it is the fastest on processors that have it."""
 
 # Much of openvino is without types.
 # pyright: basic
@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.core.errors import BackendError, ModelFileError
-from engine.model.backends import backend
-from engine.model.backends.backend import Arrays, OpenedModel, State, Step
+from engine.model.backends.backend import OpenedModel, shown_step
 from engine.model.backends.engine_cache import engine_folder
-from engine.model.backends.openvino_split import cut_behind_hearing
+from engine.model.backends.openvino_split import split_behind_front_end
 from engine.model.card import NEXT_SUFFIX, ModelCard, TensorInfo, check_graph
 from engine.model.file import read_checked_card
+from engine.model.step import Step, StepInputs, check_names, resting_inputs
 
 NAME = "openvino"
 SUFFIXES = (".onnx",)
@@ -32,65 +31,63 @@ _DTYPES = {"f32": "float32", "u8": "uint8"}
 
 
 def obstacle() -> str | None:
-    """Say why this backend cannot run here and what to install; None when it can."""
+    """Return why this backend cannot run here and what to install; None when it can."""
     if importlib.util.find_spec("openvino") is None:
         return f'{NAME} needs the package openvino; install it with: pip install "fluid[openvino]"'
     return None
 
 
 class OpenVinoBackend(OpenedModel):
-    """One compiled model, or two that take turns, see openvino_parts. Every step gets memory of its own for what it gives."""
+    """One compiled model, or two that run one after the other (openvino_split.py). Every step has its own output arrays."""
 
     def __init__(self, library: Any, models: tuple[Any, ...], card: ModelCard, threads: int) -> None:
-        # A processor that has no bfloat16 computes in float32 whatever it was told.
+        # A processor without bfloat16 computes in float32 whatever the hint.
         half = models[-1].get_property("INFERENCE_PRECISION_HINT") == library.Type.bf16
-        words = f"{NAME}, {threads} thread{'s' if threads > 1 else ''}{', bfloat16' if half else ''}"
-        super().__init__(NAME, words, card)
+        description = f"{NAME}, {threads} thread{'s' if threads > 1 else ''}{', bfloat16' if half else ''}"
+        super().__init__(NAME, description, card)
         self._requests = [compiled.create_infer_request() for compiled in models]
         self._tensor = library.Tensor
         self.threads = threads
-        self._inputs = {info.name: (*self._port("inputs", info.name, models), info.shape) for info in card.inputs()}
-        self._outputs = {info.name: (*self._port("outputs", info.name, models), info) for info in card.outputs()}
-        # The request knows addresses only; the arrays have to live as long as it may touch them.
-        self._lent: list[Any] = []
+        self._inputs = {i.name: (*self._port("inputs", i.name, models), i) for i in card.input_tensors()}
+        self._outputs = {o.name: (*self._port("outputs", o.name, models), o) for o in card.output_tensors()}
+        # The request has addresses only; the arrays must live as long as it uses them.
+        self._in_use: list[Any] = []
 
     def join(self, crossings: int) -> None:
         """Let the second model read where the first one writes."""
-        hearing, drawing = self._requests
-        first = len(drawing.get_compiled_model().inputs) - crossings
+        front_end, generator = self._requests
+        first = len(generator.get_compiled_model().inputs) - crossings
         for number in range(crossings):
-            written = hearing.get_tensor(hearing.get_compiled_model().outputs[1 + number])
-            drawing.set_tensor(drawing.get_compiled_model().inputs[first + number], written)
+            written = front_end.get_tensor(front_end.get_compiled_model().outputs[1 + number])
+            generator.set_tensor(generator.get_compiled_model().inputs[first + number], written)
 
-    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
-        return self.run(backend.step_inputs(audio_T, controls, noise, state))
-
-    def run(self, inputs: Arrays) -> Step:
-        """Take one step with every input under its name."""
-        given = {
-            # OpenVINO refuses to look at memory that may not be written, such as a broadcast array's.
-            name: np.require(value, np.float32, ["C", "W"]).reshape(np.shape(value))
-            for name, value in inputs.items()
-        }
+    def step(self, inputs: StepInputs) -> Step:
+        """Take one step. Raises BackendError."""
         gives = {name: np.empty(info.shape, info.dtype) for name, (_, _, info) in self._outputs.items()}
-        lent = [*given.values(), *gives.values()]
         try:
-            backend.check_names(given, self._inputs)
+            values = inputs.as_dict()
+            check_names(values, self._inputs)
+            given = {
+                # OpenVINO refuses to read memory that may not be written, such as a broadcast array's.
+                name: np.require(value, self._inputs[name][2].dtype, ["C", "W"]).reshape(np.shape(value))
+                for name, value in values.items()
+            }
+            in_use = [*given.values(), *gives.values()]
             for name, value in given.items():
-                request, port, shape = self._inputs[name]
-                if value.shape != shape:
-                    raise ValueError(f"{name} has shape {list(value.shape)}, {list(shape)} was expected")
+                request, port, info = self._inputs[name]
+                if value.shape != info.shape:
+                    raise ValueError(f"{name} has shape {list(value.shape)}, {list(info.shape)} was expected")
                 request.set_tensor(port, self._tensor(value, shared_memory=True))
             for name, value in gives.items():
                 request, port, _ = self._outputs[name]
                 request.set_tensor(port, self._tensor(value, shared_memory=True))
-            self._lent = lent
+            self._in_use = in_use
             for request in self._requests:
                 request.infer()
         except (RuntimeError, ValueError) as error:
             raise BackendError(f"{NAME}: the step failed ({_in_a_line(error)}).") from error
         states = {spec.name: gives[spec.name + NEXT_SUFFIX] for spec in self.card.states}
-        return Step(gives["frame"], gives["features"], states)
+        return shown_step(self.card, gives, states)
 
     def _port(self, side: str, name: str, models: tuple[Any, ...]) -> tuple[Any, Any]:
         """Return the request and the port of an input or output."""
@@ -124,24 +121,24 @@ def open_model(path: Path | str, threads: int | None = None) -> OpenVinoBackend:
         opened = _compile(library, core, model, card, threads)
     except RuntimeError as error:
         raise BackendError(f"{NAME} cannot play {file} ({_in_a_line(error)}); use another with --backend.") from error
-    opened.run(backend.resting_inputs(card))
+    opened.step(resting_inputs(card))
     return opened
 
 
 def _compile(library: Any, core: Any, model: Any, card: ModelCard, threads: int) -> OpenVinoBackend:
     settings = _settings(threads)
-    # Left to itself OpenVINO computes in bfloat16 wherever the processor can, whatever the file was verified in.
+    # By default OpenVINO computes in bfloat16 wherever the processor can, whatever the file was verified in.
     exact = {**settings, "INFERENCE_PRECISION_HINT": "f32"}
     folder = engine_folder(NAME, _facts(library, core, card, settings))
-    kept = {"CACHE_DIR": str(folder)} if folder else {}
-    parts = cut_behind_hearing(library, model) if card.precision == "bfloat16" else None
-    if parts is None:
-        return OpenVinoBackend(library, (core.compile_model(model, _DEVICE, {**exact, **kept}),), card, threads)
-    hearing = core.compile_model(parts.hearing, _DEVICE, {**exact, **kept})
+    cache = {"CACHE_DIR": str(folder)} if folder else {}
+    split = split_behind_front_end(library, model) if card.precision == "bfloat16" else None
+    if split is None:
+        return OpenVinoBackend(library, (core.compile_model(model, _DEVICE, {**exact, **cache}),), card, threads)
+    front_end = core.compile_model(split.front_end, _DEVICE, {**exact, **cache})
     half = {**settings, "INFERENCE_PRECISION_HINT": "bf16"}
-    drawing = core.compile_model(parts.drawing, _DEVICE, {**half, **kept})
-    opened = OpenVinoBackend(library, (hearing, drawing), card, threads)
-    opened.join(parts.crossings)
+    generator = core.compile_model(split.generator, _DEVICE, {**half, **cache})
+    opened = OpenVinoBackend(library, (front_end, generator), card, threads)
+    opened.join(split.crossings)
     return opened
 
 
@@ -159,7 +156,7 @@ def _settings(threads: int) -> dict[str, Any]:
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": threads,
-        # A pinned thread cannot make way for the one that plays the sound.
+        # A pinned thread cannot make way for the audio thread.
         "ENABLE_CPU_PINNING": False,
         # A state that decays towards zero reaches denormal numbers, which are many times slower.
         "CPU_DENORMALS_OPTIMIZATION": True,
@@ -167,7 +164,7 @@ def _settings(threads: int) -> dict[str, Any]:
 
 
 def _facts(library: Any, core: Any, card: ModelCard, settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return everything that the compiled model depends on."""
+    """Return all facts that the compiled model depends on."""
     return {
         "graph_sha256": card.graph_sha256,
         "precision": card.precision,
@@ -180,7 +177,7 @@ def _facts(library: Any, core: Any, card: ModelCard, settings: Mapping[str, Any]
 
 def _infos(ports: Any, card: ModelCard) -> tuple[TensorInfo, ...]:
     """A tensor may have several names, of which the card knows one; a dimension that is not fixed is reported as -1."""
-    known = {info.name for info in (*card.inputs(), *card.outputs())}
+    known = {info.name for info in (*card.input_tensors(), *card.output_tensors())}
     infos: list[TensorInfo] = []
     for port in ports:
         names = sorted(port.get_names())
@@ -192,6 +189,6 @@ def _infos(ports: Any, card: ModelCard) -> tuple[TensorInfo, ...]:
 
 
 def _in_a_line(error: Exception) -> str:
-    """Return what OpenVINO says of an error: the last of its lines, the others name its own source files."""
+    """Return the last line of an OpenVINO error; the others name its own source files."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].rstrip(".") if lines else type(error).__name__

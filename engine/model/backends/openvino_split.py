@@ -1,7 +1,7 @@
-"""Cuts a model in two, what hears and what draws, so that the first can compute in float32 and the second in bfloat16.
+"""Splits a model into front end and generator, so that the first can compute in float32 and the second in bfloat16.
 
-OpenVINO's hint is for a whole model. In bfloat16 the logarithm of a quiet band is wrong by as much as the sound that it stands
-for, and the picture follows it; with the cut, pictures of the shipped model are 20 dB closer, at the same speed.
+OpenVINO's precision hint is for an entire model. In bfloat16 the logarithm of a quiet band has an error as large as the sound
+itself, and the frame follows it. With the split, frames of the shipped model are 20 dB closer, at the same speed.
 """
 
 # Much of openvino is without types.
@@ -14,28 +14,28 @@ from typing import Any, NamedTuple
 
 
 class SplitModel(NamedTuple):
-    """Two models; outputs 1, 2, … of the first, after `features`, are the last inputs of the second."""
+    """Two models. Outputs 1, 2, … of the first, after `features`, are the last inputs of the second."""
 
-    hearing: Any
-    drawing: Any
+    front_end: Any
+    generator: Any
     crossings: int
 
 
-def cut_behind_hearing(library: Any, model: Any) -> SplitModel | None:
-    """Take `model`, which is used up, apart behind its features; None, and nothing done, where they come from more than the sound."""
+def split_behind_front_end(library: Any, model: Any) -> SplitModel | None:
+    """Split `model`, which is then unusable, behind its features. Return None, without a change, where they need more than sound."""
     operations = importlib.import_module("openvino.opset13")
     features = _node(model.outputs, "features")
     audio = _node(model.inputs, "audio")
-    heard = _ancestors(features)
-    sources = [node for node in heard.values() if node.get_type_name() == "Parameter"]
+    front_end = _ancestors(features)
+    sources = [node for node in front_end.values() if node.get_type_name() == "Parameter"]
     if [node.get_friendly_name() for node in sources] != [audio.get_friendly_name()]:
         return None
     crossings = [
         (output, leaving)
-        for node in heard.values()
+        for node in front_end.values()
         if node.get_type_name() not in ("Constant", "Result")
         for output in node.outputs()
-        if (leaving := [i for i in output.get_target_inputs() if i.get_node().get_friendly_name() not in heard])
+        if (leaving := [i for i in output.get_target_inputs() if i.get_node().get_friendly_name() not in front_end])
     ]
     if any(output.get_node().get_friendly_name() == audio.get_friendly_name() for output, _ in crossings):
         return None
@@ -48,8 +48,8 @@ def cut_behind_hearing(library: Any, model: Any) -> SplitModel | None:
     inputs = [node for node in model.get_parameters() if node.get_friendly_name() != audio.get_friendly_name()]
     exits = [operations.result(output) for output, _ in crossings]
     return SplitModel(
-        library.Model([features, *exits], [audio], "hearing"),
-        library.Model(results, [*inputs, *entries], "drawing"),
+        library.Model([features, *exits], [audio], "front_end"),
+        library.Model(results, [*inputs, *entries], "generator"),
         len(crossings),
     )
 
@@ -59,7 +59,7 @@ def _node(ports: Any, name: str) -> Any:
 
 
 def _ancestors(node: Any) -> dict[str, Any]:
-    """Return a node and all that it depends on, by name."""
+    """Return a node and all nodes that it depends on, by name."""
     found: dict[str, Any] = {}
     waiting = [node]
     while waiting:

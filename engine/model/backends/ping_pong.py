@@ -1,28 +1,29 @@
-"""Two sets of state buffers on a device, read and written in turn: which set a step reads, and whose state must be saved first.
+"""Ping-pong buffers: two state buffers on a device, read and written alternately.
 
-State stays a value. A step reads one set and writes the other, so the state given to it is still whole afterwards; the step
-after next would overwrite it. If anybody still holds it then, it is copied to the host first, and nobody notices. In a show
-nobody does, and nothing is copied. This file knows neither device nor runtime.
+State stays a value. A step reads one buffer and writes the other, so the state given to it is intact afterwards; the step
+after that would overwrite it. If anyone still holds that state, it is copied to the host first. In a show nobody does, and
+nothing is copied. This module knows neither device nor runtime.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.model.backends.backend import State
+from engine.model.backends.backend import LazyState
+from engine.model.step import State
 
 Fetch = Callable[[int], dict[str, NDArray[np.float32]]]
-"""Copies set 0 or 1 to the host."""
+"""Copies buffer 0 or 1 to the host."""
 Load = Callable[[int, State], None]
-"""Copies a state from the host into set 0 or 1."""
+"""Copies a state from the host into buffer 0 or 1."""
 
 
-class DeviceState(Mapping[str, NDArray[np.float32]]):
-    """A state in one of the two sets; its values are fetched, all at once, when one is first looked at."""
+class DeviceState(LazyState):
+    """A state in one of the two buffers. Looking at one value copies all of them to the host, once."""
 
     def __init__(self, names: tuple[str, ...], fetch: Callable[[], dict[str, NDArray[np.float32]]]) -> None:
         self._names = names
@@ -31,7 +32,7 @@ class DeviceState(Mapping[str, NDArray[np.float32]]):
 
     @property
     def on_device(self) -> bool:
-        """Say whether looking at a value would fetch it."""
+        """Whether looking at a value copies the state to the host."""
         return self._values is None
 
     def save(self) -> dict[str, NDArray[np.float32]]:
@@ -51,19 +52,19 @@ class DeviceState(Mapping[str, NDArray[np.float32]]):
 
 
 class PingPong:
-    """Which of the two sets holds whose state. `fetch` and `load` do the copying."""
+    """Keeps track of which buffer holds which state. `fetch` and `load` do the copying."""
 
     def __init__(self, names: tuple[str, ...], fetch: Fetch, load: Load) -> None:
         self._names = names
         self._fetch = fetch
         self._load = load
-        # Weak: a state that nobody holds any more is not worth saving.
+        # Weak: a state that nobody holds is not saved.
         self._holders: list[weakref.ref[DeviceState] | None] = [None, None]
 
     def begin(self, state: State) -> tuple[int, int]:
-        """Make ready for a step from `state` and return the set to read and the set to write.
+        """Prepare a step from `state` and return the buffer to read and the buffer to write.
 
-        A state in neither set, such as an initial one, is loaded into one.
+        A state in neither buffer, such as the initial one, is loaded into one of them.
         """
         read = next((index for index in (0, 1) if self._holder(index) is state), None)
         if read is None:
@@ -74,7 +75,7 @@ class PingPong:
         return read, 1 - read
 
     def finish(self, written: int) -> DeviceState:
-        """Return the state that a step has written into the set `written`."""
+        """Return the state that a step has written into the buffer `written`."""
         state = DeviceState(self._names, lambda: self._fetch(written))
         self._holders[written] = weakref.ref(state)
         return state

@@ -1,11 +1,11 @@
-"""A plan: a network compiled ahead of time for certain GPUs, with its model card and the key of what it was built from.
+"""A plan: a network compiled ahead of time for certain GPUs, with its model card and its key.
 
 A plan is a zip of two stored entries, so any zip reader shows what it is without a runtime:
 
     plan.json      the format, the model card, the key and the checksum of the engine
     engine.plan    the library's own bytes
 
-A plan runs only with the library version and the GPUs it was built for; one that does not fit is refused, never tried.
+A plan runs only with the library version and the GPUs that it was built for; any other is refused before it is opened.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from typing import Any, cast
 from engine.core.errors import BackendError, ModelFileError
 from engine.core.structured import parse_json, structure
 from engine.model.backends.engine_cache import cache_root
-from engine.model.card import FORMAT_VERSION, ModelCard
+from engine.model.card import FORMAT_VERSION, READ_VERSIONS, ModelCard
 
 SUFFIX = ".plan"
 FORMAT = f"fluid plan 1, model card {FORMAT_VERSION}"
-"""Another version of either makes another plan."""
+READ_FORMATS = tuple(f"fluid plan 1, model card {version}" for version in READ_VERSIONS)
 HEADER_ENTRY, ENGINE_ENTRY = "plan.json", "engine.plan"
 REBUILD = "build it again with: python -m export.to_tensorrt MODEL.onnx --gpu {gpu} -o {file}"
 LIBRARY = "tensorrt_rtx"
@@ -40,18 +40,18 @@ _LONGEST_HEADER_BYTES = 1 << 24
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanKey:
-    """What a plan depends on. Two plans of equal keys are interchangeable, though their bytes may differ."""
+    """The facts that a plan depends on. Plans with equal keys are interchangeable, though their bytes may differ."""
 
     model_sha256: str
-    """Of the whole .onnx file."""
+    """Checksum of the entire .onnx file."""
     library: str
     library_version: str
     gpus: tuple[str, ...]
-    """Generations it runs on, e.g. ("sm86", "sm89"), sorted."""
+    """Generations of graphics cards it runs on, such as ("sm86", "sm89"), sorted."""
     precision: str
 
     def digest(self) -> str:
-        """Return a short name of the key, for the file of a cache."""
+        """Return a short name of the key, for a file name in the cache."""
         return hashlib.sha256(json.dumps(dataclasses.astuple(self)).encode()).hexdigest()[:32]
 
 
@@ -68,12 +68,12 @@ class PlanHeader:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What is inside a plan file; `engine` is empty where only the header was read."""
+    """The content of a plan file; `engine` is empty where only the header was read."""
 
     card: ModelCard
     key: PlanKey
     model_file: str
-    """Name of the .onnx file it was built from."""
+    """Name of the .onnx file that it was built from."""
     engine: bytes
 
 
@@ -88,19 +88,19 @@ def plan_content(plan: Plan) -> bytes:
     }
     stream = BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        # ZipInfo's own date, 1980, so that the time of writing is not part of the file.
+        # ZipInfo's default date, 1980, so that the time of writing is not part of the file.
         archive.writestr(zipfile.ZipInfo(HEADER_ENTRY), json.dumps(header, indent=1))
         archive.writestr(zipfile.ZipInfo(ENGINE_ENTRY), plan.engine)
     return stream.getvalue()
 
 
 def read_card(path: Path | str) -> ModelCard:
-    """Read the card of a plan file. Raises ModelFileError as `read_plan` does, but for the engine's bytes, which it does not read."""
+    """Read the card of a plan file. Raises ModelFileError as `read_plan` does, except for faults in the engine, which it does not read."""
     return read_header(path).card
 
 
 def read_header(path: Path | str) -> Plan:
-    """Read all but the engine. Raises ModelFileError for a file that is missing, no plan, or of another format."""
+    """Read everything but the engine. Raises ModelFileError for a file that is missing, no plan, or of another format."""
     return _read(Path(path), with_engine=False)
 
 
@@ -110,7 +110,7 @@ def read_plan(path: Path | str) -> Plan:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the checksum of a whole file. Raises ModelFileError when it cannot be read."""
+    """Return the checksum of a file. Raises ModelFileError when it cannot be read."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as stream:
@@ -124,7 +124,7 @@ def file_sha256(path: Path) -> str:
 
 
 def check_fits(plan: Plan, file: Path, library: str, library_version: str, gpu: str) -> None:
-    """Raise ModelFileError unless the plan was built by this library for this GPU, from the model of its name beside it if any."""
+    """Raise ModelFileError unless the plan was built by this library for this GPU, and from the model file beside it, if any."""
     key = plan.key
     again = REBUILD.format(gpu=gpu, file=file)
     if (key.library, key.library_version) != (library, library_version):
@@ -139,14 +139,14 @@ def check_fits(plan: Plan, file: Path, library: str, library_version: str, gpu: 
 
 
 def plan_cache_folder() -> Path:
-    """Return where plans are kept that were built without a place of their own."""
+    """Return the cache folder of plans that were built without -o."""
     return cache_root() / "plans"
 
 
 def find_plan(model: Path, library: str, library_version: str, gpu: str, folder: Path | None = None) -> Path | None:
     """Return the newest cached plan of a model file that fits this library and GPU; None when there is none.
 
-    Nothing is locked: plans appear under their names only when they are whole.
+    Nothing is locked: plans are written atomically.
     """
     sha256 = file_sha256(model)
     for path, key in cached_plans(folder or plan_cache_folder()):
@@ -160,7 +160,7 @@ def find_plan(model: Path, library: str, library_version: str, gpu: str, folder:
 
 
 def cached_plans(folder: Path) -> Iterator[tuple[Path, PlanKey]]:
-    """Yield the readable plans of a folder, newest first; what is damaged or foreign is passed over."""
+    """Yield the readable plans of a folder, newest first; damaged and foreign files are skipped."""
     dated: list[tuple[int, Path]] = []
     for path in folder.glob(f"*{SUFFIX}") if folder.is_dir() else ():
         try:
@@ -175,7 +175,7 @@ def cached_plans(folder: Path) -> Iterator[tuple[Path, PlanKey]]:
 
 
 def load_library(what: str) -> Any:
-    """Import TensorRT for RTX for `what`, which begins the sentence of the BackendError that is raised when it does not load."""
+    """Import TensorRT for RTX; `what` is the subject of the sentence when it does not load. Raises BackendError."""
     try:
         return importlib.import_module(LIBRARY)
     # OSError: the package is there, but its shared libraries cannot be loaded.
@@ -183,23 +183,23 @@ def load_library(what: str) -> Any:
         raise BackendError(f"{what} needs TensorRT for RTX ({error}); {INSTALL}") from error
 
 
-def listener(library: Any, complaints: list[str]) -> Any:
-    """Return a logger for the library that keeps errors in `complaints`; its own would print them."""
+def error_logger(library: Any, errors: list[str]) -> Any:
+    """Return a logger for the library that appends errors to `errors`; the library's own would print them."""
 
-    class Listener(library.ILogger):
+    class ErrorLogger(library.ILogger):
         def __init__(self) -> None:
             library.ILogger.__init__(self)
 
         def log(self, severity: Any, msg: str) -> None:
             if severity in (library.ILogger.ERROR, library.ILogger.INTERNAL_ERROR):
-                complaints.append(msg)
+                errors.append(msg)
 
-    return Listener()
+    return ErrorLogger()
 
 
-def first_reason(complaints: Sequence[str]) -> str:
-    """Return the first complaint on one line, without where in the library's source it arose."""
-    text = " ".join(complaints[0].split()) if complaints else "it does not say why"
+def first_reason(errors: Sequence[str]) -> str:
+    """Return the first error on one line, without its place in the library's source."""
+    text = " ".join(errors[0].split()) if errors else "it gives no reason"
     text = text.split("] ", 1)[-1].split(" In compileGraph", 1)[0].rstrip(".)( ")
     return text[:_LONGEST_REASON]
 
@@ -227,7 +227,7 @@ def _read(file: Path, with_engine: bool) -> Plan:
 
 
 def _plan(header: Any, engine: bytes | None, file: Path) -> Plan:
-    if not isinstance(header, dict) or cast(dict[str, Any], header).get("format") != FORMAT:
+    if not isinstance(header, dict) or cast(dict[str, Any], header).get("format") not in READ_FORMATS:
         raise ModelFileError(f"{file} was written by another version of Fluid; {_again(file)}")
     described = structure(
         PlanHeader,

@@ -11,9 +11,10 @@ from typing import Any, Literal, cast
 from engine.core.errors import ModelFileError
 from engine.model.backends.torch_archive import MOST_FILE_BYTES, checked_archive, read_entries, strict_json
 from engine.model.backends.torch_schema import ArchiveError
-from engine.model.card import FORMAT_VERSION, ModelCard
+from engine.model.card import FORMAT_VERSION, READ_VERSIONS, ModelCard
 
 FORMAT = f"fluid program 1, model card {FORMAT_VERSION}"
+READ_FORMATS = tuple(f"fluid program 1, model card {version}" for version in READ_VERSIONS)
 DESCRIPTION_FILE = "fluid.json"
 """Name of the description among torch's extra files."""
 AGAIN = "export it again with: python -m export.to_torch CHECKPOINT -o {file}"
@@ -22,7 +23,7 @@ _ENTRY = f"extra/{DESCRIPTION_FILE}"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProgramDescription:
-    """What a .pt2 file says of itself."""
+    """The description inside a .pt2 file."""
 
     card: ModelCard
     kind: Literal["program", "compiled"]
@@ -43,7 +44,7 @@ def read_card(path: Path | str) -> ModelCard:
 
 
 def read_description(path: Path | str) -> ProgramDescription:
-    """Read what a .pt2 file says of itself, without torch.
+    """Read the description of a .pt2 file, without torch.
 
     Raises ModelFileError for a file that is missing, damaged, of another format, or that holds what torch could execute.
     """
@@ -76,9 +77,9 @@ def read_program(file: Path) -> tuple[ProgramDescription, bytes]:
 
 
 def _described(values: Any, file: Path) -> ProgramDescription:
-    if not isinstance(values, dict) or cast(dict[str, Any], values).pop("format", None) != FORMAT:
+    if not isinstance(values, dict) or cast(dict[str, Any], values).pop("format", None) not in READ_FORMATS:
         raise ModelFileError(
-            f"{file} is no model file of this version of Fluid: it has no description '{FORMAT}'; {AGAIN.format(file=file)}"
+            f"{file} was not written by this version of Fluid: it has no description '{FORMAT}'; {AGAIN.format(file=file)}"
         )
     values = cast(dict[str, Any], values)
     allowed = {"kind": ("program", "compiled"), "device": ("any", "cpu", "cuda")}

@@ -1,4 +1,4 @@
-"""Which backend plays the file: the first that runs here, or the one that was demanded."""
+"""Backend selection: the backend that `--backend` names, or the first candidate that runs here."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ MODULES: Mapping[str, str] = MappingProxyType({
     "onnx-cpu": "onnx_cpu",
     "openvino": "openvino",
 })  # fmt: skip
-"""The module of each backend, fastest first."""
+"""The module of each backend, in the order in which "auto" tries them: fastest first."""
 OPENVINO_FIRST = ("bfloat16",)
-"""Precisions in which OpenVINO is clearly the faster of the two on the processor; benchmarks/step.py has the figures."""
+"""Precisions in which OpenVINO is faster than ONNX Runtime on the processor; benchmarks/step.py measures it."""
 ONNX = ".onnx"
 
 
 def backend_names() -> tuple[str, ...]:
-    """List what `--backend` accepts."""
+    """List the values of `--backend`."""
     return (AUTO, *MODULES)
 
 
 def obstacle(name: str) -> str | None:
-    """Say in one sentence why the backend `name` cannot run here and what to install; None when it can."""
+    """Return in one sentence why the backend `name` cannot run here and what to install; None when it can."""
     return _module(name).obstacle()
 
 
@@ -46,7 +46,7 @@ def suffixes(name: str) -> tuple[str, ...]:
 
 
 def backend_table() -> list[str]:
-    """Return one line a backend: whether it can run here, or else why not and what to install."""
+    """Return one line for each backend: whether it can run here, or why not and what to install."""
     width = max(map(len, MODULES))
     reasons = {name: obstacle(name) for name in MODULES}
     return [
@@ -67,13 +67,13 @@ def open_backend(
     threads: int | None = None,
     notify: Callable[[str], None] = lambda line: None,
 ) -> Backend:
-    """Open a model file with the backend `name`; "auto" tries the fastest first and tells `notify` where it stopped and why.
+    """Open a model file with the backend `name`; "auto" tries the fastest first and tells `notify` which it took and why.
 
     Raises ModelFileError for a faulty file, BackendError for an unknown name or a backend that cannot run here.
     """
     file = Path(path)
     if name == AUTO:
-        return next(_climb(file, threads, notify))
+        return next(_candidates(file, threads, notify))
     if name not in MODULES:
         raise BackendError(
             f"There is no backend '{name}'.{nearest_name(name, backend_names())} Choose one of: {', '.join(backend_names())}."
@@ -83,7 +83,7 @@ def open_backend(
         raise BackendError(f"{reason}.")
     if _kind(file) not in suffixes(name):
         raise BackendError(
-            f"{name} plays {' and '.join(suffixes(name))} files, and {file} is none; give another file or --backend."
+            f"{name} plays {' and '.join(suffixes(name))} files, and {file} is not one; give another file or --backend."
         )
     return _module(name).open_model(file, threads)
 
@@ -100,38 +100,38 @@ def backend_order(card: ModelCard) -> tuple[str, ...]:
 def open_with_fallback(
     path: Path | str, name: str, threads: int | None, notify: Callable[[str], None], tell: Callable[[str], None]
 ) -> Backend:
-    """Open a model file for a live show: like `open_backend`, but "auto" goes on climbing when a backend is lost on the way.
+    """Open a model file for a live show: like `open_backend`, but "auto" goes on to the next candidate when a backend is lost.
 
     `notify` is told of the choice, `tell` of a change during the show. Raises as `open_backend` does.
     """
     if name != AUTO:
         return open_backend(path, name, threads, notify)
-    climb = _climb(Path(path), threads, notify)
-    return FallbackBackend(next(climb), climb, tell)
+    candidates = _candidates(Path(path), threads, notify)
+    return FallbackBackend(next(candidates), candidates, tell)
 
 
-def _climb(file: Path, threads: int | None, notify: Callable[[str], None]) -> Iterator[Backend]:
-    """Open one backend after the other, each when it is asked for. Raises as `open_backend` does when there is not even one."""
+def _candidates(file: Path, threads: int | None, notify: Callable[[str], None]) -> Iterator[Backend]:
+    """Open the candidates of "auto" one by one, each when the iterator reaches it. Raises as `open_backend` does when none opens."""
     missing: list[str] = []
     refusals: list[str] = []
     opened = False
-    for rung in backend_order(read_card(file)):
-        module = _module(rung)
-        if _kind(file) not in suffixes(rung):
+    for name in backend_order(read_card(file)):
+        module = _module(name)
+        if _kind(file) not in suffixes(name):
             continue
         if module.obstacle():
-            missing.append(rung)
+            missing.append(name)
             continue
         try:
             backend = module.open_model(file, threads)
         except (BackendError, ModelFileError) as error:
-            # A file that has played is not at fault.
+            # A file that another backend has opened is not at fault.
             if isinstance(error, ModelFileError) and not opened:
                 raise
             refusals.append(str(error).rstrip("."))
             continue
         except MemoryError:
-            refusals.append(f"{rung} found too little memory")
+            refusals.append(f"{name} found too little memory")
             continue
         if not opened:
             notify("; ".join([f"backend: {backend.description}", *_why(missing, refusals)]))
@@ -143,13 +143,13 @@ def _climb(file: Path, threads: int | None, notify: Callable[[str], None]) -> It
 
 
 def _why(missing: list[str], refusals: list[str]) -> list[str]:
-    """Return in a few words what kept the climb from stopping earlier."""
+    """Return in a few words why the earlier candidates were not taken."""
     absent = [f"this machine lacks what {', '.join(missing)} need (run_live.py --backends)"] if missing else []
     return [*absent, *refusals]
 
 
 def _kind(file: Path) -> str:
-    """Return the kind of a file; one with no known ending is taken for an .onnx file."""
+    """Return the suffix that decides the backend; a file with an unknown suffix is taken for an .onnx file."""
     kinds = {suffix for name in MODULES for suffix in suffixes(name)}
     return file.suffix if file.suffix in kinds else ONNX
 

@@ -1,8 +1,8 @@
-"""TensorRT for RTX: plays a plan made by export.to_tensorrt on an NVIDIA card. States stay on the card.
+"""TensorRT for RTX: plays a plan made by export.to_tensorrt on an NVIDIA graphics card. States stay on the card.
 
-All small inputs lie in one block of memory, all that is shown in another and each set of states in one more, so a step is one
-copy to the card, one launch and one copy back. Two execution contexts, one for each direction between the two sets of states,
-have fixed addresses, so that the library can capture each as a CUDA graph.
+The inputs are in one block of memory, the shown outputs in another, and each state buffer in one more, so a step is one copy to
+the card, one launch and one copy back. Two execution contexts, one for each direction between the ping-pong buffers, have fixed
+addresses, so that the library can capture each as a CUDA graph.
 """
 
 # tensorrt_rtx and cuda-bindings ship no types.
@@ -22,24 +22,25 @@ from numpy.typing import NDArray
 
 from engine.core.errors import BackendError, ModelFileError
 from engine.model.backends import plan_file
-from engine.model.backends.backend import Arrays, State, Step
+from engine.model.backends.backend import shown_step
 from engine.model.backends.device_backend import DeviceBackend
 from engine.model.backends.graphics_card import find_card
 from engine.model.backends.ping_pong import PingPong
 from engine.model.backends.plan_file import INSTALL, LIBRARY, Plan
 from engine.model.card import NEXT_SUFFIX, ModelCard, TensorInfo, check_graph
 from engine.model.file import read_checked_card
+from engine.model.step import State, Step, StepInputs
 
 NAME = "tensorrt-rtx"
 SUFFIXES = (".plan", ".onnx")
 ALIGNMENT_BYTES = 256
-"""Of every tensor in its block, as cudaMalloc aligns its own."""
+"""Alignment of every tensor in its block, the same as that of cudaMalloc."""
 _DRIVER_TOO_OLD = "cudaError 35"
 _NEW_DRIVER = "install NVIDIA's driver for CUDA 13, or a newer one"
 
 
 def obstacle() -> str | None:
-    """Say why this backend cannot run here and what to install; None when it can."""
+    """Return why this backend cannot run here and what to install; None when it can."""
     if importlib.util.find_spec(LIBRARY) is None:
         return f"{NAME} needs the package {LIBRARY}_cu13; {INSTALL}"
     if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.bindings") is None:
@@ -50,27 +51,27 @@ def obstacle() -> str | None:
 
 
 class Device(Protocol):
-    """Memory on a card and the stream in whose order everything happens."""
+    """Memory on a graphics card, and the stream that orders all its work."""
 
     stream: int
 
     def allocate(self, size_bytes: int) -> int:
-        """Return the address of so much memory on the card, zeroed."""
+        """Return the address of zeroed memory of this size on the card."""
         ...
 
     def staging(self, size_bytes: int) -> NDArray[np.uint8]:
-        """Return memory of the host that the card can copy from and to."""
+        """Return host memory that the card can copy from and to."""
         ...
 
     def upload(self, address: int, host: NDArray[np.uint8]) -> None: ...
 
     def download(self, host: NDArray[np.uint8], address: int) -> None:
-        """Copy to the host and wait until it is there."""
+        """Copy to the host and wait for the end of the copy."""
         ...
 
 
 class Block:
-    """Some tensors side by side on the card, with memory on the host of the same layout."""
+    """Tensors side by side on the card, with host memory of the same layout."""
 
     def __init__(self, device: Device, infos: Sequence[TensorInfo]) -> None:
         self._device = device
@@ -80,11 +81,11 @@ class Block:
         self.views = {info.name: _view(self._host, self.offsets[info.name], info) for info in infos}
 
     def addresses(self, suffix: str = "") -> dict[str, int]:
-        """Return where each tensor lies on the card, under its name with `suffix`."""
+        """Return the address of each tensor on the card, under its name with `suffix`."""
         return {name + suffix: self._address + offset for name, offset in self.offsets.items()}
 
     def put(self, values: Mapping[str, Any]) -> None:
-        """Copy values to the card. Raises BackendError for a value of a shape that the card of the model does not give."""
+        """Copy values to the card. Raises BackendError for a value that is missing or has another shape than in the model card."""
         for name, view in self.views.items():
             if name not in values or np.shape(values[name]) != view.shape:
                 came = f"has shape {list(np.shape(values[name]))}" if name in values else "is missing"
@@ -99,7 +100,7 @@ class Block:
 
 
 def layout(infos: Sequence[TensorInfo]) -> tuple[dict[str, int], int]:
-    """Return the offset in bytes of each tensor in a block, and the block's size: at least one step of alignment."""
+    """Return the offset of each tensor in a block, in bytes, and the size of the block: at least ALIGNMENT_BYTES."""
     offsets: dict[str, int] = {}
     end = 0
     for info in infos:
@@ -121,24 +122,24 @@ class RtxBackend(DeviceBackend):
         super().__init__(NAME, description, card)
         self._contexts, self._device = contexts, device
         names = tuple(spec.name for spec in card.states)
-        states = [info for info in card.inputs() if info.name in names]
-        self._inputs = Block(device, [info for info in card.inputs() if info.name not in names])
-        self._shown = Block(device, [info for info in card.outputs() if not info.name.endswith(NEXT_SUFFIX)])
+        states = [info for info in card.input_tensors() if info.name in names]
+        self._inputs = Block(device, [info for info in card.input_tensors() if info.name not in names])
+        self._shown = Block(device, [info for info in card.output_tensors() if not info.name.endswith(NEXT_SUFFIX)])
         self._sets = (Block(device, states), Block(device, states))
         for read, context in enumerate(contexts):
-            self._point(context, self._sets[read], self._sets[1 - read])
-        self._turns = PingPong(names, lambda index: self._sets[index].get(), self._load)
+            self._set_addresses(context, self._sets[read], self._sets[1 - read])
+        self._buffers = PingPong(names, lambda index: self._sets[index].get(), self._load)
 
-    def run(self, inputs: Arrays, state: State) -> Step:
-        """Take one step from `state` with every other input under its name."""
-        read, written = self._turns.begin(state)
-        self._inputs.put(inputs)
+    def step(self, inputs: StepInputs) -> Step:
+        """Take one step. Raises BackendError."""
+        read, written = self._buffers.begin(inputs.states)
+        self._inputs.put(inputs.without_states)
         if not self._contexts[read].execute_async_v3(self._device.stream):
             raise BackendError(f"{NAME}: the step failed; the library refused to start it.")
         shown = self._shown.get()
-        return Step(shown["frame"], shown["features"], self._turns.finish(written))
+        return shown_step(self.card, shown, self._buffers.finish(written))
 
-    def _point(self, context: Any, read: Block, written: Block) -> None:
+    def _set_addresses(self, context: Any, read: Block, written: Block) -> None:
         table = {**self._inputs.addresses(), **self._shown.addresses()}
         for name, address in {**table, **read.addresses(), **written.addresses(NEXT_SUFFIX)}.items():
             if not context.set_tensor_address(name, address):
@@ -151,7 +152,7 @@ class RtxBackend(DeviceBackend):
 
 
 class CudaDevice:
-    """The first NVIDIA card, through NVIDIA's own bindings of the CUDA runtime. Raises BackendError wherever a call fails."""
+    """The first NVIDIA graphics card, through NVIDIA's bindings of the CUDA runtime. Every call raises BackendError on failure."""
 
     def __init__(self) -> None:
         try:
@@ -190,7 +191,7 @@ class CudaDevice:
 
 
 def open_model(path: Path | str, threads: int | None = None) -> RtxBackend:
-    """Open a plan, or the plan of an .onnx file: the one beside it or else in the cache. `threads` has no meaning here.
+    """Open a plan, or the plan of an .onnx file: the one beside it or else in the cache. `threads` is ignored.
 
     Raises ModelFileError for a faulty file and a plan for another card, library or model; BackendError when there is no plan,
     or the card or its driver cannot play it.
@@ -206,14 +207,16 @@ def open_model(path: Path | str, threads: int | None = None) -> RtxBackend:
     settings.cuda_graph_strategy = library.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
     contexts = [engine.create_execution_context(settings) for _ in range(2)]
     if None in contexts:
-        raise BackendError(f"{NAME}: the card has not enough free memory for {path}; close other programs that use it.")
+        raise BackendError(
+            f"{NAME}: the graphics card has too little free memory for {path}; close other programs that use it."
+        )
     opened = RtxBackend(plan.card, contexts, CudaDevice(), f"{NAME}, {graphics.name}, {plan.key.precision}")
     opened.warm_up()
     return opened
 
 
 def generation(capability: str) -> str:
-    """Return the name of a card's generation: "8.9" -> "sm89"."""
+    """Return the name of a generation of graphics cards: "8.9" -> "sm89"."""
     return "sm" + capability.replace(".", "")
 
 
@@ -243,12 +246,12 @@ def find(path: Path, version: str, gpu: str) -> Plan:
 
 def deserialise(library: Any, plan: Plan, path: Path) -> Any:
     """Return the plan's engine, checked against its card. Raises BackendError, ModelFileError for an engine at odds with it."""
-    complaints: list[str] = []
-    engine = library.Runtime(plan_file.listener(library, complaints)).deserialize_cuda_engine(plan.engine)
+    errors: list[str] = []
+    engine = library.Runtime(plan_file.error_logger(library, errors)).deserialize_cuda_engine(plan.engine)
     if engine is None:
-        if any(_DRIVER_TOO_OLD in complaint for complaint in complaints):
+        if any(_DRIVER_TOO_OLD in error for error in errors):
             raise BackendError(f"{NAME} finds no driver that is new enough for {path} (CUDA error 35); {_NEW_DRIVER}.")
-        raise BackendError(f"{NAME} cannot open {path} ({plan_file.first_reason(complaints)}); build the plan again.")
+        raise BackendError(f"{NAME} cannot open {path} ({plan_file.first_reason(errors)}); build the plan again.")
     inputs: list[TensorInfo] = []
     outputs: list[TensorInfo] = []
     for index in range(engine.num_io_tensors):

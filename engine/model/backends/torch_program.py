@@ -1,8 +1,8 @@
 """torch: plays MODEL.pt2 made by export.to_torch, on an NVIDIA card as captured CUDA graphs, or on the processor.
 
-Everything has a fixed place: one buffer an input and an output and two sets of states, read and written in turn. A step on the
-card is the replay of one of two graphs, whose last operations copy the next state into the other set. On the processor the
-same operations run one by one.
+All buffers have fixed addresses: one for each input and output, and ping-pong buffers for the state. On the graphics card a step
+is the replay of one of two graphs, whose last operations copy the next state into the other buffer. On the processor the same
+operations run one by one.
 
 A .pt2 file is a program of named operators. `torch_archive` lets nothing through that torch would execute otherwise. A compiled
 one is machine code, and is opened only where `compiled_files` knows that this user made it.
@@ -26,13 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError, ModelFileError
-from engine.model.backends import backend
-from engine.model.backends.backend import Arrays, State, Step
+from engine.model.backends.backend import shown_step
 from engine.model.backends.compiled_files import is_compiled_here
 from engine.model.backends.device_backend import DeviceBackend
 from engine.model.backends.ping_pong import PingPong
 from engine.model.backends.program_file import AGAIN, ProgramDescription, read_description, read_program
 from engine.model.card import NEXT_SUFFIX, ModelCard
+from engine.model.step import Arrays, State, Step, StepInputs, resting_inputs
 
 NAME = "torch"
 SUFFIXES = (".pt2",)
@@ -47,7 +47,7 @@ _LOADING_ERRORS = (
 
 
 def obstacle() -> str | None:
-    """Say why this backend cannot run here and what to install; None when it can."""
+    """Return why this backend cannot run here and what to install; None when it can."""
     return (
         None
         if importlib.util.find_spec("torch")
@@ -70,28 +70,30 @@ class TorchBackend(DeviceBackend):
         super().__init__(name, description, card)
         self._torch, self._play, self._device = torch, play, device
         self._states = tuple(spec.name for spec in card.states)
-        buffers = {info.name: self._buffer(info.shape, info.dtype) for info in (*card.inputs(), *card.outputs())}
-        self._inputs = {i.name: buffers[i.name] for i in card.inputs() if i.name not in self._states}
-        self._shown = {name: buffers[name] for name in ("frame", "features")}
+        infos = {info.name: info for info in (*card.input_tensors(), *card.output_tensors())}
+        buffers = {name: self._buffer(info.shape, info.dtype) for name, info in infos.items()}
+        self._dtypes = {name: np.dtype(info.dtype) for name, info in infos.items()}
+        self._inputs = {i.name: buffers[i.name] for i in card.input_tensors() if i.name not in self._states}
+        self._shown = {name: buffers[name] for name in card.shown_names}
         self._sets = (
             {name: buffers[name] for name in self._states},
             {name: buffers[name + NEXT_SUFFIX] for name in self._states},
         )
         self._steps = tuple(self._prepared(read) for read in (0, 1))
-        self._turns = PingPong(self._states, self._fetch, self._load)
+        self._buffers = PingPong(self._states, self._fetch, self._load)
 
-    def run(self, inputs: Arrays, state: State) -> Step:
-        """Take one step from `state` with every other input under its name."""
+    def step(self, inputs: StepInputs) -> Step:
+        """Take one step. Raises BackendError."""
         try:
             with self._torch.no_grad():
-                read, written = self._turns.begin(state)
+                read, written = self._buffers.begin(inputs.states)
                 for name, buffer in self._inputs.items():
-                    self._fill(name, buffer, inputs)
+                    self._fill(name, buffer, inputs.without_states)
                 self._steps[read]()
                 shown = {name: self._read(buffer) for name, buffer in self._shown.items()}
         except (RuntimeError, IndexError) as error:
             raise BackendError(f"{self.name}: the step failed ({_first_line(error)}).") from error
-        return Step(shown["frame"], shown["features"], self._turns.finish(written))
+        return shown_step(self.card, shown, self._buffers.finish(written))
 
     def _prepared(self, read: int) -> Callable[[], None]:
         def take() -> None:
@@ -113,7 +115,7 @@ class TorchBackend(DeviceBackend):
             came = f"has shape {list(np.shape(values[name]))}" if name in values else "is missing"
             raise BackendError(f"{self.name}: the step failed ({name} {came}, {list(shape)} was expected).")
         # torch warns of arrays that it could not write to; it is only read.
-        buffer.copy_(self._torch.from_numpy(np.require(values[name], np.float32, "W")))
+        buffer.copy_(self._torch.from_numpy(np.require(values[name], self._dtypes[name], "W")))
 
     def _read(self, buffer: Any) -> NDArray[Any]:
         # On the processor numpy() shows the buffer itself, which the next step overwrites.
@@ -132,7 +134,7 @@ def captured(torch: Any, take: Callable[[], None]) -> Callable[[], None]:
     aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
     with torch.no_grad(), torch.cuda.stream(aside):
-        # Libraries choose their kernels and take their memory in the first runs, which must not be captured.
+        # In the first runs libraries choose their kernels and allocate memory, which must not be captured.
         for _ in range(_WARM_UP_RUNS):
             take()
     torch.cuda.current_stream().wait_stream(aside)
@@ -143,7 +145,7 @@ def captured(torch: Any, take: Callable[[], None]) -> Callable[[], None]:
 
 
 def open_model(path: Path | str, threads: int | None = None) -> TorchBackend:
-    """Open a .pt2 file, on the card if torch finds one, check it against its card and take two steps to warm up.
+    """Open a .pt2 file, on the graphics card if torch finds one, check it against its card and take two steps to warm up.
 
     Raises ModelFileError for a file that is missing, damaged, made by another torch or at odds with its card; BackendError
     without torch, for a file that is no .pt2, and for one compiled for other hardware. A compiled one is opened only where this
@@ -152,7 +154,7 @@ def open_model(path: Path | str, threads: int | None = None) -> TorchBackend:
     file = Path(path)
     if file.suffix not in SUFFIXES:
         raise BackendError(
-            f"{NAME} plays .pt2 files made by export.to_torch, and {file} is none; use another --backend."
+            f"{NAME} plays .pt2 files made by export.to_torch, and {file} is not one; use another --backend."
         )
     described = read_description(file)
     torch = load_torch(NAME)
@@ -160,7 +162,7 @@ def open_model(path: Path | str, threads: int | None = None) -> TorchBackend:
     torch.set_num_threads(threads)
     # A state that decays towards zero reaches denormal numbers, which are many times slower.
     torch.set_flush_denormal(True)
-    # Convolutions of float32 would be rounded to fewer bits on a card.
+    # Otherwise a graphics card rounds float32 convolutions to fewer bits.
     torch.backends.cudnn.allow_tf32 = False
     device = "cuda" if torch.cuda.is_available() and described.device != "cpu" else "cpu"
     where = torch.cuda.get_device_name() if device == "cuda" else f"{threads} thread{'s' if threads > 1 else ''}"
@@ -207,7 +209,7 @@ def _loading_errors() -> tuple[type[Exception], ...]:
 
 
 def hardware(torch: Any, device: str) -> str:
-    """Return what compiled code depends on: the processor's instruction set or the card's compute capability."""
+    """Return what compiled code depends on: the processor's instruction set or the graphics card's compute capability."""
     if device == "cuda":
         return ".".join(map(str, torch.cuda.get_device_capability()))
     return f"{os.uname().machine} {torch.backends.cpu.get_cpu_capability()}" if hasattr(os, "uname") else "other"
@@ -218,7 +220,7 @@ def _load(torch: Any, file: Path, described: ProgramDescription, device: str) ->
         program = load_program(torch, file)
         if device == "cuda":
             program = importlib.import_module("torch.export.passes").move_to_device_pass(program, "cuda")
-        # Shapes are checked here; torch would compile its own checks from text in the file.
+        # Shapes are checked in this module; torch would compile its own checks from text in the file.
         return program.module(check_guards=False)
     if described.device != device:
         raise BackendError(
@@ -257,15 +259,13 @@ def _check_outputs(
     torch: Any, play: Callable[..., Mapping[str, Any]], card: ModelCard, device: str, file: Path
 ) -> None:
     """Raise ModelFileError unless one step takes the card's inputs and gives the card's outputs."""
-    resting = backend.resting_inputs(card)
+    resting = resting_inputs(card)
     with torch.no_grad():
         given = play(**{name: torch.from_numpy(value).to(device) for name, value in resting.items()})
-    for info in card.outputs():
+    for info in card.output_tensors():
         came = given.get(info.name)
         if came is None or tuple(came.shape) != info.shape or came.dtype != getattr(torch, info.dtype):
-            raise ModelFileError(
-                f"{file}: output '{info.name}' is not as its card declares it; {AGAIN.format(file=file)}"
-            )
+            raise ModelFileError(f"{file}: output '{info.name}' does not match its card; {AGAIN.format(file=file)}")
 
 
 def _refused(torch: Any, file: Path, described: ProgramDescription, error: Exception) -> ModelFileError:

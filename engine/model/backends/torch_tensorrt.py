@@ -1,7 +1,7 @@
 """torch-tensorrt: compiles MODEL.pt2 with TensorRT when it is opened, and plays it as captured CUDA graphs.
 
-Written after the documentation of torch_tensorrt.dynamo and never run on a card. So what was compiled is compared with the program
-itself over a few steps each time a model is opened, and refused when it gives other pictures.
+Written after the documentation of torch_tensorrt.dynamo and never run on a graphics card. So the compiled program is compared with
+the program itself over a few steps each time a model is opened, and refused when its frames differ.
 """
 
 # torch and torch_tensorrt are loaded by name, in functions, so that the engine does not depend on them.
@@ -18,17 +18,17 @@ from typing import Any
 import numpy as np
 
 from engine.core.errors import BackendError
-from engine.model.backends import backend
 from engine.model.backends.graphics_card import find_card
 from engine.model.backends.program_file import read_description
 from engine.model.backends.torch_program import SUFFIXES, TorchBackend, load_program, load_torch
 from engine.model.card import NEXT_SUFFIX, ModelCard
+from engine.model.step import resting_inputs
 
 NAME = "torch-tensorrt"
 LIBRARY = "torch_tensorrt"
 COMPARED_STEPS = 8
 MOST_LEVELS = 4
-"""How far the pictures may be from the program's in the comparison, of 255."""
+"""Largest difference of the frames in the comparison, in levels of 255."""
 _INSTALL = 'install it with: pip install "fluid[tensorrt]"'
 # What its import raises where CUDA or one of TensorRT's libraries is missing, beside a plain Exception.
 _IMPORT_ERRORS = (ImportError, OSError, RuntimeError, AttributeError)
@@ -37,7 +37,7 @@ Play = Callable[..., Mapping[str, Any]]
 
 
 def obstacle() -> str | None:
-    """Say why this backend cannot run here and what to install; None when it can."""
+    """Return why this backend cannot run here and what to install; None when it can."""
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec(LIBRARY) is None:
         return f"{NAME} needs torch and torch-tensorrt; {_INSTALL}"
     if find_card() is None:
@@ -46,15 +46,15 @@ def obstacle() -> str | None:
 
 
 def open_model(path: Path | str, threads: int | None = None) -> TorchBackend:
-    """Compile the program of a .pt2 file for the card and take two steps to warm up. `threads` has no meaning here.
+    """Compile the program of a .pt2 file for the card and take two steps to warm up. `threads` is ignored.
 
     Raises ModelFileError for a faulty file; BackendError for a file that is no uncompiled .pt2, without the library or a card,
-    and when what was compiled gives other pictures than the program.
+    and when the compiled program gives other frames than the program.
     """
     file = Path(path)
     if file.suffix not in SUFFIXES:
         raise BackendError(
-            f"{NAME} plays .pt2 files made by export.to_torch, and {file} is none; use another --backend."
+            f"{NAME} plays .pt2 files made by export.to_torch, and {file} is not one; use another --backend."
         )
     described = read_description(file)
     if described.kind != "program":
@@ -63,7 +63,7 @@ def open_model(path: Path | str, threads: int | None = None) -> TorchBackend:
     library = load_library()
     if not torch.cuda.is_available():
         raise BackendError(f"{NAME} needs an NVIDIA card, and torch finds none; use another --backend.")
-    # As the compiled program does, for the comparison.
+    # As in the compiled program, for the comparison.
     torch.backends.cudnn.allow_tf32 = False
     program = importlib.import_module("torch.export.passes").move_to_device_pass(load_program(torch, file), "cuda")
     play = compiled(torch, library, program, described.card)
@@ -79,8 +79,8 @@ def load_library() -> Any:
     """Import torch_tensorrt. Raises BackendError when it is missing or does not load."""
     try:
         return importlib.import_module(LIBRARY)
-    # The one place that catches Exception: the import raises just that, of no class of its own, where CUDA is missing. Anything
-    # more telling than the kinds known here goes on.
+    # The one place that catches Exception: the import raises a plain Exception where CUDA is missing. Any other class than those
+    # known here is raised again.
     except Exception as error:
         if type(error) is not Exception and not isinstance(error, _IMPORT_ERRORS):
             raise
@@ -91,9 +91,9 @@ def load_library() -> Any:
 def compiled(torch: Any, library: Any, program: Any, card: ModelCard) -> Play:
     """Compile an exported program on the card.
 
-    It is handed over as exported: once `run_decompositions` has taken instance norm apart, the library converts it to nearly nothing.
+    It is passed on as exported: after `run_decompositions` has split instance norm, the library can convert hardly anything.
     """
-    inputs = {name: torch.from_numpy(value).to("cuda") for name, value in backend.resting_inputs(card).items()}
+    inputs = {name: torch.from_numpy(value).to("cuda") for name, value in resting_inputs(card).items()}
     try:
         # Types as in the file, and no rounding of float32 products to fewer bits.
         return library.dynamo.compile(
@@ -105,10 +105,10 @@ def compiled(torch: Any, library: Any, program: Any, card: ModelCard) -> Play:
 
 
 def check_same(torch: Any, program: Play, compiled_program: Play, card: ModelCard, device: str, file: Path) -> None:
-    """Raise BackendError unless both give the same pictures over COMPARED_STEPS steps of noise, each carrying its own states."""
+    """Raise BackendError unless both give the same frames over COMPARED_STEPS steps of noise, each carrying its own states."""
     noise = np.random.default_rng(0)
     states = {spec.name for spec in card.states}
-    ours = {name: torch.from_numpy(value).to(device) for name, value in backend.resting_inputs(card).items()}
+    ours = {name: torch.from_numpy(value).to(device) for name, value in resting_inputs(card).items()}
     theirs = dict(ours)
     largest = 0
     for _ in range(COMPARED_STEPS):
@@ -121,6 +121,6 @@ def check_same(torch: Any, program: Play, compiled_program: Play, card: ModelCar
         theirs.update({name: came[name + NEXT_SUFFIX] for name in states})
     if largest > MOST_LEVELS:
         raise BackendError(
-            f"{NAME}: compiled by TensorRT, {file} gives pictures {largest} of 255 levels from its own program, where at most "
+            f"{NAME}: compiled by TensorRT, the frames of {file} differ from its own program by {largest} of 255 levels, and at most "
             f"{MOST_LEVELS} are allowed; use another --backend."
         )

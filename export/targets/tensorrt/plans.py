@@ -1,4 +1,4 @@
-"""Plans of models: written whole, and kept in a cache keyed by model, library version, GPUs and precision."""
+"""Plan files: written atomically, and cached by model, library version, GPUs and precision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from engine.core.atomic_files import atomic_file
 from engine.core.errors import ModelFileError
 from engine.model.backends.plan_file import (
     LIBRARY,
@@ -16,48 +15,45 @@ from engine.model.backends.plan_file import (
     Plan,
     PlanKey,
     cached_plans,
+    error_logger,
     file_sha256,
     first_reason,
-    listener,
     load_library,
     plan_cache_folder,
     plan_content,
     read_plan,
 )
+from export.targets.model_file import write_model_file
 
 __all__ = [
     "LIBRARY",
     "Plan",
     "PlanKey",
     "cached_plan",
+    "error_logger",
     "file_sha256",
     "first_reason",
-    "listener",
     "load_library",
     "prune",
     "write_plan",
 ]
 
 MOST_PLANS = 16
-"""Kept in the cache; those that were not used for longest go first."""
+"""In the cache; the least recently used are removed first."""
 LOCK_FILE = ".lock"
 
 
 def write_plan(plan: Plan, path: Path) -> None:
-    """Write a plan file whole or not at all. Raises ModelFileError when it cannot be written."""
-    try:
-        with atomic_file(path) as partial:
-            partial.write_bytes(plan_content(plan))
-    except OSError as error:
-        raise ModelFileError(f"Cannot write {path}: {error.strerror}; choose another place with -o.") from error
+    """Write a plan file atomically. Raises ModelFileError when it cannot be written."""
+    write_model_file(plan_content(plan), path)
 
 
 def cached_plan(
     key: PlanKey, name: str, build: Callable[[], Plan], folder: Path | None = None
 ) -> tuple[Path, Plan, bool]:
-    """Return the plan of `key` with its path, and whether it was built now; `name` begins its file's name.
+    """Return the plan of `key` with its path, and whether it was built now; the file's name begins with `name`.
 
-    One process builds at a time; those that want the same plan then find it. What is damaged, or not what its name says, is built again.
+    One process builds at a time; others that need the same plan then find it. A damaged or wrongly named plan is built again.
     Raises ModelFileError when the cache cannot be written, and what `build` raises.
     """
     folder = folder or plan_cache_folder()
@@ -65,7 +61,7 @@ def cached_plan(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / LOCK_FILE):
-            plan = _fresh(path, key)
+            plan = _intact(path, key)
             if plan is not None:
                 path.touch()
                 return path, plan, False
@@ -80,18 +76,18 @@ def cached_plan(
 
 
 def prune(folder: Path, keep: Path, most: int = MOST_PLANS) -> None:
-    """Remove all but the `most` plans used last, damaged ones first; `keep` stays whatever its age."""
+    """Remove all but the `most` plans used last, damaged ones first. `keep` is never removed."""
     readable = [path for path, _ in cached_plans(folder)]
-    kept = {keep, *[path for path in readable if path != keep][: most - 1]}
+    remaining = {keep, *[path for path in readable if path != keep][: most - 1]}
     for path in folder.glob(f"*{SUFFIX}"):
-        if path not in kept:
-            # A player may have it open, and where open files cannot be removed it stays until next time.
+        if path not in remaining:
+            # A show may have it open; where open files cannot be removed, it stays until next time.
             with contextlib.suppress(OSError):
                 path.unlink()
 
 
-def _fresh(path: Path, key: PlanKey) -> Plan | None:
-    """Return the plan at `path` if it is whole and of this key."""
+def _intact(path: Path, key: PlanKey) -> Plan | None:
+    """Return the plan at `path` if it is intact and of this key."""
     if not path.exists():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The README of a model repository: how to start the server, and how a client sends sound and gets pictures."""
+"""The README of a model repository: how to start the server, and how a client sends sound and gets frames."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from export.targets.triton.config import Service, model_name, served_inputs
 
 _GUIDE = """# {name}, served
 
-`{name}` plays at {fps:g} pictures a second: every {hop_ms:g} ms a client sends the newest {window} samples of mono sound at {rate} Hz and gets
-a picture of {width} × {height}. What the model remembers stays in the server, in a sequence of its own for each room.
+`{name}` plays at {fps:g} frames per second: every {hop_ms:g} ms a client sends the newest {window} samples of mono sound at {rate} Hz and gets
+a frame of {width} × {height}. The state of the model stays in the server. Each show has a sequence of its own.
 
 ## Start the server
 
@@ -16,7 +16,7 @@ a picture of {width} × {height}. What the model remembers stays in the server, 
 docker run --rm -p 8000:8000 -p 8001:8001 -v REPOSITORY:/models IMAGE tritonserver --model-repository=/models
 ```
 
-REPOSITORY is this folder, IMAGE NVIDIA's container image of Triton Inference Server; add `--gpus all` where there is a card. The server
+REPOSITORY is this folder, IMAGE NVIDIA's container image of Triton Inference Server; add `--gpus all` for a graphics card. The server
 is ready when `curl localhost:8000/v2/models/{name}/ready` answers 200.
 
 ## A client
@@ -48,31 +48,31 @@ def tensors(window, controls, random):
     return made
 
 
-def play(windows, room, controls=(), url="localhost:8001"):
-    \"\"\"Yield a picture, uint8 {picture} RGB, for each window [{window}]; `room` is any whole number but 0.\"\"\"
-    client, random = triton.InferenceServerClient(url), np.random.default_rng(room)
+def play(windows, sequence, controls=(), url="localhost:8001"):
+    \"\"\"Yield a frame, uint8 {frame} RGB, for each window [{window}]; `sequence` is any whole number but 0.\"\"\"
+    client, random = triton.InferenceServerClient(url), np.random.default_rng(sequence)
     for k, window in enumerate(windows):
         inputs = tensors(window, dict(controls), random)
-        answer = client.infer(MODEL, inputs, sequence_id=room, sequence_start=k == 0)
+        answer = client.infer(MODEL, inputs, sequence_id=sequence, sequence_start=k == 0)
         yield answer.as_numpy("frame")
 ```
 
-- The windows overlap: each ends {hop} samples after the one before. Before the first lies silence.
-- `sequence_start` begins a room at its initial state; sent again in mid-show it is a reset. Who sends nothing freezes:
-  the state waits {idle_s:g} s, then the room has left and has to start again.
-- Up to {sequences} rooms play at once; one more waits until another ends: with `sequence_end=True` in its last request, or after
-  {idle_s:g} s without one.
-- All rooms are stepped in turn by one instance. More `count` in `instance_group` of `{name}/config.pbtxt` steps as many at the same time.
-{several}"""
+- The windows overlap: each ends {hop} samples after the one before. Before the first there is silence.
+- `sequence_start` begins a show at the initial state; sent again during the show it is a reset. A client that sends nothing
+  freezes the show: the state waits {idle_s:g} s, then the sequence ends and has to be started again.
+- Up to {sequences} shows play at once. A further one waits until another ends: with `sequence_end=True` in its last request, or after
+  {idle_s:g} s without a request.
+- One instance steps all shows in turn. A larger `count` in `instance_group` of `{name}/config.pbtxt` steps that many at the same time.
+{batch}"""
 
-_SEVERAL = """- The file was exported for {rooms} rooms: every tensor has them in front, and one sequence is a group of {rooms} that
-  are always stepped together. For rooms that come and go by themselves serve a file of one room.
+_BATCH = """- The file was exported with a batch of {batch}: every tensor has that axis in front, and one sequence is a group of {batch} shows that
+  are always stepped together. For shows that start and end independently, serve a file without a batch.
 """
 
 
 def guide_text(card: ModelCard, service: Service) -> str:
     """Return README.md of the repository."""
-    picture = next(info for info in card.outputs() if info.name == "frame")
+    frame = next(info for info in card.output_tensors() if info.name == "frame")
     return _GUIDE.format(
         name=model_name(card),
         fps=card.fps,
@@ -85,8 +85,8 @@ def guide_text(card: ModelCard, service: Service) -> str:
         shapes={info.name: list(info.shape) for info in served_inputs(card)},
         controls={spec.name: spec.default for spec in card.controls},
         normal=sorted(spec.name for spec in card.noises if spec.distribution == "normal"),
-        picture=list(picture.shape),
+        frame=list(frame.shape),
         idle_s=service.idle_s,
         sequences=service.sequences,
-        several=_SEVERAL.format(rooms=card.rooms) if card.rooms > 1 else "",
+        batch=_BATCH.format(batch=card.batch) if card.batch > 1 else "",
     )

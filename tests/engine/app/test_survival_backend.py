@@ -13,11 +13,12 @@ from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
 from engine.core.errors import BackendError, ModelFileError
 from engine.model.backends import selection
-from engine.model.backends.backend import Arrays, Backend, State, Step
+from engine.model.backends.backend import Backend
 from engine.model.backends.fallback import FallbackBackend, is_lost, on_host
 from engine.model.backends.onnx_cpu import OnnxCpuBackend, open_model
 from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.model.session import Session
+from engine.model.step import Step, StepInputs, resting_inputs
 from engine.render.statistics import ShowStatistics
 from tests.engine.app.shows import CollectingSink, InventedClock, show_sound, varied_sound
 from tests.engine.model.probe_model import CARD
@@ -47,11 +48,11 @@ class LosingBackend(OnnxCpuBackend):
     steps = 0
     failure: Exception = BackendError(OUT_OF_MEMORY)
 
-    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
+    def step(self, inputs: StepInputs) -> Step:
         self.steps += 1
         if self.steps > self.lost_at:
             raise self.failure
-        return super().step(audio_T, controls, noise, state)
+        return super().step(inputs)
 
 
 def losing(probe_file: Path, lost_at: int, failure: Exception | None = None) -> LosingBackend:
@@ -127,9 +128,9 @@ def test_a_state_that_went_with_its_device_begins_anew(probe_file: Path) -> None
     lines: list[str] = []
     real = open_model(probe_file, threads=1)
     enduring = FallbackBackend(losing(probe_file, 0), iter([real]), lines.append)
-    window, noise = np.full(CARD.window_samples, 0.1, np.float32), {"jitter": np.zeros(CARD.width, np.float32)}
-    step = enduring.step(window, {"gain": 1.0}, noise, LostState())
-    expected = real.step(window, {"gain": 1.0}, noise, real.initial_state())
+    sound = {"audio": np.full(CARD.window_samples, 0.1, np.float32)}
+    step = enduring.step(resting_inputs(CARD).with_values(sound, LostState()))
+    expected = real.step(resting_inputs(CARD).with_values(sound, real.initial_state()))
     assert np.array_equal(step.pixels_HWC, expected.pixels_HWC)
     assert lines == [f"{OUT_OF_MEMORY} The show goes on with onnx-cpu, 1 thread, from its initial state."]
     assert on_host({"memory": np.array([np.nan], np.float32)}, CARD) is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import time
 from collections import deque
-from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from engine.audio.sources.paced import LONGEST_LAG_S, PacedSource
 from engine.audio.sources.portaudio import SoundDevice
 from engine.audio.sources.samples import SampleSource
 from engine.audio.sources.watchdog import BEGINS_WITHIN_S, LONGEST_AWAY_S, STALL_S, Watchdog
-from engine.model.backends.backend import Arrays, State, Step
 from engine.model.backends.onnx_cpu import OnnxCpuBackend, open_model
+from engine.model.step import Step, StepInputs
 from engine.output.frame import Frame
 from engine.render.statistics import ShowStatistics
 from tests.engine.app.shows import CollectingSink, InventedClock, show_sound, varied_sound
@@ -58,10 +57,10 @@ class SlowBackend(OnnxCpuBackend):
     clock: InventedClock
     takes_s = slow_from_s = slow_until_s = 0.0
 
-    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
+    def step(self, inputs: StepInputs) -> Step:
         slow = self.slow_from_s <= self.clock.now_s() < self.slow_until_s
         self.clock.sleep(self.takes_s if slow else 0.005)
-        return super().step(audio_T, controls, noise, state)
+        return super().step(inputs)
 
 
 @pytest.mark.parametrize("factor", [2.0, 10.0])

@@ -20,7 +20,9 @@ from engine.model.card import (
     ControlSpec,
     ModelCard,
     NoiseSpec,
+    OutputSpec,
     Parity,
+    PictureSpec,
     Provenance,
     StateSpec,
 )
@@ -88,8 +90,8 @@ def _graph(card: ModelCard) -> onnx.GraphProto:
     return helper.make_graph(
         nodes,
         "probe",
-        [helper.make_tensor_value_info(i.name, dtypes[i.dtype], i.shape) for i in card.inputs()],
-        [helper.make_tensor_value_info(o.name, dtypes[o.dtype], o.shape) for o in card.outputs()],
+        [helper.make_tensor_value_info(i.name, dtypes[i.dtype], i.shape) for i in card.input_tensors()],
+        [helper.make_tensor_value_info(o.name, dtypes[o.dtype], o.shape) for o in card.output_tensors()],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
 
@@ -122,4 +124,31 @@ def write_quantised_probe(path: Path) -> Path:
     graph.node.insert(before, helper.make_node("QuantizeLinear", ["bright", "scale", "least"], ["bright_8"]))
     onnx.checker.check_model(model)
     path.write_bytes(sealed(model.SerializeToString(), replace(CARD, precision="int8", calibration="none, by formula")))
+    return path
+
+
+LOOKING_CARD = replace(
+    _UNSEALED,
+    name="looking",
+    pictures=(PictureSpec(name="still", height=HEIGHT, width=WIDTH, help="shown behind the columns"),),
+    outputs=(OutputSpec(name="brightest", shape=(1,), dtype="uint8", help="the brightest level of `still`"),),
+)
+"""Of a probe that looks at a picture: frame = the probe's frame or `still`, whichever is brighter."""
+
+
+def write_looking_probe(path: Path) -> Path:
+    """Write a probe with a picture input and an output beside the frame."""
+    model = helper.make_model(_graph(LOOKING_CARD), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    graph = model.graph
+    next(node for node in graph.node if "frame" in node.output).output[0] = "columns_frame"
+    graph.node.extend(
+        [
+            helper.make_node("Max", ["columns_frame", "still"], ["frame"]),
+            helper.make_node("ReduceMax", ["still"], ["brightest_111"], keepdims=1),
+            helper.make_node("Reshape", ["brightest_111", "one_shape"], ["brightest"]),
+        ]
+    )
+    graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "one_shape"))
+    onnx.checker.check_model(model)
+    path.write_bytes(sealed(model.SerializeToString(), LOOKING_CARD))
     return path

@@ -1,8 +1,8 @@
-"""Parts that tests of decks and scenes put together: probe models of several kinds, backends that fail, invented steps."""
+"""What tests of the model switcher and of scenes are built from: several probes, backends that fail, invented step times."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from engine.control.parameter import Parameter
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.errors import BackendError
-from engine.model.backends.backend import Arrays, Backend, State, Step
+from engine.model.backends.backend import Backend, OpenedModel
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.card import ModelCard
 from engine.model.file import sealed
+from engine.model.step import Step, StepInputs
 from engine.model.switcher import ModelSwitcher
 from tests.engine.app.shows import InventedClock
 from tests.engine.model.probe_model import CARD, write_probe
@@ -33,7 +34,7 @@ WIDE = replace(
     noises=(replace(CARD.noises[0], shape=(48,)),),
     controls=(replace(CARD.controls[0], name="strength", default=2.0),),
 )
-"""Another size, twice as wide, and another knob."""
+"""Another size, twice as wide, and a control input of another name."""
 
 
 def window(index: int, loudness: float = 0.25) -> NDArray[np.float32]:
@@ -43,8 +44,8 @@ def window(index: int, loudness: float = 0.25) -> NDArray[np.float32]:
 
 
 def write_wide(folder: Path) -> str:
-    """Write the probe of another size, whose knob has another name."""
-    # The graph reads the knob under its own name.
+    """Write the probe of another size with a control input of another name."""
+    # The graph reads the control input under its own name.
     path = write_probe(folder / "plain.onnx", replace(WIDE, controls=CARD.controls))
     model = onnx.load(str(path))
     for node in model.graph.node:
@@ -59,44 +60,44 @@ def write_wide(folder: Path) -> str:
     return str(wide)
 
 
-class WatchedBackend:
+class WatchedBackend(OpenedModel):
     """A backend that counts its steps, takes `step_s` of an invented clock for each, and fails on demand."""
 
     def __init__(self, inner: Backend, clock: InventedClock | None = None, step_s: float = 0.0) -> None:
+        super().__init__(inner.name, inner.description, inner.card)
         self.inner = inner
         self.clock = clock
         self.step_s = step_s
         self.fails = False
         self.steps = 0
-        self.controls: list[Mapping[str, float]] = []
+        self.controls: list[dict[str, float]] = []
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-    def step(self, audio_T: NDArray[np.float32], controls: Mapping[str, float], noise: Arrays, state: State) -> Step:
+    def step(self, inputs: StepInputs) -> Step:
         if self.fails:
             raise BackendError(f"{self.inner.card.name}: the step failed.")
         self.steps += 1
-        self.controls.append(dict(controls))
+        self.controls.append({spec.name: float(inputs[spec.name]) for spec in self.card.controls})
         if self.clock:
             self.clock.sleep(self.step_s)
-        return self.inner.step(audio_T, controls, noise, state)
+        return self.inner.step(inputs)
 
 
 class Stage:
-    """A deck with a box, as the loop has them, and what was told."""
+    """A model switcher with a parameter store, as the step loop has them, and the notices."""
 
     def __init__(self, model: Path, live: bool = True, **values: object) -> None:
         self.clock = InventedClock()
         self.told: list[str] = []
         self.opened: dict[str, WatchedBackend] = {}
         self.step_s: dict[str, float] = {}
+        self.open_model: Callable[[str], Any] = self.open
+        """Tests replace it."""
         self.adopters: list[Callable[[tuple[Parameter, ...]], None]] = []
         backend = self.open(str(model))
         self.store = ParameterStore(parameters_for(backend.card), {"crossfade_s": 0.2, **values})
         self.switcher = ModelSwitcher(
             backend,
-            self.open,
+            lambda path: self.open_model(path),
             on_model=lambda card: self.adopt(parameters_for(card)),
             clock=self.clock,
             window_samples=WINDOW_SAMPLES,

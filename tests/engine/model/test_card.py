@@ -1,19 +1,25 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
+from engine.app.config import DEFAULT_MODEL
 from engine.core.errors import ModelFileError
 from engine.model.card import (
+    FORMAT_VERSION,
     ControlSpec,
     ModelCard,
     NoiseSpec,
+    OutputSpec,
     Parity,
+    PictureSpec,
     Provenance,
     StateSpec,
     TensorInfo,
     check_graph,
 )
+from engine.model.file import read_checked_card
 
 CARD = ModelCard(
     name="water",
@@ -39,8 +45,8 @@ def test_round_trip() -> None:
 
 
 def test_inputs_and_outputs_are_named_after_the_card() -> None:
-    assert [info.name for info in CARD.inputs()] == ["audio", "memory", "motion_noise", "motion_0"]
-    assert [(info.name, info.shape, info.dtype) for info in CARD.outputs()] == [
+    assert [info.name for info in CARD.input_tensors()] == ["audio", "memory", "motion_noise", "motion_0"]
+    assert [(info.name, info.shape, info.dtype) for info in CARD.output_tensors()] == [
         ("frame", (64, 32, 3), "uint8"),
         ("features", (16,), "float32"),
         ("motion_0_next", (1, 18), "float32"),
@@ -50,7 +56,7 @@ def test_inputs_and_outputs_are_named_after_the_card() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("format_version",), 1, "version 1; this engine plays version 2"),
+        (("format_version",), 1, "version 1; this engine plays versions 2 and 3"),
         (("fames",), 1, "unknown key 'fames'"),
         (("hop_samples",), "800", "'hop_samples' is '800'; int was expected"),
         (("hop_samples",), 0, "hop_samples = 0; it must be positive"),
@@ -60,6 +66,15 @@ def test_inputs_and_outputs_are_named_after_the_card() -> None:
         (("states",), "none", "a list was expected"),
         (("noises", 0, "distribution"), "poisson", "normal or uniform was expected"),
         (("controls", 0, "default"), 9, "outside its range"),
+        (("pictures",), [{"name": "still", "height": 0, "width": 4, "help": ""}], "both must be positive"),
+        (("pictures",), [{"name": "audio", "height": 4, "width": 4, "help": ""}], "malformed or used twice"),
+        (("outputs",), [{"name": "features", "shape": [1], "dtype": "uint8", "help": ""}], "malformed or used twice"),
+        (
+            ("outputs",),
+            [{"name": "mask_next", "shape": [1], "dtype": "uint8", "help": ""}],
+            "which only next states do",
+        ),
+        (("outputs",), [{"name": "mask", "shape": [1], "dtype": "int64", "help": ""}], "float32 or uint8 was expected"),
         (("parity",), None, "where a Parity belongs"),
     ],
 )
@@ -78,6 +93,38 @@ def test_damaged_cards_are_one_sentence_naming_the_file(
     assert "\n" not in str(error.value)
 
 
+def test_a_card_of_the_version_before_is_read() -> None:
+    values = json.loads(dataclasses.replace(CARD, batch=4).to_json())
+    del values["pictures"], values["outputs"]
+    values |= {"format_version": 2, "rooms": values.pop("batch")}
+    assert ModelCard.from_json(json.dumps(values), "water.onnx") == dataclasses.replace(CARD, batch=4)
+    values["batch"] = values.pop("rooms")
+    values["fames"] = 1
+    with pytest.raises(ModelFileError, match="unknown key 'fames'"):
+        ModelCard.from_json(json.dumps(values), "water.onnx")
+
+
+def test_the_shipped_model_has_a_card_of_the_version_before() -> None:
+    content = Path(DEFAULT_MODEL).read_bytes()
+    assert b'"format_version": 2' in content
+    assert b'"rooms": 1' in content
+    card = read_checked_card(DEFAULT_MODEL)
+    assert (card.format_version, card.batch, card.pictures, card.outputs) == (FORMAT_VERSION, 1, (), ())
+
+
+def test_pictures_and_outputs_are_part_of_the_step() -> None:
+    card = dataclasses.replace(
+        CARD,
+        batch=2,
+        pictures=(PictureSpec(name="still", height=8, width=6, help="A still."),),
+        outputs=(OutputSpec(name="mask", shape=(64, 32), dtype="float32", help="A mask."),),
+    )
+    assert ModelCard.from_json(card.to_json(), "water.onnx") == card
+    assert TensorInfo(name="still", shape=(2, 8, 6, 3), dtype="uint8") in card.input_tensors()
+    assert TensorInfo(name="mask", shape=(2, 64, 32), dtype="float32") in card.output_tensors()
+    assert card.shown_names == ("frame", "features", "mask")
+
+
 def test_missing_key_and_text_that_is_no_json() -> None:
     values = json.loads(CARD.to_json())
     del values["provenance"]
@@ -90,7 +137,7 @@ def test_missing_key_and_text_that_is_no_json() -> None:
 
 
 def test_graph_must_agree_with_the_card() -> None:
-    inputs, outputs = CARD.inputs(), CARD.outputs()
+    inputs, outputs = CARD.input_tensors(), CARD.output_tensors()
     check_graph(CARD, inputs, outputs, "water.onnx")
     with pytest.raises(ModelFileError, match="input 'motion_0', which the graph lacks"):
         check_graph(CARD, inputs[:-1], outputs, "water.onnx")

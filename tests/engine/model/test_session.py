@@ -1,17 +1,17 @@
-"""Knobs of the show, applied around the step."""
+"""The parameters that a session applies around the step."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine.core.errors import BackendError
-from engine.model.backends.backend import Arrays, Step
-from engine.model.backends.onnx_cpu import OnnxCpuBackend, open_model
+from engine.model.backends.backend import Backend, OpenedModel
+from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session, apply_gain
+from engine.model.step import Step, StepInputs
 from tests.engine.model.probe_model import CARD
 
 LOUD = np.full(CARD.window_samples, 0.25, np.float32)
@@ -23,7 +23,7 @@ def session(probe_file: Path) -> Session:
 
 
 def memory(session: Session, **controls: float | int | bool) -> float:
-    """Take a step and return what the model remembers, as its features report it."""
+    """Take a step and return the state of the model, as its features report it."""
     return float(session.step(LOUD, controls, 0).features_F[1])
 
 
@@ -43,12 +43,12 @@ def test_gain_is_in_decibels_and_stays_in_range() -> None:
     assert np.isnan(faulty[0])
 
 
-def test_sound_that_is_not_finite_does_no_harm(session: Session) -> None:
+def test_sound_that_is_not_finite_is_silence(session: Session) -> None:
     session.step(np.full(CARD.window_samples, np.nan, np.float32), {}, 0)
     assert memory(session) == pytest.approx(0.25)
 
 
-def test_freeze_holds_picture_and_state(session: Session) -> None:
+def test_freeze_holds_frame_and_state(session: Session) -> None:
     before = session.step(LOUD, {}, 0)
     for index in range(1, 4):
         held = session.step(np.ones_like(LOUD), {"freeze": True}, index)
@@ -56,11 +56,11 @@ def test_freeze_holds_picture_and_state(session: Session) -> None:
     assert memory(session) == pytest.approx(0.375)
 
 
-def test_frozen_from_the_start_there_is_a_picture(session: Session) -> None:
+def test_frozen_from_the_start_there_is_a_frame(session: Session) -> None:
     assert session.step(LOUD, {"freeze": True}, 0).pixels_HWC.any()
 
 
-def test_each_reset_starts_again_from_silence_once(session: Session) -> None:
+def test_each_reset_returns_to_the_initial_state_once(session: Session) -> None:
     assert memory(session, reset=0) == pytest.approx(0.25)
     assert memory(session, reset=1) == pytest.approx(0.25)
     assert memory(session, reset=1) == pytest.approx(0.375)
@@ -74,30 +74,30 @@ def test_the_seed_decides_the_noise(session: Session, probe_file: Path) -> None:
     assert not np.array_equal(ours, same.step(LOUD, {"reset": 1}, 5).pixels_HWC)
 
 
-class FailingBackend(OnnxCpuBackend):
-    """Fails, or goes astray, when told to."""
+class FailingBackend(OpenedModel):
+    """A real backend whose steps fail, or give a state that is not finite, when told to."""
 
-    fails = False
-    goes_astray = False
+    def __init__(self, inner: Backend) -> None:
+        super().__init__(inner.name, inner.description, inner.card)
+        self.inner = inner
+        self.fails = False
+        self.diverges = False
 
-    def step(self, audio_T: np.ndarray, controls: Mapping[str, float], noise: Arrays, state: Arrays) -> Step:
+    def step(self, inputs: StepInputs) -> Step:
         if self.fails:
             raise BackendError("the step failed.")
-        step = super().step(audio_T, controls, noise, state)
-        if self.goes_astray:
+        step = self.inner.step(inputs)
+        if self.diverges:
             return step._replace(next_state={"memory": np.array([np.nan], np.float32)})
         return step
 
 
 @pytest.fixture
 def failing(probe_file: Path) -> FailingBackend:
-    backend = open_model(probe_file, threads=1)
-    backend.__class__ = FailingBackend
-    assert isinstance(backend, FailingBackend)
-    return backend
+    return FailingBackend(open_model(probe_file, threads=1))
 
 
-def test_a_failed_step_keeps_the_state_and_the_last_picture(failing: FailingBackend) -> None:
+def test_a_failed_step_keeps_the_state_and_the_last_frame(failing: FailingBackend) -> None:
     session = Session(failing)
     assert not session.held({}).pixels_HWC.any()
     good = session.step(LOUD, {}, 0)
@@ -112,8 +112,8 @@ def test_a_failed_step_keeps_the_state_and_the_last_picture(failing: FailingBack
 def test_a_state_that_is_not_finite_is_replaced_by_the_initial_one(failing: FailingBackend) -> None:
     session = Session(failing)
     memory(session)
-    failing.goes_astray = True
+    failing.diverges = True
     with pytest.raises(BackendError, match="'memory' is no longer finite"):
         session.step(LOUD, {}, 1)
-    failing.goes_astray = False
+    failing.diverges = False
     assert memory(session) == pytest.approx(0.25)

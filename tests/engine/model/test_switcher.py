@@ -11,6 +11,7 @@ import pytest
 
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.core.fit import cover
+from engine.model.backends.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.crossfade import CrossfadePlan, mix_light
 from engine.model.session import Session
@@ -30,43 +31,43 @@ def alone(path: str | Path, hops: range, **controls: float | int | bool) -> list
 
 
 def share(passed_hops: int) -> float:
-    """Return the share of the new picture in the fades of these tests, which take four hops."""
+    """Return the share of the new frame in the crossfades of these tests, which take four hops."""
     return CrossfadePlan(4, False).share(passed_hops)
 
 
-def same(pictures: list[np.ndarray], others: list[np.ndarray]) -> bool:
-    return len(pictures) == len(others) and all(map(np.array_equal, pictures, others))
+def same(frames: list[np.ndarray], others: list[np.ndarray]) -> bool:
+    return len(frames) == len(others) and all(map(np.array_equal, frames, others))
 
 
-def test_without_a_swap_a_deck_shows_what_a_session_shows(probe_file: Path) -> None:
+def test_without_a_swap_a_switcher_plays_as_a_session_does(probe_file: Path) -> None:
     stage = Stage(probe_file, gain=1.5)
     assert same(stage.play(0, 6), alone(probe_file, range(6), gain=1.5))
     assert stage.switcher.card == stage.switcher.playing == CARD
     assert stage.switcher.show_events() == ()
 
 
-def test_a_swap_fades_from_one_to_the_other_while_both_play(probe_file: Path, wide: str) -> None:
+def test_a_swap_crossfades_while_both_models_play(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file)
     stage.play(0, 5)
     stage.swap(wide, 5)
-    pictures = stage.play(6, 13)
+    frames = stage.play(6, 13)
     old = alone(probe_file, range(13))[6:]
-    new = [cover(image, CARD.width, CARD.height) for image in alone(wide, range(6, 13))]
-    assert same(pictures[:4], [mix_light(old[k], new[k], share(k)) for k in range(4)])
-    assert same(pictures[4:], new[4:])
-    assert not stage.switcher.is_fading
+    new = [cover(pixels_HWC, CARD.width, CARD.height) for pixels_HWC in alone(wide, range(6, 13))]
+    assert same(frames[:4], [mix_light(old[k], new[k], share(k)) for k in range(4)])
+    assert same(frames[4:], new[4:])
+    assert not stage.switcher.is_crossfading
     assert (stage.switcher.playing.name, stage.switcher.card.name) == ("wide", "probe")
     assert stage.told == []
 
 
-def test_every_picture_has_the_shows_size(probe_file: Path, wide: str) -> None:
+def test_every_frame_has_the_size_of_the_show(probe_file: Path, wide: str) -> None:
     stage = Stage(Path(wide))
     stage.play(0, 2)
     stage.swap(probe_file, 2)
     assert {image.shape for image in stage.play(3, 10)} == {(24, 48, 3)}
 
 
-def test_the_box_has_the_new_models_knobs_when_it_begins_and_the_old_one_keeps_its_own(
+def test_the_store_gets_the_new_controls_at_the_swap_and_the_old_model_keeps_its_values(
     probe_file: Path, wide: str
 ) -> None:
     stage = Stage(probe_file, gain=3.0)
@@ -86,7 +87,7 @@ def test_without_a_crossfade_it_is_a_cut(probe_file: Path, wide: str) -> None:
     stage.play(0, 2)
     stage.swap(wide, 2)
     steps = stage.opened[probe_file.name].steps
-    new = [cover(image, CARD.width, CARD.height) for image in alone(wide, range(3, 6))]
+    new = [cover(pixels_HWC, CARD.width, CARD.height) for pixels_HWC in alone(wide, range(3, 6))]
     assert same(stage.play(3, 6), new)
     assert stage.opened[probe_file.name].steps == steps
 
@@ -106,11 +107,14 @@ def damaged(folder: Path) -> Path:
         (damaged, "damaged"),
         (lambda folder: write_probe(folder / "slow.onnx", other_card(hop_samples=400)), "the show runs at 800 samples"),
         (lambda folder: write_probe(folder / "other.onnx", other_card(sample_rate_hz=8000)), "at 8000 Hz"),
-        (lambda folder: write_probe(folder / "long.onnx", other_card(window_samples=20000)), "hears 20000 samples"),
+        (
+            lambda folder: write_probe(folder / "long.onnx", other_card(window_samples=20000)),
+            "needs a window of 20000 samples",
+        ),
         (lambda folder: folder, "There is no model file"),
     ],
 )
-def test_a_model_that_cannot_be_played_here_costs_a_sentence(probe_file, tmp_path, make, sentence) -> None:
+def test_a_model_that_cannot_be_played_costs_a_notice(probe_file, tmp_path, make, sentence) -> None:
     stage = Stage(probe_file)
     stage.play(0, 3)
     stage.swap(make(tmp_path), 3)
@@ -121,18 +125,18 @@ def test_a_model_that_cannot_be_played_here_costs_a_sentence(probe_file, tmp_pat
     assert "gain" in stage.store.values()
 
 
-def test_what_breaks_in_the_thread_that_opens_does_not_break_the_show(probe_file: Path) -> None:
+def test_a_failure_in_the_loading_thread_does_not_end_the_show(probe_file: Path) -> None:
     stage = Stage(probe_file)
 
-    def open_without_memory(path: str) -> None:
+    def open_without_memory(path: str) -> Backend:
         raise MemoryError
 
-    stage.switcher._open_model = open_without_memory  # type: ignore[assignment]
+    stage.open_model = open_without_memory
     stage.swap("big.onnx", 0)
     assert "too little memory" in stage.told[0]
 
 
-def test_the_newest_wish_counts(probe_file: Path, wide: str, tmp_path: Path) -> None:
+def test_the_last_request_counts(probe_file: Path, wide: str, tmp_path: Path) -> None:
     stage = Stage(probe_file)
     stage.switcher.swap_to(str(tmp_path / "missing.onnx"))
     stage.swap(wide, 0)
@@ -141,19 +145,19 @@ def test_the_newest_wish_counts(probe_file: Path, wide: str, tmp_path: Path) -> 
     assert stage.told == []
 
 
-def test_however_many_models_are_asked_for_one_is_opened_at_a_time(probe_file: Path, wide: str) -> None:
+def test_models_are_loaded_one_at_a_time_however_many_are_requested(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file)
-    opening, most, let_go = [], [], threading.Event()
-    open_one = stage.switcher._open_model
+    loading, most, let_go = [], [], threading.Event()
+    open_one = stage.open_model
 
     def open_slowly(path: str):
-        opening.append(path)
-        most.append(len(opening))
+        loading.append(path)
+        most.append(len(loading))
         assert let_go.wait(60.0)
-        opening.remove(path)
+        loading.remove(path)
         return open_one(path)
 
-    stage.switcher._open_model = open_slowly
+    stage.open_model = open_slowly
     for _ in range(20):
         stage.switcher.swap_to(str(probe_file))
     stage.switcher.swap_to(wide)
@@ -165,16 +169,16 @@ def test_however_many_models_are_asked_for_one_is_opened_at_a_time(probe_file: P
     assert most == [1, 1]
 
 
-def test_a_model_that_is_ready_and_no_longer_wanted_does_not_play(probe_file: Path, wide: str) -> None:
+def test_a_cancelled_model_does_not_play(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file)
     stage.play(0, 2)
     stage.swap(wide, 2)
-    stage.switcher.stay()
+    stage.switcher.cancel_pending()
     assert same(stage.play(3, 5), alone(probe_file, range(5))[3:])
     assert "gain" in stage.store.values()
 
 
-def test_where_two_steps_do_not_fit_the_old_picture_stands_still(probe_file: Path, wide: str) -> None:
+def test_where_two_steps_do_not_fit_the_old_frame_is_held(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file)
     stage.step_s["wide.onnx"] = 0.03
     stage.opened[probe_file.name].step_s = 0.03
@@ -182,7 +186,7 @@ def test_where_two_steps_do_not_fit_the_old_picture_stands_still(probe_file: Pat
     stage.swap(wide, 3)
     old = stage.opened[probe_file.name]
     steps, last = old.steps, alone(probe_file, range(4))[3]
-    new = [cover(image, CARD.width, CARD.height) for image in alone(wide, range(4, 10))]
+    new = [cover(pixels_HWC, CARD.width, CARD.height) for pixels_HWC in alone(wide, range(4, 10))]
     assert same(stage.play(4, 10)[:3], [mix_light(last, new[k], share(k)) for k in range(3)])
     assert old.steps == steps
 
@@ -197,7 +201,7 @@ def test_offline_two_steps_always_fit(probe_file: Path, wide: str) -> None:
     assert stage.opened[probe_file.name].steps == steps + 4
 
 
-def test_a_hop_lost_during_a_fade_stops_the_old_model(probe_file: Path, wide: str) -> None:
+def test_a_hop_lost_during_a_crossfade_stops_the_old_model(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file)
     stage.play(0, 3)
     stage.swap(wide, 3)
@@ -207,7 +211,7 @@ def test_a_hop_lost_during_a_fade_stops_the_old_model(probe_file: Path, wide: st
     assert stage.opened[probe_file.name].steps == steps
 
 
-def test_a_model_that_fails_as_it_begins_gives_the_stage_back(probe_file: Path, wide: str) -> None:
+def test_when_a_new_model_fails_the_old_one_plays_again(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file, gain=2.0)
     stage.play(0, 3)
     stage.swap(wide, 3)
@@ -219,7 +223,7 @@ def test_a_model_that_fails_as_it_begins_gives_the_stage_back(probe_file: Path, 
     assert "gain" in stage.store.values()
 
 
-def test_a_cut_to_a_model_that_fails_loses_no_picture(probe_file: Path, wide: str) -> None:
+def test_a_cut_to_a_model_that_fails_loses_no_frame(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file, crossfade_s=0.0, gain=2.0)
     stage.play(0, 3)
     stage.swap(wide, 3)
@@ -227,20 +231,20 @@ def test_a_cut_to_a_model_that_fails_loses_no_picture(probe_file: Path, wide: st
     assert same(stage.play(4, 5), alone(probe_file, range(5), gain=2.0)[4:])
 
 
-def test_an_old_model_that_fails_while_it_fades_leaves_its_last_picture(probe_file: Path, wide: str) -> None:
+def test_when_the_old_model_fails_its_last_frame_fades_out(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file)
     stage.play(0, 3)
     stage.swap(wide, 3)
     stage.play(4, 5)
     stage.opened[probe_file.name].fails = True
     last = alone(probe_file, range(5))[-1]
-    new = [cover(image, CARD.width, CARD.height) for image in alone(wide, range(4, 9))]
+    new = [cover(pixels_HWC, CARD.width, CARD.height) for pixels_HWC in alone(wide, range(4, 9))]
     assert same(stage.play(5, 6), [mix_light(last, new[1], share(1))])
     assert same(stage.play(6, 9)[-1:], new[-1:])
     assert stage.switcher.playing.name == "wide"
 
 
-def test_a_failing_step_outside_a_fade_is_the_loops_business(probe_file: Path, wide: str) -> None:
+def test_a_failing_step_outside_a_crossfade_reaches_the_step_loop(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file)
     last = stage.play(0, 2)[-1]
     stage.opened[probe_file.name].fails = True
@@ -254,7 +258,9 @@ def test_a_failing_step_outside_a_fade_is_the_loops_business(probe_file: Path, w
     assert stage.switcher.playing.name == "wide"
 
 
-def test_a_second_swap_during_a_fade_goes_on_from_what_is_seen(probe_file: Path, wide: str, tmp_path: Path) -> None:
+def test_a_second_swap_during_a_crossfade_starts_from_the_mixed_frame(
+    probe_file: Path, wide: str, tmp_path: Path
+) -> None:
     third = write_probe(tmp_path / "third.onnx", replace(CARD, name="third", window_samples=1600))
     stage = Stage(probe_file)
     stage.play(0, 3)
@@ -272,14 +278,14 @@ def alone_at(path: Path, index: int) -> np.ndarray:
     return Session(backend).step(window(index)[-backend.card.window_samples :], {}, index).pixels_HWC
 
 
-def test_before_the_first_picture_there_is_nothing_to_fade_from(probe_file: Path, wide: str) -> None:
+def test_before_the_first_frame_there_is_no_crossfade(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file, live=False)
     stage.switcher.swap_to(wide)
-    new = [cover(image, CARD.width, CARD.height) for image in alone(wide, range(3))]
+    new = [cover(pixels_HWC, CARD.width, CARD.height) for pixels_HWC in alone(wide, range(3))]
     assert same(stage.play(0, 3), new)
 
 
-def test_a_state_is_kept_and_taken_up_again(probe_file: Path) -> None:
+def test_a_state_is_saved_and_restored(probe_file: Path) -> None:
     stage = Stage(probe_file, crossfade_s=0.0)
     stage.play(0, 4)
     kept = stage.switcher.snapshot_state()
@@ -289,7 +295,7 @@ def test_a_state_is_kept_and_taken_up_again(probe_file: Path) -> None:
     assert same(stage.play(4, 7), expected)
 
 
-def test_a_state_is_faded_to_from_the_one_before(probe_file: Path) -> None:
+def test_a_restored_state_is_crossfaded_to(probe_file: Path) -> None:
     stage = Stage(probe_file)
     kept = {"memory": np.full(1, 3.0, np.float32)}
     stage.play(0, 3)
@@ -301,7 +307,7 @@ def test_a_state_is_faded_to_from_the_one_before(probe_file: Path) -> None:
     assert same(stage.play(3, 8)[:4], [mix_light(going_on[k], restored[k], share(k)) for k in range(4)])
 
 
-def test_a_state_kept_is_not_touched_by_the_show(probe_file: Path) -> None:
+def test_a_saved_state_is_not_changed_by_the_show(probe_file: Path) -> None:
     stage = Stage(probe_file)
     stage.play(0, 3)
     kept = stage.switcher.snapshot_state()
@@ -315,7 +321,7 @@ def test_a_state_kept_is_not_touched_by_the_show(probe_file: Path) -> None:
     ("state", "sentence"),
     [
         ({}, "lacks 'memory'"),
-        ({"memory": np.zeros(1, np.float32), "more": np.zeros(1, np.float32)}, "has besides 'more'"),
+        ({"memory": np.zeros(1, np.float32), "more": np.zeros(1, np.float32)}, "has an unknown 'more'"),
         ({"memory": np.zeros(2, np.float32)}, r"float32 \[1\] was expected"),
         ({"memory": np.zeros(1)}, "is float64"),
         ({"memory": np.full(1, np.nan, np.float32)}, "not finite"),
@@ -326,7 +332,7 @@ def test_a_state_of_another_kind_is_refused(probe_file: Path, state, sentence: s
         Stage(probe_file).switcher.restore_state(state)
 
 
-def test_a_reset_reaches_the_model_that_plays_and_is_not_owed_by_the_next(probe_file: Path, tmp_path: Path) -> None:
+def test_a_reset_reaches_the_playing_model_and_not_the_next(probe_file: Path, tmp_path: Path) -> None:
     twin = write_probe(tmp_path / "twin.onnx", replace(CARD, name="twin"))
     stage = Stage(probe_file, crossfade_s=0.0)
     stage.play(0, 3)
@@ -342,12 +348,12 @@ def test_a_reset_reaches_the_model_that_plays_and_is_not_owed_by_the_next(probe_
     assert stage.switcher.snapshot_state()["memory"][0] < 0.5
 
 
-def test_a_state_of_another_graph_is_not_put_in(probe_file: Path, wide: str) -> None:
+def test_a_state_of_another_graph_is_not_restored(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file, live=False)
     stage.play(0, 2)
     stage.switcher.swap_to(wide, state={"memory": np.full(1, 9.0, np.float32)}, graph_sha256="0" * 64)
     stage.play(2, 4)
-    assert "not the model that the state was kept from" in stage.told[0]
+    assert "not the model that the state belongs to" in stage.told[0]
     assert stage.switcher.snapshot_state()["memory"][0] < 1.0
 
 
@@ -356,20 +362,20 @@ def repeated(
 ) -> list[np.ndarray]:
     """Play a show again from what was noted of it."""
     again = Stage(first, live=False)
-    pictures = []
+    frames = []
     for index in hops:
         for show_event in show_events[index]:
             again.switcher.repeat(show_event)
-        pictures.append(again.switcher.step(window(index), values[index], index).pixels_HWC)
-    return pictures
+        frames.append(again.switcher.step(window(index), values[index], index).pixels_HWC)
+    return frames
 
 
-def test_what_happened_is_repeated_to_the_bit(probe_file: Path, wide: str) -> None:
+def test_stored_events_are_repeated_bit_exact(probe_file: Path, wide: str) -> None:
     stage = Stage(probe_file, gain=1.5)
     stage.step_s["wide.onnx"] = 0.03
     stage.opened[probe_file.name].step_s = 0.03
     hops = [*range(8), *range(10, 30)]
-    pictures, show_events, values = [], {}, {}
+    frames, show_events, values = [], {}, {}
     for index in hops:
         if index == 3:
             stage.switcher.swap_to(wide)
@@ -384,12 +390,12 @@ def test_what_happened_is_repeated_to_the_bit(probe_file: Path, wide: str) -> No
         # It fails in the midst of its fade, and the model before takes over.
         stage.opened[probe_file.name].fails = index == 22
         values[index] = stage.store.values()
-        pictures.append(stage.switcher.step(window(index), values[index], index).pixels_HWC)
+        frames.append(stage.switcher.step(window(index), values[index], index).pixels_HWC)
         show_events[index] = stage.switcher.show_events()
     kinds = {index: [said["kind"] for said in happened] for index, happened in show_events.items() if happened}
     assert kinds == {4: ["model"], 12: ["state"], 21: ["model"], 22: ["return"]}
     assert show_events[4][0]["is_held"]
-    assert same(repeated(stage, show_events, values, probe_file, hops), pictures)
+    assert same(repeated(stage, show_events, values, probe_file, hops), frames)
 
 
 def test_a_take_of_another_file_is_not_repeated(probe_file: Path, wide: str) -> None:

@@ -17,7 +17,7 @@ from engine.audio.window_buffer import WindowBuffer
 from engine.control.parameter_store import Event, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.errors import BackendError, ConfigError, ModelFileError
-from engine.model.backends.backend import Backend, Step
+from engine.model.backends.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
 from engine.render.pacing import pick_hop
@@ -26,32 +26,15 @@ from engine.takes.replay import ReplayedControls, ReplayedFailures, TakeSource, 
 from engine.takes.take_log import LOG, SOUND, take_header
 from tests.engine.app.shows import InventedClock, varied_sound
 from tests.engine.model.probe_model import CARD, write_probe
+from tests.engine.model.test_session import FailingBackend
 
 RATE_HZ = 44100
 Frames = dict[int, bytes]
 
 
-class FaultyBackend:
-    """A backend whose steps fail, or whose state diverges, where a test wants it."""
-
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
-        self.name, self.description, self.card = backend.name, backend.description, backend.card
-        self.initial_state = backend.initial_state
-        self.fails = False
-        self.diverges = False
-
-    def step(self, *inputs) -> Step:
-        if self.fails:
-            raise BackendError("onnx-cpu: the step failed (out of memory).")
-        step = self.backend.step(*inputs)
-        if not self.diverges:
-            return step
-        return step._replace(next_state={name: np.full_like(value, np.nan) for name, value in step.next_state.items()})
-
-
-def faulty_backend(model: Path) -> FaultyBackend:
-    return FaultyBackend(open_model(model, threads=1))
+def failing_backend(model: Path) -> FailingBackend:
+    backend = open_model(model, threads=1)
+    return FailingBackend(backend)
 
 
 class Show:
@@ -67,7 +50,7 @@ class Show:
         self.show_events: list[tuple[int, object]] = []
 
     @property
-    def backend(self) -> FaultyBackend:
+    def backend(self) -> FailingBackend:
         return self.session.backend  # type: ignore[return-value]
 
     def play(self, on_hop: Callable[[int], list] = lambda index: [], until: int = 10**9) -> Frames:
@@ -112,7 +95,7 @@ def live_show(folder: Path, model: Path, seed: int = 0, seconds: float = 6.0, li
     """Return a show with a take, ready to play."""
     clock, song = InventedClock(), SampleSource("song", 1.5 * varied_sound(seconds, RATE_HZ), RATE_HZ)
     source: Source = PacedSource(song, clock) if live else song
-    backend = faulty_backend(model)
+    backend = failing_backend(model)
     header = take_header(
         backend, source, model=str(model), date="today", settings={"seed": seed}, mappings={"glow": "hit"}
     )
@@ -188,14 +171,14 @@ def test_a_model_that_diverges_does_so_again(tmp_path, probe_file):
     show.play(on_hop)
     show.take.close()
 
-    class Diverging(FaultyBackend):
-        def __init__(self, backend: Backend, store: ReplayedControls) -> None:
-            super().__init__(backend)
+    class Diverging(FailingBackend):
+        def __init__(self, inner: Backend, store: ReplayedControls) -> None:
+            super().__init__(inner)
             self.store = store
 
-        def step(self, *inputs) -> Step:
+        def step(self, inputs):
             self.diverges = self.store.fails_now
-            return super().step(*inputs)
+            return super().step(inputs)
 
     def wrap(backend: Backend, store: ReplayedControls) -> Backend:
         return ReplayedFailures(Diverging(backend, store), store)

@@ -23,7 +23,7 @@ from engine.takes.replay import ReplayedControls, ReplayedFailures, TakeSource, 
 from engine.takes.take_log import take_header
 from tests.engine.app.shows import CollectingSink, CollectingWindow, InventedClock, show_of, varied_sound
 from tests.engine.model.probe_model import CARD
-from tests.engine.takes.test_replay import RATE_HZ, faulty_backend
+from tests.engine.takes.test_replay import RATE_HZ, failing_backend
 
 PARAMETERS = (
     "gain",
@@ -63,7 +63,7 @@ def test_the_whole_show_is_replayed_bit_exact(tmp_path, probe_file, seed):
     """Effects, onsets, taps, smoothing and mappings too."""
     rng, clock = random.Random(seed), InventedClock()
     mappings = {"zoom": "1 + 0.3 * hit", "gain": "0.5 + beat"} if seed else {}
-    store, backend = ParameterStore(parameters_for(CARD)), faulty_backend(probe_file)
+    store, backend = ParameterStore(parameters_for(CARD)), failing_backend(probe_file)
 
     def on_frame(frame: Frame) -> None:
         if rng.random() < 0.4:

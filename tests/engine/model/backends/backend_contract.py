@@ -1,4 +1,4 @@
-"""What every backend has to keep, as one function a promise; `test_backend_contract.py` asks all that run here."""
+"""The contract of every backend, one function for each promise. `test_backend_contract.py` checks all backends that run here."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from engine.audio.sources.demo import demo_sound
 from engine.core.errors import BackendError
-from engine.model.backends.backend import Backend, State, Step
+from engine.model.backends.backend import Backend
 from engine.model.card import ModelCard
 from engine.model.noise import draw_noise
+from engine.model.step import State, Step, StepInputs, resting_inputs
 from tests.engine.model.probe_model import CARD
 
 # T audio samples
@@ -25,8 +26,8 @@ FRAME_LEVELS, FEATURE_ERROR, STATE_ERROR = 1, 1e-4, 1e-3
 def windows(card: ModelCard, steps: int) -> list[NDArray[np.float32]]:
     """Return windows of the demonstration sound."""
     sound_T = demo_sound().mean(axis=1).astype(np.float32)
-    room = len(sound_T) - card.window_samples
-    starts = [index * card.hop_samples % room for index in range(steps)]
+    starts_end = len(sound_T) - card.window_samples
+    starts = [index * card.hop_samples % starts_end for index in range(steps)]
     return [sound_T[start : start + card.window_samples].copy() for start in starts]
 
 
@@ -35,25 +36,30 @@ def play(
 ) -> tuple[list[Step], State]:
     """Take a step for every window; `first` is the index of the first one's noise."""
     state = backend.initial_state() if state is None else state
-    controls = {spec.name: spec.default for spec in backend.card.controls}
+    resting = resting_inputs(backend.card)
     steps: list[Step] = []
     for index, window_T in enumerate(sounds, first):
-        steps.append(backend.step(window_T, controls, draw_noise(backend.card.noises, SEED, index), state))
+        values = {"audio": window_T, **draw_noise(backend.card.noises, SEED, index)}
+        steps.append(backend.step(resting.with_values(values, state)))
         state = steps[-1].next_state
     return steps, state
 
 
 def copied(step: Step) -> Step:
-    return Step(step.pixels_HWC.copy(), step.features_F.copy(), {n: v.copy() for n, v in step.next_state.items()})
+    state, outputs = ({n: v.copy() for n, v in part.items()} for part in (step.next_state, step.outputs))
+    return Step(step.pixels_HWC.copy(), step.features_F.copy(), state, outputs)
 
 
 def assert_equal(ours: Step, theirs: Step) -> None:
-    """Assert that two steps gave the same to the bit."""
+    """Assert that two steps are bit-exact."""
     assert np.array_equal(ours.pixels_HWC, theirs.pixels_HWC)
     assert np.array_equal(ours.features_F, theirs.features_F)
     assert sorted(ours.next_state) == sorted(theirs.next_state)
     for name, value in ours.next_state.items():
         assert np.array_equal(value, theirs.next_state[name]), name
+    assert sorted(ours.outputs) == sorted(theirs.outputs)
+    for name, value in ours.outputs.items():
+        assert np.array_equal(value, theirs.outputs[name]), name
 
 
 def check_cut_anywhere_equals_whole(backend: Backend, steps: int = 8) -> None:
@@ -67,7 +73,7 @@ def check_cut_anywhere_equals_whole(backend: Backend, steps: int = 8) -> None:
 
 
 def check_what_was_given_and_what_came_stay(backend: Backend, steps: int = 6) -> None:
-    """A state that is held may be looked at and played from again, however many steps were taken since."""
+    """A state that is held can be read and played from again after any number of steps."""
     sounds = windows(backend.card, steps)
     originals = [sound.copy() for sound in sounds]
     start = backend.initial_state()
@@ -77,7 +83,7 @@ def check_what_was_given_and_what_came_stay(backend: Backend, steps: int = 6) ->
     state: State = start
     for index in range(steps):
         held += play(backend, sounds[index : index + 1], state, index)[0]
-        # Every second state is looked at at once, the others only at the end.
+        # Every second state is read at once, the others only at the end.
         copies.append(copied(held[-1]) if index % 2 else held[-1])
         state = held[-1].next_state
     for ours, theirs in zip(held, copies, strict=True):
@@ -91,12 +97,15 @@ def check_what_was_given_and_what_came_stay(backend: Backend, steps: int = 6) ->
 
 def check_shapes_and_kinds_are_the_cards(backend: Backend, steps: int = 3) -> None:
     card = backend.card
-    expected = {info.name: (info.shape, info.dtype) for info in (*card.inputs(), *card.outputs())}
+    expected = {info.name: (info.shape, info.dtype) for info in (*card.input_tensors(), *card.output_tensors())}
     for step in play(backend, windows(card, steps))[0]:
         assert (step.pixels_HWC.shape, str(step.pixels_HWC.dtype)) == expected["frame"]
         assert (step.features_F.shape, str(step.features_F.dtype)) == expected["features"]
         assert {n: (v.shape, str(v.dtype)) for n, v in step.next_state.items()} == {
             spec.name: expected[spec.name] for spec in card.states
+        }
+        assert {n: (v.shape, str(v.dtype)) for n, v in step.outputs.items()} == {
+            spec.name: expected[spec.name] for spec in card.outputs
         }
 
 
@@ -110,7 +119,7 @@ def check_the_future_cannot_change_the_past(backend: Backend, steps: int = 6) ->
 
 
 def check_two_shows_do_not_mix(backend: Backend, steps: int = 5) -> None:
-    """A crossfade plays two states through one backend in turn."""
+    """A crossfade steps two states on one backend alternately."""
     one, other = windows(backend.card, 2 * steps)[:steps], windows(backend.card, 2 * steps)[steps:]
     alone = [copied(step) for step in play(backend, one)[0]]
     ours, theirs = backend.initial_state(), backend.initial_state()
@@ -151,22 +160,26 @@ promises = pytest.mark.parametrize(
 def check_decay_ends_at_zero(backend: Backend) -> None:
     """A state that decays reaches zero and never the denormal numbers before it."""
     state: State = {"memory": np.full(1, 1e-30, np.float32)}
-    silence, still = np.zeros(CARD.window_samples, np.float32), {"jitter": np.zeros(CARD.width, np.float32)}
     for _ in range(60):
-        state = backend.step(silence, {"gain": 1.0}, still, state).next_state
+        state = backend.step(resting_inputs(CARD).with_states(state)).next_state
         value = abs(float(state["memory"][0]))
         assert value == 0.0 or value >= np.finfo(np.float32).tiny
 
 
 def check_a_failing_step_leaves_the_next_one_whole(wrong: str, backend: Backend) -> None:
     """A step with a wrong input is one BackendError in one line."""
-    sound, noise, state = windows(CARD, 1)[0], draw_noise(CARD.noises, 0, 0), backend.initial_state()
+    right = resting_inputs(CARD)
     with pytest.raises(BackendError, match="the step failed") as caught:
-        backend.step(
-            sound[:3] if wrong == "audio" else sound,
-            {"loudness": 1.0} if wrong == "control" else {"gain": 1.0},
-            noise,
-            {"memory": np.zeros(2, np.float32)} if wrong == "state" else state,
-        )
+        backend.step(with_fault(right, wrong))
     assert "\n" not in str(caught.value)
-    assert backend.step(sound, {"gain": 1.0}, noise, state).next_state["memory"].shape == (1,)
+    assert backend.step(right).next_state["memory"].shape == (1,)
+
+
+def with_fault(right: StepInputs, wrong: str) -> StepInputs:
+    """Return inputs with a short window, a state of another shape, or a control of another name."""
+    arrays = dict(right.without_states)
+    if wrong == "audio":
+        arrays["audio"] = arrays["audio"][:3]
+    if wrong == "control":
+        arrays["loudness"] = arrays.pop("gain")
+    return StepInputs(arrays, {"memory": np.zeros(2, np.float32)} if wrong == "state" else right.states)

@@ -17,12 +17,13 @@ from engine.model.backends.onnx_device import HOST, OnnxDeviceBackend
 from engine.model.backends.selection import MODULES, ONNX, obstacle, open_backend, suffixes
 from engine.model.file import read_card, read_checked_card, sealed
 from engine.model.noise import draw_noise
+from engine.model.step import resting_inputs
 from tests.conftest import require
 from tests.engine.model.backends import backend_contract as contract
 from tests.engine.model.probe_model import CARD, write_probe, write_quantised_probe
 
 BOUND = "onnx-device on the processor"
-"""The buffers and turns of the backends for cards, which can be tried without one."""
+"""The ping-pong buffers of the backends for graphics cards, which can be tested without one."""
 NEED_NO_HARDWARE = ("onnx-cpu", "openvino")
 MOST_MEAN_LEVELS = 4.0
 LARGE = replace(CARD, height=96, width=128, noises=(replace(CARD.noises[0], shape=(128,)),))
@@ -77,7 +78,7 @@ def test_plays_the_shipped_model_as_onnx_cpu_does(opener: Callable[[Path], Backe
     contract.check_close(backend, onnx_cpu.open_model(DEFAULT_MODEL, threads=1))
 
 
-def test_openvino_hears_in_float32_what_it_draws_in_bfloat16(tmp_path: Path) -> None:
+def test_openvino_computes_features_in_float32_and_frames_in_bfloat16(tmp_path: Path) -> None:
     require(openvino.obstacle() is None, str(openvino.obstacle()))
     shipped, path = Path(DEFAULT_MODEL), tmp_path / "bfloat16.onnx"
     path.write_bytes(sealed(shipped.read_bytes(), replace(read_card(shipped), precision="bfloat16")))
@@ -91,7 +92,7 @@ def test_openvino_hears_in_float32_what_it_draws_in_bfloat16(tmp_path: Path) -> 
         assert np.abs(ours.pixels_HWC.astype(int) - theirs.pixels_HWC).mean() <= MOST_MEAN_LEVELS
 
 
-def test_buffers_in_turn_equal_plain_runs_to_the_bit(probe_file: Path) -> None:
+def test_ping_pong_buffers_are_bit_exact_with_plain_runs(probe_file: Path) -> None:
     sounds = contract.windows(CARD, 64)
     bound, plain = open_bound(probe_file), onnx_cpu.open_model(probe_file, threads=1)
     for ours, theirs in zip(contract.play(bound, sounds)[0], contract.play(plain, sounds)[0], strict=True):
@@ -101,12 +102,13 @@ def test_buffers_in_turn_equal_plain_runs_to_the_bit(probe_file: Path) -> None:
 def test_memory_does_not_grow(opener: Callable[[Path], Backend], tmp_path: Path) -> None:
     backend = opener(write_probe(tmp_path / "large.onnx", LARGE))
     process, window = psutil.Process(), contract.windows(LARGE, 1)[0]
-    state, before = backend.initial_state(), 0
+    inputs, before = resting_inputs(LARGE), 0
     for index in range(WARM_UP_STEPS + LOOPED_STEPS):
         if index == WARM_UP_STEPS:
             before = process.memory_info().rss
-        state = backend.step(window, {"gain": 1.0}, draw_noise(LARGE.noises, 0, index), state).next_state
-    # A picture lost a step would be 74 MB.
+        values = {"audio": window, **draw_noise(LARGE.noises, 0, index)}
+        inputs = inputs.with_values(values, backend.step(inputs).next_state)
+    # A frame lost in each step would be 74 MB.
     assert process.memory_info().rss - before < MOST_GROWTH_BYTES
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.model.backends import openvino
-from engine.model.backends.engine_cache import KEPT_FOLDERS, engine_folder
+from engine.model.backends.engine_cache import MOST_FOLDERS, engine_folder
 from tests.conftest import require
 from tests.engine.model.backends import backend_contract as contract
 
@@ -32,7 +32,7 @@ def test_the_same_facts_lead_to_the_same_folder_and_others_elsewhere() -> None:
 
 
 def test_only_those_used_last_are_kept() -> None:
-    folders = [engine_folder("some", {"number": str(number)}) for number in range(KEPT_FOLDERS)]
+    folders = [engine_folder("some", {"number": str(number)}) for number in range(MOST_FOLDERS)]
     for age, folder in enumerate(reversed(folders)):
         assert folder
         os.utime(folder / "facts.json", (1e9 - age, 1e9 - age))

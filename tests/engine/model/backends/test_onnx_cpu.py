@@ -16,6 +16,7 @@ from engine.model.backends.onnx_cpu import OnnxCpuBackend, open_model
 from engine.model.backends.selection import open_backend
 from engine.model.card import StateSpec
 from engine.model.noise import draw_noise
+from engine.model.step import resting_inputs
 from tests.engine.model.probe_model import CARD, DECAY, write_probe
 
 
@@ -26,9 +27,8 @@ def backend(probe_file: Path) -> OnnxCpuBackend:
 
 def test_the_probe_does_what_it_says(backend: OnnxCpuBackend) -> None:
     window = np.full(CARD.window_samples, 0.25, np.float32)
-    still = {"jitter": np.zeros(CARD.width, np.float32)}
-    _, features, _ = backend.step(window, {"gain": 2.0}, still, {"memory": np.array([0.4], np.float32)})
-    assert features == pytest.approx([0.5, 0.4 * DECAY + 0.5])
+    inputs = resting_inputs(CARD).with_values({"audio": window, "gain": 2.0}, {"memory": np.array([0.4], np.float32)})
+    assert backend.step(inputs).features_F == pytest.approx([0.5, 0.4 * DECAY + 0.5])
 
 
 def bad_file(kind: str, folder: Path, probe: Path) -> Path:

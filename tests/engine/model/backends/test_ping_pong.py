@@ -1,4 +1,4 @@
-"""Two sets of buffers in turn: pure bookkeeping, here with arrays for a device."""
+"""Ping-pong buffers: bookkeeping alone, with arrays in place of a device."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.model.backends.backend import LOOK_EVERY_STEPS, State, astray
+from engine.model.backends.backend import CHECK_EVERY_STEPS, not_finite
 from engine.model.backends.ping_pong import DeviceState, PingPong
+from engine.model.step import State
 
 
 class Device:
@@ -95,8 +96,8 @@ def test_any_order_of_states_gives_what_values_would_give(chosen: list[int]) -> 
 
 def test_whether_a_state_is_finite_is_asked_seldom_on_a_device(device: Device) -> None:
     lost = device.step({"count": np.full(1, np.nan, np.float32)})
-    assert astray(lost, 1) is None
+    assert not_finite(lost, 1) is None
     assert device.fetched == 0
-    assert astray(lost, LOOK_EVERY_STEPS) == "count"
-    assert astray({"here": np.full(1, np.inf, np.float32)}, 1) == "here"
-    assert astray(START, 0) is None
+    assert not_finite(lost, CHECK_EVERY_STEPS) == "count"
+    assert not_finite({"here": np.full(1, np.inf, np.float32)}, 1) == "here"
+    assert not_finite(START, 0) is None

@@ -1,4 +1,4 @@
-"""Which backend plays: what "auto" chooses and says, and what a demand refuses."""
+"""Backend selection: what "auto" chooses and reports, and what `--backend NAME` refuses."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_what_is_installed_is_only_one_half_of_the_way() -> None:
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
-def test_a_demand_that_cannot_be_met_is_refused_in_one_sentence(name: str, probe_file: Path) -> None:
+def test_a_named_backend_that_cannot_run_is_refused_in_one_sentence(name: str, probe_file: Path) -> None:
     with pytest.raises(BackendError, match=rf"^{name} needs ") as caught:
         open_backend(probe_file, name)
     assert "\n" not in str(caught.value)
@@ -89,8 +89,8 @@ def test_the_command_leaves_with_2_and_one_sentence(probe_file: Path, tmp_path: 
         "1",
     ]
     for model, name in ((altered, AUTO), (probe_file, "onnx-cuda" if find_card() is None else "none")):
-        demand = [*command, "--model", str(model), "--backend", name]
-        done = subprocess.run(demand, capture_output=True, text=True, check=False)
+        arguments = [*command, "--model", str(model), "--backend", name]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
 
 

@@ -1,4 +1,4 @@
-"""The backend of plans without a card: its memory, its turns, its refusals. ONNX Runtime stands in for the card's engine."""
+"""The backend of plans without a graphics card: memory, ping-pong buffers, refusals. ONNX Runtime stands in for the card's engine."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from engine.model.backends.tensorrt_rtx import ALIGNMENT_BYTES, Block, CudaDevic
 from engine.model.card import TensorInfo
 from engine.model.file import read_checked_card
 from engine.model.noise import draw_noise
+from engine.model.step import resting_inputs
 from tests.engine.model.backends import backend_contract as contract
 from tests.engine.model.backends.test_plan_file import ENGINE, VERSION, write_plan
 from tests.engine.model.probe_model import CARD, write_probe
@@ -57,8 +58,8 @@ class HostContext:
     def __init__(self, path: Path) -> None:
         self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         card = read_checked_card(path)
-        self.inputs = {info.name: info for info in card.inputs()}
-        self.outputs = {info.name: info for info in card.outputs()}
+        self.inputs = {info.name: info for info in card.input_tensors()}
+        self.outputs = {info.name: info for info in card.output_tensors()}
         self.addresses: dict[str, int] = {}
         self.starts = True
 
@@ -97,10 +98,10 @@ def test_plays_what_onnx_cpu_plays(backend: RtxBackend, probe_file: Path) -> Non
 def test_a_show_copies_once_each_way_a_step(backend: RtxBackend) -> None:
     backend.warm_up()
     device: HostDevice = backend._device  # type: ignore[assignment]
-    state, window = contract.play(backend, contract.windows(CARD, 3))[1], contract.windows(CARD, 1)[0]
+    inputs = resting_inputs(CARD).with_states(contract.play(backend, contract.windows(CARD, 3))[1])
     before = device.uploads, device.downloads
     for index in range(10):
-        state = backend.step(window, {"gain": 1.0}, draw_noise(CARD.noises, 0, index), state).next_state
+        inputs = inputs.with_values(draw_noise(CARD.noises, 0, index), backend.step(inputs).next_state)
     assert (device.uploads - before[0], device.downloads - before[1]) == (10, 10)
 
 
@@ -135,18 +136,13 @@ def test_a_block_lies_aligned_and_apart() -> None:
 
 @pytest.mark.parametrize("wrong", ["audio", "state", "control", "start"])
 def test_a_failing_step_is_a_backend_error_and_the_next_one_plays(wrong: str, backend: RtxBackend) -> None:
-    sound, noise, state = contract.windows(CARD, 1)[0], draw_noise(CARD.noises, 0, 0), backend.initial_state()
+    right = resting_inputs(CARD)
     backend._contexts[0].starts = wrong != "start"
     with pytest.raises(BackendError, match="the step failed") as caught:
-        backend.step(
-            sound[:3] if wrong == "audio" else sound,
-            {"loudness": 1.0} if wrong == "control" else {"gain": 1.0},
-            noise,
-            {"memory": np.zeros(2, np.float32)} if wrong == "state" else state,
-        )
+        backend.step(contract.with_fault(right, wrong))
     assert "\n" not in str(caught.value)
     backend._contexts[0].starts = True
-    assert backend.step(sound, {"gain": 1.0}, noise, state).next_state["memory"].shape == (1,)
+    assert backend.step(right).next_state["memory"].shape == (1,)
 
 
 def test_an_engine_that_lacks_a_tensor_is_refused(probe_file: Path) -> None:
@@ -231,7 +227,7 @@ def test_the_obstacle_says_what_to_install(absent: str, monkeypatch: pytest.Monk
     assert tensorrt_rtx.obstacle() is None
 
 
-def test_demanded_without_a_card_it_is_refused_in_one_sentence(tmp_path: Path, model: Path) -> None:
+def test_named_without_a_card_it_is_refused_in_one_sentence(tmp_path: Path, model: Path) -> None:
     if tensorrt_rtx.obstacle() is None:
         pytest.skip("this machine has a card")
     with pytest.raises(BackendError, match="tensorrt-rtx") as caught:
@@ -275,7 +271,7 @@ def test_the_real_bindings_without_a_driver_end_in_one_sentence() -> None:
 
 def test_an_engine_at_odds_with_its_card_is_refused(tmp_path: Path, model: Path) -> None:
     plan = read_plan(write_plan(tmp_path / "probe.plan", model))
-    tensors = [("in", info) for info in CARD.inputs()] + [("out", info) for info in CARD.outputs()[:-1]]
+    tensors = [("in", info) for info in CARD.input_tensors()] + [("out", info) for info in CARD.output_tensors()[:-1]]
     engine = SimpleNamespace(
         num_io_tensors=len(tensors),
         get_tensor_name=lambda index: tensors[index][1].name,
@@ -291,6 +287,6 @@ def test_an_engine_at_odds_with_its_card_is_refused(tmp_path: Path, model: Path)
     )
     with pytest.raises(ModelFileError, match="memory_next"):
         tensorrt_rtx.deserialise(library, plan, tmp_path / "probe.plan")
-    tensors.append(("out", CARD.outputs()[-1]))
+    tensors.append(("out", CARD.output_tensors()[-1]))
     engine.num_io_tensors += 1
     assert tensorrt_rtx.deserialise(library, plan, tmp_path / "probe.plan") is engine

@@ -1,4 +1,4 @@
-"""The backend of torch programs on the processor: the contract of a step, the buffers in turn, and what is refused."""
+"""The backend of torch programs on the processor: the contract of a step, the ping-pong buffers, and the refused files."""
 
 from __future__ import annotations
 
@@ -34,12 +34,17 @@ class ProbeStep(nn.Module):
         bright = memory * torch.linspace(0.5, 2.0, CARD.width) + 0.05 * inputs["jitter"]
         row = (bright.clamp(0.0, 1.0) * 255.0).to(torch.uint8)
         frame = row[None, :, None].repeat(CARD.height, 1, 3)
-        return {"frame": frame, "features": torch.cat([level, memory]), "memory_next": memory, "picture": bright + 0.0}
+        return {
+            "frame": frame,
+            "features": torch.cat([level, memory]),
+            "memory_next": memory,
+            "float_frame": bright + 0.0,
+        }
 
 
 def write_program(path: Path, **changes: Any) -> Path:
     """Write the probe as a .pt2 file; `changes` alter its description, text replaces it, example=True keeps a pickle."""
-    inputs = {info.name: torch.zeros(info.shape) for info in CARD.inputs()}
+    inputs = {info.name: torch.zeros(info.shape) for info in CARD.input_tensors()}
     program = torch.export.export(ProbeStep(), (), inputs, strict=False)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)
@@ -72,7 +77,7 @@ def test_plays_what_onnx_cpu_plays(backend: TorchBackend, probe_file: Path) -> N
     contract.check_close(backend, open_backend(probe_file, "onnx-cpu", threads=1))
 
 
-def test_the_ladder_plays_a_program(program_file: Path) -> None:
+def test_auto_plays_a_program(program_file: Path) -> None:
     assert open_backend(program_file, "torch", threads=1).name == "torch"
     assert read_card(program_file) == CARD
 
@@ -140,8 +145,8 @@ ADDITIONS: dict[str, dict[str, bytes]] = {
         ("text", "damaged or no .pt2"),
         ("truncated", "damaged or no .pt2"),
         ("one byte changed", "damaged or no .pt2"),
-        ("without description", "no model file of this version"),
-        ("another format", "no model file of this version"),
+        ("without description", "was not written by this version"),
+        ("another format", "was not written by this version"),
         ("a faulty description", "faulty description"),
         ("example inputs", "sample_inputs"),
         ("legacy weights", "data/weights/model.pt"),

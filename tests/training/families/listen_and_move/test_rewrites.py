@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.core.errors import TrainingError
-from export.parity import PARITY_STEPS, probe_sound, windows
+from export.verification.parity import PARITY_STEPS, probe_sound, windows
 from tests.training.models import VARIANTS, small_model
 from training.core.streaming import StreamingModel
 from training.families.listen_and_move.rewrites import ALTERNATIVES, PASSES, PASSES_FOR, apply_passes, sub_pixel

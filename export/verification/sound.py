@@ -1,4 +1,4 @@
-"""Real sound for calibration and comparison: a file, played over and over for as many steps as are asked for."""
+"""Real sound for calibration and comparison: a file, repeated for as many steps as needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
-from export.parity import PROBE_SOUND, probe_sound
+from export.verification.parity import PROBE_SOUND, probe_sound
 from training.data.video import SILENCE_DB, read_track, resampled
 
 # T audio samples
@@ -19,7 +19,7 @@ PROBE_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class RealSound:
-    """Mono sound [T] in [-1, 1] at the rate of the model that hears it."""
+    """Mono sound [T] in [-1, 1] at the sample rate of the model."""
 
     sound_T: NDArray[np.float32]
     rate_hz: int
@@ -30,7 +30,7 @@ class RealSound:
         return len(self.sound_T) / self.rate_hz
 
     def window(self, k: int, window_samples: int, hop_samples: int) -> NDArray[np.float32]:
-        """Return the window [T] of step `k`, which ends (k + 1) hops into the repeated sound; before its start is silence."""
+        """Return the window [T] of step `k`, which ends (k + 1) hops into the repeated sound. Before the start there is silence."""
         end = (k + 1) * hop_samples
         places = np.arange(end - window_samples, end)
         return np.where(places < 0, np.float32(0.0), self.sound_T[places % len(self.sound_T)])
@@ -49,11 +49,11 @@ def read_real_sound(path: Path, rate_hz: int, least_s: float = 0.0) -> RealSound
     level_db = 10.0 * float(np.log10(max(float(np.square(sound.sound_T, dtype=np.float64).mean()), 1e-20)))
     if level_db < SILENCE_DB:
         raise TrainingError(
-            f"{path} is silent ({level_db:.0f} dB); give a file with the kind of sound that will be played."
+            f"{path} is silent ({level_db:.0f} dB); give a file with the kind of sound that the show will play."
         )
     return sound
 
 
 def made_sound(rate_hz: int) -> RealSound:
-    """Return the sound of the parity check, for those who name no file."""
+    """Return the sound of the parity check, for a comparison without a sound file."""
     return RealSound(probe_sound(round(PROBE_S * rate_hz), rate_hz), rate_hz, PROBE_SOUND)

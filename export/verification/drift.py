@@ -1,6 +1,6 @@
-"""How far a graph is from float32 torch over a whole show: the same real sound, each side carrying its own states.
+"""Drift: the difference between a graph and float32 torch over a whole show. Each side carries its own states.
 
-The recurrence could hoard what rounding does to a step; the curve over many steps shows whether it does.
+A recurrence can accumulate the rounding of each step; the curve over many steps shows whether it does.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.card import MOST_PSNR_DB, Drift
-from export.graph import StepGraph
-from export.precision.carried import Player, Seen
-from export.precision.sound import RealSound
+from engine.model.step import Step
+from export.verification.graph import StepGraph
+from export.verification.players import Player, SoundInputs
+from export.verification.sound import RealSound
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
@@ -28,7 +29,7 @@ _plt: Any = plt
 # N values
 
 STEPS = (1, 64, 1000)
-"""What a card records; a step is one frame, so 1,000 are 50 s at 20 frames a second."""
+"""The steps that a card records. A step is one frame, so 1,000 steps are 50 s at 20 frames per second."""
 _STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -43,11 +44,11 @@ def measure_drift(
 ) -> tuple[Drift, ...]:
     """Play both from the start to the last of `steps` (counted from 1) and compare them at each.
 
-    `reference` is float32 torch (TorchPlayer), or the float32 graph where it was shown to be equal to it.
+    `reference` is float32 torch (TorchPlayer), or the float32 graph where that was shown to be equal.
     """
     found: list[Drift] = []
 
-    def compare(step: int, expected: Seen, came: Seen) -> None:
+    def compare(step: int, expected: Step, came: Step) -> None:
         if step in steps:
             found.append(difference(step, expected, came))
 
@@ -61,19 +62,19 @@ def play_both(
     candidate: Player,
     sound: RealSound,
     steps: int,
-    compare: Callable[[int, Seen, Seen], None],
+    compare: Callable[[int, Step, Step], None],
 ) -> None:
     """Give both the same windows and noise, each its own states, and call `compare(step, expected, came)` after each step."""
-    model = graph.model
+    sound_inputs = SoundInputs(graph, sound)
     for k in range(steps):
-        window_T = sound.window(k, model.window_samples, model.hop_samples)
-        compare(k + 1, reference.step(window_T, k), candidate.step(window_T, k))
+        inputs = sound_inputs.at(k)
+        compare(k + 1, reference.step(inputs), candidate.step(inputs))
 
 
-def difference(step: int, expected: Seen, came: Seen) -> Drift:
-    """Compare what both sides gave at one step."""
+def difference(step: int, expected: Step, came: Step) -> Drift:
+    """Compare one step of both sides."""
     levels = np.abs(expected.pixels_HWC.astype(np.int16) - came.pixels_HWC)
-    states = [farthest(value, came.states[name]) for name, value in expected.states.items()]
+    states = [farthest(value, came.next_state[name]) for name, value in expected.next_state.items()]
     return Drift(
         step=step,
         psnr_db=psnr_db(expected.pixels_HWC, came.pixels_HWC),
@@ -83,13 +84,13 @@ def difference(step: int, expected: Seen, came: Seen) -> Drift:
 
 
 def psnr_db(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Peak signal-to-noise ratio of two pictures in 8 bits, at most MOST_PSNR_DB."""
+    """Return the peak signal-to-noise ratio of two frames in 8 bits, at most MOST_PSNR_DB."""
     error = float(np.square(one.astype(np.float64) - other).mean())
     return MOST_PSNR_DB if error == 0.0 else min(MOST_PSNR_DB, 10.0 * float(np.log10(255.0**2 / error)))
 
 
 def farthest(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Largest difference; infinite where one side is not a number."""
+    """Return the largest difference; infinite where a value is not finite."""
     apart = np.abs(one - other)
     return float(apart.max(initial=0.0)) if np.isfinite(apart).all() else float("inf")
 
@@ -101,23 +102,23 @@ def spread_steps(last: int, a_decade: int = 8) -> tuple[int, ...]:
 
 
 def draw_drift(curves: Mapping[str, Sequence[Drift]], title: str) -> bytes:
-    """Draw the curves by name over the steps, as a PNG: how alike the pictures are, and how far the states are apart."""
+    """Draw the curves by name over the steps, as a PNG: the PSNR of the frames and the largest difference of the states."""
     with _plt.rc_context(_STYLE):
         figure, (upper, lower) = _plt.subplots(2, 1, figsize=(7.5, 6.5), sharex=True)
         for name, curve in curves.items():
             steps = [drift.step for drift in curve]
             upper.plot(steps, [drift.psnr_db for drift in curve], marker=".", label=name)
             lower.plot(steps, [max(drift.state_max, 1e-9) for drift in curve], marker=".", label=name)
-        upper.set(title=title, ylabel=f"PSNR of the pictures, dB ({MOST_PSNR_DB:g}: equal)", ylim=(0, MOST_PSNR_DB + 5))
+        upper.set(title=title, ylabel=f"PSNR of the frames, dB ({MOST_PSNR_DB:g}: equal)", ylim=(0, MOST_PSNR_DB + 5))
         lower.set(ylabel="largest difference of the states", xlabel="step", xscale="log", yscale="log")
         upper.legend(frameon=False)
         figure.tight_layout()
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=110)
+        png = io.BytesIO()
+        figure.savefig(png, format="png", dpi=110)
         _plt.close(figure)
-    return picture.getvalue()
+    return png.getvalue()
 
 
 def drift_record(drifts: Sequence[Drift]) -> list[dict[str, Any]]:
-    """Return the drifts as plain values for JSON."""
+    """Return the drift at each step as plain values for JSON."""
     return [dataclasses.asdict(drift) for drift in drifts]

@@ -1,0 +1,43 @@
+"""The model card of a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.core.errors import ModelFileError
+from engine.model.card import ModelCard, Parity, Provenance
+from export.verification.graph import StepGraph
+from training.core.streaming import StreamingModel
+
+
+def model_card(graph: StepGraph, provenance: Provenance, parity: Parity) -> ModelCard:
+    """Return the card of a float32 file of `graph`, without rewrites and without a checksum."""
+    model, signature = graph.model, graph.signature
+    size = model.config.image_size
+    return ModelCard(
+        name=model.config.name,
+        family=model.config.family,
+        sample_rate_hz=model.sample_rate_hz,
+        window_samples=signature.window_samples,
+        hop_samples=model.hop_samples,
+        look_ahead_s=model.look_ahead_samples / model.sample_rate_hz,
+        height=size,
+        width=size,
+        feature_bands=model.config.front_end.feature_count,
+        states=signature.states,
+        noises=signature.noises,
+        controls=signature.controls,
+        pictures=signature.pictures,
+        batch=signature.batch,
+        parity=parity,
+        provenance=provenance,
+    )
+
+
+def check_streams(model: StreamingModel, path: Path) -> None:
+    """Raise ModelFileError for a generator that cannot take a single step."""
+    if not model.streams:
+        raise ModelFileError(
+            f"{path} was not written: '{model.config.name}' has convolution '3d' and is offline only, because it looks at "
+            "later frames; train it with model.generator.convolution '2d' to export it."
+        )

@@ -1,0 +1,76 @@
+"""Writing an ONNX model file: trace, compare with torch, change the precision, add the card."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.model.card import ModelCard, Provenance
+from engine.model.file import graph_sha256, sealed
+from export.precision.choice import Precision, check_drift, drift_of, in_precision
+from export.precision.half_storage import round_weights, store_in_half
+from export.targets.card import check_streams, model_card
+from export.targets.model_file import write_model_file
+from export.targets.onnx.trace import remove_float_frame, trace
+from export.verification.graph import StepGraph
+from export.verification.parity import check_parity, measure_parity
+from training.core.streaming import StreamingModel
+from training.families.listen_and_move.rewrites import apply_passes
+
+DRIFT_STEPS = (1, 64)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form:
+    """How a model file is written. The defaults give the plain float32 file without a batch."""
+
+    half: bool = False
+    """Round the weights to 16 bits and store them so; the graph computes in 32."""
+    precision: Precision = "float32"
+    calibration_sound: Path | None = None
+    """Of int8: the sound that its ranges are measured on."""
+    passes: tuple[str, ...] = ()
+    """Names of graph rewrites (docs/inference.md)."""
+    batch: int = 1
+    drift_steps: tuple[int, ...] = DRIFT_STEPS
+    drift_sound: Path | None = None
+
+
+def export_model(model: StreamingModel, provenance: Provenance, path: Path, form: Form | None = None) -> ModelCard:
+    """Write `path` and return its card.
+
+    Raises ModelFileError when the model does not stream, parity fails or the file cannot be written, TrainingError for
+    an unknown rewrite or a calibration sound that cannot be used.
+
+    With `half` the weights of `model` are rounded to 16 bits, in place; parity is with the rounded model, without rewrites.
+    """
+    form = form or Form()
+    check_streams(model, path)
+    if form.half:
+        round_weights(model)
+    plain = StepGraph(model.eval(), form.batch)
+    rewritten = copy.deepcopy(model)
+    passes = apply_passes(rewritten, form.passes)
+    program = trace(StepGraph(rewritten.eval(), form.batch))
+    parity = measure_parity(plain, program.SerializeToString())
+    check_parity(parity, path)
+    program, calibration = in_precision(program, plain, form.precision, form.calibration_sound)
+    if form.half:
+        store_in_half(program)
+    # int8 is for the kind of sound that its ranges were measured on, and is judged on it.
+    sound = form.drift_sound or form.calibration_sound
+    # A bfloat16 file computes in float32 here: its runtime rounds, and export.verify measures it there.
+    drift = () if form.precision == "bfloat16" else drift_of(program, plain, sound, form.drift_steps)
+    check_drift(drift, form.precision, path)
+    remove_float_frame(program)
+    card = replace(
+        model_card(plain, provenance, parity),
+        precision=form.precision,
+        calibration=calibration,
+        passes=passes,
+        drift=drift,
+    )
+    content = sealed(program.SerializeToString(), card)
+    write_model_file(content, path)
+    return replace(card, graph_sha256=graph_sha256(content))

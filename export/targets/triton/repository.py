@@ -1,0 +1,50 @@
+"""The folder that Triton Inference Server reads."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from engine.core.atomic_files import atomic_folder
+from engine.core.errors import ConfigError, ModelFileError
+from engine.model.card import ModelCard
+from engine.model.file import read_checked_card
+from export.targets.triton.config import MODEL_FILE, Service, config_text, initial_state_files, model_name
+from export.targets.triton.guide import guide_text
+
+VERSION = "1"
+
+
+def write_repository(model: Path, repository: Path, service: Service) -> ModelCard:
+    """Write the folder `repository` atomically and return the model's card.
+
+    Raises ModelFileError for a file that is no model file, ConfigError for a folder that is not empty or cannot be
+    written.
+    """
+    if model.is_file() and model.suffix != ".onnx":
+        raise ModelFileError(
+            f"{model} is not an ONNX model file, and the server plays no other kind; "
+            "give the .onnx file that export.to_onnx wrote."
+        )
+    card = read_checked_card(model)
+    if repository.exists() and (not repository.is_dir() or any(repository.iterdir())):
+        raise ConfigError(
+            f"{repository} already exists and is not an empty folder; choose another place with -o or remove it."
+        )
+    try:
+        with atomic_folder(repository) as unfinished:
+            _fill(unfinished, model, card, service)
+    except OSError as error:
+        raise ConfigError(f"Cannot write {repository}: {error.strerror}; choose another place with -o.") from error
+    return card
+
+
+def _fill(folder: Path, model: Path, card: ModelCard, service: Service) -> None:
+    model_folder = folder / model_name(card)
+    (model_folder / VERSION).mkdir(parents=True)
+    shutil.copyfile(model, model_folder / VERSION / MODEL_FILE)
+    (model_folder / "config.pbtxt").write_text(config_text(card, service), encoding="utf-8")
+    for name, content in initial_state_files(card).items():
+        (model_folder / "initial_state").mkdir(exist_ok=True)
+        (model_folder / "initial_state" / name).write_bytes(content)
+    (folder / "README.md").write_text(guide_text(card, service), encoding="utf-8")

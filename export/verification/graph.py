@@ -1,0 +1,98 @@
+"""The graph of a model file: one step from sound window to frame, for one session or for a batch."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from engine.model.card import NEXT_SUFFIX, StateSpec, StepSignature
+from engine.model.step import StepInputs, resting_inputs
+from training.core.streaming import StreamingModel
+
+# B batch slots, W window samples, F features, T steps, H W C frame rows, columns, channels
+
+FLOAT_FRAME_OUTPUT = "float_frame"
+"""Frame [3, H, W] in [-1, 1] before rounding: an output for parity, removed before the file is written."""
+
+
+class StepGraph(nn.Module):
+    """One step as the model file has it: inputs and outputs by position here, named by `input_names` and `output_names`.
+
+    Without a batch no tensor has a batch axis. With a batch of B > 1 every input and output, controls included, has B in front,
+    and the slots do not influence each other.
+    """
+
+    def __init__(self, model: StreamingModel, batch: int = 1) -> None:
+        super().__init__()
+        assert batch >= 1
+        self.model, self.batch = model, batch
+        self.signature = StepSignature(
+            window_samples=model.window_samples,
+            controls=model.control_specs(),
+            noises=model.noise_specs(),
+            states=tuple(StateSpec(name=name, shape=shape) for name, shape in model.state_shapes().items()),
+            batch=batch,
+        )
+        self.control_names = [spec.name for spec in self.signature.controls]
+        self.noise_names = [spec.name for spec in self.signature.noises]
+        self.state_names = [spec.name for spec in self.signature.states]
+
+    @property
+    def input_names(self) -> list[str]:
+        return [info.name for info in self.signature.input_tensors()]
+
+    @property
+    def output_names(self) -> list[str]:
+        return ["frame", "features", FLOAT_FRAME_OUTPUT, *(name + NEXT_SUFFIX for name in self.state_names)]
+
+    def example(self) -> StepInputs:
+        """Return the inputs at rest, with fixed noise."""
+        noise = self.model.draw_noise(self.batch, 1, torch.Generator().manual_seed(0))
+        drawn = {name: noise[name][:, 0].numpy() for name in self.noise_names}
+        resting = resting_inputs(self.signature)
+        return resting.with_values(
+            {name: value if self.batch > 1 else value[0] for name, value in drawn.items()}, resting.states
+        )
+
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        """Return the inputs of `example` as tensors, in the order of `input_names`."""
+        example = self.example()
+        # torch annotates from_numpy without its element type.
+        return tuple(cast(Any, torch).from_numpy(example[name]) for name in self.input_names)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        named: dict[str, Any] = dict(zip(self.input_names, inputs, strict=True))
+        if self.batch > 1:
+            return self._batched(named)
+        frames, features, following = self.model.step(
+            named["audio"][None],
+            {name: named[name][None] for name in self.noise_names},
+            {name: named[name][None] for name in self.state_names},
+            {name: named[name] for name in self.control_names},
+        )
+        frame_3HW = frames[0]
+        # Indexed, so that an output is never a bare view of an input.
+        return (frame_bytes(frame_3HW), features[0], frame_3HW, *(following[name][0] for name in self.state_names))
+
+    def _batched(self, named: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """Take one step in every slot."""
+        # The front end runs for each slot by itself: ONNX Runtime adds up a mean in another order for a batch than for one
+        # window, and no later value would be bit-exact. All other operations are bit-exact in a batch.
+        features_BF = torch.cat([self.model.front_end(named["audio"][b : b + 1]) for b in range(self.batch)])
+        frames, features_BTF, following = self.model.clip_features(
+            features_BF[:, None],
+            {name: named[name][:, None] for name in self.noise_names},
+            {name: named[name] for name in self.state_names},
+            {name: named[name] for name in self.control_names},
+        )
+        frame_B3HW = frames[:, 0]
+        states = (following[name] for name in self.state_names)
+        return (frame_bytes(frame_B3HW), features_BTF[:, 0], frame_B3HW, *states)
+
+
+def frame_bytes(frame_3HW: Tensor) -> Tensor:
+    """[..., 3, H, W] in [-1, 1] -> uint8 [..., H, W, 3], rounded to the nearest level."""
+    levels = torch.round((frame_3HW + 1.0) * 127.5).clamp(0.0, 255.0)
+    return levels.movedim(-3, -1).to(torch.uint8)
