@@ -1,4 +1,4 @@
-"""From times of clicks and of light to figures: pure functions."""
+"""Latency figures from the times of clicks and light: pure functions."""
 
 from __future__ import annotations
 
@@ -16,54 +16,54 @@ EARLIEST_S = -0.02
 ENVELOPE_S = 2.0
 
 
-class Heard(NamedTuple):
-    """One block as it reached the listener."""
+class CapturedBlock(NamedTuple):
+    """One block as it reached the recording client."""
 
     end_sample: int
     arrived_s: float
 
 
 class Click(NamedTuple):
-    """One click on its way; None where it was not seen."""
+    """The times of one click; None where it was not found."""
 
     written_s: float
-    """When the server had taken its first sample from the player."""
+    """When the server had received its first sample from the player."""
     left_s: float | None
-    """When its first sample left the server, on the server's own even clock."""
-    heard_s: float | None
-    """When the block with its first sample reached an independent listener."""
+    """When its first sample left the server, by the clock of the recording."""
+    captured_s: float | None
+    """When the block with its first sample reached an independent recording client."""
     light_s: float | None
-    """When the screen was first seen bright."""
+    """When the screen was first bright."""
 
 
-def left_and_heard(blocks: Sequence[Heard], sample: int) -> tuple[float, float]:
-    """Return when `sample` left the server and when its block reached the listener.
+def left_and_captured(blocks: Sequence[CapturedBlock], sample: int) -> tuple[float, float]:
+    """Return when `sample` left the server and when its block reached the recording client.
 
-    A recording is even, its delivery is not: sample n leaves at t + n / rate, and the earliest delivery among the neighbouring
-    blocks tells t. This is the earliest time at which anybody could have had the sample as the last one of a block.
+    Samples are evenly spaced, deliveries are not: sample n leaves at t + n / rate, and the earliest delivery among the
+    neighbouring blocks gives t. No client can have the sample earlier as the last one of a block.
     """
     position = bisect.bisect_right([block.end_sample for block in blocks], sample)
     reach = round(ENVELOPE_S * RATE_HZ)
     near = [block for block in blocks if abs(block.end_sample - sample) <= reach]
-    begin_s = min(block.arrived_s - block.end_sample / RATE_HZ for block in near)
-    return begin_s + sample / RATE_HZ, blocks[position].arrived_s
+    start_s = min(block.arrived_s - block.end_sample / RATE_HZ for block in near)
+    return start_s + sample / RATE_HZ, blocks[position].arrived_s
 
 
 def follow_clicks(
-    written_s: Sequence[float], heard_clicks: Sequence[tuple[float, float]], rises_s: Sequence[float]
+    written_s: Sequence[float], captured_clicks: Sequence[tuple[float, float]], rises_s: Sequence[float]
 ) -> list[Click]:
-    """Pair what was played with what left the server (left_s, heard_s) and with the light it made, each used once at most."""
+    """Pair played clicks with captured ones (left_s, captured_s) and with flashes, each used at most once."""
     clicks: list[Click] = []
-    heard, rises = list(heard_clicks), list(rises_s)
+    captured, rises = list(captured_clicks), list(rises_s)
     for written in written_s:
-        while heard and heard[0][1] < written + EARLIEST_S:
-            heard.pop(0)
-        came = heard.pop(0) if heard and heard[0][1] < written + SERVER_WITHIN_S else None
-        origin = written if came is None else came[0]
+        while captured and captured[0][1] < written + EARLIEST_S:
+            captured.pop(0)
+        found = captured.pop(0) if captured and captured[0][1] < written + SERVER_WITHIN_S else None
+        origin = written if found is None else found[0]
         while rises and rises[0] < origin + EARLIEST_S:
             rises.pop(0)
         lit = rises.pop(0) if rises and rises[0] < origin + LIGHT_WITHIN_S else None
-        clicks.append(Click(written, *(came or (None, None)), lit))
+        clicks.append(Click(written, *(found or (None, None)), lit))
     return clicks
 
 

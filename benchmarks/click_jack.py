@@ -1,4 +1,4 @@
-"""Clicks played through a JACK server: its periods are the same for everybody, so the player itself knows when a sample leaves."""
+"""Clicks played through a JACK server: all clients share its periods, so the player knows when a sample leaves."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ PLAYER = "clicks"
 
 
 class JackPlayer:
-    """A JACK client called PLAYER, whose output the show takes as its microphone. Player and listener in one."""
+    """A JACK client called PLAYER, whose output is the show's microphone. Player and recorder in one."""
 
     source = f"mic:{PLAYER}"
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Join the server that `environment` names. Raises SourceError without the package or the server."""
+        """Connect to the server in `environment`. Raises SourceError without the package or the server."""
         try:
             import jack
         except (ImportError, OSError) as error:
@@ -33,33 +33,33 @@ class JackPlayer:
         try:
             self._client: Any = jack.Client(PLAYER, servername=environment["JACK_DEFAULT_SERVER"], no_start_server=True)
         except jack.JackOpenError as error:
-            raise SourceError(f"The JACK server lets nobody in ({error}).") from error
+            raise SourceError(f"The JACK server refuses the connection ({error}).") from error
         self._port = self._client.outports.register("out")
         self._click_T = click_sound(RATE_HZ)
         self._clock = WallClock()
         self._played = 0
         self._starts: list[int] = []
         self.written_s: list[float] = []
-        self._heard: list[tuple[float, float]] = []
-        self._client.set_process_callback(self._give)
+        self._captured: list[tuple[float, float]] = []
+        self._client.set_process_callback(self._fill)
         self._client.activate()
 
     def play(self, starts: Sequence[int]) -> float:
-        """Play clicks, `starts` counted from now in samples; return how long it will take in seconds."""
+        """Play clicks, `starts` counted from now in samples; return the duration in seconds."""
         begin = self._played + 4 * self._client.blocksize
         self._starts = [*self._starts, *(begin + start for start in starts)]
         return starts[-1] / RATE_HZ
 
-    def heard(self) -> list[tuple[float, float]]:
-        """Return for each click when it left the server and when the others had it."""
-        return self._heard
+    def captured(self) -> list[tuple[float, float]]:
+        """Return for each click when it left the server and when other clients received it."""
+        return self._captured
 
     def close(self) -> None:
         self._client.deactivate()
         self._client.close()
 
-    def _give(self, samples: int) -> None:
-        """Fill one period. Its samples reach the other clients within the same period, as if captured while it began."""
+    def _fill(self, samples: int) -> None:
+        """Fill one period. Its samples reach the other clients within the same period, as if captured while it started."""
         now_s = self._clock.now_s()
         out_T = self._port.get_array()
         out_T[:] = 0.0
@@ -69,7 +69,7 @@ class JackPlayer:
                 break
             if index == len(self.written_s):
                 left_s = now_s - (samples - offset) / RATE_HZ
-                self._heard.append((left_s, now_s))
+                self._captured.append((left_s, now_s))
                 self.written_s.append(left_s)
             part_T = self._click_T[max(-offset, 0) : max(samples - offset, 0)]
             out_T[max(offset, 0) : max(offset, 0) + len(part_T)] = np.asarray(part_T)

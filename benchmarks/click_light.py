@@ -1,4 +1,4 @@
-"""When the screen turns bright: one pixel of an X server, looked at about once a millisecond.
+"""When the screen turns bright: one pixel of an X server, read about once a millisecond.
 
 The times are those of `time.perf_counter`, taken when the server has answered.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.core.clock import WallClock
 from engine.core.errors import SinkError
 
-LOOK_EVERY_S = 0.0005
+READ_EVERY_S = 0.0005
 _ALL_PLANES = 0xFFFFFFFF
 _Z_PIXMAP = 2
 
@@ -28,10 +28,10 @@ class _Image(ctypes.Structure):
 
 
 class Screen:
-    """What an X server of 24 bits shows. A connection belongs to one thread at a time."""
+    """The contents of a 24-bit X server. A connection belongs to one thread at a time."""
 
     def __init__(self, display: str) -> None:
-        """Connect. Raises SinkError without the screen."""
+        """Connect. Raises SinkError when the screen does not answer."""
         self._x11 = ctypes.CDLL("libX11.so.6")
         self._x11.XOpenDisplay.restype = ctypes.c_void_p
         self._x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
@@ -47,11 +47,11 @@ class Screen:
             raise SinkError(f"The screen {display} does not answer.")
         self._root = self._x11.XDefaultRootWindow(self._display)
 
-    def picture(self, x: int, y: int, side: int) -> NDArray[np.uint8]:
+    def grab(self, x: int, y: int, side: int) -> NDArray[np.uint8]:
         """Return a square of the screen as RGB [side, side, 3]."""
         image = self._x11.XGetImage(self._display, self._root, x, y, side, side, _ALL_PLANES, _Z_PIXMAP)
         assert image, "the square lies outside the screen"
-        # 32 bits a pixel: blue, green, red and nothing.
+        # 32 bits a pixel: blue, green, red, unused.
         levels = np.ctypeslib.as_array(image.contents.data, (side, side, 4))[:, :, 2::-1].copy()
         self._x11.XDestroyImage(image)
         return levels
@@ -61,17 +61,17 @@ class Screen:
 
 
 class Light:
-    """Watches the pixel at (`x`, `y`) of a screen of its own connection until `close`."""
+    """Reads the pixel at (`x`, `y`) of a screen until `close`."""
 
     def __init__(self, screen: Screen, x: int, y: int, bright: int) -> None:
-        """`bright`: the level of 255 from which on the pixel counts as lit."""
+        """`bright` is the least level of a lit pixel, of 255."""
         self._screen, self._x, self._y, self._bright = screen, x, y, bright
         self._clock = WallClock()
         self.rises_s: list[float] = []
-        """When the pixel was first seen lit, each time."""
-        self.looks = 0
+        """Times at which the pixel turned bright."""
+        self.samples = 0
         self.longest_gap_s = 0.0
-        """The longest time between two looks that saw it turn bright: how far a rise may be off."""
+        """Longest time between the two readings of a rise: its largest error."""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="light", daemon=True)
         self._thread.start()
@@ -83,10 +83,10 @@ class Light:
     def _watch(self) -> None:
         was_lit, last_s = True, self._clock.now_s()
         while not self._ended.is_set():
-            lit = int(self._screen.picture(self._x, self._y, 1).max()) >= self._bright
+            lit = int(self._screen.grab(self._x, self._y, 1).max()) >= self._bright
             now_s = self._clock.now_s()
             if lit and not was_lit:
                 self.rises_s.append(now_s)
                 self.longest_gap_s = max(self.longest_gap_s, now_s - last_s)
-            was_lit, last_s, self.looks = lit, now_s, self.looks + 1
-            self._clock.sleep(LOOK_EVERY_S)
+            was_lit, last_s, self.samples = lit, now_s, self.samples + 1
+            self._clock.sleep(READ_EVERY_S)

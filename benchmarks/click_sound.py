@@ -1,4 +1,4 @@
-"""Clicks played into a PulseAudio server, and the same clicks as an independent second client hears them leave it.
+"""Clicks played into a PulseAudio server, and recorded by an independent second client.
 
 Both ends use libpulse's simple API with buffers of a few milliseconds. The times are those of `time.perf_counter`.
 """
@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.click_figures import RATE_HZ, Heard, left_and_heard
+from benchmarks.click_figures import RATE_HZ, CapturedBlock, left_and_captured
 from engine.core.clock import WallClock
 from engine.core.errors import SourceError
 from engine.ops.calibration.clicks import click_sound
 
 PLAYED_BLOCK = 120
-HEARD_BLOCK = 48
+RECORDED_BLOCK = 48
 SERVER_BUFFER_S = 0.010
-"""What the player asks the server to hold: as little as a program that plays live sound does."""
+"""Server-side buffer that the player asks for: as small as for live sound."""
 LOUD = 0.2
 _FLOAT32LE, _PLAYBACK, _RECORD = 5, 1, 2
 _LET_THE_SERVER_CHOOSE = 0xFFFFFFFF
@@ -41,15 +41,15 @@ class _Connection:
     def __init__(self, server: str, direction: int, device: str | None, buffering: _Buffering) -> None:
         """Connect. Raises SourceError."""
         try:
-            self._audio_features = ctypes.CDLL("libpulse-simple.so.0")
+            self._libpulse = ctypes.CDLL("libpulse-simple.so.0")
         except OSError as error:
             raise SourceError(
                 "libpulse-simple is missing; install it (Debian, Ubuntu: apt install libpulse0)."
             ) from error
-        self._audio_features.pa_simple_new.restype = ctypes.c_void_p
+        self._libpulse.pa_simple_new.restype = ctypes.c_void_p
         form, error = _Format(_FLOAT32LE, RATE_HZ, 1), ctypes.c_int()
         self._stream = ctypes.c_void_p(
-            self._audio_features.pa_simple_new(
+            self._libpulse.pa_simple_new(
                 server.encode(),
                 b"click test",
                 direction,
@@ -67,23 +67,19 @@ class _Connection:
     def write(self, sound_T: NDArray[np.float32]) -> bool:
         """Return once the server has taken the sound; False when it is gone."""
         return (
-            self._audio_features.pa_simple_write(
-                self._stream, sound_T.ctypes.data_as(ctypes.c_void_p), sound_T.nbytes, None
-            )
+            self._libpulse.pa_simple_write(self._stream, sound_T.ctypes.data_as(ctypes.c_void_p), sound_T.nbytes, None)
             >= 0
         )
 
     def read(self, sound_T: NDArray[np.float32]) -> bool:
         """Return once `sound_T` has been filled; False when the server is gone."""
         return (
-            self._audio_features.pa_simple_read(
-                self._stream, sound_T.ctypes.data_as(ctypes.c_void_p), sound_T.nbytes, None
-            )
+            self._libpulse.pa_simple_read(self._stream, sound_T.ctypes.data_as(ctypes.c_void_p), sound_T.nbytes, None)
             >= 0
         )
 
     def close(self) -> None:
-        self._audio_features.pa_simple_free(self._stream)
+        self._libpulse.pa_simple_free(self._stream)
 
 
 class ClickPlayer:
@@ -105,7 +101,7 @@ class ClickPlayer:
         self._thread.start()
 
     def play(self, starts: Sequence[int]) -> float:
-        """Play clicks, `starts` counted from now in samples; return how long it will take in seconds."""
+        """Play clicks, `starts` counted from now in samples; return the duration in seconds."""
         begin = self._played + PLAYED_BLOCK
         self._starts = [*self._starts, *(begin + start for start in starts)]
         return (starts[-1] + PLAYED_BLOCK) / RATE_HZ
@@ -136,24 +132,24 @@ class ClickPlayer:
                 self.written_s.append(self._clock.now_s())
 
 
-class Listener:
-    """Records what leaves the server, and when each block of it came."""
+class Recorder:
+    """Records the sound that leaves the server, and the arrival of each block."""
 
     def __init__(self, server: str, device: str) -> None:
         any_size = _LET_THE_SERVER_CHOOSE
-        buffering = _Buffering(any_size, any_size, any_size, any_size, HEARD_BLOCK * 4)
+        buffering = _Buffering(any_size, any_size, any_size, any_size, RECORDED_BLOCK * 4)
         self._connection = _Connection(server, _RECORD, device, buffering)
         self._clock = WallClock()
-        self.blocks: list[Heard] = []
+        self.blocks: list[CapturedBlock] = []
         self.clicks: list[int] = []
-        """The samples at which clicks began."""
+        """Start samples of the clicks."""
         self._sound: list[NDArray[np.float32]] = []
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._hear, name="listener", daemon=True)
+        self._thread = threading.Thread(target=self._record, name="recorder", daemon=True)
         self._thread.start()
 
     def sound(self) -> NDArray[np.float32]:
-        """Return all that was heard."""
+        """Return all recorded sound."""
         return np.concatenate(self._sound)
 
     def close(self) -> None:
@@ -161,36 +157,36 @@ class Listener:
         self._thread.join(2.0)
         self._connection.close()
 
-    def _hear(self) -> None:
-        block_T, heard, quiet_from = np.zeros(HEARD_BLOCK, np.float32), 0, 0
+    def _record(self) -> None:
+        block_T, received, quiet_from = np.zeros(RECORDED_BLOCK, np.float32), 0, 0
         while not self._ended.is_set() and self._connection.read(block_T):
             arrived_s = self._clock.now_s()
             loud: Any = np.flatnonzero(np.abs(block_T) > LOUD)
             if len(loud):
-                if heard + loud[0] >= quiet_from:
-                    self.clicks.append(heard + int(loud[0]))
-                quiet_from = heard + int(loud[-1]) + RATE_HZ // 10
-            heard += HEARD_BLOCK
+                if received + loud[0] >= quiet_from:
+                    self.clicks.append(received + int(loud[0]))
+                quiet_from = received + int(loud[-1]) + RATE_HZ // 10
+            received += RECORDED_BLOCK
             self._sound.append(block_T.copy())
-            self.blocks.append(Heard(heard, arrived_s))
+            self.blocks.append(CapturedBlock(received, arrived_s))
 
 
 class PulseSound:
-    """Player and listener at one server."""
+    """Player and recorder at one server."""
 
     source = "mic:pulse"
 
     def __init__(self, server: str, monitor: str) -> None:
         """Connect both. Raises SourceError."""
         self._player = ClickPlayer(server)
-        self.listener = Listener(server, monitor)
+        self.recorder = Recorder(server, monitor)
         self.play = self._player.play
         self.written_s = self._player.written_s
 
-    def heard(self) -> list[tuple[float, float]]:
-        """Return for each click when it left the server and when the listener had it."""
-        return [left_and_heard(self.listener.blocks, sample) for sample in self.listener.clicks]
+    def captured(self) -> list[tuple[float, float]]:
+        """Return for each click when it left the server and when the recorder received it."""
+        return [left_and_captured(self.recorder.blocks, sample) for sample in self.recorder.clicks]
 
     def close(self) -> None:
         self._player.close()
-        self.listener.close()
+        self.recorder.close()

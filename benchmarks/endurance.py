@@ -1,8 +1,8 @@
-"""Whether memory grows over a long show: steps one after another, with the process's resident memory sampled.
+"""Memory growth over a long show: steps without pause, with samples of the resident memory.
 
     python -m benchmarks.endurance MODEL.onnx --steps 100000
 
-100,000 steps are 83 minutes of show at 20 fps. The first tenth is left out: pools fill up then.
+100,000 steps are 83 minutes of show at 20 fps. The first tenth does not count: pools fill up.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> int:
         "start MiB",
         "end MiB",
         "growth MiB",
-        "bytes a step",
+        "bytes per step",
         "peak MiB",
     ]
     keys = ("steps", "minutes", "start_mib", "end_mib", "growth_mib", "bytes_a_step", "peak_mib")
@@ -52,26 +52,26 @@ def main() -> int:
 
 
 def measure(session: Session, steps: int) -> dict[str, Any]:
-    """Step through the demonstration sound over and over; return resident memory at the start, at the end and its slope."""
+    """Step through the demo sound in a loop; return resident memory at the start, at the end, and its slope."""
     clock, card, process = WallClock(), session.card, psutil.Process()
     sound_T = demo_sound().mean(axis=1)
-    room = len(sound_T) - card.window_samples
+    loop_samples = len(sound_T) - card.window_samples
     every = max(1, steps // SAMPLES)
     taken: list[int] = []
     resident_bytes: list[int] = []
-    began_s = clock.now_s()
+    started_s = clock.now_s()
     for index in range(steps):
-        begin = index * card.hop_samples % room
+        begin = index * card.hop_samples % loop_samples
         session.step(sound_T[begin : begin + card.window_samples], {}, index)
         if index % every == every - 1:
             taken.append(index + 1)
             resident_bytes.append(process.memory_info().rss)
-    kept = slice(min(WARM_UP_SAMPLES, len(taken) - 2), None)
-    slope = np.polyfit(taken[kept], resident_bytes[kept], 1)[0]
-    first, last = resident_bytes[kept][0], resident_bytes[-1]
+    counted = slice(min(WARM_UP_SAMPLES, len(taken) - 2), None)
+    slope = np.polyfit(taken[counted], resident_bytes[counted], 1)[0]
+    first, last = resident_bytes[counted][0], resident_bytes[-1]
     return {
         "steps": steps,
-        "minutes": (clock.now_s() - began_s) / 60.0,
+        "minutes": (clock.now_s() - started_s) / 60.0,
         "start_mib": first / MIB,
         "end_mib": last / MIB,
         "growth_mib": (last - first) / MIB,

@@ -1,9 +1,9 @@
-"""How long a show takes from its command to its first frame.
+"""Time from the command to the first frame.
 
     python -m benchmarks.first_frame [MODEL.onnx]
 
-Whole processes are timed: `run_live.py` plays one hop of the demo sound to nowhere and ends. The time to end the process is
-counted in, so the figure is a bound from above.
+Times whole processes: `run_live.py` plays one hop of the demo sound to the output `null` and ends. The end of the process is
+included, so the figure is an upper bound.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def main() -> int:
 def run_once(command: list[str]) -> float:
     """Run the show and return its seconds."""
     clock = WallClock()
-    began_s = clock.now_s()
+    started_s = clock.now_s()
     subprocess.run(command, check=True, capture_output=True)
-    return clock.now_s() - began_s
+    return clock.now_s() - started_s
 
 
 if __name__ == "__main__":

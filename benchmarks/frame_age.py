@@ -1,40 +1,49 @@
-"""How old sound is when its picture is handed on, hour after hour.
+"""Frame age over hours.
 
     python -m benchmarks.frame_age MODEL.onnx --source mic --seconds 600
 
-Plays a live source without sinks and reports, for each tenth of the time: p50, p95, p99 and max of the frame age, hops skipped,
-memory held; and for the whole show the difference between the sound heard and the clock in samples, which shows drift. What the
-age leaves out is the way of the sound before it is captured, and of the picture after it is handed on.
+Plays a live source without an output and reports for each tenth of the time: p50, p95, p99 and max of the frame age, skipped hops,
+memory; and for the whole show the drift: the difference between the sound received and the clock in samples. The age does not
+include the path of the sound before its capture and of the frame after its delivery.
 """
 
 from __future__ import annotations
 
 import argparse
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from benchmarks.record import append_record, print_table
+from engine.app.assembly import Modulators, assemble
 from engine.audio.sources.registry import open_source
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.clock import WallClock
 from engine.core.errors import run_main
+from engine.core.notices import Notices
 from engine.model.backends.selection import AUTO, backend_names, open_backend
 from engine.model.session import Session
 from engine.output.frame import Frame, ShowFormat
+from engine.output.sink import FrameRate
 from engine.render.play import play
+from engine.render.runtime import Runtime
 from engine.render.statistics import Durations, ShowStatistics
+from engine.render.steering import Steering
 
 SLICES = 10
 
 
 class AgeSink:
-    """Measures frames in slices of the show."""
+    """Measures the frames in each slice of the show."""
 
     name = "age"
+    rate: FrameRate = "hop"
+    with_effects = False
+    standby = False
     lost_frames = 0
 
     def __init__(self, seconds: float, rate_hz: int) -> None:
@@ -50,6 +59,9 @@ class AgeSink:
 
     def open(self, show: ShowFormat) -> None:
         """Nothing to prepare."""
+
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        return True
 
     def show(self, frame: Frame) -> None:
         assert frame.captured_s is not None, "only live sources have an age"
@@ -67,7 +79,7 @@ class AgeSink:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure how old sound is when its picture is handed on.")
+    parser = argparse.ArgumentParser(description="Measure the frame age over a long live show.")
     parser.add_argument("model", help="model file (.onnx)")
     parser.add_argument("--source", default="mic", help="live source (default mic)")
     parser.add_argument("--seconds", type=float, default=600.0, help="length of the show (default 600)")
@@ -76,16 +88,11 @@ def main() -> int:
     backend = open_backend(arguments.model, arguments.backend)
     source = open_source(arguments.source, live=True, repeat=True)
     sink, stats = AgeSink(arguments.seconds, backend.card.sample_rate_hz), ShowStatistics()
-    play(
-        source,
-        Session(backend),
-        [sink],
-        store=ParameterStore(parameters_for(backend.card)),
-        clock=WallClock(),
-        stats=stats,
-        stop=threading.Event(),
-        seconds=arguments.seconds,
-    )
+    store = ParameterStore(parameters_for(backend.card))
+    runtime = Runtime(clock=WallClock(), statistics=stats, notices=Notices(print), live=source.live)
+    modulators = Modulators(tuple(store.parameters.values()), {}, print)
+    show = assemble(source, Session(backend), [sink], Steering(store=store), modulators, runtime)
+    play(show, threading.Event(), arguments.seconds)
     figures = report(sink, stats, arguments.seconds)
     append_record(
         "frame_age", {"source": source.name, **figures}, backend=backend.description, model=Path(arguments.model).name

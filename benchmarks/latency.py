@@ -2,16 +2,16 @@
 
     python -m benchmarks.latency --fps 20 --clicks 200 --json FILE
 
-Starts a sound server and a screen of its own and, on them, the show as a user starts it: `run_live.py --source mic --out window`,
-playing a probe whose picture is white while it hears a click (export/probe.py). Clicks are played into the server at random
-phases and the light is taken back from the screen. Nothing is simulated and nothing is patched. For each click:
+Starts a private sound server and screen and, on them, the show as a user starts it: `run_live.py --source mic --out window`, with
+a probe model whose frames are white while its sound window holds a click (export/probe.py). Clicks are played into the server at
+random phases, and the screen is read back. Nothing is simulated or patched. For each click:
 
-    written   the server had taken its first sample from the player
-    left      its first sample left the server (the same click, heard by an independent second client; see click_figures.py)
-    light     the screen was first seen bright, looked at about every millisecond
+    written   the server has received its first sample from the player
+    left      its first sample leaves the server (the same click, recorded by an independent second client; see click_figures.py)
+    light     the screen is first bright, read about every millisecond
 
-`sound_to_light_ms` is left to light: what an audience sees of it. `written_to_light_ms` adds the way through the server's
-playing side. `--path effects` holds the network's picture at an even grey and lets hits brighten it.
+`sound_to_light_ms` is left to light: what an audience sees. `written_to_light_ms` adds the path through the server's playback
+side. `--path effects` holds the model's frames at an even grey and lets onsets brighten them.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.click_desktop import MONITOR, PROGRAMS, SCREEN, ClickDesktop
 from benchmarks.click_figures import RATE_HZ, Click, follow_clicks, histogram, spread_ms
 from benchmarks.click_film import Camera
 from benchmarks.click_jack import JackPlayer
 from benchmarks.click_light import Light, Screen
 from benchmarks.click_sound import PulseSound
-from benchmarks.click_stage import MONITOR, PROGRAMS, SCREEN, Stage
-from benchmarks.own_stage import end, wait_until
+from benchmarks.private_desktop import end, wait_until
 from benchmarks.record import append_record, print_table
 from engine.core.clock import WallClock
 from engine.core.errors import ConfigError, run_main
@@ -48,7 +48,7 @@ BRIGHT = {"model": 128, "effects": round(1.4 * 255 * GREY)}
 GAP_S = (0.3, 0.7)
 """Shortest and longest distance of two clicks."""
 SETTLE_S = 3.0
-"""After the first light: the server's clocks and the processor's caches have settled."""
+"""Time after the first light until the clocks of the server have settled."""
 
 
 def main() -> int:
@@ -57,12 +57,12 @@ def main() -> int:
         raise ConfigError(f"--clicks is {arguments.clicks}; 1 or more were expected.")
     if arguments.film and arguments.server != "pulse":
         raise ConfigError(
-            f"--film needs --server pulse, not {arguments.server}: there alone somebody listens; leave one out."
+            f"--film needs --server pulse, not {arguments.server}: only there a second client records the sound; leave one out."
         )
     with tempfile.TemporaryDirectory() as folder:
         model = arguments.model or Path(folder) / "probe.onnx"
         if arguments.model is None:
-            # All of its window, as other models do: a click in a hop that is skipped is seen a hop later.
+            # With the whole window, as other models: a click in a skipped hop is seen a hop later.
             write_probe_file(model, arguments.fps, arguments.size, listen_ms=1e3 * WINDOW_S)
         card = read_card(model)
         clicks, show = measure(model, arguments, Path(folder) / "stats.json")
@@ -77,7 +77,7 @@ def main() -> int:
     }
     if arguments.film:
         offset = offset_of_film(arguments.film)
-        print(f"the film says that {describe_offset(offset)}")
+        print(f"film: {describe_offset(offset)}")
         figures["film_offset_ms"] = round(1e3 * offset.median_s, 2)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -90,16 +90,14 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure how long a sound takes to become light, with clicks.")
-    parser.add_argument("--fps", type=float, default=20.0, help="of the probe (default 20)")
-    parser.add_argument("--size", type=int, default=128, help="of the probe's picture (default 128)")
-    parser.add_argument("--model", type=Path, help="another model file that turns white on a click")
+    parser.add_argument("--fps", type=float, default=20.0, help="frame rate of the probe (default 20)")
+    parser.add_argument("--size", type=int, default=128, help="frame size of the probe (default 128)")
+    parser.add_argument("--model", type=Path, help="another model file whose frames turn white on a click")
     parser.add_argument("--clicks", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0, help="of the clicks' distances")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the click distances")
     parser.add_argument("--server", choices=tuple(PROGRAMS), default="pulse")
     parser.add_argument("--path", choices=tuple(PATHS), default="model")
-    parser.add_argument(
-        "--window", choices=("gl", "opencv"), help="what draws the show's window (default: as the show chooses)"
-    )
+    parser.add_argument("--window", choices=("gl", "opencv"), help="the kind of window (default: the show's choice)")
     parser.add_argument(
         "--option",
         action="append",
@@ -112,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         "--film",
         type=Path,
         metavar="FILE.mp4",
-        help="film the screen with its sound meanwhile, and compare with --calibrate-from",
+        help="film the screen with its sound, and compare the result of --calibrate-from",
     )
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--png", type=Path, metavar="FILE", help="draw the histogram")
@@ -121,53 +119,55 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def measure(model: Path, arguments: argparse.Namespace, stats: Path) -> tuple[list[Click], dict[str, Any]]:
-    """Play the clicks and return what became of each, and what the show measured of itself. Raises ConfigError."""
+    """Play the clicks; return each one's times and the show's own statistics. Raises ConfigError."""
     clock = WallClock()
-    with Stage(arguments.server) as stage:
-        sound = _open_sound(stage, arguments.server)
+    with ClickDesktop(arguments.server) as desktop:
+        sound = _open_sound(desktop, arguments.server)
         window = ["--window", arguments.window] if arguments.window else []
         options = [*window, *PATHS[arguments.path], *arguments.options]
-        show, camera = stage.start_show(model, stats, sound.source, options), None
+        show, camera = desktop.start_show(model, stats, sound.source, options), None
         middle = SCREEN[0] // 2, SCREEN[1] // 2
-        light = Light(Screen(stage.display), *middle, BRIGHT[arguments.path])
+        light = Light(Screen(desktop.display), *middle, BRIGHT[arguments.path])
         try:
-            _wait_for_light(stage, sound, light, show)
-            camera = Camera(Screen(stage.display), *middle) if arguments.film else None
+            _wait_for_light(desktop, sound, light, show)
+            camera = Camera(Screen(desktop.display), *middle) if arguments.film else None
             clock.sleep(SETTLE_S)
             first = len(sound.written_s)
             length_s = sound.play(click_starts(arguments.clicks, arguments.seed, RATE_HZ, first_s=0.5, gap_s=GAP_S))
-            # A server that stumbles makes the player wait.
+            # The player waits for a server that stalls.
             until_s, played = clock.now_s() + 2.0 * length_s + 10.0, first + arguments.clicks
             while clock.now_s() < until_s and show.poll() is None and len(sound.written_s) < played:
                 clock.sleep(0.1)
             clock.sleep(1.0)
             if show.poll() is not None:
-                raise ConfigError(f"The show ended during the click test; it said: {stage.words('show.log')[-600:]}")
+                raise ConfigError(
+                    f"The show ended during the click test; its last output: {desktop.output('show.log')[-600:]}"
+                )
             end(show)
         finally:
             for part in (sound, light, *([camera] if camera else [])):
                 part.close()
         if camera and isinstance(sound, PulseSound):
-            camera.write(arguments.film, sound.listener)
-        print(stage.words("show.log").strip())
+            camera.write(arguments.film, sound.recorder)
+        print(desktop.output("show.log").strip())
         gap_ms = 1e3 * light.longest_gap_s
-        print(f"the screen was looked at {light.looks} times, at most {gap_ms:.1f} ms apart where it turned bright")
-        clicks = follow_clicks(sound.written_s[first:], sound.heard(), light.rises_s)
+        print(f"{light.samples} readings of the screen, at most {gap_ms:.1f} ms apart where it turned bright")
+        clicks = follow_clicks(sound.written_s[first:], sound.captured(), light.rises_s)
         return clicks, json.loads(stats.read_text(encoding="utf-8"))
 
 
-def _open_sound(stage: Stage, server: str) -> PulseSound | JackPlayer:
+def _open_sound(desktop: ClickDesktop, server: str) -> PulseSound | JackPlayer:
     if server == "jack":
-        return JackPlayer(stage.environment)
-    return PulseSound(stage.environment["PULSE_SERVER"], MONITOR)
+        return JackPlayer(desktop.environment)
+    return PulseSound(desktop.environment["PULSE_SERVER"], MONITOR)
 
 
-def _wait_for_light(stage: Stage, player: PulseSound | JackPlayer, light: Light, show: Any) -> None:
+def _wait_for_light(desktop: ClickDesktop, player: PulseSound | JackPlayer, light: Light, show: Any) -> None:
     """Play clicks until one is seen."""
 
-    def seen() -> bool:
+    def is_lit() -> bool:
         if show.poll() is not None:
-            raise ConfigError(f"The show ended before it began; it said: {stage.words('show.log')[-600:]}")
+            raise ConfigError(f"The show ended before it began; its last output: {desktop.output('show.log')[-600:]}")
         if len(player.written_s) == waited_for[0]:
             player.play([RATE_HZ // 2])
             waited_for[0] += 1
@@ -175,20 +175,20 @@ def _wait_for_light(stage: Stage, player: PulseSound | JackPlayer, light: Light,
 
     waited_for = [0]
     try:
-        wait_until(seen, "light after a click")
+        wait_until(is_lit, "light after a click")
     except ConfigError as error:
-        raise ConfigError(f"{error} The show said: {stage.words('show.log')[-600:]}") from error
+        raise ConfigError(f"{error} Its last output: {desktop.output('show.log')[-600:]}") from error
 
 
 def report(clicks: Sequence[Click], show: dict[str, Any], hop_s: float) -> dict[str, Any]:
-    """Print tables and histogram, and return the figures. `hop_s` is what the light waits for: effects wait for no hop."""
+    """Print tables and histogram, and return the figures. `hop_s` is 0 for effects, which do not wait for a hop."""
     lit = [click for click in clicks if click.light_s is not None and click.left_s is not None]
     sound_to_light_s = [click.light_s - click.left_s for click in lit]
     spreads = {
         "sound_to_light_ms": spread_ms(sound_to_light_s),
         "written_to_light_ms": spread_ms([c.light_s - c.written_s for c in clicks if c.light_s is not None]),
         "server_share_ms": spread_ms([c.left_s - c.written_s for c in clicks if c.left_s is not None]),
-        "server_delivery_ms": spread_ms([c.heard_s - c.left_s for c in clicks if c.heard_s is not None]),
+        "server_delivery_ms": spread_ms([c.captured_s - c.left_s for c in clicks if c.captured_s is not None]),
     }
     print_table(
         ["", "clicks", "p50 ms", "p95 ms", "p99 ms", "max ms", "jitter ms"],
@@ -208,7 +208,7 @@ def report(clicks: Sequence[Click], show: dict[str, Any], hop_s: float) -> dict[
     )
     left = sum(click.left_s is not None for click in clicks)
     missed, lost = left - len(lit), len(clicks) - left
-    print(f"{len(clicks)} clicks: {lost} lost by the server, {missed} heard and not seen")
+    print(f"{len(clicks)} clicks: {lost} lost by the server, {missed} captured and not seen")
     return {
         **spreads,
         "stages_ms": stages,
@@ -220,10 +220,10 @@ def report(clicks: Sequence[Click], show: dict[str, Any], hop_s: float) -> dict[
 
 
 def stage_table(show: dict[str, Any], hop_s: float, spreads: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Return the way of a sound by stage, in its order; what follows from differences has a mean alone.
+    """Return the latency by stage, in order; a stage computed as a difference has only a mean.
 
-    The hop's wait is that of a random moment: anything up to one hop. What remains of the measured whole is the sound's way
-    into the driver and the picture's way from the window system to the screen.
+    The wait for the hop is that of a random moment: 0 to one hop. The rest of the measured whole is the path of the sound
+    into the driver and of the frame from the window system to the screen.
     """
     hop_ms, stages = 1e3 * hop_s, show["stages"]
     handed, shown, step = show["handed_age"], show["shown_age"], stages["step"]

@@ -1,4 +1,4 @@
-"""What happens to a show in a night, one after another: each fault is done for real, from outside the product."""
+"""The faults of the overnight test: each is caused for real, from outside the show."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.night_stage import TITLE, Stage
+from benchmarks.night_desktop import TITLE, NightDesktop
 from benchmarks.night_traffic import Traffic
-from benchmarks.own_stage import SINK_MODULE, SINK_NAME
+from benchmarks.private_desktop import SINK_MODULE, SINK_NAME
 from engine.app.config import SETTINGS
 from engine.control.remotes.osc_addresses import address
 from engine.core.clock import WallClock
@@ -24,157 +24,157 @@ BUSY_PROCESSES = 2
 
 
 @dataclass(slots=True)
-class Night:
-    """What a fault is done to."""
+class FaultTarget:
+    """What a fault acts on."""
 
-    stage: Stage
+    desktop: NightDesktop
     traffic: Traffic
     show_id: int
     known: frozenset[str]
-    """Names of the product's parameters."""
+    """Names of the show's parameters."""
     busy: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
 
-Deed = Callable[[Night], None]
+Action = Callable[[FaultTarget], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of fault: `begin`, wait for `hold_s`, `finish`."""
+    """One kind of fault: `start`, wait for `hold_s`, `stop`."""
 
     name: str
     hold_s: float
-    begin: Deed
-    finish: Deed = lambda night: None
+    start: Action
+    stop: Action = lambda target: None
     excuses: bool = False
-    """Whether nothing can be drawn or seen while it lasts."""
+    """Whether nothing can be drawn or sampled meanwhile."""
     stops_product: bool = False
-    obstacle: Callable[[Night], str | None] = lambda night: None
-    """Why it cannot be done here; None when it can."""
+    obstacle: Callable[[FaultTarget], str | None] = lambda target: None
+    """Why this machine cannot do it; None when it can."""
 
 
-def _hang_sound(night: Night) -> None:
-    night.stage.signal_sound(signal.SIGSTOP)
+def _hang_sound(target: FaultTarget) -> None:
+    target.desktop.signal_sound(signal.SIGSTOP)
 
 
-def _wake_sound(night: Night) -> None:
-    night.stage.signal_sound(signal.SIGCONT)
+def _wake_sound(target: FaultTarget) -> None:
+    target.desktop.signal_sound(signal.SIGCONT)
 
 
-def _kill_sound(night: Night) -> None:
-    night.stage.stop_sound(signal.SIGKILL)
+def _kill_sound(target: FaultTarget) -> None:
+    target.desktop.stop_sound(signal.SIGKILL)
 
 
-def _restart_sound(night: Night) -> None:
-    night.stage.start_sound()
+def _restart_sound(target: FaultTarget) -> None:
+    target.desktop.start_sound()
 
 
-def _suspend_output(night: Night) -> None:
-    night.stage.tell("pactl", "suspend-sink", SINK_NAME, "1")
+def _suspend_output(target: FaultTarget) -> None:
+    target.desktop.run("pactl", "suspend-sink", SINK_NAME, "1")
 
 
-def _resume_output(night: Night) -> None:
-    night.stage.tell("pactl", "suspend-sink", SINK_NAME, "0")
+def _resume_output(target: FaultTarget) -> None:
+    target.desktop.run("pactl", "suspend-sink", SINK_NAME, "0")
 
 
-def _unplug(night: Night) -> None:
-    night.stage.tell("pactl", "unload-module", "module-null-sink")
+def _unplug(target: FaultTarget) -> None:
+    target.desktop.run("pactl", "unload-module", "module-null-sink")
 
 
-def _plug_in(night: Night) -> None:
-    night.stage.tell("pactl", "load-module", *SINK_MODULE.split())
-    night.stage.tell("pactl", "set-default-sink", SINK_NAME)
-    night.stage.tell("pactl", "set-default-source", SINK_NAME + ".monitor")
+def _plug_in(target: FaultTarget) -> None:
+    target.desktop.run("pactl", "load-module", *SINK_MODULE.split())
+    target.desktop.run("pactl", "set-default-sink", SINK_NAME)
+    target.desktop.run("pactl", "set-default-source", SINK_NAME + ".monitor")
 
 
-def _load_machine(night: Night) -> None:
+def _load_machine(target: FaultTarget) -> None:
     spin = [sys.executable, "-c", "while True: pass"]
-    night.busy = [subprocess.Popen(spin) for _ in range(BUSY_PROCESSES)]
+    target.busy = [subprocess.Popen(spin) for _ in range(BUSY_PROCESSES)]
 
 
-def _unload_machine(night: Night) -> None:
-    for process in night.busy:
+def _unload_machine(target: FaultTarget) -> None:
+    for process in target.busy:
         process.kill()
         process.wait()
 
 
-def _stop_show(night: Night) -> None:
-    os.kill(night.show_id, signal.SIGSTOP)
+def _stop_show(target: FaultTarget) -> None:
+    os.kill(target.show_id, signal.SIGSTOP)
 
 
-def _continue_show(night: Night) -> None:
-    os.kill(night.show_id, signal.SIGCONT)
+def _continue_show(target: FaultTarget) -> None:
+    os.kill(target.show_id, signal.SIGCONT)
 
 
-def _move_window(night: Night) -> None:
-    night.stage.tell("wmctrl", "-r", TITLE, "-e", "0,120,60,500,420")
+def _move_window(target: FaultTarget) -> None:
+    target.desktop.run("wmctrl", "-r", TITLE, "-e", "0,120,60,500,420")
 
 
-def _enlarge_window(night: Night) -> None:
-    night.stage.tell("wmctrl", "-r", TITLE, "-e", "0,20,20,900,700")
+def _enlarge_window(target: FaultTarget) -> None:
+    target.desktop.run("wmctrl", "-r", TITLE, "-e", "0,20,20,900,700")
 
 
-def _hide_window(night: Night) -> None:
-    window = night.stage.tell("xdotool", "search", "--name", f"^{TITLE}$").split()
-    night.stage.tell("xdotool", "windowminimize", *window[-1:])
+def _hide_window(target: FaultTarget) -> None:
+    window = target.desktop.run("xdotool", "search", "--name", f"^{TITLE}$").split()
+    target.desktop.run("xdotool", "windowminimize", *window[-1:])
 
 
-def _show_window(night: Night) -> None:
-    night.stage.tell("wmctrl", "-R", TITLE)
+def _show_window(target: FaultTarget) -> None:
+    target.desktop.run("wmctrl", "-R", TITLE)
 
 
-def _hang_screen(night: Night) -> None:
-    night.stage.signal_screen(signal.SIGSTOP)
+def _hang_screen(target: FaultTarget) -> None:
+    target.desktop.signal_screen(signal.SIGSTOP)
 
 
-def _wake_screen(night: Night) -> None:
-    night.stage.signal_screen(signal.SIGCONT)
+def _wake_screen(target: FaultTarget) -> None:
+    target.desktop.signal_screen(signal.SIGCONT)
 
 
-def _fill_disk(night: Night) -> None:
-    """Begin to record, and take all room a moment later."""
-    if "record" in night.known:
-        night.traffic.send(address("record"), True)
+def _fill_disk(target: FaultTarget) -> None:
+    """Start to record, and fill the disk a moment later."""
+    if "record" in target.known:
+        target.traffic.send(address("record"), True)
         WallClock().sleep(RECORD_S)
-    assert night.stage.disk
-    with suppress(OSError), (night.stage.disk / "filler").open("wb") as filler:
+    assert target.desktop.disk
+    with suppress(OSError), (target.desktop.disk / "filler").open("wb") as filler:
         while True:
             filler.write(bytes(1 << 20))
 
 
-def _empty_disk(night: Night) -> None:
-    if "record" in night.known:
-        night.traffic.send(address("record"), False)
-    assert night.stage.disk
-    (night.stage.disk / "filler").unlink(missing_ok=True)
-    for recorded in night.stage.disk.glob("recordings/**/*.*"):
+def _empty_disk(target: FaultTarget) -> None:
+    if "record" in target.known:
+        target.traffic.send(address("record"), False)
+    assert target.desktop.disk
+    (target.desktop.disk / "filler").unlink(missing_ok=True)
+    for recorded in target.desktop.disk.glob("recordings/**/*.*"):
         recorded.unlink(missing_ok=True)
 
 
-def _no_disk(night: Night) -> str | None:
-    return None if night.stage.disk else "no small disk can be mounted here (root needed)"
+def _no_disk(target: FaultTarget) -> str | None:
+    return None if target.desktop.disk else "no small disk can be mounted here (root needed)"
 
 
-def _flood(night: Night) -> None:
-    night.traffic.flood(FLOOD_MESSAGES)
+def _flood(target: FaultTarget) -> None:
+    target.traffic.flood(FLOOD_MESSAGES)
 
 
-def _recall(number: int) -> Deed:
-    def recall(night: Night) -> None:
-        night.traffic.send(address("scene"), number)
+def _recall(number: int) -> Action:
+    def recall(target: FaultTarget) -> None:
+        target.traffic.send(address("scene"), number)
 
     return recall
 
 
-def _no_scenes(night: Night) -> str | None:
-    there = "scenes" in SETTINGS and "scene" in night.known
-    return None if there else "this version of the product has no scenes"
+def _no_scenes(target: FaultTarget) -> str | None:
+    has_scenes = "scenes" in SETTINGS and "scene" in target.known
+    return None if has_scenes else "this version of the show has no scenes"
 
 
 MISSING_SCENE, CORRUPT_SCENE, SOUND_SCENE = 101, 102, 103
 
 FAULTS: Sequence[Fault] = (
-    # First those after which the process holds more memory for good, so that it has settled after five minutes.
+    # First the faults after which the process holds more memory for good, so that memory has settled after five minutes.
     Fault("product stopped 5 s", 5.0, _stop_show, _continue_show, excuses=True, stops_product=True),
     Fault("disk full 3 s", 3.0, _fill_disk, _empty_disk, obstacle=_no_disk),
     Fault("sound server killed, restarted after 3 s", 3.0, _kill_sound, _restart_sound),
@@ -193,7 +193,7 @@ FAULTS: Sequence[Fault] = (
 
 
 def write_scenes(folder: Path, model: Path) -> None:
-    """Write the scenes that the faults recall: with no model, with half a model, and with a whole one under another name."""
+    """Write the scenes that the faults recall: with a missing model, a truncated one, and an intact one under another name."""
     folder.mkdir()
     content = model.read_bytes()
     (folder / "corrupt.onnx").write_bytes(content[: len(content) // 2])

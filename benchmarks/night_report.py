@@ -1,4 +1,4 @@
-"""What a night's samples say: how long the picture stood still or was black, how fast its age was normal again, what memory did."""
+"""The figures of the overnight test: still and black times, recovery of the frame age, memory, drift."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ LONGEST_STILL_S = 1.0
 RECOVERY_S = 2.0
 MEMORY_GROWTH = 0.02
 SETTLED_S = 300.0
-"""Memory is compared from here on."""
+"""Time after which memory is compared."""
 STARTED_S = 3.0
-"""The first seconds after the first picture are not judged: the window is being placed."""
+"""The first seconds after the first frame do not count: the window is being placed."""
 BACK_SHARE, BACK_MS = 0.5, 10.0
-"""An age is normal within half of its median, or 10 ms: the samples are medians of one second and as uneven as the machine."""
+"""An age is normal up to 1.5 times the median, or 10 ms above it."""
 STEADY_S = 1.0
 AFTER_S = 8.0
-"""For so long after a fault the age is watched."""
+"""Time after a fault in which the age is evaluated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Happened:
-    """One fault that was done, in seconds since the night began."""
+class FaultRecord:
+    """One fault, in seconds since the start of the test."""
 
     name: str
-    begin_s: float
+    start_s: float
     end_s: float
     excuses: bool
-    said: tuple[str, ...] = ()
-    """What the product said meanwhile."""
+    lines: tuple[str, ...] = ()
+    """The lines that the show printed meanwhile."""
 
 
 def longest_run_s(
     samples: Sequence[Sample], same: Callable[[Sample, Sample], bool], excused: Sequence[tuple[float, float]]
 ) -> float:
-    """Return the longest time through which each sample was the `same` as the first of its run, without the excused spans."""
+    """Return the longest run of samples that are the `same` as the first of the run, without the excused times."""
     longest_s, first = 0.0, None
     for sample in samples:
         if first is None or not same(first, sample):
             first = sample
             continue
-        spared_s = sum(max(0.0, min(end, sample.at_s) - max(begin, first.at_s)) for begin, end in excused)
-        longest_s = max(longest_s, sample.at_s - first.at_s - spared_s)
+        excused_s = sum(max(0.0, min(end, sample.at_s) - max(start, first.at_s)) for start, end in excused)
+        longest_s = max(longest_s, sample.at_s - first.at_s - excused_s)
     return longest_s
 
 
@@ -59,20 +59,20 @@ def black(first: Sample, sample: Sample) -> bool:
     return all(s.brightness is not None and s.brightness < BLACK for s in (first, sample))
 
 
-def normal_age_ms(samples: Sequence[Sample], faults: Sequence[Happened]) -> float | None:
-    """Return the median age away from faults."""
+def normal_age_ms(samples: Sequence[Sample], faults: Sequence[FaultRecord]) -> float | None:
+    """Return the median age outside faults."""
     ages = [
         s.age_ms
         for s in samples
-        if s.age_ms is not None and not any(f.begin_s <= s.at_s <= f.end_s + 2 * RECOVERY_S for f in faults)
+        if s.age_ms is not None and not any(f.start_s <= s.at_s <= f.end_s + 2 * RECOVERY_S for f in faults)
     ]
     return median(ages) if ages else None
 
 
 def recovery_s(samples: Sequence[Sample], end_s: float, normal_ms: float) -> float | None:
-    """Return how long after `end_s` the age became normal and was so for a second; None when it never did.
+    """Return the time from `end_s` until the age is normal for at least a second; None when it never is.
 
-    A sample looks back one second, so that much of it is the looking.
+    Samples are medians of the last second, which is included in the result.
     """
     limit_ms = normal_ms + max(BACK_MS, BACK_SHARE * normal_ms)
     since_s: float | None = None
@@ -89,10 +89,10 @@ def recovery_s(samples: Sequence[Sample], end_s: float, normal_ms: float) -> flo
 
 
 def memory(samples: Sequence[Sample]) -> dict[str, float | None]:
-    """Return memory at SETTLED_S (a short night: at half its time), the most after it, the last, and the growth as a share."""
-    held = [(s.at_s, s.rss_mib) for s in samples if s.rss_mib is not None]
-    from_s = min(SETTLED_S, held[-1][0] / 2) if held else 0.0
-    later = [mib for at_s, mib in held if at_s >= from_s]
+    """Return memory at SETTLED_S (in a short test at half time), the maximum after it, the last value, and the growth as a share."""
+    sampled = [(s.at_s, s.rss_mib) for s in samples if s.rss_mib is not None]
+    from_s = min(SETTLED_S, sampled[-1][0] / 2) if sampled else 0.0
+    later = [mib for at_s, mib in sampled if at_s >= from_s]
     if not later:
         return {"settled_mib": None, "most_mib": None, "last_mib": None, "growth": None}
     return {
@@ -104,12 +104,12 @@ def memory(samples: Sequence[Sample]) -> dict[str, float | None]:
 
 
 def drift(samples: Sequence[Sample], stats: dict[str, Any], hop_samples: int) -> dict[str, Any]:
-    """Return how far frame index times hop is from the samples heard, and how the show's time ran against the clock's.
+    """Return the difference of frame index times hop from the samples received, and the drift of the show against the clock.
 
-    The first is exact: samples heard and not yet in a picture are less than one hop.
+    The first is exact: less than one hop of samples is pending.
     """
-    heard = stats.get("heard_samples")
-    pending = None if heard is None else heard - stats["hops"] * hop_samples
+    received = stats.get("heard_samples")
+    pending = None if received is None else received - stats["hops"] * hop_samples
     lags = [s.uptime_s - s.hops * hop_samples / stats["sample_rate_hz"] for s in samples if s.hops and s.uptime_s]
     return {
         "drift_samples": None if pending is None else 0 if 0 <= pending < hop_samples else pending,
@@ -119,44 +119,44 @@ def drift(samples: Sequence[Sample], stats: dict[str, Any], hop_samples: int) ->
 
 
 def judge_faults(
-    samples: Sequence[Sample], faults: Sequence[Happened], normal_ms: float | None
+    samples: Sequence[Sample], faults: Sequence[FaultRecord], normal_ms: float | None
 ) -> list[dict[str, Any]]:
-    """Return one row a fault: how long the picture stood still or was black around it, and so on."""
-    excused = [(f.begin_s, f.end_s) for f in faults if f.excuses]
+    """Return one row per fault: still and black times around it, recovery, lines."""
+    excused = [(f.start_s, f.end_s) for f in faults if f.excuses]
     rows: list[dict[str, Any]] = []
     for fault in faults:
-        until_s = next((f.begin_s for f in faults if f.begin_s > fault.begin_s), float("inf"))
-        around = [s for s in samples if fault.begin_s - 0.5 <= s.at_s <= min(until_s, fault.end_s + AFTER_S)]
+        until_s = next((f.start_s for f in faults if f.start_s > fault.start_s), float("inf"))
+        around = [s for s in samples if fault.start_s - 0.5 <= s.at_s <= min(until_s, fault.end_s + AFTER_S)]
         back_s = None if normal_ms is None else recovery_s(around, fault.end_s, normal_ms)
         rows.append({
             "fault": fault.name,
-            "at_s": round(fault.begin_s, 1),
+            "at_s": round(fault.start_s, 1),
             "still_s": round(longest_run_s(around, still, excused), 2),
             "black_s": round(longest_run_s(around, black, excused), 2),
             "age_back_s": None if back_s is None else round(back_s, 2),
             "later_age_ms": max((s.age_ms for s in around if s.age_ms and s.at_s > fault.end_s + RECOVERY_S), default=None),
-            "told": len(fault.said),
-            "said": list(fault.said[:8]),
+            "told": len(fault.lines),
+            "said": list(fault.lines[:8]),
         })  # fmt: skip
     return rows
 
 
 def by_kind(rows: Sequence[dict[str, Any]], measured: bool) -> list[list[object]]:
-    """Return the table of faults: the worst of each kind. `measured`: the product told its age."""
+    """Return the table of faults with the worst of each kind. `measured`: the show reported its frame age."""
     table: list[list[object]] = []
     for name in dict.fromkeys(row["fault"] for row in rows):
         of_kind = [row for row in rows if row["fault"] == name]
         back = [row["age_back_s"] for row in of_kind]
-        worst_back: object = "not asked" if not measured else "never" if None in back else f"{max(back):.1f}"
+        worst_back: object = "not measured" if not measured else "never" if None in back else f"{max(back):.1f}"
         still_s, black_s = (max(row[key] for row in of_kind) for key in ("still_s", "black_s"))
         later = max((row["later_age_ms"] or 0.0 for row in of_kind), default=0.0)
-        told = sum(row["told"] for row in of_kind)
-        table.append([name, len(of_kind), f"{still_s:.1f}", f"{black_s:.1f}", worst_back, f"{later:.0f}", told])
+        lines = sum(row["told"] for row in of_kind)
+        table.append([name, len(of_kind), f"{still_s:.1f}", f"{black_s:.1f}", worst_back, f"{later:.0f}", lines])
     return table
 
 
 def verdicts(figures: dict[str, Any]) -> dict[str, bool | None]:
-    """Return what was to be reached and whether it was; None where it was not measured."""
+    """Return for each goal whether it was reached; None where it was not measured."""
     growth, drift_samples, back = (
         figures["memory"]["growth"],
         figures["drift"]["drift_samples"],
@@ -174,15 +174,15 @@ def verdicts(figures: dict[str, Any]) -> dict[str, bool | None]:
     }
 
 
-def plot(path: Path, samples: Sequence[Sample], faults: Sequence[Happened]) -> None:
-    """Draw age, pictures a second and memory over the night, with the faults marked."""
+def plot(path: Path, samples: Sequence[Sample], faults: Sequence[FaultRecord]) -> None:
+    """Plot age, frame rate and memory over time, with the faults marked."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
     figure, panels = pyplot.subplots(3, 1, figsize=(12, 8), sharex=True, constrained_layout=True)
-    series = (("age_ms", "age when shown, ms"), ("fps", "pictures a second"), ("rss_mib", "memory held, MiB"))
+    series = (("age_ms", "age when shown, ms"), ("fps", "frames per second"), ("rss_mib", "memory held, MiB"))
     names = list(dict.fromkeys(fault.name for fault in faults))
     for panel, (key, label) in zip(panels, series, strict=True):
         points = [(s.at_s / 60, getattr(s, key)) for s in samples if getattr(s, key) is not None]
@@ -194,7 +194,7 @@ def plot(path: Path, samples: Sequence[Sample], faults: Sequence[Happened]) -> N
             colour = mpl.colormaps["tab20"](names.index(fault.name) % 20)
             first = fault is next(f for f in faults if f.name == fault.name) and panel is panels[0]
             panel.axvspan(
-                fault.begin_s / 60, fault.end_s / 60, color=colour, alpha=0.35, label=fault.name if first else None
+                fault.start_s / 60, fault.end_s / 60, color=colour, alpha=0.35, label=fault.name if first else None
             )
     panels[0].set_yscale("log")
     panels[-1].set_xlabel("minutes")

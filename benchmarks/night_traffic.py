@@ -1,4 +1,4 @@
-"""What strangers send to a show all night: values in range and out of it, wrong kinds, unknown addresses, and no OSC at all."""
+"""Random remote messages: values in range and out of range, wrong types, unknown addresses, and bytes that are no OSC."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from engine.control.remotes.osc_addresses import address
 from engine.core.clock import WallClock
 
 MESSAGES_A_SECOND = 50
-EVENTS_KEPT = 0.05
-"""Another scene is recalled or saved every half minute; each may open a model."""
-LEFT_ALONE = frozenset({"freeze", "blackout", "overlay", "flash_guard", "record"})
-"""A picture that was asked to be still or black is no fault, and an overlay would hide one. Recording is up to the full disk."""
+EVENT_SHARE = 0.05
+"""Share of the events that are sent: a scene is recalled or saved every half minute, and each may load a model."""
+EXCLUDED = frozenset({"freeze", "blackout", "overlay", "flash_guard", "record"})
+"""A frame that is still or black on request is no fault, and an overlay would hide one. `record` belongs to the disk fault."""
 LIMITS: dict[str, tuple[float, float]] = {
     "brightness": (0.7, 1.6),
     "gain_db": (-12.0, 20.0),
@@ -29,15 +29,15 @@ LIMITS: dict[str, tuple[float, float]] = {
     "scene": (1, 8),
     "save_scene": (1, 8),
 }
-"""Where a knob may be without making the picture black or still."""
+"""Ranges in which frames neither become black nor still."""
 
 
 class Traffic:
-    """Sends from a thread of its own until it is closed."""
+    """Sends messages in a thread until it is closed."""
 
     def __init__(self, port: int, parameters: Sequence[Parameter], seed: int = 0) -> None:
         self._to = ("127.0.0.1", port)
-        self._parameters = [p for p in parameters if p.name not in LEFT_ALONE]
+        self._parameters = [p for p in parameters if p.name not in EXCLUDED]
         self._random = random.Random(seed)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._ended = threading.Event()
@@ -45,7 +45,7 @@ class Traffic:
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start to send."""
         self._thread.start()
 
     def close(self) -> None:
@@ -55,14 +55,14 @@ class Traffic:
         self._socket.close()
 
     def send(self, to: str, *values: object) -> None:
-        """Send one message on purpose."""
+        """Send one given message."""
         self._socket.sendto(message(to, *values), self._to)
 
     def flood(self, messages: int) -> None:
-        """Send so many at once."""
-        rolled = random.Random(messages)
+        """Send so many messages at once."""
+        generator = random.Random(messages)
         for _ in range(messages):
-            self._socket.sendto(datagram(rolled, self._parameters), self._to)
+            self._socket.sendto(datagram(generator, self._parameters), self._to)
             self.sent += 1
 
     def _run(self) -> None:
@@ -71,26 +71,26 @@ class Traffic:
         while not self._ended.wait(max(0.0, next_s - clock.now_s())):
             self._socket.sendto(datagram(self._random, self._parameters), self._to)
             self.sent += 1
-            # After this machine was busy it does not catch up.
+            # It does not catch up after a busy second of the machine.
             next_s = max(next_s + 1.0 / MESSAGES_A_SECOND, clock.now_s() - 1.0)
 
 
-def datagram(rolled: random.Random, parameters: Sequence[Parameter]) -> bytes:
-    """Return the next random datagram: six in ten are valid."""
-    kind, parameter = rolled.random(), rolled.choice(list(parameters))
-    if parameter.kind == "event" and rolled.random() > EVENTS_KEPT:
-        return datagram(rolled, parameters)
+def datagram(generator: random.Random, parameters: Sequence[Parameter]) -> bytes:
+    """Return a random datagram; 60 % are valid."""
+    kind, parameter = generator.random(), generator.choice(list(parameters))
+    if parameter.kind == "event" and generator.random() > EVENT_SHARE:
+        return datagram(generator, parameters)
     if kind < 0.6:
-        return message(address(parameter.name), *_valid(rolled, parameter))
+        return message(address(parameter.name), *_valid(generator, parameter))
     if kind < 0.75:
-        return message(address(parameter.name), *_beyond(rolled, parameter))
+        return message(address(parameter.name), *_out_of_range(generator, parameter))
     if kind < 0.85:
-        return message(address(parameter.name), rolled.choice(["loud", "", "nan", b"\x00\x01", [1.0, 2.0]]))
+        return message(address(parameter.name), generator.choice(["loud", "", "nan", b"\x00\x01", [1.0, 2.0]]))
     if kind < 0.9:
-        return message("/fluid/" + "".join(rolled.choices("abcdefgh/", k=rolled.randrange(1, 40))), 1.0)
+        return message("/fluid/" + "".join(generator.choices("abcdefgh/", k=generator.randrange(1, 40))), 1.0)
     if kind < 0.95:
-        return rolled.randbytes(rolled.randrange(0, 600))
-    return message(address(parameter.name), 1.0)[: rolled.randrange(1, 12)]
+        return generator.randbytes(generator.randrange(0, 600))
+    return message(address(parameter.name), 1.0)[: generator.randrange(1, 12)]
 
 
 def message(to: str, *values: object) -> bytes:
@@ -101,25 +101,25 @@ def message(to: str, *values: object) -> bytes:
     return builder.build().dgram
 
 
-def _valid(rolled: random.Random, parameter: Parameter) -> tuple[object, ...]:
+def _valid(generator: random.Random, parameter: Parameter) -> tuple[object, ...]:
     if parameter.kind == "trigger":
         return ()
     if parameter.kind == "bool":
-        return (rolled.random() < 0.5,)
+        return (generator.random() < 0.5,)
     low, high = _limits(parameter)
-    return (rolled.uniform(low, high),) if parameter.kind == "float" else (rolled.randint(int(low), int(high)),)
+    return (generator.uniform(low, high),) if parameter.kind == "float" else (generator.randint(int(low), int(high)),)
 
 
-def _beyond(rolled: random.Random, parameter: Parameter) -> tuple[object, ...]:
-    """Return a number out of range that becomes one that the picture survives."""
+def _out_of_range(generator: random.Random, parameter: Parameter) -> tuple[object, ...]:
+    """Return a number out of range that is clipped into LIMITS."""
     if not parameter.is_number:
         return (17,)
     low, high = _limits(parameter)
     sides = [value for value, safe in ((parameter.low, low), (parameter.high, high)) if value == safe]
     if not sides:
         return (float("nan"),)
-    side = rolled.choice(sides)
-    beyond = side + (1.0 if side == high else -1.0) * (1.0 + 10.0 ** rolled.uniform(0, 6))
+    side = generator.choice(sides)
+    beyond = side + (1.0 if side == high else -1.0) * (1.0 + 10.0 ** generator.uniform(0, 6))
     return (beyond,) if parameter.kind == "float" else (max(-(2**31), min(2**31 - 1, int(beyond))),)
 
 

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from pythonosc.osc_message import OscMessage
 
-from benchmarks.night_stage import free_port
+from benchmarks.night_desktop import free_port
 from benchmarks.night_traffic import message
 from benchmarks.osc_flood_traffic import HOST, KINDS
-from benchmarks.own_stage import ROOT, OwnStage, wait_until
+from benchmarks.private_desktop import ROOT, PrivateDesktop, wait_until
 from benchmarks.record import append_record, print_table
 from engine.control.remotes.osc_addresses import PING, STATS, address
 from engine.control.remotes.osc_limits import SENDER_ANSWERS_A_SECOND
@@ -51,7 +51,7 @@ def main() -> int:
     arguments = parser.parse_args()
     figures: dict[str, dict[str, Any]] = {}
     for kind in arguments.kinds:
-        with OwnStage("osc flood", (), "") as stage:
+        with PrivateDesktop("osc flood", (), "") as stage:
             figures[kind] = measure(stage, arguments.model, kind, arguments.a_second, arguments.seconds)
     headings = list(next(iter(figures.values())))
     print_table(["flood", *headings], [[kind, *row.values()] for kind, row in figures.items()])
@@ -62,7 +62,7 @@ def main() -> int:
     return 0
 
 
-def measure(stage: OwnStage, model: Path, kind: str, a_second: float, seconds: float) -> dict[str, Any]:
+def measure(stage: PrivateDesktop, model: Path, kind: str, a_second: float, seconds: float) -> dict[str, Any]:
     """Return what one flood does to a show."""
     port, stats_file, clock = free_port(socket.SOCK_DGRAM), stage.folder / "stats.json", WallClock()
     options = ["--source", "tone", "--out", "null", "--osc-port", str(port), "--stats", str(stats_file)]

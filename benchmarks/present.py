@@ -19,7 +19,7 @@ from multiprocessing import get_context
 import numpy as np
 import psutil
 
-from benchmarks.own_stage import SCREEN_PROGRAMS, OwnStage
+from benchmarks.private_desktop import SCREEN_PROGRAMS, PrivateDesktop
 from benchmarks.record import append_record, print_table
 from engine.audio.features.audio_features import AudioFeatures
 from engine.control.parameter_store import ParameterStore
@@ -29,8 +29,9 @@ from engine.core.errors import SinkError, run_main
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import WindowSink
 from engine.output.window.gl_window import GlWindow
-from engine.output.window.opencv_window import Window
+from engine.output.window.opencv_window import OpenCvWindow
 from engine.output.window.resampling_kernels import KERNELS, PROCESSOR
+from engine.output.window.window_config import WindowConfig
 
 WARM_UP = 20
 PICTURE_HEIGHT = 256
@@ -69,7 +70,7 @@ def ways() -> list[tuple[str, str | None, bool]]:
 def virtual_screen(size: str) -> Iterator[int | None]:
     """Run an X server with one monitor of that size, and a window manager."""
     width, height = map(int, size.split("x"))
-    with OwnStage("present", SCREEN_PROGRAMS, "xvfb openbox") as stage:
+    with PrivateDesktop("present", SCREEN_PROGRAMS, "xvfb openbox") as stage:
         server = stage.start_screen(width, height)
         os.environ["DISPLAY"] = stage.display
         yield server.pid
@@ -85,9 +86,9 @@ def measure(upscale: str | None, overlay: bool, size: str, frames: int, server: 
     """Return p50 and p95 of one `show`, this process's and the server's processor time, in milliseconds."""
     store = ParameterStore(TABLE, {"overlay": overlay})
     window: WindowSink = (
-        Window(store, "Fluid", True)
+        OpenCvWindow(store, WindowConfig(fullscreen=True))
         if upscale is None
-        else GlWindow(store, "Fluid", True, None, upscale, lambda: LINES)
+        else GlWindow(store, WindowConfig(fullscreen=True, upscale=upscale, overlay_lines=lambda: LINES))
     )
     pictures = pictures_for(size)
     height, width = pictures[0].pixels_HWC.shape[:2]
@@ -130,6 +131,7 @@ def pictures_for(size: str) -> list[Frame]:
             pixels_HWC=chance.integers(0, 256, shape).astype(np.uint8),
             features_F=np.zeros(1, np.float32),
             sound_TC=np.zeros((0, 1), np.float32),
+            first_sample=0,
             time_s=0.0,
             captured_s=None,
             audio_features=AudioFeatures(level=0.5, tempo_bpm=120.0, certainty=1.0),

@@ -1,9 +1,9 @@
-"""How much later sound comes out of each resampler than it went in.
+"""Delay of resamplers.
 
     python -m benchmarks.resample
 
-For the engine's own (libswresample), soxr's fixed-ratio qualities and its variable-rate form: the lag of the output behind the input in milliseconds, mean and
-largest, and the processor time a second of sound takes.
+For the engine's own (libswresample), soxr's fixed-ratio qualities and its variable-rate form: mean and maximum delay of the output
+in milliseconds, and the processor time per second of sound.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ def main() -> None:
 def measure(feed: Feed, source_hz: int, model_hz: int) -> tuple[list[float], float]:
     """Return the lags after each block of the last two seconds, in milliseconds, and the cost of one second of sound."""
     sound_T = np.random.default_rng(0).standard_normal(SECONDS * source_hz).astype(np.float32)
-    clock, came, lags_ms = WallClock(), 0, list[float]()
+    clock, received, lags_ms = WallClock(), 0, list[float]()
     start_s = clock.now_s()
     for begin in range(0, len(sound_T), BLOCK_SAMPLES):
-        came += len(feed(sound_T[begin : begin + BLOCK_SAMPLES]))
+        received += len(feed(sound_T[begin : begin + BLOCK_SAMPLES]))
         fed = min(begin + BLOCK_SAMPLES, len(sound_T))
         if begin > source_hz:
-            lags_ms.append(1e3 * (fed / source_hz - came / model_hz))
+            lags_ms.append(1e3 * (fed / source_hz - received / model_hz))
     return lags_ms, 1e3 * (clock.now_s() - start_s) / SECONDS
 
 

@@ -1,9 +1,9 @@
-"""How visibly the picture follows the sound: correlation of loudness with picture motion, beside its floor and its ceiling.
+"""How visibly frames follow the sound: correlation of loudness and motion, with its floor and ceiling.
 
     python -m benchmarks.synchrony MODEL.mp4 --ceiling TRUE.mp4 --model water
 
-MODEL.mp4 is rendered by run_live.py --render from sound the model was not taught with, TRUE.mp4 is the true scene moved by the
-same sound, and the floor is the same measure with the sound shifted round the clip.
+MODEL.mp4 is rendered by run_live.py --render from sound the model was not trained on. TRUE.mp4 is the true scene moved by the
+same sound. The floor is the same measure with the sound rotated in time.
 """
 
 from __future__ import annotations

@@ -23,7 +23,9 @@ from torch import Tensor, nn
 
 from engine.core.atomic_files import atomic_file
 from engine.core.errors import BackendError, ModelFileError, run_main
-from engine.model.backends.torch_program import DESCRIPTION_FILE, ProgramDescription, hardware
+from engine.model.backends.compiled_files import note_compiled
+from engine.model.backends.program_file import DESCRIPTION_FILE, ProgramDescription, read_description
+from engine.model.backends.torch_program import hardware
 from engine.model.card import NEXT_SUFFIX, ModelCard, Parity, Provenance
 from export.graph import PICTURE_OUTPUT, StepGraph
 from export.parity import PARITY_STEPS, PROBE_SOUND, probe_sound, windows
@@ -57,7 +59,8 @@ def export_program(
 ) -> ModelCard:
     """Write `path` and return its card; `device` is what it is compiled for.
 
-    Raises ModelFileError when the model does not stream, parity fails or the file cannot be written; BackendError for a
+    A compiled file is noted as made by this user, without which it would not be opened. Raises ModelFileError when the model
+    does not stream, parity fails, the engine would refuse the file or it cannot be written; BackendError for a
     device that is not here.
     """
     check_streams(model, path)
@@ -77,11 +80,15 @@ def export_program(
     check_parity(parity, path)
     card = model_card(model, provenance, parity)
     try:
-        with atomic_file(path) as partial, partial.open("wb") as stream:
-            if parts is None:
-                save_program(program, card, stream)
-            else:
-                save_compiled(parts, card, stream, device)
+        with atomic_file(path) as partial:
+            with partial.open("wb") as stream:
+                if parts is None:
+                    save_program(program, card, stream)
+                else:
+                    save_compiled(parts, card, stream, device)
+            check_written(partial, path)
+            if compiled:
+                note_compiled(partial.read_bytes())
     except OSError as error:
         raise ModelFileError(f"Cannot write {path}: {error.strerror}; choose another place with -o.") from error
     return card
@@ -106,6 +113,17 @@ def save_program(program: torch.export.ExportedProgram, card: ModelCard, stream:
     # They would be the only pickle in the file.
     program.example_inputs = None  # type: ignore[assignment]
     torch.export.save(program, stream, extra_files={DESCRIPTION_FILE: described.to_json()})
+
+
+def check_written(partial: Path, path: Path) -> None:
+    """Raise ModelFileError when the engine would refuse the file, e.g. for an operator that it does not know."""
+    try:
+        read_description(partial)
+    except ModelFileError as error:
+        reason = str(error).removeprefix(f"{partial} ").partition("; export it again")[0]
+        raise ModelFileError(
+            f"{path} was not written: the engine would refuse it ({reason}); change the model, or name the operator in torch_schema.py."
+        ) from error
 
 
 def example_inputs(step: StepGraph) -> dict[str, Tensor]:

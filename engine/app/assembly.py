@@ -1,169 +1,153 @@
-"""A show put together from its settings: the models, the scenes, what drives the knobs, and what is kept of it."""
+"""Joins the parts of a show: controllers first, then capture, loops and outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.app.config import SETTINGS, LiveConfig
+from engine.audio.capture import AudioCapture
 from engine.audio.sources.source import Source
-from engine.audio.window_buffer import window_samples
-from engine.control.modulation.modulator import Modulator
+from engine.audio.window_buffer import WindowBuffer, window_samples
+from engine.control.modulation.modulator import Modulator, silent
 from engine.control.parameter import Parameter
-from engine.control.parameter_store import ControlSource, ParameterStore
+from engine.control.parameter_store import ControlSource
 from engine.control.parameter_table import parameters_for
 from engine.control.scenes.scene_controller import SceneController
 from engine.control.scenes.scene_files import Scenes
-from engine.core.clock import Clock, WallClock
-from engine.core.free_path import free_path
 from engine.model.backends.backend import Backend
-from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.model.card import ModelCard
 from engine.model.switcher import ModelSwitcher
-from engine.ops.gc_schedule import GcSchedule
-from engine.render.step_loop import Direction, go_on
-from engine.takes.recorder import RecordedSource, TakeRecorder
-from engine.takes.replay import ReplayedControls, ReplayedFailures, Take
-from engine.takes.take_log import take_header
+from engine.output.frame import ShowFormat
+from engine.output.sink import Sink, WindowSink
+from engine.render.delivery import FrameDelivery
+from engine.render.present_loop import PresentLoop
+from engine.render.runtime import Runtime
+from engine.render.show import Show
+from engine.render.steering import Steering
+from engine.render.step_loop import FrameModel, StepLoop
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Assembly:
-    """What the loop plays."""
-
-    source: Source
-    switcher: ModelSwitcher
-    scene_controller: SceneController
-    direction: Direction
-
-
-class _Modulators:
-    """The step thread's and the presenter's, told alike."""
+class Modulators:
+    """A modulator for the step loop and one for each present loop, which follow the same model and glides."""
 
     def __init__(
-        self, parameters: Sequence[Parameter], mappings: dict[str, str], notify: Callable[[str], None]
+        self, parameters: Sequence[Parameter], mappings: Mapping[str, str], notify: Callable[[str], None]
     ) -> None:
-        self.step = Modulator(parameters, mappings, notify)
-        self.display = Modulator(parameters, mappings)
+        """Raises ConfigError for a mapping that is not understood."""
+        self._parameters, self._mappings = tuple(parameters), dict(mappings)
+        self.of_steps = Modulator(self._parameters, self._mappings, notify)
+        self._all = [self.of_steps]
 
-    def adopt(self, parameters: Sequence[Parameter]) -> None:
-        for modulator in (self.step, self.display):
+    def new(self) -> Modulator:
+        """Return one more, whose faults are not told: the step loop's tells them."""
+        self._all.append(Modulator(self._parameters, self._mappings, silent))
+        return self._all[-1]
+
+    def replace_parameters(self, parameters: Sequence[Parameter]) -> None:
+        self._parameters = tuple(parameters)
+        for modulator in self._all:
             modulator.adopt(parameters)
 
     def glide(self, duration_s: float) -> None:
-        for modulator in (self.step, self.display):
+        for modulator in self._all:
             modulator.glide(duration_s)
 
 
-def assemble_show(
-    config: LiveConfig,
-    backend: Backend,
+def assemble(
     source: Source,
-    store: ParameterStore,
-    clock: Clock,
-    notify: Callable[[str], None],
-    releasing: ExitStack,
-) -> Assembly:
-    """Put a show together; `releasing` ends what goes on beside it. Raises ConfigError for a mapping, SinkError for the take."""
+    model: FrameModel,
+    outputs: Sequence[Sink],
+    steering: Steering,
+    modulators: Modulators,
+    runtime: Runtime,
+    windows: Sequence[WindowSink] = (),
+) -> Show:
+    """Join the parts of a show. Offline, and live without an output at the display's rate, it needs no second thread."""
+    card = model.card
+    window_buffer = WindowBuffer(card, source.rate_hz, source.channels)
+    runtime.statistics.resampler_delay_s = window_buffer.resampler_delay_s
+    capture = AudioCapture(source, window_buffer, runtime.clock, runtime.notices)
+    steering.store.stamp(lambda: capture.received_samples)
+    at_display_rate = [sink for sink in outputs if sink.rate == "display"] if runtime.live else []
+    groups: list[tuple[Sequence[WindowSink], Sequence[Sink]]] = [((), (sink,)) for sink in at_display_rate]
+    if windows and runtime.live:
+        groups.insert(0, (windows, ()))
+    present_loops = [
+        PresentLoop(capture, steering.store, modulators.new(), runtime, shown, sinks) for shown, sinks in groups
+    ]
+    at_hop_rate = [sink for sink in outputs if sink not in at_display_rate]
+    delivery = FrameDelivery(
+        at_hop_rate if runtime.live else [*at_hop_rate, *windows],
+        [loop.latest_frame for loop in present_loops],
+        runtime,
+    )
+    return Show(
+        source=source,
+        capture=capture,
+        step_loop=StepLoop(model, capture, modulators.of_steps, steering, delivery, runtime),
+        outputs=(*outputs, *windows),
+        windows=tuple(windows),
+        present_loops=tuple(present_loops),
+        format=ShowFormat(
+            title=source.name,
+            width=card.width,
+            height=card.height,
+            fps=card.fps,
+            sound_rate_hz=source.rate_hz,
+            sound_channels=source.channels,
+            live=source.live,
+        ),
+        runtime=runtime,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelChoice:
+    """The model that a show begins with, and how others are opened."""
+
+    path: str
+    backend: Backend
+    open_next: Callable[[str], Backend]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Controllers:
+    """What changes the model and the parameters while a show runs."""
+
+    modulators: Modulators
+    switcher: ModelSwitcher
+    scene_controller: SceneController
+
+
+def control(
+    model: ModelChoice, store: ControlSource, mappings: Mapping[str, str], scenes: str, runtime: Runtime
+) -> Controllers:
+    """Make the controllers of a show whose scenes lie in the folder `scenes`. Raises ConfigError for a faulty mapping."""
+    notify = runtime.notices.tell
+    modulators = Modulators(tuple(store.parameters.values()), mappings, notify)
 
     def open_next(path: str) -> Backend:
-        opened = open_with_fallback(path, config.backend, config.threads, notify, notify)
-        # Raises for a model whose controls take the engine's names, before it plays.
-        parameters_for(opened.card)
-        return opened
+        backend = model.open_next(path)
+        # Refuses a model whose controls take the engine's names, before it plays.
+        parameters_for(backend.card)
+        return backend
 
-    modulators = _modulators(config, store, notify)
-    switcher = _switcher(config.model, backend, open_next, store, modulators, clock, source.live, notify)
-    scene_controller = SceneController(
-        Scenes(config.scenes), switcher, store, glide=modulators.glide, live=source.live, notify=notify
-    )
-    releasing.callback(scene_controller.close)
-    take = None
-    if config.take:
-        # A show that is started again after a crash keeps a second take.
-        folder = free_path(config.take)
-        header = take_header(
-            backend,
-            source,
-            model=config.model,
-            date=WallClock.date(),
-            threads=config.threads,
-            settings={name: getattr(config, name) for name in SETTINGS},
-            mappings=config.mappings,
-        )
-        take = TakeRecorder(folder, header, live=source.live, notify=notify)
-        take.open()
-        notify(f"take     {folder}")
-        releasing.callback(take.close)
-        source = RecordedSource(source, take)
-    rest = _collect_between_hops(clock, releasing) if source.live else go_on
-    direction = Direction(
-        modulator=modulators.step,
-        display_modulator=modulators.display,
-        scene_controller=scene_controller,
-        witness=take,
-        rest=rest,
-    )
-    return Assembly(source=source, switcher=switcher, scene_controller=scene_controller, direction=direction)
-
-
-def _collect_between_hops(clock: Clock, releasing: ExitStack) -> Callable[[float], None]:
-    """Take the collection of garbage into the show's own hands; all that is loaded by now stays out of it."""
-    garbage = GcSchedule(clock)
-    releasing.callback(garbage.end)
-    garbage.begin()
-    return garbage.rest
-
-
-def assemble_replay(
-    take: Take, source: Source, backend: Backend, store: ReplayedControls, clock: Clock, notify: Callable[[str], None]
-) -> Assembly:
-    """Put a show together that repeats a take. Raises ConfigError for a mapping that is not understood any more."""
-
-    def open_next(path: str) -> Backend:
-        return ReplayedFailures(open_backend(path, take.header.backend, take.header.threads), store)
-
-    parameters = tuple(store.parameters.values())
-    modulators = _Modulators(parameters, dict(take.header.mappings), notify)
-    switcher = _switcher(
-        take.model, ReplayedFailures(backend, store), open_next, store, modulators, clock, False, notify
-    )
-    scene_controller = SceneController(
-        Scenes(take.folder), switcher, store, glide=modulators.glide, live=False, notify=notify
-    )
-    direction = Direction(
-        modulator=modulators.step, display_modulator=modulators.display, scene_controller=scene_controller, replay=store
-    )
-    return Assembly(source=source, switcher=switcher, scene_controller=scene_controller, direction=direction)
-
-
-def _modulators(config: LiveConfig, store: ParameterStore, notify: Callable[[str], None]) -> _Modulators:
-    return _Modulators(tuple(store.parameters.values()), dict(config.mappings), notify)
-
-
-def _switcher(
-    path: str,
-    backend: Backend,
-    open_next: Callable[[str], Backend],
-    store: ControlSource,
-    modulators: _Modulators,
-    clock: Clock,
-    live: bool,
-    notify: Callable[[str], None],
-) -> ModelSwitcher:
-    def adopt(card: ModelCard) -> None:
+    def follow(card: ModelCard) -> None:
         parameters = parameters_for(card)
         store.adopt(parameters)
-        modulators.adopt(parameters)
+        modulators.replace_parameters(parameters)
 
-    return ModelSwitcher(
-        backend,
+    switcher = ModelSwitcher(
+        model.backend,
         open_next,
-        on_model=adopt,
-        clock=clock,
-        window_samples=window_samples(backend.card),
-        path=path,
-        live=live,
+        on_model=follow,
+        clock=runtime.clock,
+        window_samples=window_samples(model.backend.card),
+        path=model.path,
+        live=runtime.live,
         notify=notify,
     )
+    scene_controller = SceneController(
+        Scenes(scenes), switcher, store, glide=modulators.glide, live=runtime.live, notify=notify
+    )
+    return Controllers(modulators=modulators, switcher=switcher, scene_controller=scene_controller)

@@ -1,7 +1,7 @@
-"""Sound on its way from the source into what is known of it: the windows of hops, and the pulse.
+"""Audio capture: from a source to the windows of hops and to the audio features.
 
-With a presenter beside a live show this has a thread of its own, so that a hit is known within a block, however long a step
-takes; otherwise whoever wants the next hop listens. What is heard depends on the sound alone, never on who listened when.
+In a live show with a window a thread of its own reads the source, so an onset is known within a block, however long a step takes.
+Otherwise whoever waits for the next hop reads it. The result depends on the sound alone, never on which thread read it when.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.features.analyser import FeatureAnalyser
-from engine.audio.features.audio_features import AudioFeatures, ahead
+from engine.audio.features.audio_features import AudioFeatures, extrapolate
 from engine.audio.sources.source import Source
 from engine.audio.window_buffer import WindowBuffer
 from engine.core.clock import Clock
@@ -23,138 +23,138 @@ from engine.core.notices import Notices
 # T audio samples, C channels
 
 WAIT_S = 0.1
-"""Longest wait before a listener looks up."""
-
-
-def _nobody() -> None:
-    """Nobody waits for hits."""
+"""Longest single wait for sound."""
 
 
 class AudioCapture:
-    """One source, heard for one show."""
+    """Reads one source for one show."""
 
     def __init__(self, source: Source, window_buffer: WindowBuffer, clock: Clock, notices: Notices) -> None:
         self._source = source
         self._window_buffer = window_buffer
-        self._meter = FeatureAnalyser(window_buffer.rate_hz)
+        self._analyser = FeatureAnalyser(window_buffer.rate_hz)
         self._clock = clock
         self._notices = notices
-        self._heard = threading.Condition()
+        self._received = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
-        self._over = False
+        self._closing = threading.Event()
+        self._has_ended = False
         self._failure: Exception | None = None
         self._resample_s = 0.0
-        self.on_onset: Callable[[], None] = _nobody
-        """Called by the listening thread as soon as a hit is known."""
+        self._onset_subscribers: list[Callable[[], None]] = []
+
+    def subscribe_onsets(self, callback: Callable[[], None]) -> None:
+        """Let the capture thread call `callback` as soon as an onset is detected. Before `start` only."""
+        self._onset_subscribers.append(callback)
 
     @property
-    def meter(self) -> FeatureAnalyser:
-        return self._meter
+    def analyser(self) -> FeatureAnalyser:
+        return self._analyser
 
     @property
-    def over(self) -> bool:
-        """Whether the sound has ended and all of it was heard."""
-        return self._over
+    def has_ended(self) -> bool:
+        """Whether the sound has ended and all of it was received."""
+        return self._has_ended
 
     @property
     def received_samples(self) -> int:
-        """Samples heard since the start, at the model's rate."""
+        """Samples received since the start, at the model's rate."""
         return self._window_buffer.received_samples
 
     @property
     def dropped_samples(self) -> int:
-        """Samples the source lost because nobody took them in time."""
+        """Samples the source dropped because nobody read them in time."""
         return self._source.dropped_samples
 
     def start(self) -> None:
-        """Listen in a thread of its own from now on."""
-        self._thread = threading.Thread(target=self._run, name="ears", daemon=True)
+        """Read in a thread of its own from now on."""
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening; safe to call twice, and without `start`."""
-        self._stop.set()
+        """Stop reading; safe to call twice, and without `start`."""
+        self._closing.set()
         if self._thread:
             self._thread.join()
 
     def wait(self, received_samples: int) -> None:
-        """Return once more than `heard_samples` may have been heard, the sound is over, or after WAIT_S.
+        """Return once more than `received_samples` may have been received, the sound has ended, or after WAIT_S.
 
         Raises what the source raised.
         """
         if self._thread is None:
-            self._listen()
+            self._read_source()
             return
-        with self._heard:
-            if self._window_buffer.received_samples <= received_samples and not self._over:
-                self._heard.wait(WAIT_S)
-        self.check()
+        with self._received:
+            if self._window_buffer.received_samples <= received_samples and not self._has_ended:
+                self._received.wait(WAIT_S)
+        self.raise_failure()
 
-    def check(self) -> None:
-        """Raise what the source raised, if that is why the sound is over."""
+    def raise_failure(self) -> None:
+        """Raise what the source raised, if that ended the sound."""
         if self._failure:
             raise self._failure
 
     def window(self, index: int) -> NDArray[np.float32]:
-        """Return the window of hop `index`; see Hearing."""
-        with self._heard:
+        """Return the sound window of hop `index`; see WindowBuffer."""
+        with self._received:
             return self._window_buffer.window(index)
 
-    def take_sound(self, index: int) -> NDArray[np.float32]:
-        """Take the source's sound up to the end of hop `index` [T, C]; see Hearing."""
-        with self._heard:
-            return self._window_buffer.take_sound(index)
+    def pop_sound(self, index: int) -> NDArray[np.float32]:
+        """Remove and return the source's sound up to the end of hop `index` [T, C]; see WindowBuffer."""
+        with self._received:
+            return self._window_buffer.pop_sound(index)
 
     def captured_s(self, index: int) -> float | None:
-        """Return when the newest sample of hop `index` was captured; None offline."""
-        with self._heard:
+        """Return the capture time of the newest sample of hop `index`; None offline."""
+        with self._received:
             return self._window_buffer.captured_s(index)
 
     def features_now(self, now_s: float, look_ahead_s: float) -> AudioFeatures:
-        """Return the pulse of this moment, its beat as it will be `look_ahead_s` from now: hits cannot be known beforehand."""
-        audio_features = self._meter.newest()
+        """Return the latest features extrapolated to `now_s`, their beat `look_ahead_s` further: onsets cannot be predicted."""
+        latest = self._analyser.latest()
         captured_s = self._window_buffer.newest_captured_s
-        waited_s = 0.0 if captured_s is None else max(0.0, now_s - captured_s)
-        now = ahead(audio_features, min(waited_s, WAIT_S))
-        return replace(now, beats=ahead(now, look_ahead_s).beats)
+        age_s = 0.0 if captured_s is None else max(0.0, now_s - captured_s)
+        now = extrapolate(latest, min(age_s, WAIT_S))
+        return replace(now, beats=extrapolate(now, look_ahead_s).beats)
 
-    def take_resample_s(self) -> float:
-        """Take the time spent hearing since the last call, as far as the caller had to wait for it."""
+    def pop_resample_s(self) -> float:
+        """Return the time spent on resampling and analysis in the caller's thread since the last call."""
         spent_s, self._resample_s = self._resample_s, 0.0
         return spent_s
 
     def _run(self) -> None:
         try:
-            while not self._stop.is_set() and not self._over:
-                self._listen()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the step thread raises it
+            while not self._closing.is_set() and not self._has_ended:
+                self._read_source()
+        except Exception as error:  # noqa: BLE001 - the step thread raises it, whatever it is
             self._failure = error
             self._end()
 
-    def _listen(self) -> None:
-        """Take what sound there is, waiting for some if there is none."""
-        came = self._source.read()
+    def _read_source(self) -> None:
+        """Receive the sound that has arrived, or wait for some."""
+        block = self._source.read()
         for notice in self._source.notices():
             self._notices.tell(notice)
-        if came is None:
-            with self._heard:
-                self._meter.hear(self._window_buffer.finish())
+        if block is None:
+            with self._received:
+                self._analyser.feed(self._window_buffer.finish())
             self._end()
-        elif len(came[0]):
+        elif len(block[0]):
             started_s = self._clock.now_s()
-            hits = self._meter.newest().hits
-            with self._heard:
-                self._meter.hear(self._window_buffer.hear(*came))
-                self._heard.notify_all()
-            if self._meter.newest().hits != hits:
-                self.on_onset()
+            onsets_before = self._analyser.latest().hits
+            with self._received:
+                self._analyser.feed(self._window_buffer.append(*block))
+                self._received.notify_all()
+            if self._analyser.latest().hits != onsets_before:
+                for callback in self._onset_subscribers:
+                    callback()
             if self._thread is None:
                 self._resample_s += self._clock.now_s() - started_s
         else:
             self._source.wait(WAIT_S)
 
     def _end(self) -> None:
-        with self._heard:
-            self._over = True
-            self._heard.notify_all()
+        with self._received:
+            self._has_ended = True
+            self._received.notify_all()

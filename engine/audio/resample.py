@@ -1,9 +1,9 @@
-"""From the source's rate and channels to the model's mono sound: one place, live and offline.
+"""Mixdown and resampling from the source's format to the model's mono sound, the same live and offline.
 
-FFmpeg's libswresample holds sound back for 1 ms (48 to 16 kHz) and gives the same bits whatever blocks it is fed. It is flat to
-0.9 of the band, 100 dB down from 1.3 of it, and lets a little (-22 dB) through just above the band's edge, where a picture does
-not mind. soxr is cleaner and far later: at a fixed ratio it works in blocks of a Fourier transform, 21 ms late on average and
-37 ms at worst, and 12.5 ms at a variable one. `python -m benchmarks.resample` measures all of them.
+FFmpeg's libswresample delays sound by 1 ms (48 to 16 kHz) and is bit-exact for every block size. It is flat to 0.9 of the band
+and 100 dB down from 1.3 of it; just above the band's edge it passes -22 dB, which does not matter for frames. soxr is cleaner and
+much later: 21 ms on average and 37 ms at worst at a fixed ratio, where it works in blocks of a Fourier transform, and 12.5 ms at
+a variable one. `python -m benchmarks.resample` measures all of them.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ _PROBE_BLOCK_SAMPLES = 64
 
 
 class Resampler:
-    """A stream of sound at `source_rate_hz`, mixed down to mono, at `model_rate_hz`."""
+    """Resamples a stream from `source_rate_hz` to mono at `model_rate_hz`."""
 
     def __init__(self, source_rate_hz: int, model_rate_hz: int) -> None:
         self.source_rate_hz = source_rate_hz
         self.model_rate_hz = model_rate_hz
         self._stream: _Stream | None = None
         self.delay_s = 0.0
-        """How long a sample is held back: a constant part of the latency."""
+        """Constant delay of a sample."""
         if source_rate_hz != model_rate_hz:
             self._stream = _Stream(source_rate_hz, model_rate_hz)
             self.delay_s = _measure_delay_s(source_rate_hz, model_rate_hz)
 
     def feed(self, sound_TC: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the mono samples that have come out now [T']; what is not a number counts as silence."""
+        """Return the mono samples that are ready [T']. Samples that are not finite become silence."""
         mono_T = mix_down(sound_TC)
         return mono_T if self._stream is None else self._stream.feed(mono_T)
 
     def finish(self) -> NDArray[np.float32]:
-        """Return the samples still held back at the end of the sound. Nothing may be fed afterwards."""
+        """Return the remaining samples at the end of the sound. Nothing may be fed afterwards."""
         return np.zeros(0, np.float32) if self._stream is None else self._stream.finish()
 
 
@@ -65,7 +65,7 @@ class _Stream:
         return _join(self._resampler.resample(frame))
 
     def finish(self) -> NDArray[np.float32]:
-        # One that was never fed does not know its own rate.
+        # A resampler that was never fed does not know its input rate.
         return _join(self._resampler.resample(None)) if self._fed_samples else np.zeros(0, np.float32)
 
 
@@ -77,7 +77,7 @@ def _join(frames: Iterable[AudioFrame]) -> NDArray[np.float32]:
 def mix_down(sound_TC: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean of the channels [T], with non-finite samples as silence."""
     finite_TC = np.nan_to_num(sound_TC, nan=0.0, posinf=0.0, neginf=0.0)
-    # Added channel by channel: numpy's own mean adds in an order that depends on the length, and with it the last bit.
+    # Channel by channel: the order of additions in numpy's mean, and so the last bit, depends on the length.
     mono_T = finite_TC[:, 0].astype(np.float32)
     for channel in range(1, finite_TC.shape[1]):
         mono_T = mono_T + finite_TC[:, channel]
@@ -85,7 +85,7 @@ def mix_down(sound_TC: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _measure_delay_s(source_rate_hz: int, model_rate_hz: int) -> float:
-    """Feed silence and see how much is missing."""
+    """Feed silence and count the missing samples."""
     stream = _Stream(source_rate_hz, model_rate_hz)
     silence = np.zeros(_PROBE_BLOCK_SAMPLES, np.float32)
     blocks = round(_PROBE_S * source_rate_hz / _PROBE_BLOCK_SAMPLES)

@@ -1,7 +1,7 @@
-"""Sound on its way from the audio callback to the step thread, without a lock between them.
+"""Lock-free ring buffer between the audio callback and the capture thread.
 
-One thread writes, one reads. The writer only moves `_written`, the reader only `_taken`, each after the samples it covers are
-in place; the interpreter lock makes both moves whole. Nothing is allocated for the samples: a full ring drops and counts.
+One thread writes, one reads. Only the writer changes `_written` and only the reader `_taken`, each after the samples are in place;
+the interpreter lock makes both assignments atomic. Writing allocates nothing: a full ring drops the block and counts it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 
 
 class Block(NamedTuple):
-    """What one callback brought."""
+    """The samples of one callback."""
 
     sound_TC: NDArray[np.float32]
     arrived_s: float
     """Clock time of the callback."""
     captured_s: float
-    """Clock time at which its last sample was captured."""
+    """Clock time at which the last sample was captured."""
 
 
 class Ring:
-    """Room for `capacity_samples` of sound in `channels` channels, in at most `capacity_blocks` blocks."""
+    """Holds up to `capacity_samples` of sound in `channels` channels, in at most `capacity_blocks` blocks."""
 
     def __init__(self, capacity_samples: int, channels: int, capacity_blocks: int = 4096) -> None:
         self._sound_TC = np.zeros((capacity_samples, channels), np.float32)
@@ -41,16 +41,16 @@ class Ring:
 
     @property
     def dropped_samples(self) -> int:
-        """Samples that found no room since the start."""
+        """Samples dropped since the start because the ring was full."""
         return self._dropped_samples
 
     @property
     def waiting_blocks(self) -> int:
-        """Blocks that have been written and not yet read."""
+        """Blocks written and not yet read."""
         return self._blocks_written - self._blocks_taken
 
     def write(self, sound_TC: NDArray[np.float32], arrived_s: float, captured_s: float) -> bool:
-        """Copy one block in. False, and nothing but a count, when there is no room. For the writing thread alone."""
+        """Copy one block in; return False and count its samples as dropped when the ring is full. For the writing thread."""
         samples, capacity = len(sound_TC), len(self._sound_TC)
         full = self._blocks_written - self._blocks_taken >= len(self._ends)
         if full or self._written - self._taken + samples > capacity:
@@ -69,7 +69,7 @@ class Ring:
         return True
 
     def read(self) -> list[Block]:
-        """Take all blocks that have been written, as copies. For the reading thread alone."""
+        """Remove and return all blocks, as copies. For the reading thread."""
         blocks: list[Block] = []
         for count in range(self._blocks_taken, self._blocks_written):
             slot = count % len(self._ends)

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from engine.core.background_task import BackgroundTask
 from engine.core.clock import Clock
 from engine.core.errors import BackendError, ModelFileError, UserError
+from engine.core.fit import cover
 from engine.core.show_event import HOLD, MODEL, RETURN, STATE, ShowEvent
 from engine.model.backends.backend import Backend
 from engine.model.card import ModelCard
-from engine.model.crossfade import CrossfadePlan, cover, mix_light, plan_crossfade
+from engine.model.crossfade import CrossfadePlan, mix_light, plan_crossfade
 from engine.model.loading import LoadedModel, load_model
 from engine.model.session import Controls, ModelFrame, Session, Snapshot
 

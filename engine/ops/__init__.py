@@ -1,1 +1,1 @@
-"""What looks after a show that nobody watches: health, log, priorities, garbage collection, systemd. See docs/service.md."""
+"""Operation of an unattended show: supervisor, health, log, priority, gc schedule, systemd, calibration. See docs/service.md."""

@@ -1,4 +1,4 @@
-"""How a show is doing right now: when it last made and showed a picture, how old those were, and whether that is alive."""
+"""The health of a running show: when it last made and showed a frame, how old those frames were, whether it is alive."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from engine.core.clock import Clock
 from engine.render.statistics import ShowStatistics
 
 STUCK_S = 3.0
-"""A live show without a new picture for so long is stuck: a lost sound device is silence, which has pictures too."""
+"""A live show without a new frame for so long is stuck. A lost sound device is no reason: silence has frames too."""
 START_WITHIN_S = 60.0
-"""The first picture may take so long: libraries compile on some cards."""
+"""The first frame may take so long: some backends compile when they load."""
 RECENT_S = 1.0
-_MOMENTS = 512
+_FRAMES_REMEMBERED = 512
 
 
-class Moment(NamedTuple):
-    """One picture: when it was handed on or shown, and how old its newest sample was then."""
+class FrameTime(NamedTuple):
+    """When a frame was made or shown, and the age of its newest sample then."""
 
     at_s: float
     age_s: float
@@ -31,19 +31,19 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HealthReport:
-    """What a watcher is told. Times without a unit in the name do not occur."""
+    """What `/health` answers."""
 
     alive: bool
     reason: str
-    """Why it is not alive; empty when it is."""
+    """Why the show is not alive; empty when it is."""
     uptime_s: float
     last_frame_s: float | None
-    """Since the last picture was handed on."""
+    """Time since the last frame was made."""
     last_shown_s: float | None
     fps: float
-    """Pictures handed on in the last second."""
+    """Frames made in the last second."""
     age_ms: float | None
-    """Median age of those when handed on; None when there were none."""
+    """Median age of these frames when made; None without any."""
     shown_age_ms: float | None
     hops: int
     steps: int
@@ -56,50 +56,50 @@ class HealthReport:
     rss_mib: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it ready for JSON."""
+        """Return the fields ready for JSON."""
         return asdict(self)
 
 
 class HealthMonitor(ShowStatistics):
-    """The statistics of a show that also remember when they were last added to. Any thread may ask."""
+    """Show statistics that also record the times of the newest frames. `report` is safe from any thread."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
         self._started_s = clock.now_s()
-        self._handed: deque[Moment] = deque(maxlen=_MOMENTS)
-        self._shown: deque[Moment] = deque(maxlen=_MOMENTS)
+        self._made: deque[FrameTime] = deque(maxlen=_FRAMES_REMEMBERED)
+        self._shown: deque[FrameTime] = deque(maxlen=_FRAMES_REMEMBERED)
         self.has_window = False
-        """Whether pictures must also be shown for the show to be alive."""
+        """Whether frames must also be shown for the show to be alive."""
         self.describe_source: Callable[[], str] = lambda: ""
         self.describe_backend: Callable[[], str] = lambda: ""
 
     def add_frame(self, skipped_hops: int, age_s: float | None, timings_s: Mapping[str, float]) -> None:
         super().add_frame(skipped_hops, age_s, timings_s)
-        self._handed.append(Moment(self._clock.now_s(), age_s or 0.0))
+        self._made.append(FrameTime(self._clock.now_s(), age_s or 0.0))
 
     def add_shown(self, age_s: float | None) -> None:
         super().add_shown(age_s)
-        self._shown.append(Moment(self._clock.now_s(), age_s or 0.0))
+        self._shown.append(FrameTime(self._clock.now_s(), age_s or 0.0))
 
     def report(self, now_s: float) -> HealthReport:
-        """Return how the show is doing at `now_s`."""
-        # list() copies a deque in one go, whatever other threads do.
-        handed, shown = list(self._handed), list(self._shown)
-        last_frame_s = now_s - handed[-1].at_s if handed else None
+        """Return the health at `now_s`."""
+        # list() copies a deque atomically.
+        made, shown = list(self._made), list(self._shown)
+        last_frame_s = now_s - made[-1].at_s if made else None
         last_shown_s = now_s - shown[-1].at_s if shown else None
         uptime_s = now_s - self._started_s
-        reason = complaint(uptime_s, last_frame_s, last_shown_s, self.has_window)
-        fresh = recent(handed, now_s)
+        reason = stall_reason(uptime_s, last_frame_s, last_shown_s, self.has_window)
+        recent = recent_frames(made, now_s)
         return HealthReport(
             alive=not reason,
             reason=reason,
             uptime_s=round(uptime_s, 3),
             last_frame_s=_rounded(last_frame_s),
             last_shown_s=_rounded(last_shown_s),
-            fps=round(len(fresh) / RECENT_S, 2),
-            age_ms=_median_ms(fresh),
-            shown_age_ms=_median_ms(recent(shown, now_s)),
+            fps=round(len(recent) / RECENT_S, 2),
+            age_ms=_median_ms(recent),
+            shown_age_ms=_median_ms(recent_frames(shown, now_s)),
             hops=self.hops,
             steps=self.steps,
             skipped_hops=self.skipped_hops,
@@ -112,39 +112,39 @@ class HealthMonitor(ShowStatistics):
         )
 
 
-def complaint(uptime_s: float, last_frame_s: float | None, last_shown_s: float | None, has_window: bool) -> str:
-    """Return why a show with these times since its last pictures is not alive; empty when it is."""
+def stall_reason(uptime_s: float, last_frame_s: float | None, last_shown_s: float | None, has_window: bool) -> str:
+    """Return why a show with these times since its last frames is not alive; empty when it is."""
     if last_frame_s is None:
-        return "" if uptime_s < START_WITHIN_S else f"no picture was made in the first {START_WITHIN_S:g} s"
+        return "" if uptime_s < START_WITHIN_S else f"no frame was made in the first {START_WITHIN_S:g} s"
     if last_frame_s > STUCK_S:
-        return f"no picture was made for {last_frame_s:.1f} s"
+        return f"no frame was made for {last_frame_s:.1f} s"
     if not has_window:
         return ""
     if last_shown_s is None:
-        return "" if uptime_s < START_WITHIN_S else f"no picture was shown in the first {START_WITHIN_S:g} s"
-    return f"no picture was shown for {last_shown_s:.1f} s" if last_shown_s > STUCK_S else ""
+        return "" if uptime_s < START_WITHIN_S else f"no frame was shown in the first {START_WITHIN_S:g} s"
+    return f"no frame was shown for {last_shown_s:.1f} s" if last_shown_s > STUCK_S else ""
 
 
-def recent(moments: Sequence[Moment], now_s: float) -> list[Moment]:
-    """Return the moments of the last RECENT_S."""
-    return [moment for moment in moments if now_s - moment.at_s < RECENT_S]
+def recent_frames(frames: Sequence[FrameTime], now_s: float) -> list[FrameTime]:
+    """Return the frames of the last RECENT_S."""
+    return [frame for frame in frames if now_s - frame.at_s < RECENT_S]
 
 
 def resident_mib() -> float | None:
-    """Return the memory this process holds, where the system says so without a library."""
+    """Return the resident memory of this process on Linux; None elsewhere."""
     if sys.platform != "linux":
         return None
     try:
-        # Resident pages are the second number.
+        # The second number counts resident pages.
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:
-        # No file can be opened any more; who watches is told the rest.
+        # The process can open no more files; the rest of the report is still true.
         return None
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 2)
 
 
-def _median_ms(moments: Sequence[Moment]) -> float | None:
-    return round(1e3 * median(moment.age_s for moment in moments), 3) if moments else None
+def _median_ms(frames: Sequence[FrameTime]) -> float | None:
+    return round(1e3 * median(frame.age_s for frame in frames), 3) if frames else None
 
 
 def _rounded(duration_s: float | None) -> float | None:

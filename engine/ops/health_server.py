@@ -1,127 +1,150 @@
-"""Two web addresses for those who watch a show from elsewhere: GET /health (JSON) and GET /metrics (Prometheus' text form)."""
+"""GET /health (JSON) and GET /metrics (Prometheus) for monitoring from outside.
+
+Each connection carries one request and has a thread of its own and a deadline for the whole request. At most MOST_CONNECTIONS are
+open; a new one takes the place of the oldest. So neither slow nor idle clients keep others from an answer, or a show from its end.
+"""
 
 from __future__ import annotations
 
+import io
 import json
-import socketserver
+import socket
 import threading
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 
-from engine.core.errors import ConfigError
+from engine.core.clock import Clock, WallClock
+from engine.core.server_thread import ServerThread, bind_socket
 from engine.ops.health_monitor import HealthReport
+from engine.ops.metrics import CONTENT_TYPE, metrics_text
 
-_POLL_S = 0.2
-_SLOWEST_CLIENT_S = 2.0
+MOST_CONNECTIONS = 16
+REQUEST_WITHIN_S = 2.0
+"""From the connection to the last byte of the answer."""
+LARGEST_HEAD_BYTES = 8192
+_BACKLOG = 64
+_PAUSE_S = 0.1
 
 
 class HealthServer:
-    """Answers in a thread of its own from `start` to `close`; one asker at a time."""
+    """Answers from `start` to `close`."""
 
-    def __init__(self, host: str, port: int, report: Callable[[], HealthReport]) -> None:
-        """Take the port (0: any free one). Raises ConfigError when that is impossible."""
-        try:
-            self._server = _Server((host, port), report)
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ConfigError(
-                f"Cannot answer on {host} port {port}: {reason}; choose another with --health-port, or leave it out."
-            ) from error
-        self.host, self.port = host, int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), name="health", daemon=True)
+    def __init__(self, host: str, port: int, report: Callable[[], HealthReport], clock: Clock | None = None) -> None:
+        """Bind the port (0: any free one). Raises ConfigError."""
+        self._report = report
+        self._clock = clock or WallClock()
+        self._listener = bind_socket(
+            socket.SOCK_STREAM,
+            host,
+            port,
+            purpose="answer",
+            way_out="choose another with --health-port, or leave it out",
+        )
+        self._listener.listen(_BACKLOG)
+        self.host, self.port = host, int(self._listener.getsockname()[1])
+        self._lock = threading.Lock()
+        self._open: deque[socket.socket] = deque()
+        self._server = ServerThread("health", self._listener, self._accept)
 
     def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
+        """Start to answer."""
+        self._server.start()
 
     def close(self) -> None:
-        """Stop and release the port; safe to call twice."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
+        """Stop, hang up on every client and release the port; safe to call twice."""
+        self._server.close()
+        with self._lock:
+            while self._open:
+                _hang_up(self._open.popleft())
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            # The client is gone again, or the process can open no more files: no reason to spin.
+            self._clock.sleep(_PAUSE_S)
+            return
+        with self._lock:
+            while len(self._open) >= MOST_CONNECTIONS:
+                _hang_up(self._open.popleft())
+            self._open.append(connection)
+        threading.Thread(target=self._serve, args=(connection,), name="health request", daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            # A client that hangs up is no error.
+            with connection, suppress(OSError):
+                until_s = self._clock.now_s() + REQUEST_WITHIN_S
+                head = self._read_head(connection, until_s)
+                if head:
+                    connection.settimeout(max(until_s - self._clock.now_s(), 0.001))
+                    connection.sendall(answer(head, self._report))
+                    connection.shutdown(socket.SHUT_WR)
+        finally:
+            with self._lock, suppress(ValueError):
+                self._open.remove(connection)
+
+    def _read_head(self, connection: socket.socket, until_s: float) -> bytes:
+        """Return the request up to its blank line, the client's end of sending or the size limit. Raises TimeoutError."""
+        head = b""
+        while b"\r\n\r\n" not in head and b"\n\n" not in head and len(head) < LARGEST_HEAD_BYTES:
+            left_s = until_s - self._clock.now_s()
+            if left_s <= 0.0:
+                raise TimeoutError
+            connection.settimeout(left_s)
+            part = connection.recv(LARGEST_HEAD_BYTES)
+            if not part:
+                break
+            head += part
+        return head
 
 
-class _Server(HTTPServer):
-    allow_reuse_address = True
-
-    def __init__(self, where: tuple[str, int], report: Callable[[], HealthReport]) -> None:
-        self.report = report
-        super().__init__(where, _Handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer would ask the network for the machine's name, which can take seconds.
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """An asker who hangs up is nobody's business."""
+def answer(head: bytes, report: Callable[[], HealthReport]) -> bytes:
+    """Return the HTTP response to a request without a body."""
+    return _Request(head, report).response
 
 
-class _Handler(BaseHTTPRequestHandler):
-    timeout = _SLOWEST_CLIENT_S
+class _Request(BaseHTTPRequestHandler):
+    """The standard library's HTTP parser, from bytes to bytes."""
+
+    def __init__(self, head: bytes, report: Callable[[], HealthReport]) -> None:
+        written = io.BytesIO()
+        self.rfile, self.wfile = io.BytesIO(head), written
+        self._report = report
+        self.handle_one_request()
+        self.response = written.getvalue()
 
     def do_GET(self) -> None:
-        server = self.server
-        assert isinstance(server, _Server)
-        if self.path == "/health":
-            report = server.report()
+        path = self.path.partition("?")[0]
+        if path == "/health":
+            report = self._report()
             status = HTTPStatus.OK if report.alive else HTTPStatus.SERVICE_UNAVAILABLE
-            self._send(status, "application/json", json.dumps(report.as_dict()) + "\n")
-        elif self.path == "/metrics":
-            self._send(HTTPStatus.OK, "text/plain; version=0.0.4", metrics(server.report()))
+            self._send(status, "application/json; charset=utf-8", (json.dumps(report.as_dict()) + "\n").encode())
+        elif path == "/metrics":
+            self._send(HTTPStatus.OK, CONTENT_TYPE, metrics_text(self._report()))
         else:
-            self._send(HTTPStatus.NOT_FOUND, "text/plain", "There are /health and /metrics.\n")
+            self._send(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"The addresses are /health and /metrics.\n")
 
-    def _send(self, status: HTTPStatus, kind: str, text: str) -> None:
-        body = text.encode()
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def _send(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Who asked is not worth a line."""
+        """Requests are not logged."""
 
 
-def metrics(report: HealthReport) -> str:
-    """Return the report in Prometheus' text form, in base units."""
-    lines: list[str] = []
-
-    def add(name: str, kind: str, help: str, value: float | None) -> None:
-        if value is not None:
-            lines.extend((f"# HELP fluid_{name} {help}", f"# TYPE fluid_{name} {kind}", f"fluid_{name} {value:.12g}"))
-
-    def seconds(milliseconds: float | None) -> float | None:
-        return None if milliseconds is None else milliseconds / 1e3
-
-    add("up", "gauge", "1 while pictures are made and shown.", float(report.alive))
-    add("uptime_seconds", "gauge", "Since the show was started.", report.uptime_s)
-    add("last_frame_seconds", "gauge", "Since the last picture was made.", report.last_frame_s)
-    add("last_shown_seconds", "gauge", "Since the last picture was shown.", report.last_shown_s)
-    add("frames_per_second", "gauge", "Pictures made in the last second.", report.fps)
-    add("frame_age_seconds", "gauge", "Median age of those when handed on.", seconds(report.age_ms))
-    add("shown_age_seconds", "gauge", "The same when shown.", seconds(report.shown_age_ms))
-    add("hops_total", "counter", "Hops of sound that have gone by.", report.hops)
-    add("steps_total", "counter", "Hops that were played.", report.steps)
-    add("skipped_hops_total", "counter", "Hops left out to keep up.", report.skipped_hops)
-    add("failed_steps_total", "counter", "Steps that failed; the last picture was held.", report.failed_steps)
-    add("dropped_samples_total", "counter", "Samples lost because nobody took them.", report.dropped_samples)
-    add("resident_bytes", "gauge", "Memory held.", None if report.rss_mib is None else report.rss_mib * 2**20)
-    if report.lost_frames:
-        lines.extend((
-            "# HELP fluid_lost_frames_total Pictures that an output never showed.",
-            "# TYPE fluid_lost_frames_total counter",
-        ))  # fmt: skip
-        lines.extend(
-            f'fluid_lost_frames_total{{output="{_escaped(name)}"}} {count}'
-            for name, count in report.lost_frames.items()
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _escaped(label: str) -> str:
-    return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+def _hang_up(connection: socket.socket) -> None:
+    """Wake the thread that serves a connection; it closes it."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""A higher place in the processor's queue for a show, where the system allows it. Never a reason to stop."""
+"""A higher process priority for a live show, where the system allows it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import os
 import sys
 
 NICENESS = -10
-"""Before ordinary programs and behind the sound server, which real-time kits put further up."""
+"""Before ordinary programs, after the sound server, which rtkit puts higher."""
 _WINDOWS_HIGH_PRIORITY = 0x80
 
 
 def raise_process() -> str:
-    """Put this process before ordinary ones and return one sentence about what came of it.
+    """Raise the priority of this process and return the result in one sentence.
 
-    Threads inherit it, so it is called before any is started: sound, steps and window then wait for nobody but each other. It
-    is not real-time scheduling: a step that computes for a whole hop would keep the sound server itself from running.
+    Call it before any thread starts, because threads inherit it. This is not real-time scheduling: a step that takes a whole hop
+    would keep the sound server from running.
     """
     if sys.platform == "win32":
         kernel = ctypes.windll.kernel32
@@ -23,7 +23,7 @@ def raise_process() -> str:
         return "priority raised to high" if done else "priority not raised: Windows refused"
     niceness = os.getpriority(os.PRIO_PROCESS, 0)
     if niceness != 0:
-        # Whoever chose it meant it.
+        # The user chose this niceness.
         return f"priority left as it was (niceness {niceness})"
     try:
         os.setpriority(os.PRIO_PROCESS, 0, NICENESS)

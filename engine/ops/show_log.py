@@ -1,4 +1,4 @@
-"""What happened in a show, as JSON lines in files that never grow beyond a bound."""
+"""The log of a show: JSON lines in files of bounded size."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from engine.core.errors import ConfigError
 
 LARGEST_BYTES = 10 << 20
 OLD_FILES = 5
-"""FILE.1 to FILE.5 keep what went before: weeks of a show, in at most 60 MiB."""
+"""FILE.1 to FILE.5 hold what went before: weeks of a show, in at most 60 MiB."""
 
 
 class ShowLog:
-    """One JSON object a line: `at` (date and time), `uptime_s`, `event`, and what belongs to the event. One thread writes."""
+    """One JSON object per line: `at` (date and time), `uptime_s`, `event`, and the fields of the event. For one thread."""
 
     def __init__(
         self, path: Path | str, clock: Clock, largest_bytes: int = LARGEST_BYTES, old_files: int = OLD_FILES
     ) -> None:
-        """Open the file, adding to what is there. Raises ConfigError where it cannot be written."""
+        """Open the file and append to it. Raises ConfigError where it cannot be written."""
         self._clock = clock
         self._started_s = clock.now_s()
         try:
-            self._handler = _Quiet(path, maxBytes=largest_bytes, backupCount=old_files, encoding="utf-8")
+            self._handler = _CountingHandler(path, maxBytes=largest_bytes, backupCount=old_files, encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"Cannot write the log {path}: {error.strerror}; choose another with --log.") from error
         self._handler.setFormatter(logging.Formatter("%(message)s"))
@@ -37,18 +37,18 @@ class ShowLog:
         """Lines that could not be written, for example because the disk was full."""
         return self._handler.lost_lines
 
-    def write(self, event: str, facts: Mapping[str, Any] | None = None) -> None:
+    def write(self, event: str, fields: Mapping[str, Any] | None = None) -> None:
         """Write one line, or count it as lost."""
         uptime_s = round(self._clock.now_s() - self._started_s, 3)
-        line = json.dumps({"at": WallClock.date(), "uptime_s": uptime_s, "event": event, **(facts or {})}, default=str)
+        line = json.dumps({"at": WallClock.date(), "uptime_s": uptime_s, "event": event, **(fields or {})}, default=str)
         self._handler.handle(logging.LogRecord("show", logging.INFO, "", 0, line, None, None))
 
     def close(self) -> None:
         self._handler.close()
 
 
-class _Quiet(logging.handlers.RotatingFileHandler):
-    """Counts what it cannot write instead of printing a trace."""
+class _CountingHandler(logging.handlers.RotatingFileHandler):
+    """Counts the lines it cannot write instead of printing a traceback."""
 
     lost_lines = 0
 

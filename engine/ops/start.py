@@ -1,4 +1,4 @@
-"""Puts together what looks after a show, as the settings ask for it."""
+"""Start the supervisor and the health server of a live show."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 
 from engine.core.clock import Clock
 from engine.ops.health_monitor import HealthMonitor
-from engine.ops.health_server import HealthServer
 from engine.ops.show_log import ShowLog
 from engine.ops.supervisor import Supervisor
 from engine.ops.systemd import Systemd
 
 
-def open_service(
+def start_supervisor(
     monitor: HealthMonitor,
     clock: Clock,
     *,
@@ -25,17 +24,21 @@ def open_service(
     facts: Mapping[str, Any],
     releasing: ExitStack,
 ) -> Supervisor:
-    """Start to look after a show, until `releasing` is closed; `facts` about the show begin its log.
+    """Start the supervisor, and the health server if there is a port; `releasing` closes both. `facts` begin the log.
 
     Raises ConfigError when the log cannot be written or the port is taken.
     """
-    manager = Systemd()
-    service = Supervisor(monitor, clock, say=say, log=ShowLog(log, clock) if log else None, manager=manager)
+    supervisor = Supervisor(
+        monitor, clock, say=say, log=ShowLog(log, clock) if log else None, service_manager=Systemd()
+    )
     if health_port is not None:
+        # prometheus_client is only loaded for shows that serve metrics.
+        from engine.ops.health_server import HealthServer
+
         health = HealthServer(health_host, health_port, lambda: monitor.report(clock.now_s()))
         releasing.callback(health.close)
         health.start()
-        service.tell(f"health   http://{health.host}:{health.port}/health and /metrics")
-    releasing.callback(service.close)
-    service.start(facts)
-    return service
+        supervisor.tell(f"health   http://{health.host}:{health.port}/health and /metrics")
+    releasing.callback(supervisor.close)
+    supervisor.start(facts)
+    return supervisor

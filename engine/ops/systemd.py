@@ -1,6 +1,6 @@
-"""The notification protocol of systemd: a word when the show plays, and a sign of life as long as it does.
+"""systemd's notification protocol: ready, watchdog and status messages, one datagram each to the socket NOTIFY_SOCKET.
 
-The protocol is one datagram a message to the socket that NOTIFY_SOCKET names; see the manual page sd_notify(3).
+Source: the manual page sd_notify(3).
 """
 
 from __future__ import annotations
@@ -9,40 +9,36 @@ import os
 import socket
 from collections.abc import Mapping
 
-READY, STOPPING, PET = "READY=1", "STOPPING=1", "WATCHDOG=1"
+READY, STOPPING, WATCHDOG = "READY=1", "STOPPING=1", "WATCHDOG=1"
 
 
 class Systemd:
-    """The service manager that started this process, if one did; without one every call does nothing."""
+    """The service manager that started this process. Without one every call does nothing."""
 
     def __init__(self, environment: Mapping[str, str] | None = None, process_id: int | None = None) -> None:
-        there = os.environ if environment is None else environment
-        self._address = _address(there.get("NOTIFY_SOCKET", ""))
-        meant_for = there.get("WATCHDOG_PID", "")
-        mine = not meant_for or meant_for == str(process_id or os.getpid())
-        period = there.get("WATCHDOG_USEC", "")
-        self.pet_every_s = int(period) / 2e6 if mine and period.isdecimal() and int(period) else None
-        """How often a sign of life is due, at half the time after which the manager restarts the show; None: never."""
+        variables = os.environ if environment is None else environment
+        self._address = _socket_address(variables.get("NOTIFY_SOCKET", ""))
+        watched = variables.get("WATCHDOG_PID", "")
+        is_watched = not watched or watched == str(process_id or os.getpid())
+        timeout_us = variables.get("WATCHDOG_USEC", "")
+        has_timeout = timeout_us.isdecimal() and int(timeout_us) > 0
+        self.watchdog_every_s = int(timeout_us) / 2e6 if is_watched and has_timeout else None
+        """Interval of watchdog messages: half the timeout after which systemd restarts the show. None: no watchdog."""
 
-    @property
-    def listens(self) -> bool:
-        """Whether anybody is told."""
-        return self._address is not None
-
-    def tell(self, *states: str) -> None:
-        """Send one message, e.g. READY; a manager that does not listen is no reason to stop."""
+    def notify(self, *states: str) -> None:
+        """Send one message, e.g. READY. Errors are ignored: the show goes on without systemd."""
         if self._address is None:
             return
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
-                to.setblocking(False)
-                to.sendto("\n".join(states).encode(), self._address)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.setblocking(False)
+                sender.sendto("\n".join(states).encode(), self._address)
         except OSError:
             return
 
 
-def _address(name: str) -> str | None:
-    """Return the address of the socket; a leading @ stands for a name that is no file."""
+def _socket_address(name: str) -> str | None:
+    """Return the address of the socket; a leading @ is a name outside the file system."""
     if not hasattr(socket, "AF_UNIX") or not name.startswith(("/", "@")):
         return None
     return "\0" + name[1:] if name.startswith("@") else name

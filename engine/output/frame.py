@@ -1,4 +1,4 @@
-"""What one step of the show hands on."""
+"""One frame of a show, and the format that every frame of it shares."""
 
 from __future__ import annotations
 
@@ -10,37 +10,39 @@ from numpy.typing import NDArray
 
 from engine.audio.features.audio_features import SILENCE, AudioFeatures
 
-# T audio samples, C channels; H W picture rows and columns; F feature bands
+# T audio samples, C channels; H W rows and columns of pixels; F feature bands
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Frame:
-    """One picture, the sound it belongs to and the times it passed on its way."""
+    """The pixels of one hop, the sound that belongs to them, and when they were made."""
 
     index: int
-    """Index of the hop it shows, counted from the first sample heard: time_s = (index + 1) * hop_s."""
+    """Index of its hop, counted from the first sample received: time_s = (index + 1) * hop_s."""
     pixels_HWC: NDArray[np.uint8]
-    """RGB. Never written to after it was handed on."""
+    """RGB. Nobody writes to it once a sink has it."""
     features_F: NDArray[np.float32]
     sound_TC: NDArray[np.float32]
     """All sound since the previous frame, at the source's own rate and channels, for recorders."""
+    first_sample: int
+    """Index of the first sample of `sound_TC`, counted from the start of the show."""
     time_s: float
-    """Media time of the newest sample the picture has heard."""
+    """Media time of the newest sample that it was computed from."""
     captured_s: float | None
     """Clock time at which that sample was captured; None offline, where there is no such time."""
     audio_features: AudioFeatures = SILENCE
-    """What is heard of the rhythm at the end of the hop."""
+    """Onset, beat and level at the end of the hop."""
     values: Mapping[str, float | int | bool] = field(default_factory=dict[str, float | int | bool])
-    """The parameters it was made with, after mappings and smoothing."""
+    """The parameter values it was computed with, after mappings and smoothing."""
     skipped_hops: int = 0
-    """Hops between the previous frame and this one that were never stepped (overload)."""
+    """Hops between the previous frame and this one that were skipped (overload)."""
     timings_s: dict[str, float] = field(default_factory=dict[str, float])
-    """Seconds spent by stage: wait, resample, step, finish."""
+    """Seconds by stage of the pipeline: wait, resample, step."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShowFormat:
-    """What every sink has to know before the first frame."""
+    """What every sink knows before the first frame."""
 
     title: str
     width: int
@@ -49,4 +51,4 @@ class ShowFormat:
     sound_rate_hz: int
     sound_channels: int
     live: bool
-    """Live sinks lose frames rather than make the step wait; offline sinks lose none."""
+    """Live, a sink drops frames rather than make the step loop wait; offline, it drops none."""

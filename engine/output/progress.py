@@ -1,16 +1,21 @@
-"""How far a rendering has come, as a bar on stderr; silent where stderr is no terminal."""
+"""A progress bar on stderr for renders; silent where stderr is no terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from engine.output.frame import Frame, ShowFormat
+from engine.output.sink import FrameRate
 
 
 class ProgressBar:
-    """Counts frames towards `total_s` seconds of them, or just counts when that is unknown."""
+    """Counts frames up to `total_s` seconds of them; without a total when that is unknown."""
 
     name = "progress"
+    rate: FrameRate = "hop"
+    with_effects = False
+    standby = False
     lost_frames = 0
 
     def __init__(self, total_s: float | None) -> None:
@@ -22,6 +27,9 @@ class ProgressBar:
 
         total = None if self._total_s is None else round(self._total_s * show.fps)
         self._bar = tqdm(total=total, unit="frame", desc=show.title, disable=None, leave=False)
+
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        return True
 
     def show(self, frame: Frame) -> None:
         self._bar.update(1 + frame.skipped_hops)

@@ -1,18 +1,41 @@
-"""What the loop asks of an output."""
+"""What the show asks of an output."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Literal, Protocol
 
 from engine.output.frame import Frame, ShowFormat
 
+FrameRate = Literal["hop", "display"]
+"""Once a hop, or once a refresh of the display."""
+
 
 class Sink(Protocol):
-    """An output. A sink that is slow owns a thread and a bounded queue: `show` never makes a live step wait."""
+    """An output. A slow sink owns a thread and a bounded queue: `show` never makes a live step wait.
+
+    Before each frame the loop asks `wants` with the frame's values. A sink that answers False costs nothing: it is not called,
+    and where no sink wants a frame with effects, none are applied. `Frame.first_sample` tells a sink how much sound it missed.
+    """
 
     @property
     def name(self) -> str:
         """Name for messages and statistics, e.g. "window" or "show.mp4"."""
+        ...
+
+    @property
+    def rate(self) -> FrameRate:
+        """How often it wants frames."""
+        ...
+
+    @property
+    def with_effects(self) -> bool:
+        """Whether it wants frames with effects and flash guard applied, rather than the model's own."""
+        ...
+
+    @property
+    def standby(self) -> bool:
+        """Whether it waits to be switched on. A show whose window has failed ends when all other sinks are on standby."""
         ...
 
     @property
@@ -22,6 +45,10 @@ class Sink(Protocol):
 
     def open(self, show: ShowFormat) -> None:
         """Get ready. Raises SinkError."""
+        ...
+
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        """Tell whether to give it the frame with these parameter values. Cheap; changes nothing."""
         ...
 
     def show(self, frame: Frame) -> None:
@@ -37,8 +64,13 @@ class Sink(Protocol):
 
 
 class WindowSink(Sink, Protocol):
-    """A sink that must live on the main thread (a window). The loop gives it only the newest frame."""
+    """A sink that belongs to the main thread (a window). The loop gives it only the latest frame."""
+
+    @property
+    def refresh_hz(self) -> float | None:
+        """Refresh rate of the monitor that the window is on; None when unknown."""
+        ...
 
     def poll(self) -> bool:
-        """Let the window system work, without waiting; False once the user has closed the window or asked to quit."""
+        """Handle the window system's events, without waiting; False once the user has closed the window or asked to quit."""
         ...

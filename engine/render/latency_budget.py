@@ -92,11 +92,10 @@ def budget_of(
 def measure_budget(backend: Backend, source: Source, clock: Clock, display_hz: float = DISPLAY_HZ) -> Budget:
     """Return the budget of a show of `source` with `backend`, after some steps on silence. Raises BackendError."""
     card = backend.card
-    # Other live sources have no driver: their sound comes when its time has come.
     return budget_of(
         card,
-        block_s=float(getattr(source, "block_s", 0.0)),
-        buffer_s=float(getattr(source, "buffer_s", 0.0)),
+        block_s=source.block_s,
+        buffer_s=source.buffer_s,
         resampler_s=Resampler(source.rate_hz, card.sample_rate_hz).delay_s,
         steps_s=measure_steps_s(backend, clock),
         display_hz=display_hz if math.isfinite(display_hz) and display_hz > 0.0 else DISPLAY_HZ,

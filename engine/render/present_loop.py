@@ -1,28 +1,28 @@
-"""The picture at the rate of the display: the newest frame under the effects of this very moment.
+"""The present loop: the latest frame at the rate of the display, under the effects of this very moment.
 
-The network's picture comes once a hop; hits in the sound are on the wall at the display's next refresh.
+The model's frame comes once a hop; an onset in the sound is on the screen at the display's next refresh.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from engine.audio.capture import AudioCapture
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter_store import ControlSource
-from engine.core.clock import Clock
+from engine.core.errors import SinkError
 from engine.output.frame import Frame
-from engine.output.sink import WindowSink
+from engine.output.sink import Sink, WindowSink
 from engine.render.effects.chain import EffectChain
-from engine.render.effects.effect_parameters import EffectParameters, look
-from engine.render.statistics import ShowStatistics
+from engine.render.effects.effect_parameters import EffectParameters, effect_parameters
+from engine.render.runtime import Runtime
 
-LOOK_EVERY_S = 0.004
-"""Longest time between two looks at the window system's events and at the pulse."""
-REFRESH_S = 1 / 60
-"""Time between two drawings of one frame while its effects move."""
+WAIT_S = 0.004
+"""Longest wait before the window system's events and the onsets are looked at again."""
+DEFAULT_REFRESH_HZ = 60.0
+"""Where no monitor says."""
 
 
 class LatestFrame:
@@ -40,7 +40,7 @@ class LatestFrame:
             self._came.notify()
 
     def wake(self) -> None:
-        """Let who waits look up, though no frame has come."""
+        """End a wait early, though no frame has come."""
         with self._came:
             self._came.notify()
 
@@ -53,66 +53,93 @@ class LatestFrame:
 
 
 class PresentLoop:
-    """Draws with one presenter, in the thread that owns it."""
+    """Draws to one or more outputs in the thread that calls `run`. Windows belong to the main thread."""
 
     def __init__(
         self,
-        window: WindowSink,
         capture: AudioCapture,
         store: ControlSource,
         modulator: Modulator,
-        clock: Clock,
-        stats: ShowStatistics,
+        runtime: Runtime,
+        windows: Sequence[WindowSink] = (),
+        sinks: Sequence[Sink] = (),
     ) -> None:
-        self.newest = LatestFrame()
-        capture.on_onset = self.newest.wake
-        self._window = window
+        """`modulator` is this loop's own, since it draws at its own moments; `sinks` want frames at the display's rate."""
+        self.latest_frame = LatestFrame()
+        capture.subscribe_onsets(self.latest_frame.wake)
+        self.windows = list(windows)
+        self.outputs: list[Sink] = [*windows, *sinks]
         self._capture = capture
         self._store = store
         self._modulator = modulator
+        self._runtime = runtime
         self._effect_chain = EffectChain()
-        self._clock = clock
-        self._stats = stats
         self._frame: Frame | None = None
         self._drawn: EffectParameters | None = None
         self._drawn_s = 0.0
-        self._drawn_hits = 0
+        self._drawn_onsets = 0
+
+    @property
+    def refresh_hz(self) -> float:
+        """The highest rate of the monitors that the windows are on."""
+        return max((hz for window in self.windows if (hz := window.refresh_hz)), default=DEFAULT_REFRESH_HZ)
 
     def run(self, over: Callable[[], bool]) -> None:
-        """Draw until `over` or until the presenter is closed. Raises SinkError when it fails for good."""
-        while not over() and self._window.poll():
-            frame = self.newest.take(LOOK_EVERY_S)
+        """Draw until `over` or until a window is closed. Raises SinkError when an output fails for good."""
+        while not over() and all([window.poll() for window in self.windows]):
+            frame = self.latest_frame.take(WAIT_S)
             if frame is not None:
-                self._draw(*self._look(frame))
-                self._stats.add_shown(None if frame.captured_s is None else self._clock.now_s() - frame.captured_s)
+                self._draw(*self._now(frame))
+                if self.windows:
+                    age_s = None if frame.captured_s is None else self._runtime.clock.now_s() - frame.captured_s
+                    self._runtime.statistics.add_shown(age_s)
                 self._frame = frame
             elif self._frame is not None and self._is_due():
                 self._refresh(self._frame)
 
     def _is_due(self) -> bool:
-        """A new hit is drawn at once, whatever else moves at the display's rate."""
-        return self._capture.meter.newest().hits != self._drawn_hits or self._clock.now_s() - self._drawn_s >= REFRESH_S
+        """A new onset is drawn at once, whatever else moves at the display's rate."""
+        is_new_onset = self._capture.analyser.latest().hits != self._drawn_onsets
+        return is_new_onset or self._runtime.clock.now_s() - self._drawn_s >= 1.0 / self.refresh_hz
 
     def _refresh(self, frame: Frame) -> None:
-        """Draw the same frame again if it would look otherwise now."""
-        self._drawn_hits = self._capture.meter.newest().hits
-        look_now, looked = self._look(frame)
-        if look_now != self._drawn or look_now.trail > 0.0:
-            self._draw(look_now, looked)
+        """Draw the same frame again if it would look different now."""
+        self._drawn_onsets = self._capture.analyser.latest().hits
+        parameters, frame = self._now(frame)
+        if parameters != self._drawn or parameters.trail > 0.0:
+            self._draw(parameters, frame)
 
-    def _draw(self, look_now: EffectParameters, frame: Frame) -> None:
-        now_s = self._clock.now_s()
-        pixels_HWC = self._effect_chain.finish(frame.pixels_HWC, look_now, now_s)
-        self._window.show(replace(frame, pixels_HWC=pixels_HWC))
-        self._stats.count_drawn(self._effect_chain.meter)
-        self._drawn, self._drawn_s = look_now, now_s
+    def _draw(self, parameters: EffectParameters, frame: Frame) -> None:
+        now_s = self._runtime.clock.now_s()
+        wanting = [output for output in self.outputs if output.wants(frame.values)]
+        if any(output.with_effects for output in wanting):
+            effected = replace(frame, pixels_HWC=self._effect_chain.apply(frame.pixels_HWC, parameters, now_s))
+        else:
+            effected = frame
+        for output in wanting:
+            self._show(output, effected if output.with_effects else frame)
+        if self.windows:
+            self._runtime.statistics.count_drawn(self._effect_chain.meter)
+        self._drawn, self._drawn_s = parameters, now_s
 
-    def _look(self, frame: Frame) -> tuple[EffectParameters, Frame]:
-        """Return how the frame looks now, and the frame with the values and the pulse of now."""
-        now_s, given = self._clock.now_s(), self._store.values()
+    def _show(self, output: Sink, frame: Frame) -> None:
+        """Raises SinkError when the last output fails; another one is dropped."""
+        try:
+            output.show(frame)
+        except SinkError as error:
+            if len(self.outputs) == 1:
+                raise
+            self._runtime.notices.tell(f"{error} The show goes on without {output.name}.")
+            self.outputs.remove(output)
+            self.windows = [window for window in self.windows if window is not output]
+            output.close()
+
+    def _now(self, frame: Frame) -> tuple[EffectParameters, Frame]:
+        """Return the effects of this moment, and the frame with the values and audio features of this moment."""
+        now_s, given = self._runtime.clock.now_s(), self._store.values()
         look_ahead_s = 1e-3 * float(given.get("look_ahead_ms", 0.0))
         audio_features = self._capture.features_now(now_s, look_ahead_s)
-        # The time of the media, as recordings have it, goes on between two frames.
+        # The media time, as recordings have it, goes on between two frames.
         age_s = 0.0 if frame.captured_s is None else max(0.0, now_s - frame.captured_s)
         values = self._modulator.values(given, audio_features, frame.features_F, frame.time_s + age_s)
-        return look(values, audio_features), replace(frame, values=values, audio_features=audio_features)
+        return effect_parameters(values, audio_features), replace(frame, values=values, audio_features=audio_features)

@@ -1,10 +1,9 @@
-"""The step thread's part of a show: hop after hop, from window, pulse and knobs to a frame in the hands of the sinks."""
+"""The step loop: hop after hop, from the sound window and the parameters to a frame."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -15,25 +14,24 @@ from engine.audio.capture import AudioCapture
 from engine.audio.features.audio_features import AudioFeatures
 from engine.control.bar_reset import BarReset
 from engine.control.modulation.modulator import Modulator
-from engine.control.parameter_store import ControlSnapshot, ControlSource
-from engine.core.clock import Clock
-from engine.core.errors import BackendError, SinkError
-from engine.core.notices import Notices
-from engine.core.show_event import ShowEvent
+from engine.control.parameter import Value
+from engine.control.parameter_store import ControlSnapshot
+from engine.core.errors import BackendError
 from engine.model.card import ModelCard
 from engine.model.session import Controls, ModelFrame
 from engine.output.frame import Frame
-from engine.output.sink import Sink
-from engine.render.effects.chain import EffectChain
-from engine.render.effects.effect_parameters import look
+from engine.render.delivery import FrameDelivery
 from engine.render.pacing import Pick, is_over, pick_hop
-from engine.render.statistics import ShowStatistics
+from engine.render.runtime import Runtime
+from engine.render.steering import Steering
 
-# T audio samples, C channels
+# T audio samples, C channels, F feature bands
+
+Values = Mapping[str, Value]
 
 
 class FrameModel(Protocol):
-    """What steps: a Session, or several of them."""
+    """What steps: a Session, or a ModelSwitcher."""
 
     @property
     def card(self) -> ModelCard: ...
@@ -43,207 +41,130 @@ class FrameModel(Protocol):
     def held(self, controls: Controls) -> ModelFrame: ...
 
 
-class SceneControl(Protocol):
-    """Who keeps and recalls scenes; see engine/control/scenes/scene_controller.py."""
-
-    def attend(self, snapshot: ControlSnapshot) -> None: ...
-
-    def show_events(self) -> tuple[ShowEvent, ...]: ...
-
-    def repeat(self, show_event: ShowEvent) -> None: ...
-
-
-class HopRecorder(Protocol):
-    """Who is told everything that the pictures depend on, so that the show can be played again; see engine/takes/recorder.py."""
-
-    def note(
-        self,
-        index: int,
-        skipped_hops: int,
-        snapshot: ControlSnapshot,
-        failed: bool = False,
-        show_events: Sequence[ShowEvent] = (),
-    ) -> None: ...
-
-
-def go_on(spare_s: float) -> None:
-    """Nothing waits for spare time."""
-
-
-class ReplayedTake(Protocol):
-    """A take that is played again; see engine/takes/replay.py."""
-
-    fails_now: bool
-
-    def pick(self, received_samples: int, hop_samples: int, last_index: int, live: bool) -> Pick | None: ...
-
-    def show_events(self, index: int) -> tuple[ShowEvent, ...]: ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Direction:
-    """What goes with a show besides its knobs; any may be missing."""
-
-    modulator: Modulator
-    """The step thread's."""
-    display_modulator: Modulator
-    """The presenter's, which draws at moments of its own."""
-    scene_controller: SceneControl | None = None
-    witness: HopRecorder | None = None
-    replay: ReplayedTake | None = None
-    """The take that is played again, if it is one."""
-    rest: Callable[[float], None] = go_on
-    """Called after each hop with the seconds that are left until the next."""
-
-
-@dataclass(slots=True)
 class StepLoop:
-    """One show under way."""
+    """Steps one model through one show, and delivers its frames."""
 
-    session: FrameModel
-    capture: AudioCapture
-    live: bool
-    sinks: list[Sink]
-    store: ControlSource
-    direction: Direction
-    clock: Clock
-    stats: ShowStatistics
-    notices: Notices
-    auto_gain: AutoGain
-    bar_reset: BarReset = field(default_factory=BarReset)
-    effect_chain: EffectChain = field(default_factory=EffectChain)
-    tempo_bpm: float = 0.0
-    features_F: NDArray[np.float32] = field(init=False)
-
-    def __post_init__(self) -> None:
-        # Before the first step nothing was heard.
-        self.features_F = np.zeros(self.session.card.feature_bands, np.float32)
-
-    def play(
+    def __init__(
         self,
-        stop: threading.Event,
-        seconds: float | None,
-        present: Callable[[Frame], None] | None,
-        poll: Callable[[], bool] | None,
+        model: FrameModel,
+        capture: AudioCapture,
+        modulator: Modulator,
+        steering: Steering,
+        delivery: FrameDelivery,
+        runtime: Runtime,
     ) -> None:
-        """Step hop after hop, each as soon as its sound has arrived. Finished frames go to the sinks, plain ones to `present`
-        when it has its own finish (`poll` is None), else finished."""
-        card, last_index, free_since_s = self.session.card, -1, self.clock.now_s()
-        choose = self.direction.replay.pick if self.direction.replay else pick_hop
+        card = model.card
+        self.delivery = delivery
+        self._model = model
+        self._capture = capture
+        self._modulator = modulator
+        self._steering = steering
+        self._runtime = runtime
+        self._auto_gain = AutoGain(card.sample_rate_hz, card.hop_samples)
+        self._bar_reset = BarReset()
+        self._tempo_bpm = 0.0
+        self._sound_samples = 0
+        # Mappings may read the model's features before the first step.
+        self._features_F = np.zeros(card.feature_bands, np.float32)
+
+    def run(self, stop: threading.Event, seconds: float | None, poll: Callable[[], bool] = lambda: True) -> None:
+        """Step each hop as soon as its sound has arrived, until `stop`, `seconds` of sound, the end of the sound, or until
+        `poll`, asked after each hop, says False. Raises what the source raised, and offline what fails on the way."""
+        card, runtime, last_index = self._model.card, self._runtime, -1
+        choose = self._steering.replay.pick if self._steering.replay else pick_hop
+        free_since_s = runtime.clock.now_s()
         while not stop.is_set() and not is_over(last_index + 1, card.hop_s, seconds):
-            over, received_samples = self.capture.over, self.capture.received_samples
-            pick = choose(received_samples, card.hop_samples, last_index, self.live)
+            over, received_samples = self._capture.has_ended, self._capture.received_samples
+            pick = choose(received_samples, card.hop_samples, last_index, runtime.live)
             if pick is None:
                 if over:
-                    self.capture.check()
+                    self._capture.raise_failure()
                     break
-                self.capture.wait(received_samples)
+                self._capture.wait(received_samples)
                 continue
-            self.stats.received_samples = received_samples
-            self.stats.dropped_samples = self.capture.dropped_samples
+            runtime.statistics.received_samples = received_samples
+            runtime.statistics.dropped_samples = self._capture.dropped_samples
             frame = self._step(pick, free_since_s)
-            self._hand_on(frame, present, poll is None)
-            busy_s = self.clock.now_s() - free_since_s - frame.timings_s["wait"]
-            self.direction.rest(card.hop_s - busy_s)
-            last_index, free_since_s = pick.index, self.clock.now_s()
-            if poll and not poll():
+            self.delivery.deliver(frame)
+            busy_s = runtime.clock.now_s() - free_since_s - frame.timings_s["wait"]
+            runtime.between_hops(card.hop_s - busy_s)
+            last_index, free_since_s = pick.index, runtime.clock.now_s()
+            if not poll():
                 break
 
     def _step(self, pick: Pick, free_since_s: float) -> Frame:
-        card, index, direction = self.session.card, pick.index, self.direction
-        window_T = self.capture.window(index)
-        started_s, resample_s = self.clock.now_s(), self.capture.take_resample_s()
-        time_s, sound_TC = (index + 1) * card.hop_s, self.capture.take_sound(index)
-        snapshot = self.store.take_snapshot(index)
-        self._repeat(index)
+        index, steering, clock = pick.index, self._steering, self._runtime.clock
+        window_T = self._capture.window(index)
+        started_s, resample_s = clock.now_s(), self._capture.pop_resample_s()
+        time_s, sound_TC = (index + 1) * self._model.card.hop_s, self._capture.pop_sound(index)
+        first_sample, self._sound_samples = self._sound_samples, self._sound_samples + len(sound_TC)
+        snapshot = steering.store.take_snapshot(index)
+        self._repeat_show_events(index)
         audio_features = self._audio_features(snapshot, index)
-        given = {
-            **snapshot.values,
-            "reset": int(snapshot.values.get("reset", 0)) + self.bar_reset.count(snapshot.values, audio_features),
-        }
-        values = direction.modulator.values(given, audio_features, self.features_F, time_s)
-        picture, failed = self._picture(self.auto_gain.window(window_T, index, values), values, index)
-        self.features_F = picture.features_F
-        show_events = direction.scene_controller.show_events() if direction.scene_controller else ()
-        if direction.witness:
-            direction.witness.note(index, pick.skipped_hops, snapshot, failed, show_events)
-        if direction.scene_controller and not direction.replay:
-            direction.scene_controller.attend(snapshot)
+        values = self._values(snapshot, audio_features, time_s)
+        model_frame, failed = self._model_frame(self._auto_gain.apply(window_T, index, values), values, index)
+        self._features_F = model_frame.features_F
+        self._record(pick, snapshot, failed)
         return Frame(
             index=index,
-            pixels_HWC=picture.pixels_HWC,
-            features_F=picture.features_F,
+            pixels_HWC=model_frame.pixels_HWC,
+            features_F=model_frame.features_F,
             sound_TC=sound_TC,
+            first_sample=first_sample,
             time_s=time_s,
-            captured_s=self.capture.captured_s(index),
+            captured_s=self._capture.captured_s(index),
             audio_features=audio_features,
             values=values,
             skipped_hops=pick.skipped_hops,
             timings_s={
                 "wait": started_s - free_since_s - resample_s,
                 "resample": resample_s,
-                "step": self.clock.now_s() - started_s,
+                "step": clock.now_s() - started_s,
             },
         )
 
-    def _repeat(self, index: int) -> None:
-        """Do again what happened at this hop when the show was played, if this is a replay."""
-        if self.direction.replay and self.direction.scene_controller:
-            for show_event in self.direction.replay.show_events(index):
-                self.direction.scene_controller.repeat(show_event)
+    def _repeat_show_events(self, index: int) -> None:
+        """In a replay, repeat what happened at this hop of the show."""
+        if self._steering.replay and self._steering.scene_controller:
+            for show_event in self._steering.replay.show_events(index):
+                self._steering.scene_controller.repeat(show_event)
 
     def _audio_features(self, snapshot: ControlSnapshot, index: int) -> AudioFeatures:
-        """Return the pulse at the end of hop `index`, whose turn's taps and tempo count from where they came."""
-        meter, hop_samples = self.capture.meter, self.session.card.hop_samples
+        """Return the audio features at the end of hop `index`; taps and a new tempo count from where they came."""
+        analyser, hop_samples = self._capture.analyser, self._model.card.hop_samples
         for event in snapshot.events:
             if event.name == "tap":
-                meter.tap(event.number)
+                analyser.tap(event.number)
         tempo_bpm = float(snapshot.values.get("tempo_bpm", 0.0))
-        if tempo_bpm != self.tempo_bpm:
-            self.tempo_bpm = tempo_bpm
-            meter.set_tempo(tempo_bpm, index * hop_samples)
-        return meter.at((index + 1) * hop_samples)
+        if tempo_bpm != self._tempo_bpm:
+            self._tempo_bpm = tempo_bpm
+            analyser.set_tempo(tempo_bpm, index * hop_samples)
+        return analyser.at_sample((index + 1) * hop_samples)
 
-    def _picture(self, window_T: NDArray[np.float32], values: Controls, index: int) -> tuple[ModelFrame, bool]:
-        """Return the picture of a hop, and whether its step failed."""
+    def _values(self, snapshot: ControlSnapshot, audio_features: AudioFeatures, time_s: float) -> Values:
+        """Return the parameters of this hop after resets on the bar, glides, smoothing and mappings."""
+        resets = int(snapshot.values.get("reset", 0)) + self._bar_reset.count(snapshot.values, audio_features)
+        given = {**snapshot.values, "reset": resets}
+        return self._modulator.values(given, audio_features, self._features_F, time_s)
+
+    def _model_frame(self, window_T: NDArray[np.float32], values: Values, index: int) -> tuple[ModelFrame, bool]:
+        """Return the model's frame of a hop, and whether its step failed."""
+        runtime, replay = self._runtime, self._steering.replay
         try:
-            return self.session.step(window_T, values, index), False
+            return self._model.step(window_T, values, index), False
         except BackendError as error:
-            replay = self.direction.replay
-            if not self.live and not (replay and replay.fails_now):
+            if not runtime.live and not (replay and replay.fails_now):
                 raise
-            self.stats.failed_steps += 1
-            line = f"{error} The last picture is held ({{count}} times so far)."
-            self.notices.tell_sparsely("step", line, self.clock.now_s())
-            return self.session.held(values), True
+            runtime.statistics.failed_steps += 1
+            line = f"{error} The last frame is held ({{count}} times so far)."
+            runtime.notices.tell_sparsely("step", line, runtime.clock.now_s())
+            return self._model.held(values), True
 
-    def _hand_on(self, frame: Frame, present: Callable[[Frame], None] | None, present_plain: bool) -> None:
-        """Give the frame to every sink, and note how long all took."""
-        given_s = self.clock.now_s()
-        if present and present_plain:
-            present(frame)
-        if self.sinks or not present_plain:
-            pixels_HWC = self.effect_chain.finish(
-                frame.pixels_HWC, look(frame.values, frame.audio_features), frame.time_s
-            )
-            frame = replace(frame, pixels_HWC=pixels_HWC)
-        self._give(frame)
-        if present and not present_plain:
-            present(frame)
-        now_s = self.clock.now_s()
-        age_s = None if frame.captured_s is None else given_s - frame.captured_s
-        self.stats.add_frame(frame.skipped_hops, age_s, {**frame.timings_s, "finish": now_s - given_s})
-        if frame.skipped_hops and self.live:
-            line = "Sound was skipped to keep up, with its pictures: {count} hops."
-            self.notices.tell_sparsely("overload", line, now_s, frame.skipped_hops)
-
-    def _give(self, frame: Frame) -> None:
-        for sink in list(self.sinks):
-            try:
-                sink.show(frame)
-            except SinkError as error:
-                if not self.live:
-                    raise
-                self.notices.tell(f"{error} The show goes on without {sink.name}.")
-                self.sinks.remove(sink)
-                sink.close()
+    def _record(self, pick: Pick, snapshot: ControlSnapshot, failed: bool) -> None:
+        """Record the hop, then let scenes that were asked for or are ready take effect from the next hop on."""
+        scenes, recorder = self._steering.scene_controller, self._steering.recorder
+        show_events = scenes.show_events() if scenes else ()
+        if recorder:
+            recorder.note(pick.index, pick.skipped_hops, snapshot, failed, show_events)
+        if scenes and not self._steering.replay:
+            scenes.attend(snapshot)

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from engine.audio.sources.source import Source
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot
+from engine.core.bounded_queue import BoundedQueue
 from engine.core.errors import SinkError
 from engine.core.show_event import ShowEvent
 from engine.takes.take_log import LOG, SOUND, HopLine, TakeHeader, write_header, write_line
-from engine.takes.take_queue import Item, TakeQueue
 from engine.takes.take_sound import SoundFile
 
 # T samples, C channels
@@ -40,6 +40,8 @@ LONGEST_LAG_S = 30.0
 SPARE_BYTES = 32 << 20
 """Memory for lines and their arrays beside the sound that waits."""
 CLOSE_WITHIN_S = 30.0
+Item = NDArray[np.float32] | HopLine
+"""Samples [T, channels], or a line of the log."""
 _LINE_BYTES = 256
 """About the size of a line in memory, without its values."""
 
@@ -55,7 +57,7 @@ class TakeRecorder:
         self._live = live
         self._notify = notify
         self._longest_gap_hops = max(1, round(LONGEST_GAP_S * header.sample_rate_hz / header.hop_samples))
-        self._queue: TakeQueue | None = None
+        self._queue: BoundedQueue[Item] | None = None
         self._thread: threading.Thread | None = None
         self._values: Mapping[str, Value] = {}
         self._received_samples = 0
@@ -83,15 +85,14 @@ class TakeRecorder:
                 f"Cannot write a take to {self._folder}: {_reason(error)}; choose another folder with --take."
             ) from error
         second_bytes = 4 * self._header.source_channels * self._header.source_rate_hz
-        self._queue = TakeQueue(
-            self._live, round(LONGEST_LAG_S * second_bytes) + SPARE_BYTES, round(WRITE_EVERY_S * second_bytes)
-        )
+        capacity_bytes = round(LONGEST_LAG_S * second_bytes) + SPARE_BYTES
+        self._queue = BoundedQueue(capacity_bytes, _size_bytes, waits=not self._live)
         self._thread = threading.Thread(target=self._write, args=(self._queue, log, sound), name="take", daemon=True)
         self._thread.start()
 
     def add_sound(self, sound_TC: NDArray[np.float32]) -> None:
         """Add sound [T, C] as it came from the source; the array must not change afterwards."""
-        if len(sound_TC) and self._put(sound_TC, sound_TC.nbytes):
+        if len(sound_TC) and self._put(sound_TC):
             self._received_samples += len(sound_TC)
 
     def note(
@@ -117,7 +118,7 @@ class TakeRecorder:
                 events=snapshot.events,
                 show_events=tuple(show_events),
             )
-            if not self._put(line, _LINE_BYTES * (1 + len(changed)) + _array_bytes(show_events)):
+            if not self._put(line):
                 return
             self._values, self._noted_hop = snapshot.values, index
         if self._queue:
@@ -133,11 +134,11 @@ class TakeRecorder:
             self._thread = None
         self._tell()
 
-    def _put(self, item: Item, size_bytes: int) -> bool:
+    def _put(self, item: Item) -> bool:
         queue = self._queue
         if queue is None:
             return False
-        if queue.put(item, size_bytes):
+        if queue.put(item):
             return True
         if not self._notice:
             self._ending = f"the disk fell more than {LONGEST_LAG_S:g} s behind"
@@ -156,11 +157,12 @@ class TakeRecorder:
         if line:
             self._notify(line)
 
-    def _write(self, queue: TakeQueue, log: TextIOWrapper, sound: SoundFile) -> None:
+    def _write(self, queue: BoundedQueue[Item], log: TextIOWrapper, sound: SoundFile) -> None:
         written = HopLine(hop=-1, received_samples=0)
         received_samples = 0
+        portion_bytes = round(WRITE_EVERY_S * 4 * self._header.source_channels * self._header.source_rate_hz)
         try:
-            while (items := queue.take()) is not None:
+            while (items := queue.take_portion(portion_bytes)) is not None:
                 # Sound first, so that the log never names samples that are not in the file.
                 received_samples += _write_sound(items, sound)
                 written = self._write_lines(items, log) or written
@@ -213,6 +215,18 @@ class RecordedSource:
     def dropped_samples(self) -> int:
         return self._source.dropped_samples
 
+    @property
+    def stalled(self) -> bool:
+        return self._source.stalled
+
+    @property
+    def block_s(self) -> float:
+        return self._source.block_s
+
+    @property
+    def buffer_s(self) -> float:
+        return self._source.buffer_s
+
     def start(self) -> None:
         self._source.start()
 
@@ -252,6 +266,12 @@ def _difference(before: Mapping[str, Value], now: Mapping[str, Value]) -> tuple[
         if name not in before or before[name] != value or type(before[name]) is not type(value)
     }
     return changed, tuple(name for name in before if name not in now)
+
+
+def _size_bytes(item: Item) -> int:
+    if isinstance(item, HopLine):
+        return _LINE_BYTES * (1 + len(item.values)) + _array_bytes(item.show_events)
+    return item.nbytes
 
 
 def _array_bytes(value: object) -> int:

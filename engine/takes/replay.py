@@ -104,7 +104,9 @@ class TakeSource:
     """The sound of a take, up to its last hop, without waiting."""
 
     live = False
+    stalled = False
     dropped_samples = 0
+    block_s = buffer_s = 0.0
 
     def __init__(self, take: Take) -> None:
         header = take.header

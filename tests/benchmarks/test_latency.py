@@ -1,4 +1,4 @@
-"""The click test itself, with a few clicks: the real show hears them and they are seen. Times are not judged."""
+"""The click test itself, with a few clicks through the real show. Times are not judged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def click_test(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_S)
 
 
-def test_clicks_become_light_and_a_film_of_it_tells_the_same(tmp_path: Path) -> None:
+def test_clicks_become_light_and_a_film_of_it_gives_the_same_offset(tmp_path: Path) -> None:
     clicks = 12
     told = click_test(
         "--fps", "20", "--clicks", str(clicks), "--json", str(tmp_path / "a.json"), "--png", str(tmp_path / "a.png"),
@@ -48,12 +48,12 @@ def test_clicks_become_light_and_a_film_of_it_tells_the_same(tmp_path: Path) -> 
         "sound to light",
     } <= set(figures["stages_ms"])
     assert (tmp_path / "a.png").stat().st_size > 1000
-    # A film knows a flash to the distance of two pictures; the click test knows it to a millisecond or two.
+    # A film resolves a flash to a frame interval, the click test to a millisecond or two.
     offset = offset_of_film(tmp_path / "film.mp4")
     assert 1e3 * offset.median_s == pytest.approx(seen["p50"], abs=40.0)
 
 
-def test_a_model_that_is_missing_is_said() -> None:
+def test_a_missing_model_is_reported() -> None:
     told = click_test("--model", "nowhere.onnx", "--clicks", "1")
     assert told.returncode == 2
     assert "nowhere.onnx" in told.stderr

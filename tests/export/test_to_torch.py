@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import operator
 import shutil
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torch._inductor.config
 
 from engine.core.errors import BackendError, ModelFileError, run_main
-from engine.model.backends import torch_program
-from engine.model.backends.torch_program import read_description
+from engine.model.backends import torch_program, torch_schema
+from engine.model.backends.program_file import read_description
+from engine.model.backends.torch_schema import OPERATORS
 from engine.model.card import Provenance
 from export.graph import StepGraph
 from export.parity import PARITY_LIMIT, PARITY_STEPS
@@ -21,9 +24,10 @@ from export.to_torch import export_program, main, measure_program_parity, trace_
 from tests.conftest import require
 from tests.engine.model.backends import backend_contract as contract
 from tests.export.test_to_onnx import play_both
-from tests.training.models import small_model
+from tests.training.models import VARIANTS, small_model
 from tests.training.runs import small_config
 from training.core.checkpoint import save_generator
+from training.core.front_end import FrontEndConfig
 from training.core.streaming import StreamingModel
 
 PROVENANCE = Provenance(source="random weights", licence="MIT", config="small", commit="none", iterations=0)
@@ -67,6 +71,7 @@ def test_a_compiled_one_plays_the_same(tmp_path: Path, monkeypatch: pytest.Monke
     require(shutil.which("g++"), "g++ (apt install g++)")
     # The code that calls the kernels takes longest to compile, and is not what is tested.
     monkeypatch.setattr("torch._inductor.config.aot_inductor.compile_wrapper_opt_level", "O0")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path = tmp_path / "compiled.pt2"
     model = simple_model()
     card = export_program(model, PROVENANCE, path, compiled=True)
@@ -78,6 +83,27 @@ def test_a_compiled_one_plays_the_same(tmp_path: Path, monkeypatch: pytest.Monke
     play_both(model, backend)
     contract.check_cut_anywhere_equals_whole(backend)
     contract.check_what_was_given_and_what_came_stay(backend)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache of another user"))
+    with pytest.raises(ModelFileError, match="machine code that you did not compile"):
+        torch_program.open_model(path, threads=1)
+
+
+FRONT_ENDS = {kind: {"front_end": FrontEndConfig(kind=kind, mel_bands=20)} for kind in ("mel", "lms", "mfcc")}
+
+
+@pytest.mark.parametrize("settings", [*VARIANTS.values(), *FRONT_ENDS.values()], ids=[*VARIANTS, *FRONT_ENDS])
+def test_the_engine_knows_every_operator_of_every_variant(settings: dict[str, Any]) -> None:
+    program = trace_program(StepGraph(small_model(**settings)))
+    targets = {f"torch.ops.{node.target}" for node in program.graph.nodes if node.op == "call_function"}
+    # Taking a tensor out of several is no operator in the file.
+    assert targets - {f"torch.ops.{operator.getitem}"} <= OPERATORS
+
+
+def test_a_file_that_the_engine_would_refuse_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(torch_schema.NODE, "target", OPERATORS - {"torch.ops.aten.log.default"})
+    with pytest.raises(ModelFileError, match=r"was not written: the engine would refuse it \(.*aten\.log\.default"):
+        export_program(simple_model(), PROVENANCE, tmp_path / "bad.pt2")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_program_that_differs_is_seen() -> None:

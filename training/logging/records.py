@@ -1,8 +1,8 @@
-"""stats.jsonl: losses, validations and events of a run, one JSON object a line.
+"""Log records in stats.jsonl: losses, validations and events of a run, one JSON object per line.
 
-{"iteration": 50, "elapsed_s": 22.3, "learning_rate": 0.001, "l1": 0.135, "motion": 0.087}      mean losses since the last
+{"iteration": 50, "elapsed_s": 22.3, "learning_rate": 0.001, "l1": 0.135, "motion": 0.087}      mean losses since the last record
 {"iteration": 1000, "elapsed_s": 430.1, "validation": {"l1": 0.09, "mean_frame_l1": 0.128, …}}  the held-out part
-{"iteration": 0, "elapsed_s": 0.0, "at": "2026-01-31 12:00:00", "event": "started", …}          what happened
+{"iteration": 0, "elapsed_s": 0.0, "at": "2026-01-31 12:00:00", "event": "started", …}          an event
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _FIGURES = {"l1", "mean_frame_l1", "motion_share"}
 """Every validation has these."""
 
 
-def read_stats(path: Path) -> list[Record]:
-    """Return the records of a file, oldest first, without damaged lines; none where the file is missing."""
+def read_records(path: Path) -> list[Record]:
+    """Return the records of a file, oldest first, without incomplete and foreign lines; an empty list for a missing file."""
     if not path.is_file():
         return []
     found: list[Record] = []
@@ -64,19 +64,19 @@ def _is_number(value: object) -> bool:
 
 
 def append_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Append one line, or nothing at all. Raises OSError."""
+    """Append one complete line or nothing. Raises OSError."""
     append_bytes(path, (json.dumps(record) + "\n").encode())
 
 
-def cut_back(path: Path, iteration: int, validated: int | None = None) -> None:
-    """Forget the losses after `iteration`, the validations after `validated` (default the same) and torn lines. Raises OSError.
+def drop_after(path: Path, iteration: int, validated: int | None = None) -> None:
+    """Remove losses after `iteration`, validations after `validated` (default: the same) and incomplete lines. Raises OSError.
 
-    Events stay; what is forgotten is made again by a run that goes on from a checkpoint.
+    Events stay. A run that resumes from a checkpoint writes the removed records again.
     """
 
-    def kept(record: Record) -> bool:
+    def stays(record: Record) -> bool:
         last = validated if "validation" in record and validated is not None else iteration
         return "event" in record or record["iteration"] <= last
 
     if path.is_file():
-        write_text(path, "".join(json.dumps(record) + "\n" for record in read_stats(path) if kept(record)))
+        write_text(path, "".join(json.dumps(record) + "\n" for record in read_records(path) if stays(record)))

@@ -1,4 +1,4 @@
-"""What is heard of a show's rhythm at one moment: how loud it is, the newest hit, and where in the bar it stands."""
+"""Audio features of one moment: level, onset, beat phase, bar phase, tempo."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ LEAST_HIT = 1 / 256
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioFeatures:
-    """A moment of the sound, `end_sample` samples after its beginning, at the model's rate."""
+    """The features of the sound up to `end_sample`, counted at the model's rate."""
 
     end_sample: int = 0
     level: float = 0.0
-    """Loudness of the newest milliseconds: 0 silence, 1 as loud as the loudest of the last seconds."""
+    """Level of the newest milliseconds: 0 is silence, 1 the peak of the last seconds."""
     low: float = 0.0
-    """The same of the bass, the middle and the treble alone."""
+    """The level of the bass, the mid range and the treble."""
     mid: float = 0.0
     high: float = 0.0
     hits: int = 0
@@ -28,21 +28,21 @@ class AudioFeatures:
     """How strong the newest onset was, 0 to 1."""
     hit_age_s: float = NEVER_S
     beats: float = 0.0
-    """Beats since the beginning; its fraction is the place between two beats."""
+    """Beats since the start; the fraction is the beat phase."""
     beats_a_bar: int = 4
     tempo_bpm: float = 0.0
     """0 while no tempo is known."""
     certainty: float = 0.0
-    """How sure the tempo is, 0 to 1; a tapped or given tempo is sure."""
+    """Confidence of the tempo, 0 to 1; 1 for a tapped or given tempo."""
 
     @property
     def beat_phase(self) -> float:
-        """Place between two beats, from 0 up to 1."""
+        """Position between two beats, from 0 up to 1."""
         return self.beats % 1.0
 
     @property
     def bar_phase(self) -> float:
-        """Place in the bar, from 0 up to 1."""
+        """Position in the bar, from 0 up to 1."""
         return self.beats / self.beats_a_bar % 1.0
 
     def hit(self, decay_ms: float) -> float:
@@ -54,8 +54,8 @@ class AudioFeatures:
 SILENCE = AudioFeatures()
 
 
-def ahead(audio_features: AudioFeatures, seconds: float) -> AudioFeatures:
-    """Return `pulse` as it will be in so many seconds, if nothing new is heard: the beat goes on, levels stay."""
+def extrapolate(audio_features: AudioFeatures, seconds: float) -> AudioFeatures:
+    """Return the features `seconds` later without new sound: the beat goes on, levels stay."""
     if seconds <= 0.0:
         return audio_features
     return replace(

@@ -1,19 +1,19 @@
-"""How much sound the driver is asked for at a time: little, and more once it turns out to be too little."""
+"""The block size asked of the driver: small, and larger after overflows."""
 
 from __future__ import annotations
 
 from collections import deque
 
 BLOCK_SIZES = (128, 256, 512, 1024)
-"""Samples. 128 of them are 2.7 ms at 48 kHz; half of that brings 0.6 ms more and twice the callbacks."""
+"""In samples. 128 are 2.7 ms at 48 kHz; half of that would save 0.6 ms and double the callbacks."""
 OVERFLOWS, WITHIN_S = 3, 5.0
-"""So many overflows within this time are no accident."""
+"""So many overflows within this time make the blocks grow."""
 SETTLE_S = 1.0
-"""While a stream begins, the system may lose sound whatever the size."""
+"""Overflows in the first moments of a stream do not count: they happen at every size."""
 
 
 class BlockSize:
-    """The size for one device. All times come from the caller."""
+    """The block size of one device. All times come from the caller."""
 
     def __init__(self, opened_s: float) -> None:
         self._step = 0
@@ -24,13 +24,13 @@ class BlockSize:
     def samples(self) -> int:
         return BLOCK_SIZES[self._step]
 
-    def opened(self, now_s: float) -> None:
-        """A stream was opened with `samples`."""
+    def note_opened(self, now_s: float) -> None:
+        """Note that a stream was opened with `samples`."""
         self._opened_s = now_s
         self._overflows_s.clear()
 
-    def overflowed(self, now_s: float) -> bool:
-        """Note that the system lost sound; True when `samples` has grown, and the stream is to be opened anew."""
+    def note_overflow(self, now_s: float) -> bool:
+        """Note an overflow; return True when `samples` has grown and the stream must be reopened."""
         if now_s - self._opened_s < SETTLE_S or self._step == len(BLOCK_SIZES) - 1:
             return False
         self._overflows_s.append(now_s)

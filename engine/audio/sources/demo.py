@@ -1,6 +1,6 @@
-"""The built-in demonstration: half a minute of kick, bass, hats and a melody, made by formula, so nothing has to be supplied.
+"""The built-in demo sound: half a minute of kick, bass, hats and a melody, computed by formula.
 
-Sixteen bars of 4/4 at 120 beats a minute in A minor: four without drums' full weight, a build, one quiet bar, a full second half.
+Sixteen bars of 4/4 at 120 beats a minute in A minor: four with soft drums, a build-up, one quiet bar, a full second half.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ RATE_HZ = 48000
 BEAT_S = 0.5
 BARS = 16
 QUIET_BAR = 7
-LOUDEST = 0.8
+PEAK = 0.8
 
 _A2_HZ = 110.0
-# Semitones above A of the bass, one a bar, four bars round: A F C G.
+# Semitones of the bass above A, one per bar, in a loop of four bars: A F C G.
 _ROOTS = (0, -4, 3, -2)
 # Eighth notes of the melody in semitones above A4; None is a rest.
-_MELODY = (
+MELODY = (
     (0, None, 7, None, 12, None, 10, 7),
     (8, None, 12, None, 15, 12, None, 8),
     (7, None, 10, None, 15, None, 12, 10),
@@ -35,24 +35,24 @@ Sound = NDArray[np.float64]
 
 
 def demo_source(repeat: bool = False) -> SampleSource:
-    """Return the demonstration, 32 s in stereo; the same samples every time."""
+    """Return the demo sound as a source: 32 s in stereo, the same samples every time."""
     return SampleSource("demo", demo_sound(), RATE_HZ, repeat)
 
 
 def demo_sound() -> NDArray[np.float32]:
-    """Make the demonstration [T, 2]."""
+    """Return the demo sound [T, 2]."""
     sound_TC = np.zeros((round(BARS * 4 * BEAT_S * RATE_HZ), 2))
     for bar in range(BARS):
         _add_bar(sound_TC, bar)
-    # tanh holds the loudest hits together without cutting them off.
+    # tanh limits the loudest peaks without clipping.
     sound_TC = np.tanh(1.4 * sound_TC)
-    return (LOUDEST / np.abs(sound_TC).max() * sound_TC).astype(np.float32)
+    return (PEAK / np.abs(sound_TC).max() * sound_TC).astype(np.float32)
 
 
 def _add_bar(sound_TC: Sound, bar: int) -> None:
     start_s = bar * 4 * BEAT_S
     quiet, full = bar == QUIET_BAR, bar >= 4
-    for eighth, step in enumerate(_MELODY[bar % 4]):
+    for eighth, step in enumerate(MELODY[bar % 4]):
         if step is not None and (bar >= 2 or eighth % 4 == 0):
             loudness = 0.12 if quiet else 0.3
             _add(
@@ -75,13 +75,13 @@ def _add_bar(sound_TC: Sound, bar: int) -> None:
             _add(sound_TC, _bass(_A2_HZ / 2 * 2 ** (_ROOTS[bar % 4] / 12)), start_s + eighth * BEAT_S / 2, 0.45)
 
 
-def _add(sound_TC: Sound, hit_T: Sound, at_s: float, loudness: float, pan: float = 0.0) -> None:
-    """Mix one hit in, `pan` from -1 left to 1 right; what would reach beyond the end rings on at the start."""
+def _add(sound_TC: Sound, note_T: Sound, at_s: float, loudness: float, pan: float = 0.0) -> None:
+    """Mix one note in, `pan` from -1 left to 1 right; a tail beyond the end continues at the start of the loop."""
     begin = round(at_s * RATE_HZ)
-    fits = min(len(hit_T), len(sound_TC) - begin)
+    fits = min(len(note_T), len(sound_TC) - begin)
     for channel, side in ((0, 1.0 - pan), (1, 1.0 + pan)):
-        sound_TC[begin : begin + fits, channel] += loudness * side * hit_T[:fits]
-        sound_TC[: len(hit_T) - fits, channel] += loudness * side * hit_T[fits:]
+        sound_TC[begin : begin + fits, channel] += loudness * side * note_T[:fits]
+        sound_TC[: len(note_T) - fits, channel] += loudness * side * note_T[fits:]
 
 
 def _time_s(duration_s: float) -> Sound:
@@ -93,8 +93,8 @@ def _kick() -> Sound:
     return np.sin(2 * np.pi * (48.0 * t + 3.2 * (1.0 - np.exp(-t / 0.025)))) * np.exp(-t / 0.11)
 
 
-def _noise_hit(duration_s: float, decay_s: float, seed: int, brightness: int) -> Sound:
-    """Noise, differentiated `brightness` times to take the low end away."""
+def _noise_burst(duration_s: float, decay_s: float, seed: int, brightness: int) -> Sound:
+    """Decaying noise, differentiated `brightness` times to remove low frequencies."""
     t = _time_s(duration_s)
     noise = np.random.default_rng(seed).standard_normal(len(t) + brightness)
     return np.diff(noise, n=brightness) / 2.0**brightness * np.exp(-t / decay_s)
@@ -117,5 +117,5 @@ def _pluck(note_hz: float) -> Sound:
 
 
 _KICK = _kick()
-_CLAP = _noise_hit(0.2, 0.05, 1, 1)
-_HAT = _noise_hit(0.08, 0.02, 2, 3)
+_CLAP = _noise_burst(0.2, 0.05, 1, 1)
+_HAT = _noise_burst(0.08, 0.02, 2, 3)

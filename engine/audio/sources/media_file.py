@@ -1,4 +1,4 @@
-"""The sound track of any file that FFmpeg can read."""
+"""A source that plays the sound track of a media file."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from engine.core.errors import SourceError
 
 
 class MediaFileSource:
-    """Plays a file's first sound track, in mono or stereo, once or over and over, as fast as it is taken."""
+    """Plays a file's first sound track, in mono or stereo, once or in a loop, as fast as it is read."""
 
     live = False
+    stalled = False
     dropped_samples = 0
+    block_s = buffer_s = 0.0
 
     def __init__(self, path: Path | str, repeat: bool = False) -> None:
-        """Open the file. Raises SourceError when it is missing, no media file or without sound."""
+        """Open the file. Raises SourceError when it is missing, is no media file or has no sound."""
         self._path = Path(path)
         self._repeat = repeat
         self.name = self._path.name
@@ -58,12 +60,12 @@ class MediaFileSource:
         if block_TC is None:
             block_TC = next(self._blocks, None)
         if block_TC is None and self._repeat:
-            self._blocks = self._decode(again=True)
+            self._blocks = self._decode(rewind=True)
             block_TC = next(self._blocks, None)
         return None if block_TC is None else (block_TC, None)
 
     def wait(self, timeout_s: float) -> None:
-        """Sound is always there."""
+        """Sound is always available."""
 
     def notices(self) -> list[str]:
         return []
@@ -71,18 +73,18 @@ class MediaFileSource:
     def close(self) -> None:
         self._container.close()
 
-    def _decode(self, again: bool = False) -> Iterator[NDArray[np.float32]]:
+    def _decode(self, rewind: bool = False) -> Iterator[NDArray[np.float32]]:
         layout = "mono" if self.channels == 1 else "stereo"
         converter = AudioResampler(format="fltp", layout=layout, rate=self.rate_hz)
         try:
-            if again:
+            if rewind:
                 self._container.seek(0)
             for frame in self._container.decode(audio=0):
                 yield from _arrays(converter.resample(frame))
             yield from _arrays(converter.resample(None))
         except (FFmpegError, ValueError) as error:
             raise SourceError(
-                f"{self._path} is damaged: its sound cannot be decoded ({_reason(error)}). Give a whole file."
+                f"{self._path} is damaged: its sound cannot be decoded ({_reason(error)}). Give an intact file."
             ) from error
 
 

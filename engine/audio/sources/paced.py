@@ -1,4 +1,4 @@
-"""Any sound that is simply there, arriving as if it were played now."""
+"""A file or generated sound, played live."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from engine.core.clock import Clock
 # T samples, C channels
 
 BLOCK_S = 0.005
-"""How finely the sound arrives, like the blocks of a device."""
+"""Length of the blocks in which the sound arrives."""
 LONGEST_LAG_S = 1.0
-"""A machine that was away for longer goes on where it stopped instead of catching up."""
+"""After a longer pause of the machine the sound continues where it stopped instead of catching up."""
 
 
 def due_samples(now_s: float, start_s: float, rate_hz: int) -> int:
@@ -22,10 +22,12 @@ def due_samples(now_s: float, start_s: float, rate_hz: int) -> int:
 
 
 class PacedSource:
-    """Another source's sound, live: sample n arrives n / rate seconds after the start."""
+    """Plays an offline source live: sample n arrives n / rate seconds after the start."""
 
     live = True
+    stalled = False
     dropped_samples = 0
+    block_s = buffer_s = 0.0
 
     def __init__(self, inner: Source, clock: Clock) -> None:
         self.name = inner.name
@@ -34,32 +36,32 @@ class PacedSource:
         self._inner = inner
         self._clock = clock
         self._start_s = 0.0
-        self._given_samples = 0
-        self._ahead_TC = np.zeros((0, inner.channels), np.float32)
-        self._over = False
+        self._played_samples = 0
+        self._pending_TC = np.zeros((0, inner.channels), np.float32)
+        self._has_ended = False
 
     def start(self) -> None:
         self._inner.start()
         self._start_s = self._clock.now_s()
-        self._given_samples = 0
+        self._played_samples = 0
 
     def read(self) -> tuple[NDArray[np.float32], float | None] | None:
-        wanted = due_samples(self._clock.now_s(), self._start_s, self.rate_hz) - self._given_samples
+        wanted = due_samples(self._clock.now_s(), self._start_s, self.rate_hz) - self._played_samples
         lag_s = wanted / self.rate_hz
         if lag_s > LONGEST_LAG_S:
             self._start_s += lag_s
             wanted = 0
-        while len(self._ahead_TC) < wanted and not self._over:
-            came = self._inner.read()
-            if came is None:
-                self._over = True
+        while len(self._pending_TC) < wanted and not self._has_ended:
+            block = self._inner.read()
+            if block is None:
+                self._has_ended = True
             else:
-                self._ahead_TC = np.concatenate([self._ahead_TC, came[0]])
-        sound_TC, self._ahead_TC = self._ahead_TC[:wanted], self._ahead_TC[wanted:]
-        if self._over and wanted and not len(sound_TC):
+                self._pending_TC = np.concatenate([self._pending_TC, block[0]])
+        sound_TC, self._pending_TC = self._pending_TC[:wanted], self._pending_TC[wanted:]
+        if self._has_ended and wanted and not len(sound_TC):
             return None
-        self._given_samples += len(sound_TC)
-        return sound_TC, self._start_s + self._given_samples / self.rate_hz
+        self._played_samples += len(sound_TC)
+        return sound_TC, self._start_s + self._played_samples / self.rate_hz
 
     def wait(self, timeout_s: float) -> None:
         self._clock.sleep(min(BLOCK_S, timeout_s))

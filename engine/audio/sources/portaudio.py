@@ -1,4 +1,4 @@
-"""Sound devices as PortAudio lists them. Nothing is imported before it is needed: a machine without PortAudio plays files."""
+"""PortAudio's sound devices. sounddevice is imported on first use: a machine without PortAudio can play files."""
 
 # sounddevice ships no types.
 # pyright: basic
@@ -13,13 +13,13 @@ from engine.core.errors import SourceError
 
 PREFERRED_RATE_HZ = 48000
 PULSE = "pulse"
-"""On Linux the sound server's device: it shares the hardware, converts any rate and follows what the user has chosen."""
+"""The sound server's device on Linux: it shares the hardware, converts rates and follows the user's choice."""
 _MOST_CHANNELS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SoundDevice:
-    """One device that sound can be taken from or given to."""
+    """One input or output."""
 
     index: int
     name: str
@@ -45,19 +45,19 @@ def load_sounddevice() -> Any:
 
 
 def restart_portaudio() -> None:
-    """Let PortAudio look again: it knows only the devices that were there when it was started."""
+    """Refresh the device list: PortAudio reads it once, when it starts."""
     sounddevice = load_sounddevice()
     sounddevice._terminate()
     sounddevice._initialize()
 
 
 def list_inputs() -> list[SoundDevice]:
-    """List the devices that sound can be taken from, the default first. Raises SourceError without PortAudio."""
+    """Return the inputs, the default first. Raises SourceError without PortAudio."""
     return _list_devices("max_input_channels", 0)
 
 
 def list_outputs() -> list[SoundDevice]:
-    """List the devices that sound can be given to, the default first. Raises SourceError without PortAudio."""
+    """Return the outputs, the default first. Raises SourceError without PortAudio."""
     return _list_devices("max_output_channels", 1)
 
 
@@ -84,7 +84,7 @@ def _rank(device: SoundDevice) -> tuple[bool, bool, int]:
 
 
 def has_microphone() -> bool:
-    """Tell whether there is anything to listen to."""
+    """Return whether there is any input."""
     try:
         return bool(list_inputs())
     except SourceError:
@@ -92,9 +92,9 @@ def has_microphone() -> bool:
 
 
 def find_input(name: str | None) -> SoundDevice:
-    """Return the device called `name`, or whose name contains it, whatever the case; the default one for None.
+    """Return the input whose name is or contains `name`, ignoring case; the default one for None.
 
-    Raises SourceError, listing what there is.
+    Raises SourceError with the list of inputs.
     """
     devices = list_inputs()
     if not devices:
@@ -108,7 +108,7 @@ def find_input(name: str | None) -> SoundDevice:
 
 
 def find_output(name: str | None) -> SoundDevice:
-    """Return the output called `name`, or whose name contains it; the default one for None. Raises SourceError."""
+    """Return the output whose name is or contains `name`, ignoring case; the default one for None. Raises SourceError."""
     devices = list_outputs()
     if not devices:
         raise SourceError("No loudspeaker or other sound output was found; connect one or start the sound server.")
@@ -122,12 +122,12 @@ def _find(devices: list[SoundDevice], name: str | None, kind: str) -> SoundDevic
     matches = [device for device in devices if wanted in device.name.casefold()]
     if not matches:
         known = ", ".join(f"'{device.name}'" for device in devices)
-        raise SourceError(f"No sound {kind} is called '{name}'; these are here: {known}.")
+        raise SourceError(f"No sound {kind} is called '{name}'; available: {known}.")
     return min(matches, key=lambda device: device.name.casefold() != wanted)
 
 
 def choose_rate_hz(device: SoundDevice, preferred_hz: int = PREFERRED_RATE_HZ) -> int:
-    """Return `preferred_hz` when the device accepts it, its own rate otherwise."""
+    """Return `preferred_hz` if the device accepts it, else the device's own rate."""
     sounddevice = load_sounddevice()
     try:
         sounddevice.check_input_settings(

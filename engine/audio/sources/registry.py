@@ -1,4 +1,4 @@
-"""From what the user typed to a source: `mic`, `mic:NAME`, `demo`, `tone`, `tone:HZ` or the path of a file."""
+"""Sources by name: `mic`, `mic:NAME`, `demo`, `tone`, `tone:HZ` or the path of a file."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ ACCEPTED = "mic, mic:NAME, demo, tone, tone:HZ or the path of a sound or video f
 def open_source(spec: str, *, live: bool, repeat: bool = False, clock: Clock | None = None) -> Source:
     """Open the source that `spec` names.
 
-    Live, sound arrives at the pace of `clock` (default: the wall clock), `demo` and `tone` go on for ever, and files do with
-    `repeat`. Offline, the whole sound is there to be taken at once and ends. Raises SourceError, saying what is accepted.
+    Live, sound arrives at the pace of `clock` (default: the wall clock); `demo` and `tone` loop for ever, files with `repeat`.
+    Offline, all sound can be read at once, and it ends. Raises SourceError with what is accepted.
     """
     kind, colon, detail = spec.partition(":")
     if kind == "mic" and not Path(spec).is_file():
@@ -41,7 +41,7 @@ def _microphone(name: str | None, live: bool, clock: Clock) -> Source:
     from engine.audio.sources.microphone import Microphone
 
     if not live:
-        raise SourceError("A microphone cannot be rendered, for it never ends; render demo, tone or a file.")
+        raise SourceError("A microphone cannot be rendered because it never ends; render demo, tone or a file.")
     return Microphone(name, clock)
 
 
@@ -52,14 +52,14 @@ def _tone_hz(text: str) -> float:
         tone_hz = math.nan
     if not 1.0 <= tone_hz < RATE_HZ / 2:
         raise SourceError(
-            f"'tone:{text}' is no tone; a frequency from 1 to {RATE_HZ // 2} Hz was expected, e.g. tone:440."
+            f"'tone:{text}' is no valid tone; a frequency from 1 to {RATE_HZ // 2} Hz was expected, e.g. tone:440."
         )
     return tone_hz
 
 
 def _check_is_path(spec: str) -> None:
-    """A word without a dot or slash that is no file was meant as a name."""
+    """Refuse a word without dot or slash that is no file: it was meant as the name of a source."""
     if not Path(spec).exists() and not Path(spec).suffix and Path(spec).name == spec:
         raise SourceError(
-            f"There is no source and no file '{spec}'.{nearest_name(spec, SOURCE_KINDS)} Accepted are {ACCEPTED}."
+            f"There is no source or file '{spec}'.{nearest_name(spec, SOURCE_KINDS)} Accepted are {ACCEPTED}."
         )

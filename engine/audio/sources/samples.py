@@ -1,4 +1,4 @@
-"""Sound that lies in memory."""
+"""A source that plays an array."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ BLOCK_SAMPLES = 1024
 
 
 class SampleSource:
-    """Plays an array, once or over and over, as fast as it is taken."""
+    """Plays an array, once or in a loop, as fast as it is read."""
 
     live = False
+    stalled = False
     dropped_samples = 0
+    block_s = buffer_s = 0.0
 
     def __init__(
         self,
@@ -45,10 +47,10 @@ class SampleSource:
         return block_TC, None
 
     def wait(self, timeout_s: float) -> None:
-        """Sound is always there."""
+        """Sound is always available."""
 
     def notices(self) -> list[str]:
         return []
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""

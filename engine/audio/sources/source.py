@@ -1,4 +1,4 @@
-"""What the loop asks of a source of sound."""
+"""The protocol of audio sources."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class Source(Protocol):
-    """Sound at its own rate and channels. Resampling to the model's rate is the loop's (one place, live and offline)."""
+    """Sound at the source's own rate and channels. The window buffer resamples it, the same live and offline."""
 
     @property
     def name(self) -> str:
@@ -18,7 +18,7 @@ class Source(Protocol):
 
     @property
     def live(self) -> bool:
-        """True: sound arrives when it arrives and goes stale. False: it is there to be taken, and it ends."""
+        """True: sound arrives at its own pace and becomes stale. False: all of it can be read at once, and it ends."""
         ...
 
     @property
@@ -29,27 +29,42 @@ class Source(Protocol):
 
     @property
     def dropped_samples(self) -> int:
-        """Samples lost since the start because nobody took them in time; 0 for sources that cannot lose any."""
+        """Samples dropped since the start because nobody read them in time; 0 for sources that drop none."""
+        ...
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the source sends silence because no sound arrives."""
+        ...
+
+    @property
+    def block_s(self) -> float:
+        """Length of the driver's blocks; 0 without a driver."""
+        ...
+
+    @property
+    def buffer_s(self) -> float:
+        """Most sound that the driver holds back; 0 without a driver."""
         ...
 
     def start(self) -> None:
-        """Begin. Raises SourceError."""
+        """Start. Raises SourceError."""
         ...
 
     def read(self) -> tuple[NDArray[np.float32], float | None] | None:
-        """Take all sound that has arrived since the last read, without waiting.
+        """Return all sound that has arrived since the last read, without waiting.
 
-        Returns ([T, channels] in [-1, 1], clock time at which its last sample was captured or None offline); T may be 0
-        live. None: the sound is over. Raises SourceError when it is lost for good.
+        Returns ([T, channels] in [-1, 1], capture time of the last sample or None offline); T may be 0 live. Returns None
+        when the sound has ended. Raises SourceError when the source has failed for good.
         """
         ...
 
     def wait(self, timeout_s: float) -> None:
-        """Return as soon as sound may have arrived, or after `timeout_s`; offline sources return at once."""
+        """Return as soon as sound may have arrived, or after `timeout_s`; at once offline."""
         ...
 
     def notices(self) -> list[str]:
-        """Take the lines to tell the user since the last call: overflows, stalls, a device lost or back."""
+        """Return the notices since the last call: overflows, stalls, a device lost or back."""
         ...
 
     def close(self) -> None:

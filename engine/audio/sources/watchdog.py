@@ -1,8 +1,8 @@
-"""When a device's sound counts, when silence stands in for it: decided from arrival times alone.
+"""The watchdog of a sound device: decides from arrival times alone when to drop blocks and when to insert silence.
 
-Three things happen to devices on stage. They stall and come back with everything they held up, in a burst: that sound is stale
-and is dropped, or the picture would lag behind for the rest of the show. They stall and come back with nothing held up. They
-vanish. In each case silence goes on at the pace of the clock, so that the show does.
+Devices fail in three ways. They stall and return with all the delayed sound in a burst: that sound is stale and is dropped, or the
+frames would be late for the rest of the show. They stall and return without it. They disappear. In each case silence is inserted at
+the pace of the clock, so the show goes on.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import enum
 from dataclasses import dataclass
 
 STALL_S = 0.5
-"""Sound that stays away this long is replaced by silence: until then the picture stands still, and it must not for a whole second.
-Bursts of a sound server are under 0.1 s apart."""
+"""A longer gap is filled with silence. Until then the frame is held, and a second of that would be seen. Blocks of a sound server
+arrive less than 0.1 s apart."""
 BEGINS_WITHIN_S = 2.5
-"""A device may take so long to begin, as PulseAudio does, before that is called a stall; there is silence all the same."""
+"""Longest start of a device before it counts as a stall (PulseAudio is slow); silence is inserted meanwhile."""
 LONGEST_AWAY_S = 10.0
-"""A machine that was suspended for longer goes on where it stopped: an hour of silence at once would be gigabytes."""
+"""Longest gap filled after a suspend: an hour of silence at once would be gigabytes."""
 DRAIN_WINDOW_S = 0.1
 BURST_RATE = 1.5
-"""Sound that arrives faster than this many times its own pace is a backlog."""
+"""Sound that arrives faster than this many times real time is a backlog."""
 
 
 class _Mode(enum.Enum):
@@ -31,16 +31,16 @@ class _Mode(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What to do with a block."""
+    """The decision about one block."""
 
     silent_samples: int
-    """Silence to hand on before it."""
+    """Silence to insert before it."""
     admitted: bool
-    """False: the block is stale; drop it."""
+    """False: the block is stale and is dropped."""
 
 
 class Watchdog:
-    """Follows one device's blocks. All times come from the caller."""
+    """Watches the blocks of one device. All times come from the caller."""
 
     def __init__(self, rate_hz: int, started_s: float) -> None:
         self._rate_hz = rate_hz
@@ -50,25 +50,25 @@ class Watchdog:
         self._drain_since_s = started_s
         self._drained_samples = 0
         self.flowing_since_s = started_s
-        """Arrival of the first block after the start or the last stall. What drivers say of the time of capture is wrong by up to
-        half a second in the first second after it."""
+        """Arrival of the first block after the start or the last stall. The capture times of drivers are wrong by up to half a
+        second in the first second after it."""
         self.stale_samples = 0
-        """Samples dropped since the start because they came too late."""
+        """Samples dropped since the start because they were stale."""
         self.silent_samples = 0
-        """Samples of silence handed on since the start."""
+        """Samples of silence inserted since the start."""
 
     @property
     def stalled(self) -> bool:
-        """True from the moment sound stays away until fresh sound flows again."""
+        """Whether the device is stalled; until fresh sound arrives."""
         return self._mode in (_Mode.STALLED, _Mode.DRAINING)
 
     @property
-    def stands_in(self) -> bool:
-        """True while silence is handed on: when stalled, and from the start until the first block."""
+    def inserts_silence(self) -> bool:
+        """Whether silence is inserted: when stalled, and from the start until the first block."""
         return self._mode is not _Mode.FLOWING
 
     def admit(self, samples: int, arrived_s: float) -> Admission:
-        """Judge the next block, which arrived at `arrived_s`; blocks are given in order."""
+        """Decide about the next block in order, which arrived at `arrived_s`."""
         gap_s, self._last_arrival_s = arrived_s - self._last_arrival_s, arrived_s
         if self._mode is _Mode.STARTING:
             return self._flow(samples, arrived_s)
@@ -90,12 +90,12 @@ class Watchdog:
         return Admission(0, False)
 
     def silence(self, now_s: float) -> int:
-        """Return how many samples of silence to hand on now, after all blocks that have arrived were judged."""
+        """Return the silence to insert now, in samples. Call it after `admit` for all blocks that have arrived."""
         if now_s - self._last_arrival_s > (BEGINS_WITHIN_S if self._mode is _Mode.STARTING else STALL_S):
             if self._mode is _Mode.FLOWING:
                 self._stall(self._last_arrival_s)
             self._mode = _Mode.STALLED
-        return self._fill(now_s) if self.stands_in else 0
+        return self._fill(now_s) if self.inserts_silence else 0
 
     def _flow(self, samples: int, arrived_s: float) -> Admission:
         self._mode = _Mode.FLOWING

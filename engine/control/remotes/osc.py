@@ -6,9 +6,7 @@ nothing that arrives can stop the show, or keep it from its steps.
 
 from __future__ import annotations
 
-import selectors
 import socket
-import threading
 from collections.abc import Callable, Mapping
 
 from pythonosc.osc_message_builder import OscMessageBuilder
@@ -17,17 +15,15 @@ from engine.control.parameter_store import ParameterStore
 from engine.control.remotes.osc_inbox import Answer, Counts, Inbox
 from engine.control.remotes.osc_limits import Sender
 from engine.core.clock import Clock, WallClock
-from engine.core.errors import ConfigError
+from engine.core.server_thread import ServerThread, bind_socket
 
 RECEIVE_BUFFER_BYTES = 4 << 20
 """A burst of thousands of messages fits; what the system grants may be less."""
-CLOSES_WITHIN_S = 1.0
 MOST_DATAGRAMS, MOST_DRAIN_S = 256, 0.004
 """What comes in one batch."""
 LEAST_REST_S = 0.002
 """Between two batches, for the threads that play the show."""
 _LARGEST_DATAGRAM_BYTES = 65536
-_POLL_S = 0.1
 
 
 class OscServer:
@@ -44,24 +40,18 @@ class OscServer:
         """Take the port (0: any free one). Raises ConfigError when that is impossible."""
         self._clock = clock or WallClock()
         self._inbox = Inbox(store, describe_stats, self._clock)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-            self._socket.bind((host, port))
-        except (OSError, OverflowError) as error:
-            self._socket.close()
-            reason = getattr(error, "strerror", None) or error
-            raise ConfigError(
-                f"Cannot listen to OSC on {host} port {port}: {reason}; choose another with --osc-port or --osc-host, "
-                "or leave it out with --no-osc."
-            ) from error
-        self._socket.setblocking(False)
+        self._socket = bind_socket(
+            socket.SOCK_DGRAM,
+            host,
+            port,
+            purpose="listen to OSC",
+            way_out="choose another with --osc-port or --osc-host, or leave it out with --no-osc",
+        )
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         bound_host, self.port = self._socket.getsockname()
         self.host = host
         self._own = _OwnAddress(bound_host, self.port)
-        self._ended = threading.Event()
-        # A daemon: whatever it hangs in, the show can end.
-        self._thread = threading.Thread(target=self._listen, name="osc", daemon=True)
+        self._server = ServerThread("osc", self._socket, self._take_batch)
 
     @property
     def counts(self) -> Counts:
@@ -70,26 +60,16 @@ class OscServer:
 
     def start(self) -> None:
         """Begin to answer."""
-        self._thread.start()
+        self._server.start()
 
     def close(self) -> None:
-        """Stop and release the port; safe to call twice. A thread that hangs is waited for CLOSES_WITHIN_S and left behind."""
-        self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join(CLOSES_WITHIN_S)
-        self._socket.close()
+        """Stop and release the port within CLOSE_WITHIN_S; safe to call twice."""
+        self._server.close()
 
     def answer(self, datagram: bytes, sender: Sender = ("", 0)) -> list[Answer]:
         """Do what a datagram says and return what its sender is told."""
         self._put(datagram, sender)
         return [answer for _, answer in self._inbox.obey()]
-
-    def _listen(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._socket, selectors.EVENT_READ)
-            while not self._ended.is_set():
-                if selector.select(_POLL_S):
-                    self._take_batch()
 
     def _take_batch(self) -> None:
         """Obey what has arrived, then rest for as long as that took, so that a flood has half a core at most."""

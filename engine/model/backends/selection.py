@@ -9,7 +9,7 @@ from types import MappingProxyType, ModuleType
 
 from engine.core.errors import BackendError, ModelFileError, nearest_name
 from engine.model import file as onnx_file
-from engine.model.backends import plan_file, torch_program
+from engine.model.backends import plan_file, program_file, torch_program
 from engine.model.backends.backend import Backend
 from engine.model.backends.fallback import FallbackBackend
 from engine.model.card import ModelCard
@@ -57,7 +57,7 @@ def backend_table() -> list[str]:
 
 def read_card(path: Path | str) -> ModelCard:
     """Read the card of a file of any kind that a backend plays, without a runtime. Raises ModelFileError."""
-    readers = {plan_file.SUFFIX: plan_file.read_card, torch_program.SUFFIXES[0]: torch_program.read_card}
+    readers = {plan_file.SUFFIX: plan_file.read_card, torch_program.SUFFIXES[0]: program_file.read_card}
     return readers.get(Path(path).suffix, onnx_file.read_card)(path)
 
 

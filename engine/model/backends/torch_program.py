@@ -4,8 +4,8 @@ Everything has a fixed place: one buffer an input and an output and two sets of 
 card is the replay of one of two graphs, whose last operations copy the next state into the other set. On the processor the
 same operations run one by one.
 
-A .pt2 file is a program. Pickles in it are refused before torch sees them, but torch resolves its operators by name and loads
-a compiled one as native code: open only files of people you trust.
+A .pt2 file is a program of named operators. `torch_archive` lets nothing through that torch would execute otherwise. A compiled
+one is machine code, and is opened only where `compiled_files` knows that this user made it.
 """
 
 # torch is loaded by name, in functions, so that the engine does not depend on it.
@@ -15,58 +15,35 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import os
-import re
-import zipfile
+import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError, ModelFileError
-from engine.core.structured import parse_json, structure
 from engine.model.backends import backend
 from engine.model.backends.backend import Arrays, State, Step
+from engine.model.backends.compiled_files import is_compiled_here
 from engine.model.backends.device_backend import DeviceBackend
 from engine.model.backends.ping_pong import PingPong
-from engine.model.card import FORMAT_VERSION, NEXT_SUFFIX, ModelCard
+from engine.model.backends.program_file import AGAIN, ProgramDescription, read_description, read_program
+from engine.model.card import NEXT_SUFFIX, ModelCard
 
 NAME = "torch"
 SUFFIXES = (".pt2",)
 DEFAULT_THREADS = 2
-FORMAT = f"fluid program 1, model card {FORMAT_VERSION}"
-DESCRIPTION_FILE = "fluid.json"
-"""Name of the description among torch's extra files."""
-_AGAIN = "export it again with: python -m export.to_torch CHECKPOINT -o {file}"
 _WARM_UP_RUNS = 3
-# What torch raises for a program that it cannot read, or whose operators it does not have.
-_LOADING_ERRORS = (RuntimeError, ValueError, KeyError, TypeError, AttributeError, AssertionError, NotImplementedError)
-# All that torch.export.save writes for a program without pickles.
-_KNOWN_ENTRIES = re.compile(
-    r"models/model\.json|data/(weights/weight_\d+|constants/tensor_\d+)|data/(weights|constants)/model_(weights|constants)_config\.json"
-    r"|data/sample_inputs/model\.pt|extra/fluid\.json|archive_format|archive_version|byteorder|\.data/(version|serialization_id)"
+# What torch raises for a program that it cannot read, or whose operators it does not have; SyntaxError and NameError where it
+# writes the program as Python. `_loading_errors` adds its verifier's own.
+_LOADING_ERRORS = (
+    *(RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError),
+    *(MemoryError, SyntaxError, NameError),
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProgramDescription:
-    """What a .pt2 file says of itself."""
-
-    card: ModelCard
-    kind: Literal["program", "compiled"]
-    """compiled: native code, for one kind of device and processor."""
-    torch_version: str
-    device: Literal["any", "cpu", "cuda"]
-    hardware: str
-    """Of compiled ones: the processor's instruction set or the card's compute capability."""
-
-    def to_json(self) -> str:
-        """Return the description as it is stored."""
-        return json.dumps({"format": FORMAT, **asdict(self)})
 
 
 def obstacle() -> str | None:
@@ -76,40 +53,6 @@ def obstacle() -> str | None:
         if importlib.util.find_spec("torch")
         else f'{NAME} needs torch; install it with: pip install "fluid[train]"'
     )
-
-
-def read_card(path: Path | str) -> ModelCard:
-    """Read the card of a .pt2 file, without torch. Raises ModelFileError as `read_description` does."""
-    return read_description(path).card
-
-
-def read_description(path: Path | str) -> ProgramDescription:
-    """Read what a .pt2 file says of itself, without torch.
-
-    Raises ModelFileError for a file that is missing, damaged, of another format, or that holds pickles.
-    """
-    file = Path(path)
-    if not file.is_file():
-        raise ModelFileError(f"There is no model file {file}; give the path of a .pt2 file made by export.to_torch.")
-    try:
-        with zipfile.ZipFile(file) as archive:
-            # Reads everything once and compares it with its checksums.
-            if archive.testzip() is not None:
-                raise zipfile.BadZipFile
-            text = _description_text(archive)
-            pickled = _pickled(archive)
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
-        raise ModelFileError(
-            f"{file} is damaged or no .pt2 file; copy it again, or {_AGAIN.format(file=file)}"
-        ) from error
-    except OSError as error:
-        raise ModelFileError(f"{file} cannot be read ({error.strerror}); check its permissions.") from error
-    described = _described(text, file)
-    if described.kind == "program" and pickled:
-        raise ModelFileError(
-            f"{file} holds '{pickled}', which export.to_torch never writes and which torch might execute; {_AGAIN.format(file=file)}"
-        )
-    return described
 
 
 class TorchBackend(DeviceBackend):
@@ -146,7 +89,7 @@ class TorchBackend(DeviceBackend):
                     self._fill(name, buffer, inputs)
                 self._steps[read]()
                 shown = {name: self._read(buffer) for name, buffer in self._shown.items()}
-        except RuntimeError as error:
+        except (RuntimeError, IndexError) as error:
             raise BackendError(f"{self.name}: the step failed ({_first_line(error)}).") from error
         return Step(shown["frame"], shown["features"], self._turns.finish(written))
 
@@ -203,7 +146,8 @@ def open_model(path: Path | str, threads: int | None = None) -> TorchBackend:
     """Open a .pt2 file, on the card if torch finds one, check it against its card and take two steps to warm up.
 
     Raises ModelFileError for a file that is missing, damaged, made by another torch or at odds with its card; BackendError
-    without torch, for a file that is no .pt2, and for one compiled for other hardware.
+    without torch, for a file that is no .pt2, and for one compiled for other hardware. A compiled one is opened only where this
+    user compiled it.
     """
     file = Path(path)
     if file.suffix not in SUFFIXES:
@@ -219,17 +163,17 @@ def open_model(path: Path | str, threads: int | None = None) -> TorchBackend:
     # Convolutions of float32 would be rounded to fewer bits on a card.
     torch.backends.cudnn.allow_tf32 = False
     device = "cuda" if torch.cuda.is_available() and described.device != "cpu" else "cpu"
-    play = _load(torch, file, described, device)
     where = torch.cuda.get_device_name() if device == "cuda" else f"{threads} thread{'s' if threads > 1 else ''}"
     kind = ", compiled" if described.kind == "compiled" else ""
     try:
+        play = _load(torch, file, described, device)
         _check_outputs(torch, play, described.card, device, file)
         opened = TorchBackend(torch, play, described.card, device, NAME, f"{NAME}, {where}{kind}")
         opened.warm_up()
-    except _LOADING_ERRORS as error:
-        raise (
-            error if isinstance(error, (BackendError, ModelFileError)) else _refused(torch, file, described, error)
-        ) from error
+    except (BackendError, ModelFileError):
+        raise
+    except _loading_errors() as error:
+        raise _refused(torch, file, described, error) from error
     return opened
 
 
@@ -244,12 +188,22 @@ def load_torch(name: str) -> Any:
         ) from error
 
 
-def load_program(torch: Any, file: Path, described: ProgramDescription) -> Any:
+def load_program(torch: Any, file: Path) -> Any:
     """Return the exported program of a file, on the processor. Raises ModelFileError when this torch cannot read it."""
+    # Read anew, so that what is loaded is what was checked.
+    described, content = read_program(file)
+    if described.kind != "program":
+        raise ModelFileError(f"{file} is compiled, and a program was expected; export it without --compiled.")
+    package = importlib.import_module("torch.export.pt2_archive._package")
     try:
-        return torch.export.load(str(file))
-    except _LOADING_ERRORS as error:
+        # torch.export.load would print its traceback, and try older formats that are pickles.
+        return package.load_pt2(BytesIO(content)).exported_programs["model"]
+    except _loading_errors() as error:
         raise _refused(torch, file, described, error) from error
+
+
+def _loading_errors() -> tuple[type[Exception], ...]:
+    return (*_LOADING_ERRORS, importlib.import_module("torch._export.verifier").SpecViolationError)
 
 
 def hardware(torch: Any, device: str) -> str:
@@ -261,7 +215,7 @@ def hardware(torch: Any, device: str) -> str:
 
 def _load(torch: Any, file: Path, described: ProgramDescription, device: str) -> Callable[..., Mapping[str, Any]]:
     if described.kind == "program":
-        program = load_program(torch, file, described)
+        program = load_program(torch, file)
         if device == "cuda":
             program = importlib.import_module("torch.export.passes").move_to_device_pass(program, "cuda")
         # Shapes are checked here; torch would compile its own checks from text in the file.
@@ -278,8 +232,19 @@ def _load(torch: Any, file: Path, described: ProgramDescription, device: str) ->
         raise BackendError(
             f"{file} was compiled for {described.hardware}, but this machine has {hardware(torch, device)}; {_compile(file)}"
         )
+    content = read_program(file)[1]
+    if not is_compiled_here(content):
+        raise ModelFileError(
+            f"{file} is machine code that you did not compile on this machine, and opening it would run it; {_compile(file)}"
+        )
     try:
-        return importlib.import_module("torch._inductor").aoti_load_package(str(file), run_single_threaded=True)
+        # From a copy nobody else can change, whose content was just compared.
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "compiled.pt2"
+            copy.write_bytes(content)
+            return importlib.import_module("torch._inductor").aoti_load_package(str(copy), run_single_threaded=True)
+    except OSError as error:
+        raise ModelFileError(f"{file} cannot be opened: no copy of it can be written ({error.strerror}).") from error
     except _LOADING_ERRORS as error:
         raise _refused(torch, file, described, error) from error
 
@@ -299,51 +264,15 @@ def _check_outputs(
         came = given.get(info.name)
         if came is None or tuple(came.shape) != info.shape or came.dtype != getattr(torch, info.dtype):
             raise ModelFileError(
-                f"{file}: output '{info.name}' is not as its card declares it; {_AGAIN.format(file=file)}"
+                f"{file}: output '{info.name}' is not as its card declares it; {AGAIN.format(file=file)}"
             )
 
 
 def _refused(torch: Any, file: Path, described: ProgramDescription, error: Exception) -> ModelFileError:
     return ModelFileError(
         f"{file} was made by torch {described.torch_version}, and torch {torch.__version__} cannot play it "
-        f"({_first_line(error)}); {_AGAIN.format(file=file)}"
+        f"({_first_line(error)}); {AGAIN.format(file=file)}"
     )
-
-
-def _description_text(archive: zipfile.ZipFile) -> str:
-    for entry in archive.namelist():
-        if entry.endswith(f"/extra/{DESCRIPTION_FILE}"):
-            return archive.read(entry).decode()
-    return ""
-
-
-def _pickled(archive: zipfile.ZipFile) -> str | None:
-    """Return the name of an entry that torch would unpickle, or that it never writes."""
-    for entry in archive.infolist():
-        name = entry.filename.partition("/")[2]
-        if not _KNOWN_ENTRIES.fullmatch(name):
-            return name or entry.filename
-        if name.startswith("data/sample_inputs/") and entry.file_size:
-            return name
-        if name.endswith("_config.json") and re.search(rb'"use_pickle":\s*true', archive.read(entry)):
-            return name
-    return None
-
-
-def _described(text: str, file: Path) -> ProgramDescription:
-    try:
-        values = parse_json(text or "null")
-    except ValueError:
-        values = None
-    if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
-        raise ModelFileError(
-            f"{file} is no model file of this version of Fluid: it has no description '{FORMAT}'; {_AGAIN.format(file=file)}"
-        )
-    before, after = f"{file} has a faulty description: ", f" To mend it, {_AGAIN.format(file=file)}"
-    if "card" not in values:
-        raise ModelFileError(f"{before}The key 'card' is missing.{after}")
-    values["card"] = ModelCard.from_json(json.dumps(values["card"]), str(file))
-    return structure(ProgramDescription, values, ModelFileError, before=before, after=after)
 
 
 def _first_line(error: Exception) -> str:

@@ -20,7 +20,8 @@ import numpy as np
 from engine.core.errors import BackendError
 from engine.model.backends import backend
 from engine.model.backends.graphics_card import find_card
-from engine.model.backends.torch_program import SUFFIXES, TorchBackend, load_program, load_torch, read_description
+from engine.model.backends.program_file import read_description
+from engine.model.backends.torch_program import SUFFIXES, TorchBackend, load_program, load_torch
 from engine.model.card import NEXT_SUFFIX, ModelCard
 
 NAME = "torch-tensorrt"
@@ -64,9 +65,7 @@ def open_model(path: Path | str, threads: int | None = None) -> TorchBackend:
         raise BackendError(f"{NAME} needs an NVIDIA card, and torch finds none; use another --backend.")
     # As the compiled program does, for the comparison.
     torch.backends.cudnn.allow_tf32 = False
-    program = importlib.import_module("torch.export.passes").move_to_device_pass(
-        load_program(torch, file, described), "cuda"
-    )
+    program = importlib.import_module("torch.export.passes").move_to_device_pass(load_program(torch, file), "cuda")
     play = compiled(torch, library, program, described.card)
     with torch.no_grad():
         check_same(torch, program.module(check_guards=False), play, described.card, "cuda", file)

@@ -1,4 +1,4 @@
-"""Clicks to measure with: their sound, when they begin, an output that plays them and an ear that knows them."""
+"""Test clicks: their sound and start times, an output that plays them, and a detector."""
 
 # sounddevice ships no types.
 # pyright: basic
@@ -28,14 +28,14 @@ _BACKGROUND_S = 0.5
 
 
 def click_sound(rate_hz: int) -> NDArray[np.float32]:
-    """Return one click [T]: a burst of noise whose first sample is loud."""
+    """Return one click [T]: a noise burst whose first sample is loud."""
     burst_T = np.random.default_rng(0).uniform(-0.9, 0.9, round(CLICK_S * rate_hz))
     burst_T[0] = 0.9
     return burst_T.astype(np.float32)
 
 
 def click_starts(clicks: int, seed: int, rate_hz: int, first_s: float, gap_s: tuple[float, float]) -> list[int]:
-    """Return the sample at which each click begins, at random distances: every phase of a hop is met, and no two shifts fit."""
+    """Return the start sample of each click. Random distances cover every phase of a hop and make the pairing unique."""
     gaps_s = np.random.default_rng(seed).uniform(*gap_s, clicks)
     return [round((first_s + passed_s) * rate_hz) for passed_s in np.cumsum(gaps_s) - gaps_s[0]]
 
@@ -54,10 +54,10 @@ class ClickOutput:
         self._stream: Any = None
         self.name = self._device.name
         self.played_s: list[float] = []
-        """When each click left, by the driver's own account."""
+        """Output time of each click, from the driver."""
 
     @property
-    def over(self) -> bool:
+    def has_ended(self) -> bool:
         return self._next == len(self._starts) and self._played > self._starts[-1] + len(self._click_T)
 
     @property
@@ -65,7 +65,7 @@ class ClickOutput:
         return (self._starts[-1] + len(self._click_T)) / OUTPUT_RATE_HZ
 
     def start(self) -> None:
-        """Begin to play. Raises SinkError."""
+        """Start to play. Raises SinkError."""
         sounddevice = load_sounddevice()
         try:
             self._stream = sounddevice.OutputStream(
@@ -73,9 +73,9 @@ class ClickOutput:
                 samplerate=OUTPUT_RATE_HZ,
                 channels=self._device.channels,
                 dtype="float32",
-                # How late it is does not matter, for it is measured; that nothing is lost does.
+                # Latency does not matter here, because it is measured; losses would.
                 latency="high",
-                callback=self._give,
+                callback=self.fill,
             )
             self._stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
@@ -88,18 +88,19 @@ class ClickOutput:
         if stream is not None:
             stream.close(ignore_errors=True)
 
-    def _give(self, sound_TC: NDArray[np.float32], samples: int, times: Any, status: Any) -> None:
+    def fill(self, sound_TC: NDArray[np.float32], samples: int, times: Any, status: Any) -> None:
+        """Fill one block of the output: the audio callback."""
         now_s = self._clock.now_s()
         ahead_s = times.outputBufferDacTime - times.currentTime
-        begin_s = now_s + (ahead_s if 0.0 <= ahead_s < _OLDEST_BLOCK_S else 0.0)
+        start_s = now_s + (ahead_s if 0.0 <= ahead_s < _OLDEST_BLOCK_S else 0.0)
         sound_TC[:] = 0.0
-        # The one that sounds already, and those that begin in this block.
+        # The click that is sounding, and those that start in this block.
         for index in range(max(self._next - 1, 0), len(self._starts)):
             offset = self._starts[index] - self._played
             if offset >= samples:
                 break
             if index == self._next:
-                self.played_s.append(begin_s + offset / OUTPUT_RATE_HZ)
+                self.played_s.append(start_s + offset / OUTPUT_RATE_HZ)
                 self._next += 1
             part_T = self._click_T[max(-offset, 0) : max(samples - offset, 0)]
             sound_TC[max(offset, 0) : max(offset, 0) + len(part_T)] = part_T[:, None]
@@ -107,7 +108,7 @@ class ClickOutput:
 
 
 class ClickDetector:
-    """Knows clicks in a stream of blocks, from the sound alone: at once, or not at all."""
+    """Detects clicks in a stream, in the block in which they start."""
 
     def __init__(self, rate_hz: int) -> None:
         self._length = max(1, round(_SMOOTHED_S * rate_hz))
@@ -116,27 +117,27 @@ class ClickDetector:
         self._last = 0.0
         self._tail_T = np.zeros(self._length)
         self._background = 0.0
-        self._heard = 0
-        # Until the background is known.
-        self._deaf_until = self._background_samples
+        self._received = 0
+        # No detection before the background is measured.
+        self._ignored_until = self._background_samples
 
-    def hear(self, mono_T: NDArray[np.float32]) -> int | None:
-        """Return how many samples of the block lie behind a click's beginning; None without a click."""
+    def feed(self, mono_T: NDArray[np.float32]) -> int | None:
+        """Return the number of samples from the start of a click to the end of the block; None without a click."""
         if not len(mono_T):
             return None
         change_T = np.abs(np.diff(mono_T, prepend=self._last))
         self._last = float(mono_T[-1])
-        known_T = np.concatenate([self._tail_T, change_T])
-        summed_T = np.cumsum(known_T)
+        joined_T = np.concatenate([self._tail_T, change_T])
+        summed_T = np.cumsum(joined_T)
         strength_T = (summed_T[self._length :] - summed_T[: -self._length]) / self._length
-        self._tail_T = known_T[-self._length :]
+        self._tail_T = joined_T[-self._length :]
         limit = max(_ABOVE_BACKGROUND * self._background, _LEAST_CHANGE)
         loud = np.flatnonzero(strength_T >= limit)
-        found = [int(position) for position in loud if self._heard + position >= self._deaf_until]
-        self._heard += len(mono_T)
+        found = [int(position) for position in loud if self._received + position >= self._ignored_until]
+        self._received += len(mono_T)
         if len(loud):
-            self._deaf_until = max(self._deaf_until, self._heard - len(mono_T) + int(loud[-1]) + self._gap)
-        # The mean of all that was heard at first, of the newest half second or so later; a click raises it a little.
-        share = len(mono_T) / min(self._heard, self._background_samples)
+            self._ignored_until = max(self._ignored_until, self._received - len(mono_T) + int(loud[-1]) + self._gap)
+        # The mean of all sound at first, of about the newest half second later.
+        share = len(mono_T) / min(self._received, self._background_samples)
         self._background += min(1.0, share) * (float(change_T.mean()) - self._background)
         return len(mono_T) - found[0] if found else None

@@ -1,4 +1,4 @@
-"""What `--calibrate` and `--calibrate-from` do: measure, say the venue's figure and write it."""
+"""The commands `--calibrate` and `--calibrate-from`: measure the venue's latency and write it to a file."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from engine.output.sink import WindowSink
 
 DEFAULT_VENUE = "venue.yaml"
 _FIRST_S = 3.0
-"""A sound server may take two seconds to begin."""
+"""A sound server may take two seconds to start."""
 
 
 def calibrate_here(
     source: Source, window: WindowSink, venue: Path | str = DEFAULT_VENUE, say: Callable[[str], None] = print
 ) -> None:
-    """Play clicks and flash for each that is heard; write what can be told from inside. Raises what `calibrate` raises."""
+    """Play clicks, flash for each one detected, and write the estimate. Raises what `calibrate` raises."""
     starts = click_starts(CLICKS, 0, OUTPUT_RATE_HZ, first_s=_FIRST_S, gap_s=GAP_S)
     output = ClickOutput(starts, WallClock())
     say(
-        f"{CLICKS} clicks are played on '{output.name}' for about {starts[-1] / OUTPUT_RATE_HZ:.0f} s and the window flashes for "
-        f"each that {source.name} hears. Film it with a telephone from where the audience is, sound and picture."
+        f"Playing {CLICKS} clicks on '{output.name}' for about {starts[-1] / OUTPUT_RATE_HZ:.0f} s; the window flashes for each "
+        f"click that {source.name} receives. Film the window with sound, from where the audience is."
     )
     measured = calibrate(source, window, output, WallClock(), say)
     trip = measured.round_trip
@@ -37,18 +37,18 @@ def calibrate_here(
     write_venue(
         venue,
         measured.estimate_s,
-        "half the round trip, the drawing and half a refresh; a film is better, see --calibrate-from",
+        "half the round trip + drawing + half a refresh; a film is more exact, see --calibrate-from",
     )
     say(
-        f"estimated sound to light: {1e3 * measured.estimate_s:.0f} ms; {venue} holds it as the look-ahead (play with --config "
-        f"{venue}). The projector is not in it: give the film with --calibrate-from FILM."
+        f"estimated sound to light: {1e3 * measured.estimate_s:.0f} ms, without the projector. {venue} sets it as the look-ahead; "
+        f"play with --config {venue}. For the whole path, run --calibrate-from FILM."
     )
 
 
 def calibrate_from(film: Path | str, venue: Path | str = DEFAULT_VENUE, say: Callable[[str], None] = print) -> None:
-    """Measure a film of the flashing window and write the venue's figure. Raises ConfigError."""
+    """Measure the offset in a film of the flashing window and write it. Raises ConfigError."""
     offset = offset_of_film(film)
-    words = describe_offset(offset)
-    write_venue(venue, offset.median_s, f"in the film {Path(film).name}, {words}")
-    say(f"{Path(film).name}: {words}.")
-    say(f"{venue} holds {look_ahead_ms(offset.median_s):g} ms as the look-ahead; play with --config {venue}.")
+    description = describe_offset(offset)
+    write_venue(venue, offset.median_s, f"in the film {Path(film).name}, {description}")
+    say(f"{Path(film).name}: {description}.")
+    say(f"{venue} sets a look-ahead of {look_ahead_ms(offset.median_s):g} ms; play with --config {venue}.")

@@ -1,8 +1,7 @@
-"""Calibration on the spot: clicks on the loudspeakers, heard again by the microphone, and a flash for each in the window.
+"""Calibration in the venue: clicks on the loudspeakers, captured by the microphone, and a flash in the window for each.
 
-The flash takes the way that effects take: drawn as soon as its click has been captured, without a wait for a hop. A telephone
-that films the window measures the whole way (film.py); without one, the part that can be known from inside is measured and
-the rest estimated.
+The flash takes the path of the effects: drawn as soon as its click is captured, without waiting for a hop. A film of the window
+measures the whole path (film.py). Without a film, the path inside the machine is measured and the rest estimated.
 """
 
 from __future__ import annotations
@@ -24,54 +23,52 @@ from engine.render.latency_budget import DISPLAY_HZ
 
 CLICKS = 40
 GAP_S = (0.4, 0.9)
-"""Distances between clicks: at most three flashes within any second."""
+"""Shortest and longest distance of two clicks: at most three flashes within any second."""
 FLASH_S = 0.12
 SIDE = 256
 _WAIT_S = 0.004
 _LAST_S = 1.0
 _LATE_S = 10.0
-"""A sound server may begin so late."""
+"""Longest start of a sound server."""
 _ROUND_TRIP_JITTER_S = 0.03
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calibration:
-    """What was measured from inside."""
+    """Measurements inside the machine."""
 
     round_trip: Offset
-    """From the loudspeaker's driver to the microphone's: both converters, both buffers and the air between them."""
+    """From the output driver to the input driver: converters, buffers and the air between loudspeaker and microphone."""
     drawn_s: float
     """Median time from a click's capture to the return of the window's drawing."""
     flashes: int
 
     @property
     def estimate_s(self) -> float:
-        """Sound to light, as far as it can be told without a camera: half the round trip stands for the way in, half a refresh
-        for the display."""
+        """Sound to light without a camera: half the round trip for the input, the drawing, half a refresh for the display."""
         return max(0.0, self.round_trip.median_s / 2.0) + self.drawn_s + 0.5 / DISPLAY_HZ
 
 
 def calibrate(
     source: Source, window: WindowSink, output: ClickOutput, clock: Clock, say: Callable[[str], None] = print
 ) -> Calibration:
-    """Play clicks and flash for each that is heard, until `output` is over or the window is closed.
+    """Play clicks and flash for each one detected, until `output` has ended or the window is closed.
 
-    Opens source and presenter and closes them in any case. Raises SourceError, SinkError, and ConfigError when the clicks are
-    not heard.
+    Opens and closes source and window. Raises SourceError, SinkError, and ConfigError when the clicks are not detected.
     """
     flasher = _Flasher(source, window, clock)
     try:
         window.open(flasher.show)
         source.start()
         output.start()
-        # An output that is lost on the way never comes to its end.
-        over_s = clock.now_s() + output.duration_s + _LATE_S
-        while window.poll() and clock.now_s() < over_s:
-            flasher.look()
+        # An output that is lost never ends.
+        until_s = clock.now_s() + output.duration_s + _LATE_S
+        while window.poll() and clock.now_s() < until_s:
+            flasher.poll()
             for line in source.notices():
                 say(line)
-            if output.over:
-                over_s = min(over_s, clock.now_s() + _LAST_S)
+            if output.has_ended:
+                until_s = min(until_s, clock.now_s() + _LAST_S)
     finally:
         for part in (output, source, window):
             part.close()
@@ -79,8 +76,8 @@ def calibrate(
         round_trip = pair_offset(output.played_s, flasher.captured_s, _ROUND_TRIP_JITTER_S)
     except ConfigError as error:
         raise ConfigError(
-            f"{len(output.played_s)} clicks were played on '{output.name}' and {len(flasher.captured_s)} heard by {source.name}, "
-            "too few of them the same; turn the loudspeakers up, or lead their sound into the input by a cable."
+            f"{len(output.played_s)} clicks were played on '{output.name}' and {len(flasher.captured_s)} received from "
+            f"{source.name}, too few of them the same; turn the loudspeakers up, or connect the output to the input by a cable."
         ) from error
     return Calibration(
         round_trip=round_trip, drawn_s=float(np.median(flasher.drawn_s)), flashes=len(flasher.captured_s)
@@ -88,11 +85,11 @@ def calibrate(
 
 
 class _Flasher:
-    """Turns heard clicks into flashes."""
+    """Turns detected clicks into flashes."""
 
     def __init__(self, source: Source, window: WindowSink, clock: Clock) -> None:
         self._source, self._window, self._clock = source, window, clock
-        self._ear = ClickDetector(source.rate_hz)
+        self._detector = ClickDetector(source.rate_hz)
         self._lit_until_s: float | None = None
         self._index = 0
         self.captured_s: list[float] = []
@@ -107,14 +104,14 @@ class _Flasher:
             live=True,
         )
 
-    def look(self) -> None:
-        """Take what sound there is, draw what follows from it, and wait a little where there is none."""
-        came = self._source.read()
-        if came is None or not len(came[0]):
+    def poll(self) -> None:
+        """Process the sound that has arrived, or wait a little; draw flashes."""
+        block = self._source.read()
+        if block is None or not len(block[0]):
             self._source.wait(_WAIT_S)
         else:
-            sound_TC, captured_s = came
-            behind = self._ear.hear(mix_down(sound_TC))
+            sound_TC, captured_s = block
+            behind = self._detector.feed(mix_down(sound_TC))
             if behind is not None and captured_s is not None:
                 clicked_s = captured_s - behind / self._source.rate_hz
                 self._draw(255)
@@ -133,6 +130,7 @@ class _Flasher:
                 pixels_HWC=np.full((SIDE, SIDE, 3), level, np.uint8),
                 features_F=np.zeros(1, np.float32),
                 sound_TC=np.zeros((0, self._source.channels), np.float32),
+                first_sample=0,
                 time_s=0.0,
                 captured_s=None,
             )

@@ -1,4 +1,4 @@
-"""The venue's figure in a file: a configuration that a show is given with --config."""
+"""The venue's latency as a configuration file for --config."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ _PARAMETER = next(parameter for parameter in TABLE if parameter.name == LOOK_AHE
 
 
 def look_ahead_ms(offset_s: float) -> float:
-    """Return the look-ahead that makes up for light that comes `offset_s` after the sound, within the knob's range."""
+    """Return the look-ahead that compensates light `offset_s` after the sound, within the parameter's range."""
     return float(_PARAMETER.clip(round(1e3 * offset_s, 1)))
 
 
 def write_venue(path: Path | str, offset_s: float, how: str) -> None:
-    """Write the figure as a configuration file; `how` says in one line where it comes from. Raises ConfigError."""
+    """Write the look-ahead as a configuration file; `how` names the measurement in one line. Raises ConfigError."""
     text = f"# Measured by --calibrate: {how}\ncontrols:\n  {LOOK_AHEAD}: {look_ahead_ms(offset_s):g}\n"
+    if not Path(path).absolute().parent.is_dir():
+        raise ConfigError(f"Cannot write {path}: there is no such folder; choose another file for the venue's latency.")
     try:
         write_text(Path(path), text)
     except OSError as error:
         raise ConfigError(
-            f"Cannot write {path} ({error.strerror}); choose another place for the venue's figure."
+            f"Cannot write {path} ({error.strerror}); choose another file for the venue's latency."
         ) from error
 
 
 def describe_offset(offset: Offset) -> str:
-    """Return the figure in words."""
+    """Return the offset as text."""
     side = "after" if offset.median_s >= 0 else "before"
     return (
         f"the light comes {abs(1e3 * offset.median_s):.0f} ms {side} the sound (±{1e3 * offset.uncertainty_s:.0f} ms; "
-        f"{offset.pairs} pairs of {offset.clicks} clicks and {offset.flashes} flashes, which vary by "
+        f"{offset.pairs} pairs of {offset.clicks} clicks and {offset.flashes} flashes, spread "
         f"±{1e3 * offset.spread_s:.0f} ms)"
     )

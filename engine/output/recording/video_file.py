@@ -1,8 +1,9 @@
-"""A show recorded to a file, by a thread of its own."""
+"""Records a show to one file, on a thread of its own."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from av.error import FFmpegError
@@ -10,17 +11,21 @@ from av.error import FFmpegError
 from engine.core.errors import SinkError
 from engine.output.frame import Frame, ShowFormat
 from engine.output.recording.video_writer import Recording
-from engine.output.recording.write_queue import QueuedFrame, WriteQueue
+from engine.output.recording.write_queue import QueuedFrame, WriteQueue, make_write_queue
+from engine.output.sink import FrameRate
 
 
 class VideoFileSink:
-    """Picture and sound as one file. Live, a slow disk or coder loses pictures, counted; offline, nothing is lost."""
+    """Video and sound in one file. Live, a slow disk or encoder drops frames, and counts them; offline, none is dropped."""
+
+    rate: FrameRate = "hop"
+    with_effects = True
+    standby = False
 
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
         self._write_queue: WriteQueue | None = None
         self._writer: threading.Thread | None = None
-        self._first_sample = 0
         self._failure: SinkError | None = None
 
     @property
@@ -29,19 +34,22 @@ class VideoFileSink:
 
     @property
     def lost_frames(self) -> int:
-        return self._write_queue.lost_pictures if self._write_queue else 0
+        return self._write_queue.lost_size if self._write_queue else 0
 
     def open(self, show: ShowFormat) -> None:
-        """Begin the file, in place of one of that name. Raises SinkError."""
+        """Begin the file; one of that name is overwritten. Raises SinkError."""
         try:
             recording = Recording(self._path, show)
         except (FFmpegError, OSError, ValueError) as error:
             raise SinkError(f"Cannot write {self._path}: {_reason(error)}; choose another place with --out.") from error
-        self._write_queue = WriteQueue(show.live)
+        self._write_queue = make_write_queue(show.live)
         self._writer = threading.Thread(
             target=self._write, args=(recording, self._write_queue), name="recorder", daemon=True
         )
         self._writer.start()
+
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        return True
 
     def show(self, frame: Frame) -> None:
         self._raise_failure()
@@ -50,14 +58,13 @@ class VideoFileSink:
             QueuedFrame(
                 pixels_HWC=frame.pixels_HWC,
                 sound_TC=frame.sound_TC,
-                first_sample=self._first_sample,
+                first_sample=frame.first_sample,
                 time_s=frame.time_s,
             )
         )
-        self._first_sample += len(frame.sound_TC)
 
     def close(self) -> None:
-        """Write what waits and finish the file. Raises SinkError, once, if what was shown could not all be written."""
+        """Write the frames that wait and finish the file. Raises SinkError, once, if not all could be written."""
         if self._write_queue and self._writer:
             self._write_queue.close()
             self._writer.join()
@@ -76,7 +83,7 @@ class VideoFileSink:
             recording.finish()
         except (FFmpegError, OSError, ValueError) as error:
             self._failure = SinkError(
-                f"Writing {self._path} failed: {_reason(error)}; what came before is in the file."
+                f"Writing {self._path} failed: {_reason(error)}; the frames before are in the file."
             )
             write_queue.abandon()
             _release(recording)
@@ -86,7 +93,7 @@ def _release(recording: Recording) -> None:
     try:
         recording.abandon()
     except (FFmpegError, OSError):
-        # The first error has been noted; closing meets the same one again.
+        # Closing meets the same error again.
         return
 
 

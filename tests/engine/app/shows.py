@@ -5,22 +5,30 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.app.assembly import Modulators, assemble
 from engine.audio.sources.source import Source
 from engine.control.parameter import Parameter
 from engine.control.parameter_store import Applied, ControlSnapshot, ControlSource
 from engine.control.parameter_table import parameters_for
 from engine.core.clock import Clock
 from engine.core.errors import SinkError
+from engine.core.notices import Notices
 from engine.model.backends.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
 from engine.output.frame import Frame, ShowFormat
+from engine.output.sink import FrameRate, Sink
 from engine.render.play import play
+from engine.render.runtime import Runtime
+from engine.render.show import Show
 from engine.render.statistics import ShowStatistics
+from engine.render.steering import Steering
+from engine.render.step_loop import FrameModel
 from tests.engine.model.probe_model import CARD
 
 DEVICE_BLOCKS = (1, 7, 160, 441, 4096)
@@ -43,14 +51,14 @@ class StandingControls:
     """Controls that change only when a test changes them."""
 
     def __init__(self, **values: float | int | bool) -> None:
-        self.values: dict[str, float | int | bool] = dict(values)
+        self.current: dict[str, float | int | bool] = dict(values)
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
         return {parameter.name: parameter for parameter in parameters_for(CARD)}
 
     def values(self) -> Mapping[str, float | int | bool]:
-        return dict(self.values)
+        return dict(self.current)
 
     def take_snapshot(self, index: int) -> ControlSnapshot:
         return ControlSnapshot(self.values(), ())
@@ -62,13 +70,16 @@ class StandingControls:
         """Nothing else is known here."""
 
     def set(self, name: str, given: object, *, clip: bool = True) -> Applied:
-        raise AssertionError("a test sets `values`")
+        raise AssertionError("a test sets `current`")
 
 
 class CollectingSink:
     """Keeps every frame; fails at the one called `fails_at`; calls `on_frame` with each."""
 
     name = "collector"
+    rate: FrameRate = "hop"
+    with_effects = True
+    standby = False
     lost_frames = 0
 
     def __init__(self, fails_at: int | None = None, on_frame: Callable[[Frame], None] = lambda frame: None) -> None:
@@ -76,25 +87,30 @@ class CollectingSink:
         self.show_format: ShowFormat | None = None
         self.closed = False
         self._fails_at = fails_at
-        self._on_frame = on_frame
+        self.on_frame = on_frame
 
     def open(self, show: ShowFormat) -> None:
         self.show_format = show
+
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        return True
 
     def show(self, frame: Frame) -> None:
         if frame.index == self._fails_at:
             raise SinkError("collector: the disk is full.")
         self.frames.append(frame)
-        self._on_frame(frame)
+        self.on_frame(frame)
 
     def close(self) -> None:
         self.closed = True
 
 
-class CollectingPresenter(CollectingSink):
-    """A presenter that is closed once it has shown `until` frames."""
+class CollectingWindow(CollectingSink):
+    """A window that is closed once it has shown `until` frames."""
 
     name = "window"
+    rate: FrameRate = "display"
+    refresh_hz: float | None = None
 
     def __init__(self, until: int) -> None:
         super().__init__()
@@ -106,33 +122,42 @@ class CollectingPresenter(CollectingSink):
         return len(self.frames) < self._until
 
 
+def show_of(
+    source: Source,
+    model: FrameModel,
+    sinks: Sequence[Sink],
+    *,
+    store: ControlSource,
+    clock: Clock,
+    stats: ShowStatistics | None = None,
+    window: CollectingWindow | None = None,
+    windows: Sequence[CollectingWindow] | None = None,
+    notify: Callable[[str], None] = lambda line: None,
+    mappings: Mapping[str, str] | None = None,
+    **steering: Any,
+) -> Show:
+    """Join parts of a show as the show builder does; `steering` may bring a recorder or a replay."""
+    runtime = Runtime(clock=clock, statistics=stats or ShowStatistics(), notices=Notices(notify), live=source.live)
+    modulators = Modulators(tuple(store.parameters.values()), mappings or {}, notify)
+    steering_of = Steering(store=store, **steering)
+    return assemble(source, model, sinks, steering_of, modulators, runtime, windows or ([window] if window else []))
+
+
 def show_sound(
     model: Path | Backend,
     source: Source,
     *,
-    clock: Clock,
     sinks: Sequence[CollectingSink] | None = None,
     controls: ControlSource | None = None,
-    window: CollectingPresenter | None = None,
-    stats: ShowStatistics | None = None,
     stop: threading.Event | None = None,
     seconds: float | None = None,
-    notify: Callable[[str], None] = lambda line: None,
+    **parts: Any,
 ) -> list[Frame]:
-    """Play `source` and return the frames that the first sink was given."""
+    """Play `source` and return the frames that the first sink was given; `parts` are those of `show_of`."""
     collectors = [CollectingSink()] if sinks is None else sinks
-    play(
-        source,
-        Session(open_model(model, 1) if isinstance(model, Path) else model),
-        collectors,
-        store=controls or StandingControls(),
-        clock=clock,
-        stats=stats or ShowStatistics(),
-        stop=stop or threading.Event(),
-        window=window,
-        seconds=seconds,
-        notify=notify,
-    )
+    session = Session(open_model(model, 1) if isinstance(model, Path) else model)
+    show = show_of(source, session, collectors, store=controls or StandingControls(), **parts)
+    play(show, stop or threading.Event(), seconds)
     return collectors[0].frames if collectors else []
 
 

@@ -16,7 +16,7 @@ from engine.core.clock import WallClock
 from engine.output.frame import Frame
 from tests.conftest import SINK_NAME, PulseServer, require
 from tests.engine.app.shows import CollectingSink, show_sound
-from tests.engine.audio.test_capture import LIMIT_S, LOUD, FrameModel
+from tests.engine.audio.test_capture import LIMIT_S, LOUD, TonePlayer
 
 Deed = Callable[[], object]
 
@@ -40,7 +40,7 @@ def tell(server: PulseServer, *command: str) -> str:
 
 def hurt_and_mend(probe_file: Path, server: PulseServer, microphone: Microphone, hurt: Deed, mend: Deed) -> list[str]:
     """Play until it is loud, hurt the device, mend it when its silence was noticed, and go on until it is loud again."""
-    stop, lines, player, timings = threading.Event(), [], FrameModel(server), ["loud"]
+    stop, lines, player, timings = threading.Event(), [], TonePlayer(server), ["loud"]
     player.playing.set()
 
     def follow(frame: Frame) -> None:

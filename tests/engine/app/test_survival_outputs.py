@@ -19,7 +19,7 @@ from engine.core.notices import Notices
 from engine.output.frame import Frame, ShowFormat
 from engine.output.recording.video_file import VideoFileSink
 from engine.render.statistics import ShowStatistics
-from tests.engine.app.shows import CollectingPresenter, CollectingSink, InventedClock, show_sound, varied_sound
+from tests.engine.app.shows import CollectingSink, CollectingWindow, InventedClock, show_sound, varied_sound
 
 LIMIT_S = 60.0
 """Generous: what is waited for ends the wait."""
@@ -33,7 +33,7 @@ def test_a_window_that_blocks_does_not_hold_the_steps(probe_file: Path) -> None:
     """As with a screen that hangs: `show` returns only after twenty more frames were made."""
     stepped, waited = threading.Semaphore(0), []
 
-    class Blocking(CollectingPresenter):
+    class Blocking(CollectingWindow):
         def show(self, frame: Frame) -> None:
             if not waited:
                 waited.append(all(stepped.acquire(timeout=LIMIT_S) for _ in range(20)))
@@ -87,7 +87,7 @@ def test_a_disk_without_room_ends_the_recording_and_not_the_show(probe_file: Pat
     show_sound(probe_file, source, clock=clock, sinks=[other, recorder], seconds=12.0, notify=tell)  # type: ignore[list-item]
     assert len(other.frames) == 240
     assert len(lines) == 1
-    assert "show.mp4 failed: File too large; what came before is in the file." in lines[0]
+    assert "show.mp4 failed: File too large; the frames before are in the file." in lines[0]
     assert "The show goes on without" in lines[0]
     assert (tmp_path / "show.mp4").stat().st_size > 500_000
 

@@ -1,4 +1,4 @@
-"""Automatic gain and gate, heard through overlapping windows."""
+"""Automatic gain and gate on overlapping windows."""
 
 from __future__ import annotations
 
@@ -29,74 +29,74 @@ def level_db(sound: NDArray[np.float32]) -> float:
 
 
 def windows(sound: NDArray[np.float32], indices: range | list[int], **values: Value) -> list[NDArray[np.float32]]:
-    """Return the windows of `indices` as a model hears them."""
+    """Return the windows of `indices` after gain and gate."""
     gain = AutoGain(RATE_HZ, HOP)
     padded = np.concatenate([np.zeros(WINDOW, np.float32), sound])
-    return [gain.window(padded[(k + 1) * HOP : (k + 1) * HOP + WINDOW], k, values) for k in indices]
+    return [gain.apply(padded[(k + 1) * HOP : (k + 1) * HOP + WINDOW], k, values) for k in indices]
 
 
-def heard(sound: NDArray[np.float32], **values: Value) -> NDArray[np.float32]:
-    """Return all of the sound as a model hears it, hop by hop."""
+def gained(sound: NDArray[np.float32], **values: Value) -> NDArray[np.float32]:
+    """Return all of the sound after gain and gate, hop by hop."""
     return np.concatenate([w[-HOP:] for w in windows(sound, range(len(sound) // HOP), **values)])
 
 
-def test_switched_off_the_window_comes_back_itself() -> None:
+def test_switched_off_the_same_window_is_returned() -> None:
     window = tone(1.0, -30.0)
     gain = AutoGain(RATE_HZ, HOP)
-    assert gain.window(window, 0, {}) is window
-    assert gain.window(window, 1, {"auto_gain": False, "gate_db": -90.0}) is window
+    assert gain.apply(window, 0, {}) is window
+    assert gain.apply(window, 1, {"auto_gain": False, "gate_db": -90.0}) is window
 
 
 @pytest.mark.parametrize("given_db", [-3.5, -12.0, -35.0, -55.0])
-def test_quiet_and_loud_feeds_come_to_the_same_loudness(given_db: float) -> None:
-    assert level_db(heard(tone(25.0, given_db), auto_gain=True)[-RATE_HZ:]) == pytest.approx(TARGET_DB, abs=0.5)
+def test_quiet_and_loud_feeds_reach_the_same_loudness(given_db: float) -> None:
+    assert level_db(gained(tone(25.0, given_db), auto_gain=True)[-RATE_HZ:]) == pytest.approx(TARGET_DB, abs=0.5)
 
 
 def test_the_gain_has_limits() -> None:
-    gained = heard(tone(30.0, -65.0), auto_gain=True)[-RATE_HZ:]
-    assert level_db(gained) == pytest.approx(-65.0 + HIGHEST_DB, abs=0.2)
+    quiet = gained(tone(30.0, -65.0), auto_gain=True)[-RATE_HZ:]
+    assert level_db(quiet) == pytest.approx(-65.0 + HIGHEST_DB, abs=0.2)
     loud = np.full(10 * RATE_HZ, 1.0, np.float32) * 20.0
-    assert level_db(heard(loud, auto_gain=True)[-RATE_HZ:]) == pytest.approx(level_db(loud) + LOWEST_DB, abs=0.2)
+    assert level_db(gained(loud, auto_gain=True)[-RATE_HZ:]) == pytest.approx(level_db(loud) + LOWEST_DB, abs=0.2)
 
 
 def test_it_goes_down_fast_and_up_slowly() -> None:
-    louder = heard(np.concatenate([tone(20.0, -50.0), tone(3.0, -10.0)]), auto_gain=True)
+    louder = gained(np.concatenate([tone(20.0, -50.0), tone(3.0, -10.0)]), auto_gain=True)
     assert level_db(louder[21 * RATE_HZ : 22 * RATE_HZ]) < TARGET_DB + 9.0
-    quieter = heard(np.concatenate([tone(10.0, -10.0), tone(3.0, -40.0)]), auto_gain=True)
+    quieter = gained(np.concatenate([tone(10.0, -10.0), tone(3.0, -40.0)]), auto_gain=True)
     assert level_db(quieter[11 * RATE_HZ : 12 * RATE_HZ]) < TARGET_DB - 10.0
 
 
-def test_in_silence_and_behind_a_closed_gate_the_gain_rests() -> None:
+def test_in_silence_and_behind_a_closed_gate_the_gain_is_held() -> None:
     sound = np.concatenate([tone(10.0, -30.0), silence(20.0), tone(0.2, -30.0)])
-    assert level_db(heard(sound, auto_gain=True)[-1600:]) == pytest.approx(TARGET_DB, abs=1.0)
+    assert level_db(gained(sound, auto_gain=True)[-1600:]) == pytest.approx(TARGET_DB, abs=1.0)
     noisy = np.concatenate([tone(10.0, -30.0), tone(20.0, -60.0), tone(0.2, -30.0)])
-    assert level_db(heard(noisy, auto_gain=True, gate_db=-50.0)[-1600:]) == pytest.approx(TARGET_DB, abs=1.0)
-    assert level_db(heard(noisy, auto_gain=True)[-1600:]) > TARGET_DB + 3.0
+    assert level_db(gained(noisy, auto_gain=True, gate_db=-50.0)[-1600:]) == pytest.approx(TARGET_DB, abs=1.0)
+    assert level_db(gained(noisy, auto_gain=True)[-1600:]) > TARGET_DB + 3.0
 
 
-def test_switched_off_the_gain_returns_to_one_and_costs_nothing() -> None:
+def test_switched_off_the_gain_returns_to_one_and_the_same_window_is_returned() -> None:
     gain, sound = AutoGain(RATE_HZ, HOP), tone(30.0, -40.0)
     for index in range(20, 200):
-        gain.window(sound[index * HOP : index * HOP + WINDOW], index, {"auto_gain": True})
+        gain.apply(sound[index * HOP : index * HOP + WINDOW], index, {"auto_gain": True})
     assert gain.gain_db > 10.0
     for index in range(200, 400):
         window = sound[index * HOP : index * HOP + WINDOW]
-        out = gain.window(window, index, {})
+        out = gain.apply(window, index, {})
     assert out is window
 
 
 def test_the_gate_turns_noise_into_silence_and_lets_sound_through() -> None:
     sound = np.concatenate([tone(1.0, -60.0), tone(1.0, -20.0), tone(1.0, -60.0)])
-    out = heard(sound, gate_db=-40.0)
+    out = gained(sound, gate_db=-40.0)
     assert not out[RATE_HZ // 2 : RATE_HZ].any()
     assert not out[-RATE_HZ // 2 :].any()
     assert np.array_equal(out[RATE_HZ + HOP : 2 * RATE_HZ], sound[RATE_HZ + HOP : 2 * RATE_HZ])
 
 
-def test_a_sound_that_hovers_at_the_threshold_does_not_make_the_gate_flutter() -> None:
+def test_a_sound_around_the_threshold_keeps_the_gate_open() -> None:
     swell = 10 ** (2.5 * np.sin(2 * np.pi * 3 * np.arange(3 * RATE_HZ) / RATE_HZ) / 20)
     sound = (tone(3.0, -40.0) * swell).astype(np.float32)
-    assert np.array_equal(heard(sound, gate_db=-40.0), sound)
+    assert np.array_equal(gained(sound, gate_db=-40.0), sound)
 
 
 def test_the_gate_does_not_click() -> None:
@@ -106,7 +106,7 @@ def test_the_gate_does_not_click() -> None:
     padded = np.concatenate([np.zeros(WINDOW, np.float32), sound])
     curves = []
     for index in range(len(sound) // HOP):
-        gain.window(padded[(index + 1) * HOP : (index + 1) * HOP + WINDOW], index, {"gate_db": -40.0})
+        gain.apply(padded[(index + 1) * HOP : (index + 1) * HOP + WINDOW], index, {"gate_db": -40.0})
         curve = gain.history.curve_T
         curves.append(curve[-HOP:] if len(curve) else np.ones(HOP, np.float32))
     curve = np.concatenate(curves)
@@ -138,12 +138,12 @@ def test_a_longer_gap_is_bridged() -> None:
     assert np.array_equal(played[3][HOP:], played[4][:-HOP])
 
 
-def test_what_is_not_a_number_does_not_reach_the_gain() -> None:
+def test_samples_that_are_not_finite_do_not_reach_the_gain() -> None:
     sound = tone(3.0, -30.0)
     sound[RATE_HZ : RATE_HZ + 3] = [np.nan, np.inf, -np.inf]
     gain = AutoGain(RATE_HZ, HOP)
     padded = np.concatenate([np.zeros(WINDOW, np.float32), sound])
     for index in range(60):
-        gain.window(padded[(index + 1) * HOP : (index + 1) * HOP + WINDOW], index, {"auto_gain": True})
+        gain.apply(padded[(index + 1) * HOP : (index + 1) * HOP + WINDOW], index, {"auto_gain": True})
     assert np.isfinite(gain.history.curve_T).all()
     assert 0.0 < gain.gain_db < 15.0

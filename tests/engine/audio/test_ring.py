@@ -1,4 +1,4 @@
-"""The ring between the audio callback and the step thread."""
+"""The ring between the audio callback and the capture thread."""
 
 import threading
 
@@ -14,7 +14,7 @@ def numbered(begin: int, samples: int) -> np.ndarray:
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.booleans()), max_size=60))
-def test_what_is_read_is_what_found_room(steps: list[tuple[int, bool]]) -> None:
+def test_all_blocks_that_fit_are_read(steps: list[tuple[int, bool]]) -> None:
     ring, begin, expected, came = Ring(64, 2, capacity_blocks=5), 0, [], []
     dropped = 0
     for samples, read in steps:
@@ -42,7 +42,7 @@ def test_a_full_ring_drops_and_counts() -> None:
     assert ring.write(numbered(0, 100), 2.0, 2.0)
 
 
-def test_the_callers_buffer_is_not_kept() -> None:
+def test_blocks_are_copied() -> None:
     ring, block = Ring(100, 2), numbered(0, 10)
     ring.write(block, 0.0, 0.0)
     block[:] = -1.0

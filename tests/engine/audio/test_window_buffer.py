@@ -1,4 +1,4 @@
-"""Resampling and windows: the same bits whatever blocks the device chose."""
+"""Resampling and windows: bit-exact for every block size."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_blocks_do_not_change_a_bit(rate_hz: int, channels: int) -> None:
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
-def test_a_tone_keeps_its_time_and_height(rate_hz: int) -> None:
+def test_a_tone_keeps_its_time_and_frequency(rate_hz: int) -> None:
     seconds, tone_hz = 1.0, 1000.0
     tone = np.sin(2 * np.pi * tone_hz * np.arange(rate_hz) / rate_hz).astype(np.float32)[:, None]
     came = resampled(tone, rate_hz, 512)
@@ -40,7 +40,7 @@ def test_a_tone_keeps_its_time_and_height(rate_hz: int) -> None:
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
-def test_the_delay_is_measured_and_does_not_grow(rate_hz: int) -> None:
+def test_the_delay_is_measured_and_constant(rate_hz: int) -> None:
     resampler = Resampler(rate_hz, 16000)
     assert 0.0 <= resampler.delay_s < 0.002
     second = np.zeros((rate_hz, 1), np.float32)
@@ -56,7 +56,7 @@ def test_equal_rates_pass_through() -> None:
     assert np.array_equal(resampled(sound_TC, 16000, 100), sound_TC[:, 0])
 
 
-def test_mono_is_the_mean_and_faults_are_silence() -> None:
+def test_mono_is_the_mean_and_invalid_samples_are_silence() -> None:
     assert mix_down(np.array([[0.5, -0.25]], np.float32)).tolist() == [0.125]
     assert mix_down(np.array([[np.nan, 0.5], [np.inf, -np.inf]], np.float32)).tolist() == [0.25, 0.0]
 
@@ -64,7 +64,7 @@ def test_mono_is_the_mean_and_faults_are_silence() -> None:
 def test_windows_reach_back_into_silence_and_slide_by_a_hop() -> None:
     window_buffer = WindowBuffer(CARD, 16000, 1)
     sound_TC = varied_sound(0.5, 16000, 1)
-    window_buffer.hear(sound_TC, 10.0)
+    window_buffer.append(sound_TC, 10.0)
     window_samples = LONGEST_WINDOW_S * CARD.sample_rate_hz
     padded = np.concatenate([np.zeros(window_samples, np.float32), sound_TC[:, 0]])
     for index in (0, 1, 4, 9):
@@ -73,14 +73,14 @@ def test_windows_reach_back_into_silence_and_slide_by_a_hop() -> None:
         assert window_buffer.captured_s(index) == pytest.approx(10.0 - 0.5 + end / 16000)
 
 
-def test_every_sample_of_the_source_is_handed_on_once() -> None:
+def test_every_sample_of_the_source_is_popped_once() -> None:
     for block in DEVICE_BLOCKS:
         window_buffer, sound_TC = WindowBuffer(CARD, 44100, 2), varied_sound(0.33, 44100)
         for begin in range(0, len(sound_TC), block):
-            window_buffer.hear(sound_TC[begin : begin + block], None)
+            window_buffer.append(sound_TC[begin : begin + block], None)
         window_buffer.finish()
         hops = window_buffer.received_samples // CARD.hop_samples
         assert hops == 7
-        parts = [window_buffer.take_sound(index) for index in (0, 1, 4, 5, 6)]
+        parts = [window_buffer.pop_sound(index) for index in (0, 1, 4, 5, 6)]
         assert [len(part) for part in parts[:3]] == [2205, 2205, 6615]
         assert np.array_equal(np.concatenate(parts), sound_TC)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from engine.core.errors import BackendError, ConfigError, ModelFileError
+from engine.core.fit import cover
 from engine.model.backends.onnx_cpu import open_model
-from engine.model.crossfade import CrossfadePlan, cover, mix_light
+from engine.model.crossfade import CrossfadePlan, mix_light
 from engine.model.session import Session
 from tests.engine.model.probe_model import CARD, write_probe
 from tests.engine.model.switchers import Stage, other_card, window, write_wide

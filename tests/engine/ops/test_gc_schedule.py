@@ -1,4 +1,4 @@
-"""Garbage is collected between pictures, and all of it in the end."""
+"""Garbage is collected between frames, and all of it in the end."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from engine.ops.priority import raise_process
 from tests.engine.app.shows import InventedClock
 
 
-class Knot:
-    """Refers to itself, so only a look finds it."""
+class Cycle:
+    """Refers to itself, so only a collection frees it."""
 
     def __init__(self) -> None:
         self.self = self
@@ -29,59 +29,61 @@ def clock() -> InventedClock:
 
 
 @pytest.fixture
-def garbage(clock: InventedClock) -> Iterator[GcSchedule]:
-    garbage = GcSchedule(clock)
-    yield garbage
-    garbage.end()
+def schedule(clock: InventedClock) -> Iterator[GcSchedule]:
+    schedule = GcSchedule(clock)
+    yield schedule
+    schedule.stop()
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
 
 
-def test_automatic_looks_stop_and_young_knots_go_when_there_is_time(garbage: GcSchedule) -> None:
-    garbage.begin()
+def test_automatic_collection_stops_and_young_cycles_are_freed_in_spare_time(schedule: GcSchedule) -> None:
+    schedule.start()
     assert not gc.isenabled()
     assert gc.get_freeze_count() > 1000
-    knots = [Knot() for _ in range(2000)]
-    last = weakref.ref(knots[-1])
-    knots.clear()
+    cycles = [Cycle() for _ in range(2000)]
+    last = weakref.ref(cycles[-1])
+    cycles.clear()
     assert last() is not None
-    garbage.rest(spare_s=0.02)
+    schedule.collect(spare_s=0.02)
     assert last() is None
-    looks = garbage.looks
-    garbage.rest(spare_s=0.02)
-    assert garbage.looks == looks
+    collections = schedule.collections
+    schedule.collect(spare_s=0.02)
+    assert schedule.collections == collections
 
 
-def test_old_knots_go_now_and_then(garbage: GcSchedule, clock: InventedClock) -> None:
-    garbage.begin()
-    knot = Knot()
-    last = weakref.ref(knot)
+def test_old_cycles_are_freed_now_and_then(schedule: GcSchedule, clock: InventedClock) -> None:
+    schedule.start()
+    cycle = Cycle()
+    last = weakref.ref(cycle)
     for _ in range(3):
         gc.collect(1)
-    del knot
-    garbage.rest(0.02)
+    del cycle
+    schedule.collect(0.02)
     assert last() is not None
     clock.sleep(FULL_EVERY_S + 1.0)
-    garbage.rest(0.02)
+    schedule.collect(0.02)
     assert last() is None
 
 
-def test_without_time_to_spare_a_full_look_waits_but_not_for_ever(garbage: GcSchedule, clock: InventedClock) -> None:
-    garbage.begin()
+def test_without_spare_time_a_full_collection_waits_but_not_for_ever(
+    schedule: GcSchedule, clock: InventedClock
+) -> None:
+    schedule.start()
     clock.sleep(FULL_EVERY_S + 1.0)
-    garbage.rest(-1.0)
-    assert garbage.looks == 0
+    schedule.collect(-1.0)
+    assert schedule.collections == 0
     clock.sleep(LONGEST_DELAY_S)
-    garbage.rest(-1.0)
-    assert garbage.looks == 1
+    schedule.collect(-1.0)
+    assert schedule.collections == 1
 
 
-def test_before_it_begins_and_after_its_end_python_collects_as_ever(garbage: GcSchedule) -> None:
-    garbage.rest(1.0)
-    with garbage:
+def test_before_start_and_after_stop_python_collects_by_itself(schedule: GcSchedule) -> None:
+    schedule.collect(1.0)
+    with schedule:
         assert not gc.isenabled()
     assert gc.isenabled()
-    assert garbage.looks == 0
+    assert schedule.collections == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "getpriority"), reason="no niceness here")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.ops.health_monitor import START_WITHIN_S, STUCK_S, HealthMonitor, complaint, resident_mib
+from engine.ops.health_monitor import START_WITHIN_S, STUCK_S, HealthMonitor, resident_mib, stall_reason
 from tests.engine.app.shows import InventedClock
 
 
@@ -20,7 +20,7 @@ def playing(clock: InventedClock, seconds: float, age_s: float = 0.02) -> Health
     return monitor
 
 
-def test_a_show_that_plays_is_alive_and_tells_its_age() -> None:
+def test_a_playing_show_is_alive_and_reports_its_age() -> None:
     clock = InventedClock()
     report = playing(clock, 10.0).report(clock.now_s())
     assert (report.alive, report.reason, report.hops, report.steps) == (True, "", 200, 200)
@@ -41,17 +41,17 @@ def test_the_age_is_that_of_the_last_second() -> None:
     assert (report.age_ms, report.fps, report.last_frame_s) == (None, 0.0, pytest.approx(1.5))
 
 
-def test_a_show_that_makes_no_pictures_is_not_alive_and_says_why() -> None:
+def test_a_show_that_makes_no_frames_is_not_alive_and_says_why() -> None:
     clock = InventedClock()
     monitor = playing(clock, 1.0)
     clock.sleep(STUCK_S + 0.5)
     report = monitor.report(clock.now_s())
-    assert (report.alive, report.reason) == (False, "no picture was made for 3.5 s")
+    assert (report.alive, report.reason) == (False, "no frame was made for 3.5 s")
     monitor.add_frame(70, 0.02, {})
     assert monitor.report(clock.now_s()).alive
 
 
-def test_pictures_that_nobody_sees_are_not_enough_where_there_is_a_window() -> None:
+def test_with_a_window_frames_must_also_be_shown() -> None:
     clock = InventedClock()
     monitor = playing(clock, 1.0)
     for _ in range(100):
@@ -59,11 +59,11 @@ def test_pictures_that_nobody_sees_are_not_enough_where_there_is_a_window() -> N
         monitor.add_frame(0, 0.02, {})
     assert monitor.report(clock.now_s()).alive
     monitor.has_window = True
-    assert monitor.report(clock.now_s()).reason == "no picture was shown for 5.0 s"
+    assert monitor.report(clock.now_s()).reason == "no frame was shown for 5.0 s"
 
 
 @pytest.mark.parametrize(
-    ("uptime_s", "last_frame_s", "last_shown_s", "has_presenter", "alive"),
+    ("uptime_s", "last_frame_s", "last_shown_s", "has_window", "alive"),
     [
         (1.0, None, None, True, True),
         (START_WITHIN_S + 1.0, None, None, False, False),
@@ -76,15 +76,15 @@ def test_pictures_that_nobody_sees_are_not_enough_where_there_is_a_window() -> N
 def test_a_start_is_given_time(
     uptime_s: float, last_frame_s: float | None, last_shown_s: float | None, has_window: bool, alive: bool
 ) -> None:
-    assert (not complaint(uptime_s, last_frame_s, last_shown_s, has_window)) is alive
+    assert (not stall_reason(uptime_s, last_frame_s, last_shown_s, has_window)) is alive
 
 
-def test_memory_is_told_where_the_system_says_it() -> None:
+def test_memory_is_reported_where_the_system_has_it() -> None:
     held_mib = resident_mib()
     assert held_mib is None or held_mib > 10.0
 
 
-def test_a_process_that_can_open_no_more_files_still_tells_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_can_open_no_more_files_still_reports_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **more: object) -> str:
         raise OSError(24, "Too many open files")
 

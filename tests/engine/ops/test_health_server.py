@@ -1,23 +1,28 @@
-"""The health endpoint over a real socket."""
+"""The health server over real sockets."""
 
 from __future__ import annotations
 
 import json
 import re
 import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from engine.core.errors import ConfigError
+from engine.ops import health_server
 from engine.ops.health_monitor import HealthMonitor
-from engine.ops.health_server import HealthServer, metrics
+from engine.ops.health_server import MOST_CONNECTIONS, HealthServer
+from engine.ops.metrics import metrics_text
 from tests.engine.app.shows import InventedClock
 
 HOST = "127.0.0.1"
+PATIENCE_S = 20.0
 
 
 @pytest.fixture
@@ -42,56 +47,144 @@ def server(monitor: HealthMonitor, clock: InventedClock) -> Iterator[HealthServe
     server.close()
 
 
-def get(server: HealthServer, path: str) -> tuple[int, str, str]:
+def get(server: HealthServer, path: str, method: str = "GET") -> tuple[int, str, str]:
+    request = urllib.request.Request(f"http://{HOST}:{server.port}{path}", method=method)
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{server.port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.headers["Content-Type"], error.read().decode()
 
 
-def test_a_show_that_plays_answers_200_and_one_that_is_stuck_503(server: HealthServer, clock: InventedClock) -> None:
+def connect(server: HealthServer) -> socket.socket:
+    return socket.create_connection((HOST, server.port), timeout=PATIENCE_S)
+
+
+def test_a_playing_show_answers_200_and_a_stuck_one_503(server: HealthServer, clock: InventedClock) -> None:
     status, kind, body = get(server, "/health")
     report = json.loads(body)
     assert (status, kind, report["alive"], report["hops"]) == (200, "application/json; charset=utf-8", True, 3)
     assert report["backend"] == "onnx-cpu, 1 thread"
     clock.sleep(60.0)
     status, _, body = get(server, "/health")
-    assert (status, json.loads(body)["reason"]) == (503, "no picture was made for 60.0 s")
+    assert (status, json.loads(body)["reason"]) == (503, "no frame was made for 60.0 s")
 
 
-def test_metrics_are_in_the_form_that_prometheus_reads(server: HealthServer) -> None:
+def test_metrics_have_the_text_format_of_prometheus(server: HealthServer) -> None:
     status, kind, body = get(server, "/metrics")
     assert (status, kind) == (200, "text/plain; version=0.0.4; charset=utf-8")
     values = dict(line.rsplit(" ", 1) for line in body.splitlines() if not line.startswith("#"))
-    assert values["fluid_up"] == "1"
+    assert float(values["fluid_up"]) == 1.0
     assert float(values["fluid_frame_age_seconds"]) == pytest.approx(0.02)
-    assert values["fluid_skipped_hops_total"] == "2"
-    assert values[r'fluid_lost_frames_total{output="a \"quoted\"\nname"}'] == "3"
+    assert float(values["fluid_skipped_hops_total"]) == 2.0
+    assert float(values[r'fluid_lost_frames_total{output="a \"quoted\"\nname"}']) == 3.0
     for line in body.splitlines():
         assert re.fullmatch(r'# (HELP|TYPE) fluid_\w+ .+|fluid_\w+(\{\w+="(\\.|[^"\\])*"\})? -?[0-9.e+-]+', line), line
     assert body.endswith("\n")
 
 
-def test_before_the_first_picture_there_is_no_age(clock: InventedClock) -> None:
-    body = metrics(HealthMonitor(clock).report(clock.now_s()))
+def test_the_names_of_the_metrics_stay(server: HealthServer) -> None:
+    families = list(text_string_to_metric_families(get(server, "/metrics")[2]))
+    names = {sample.name: family.type for family in families for sample in family.samples}
+    gauges = ["up", "uptime_seconds", "last_frame_seconds", "frames_per_second", "frame_age_seconds", "resident_bytes"]
+    counters = ["hops", "steps", "skipped_hops", "failed_steps", "dropped_samples", "lost_frames"]
+    expected = {f"fluid_{name}": "gauge" for name in gauges} | {f"fluid_{name}_total": "counter" for name in counters}
+    assert {name: names[name] for name in names if name != "fluid_resident_bytes"} == {
+        name: kind for name, kind in expected.items() if name != "fluid_resident_bytes"
+    }
+
+
+def test_before_the_first_frame_there_is_no_age(clock: InventedClock) -> None:
+    body = metrics_text(HealthMonitor(clock).report(clock.now_s())).decode()
     assert "fluid_frame_age_seconds" not in body
-    assert "fluid_up 1" in body
+    assert "fluid_up 1.0" in body
 
 
-def test_other_addresses_are_named(server: HealthServer) -> None:
-    assert get(server, "/")[0::2] == (404, "There are /health and /metrics.\n")
+def test_a_query_string_is_ignored(server: HealthServer) -> None:
+    assert get(server, "/health?from=probe")[0] == 200
+    assert "fluid_up" in get(server, "/metrics?")[2]
+
+
+def test_head_gets_the_headers_of_get(server: HealthServer) -> None:
+    whole = get(server, "/health")
+    assert get(server, "/health", "HEAD") == (whole[0], whole[1], "")
+    assert get(server, "/nowhere", "HEAD")[0] == 404
+
+
+def test_other_paths_are_answered_with_the_known_ones(server: HealthServer) -> None:
+    assert get(server, "/")[0::2] == (404, "The addresses are /health and /metrics.\n")
+    assert get(server, "/health", "POST")[0] == 501
 
 
 @pytest.mark.parametrize(
-    "rubbish", [b"", b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"POST /health HTTP/1.1\r\n\r\n", b"x" * 70000]
+    "garbage", [b"", b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"POST /health HTTP/1.1\r\n\r\n", b"x" * 70000]
 )
-def test_rubbish_does_not_stop_it(server: HealthServer, rubbish: bytes) -> None:
+def test_garbage_does_not_stop_it(server: HealthServer, garbage: bytes) -> None:
     # It may hang up before everything was sent.
-    with socket.create_connection((HOST, server.port), timeout=10) as asker, suppress(OSError):
-        asker.sendall(rubbish)
-        asker.shutdown(socket.SHUT_WR)
+    with connect(server) as client, suppress(OSError):
+        client.sendall(garbage)
+        client.shutdown(socket.SHUT_WR)
     assert get(server, "/health")[0] == 200
+
+
+def is_hung_up(client: socket.socket) -> bool:
+    """Wait until the server hangs up."""
+    try:
+        return client.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def test_idle_clients_neither_block_others_nor_the_end(server: HealthServer) -> None:
+    with ExitStack() as closing:
+        idle = [closing.enter_context(connect(server)) for _ in range(2 * MOST_CONNECTIONS + 1)]
+        assert get(server, "/health")[0] == 200
+        # The newest took the places of the oldest.
+        assert is_hung_up(idle[0])
+        server.close()
+        assert all(is_hung_up(client) for client in idle)
+
+
+def test_a_request_that_dribbles_in_is_cut_off_as_a_whole(
+    server: HealthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_server, "REQUEST_WITHIN_S", 0.3)
+    stop = threading.Event()
+    with connect(server) as client:
+
+        def dribble() -> None:
+            with suppress(OSError):
+                while not stop.wait(0.02):
+                    client.send(b"G")
+
+        thread = threading.Thread(target=dribble)
+        thread.start()
+        try:
+            assert get(server, "/health")[0] == 200
+            # Each byte comes in time, the request does not.
+            assert is_hung_up(client)
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_a_report_that_hangs_keeps_neither_others_nor_the_end(clock: InventedClock) -> None:
+    monitor, release, asked = HealthMonitor(clock), threading.Event(), threading.Event()
+
+    def report():
+        if not asked.is_set():
+            asked.set()
+            release.wait(PATIENCE_S)
+        return monitor.report(clock.now_s())
+
+    server = HealthServer(HOST, 0, report)
+    server.start()
+    with connect(server) as client:
+        client.sendall(b"GET /health HTTP/1.1\r\n\r\n")
+        assert asked.wait(PATIENCE_S)
+        assert get(server, "/health")[0] == 200
+        server.close()
+        release.set()
 
 
 def test_a_taken_port_is_refused_in_one_sentence(server: HealthServer, monitor: HealthMonitor) -> None:

@@ -1,4 +1,4 @@
-"""The log of a show: lines of JSON, bounded, and no reason to stop."""
+"""The log of a show: JSON lines of bounded size; a full disk does not stop the show."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_every_line_is_an_object_with_time_and_event(tmp_path: Path) -> None:
     assert len(lines(path)) == 3
 
 
-def test_old_lines_make_room(tmp_path: Path) -> None:
+def test_old_files_are_dropped(tmp_path: Path) -> None:
     path = tmp_path / "show.jsonl"
     log = ShowLog(path, InventedClock(), largest_bytes=2000, old_files=2)
     for number in range(500):
@@ -48,13 +48,13 @@ def test_old_lines_make_room(tmp_path: Path) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_a_full_disk_costs_lines_and_nothing_else(capfd: pytest.CaptureFixture[str]) -> None:
     log = ShowLog("/dev/full", InventedClock(), largest_bytes=0)
-    log.write("notice", {"line": "nobody will read this"})
-    log.write("notice", {"line": "nor this"})
+    log.write("notice", {"line": "lost"})
+    log.write("notice", {"line": "lost too"})
     assert log.lost_lines == 2
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--log") as caught:
         ShowLog(tmp_path / "nowhere" / "show.jsonl", InventedClock())
     assert "\n" not in str(caught.value)

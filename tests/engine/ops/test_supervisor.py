@@ -1,4 +1,4 @@
-"""What looks after a show takes turns at invented times; systemd's part is a real socket."""
+"""The supervisor ticks at invented times; systemd's part is a real socket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from engine.ops.health_monitor import STUCK_S, HealthMonitor
 from engine.ops.show_log import ShowLog
-from engine.ops.start import open_service
+from engine.ops.start import start_supervisor
 from engine.ops.supervisor import MOST_LINES, Supervisor
 from engine.ops.systemd import Systemd
 from tests.engine.app.shows import InventedClock
@@ -24,21 +24,21 @@ from tests.engine.app.shows import InventedClock
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sockets with a name in the file system")
 
 
-class Manager:
-    """The other end of systemd's protocol."""
+class NotifySocket:
+    """systemd's end of the protocol."""
 
     def __init__(self, address: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(address)
         self.socket.setblocking(False)
 
-    def told(self) -> list[str]:
-        told: list[str] = []
+    def received(self) -> list[str]:
+        messages: list[str] = []
         while True:
             try:
-                told.append(self.socket.recv(4096).decode())
+                messages.append(self.socket.recv(4096).decode())
             except BlockingIOError:
-                return told
+                return messages
 
 
 @pytest.fixture
@@ -49,24 +49,26 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def manager(folder: Path) -> Iterator[Manager]:
-    manager = Manager(str(folder / "notify"))
-    yield manager
-    manager.socket.close()
+def notify_socket(folder: Path) -> Iterator[NotifySocket]:
+    notify_socket = NotifySocket(str(folder / "notify"))
+    yield notify_socket
+    notify_socket.socket.close()
 
 
 def play(
-    monitor: HealthMonitor, service: Supervisor, clock: InventedClock, seconds: float, frames: bool = True
+    monitor: HealthMonitor, supervisor: Supervisor, clock: InventedClock, seconds: float, frames: bool = True
 ) -> Iterator[None]:
     for _ in range(round(20 * seconds)):
         clock.sleep(0.05)
         if frames:
             monitor.add_frame(0, 0.02, {})
-        service.turn(clock.now_s())
+        supervisor.tick(clock.now_s())
         yield
 
 
-def test_systemd_is_told_when_the_show_plays_and_then_that_it_lives(folder: Path, manager: Manager) -> None:
+def test_systemd_gets_ready_with_the_first_frame_and_then_watchdog_messages(
+    folder: Path, notify_socket: NotifySocket
+) -> None:
     clock = InventedClock()
     monitor = HealthMonitor(clock)
     environment = {
@@ -74,33 +76,33 @@ def test_systemd_is_told_when_the_show_plays_and_then_that_it_lives(folder: Path
         "WATCHDOG_USEC": "4000000",
         "WATCHDOG_PID": str(os.getpid()),
     }
-    service = Supervisor(monitor, clock, manager=Systemd(environment))
+    supervisor = Supervisor(monitor, clock, service_manager=Systemd(environment))
 
-    def told(seconds: float, frames: bool = True) -> list[str]:
-        # The system keeps ten messages at most.
-        return [line for _ in play(monitor, service, clock, seconds, frames) for line in manager.told()]
+    def messages(seconds: float, frames: bool = True) -> list[str]:
+        # The system queues ten messages at most.
+        return [line for _ in play(monitor, supervisor, clock, seconds, frames) for line in notify_socket.received()]
 
-    assert told(5.0, frames=False) == []
-    beginning = told(20.0)
-    assert beginning[0] == "READY=1"
-    assert beginning.count("READY=1") == 1
-    assert 19 <= beginning.count("WATCHDOG=1") <= 21
-    # Stuck: at first it may be a moment, then there is no sign of life any more, and one again as soon as pictures flow.
-    told(STUCK_S + 2.0, frames=False)
-    assert "WATCHDOG=1" not in told(20.0, frames=False)
-    assert "WATCHDOG=1" in told(5.0)
-    assert any("fps, age 20 ms, 0 skipped; alive" in line for line in told(60.0))
-    service.close()
-    assert manager.told() == ["STOPPING=1"]
+    assert messages(5.0, frames=False) == []
+    first = messages(20.0)
+    assert first[0] == "READY=1"
+    assert first.count("READY=1") == 1
+    assert 19 <= first.count("WATCHDOG=1") <= 21
+    # Stuck: after a while the watchdog messages stop; they return with the frames.
+    messages(STUCK_S + 2.0, frames=False)
+    assert "WATCHDOG=1" not in messages(20.0, frames=False)
+    assert "WATCHDOG=1" in messages(5.0)
+    assert any("fps, age 20 ms, 0 skipped; alive" in line for line in messages(60.0))
+    supervisor.close()
+    assert notify_socket.received() == ["STOPPING=1"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="abstract names are Linux's own")
-def test_an_abstract_name_is_understood() -> None:
+def test_an_abstract_socket_name_works() -> None:
     name = f"fluid-test-{os.getpid()}"
-    manager = Manager("\0" + name)
-    Systemd({"NOTIFY_SOCKET": "@" + name}).tell("READY=1", "STATUS=ready")
-    assert manager.told() == ["READY=1\nSTATUS=ready"]
-    manager.socket.close()
+    notify_socket = NotifySocket("\0" + name)
+    Systemd({"NOTIFY_SOCKET": "@" + name}).notify("READY=1", "STATUS=ready")
+    assert notify_socket.received() == ["READY=1\nSTATUS=ready"]
+    notify_socket.socket.close()
 
 
 @pytest.mark.parametrize(
@@ -114,24 +116,24 @@ def test_an_abstract_name_is_understood() -> None:
         {"WATCHDOG_USEC": "4000000", "WATCHDOG_PID": "1"},
     ],
 )
-def test_without_a_manager_that_listens_nothing_happens(environment: dict[str, str]) -> None:
-    manager = Systemd(environment)
-    manager.tell("READY=1")
-    assert manager.pet_every_s is None
+def test_without_systemd_nothing_happens(environment: dict[str, str]) -> None:
+    service_manager = Systemd(environment)
+    service_manager.notify("READY=1")
+    assert service_manager.watchdog_every_s is None
 
 
-def test_lines_are_said_and_logged_in_order_and_a_minute_is_summed_up(tmp_path: Path) -> None:
+def test_lines_are_printed_and_logged_in_order_and_each_minute_is_logged(tmp_path: Path) -> None:
     clock, said = InventedClock(), []
     monitor = HealthMonitor(clock)
-    service = Supervisor(monitor, clock, say=said.append, log=ShowLog(tmp_path / "log", clock))
-    service.tell("one")
-    service.tell("two")
-    for _ in play(monitor, service, clock, 61.0):
+    supervisor = Supervisor(monitor, clock, say=said.append, log=ShowLog(tmp_path / "log", clock))
+    supervisor.tell("one")
+    supervisor.tell("two")
+    for _ in play(monitor, supervisor, clock, 61.0):
         pass
-    service.start()
-    service.tell("last words")
-    service.close()
-    service.close()
+    supervisor.start()
+    supervisor.tell("last words")
+    supervisor.close()
+    supervisor.close()
     assert said == ["one", "two", "last words"]
     events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [event["event"] for event in events] == ["notice", "notice", "minute", "start", "notice", "end"]
@@ -139,19 +141,19 @@ def test_lines_are_said_and_logged_in_order_and_a_minute_is_summed_up(tmp_path: 
     assert events[-1]["steps"] == 1220
 
 
-def test_a_show_that_is_stuck_says_so_once_and_again_when_it_plays(tmp_path: Path) -> None:
+def test_a_stuck_show_says_so_once_and_again_when_it_recovers(tmp_path: Path) -> None:
     clock, said = InventedClock(), []
     monitor = HealthMonitor(clock)
-    service = Supervisor(monitor, clock, say=said.append)
+    supervisor = Supervisor(monitor, clock, say=said.append)
     for seconds, frames in ((5.0, True), (30.0, False), (5.0, True)):
-        for _ in play(monitor, service, clock, seconds, frames):
+        for _ in play(monitor, supervisor, clock, seconds, frames):
             pass
     assert len(said) == 2
-    assert said[0].startswith("The show is stuck: no picture was made for 3.")
-    assert said[1] == "Pictures are made and shown again."
+    assert said[0].startswith("The show is stuck: no frame was made for 3.")
+    assert said[1] == "Frames are made and shown again."
 
 
-def test_a_terminal_that_is_gone_or_stands_still_does_not_hold_the_show() -> None:
+def test_a_terminal_that_is_gone_or_stopped_does_not_block_the_show() -> None:
     clock, released = InventedClock(), threading.Event()
     monitor = HealthMonitor(clock)
 
@@ -160,7 +162,7 @@ def test_a_terminal_that_is_gone_or_stands_still_does_not_hold_the_show() -> Non
 
     gone = Supervisor(monitor, clock, say=broken)
     gone.tell("hello")
-    gone.turn(clock.now_s())
+    gone.tick(clock.now_s())
     still = Supervisor(monitor, clock, say=lambda line: (released.wait(), None)[1])
     still.start()
     for number in range(3 * MOST_LINES):
@@ -169,14 +171,14 @@ def test_a_terminal_that_is_gone_or_stands_still_does_not_hold_the_show() -> Non
     still.close()
 
 
-def test_everything_together_is_opened_and_closed(tmp_path: Path) -> None:
+def test_supervisor_and_health_server_start_and_close_together(tmp_path: Path) -> None:
     clock, said = InventedClock(), []
     with ExitStack() as releasing:
-        service = open_service(
+        supervisor = start_supervisor(
             HealthMonitor(clock), clock, say=said.append, log=str(tmp_path / "log"), health_host="127.0.0.1", health_port=0,
             facts={"model": "water"}, releasing=releasing,
         )  # fmt: skip
-        service.tell("hello")
+        supervisor.tell("hello")
     assert said[0].startswith("health   http://127.0.0.1:")
     assert said[1] == "hello"
     assert json.loads((tmp_path / "log").read_text().splitlines()[0])["model"] == "water"

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
-from engine.app.report import opening
+from engine.app.report import start_report
+from engine.audio.resample import Resampler
+from engine.audio.sources.microphone import POLL_S
 from engine.audio.sources.registry import open_source
+from engine.audio.sources.samples import SampleSource
+from engine.model.backends.backend import Backend
 from engine.model.backends.selection import open_backend
 from engine.render.latency_budget import WARM_UP_STEPS, budget_of, measure_budget, measure_steps_s
 from tests.engine.app.shows import InventedClock
@@ -42,16 +48,71 @@ def test_a_driver_that_does_not_know_its_buffer_is_taken_to_hold_a_block() -> No
     assert budget.terms[0].worst_s == pytest.approx(0.005)
 
 
-def test_the_step_is_measured_on_the_backend_that_plays(probe_file: Path) -> None:
-    backend, clock = open_backend(str(probe_file), "onnx-cpu"), InventedClock()
-    assert measure_steps_s(backend, clock) == [0.0] * WARM_UP_STEPS
-    budget = measure_budget(backend, open_source("demo", live=True), clock, display_hz=0.0)
-    assert [term.name for term in budget.terms if term.worst_s] == ["capture", "resampler", "hop", "display"]
+WARM_UP_S = 0.5
+STEPS_S = (0.007, 0.009, 0.008, 0.030, 0.007, 0.008, 0.008, 0.009)
+
+
+class TimedBackend:
+    """A backend whose steps take invented times: one that warms up, then those of STEPS_S."""
+
+    def __init__(self, backend: Backend, clock: InventedClock) -> None:
+        self.card = backend.card
+        self._backend, self._clock = backend, clock
+        self._durations_s = iter((WARM_UP_S, *STEPS_S))
+
+    def initial_state(self) -> Any:
+        return self._backend.initial_state()
+
+    def step(self, *inputs: Any) -> Any:
+        self._clock.sleep(next(self._durations_s))
+        return self._backend.step(*inputs)
+
+
+class DrivenSource(SampleSource):
+    """A source with a driver that holds two blocks."""
+
+    live, block_s, buffer_s = True, 0.004, 0.008
+
+
+def test_the_steps_are_measured_on_the_backend_that_plays(probe_file: Path) -> None:
+    clock = InventedClock()
+    backend = cast(Backend, TimedBackend(open_backend(str(probe_file), "onnx-cpu"), clock))
+    assert measure_steps_s(backend, clock) == pytest.approx(STEPS_S)
+    assert len(STEPS_S) == WARM_UP_STEPS
+
+
+def test_the_measured_budget_is_the_sum_of_driver_resampler_hop_step_and_display(probe_file: Path) -> None:
+    clock = InventedClock()
+    backend = cast(Backend, TimedBackend(open_backend(str(probe_file), "onnx-cpu"), clock))
+    source = DrivenSource("driver", np.zeros((480, 1), np.float32), CARD.sample_rate_hz)
+    budget = measure_budget(backend, source, clock, display_hz=50.0)
+    terms = {term.name: (pytest.approx(term.typical_s), pytest.approx(term.worst_s)) for term in budget.terms}
+    assert terms == {
+        "capture": (0.0025, 0.009),
+        "resampler": (0.0, 0.0),
+        "hop": (0.025, 0.05),
+        "look-ahead": (0.0, 0.0),
+        "step": (0.008, 0.030),
+        "display": (0.01, 0.02),
+    }
+    assert budget.typical_s() == pytest.approx(0.0025 + 0.025 + 0.008 + 0.01)
+    assert budget.worst_s() == pytest.approx(0.009 + 0.05 + 0.030 + 0.02)
+
+
+def test_without_a_driver_and_a_display_that_tells_its_rate_the_defaults_count(probe_file: Path) -> None:
+    clock = InventedClock()
+    backend = cast(Backend, TimedBackend(open_backend(str(probe_file), "onnx-cpu"), clock))
+    source = open_source("demo", live=True)
+    budget = measure_budget(backend, source, clock, display_hz=0.0)
+    terms = {term.name: term for term in budget.terms}
+    assert terms["capture"].worst_s == pytest.approx(POLL_S)
+    assert terms["resampler"].typical_s == Resampler(source.rate_hz, CARD.sample_rate_hz).delay_s > 0.0
+    assert terms["display"].worst_s == pytest.approx(1.0 / 60.0)
 
 
 def test_a_live_show_announces_its_budget_and_a_rendering_none(probe_file: Path) -> None:
     backend = open_backend(str(probe_file), "onnx-cpu")
-    live = "\n".join(opening(backend, [], open_source("demo", live=True), ["window"], "off"))
+    live = "\n".join(start_report(backend, [], open_source("demo", live=True), ["window"], "off"))
     assert "ms at worst" in live
     assert "--calibrate" in live
-    assert "ms at worst" not in "\n".join(opening(backend, [], open_source("demo", live=False), ["a.mp4"], "off"))
+    assert "ms at worst" not in "\n".join(start_report(backend, [], open_source("demo", live=False), ["a.mp4"], "off"))

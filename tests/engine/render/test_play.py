@@ -18,8 +18,8 @@ from engine.model.backends.onnx_cpu import open_model
 from engine.output.frame import Frame
 from engine.render.statistics import ShowStatistics
 from tests.engine.app.shows import (
-    CollectingPresenter,
     CollectingSink,
+    CollectingWindow,
     InventedClock,
     StandingControls,
     show_sound,
@@ -94,7 +94,7 @@ def test_controls_are_read_once_a_step(probe_file: Path) -> None:
 
     def turn_up(frame: Frame) -> None:
         if frame.index == 9:
-            controls.values = {"gain": 4.0}
+            controls.current = {"gain": 4.0}
 
     sink = CollectingSink(on_frame=turn_up)
     frames = show_sound(probe_file, song(), clock=WallClock(), sinks=[sink], controls=controls)
@@ -164,7 +164,7 @@ def test_stop_ends_the_show(probe_file: Path) -> None:
 
 
 def test_the_presenter_keeps_the_calling_thread_and_gets_the_newest(probe_file: Path) -> None:
-    window, sink, stats = CollectingPresenter(until=4), CollectingSink(), ShowStatistics()
+    window, sink, stats = CollectingWindow(until=4), CollectingSink(), ShowStatistics()
     source = PacedSource(song(repeat=True), WallClock())
     show_sound(probe_file, source, clock=WallClock(), window=window, sinks=[sink], stats=stats)
     assert window.threads == {threading.get_ident()}
@@ -179,10 +179,10 @@ def test_the_presenter_keeps_the_calling_thread_and_gets_the_newest(probe_file: 
 
 def test_what_fails_beside_the_presenter_reaches_the_caller(probe_file: Path) -> None:
     class BrokenControls(StandingControls):
-        def snapshot(self) -> dict[str, float | int | bool]:
+        def values(self) -> dict[str, float | int | bool]:
             raise ZeroDivisionError
 
-    window = CollectingPresenter(until=10**6)
+    window = CollectingWindow(until=10**6)
     source = PacedSource(song(repeat=True), WallClock())
     with pytest.raises(ZeroDivisionError):
         show_sound(probe_file, source, clock=WallClock(), window=window, controls=BrokenControls())
@@ -190,7 +190,7 @@ def test_what_fails_beside_the_presenter_reaches_the_caller(probe_file: Path) ->
 
 
 def test_a_presenter_offline_sees_every_frame(probe_file: Path) -> None:
-    window = CollectingPresenter(until=10**6)
+    window = CollectingWindow(until=10**6)
     show_sound(probe_file, song(), clock=WallClock(), window=window)
     assert [frame.index for frame in window.frames] == list(range(20))
 
@@ -208,7 +208,7 @@ def test_the_first_window_is_mostly_silence(probe_file: Path) -> None:
 
 
 def test_a_failing_presenter_is_dropped_while_there_are_sinks(probe_file: Path) -> None:
-    class FailingPresenter(CollectingPresenter):
+    class FailingPresenter(CollectingWindow):
         def poll(self) -> bool:
             if len(self.frames) == 2:
                 raise SinkError("window: the display is gone.")

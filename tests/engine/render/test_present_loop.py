@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.audio.auto_gain import AutoGain
 from engine.audio.capture import AudioCapture
 from engine.audio.sources.samples import SampleSource
 from engine.audio.window_buffer import WindowBuffer
@@ -21,11 +20,14 @@ from engine.core.notices import Notices
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
 from engine.output.frame import Frame
-from engine.render.play import play, undirected
-from engine.render.present_loop import REFRESH_S, PresentLoop
+from engine.render.delivery import FrameDelivery
+from engine.render.play import play
+from engine.render.present_loop import DEFAULT_REFRESH_HZ, PresentLoop
+from engine.render.runtime import Runtime
 from engine.render.statistics import ShowStatistics
-from engine.render.step_loop import Direction, StepLoop
-from tests.engine.app.shows import CollectingPresenter, CollectingSink, InventedClock
+from engine.render.steering import Steering
+from engine.render.step_loop import StepLoop
+from tests.engine.app.shows import CollectingSink, CollectingWindow, InventedClock, show_of
 from tests.engine.model.probe_model import CARD
 
 RATE_HZ = CARD.sample_rate_hz
@@ -44,26 +46,25 @@ class Stage:
     def __init__(self, sound_TC: NDArray[np.float32], **controls: float | bool) -> None:
         parameters = parameters_for(CARD)
         self.clock, self.stats = InventedClock(), ShowStatistics()
-        self.window = CollectingPresenter(until=10**6)
+        self.window = CollectingWindow(until=10**6)
         self.store = ParameterStore(parameters, controls)
         self.sound_TC = sound_TC
         self.window_buffer = WindowBuffer(CARD, RATE_HZ, 1)
         source = SampleSource("none", sound_TC[:0], RATE_HZ)
         self.capture = AudioCapture(source, self.window_buffer, self.clock, Notices(lambda line: None))
-        self.display = PresentLoop(
-            self.window, self.capture, self.store, Modulator(parameters, {}), self.clock, self.stats
-        )
+        runtime = Runtime(clock=self.clock, statistics=self.stats, notices=Notices(lambda line: None), live=True)
+        self.display = PresentLoop(self.capture, self.store, Modulator(parameters, {}), runtime, [self.window])
 
     def hear(self, from_s: float, to_s: float) -> None:
         part_TC = self.sound_TC[round(from_s * RATE_HZ) : round(to_s * RATE_HZ)]
-        self.capture.meter.hear(self.window_buffer.hear(part_TC, self.clock.now_s()))
+        self.capture.analyser.feed(self.window_buffer.append(part_TC, self.clock.now_s()))
 
     def snapshot(self, times: int) -> None:
         """Let the display look up so many times, a refresh apart."""
         left = iter(range(times))
 
         def over() -> bool:
-            self.clock.sleep(REFRESH_S + 1e-6)
+            self.clock.sleep(1.0 / DEFAULT_REFRESH_HZ + 1e-6)
             return next(left, None) is None
 
         self.display.run(over)
@@ -75,6 +76,7 @@ def frame(level: int = 100) -> Frame:
         pixels_HWC=np.full((32, 32, 3), level, np.uint8),
         features_F=np.zeros(1, np.float32),
         sound_TC=np.zeros((0, 1), np.float32),
+        first_sample=0,
         time_s=0.05,
         captured_s=1000.0,
     )
@@ -82,7 +84,7 @@ def frame(level: int = 100) -> Frame:
 
 def test_a_still_frame_without_effects_is_drawn_once() -> None:
     stage = Stage(click_at(0.1, 0.5))
-    stage.display.newest.put(frame())
+    stage.display.latest_frame.put(frame())
     stage.snapshot(5)
     assert len(stage.window.frames) == 1
     assert np.array_equal(stage.window.frames[0].pixels_HWC, frame().pixels_HWC)
@@ -91,7 +93,7 @@ def test_a_still_frame_without_effects_is_drawn_once() -> None:
 
 def test_a_hit_brightens_the_frame_that_stands_and_fades() -> None:
     stage = Stage(click_at(1.0, 2.0), hit_brightness=1.0, hit_decay_ms=100.0, flash_guard=False)
-    stage.display.newest.put(frame())
+    stage.display.latest_frame.put(frame())
     stage.hear(0.0, 0.99)
     stage.snapshot(3)
     assert [int(shown.pixels_HWC.mean()) for shown in stage.window.frames] == [100]
@@ -107,7 +109,7 @@ def test_a_hit_brightens_the_frame_that_stands_and_fades() -> None:
 
 def test_a_knob_shows_between_two_frames() -> None:
     stage = Stage(click_at(1.0, 2.0))
-    stage.display.newest.put(frame())
+    stage.display.latest_frame.put(frame())
     stage.snapshot(1)
     stage.store.set("blackout", True)
     stage.snapshot(1)
@@ -126,7 +128,7 @@ def test_what_the_source_raises_in_the_ears_thread_reaches_who_waits(probe_file:
     try:
         with pytest.raises(SourceError, match="the cable is out"):
             capture.wait(0)
-        assert capture.over
+        assert capture.has_ended
     finally:
         capture.close()
 
@@ -149,11 +151,12 @@ def test_what_the_source_raises_while_a_step_is_busy_ends_the_show_with_its_sent
     # All is over before the first hop is picked.
     assert capture._thread
     capture._thread.join(20)
-    assert capture.over
-    gain = AutoGain(RATE_HZ, CARD.hop_samples)
-    performance = StepLoop(Session(backend), capture, True, [], store, undirected(store), clock, stats, notices, gain)
+    assert capture.has_ended
+    runtime = Runtime(clock=clock, statistics=stats, notices=notices, live=True)
+    modulator, delivery = Modulator(tuple(store.parameters.values())), FrameDelivery([], [], runtime)
+    loop = StepLoop(Session(backend), capture, modulator, Steering(store=store), delivery, runtime)
     with pytest.raises(SourceError, match="the cable is out"):
-        performance.play(threading.Event(), None, None, None)
+        loop.run(threading.Event(), None)
     assert stats.steps == 1
     capture.close()
 
@@ -161,19 +164,15 @@ def test_what_the_source_raises_while_a_step_is_busy_ends_the_show_with_its_sent
 def test_features_may_be_read_from_the_first_hop_on(probe_file: Path) -> None:
     told: list[str] = []
     parameters, sink = parameters_for(CARD), CollectingSink()
-    mappings = {"glow": "feature(0)"}
-    play(
+    show = show_of(
         SampleSource("song", click_at(0.1, 0.3), RATE_HZ),
         Session(open_model(probe_file, 1)),
         [sink],
         store=ParameterStore(parameters, {"glow": 0.75}),
         clock=InventedClock(),
-        stats=ShowStatistics(),
-        stop=threading.Event(),
         notify=told.append,
-        direction=Direction(
-            modulator=Modulator(parameters, mappings, told.append), display_modulator=Modulator(parameters, mappings)
-        ),
+        mappings={"glow": "feature(0)"},
     )
+    play(show, threading.Event())
     assert told == []
     assert sink.frames[0].values["glow"] == 0.0

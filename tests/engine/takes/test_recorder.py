@@ -21,7 +21,6 @@ from engine.takes.recorder import TakeRecorder
 from engine.takes.take_arrays import ARRAYS, with_arrays
 from engine.takes.take_log import LOG, SOUND, HopLine, TakeHeader, write_line
 from engine.takes.take_log_reading import read_header, read_lines
-from engine.takes.take_queue import TakeQueue
 from engine.takes.take_sound import SoundFile, read_sound
 from tests.engine.model.probe_model import CARD
 
@@ -187,21 +186,6 @@ def test_a_disk_that_does_not_respond_ends_the_take_and_not_the_show(tmp_path, m
     assert lines[-1].received_samples == len(sound_of(tmp_path / "take", 1))
     assert hops - 3 <= lines[-1].hop < hops
     assert len(told) == 1
-
-
-def test_offline_the_step_waits_for_the_disk():
-    queue, taken = TakeQueue(live=False, most_bytes=10, portion_bytes=1), []
-
-    def take() -> None:
-        while (items := queue.take()) is not None:
-            taken.extend(items)
-
-    taker = threading.Thread(target=take)
-    taker.start()
-    assert all(queue.put(HopLine(hop=hop, received_samples=0), 4) for hop in range(200))
-    queue.close()
-    taker.join(20)
-    assert [line.hop for line in taken] == list(range(200))
 
 
 RECORDER = """

@@ -83,7 +83,7 @@ class Show:
                 if block is None:
                     self.window_buffer.finish()
                 elif len(block[0]):
-                    self.window_buffer.hear(*block)
+                    self.window_buffer.append(*block)
                 else:
                     self.source.wait(0.1)
                 continue

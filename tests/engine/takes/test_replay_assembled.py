@@ -9,16 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.app.assembly import assemble_replay, assemble_show
 from engine.app.config import LiveConfig
+from engine.app.show_builder import build_from_source, build_replay
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.control.scenes.scene_files import Scene, Scenes
+from engine.core.notices import Notices
 from engine.model.backends.onnx_cpu import open_model
 from engine.output.frame import Frame
 from engine.render.play import play
+from engine.render.runtime import Runtime
 from engine.render.statistics import ShowStatistics
 from engine.takes.replay import ReplayedControls, TakeSource, read_take
 from tests.engine.app.shows import CollectingSink, InventedClock, varied_sound
@@ -38,6 +40,10 @@ DONE_AT = {
 }
 
 
+def runtime(clock: InventedClock, live: bool, told: list[str]) -> Runtime:
+    return Runtime(clock=clock, statistics=ShowStatistics(), notices=Notices(told.append), live=live)
+
+
 def test_scenes_models_and_mappings_are_replayed_bit_exact(tmp_path: Path, probe_file: Path) -> None:
     wide, clock, told = write_wide(tmp_path), InventedClock(), list[str]()
     first = Path(shutil.copy(probe_file, tmp_path / "first.onnx"))
@@ -52,20 +58,28 @@ def test_scenes_models_and_mappings_are_replayed_bit_exact(tmp_path: Path, probe
     )
     store = ParameterStore(parameters_for(CARD), {"crossfade_s": 0.3})
     source = PacedSource(SampleSource("song", varied_sound(3.0, RATE_HZ), RATE_HZ), clock)
+    shown = CollectingSink()
     with ExitStack() as releasing:
-        show = assemble_show(config, open_model(first, 1), source, store, clock, told.append, releasing)
+        built = build_from_source(
+            config,
+            open_model(first, 1),
+            source,
+            store,
+            runtime(clock, True, told),
+            lambda parts: ([shown], []),
+            releasing,
+        )
 
         def on_frame(frame: Frame) -> None:
-            assert show.scene_controller.wait(OPEN_WITHIN_S)
-            assert show.switcher.wait_until_open(OPEN_WITHIN_S)
+            assert built.controllers.scene_controller.wait(OPEN_WITHIN_S)
+            assert built.controllers.switcher.wait_until_open(OPEN_WITHIN_S)
             for name, value in DONE_AT.get(frame.index, ()):
                 store.set(name, value)
             if frame.index == 33:
                 clock.sleep(0.12)
 
-        shown = CollectingSink(on_frame=on_frame)
-        settings = {"clock": clock, "stats": ShowStatistics(), "stop": threading.Event(), "notify": told.append}
-        play(show.source, show.switcher, [shown], store=store, direction=show.direction, **settings)
+        shown.on_frame = on_frame
+        play(built.show, threading.Event())
     assert told[0].startswith("take ")
     assert told[1].startswith("Scene 1 is kept in ")
     assert told[-1].startswith("There is no scene 9 in ")
@@ -75,9 +89,15 @@ def test_scenes_models_and_mappings_are_replayed_bit_exact(tmp_path: Path, probe
     take, told = read_take(tmp_path / "take", str(moved)), list[str]()
     again_source, again = TakeSource(take), CollectingSink()
     again_store = ReplayedControls(take, again_source, parameters_for(CARD))
-    replay = assemble_replay(take, again_source, open_model(take.model, 1), again_store, clock, told.append)
-    settings = {"clock": clock, "stats": ShowStatistics(), "stop": threading.Event(), "notify": told.append}
-    play(again_source, replay.switcher, [again], store=again_store, direction=replay.direction, **settings)
+    replay = build_replay(
+        take,
+        again_source,
+        open_model(take.model, 1),
+        again_store,
+        runtime(clock, False, told),
+        lambda parts: ([again], []),
+    )
+    play(replay.show, threading.Event())
 
     assert told == []
     assert [frame.index for frame in again.frames] == [frame.index for frame in shown.frames]

@@ -11,7 +11,6 @@ import pytest
 
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
-from engine.control.modulation.modulator import Modulator
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.clock import WallClock
@@ -19,12 +18,10 @@ from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
 from engine.output.frame import Frame
 from engine.render.play import play
-from engine.render.statistics import ShowStatistics
-from engine.render.step_loop import Direction
 from engine.takes.recorder import RecordedSource, TakeRecorder
 from engine.takes.replay import ReplayedControls, ReplayedFailures, TakeSource, read_take
 from engine.takes.take_log import take_header
-from tests.engine.app.shows import CollectingPresenter, CollectingSink, InventedClock, varied_sound
+from tests.engine.app.shows import CollectingSink, CollectingWindow, InventedClock, show_of, varied_sound
 from tests.engine.model.probe_model import CARD
 from tests.engine.takes.test_replay import RATE_HZ, faulty_backend
 
@@ -42,30 +39,14 @@ PARAMETERS = (
 )
 
 
-def directed(parameters, mappings: dict[str, str], **parts) -> Direction:
-    """Return the direction of a show with these mappings."""
-    return Direction(
-        modulator=Modulator(parameters, mappings), display_modulator=Modulator(parameters, mappings), **parts
-    )
-
-
 def render(folder: Path, model: Path, mappings: dict[str, str]) -> list[Frame]:
     """Replay a take through the real loop."""
     take, sink = read_take(folder), CollectingSink()
     source = TakeSource(take)
     store = ReplayedControls(take, source, parameters_for(CARD))
     session = Session(ReplayedFailures(open_model(model, threads=1), store))
-    play(
-        source,
-        session,
-        [sink],
-        store=store,
-        clock=InventedClock(),
-        stats=ShowStatistics(),
-        stop=threading.Event(),
-        notify=lambda line: None,
-        direction=directed(parameters_for(CARD), mappings, replay=store),
-    )
+    show = show_of(source, session, [sink], store=store, clock=InventedClock(), mappings=mappings, replay=store)
+    play(show, threading.Event())
     return sink.frames
 
 
@@ -101,14 +82,9 @@ def test_the_whole_show_is_replayed_bit_exact(tmp_path, probe_file, seed):
     take = TakeRecorder(tmp_path, take_header(backend, source, model=str(probe_file), date="today"), live=True)
     take.open()
     shown = CollectingSink(on_frame=on_frame)
-    settings = {
-        "clock": clock,
-        "stats": ShowStatistics(),
-        "stop": threading.Event(),
-        "notify": lambda line: None,
-        "direction": directed(parameters_for(CARD), mappings, witness=take),
-    }
-    play(RecordedSource(source, take), Session(backend), [shown], store=store, **settings)
+    recorded = RecordedSource(source, take)
+    show = show_of(recorded, Session(backend), [shown], store=store, clock=clock, mappings=mappings, recorder=take)
+    play(show, threading.Event())
     take.close()
     again = render(tmp_path, probe_file, mappings)
     assert_same(shown.frames, again)
@@ -136,18 +112,9 @@ def test_a_show_with_threads_is_replayed_bit_exact(tmp_path, probe_file):
     take.open()
     shown, setter = CollectingSink(), threading.Thread(target=remote)
     setter.start()
-    play(
-        RecordedSource(source, take),
-        Session(backend),
-        [shown],
-        store=store,
-        clock=clock,
-        stats=ShowStatistics(),
-        stop=threading.Event(),
-        window=CollectingPresenter(until=10**9),
-        direction=directed(parameters_for(CARD), {}, witness=take),
-        notify=lambda line: None,
-    )
+    recorded, window = RecordedSource(source, take), CollectingWindow(until=10**9)
+    show = show_of(recorded, Session(backend), [shown], store=store, clock=clock, window=window, recorder=take)
+    play(show, threading.Event())
     stop.set()
     setter.join()
     take.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from training.logging.records import cut_back, read_stats
+from training.logging.records import drop_after, read_records
 from training.report import page
 
 FIGURES = {"l1": 0.1, "mean_frame_l1": 0.2, "motion_share": 0.8}
@@ -47,14 +47,14 @@ def test_a_damaged_line_is_left_out(tmp_path: Path, line: str) -> None:
     file = tmp_path / "stats.jsonl"
     lines = [json.dumps(record) for record in SOUND]
     file.write_text("\n".join([lines[0], line, *lines[1:], line]))
-    assert str(read_stats(file)) == str(list(SOUND))
+    assert str(read_records(file)) == str(list(SOUND))
     (tmp_path / "config.yaml").write_text("model: {name: waves, image_size: 64, fps: 20}\n")
     assert "waves" in page(tmp_path)
-    cut_back(file, 50)
+    drop_after(file, 50)
     assert file.read_text() == "".join(text + "\n" for text in lines)
 
 
 def test_bytes_that_are_no_text_and_a_missing_file_are_no_records(tmp_path: Path) -> None:
-    assert read_stats(tmp_path / "stats.jsonl") == []
+    assert read_records(tmp_path / "stats.jsonl") == []
     (tmp_path / "stats.jsonl").write_bytes(b"\xff\x00\xfe\n" + json.dumps(SOUND[1]).encode() + b"\n")
-    assert len(read_stats(tmp_path / "stats.jsonl")) == 1
+    assert len(read_records(tmp_path / "stats.jsonl")) == 1

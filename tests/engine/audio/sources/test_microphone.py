@@ -1,4 +1,4 @@
-"""The microphone's decisions, with an invented driver: blocks that grow, and a device that returns as another one."""
+"""The microphone with an invented driver: blocks that grow, and a device that returns with another format."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def test_blocks_grow_when_sound_is_lost_again_and_again() -> None:
     blocks, now_s = BlockSize(0.0), SETTLE_S
     assert blocks.samples == BLOCK_SIZES[0]
     for size in BLOCK_SIZES[1:]:
-        assert [blocks.overflowed(now_s + 0.1 * count) for count in range(OVERFLOWS)] == [False] * (OVERFLOWS - 1) + [
-            True
-        ]
+        assert [blocks.note_overflow(now_s + 0.1 * count) for count in range(OVERFLOWS)] == [False] * (
+            OVERFLOWS - 1
+        ) + [True]
         assert blocks.samples == size
         now_s += 10.0
-        blocks.opened(now_s)
+        blocks.note_opened(now_s)
         now_s += SETTLE_S
-    assert not any(blocks.overflowed(now_s + 0.1 * count) for count in range(20))
+    assert not any(blocks.note_overflow(now_s + 0.1 * count) for count in range(20))
 
 
-def test_rare_losses_and_those_of_the_beginning_leave_blocks_small() -> None:
+def test_rare_overflows_and_those_at_the_start_leave_blocks_small() -> None:
     blocks = BlockSize(0.0)
-    assert not any(blocks.overflowed(0.9 * SETTLE_S) for _ in range(20))
-    assert not any(blocks.overflowed(10.0 + count * WITHIN_S) for count in range(20))
+    assert not any(blocks.note_overflow(0.9 * SETTLE_S) for _ in range(20))
+    assert not any(blocks.note_overflow(10.0 + count * WITHIN_S) for count in range(20))
     assert blocks.samples == BLOCK_SIZES[0]
 
 
 @pytest.mark.parametrize(("rate_hz", "channels"), [(44100, 2), (48000, 1), (32000, 1)])
-def test_another_rate_and_fewer_channels_become_what_they_were(rate_hz: int, channels: int) -> None:
+def test_another_rate_and_fewer_channels_are_converted(rate_hz: int, channels: int) -> None:
     conversion = Conversion(rate_hz, channels, 48000, 2)
     tone_T = np.sin(2 * np.pi * 440 * np.arange(rate_hz) / rate_hz).astype(np.float32)
     blocks = np.array_split(np.stack([tone_T * (1 - 0.5 * c) for c in range(channels)], 1), 300)
@@ -58,7 +58,7 @@ def test_another_rate_and_fewer_channels_become_what_they_were(rate_hz: int, cha
     assert np.abs(came_TC[:, 1]).max() == pytest.approx(0.5 if channels == 2 else 1.0, rel=0.02)
 
 
-def test_what_did_not_change_is_not_touched() -> None:
+def test_an_unchanged_format_is_not_converted() -> None:
     sound_TC = varied_sound(0.01, 48000)
     assert Conversion(48000, 2, 48000, 2).convert(sound_TC) is sound_TC
 
@@ -126,7 +126,7 @@ def open_microphone(clock: Any) -> Microphone:
 
 
 class SteppedClock(WallClock):
-    """The wall clock, further on by what is asked for."""
+    """The wall clock plus an offset."""
 
     ahead_s = 0.0
 
@@ -134,7 +134,7 @@ class SteppedClock(WallClock):
         return super().now_s() + self.ahead_s
 
 
-def test_small_blocks_grow_by_opening_the_stream_anew(driver: Driver) -> None:
+def test_small_blocks_grow_by_reopening_the_stream(driver: Driver) -> None:
     clock = SteppedClock()
     source = open_microphone(clock)
     try:
@@ -146,7 +146,7 @@ def test_small_blocks_grow_by_opening_the_stream_anew(driver: Driver) -> None:
             source.read()
         driver.wait_for_streams(2)
         assert driver.streams[1].blocksize == BLOCK_SIZES[1]
-        assert sum(f"blocks of {BLOCK_SIZES[1]} samples" in line for line in source.notices()) == 1
+        assert sum(f"grows to {BLOCK_SIZES[1]} samples" in line for line in source.notices()) == 1
         # The old stream's end is not the loss of the device.
         driver.streams[0].finished_callback()
         source.read()
@@ -183,7 +183,7 @@ def test_a_device_that_returns_with_another_rate_plays_on_and_says_so(driver: Dr
         source.close()
 
 
-def test_a_device_that_is_back_and_does_not_open_is_said_once(driver: Driver) -> None:
+def test_a_device_that_returns_and_does_not_open_is_reported_once(driver: Driver) -> None:
     source = open_microphone(WallClock())
     try:
         driver.opens = False
@@ -206,7 +206,7 @@ def test_a_device_that_is_back_and_does_not_open_is_said_once(driver: Driver) ->
 def test_outputs_are_found_by_part_of_their_name(driver: Driver) -> None:
     assert portaudio.find_output("DES").channels == 2
     assert portaudio.find_output(None).name == "desk"
-    with pytest.raises(SourceError, match="No sound output is called 'hall'; these are here: 'desk'"):
+    with pytest.raises(SourceError, match="No sound output is called 'hall'; available: 'desk'"):
         portaudio.find_output("hall")
     driver.there = False
     with pytest.raises(SourceError, match="No loudspeaker"):

@@ -61,7 +61,7 @@ def read_all(source: Source) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def test_a_wav_file_comes_as_it_was_written(tmp_path: Path) -> None:
+def test_a_wav_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     sound_TC = varied_sound(0.4, RATE_HZ)
     source = open_source(str(write_wav(tmp_path / "song.wav", sound_TC)), live=False)
     assert (source.name, source.rate_hz, source.channels, source.live) == ("song.wav", RATE_HZ, 2, False)
@@ -125,7 +125,7 @@ def test_a_file_without_sound_is_refused_in_one_sentence(kind: str, says: str, t
     assert "\n" not in str(caught.value)
 
 
-def test_played_live_a_file_arrives_at_the_pace_of_the_clock(tmp_path: Path) -> None:
+def test_a_file_played_live_arrives_at_the_pace_of_the_clock(tmp_path: Path) -> None:
     clock, sound_TC = InventedClock(), varied_sound(0.5, RATE_HZ)
     source = open_source(str(write_wav(tmp_path / "song.wav", sound_TC)), live=True, clock=clock)
     assert source.live
@@ -134,15 +134,15 @@ def test_played_live_a_file_arrives_at_the_pace_of_the_clock(tmp_path: Path) -> 
     while (came := source.read()) is not None:
         block_TC, captured_s = came
         parts.append(block_TC)
-        heard_s = sum(map(len, parts)) / RATE_HZ
-        assert captured_s == pytest.approx(start_s + heard_s)
-        assert heard_s <= clock.now_s() - start_s
+        received_s = sum(map(len, parts)) / RATE_HZ
+        assert captured_s == pytest.approx(start_s + received_s)
+        assert received_s <= clock.now_s() - start_s
         source.wait(0.1)
     assert np.abs(np.concatenate(parts) - sound_TC).max() < 2 / 32767
     assert clock.now_s() - start_s == pytest.approx(0.5, abs=0.02)
 
 
-def test_a_repeated_file_begins_again_without_a_gap(tmp_path: Path) -> None:
+def test_a_looped_file_has_no_gap(tmp_path: Path) -> None:
     clock, sound_TC = InventedClock(), varied_sound(0.2, RATE_HZ)
     source = open_source(str(write_wav(tmp_path / "loop.wav", sound_TC)), live=True, repeat=True, clock=clock)
     source.start()
@@ -156,7 +156,7 @@ def test_a_repeated_file_begins_again_without_a_gap(tmp_path: Path) -> None:
     assert np.abs(came_TC - np.tile(sound_TC, (3, 1))[: len(came_TC)]).max() < 2 / 32767
 
 
-def test_a_machine_that_was_away_goes_on_where_it_stopped() -> None:
+def test_after_a_suspend_the_sound_continues_where_it_stopped() -> None:
     clock = InventedClock()
     source = PacedSource(SampleSource("song", varied_sound(9.0, RATE_HZ), RATE_HZ), clock)
     source.start()
@@ -200,7 +200,7 @@ def test_the_tone_swells_and_has_its_frequency() -> None:
         ("/nowhere/song.wav", "no sound file"),
     ],
 )
-def test_what_is_not_understood_is_refused(spec: str, says: str) -> None:
+def test_an_unknown_source_is_refused(spec: str, says: str) -> None:
     with pytest.raises(SourceError, match=says):
         open_source(spec, live=True)
 
@@ -275,13 +275,13 @@ class Device:
 
     def __init__(self) -> None:
         self.watchdog = Watchdog(48000, 0.0)
-        self.heard = self.silent = 0
+        self.received = self.silent = 0
         self.now_s = 0.0
 
     def bring(self, samples: int = 480) -> None:
         admission = self.watchdog.admit(samples, self.now_s)
         self.silent += admission.silent_samples
-        self.heard += samples if admission.admitted else 0
+        self.received += samples if admission.admitted else 0
 
     def play(self, seconds: float, pace: float = 1.0) -> None:
         """Bring `seconds` of sound, `pace` times faster than it sounds."""
@@ -296,10 +296,10 @@ class Device:
             self.silent += self.watchdog.silence(self.now_s)
 
 
-def test_steady_sound_is_all_heard() -> None:
+def test_steady_sound_is_all_received() -> None:
     device = Device()
     device.play(5.0)
-    assert (device.heard, device.silent) == (240000, 0)
+    assert (device.received, device.silent) == (240000, 0)
 
 
 def test_a_short_pause_and_its_burst_lose_nothing() -> None:
@@ -309,7 +309,7 @@ def test_a_short_pause_and_its_burst_lose_nothing() -> None:
     device.play(STALL_S * 0.9, pace=10.0)
     device.play(1.0)
     assert device.silent == 0
-    assert device.heard == round(48000 * (2.0 + STALL_S * 0.9))
+    assert device.received == round(48000 * (2.0 + STALL_S * 0.9))
 
 
 def test_a_stall_becomes_silence_and_its_backlog_is_dropped() -> None:
@@ -321,7 +321,7 @@ def test_a_stall_becomes_silence_and_its_backlog_is_dropped() -> None:
     device.play(3.0, pace=4.0)
     device.play(2.0)
     assert not device.watchdog.stalled
-    assert device.heard + device.silent == pytest.approx(device.now_s * 48000, abs=1000)
+    assert device.received + device.silent == pytest.approx(device.now_s * 48000, abs=1000)
     assert device.watchdog.stale_samples == pytest.approx(3 * 48000, rel=0.1)
 
 
@@ -330,27 +330,27 @@ def test_after_a_stall_without_backlog_sound_is_back_in_a_moment() -> None:
     device.play(1.0)
     device.stall(30.0)
     device.play(1.0)
-    assert device.heard > 1.85 * 48000
-    assert device.heard + device.silent == pytest.approx(device.now_s * 48000, abs=1000)
+    assert device.received > 1.85 * 48000
+    assert device.received + device.silent == pytest.approx(device.now_s * 48000, abs=1000)
 
 
-def test_a_stall_that_nobody_watched_is_noticed_by_its_gap() -> None:
-    """The whole process was stopped: neither blocks nor looks for three seconds, then everything at once."""
+def test_a_stall_of_the_whole_process_is_noticed_by_its_gap() -> None:
+    """The whole process was stopped: no blocks for three seconds, then all at once."""
     device = Device()
     device.play(1.0)
     device.now_s += 3.0
     device.play(3.0, pace=100.0)
     device.play(1.0)
-    assert device.heard + device.silent == pytest.approx(device.now_s * 48000, abs=1000)
+    assert device.received + device.silent == pytest.approx(device.now_s * 48000, abs=1000)
 
 
-def test_until_a_device_begins_there_is_silence_from_the_first_moment() -> None:
+def test_until_a_device_starts_there_is_silence_from_the_first_moment() -> None:
     device = Device()
     device.stall(0.5)
     assert device.silent == pytest.approx(24000, abs=1)
     assert not device.watchdog.stalled
     device.play(1.0)
-    assert device.heard == 48000
+    assert device.received == 48000
     device = Device()
     device.stall(10.0)
     assert device.silent == pytest.approx(480000, abs=1)

@@ -103,12 +103,11 @@ def test_noise_is_distributed_as_the_card_says() -> None:
 
 def test_a_fresh_process_plays_ten_frames_without_torch(probe_file: Path) -> None:
     script = (
-        "import sys, threading; from engine.model.backends.selection import open_backend; from engine.core.clock import WallClock;"
-        "from engine.render.play import play; from engine.model.session import Session; from engine.render.statistics import ShowStatistics;"
-        "from engine.audio.sources.registry import open_source; stats = ShowStatistics();"
-        "from engine.control.parameter_store import ParameterStore; from engine.control.parameter_table import TABLE;"
-        f"play(open_source('demo', live=False), Session(open_backend({str(probe_file)!r})), [], store=ParameterStore(TABLE),"
-        "clock=WallClock(), stats=stats, stop=threading.Event(), seconds=0.5);"
+        "import sys; from engine.audio.sources.registry import open_source; from engine.core.clock import WallClock;"
+        "from engine.model.backends.selection import open_backend; from engine.render.statistics import ShowStatistics;"
+        "from tests.engine.app.shows import show_sound; stats = ShowStatistics();"
+        f"show_sound(open_backend({str(probe_file)!r}), open_source('demo', live=False), sinks=[], clock=WallClock(),"
+        "stats=stats, seconds=0.5);"
         "assert stats.steps == 10, stats.steps; assert 'torch' not in sys.modules; print('clean')"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Clicks on their way out and in: each is played whole at its sample, whatever the blocks, and known in a stream at once."""
+"""Clicks are played whole at their sample for every block size, and detected in a stream."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ RATE_HZ = OUTPUT_RATE_HZ
 
 
 @pytest.mark.parametrize("block", [64, 441, 5000])
-def test_every_click_is_played_whole_at_its_place(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_click_is_played_whole_at_its_sample(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     device = SoundDevice(index=0, name="out", channels=2, rate_hz=RATE_HZ, is_default=True)
     monkeypatch.setattr("engine.ops.calibration.clicks.find_output", lambda name: device)
     clock, starts = InventedClock(), [0, 500, 3000, 9000]
     output, parts = ClickOutput(starts, clock), []
     begin_s = clock.now_s()
-    while not output.over:
+    while not output.has_ended:
         block_TC = np.full((block, 2), 7.0, np.float32)
-        output._give(block_TC, block, SimpleNamespace(currentTime=3.0, outputBufferDacTime=3.01), None)
+        output.fill(block_TC, block, SimpleNamespace(currentTime=3.0, outputBufferDacTime=3.01), None)
         parts.append(block_TC)
         clock.sleep(block / RATE_HZ)
     played_TC = np.concatenate(parts)
@@ -36,18 +36,18 @@ def test_every_click_is_played_whole_at_its_place(block: int, monkeypatch: pytes
 
 @pytest.mark.parametrize("block", [128, 1000])
 @pytest.mark.parametrize("noise", [0.0, 0.01])
-def test_clicks_are_known_in_the_stream_and_nothing_else_is(block: int, noise: float) -> None:
+def test_clicks_are_detected_in_the_stream_and_nothing_else(block: int, noise: float) -> None:
     starts = click_starts(20, 0, RATE_HZ, first_s=1.0, gap_s=(0.4, 0.9))
     sound_T = noise * np.random.default_rng(1).standard_normal(starts[-1] + RATE_HZ)
     for start in starts:
         sound_T[start : start + len(click_sound(RATE_HZ))] += 0.5 * click_sound(RATE_HZ)
-    ear, found = ClickDetector(RATE_HZ), []
+    detector, found = ClickDetector(RATE_HZ), []
     for begin in range(0, len(sound_T), block):
         part_T = sound_T[begin : begin + block].astype(np.float32)
-        behind = ear.hear(part_T)
+        behind = detector.feed(part_T)
         if behind is not None:
             found.append(begin + len(part_T) - behind)
-    assert ear.hear(np.zeros(0, np.float32)) is None
+    assert detector.feed(np.zeros(0, np.float32)) is None
     assert found == pytest.approx(starts, abs=round(0.001 * RATE_HZ))
 
 

@@ -1,4 +1,4 @@
-"""Clicks, flashes and their distance, on invented recordings whose offset is known."""
+"""Clicks, flashes and their offset, on synthetic recordings with a known offset."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sound_with_clicks(times_s: np.ndarray, noise: float, hum: float = 0.0) -> np
 
 
 def filmed(times_s: np.ndarray, fps: float, exposure: float, lit_s: float = 0.15, dark: float = 20.0) -> tuple:
-    """Return brightness and times of pictures that each gather the light of `exposure` of their distance."""
+    """Return brightness and times of frames that integrate the light over `exposure` of their interval."""
     moments_s = np.arange(0.0, times_s[-1] + 1.0, 1.0 / fps)
     fine = np.linspace(0.0, exposure / fps, 20)
     lit = [
@@ -55,7 +55,7 @@ def test_silence_holds_no_click(sound_T: np.ndarray) -> None:
 
 @pytest.mark.parametrize("fps", [24, 25, 30, 60])
 @pytest.mark.parametrize("exposure", [0.1, 0.9])
-def test_the_offset_of_a_film_is_better_known_than_its_pictures_are_apart(fps: float, exposure: float) -> None:
+def test_the_offset_of_a_film_is_more_exact_than_its_frame_interval(fps: float, exposure: float) -> None:
     clicks_s = random_times_s(3)
     brightness_T, times_s = filmed(clicks_s + 0.087, fps, exposure)
     flashes_s = flash_times_s(brightness_T, times_s)
@@ -66,7 +66,7 @@ def test_the_offset_of_a_film_is_better_known_than_its_pictures_are_apart(fps: f
     assert offset.uncertainty_s < 0.25 / fps
 
 
-def test_missing_and_foreign_clicks_and_flashes_do_not_matter() -> None:
+def test_missing_and_false_clicks_and_flashes_do_not_matter() -> None:
     generator = np.random.default_rng(4)
     clicks_s = random_times_s(5, 40)
     flashes_s = np.delete(clicks_s + 0.12 + generator.uniform(-0.02, 0.02, 40), [3, 4, 17])
@@ -83,19 +83,19 @@ def test_light_may_come_first() -> None:
 
 
 @pytest.mark.parametrize(("clicks", "flashes"), [(0, 30), (30, 0), (3, 3), (30, 30)])
-def test_what_does_not_belong_together_is_refused(clicks: int, flashes: int) -> None:
+def test_unrelated_clicks_and_flashes_are_refused(clicks: int, flashes: int) -> None:
     generator = np.random.default_rng(7)
     with pytest.raises(ConfigError, match="belong together"):
         pair_offset(sorted(generator.uniform(0, 20, clicks)), sorted(generator.uniform(0, 20, flashes)), 0.02)
 
 
-def test_an_even_picture_holds_no_flash() -> None:
+def test_a_constant_frame_holds_no_flash() -> None:
     grain = np.random.default_rng(8).normal(100.0, 1.0, 300)
     assert flash_times_s(grain, np.arange(300) / 30) == []
     assert flash_times_s(grain[:2], np.arange(2) / 30) == []
 
 
-def test_only_the_part_of_the_picture_that_flashes_is_looked_at() -> None:
+def test_only_the_flashing_part_of_the_frame_counts() -> None:
     patches_TN = np.random.default_rng(9).normal(60.0, 2.0, (100, 12)).astype(np.float32)
     patches_TN[40:50, 5] = 200.0
     assert flashing_brightness(patches_TN) == pytest.approx(patches_TN[:, 5])

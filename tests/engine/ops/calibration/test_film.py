@@ -1,4 +1,4 @@
-"""Films as telephones make them, of a known offset; and what is no such film."""
+"""Films as phones make them, with a known offset; and files that are no such film."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def write_film(path: Path, offset_s: float, fps: float, sound: bool = True, flas
         film.width, film.height, film.pix_fmt = 160, 96, "yuv420p"
         track: Any = container.add_stream("aac", rate=RATE_HZ, layout="mono") if sound else None
         for index in range(round(SECONDS * fps)):
-            picture_HW3 = np.full((96, 160, 3), 70, np.uint8)
+            frame_HW3 = np.full((96, 160, 3), 70, np.uint8)
             since_s = index / fps - (starts / RATE_HZ + offset_s)
             lit = flashing and bool(((since_s >= 0.0) & (since_s < 0.12)).any())
-            picture_HW3[30:60, 90:130] = 220 if lit else 15
-            container.mux(film.encode(av.VideoFrame.from_ndarray(picture_HW3, "rgb24")))
+            frame_HW3[30:60, 90:130] = 220 if lit else 15
+            container.mux(film.encode(av.VideoFrame.from_ndarray(frame_HW3, "rgb24")))
         container.mux(film.encode(None))
         if sound:
             frame = av.AudioFrame.from_ndarray(sound_T.astype(np.float32)[None], "fltp", "mono")
@@ -57,7 +57,7 @@ def test_the_offset_of_a_film_is_found(tmp_path: Path, fps: float, offset_s: flo
     assert offset.median_s == pytest.approx(offset_s, abs=0.3 / fps)
 
 
-def test_the_venues_file_is_a_configuration_that_a_show_loads(tmp_path: Path) -> None:
+def test_the_venue_file_is_a_configuration_that_a_show_loads(tmp_path: Path) -> None:
     film, venue, lines = write_film(tmp_path / "film.mp4", 0.075, 30), tmp_path / "venue.yaml", list[str]()
     calibrate_from(film, venue, lines.append)
     look_ahead_ms = yaml.safe_load(venue.read_text())["controls"]["look_ahead_ms"]
@@ -68,7 +68,7 @@ def test_the_venues_file_is_a_configuration_that_a_show_loads(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["missing", "text", "silent", "dark"])
-def test_what_is_no_film_of_clicks_and_flashes_is_refused_in_one_sentence(tmp_path: Path, kind: str) -> None:
+def test_other_files_are_refused_in_one_sentence(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "film.mp4"
     if kind == "text":
         path.write_text("no film\n" * 100)
@@ -80,6 +80,6 @@ def test_what_is_no_film_of_clicks_and_flashes_is_refused_in_one_sentence(tmp_pa
     assert not (tmp_path / "venue.yaml").exists()
 
 
-def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Cannot write"):
         calibrate_from(write_film(tmp_path / "film.mp4", 0.05, 25), tmp_path / "nowhere" / "venue.yaml")

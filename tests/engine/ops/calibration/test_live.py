@@ -1,8 +1,9 @@
-"""Calibration with real parts: clicks played into a sound server, heard again, and a flash shown for each."""
+"""Calibration with real parts: clicks played into a sound server, captured again, and a flash shown for each."""
 
 from __future__ import annotations
 
 import ctypes.util
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from engine.ops.calibration.clicks import OUTPUT_RATE_HZ, ClickOutput, click_sta
 from engine.ops.calibration.live import GAP_S, calibrate
 from engine.ops.calibration.venue import look_ahead_ms
 from engine.output.frame import Frame, ShowFormat
+from engine.output.sink import FrameRate
 from tests.conftest import PulseServer, require
 from tests.engine.app.shows import InventedClock
 
@@ -24,9 +26,13 @@ CLICKS = 8
 
 
 class Wall:
-    """A presenter that remembers how bright it was."""
+    """A window that records its brightness."""
 
     name = "wall"
+    rate: FrameRate = "display"
+    with_effects = True
+    standby = False
+    refresh_hz: float | None = None
     lost_frames = 0
 
     def __init__(self) -> None:
@@ -34,6 +40,9 @@ class Wall:
         self.closed = False
 
     def open(self, show: ShowFormat) -> None: ...
+
+    def wants(self, values: Mapping[str, float | int | bool]) -> bool:
+        return True
 
     def show(self, frame: Frame) -> None:
         self.levels.append(float(frame.pixels_HWC.mean()))
@@ -45,7 +54,7 @@ class Wall:
         self.closed = True
 
 
-def test_clicks_are_heard_and_flash(pulse_server: PulseServer) -> None:
+def test_clicks_are_captured_and_flash(pulse_server: PulseServer) -> None:
     require(ctypes.util.find_library("portaudio"), "PortAudio (apt install libportaudio2)")
     from engine.audio.sources.portaudio import restart_portaudio
 
@@ -61,7 +70,7 @@ def test_clicks_are_heard_and_flash(pulse_server: PulseServer) -> None:
     assert measured.estimate_s >= measured.drawn_s > 0.0
 
 
-def test_clicks_that_nobody_hears_are_said(pulse_server: PulseServer) -> None:
+def test_clicks_that_are_not_captured_are_reported(pulse_server: PulseServer) -> None:
     require(ctypes.util.find_library("portaudio"), "PortAudio (apt install libportaudio2)")
     clock = WallClock()
     starts = click_starts(5, 0, OUTPUT_RATE_HZ, first_s=0.2, gap_s=(0.2, 0.3))
@@ -75,12 +84,12 @@ def test_an_output_that_never_plays_is_not_waited_for_for_ever(monkeypatch: pyte
     monkeypatch.setattr(ClickOutput, "start", lambda output: None)
     clock = InventedClock()
     silence = SampleSource("silence", np.zeros((60 * OUTPUT_RATE_HZ, 1), np.float32), OUTPUT_RATE_HZ)
-    with pytest.raises(ConfigError, match="0 clicks were played on 'out' and 0 heard"):
+    with pytest.raises(ConfigError, match="0 clicks were played on 'out' and 0 received"):
         calibrate(PacedSource(silence, clock), Wall(), ClickOutput([0, 48000], clock), clock)
     assert 11.0 < clock.now_s() - 1000.0 < 12.0
 
 
-def test_the_figure_stays_within_the_knobs_range() -> None:
+def test_the_look_ahead_stays_within_the_parameters_range() -> None:
     assert look_ahead_ms(0.0631) == pytest.approx(63.1)
     assert look_ahead_ms(-0.02) == 0.0
     assert look_ahead_ms(3.0) == 500.0

@@ -1,4 +1,4 @@
-"""The stage of the night: a private sound server that can be hurt, a private screen that can be read, music, and the product."""
+"""The desktop of the overnight test: a private sound server that can fail, a private screen that can be read, music, and the show."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.own_stage import PULSE_PROGRAMS, ROOT, SCREEN_PROGRAMS, WITHIN_S, OwnStage
+from benchmarks.private_desktop import PULSE_PROGRAMS, ROOT, SCREEN_PROGRAMS, WITHIN_S, PrivateDesktop
 from engine.app.config import SETTINGS
 from engine.audio.sources.demo import RATE_HZ, demo_sound
 
@@ -23,16 +23,16 @@ from engine.audio.sources.demo import RATE_HZ, demo_sound
 TITLE = "Fluid night"
 SCREEN = (1280, 800)
 DISK_MIB = 640
-"""Small enough to be filled in a moment, and more than the recorder leaves free for others."""
+"""Small enough to be filled quickly, larger than the free space that the recorder keeps."""
 PROGRAMS = (*PULSE_PROGRAMS, "pacat", *SCREEN_PROGRAMS, "wmctrl", "xdotool")
 PACKAGES = "pulseaudio pulseaudio-utils libasound2-plugins xvfb openbox wmctrl xdotool"
 
 
-class Stage(OwnStage):
-    """Screen, sound server, small disk and music are there from the beginning."""
+class NightDesktop(PrivateDesktop):
+    """Starts with screen, sound server, small disk and music."""
 
     def __init__(self) -> None:
-        """Start them. Raises ConfigError, naming a program that is missing."""
+        """Start all. Raises ConfigError for a missing program."""
         super().__init__("night", PROGRAMS, PACKAGES)
         try:
             memory = self.folder / "screen"
@@ -47,55 +47,57 @@ class Stage(OwnStage):
             raise
 
     def start_show(self, options: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Start the product on the server's sound, with a window and a recorder on the small disk."""
+        """Start the show on the server's sound, with a window and a recorder on the small disk."""
         command = [sys.executable, str(ROOT / "run_live.py"), "--source", "mic:pulse", "--title", TITLE]
         recorder = ["--out", str(self.disk / "show.mp4")] if self.disk else []
         return self.start([*command, "--out", "window", *recorder, *options], "show.log")
 
-    def said(self) -> list[str]:
-        """Return the lines that the product has said so far, with files named from the night's own folder."""
-        return self.words("show.log").replace(f"{self.folder}/", "").splitlines()
+    def show_lines(self) -> list[str]:
+        """Return the lines that the show has printed so far, with paths relative to the desktop's folder."""
+        return self.output("show.log").replace(f"{self.folder}/", "").splitlines()
 
     def signal_screen(self, number: int) -> None:
-        """Send the screen's server a signal."""
+        """Send the X server a signal."""
         self._screen.send_signal(number)
 
-    def screen(self) -> NDArray[np.uint8]:
-        """Return the screen as it is now [H, W, 4], straight from the server's memory."""
+    def screen_pixels(self) -> NDArray[np.uint8]:
+        """Return the screen [H, W, 4], read from the X server's memory."""
         header = struct.unpack(">25I", self._frame_buffer[:100].tobytes())
         height, line_bytes, colours = header[5], header[12], header[19]
         start = header[0] + 12 * colours
         pixels = self._frame_buffer[start : start + height * line_bytes]
         return np.array(pixels).reshape(height, line_bytes // 4, 4)[:, : header[4]]
 
-    def window_place(self) -> tuple[int, int, int, int] | None:
-        """Return left, top, width and height of the show's window on the screen; None while there is none to see."""
-        found = self.tell("xdotool", "search", "--onlyvisible", "--name", f"^{TITLE}$").split()
+    def window_rectangle(self) -> tuple[int, int, int, int] | None:
+        """Return left, top, width and height of the show's window on the screen; None while it is not visible."""
+        found = self.run("xdotool", "search", "--onlyvisible", "--name", f"^{TITLE}$").split()
         if not found:
             return None
-        said = self.tell("xdotool", "getwindowgeometry", "--shell", found[-1])
-        facts = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+        output = self.run("xdotool", "getwindowgeometry", "--shell", found[-1])
+        geometry = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
         return (
-            (int(facts["X"]), int(facts["Y"]), int(facts["WIDTH"]), int(facts["HEIGHT"])) if "WIDTH" in facts else None
+            (int(geometry["X"]), int(geometry["Y"]), int(geometry["WIDTH"]), int(geometry["HEIGHT"]))
+            if "WIDTH" in geometry
+            else None
         )
 
     def _mount_disk(self) -> Path | None:
-        """Return a small disk of its own, where one can be mounted."""
-        place = self.folder / "disk"
-        place.mkdir()
+        """Mount a small disk where that is allowed, and return its path."""
+        folder = self.folder / "disk"
+        folder.mkdir()
         mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "fluid-night", str(place)],
+            ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "fluid-night", str(folder)],
             capture_output=True,
             check=False,
         )
         if mounted.returncode:
             return None
-        self._closing.callback(subprocess.run, ["umount", "-l", str(place)], check=False)
-        return place
+        self._closing.callback(subprocess.run, ["umount", "-l", str(folder)], check=False)
+        return folder
 
 
 class Music:
-    """The demonstration, over and over, into the sound server, whenever there is one."""
+    """Plays the demo sound in a loop into the sound server, whenever one runs."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = environment
@@ -128,18 +130,18 @@ class Music:
                     position = (position + block_bytes) % len(self._sound)
             self._player.kill()
             self._player.wait()
-            # Without a server the player ends at once.
+            # Without a server the player exits at once.
             self._ended.wait(0.1)
 
 
 def flags(wanted: dict[str, object]) -> list[str]:
-    """Return the flags for those of the wanted settings that this version of the product knows."""
+    """Return the flags of the wanted settings that this version of the show has."""
     known = {name: value for name, value in wanted.items() if name in SETTINGS}
     return [part for name, value in known.items() for part in ("--" + name.replace("_", "-"), str(value))]
 
 
 def free_port(kind: socket.SocketKind) -> int:
-    """Return a port of this machine that nobody has taken."""
+    """Return a free port of this machine."""
     with socket.socket(socket.AF_INET, kind) as trial:
         trial.bind(("127.0.0.1", 0))
         return int(trial.getsockname()[1])

@@ -1,4 +1,4 @@
-"""A stage of one's own: a private screen with a window manager, a private sound server, and the programs that play on them."""
+"""A private desktop: an X screen with a window manager, a sound server, and the programs that run on them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ SCREEN_PROGRAMS, PULSE_PROGRAMS = ("Xvfb", "openbox"), ("pulseaudio", "pactl")
 WITHIN_S = 60.0
 
 
-class OwnStage:
-    """Everything that is started here ends with `close`. Screen and sound server are started by whoever needs them."""
+class PrivateDesktop:
+    """Ends everything it has started with `close`. Screen and sound server are started on demand."""
 
     def __init__(self, purpose: str, programs: Sequence[str], packages: str, home: Path | None = None) -> None:
-        """Make the stage's folder; programs run in `home`, or else there.
+        """Create the desktop's folder; programs run in `home`, by default in that folder.
 
-        Raises ConfigError, naming what of `programs` is missing and the `packages` that bring them.
+        Raises ConfigError for a missing one of `programs`, with the `packages` to install.
         """
         for program in programs:
             if not shutil.which(program):
@@ -56,29 +56,29 @@ class OwnStage:
 
     @property
     def display(self) -> str:
-        """The name of the screen, as DISPLAY wants it."""
+        """The name of the screen for DISPLAY."""
         return self.environment["DISPLAY"]
 
     def start(self, command: Sequence[str], log: str) -> subprocess.Popen[bytes]:
-        """Start a program on this stage; its words go to the file `log` in the stage's folder."""
-        with (self.folder / log).open("wb") as words:
+        """Start a program on this desktop; its output goes to the file `log` in the desktop's folder."""
+        with (self.folder / log).open("wb") as output:
             process = subprocess.Popen(
                 command,
                 env=self.environment,
                 cwd=self._home,
                 stdin=subprocess.DEVNULL,
-                stdout=words,
-                stderr=words,
+                stdout=output,
+                stderr=output,
             )
         self._closing.callback(end, process)
         return process
 
-    def words(self, log: str) -> str:
-        """Return what a program has said so far."""
+    def output(self, log: str) -> str:
+        """Return the output of a program so far."""
         return (self.folder / log).read_text(encoding="utf-8", errors="replace")
 
-    def tell(self, *command: str) -> str:
-        """Run a short command on this stage and return what it says; one that hangs is given up."""
+    def run(self, *command: str) -> str:
+        """Run a short command on this desktop and return its output; a command that hangs is given up."""
         try:
             done = subprocess.run(
                 command, env=self.environment, capture_output=True, text=True, check=False, timeout=WITHIN_S
@@ -88,7 +88,7 @@ class OwnStage:
         return done.stdout
 
     def start_screen(self, width: int, height: int, *options: str) -> subprocess.Popen[bytes]:
-        """Start an X server, which takes further options of Xvfb's, and a window manager. Raises ConfigError."""
+        """Start an X server with further `options` of Xvfb, and a window manager. Raises ConfigError."""
         read_end, write_end = os.pipe()
         command = [
             "Xvfb",
@@ -104,10 +104,10 @@ class OwnStage:
         server = subprocess.Popen([*command, *options], pass_fds=[write_end], stderr=subprocess.DEVNULL)
         self._closing.callback(end, server)
         os.close(write_end)
-        with os.fdopen(read_end) as told:
-            number = told.readline().strip()
+        with os.fdopen(read_end) as pipe:
+            number = pipe.readline().strip()
         if not number:
-            raise ConfigError(f"No screen of {width}x{height} can be started; what does Xvfb say?")
+            raise ConfigError(f"Xvfb could not start a screen of {width}x{height}; start it by hand to see why.")
         self.environment["DISPLAY"] = f":{number}"
         self.start(["openbox"], "openbox.log")
         return server
@@ -122,10 +122,10 @@ class OwnStage:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_until(lambda: bool(self.tell("pactl", "info")), "the sound server's start")
+        wait_until(lambda: bool(self.run("pactl", "info")), "the sound server's start")
 
     def stop_sound(self, number: int = signal.SIGKILL) -> None:
-        """End the sound server, if there is one."""
+        """End the sound server, if one runs."""
         if self._daemon and self._daemon.poll() is None:
             self._daemon.send_signal(signal.SIGCONT)
             self._daemon.send_signal(number)
@@ -137,18 +137,18 @@ class OwnStage:
             self._daemon.send_signal(number)
 
 
-def wait_until(happened: Callable[[], bool], what: str, within_s: float = WITHIN_S) -> None:
-    """Return once `happened` says so. Raises ConfigError, saying `what` did not happen."""
+def wait_until(condition: Callable[[], bool], what: str, within_s: float = WITHIN_S) -> None:
+    """Return once `condition` is true. Raises ConfigError that names `what` did not happen."""
     clock = WallClock()
     until_s = clock.now_s() + within_s
-    while not happened():
+    while not condition():
         if clock.now_s() > until_s:
             raise ConfigError(f"The benchmark cannot go on: {what} did not happen within {within_s:g} s.")
         clock.sleep(0.05)
 
 
 def end(process: subprocess.Popen[bytes], patience_s: float = 15.0) -> None:
-    """Ask a process to end, and end it when it does not."""
+    """Terminate a process, and kill it when it does not end."""
     if process.poll() is None:
         process.send_signal(signal.SIGCONT)
         process.send_signal(signal.SIGTERM)

@@ -1,0 +1,146 @@
+"""What run_live.py does: one function for each thing that a user can ask for."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from engine.app.command_line import ParsedCommand
+from engine.app.config import LiveConfig, describe
+from engine.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from engine.app.show_builder import BuiltShow, ShowBuilder
+    from engine.render.statistics import ShowStatistics
+
+THREAD_SWITCH_S = 0.0005
+
+
+def say(line: str) -> None:
+    """Print a line. A terminal that is gone does not end the show or cost its measurements."""
+    with suppress(OSError, ValueError):
+        print(line, flush=True)
+
+
+def list_devices() -> int:
+    """Print the sound inputs, the one that `mic` takes first, and the monitors."""
+    from engine.audio.sources.portaudio import list_inputs
+    from engine.core.errors import SinkError
+    from engine.output.window.monitors import list_monitors
+
+    devices = list_inputs()
+    for device in devices:
+        print(f"mic:{device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
+    if not devices:
+        print("No microphone or other sound input was found.")
+    try:
+        for monitor in list_monitors():
+            print(f"monitor {monitor}")
+    except SinkError as error:
+        print(error)
+    return 0
+
+
+def list_backends() -> int:
+    """Print where models can run here, and what the other places lack."""
+    from engine.model.backends.selection import backend_table
+
+    print("\n".join(backend_table()))
+    return 0
+
+
+def describe_show(command: ParsedCommand) -> int:
+    """Print the configuration and where each value comes from."""
+    print("\n".join(describe(command.resolved, command.parameters)))
+    return 0
+
+
+def calibrate_from_film(film: str) -> int:
+    """Write the venue's latency as measured in a film of the flashing window."""
+    from engine.ops.calibration.command import calibrate_from
+
+    calibrate_from(film, say=say)
+    return 0
+
+
+def calibrate_venue(command: ParsedCommand) -> int:
+    """Play clicks, flash for each that the microphone receives, and write the venue's latency."""
+    from engine.app.openers import open_window_sink
+    from engine.audio.sources.registry import open_source
+    from engine.control.parameter_store import ParameterStore
+    from engine.ops.calibration.command import calibrate_here
+
+    config = command.resolved.config
+    source = open_source(config.source or "mic", live=True)
+    window = open_window_sink(config, ParameterStore(command.parameters, config.controls))
+    calibrate_here(source, window, say=say)
+    return 0
+
+
+def play_show(command: ParsedCommand) -> int:
+    """Play live, render or replay until the sound ends or a signal comes."""
+    from engine.app.report import end_report
+    from engine.app.show_builder import ShowBuilder
+    from engine.core.clock import WallClock
+    from engine.ops.health_monitor import HealthMonitor
+    from engine.render.play import play
+
+    stop = stop_on_signals()
+    share_processor()
+    config, monitor = command.resolved.config, HealthMonitor(WallClock())
+    check_stats_file(config)
+    with ExitStack() as releasing:
+        built = _build(ShowBuilder(command, monitor, say, releasing), command)
+        play(built.show, stop, built.seconds)
+    say(("stopped: " if stop.is_set() else "played: ") + end_report(monitor, built.controllers.switcher.card))
+    write_stats(config, monitor)
+    return 0
+
+
+def _build(builder: ShowBuilder, command: ParsedCommand) -> BuiltShow:
+    if command.replay:
+        return builder.replay(*command.replay)
+    return builder.rendering(*command.render) if command.render else builder.live()
+
+
+def share_processor() -> None:
+    """Let the threads of a show get in each other's way as little as can be."""
+    import cv2
+
+    # A thread that computes may keep the others from running for so long, and no longer.
+    sys.setswitchinterval(THREAD_SWITCH_S)
+    # Effects and upscaling would take the cores from the step.
+    cv2.setNumThreads(1)
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that Ctrl-C and SIGTERM set; a second Ctrl-C ends the process at once."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, ask)
+    signal.signal(signal.SIGTERM, ask)
+    return stop
+
+
+def check_stats_file(config: LiveConfig) -> None:
+    """Refuse a place for the measurements that cannot be written, before the show rather than after it."""
+    if config.stats and not Path(config.stats).absolute().parent.is_dir():
+        raise ConfigError(f"Cannot write {config.stats}: there is no such folder; choose another place with --stats.")
+
+
+def write_stats(config: LiveConfig, statistics: ShowStatistics) -> None:
+    """Write the measurements to the file that was asked for."""
+    if config.stats:
+        try:
+            statistics.write_json(config.stats)
+        except OSError as error:
+            raise ConfigError(f"Cannot write {config.stats}: {error.strerror}; choose another with --stats.") from error

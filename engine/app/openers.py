@@ -1,0 +1,161 @@
+"""Opens the parts of a show that its configuration asks for. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.app.config import DEFAULT_OSC_PORT, LiveConfig
+from engine.control.parameter_store import ParameterStore
+from engine.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from engine.app.assembly import Controllers
+    from engine.audio.sources.source import Source
+    from engine.control.remotes.midi import MidiRemote
+    from engine.control.remotes.osc import OscServer
+    from engine.core.clock import Clock
+    from engine.model.backends.backend import Backend
+    from engine.ops.health_monitor import HealthMonitor
+    from engine.output.sink import Sink, WindowSink
+
+
+def open_model(config: LiveConfig, live: bool, selected: Callable[[str], None], tell: Callable[[str], None]) -> Backend:
+    """Open the model; live, "auto" goes on to another backend when one is lost."""
+    from engine.model.backends.selection import open_backend, open_with_fallback
+
+    if live:
+        return open_with_fallback(config.model, config.backend, config.threads, selected, tell)
+    return open_backend(config.model, config.backend, config.threads, selected)
+
+
+def source_state(source: Source) -> str:
+    """Say in words what is heard."""
+    return f"{source.name}, stalled: it gives no sound" if source.stalled else source.name
+
+
+def supervise(
+    config: LiveConfig,
+    source: Source,
+    monitor: HealthMonitor,
+    say: Callable[[str], None],
+    releasing: ExitStack,
+) -> Callable[[str], None]:
+    """Start what looks after a live show, and return what says and logs its lines. Raises ConfigError for log and port."""
+    from engine.core.clock import WallClock
+    from engine.ops.priority import raise_process
+    from engine.ops.start import start_supervisor
+
+    # Threads inherit it, so it comes before any of them.
+    priority = raise_process()
+    supervisor = start_supervisor(
+        monitor,
+        WallClock(),
+        say=say,
+        log=config.log,
+        health_host=config.health_host,
+        health_port=config.health_port,
+        facts={"model": config.model, "source": source.name, "outputs": list(config.out), "priority": priority},
+        releasing=releasing,
+    )
+    return supervisor.tell
+
+
+@dataclass(frozen=True, slots=True)
+class OverlaySource:
+    """What the window's overlay and its `n` key ask of the show."""
+
+    lines: Callable[[], Sequence[str]] = tuple
+    next_scene: Callable[[], int] | None = None
+
+
+def overlay_of(monitor: HealthMonitor, controllers: Controllers, clock: Clock) -> OverlaySource:
+    """Return the overlay's source for a show."""
+    from engine.app.overlay_lines import overlay_lines
+
+    switcher, scenes = controllers.switcher, controllers.scene_controller
+
+    def lines() -> Sequence[str]:
+        return overlay_lines(monitor, clock.now_s(), scenes.name, switcher.card.fps, switcher.playing.name)
+
+    return OverlaySource(lines, scenes.following)
+
+
+def open_window_sink(
+    config: LiveConfig,
+    store: ParameterStore,
+    overlay: OverlaySource | None = None,
+    notify: Callable[[str], None] = print,
+) -> WindowSink:
+    """Make the window that the configuration asks for. Raises SinkError for one that there is not."""
+    from engine.output.window.window_choice import make_window
+    from engine.output.window.window_config import WindowConfig
+
+    overlay = overlay or OverlaySource()
+    window = WindowConfig(
+        title=config.title,
+        fullscreen=config.fullscreen,
+        monitor=config.monitor,
+        upscale=config.upscale,
+        overlay_lines=overlay.lines,
+        next_scene=overlay.next_scene,
+    )
+    return make_window(config.window, store, window, notify)
+
+
+def recorder(config: LiveConfig, notify: Callable[[str], None]) -> Sink:
+    """Return the sink that records while the parameter `record` is on."""
+    from engine.output.recording.segment_writer import RecordingConfig
+    from engine.output.recording.segments import SegmentedRecorder
+
+    recording = RecordingConfig(
+        folder=Path(config.recordings), segment_minutes=config.segment_minutes, keep_hours=config.keep_hours
+    )
+    return SegmentedRecorder(recording, notify=notify)
+
+
+def duration_s(config: LiveConfig) -> float | None:
+    """Return how much of a file will be rendered, if the file says how long it is."""
+    if not config.source or not Path(config.source).is_file():
+        return config.seconds
+    import av
+
+    with av.open(config.source) as container:
+        known_s = None if container.duration is None else container.duration / av.time_base
+    return config.seconds if known_s is None else min(known_s, config.seconds or known_s)
+
+
+def open_osc(
+    config: LiveConfig, store: ParameterStore, stats: HealthMonitor, say: Callable[[str], None]
+) -> OscServer | None:
+    """Begin to listen; a port that nobody asked for and that is taken costs a line, not the show."""
+    if not config.osc:
+        return None
+    from engine.app.report import remote_figures
+    from engine.control.remotes.osc import OscServer
+
+    def figures() -> dict[str, float]:
+        return {**remote_figures(stats), **server.counts.figures()}
+
+    port = DEFAULT_OSC_PORT if config.osc_port is None else config.osc_port
+    try:
+        server = OscServer(store, config.osc_host, port, figures)
+    except ConfigError as error:
+        if config.osc_port is not None:
+            raise
+        say(f"{error} The show goes on without OSC.")
+        return None
+    return server
+
+
+def open_midi(config: LiveConfig, store: ParameterStore, notify: Callable[[str], None]) -> MidiRemote:
+    """Listen to the MIDI port that was asked for."""
+    from engine.control.remotes.midi import MidiRemote
+
+    midi = MidiRemote(store, config.midi or "", config.midi_knobs, notify)
+    midi.start()
+    notify(f"midi     {midi.name}")
+    return midi

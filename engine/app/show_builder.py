@@ -1,0 +1,226 @@
+"""Builds a show from its configuration, in one place for live, render and replay.
+
+with ExitStack() as releasing:
+    built = ShowBuilder(command, monitor, say, releasing).live()
+    play(built.show, stop, built.seconds)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from engine.app import openers
+from engine.app.assembly import Controllers, ModelChoice, assemble, control
+from engine.app.choices import choose_outputs, choose_source
+from engine.app.command_line import ParsedCommand
+from engine.app.config import SETTINGS, LiveConfig
+from engine.app.report import start_report
+from engine.audio.sources.registry import open_source
+from engine.audio.sources.source import Source
+from engine.control.parameter_store import ControlSource, ParameterStore
+from engine.control.parameter_table import parameters_for
+from engine.core.clock import Clock, WallClock
+from engine.core.free_path import free_path
+from engine.core.notices import Notices
+from engine.model.backends.backend import Backend
+from engine.model.backends.selection import open_backend, open_with_fallback
+from engine.ops.gc_schedule import GcSchedule
+from engine.ops.health_monitor import HealthMonitor
+from engine.output.progress import ProgressBar
+from engine.output.registry import WINDOW, open_sinks
+from engine.output.resized import ResizedSink, parse_size
+from engine.output.sink import Sink, WindowSink
+from engine.render.runtime import Runtime, no_pause
+from engine.render.show import Show
+from engine.render.steering import Steering
+from engine.takes.recorder import RecordedSource, TakeRecorder
+from engine.takes.replay import ReplayedControls, ReplayedFailures, Take, TakeSource, differences, read_take
+from engine.takes.take_log import take_header
+
+Outputs = Callable[[Controllers], tuple[list[Sink], list[WindowSink]]]
+"""Makes a show's sinks and windows once its controllers are there: an overlay tells of them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuiltShow:
+    """A show, and what is needed besides to play it and to report on it."""
+
+    show: Show
+    controllers: Controllers
+    seconds: float | None = None
+    """How much of the sound is played; None for all."""
+
+
+def build_from_source(
+    config: LiveConfig,
+    backend: Backend,
+    source: Source,
+    store: ControlSource,
+    runtime: Runtime,
+    outputs: Outputs,
+    releasing: ExitStack,
+) -> BuiltShow:
+    """Build the show of a source, live or not. Raises ConfigError for a mapping, SinkError for the take."""
+    notify = runtime.notices.tell
+
+    def open_next(path: str) -> Backend:
+        return open_with_fallback(path, config.backend, config.threads, notify, notify)
+
+    model = ModelChoice(path=config.model, backend=backend, open_next=open_next)
+    controllers = control(model, store, config.mappings, config.scenes, runtime)
+    releasing.callback(controllers.scene_controller.close)
+    take = _take_recorder(config, backend, source, runtime, releasing) if config.take else None
+    steering = Steering(store=store, scene_controller=controllers.scene_controller, recorder=take)
+    sinks, windows = outputs(controllers)
+    played = RecordedSource(source, take) if take else source
+    show = assemble(played, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows)
+    return BuiltShow(show=show, controllers=controllers, seconds=config.seconds)
+
+
+def build_replay(
+    take: Take, source: TakeSource, backend: Backend, store: ReplayedControls, runtime: Runtime, outputs: Outputs
+) -> BuiltShow:
+    """Build the show that repeats a take. Raises ConfigError for a mapping that this version does not understand."""
+
+    def open_next(path: str) -> Backend:
+        return ReplayedFailures(open_backend(path, take.header.backend, take.header.threads), store)
+
+    model = ModelChoice(path=take.model, backend=ReplayedFailures(backend, store), open_next=open_next)
+    controllers = control(model, store, take.header.mappings, str(take.folder), runtime)
+    steering = Steering(store=store, scene_controller=controllers.scene_controller, replay=store)
+    sinks, windows = outputs(controllers)
+    show = assemble(source, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows)
+    return BuiltShow(show=show, controllers=controllers)
+
+
+class ShowBuilder:
+    """Builds the show that was asked for. `releasing` ends what goes on beside it, once it is over."""
+
+    def __init__(
+        self,
+        command: ParsedCommand,
+        monitor: HealthMonitor,
+        say: Callable[[str], None],
+        releasing: ExitStack,
+        clock: Clock | None = None,
+    ) -> None:
+        self._command = command
+        self._config = command.resolved.config
+        self._monitor = monitor
+        self._say = say
+        self._releasing = releasing
+        self._clock = clock or WallClock()
+
+    def live(self) -> BuiltShow:
+        """Build the show that a source plays. Raises UserError for what cannot begin."""
+        config = choose_outputs(self._config, self._say)
+        source = choose_source(config, self._say)
+        self._releasing.callback(source.close)
+        notify = self._say
+        if source.live:
+            notify = openers.supervise(config, source, self._monitor, self._say, self._releasing)
+        built = self._of_source(config, source, notify)
+        return built
+
+    def rendering(self, sound: str, output: str) -> BuiltShow:
+        """Build the show of a sound file, written to `output` as fast as it goes. Raises UserError for what cannot begin."""
+        source = open_source(sound, live=False)
+        self._releasing.callback(source.close)
+        return self._of_source(replace(self._config, source=sound, out=(output,)), source, self._say)
+
+    def replay(self, folder: str, output: str) -> BuiltShow:
+        """Build the show that a take recorded, written to `output`. Raises UserError for what cannot begin."""
+        moved_to = self._config.model if self._command.resolved.origins.get("model") else None
+        take = read_take(folder, moved_to)
+        backend = open_backend(take.model, take.header.backend, take.header.threads)
+        for line in differences(take, backend):
+            self._say(line)
+        source = TakeSource(take)
+        store = ReplayedControls(take, source, parameters_for(backend.card))
+
+        def outputs(controllers: Controllers) -> tuple[list[Sink], list[WindowSink]]:
+            sinks = open_sinks((output,))
+            if self._command.size:
+                sinks = [ResizedSink(sink, *parse_size(self._command.size)) for sink in sinks]
+            return [*sinks, ProgressBar(take.seconds)], []
+
+        return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs)
+
+    def _of_source(self, config: LiveConfig, source: Source, notify: Callable[[str], None]) -> BuiltShow:
+        # "auto" says where it stopped and why.
+        selected: list[str] = []
+        backend = openers.open_model(config, source.live, selected.append, notify)
+        store = ParameterStore(self._command.parameters, config.controls)
+
+        def outputs(controllers: Controllers) -> tuple[list[Sink], list[WindowSink]]:
+            return self._outputs(config, source, store, controllers, notify)
+
+        runtime = self._runtime(source.live, notify)
+        built = build_from_source(config, backend, source, store, runtime, outputs, self._releasing)
+        osc = "off" if self._command.render else self._open_remotes(config, store, notify)
+        for line in start_report(backend, selected, source, config.out, osc):
+            notify(line)
+        return built
+
+    def _outputs(
+        self,
+        config: LiveConfig,
+        source: Source,
+        store: ParameterStore,
+        controllers: Controllers,
+        notify: Callable[[str], None],
+    ) -> tuple[list[Sink], list[WindowSink]]:
+        monitor = self._monitor
+        monitor.describe_source = lambda: openers.source_state(source)
+        # The switcher's, since another model may come to play.
+        monitor.describe_backend = lambda: controllers.switcher.backend.description
+        monitor.has_window = WINDOW in config.out
+        overlay = openers.overlay_of(monitor, controllers, self._clock)
+        windows = [openers.open_window_sink(config, store, overlay, notify)] if monitor.has_window else []
+        last = openers.recorder(config, notify) if source.live else ProgressBar(openers.duration_s(config))
+        return [*open_sinks(config.out), last], windows
+
+    def _open_remotes(self, config: LiveConfig, store: ParameterStore, notify: Callable[[str], None]) -> str:
+        """Start the remotes and return where OSC listens, in words."""
+        osc = openers.open_osc(config, store, self._monitor, self._say)
+        if osc:
+            self._releasing.callback(osc.close)
+            osc.start()
+        if config.midi:
+            self._releasing.callback(openers.open_midi(config, store, notify).close)
+        return f"{osc.host} port {osc.port}" if osc else "off"
+
+    def _runtime(self, live: bool, notify: Callable[[str], None]) -> Runtime:
+        between_hops = no_pause
+        if live:
+            # All that is loaded by now stays out of garbage collection, which happens between hops from now on.
+            gc_schedule = GcSchedule(self._clock)
+            self._releasing.callback(gc_schedule.stop)
+            gc_schedule.start()
+            between_hops = gc_schedule.collect
+        return Runtime(
+            clock=self._clock, statistics=self._monitor, notices=Notices(notify), live=live, between_hops=between_hops
+        )
+
+
+def _take_recorder(
+    config: LiveConfig, backend: Backend, source: Source, runtime: Runtime, releasing: ExitStack
+) -> TakeRecorder:
+    # A show that is started again after a crash keeps a second take.
+    folder = free_path(config.take or "")
+    header = take_header(
+        backend,
+        source,
+        model=config.model,
+        date=WallClock.date(),
+        threads=config.threads,
+        settings={name: getattr(config, name) for name in SETTINGS},
+        mappings=config.mappings,
+    )
+    take = TakeRecorder(folder, header, live=runtime.live, notify=runtime.notices.tell)
+    take.open()
+    runtime.notices.tell(f"take     {folder}")
+    releasing.callback(take.close)
+    return take

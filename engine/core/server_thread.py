@@ -1,0 +1,63 @@
+"""A network server in a daemon thread: bind a port, serve it, close within a bound."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import threading
+from collections.abc import Callable
+
+from engine.core.errors import ConfigError
+
+CLOSE_WITHIN_S = 1.0
+_POLL_S = 0.1
+
+
+def bind_socket(kind: socket.SocketKind, host: str, port: int, *, purpose: str, way_out: str) -> socket.socket:
+    """Bind a non-blocking IPv4 socket; port 0 takes any free port.
+
+    Raises ConfigError "Cannot `purpose` on HOST port PORT: reason; `way_out`."
+    """
+    bound = socket.socket(socket.AF_INET, kind)
+    try:
+        if kind == socket.SOCK_STREAM and os.name == "posix":
+            # A show that starts again needs the port at once. On Windows the option would take a port from its owner.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except (OSError, OverflowError, ValueError) as error:
+        bound.close()
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"Cannot {purpose} on {host} port {port}: {reason}; {way_out}.") from error
+    bound.setblocking(False)
+    return bound
+
+
+class ServerThread:
+    """Calls `on_readable` in a daemon thread whenever the socket has something to read, from `start` to `close`."""
+
+    def __init__(self, name: str, bound: socket.socket, on_readable: Callable[[], None]) -> None:
+        self._socket = bound
+        self._on_readable = on_readable
+        self._closing = threading.Event()
+        # A daemon thread: the process can end even if a callback hangs.
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start to serve."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop and release the port; safe to call twice, and without `start`. A callback that hangs is left behind after
+        CLOSE_WITHIN_S."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_WITHIN_S)
+        self._socket.close()
+
+    def _serve(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            while not self._closing.is_set():
+                if selector.select(_POLL_S):
+                    self._on_readable()

@@ -1,0 +1,30 @@
+"""A show that is built and ready to play; engine/app/show_builder.py builds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.audio.capture import AudioCapture
+from engine.audio.sources.source import Source
+from engine.output.frame import ShowFormat
+from engine.output.sink import Sink, WindowSink
+from engine.render.present_loop import PresentLoop
+from engine.render.runtime import Runtime
+from engine.render.step_loop import StepLoop
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Show:
+    """Sound from a source, frames from the step loop, to sinks at each hop and to present loops at the display's rate."""
+
+    source: Source
+    capture: AudioCapture
+    step_loop: StepLoop
+    outputs: tuple[Sink, ...]
+    """All of them, in the order in which they are opened."""
+    windows: tuple[WindowSink, ...]
+    """Those of the outputs that live on the main thread."""
+    present_loops: tuple[PresentLoop, ...]
+    """Each draws in a thread of its own, except that of the windows; offline there is none."""
+    format: ShowFormat
+    runtime: Runtime

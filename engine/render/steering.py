@@ -1,0 +1,54 @@
+"""What steers a show: parameters, scenes, and the take that records or replays it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.control.parameter_store import ControlSnapshot, ControlSource
+from engine.core.show_event import ShowEvent
+from engine.render.pacing import Pick
+
+
+class SceneControl(Protocol):
+    """Saves and recalls scenes; see engine/control/scenes/scene_controller.py."""
+
+    def attend(self, snapshot: ControlSnapshot) -> None: ...
+
+    def show_events(self) -> tuple[ShowEvent, ...]: ...
+
+    def repeat(self, show_event: ShowEvent) -> None: ...
+
+
+class HopRecorder(Protocol):
+    """Records all that the frames depend on, so that the show can be replayed; see engine/takes/recorder.py."""
+
+    def note(
+        self,
+        index: int,
+        skipped_hops: int,
+        snapshot: ControlSnapshot,
+        failed: bool = False,
+        show_events: Sequence[ShowEvent] = (),
+    ) -> None: ...
+
+
+class ReplayedTake(Protocol):
+    """The take that is replayed; see engine/takes/replay.py."""
+
+    fails_now: bool
+
+    def pick(self, received_samples: int, hop_samples: int, last_index: int, live: bool) -> Pick | None: ...
+
+    def show_events(self, index: int) -> tuple[ShowEvent, ...]: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Steering:
+    """The store is read once a hop; the rest may be missing."""
+
+    store: ControlSource
+    scene_controller: SceneControl | None = None
+    recorder: HopRecorder | None = None
+    replay: ReplayedTake | None = None
