@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 PARTIAL_SUFFIX = ".part"
@@ -21,7 +21,7 @@ def partial_name(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Generator[Path]:
     """Yield a name to write to. Afterwards that file becomes `path`; after an error it is deleted and the old file stays.
 
     A missing folder is made. A symbolic link stays and its target is replaced; a device or a pipe is written to directly.
@@ -43,7 +43,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Generator[Path]:
     """Yield an empty folder to write into. Afterwards it becomes `path`; after an error it is deleted.
 
     A folder of that name is replaced. Raises OSError.
@@ -83,7 +83,7 @@ def append_bytes(path: Path, content: bytes) -> None:
         size = os.fstat(handle).st_size
         written = os.write(handle, content)
         if written != len(content):
-            # A full disk takes the beginning; what is appended next must not be joined to that.
+            # A full disk took only the beginning; the next line must not follow half a line.
             os.ftruncate(handle, size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     finally:

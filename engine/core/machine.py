@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def describe_machine() -> dict[str, str | int | float | None]:
-    """Return processor, cores, memory in GiB (None where the system does not tell it), system and Python's version."""
+    """Return processor, cores, memory in GiB (None where the system does not report it), system and Python's version."""
     return {
         "cpu": _processor_name(),
         "cores": os.cpu_count(),
@@ -19,7 +19,7 @@ def describe_machine() -> dict[str, str | int | float | None]:
 
 
 def load_1min() -> float | None:
-    """Return how many processes wanted a core, averaged over the last minute; None where the system does not tell it."""
+    """Return the system's load average of the last minute; None where the system does not report it."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 

@@ -1,4 +1,4 @@
-"""Lines for the user, told sparsely: what goes wrong twenty times a second is reported every ten seconds, with its count.
+"""Lines for the user, at a limited rate: an error that repeats twenty times a second is reported every ten seconds, with its count.
 
 A line that cannot be printed, because the terminal is gone or the disk behind it is full, does not stop a show.
 """

@@ -79,19 +79,28 @@ def dotted(where: str, key: object) -> str:
 
 
 def _sentence(found: Mistake, values: Mapping[Any, Any], noun: str, where: str) -> str:
-    place, value = where, cast(Any, values)
+    place = where
+    value: Any = values
     for step in found.path:
         place = f"{place}[{step}]" if isinstance(step, int) else dotted(place, step)
-        if isinstance(value, Mapping) and step not in value:
+        if not _has(value, step):
             return f"The {noun} '{place}' is missing."
         value = value[step]
     if found.unknown_key is not None:
         known = [field.name for field in dataclasses.fields(found.owner)]
         return f"Unknown {noun} '{dotted(place, found.unknown_key)}'.{nearest_name(found.unknown_key, known)}"
     length = _length(found.hint)
-    if isinstance(value, (list, tuple)) and length is not None:
-        return f"'{place}' has {len(cast(list[Any], value))} values; {length} were expected."
+    if length is not None and _is_list(value):
+        return f"'{place}' has {len(value)} values; {length} were expected."
     return f"'{place}' is {shown(value)}; {_expected(found.hint)} was expected."
+
+
+def _has(values: object, step: str | int) -> bool:
+    return not isinstance(values, Mapping) or step in values
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, (list, tuple))
 
 
 def _length(hint: Any) -> int | None:

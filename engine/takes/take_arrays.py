@@ -35,9 +35,9 @@ def is_array(value: object) -> bool:
     """Tell whether a value of the log stands for an array."""
     if not isinstance(value, Mapping):
         return False
-    said = cast(Mapping[str, object], value)
-    name = said.get(_KEY)
-    return len(said) == 1 and isinstance(name, str) and _FILE_NAME.fullmatch(name) is not None
+    fields = cast(Mapping[str, object], value)
+    name = fields.get(_KEY)
+    return len(fields) == 1 and isinstance(name, str) and _FILE_NAME.fullmatch(name) is not None
 
 
 def with_arrays(value: Any, folder: Path) -> Any:

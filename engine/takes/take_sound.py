@@ -24,7 +24,7 @@ from engine.core.errors import ConfigError
 # T samples, C channels
 
 _LAYOUTS = {1: "mono", 2: "stereo"}
-# FFmpeg keeps 256 KiB to itself unless told to flush.
+# FFmpeg buffers 256 KiB unless it is asked to flush.
 _CONTAINER_OPTIONS = {"flush_packets": "1"}
 
 

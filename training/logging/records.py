@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from engine.core.atomic_files import append_bytes, write_text
 from engine.core.structured import parse_json
 
 Record = dict[str, Any]
+_LARGEST = 2**53
+_FIGURES = {"l1", "mean_frame_l1", "motion_share"}
+"""Every validation has these."""
 
 
 def read_records(path: Path) -> list[Record]:
@@ -28,9 +32,35 @@ def read_records(path: Path) -> list[Record]:
             record = parse_json(line)
         except ValueError:
             continue
-        if isinstance(record, dict) and isinstance(record.get("iteration"), int):
+        if _is_record(record):
             found.append(record)
     return found
+
+
+def _is_record(record: object) -> bool:
+    """Tell whether a decoded line has the keys of its kind, each with a value of the right kind."""
+    if not isinstance(record, dict) or not _is_count(record.get("iteration")):
+        return False
+    elapsed_s = record.get("elapsed_s", 0.0)
+    if not _is_number(elapsed_s) or not math.isfinite(elapsed_s):
+        return False
+    if "event" in record:
+        came_from = record.get("from") or []
+        texts = (record["event"], *(came_from if isinstance(came_from, list) else [None]))
+        return all(isinstance(text, str) for text in texts) and isinstance(record.get("machine", {}), dict)
+    if "validation" in record:
+        figures = record["validation"]
+        return isinstance(figures, dict) and figures.keys() >= _FIGURES and all(map(_is_number, figures.values()))
+    return "elapsed_s" in record and all(map(_is_number, record.values()))
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _LARGEST
+
+
+def _is_number(value: object) -> bool:
+    """Tell a number that `float` holds; a loss may be infinite or not a number."""
+    return type(value) is float or (type(value) is int and abs(value) <= _LARGEST)
 
 
 def append_record(path: Path, record: Mapping[str, Any]) -> None:

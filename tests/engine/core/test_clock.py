@@ -31,11 +31,11 @@ def test_offline_takes_every_hop() -> None:
 
 
 def test_a_slow_model_never_falls_behind() -> None:
-    """Each step takes 2.6 hops; the age of what is stepped stays below one hop, for ever."""
+    """Each step takes 2.6 hops; the age of the sound stays below one hop, for ever."""
     hop_s, step_s, now_s, last, skipped = 0.05, 0.13, 0.0, -1, 0
     for _ in range(1000):
-        heard = int(now_s / hop_s * HOP + 1e-6)
-        pick = pick_hop(heard, HOP, last, live=True)
+        received_samples = int(now_s / hop_s * HOP + 1e-6)
+        pick = pick_hop(received_samples, HOP, last, live=True)
         if pick is None:
             now_s += 0.001
             continue

@@ -1,4 +1,4 @@
-"""What a crash left is never written over."""
+"""Free file names: files that a crash left are never overwritten."""
 
 from __future__ import annotations
 

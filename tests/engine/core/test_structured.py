@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -119,3 +121,10 @@ def test_large_and_deep_values_are_shortened() -> None:
 def test_what_is_no_json_is_a_value_error(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_json(text)
+
+
+def test_a_show_begins_without_the_converter() -> None:
+    """Its import takes time; only what reads a file waits for it."""
+    program = "import sys, engine.takes.recorder, engine.model.backends.selection; print('cattrs' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"

@@ -106,7 +106,7 @@ def test_a_damaged_line_is_named(log: Path, line: bytes) -> None:
 
 
 def headers() -> Iterator[tuple[str, str]]:
-    """Yield the first lines of damaged logs, and what is said of each."""
+    """Yield the first lines of damaged logs, and a part of the sentence about each."""
     for text in ("", "[1]", "null", "3", '{"take": 3}', '{"take": {}}', DEEP.decode(), DIGITS.decode()):
         yield text, "does not begin as the log of a take; give a folder written with --take"
     for version in ("9", "0", "true", "2.0", '"2"', "null", DIGITS.decode()[:4000]):

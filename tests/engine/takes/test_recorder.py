@@ -244,9 +244,9 @@ def test_a_killed_process_leaves_a_take_to_its_last_second(tmp_path):
 @pytest.mark.parametrize("pace", ["live", "offline"])
 def test_a_full_disk_ends_the_take_with_one_notice(tmp_path, pace):
     process = start_recorder(str(tmp_path / "take"), pace, "1000000")
-    said, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    lines = said.splitlines()
+    lines = output.splitlines()
     assert lines[-1] == "the show goes on"
     (notice,) = (line for line in lines if "ends here" in line)
     assert notice.endswith("ends here: it cannot be written (File too large). It can be replayed up to here.")

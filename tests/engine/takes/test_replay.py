@@ -198,18 +198,18 @@ def test_a_rendering_can_be_a_take_too(tmp_path, probe_file, until):
     assert replayed(tmp_path / "take").frames == show.frames
 
 
-@pytest.mark.parametrize("kept", [0.99, 0.5, 0.25])
+@pytest.mark.parametrize("share", [0.99, 0.5, 0.25])
 @pytest.mark.parametrize("cut", ["log", "sound", "both"])
-def test_a_take_that_was_cut_off_is_replayed_to_its_end(tmp_path, probe_file, cut, kept):
+def test_a_take_that_was_cut_off_is_replayed_to_its_end(tmp_path, probe_file, cut, share):
     show = live_show(tmp_path / "take", probe_file, 1)
     show.play(stormy(show, 1))
     show.take.close()
     for name in {"log": [LOG], "sound": [SOUND], "both": [LOG, SOUND]}[cut]:
         file = tmp_path / "take" / name
-        file.write_bytes(file.read_bytes()[: int(kept * file.stat().st_size)])
+        file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
     again = replayed(tmp_path / "take")
     # The header takes its part of the log.
-    assert len(again.frames) >= (3 if cut != "sound" else (kept - 0.15) * len(show.frames))
+    assert len(again.frames) >= (3 if cut != "sound" else (share - 0.15) * len(show.frames))
     assert list(again.frames.items()) == list(show.frames.items())[: len(again.frames)]
     if cut == "sound":
         assert [line for line in again.source.notices() if "before its log; the replay ends there" in line]

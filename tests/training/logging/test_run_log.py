@@ -49,14 +49,14 @@ def test_records_after_a_checkpoint_and_incomplete_lines_are_dropped_and_events_
     assert read_records(file) == []
     drop_after(file, 0)
     for iteration in (2, 4, 6):
-        append_record(file, {"iteration": iteration, "l1": 0.5})
+        append_record(file, {"iteration": iteration, "elapsed_s": 1.0, "l1": 0.5})
     append_record(file, {"iteration": 6, "event": "notice"})
     with file.open("ab") as opened:
         opened.write(b'[1]\n{"iteration": "x"}\n{"iteration": 8, "l1"')
     drop_after(file, 4)
-    append_record(file, {"iteration": 6, "l1": 0.25})
+    append_record(file, {"iteration": 6, "elapsed_s": 1.0, "l1": 0.25})
     assert [(r["iteration"], r.get("l1")) for r in read_records(file)] == [(2, 0.5), (4, 0.5), (6, None), (6, 0.25)]
     assert len(file.read_text().splitlines()) == 4
-    append_record(file, {"iteration": 6, "validation": {}})
+    append_record(file, {"iteration": 6, "validation": {"l1": 0.1, "mean_frame_l1": 0.2, "motion_share": 0.8}})
     drop_after(file, 6, validated=5)
     assert len(read_records(file)) == 4
