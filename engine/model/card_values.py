@@ -42,14 +42,14 @@ def build_dataclass(kind: type[T], values: Any, nested: Mapping[str, type]) -> T
 def _build_value(key: str, annotation: str, value: Any, nested: Mapping[str, type]) -> Any:
     if key in nested:
         if not annotation.startswith("tuple"):
-            return build_dataclass(nested[key], value, nested)
+            return cast(object, build_dataclass(nested[key], value, nested))
         if not isinstance(value, list):
             raise ModelFileError(f"the model card's '{key}' is {value!r}; a list was expected. Export the model again.")
         return tuple(build_dataclass(nested[key], item, nested) for item in cast(list[Any], value))
     if annotation.startswith("tuple[int"):
         items = cast(list[Any], value) if isinstance(value, list) else [None]
         if all(type(item) is int and item > 0 for item in items):
-            return tuple(items)
+            return tuple(cast(list[int], items))
         raise ModelFileError(
             f"the model card's '{key}' is {value!r}; a list of positive integers was expected. Export the model again."
         )
