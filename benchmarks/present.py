@@ -1,9 +1,9 @@
-"""What it costs to bring a picture to the screen.
+"""Cost of showing a frame in a window.
 
     python -m benchmarks.present [--frames 200] [--sizes 768x768 1280x720 1920x1080]
 
-Every window and every way to enlarge fills a virtual screen (Xvfb, openbox) of each size, where GL runs on the processor: the
-table says milliseconds a picture, and the processor time of this process and of the X server. On a machine with a graphics card
+Every window and upscaler fills a virtual screen (Xvfb, openbox) of each size, where OpenGL runs on the processor: the
+table says milliseconds a frame, and the processor time of this process and of the X server. On a machine with a graphics card
 `--here` takes the screen that DISPLAY names, and its monitor's own size; there the monitor sets the pace.
 """
 
@@ -34,14 +34,14 @@ from engine.output.window.resampling_kernels import KERNELS, PROCESSOR
 from engine.output.window.window_config import WindowConfig
 
 WARM_UP = 20
-PICTURE_HEIGHT = 256
+FRAME_HEIGHT = 256
 LINES = ("frame age\t23 ms, 95 % under 41 ms", "shown\t60.0 a second", "skipped\t0 of 1200 hops")
 HEADINGS = ["size", "window", "p50 ms", "p95 ms", "processor ms", "X server ms"]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Time the showing of a picture.")
-    parser.add_argument("--frames", type=int, default=200, help="pictures a row, after a warm-up (default 200)")
+    parser = argparse.ArgumentParser(description="Measure the cost of showing a frame.")
+    parser.add_argument("--frames", type=int, default=200, help="frames a row, after a warm-up (default 200)")
     parser.add_argument("--sizes", nargs="+", default=["768x768", "1280x720", "1920x1080"], help="of the screen")
     parser.add_argument("--here", action="store_true", help="use the screen of DISPLAY instead of virtual ones")
     arguments = parser.parse_args()
@@ -90,21 +90,21 @@ def measure(upscale: str | None, overlay: bool, size: str, frames: int, server: 
         if upscale is None
         else GlWindow(store, WindowConfig(fullscreen=True, upscale=upscale, overlay_lines=lambda: LINES))
     )
-    pictures = pictures_for(size)
-    height, width = pictures[0].pixels_HWC.shape[:2]
+    frames_shown = frames_for(size)
+    height, width = frames_shown[0].pixels_HWC.shape[:2]
     clock, taken_s = WallClock(), list[float]()
     try:
         window.open(
             ShowFormat(title="", width=width, height=height, fps=60, sound_rate_hz=48000, sound_channels=1, live=True)
         )
         for index in range(WARM_UP):
-            window.show(pictures[index % len(pictures)])
+            window.show(frames_shown[index % len(frames_shown)])
             # The window manager and Qt take their time to make it fill the screen.
             clock.sleep(0.05)
         own_s, server_s = processor_s(os.getpid()), processor_s(server)
         for index in range(frames):
             began_s = clock.now_s()
-            window.show(pictures[index % len(pictures)])
+            window.show(frames_shown[index % len(frames_shown)])
             taken_s.append(clock.now_s() - began_s)
         own_s, server_s = processor_s(os.getpid()) - own_s, processor_s(server) - server_s
         if not window.poll() or window.lost_frames:
@@ -120,15 +120,15 @@ def processor_s(process: int | None) -> float:
     return sum(psutil.Process(process).cpu_times()[:2]) if process else 0.0
 
 
-def pictures_for(size: str) -> list[Frame]:
-    """Return a few pictures of a small model in the screen's shape."""
+def frames_for(size: str) -> list[Frame]:
+    """Return a few frames of a small model in the screen's shape."""
     width, height = map(int, size.split("x")) if "x" in size else (16, 9)
-    shape = PICTURE_HEIGHT, round(PICTURE_HEIGHT * width / height), 3
-    chance = np.random.default_rng(0)
+    shape = FRAME_HEIGHT, round(FRAME_HEIGHT * width / height), 3
+    random = np.random.default_rng(0)
     return [
         Frame(
             index=index,
-            pixels_HWC=chance.integers(0, 256, shape).astype(np.uint8),
+            pixels_HWC=random.integers(0, 256, shape).astype(np.uint8),
             features_F=np.zeros(1, np.float32),
             sound_TC=np.zeros((0, 1), np.float32),
             first_sample=0,

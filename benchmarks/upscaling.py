@@ -1,11 +1,11 @@
-"""How good ways to enlarge a picture are, and whether a small network taught with the clip is worth its time.
+"""Quality of the upscalers, and whether a small network trained with the clip is worth its time.
 
     python -m benchmarks.upscaling media/water.mp4 media/talking_head.mp4 [--weights media/weights] [--steps 4000]
 
 Frames of each clip are made smaller by the mean of their pixels, enlarged again and compared with themselves: PSNR, SSIM, and a
 learned distance where its weights are given. The network (three convolutions, sub-pixels as in Shi et al. 2016, added to bicubic)
-is taught ×2 on the first four fifths of the clip and applied twice for ×4; all figures are of the last fifth. The milliseconds are
-one core's for a picture of the clip's size: OpenCV's for the fixed ways (benchmarks/present.py has the shader's), ONNX Runtime's
+is trained for ×2 on the first four fifths of the clip and applied twice for ×4; all figures are of the last fifth. The milliseconds are
+one core's for a frame of the clip's size: OpenCV's for the fixed ways (benchmarks/present.py has the shader's), ONNX Runtime's
 for the network.
 """
 
@@ -31,10 +31,10 @@ from engine.core.clock import WallClock
 from engine.core.errors import TrainingError, run_main
 from engine.output.window.resampling_kernels import BICUBIC, BILINEAR, KERNELS, LANCZOS, NEAREST, resize
 
-# N pictures, H W rows and columns, C channels
+# N frames, H W rows and columns, C channels
 
 HELD_OUT = 0.2
-TAUGHT_ON = 200
+TRAINED_ON = 200
 LONGEST_SIDE = 512
 CROP, BATCH = 48, 16
 LEARNED = "learned"
@@ -48,7 +48,7 @@ Enlarge = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 class SubPixels(nn.Module):
-    """About 5000 weights: pictures [N, 3, H, W] in [0, 1] -> [N, 3, 2H, 2W]."""
+    """About 5000 weights: frames [N, 3, H, W] in [0, 1] -> [N, 3, 2H, 2W]."""
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()
@@ -72,13 +72,20 @@ class SubPixels(nn.Module):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure ways to enlarge pictures.")
+    parser = argparse.ArgumentParser(description="Measure the quality of upscalers.")
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--weights", nargs="*", type=Path, default=[], help="files or folders of metric weights")
     parser.add_argument(
-        "--steps", type=int, default=4000, help="of teaching a clip, minutes on one core (default 4000)"
+        "--steps", type=int, default=4000, help="of training on a clip, minutes on one core (default 4000)"
     )
-    parser.add_argument("--judged", type=int, default=20, help="frames a clip that are judged (default 20)")
+    parser.add_argument(
+        "--evaluated",
+        "--judged",
+        dest="evaluated",
+        type=int,
+        default=20,
+        help="frames a clip that are evaluated (default 20)",
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -86,60 +93,60 @@ def main() -> int:
     headings = ["clip", "factor", "way", "PSNR dB", *measures_of(quality), "ms"]
     rows: list[list[object]] = []
     for clip in arguments.clips:
-        taught_NHWC, judged_NHWC = frames_of(clip, arguments.judged)
-        learned = learned_way(teach(taught_NHWC, arguments.steps))
+        trained_NHWC, evaluated_NHWC = frames_of(clip, arguments.evaluated)
+        learned = learned_way(train(trained_NHWC, arguments.steps))
         for factor in (2, 4):
-            rows += rows_of(clip.stem, factor, judged_NHWC, learned, quality)
+            rows += rows_of(clip.stem, factor, evaluated_NHWC, learned, quality)
             print_table(headings, rows[-len(KERNELS) - 1 :])
-    figures = {"steps": arguments.steps, "judged": arguments.judged, "headings": headings, "rows": rows}
+    figures = {"steps": arguments.steps, "evaluated": arguments.evaluated, "headings": headings, "rows": rows}
     append_record("upscaling", figures)
     return 0
 
 
 def measures_of(quality: Quality) -> list[str]:
-    picture_NHWC = np.zeros((1, 64, 64, 3), np.uint8)
-    return list(quality(picture_NHWC, picture_NHWC))
+    frame_NHWC = np.zeros((1, 64, 64, 3), np.uint8)
+    return list(quality(frame_NHWC, frame_NHWC))
 
 
-def frames_of(clip: Path, judged_on: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return frames to teach on and, from later in the clip, frames to judge on, [N, H, W, 3] with sides divisible by 4."""
+def frames_of(clip: Path, evaluated_on: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return frames to train on and, from later in the clip, frames to evaluate, [N, H, W, 3] with sides divisible by 4."""
     try:
         with av.open(str(clip)) as container:
             count = sum(1 for _ in container.demux(video=0)) - 1
         first_held_out = int(count * (1 - HELD_OUT))
-        wanted = {*np.linspace(0, first_held_out - 1, TAUGHT_ON, dtype=int).tolist()}
-        judged = {*np.linspace(first_held_out, count - 1, judged_on, dtype=int).tolist()}
-        taught_N: list[NDArray[np.uint8]] = []
-        judged_N: list[NDArray[np.uint8]] = []
+        wanted = {*np.linspace(0, first_held_out - 1, TRAINED_ON, dtype=int).tolist()}
+        evaluated = {*np.linspace(first_held_out, count - 1, evaluated_on, dtype=int).tolist()}
+        trained_N: list[NDArray[np.uint8]] = []
+        evaluated_N: list[NDArray[np.uint8]] = []
         with av.open(str(clip)) as container:
             for index, frame in enumerate(container.decode(video=0)):
-                if index in wanted or index in judged:
-                    picture = fitting(frame.to_ndarray(format="rgb24"))
-                    (taught_N if index in wanted else judged_N).append(picture)
+                if index in wanted or index in evaluated:
+                    frame_HWC = fitting(frame.to_ndarray(format="rgb24"))
+                    (trained_N if index in wanted else evaluated_N).append(frame_HWC)
     except (OSError, IndexError) as error:
         raise TrainingError(f"{clip} cannot be read as a video ({error}); give a clip.") from error
-    return np.stack(taught_N), np.stack(judged_N)
+    return np.stack(trained_N), np.stack(evaluated_N)
 
 
-def fitting(picture_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the picture no larger than LONGEST_SIDE, its sides divisible by 4."""
-    shrink = max(1.0, max(picture_HWC.shape[:2]) / LONGEST_SIDE)
-    height, width = (int(side / shrink) // 4 * 4 for side in picture_HWC.shape[:2])
-    return picture_HWC[:height, :width] if shrink == 1.0 else resize(picture_HWC, LANCZOS, width, height)
+def fitting(frame_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the frame no larger than LONGEST_SIDE, its sides divisible by 4."""
+    shrink = max(1.0, max(frame_HWC.shape[:2]) / LONGEST_SIDE)
+    height, width = (int(side / shrink) // 4 * 4 for side in frame_HWC.shape[:2])
+    return frame_HWC[:height, :width] if shrink == 1.0 else resize(frame_HWC, LANCZOS, width, height)
 
 
-def teach(frames_NHWC: NDArray[np.uint8], steps: int) -> SubPixels:
+def train(frames_NHWC: NDArray[np.uint8], steps: int) -> SubPixels:
     """Return a network that has seen so many batches of crops of the frames."""
     torch.manual_seed(0)
-    chance = np.random.default_rng(0)
+    random = np.random.default_rng(0)
     network = SubPixels()
     optimiser = torch.optim.Adam(network.parameters(), 2e-3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, steps)
     for _ in range(steps):
         crops = []
         for _ in range(BATCH):
-            frame_HWC = frames_NHWC[chance.integers(len(frames_NHWC))]
-            top, left = (chance.integers((side - CROP) // 2 + 1) * 2 for side in frame_HWC.shape[:2])
+            frame_HWC = frames_NHWC[random.integers(len(frames_NHWC))]
+            top, left = (random.integers((side - CROP) // 2 + 1) * 2 for side in frame_HWC.shape[:2])
             crops.append(frame_HWC[top : top + CROP, left : left + CROP])
         real_N3HW = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255.0
         fake_N3HW = network(functional.avg_pool2d(real_N3HW, 2))
@@ -203,11 +210,11 @@ def rows_of(
 
 
 def milliseconds(enlarge: Callable[[NDArray[np.uint8]], object], small: Sequence[NDArray[np.uint8]]) -> float:
-    """Return the median time of one picture."""
+    """Return the median time of one frame."""
     clock, taken_s = WallClock(), list[float]()
-    for picture_HWC in small:
+    for frame_HWC in small:
         began_s = clock.now_s()
-        enlarge(picture_HWC)
+        enlarge(frame_HWC)
         taken_s.append(clock.now_s() - began_s)
     return 1e3 * float(np.median(taken_s))
 

@@ -1,4 +1,4 @@
-"""A screen for the tests: a virtual X server with a window manager, and what a user does at it."""
+"""A screen for tests: a virtual X server with a window manager, and the actions of a user."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ WITHIN_S = 20.0
 SIZE = "1280x800"
 
 
-def wait_until(happened: Callable[[], object], what: str) -> None:
-    """Return once `happened` says so; fail, saying `what` did not happen, after WITHIN_S."""
+def wait_until(has_happened: Callable[[], object], what: str) -> None:
+    """Return once `has_happened` returns true; fail after WITHIN_S with a message that names `what`."""
     deadline_s = time.monotonic() + WITHIN_S
-    while not happened():
+    while not has_happened():
         assert time.monotonic() < deadline_s, f"{what} did not happen within {WITHIN_S:g} s"
         time.sleep(0.02)
 
 
 def user(*command: str) -> str:
-    """Do what a user would, through a program, and return what it prints."""
+    """Act as a user through a program, and return its output."""
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN_S).stdout
 
 
@@ -49,23 +49,23 @@ def pixel(x: int, y: int) -> tuple[int, int, int]:
 
 
 def screen_HWC(display: str | None = None) -> NDArray[np.uint8]:
-    """Return the whole screen as RGB, of the display named or of DISPLAY's."""
+    """Return the whole screen as RGB pixels: of `display`, or of DISPLAY."""
     shown = {**os.environ, "DISPLAY": display} if display else None
-    picture = subprocess.run(
+    ppm = subprocess.run(
         ["import", "-window", "root", "-depth", "8", "ppm:-"],
         capture_output=True,
         check=True,
         timeout=WITHIN_S,
         env=shown,
     ).stdout
-    kind, size, _, pixels = picture.split(b"\n", 3)
+    kind, size, _, pixels = ppm.split(b"\n", 3)
     assert kind == b"P6"
     width, height = map(int, size.split())
     return np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
 
 
 class Screen:
-    """An X server of its own, to be killed and started again."""
+    """An X server of one test, which can be killed and started again."""
 
     def __init__(self, *options: str) -> None:
         require(shutil.which("Xvfb"), "Xvfb (apt install xvfb)")
@@ -74,25 +74,25 @@ class Screen:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, at the name it had before if there was one, and return once it answers."""
+        """Start it, with its former name if it had one, and return once it answers."""
         read_end, write_end = os.pipe()
         command = ["Xvfb", *([self.name] if self.name else []), "-displayfd", str(write_end), "-screen", "0"]
-        # Else it begins anew, and refuses others meanwhile, whenever a program that looks at the screen was its last client.
+        # Otherwise it resets, and refuses clients meanwhile, whenever its last client leaves.
         command += [f"{SIZE}x24", "-nolisten", "tcp", "-noreset", *self._options]
         self._process = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)
         os.close(write_end)
-        with os.fdopen(read_end) as told:
-            self.name = f":{told.readline().strip()}"
+        with os.fdopen(read_end) as answer:
+            self.name = f":{answer.readline().strip()}"
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """Kill it, as a crash would."""
         if self._process:
             self._process.kill()
             self._process.wait(WITHIN_S)
             self._process = None
 
     def stop(self) -> None:
-        """End it in order, so that its number is free for others."""
+        """End it in order, so that its number becomes free."""
         if self._process:
             self._process.terminate()
             self._process.wait(WITHIN_S)
@@ -101,7 +101,7 @@ class Screen:
 
 @pytest.fixture
 def own_screen() -> Iterator[Callable[..., Screen]]:
-    """Starts X servers that are the test's alone; options are Xvfb's."""
+    """Starts X servers for one test; options are those of Xvfb."""
     with contextlib.ExitStack() as ending:
 
         def start(*options: str) -> Screen:
@@ -155,12 +155,12 @@ def two_monitors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
     server = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     os.close(write_end)
     try:
-        with os.fdopen(read_end) as told:
-            name = f":{told.readline().strip()}"
+        with os.fdopen(read_end) as answer:
+            name = f":{answer.readline().strip()}"
         monkeypatch.setenv("DISPLAY", name)
 
         def plugged_in() -> bool:
-            # The first questions are answered before the server has found its modes.
+            # The first commands fail until the server has found its modes.
             user("xrandr", "--addmode", "DUMMY1", "800x600")
             user("xrandr", "--output", "DUMMY1", "--mode", "800x600", "--right-of", "DUMMY0")
             return "DUMMY1 connected 800x600+640+0" in user("xrandr")
@@ -174,7 +174,7 @@ def two_monitors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
 
 @pytest.fixture(scope="session")
 def x_server() -> Iterator[str]:
-    """A virtual screen of 1280x800 with a window manager. One for the whole run: Qt ends a process that outlives its screen."""
+    """A virtual screen of 1280x800 with a window manager. One for the whole run, because Qt ends a process that outlives its screen."""
     for program, package in (
         ("Xvfb", "xvfb"),
         ("openbox",) * 2,
@@ -190,8 +190,8 @@ def x_server() -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     os.close(write_end)
-    with os.fdopen(read_end) as told:
-        name = f":{told.readline().strip()}"
+    with os.fdopen(read_end) as answer:
+        name = f":{answer.readline().strip()}"
     there = {**os.environ, "DISPLAY": name}
     manager = subprocess.Popen(["openbox"], env=there, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

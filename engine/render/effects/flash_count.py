@@ -36,6 +36,10 @@ class ChangeRecord:
     cells_GG: NDArray[np.int32]
     fields_GG: NDArray[np.int32]
 
+    def __deepcopy__(self, memo: dict[int, object]) -> ChangeRecord:
+        """Copies of a count share their records, which never change."""
+        return self
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assessment:
@@ -81,14 +85,6 @@ class FlashCount:
         self._top_GG, self._bottom_GG = self._high_GG.copy(), self._low_GG.copy()
         self._cells_GG, self._fields_GG = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
         self._records: deque[ChangeRecord] = deque()
-
-    def copy(self) -> FlashCount:
-        """Return an independent copy."""
-        copied = FlashCount(float(self._change))
-        for name in ("direction", "field_direction", "high", "low", "top", "bottom", "cells", "fields"):
-            setattr(copied, f"_{name}_GG", getattr(self, f"_{name}_GG").copy())
-        copied._records.extend(self._records)
-        return copied
 
     def assess(self, value_GG: Values, counts_GG: Cells | None, time_s: float) -> Assessment:
         """Return what showing `value_GG` now would change. `time_s` never goes back."""

@@ -12,6 +12,7 @@ Repeating the frame before completes no change, so there is always one that may 
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import NamedTuple
 
@@ -88,7 +89,7 @@ class FlashGuard:
         self._track_strobe(incoming.harmful(_STROBE_CHANGES) if guarded else None, passed_s)
         is_unchanged = blackout or not guarded or (too_many_GG is None and not self._strobe_GG.any())
         if not is_unchanged and self._incoming is None:
-            self._incoming = self._shown.copy()
+            self._incoming = copy.deepcopy(self._shown)
         if self._incoming:
             self._incoming.accept(incoming)
         if is_unchanged:
@@ -179,11 +180,6 @@ class _FlashCounts:
     def __init__(self) -> None:
         self.general = FlashCount(GENERAL_CHANGE - _ROUNDING)
         self.red = FlashCount(RED_CHANGE - _ROUNDING)
-
-    def copy(self) -> _FlashCounts:
-        copied = _FlashCounts()
-        copied.general, copied.red = self.general.copy(), self.red.copy()
-        return copied
 
     def assess(self, light: CellLight, time_s: float) -> _Assessments:
         return _Assessments(

@@ -1,4 +1,4 @@
-"""Recording: picture and sound in sync and of one length, whatever is lost, odd, cut short or full."""
+"""Video files: video and sound in sync and of one length, with lost sound, odd sizes, killed processes and full disks."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def frames(show: ShowFormat, count: int, skipped=()):
         pending.append(np.repeat(beep_T[:, None], show.sound_channels, 1).astype(np.float32))
         if index in skipped:
             continue
-        image = np.full((show.height, show.width, 3), (255,) * 3 if index in FLASHES else COLOUR, np.uint8)
+        pixels_HWC = np.full((show.height, show.width, 3), (255,) * 3 if index in FLASHES else COLOUR, np.uint8)
         yield Frame(
             index=index,
-            pixels_HWC=image,
+            pixels_HWC=pixels_HWC,
             features_F=np.zeros(1, np.float32),
             sound_TC=np.concatenate(pending),
             first_sample=taken,
@@ -67,14 +67,14 @@ def record(path: Path, show: ShowFormat, count: int = 63, skipped=()) -> VideoFi
     return sink
 
 
-def seen(path: Path) -> tuple[list[tuple[float, bool]], tuple[int, int]]:
-    """Return time and flash of each picture, and their size."""
+def flashes_of(path: Path) -> tuple[list[tuple[float, bool]], tuple[int, int]]:
+    """Return the time of each frame and whether it flashes, and the size of all."""
     with av.open(str(path)) as container:
-        pictures = [(float(f.time), f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
-    return [(time_s, image[..., 2].mean() > 128) for time_s, image in pictures], pictures[0][1].shape[1::-1]
+        decoded = [(float(f.time), f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
+    return [(time_s, pixels_HWC[..., 2].mean() > 128) for time_s, pixels_HWC in decoded], decoded[0][1].shape[1::-1]
 
 
-def heard(path: Path) -> tuple[list[float], float, int]:
+def beeps_of(path: Path) -> tuple[list[float], float, int]:
     """Return when beeps begin, how long the sound is, and its rate."""
     with av.open(str(path)) as container:
         blocks = list(container.decode(audio=0))
@@ -94,18 +94,18 @@ def heard(path: Path) -> tuple[list[float], float, int]:
         ("rare.mp4", 12345, 2, (32, 24)),
     ],
 )
-def test_picture_and_sound_are_in_sync_and_of_one_length(tmp_path, name, rate_hz, channels, size):
+def test_video_and_sound_are_in_sync_and_of_one_length(tmp_path, name, rate_hz, channels, size):
     path = tmp_path / name
     sink = record(path, show_format(size, rate_hz, channels))
-    pictures, shown_size = seen(path)
-    beeps_s, length_s, file_rate_hz = heard(path)
+    shown_frames, shown_size = flashes_of(path)
+    beeps_s, length_s, file_rate_hz = beeps_of(path)
     assert sink.lost_frames == 0
-    assert len(pictures) == 63
+    assert len(shown_frames) == 63
     assert shown_size == (size[0] + size[0] % 2, size[1] + size[1] % 2)
-    flashes_s = [time_s for time_s, flash in pictures if flash]
+    flashes_s = [time_s for time_s, flash in shown_frames if flash]
     np.testing.assert_allclose(flashes_s, [k / FPS for k in FLASHES], atol=1e-3)
     np.testing.assert_allclose(beeps_s, flashes_s, atol=0.003)
-    # A coder's last block is filled up; the stream's own duration is exact.
+    # The last block of an encoder is padded; the stream's own duration is exact.
     assert 63 / FPS - 1e-3 <= length_s < 63 / FPS + 1024 / file_rate_hz + 1e-3
     assert file_rate_hz == (rate_hz if rate_hz != 12345 else 48000)
     if path.suffix != ".mkv":
@@ -118,17 +118,17 @@ def test_colours_survive(tmp_path):
     path = tmp_path / "colour.mp4"
     record(path, show_format(), 5)
     with av.open(str(path)) as container:
-        image = next(container.decode(video=0)).to_ndarray(format="rgb24")
-    np.testing.assert_allclose(image.mean((0, 1)), COLOUR, atol=3)
+        pixels_HWC = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    np.testing.assert_allclose(pixels_HWC.mean((0, 1)), COLOUR, atol=3)
 
 
 def test_skipped_hops_keep_sync(tmp_path):
     path = tmp_path / "skips.mp4"
     record(path, show_format(), skipped=(3, 4, 5, 20, 40, 41))
-    pictures, _ = seen(path)
-    beeps_s, _, _ = heard(path)
-    assert len(pictures) == 57
-    np.testing.assert_allclose([t for t, flash in pictures if flash], [0.5, 1.5, 2.5], atol=1e-3)
+    shown_frames, _ = flashes_of(path)
+    beeps_s, _, _ = beeps_of(path)
+    assert len(shown_frames) == 57
+    np.testing.assert_allclose([t for t, flash in shown_frames if flash], [0.5, 1.5, 2.5], atol=1e-3)
     np.testing.assert_allclose(beeps_s, [0.5, 1.5, 2.5], atol=0.003)
 
 
@@ -141,15 +141,15 @@ def queued_frame(index: int) -> QueuedFrame:
     )
 
 
-def test_a_slow_disk_loses_the_oldest_pictures_and_no_sound():
+def test_a_slow_disk_drops_the_oldest_pixels_and_no_sound():
     queue = make_write_queue(live=True, most_waiting=3, most_queued=6)
     for index in range(8):
         queue.put(queued_frame(index))
     queue.close()
     taken = []
-    while (came := queue.take()) is not None:
-        taken.append((came.time_s, came.pixels_HWC is not None))
-    # The two oldest were lost altogether: their sound becomes silence.
+    while (queued := queue.take()) is not None:
+        taken.append((queued.time_s, queued.pixels_HWC is not None))
+    # The two oldest were dropped with their sound, which becomes silence.
     assert taken == [(2, False), (3, False), (4, False), (5, True), (6, True), (7, True)]
     assert queue.lost_size == 5
 
@@ -162,7 +162,7 @@ def test_lost_sound_becomes_silence(tmp_path):
         if not 15 <= frame.index < 25:
             sink.show(frame)
     sink.close()
-    np.testing.assert_allclose(heard(path)[0], [0.5, 1.5, 2.5], atol=0.003)
+    np.testing.assert_allclose(beeps_of(path)[0], [0.5, 1.5, 2.5], atol=0.003)
 
 
 RECORDER = """
@@ -187,13 +187,13 @@ def test_a_killed_process_leaves_a_file_that_plays(tmp_path, name):
     process.send_signal(signal.SIGKILL)
     process.wait(10)
     process.stdout.close()
-    # What may be lost: the queue of 40 pictures, the coder's look-ahead and one second between key frames.
-    assert len(seen(path)[0]) >= 40
-    assert heard(path)[0][:1] == pytest.approx([0.5], abs=0.003)
+    # What may be lost: the queue of 40 frames, the encoder's look-ahead and one second between key frames.
+    assert len(flashes_of(path)[0]) >= 40
+    assert beeps_of(path)[0][:1] == pytest.approx([0.5], abs=0.003)
 
 
 @pytest.mark.parametrize("place_of_file", ["missing/a.mp4", "folder.mp4"])
-def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path, place_of_file):
+def test_a_path_that_cannot_be_written_is_refused_at_once(tmp_path, place_of_file):
     (tmp_path / "folder.mp4").mkdir()
     sink = VideoFileSink(tmp_path / place_of_file)
     with pytest.raises(SinkError, match=r"Cannot write .*; choose another place with --out"):
@@ -203,20 +203,20 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path, place_of_fi
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
 @pytest.mark.parametrize("live", [True, False])
-def test_a_full_disk_is_told_once(tmp_path, live):
+def test_a_full_disk_is_reported_once(tmp_path, live):
     (tmp_path / "full.mp4").symlink_to("/dev/full")
     show = show_format(live=live)
     sink = VideoFileSink(tmp_path / "full.mp4")
-    told = []
+    errors = []
     try:
         sink.open(show)
         for frame in frames(show, 400):
             sink.show(frame)
         sink.close()
     except SinkError as error:
-        told.append(str(error))
-    assert len(told) == 1
-    assert "No space left on device" in told[0]
+        errors.append(str(error))
+    assert len(errors) == 1
+    assert "No space left on device" in errors[0]
     sink.close()
 
 
@@ -234,5 +234,5 @@ def test_unknown_outputs_are_refused(specs, sentence):
         open_sinks(specs)
 
 
-def test_outputs_are_told_apart():
+def test_outputs_are_made_by_name():
     assert [sink.name for sink in open_sinks(["null", "a.MP4", "window"])] == ["null", "a.MP4"]

@@ -1,4 +1,4 @@
-"""Recording in files: nothing is lost where one ends and the next begins, and nothing that fails stops the show."""
+"""Segmented recordings: no frame or sample is lost between files, and no failure stops the show."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def hum(show: ShowFormat, hops: int) -> np.ndarray:
 
 
 def frames(show: ShowFormat, hops: int, on: Sequence[range], skipped: Sequence[int] = ()):
-    """Yield frames whose picture says their index in its grey; `record` is on in the ranges `on`."""
+    """Yield frames whose grey level encodes their index; `record` is on in the ranges `on`."""
     hum_T, taken, missed = hum(show, hops), 0, 0
     for index in range(hops):
         if index in skipped:
@@ -61,25 +61,25 @@ def frames(show: ShowFormat, hops: int, on: Sequence[range], skipped: Sequence[i
 
 
 def record(folder: Path, show: ShowFormat, hops: int, on: Sequence[range], skipped=(), date=lambda: DATE, **settings):
-    told: list[str] = []
+    notices: list[str] = []
     config = RecordingConfig(folder=folder, **{"segment_minutes": 2 * SECOND, "keep_free_bytes": 0, **settings})
-    sink = SegmentedRecorder(config, date=date, notify=told.append)
+    sink = SegmentedRecorder(config, date=date, notify=notices.append)
     sink.open(show)
     for frame in frames(show, hops, on, skipped):
         sink.show(frame)
     sink.close()
     sink.close()
-    return sink, told, sorted(folder.glob("*.m*"), key=lambda path: (len(path.name), path.name))
+    return sink, notices, sorted(folder.glob("*.m*"), key=lambda path: (len(path.name), path.name))
 
 
-def seen(path: Path) -> list[int]:
-    """Return the indices that the pictures say."""
+def indices_of(path: Path) -> list[int]:
+    """Return the indices that the grey levels encode."""
     with av.open(str(path)) as container:
         return [round((f.to_ndarray(format="rgb24").mean() - 20) / 2) for f in container.decode(video=0)]
 
 
-def heard(path: Path) -> np.ndarray:
-    """Return a file's sound, as long as it says it is."""
+def sound_of(path: Path) -> np.ndarray:
+    """Return the sound of a file, of the duration that the file states."""
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
         samples = round(stream.duration * stream.time_base * stream.rate)
@@ -89,18 +89,18 @@ def heard(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("rate_hz", "fps"), [(48000, 20.0), (44100, 60.0), (48000, 16000 / 267)])
-def test_nothing_is_lost_where_files_meet(tmp_path, rate_hz, fps):
+def test_no_frame_and_no_sample_is_lost_between_files(tmp_path, rate_hz, fps):
     show = show_format(rate_hz, fps)
     hops = round(5.2 * fps)
-    sink, told, paths = record(tmp_path, show, hops, [range(0, hops)])
+    sink, notices, paths = record(tmp_path, show, hops, [range(0, hops)])
     assert sink.lost_frames == 0
-    assert told == [f"Recording to {tmp_path}/show-2025-01-31T20-15-00.mp4."]
+    assert notices == [f"Recording to {tmp_path}/show-2025-01-31T20-15-00.mp4."]
     assert [path.name[-6:] for path in paths] == ["00.mp4", "-2.mp4", "-3.mp4"]
     cut = round(2 * fps)
-    pictures = [seen(path) for path in paths]
-    assert [len(shown) for shown in pictures] == [cut, cut, hops - 2 * cut]
-    indices = [index for shown in pictures for index in shown]
-    np.testing.assert_allclose(indices, np.arange(hops) % 100, atol=1)
+    indices_by_file = [indices_of(path) for path in paths]
+    assert [len(indices) for indices in indices_by_file] == [cut, cut, hops - 2 * cut]
+    all_indices = [index for indices in indices_by_file for index in indices]
+    np.testing.assert_allclose(all_indices, np.arange(hops) % 100, atol=1)
     assert_hums(paths, hum(show, hops))
 
 
@@ -108,9 +108,9 @@ def assert_hums(paths: Sequence[Path], hum_T: np.ndarray) -> None:
     """Check that the files' sound, one after the other, is the hum, to the sample."""
     position = 0
     for path in paths:
-        sound_T = heard(path)
+        sound_T = sound_of(path)
         expected_T = hum_T[position : position + len(sound_T)]
-        # The coder needs a moment to begin; then a sample too many or too few would be twice as far off.
+        # The encoder distorts the first samples; later, a sample too many or too few would be twice as far off.
         np.testing.assert_allclose(sound_T[:2048], expected_T[:2048], atol=0.2)
         np.testing.assert_allclose(sound_T[2048:], expected_T[2048:], atol=0.014)
         position += len(sound_T)
@@ -120,13 +120,13 @@ def assert_hums(paths: Sequence[Path], hum_T: np.ndarray) -> None:
 def test_each_start_begins_a_file(tmp_path):
     show = show_format()
     on = [range(5, 20), range(30, 75)]
-    sink, told, paths = record(tmp_path, show, 90, on)
-    assert [seen(path)[0] for path in paths] == pytest.approx([5, 30, 70], abs=1)
-    assert [len(seen(path)) for path in paths] == [15, 40, 5]
+    sink, notices, paths = record(tmp_path, show, 90, on)
+    assert [indices_of(path)[0] for path in paths] == pytest.approx([5, 30, 70], abs=1)
+    assert [len(indices_of(path)) for path in paths] == [15, 40, 5]
     hum_T = hum(show, 90)
     for path, (begin, end) in zip(paths, [(5, 20), (30, 70), (70, 75)], strict=True):
         assert_hums([path], hum_T[begin * 2400 : end * 2400])
-    assert told == [f"Recording to {paths[0]}.", f"Recording to {paths[1]}."]
+    assert notices == [f"Recording to {paths[0]}.", f"Recording to {paths[1]}."]
     assert sink.lost_frames == 0
 
 
@@ -136,14 +136,14 @@ def test_each_start_begins_a_file(tmp_path):
 def test_skipped_hops_at_a_cut_keep_their_sound(tmp_path, skipped, lengths):
     show = show_format()
     _, _, paths = record(tmp_path, show, 90, [range(0, 90)], skipped=skipped)
-    assert [len(seen(path)) for path in paths] == lengths
+    assert [len(indices_of(path)) for path in paths] == lengths
     assert_hums(paths, hum(show, 90))
 
 
 def test_nothing_is_written_while_nothing_is_recorded(tmp_path):
-    sink, told, paths = record(tmp_path / "none", show_format(), 20, [])
+    sink, notices, paths = record(tmp_path / "none", show_format(), 20, [])
     assert not (tmp_path / "none").exists()
-    assert (told, paths, sink.lost_frames) == ([], [], 0)
+    assert (notices, paths, sink.lost_frames) == ([], [], 0)
 
 
 def test_files_are_never_written_over(tmp_path):
@@ -152,7 +152,7 @@ def test_files_are_never_written_over(tmp_path):
     _, _, paths = record(tmp_path, show_format(), 20, [range(0, 20)], pattern="show-{date}.mkv")
     assert taken.read_text() == "precious"
     assert paths[1].name == "show-2025-01-31T20-15-00-2.mkv"
-    assert len(seen(paths[1])) == 20
+    assert len(indices_of(paths[1])) == 20
 
 
 def test_the_oldest_are_deleted_when_that_is_wanted(tmp_path):
@@ -165,7 +165,7 @@ def test_the_oldest_are_deleted_when_that_is_wanted(tmp_path):
         return f"2025-01-31T20:15:{next(seconds):02}+0000"
 
     record(tmp_path, show, 200, [range(0, 200)], keep_hours=4 / 3600, date=date)
-    # Four seconds are kept beside the file that is being written.
+    # Four seconds stay, beside the file that is being written.
     assert dated(tmp_path) == ["20-15-02", "20-15-03", "20-15-04"]
     record(tmp_path, show, 10, [range(0, 10)], keep_hours=2 / 3600, date=date)
     assert dated(tmp_path) == ["20-15-04", "20-15-05"]
@@ -176,7 +176,7 @@ def dated(folder: Path) -> list[str]:
     return sorted(path.stem[-8:] for path in folder.iterdir() if "precious" not in path.name)
 
 
-def test_a_file_that_says_nothing_counts_as_empty(tmp_path):
+def test_an_unreadable_file_counts_as_empty(tmp_path):
     path = tmp_path / "show-2024-01-31T20-15-00.mp4"
     path.write_bytes(b"")
     assert read_duration_s(path) == read_duration_s(tmp_path / "none") == 0.0
@@ -184,22 +184,22 @@ def test_a_file_that_says_nothing_counts_as_empty(tmp_path):
     assert path.exists()
 
 
-def test_a_disk_that_is_nearly_full_is_left_alone(tmp_path):
-    sink, told, paths = record(tmp_path, show_format(), 100, [range(0, 100)], keep_free_bytes=10**18)
+def test_a_nearly_full_disk_is_not_written_to(tmp_path):
+    sink, notices, paths = record(tmp_path, show_format(), 100, [range(0, 100)], keep_free_bytes=10**18)
     assert paths == []
-    (line,) = told
+    (line,) = notices
     assert "stops: only" in line
     assert "MB are free on the disk, and 1000000000000 MB have to stay free" in line
     assert "the next file is tried in 0.0333333 minutes" in line
     assert sink.lost_frames == 100
 
 
-def test_a_place_that_cannot_be_written_is_told_to_who_switches_it_on(tmp_path):
+def test_each_switching_on_reports_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    sink, told, _ = record(tmp_path / "file" / "shows", show_format(), 100, [range(0, 80), range(90, 100)])
-    # Two files in a row fail, and then whoever switches it on again is told again.
-    assert len(told) == 2
-    assert all("stops: Not a directory. The show goes on" in line for line in told)
+    sink, notices, _ = record(tmp_path / "file" / "shows", show_format(), 100, [range(0, 80), range(90, 100)])
+    # Two files in a row fail with one notice; switching `record` off and on brings a second one.
+    assert len(notices) == 2
+    assert all("stops: Not a directory. The show goes on" in line for line in notices)
     assert sink.lost_frames == 90
 
 
@@ -215,9 +215,9 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_stops_the_recording_and_not_the_show(small_disk):
-    show, told = show_format(), []
+    show, notices = show_format(), []
     config = RecordingConfig(folder=small_disk, segment_minutes=4 * SECOND, keep_free_bytes=0)
-    sink = SegmentedRecorder(config, date=lambda: DATE, notify=told.append)
+    sink = SegmentedRecorder(config, date=lambda: DATE, notify=notices.append)
     sink.open(show)
     noise = np.random.default_rng(0)
     shown = 0
@@ -225,13 +225,13 @@ def test_a_full_disk_stops_the_recording_and_not_the_show(small_disk):
         loud = noise.integers(0, 256, frame.pixels_HWC.shape, np.uint8)
         sink.show(replace(frame, pixels_HWC=loud))
         shown += 1
-        if any("stops" in line for line in told) and frame.index % 80 == 70:
-            # Somebody makes room; the next file is written.
+        if any("stops" in line for line in notices) and frame.index % 80 == 70:
+            # Space is freed; the next file is written.
             for path in small_disk.iterdir():
                 path.unlink()
     sink.close()
     assert shown == 400
-    stops = [line for line in told if "stops" in line]
+    stops = [line for line in notices if "stops" in line]
     assert stops
     assert any("No space left on device" in line for line in stops), stops
     assert sink.lost_frames > 0
@@ -253,7 +253,7 @@ print("the show goes on", sink.lost_frames)
 """
 
 
-def test_a_full_disk_is_told_once_and_leaves_what_came_before(tmp_path):
+def test_a_full_disk_is_reported_once_and_leaves_a_readable_file(tmp_path):
     limited = subprocess.run(
         [sys.executable, "-c", LIMITED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
@@ -302,14 +302,14 @@ def kill_a_recorder(folder: Path, minutes: float, file: str, size_bytes: int) ->
 
 def test_a_killed_process_leaves_all_but_the_newest_file_whole(tmp_path):
     paths = kill_a_recorder(tmp_path, 2 * SECOND, "show-2025-01-31T20-15-00-3.mp4", 1)
-    assert [len(seen(path)) for path in paths[:-1]] == [40] * (len(paths) - 1)
+    assert [len(indices_of(path)) for path in paths[:-1]] == [40] * (len(paths) - 1)
     assert_hums(paths[:-1], hum(show_format(), 40 * (len(paths) - 1)))
 
 
 def test_the_file_that_a_killed_process_was_writing_plays(tmp_path):
     (path,) = kill_a_recorder(tmp_path, 60.0, "show-2025-01-31T20-15-00.mp4", 60_000)
     # A second between key frames is what may be lost of it.
-    assert len(seen(path)) >= 40
+    assert len(indices_of(path)) >= 40
     with av.open(str(path)) as container:
         sound_T = np.concatenate([block.to_ndarray()[0] for block in container.decode(audio=0)])
     np.testing.assert_allclose(sound_T[4000:60_000], hum(show_format(), 30)[4000:60_000], atol=0.014)
@@ -328,12 +328,12 @@ def test_another_model_of_another_size_goes_into_the_same_file(tmp_path):
     )
     sink.open(show)
     for frame in frames(show, 20, [range(0, 20)]):
-        image = frame.pixels_HWC if frame.index < 10 else np.full((48, 64, 3), 100, np.uint8)
-        sink.show(replace(frame, pixels_HWC=image))
+        pixels_HWC = frame.pixels_HWC if frame.index < 10 else np.full((48, 64, 3), 100, np.uint8)
+        sink.show(replace(frame, pixels_HWC=pixels_HWC))
     sink.close()
     (path,) = tmp_path.iterdir()
-    assert len(seen(path)) == 20
-    assert seen(path)[-1] == 40
+    assert len(indices_of(path)) == 20
+    assert indices_of(path)[-1] == 40
 
 
 def test_frames_are_resized_for_the_file(tmp_path):
@@ -346,11 +346,11 @@ def test_frames_are_resized_for_the_file(tmp_path):
     assert (sink.name, sink.lost_frames) == (str(tmp_path / "large.mp4"), 0)
     with av.open(str(tmp_path / "large.mp4")) as container:
         assert (container.streams.video[0].width, container.streams.video[0].height) == (96, 72)
-    assert seen(tmp_path / "large.mp4") == pytest.approx(range(5), abs=1)
+    assert indices_of(tmp_path / "large.mp4") == pytest.approx(range(5), abs=1)
 
 
 @pytest.mark.parametrize("text", ["", "1280", "1280x", "0x0", "15x720", "9000x20", "1280 x 720", "-1x5", "12.5x10"])
-def test_what_is_no_size_is_refused(text):
+def test_a_text_that_is_no_size_is_refused(text):
     with pytest.raises(ConfigError, match="is no size; width and height from 16 to 8192 were expected"):
         parse_size(text)
     assert parse_size("1280x720") == parse_size(" 1280X720 ") == (1280, 720)

@@ -1,4 +1,4 @@
-"""The window drawn by GL on a real X server: what is on the screen, keys, sizes, closing."""
+"""The GL window on a real X server: what is on the screen, keys, sizes, closing."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def blots(width: int, height: int, seed: int = 3) -> np.ndarray:
     """A frame with edges, ramps and levels at both ends of the range."""
     random = np.random.default_rng(seed)
     coarse = random.integers(0, 256, (5, 6, 3)).astype(np.uint8)
-    image = resize(coarse, "bilinear", width, height)
-    image[height // 3 : height // 2, width // 4 : width // 2] = 255
-    image[height // 2 : height * 2 // 3, width // 2 :] = (0, 40, 0)
-    return image
+    pixels_HWC = resize(coarse, "bilinear", width, height)
+    pixels_HWC[height // 3 : height // 2, width // 4 : width // 2] = 255
+    pixels_HWC[height // 2 : height * 2 // 3, width // 2 :] = (0, 40, 0)
+    return pixels_HWC
 
 
 class ShownWindow:
@@ -75,12 +75,12 @@ class ShownWindow:
         return self
 
     def shows_until(self, frame: Frame, happened, what: str) -> None:
-        def look() -> bool:
+        def shown() -> bool:
             assert self.window.poll()
             self.window.show(frame)
             return bool(happened())
 
-        wait_until(look, what)
+        wait_until(shown, what)
 
     def press(self, key: str) -> None:
         user("xdotool", "search", "--name", TITLE, "key", key)
@@ -101,11 +101,11 @@ def shown_window(display: str) -> Iterator[object]:
     assert not window_is_there(TITLE)
 
 
-def expected_screen(image: np.ndarray, upscale: str) -> np.ndarray:
-    placed = fit.place_inside(image.shape[1], image.shape[0], *SCREEN)
+def expected_screen(pixels_HWC: np.ndarray, upscale: str) -> np.ndarray:
+    placed = fit.place_inside(pixels_HWC.shape[1], pixels_HWC.shape[0], *SCREEN)
     make = fit.resize if upscale == PROCESSOR else lambda i, w, h: resize(i, upscale, w, h)
     field = np.zeros((SCREEN[1], SCREEN[0], 3), np.uint8)
-    field[placed.top :, placed.left :][: placed.height, : placed.width] = make(image, placed.width, placed.height)
+    field[placed.top :, placed.left :][: placed.height, : placed.width] = make(pixels_HWC, placed.width, placed.height)
     return field
 
 
@@ -143,7 +143,7 @@ def test_a_frame_that_fills_the_window_leaves_no_bars(shown_window):
 def test_keys_set_parameters(shown_window):
     shown = shown_window().open()
     frame = frame_of(blots(64, 48))
-    shown.shows_until(frame, lambda: window_is_there(TITLE), "the window's opening")
+    shown.shows_until(frame, lambda: window_is_there(TITLE), "the opening of the window")
     for key, name, value in (
         ("space", "freeze", True),
         ("m", "mirror", True),
@@ -176,7 +176,7 @@ def test_keys_set_parameters(shown_window):
 @pytest.mark.parametrize("key", ["q", "Escape"])
 def test_keys_that_quit(shown_window, key):
     shown = shown_window().open()
-    wait_until(lambda: shown.window.poll() and window_is_there(TITLE), "the window's opening")
+    wait_until(lambda: shown.window.poll() and window_is_there(TITLE), "the opening of the window")
     shown.press(key)
     wait_until(lambda: not shown.window.poll(), "quitting")
     shown.window.show(frame_of(blots(64, 48)))
@@ -189,7 +189,7 @@ def test_f_fills_the_screen_and_gives_it_back(shown_window):
     def covered() -> int:
         return int((screen_HWC() == (10, 220, 90)).all(axis=2).sum())
 
-    shown.shows_until(frame, lambda: covered() == 768 * 576, "the window's opening")
+    shown.shows_until(frame, lambda: covered() == 768 * 576, "the opening of the window")
     for key, pixels in (("f", 1067 * 800), ("f", 768 * 576)):
         shown.press(key)
         shown.shows_until(frame, lambda p=pixels: covered() == p, "the change of size")
@@ -198,7 +198,7 @@ def test_f_fills_the_screen_and_gives_it_back(shown_window):
 def test_the_frame_follows_the_size_of_the_window(shown_window):
     shown = shown_window().open()
     frame = frame_of(np.full((48, 64, 3), (10, 220, 90), np.uint8))
-    shown.shows_until(frame, lambda: window_is_there(TITLE), "the window's opening")
+    shown.shows_until(frame, lambda: window_is_there(TITLE), "the opening of the window")
     user("wmctrl", "-r", TITLE, "-e", "0,100,100,600,200")
 
     def columns() -> int:
@@ -209,7 +209,7 @@ def test_the_frame_follows_the_size_of_the_window(shown_window):
 
 def test_closing_it_ends_the_show(shown_window):
     shown = shown_window().open()
-    wait_until(lambda: shown.window.poll() and window_is_there(TITLE), "the window's opening")
+    wait_until(lambda: shown.window.poll() and window_is_there(TITLE), "the opening of the window")
     user("wmctrl", "-c", TITLE)
     wait_until(lambda: not shown.window.poll(), "the closing")
     assert shown.notices == []
@@ -217,16 +217,16 @@ def test_closing_it_ends_the_show(shown_window):
 
 def test_the_overlay_lies_over_the_window_alone(shown_window):
     shown = shown_window(fullscreen=True, overlay_lines=lambda: ["frame age\t12 ms"]).open()
-    image = np.full((48, 64, 3), 200, np.uint8)
+    pixels_HWC = np.full((48, 64, 3), 200, np.uint8)
     audio_features = AudioFeatures(level=0.5, tempo_bpm=120.0, certainty=1.0)
-    frame = frame_of(image, audio_features=audio_features)
+    frame = frame_of(pixels_HWC, audio_features=audio_features)
     shown.shows_until(frame, lambda: (screen_HWC()[:, 200:1000] == 200).all(), "the frame's appearing")
     shown.store.set("overlay", True)
     shown.shows_until(frame, lambda: (screen_HWC()[20:140, 110:330] < 120).mean() > 0.5, "the panel's appearing")
     assert (screen_HWC()[400:] == 200).all(axis=2).mean() > 0.8
     shown.store.set("overlay", False)
     shown.shows_until(frame, lambda: (screen_HWC()[:, 200:1000] == 200).all(), "the panel's going")
-    assert (image == 200).all()
+    assert (pixels_HWC == 200).all()
 
 
 def test_what_gl_cannot_draw_costs_a_frame_and_not_the_show(shown_window):
@@ -234,7 +234,7 @@ def test_what_gl_cannot_draw_costs_a_frame_and_not_the_show(shown_window):
     shown.window.show(frame_of(np.zeros((40_000, 1, 3), np.uint8)))
     assert shown.notices[-1].startswith("OpenGL failed (")
     opened = "The window is open again."
-    shown.shows_until(frame_of(blots(64, 48)), lambda: opened in shown.notices, "the window's opening again")
+    shown.shows_until(frame_of(blots(64, 48)), lambda: opened in shown.notices, "the reopening of the window")
 
 
 @pytest.mark.usefixtures("display")

@@ -51,7 +51,7 @@ def test_the_window(capfd):
 
     try:
         wait_until(lambda: draws_until(lambda: window_is_there(TITLE)), "the window's opening")
-        # A key that comes before the window is drawn is lost.
+        # A key that is pressed before the window is drawn is lost.
         wait_until(lambda: draws_until(lambda: (255, 0, 0) in (pixel(440, 400), pixel(500, 400))), "the first frame")
         press("f")
         full = {

@@ -118,13 +118,13 @@ def test_tables_keep_even_areas_and_the_middle(kernel, sizes):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_same_size_is_the_same_frame(kernel):
-    image = np.random.default_rng(0).integers(0, 256, (9, 11, 3)).astype(np.uint8)
-    assert (resize(image, kernel, 11, 9) == image).all()
+    pixels_HWC = np.random.default_rng(0).integers(0, 256, (9, 11, 3)).astype(np.uint8)
+    assert (resize(pixels_HWC, kernel, 11, 9) == pixels_HWC).all()
 
 
 def test_twice_the_size_by_nearest_repeats_pixels():
-    image = np.random.default_rng(0).integers(0, 256, (9, 11, 3)).astype(np.uint8)
-    assert (resize(image, NEAREST, 22, 18) == image.repeat(2, axis=0).repeat(2, axis=1)).all()
+    pixels_HWC = np.random.default_rng(0).integers(0, 256, (9, 11, 3)).astype(np.uint8)
+    assert (resize(pixels_HWC, NEAREST, 22, 18) == pixels_HWC.repeat(2, axis=0).repeat(2, axis=1)).all()
 
 
 def test_shrinking_keeps_the_light():
