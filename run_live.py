@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from engine.app.command_line import parse_order
+from engine.app.command_line import parse_command
 from engine.core.errors import run_main
 
 
 def main() -> int:
-    command = parse_order(sys.argv[1:])
+    command = parse_command(sys.argv[1:])
     # Nothing heavy is loaded before it is known what is wanted.
     from engine.app import commands
 

@@ -1,10 +1,9 @@
-"""What finishing a picture costs, by effect and size.
+"""Cost of effects and flash guard, by effect and size.
 
     python -m benchmarks.effects [--sheet docs/pictures/effects.png]
 
-Milliseconds a picture on one thread: every effect alone, all together, the flash guard with nothing to do, and while it softens a
-strobe. The picture is the shipped model's own (of the demonstration, at its loudest), enlarged. `--sheet` draws what every effect
-does to these pictures.
+Milliseconds a frame on one thread: every effect alone, all together, the flash guard with nothing to soften, and while it softens
+a strobe. The frames are the shipped model's own (of the demo, at its loudest), enlarged. `--sheet` draws every effect on them.
 """
 
 from __future__ import annotations
@@ -43,12 +42,12 @@ EFFECTS = {
 }
 ALL = EffectParameters(mirror=True, zoom=1.07, colour_turn=0.1, glow=0.5, trail=0.5, brightness=1.2, guarded=False)
 
-SHEET_S, SHEET_PICTURES, SHEET_SIDE, FPS = 17.5, 6, 128, 20
+SHEET_S, SHEET_FRAMES, SHEET_SIDE, FPS = 17.5, 6, 128, 20
 SHEET: dict[str, Callable[[int], EffectParameters]] = {
-    "as the network made it": lambda n: EffectParameters(guarded=False),
-    "zoom, driven by a hit": lambda n: EffectParameters(zoom=1.0 + 0.35 * fading(n), guarded=False),
-    "glow, driven by a hit": lambda n: EffectParameters(glow=1.0 * fading(n), guarded=False),
-    "colours turned by a hit": lambda n: EffectParameters(colour_turn=0.15 * fading(n), guarded=False),
+    "the model's own frames": lambda n: EffectParameters(guarded=False),
+    "zoom, driven by an onset": lambda n: EffectParameters(zoom=1.0 + 0.35 * fading(n), guarded=False),
+    "glow, driven by an onset": lambda n: EffectParameters(glow=1.0 * fading(n), guarded=False),
+    "colours rotated by an onset": lambda n: EffectParameters(colour_turn=0.15 * fading(n), guarded=False),
     "trail 0.7": lambda n: EffectParameters(trail=0.7, guarded=False),
     "all of them": lambda n: EffectParameters(
         zoom=1.0 + 0.12 * fading(n), glow=0.6 * fading(n), colour_turn=0.06 * fading(n), trail=0.4, guarded=False
@@ -59,7 +58,7 @@ SHEET: dict[str, Callable[[int], EffectParameters]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure what finishing a picture costs.")
+    parser = argparse.ArgumentParser(description="Measure the cost of effects and flash guard.")
     parser.add_argument("--sheet", help="draw the effects into this PNG, and measure nothing")
     parser.add_argument("--no-record", action="store_true", help="print only")
     arguments = parser.parse_args()
@@ -67,12 +66,12 @@ def main() -> int:
     if arguments.sheet:
         cv2.imwrite(arguments.sheet, cv2.cvtColor(sheet(played(demo_source(), SHEET_S)), cv2.COLOR_RGB2BGR))
         return 0
-    pictures = played(demo_source(), SHEET_S)[-8:]
+    frames = played(demo_source(), SHEET_S)[-8:]
     figures: dict[str, dict[str, float]] = {}
     for side in SIDES:
-        sized = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC) for picture in pictures]
+        sized = [cv2.resize(frame, (side, side), interpolation=cv2.INTER_CUBIC) for frame in frames]
         guard_ms = median_ms(sized, NEUTRAL)
-        costs = {name: median_ms(sized, look) - guard_ms for name, look in EFFECTS.items()}
+        costs = {name: median_ms(sized, effects) - guard_ms for name, effects in EFFECTS.items()}
         costs |= {
             "all effects": median_ms(sized, ALL) - guard_ms,
             "guard": guard_ms,
@@ -80,72 +79,72 @@ def main() -> int:
         }
         figures[str(side)] = {name: round(max(cost, 0.0), 3) for name, cost in costs.items()}
     rows = [[name, *(figures[str(side)][name] for side in SIDES)] for name in figures[str(SIDES[0])]]
-    print_table(["ms a picture", *map(str, SIDES)], rows)
+    print_table(["ms a frame", *map(str, SIDES)], rows)
     if not arguments.no_record:
         append_record("effects", {"median_ms": figures, "opencv": cv2.__version__}, model=Path(DEFAULT_MODEL).name)
     return 0
 
 
 def played(source: Source, seconds: float) -> list[NDArray[np.uint8]]:
-    """Return the shipped model's pictures of a source's first seconds, as they are before any effect."""
+    """Return the shipped model's frames of a source's first seconds, without effects."""
     session = Session(open_model(Path(DEFAULT_MODEL), 1))
-    hearing, images = WindowBuffer(session.card, source.rate_hz, source.channels), list[NDArray[np.uint8]]()
+    window_buffer, frames = WindowBuffer(session.card, source.rate_hz, source.channels), list[NDArray[np.uint8]]()
     hops = round(seconds / session.card.hop_s)
     source.start()
-    while hearing.received_samples < hops * session.card.hop_samples:
+    while window_buffer.received_samples < hops * session.card.hop_samples:
         came = source.read()
         if came is None:
-            hearing.finish()
+            window_buffer.finish()
             break
-        hearing.append(*came)
+        window_buffer.append(*came)
     source.close()
-    for index in range(min(hops, hearing.received_samples // session.card.hop_samples)):
-        images.append(session.step(hearing.window(index), {}, index).pixels_HWC.copy())
-    return images
+    for index in range(min(hops, window_buffer.received_samples // session.card.hop_samples)):
+        frames.append(session.step(window_buffer.window(index), {}, index).pixels_HWC.copy())
+    return frames
 
 
 def fading(n: int) -> float:
-    """How much is left of a hit that came with the sheet's second picture; before it, none."""
-    return math.exp(-(n % SHEET_PICTURES - 1) / (0.15 * FPS)) if n % SHEET_PICTURES else 0.0
+    """Return what is left of an onset at the sheet's second frame; before it, none."""
+    return math.exp(-(n % SHEET_FRAMES - 1) / (0.15 * FPS)) if n % SHEET_FRAMES else 0.0
 
 
-def sheet(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Draw one row an effect: its name, and the newest pictures one after another."""
-    pictures = pictures[len(pictures) % SHEET_PICTURES :]
+def sheet(frames: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Draw one row an effect: its name, and the newest frames one after another."""
+    frames = frames[len(frames) % SHEET_FRAMES :]
     rows: list[NDArray[np.uint8]] = []
-    for name, look in SHEET.items():
+    for name, effects_of in SHEET.items():
         effect_chain = EffectChain()
-        shown = [effect_chain.finish(picture, look(n), n / FPS) for n, picture in enumerate(pictures)][-SHEET_PICTURES:]
+        shown = [effect_chain.apply(frame, effects_of(n), n / FPS) for n, frame in enumerate(frames)][-SHEET_FRAMES:]
         size = (SHEET_SIDE, SHEET_SIDE)
-        row = np.hstack([cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in shown])
+        row = np.hstack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in shown])
         label = np.full((24, row.shape[1], 3), 24, np.uint8)
         cv2.putText(label, name, (8, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (230, 230, 230), 1, cv2.LINE_AA)
         rows += [label, row]
     return np.vstack(rows)
 
 
-def median_ms(pictures: list[NDArray[np.uint8]], look: EffectParameters) -> float:
-    """Cost of a picture, of several in turn, with the guard only looking on."""
+def median_ms(frames: list[NDArray[np.uint8]], effects: EffectParameters) -> float:
+    """Return the median cost of a frame, of several in turn, with nothing to soften."""
     effect_chain = EffectChain()
-    # Slowly enough for nothing to be a flash.
-    return _median_ms(lambda n: effect_chain.finish(pictures[n % len(pictures)], look, 2.0 * n))
+    # So slowly that nothing is a flash.
+    return _median_ms(lambda n: effect_chain.apply(frames[n % len(frames)], effects, 2.0 * n))
 
 
 def strobe_ms(side: int) -> float:
     effect_chain = EffectChain()
     levels = [np.full((side, side, 3), level, np.uint8) for level in (0, 255)]
     for n in range(60):
-        effect_chain.finish(levels[n % 2], NEUTRAL, n / 60)
-    return _median_ms(lambda n: effect_chain.finish(levels[n % 2], NEUTRAL, 1.0 + n / 60))
+        effect_chain.apply(levels[n % 2], NEUTRAL, n / 60)
+    return _median_ms(lambda n: effect_chain.apply(levels[n % 2], NEUTRAL, 1.0 + n / 60))
 
 
-def _median_ms(finish: Callable[[int], object]) -> float:
+def _median_ms(apply: Callable[[int], object]) -> float:
     clock, costs = WallClock(), list[float]()
     started_s = clock.now_s()
     while clock.now_s() - started_s < SPENT_S or len(costs) < 20:
-        begun_s = clock.now_s()
-        finish(len(costs))
-        costs.append(clock.now_s() - begun_s)
+        began_s = clock.now_s()
+        apply(len(costs))
+        costs.append(clock.now_s() - began_s)
     return 1e3 * float(np.median(costs[5:]))
 
 

@@ -29,8 +29,9 @@ from engine.core.errors import SinkError, run_main
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import WindowSink
 from engine.output.window.gl_window import GlWindow
-from engine.output.window.opencv_window import Window
+from engine.output.window.opencv_window import OpenCvWindow
 from engine.output.window.resampling_kernels import KERNELS, PROCESSOR
+from engine.output.window.window_config import WindowConfig
 
 WARM_UP = 20
 PICTURE_HEIGHT = 256
@@ -85,9 +86,9 @@ def measure(upscale: str | None, overlay: bool, size: str, frames: int, server: 
     """Return p50 and p95 of one `show`, this process's and the server's processor time, in milliseconds."""
     store = ParameterStore(TABLE, {"overlay": overlay})
     window: WindowSink = (
-        Window(store, "Fluid", True)
+        OpenCvWindow(store, WindowConfig(fullscreen=True))
         if upscale is None
-        else GlWindow(store, "Fluid", True, None, upscale, lambda: LINES)
+        else GlWindow(store, WindowConfig(fullscreen=True, upscale=upscale, overlay_lines=lambda: LINES))
     )
     pictures = pictures_for(size)
     height, width = pictures[0].pixels_HWC.shape[:2]

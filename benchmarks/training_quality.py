@@ -29,7 +29,7 @@ from training.core.config import TrainConfig, load_train_config
 from training.core.trainer import Trainer
 from training.data.cache import load_clip
 from training.data.video import Clip
-from training.data.windows import Fold, WindowTiming, sound_windows
+from training.data.windows import FrameRange, WindowTiming, sound_windows
 
 TEACHING = PAPER.with_name("demo.yaml")
 Pictures = NDArray[np.uint8]
@@ -55,11 +55,11 @@ def teach_original(config: TrainConfig, clip_path: Path, setting: Setting) -> tu
     original = Original(setting, anomaly=False, perceptual=False, seed=config.seed)
     for _ in tqdm(range(config.total_iterations), leave=False):
         batch = trainer.reader.next()
-        if bool(batch.fresh_B.any()):
+        if bool(batch.restarted_B.any()):
             original.generator.reset_train()
         original.step(_features(trainer, batch.audio_BTW), batch.real_BTCHW)
     (stretch,) = trainer.footage.validation
-    fold = stretch.fold
+    fold = stretch.frame_range
     return _play(original, trainer, stretch.clip, fold), np.array(stretch.clip.frames_NHWC[fold.first : fold.end])
 
 
@@ -69,7 +69,7 @@ def _features(trainer: Trainer, audio_BTW: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _play(original: Original, trainer: Trainer, clip: Clip, fold: Fold) -> Pictures:
+def _play(original: Original, trainer: Trainer, clip: Clip, fold: FrameRange) -> Pictures:
     """Play the fold as the original deploys: in evaluation mode, its states carried."""
     original.generator.eval()
     original.generator.reset_eval()

@@ -23,6 +23,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from engine.core.atomic_files import write_bytes
 from engine.core.errors import ModelFileError, run_main
 from engine.model.card import ControlSpec, ModelCard, Parity, Provenance
 from engine.model.file import graph_sha256, sealed
@@ -81,7 +82,7 @@ def write_probe_file(path: Path, fps: float, size: int, listen_ms: float | None 
     content = _program(card, _listened_samples(card.sample_rate_hz, card.hop_samples, listen_ms)).SerializeToString()
     card = replace(card, graph_sha256=graph_sha256(content))
     try:
-        path.write_bytes(sealed(content, card))
+        write_bytes(path, sealed(content, card))
     except OSError as error:
         raise ModelFileError(f"{path} cannot be written ({error.strerror}); choose another place with -o.") from error
     return card

@@ -14,7 +14,6 @@ import contextlib
 import copy
 import io
 import logging
-import os
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 import onnx
 import torch
 
+from engine.core.atomic_files import write_bytes
 from engine.core.errors import ModelFileError, run_main
 from engine.model.card import Drift, ModelCard, Parity, Provenance, StateSpec
 from engine.model.file import graph_sha256, sealed
@@ -90,7 +90,7 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
     program.graph.output.extend(kept)
     card = model_card(model, provenance, parity, form, calibration, passes, drift)
     content = sealed(program.SerializeToString(), card)
-    write_atomically(content, path)
+    write_model_file(content, path)
     return replace(card, graph_sha256=graph_sha256(content))
 
 
@@ -191,14 +191,13 @@ def check_drift(drift: tuple[Drift, ...], precision: Precision, path: Path) -> N
         )
 
 
-def write_atomically(content: bytes, path: Path) -> None:
-    """Write beside `path` and rename, so that a half-written file never bears its name. Raises ModelFileError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+def write_model_file(content: bytes, path: Path) -> None:
+    """Write a model file atomically into a folder that exists. Raises ModelFileError."""
+    if not path.parent.is_dir():
+        raise ModelFileError(f"Cannot write {path}: there is no such folder; choose another place with -o.")
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_bytes(path, content)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ModelFileError(f"Cannot write {path}: {error.strerror}; choose another place with -o.") from error
 
 

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.core.atomic_files import atomic_file
 from engine.core.errors import BackendError, ModelFileError, run_main
 from engine.model.backends.compiled_files import note_compiled
 from engine.model.backends.program_file import DESCRIPTION_FILE, ProgramDescription, read_description
@@ -30,7 +31,6 @@ from export.graph import PICTURE_OUTPUT, StepGraph
 from export.parity import PARITY_STEPS, PROBE_SOUND, probe_sound, windows
 from export.to_onnx import check_parity, check_streams, model_card
 from training.core.checkpoint import load_generator
-from training.core.durable import whole_file
 from training.core.streaming import StreamingModel
 
 Device = Literal["cpu", "cuda"]
@@ -80,7 +80,7 @@ def export_program(
     check_parity(parity, path)
     card = model_card(model, provenance, parity)
     try:
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             with partial.open("wb") as stream:
                 if parts is None:
                     save_program(program, card, stream)

@@ -9,10 +9,10 @@ configuration, the model as version 1, initial states that are not zero, and a R
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 from pathlib import Path
 
+from engine.core.atomic_files import atomic_folder
 from engine.core.errors import ConfigError, ModelFileError, run_main
 from engine.model.card import ModelCard
 from engine.model.file import read_checked_card
@@ -46,16 +46,11 @@ def write_repository(model: Path, repository: Path, service: Service) -> ModelCa
         raise ConfigError(
             f"{repository} already exists and is not an empty folder; choose another place with -o or remove it."
         )
-    unfinished = repository.with_name(f".{repository.name}.{os.getpid()}.part")
     try:
-        _fill(unfinished, model, card, service)
-        if repository.exists():
-            repository.rmdir()
-        unfinished.replace(repository)
+        with atomic_folder(repository) as unfinished:
+            _fill(unfinished, model, card, service)
     except OSError as error:
         raise ConfigError(f"Cannot write {repository}: {error.strerror}; choose another place with -o.") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return card
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from engine.core.atomic_files import write_bytes, write_text
 from engine.core.errors import ModelFileError, run_main
 from engine.model.backends.backend import Backend
 from engine.model.backends.selection import AUTO, backend_names, open_backend
@@ -172,8 +173,8 @@ def write_report(verdict: Verdict, facts: dict[str, Any], model: Path) -> tuple[
         ],
     }
     try:
-        report.write_text(json.dumps(values, indent=1))
-        plot.write_bytes(draw_drift({facts["backend"]: verdict.curve}, f"{model.name} against its checkpoint"))
+        write_text(report, json.dumps(values, indent=1))
+        write_bytes(plot, draw_drift({facts["backend"]: verdict.curve}, f"{model.name} against its checkpoint"))
     except OSError as error:
         raise ModelFileError(f"Cannot write {report} or {plot}: {error.strerror}; copy the model elsewhere.") from error
     return report, plot

@@ -2,8 +2,8 @@
 
     python -m training.evaluate_synchrony GENERATED.mp4 [--ceiling TRUE.mp4] [--json FILE]
 
-Prints the correlation of loudness and motion, and its floor: the same with shifted sound. --ceiling measures the true scene
-played by the same sound, which is as good as a model can get.
+Prints the correlation of loudness and motion, and its floor: the same with shifted sound. --ceiling measures the true scene with
+the same sound: the best a model can reach.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
-from training.data.video import ClipFormat, picture_rate, read_pictures, read_sound
+from training.data.video import ClipFormat, file_frame_rate, read_frames, read_sound
 from training.evaluation.metrics.synchrony import LoudnessScale, Synchrony, loudness, motion, synchrony
 
 SOUND_RATE_HZ = 16000
-PICTURE_SIZE = 128  # motion is a mean over the picture: small pictures tell as much
+FRAME_SIZE = 128  # motion is a mean over the frame, so small frames are enough
 
 
 def measure_file(path: Path, fps: int | None = None, scale: LoudnessScale = "db") -> Synchrony:
     """Measure a video with sound, at its own rate unless `fps` is given. Raises TrainingError when it cannot be read."""
-    fps = fps or max(1, round(picture_rate(path)))
-    clip_format = ClipFormat(fps=fps, image_size=PICTURE_SIZE, sample_rate_hz=SOUND_RATE_HZ)
+    fps = fps or max(1, round(file_frame_rate(path)))
+    clip_format = ClipFormat(fps=fps, image_size=FRAME_SIZE, sample_rate_hz=SOUND_RATE_HZ)
     sound_S = read_sound(path, SOUND_RATE_HZ)
-    moved_N = motion(np.stack(list(read_pictures(path, clip_format))))
+    moved_N = motion(np.stack(list(read_frames(path, clip_format))))
     return synchrony(loudness(sound_S, len(moved_N), SOUND_RATE_HZ / fps, scale), moved_N)
 
 
@@ -43,18 +44,18 @@ def table(rows: dict[str, Synchrony]) -> str:
     return "\n".join(lines)
 
 
-def main(words: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate_synchrony",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("video", type=Path, metavar="GENERATED.mp4")
-    parser.add_argument("--ceiling", type=Path, metavar="TRUE.mp4", help="the true scene played by the same sound")
-    parser.add_argument("--fps", type=int, metavar="N", help="sample pictures so often; default the file's own rate")
-    parser.add_argument("--scale", choices=("db", "linear"), default="db", help="of loudness; default db")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there as well")
-    arguments = parser.parse_args(words)
+    parser.add_argument("--ceiling", type=Path, metavar="TRUE.mp4", help="the true scene with the same sound")
+    parser.add_argument("--fps", type=int, metavar="N", help="frames a second to measure; default: the file's own rate")
+    parser.add_argument("--scale", choices=("db", "linear"), default="db", help="scale of loudness; default db")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
+    arguments = parser.parse_args(argv)
     files = {"video": arguments.video} | ({"ceiling": arguments.ceiling} if arguments.ceiling else {})
     found = {role: measure_file(file, arguments.fps, arguments.scale) for role, file in files.items()}
     print(table({f"{role} {files[role].name}": measured for role, measured in found.items()}))
@@ -64,7 +65,7 @@ def main(words: list[str] | None = None) -> int:
             for role, measured in found.items()
         }
         try:
-            arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+            write_text(arguments.json, json.dumps(record, indent=1) + "\n")
         except OSError as error:
             raise TrainingError(f"Cannot write {arguments.json}: {error.strerror}.") from error
     return 0

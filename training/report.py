@@ -1,8 +1,8 @@
-"""One page about a run: curves, contact sheets, the last sample with sound, settings, machine and what happened.
+"""Write a report about a run on one page: curves, contact sheets, the last sample with sound, settings, machine and events.
 
     python -m training.report runs/NAME
 
-writes runs/NAME/report.html, as training does at its end. The page holds all it shows and needs no network.
+writes runs/NAME/report.html. Training also writes it at its end. The page contains everything it shows and needs no network.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import jinja2
 import numpy as np
 import yaml
 
+from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
-from training.core.durable import write_text
 from training.core.run_folder import (
     CONFIG_FILE,
     EVALUATION_FOLDER,
@@ -33,18 +33,18 @@ from training.core.run_folder import (
     checkpoint_folders,
 )
 from training.logging.charts import Point, Series, line_chart
-from training.logging.records import Record, read_stats
+from training.logging.records import Record, read_records
 
 TEMPLATE = Path(__file__).parent / "logging" / "report_page.html"
 LARGEST_VIDEO_BYTES = 16_000_000
-"""A larger one is linked, not held by the page."""
+"""The page links a larger video instead of containing it."""
 EVALUATION_FILES, EVALUATION_CURVES = ("evaluation.html", "evaluation.json"), "curves.png"
 SHEETS, SHEET_QUALITY = 6, 88
 ENDINGS = {
-    "started": ("open", "running, or killed"),
-    "resumed": ("open", "running, or killed"),
+    "started": ("open", "running or killed"),
+    "resumed": ("open", "running or killed"),
     "finished": ("good", "finished"),
-    "interrupted": ("open", "interrupted; it can go on"),
+    "interrupted": ("open", "interrupted; it can be resumed"),
     "failed": ("bad", "stopped by an error"),
 }
 UNKNOWN_END = ("open", "no record of its end")
@@ -52,17 +52,17 @@ ADVERSARIAL = ("g_", "d_")
 
 
 def write_report(run_folder: Path) -> Path:
-    """Write the page of a run and return its path. Raises OSError, and TrainingError for a folder that holds no run."""
+    """Write the report of a run and return its path. Raises OSError, and TrainingError for a folder without a run."""
     path = run_folder / REPORT_FILE
     write_text(path, page(run_folder))
     return path
 
 
 def page(run_folder: Path) -> str:
-    """Return the page. Raises TrainingError for a folder that holds no run."""
-    records = read_stats(run_folder / STATS_FILE)
+    """Return the page. Raises TrainingError for a folder without a run."""
+    records = read_records(run_folder / STATS_FILE)
     if not records:
-        raise TrainingError(f"{run_folder} holds no {STATS_FILE} with records; the folder of a run was expected.")
+        raise TrainingError(f"{run_folder} holds no {STATS_FILE} with records; a run folder was expected.")
     config = _config(run_folder)
     losses = [record for record in records if "event" not in record and "validation" not in record]
     validations = [record for record in records if "validation" in record]
@@ -71,14 +71,14 @@ def page(run_folder: Path) -> str:
     return template.render(
         name=_get(config, "model", "name") or run_folder.resolve().name,
         clip=config.get("clip") or {},
-        picture=config.get("model") or {},
+        model=config.get("model") or {},
         status=next((ENDINGS[r["event"]] for r in reversed(events) if r["event"] in ENDINGS), UNKNOWN_END),
         written=datetime.datetime.now().strftime("%d %B %Y, %H:%M"),
         tiles=_tiles(records, losses, validations),
         charts=_charts(losses, validations),
         video=_video(run_folder, validations),
         sheets=_sheets(run_folder, validations),
-        events=[_told(record) for record in events],
+        events=[_event(record) for record in events],
         machine=next((record["machine"] for record in reversed(events) if "machine" in record), {}),
         commit=next((record["commit"] for record in reversed(events) if "commit" in record), ""),
         checkpoints=[{"name": f.name, "mb": _megabytes(f)} for f in checkpoint_folders(run_folder)],
@@ -105,55 +105,57 @@ def _get(values: Any, *names: str) -> Any:
 def _tiles(
     records: Sequence[Record], losses: Sequence[Record], validations: Sequence[Record]
 ) -> list[tuple[str, str, str]]:
-    """Return (what, figure, remark) for the head of the page."""
+    """Return (name, figure, remark) of each tile at the top of the page."""
     tiles: list[tuple[str, str, str]] = []
     if validations:
-        found = validations[-1]["validation"]
+        last_found = validations[-1]["validation"]
         best = min(validations, key=lambda record: record["validation"]["l1"])
-        better = 100.0 * (1.0 - found["l1"] / found["mean_frame_l1"])
-        than = f"{abs(better):.0f} % {'better' if better > 0 else 'worse'} than the mean frame, {found['mean_frame_l1']:.4f}"
-        tiles.append(("Held-out L1", f"{found['l1']:.4f}", than))
-        tiles.append(("Motion", f"{100 * found['motion_share']:.0f} %", "of the clip's own, on the held-out part"))
+        better = 100.0 * (1.0 - last_found["l1"] / last_found["mean_frame_l1"])
+        than = f"{abs(better):.0f} % {'better' if better > 0 else 'worse'} than the mean frame, {last_found['mean_frame_l1']:.4f}"
+        tiles.append(("Held-out L1", f"{last_found['l1']:.4f}", than))
+        tiles.append(
+            ("Motion", f"{100 * last_found['motion_share']:.0f} %", "of the clip's motion, on the held-out part")
+        )
         if best is not validations[-1]:
             tiles.append(("Best L1", f"{best['validation']['l1']:.4f}", f"after {best['iteration']:,} iterations"))
     last = max(records, key=lambda record: record["iteration"])
-    tiles.append(("Iterations", f"{last['iteration']:,}", "batches of sequences learned from"))
-    tiles.append(("Time", _duration(max(r.get("elapsed_s", 0.0) for r in records)), "with validation and samples"))
+    tiles.append(("Iterations", f"{last['iteration']:,}", "batches of sequences"))
+    tiles.append(("Time", _duration(max(r.get("elapsed_s", 0.0) for r in records)), "including validation and samples"))
     speed = _speed(losses)
     if speed:
-        tiles.append(("Speed", f"{statistics.median(speed):.2f}", "iterations a second, median"))
+        tiles.append(("Speed", f"{statistics.median(speed):.2f}", "iterations per second, median"))
     return tiles
 
 
 def _charts(losses: Sequence[Record], validations: Sequence[Record]) -> list[dict[str, Any]]:
-    def taken(records: Sequence[Record], name: str) -> list[Point]:
+    def points(records: Sequence[Record], name: str) -> list[Point]:
         return [(r["iteration"], r[name]) for r in records if isinstance(r.get(name), (int, float))]
 
     held_out = [{"iteration": r["iteration"], **r["validation"]} for r in validations]
     names = [
         n for n in dict.fromkeys(n for r in losses for n in r) if n not in ("iteration", "elapsed_s", "learning_rate")
     ]
-    teaching = [Series(n, taken(losses, n)) for n in names if not n.startswith(ADVERSARIAL)]
-    generator = [Series(n, taken(losses, n)) for n in names if n.startswith("g_")]
-    judges = [Series(n, taken(losses, n)) for n in names if n.startswith("d_")]
-    errors = [Series("model", taken(held_out, "l1")), Series("mean frame", taken(held_out, "mean_frame_l1"), True)]
-    moved = [Series("model", taken(held_out, "motion_share"))]
+    training = [Series(n, points(losses, n)) for n in names if not n.startswith(ADVERSARIAL)]
+    generator = [Series(n, points(losses, n)) for n in names if n.startswith("g_")]
+    discriminators = [Series(n, points(losses, n)) for n in names if n.startswith("d_")]
+    errors = [Series("model", points(held_out, "l1")), Series("mean frame", points(held_out, "mean_frame_l1"), True)]
+    moved = [Series("model", points(held_out, "motion_share"))]
     moved += [Series("the clip itself", [(0, 1.0)], True)] if held_out else []
-    rate = [Series("rate", taken(losses, "learning_rate"))]
+    rate = [Series("rate", points(losses, "learning_rate"))]
     end = max(r["iteration"] for r in (*losses, *held_out)) if losses or held_out else 0
     drawn = [
-        ("Held-out error", "L1 on the part that was not taught, in pictures of −1 … 1", line_chart(errors, end)),
-        ("Motion", "generated for each amount in the clip", line_chart(moved, end, from_zero=True)),
-        ("Teaching losses", "mean since the last record", line_chart(teaching, end, noisy=True)),
+        ("Held-out error", "L1 on the held-out part, for frames in −1 … 1", line_chart(errors, end)),
+        ("Motion", "of the model, as a share of the clip's", line_chart(moved, end, from_zero=True)),
+        ("Training losses", "mean since the last record", line_chart(training, end, noisy=True)),
         ("Learning rate", "of the generator", line_chart(rate, end, from_zero=True)),
-        ("Generator against its judges", "adversarial losses", line_chart(generator, end, noisy=True)),
-        ("Judges", "losses of the discriminators", line_chart(judges, end, noisy=True)),
+        ("Generator against discriminators", "adversarial losses", line_chart(generator, end, noisy=True)),
+        ("Discriminators", "their losses", line_chart(discriminators, end, noisy=True)),
     ]
     return [{"title": title, "about": about, "svg": svg} for title, about, svg in drawn if svg]
 
 
 def _speed(losses: Sequence[Record]) -> list[float]:
-    """Return iterations a second between records; across a resumption the clock may stand still or go back."""
+    """Return iterations per second between records; the time may stand still or go back where a run was resumed."""
     found: list[float] = []
     for one, other in itertools.pairwise(losses):
         seconds, iterations = other["elapsed_s"] - one["elapsed_s"], other["iteration"] - one["iteration"]
@@ -163,26 +165,26 @@ def _speed(losses: Sequence[Record]) -> list[float]:
 
 
 def _video(run_folder: Path, validations: Sequence[Record]) -> dict[str, str] | None:
-    """Return the newest sample video: held by the page, or linked when it is large."""
+    """Return the newest sample video: embedded in the page, or linked when it is large."""
     for record in reversed(validations):
         file = run_folder / SAMPLES_FOLDER / f"{record['iteration']:07d}.mp4"
         if file.is_file():
             small = file.stat().st_size <= LARGEST_VIDEO_BYTES
-            held = f"data:video/mp4;base64,{base64.b64encode(file.read_bytes()).decode()}" if small else ""
-            return {"source": held or f"{SAMPLES_FOLDER}/{file.name}", "iteration": f"{record['iteration']:,}"}
+            embedded = f"data:video/mp4;base64,{base64.b64encode(file.read_bytes()).decode()}" if small else ""
+            return {"source": embedded or f"{SAMPLES_FOLDER}/{file.name}", "iteration": f"{record['iteration']:,}"}
     return None
 
 
 def _sheets(run_folder: Path, validations: Sequence[Record]) -> list[dict[str, str]]:
-    """Return contact sheets spread over the run, oldest first; those that cannot be read are left out."""
+    """Return contact sheets spread over the run, oldest first, without unreadable ones."""
     there = [r for r in validations if (run_folder / SAMPLES_FOLDER / f"{r['iteration']:07d}.png").is_file()]
     chosen = np.unique(np.linspace(0, len(there) - 1, min(SHEETS, len(there))).round().astype(int))
     found: list[dict[str, str]] = []
     for record in (there[index] for index in chosen):
-        picture = cv2.imread(str(run_folder / SAMPLES_FOLDER / f"{record['iteration']:07d}.png"))
-        if picture is None:
+        image_HWC = cv2.imread(str(run_folder / SAMPLES_FOLDER / f"{record['iteration']:07d}.png"))
+        if image_HWC is None:
             continue
-        _, content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, SHEET_QUALITY])
+        _, content = cv2.imencode(".jpg", image_HWC, [cv2.IMWRITE_JPEG_QUALITY, SHEET_QUALITY])
         found.append(
             {
                 "source": f"data:image/jpeg;base64,{base64.b64encode(content.tobytes()).decode()}",
@@ -195,24 +197,24 @@ def _sheets(run_folder: Path, validations: Sequence[Record]) -> list[dict[str, s
     return found
 
 
-def _told(record: Record) -> dict[str, str]:
+def _event(record: Record) -> dict[str, str]:
     came_from = f"from the weights of {'; '.join(record['from'])}" if record.get("from") else ""
     return {
         "at": str(record.get("at", "")),
         "iteration": f"{record['iteration']:,}",
-        "what": record["event"],
+        "name": record["event"],
         "why": str(record.get("why", "")) or came_from,
     }
 
 
 def _evaluation(run_folder: Path) -> dict[str, Any]:
-    """Return what an evaluation left: its curves, and what to link."""
+    """Return the results of an evaluation: its curves, embedded, and the files to link."""
     folder = run_folder / EVALUATION_FOLDER
     links = [f"{EVALUATION_FOLDER}/{name}" for name in EVALUATION_FILES if (folder / name).is_file()]
     curves = folder / EVALUATION_CURVES
     small = curves.is_file() and curves.stat().st_size <= LARGEST_VIDEO_BYTES
-    held = f"data:image/png;base64,{base64.b64encode(curves.read_bytes()).decode()}" if small else ""
-    return {"links": links, "curves": held} if links or held else {}
+    embedded = f"data:image/png;base64,{base64.b64encode(curves.read_bytes()).decode()}" if small else ""
+    return {"links": links, "curves": embedded} if links or embedded else {}
 
 
 def _megabytes(folder: Path) -> str:
@@ -226,12 +228,12 @@ def _duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 100 else f"{minutes} min"
 
 
-def main(words: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m training.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a run")
-    arguments = parser.parse_args(words)
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    arguments = parser.parse_args(argv)
     try:
         print(write_report(arguments.run))
     except OSError as error:

@@ -54,8 +54,8 @@ def complaint(rows: list[Row]) -> str:
     return f"{len(unfinished)} of {len(rows)} trials did not finish. {named}." if unfinished else ""
 
 
-def main(words: list[str] | None = None) -> int:
-    arguments = argument_parser().parse_args(words)
+def main(argv: list[str] | None = None) -> int:
+    arguments = argument_parser().parse_args(argv)
     sweep = load_sweep(arguments.sweep)
     trials = trials_of(sweep, arguments.sweep)
     states: dict[str, State] = {trial.name: state_of(trial) for trial in trials}

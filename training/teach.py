@@ -64,9 +64,9 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(words: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     started_s = time.monotonic()
-    arguments = argument_parser().parse_args(words)
+    arguments = argument_parser().parse_args(argv)
     if arguments.minutes is not None and not arguments.minutes > 0:
         raise TrainingError(f"--minutes is {arguments.minutes:g}; more than 0 was expected.")
     name = train.model_name(arguments.clip)

@@ -27,11 +27,11 @@ from typing import Any
 import torch
 import yaml
 
+from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from training.core import distributed
 from training.core.checkpoint import Checkpoint, DamagedCheckpoint, read_newest, read_start
 from training.core.config import TrainConfig, load_train_config, with_overrides
-from training.core.durable import write_text
 from training.core.resumption import check_resumable, check_start
 from training.core.run import Run
 from training.core.run_folder import (
@@ -48,7 +48,7 @@ from training.core.strict import config_dict
 from training.core.trainer import choose_device
 from training.data.config import ClipConfig
 from training.data.footage import Footage, load_footage
-from training.logging.records import read_stats
+from training.logging.records import read_records
 from training.losses.adversarial import AdversarialLosses
 from training.report import write_report
 
@@ -268,7 +268,7 @@ def prepare_folder(task: Task) -> None:
 
 def concluded(run_folder: Path, iteration: int) -> bool:
     """Tell whether the run came to its end after so many iterations, with its last validation."""
-    ends = [record for record in read_stats(run_folder / STATS_FILE) if record.get("event") == "finished"]
+    ends = [record for record in read_records(run_folder / STATS_FILE) if record.get("event") == "finished"]
     return any(record["iteration"] == iteration for record in ends)
 
 

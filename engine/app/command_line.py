@@ -28,17 +28,17 @@ from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
 from engine.output.window.keys import HELP
 
-DESCRIPTION = "Let sound move a picture. Without flags: listens to the microphone and opens a window."
+DESCRIPTION = "Let sound move a picture. Without flags, it takes the microphone and opens a window."
 EPILOG = "In the window: " + "; ".join(f"{keys}: {what}" for keys, what in HELP) + "."
 _CONTROL = "control:"
 LIVE_ONLY = ("midi", "log", "health_port", "record")
-"""What a rendering has no use for."""
+"""Settings and parameters that a rendering refuses."""
 Inquiry = Literal["devices", "backends"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParsedCommand:
-    """What the user asked for."""
+    """The command line, read and checked."""
 
     resolved: Resolved
     card: ModelCard
@@ -65,8 +65,8 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def parse_order(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
-    """Read the command line: what to play, or the list that is asked for. Raises ConfigError or ModelFileError."""
+def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
+    """Read the command line: a show, or a list that is asked for. Raises ConfigError or ModelFileError."""
     early, _ = _early_parser().parse_known_args(arguments)
     asks_help = early.help or early.devices or early.backends
     file_values = read_config_files(early.config) if not asks_help else {}
@@ -93,7 +93,7 @@ def parse_order(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     _check_render(parsed.render, {**settings, **controls})
     _check_replay(parsed.replay, {**settings, **controls, **beside})
     if parsed.size and not parsed.replay:
-        raise ConfigError("--size is for --replay; leave it out, the window and players enlarge by themselves.")
+        raise ConfigError("--size is for --replay; leave it out, windows and players enlarge frames by themselves.")
     resolved = resolve(file_values, settings, controls, parameters, parse_mappings(parsed.map or []))
     check_directions(resolved.config, parameters)
     return ParsedCommand(
@@ -121,32 +121,37 @@ def parse_mappings(given: Sequence[str]) -> dict[str, str]:
 
 
 def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> argparse.ArgumentParser:
-    """Return the parser for the settings, the engine's parameters and the controls of the model called `model_name`."""
+    """Return the parser for the settings, the engine's parameters and those of the model called `model_name`."""
     parser = _Parser(prog="run_live.py", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     actions = parser.add_argument_group("what to do instead")
     actions.add_argument(
-        "--render", nargs=2, metavar=("IN", "OUT.mp4"), help="play a file into a file, as fast as it goes"
+        "--render",
+        nargs=2,
+        metavar=("IN", "OUT.mp4"),
+        help="render a sound or video file to a video file, as fast as the machine can",
     )
     actions.add_argument(
         "--replay",
         nargs=2,
         metavar=("TAKE", "OUT.mp4"),
-        help="render a show that was kept with --take once more, to the bit",
+        help="render a show that --take recorded once more, bit-exact",
     )
-    actions.add_argument("--size", metavar="WxH", help="enlarge a replay to this many pixels, e.g. 1920x1080")
+    actions.add_argument("--size", metavar="WxH", help="size of a replay in pixels, e.g. 1920x1080")
     actions.add_argument(
-        "--calibrate", action="store_true", help="play clicks, flash for each that is heard, and estimate the latency"
+        "--calibrate",
+        action="store_true",
+        help="play clicks, flash for each click that comes back, and estimate the latency",
     )
     actions.add_argument(
         "--calibrate-from",
         metavar="FILM",
-        help="measure the venue's latency from a film of the flashing window, with sound",
+        help="measure the venue's latency from a film, with sound, of the flashing window",
     )
     actions.add_argument("--devices", action="store_true", help="list the sound inputs and the monitors")
     actions.add_argument(
-        "--backends", action="store_true", help="list where models can run on this machine, and what is missing"
+        "--backends", action="store_true", help="list the backends that run on this machine, and what the others lack"
     )
-    actions.add_argument("--dry-run", action="store_true", help="print what would be played, and how, and stop")
+    actions.add_argument("--dry-run", action="store_true", help="print the configuration and exit")
     show = parser.add_argument_group("the show")
     show.add_argument(
         "--map",
@@ -158,13 +163,15 @@ def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> arg
         "--config",
         action="append",
         metavar="FILE.yaml",
-        help="read settings from a file; flags come before it, and a later file before an earlier one",
+        help="read settings from a file; flags override files, later files override earlier ones",
     )
     for name in SETTINGS:
         _add_setting(show, name)
-    engine = parser.add_argument_group("start values of the engine's parameters (OSC changes them while it plays)")
+    engine = parser.add_argument_group("start values of the engine's parameters (they can change while the show runs)")
     model = (
-        parser.add_argument_group(f"start values of the controls of the model '{model_name}'") if model_name else engine
+        parser.add_argument_group(f"start values of the parameters of the model '{model_name}'")
+        if model_name
+        else engine
     )
     own = {parameter.name for parameter in TABLE}
     for parameter in settable(parameters).values():
@@ -196,7 +203,7 @@ def _card_if_any(model: str) -> ModelCard | None:
 
 
 def check_directions(config: LiveConfig, parameters: Iterable[Parameter]) -> None:
-    """Raise ConfigError for a mapping that is not understood, and for MIDI knobs that there are not, before anything is opened."""
+    """Raise ConfigError for a faulty mapping and for MIDI parameters that do not exist, before anything is opened."""
     Modulator(parameters, config.mappings)
     if config.midi:
         check_knobs(config.midi_knobs, {parameter.name: parameter for parameter in parameters})
@@ -205,7 +212,7 @@ def check_directions(config: LiveConfig, parameters: Iterable[Parameter]) -> Non
 def _check_action(parsed: argparse.Namespace) -> None:
     asked = [flag(name) for name in ("render", "replay", "calibrate", "calibrate_from") if getattr(parsed, name)]
     if len(asked) > 1:
-        raise ConfigError(f"{' and '.join(asked)} cannot be done together; give one of them.")
+        raise ConfigError(f"{' and '.join(asked)} exclude each other; give one of them.")
 
 
 def _check_render(render: Sequence[str] | None, given: dict[str, Any]) -> None:
@@ -213,7 +220,7 @@ def _check_render(render: Sequence[str] | None, given: dict[str, Any]) -> None:
         return
     for name in ("source", "out", "repeat", "take"):
         if name in given:
-            raise ConfigError(f"--render names sound and output itself; leave {flag(name)} out.")
+            raise ConfigError(f"--render is given its sound and its output; leave {flag(name)} out.")
     for name in LIVE_ONLY:
         if name in given:
             raise ConfigError(f"{flag(name)} is for live shows; leave it out of a rendering.")
@@ -223,10 +230,10 @@ def _check_render(render: Sequence[str] | None, given: dict[str, Any]) -> None:
 
 
 def _check_replay(replay: Sequence[str] | None, given: dict[str, Any]) -> None:
-    """A replay is what it was: only where the model lies now can be said."""
+    """A replay repeats the show: only the place of the model file may differ."""
     for name in given if replay else ():
         if name not in ("model", "stats"):
-            raise ConfigError(f"--replay plays a take as it was; leave {flag(name)} out.")
+            raise ConfigError(f"--replay repeats the show that the take recorded; leave {flag(name)} out.")
 
 
 def _add_setting(group: Any, name: str) -> None:

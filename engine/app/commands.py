@@ -84,7 +84,7 @@ def calibrate_venue(command: ParsedCommand) -> int:
 
 def play_show(command: ParsedCommand) -> int:
     """Play live, render or replay until the sound ends or a signal comes."""
-    from engine.app.report import closing
+    from engine.app.report import end_report
     from engine.app.show_builder import ShowBuilder
     from engine.core.clock import WallClock
     from engine.ops.health_monitor import HealthMonitor
@@ -97,7 +97,7 @@ def play_show(command: ParsedCommand) -> int:
     with ExitStack() as releasing:
         built = _build(ShowBuilder(command, monitor, say, releasing), command)
         play(built.show, stop, built.seconds)
-    say(("stopped: " if stop.is_set() else "played: ") + closing(monitor, built.controllers.switcher.card))
+    say(("stopped: " if stop.is_set() else "played: ") + end_report(monitor, built.controllers.switcher.card))
     write_stats(config, monitor)
     return 0
 

@@ -1,6 +1,6 @@
-"""What a show is made of: LiveConfig, from default < YAML file < flag.
+"""The configuration of a show: LiveConfig, from default < YAML file < flag.
 
-Every setting is declared once, as a field; flags (`--osc-port`) and configuration keys (`osc_port`) are computed from it.
+Every setting is declared once, as a field. Flags (`--osc-port`) and configuration keys (`osc_port`) are computed from it.
 """
 
 from __future__ import annotations
@@ -34,53 +34,53 @@ class LiveConfig:
 
     source: str | None = setting(
         None,
-        "where sound comes from: mic, mic:NAME, demo, tone, tone:HZ or a sound or video file (default: the microphone, or demo without one)",
+        "the sound: mic, mic:NAME, demo, tone, tone:HZ, or a sound or video file (default: the microphone, or demo without one)",
         "SOURCE",
     )
-    repeat: bool = setting(False, "play a file over and over")
+    repeat: bool = setting(False, "repeat a file")
     out: tuple[str, ...] = setting(
         (),
-        "where pictures go: window, FILE.mp4 or null; may be given several times (default: window, or show.mp4 without a screen)",
+        "where frames go: window, FILE.mp4 or null; may be given several times (default: window, or show.mp4 without a screen)",
         "OUTPUT",
     )
     model: str = setting(DEFAULT_MODEL, "the model file to play", "MODEL.onnx")
-    backend: str = setting("auto", "where the model runs; auto takes the fastest that runs here", "NAME")
-    threads: int | None = setting(None, "processor threads a step may use (default: 2)", "N", low=1, high=256)
-    seconds: float | None = setting(None, "end after this much sound", "S", low=1e-3)
+    backend: str = setting("auto", "the backend that runs the model; auto takes the fastest on this machine", "NAME")
+    threads: int | None = setting(None, "processor threads of a step (default: 2)", "N", low=1, high=256)
+    seconds: float | None = setting(None, "end after so many seconds of sound", "S", low=1e-3)
     osc: bool = setting(True, "listen to OSC remotes")
-    osc_host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in", "HOST")
+    osc_host: str = setting("127.0.0.1", "address for OSC; 0.0.0.0 lets other machines in", "HOST")
     osc_port: int | None = setting(
-        None, f"UDP port to listen on (default: {DEFAULT_OSC_PORT} if it is free)", "PORT", low=0, high=65535
+        None, f"UDP port for OSC (default: {DEFAULT_OSC_PORT} if it is free)", "PORT", low=0, high=65535
     )
     midi: str | None = setting(
         None, "listen to this MIDI port, by a part of its name; virtual makes one of our own", "PORT"
     )
     title: str = setting("Fluid", "the window's title", "TEXT")
-    fullscreen: bool = setting(False, "begin with the window filling the screen")
-    window: str = setting("auto", "what draws the window: gl, opencv, or auto for the better that works here", "KIND")
-    monitor: str | None = setting(None, "the screen to open on, by a part of its name; --devices lists them", "NAME")
+    fullscreen: bool = setting(False, "start with the window in full screen")
+    window: str = setting("auto", "what draws the window: gl, opencv, or auto for gl where it works", "KIND")
+    monitor: str | None = setting(
+        None, "the monitor for the window, by a part of its name; --devices lists them", "NAME"
+    )
     upscale: str = setting(
         "auto",
-        "how small pictures are enlarged: nearest, bilinear, bicubic, lanczos, processor, or auto for what is quick enough",
+        "how frames are enlarged: nearest, bilinear, bicubic, lanczos, processor, or auto for the best that is fast enough",
         "FILTER",
     )
-    scenes: str = setting("scenes", "folder of the scenes that keys and remotes recall and save", "FOLDER")
-    recordings: str = setting("recordings", "folder for what is recorded while the knob `record` is on", "FOLDER")
+    scenes: str = setting("scenes", "folder of the scenes", "FOLDER")
+    recordings: str = setting("recordings", "folder of what is recorded while the parameter record is on", "FOLDER")
     segment_minutes: float = setting(10.0, "length of one recorded file", "MIN", low=0.05)
     keep_hours: float | None = setting(
         None, "keep the newest hours of recordings and delete older ones (default: keep all)", "H", low=0.05
     )
     take: str | None = setting(
-        None, "keep sound and controls in this folder, to render the show again with --replay", "FOLDER"
+        None, "record sound and parameters in this folder, to render the show again with --replay", "FOLDER"
     )
     health_port: int | None = setting(
-        None, "answer GET /health and /metrics on this TCP port (default: not)", "PORT", low=0, high=65535
+        None, "TCP port for GET /health and /metrics (default: none)", "PORT", low=0, high=65535
     )
-    health_host: str = setting("127.0.0.1", "address of the health port; 0.0.0.0 lets other machines ask", "HOST")
-    log: str | None = setting(
-        None, "write what happens to this file too, as lines of JSON, turned over by size", "FILE"
-    )
-    stats: str | None = setting(None, "write the show's measurements to this file at the end", "FILE.json")
+    health_host: str = setting("127.0.0.1", "address of the health port; 0.0.0.0 lets other machines in", "HOST")
+    log: str | None = setting(None, "log file: JSON lines, rotated by size", "FILE")
+    stats: str | None = setting(None, "write the show's statistics to this file at the end", "FILE.json")
     controls: Mapping[str, Value] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """Start values of parameters, by name."""
     mappings: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))

@@ -91,29 +91,30 @@ def open_window_sink(
     notify: Callable[[str], None] = print,
 ) -> WindowSink:
     """Make the window that the configuration asks for. Raises SinkError for one that there is not."""
-    from engine.output.window.window_choice import open_window
+    from engine.output.window.window_choice import make_window
+    from engine.output.window.window_config import WindowConfig
 
     overlay = overlay or OverlaySource()
-    return open_window(
-        config.window,
-        store,
-        config.title,
-        config.fullscreen,
-        config.monitor,
-        config.upscale,
-        overlay.lines,
+    window = WindowConfig(
+        title=config.title,
+        fullscreen=config.fullscreen,
+        monitor=config.monitor,
+        upscale=config.upscale,
+        overlay_lines=overlay.lines,
         next_scene=overlay.next_scene,
-        notify=notify,
     )
+    return make_window(config.window, store, window, notify)
 
 
 def recorder(config: LiveConfig, notify: Callable[[str], None]) -> Sink:
     """Return the sink that records while the parameter `record` is on."""
+    from engine.output.recording.segment_writer import RecordingConfig
     from engine.output.recording.segments import SegmentedRecorder
 
-    return SegmentedRecorder(
-        config.recordings, segment_minutes=config.segment_minutes, keep_hours=config.keep_hours, notify=notify
+    recording = RecordingConfig(
+        folder=Path(config.recordings), segment_minutes=config.segment_minutes, keep_hours=config.keep_hours
     )
+    return SegmentedRecorder(recording, notify=notify)
 
 
 def duration_s(config: LiveConfig) -> float | None:

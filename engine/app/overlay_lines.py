@@ -1,4 +1,4 @@
-"""What the overlay says of a running show; a tab parts a line's name from its value, a line without one is a warning."""
+"""The lines of the overlay. A tab separates a line's name from its value; a line without a tab is a warning."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from engine.ops.health_monitor import HealthMonitor
 
 
 def overlay_lines(monitor: HealthMonitor, now_s: float, scene: str, fps: float, model: str) -> list[str]:
-    """Return the lines of this moment; `fps` is what the model would like to be, `scene` is empty before any was recalled."""
+    """Return the lines of this moment; `fps` is the model's own rate, `scene` is empty before one was recalled."""
     report = monitor.report(now_s)
     age = monitor.shown_age if report.shown_age_ms is not None else monitor.handed_age
     now_ms = report.age_ms if report.shown_age_ms is None else report.shown_age_ms

@@ -1,4 +1,4 @@
-"""The lines a show prints about itself, at its beginning and its end."""
+"""The lines that a show prints about itself when it starts and when it ends."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from engine.render.latency_budget import measure_budget
 from engine.render.statistics import ShowStatistics
 
 
-def opening(backend: Backend, climbed: Sequence[str], source: Source, outputs: Sequence[str], osc: str) -> list[str]:
-    """Return what is played, where it is heard and shown, and what of the latency is known beforehand.
+def start_report(
+    backend: Backend, selected: Sequence[str], source: Source, outputs: Sequence[str], osc: str
+) -> list[str]:
+    """Return the lines on model, sound, outputs, backend, OSC and, live, the expected latency.
 
-    `climbed` is what the ladder of backends has said of its choice, if it was asked to choose.
+    `selected` is what the selection of the backend said, where the engine chose it.
     """
     card = backend.card
     channels = "mono" if source.channels == 1 else "stereo"
@@ -23,14 +25,14 @@ def opening(backend: Backend, climbed: Sequence[str], source: Source, outputs: S
         f"model    {card.name} ({card.family}), {card.width}x{card.height} at {card.fps:g} fps; {_provenance(card)}",
         f"sound    {source.name}, {source.rate_hz} Hz {channels}",
         f"output   {', '.join(outputs)}",
-        f"backend  {' '.join(climbed).removeprefix('backend: ') or backend.description}",
+        f"backend  {' '.join(selected).removeprefix('backend: ') or backend.description}",
         f"osc      {osc}",
         # A rendering has no latency: its sound waits.
         *(measure_budget(backend, source, WallClock()).lines() if source.live else []),
     ]
 
 
-def closing(stats: ShowStatistics, card: ModelCard) -> str:
+def end_report(stats: ShowStatistics, card: ModelCard) -> str:
     """Return the summary of a show in one line."""
     figures = stats.summary()
     parts = [
@@ -39,7 +41,7 @@ def closing(stats: ShowStatistics, card: ModelCard) -> str:
         *(f"{count} lost by {name}" for name, count in stats.lost_frames.items() if count),
         *([f"{stats.failed_steps} failed steps"] if stats.failed_steps else []),
     ]
-    # What the window shows is the truth; without one, the handing over to the outputs is the last thing measured.
+    # Without a window, the hand-over to the outputs is the last moment that is measured.
     age = figures["shown_age"] if figures["shown_age"]["count"] else figures["handed_age"]
     if age["count"]:
         parts.append(f"age p50 {age['p50_ms']:.0f} ms, p95 {age['p95_ms']:.0f} ms")
@@ -47,7 +49,7 @@ def closing(stats: ShowStatistics, card: ModelCard) -> str:
 
 
 def remote_figures(stats: ShowStatistics) -> dict[str, float]:
-    """Return what a remote is told of the running show."""
+    """Return the figures that a remote may ask for."""
     age = stats.shown_age if stats.shown_age.percentile_s(100) else stats.handed_age
     return {
         "hops": stats.hops,
@@ -59,4 +61,4 @@ def remote_figures(stats: ShowStatistics) -> dict[str, float]:
 
 def _provenance(card: ModelCard) -> str:
     origin = card.provenance
-    return f"taught '{origin.source}' ({origin.licence}), {origin.iterations} iterations"
+    return f"trained on '{origin.source}' ({origin.licence}), {origin.iterations} iterations"

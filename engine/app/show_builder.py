@@ -16,7 +16,7 @@ from engine.app.assembly import Controllers, ModelChoice, assemble, control
 from engine.app.choices import choose_outputs, choose_source
 from engine.app.command_line import ParsedCommand
 from engine.app.config import SETTINGS, LiveConfig
-from engine.app.report import opening
+from engine.app.report import start_report
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.source import Source
 from engine.control.parameter_store import ControlSource, ParameterStore
@@ -160,7 +160,7 @@ class ShowBuilder:
         runtime = self._runtime(source.live, notify)
         built = build_from_source(config, backend, source, store, runtime, outputs, self._releasing)
         osc = "off" if self._command.render else self._open_remotes(config, store, notify)
-        for line in opening(backend, selected, source, config.out, osc):
+        for line in start_report(backend, selected, source, config.out, osc):
             notify(line)
         return built
 

@@ -1,4 +1,4 @@
-"""The only reader of clocks. Every decision that depends on time takes it as an argument instead (engine/render/pacing.py)."""
+"""The only reader of clocks. Decisions that depend on time take it as an argument (engine/render/pacing.py)."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ class WallClock:
 
     @staticmethod
     def date() -> str:
-        """Return date and time for records, e.g. "2025-01-31T20:15:00+0000"."""
+        """Return date and time with the time zone, for records, e.g. "2025-01-31T20:15:00+0000"."""
         return time.strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -1,14 +1,14 @@
-"""Errors a user can cause. Each carries one sentence: the thing, what came, what was expected, the way out.
+"""Errors that a user can cause. Each is one sentence: the thing, what came, what was expected, the way out.
 
     UserError (ValueError)
-    ├── ModelFileError      a model file that cannot be played
+    ├── ModelFileError      a model file that cannot be used
     ├── ConfigError         a flag, YAML key or parameter value
-    ├── SourceError         a device or file that gives no sound
+    ├── SourceError         a device or file without sound
     ├── SinkError           an output that cannot be written
     ├── BackendError        a backend that cannot run here
     └── TrainingError       a clip, checkpoint or training configuration
 
-Entry points print the sentence on stderr and leave with exit code 2. What only the project itself can cause is an `assert`.
+Entry points print the sentence on stderr and exit with code 2. Mistakes of the program itself are `assert`s.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ USER_ERROR_EXIT_CODE = 2
 
 
 class UserError(ValueError):
-    """A mistake that the user can put right; `str(error)` is the whole sentence shown."""
+    """A mistake that the user can correct; `str(error)` is the whole sentence shown."""
 
 
 class ModelFileError(UserError):
-    """A model file that is missing, damaged, foreign, or disagrees with its own card."""
+    """A model file that is missing, damaged, of another kind, or disagrees with its own card."""
 
 
 class ConfigError(UserError):
@@ -33,7 +33,7 @@ class ConfigError(UserError):
 
 
 class SourceError(UserError):
-    """A device or file from which no sound can be had."""
+    """A device or file that gives no sound."""
 
 
 class SinkError(UserError):
@@ -41,7 +41,7 @@ class SinkError(UserError):
 
 
 class BackendError(UserError):
-    """A backend that was demanded and cannot run here."""
+    """A backend that was asked for and cannot run here."""
 
 
 class TrainingError(UserError):
@@ -49,7 +49,7 @@ class TrainingError(UserError):
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'X'?" for the known name closest to `name`, or an empty string when none is close."""
+    """Return " Did you mean 'X'?" with the known name closest to `name`, or an empty string when none is close."""
     matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{matches[0]}'?" if matches else ""
 

@@ -1,4 +1,4 @@
-"""Names that are not taken: a show that is started again after a crash must not write over what the crash left."""
+"""Free file names: a show that starts again after a crash must not overwrite what is there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def free_path(path: Path | str) -> Path:
-    """Return `path`, or the first of NAME-2, NAME-3 ... in its folder where nothing is yet. An empty folder is as good as none."""
+    """Return `path`, or the first of NAME-2, NAME-3 ... in its folder that does not exist. An empty folder counts as free."""
     wanted = Path(path)
     found, number = wanted, 1
     while _is_taken(found):

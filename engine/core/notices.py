@@ -1,6 +1,6 @@
-"""Lines for the user that do not flood: what goes wrong twenty times a second is told now and then, with its count.
+"""Lines for the user, told sparsely: what goes wrong twenty times a second is reported every ten seconds, with its count.
 
-A line that cannot be told, because the terminal is gone or the file behind it has no room, is no reason to stop a show.
+A line that cannot be printed, because the terminal is gone or the disk behind it is full, does not stop a show.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ class Notices:
     def __init__(self, notify: Callable[[str], None], interval_s: float = INTERVAL_S) -> None:
         self._notify = notify
         self._interval_s = interval_s
-        self._told_s: dict[str, float] = {}
+        self._last_told_s: dict[str, float] = {}
         self._untold: dict[str, int] = {}
         self.lost_lines = 0
+        """Lines that could not be printed."""
 
     def tell(self, line: str) -> None:
-        """Pass one line on as it is."""
+        """Pass one line on at once."""
         try:
             self._notify(line)
         # ValueError: standard output was closed.
@@ -29,8 +30,8 @@ class Notices:
             self.lost_lines += 1
 
     def tell_sparsely(self, kind: str, line: str, now_s: float, count: int = 1) -> None:
-        """Count `count` events of one kind and pass `line` on, with {count} filled in, unless one was told a moment ago."""
+        """Count `count` events of one kind; pass `line` on, {count} filled in, if none was told within the interval."""
         self._untold[kind] = self._untold.get(kind, 0) + count
-        if now_s - self._told_s.get(kind, float("-inf")) >= self._interval_s:
-            self._told_s[kind] = now_s
+        if now_s - self._last_told_s.get(kind, float("-inf")) >= self._interval_s:
+            self._last_told_s[kind] = now_s
             self.tell(line.replace("{count}", str(self._untold.pop(kind))))

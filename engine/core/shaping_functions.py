@@ -1,4 +1,4 @@
-"""The functions that shape a mapping, each from numbers to a number. Phases count turns: 0.25 is a quarter, 1.25 the same."""
+"""Functions for expressions in mappings, from numbers to a number. Phases count cycles: 0.25 is a quarter, and so is 1.25."""
 
 from __future__ import annotations
 
@@ -6,52 +6,52 @@ import math
 
 _WORD = 0xFFFFFFFF
 _GOLDEN = 0x9E3779B9
-"""Added before, since the finaliser leaves 0 at 0, where every show begins."""
+"""Added first: the finaliser maps 0, where every show begins, to 0."""
 
 
 def floor(x: float) -> float:
-    """Return the whole number at or below `x`."""
+    """Return the largest whole number that is not above `x`."""
     return float(math.floor(x))
 
 
 def fract(x: float) -> float:
-    """Return what `x` has above its whole number; of a phase, a ramp from 0 up to 1."""
+    """Return the fractional part of `x`: of a phase, a ramp from 0 to 1."""
     return x % 1.0
 
 
 def clamp(x: float, low: float, high: float) -> float:
-    """Return the nearest to `x` from `low` to `high`."""
+    """Return `x` limited to `low` to `high`."""
     return min(max(x, low), high)
 
 
 def mix(x: float, y: float, share: float) -> float:
-    """Return `x` where `share` is 0, `y` where it is 1, and what lies between."""
+    """Interpolate linearly from `x` (`share` 0) to `y` (`share` 1)."""
     return x + (y - x) * share
 
 
 def step(edge: float, x: float) -> float:
-    """Return 0 below `edge` and 1 from there on."""
+    """Return 0 below `edge`, else 1."""
     return float(x >= edge)
 
 
 def smoothstep(low: float, high: float, x: float) -> float:
-    """Return 0 up to `low` and 1 from `high` on, without a corner: t^2 (3 - 2 t). Raises ZeroDivisionError where they are one."""
+    """Rise smoothly from 0 at `low` to 1 at `high`: t^2 (3 - 2 t). Raises ZeroDivisionError where `low` equals `high`."""
     t = clamp((x - low) / (high - low), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
 def square(phase: float) -> float:
-    """Return 1 in the first half of the turn and 0 in the second."""
+    """Return 1 in the first half of each cycle and 0 in the second."""
     return float(phase % 1.0 < 0.5)
 
 
 def triangle(phase: float) -> float:
-    """Return 0 at the turn's ends, 1 in its middle."""
+    """Return 0 at the ends of each cycle and 1 in its middle."""
     return 1.0 - abs(2.0 * (phase % 1.0) - 1.0)
 
 
 def noise(x: float) -> float:
-    """Return a smooth wander from 0 to 1 that is the same at every `x` for ever: a hash at whole numbers, eased between them."""
+    """Return smooth noise from 0 to 1, always the same at the same `x`: a hash at whole numbers, eased between them."""
     whole = math.floor(x)
     low, high = _hash(whole), _hash(whole + 1)
     t = x - whole
@@ -59,7 +59,7 @@ def noise(x: float) -> float:
 
 
 def _hash(whole: int) -> float:
-    """Return a number from 0 up to 1: the finaliser of MurmurHash3 (Appleby, public domain), of 32 bits."""
+    """Return a number from 0 to below 1: the finaliser of MurmurHash3 (Appleby, public domain), of 32 bits."""
     word = whole + _GOLDEN & _WORD
     word = (word ^ word >> 16) * 0x85EBCA6B & _WORD
     word = (word ^ word >> 13) * 0xC2B2AE35 & _WORD

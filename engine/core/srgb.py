@@ -1,4 +1,4 @@
-"""The curve between a picture's levels and the light they stand for (IEC 61966-2-1, sRGB)."""
+"""The curve between a frame's levels and the light they stand for (IEC 61966-2-1, sRGB)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Float = TypeVar("Float", np.float32, np.float64)
 
 
 def to_light(level: NDArray[Float]) -> NDArray[Float]:
-    """Return the light of levels, both from 0 to 1; any shape. Means of light look right, means of levels come out too dark."""
+    """Return the light of levels, both from 0 to 1; any shape. Average light, not levels: averaged levels are too dark."""
     return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4).astype(level.dtype)
 
 
 def from_light(light: NDArray[Float]) -> NDArray[Float]:
-    """Return the levels of light, both from 0 to 1; any shape. Light below 0, as sharp kernels make it, is taken for black."""
+    """Return the levels of light, both from 0 to 1; any shape. Light below 0, from sharp resize kernels, counts as black."""
     level = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 0.0) ** (1 / 2.4) - 0.055)
     return level.astype(light.dtype)
 

@@ -64,18 +64,3 @@ def _tables() -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     """Return the light of each of 256 levels in 16 bits, and the nearest level of each light."""
     light_L = np.rint(light_of_levels() * 65535.0).astype(np.uint16)
     return light_L, np.rint(level_of_light(np.arange(65536) / 65535.0)).astype(np.uint8)
-
-
-def cover(pixels_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Return the picture so large that it fills `width` by `height`, what stands out on two sides cut off; itself if it fits."""
-    rows, columns = pixels_HWC.shape[:2]
-    if (rows, columns) == (height, width):
-        return pixels_HWC
-    import cv2
-
-    scale = max(width / columns, height / rows)
-    kept_columns, kept_rows = min(columns, round(width / scale)), min(rows, round(height / scale))
-    left, top = (columns - kept_columns) // 2, (rows - kept_rows) // 2
-    kept = pixels_HWC[top : top + kept_rows, left : left + kept_columns]
-    way = cv2.INTER_CUBIC if scale > 1.0 else cv2.INTER_AREA
-    return np.asarray(cv2.resize(kept, (width, height), interpolation=way), np.uint8)

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from engine.core.background_task import BackgroundTask
 from engine.core.clock import Clock
 from engine.core.errors import BackendError, ModelFileError, UserError
+from engine.core.fit import cover
 from engine.core.show_event import HOLD, MODEL, RETURN, STATE, ShowEvent
 from engine.model.backends.backend import Backend
 from engine.model.card import ModelCard
-from engine.model.crossfade import CrossfadePlan, cover, mix_light, plan_crossfade
+from engine.model.crossfade import CrossfadePlan, mix_light, plan_crossfade
 from engine.model.loading import LoadedModel, load_model
 from engine.model.session import Controls, ModelFrame, Session, Snapshot
 
@@ -216,7 +217,7 @@ class ModelSwitcher:
         path = str(show_event["model"])
         opening = self._opening(path)
         opening.wait()
-        opened = opening.outcome()
+        opened = opening.result()
         found = opened.backend.card.graph_sha256
         if found != show_event["graph_sha256"]:
             raise ModelFileError(
@@ -369,21 +370,21 @@ class ModelSwitcher:
     def _look_whether_open(self) -> None:
         """Take the model that was asked for, if it is ready."""
         if self._wish is None:
-            if self._task and self._task[1].is_over:
+            if self._task and self._task[1].is_done:
                 self._task = None
             return
         wish, task = self._pursue(self._wish)
-        if wish is not self._wish or not task.is_over:
+        if wish is not self._wish or not task.is_done:
             return
         self._wish = self._task = None
         try:
-            wish.take(task.outcome())
+            wish.take(task.result())
         except UserError as error:
             self._notify(f"{error} {self.playing.name} keeps playing.")
 
     def _pursue(self, wish: _Wish) -> tuple[_Wish, BackgroundTask[LoadedModel]]:
         """Return what is being opened: the wish, unless another model is still on its way. Never two at a time, lest a flood
         of wishes fill the memory."""
-        if self._task is None or (self._task[0] is not wish and self._task[1].is_over):
+        if self._task is None or (self._task[0] is not wish and self._task[1].is_done):
             self._task = wish, self._opening(wish.path)
         return self._task

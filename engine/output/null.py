@@ -1,4 +1,4 @@
-"""An output that shows nothing: for measuring, and for shows that only remotes watch."""
+"""An output that shows nothing: for measurements, and for shows that only remotes follow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.output.sink import FrameRate
 
 
 class NullSink:
-    """Takes every frame and forgets it."""
+    """Takes every frame and drops it."""
 
     name = "null"
     rate: FrameRate = "hop"
@@ -18,7 +18,7 @@ class NullSink:
     lost_frames = 0
 
     def open(self, show: ShowFormat) -> None:
-        """Nothing to get ready."""
+        """Nothing to prepare."""
 
     def wants(self, values: Mapping[str, float | int | bool]) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""How far a rendering has come, as a bar on stderr; silent where stderr is no terminal."""
+"""A progress bar on stderr for renders; silent where stderr is no terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.output.sink import FrameRate
 
 
 class ProgressBar:
-    """Counts frames towards `total_s` seconds of them, or just counts when that is unknown."""
+    """Counts frames up to `total_s` seconds of them; without a total when that is unknown."""
 
     name = "progress"
     rate: FrameRate = "hop"

@@ -1,4 +1,4 @@
-"""From what the user typed to outputs: `window`, `null`, or the path of a video file."""
+"""Turns what the user typed into outputs: `window`, `null`, or the path of a video file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
 
 
 def open_sinks(specs: Sequence[str]) -> list[Sink]:
-    """Make the outputs that `specs` name, but for the window, which belongs to the main thread (see window_choice.py).
+    """Return the outputs that `specs` name, without the window, which belongs to the main thread (see window_choice.py).
 
-    They begin with `open`. Raises SinkError, saying what is accepted.
+    Raises SinkError, which lists what is accepted.
     """
     for index, spec in enumerate(specs):
         if spec in specs[:index]:
@@ -33,7 +33,7 @@ def _sink(spec: str) -> Sink:
     if suffix not in VIDEO_SUFFIXES:
         suggestion = nearest_name(spec, SINK_KINDS) if not suffix else nearest_name(suffix, VIDEO_SUFFIXES)
         raise SinkError(
-            f"There is no output '{spec}'.{suggestion} Accepted are window, null and files ending in "
+            f"There is no output '{spec}'.{suggestion} Known are window, null and files ending in "
             f"{', '.join(VIDEO_SUFFIXES)}."
         )
     from engine.output.recording.video_file import VideoFileSink

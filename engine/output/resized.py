@@ -1,4 +1,4 @@
-"""Another size for what is written: the finished picture is enlarged, once, on its way to the sink."""
+"""Resizes frames on their way to a sink."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engine.core.errors import ConfigError
+from engine.core.fit import fit_inside
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import FrameRate, Sink
-from engine.output.window.letterbox import fitted
-
-# H W C picture rows, columns, channels
 
 SMALLEST, LARGEST = 16, 8192
 _SIZE = re.compile(r"(\d{1,5})[x×](\d{1,5})")
@@ -31,13 +26,8 @@ def parse_size(text: str) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
-def enlarge(pixels_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Return the picture as large as it fits into `width` and `height`, the rest black, as finely as files deserve."""
-    return fitted(pixels_HWC, width, height, finely=True)
-
-
 class ResizedSink:
-    """A sink that is given every picture in another size."""
+    """A sink that gets every frame in another size, with black bars where the shape differs."""
 
     def __init__(self, sink: Sink, width: int, height: int) -> None:
         self._sink = sink
@@ -72,7 +62,7 @@ class ResizedSink:
 
     def show(self, frame: Frame) -> None:
         """Take one frame. Raises SinkError when the output has failed for good."""
-        self._sink.show(replace(frame, pixels_HWC=enlarge(frame.pixels_HWC, *self._size)))
+        self._sink.show(replace(frame, pixels_HWC=fit_inside(frame.pixels_HWC, *self._size, finely=True)))
 
     def close(self) -> None:
         """Finish and release everything. Raises SinkError, once, when something could not be saved."""

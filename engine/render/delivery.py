@@ -9,7 +9,7 @@ from engine.core.errors import SinkError
 from engine.output.frame import Frame
 from engine.output.sink import Sink
 from engine.render.effects.chain import EffectChain
-from engine.render.effects.effect_parameters import look
+from engine.render.effects.effect_parameters import effect_parameters
 from engine.render.present_loop import LatestFrame
 from engine.render.runtime import Runtime
 
@@ -53,8 +53,8 @@ class FrameDelivery:
         if was_idle:
             # Trails and flashes from before the pause do not belong to what begins now.
             self._effect_chain.reset()
-        parameters = look(frame.values, frame.audio_features)
-        return replace(frame, pixels_HWC=self._effect_chain.finish(frame.pixels_HWC, parameters, frame.time_s))
+        parameters = effect_parameters(frame.values, frame.audio_features)
+        return replace(frame, pixels_HWC=self._effect_chain.apply(frame.pixels_HWC, parameters, frame.time_s))
 
     def _give(self, sink: Sink, frame: Frame) -> None:
         try:

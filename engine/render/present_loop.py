@@ -16,7 +16,7 @@ from engine.core.errors import SinkError
 from engine.output.frame import Frame
 from engine.output.sink import Sink, WindowSink
 from engine.render.effects.chain import EffectChain
-from engine.render.effects.effect_parameters import EffectParameters, look
+from engine.render.effects.effect_parameters import EffectParameters, effect_parameters
 from engine.render.runtime import Runtime
 
 WAIT_S = 0.004
@@ -113,7 +113,7 @@ class PresentLoop:
         now_s = self._runtime.clock.now_s()
         wanting = [output for output in self.outputs if output.wants(frame.values)]
         if any(output.with_effects for output in wanting):
-            effected = replace(frame, pixels_HWC=self._effect_chain.finish(frame.pixels_HWC, parameters, now_s))
+            effected = replace(frame, pixels_HWC=self._effect_chain.apply(frame.pixels_HWC, parameters, now_s))
         else:
             effected = frame
         for output in wanting:
@@ -142,4 +142,4 @@ class PresentLoop:
         # The media time, as recordings have it, goes on between two frames.
         age_s = 0.0 if frame.captured_s is None else max(0.0, now_s - frame.captured_s)
         values = self._modulator.values(given, audio_features, frame.features_F, frame.time_s + age_s)
-        return look(values, audio_features), replace(frame, values=values, audio_features=audio_features)
+        return effect_parameters(values, audio_features), replace(frame, values=values, audio_features=audio_features)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.core.atomic_files import write_text
 from engine.render.effects.flash_guard import GuardMeter
 
 _SMALLEST_S = 1e-6
@@ -117,5 +118,5 @@ class ShowStatistics:
         }
 
     def write_json(self, path: Path | str) -> None:
-        """Write the summary to a file."""
-        Path(path).write_text(json.dumps(self.summary(), indent=1) + "\n", encoding="utf-8")
+        """Write the summary to a file, atomically. Raises OSError."""
+        write_text(Path(path), json.dumps(self.summary(), indent=1) + "\n")

@@ -1,8 +1,9 @@
-"""A take played again: the same sound, the same hops, the same values at each, and so the same pictures, at any size.
+"""Replay a take: the same sound, the same hops, the same values at each, and so the same frames, at any size.
 
 take = read_take(folder)
-source, box = TakeSource(take), ReplayBox(take, source)       box.pick in place of pacing.pick_hop
-backend = SameFaults(open_backend(take.model, ...), box)
+source = TakeSource(take)
+store = ReplayedControls(take, source)                      # store.pick replaces pacing.pick_hop
+backend = ReplayedFailures(open_backend(take.model, ...), store)
 """
 
 from __future__ import annotations
@@ -23,16 +24,9 @@ from engine.model.backends.backend import Arrays, Backend, State, Step, astray
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
 from engine.render.pacing import Pick
-from engine.takes.take_log import (
-    LOG,
-    SOUND,
-    HopLine,
-    TakeHeader,
-    read_header,
-    read_lines,
-    versions,
-    with_arrays,
-)
+from engine.takes.take_arrays import with_arrays
+from engine.takes.take_log import LOG, SOUND, HopLine, TakeHeader, versions
+from engine.takes.take_log_reading import read_header, read_lines
 from engine.takes.take_sound import read_sound
 
 # T audio samples, C channels
@@ -40,16 +34,16 @@ from engine.takes.take_sound import read_sound
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Take:
-    """A take that has been read through and can be replayed here."""
+    """A take that was read completely and can be replayed here."""
 
     folder: Path
     header: TakeHeader
     model: str
     """Path of the model file, whose graph is the one that played."""
     hops: int
-    """Hops of sound that went by, stepped or skipped."""
+    """Hops of sound, stepped or skipped."""
     received_samples: int
-    """How much of the sound they take."""
+    """Samples of the sound that these hops need, at the source's rate."""
     ending: str | None
     """Why the take ends; None when the process was killed."""
 
@@ -59,10 +53,10 @@ class Take:
 
 
 def read_take(folder: Path | str, model: str | None = None) -> Take:
-    """Read a take through; `model` says where its model file lies now, if elsewhere.
+    """Read a take completely; `model` is the path of its model file, where that was moved.
 
     Raises ConfigError for a folder without a take, a damaged line and missing sound, and ModelFileError for a model file that is
-    missing or another than the one that played.
+    missing or not the one that played.
     """
     folder = Path(folder)
     file = folder / LOG
@@ -74,23 +68,28 @@ def read_take(folder: Path | str, model: str | None = None) -> Take:
             f"There is no take in {folder}: {file.name} cannot be read ({error.strerror}); give a folder written with --take."
         ) from error
     path = model or header.model
-    _check_model(path, header.graph_sha256, folder, "say so with --model")
-    last = HopLine(hop=-1, heard=0)
+    _check_model(path, header.graph_sha256, folder, "name it with --model")
+    last = HopLine(hop=-1, received_samples=0)
     for last in read_lines(file):
         for show_event in last.show_events:
-            # The first model, come back later, is wherever it is said to lie now.
+            # When the first model plays again later, `model` is its path too.
             if show_event.get("kind") == MODEL and show_event.get("graph_sha256") != header.graph_sha256:
                 _check_model(str(show_event.get("model")), str(show_event.get("graph_sha256")), folder, "put it back")
     sound = read_sound(folder / SOUND, header.source_rate_hz, header.source_channels)
     next(sound, None)
     sound.close()
     return Take(
-        folder=folder, header=header, model=path, hops=last.hop + 1, received_samples=last.heard, ending=last.end
+        folder=folder,
+        header=header,
+        model=path,
+        hops=last.hop + 1,
+        received_samples=last.received_samples,
+        ending=last.end,
     )
 
 
 def differences(take: Take, backend: Backend) -> list[str]:
-    """Return a line for what is not as it was and may change the last bit of a picture; nothing when all is the same."""
+    """Return a line that lists what differs from the show and may change the last bit of a frame; none when nothing differs."""
     then = {"backend": take.header.description, **take.header.versions}
     now = {"backend": backend.description, **versions()}
     changed = [
@@ -98,11 +97,11 @@ def differences(take: Take, backend: Backend) -> list[str]:
         for name in sorted(then.keys() | now.keys())
         if then.get(name) != now.get(name)
     ]
-    return [f"Pictures may differ from the show's in their last bit: {'; '.join(changed)}."] if changed else []
+    return [f"Frames may differ from the show's in their last bit: {'; '.join(changed)}."] if changed else []
 
 
 class TakeSource:
-    """The sound of a take, as far as its hops need it, as fast as it is taken."""
+    """The sound of a take, up to its last hop, without waiting."""
 
     live = False
     stalled = False
@@ -114,7 +113,7 @@ class TakeSource:
         self.name = take.folder.name
         self.rate_hz = header.source_rate_hz
         self.channels = header.source_channels
-        self.given_samples = 0
+        self.read_samples = 0
         self.is_over = False
         self._take = take
         self._notices: list[str] = []
@@ -122,40 +121,40 @@ class TakeSource:
 
     def start(self) -> None:
         self._blocks = read_sound(self._take.folder / SOUND, self.rate_hz, self.channels)
-        self.given_samples, self.is_over = 0, False
+        self.read_samples, self.is_over = 0, False
 
     def read(self) -> tuple[NDArray[np.float32], float | None] | None:
-        """Take the next block. Raises ConfigError where the file is damaged."""
-        wanted = self._take.received_samples - self.given_samples
+        """Return the next block. Raises ConfigError where the file is damaged."""
+        wanted = self._take.received_samples - self.read_samples
         block_TC = next(self._blocks, None) if wanted > 0 else None
         if block_TC is None:
             if wanted > 0 and not self.is_over:
                 self._notices.append(
-                    f"The sound of the take ends {wanted / self.rate_hz:.2f} s before its log; it is played so far."
+                    f"The sound of the take ends {wanted / self.rate_hz:.2f} s before its log; the replay ends there."
                 )
             self.is_over = True
             return None
         block_TC = block_TC[:wanted]
-        self.given_samples += len(block_TC)
+        self.read_samples += len(block_TC)
         return block_TC, None
 
     def wait(self, timeout_s: float) -> None:
-        """Sound is always there."""
+        """Return at once: all sound is in the file."""
 
     def notices(self) -> list[str]:
-        told, self._notices = self._notices, []
-        return told
+        notices, self._notices = self._notices, []
+        return notices
 
     def close(self) -> None:
         self._blocks = iter(())
 
 
 class ReplayedControls:
-    """In a ParameterStore's place: what the log says. What anybody sets is ignored, for a replay is what it was."""
+    """The values in the log, in place of a ParameterStore. Setting a parameter has no effect: a replay repeats the show."""
 
     refused = 0
     fails_now = False
-    """Whether the step of the hop whose turn was taken last failed in the show."""
+    """Whether the step of the hop whose snapshot was taken last failed in the show."""
 
     def __init__(self, take: Take, source: TakeSource, parameters: Iterable[Parameter] = ()) -> None:
         self.adopt(parameters)
@@ -168,60 +167,62 @@ class ReplayedControls:
     def pick(self, received_samples: int, hop_samples: int, last_index: int, live: bool) -> Pick | None:
         """Return the hop that the show stepped after `last_index`, once its sound is there; None after the last. See pick_hop."""
         line = self._at(last_index + 1)
-        if line is None or (self._source.is_over and line.heard > self._source.given_samples):
+        if line is None or (self._source.is_over and line.received_samples > self._source.read_samples):
             return None
-        skipped = line.skipped if line.hop - line.skipped == last_index + 1 else 0
-        index = last_index + 1 + skipped
-        return Pick(index, skipped) if received_samples >= (index + 1) * hop_samples else None
+        skipped_hops = line.skipped_hops if line.hop - line.skipped_hops == last_index + 1 else 0
+        index = last_index + 1 + skipped_hops
+        return Pick(index, skipped_hops) if received_samples >= (index + 1) * hop_samples else None
 
     def take_snapshot(self, index: int) -> ControlSnapshot:
-        """Return what hop `index` was played with. Hops are asked for in their order."""
+        """Return the values and events of hop `index`. Call it for the hops in their order."""
         line = self._at(index)
         if line is None or line.hop != index or line.end is not None:
             self.fails_now = False
             return ControlSnapshot(self._values, ())
         self.fails_now = line.failed
-        if line.values or line.gone:
-            kept = {name: value for name, value in self._values.items() if name not in line.gone}
-            self._values = MappingProxyType({**kept, **line.values})
+        if line.values or line.removed:
+            remaining = {name: value for name, value in self._values.items() if name not in line.removed}
+            self._values = MappingProxyType({**remaining, **line.values})
         return ControlSnapshot(self._values, line.events)
 
     def values(self) -> Mapping[str, Value]:
-        """Return the values of the hop that was asked for last."""
+        """Return the values of the last snapshot."""
         return self._values
 
     def show_events(self, index: int) -> tuple[ShowEvent, ...]:
-        """Return what else happened at hop `index`, the one asked for last. Raises ConfigError for an array that is missing."""
+        """Return the show events of hop `index`, that of the last snapshot. Raises ConfigError for a missing array."""
         line = self._line
         if line is None or line.hop != index:
             return ()
-        return tuple(with_arrays(self._at_hand(show_event), self._take.folder) for show_event in line.show_events)
+        return tuple(
+            with_arrays(self._with_current_path(show_event), self._take.folder) for show_event in line.show_events
+        )
 
     def set(self, name: str, given: object, *, clip: bool = True) -> Applied:
         """Change nothing."""
         return Applied(self._values.get(name, 0), False)
 
     def stamp(self, moment: Callable[[], int]) -> None:
-        """Change nothing: the log says when triggers came."""
+        """Change nothing: the log holds the time of each trigger."""
 
     def adopt(self, parameters: Iterable[Parameter]) -> None:
-        """Know other parameters, those of another model; what their values are the log says."""
+        """Use the parameters of another model; their values are in the log."""
         self.parameters: Mapping[str, Parameter] = MappingProxyType({known.name: known for known in parameters})
 
-    def _at_hand(self, show_event: ShowEvent) -> ShowEvent:
-        """Return a happening that names the first model by where it lies now."""
+    def _with_current_path(self, show_event: ShowEvent) -> ShowEvent:
+        """Return a show event in which the first model has its current path."""
         is_first = show_event.get("graph_sha256") == self._take.header.graph_sha256
         return {**show_event, "model": self._take.model} if is_first else show_event
 
     def _at(self, index: int) -> HopLine | None:
-        """Go on to the first line that speaks of hop `index` or a later one."""
+        """Advance to the first line of hop `index` or of a later one."""
         while self._line is not None and self._line.hop < index:
             self._line = next(self._lines, None)
         return self._line
 
 
 class ReplayedFailures:
-    """A backend that fails where it failed in the show; the step that failed there is not taken here either."""
+    """A backend that fails where it failed in the show: the result of that step is not used here either."""
 
     def __init__(self, backend: Backend, store: ReplayedControls) -> None:
         self._backend = backend
@@ -256,10 +257,10 @@ def _check_model(path: str, graph_sha256: str, folder: Path, way_out: str) -> No
         card = read_card(path)
     except ModelFileError as error:
         raise ModelFileError(
-            f"The take {folder} was played with {path}: {error} If it lies elsewhere now, {way_out}."
+            f"The take {folder} was played with {path}: {error} If the file was moved, {way_out}."
         ) from error
     if card.graph_sha256 != graph_sha256:
         raise ModelFileError(
             f"{path} is not the model that played the take {folder}: its graph has the checksum {card.graph_sha256[:12]}…, "
-            f"the take was played with {graph_sha256[:12]}…; if that file lies elsewhere now, {way_out}."
+            f"the take was played with {graph_sha256[:12]}…; if that file was moved, {way_out}."
         )

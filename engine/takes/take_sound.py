@@ -1,7 +1,7 @@
-"""The sound of a take: every sample as it came, to the bit, in one file that ordinary players open.
+"""The sound of a take: every sample as it came, bit-exact, in one file that ordinary players open.
 
-CAF with float32 PCM: no length limit, no index that grows, nothing converted, and what was flushed is there after a kill, to the
-last sample. Matroska loses its last cluster then and keeps an index in memory; WAV and W64 have a header to be mended.
+CAF with float32 PCM: no length limit, no index that grows, nothing converted. After a kill every flushed sample is
+there. Matroska loses its last cluster then and keeps an index in memory; the headers of WAV and W64 must be repaired.
 """
 
 # PyAV's stubs leave codec contexts and frames half typed.
@@ -29,10 +29,10 @@ _CONTAINER_OPTIONS = {"flush_packets": "1"}
 
 
 class SoundFile:
-    """One file being written. Raises FFmpegError or OSError when it cannot be."""
+    """Writes one file. Raises FFmpegError or OSError where that fails."""
 
     def __init__(self, path: Path, rate_hz: int, channels: int) -> None:
-        # PyAV opens the file late; the reason why one cannot be written is wanted now.
+        # PyAV opens the file late; an error must come now.
         path.open("xb").close()
         self._rate_hz = rate_hz
         self._layout = _LAYOUTS.get(channels, f"{channels}C")
@@ -42,7 +42,7 @@ class SoundFile:
         self._written_samples = 0
 
     def write(self, sound_TC: NDArray[np.float32]) -> None:
-        """Write the next samples; they are in the file when this returns."""
+        """Write the next samples [T, C]; they are in the file when this returns."""
         if not len(sound_TC):
             return
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound_TC).reshape(1, -1), "flt", self._layout)
@@ -52,12 +52,12 @@ class SoundFile:
         self._written_samples += len(sound_TC)
 
     def close(self) -> None:
-        """Say in the header how long it is, and release it; without this it can be read as well."""
+        """Write the length into the header and close the file; a file without that can be read too."""
         self._container.close()
 
 
 def read_sound(path: Path, rate_hz: int, channels: int) -> Generator[NDArray[np.float32]]:
-    """Yield all samples of a file in blocks [T, C]. Raises ConfigError when it is missing, damaged or of another rate."""
+    """Yield all samples of a file in blocks [T, C]. Raises ConfigError when it is missing, damaged or has another rate."""
     if not path.is_file():
         raise ConfigError(f"The take has no sound: {path} is missing; copy the whole folder of the take again.")
     try:

@@ -129,7 +129,7 @@ def test_a_trial_that_fails_is_named_and_does_not_stop_the_others(clip: Path, tm
         ({"seed": [1]}, "Unknown setting 'seed'. Did you mean 'seeds'"),
         ({"clips": [{"name": "bar", "clip": {"path": "x", "corp": 1}}]}, r"Unknown setting '.*corp'"),
         ({"launch": {"parallel": 0}}, "launch has parallel 0"),
-        ({"seeds": ["one"]}, "'one'; int was expected"),
+        ({"seeds": ["one"]}, "'one'; a whole number was expected"),
     ],
 )
 def test_a_wrong_sweep_is_refused_before_anything_starts(

@@ -17,7 +17,7 @@ from tests.training.clips import moving_clip
 from tests.training.runs import ONE_THREAD, TINY, words
 from training.core.checkpoint import find_checkpoint, load_generator
 from training.core.run_folder import checkpoint_folder
-from training.logging.records import read_stats
+from training.logging.records import read_records
 from training.train import main, stopping_gently
 
 
@@ -133,7 +133,7 @@ def test_control_c_writes_a_checkpoint_and_leaves(clip: Path, tmp_path: Path) ->
     stats = tmp_path / "run" / "stats.jsonl"
     deadline = time.monotonic() + 60
     while (
-        not any("l1" in record for record in read_stats(stats))
+        not any("l1" in record for record in read_records(stats))
         and time.monotonic() < deadline
         and process.poll() is None
     ):

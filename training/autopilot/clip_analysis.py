@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from training.autopilot.flow_fit import bent_error
-from training.data.video import SILENCE_DB, Clip, ClipFormat, open_media, picture_rate, read_pictures, read_sound
+from training.data.video import SILENCE_DB, Clip, ClipFormat, file_frame_rate, open_media, read_frames, read_sound
 
 # H W rows and columns of the reduced picture, S samples of sound
 
@@ -75,7 +75,7 @@ def survey(path: Path) -> ClipAnalysis:
     look = ClipFormat(fps=LOOKS_PER_S, image_size=LOOK_SIZE, sample_rate_hz=SOUND_RATE_HZ, crop=(0, 0, width, height))
     looks: list[NDArray[np.uint8]] = []
     changed_HW, shifted = np.zeros((LOOK_SIZE, LOOK_SIZE), np.float32), 0
-    for picture_HWC in read_pictures(path, look):
+    for picture_HWC in read_frames(path, look):
         grey_HW = np.asarray(cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         if looks:
             levels_HW = cv2.absdiff(grey_HW, looks[-1]).astype(np.float32)
@@ -98,7 +98,7 @@ def survey(path: Path) -> ClipAnalysis:
         path=path,
         width=width,
         height=height,
-        pictures_per_s=picture_rate(path),
+        pictures_per_s=file_frame_rate(path),
         duration_s=duration_s,
         level_db=heard.loudness_db(),
         camera_moves_share=shifted / max(len(looks) - 1, 1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from training.core.run_folder import STATS_FILE
-from training.logging.records import read_stats
+from training.logging.records import read_records
 
 STILL_SHARE = 0.4
 """Who moves less than this beside the clip looks like a still."""
@@ -23,7 +23,7 @@ def outcome(run_folder: Path, model_file: Path, iteration: int) -> str:
 
 def validations(run_folder: Path) -> dict[int, dict[str, float]]:
     """Return the numbers of every validation of a run by iteration."""
-    records = read_stats(run_folder / STATS_FILE)
+    records = read_records(run_folder / STATS_FILE)
     return {record["iteration"]: record["validation"] for record in records if "validation" in record}
 
 

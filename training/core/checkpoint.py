@@ -19,10 +19,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from engine.core.atomic_files import atomic_folder
 from engine.core.errors import TrainingError
+from engine.core.structured import parse_json
 from engine.model.card import Provenance
 from training.core.config import TrainConfig
-from training.core.durable import whole_folder
 from training.core.run_folder import DESCRIPTION_FILE, checkpoint_folders, find_checkpoint, is_checkpoint
 from training.core.streaming import StreamingModel, build_model
 from training.core.strict import build_config, config_dict, differing_keys
@@ -93,7 +94,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     Raises CheckpointNotWritten when it cannot be written.
     """
     try:
-        with whole_folder(folder) as partial:
+        with atomic_folder(folder) as partial:
             save_file(_plain(checkpoint.generator), partial / GENERATOR_FILE)
             if checkpoint.training:
                 save_file(_plain(checkpoint.training), partial / TRAINING_FILE)
@@ -246,7 +247,7 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _description(folder: Path) -> dict[str, Any]:
     file = folder / DESCRIPTION_FILE
     try:
-        values = json.loads(file.read_text())
+        values = parse_json(file.read_text())
     except (OSError, ValueError) as error:
         raise DamagedCheckpoint(folder, f"{file} cannot be read ({_reason(error)})") from error
     if (

@@ -133,7 +133,7 @@ class Run:
         return None if self.stop_requested else self._sample(journal)
 
     def _save_if_possible(self, journal: RunLog) -> None:
-        reason = journal.attempt("a checkpoint", self.save)
+        reason = journal.try_write("a checkpoint", self.save)
         if reason:
             journal.event(self.trainer.iteration, self.elapsed_s, "checkpoint not written", why=reason)
 
@@ -164,7 +164,7 @@ class Run:
         journal.event(self.trainer.iteration, self.elapsed_s, what, **({"why": why} if why else {}))
         if distributed.first():
             later = f"write it with python -m training.report {self.run_folder}"
-            journal.attempt("the report", lambda: write_report(self.run_folder), later)
+            journal.try_write("the report", lambda: write_report(self.run_folder), later)
 
     def _where_to_go_on(self, error: TrainingError) -> str:
         kept, rates = self.last_checkpoint, self.config.optimiser

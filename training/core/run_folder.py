@@ -17,8 +17,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from engine.core.atomic_files import remove_folder, sweep
 from engine.core.errors import TrainingError
-from training.core.durable import remove_folder, sweep
 
 CONFIG_FILE, STATS_FILE, REPORT_FILE, LOCK_FILE = "config.yaml", "stats.jsonl", "report.html", ".lock"
 SAMPLES_FOLDER, TENSORBOARD_FOLDER, EVALUATION_FOLDER = "samples", "tensorboard", "evaluation"

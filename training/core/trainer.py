@@ -69,8 +69,8 @@ class Trainer:
         timing = WindowTiming.of(self.model)
         self.reader = SequenceReader(footage.training, timing, config.sequence_frames, config.augmentation, self.chance)
         if config.losses.overfitting_target > 0:
-            longest = max(footage.validation, key=lambda stretch: stretch.fold.count)
-            heldout = heldout_sequences(longest.clip, longest.fold, config.sequence_frames, timing)
+            longest = max(footage.validation, key=lambda stretch: stretch.frame_range.count)
+            heldout = heldout_sequences(longest.clip, longest.frame_range, config.sequence_frames, timing)
             self.adversary.hold_out(heldout[0], self._features(heldout[1]))
         self.state = self.model.initial_state(own)
         self.iteration = 0
@@ -104,7 +104,7 @@ class Trainer:
         self._set_learning_rates(progress)
         batch = self.reader.next()
         real_BTCHW, audio_BTW = batch.real_BTCHW.to(self.device), batch.audio_BTW.to(self.device)
-        self._forget(batch.fresh_B)
+        self._forget(batch.restarted_B)
         self.model.train()
         noise = self._noise(audio_BTW.shape[1])
         fake_BTCHW, features_BTF, following = self.model.clip(audio_BTW, noise, self.state)
@@ -112,7 +112,7 @@ class Trainer:
         weighted = self._teaching_terms(fake_BTCHW, real_BTCHW)
         if self.config.losses.adversarial_at(self.iteration):
             frame = self.chance.integer(real_BTCHW.shape[1])
-            sound = Sound(features_BTF, self._features(self.reader.elsewhere())) if self.adversary.hears else None
+            sound = Sound(features_BTF, self._features(self.reader.other_moment())) if self.adversary.hears else None
             terms |= self.adversary.learn(real_BTCHW, fake_BTCHW, frame, self.chance, sound)
             weighted |= self.adversary.generator_terms(fake_BTCHW, frame, self.chance, sound)
         terms |= {name: loss.detach() for name, (_, loss) in weighted.items()}

@@ -15,7 +15,7 @@ from torch.nn import functional
 from training.core.streaming import StreamingModel
 from training.data import footage
 from training.data.video import Clip
-from training.data.windows import Fold, Stretch, WindowTiming, pictures, sound_windows
+from training.data.windows import FrameRange, Segment, WindowTiming, frame_tensor, sound_windows
 
 # N pictures, T steps, C colours, H W rows and columns
 
@@ -38,7 +38,7 @@ class Validation:
     """Amount of motion generated for each amount in the clip: 1 is right, 0 is a still."""
     generated_NHWC: NDArray[np.uint8]
     """The first KEPT_PICTURES at most."""
-    played: tuple[Stretch, ...] = ()
+    played: tuple[Segment, ...] = ()
     """What was played, in this order."""
 
     def numbers(self) -> dict[str, float]:
@@ -46,51 +46,55 @@ class Validation:
         names = [f.name for f in dataclasses.fields(self) if f.name not in ("generated_NHWC", "played")]
         return {name: getattr(self, name) for name in names}
 
-    def kept(self) -> tuple[Stretch, ...]:
+    def kept(self) -> tuple[Segment, ...]:
         """Return what was played, as far as its pictures were kept."""
         room, kept = len(self.generated_NHWC), []
         for stretch in self.played:
-            fold = Fold(stretch.fold.first, stretch.fold.first + min(stretch.fold.count, room))
-            kept += [Stretch(stretch.clip, fold)] if fold.count else []
+            fold = FrameRange(
+                stretch.frame_range.first, stretch.frame_range.first + min(stretch.frame_range.count, room)
+            )
+            kept += [Segment(stretch.clip, fold)] if fold.count else []
             room -= fold.count
         return tuple(kept)
 
     def real_NHWC(self) -> NDArray[np.uint8]:
         """Return the clips' own pictures [N, H, W, 3] beside the generated ones."""
-        return np.concatenate([s.clip.frames_NHWC[s.fold.first : s.fold.end] for s in self.kept()])
+        return np.concatenate([s.clip.frames_NHWC[s.frame_range.first : s.frame_range.end] for s in self.kept()])
 
     def sound_S(self) -> NDArray[np.float32]:
         """Return the sound [S] of `real_NHWC`."""
         form = self.played[0].clip.format
         hop = form.sample_rate_hz // form.fps
-        return np.concatenate([s.clip.sound_S[s.fold.first * hop : s.fold.end * hop] for s in self.kept()])
+        return np.concatenate(
+            [s.clip.sound_S[s.frame_range.first * hop : s.frame_range.end * hop] for s in self.kept()]
+        )
 
 
-def mean_frame(clip: Clip, fold: Fold) -> Tensor:
+def mean_frame(clip: Clip, fold: FrameRange) -> Tensor:
     """Return the mean picture [3, H, W] in [-1, 1] of a fold."""
-    return footage.mean_frame([Stretch(clip, fold)])
+    return footage.mean_frame([Segment(clip, fold)])
 
 
-def leading(stretches: Sequence[Stretch], limit_s: float | None) -> tuple[Stretch, ...]:
+def leading(stretches: Sequence[Segment], limit_s: float | None) -> tuple[Segment, ...]:
     """Shorten stretches to `limit_s` seconds together: the leading part of each, in proportion to its length, two pictures at least."""
-    total = sum(stretch.fold.count for stretch in stretches)
+    total = sum(stretch.frame_range.count for stretch in stretches)
     allowed = total if limit_s is None else min(total, round(limit_s * stretches[0].clip.format.fps))
     shortened = []
     for stretch in stretches:
-        first, count = stretch.fold.first, stretch.fold.count
-        shortened.append(Stretch(stretch.clip, Fold(first, first + min(count, max(2, count * allowed // total)))))
+        first, count = stretch.frame_range.first, stretch.frame_range.count
+        shortened.append(Segment(stretch.clip, FrameRange(first, first + min(count, max(2, count * allowed // total)))))
     return tuple(shortened)
 
 
-def validate(model: StreamingModel, clip: Clip, fold: Fold, mean_CHW: Tensor, steps: int) -> Validation:
+def validate(model: StreamingModel, clip: Clip, fold: FrameRange, mean_CHW: Tensor, steps: int) -> Validation:
     """Play one fold of one clip whole, as `validate_stretches`."""
-    return validate_stretches(model, [Stretch(clip, fold)], mean_CHW, steps)
+    return validate_stretches(model, [Segment(clip, fold)], mean_CHW, steps)
 
 
 @torch.no_grad()
 def validate_stretches(
     model: StreamingModel,
-    stretches: Sequence[Stretch],
+    stretches: Sequence[Segment],
     mean_CHW: Tensor,
     steps: int,
     limit_s: float | None = None,
@@ -112,8 +116,8 @@ def validate_stretches(
             joined_fake = fake if last_fake is None else torch.cat([last_fake, fake])
             sums += _sums(real, fake, joined_real.diff(dim=0), joined_fake.diff(dim=0), mean_CHW)
             last_real, last_fake = real[-1:], fake[-1:]
-    per_picture = sums / sum(stretch.fold.count for stretch in played)
-    differences = max(sum(stretch.fold.count - 1 for stretch in played), 1)
+    per_picture = sums / sum(stretch.frame_range.count for stretch in played)
+    differences = max(sum(stretch.frame_range.count - 1 for stretch in played), 1)
     return Validation(
         l1=float(per_picture[0]),
         mean_frame_l1=float(per_picture[1]),
@@ -140,16 +144,16 @@ class _Kept:
 
 
 def _played(
-    model: StreamingModel, stretch: Stretch, steps: int, noise_source: torch.Generator
+    model: StreamingModel, stretch: Segment, steps: int, noise_source: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield real and generated pictures [T, 3, H, W] of a stretch, part by part."""
-    device, fold = next(model.parameters()).device, stretch.fold
+    device, fold = next(model.parameters()).device, stretch.frame_range
     state, timing = model.initial_state(1), WindowTiming.of(model)
     for first in range(fold.first, fold.end, steps):
         count = min(steps, fold.end - first)
         audio = torch.from_numpy(sound_windows(stretch.clip.sound_S, first, count, timing))[None].to(device)
         fake_BTCHW, _, state = model.clip(audio, model.draw_noise(1, count, noise_source), state)
-        yield pictures(stretch.clip, first, count), fake_BTCHW[0].float().cpu()
+        yield frame_tensor(stretch.clip, first, count), fake_BTCHW[0].float().cpu()
 
 
 def _sums(real: Tensor, fake: Tensor, real_motion: Tensor, fake_motion: Tensor, mean_CHW: Tensor) -> Tensor:

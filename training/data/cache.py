@@ -1,7 +1,7 @@
-"""Clips decoded once: a folder an entry, mapped into memory, written under another name and renamed when complete.
+"""Cache of decoded clips: one folder for each entry, memory-mapped, written under another name and renamed when complete.
 
-A file lock an entry lets one process decode while others wait for the result. The system frees the lock of a process that dies, so
-whoever holds it may delete what was left half written.
+Each entry has a file lock: one process decodes while others wait for the result. The system releases the lock of a process
+that dies, so the process that holds it may delete half-written folders.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from filelock import FileLock, Timeout
 
+from engine.core.atomic_files import PARTIAL_SUFFIX, atomic_folder, remove_leftover
 from engine.core.errors import TrainingError
-from training.data.cuts import CutFinder
+from engine.core.structured import parse_json
+from training.data.scene_cuts import SceneCutDetector
 from training.data.sources import Source, VideoFile
 from training.data.video import Clip, ClipFormat
 
 CACHE_VERSION = 2
-"""Raised whenever the same file would be decoded into something else; entries of another version are built anew."""
+"""Increase it when the same file would be decoded differently; entries of another version are decoded again."""
 FRAMES_FILE, SOUND_FILE, DESCRIPTION_FILE = "frames.uint8", "sound.float32", "clip.json"
-PARTIAL, LOCK = ".partial", ".lock"
+LOCK = ".lock"
 
 
 def default_cache_folder() -> Path:
@@ -35,9 +35,9 @@ def default_cache_folder() -> Path:
 
 
 def load_clip(source: Path | Source, clip_format: ClipFormat, cache_folder: Path | None = None) -> Clip:
-    """Return the decoded clip of a video file or another source, from the cache when it was decoded before.
+    """Return the decoded clip of a video file or another source, from the cache if it is there.
 
-    Raises TrainingError for a file that cannot be used (see `read_pictures`, `read_sound`) or a cache that cannot be written.
+    Raises TrainingError for a file that cannot be used (see `read_frames`, `read_sound`) and for a cache that cannot be written.
     """
     if isinstance(source, Path):
         source = VideoFile(source)
@@ -48,13 +48,13 @@ def load_clip(source: Path | Source, clip_format: ClipFormat, cache_folder: Path
 
 
 def cache_key(source: Source, clip_format: ClipFormat) -> str:
-    """Name a cache entry by the content of the source and all that shapes the result."""
+    """Return the name of a cache entry: a hash of the source's content and the clip format."""
     shape = json.dumps(dataclasses.asdict(clip_format), sort_keys=True)
     return hashlib.sha256(f"{source.digest()} {shape}".encode()).hexdigest()[:32]
 
 
 def _decoded(entry: Path, source: Source, clip_format: ClipFormat) -> Clip:
-    """Decode under the entry's lock, unless another process did meanwhile."""
+    """Decode under the entry's lock, unless another process has done it meanwhile."""
     folder = entry.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,57 +66,46 @@ def _decoded(entry: Path, source: Source, clip_format: ClipFormat) -> Clip:
                 clip = _read(entry, clip_format, source.name)
     except OSError as error:
         raise TrainingError(
-            f"Cannot write the cache {folder} ({error.strerror or error}); free some space or give another with --cache-folder."
+            f"Cannot write the cache {folder} ({error.strerror or error}); free some space or choose another folder with --cache-folder."
         ) from error
     assert clip is not None, entry
     return clip
 
 
 def _decode_into(entry: Path, source: Source, clip_format: ClipFormat) -> None:
-    partial = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", suffix=PARTIAL, dir=entry.parent))
-    try:
+    with atomic_folder(entry) as partial:
         sound_S = source.sound(clip_format.sample_rate_hz)
         hop = clip_format.sample_rate_hz / clip_format.fps
-        heard, shown, cuts = int((len(sound_S) + 0.5) // hop), 0, CutFinder(clip_format.fps)
+        cuts = SceneCutDetector(clip_format.fps)
         with (partial / FRAMES_FILE).open("wb") as file:
-            for picture in source.pictures(clip_format):
-                if shown == heard:
-                    break
-                file.write(picture.tobytes())
-                cuts.add(picture)
-                shown += 1
-            _settle(file)
-        if not shown:
-            raise TrainingError(
-                f"{source.name} is shorter than one picture at {clip_format.fps} a second; a longer clip was expected."
-            )
-        sound_S = sound_S[: round(shown * hop)]
-        with (partial / SOUND_FILE).open("wb") as file:
-            file.write(sound_S.tobytes())
-            _settle(file)
+            count = _write_frames(file, source, clip_format, cuts, limit=int((len(sound_S) + 0.5) // hop))
+        sound_S = sound_S[: round(count * hop)]
+        (partial / SOUND_FILE).write_bytes(sound_S.tobytes())
         description = {
             "version": CACHE_VERSION,
-            "frames": shown,
+            "frames": count,
             "samples": len(sound_S),
             "cuts_s": cuts.cuts_s(),
             "source": source.name,
             **dataclasses.asdict(clip_format),
         }
-        with (partial / DESCRIPTION_FILE).open("wb") as file:
-            file.write(json.dumps(description, indent=2).encode())
-            _settle(file)
-        if entry.exists():
-            # Damaged or of another version: out of the way first, for a folder cannot be renamed over another.
-            entry.rename(partial.with_suffix(f".old{PARTIAL}"))
-        partial.rename(entry)
-    finally:
-        _remove_leftovers(entry.parent, entry.name)
+        (partial / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2), encoding="utf-8")
 
 
-def _settle(file: BinaryIO) -> None:
-    """Bring a file to the disk, so that a power cut cannot leave a complete entry with empty files."""
-    file.flush()
-    os.fsync(file.fileno())
+def _write_frames(file: BinaryIO, source: Source, clip_format: ClipFormat, cuts: SceneCutDetector, limit: int) -> int:
+    """Write up to `limit` frames, pass them to the cut detector, and return their number."""
+    count = 0
+    for frame in source.frames(clip_format):
+        if count == limit:
+            break
+        file.write(frame.tobytes())
+        cuts.add(frame)
+        count += 1
+    if not count:
+        raise TrainingError(
+            f"{source.name} is shorter than one frame at {clip_format.fps} frames a second; a longer clip was expected."
+        )
+    return count
 
 
 def _lock(folder: Path, key: str) -> Path:
@@ -124,24 +113,25 @@ def _lock(folder: Path, key: str) -> Path:
 
 
 def _remove_leftovers(folder: Path, own_key: str) -> None:
-    """Delete half-written folders: those of `own_key`, whose lock is held, and those whose lock is free."""
-    for partial in folder.glob(f".*{PARTIAL}"):
+    """Delete half-written folders: those of `own_key`, whose lock this process holds, and those whose lock is free."""
+    # With the star also those of the version before, which end in ".partial".
+    for partial in folder.glob(f".*{PARTIAL_SUFFIX}*"):
         key = partial.name.split(".")[1]
         if key == own_key:
-            shutil.rmtree(partial, ignore_errors=True)
+            remove_leftover(partial)
             continue
         try:
             with FileLock(_lock(folder, key), timeout=0):
-                shutil.rmtree(partial, ignore_errors=True)
+                remove_leftover(partial)
         except Timeout:
-            continue  # its process is alive
+            continue  # another process is still writing it
 
 
 def _read(entry: Path, clip_format: ClipFormat, name: str) -> Clip | None:
-    """Map a complete entry of this version; None when there is none, or it is being replaced this moment."""
+    """Map a complete entry of this version; return None when there is none or another process is replacing it."""
     size = clip_format.image_size
     try:
-        description = json.loads((entry / DESCRIPTION_FILE).read_bytes())
+        description = parse_json((entry / DESCRIPTION_FILE).read_bytes())
         if not isinstance(description, dict) or description.get("version") != CACHE_VERSION:
             return None
         frames, samples, cuts_s = (description.get(key) for key in ("frames", "samples", "cuts_s"))

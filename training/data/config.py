@@ -1,4 +1,4 @@
-"""What is learned from and how it is varied."""
+"""Configuration of the training data: clips and augmentation."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from engine.core.errors import TrainingError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClipConfig:
-    """The video to learn, and what the model card will say about it."""
+    """The clips to train on, and what the model card will say about them."""
 
     path: str = ""
-    """A video file, or the pictures of one instrument in the layout of Sub-URMP (ROOT/img/SPLIT/INSTRUMENT)."""
+    """A video file, or the frames of one instrument in the layout of Sub-URMP (ROOT/img/SPLIT/INSTRUMENT)."""
     more: tuple[str, ...] = ()
-    """Further ones of the same scene; each is split into a taught and a held-out part by itself."""
+    """Further clips of the same scene; each is split into its own training part and held-out part."""
     title: str = ""
     """Empty: the file's name."""
     source: str = ""
-    """Where it comes from: a URL or package."""
+    """Origin of the clip: a URL or package."""
     licence: str = "unknown"
     crop: tuple[int, int, int, int] | None = None
-    """x, y, width, height in the file's pixels; none takes the largest centred square."""
+    """x, y, width, height in the file's own pixels; none takes the largest centred square."""
 
     def paths(self) -> list[Path]:
-        """Return all files and folders to learn."""
+        """Return all files and folders to train on."""
         return [Path(path) for path in (self.path, *self.more) if path]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AugmentationConfig:
-    """Random changes of what is learned; all off by default. What is held out is never changed.
+    """Random changes of the training data; all off by default. The held-out part is never changed.
 
-    Flip and colours keep from one fresh start of a lane to the next. A model that hears and sees nothing else can not know them,
-    so with an L1 loss it learns their average: they are for models that are shown a picture, and for adversarial losses alone.
+    Flip and colours stay the same until a stream restarts. A model whose only input is sound cannot predict them, so with an
+    L1 loss it learns their average. Use them with adversarial losses alone, or with models that take a frame as input.
     """
 
     gain_range_db: tuple[float, float] | None = None
-    """Each sequence is heard at a random gain in this range, so that level matters less; none leaves the sound as it is."""
+    """Each sequence gets a random gain in this range, so that level matters less; none leaves the sound unchanged."""
     flip: float = 0.0
-    """Probability that a lane sees the clip mirrored."""
+    """Probability that a stream reads the clip mirrored."""
     colour_jitter: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     """Largest change of brightness, contrast and saturation (0.2: between 0.8 and 1.2 times) and of hue (in turns, up to 0.5)."""
     audio_dropout: float = 0.0
-    """Probability that a sequence is heard as silence while its pictures stay what is to be learned.
+    """Probability that the sound of a sequence is replaced by silence while its frames stay the target.
 
-    It teaches to go on from memory through a gap in the feed, instead of falling at once to what silence looks like, so
-    it weakens what silence means: keep it low (0.05). A sequence that starts with a fresh state, without memory, is always heard.
+    The model learns to continue from its state through a gap in the sound instead of going to rest at once. This weakens
+    the link between silence and rest: keep it low (0.05). Sequences that start from the initial state keep their sound.
     """
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""One or several clips of one format, each split into the part that is taught and the part that is held out."""
+"""One or several clips of one format, each split into a training part and a held-out part."""
 
 from __future__ import annotations
 
@@ -17,67 +17,67 @@ from training.data.config import ClipConfig
 from training.data.sources import Source, VideoFile, joined_digest
 from training.data.sub_urmp import find_recordings
 from training.data.video import Clip, ClipFormat
-from training.data.windows import Stretch, pictures, split
+from training.data.windows import Segment, frame_tensor, split
 
-# N pictures, C colours, H W rows and columns
+# N frames, C colours, H W rows and columns
 
 MEAN_BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """All that a run learns from: stretch i of `training` and of `validation` belong to the same clip."""
+    """All clips of a run: segment i of `training` and segment i of `validation` belong to the same clip."""
 
-    training: tuple[Stretch, ...]
-    validation: tuple[Stretch, ...]
+    training: tuple[Segment, ...]
+    validation: tuple[Segment, ...]
     left_out: tuple[str, ...] = ()
-    """Why a clip is not used, a sentence each."""
+    """One sentence for each clip that is not used."""
 
     @classmethod
     def of(cls, clips: Sequence[Clip], sequence_frames: int) -> Self:
-        """Split clips for sequences of that length; one that is too short is left out.
+        """Split clips for sequences of that length and leave out those that are too short.
 
         Raises TrainingError when none is left.
         """
         training, validation, left_out = [], [], []
         for clip in clips:
             try:
-                taught, held_out = split(clip, sequence_frames)
+                trained, held_out = split(clip, sequence_frames)
             except TrainingError as error:
                 if len(clips) == 1:
                     raise
                 left_out.append(f"left out: {error}")
                 continue
-            training.append(Stretch(clip, taught))
-            validation.append(Stretch(clip, held_out))
+            training.append(Segment(clip, trained))
+            validation.append(Segment(clip, held_out))
         if not training:
             raise TrainingError(f"None of {len(clips)} clips is long enough; {left_out[0].removeprefix('left out: ')}")
         return cls(tuple(training), tuple(validation), tuple(left_out))
 
     @property
     def format(self) -> ClipFormat:
-        """Of every clip."""
+        """The format of every clip."""
         return self.training[0].clip.format
 
     def notices(self) -> list[str]:
-        """Say what is odd about the clips though they can be used."""
-        return [*self.left_out, *(notice for stretch in self.training for notice in stretch.clip.notices())]
+        """Return one sentence for everything unusual about the clips."""
+        return [*self.left_out, *(notice for segment in self.training for notice in segment.clip.notices())]
 
     def mean_frame(self) -> Tensor:
-        """Return the mean picture [3, H, W] in [-1, 1] of all that is taught."""
+        """Return the mean frame [3, H, W] in [-1, 1] of all training segments."""
         return mean_frame(self.training)
 
     def spread_frames(self, count: int = 256) -> Tensor:
-        """Return up to `count` pictures [N, 3, H, W] in [-1, 1] spread evenly over all that is taught."""
+        """Return up to `count` frames [N, 3, H, W] in [-1, 1], spread evenly over all training segments."""
         return spread_frames(self.training, count)
 
 
 def load_footage(
     config: ClipConfig, clip_format: ClipFormat, sequence_frames: int, cache_folder: Path | None = None
 ) -> Footage:
-    """Decode all clips of a configuration, or take them from the cache, and split them for sequences of that length.
+    """Decode all clips of a configuration, or read them from the cache, and split them for sequences of that length.
 
-    Raises TrainingError for a file that cannot be used, a folder of another layout and clips that are too short.
+    Raises TrainingError for a file that cannot be used, a folder with another layout and clips that are too short.
     """
     clips = [load_clip(source, clip_format, cache_folder) for path in config.paths() for source in find_sources(path)]
     if not clips:
@@ -86,7 +86,7 @@ def load_footage(
 
 
 def footage_sha256(config: ClipConfig) -> str:
-    """Return the checksum of all that a configuration learns from; that of the file, if it is one video.
+    """Return the checksum of all clips of a configuration; for one video, the checksum of the file.
 
     Raises TrainingError when something cannot be read.
     """
@@ -94,29 +94,29 @@ def footage_sha256(config: ClipConfig) -> str:
 
 
 def find_sources(path: Path) -> Sequence[Source]:
-    """Return what a path holds: a video file is one clip, a folder in the layout of Sub-URMP one a recording."""
+    """Return the sources in a path: one for a video file, one for each recording of a folder in the layout of Sub-URMP."""
     return find_recordings(path) if path.is_dir() else [VideoFile(path)]
 
 
-def mean_frame(stretches: Sequence[Stretch]) -> Tensor:
-    """Return the mean picture [3, H, W] in [-1, 1] of stretches, a block of pictures in memory at a time."""
+def mean_frame(segments: Sequence[Segment]) -> Tensor:
+    """Return the mean frame [3, H, W] in [-1, 1] of segments, with one block of frames in memory at a time."""
     total_HWC, count = np.zeros((), np.int64), 0
-    for stretch in stretches:
-        for first in range(stretch.fold.first, stretch.fold.end, MEAN_BLOCK):
-            block_NHWC = stretch.clip.frames_NHWC[first : min(first + MEAN_BLOCK, stretch.fold.end)]
+    for segment in segments:
+        for first in range(segment.frame_range.first, segment.frame_range.end, MEAN_BLOCK):
+            block_NHWC = segment.clip.frames_NHWC[first : min(first + MEAN_BLOCK, segment.frame_range.end)]
             total_HWC = total_HWC + block_NHWC.sum(axis=0, dtype=np.int64)
             count += len(block_NHWC)
     return torch.from_numpy(total_HWC / (127.5 * count) - 1.0).float().permute(2, 0, 1)
 
 
-def spread_frames(stretches: Sequence[Stretch], count: int = 256) -> Tensor:
-    """Return up to `count` pictures [N, 3, H, W] in [-1, 1] spread evenly over stretches."""
-    ends = np.cumsum([stretch.fold.count for stretch in stretches])
+def spread_frames(segments: Sequence[Segment], count: int = 256) -> Tensor:
+    """Return up to `count` frames [N, 3, H, W] in [-1, 1], spread evenly over segments."""
+    ends = np.cumsum([segment.frame_range.count for segment in segments])
     total = int(ends[-1])
     chosen = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
-    shown = []
+    frames = []
     for number in chosen.tolist():
         clip = int(np.searchsorted(ends, number, side="right"))
         from_end = int(ends[clip]) - number
-        shown.append(pictures(stretches[clip].clip, stretches[clip].fold.end - from_end, 1))
-    return torch.cat(shown)
+        frames.append(frame_tensor(segments[clip].clip, segments[clip].frame_range.end - from_end, 1))
+    return torch.cat(frames)

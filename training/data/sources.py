@@ -1,4 +1,4 @@
-"""What can be decoded into a clip: a video file, or a recording in the folders of Sub-URMP."""
+"""Sources of a clip: a video file, or a recording in the layout of Sub-URMP."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
-from training.data.video import ClipFormat, read_pictures, read_sound
+from training.data.video import ClipFormat, read_frames, read_sound
 
 # H W rows and columns, S samples of sound
 
 
 class Source(Protocol):
-    """Pictures and sound on one timeline that begins with the first picture."""
+    """Frames and sound on one timeline that starts with the first frame."""
 
     @property
     def name(self) -> str:
-        """As messages call it."""
+        """The name in messages."""
         ...
 
     def digest(self) -> str:
-        """Return the SHA-256 of all its content. Raises TrainingError when it cannot be read."""
+        """Return the SHA-256 of the whole content. Raises TrainingError when it cannot be read."""
         ...
 
-    def pictures(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
-        """Decode pictures [H, W, 3]; raises as `read_pictures`."""
+    def frames(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
+        """Decode frames [H, W, 3]; raises as `read_frames`."""
         ...
 
     def sound(self, sample_rate_hz: int) -> NDArray[np.float32]:
@@ -40,7 +40,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VideoFile:
-    """One file with a picture and a sound track."""
+    """One file with a video track and a sound track."""
 
     path: Path
 
@@ -53,8 +53,8 @@ class VideoFile:
             raise TrainingError(f"{self.path} does not exist; give the path of a video file.")
         return file_digest(self.path)
 
-    def pictures(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
-        return read_pictures(self.path, clip_format)
+    def frames(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
+        return read_frames(self.path, clip_format)
 
     def sound(self, sample_rate_hz: int) -> NDArray[np.float32]:
         return read_sound(self.path, sample_rate_hz)
@@ -70,6 +70,6 @@ def file_digest(path: Path) -> str:
 
 
 def joined_digest(digests: Iterable[str]) -> str:
-    """Return one SHA-256 for several, in their order; that of one alone is itself."""
+    """Return one SHA-256 for several in their order; a single one is returned unchanged."""
     each = list(digests)
     return each[0] if len(each) == 1 else hashlib.sha256(" ".join(each).encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""Any video file -> square pictures at a fixed rate and mono sound, on one timeline that starts with the first picture.
+"""Decode any video file into square frames at a fixed rate and mono sound, on one timeline that starts with the first frame.
 
-Picture k is the one on screen just before time (k + 1) / fps: sound window k ends there, so a picture never shows what its
-window has not heard yet.
+Frame k is on screen just before time (k + 1) / fps. Sound window k ends there, so a frame never shows a sound that its
+window does not contain yet.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 
-# N pictures, H W rows and columns, S samples of sound, C channels of sound
+# N frames, H W rows and columns, S samples of sound, C channels of sound
 
 SILENCE_DB = -70.0
 LOUDNESS_BLOCK = 1 << 20
-NAMED_CUTS = 8
+LISTED_CUTS = 8
 INSTANT_S = 1e-6  # "just before": less than any frame interval, more than the rounding of time stamps
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClipFormat:
-    """How a clip is cut and sampled."""
+    """Frame rate, size, crop and sample rate of a decoded clip."""
 
     fps: int
     image_size: int
@@ -42,14 +42,14 @@ class ClipFormat:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A decoded clip. As many pictures as both tracks reach."""
+    """A decoded clip, as long as the shorter of its two tracks."""
 
     frames_NHWC: NDArray[np.uint8]
     sound_S: NDArray[np.float32]
     format: ClipFormat
     file: str
     cuts_s: tuple[float, ...] = ()
-    """When a new shot begins."""
+    """Times of the scene cuts."""
 
     def loudness_db(self) -> float:
         """Return the root mean square of the sound in dB of full scale, at least -200."""
@@ -58,89 +58,91 @@ class Clip:
         return 10.0 * float(np.log10(max(energy / max(len(self.sound_S), 1), 1e-20)))
 
     def notices(self) -> list[str]:
-        """Say what is odd about the clip though it can be used."""
-        said, level = [], self.loudness_db()
+        """Return one sentence for each thing that makes the clip hard to learn."""
+        notices, level = [], self.loudness_db()
         if level <= SILENCE_DB:
-            said.append(
-                f"{self.file}: the sound track is silent ({level:.0f} dB); the picture can not learn to move with it."
+            notices.append(
+                f"{self.file}: the sound track is silent ({level:.0f} dB); the model cannot learn to move with it."
             )
         if self.cuts_s:
             first_s, end_s = self.longest_shot_s()
-            said.append(
-                f"{self.file}: {'a cut' if len(self.cuts_s) == 1 else 'cuts'} at {_listed(self.cuts_s)}; the model will learn to jump: choose one shot, the longest is "
-                f"{first_s:g} s to {end_s:g} s."
+            notices.append(
+                f"{self.file}: scene {'cut' if len(self.cuts_s) == 1 else 'cuts'} at {_listed(self.cuts_s)}; the model will learn to "
+                f"jump. Use one shot; the longest runs from {first_s:g} s to {end_s:g} s."
             )
-        return said
+        return notices
 
     def longest_shot_s(self) -> tuple[float, float]:
-        """Return beginning and end in seconds of the longest part without a cut."""
+        """Return start and end in seconds of the longest part without a scene cut."""
         borders = [0.0, *self.cuts_s, round(len(self.frames_NHWC) / self.format.fps, 2)]
         return max(itertools.pairwise(borders), key=lambda shot: shot[1] - shot[0])
 
 
 def _listed(times_s: tuple[float, ...]) -> str:
-    named = [f"{time_s:g} s" for time_s in times_s[:NAMED_CUTS]]
-    more = len(times_s) - len(named)
-    last = f"{more} more" if more else named.pop()
-    return f"{', '.join(named)} and {last}" if named else last
+    shown = [f"{time_s:g} s" for time_s in times_s[:LISTED_CUTS]]
+    more = len(times_s) - len(shown)
+    last = f"{more} more" if more else shown.pop()
+    return f"{', '.join(shown)} and {last}" if shown else last
 
 
-def read_pictures(path: Path, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
-    """Decode pictures [H, W, 3] RGB at `fps`, cropped and resized by area.
+def read_frames(path: Path, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
+    """Decode frames [H, W, 3] RGB at `fps`, cropped and resized by area.
 
     Raises TrainingError for a file that is missing, no video, damaged or smaller than the crop.
     """
     with open_media(path) as container:
         if not container.streams.video:
-            raise TrainingError(f"{path} holds no picture; a video with sound was expected.")
+            raise TrainingError(f"{path} has no video track; a video with sound was expected.")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        yield from paced(_timed(container, stream, clip_format, path), clip_format.fps)
+        yield from at_frame_rate(_timed_frames(container, stream, clip_format, path), clip_format.fps)
 
 
-def paced(timed: Iterable[tuple[float | None, float, NDArray[np.uint8]]], fps: int) -> Iterator[NDArray[np.uint8]]:
-    """Turn pictures, each with its time in seconds (None: after the one before) and its duration, into `fps` pictures a second.
+def at_frame_rate(
+    timed: Iterable[tuple[float | None, float, NDArray[np.uint8]]], fps: int
+) -> Iterator[NDArray[np.uint8]]:
+    """Resample frames, each with its time in seconds (None: after the frame before) and its duration, to `fps` frames a second.
 
-    Time begins with the first picture.
+    Time starts with the first frame.
     """
-    shown: NDArray[np.uint8] | None = None
+    current: NDArray[np.uint8] | None = None
     start_s: float | None = None
     end_s, count = 0.0, 0
-    for given_s, duration_s, picture in timed:
+    for given_s, duration_s, frame in timed:
         time_s = end_s if given_s is None else given_s
         start_s = time_s if start_s is None else start_s
-        # The picture before stays on screen for every tick up to this one's time.
-        while shown is not None and _tick_s(count, fps) < time_s - start_s:
-            yield shown
+        # The frame before stays on screen for every tick up to this frame's time.
+        while current is not None and _tick_s(count, fps) < time_s - start_s:
+            yield current
             count += 1
-        shown, end_s = picture, time_s + duration_s
-    while shown is not None and start_s is not None and _tick_s(count, fps) < end_s - start_s:
-        yield shown
+        current, end_s = frame, time_s + duration_s
+    while current is not None and start_s is not None and _tick_s(count, fps) < end_s - start_s:
+        yield current
         count += 1
 
 
-def _timed(
+def _timed_frames(
     container: InputContainer, stream: Any, clip_format: ClipFormat, path: Path
 ) -> Iterator[tuple[float | None, float, NDArray[np.uint8]]]:
     for frame in _decoded(container, stream, path):
         time_s = float(frame.time) if frame.time is not None else None
-        picture_HWC = np.rot90(frame.to_ndarray(format="rgb24"), k=round(frame.rotation / 90))
-        yield time_s, _duration_s(frame, stream), fitted(picture_HWC, clip_format, path)
+        frame_HWC = np.rot90(frame.to_ndarray(format="rgb24"), k=round(frame.rotation / 90))
+        yield time_s, _duration_s(frame, stream), crop_and_resize(frame_HWC, clip_format, path)
 
 
 def read_sound(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
-    """Decode the first sound track [S], mixed to mono; sample 0 sounds with the first picture (zeros where it starts later).
+    """Decode the first sound track [S], mixed to mono; sample 0 belongs to the first frame (zeros where the sound starts later).
 
     Raises TrainingError for a file that is missing, damaged or without sound.
     """
     sound_S, start_s, rate_hz = read_track(path)
-    late = round((start_s - _first_picture_s(path)) * rate_hz)
+    late = round((start_s - _first_frame_s(path)) * rate_hz)
     sound_S = np.concatenate([np.zeros(late, np.float32), sound_S]) if late > 0 else sound_S[-late:]
     return resampled(sound_S, rate_hz, sample_rate_hz)
 
 
 def read_track(path: Path) -> tuple[NDArray[np.float32], float, int]:
-    """Decode the first sound track [S] of any media file, mixed to mono; return it, its first time in seconds and its own rate.
+    """Decode the first sound track [S] of any media file, mixed to mono; return it, its start time in seconds and its own rate.
 
     Raises TrainingError for a file that is missing, damaged or without sound.
     """
@@ -166,7 +168,7 @@ def resampled(sound_S: NDArray[np.float32], rate_hz: int, sample_rate_hz: int) -
 
 
 def open_media(path: Path) -> InputContainer:
-    """Open a media file for reading. Raises TrainingError when it is missing or no media file."""
+    """Open a media file for reading. Raises TrainingError when it is missing or is not a media file."""
     if not path.is_file():
         raise TrainingError(f"{path} does not exist; give the path of a video file.")
     try:
@@ -177,11 +179,11 @@ def open_media(path: Path) -> InputContainer:
         ) from error
 
 
-def picture_rate(path: Path) -> float:
-    """Return the file's own pictures a second. Raises TrainingError when it holds no picture."""
+def file_frame_rate(path: Path) -> float:
+    """Return the file's own frames a second. Raises TrainingError when it has no video track."""
     with open_media(path) as container:
         if not container.streams.video or not container.streams.video[0].average_rate:
-            raise TrainingError(f"{path} holds no moving picture; a video with sound was expected.")
+            raise TrainingError(f"{path} has no video track with a frame rate; a video with sound was expected.")
         return float(container.streams.video[0].average_rate)
 
 
@@ -198,7 +200,7 @@ def _decoded(container: InputContainer, stream: Any, path: Path) -> Iterator[Any
         ) from error
 
 
-def _first_picture_s(path: Path) -> float:
+def _first_frame_s(path: Path) -> float:
     with open_media(path) as container:
         if container.streams.video:
             for frame in _decoded(container, container.streams.video[0], path):
@@ -212,18 +214,18 @@ def _duration_s(frame: Any, stream: Any) -> float:
     return 1.0 / float(stream.average_rate or 25)
 
 
-def fitted(picture_HWC: NDArray[np.uint8], clip_format: ClipFormat, path: Path) -> NDArray[np.uint8]:
-    """Crop and resize one picture. Raises TrainingError when the crop reaches outside it; `path` is for that sentence."""
-    height, width = picture_HWC.shape[:2]
+def crop_and_resize(frame_HWC: NDArray[np.uint8], clip_format: ClipFormat, path: Path) -> NDArray[np.uint8]:
+    """Crop and resize one frame. Raises TrainingError, with `path` in its sentence, when the crop reaches outside the frame."""
+    height, width = frame_HWC.shape[:2]
     side = min(height, width)
     x, y, w, h = clip_format.crop or ((width - side) // 2, (height - side) // 2, side, side)
     if x < 0 or y < 0 or w < 1 or h < 1 or x + w > width or y + h > height:
         raise TrainingError(
             f"The crop x={x} y={y} w={w} h={h} reaches outside {path}, which is {width}x{height}; give clip.crop as [x, y, w, h] within it."
         )
-    cut = np.ascontiguousarray(picture_HWC[y : y + h, x : x + w])
+    cropped = np.ascontiguousarray(frame_HWC[y : y + h, x : x + w])
     size = (clip_format.image_size, clip_format.image_size)
     smaller = min(w, h) >= clip_format.image_size
     return np.asarray(
-        cv2.resize(cut, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC), dtype=np.uint8
+        cv2.resize(cropped, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC), dtype=np.uint8
     )

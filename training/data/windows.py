@@ -1,4 +1,4 @@
-"""What a model hears and sees at step k, and which part of a clip teaches: windows of sound, pictures, the split."""
+"""Sound windows and frames of step k, and the split of a clip into training part and held-out part."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRAINING_SHARE = 0.8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WindowTiming:
-    """Where the window of a step lies: it ends `look_ahead_samples` after sample (k + 1) * hop."""
+    """Position of a sound window: the window of step k ends `look_ahead_samples` after sample (k + 1) * hop."""
 
     window_samples: int
     hop_samples: int
@@ -29,7 +29,7 @@ class WindowTiming:
 
     @classmethod
     def of(cls, model: StreamingModel) -> Self:
-        """Take the timing of a model."""
+        """Return the timing of a model."""
         return cls(
             window_samples=model.window_samples,
             hop_samples=model.hop_samples,
@@ -40,7 +40,7 @@ class WindowTiming:
 def sound_windows(sound_S: NDArray[np.float32], first: int, steps: int, timing: WindowTiming) -> NDArray[np.float32]:
     """Return the windows [T, W] of steps first … first + T - 1, with zeros before the start and after the end.
 
-    Training, validation and evaluation all hear through this function; the engine's ring buffer gives the same windows live.
+    Training, validation and evaluation all use this function; the engine's window buffer gives the same windows live.
     """
     begin = (first + 1) * timing.hop_samples + timing.look_ahead_samples - timing.window_samples
     end = (first + steps) * timing.hop_samples + timing.look_ahead_samples
@@ -51,15 +51,15 @@ def sound_windows(sound_S: NDArray[np.float32], first: int, steps: int, timing: 
     return np.lib.stride_tricks.sliding_window_view(needed, timing.window_samples)[:: timing.hop_samples].copy()
 
 
-def pictures(clip: Clip, first: int, steps: int) -> Tensor:
-    """Return pictures [T, 3, H, W] in [-1, 1] of steps first … first + T - 1."""
+def frame_tensor(clip: Clip, first: int, steps: int) -> Tensor:
+    """Return the frames [T, 3, H, W] in [-1, 1] of steps first … first + T - 1."""
     frames_THWC = torch.from_numpy(np.array(clip.frames_NHWC[first : first + steps]))
     return frames_THWC.permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Fold:
-    """Consecutive pictures of a clip: first … end - 1."""
+class FrameRange:
+    """Consecutive frames of a clip: first … end - 1."""
 
     first: int
     end: int
@@ -70,24 +70,24 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A fold together with its clip."""
+class Segment:
+    """A range of frames together with its clip."""
 
     clip: Clip
-    fold: Fold
+    frame_range: FrameRange
 
 
-def split(clip: Clip, sequence_frames: int) -> tuple[Fold, Fold]:
+def split(clip: Clip, sequence_frames: int) -> tuple[FrameRange, FrameRange]:
     """Return the first 80 % for training and the last 20 % for validation.
 
-    Raises TrainingError when the training part is shorter than one sequence or the other is shorter than two pictures.
+    Raises TrainingError when the training part is shorter than one sequence or the held-out part is shorter than two frames.
     """
     count = len(clip.frames_NHWC)
     border = int(count * TRAINING_SHARE)
     if border < sequence_frames or count - border < 2:
         needed = max(int(np.ceil(sequence_frames / TRAINING_SHARE)), 10)
         raise TrainingError(
-            f"{clip.file} has {count} pictures at {clip.format.fps} a second; at least {needed} are needed for sequences of "
+            f"{clip.file} has {count} frames at {clip.format.fps} a second; at least {needed} are needed for sequences of "
             f"{sequence_frames}: give a longer clip or lower sequence_frames."
         )
-    return Fold(0, border), Fold(border, count)
+    return FrameRange(0, border), FrameRange(border, count)

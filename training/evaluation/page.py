@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from engine.core.errors import TrainingError
-from training.evaluation.results import EXPLANATIONS, Evaluation, ForeignRow, Spread, direction
-from training.evaluation.suite import Sheet
+from training.evaluation.evaluator import Sheet
+from training.evaluation.results import EXPLANATIONS, Evaluation, OutsideRow, Spread, direction
 
 STYLE = """
 :root { color-scheme: light; }
@@ -40,21 +40,22 @@ def page(evaluation: Evaluation, plot_svg: bytes, sheets: Sequence[Sheet]) -> st
         f"{about['held_out_frames']} held out · {about['image_size']} pixels · commit {escape(about['commit'])}</p>",
         "<h2>Over sequence length</h2>",
         f'<img alt="curves" src="data:image/svg+xml;base64,{base64.b64encode(plot_svg).decode()}">',
-        "<h2>Who plays</h2><dl>",
+        "<h2>Rows</h2><dl>",
         *(f"<dt>{escape(row.name)}</dt><dd>{escape(EXPLANATIONS[row.kind])}</dd>" for row in evaluation.rows),
         "</dl>",
         _notes(evaluation),
-        "<h2>What is seen</h2>",
+        "<h2>Contact sheets</h2>",
         *map(_sheet, sheets),
-        "<h2>Figures</h2><p class=quiet>mean ± deviation over sequences; a figure of one sequence has no deviation. Compare within "
+        "<h2>Figures</h2><p class=quiet>mean ± deviation over sequences; one sequence alone has no deviation. Compare within "
         "a column: Fréchet distances of few frames are larger.</p>",
         *(_table(evaluation, label) for label in evaluation.labels()),
     ]
-    if evaluation.foreign:
+    if evaluation.outside:
         body.append(
-            "<h2>Foreign sound</h2><p class=quiet>Frames driven by pieces of 1 to 5 s against frames spread over the clip.</p>"
+            "<h2>Sound from outside the clip</h2><p class=quiet>Frames from excerpts of 1 to 5 s, compared with frames spread over the "
+            "clip.</p>"
         )
-        body += [_foreign(name, rows) for name, rows in evaluation.foreign.items()]
+        body += [_outside(name, rows) for name, rows in evaluation.outside.items()]
     title = escape("Evaluation of " + ", ".join(about["names"]))
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
     return head + "\n".join(body) + "</html>\n"
@@ -95,7 +96,7 @@ def _first(column: tuple[str, int], firsts: set[tuple[str, int]]) -> str:
     return " class=first" if column in firsts else ""
 
 
-def _foreign(name: str, rows: Sequence[ForeignRow]) -> str:
+def _outside(name: str, rows: Sequence[OutsideRow]) -> str:
     labels = list(rows[0].figures)
     head = "".join(f"<th>{escape(label)}</th>" for label in labels)
     lines = [
@@ -125,6 +126,6 @@ def _png(frame_HWC: np.ndarray) -> str:
     fine, encoded = cv2.imencode(".png", np.ascontiguousarray(frame_HWC[:, :, ::-1]))
     if not fine:
         raise TrainingError(
-            "A picture of the contact sheet could not be encoded; check the installation of opencv-python."
+            "A frame of the contact sheet could not be encoded; check the installation of opencv-python."
         )
     return base64.b64encode(encoded.tobytes()).decode()

@@ -1,4 +1,4 @@
-"""Curves over sequence length, one panel a figure: every generator beside floor, ceiling and mean frame."""
+"""Curves over sequence length, one panel for each figure: every generator beside floor, ceiling and mean frame."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from engine.core.errors import TrainingError
-from training.evaluation.passages import HELD_OUT, TAUGHT
 from training.evaluation.results import Evaluation, Row, direction
+from training.evaluation.sequences import HELD_OUT, TRAINED
 
-# Colours that stay apart for colour-blind eyes (Okabe and Ito); grey for all that is not a generator.
+# Colours for colour-blind readers (Okabe and Ito) for the generators, fixed colours for the reference rows.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-GREYS = {"ceiling": "#1a7f37", "passage": "#999999", "mean frame": "#444444"}
-MARKS = {"ceiling": "^", "passage": "x", "mean frame": "_"}
+REFERENCE_COLOURS = {"ceiling": "#1a7f37", "other moment": "#999999", "mean frame": "#444444"}
+MARKS = {"ceiling": "^", "other moment": "x", "mean frame": "_"}
 LOGARITHMIC = ("MSE", "ST-LPIPS", "LPIPS")
 STYLE = {
     "font.size": 10,
@@ -36,7 +36,7 @@ STYLE = {
 
 
 def draw(evaluation: Evaluation) -> Any:
-    """Return a figure with all panels."""
+    """Return a matplotlib figure with all panels."""
     labels, lengths = evaluation.labels(), sorted({length for _, length in evaluation.columns()})
     wide = 3 if len(labels) > 4 else 2
     tall = -(-len(labels) // wide)
@@ -61,7 +61,7 @@ def draw(evaluation: Evaluation) -> Any:
 def _colours(evaluation: Evaluation) -> dict[str, str]:
     models = [row.name for row in evaluation.rows if row.kind == "model"]
     found = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(models)}
-    # A floor has the colour of its generator.
+    # A floor row has the colour of its generator.
     floors = {
         row.name: next(found[n] for n in models if row.name.startswith(f"{n},"))
         for row in evaluation.rows
@@ -71,24 +71,24 @@ def _colours(evaluation: Evaluation) -> dict[str, str]:
 
 
 def _legend(evaluation: Evaluation, colours: dict[str, str]) -> list[Line2D]:
-    """Return a handle for each row, and one for each of the two parts."""
+    """Return a handle for each row and for each part of the clip."""
     handles = []
     for row in evaluation.rows:
-        look = _look(row, colours)
-        handles.append(Line2D([], [], markersize=6, markerfacecolor=look["color"], label=row.name, **look))
-    named = {HELD_OUT: "solid: held-out sound", TAUGHT: "dashed, hollow: the part that taught, looped"}
+        style = _style(row, colours)
+        handles.append(Line2D([], [], markersize=6, markerfacecolor=style["color"], label=row.name, **style))
+    named = {HELD_OUT: "solid: held-out sound", TRAINED: "dashed, hollow: trained part, looped"}
     for part in dict.fromkeys(part for part, _ in evaluation.columns()):
         fill = "#666666" if part == HELD_OUT else "white"
-        style = "-" if part == HELD_OUT else "--"
+        line = "-" if part == HELD_OUT else "--"
         handles.append(
-            Line2D([], [], color="#666666", linestyle=style, marker="o", markerfacecolor=fill, label=named[part])
+            Line2D([], [], color="#666666", linestyle=line, marker="o", markerfacecolor=fill, label=named[part])
         )
     return handles
 
 
-def _look(row: Row, colours: dict[str, str]) -> dict[str, Any]:
+def _style(row: Row, colours: dict[str, str]) -> dict[str, Any]:
     return {
-        "color": colours.get(row.name) or GREYS[row.kind],
+        "color": colours.get(row.name) or REFERENCE_COLOURS[row.kind],
         "linewidth": 2.2 if row.kind == "model" else 1.2,
         "marker": MARKS.get(row.kind, "o"),
         "alpha": 1.0 if row.kind == "model" else 0.5 if row.kind == "floor" else 0.8,
@@ -96,42 +96,42 @@ def _look(row: Row, colours: dict[str, str]) -> dict[str, Any]:
 
 
 def _panel(panel: Any, evaluation: Evaluation, label: str, colours: dict[str, str], lengths: list[int]) -> None:
-    shown = False
+    drawn = False
     for row in evaluation.rows:
-        for part in (HELD_OUT, TAUGHT):
-            shown |= _curve(panel, row, part, label, colours)
+        for part in (HELD_OUT, TRAINED):
+            drawn |= _curve(panel, row, part, label, colours)
     panel.set_title(label)
     panel.set_xscale("log", base=2)
     panel.set_xlim(lengths[0] / 1.3, lengths[-1] * 1.3)
     panel.set_xticks(lengths, [str(length) for length in lengths])
     panel.xaxis.set_minor_locator(NullLocator())
-    panel.set_xlabel("frames played from the initial state")
+    panel.set_xlabel("frames generated from the initial state")
     panel.set_ylabel(direction(label), color="#666666")
-    if shown and label.startswith(LOGARITHMIC):
+    if drawn and label.startswith(LOGARITHMIC):
         panel.set_yscale("log")
 
 
 def _curve(panel: Any, row: Row, part: str, label: str, colours: dict[str, str]) -> bool:
-    """Draw one row in one part, with a band of one deviation about a generator; says whether there was anything to draw."""
+    """Draw one row of one part, with a band of one deviation for a generator; return False when there is no value."""
     points = [(n, spread) for n in sorted(row.figures.get(part, {})) if (spread := row.get(part, n, label))]
     if not points:
         return False
-    look = _look(row, colours)
+    style = _style(row, colours)
     panel.plot(
         [n for n, _ in points],
         [spread.mean for _, spread in points],
         linestyle="-" if part == HELD_OUT else (0, (4, 2)),
         markersize=6,
-        markerfacecolor=look["color"] if part == HELD_OUT else "white",
-        **look,
+        markerfacecolor=style["color"] if part == HELD_OUT else "white",
+        **style,
     )
     if row.kind == "model":
-        _band(panel, [(n, s.mean, s.deviation) for n, s in points if s.deviation is not None], label, look["color"])
+        _band(panel, [(n, s.mean, s.deviation) for n, s in points if s.deviation is not None], label, style["color"])
     return True
 
 
 def _band(panel: Any, points: list[tuple[int, float, float]], label: str, colour: str) -> None:
-    # A logarithmic axis has no room below zero: the band ends at a tenth of the mean.
+    # A logarithmic axis cannot go below zero: the band ends at a tenth of the mean.
     low = [max(mean - d, mean / 10.0) if label.startswith(LOGARITHMIC) else mean - d for _, mean, d in points]
     high = [mean + d for _, mean, d in points]
     panel.fill_between([n for n, _, _ in points], low, high, color=colour, alpha=0.15, linewidth=0)

@@ -1,4 +1,4 @@
-"""Figures of an evaluation: rows (who played) by part and length, mean and deviation over sequences."""
+"""Figures of an evaluation: rows by part and sequence length, with mean and deviation over sequences."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-RowKind = Literal["ceiling", "passage", "model", "floor", "mean frame"]
+from training.evaluation.sequences import TRAINED
 
+RowKind = Literal["ceiling", "other moment", "model", "floor", "mean frame"]
+
+FILE_KEYS = {TRAINED: "taught, looped"}
+"""Parts whose key in evaluation.json is older than their name."""
 EXPLANATIONS: dict[str, str] = {
-    "ceiling": "the clip itself, each picture one frame late: as near as real video comes without being the same frames",
-    "passage": "real video of another moment, half a clip away: looks right, moves to other sound",
-    "model": "the generator, driven by the passage's own sound from its initial state",
-    "floor": "the same generator driven by sound of other moments: what it shows without listening",
-    "mean frame": "the mean picture of what taught, held still",
+    "ceiling": "the clip itself, one frame late: the best result without using the same frames",
+    "other moment": "real video, half a clip away: it looks right but moves with other sound",
+    "model": "the generator with the sound of the sequence, from its initial state",
+    "floor": "the same generator with sound of other moments: its result when the sound does not matter",
+    "mean frame": "the mean frame of the trained part, repeated",
 }
 
 
@@ -33,7 +37,7 @@ class Spread:
         return cls(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None, len(values))
 
     def text(self) -> str:
-        """Write three figures of the mean, and the deviation to the same place: 0.0123 ± 0.0045."""
+        """Write the mean with three significant digits and the deviation with as many decimals: 0.0123 ± 0.0045."""
         size = int(np.floor(np.log10(max(abs(self.mean), 1e-4)))) if self.mean else 0
         places = min(max(2 - size, 0), 5)
         tail = "" if self.deviation is None else f" ± {self.deviation:.{places}f}"
@@ -42,7 +46,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One player. figures[part][length][label]."""
+    """One row of the tables: figures[part][length][label]."""
 
     name: str
     kind: RowKind
@@ -54,8 +58,8 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignRow:
-    """Frames driven by one kind of sound, against the clip's own frames."""
+class OutsideRow:
+    """Frames generated from one kind of sound, compared with the clip's own frames."""
 
     name: str
     kind: str
@@ -64,11 +68,11 @@ class ForeignRow:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All that was measured, with what it was measured on."""
+    """All results, and the clip, checkpoints and options they belong to."""
 
     about: dict[str, Any]
     rows: list[Row]
-    foreign: dict[str, list[ForeignRow]]
+    outside: dict[str, list[OutsideRow]]
     missing: list[str]
     notices: list[str]
 
@@ -91,17 +95,21 @@ class Evaluation:
         return sorted(found, key=lambda label: label == "synchrony")
 
     def record(self) -> dict[str, Any]:
-        """Return plain values, as the JSON file holds them."""
-        return asdict(self)
+        """Return plain values under the keys of evaluation.json, which stay the same in every version."""
+        values = asdict(self)
+        values["foreign"] = values.pop("outside")
+        for row in values["rows"]:
+            row["figures"] = {FILE_KEYS.get(part, part): lengths for part, lengths in row["figures"].items()}
+        return values
 
 
 def direction(label: str) -> str:
-    """Say which way is better."""
+    """Tell whether higher or lower is better."""
     return "higher is better" if label.startswith(("PSNR", "SSIM", "synchrony")) else "lower is better"
 
 
 def summarise(measured: Mapping[int, Sequence[Mapping[str, float]]]) -> dict[int, dict[str, Spread]]:
-    """Turn the figures of each sequence by length into means and deviations."""
+    """Return mean and deviation of each figure over the sequences of each length."""
     found: dict[int, dict[str, Spread]] = {}
     for length, sequences in measured.items():
         names = dict.fromkeys(name for figures in sequences for name in figures)

@@ -1,16 +1,16 @@
-"""The figures as text for a terminal: one table a figure, players down, lengths across."""
+"""The results as text for a terminal: one table for each figure, with rows down and sequence lengths across."""
 
 from __future__ import annotations
 
-from training.evaluation.results import Evaluation, ForeignRow, direction
+from training.evaluation.results import Evaluation, OutsideRow, direction
 
 LEAST_NAME_WIDTH = 24
 
 
 def report(evaluation: Evaluation) -> str:
-    """Return every table, what could not be measured, and what is odd."""
+    """Return every table, the metrics that could not be measured, and the notices."""
     blocks = [_table(evaluation, label) for label in evaluation.labels()]
-    blocks += [_foreign(name, rows) for name, rows in evaluation.foreign.items()]
+    blocks += [_outside(name, rows) for name, rows in evaluation.outside.items()]
     notes = [*evaluation.missing, *evaluation.notices]
     return "\n\n".join(blocks + (["\n".join(notes)] if notes else []))
 
@@ -33,11 +33,11 @@ def _table(evaluation: Evaluation, label: str) -> str:
     return "\n".join(lines)
 
 
-def _foreign(name: str, rows: list[ForeignRow]) -> str:
+def _outside(name: str, rows: list[OutsideRow]) -> str:
     labels = list(rows[0].figures)
     width, widths = _width(["  " + row.name for row in rows]), [max(len(label), 14) for label in labels]
     lines = [
-        f"Foreign sound: {name}",
+        f"Sound from outside the clip: {name}",
         " " * width + "".join(f"  {n:>{w}}" for n, w in zip(labels, widths, strict=True)),
     ]
     for row in rows:

@@ -1,4 +1,4 @@
-"""Line charts as SVG that stands in a page: colours come from the page, so that it can be light or dark."""
+"""Line charts as SVG inside a page. The colours come from the page, which can be light or dark."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ LEFT, RIGHT, TOP, BOTTOM = 54, 14, 12, 30
 MOST_POINTS = 400
 SMOOTHED_FROM, SMOOTHING = 60, 0.08
 LOGARITHMIC_FROM = 20.0
-"""Ratio of the largest to the smallest value from which a chart counts in powers of ten."""
+"""Ratio of the largest to the smallest value from which an axis is logarithmic."""
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line. A reference is a constant: it is dashed and crosses the chart."""
+    """One line. A reference is constant, dashed and as wide as the chart."""
 
     name: str
     points: list[Point]
@@ -29,7 +29,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Values -> places on the page."""
+    """Maps values to positions on the page."""
 
     low: float
     high: float
@@ -38,7 +38,7 @@ class Axis:
     logarithmic: bool = False
 
     def place(self, value: float) -> float:
-        """Return where a value stands."""
+        """Return the position of a value."""
         low, high, value = (math.log(v) if self.logarithmic else v for v in (self.low, self.high, value))
         return self.start + (self.end - self.start) * (value - low) / ((high - low) or 1.0)
 
@@ -57,9 +57,9 @@ class Axis:
 
 
 def line_chart(series: Sequence[Series], until: float, from_zero: bool = False, noisy: bool = False) -> str:
-    """Return an SVG of lines over iterations 0 … `until`, or nothing when there is no point.
+    """Return an SVG of lines over iterations 0 … `until`, or an empty string when there is no point.
 
-    Noisy ones are drawn pale with their running mean.
+    Noisy lines are drawn pale, with their running mean.
     """
     drawn = [Series(s.name, thinned([p for p in s.points if math.isfinite(p[1])]), s.reference) for s in series]
     drawn = [s for s in drawn if s.points]
@@ -89,7 +89,7 @@ def thinned(points: list[Point]) -> list[Point]:
 
 
 def smoothed(points: Sequence[Point]) -> list[Point]:
-    """Return means over a window around each point, narrower towards the ends."""
+    """Return running means around each point, over fewer points towards the ends."""
     half = max(1, round(len(points) * SMOOTHING / 2))
     found: list[Point] = []
     for index, (x, _) in enumerate(points):
@@ -100,7 +100,7 @@ def smoothed(points: Sequence[Point]) -> list[Point]:
 
 
 def round_step(rough: float) -> float:
-    """Return the 1, 2 or 5 times a power of ten next above `rough`."""
+    """Return the next number from `rough` upwards that is 1, 2 or 5 times a power of ten."""
     if rough <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(rough))
@@ -148,7 +148,7 @@ def _legend(drawn: Sequence[Series]) -> str:
 
 
 def _data(drawn: Sequence[Series], across: Axis, upward: Axis) -> str:
-    """Return what the page needs to read values under the pointer."""
+    """Return the data that the page uses to show values under the pointer."""
     lines = [
         {"name": s.name, "points": [[round(across.place(x), 1), round(x), float(f"{y:.4g}")] for x, y in s.points]}
         for s in drawn

@@ -1,6 +1,6 @@
-"""TensorBoard's event file, written by this thread: an event is there whole or not at all, and a full disk is an OSError here.
+"""TensorBoard's event file, written in this thread: each event is written completely or not at all, and a full disk is an OSError.
 
-The usual writers hand events to a thread of their own, which dies with a stack trace when the disk is full.
+The usual writers use a thread of their own, which dies with a stack trace when the disk is full.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import summary
 
-from training.core.durable import append_whole
+from engine.core.atomic_files import append_bytes
 
-# N pictures, H W rows and columns, S samples of sound
+# N frames, H W rows and columns, S samples of sound
 
 FILE_VERSION = "brain.Event:2"
 
 
 class EventLog:
-    """One event file, made with the first event."""
+    """One event file, created with the first event."""
 
     def __init__(self, folder: Path, first_step: int) -> None:
-        """Earlier files' events from `first_step` on are forgotten by TensorBoard: a resumed run makes them again."""
+        """TensorBoard drops the events of earlier files from `first_step` on; a resumed run writes them again."""
         name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}.fluid"
         self.path, self.first_step = folder / name, first_step
 
@@ -38,12 +38,12 @@ class EventLog:
         """Add one point of a curve. Raises OSError."""
         self._add(summary.scalar(tag, value), step)
 
-    def picture(self, tag: str, picture_HWC: NDArray[np.uint8], step: int) -> None:
-        """Add one RGB picture. Raises OSError."""
-        self._add(summary.image(tag, picture_HWC, dataformats="HWC"), step)
+    def image(self, tag: str, image_HWC: NDArray[np.uint8], step: int) -> None:
+        """Add one RGB image. Raises OSError."""
+        self._add(summary.image(tag, image_HWC, dataformats="HWC"), step)
 
     def video(self, tag: str, frames_NHWC: NDArray[np.uint8], fps: float, step: int) -> None:
-        """Add moving RGB pictures, which TensorBoard shows among the pictures. Raises OSError."""
+        """Add RGB frames as an animation, which TensorBoard shows among the images. Raises OSError."""
         height, width = frames_NHWC.shape[1:3]
         image = Summary.Image(
             height=height, width=width, colorspace=3, encoded_image_string=animated_gif(frames_NHWC, fps)
@@ -54,8 +54,8 @@ class EventLog:
         """Add mono sound in [-1, 1]. Raises OSError."""
         self._add(summary.audio(tag, np.clip(sound_S, -1.0, 1.0), sample_rate_hz), step)
 
-    def _add(self, what: Summary, step: int) -> None:
-        events = [Event(wall_time=time.time(), step=step, summary=what)]
+    def _add(self, content: Summary, step: int) -> None:
+        events = [Event(wall_time=time.time(), step=step, summary=content)]
         if not self.path.exists() or not self.path.stat().st_size:
             start = SessionLog(status=SessionLog.START)
             events = [
@@ -67,12 +67,12 @@ class EventLog:
         writer = RecordWriter(buffer)
         for event in events:
             writer.write(event.SerializeToString())
-        append_whole(self.path, buffer.getvalue())
+        append_bytes(self.path, buffer.getvalue())
 
 
 def animated_gif(frames_NHWC: NDArray[np.uint8], fps: float) -> bytes:
-    """Return pictures as an endless animation; its clock has steps of 10 ms."""
-    pictures = [Image.fromarray(frame).quantize(dither=Image.Dither.NONE) for frame in frames_NHWC]
+    """Return frames as an endless GIF; frame times are multiples of 10 ms."""
+    images = [Image.fromarray(frame).quantize(dither=Image.Dither.NONE) for frame in frames_NHWC]
     buffer = io.BytesIO()
-    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=round(100 / fps) * 10, loop=0)
+    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=round(100 / fps) * 10, loop=0)
     return buffer.getvalue()

@@ -1,31 +1,13 @@
-"""What a run says of the machine that trained it."""
+"""The machine that a run trained on, with what torch knows of it."""
 
 from __future__ import annotations
 
-import os
-import platform
-from pathlib import Path
-
 import torch
 
-
-def machine(device: torch.device) -> dict[str, str | int]:
-    """Return processor, accelerator, threads, system and versions, as read from the machine."""
-    found: dict[str, str | int] = {"processor": _processor(), "cores": os.cpu_count() or 0}
-    if device.type == "cuda":
-        found["accelerator"] = torch.cuda.get_device_name(device)
-    return found | {
-        "threads": torch.get_num_threads(),
-        "system": platform.platform(terse=True),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
+from engine.core.machine import describe_machine
 
 
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+def machine(device: torch.device) -> dict[str, str | int | float | None]:
+    """Return the machine's description with its accelerator, torch's threads and torch's version."""
+    accelerator = {"accelerator": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
+    return describe_machine() | accelerator | {"threads": torch.get_num_threads(), "torch": torch.__version__}

@@ -1,6 +1,6 @@
-"""What a run leaves behind: progress bar, stats.jsonl, TensorBoard and samples.
+"""Run log: progress bar, stats.jsonl, TensorBoard and samples of a run.
 
-Nothing here ends a run: what cannot be written is said once, and tried again next time.
+A write error does not end the run: it is reported once, and the next write tries again.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from training.core.run_folder import SAMPLES_FOLDER, STATS_FILE, TENSORBOARD_FOL
 from training.core.validation import Validation
 from training.data.video import ClipFormat
 from training.logging.event_log import EventLog
-from training.logging.records import append_record, cut_back
+from training.logging.records import append_record, drop_after
 from training.logging.samples import VIDEO_SECONDS, animation, contact_sheet, side_by_side, write_png, write_video
 
 BAR_INTERVAL_S, RECENT_ITERATIONS = 0.5, 50
 BAR_FORMAT = "{desc}: {n_fmt}/{total_fmt} |{bar:20}| [{elapsed}, {rate_fmt}{postfix}]"
-TRIED_AGAIN = "training goes on and it is tried again"
+TRIED_AGAIN = "training continues and tries again"
 
 
 class RunLog:
-    """Open while a run trains: `with Journal(...) as journal`."""
+    """The log of a run; a context manager that is open while the run trains."""
 
     def __init__(self, run_folder: Path, total_iterations: int, iteration: int, validated: int | None = None) -> None:
-        """Forget what was recorded after `iteration`, and validations after `validated`.
+        """Remove the records after `iteration` and the validations after `validated`.
 
         Raises TrainingError when the folder cannot be written.
         """
         self.run_folder, self.samples = run_folder, run_folder / SAMPLES_FOLDER
         try:
-            cut_back(run_folder / STATS_FILE, iteration, validated)
+            drop_after(run_folder / STATS_FILE, iteration, validated)
         except OSError as error:
             raise TrainingError(
                 f"Cannot write {run_folder / STATS_FILE} ({error.strerror}); free some space or choose another --run-folder."
@@ -53,7 +53,7 @@ class RunLog:
             initial=iteration,
             desc="training",
             unit="it",
-            file=_Unfailing(sys.stderr),
+            file=_TolerantStream(sys.stderr),
             mininterval=BAR_INTERVAL_S,
             bar_format=BAR_FORMAT,
             dynamic_ncols=True,
@@ -61,7 +61,7 @@ class RunLog:
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.latest: dict[str, float] = {}
-        # Of the last iterations alone: adversaries that join late make all after them slower.
+        # Only the last iterations: adversarial losses that start late make later iterations slower.
         self.recent: deque[tuple[float, float]] = deque(maxlen=RECENT_ITERATIONS)
         self.failing: set[str] = set()
         self.sound_logged = False
@@ -75,7 +75,7 @@ class RunLog:
         self.bar.close()
 
     def add(self, terms: Mapping[str, Tensor], progress: float, elapsed_s: float) -> None:
-        """Take the losses of one iteration; the bar shows the share of the budget and the time left of it."""
+        """Take the losses of one iteration. `progress` is the used share of the budget; the bar shows the time left."""
         for name, value in terms.items():
             self.sums[name] = self.sums.get(name, torch.zeros((), device=value.device)) + value
             self.counts[name] = self.counts.get(name, 0) + 1
@@ -84,13 +84,13 @@ class RunLog:
         left = tqdm.format_interval(spent_s / done * (1.0 - progress)) if done > 0 else "?"
         shown = {name: f"{value:.4g}" for name, value in self.latest.items()}
         if progress > 0.0:
-            # Where time ends the run, how many iterations there will be is only known on the way.
+            # If a time limit ends the run, the number of iterations is only an estimate.
             self.bar.total = max(self.bar.n + 1, round((self.bar.n + 1) / progress))
         self.bar.set_postfix({"left": left, **shown}, refresh=False)
         self.bar.update()
 
     def log(self, iteration: int, elapsed_s: float, learning_rate: float) -> None:
-        """Record the mean losses since the last call, if there were any."""
+        """Record the mean losses since the last call, if there are any."""
         if not self.sums:
             return
         self.latest = {name: float(value) / self.counts[name] for name, value in self.sums.items()}
@@ -99,12 +99,12 @@ class RunLog:
         self._scalars(points, iteration)
         self._record(iteration, elapsed_s, {"learning_rate": learning_rate, **self.latest})
 
-    def event(self, iteration: int, elapsed_s: float, what: str, **details: Any) -> None:
-        """Record something that happened, with the date."""
-        self._record(iteration, elapsed_s, {"at": time.strftime("%Y-%m-%d %H:%M:%S"), "event": what, **details})
+    def event(self, iteration: int, elapsed_s: float, name: str, **details: Any) -> None:
+        """Record an event with the date."""
+        self._record(iteration, elapsed_s, {"at": time.strftime("%Y-%m-%d %H:%M:%S"), "event": name, **details})
 
     def sample(self, iteration: int, elapsed_s: float, found: Validation, clip_format: ClipFormat) -> None:
-        """Record a validation and write its contact sheet and video."""
+        """Record a validation and write its contact sheet and sample video."""
         numbers = found.numbers()
         self._record(iteration, elapsed_s, {"validation": numbers})
         self._scalars({f"validation/{name}": value for name, value in numbers.items()}, iteration)
@@ -115,41 +115,43 @@ class RunLog:
         hop = rate_hz // fps
         sound_S = found.sound_S()[: len(frames) * hop]
         name = f"{iteration:07d}"
-        self.attempt("a contact sheet", lambda: write_png(self.samples / f"{name}.png", sheet))
-        self.attempt("a sample video", lambda: write_video(self.samples / f"{name}.mp4", frames, sound_S, fps, rate_hz))
+        self.try_write("a contact sheet", lambda: write_png(self.samples / f"{name}.png", sheet))
+        self.try_write(
+            "a sample video", lambda: write_video(self.samples / f"{name}.mp4", frames, sound_S, fps, rate_hz)
+        )
 
-        def pictures_and_sound() -> None:
-            self.event_log.picture("real_above_generated", sheet, iteration)
+        def images_and_sound() -> None:
+            self.event_log.image("real_above_generated", sheet, iteration)
             self.event_log.video("real_left_generated_right", *animation(frames, fps), iteration)
-            if not self.sound_logged:  # It is the same each time.
+            if not self.sound_logged:  # The sound is the same each time.
                 self.event_log.sound("held_out_sound", sound_S, rate_hz, iteration)
                 self.sound_logged = True
 
-        self.attempt("the TensorBoard log", pictures_and_sound)
-        self.say(
+        self.try_write("the TensorBoard log", images_and_sound)
+        self.print_line(
             f"{iteration}: held-out L1 {found.l1:.4f} (mean frame {found.mean_frame_l1:.4f}), "
             f"motion {found.motion_share:.2f} of the clip's"
         )
 
-    def attempt(self, what: str, write: Callable[[], object], otherwise: str = TRIED_AGAIN) -> str:
-        """Write something that the run can do without for now; return why it could not be, or nothing.
+    def try_write(self, what: str, write: Callable[[], object], otherwise: str = TRIED_AGAIN) -> str:
+        """Write something that the run can do without for now; return the reason of a failure, or an empty string.
 
-        It is said once when it begins to fail and once when it succeeds again.
+        The first failure and the first success after it each print one line.
         """
         try:
             write()
         except (OSError, CheckpointNotWritten) as error:
             reason = error.reason if isinstance(error, CheckpointNotWritten) else error.strerror or str(error)
             if what not in self.failing:
-                self.say(f"notice: {what} could not be written ({reason}); {otherwise}")
+                self.print_line(f"notice: {what} could not be written ({reason}); {otherwise}")
             self.failing.add(what)
             return reason
         if what in self.failing:
             self.failing.discard(what)
-            self.say(f"notice: {what} can be written again")
+            self.print_line(f"notice: {what} can be written again")
         return ""
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """Print a line above the bar, on stderr."""
         self.bar.write(line, file=self.bar.fp)
 
@@ -158,15 +160,15 @@ class RunLog:
             for tag, value in points.items():
                 self.event_log.scalar(tag, value, iteration)
 
-        self.attempt("the TensorBoard log", write)
+        self.try_write("the TensorBoard log", write)
 
     def _record(self, iteration: int, elapsed_s: float, values: Mapping[str, Any]) -> None:
         record = {"iteration": iteration, "elapsed_s": round(elapsed_s, 2), **values}
-        self.attempt(STATS_FILE, lambda: append_record(self.run_folder / STATS_FILE, record))
+        self.try_write(STATS_FILE, lambda: append_record(self.run_folder / STATS_FILE, record))
 
 
-class _Unfailing:
-    """A stream that may be a file on a full disk or a closed pipe; the bar is no reason to stop."""
+class _TolerantStream:
+    """A stream that ignores write errors: the progress bar must not end a run when the disk is full or the pipe closed."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream

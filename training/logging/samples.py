@@ -1,4 +1,4 @@
-"""Samples of a run: a contact sheet of real above generated pictures, and a video of both with the sound."""
+"""Samples of a run: a contact sheet with real frames above generated ones, and a video of both with the sound."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.core.durable import write_bytes
+from engine.core.atomic_files import write_bytes
 
-# N pictures, H W rows and columns, S samples of sound
+# N frames, H W rows and columns, S samples of sound
 
 SHEET_COLUMNS = 8
 VIDEO_SECONDS = 10.0
@@ -24,7 +24,7 @@ ANIMATION_SECONDS, ANIMATION_FPS, ANIMATION_WIDTH = 5.0, 10.0, 384
 def contact_sheet(
     real_NHWC: NDArray[np.uint8], fake_NHWC: NDArray[np.uint8], columns: int = SHEET_COLUMNS
 ) -> NDArray[np.uint8]:
-    """Return one picture: consecutive pairs spread over the fold, real in the upper row and generated in the lower."""
+    """Return one image with frames spread over the segment: real in the upper row, generated in the lower row."""
     chosen = np.linspace(0, len(real_NHWC) - 1, min(columns, len(real_NHWC))).round().astype(int)
     return np.concatenate([np.concatenate(list(row[chosen]), axis=1) for row in (real_NHWC, fake_NHWC)], axis=0)
 
@@ -32,13 +32,13 @@ def contact_sheet(
 def side_by_side(
     real_NHWC: NDArray[np.uint8], fake_NHWC: NDArray[np.uint8], seconds: float, fps: int
 ) -> NDArray[np.uint8]:
-    """Return the beginning of both, real on the left and generated on the right."""
+    """Return the first `seconds` of both, real on the left and generated on the right."""
     count = round(seconds * fps)
     return np.concatenate([real_NHWC[:count], fake_NHWC[:count]], axis=2)
 
 
 def animation(frames_NHWC: NDArray[np.uint8], fps: int) -> tuple[NDArray[np.uint8], float]:
-    """Return a light version for a log that cannot hold a video, and its pictures a second."""
+    """Return a smaller version for a log that cannot hold a video, and its frames a second."""
     step = max(1, round(fps / ANIMATION_FPS))
     chosen = frames_NHWC[: round(ANIMATION_SECONDS * fps) : step]
     height, width = chosen.shape[1:3]
@@ -48,9 +48,9 @@ def animation(frames_NHWC: NDArray[np.uint8], fps: int) -> tuple[NDArray[np.uint
     return np.stack(smaller), fps / step
 
 
-def write_png(path: Path, picture_HWC: NDArray[np.uint8]) -> None:
-    """Write an RGB picture whole or not at all. Raises OSError."""
-    encoded, content = cv2.imencode(".png", picture_HWC[:, :, ::-1])
+def write_png(path: Path, image_HWC: NDArray[np.uint8]) -> None:
+    """Write an RGB image atomically. Raises OSError."""
+    encoded, content = cv2.imencode(".png", image_HWC[:, :, ::-1])
     assert encoded
     write_bytes(path, content.tobytes())
 
@@ -58,7 +58,7 @@ def write_png(path: Path, picture_HWC: NDArray[np.uint8]) -> None:
 def write_video(
     path: Path, frames_NHWC: NDArray[np.uint8], sound_S: NDArray[np.float32], fps: int, sample_rate_hz: int
 ) -> None:
-    """Write H.264 with AAC mono whole or not at all. Raises OSError."""
+    """Write H.264 with AAC mono atomically. Raises OSError."""
     write_bytes(path, encoded_video(frames_NHWC, sound_S, fps, sample_rate_hz))
 
 
@@ -70,8 +70,8 @@ def encoded_video(frames_NHWC: NDArray[np.uint8], sound_S: NDArray[np.float32], 
         video = container.add_stream("libx264", rate=fps, options={"crf": "18"})
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         audio = container.add_stream("aac", rate=sample_rate_hz, layout="mono")
-        for picture in frames_NHWC:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        for frame_HWC in frames_NHWC:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_HWC), format="rgb24")
             container.mux(video.encode(frame))
         container.mux(video.encode())
         for start in range(0, len(sound_S), AUDIO_BLOCK):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.core.errors import TrainingError
 from training.data.video import Clip
-from training.data.windows import Fold, WindowTiming, pictures, sound_windows
+from training.data.windows import FrameRange, WindowTiming, frame_tensor, sound_windows
 
 # N sequences, T frames, C colours, H W rows and columns, W window samples
 
@@ -34,7 +34,7 @@ def moved(probability: float, measured: float, target: float, step: float) -> fl
     return min(HIGHEST_PROBABILITY, max(0.0, probability + (step if measured > target else -step)))
 
 
-def heldout_sequences(clip: Clip, fold: Fold, steps: int, timing: WindowTiming) -> tuple[Tensor, Tensor]:
+def heldout_sequences(clip: Clip, fold: FrameRange, steps: int, timing: WindowTiming) -> tuple[Tensor, Tensor]:
     """Return up to 4 sequences spread over a fold: pictures [N, T, C, H, W] in [-1, 1] and their sound windows [N, T, W].
 
     Raises TrainingError when the fold is shorter than one sequence.
@@ -47,6 +47,6 @@ def heldout_sequences(clip: Clip, fold: Fold, steps: int, timing: WindowTiming) 
     wanted = max(1, min(HELDOUT_SEQUENCES, round(2 * fold.count / steps)))
     starts = np.unique(np.linspace(fold.first, fold.end - steps, wanted).round().astype(int)).tolist()
     return (
-        torch.stack([pictures(clip, start, steps) for start in starts]),
+        torch.stack([frame_tensor(clip, start, steps) for start in starts]),
         torch.stack([torch.from_numpy(sound_windows(clip.sound_S, start, steps, timing)) for start in starts]),
     )

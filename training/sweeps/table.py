@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError
-from training.core.durable import write_text
 from training.core.run_folder import STATS_FILE
-from training.logging.records import read_stats
+from training.logging.records import read_records
 from training.sweeps.plan import Trial
 
 JSON_FILE, MARKDOWN_FILE = "sweep.json", "sweep.md"
@@ -43,7 +43,7 @@ class Row:
 
 def row_of(trial: Trial, state: str, why: str = "") -> Row:
     """Read from the statistics of its run what a trial has come to."""
-    records = read_stats(trial.folder / STATS_FILE)
+    records = read_records(trial.folder / STATS_FILE)
     validations = [record["validation"] for record in records if "validation" in record]
     return Row(
         trial=trial.name,

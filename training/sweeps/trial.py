@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import yaml
 
+from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError
 from training.core.checkpoint import read_newest
-from training.core.durable import write_text
 from training.core.resumption import check_resumable
 from training.core.run import budget_used
 from training.core.run_folder import checkpoint_folders

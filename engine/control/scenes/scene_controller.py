@@ -125,7 +125,7 @@ class SceneController:
             assert self._task
             if not self._live:
                 self._task.wait()
-            if not self._task.is_over:
+            if not self._task.is_done:
                 return
             self._finish(self._task)
 
@@ -140,7 +140,7 @@ class SceneController:
     def _finish(self, task: BackgroundTask[Callable[[], None]]) -> None:
         self._task = None
         try:
-            task.outcome()()
+            task.result()()
         except UserError as error:
             self._notify(f"{error} The show goes on as it is.")
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from engine.control.parameter import Value
-from engine.core.atomic_files import write_whole
+from engine.core.atomic_files import write_bytes
 from engine.core.errors import ConfigError, nearest_name
 from engine.model.session import Snapshot
 
@@ -87,7 +87,7 @@ class Scenes:
                 arrays: dict[str, Any] = {_PREFIX + name: values for name, values in scene.state.items()}
                 np.savez(content, **arrays)
                 state_sha256 = hashlib.sha256(content.getbuffer()).hexdigest()
-                write_whole(path.with_suffix(".npz"), content.getvalue())
+                write_bytes(path.with_suffix(".npz"), content.getvalue())
             said = {
                 "name": scene.name,
                 "model": self._portable(scene.model),
@@ -96,7 +96,7 @@ class Scenes:
                 "state_sha256": state_sha256,
             }
             text = yaml.safe_dump({k: v for k, v in said.items() if v}, sort_keys=False, allow_unicode=True)
-            write_whole(path, text.encode())
+            write_bytes(path, text.encode())
             if scene.state is None:
                 path.with_suffix(".npz").unlink(missing_ok=True)
         except OSError as error:

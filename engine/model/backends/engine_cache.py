@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine.core.atomic_files import write_text
+
 KEPT_FOLDERS = 8
 """Of each backend; the one unused for longest goes first."""
 _FACTS = "facts.json"
@@ -29,8 +31,11 @@ def engine_folder(backend: str, facts: Mapping[str, str]) -> Path | None:
     folder = root / hashlib.sha256(text.encode()).hexdigest()[:32]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # For people who wonder what is in there; written anew, it also marks the folder as used.
-        (folder / _FACTS).write_text(text + "\n", encoding="utf-8")
+        # For people who wonder what is in there; its time of change marks the folder as used.
+        if (folder / _FACTS).is_file():
+            (folder / _FACTS).touch()
+        else:
+            write_text(folder / _FACTS, text + "\n")
         forget_oldest(root)
     except OSError:
         return None

@@ -15,13 +15,14 @@ import hashlib
 import importlib
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
 from engine.core.errors import BackendError, ModelFileError
+from engine.core.structured import parse_json, structure
 from engine.model.backends.engine_cache import cache_root
 from engine.model.card import FORMAT_VERSION, ModelCard
 
@@ -52,6 +53,17 @@ class PlanKey:
     def digest(self) -> str:
         """Return a short name of the key, for the file of a cache."""
         return hashlib.sha256(json.dumps(dataclasses.astuple(self)).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanHeader:
+    """The description of a plan file, as it is stored."""
+
+    format: str
+    model_file: str
+    key: PlanKey
+    engine_sha256: str
+    card: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,7 +216,7 @@ def _read(file: Path, with_engine: bool) -> Plan:
                 raise zipfile.BadZipFile
             if archive.getinfo(HEADER_ENTRY).file_size > _LONGEST_HEADER_BYTES:
                 raise zipfile.BadZipFile
-            header = json.loads(archive.read(HEADER_ENTRY))
+            header = parse_json(archive.read(HEADER_ENTRY))
             engine = archive.read(ENGINE_ENTRY) if with_engine else b""
     # The last two are what zipfile raises for an entry that was encrypted or uses an unknown method.
     except (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
@@ -217,34 +229,24 @@ def _read(file: Path, with_engine: bool) -> Plan:
 def _plan(header: Any, engine: bytes | None, file: Path) -> Plan:
     if not isinstance(header, dict) or cast(dict[str, Any], header).get("format") != FORMAT:
         raise ModelFileError(f"{file} was written by another version of Fluid; {_again(file)}")
-    values = cast(dict[str, Any], header)
-    key = _key(values.get("key"))
-    if key is None or {*values} != {"format", "model_file", "key", "engine_sha256", "card"}:
-        raise ModelFileError(f"{file} has a faulty description; {_again(file)}")
-    if engine is not None and hashlib.sha256(engine).hexdigest() != values["engine_sha256"]:
+    described = structure(
+        PlanHeader,
+        cast(dict[str, Any], header),
+        ModelFileError,
+        before=f"{file} has a faulty description: ",
+        after=f" To mend it, {_again(file)}",
+    )
+    if engine is not None and hashlib.sha256(engine).hexdigest() != described.engine_sha256:
         raise ModelFileError(
             f"{file} was altered or damaged: its engine has another checksum than its description says; "
             f"copy it again, or {_again(file)}"
         )
     return Plan(
-        card=ModelCard.from_json(json.dumps(values["card"]), str(file)),
-        key=key,
-        model_file=Path(str(values["model_file"])).name,
+        card=ModelCard.from_json(json.dumps(described.card), str(file)),
+        key=described.key,
+        model_file=Path(described.model_file).name,
         engine=engine or b"",
     )
-
-
-def _key(values: Any) -> PlanKey | None:
-    names = {field.name for field in dataclasses.fields(PlanKey)}
-    if not isinstance(values, dict) or set(cast(dict[str, Any], values)) != names:
-        return None
-    texts = dict(cast(dict[str, Any], values))
-    gpus = texts.pop("gpus")
-    if not isinstance(gpus, list) or not all(
-        isinstance(text, str) for text in (*texts.values(), *cast(list[Any], gpus))
-    ):
-        return None
-    return PlanKey(gpus=tuple(cast(list[str], gpus)), **texts)
 
 
 def _again(file: Path) -> str:

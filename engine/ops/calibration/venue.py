@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.control.parameter_table import TABLE
+from engine.core.atomic_files import write_text
 from engine.core.errors import ConfigError
 from engine.ops.calibration.detection import Offset
 
@@ -21,7 +22,7 @@ def write_venue(path: Path | str, offset_s: float, how: str) -> None:
     """Write the look-ahead as a configuration file; `how` names the measurement in one line. Raises ConfigError."""
     text = f"# Measured by --calibrate: {how}\ncontrols:\n  {LOOK_AHEAD}: {look_ahead_ms(offset_s):g}\n"
     try:
-        Path(path).write_text(text, encoding="utf-8")
+        write_text(Path(path), text)
     except OSError as error:
         raise ConfigError(
             f"Cannot write {path} ({error.strerror}); choose another file for the venue's latency."

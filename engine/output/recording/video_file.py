@@ -1,4 +1,4 @@
-"""A show recorded to a file, by a thread of its own."""
+"""Records a show to one file, on a thread of its own."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from av.error import FFmpegError
 from engine.core.errors import SinkError
 from engine.output.frame import Frame, ShowFormat
 from engine.output.recording.video_writer import Recording
-from engine.output.recording.write_queue import QueuedFrame, WriteQueue
+from engine.output.recording.write_queue import QueuedFrame, WriteQueue, make_write_queue
 from engine.output.sink import FrameRate
 
 
 class VideoFileSink:
-    """Picture and sound as one file. Live, a slow disk or coder loses pictures, counted; offline, nothing is lost."""
+    """Video and sound in one file. Live, a slow disk or encoder drops frames, and counts them; offline, none is dropped."""
 
     rate: FrameRate = "hop"
     with_effects = True
@@ -34,15 +34,15 @@ class VideoFileSink:
 
     @property
     def lost_frames(self) -> int:
-        return self._write_queue.lost_pictures if self._write_queue else 0
+        return self._write_queue.lost_size if self._write_queue else 0
 
     def open(self, show: ShowFormat) -> None:
-        """Begin the file, in place of one of that name. Raises SinkError."""
+        """Begin the file; one of that name is overwritten. Raises SinkError."""
         try:
             recording = Recording(self._path, show)
         except (FFmpegError, OSError, ValueError) as error:
             raise SinkError(f"Cannot write {self._path}: {_reason(error)}; choose another place with --out.") from error
-        self._write_queue = WriteQueue(show.live)
+        self._write_queue = make_write_queue(show.live)
         self._writer = threading.Thread(
             target=self._write, args=(recording, self._write_queue), name="recorder", daemon=True
         )
@@ -64,7 +64,7 @@ class VideoFileSink:
         )
 
     def close(self) -> None:
-        """Write what waits and finish the file. Raises SinkError, once, if what was shown could not all be written."""
+        """Write the frames that wait and finish the file. Raises SinkError, once, if not all could be written."""
         if self._write_queue and self._writer:
             self._write_queue.close()
             self._writer.join()
@@ -83,7 +83,7 @@ class VideoFileSink:
             recording.finish()
         except (FFmpegError, OSError, ValueError) as error:
             self._failure = SinkError(
-                f"Writing {self._path} failed: {_reason(error)}; what came before is in the file."
+                f"Writing {self._path} failed: {_reason(error)}; the frames before are in the file."
             )
             write_queue.abandon()
             _release(recording)
@@ -93,7 +93,7 @@ def _release(recording: Recording) -> None:
     try:
         recording.abandon()
     except (FFmpegError, OSError):
-        # The first error has been noted; closing meets the same one again.
+        # Closing meets the same error again.
         return
 
 

@@ -1,4 +1,4 @@
-"""A video file being written: H.264 and AAC, in sync by media time, readable however the process ends."""
+"""Writes a video file: H.264 and AAC, in sync by media time, readable however the process ends."""
 
 # PyAV's stubs leave codec contexts and frames half typed.
 # pyright: basic
@@ -14,20 +14,20 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
+from engine.core.fit import fit_inside
 from engine.output.frame import ShowFormat
 from engine.output.recording.write_queue import QueuedFrame
-from engine.output.resized import enlarge
 
-# H W C picture rows, columns, channels; T audio samples, C channels
+# H W C rows, columns, channels of pixels; T audio samples, C channels
 
 KEY_FRAME_EVERY_S = 1.0
-"""What a file loses at most when the process is killed."""
+"""A killed process loses at most so much of its file."""
 AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 FALLBACK_RATE_HZ = 48000
 _BITS_A_SECOND = 192_000
 _BT709 = 1
-# Fragments make the file readable before it is finished, and an ordinary file once it is; without delay_moov the sound would
-# begin a coder's delay too late. FFmpeg keeps 256 KiB to itself unless told to flush.
+# Fragments make an unfinished file readable; finished, it is an ordinary one. Without delay_moov the sound would begin late by
+# the encoder's delay. FFmpeg holds back 256 KiB unless it is told to flush.
 _MOVIE_OPTIONS = {"movflags": "hybrid_fragmented+delay_moov"}
 _CONTAINER_OPTIONS = {"flush_packets": "1"}
 
@@ -36,10 +36,10 @@ class Recording:
     """One file. Raises FFmpegError or OSError when it cannot be written."""
 
     def __init__(self, path: Path, show: ShowFormat) -> None:
-        # PyAV opens the file late; the reason why one cannot be written is wanted now.
+        # PyAV opens the file later; an error has to be raised now.
         path.open("wb").close()
         aac_rate_hz = show.sound_rate_hz if show.sound_rate_hz in AAC_RATES_HZ else FALLBACK_RATE_HZ
-        # How long the sound is, is said in units of a thousandth unless told otherwise; it is wanted to the sample.
+        # By default the duration is rounded to milliseconds; this keeps it exact to the sample.
         options = {**_MOVIE_OPTIONS, "movie_timescale": str(aac_rate_hz)} if path.suffix.lower() != ".mkv" else {}
         self._size = show.width, show.height
         self._fps = Fraction(show.fps).limit_denominator(100_000)
@@ -55,14 +55,14 @@ class Recording:
         self._container.start_encoding()
 
     def write(self, queued_frame: QueuedFrame) -> None:
-        """Write one frame at its media time, and its sound at its own; sound that was lost on the way becomes silence."""
+        """Write one frame at its media time, and its sound after the sound before; sound that was lost becomes silence."""
         if queued_frame.pixels_HWC is not None:
-            self._write_image(queued_frame.pixels_HWC, queued_frame.time_s)
+            self._write_pixels(queued_frame.pixels_HWC, queued_frame.time_s)
         self._write_silence(queued_frame.first_sample - self._written_samples, queued_frame.sound_TC.shape[1])
         self._write_sound(queued_frame.sound_TC)
 
     def finish(self, end_sample: int | None = None) -> None:
-        """Make the sound as long as the picture, or `end_sample` samples long, and finish the file."""
+        """Make the sound as long as the video, or `end_sample` samples long, and finish the file."""
         if end_sample is None:
             end_sample = round((self._last_pts + 1) / self._fps * self._rate_hz)
         self._write_silence(end_sample - self._written_samples, 1 if self._layout == "mono" else 2)
@@ -71,12 +71,12 @@ class Recording:
         self._container.close()
 
     def abandon(self) -> None:
-        """Release the file after an error, as it is."""
+        """Close the file as it is, after an error."""
         self._container.close()
 
     def _add_video(self, show: ShowFormat) -> Any:
         stream: Any = self._container.add_stream("libx264", rate=self._fps)
-        # Colours are stored at half the resolution, so sides are even.
+        # Colours have half the resolution, so both sides have to be even.
         stream.width, stream.height = show.width + show.width % 2, show.height + show.height % 2
         stream.pix_fmt = "yuv420p"
         stream.options = {"preset": "veryfast" if show.live else "medium", "crf": "17"}
@@ -87,15 +87,15 @@ class Recording:
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         return stream
 
-    def _write_image(self, pixels_HWC: NDArray[np.uint8], time_s: float) -> None:
-        # A clip is taught with frame k at time k * hop, heard up to (k + 1) * hop.
+    def _write_pixels(self, pixels_HWC: NDArray[np.uint8], time_s: float) -> None:
+        # Models are trained with frame k at time k * hop and sound up to (k + 1) * hop.
         pts = round(time_s * self._fps) - 1
         if pts <= self._last_pts:
             return
         height, width, _ = pixels_HWC.shape
         if (width, height) != self._size:
-            # Another model may play by now; a file has one size.
-            pixels_HWC = enlarge(pixels_HWC, *self._size)
+            # Another model may play now, and a file has one size.
+            pixels_HWC = fit_inside(pixels_HWC, *self._size, finely=True)
             width, height = self._size
         if height % 2 or width % 2:
             pixels_HWC = np.pad(pixels_HWC, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -1,7 +1,7 @@
-"""Pictures drawn by OpenGL 3.3: one enlarged into a place in the window, and panels laid over it pixel by pixel.
+"""Draws a frame with OpenGL 3.3: resized into its place in the window, and panels over it pixel by pixel.
 
-The picture's size is changed in two passes, columns and then rows, with the tables of engine/output/window/resampling_kernels.py. Everything here
-needs the thread and the context it was made in.
+The frame is resized in two passes, columns and then rows, with the tables of engine/output/window/resampling_kernels.py.
+Everything here belongs to the thread and the context it was made in.
 """
 
 # moderngl's types do not tell attributes of programs apart.
@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.output.window.letterbox import Placement, stretch
-from engine.output.window.resampling_kernels import AUTO, CALM, LANCZOS, PROCESSOR, Taps, taps
+from engine.core.fit import Placement, resize
+from engine.output.window.resampling_kernels import AUTO, DAMPING, LANCZOS, PROCESSOR, Taps, taps
 
-# H W picture rows and columns, C channels (3 RGB, 4 with opacity), X positions along an axis, K taps
+# H W rows and columns of pixels, C channels (3 RGB, 4 with opacity), X positions along an axis, K taps
 
 _SOFTWARE = ("llvmpipe", "softpipe", "swrast", "swiftshader", "software", "gdi generic", "basic render")
-"""What renderers that use no graphics card have in their names."""
+"""Parts of the names of renderers that use no graphics card."""
 _UNROLLED = 6
-"""Tables up to so many taps get a program of their own, in which the loop is unrolled."""
+"""Tables with up to so many taps get a program of their own, whose loop the compiler unrolls."""
 
 _CORNERS = """
 #version 330
@@ -32,12 +32,12 @@ void main() { gl_Position = vec4(gl_VertexID == 1 ? 3.0 : -1.0, gl_VertexID == 2
 
 _PASS = """
 #version 330
-uniform sampler2D picture;
+uniform sampler2D source;
 uniform sampler2D table;  // of each new pixel: the first old one and three weights, then four weights a row
-uniform ivec2 origin;     // of the place drawn into, in pixels
-uniform int size;         // of the new picture along the axis
+uniform ivec2 origin;     // corner of the place drawn into, in pixels
+uniform int size;         // of the result along the axis
 uniform int count;
-uniform float calm;
+uniform float damping;
 out vec4 colour;
 
 vec3 to_light(vec3 level) {
@@ -50,7 +50,7 @@ void main() {
     ivec2 at = ivec2(gl_FragCoord.xy) - origin;
     int x = at.AXIS;
     if (FLIP) x = size - 1 - x;
-    int last = textureSize(picture, 0).AXIS - 1;
+    int last = textureSize(source, 0).AXIS - 1;
     vec4 weights = texelFetch(table, ivec2(x, 0), 0);
     int first = int(weights[0]);
     vec3 sum = vec3(0.0), before = vec3(0.0), after = vec3(0.0);
@@ -58,73 +58,73 @@ void main() {
         if ((k + 1) % 4 == 0) weights = texelFetch(table, ivec2(x, (k + 1) / 4), 0);
         ivec2 from = at;
         from.AXIS = clamp(first + k, 0, last);
-        vec3 old = DECODE(texelFetch(picture, from, 0).rgb);
+        vec3 old = DECODE(texelFetch(source, from, 0).rgb);
         if (k == COUNT / 2 - 1) before = old;
         if (k == COUNT / 2) after = old;
         sum += weights[(k + 1) % 4] * old;
     }
-    if (CALM) sum = mix(sum, clamp(sum, min(before, after), max(before, after)), calm);
+    if (DAMPING) sum = mix(sum, clamp(sum, min(before, after), max(before, after)), damping);
     colour = vec4(ENCODE(sum), 1.0);
 }
 """
 
 _COPY = """
 #version 330
-uniform sampler2D picture;
+uniform sampler2D source;
 uniform ivec2 origin;
 out vec4 colour;
 void main() {
     ivec2 at = ivec2(gl_FragCoord.xy) - origin;
-    colour = texelFetch(picture, ivec2(at.x, textureSize(picture, 0).y - 1 - at.y), 0);
+    colour = texelFetch(source, ivec2(at.x, textureSize(source, 0).y - 1 - at.y), 0);
 }
 """
 
 
 class GlFrame:
-    """Draws into the framebuffer it is given. `context` is a moderngl.Context; may raise its errors."""
+    """Draws into a framebuffer. `context` is a moderngl.Context, whose errors every method may raise."""
 
     def __init__(self, context: Any, upscale: str) -> None:
         self._context = context
         self.renderer = str(context.info["GL_RENDERER"])
-        """Who draws, e.g. the name of a graphics card."""
+        """Name of the renderer, e.g. of a graphics card."""
         if upscale == AUTO:
             software = any(name in self.renderer.casefold() for name in _SOFTWARE)
             upscale = PROCESSOR if software else LANCZOS
         self.upscale = upscale
-        """How: one of UPSCALERS but `auto`."""
+        """One of UPSCALERS, never `auto`."""
         self._programs: dict[str, Any] = {}
         self._axes: dict[str, _Axis] = {}
-        self._picture: Any = None
+        self._source: Any = None
         self._between: Any = None
         self._panel: Any = None
         self._drawn_HWC: NDArray[np.uint8] | None = None
         self._drawn_as = (0, 0)
 
     def draw(self, target: Any, pixels_HWC: NDArray[np.uint8], place: Placement, window_height: int) -> None:
-        """Clear `target` to black and draw the RGB picture into `place`, which counts from the upper left corner."""
+        """Clear `target` to black and draw RGB pixels into `place`, which counts from the upper left corner."""
         if self.upscale == PROCESSOR:
-            self._draw_enlarged(target, pixels_HWC, place, window_height)
+            self._draw_resized(target, pixels_HWC, place, window_height)
             return
         height, width = pixels_HWC.shape[:2]
         x, y = self._axis("x", width, place.width), self._axis("y", height, place.height)
         linear = x.table.shrinks or y.table.shrinks
-        calm = 0.0 if linear else CALM[self.upscale]
-        # The same picture at the same size has its columns done already.
+        damping = 0.0 if linear else DAMPING[self.upscale]
+        # The columns of the same frame at the same size are done already.
         if pixels_HWC is not self._drawn_HWC or (place.width, int(linear)) != self._drawn_as:
             self._load(pixels_HWC)
-            self._make_room(place.width, height)
+            self._fit_between(place.width, height)
             self._between.use()
             self._context.viewport = (0, 0, place.width, height)
-            self._pass(x, "x", self._picture, (0, 0), calm, decode=linear, encode=False)
+            self._pass(x, "x", self._source, (0, 0), damping, decode=linear, encode=False)
             self._drawn_HWC, self._drawn_as = pixels_HWC, (place.width, int(linear))
         target.use()
         target.clear(0.0, 0.0, 0.0, 1.0)
         corner = (place.left, window_height - place.top - place.height)
         self._context.viewport = (*corner, place.width, place.height)
-        self._pass(y, "y", self._between.color_attachments[0], corner, calm, decode=False, encode=linear)
+        self._pass(y, "y", self._between.color_attachments[0], corner, damping, decode=False, encode=linear)
 
     def lay_over(self, panel_HWC: NDArray[np.uint8], left: int, top: int, window_height: int, *, changed: bool) -> None:
-        """Lay a panel with opacity (its colours multiplied by it) over what is drawn; `changed` if it is not the last one."""
+        """Draw a panel (RGBA, colours multiplied by opacity) over the frame; `changed` if it differs from the last one."""
         height, width = panel_HWC.shape[:2]
         if self._panel is None or self._panel.size != (width, height):
             self._panel = self._renew(self._panel, (width, height), 4, "f1")
@@ -136,13 +136,13 @@ class GlFrame:
         self._copy(self._panel, Placement(left, top, width, height), window_height)
         self._context.disable(self._context.BLEND)
 
-    def _draw_enlarged(self, target: Any, pixels_HWC: NDArray[np.uint8], place: Placement, window_height: int) -> None:
+    def _draw_resized(self, target: Any, pixels_HWC: NDArray[np.uint8], place: Placement, window_height: int) -> None:
         if pixels_HWC is not self._drawn_HWC or (place.width, place.height) != self._drawn_as:
-            self._load(stretch(pixels_HWC, place.width, place.height))
+            self._load(resize(pixels_HWC, place.width, place.height))
             self._drawn_HWC, self._drawn_as = pixels_HWC, (place.width, place.height)
         target.use()
         target.clear(0.0, 0.0, 0.0, 1.0)
-        self._copy(self._picture, place, window_height)
+        self._copy(self._source, place, window_height)
 
     def _copy(self, texture: Any, place: Placement, window_height: int) -> None:
         """Draw a texture pixel by pixel."""
@@ -154,30 +154,38 @@ class GlFrame:
         corners.render(vertices=3)
 
     def _pass(
-        self, axis: _Axis, name: str, picture: Any, origin: tuple[int, int], calm: float, *, decode: bool, encode: bool
+        self,
+        axis: _Axis,
+        name: str,
+        source: Any,
+        origin: tuple[int, int],
+        damping: float,
+        *,
+        decode: bool,
+        encode: bool,
     ) -> None:
         count = axis.table.weights_XK.shape[1]
-        # Software GL computes both sides of every branch, so what is not wanted is not in the program.
+        # Software GL computes both sides of every branch, so the program has only what is needed.
         filled = {
             "AXIS": name,
             "FLIP": "true" if name == "y" else "false",
-            "CALM": "true" if calm else "false",
+            "DAMPING": "true" if damping else "false",
             "DECODE": "to_light" if decode else "",
             "ENCODE": "from_light" if encode else "",
             "COUNT": str(count) if count <= _UNROLLED else "count",
         }
         program, corners = self._program(reduce(lambda text, word: text.replace(word, filled[word]), filled, _PASS))
-        picture.use(0)
+        source.use(0)
         axis.texture.use(1)
-        given = {"picture": 0, "table": 1, "origin": origin, "size": axis.sizes[1], "count": count, "calm": calm}
+        given = {"source": 0, "table": 1, "origin": origin, "size": axis.sizes[1], "count": count, "damping": damping}
         for uniform, value in given.items():
-            # What the compiler found no use for is not there.
+            # The compiler drops uniforms that are not used.
             if uniform in program:
                 program[uniform] = value
         corners.render(vertices=3)
 
     def _program(self, source: str) -> tuple[Any, Any]:
-        """Return the program, and the corners of a triangle that covers everything."""
+        """Return the program and a triangle that covers everything."""
         if source not in self._programs:
             program = self._context.program(vertex_shader=_CORNERS, fragment_shader=source)
             self._programs[source] = program, self._context.vertex_array(program, [])
@@ -193,29 +201,29 @@ class GlFrame:
 
     def _load(self, pixels_HWC: NDArray[np.uint8]) -> None:
         size = pixels_HWC.shape[1], pixels_HWC.shape[0]
-        if self._picture is None or self._picture.size != size:
-            self._picture = self._renew(self._picture, size, 3, "f1")
-        self._picture.write(np.ascontiguousarray(pixels_HWC))
+        if self._source is None or self._source.size != size:
+            self._source = self._renew(self._source, size, 3, "f1")
+        self._source.write(np.ascontiguousarray(pixels_HWC))
 
-    def _make_room(self, width: int, height: int) -> None:
+    def _fit_between(self, width: int, height: int) -> None:
         if self._between is not None and self._between.size == (width, height):
             return
         if self._between is not None:
             self._between.color_attachments[0].release()
             self._between.release()
-        # Half floats keep what Lanczos overshoots, and light in the dark.
-        room = self._context.texture((width, height), 4, dtype="f2")
-        self._between = self._context.framebuffer(color_attachments=[room])
+        # Half floats keep the overshoot of Lanczos, and dark levels of light.
+        between = self._context.texture((width, height), 4, dtype="f2")
+        self._between = self._context.framebuffer(color_attachments=[between])
 
     def _renew(self, texture: Any, size: tuple[int, int], channels: int, dtype: str) -> Any:
         if texture is not None:
             texture.release()
-        # Rows of RGB pictures are not padded to four bytes.
+        # Rows of RGB pixels are not padded to four bytes.
         return self._context.texture(size, channels, dtype=dtype, alignment=1)
 
 
 class _Axis:
-    """The table of one axis, where the shader reads it."""
+    """The table of one axis as a texture that the shader reads."""
 
     def __init__(self, context: Any, table: Taps, sizes: tuple[int, int]) -> None:
         self.table = table

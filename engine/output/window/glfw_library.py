@@ -1,4 +1,4 @@
-"""glfw, loaded and begun. Whoever loads it ends it with `terminate`."""
+"""Loads and initialises glfw. Whoever loads it ends it with `terminate`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def load_glfw() -> Any:
         raise SinkError(
             f"The GL window needs glfw and moderngl, which cannot be loaded ({error}); pip install glfw moderngl."
         ) from error
-    # Failures are asked for where they matter, and become sentences there.
+    # `glfw_error` puts failures into sentences where they matter.
     glfw.ERROR_REPORTING = False
     if sys.platform.startswith("linux"):
-        # has_screen has asked X, which desktops with Wayland answer too.
+        # has_screen asked an X server; desktops with Wayland have one too.
         glfw.init_hint(glfw.PLATFORM, glfw.PLATFORM_X11)
     if not glfw.init():
         raise SinkError(f"No window can be opened: {glfw_error(glfw)}.")
@@ -30,6 +30,6 @@ def load_glfw() -> Any:
 
 
 def glfw_error(glfw: Any) -> str:
-    """Say what glfw last complained about."""
+    """Return glfw's last error."""
     _, text = glfw.get_error()
     return text.decode(errors="replace").rstrip(". ") if text else "the window system does not say why"

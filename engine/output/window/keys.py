@@ -1,4 +1,4 @@
-"""The keys of both windows: what a performer reaches for in the dark, as values for the ParameterStore."""
+"""The keys of both windows: each sets a parameter, quits, or changes to full screen and back."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ HELP = (
     ("Shift 1-9", "save a scene"),
     ("n", "next scene"),
 )
-"""What each key does, for the guide and the announcement."""
+"""Each key and what it does, for the documentation."""
 
 
 class Keys:
-    """What happens at a key. `next_scene` gives the number that `n` recalls; without it, the one after the last recalled here."""
+    """Turns keys into parameter values. `next_scene` returns the number that `n` recalls; without it, the one after the last."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Keys:
         self._scene = 0
 
     def press(self, key: str, shift: bool = False) -> None:
-        """Do what `key` stands for: a character, SPACE or ESCAPE. Others do nothing."""
+        """Act on a key: a character, SPACE or ESCAPE. Other keys do nothing."""
         key = key.lower()
         if key in ("q", ESCAPE):
             self._on_quit()

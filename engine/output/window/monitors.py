@@ -1,4 +1,4 @@
-"""The monitors of this machine, and the one that a part of its name means."""
+"""The monitors of this machine, and how one is chosen by a part of its name."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from engine.core.errors import SinkError
 
 
 class MonitorError(SinkError):
-    """A monitor that was asked for and is not there."""
+    """No monitor has the name that was asked for."""
 
 
 class Monitor(NamedTuple):
-    """One monitor as it is used now."""
+    """One monitor in its current mode."""
 
     name: str
     width: int
     height: int
     refresh_hz: int
-    """0 where the system does not say."""
+    """0 when unknown."""
     left: int
-    """Its place on the desktop."""
     top: int
+    """Its place on the desktop."""
     handle: Any = None
-    """What glfw knows it by."""
+    """glfw's own object."""
 
     def __str__(self) -> str:
         rate = f" at {self.refresh_hz} Hz" if self.refresh_hz else ""
@@ -32,13 +32,13 @@ class Monitor(NamedTuple):
 
 
 def monitors(glfw: Any) -> list[Monitor]:
-    """Return all monitors, the system's first one first; `glfw` is the module, initialised."""
+    """Return all monitors, the primary one first; `glfw` is the module, initialised."""
     found: list[Monitor] = []
     for handle in glfw.get_monitors() or ():
         mode = glfw.get_video_mode(handle)
         name = glfw.get_monitor_name(handle)
         if not mode or name is None:
-            # It was unplugged between the two questions.
+            # It was unplugged between two calls.
             continue
         (width, height), (left, top) = mode.size, glfw.get_monitor_pos(handle)
         found.append(
@@ -47,24 +47,24 @@ def monitors(glfw: Any) -> list[Monitor]:
     return found
 
 
-def choose(there: Sequence[Monitor], name: str | None) -> Monitor | None:
-    """Return the monitor that is called `name`, or whose name contains it, whatever the case; the first one for None.
+def choose_monitor(known: Sequence[Monitor], name: str | None) -> Monitor | None:
+    """Return the monitor whose name is `name`, or contains it, in any case; the first one for None.
 
-    None is returned where there are no monitors at all and none is named. Raises MonitorError, saying which there are.
+    Returns None when there are no monitors and none is named. Raises MonitorError, which lists those there are.
     """
     if name is None:
-        return there[0] if there else None
+        return known[0] if known else None
     wanted = name.casefold()
-    exact = [monitor for monitor in there if monitor.name.casefold() == wanted]
-    parts = [monitor for monitor in there if wanted in monitor.name.casefold()]
+    exact = [monitor for monitor in known if monitor.name.casefold() == wanted]
+    parts = [monitor for monitor in known if wanted in monitor.name.casefold()]
     if exact or parts:
         return (exact or parts)[0]
-    known = f"There are {', '.join(map(str, there))}." if there else "No monitor answers."
-    raise MonitorError(f"There is no monitor '{name}'. {known}")
+    listed = f"There are {', '.join(map(str, known))}." if known else "No monitor answers."
+    raise MonitorError(f"There is no monitor '{name}'. {listed}")
 
 
 def list_monitors() -> list[Monitor]:
-    """Return the monitors for a listing. Raises SinkError where there is no screen or glfw cannot be loaded."""
+    """Return the monitors, for programs without a window. Raises SinkError where there is no screen or glfw cannot be loaded."""
     from engine.output.window.glfw_library import load_glfw
 
     glfw = load_glfw()

@@ -1,4 +1,4 @@
-"""A window on this machine's screen, with keys for the knobs a performer reaches for."""
+"""OpenCV's window, for machines without OpenGL."""
 
 # OpenCV's types do not tell arrays apart.
 # pyright: basic
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,24 +16,24 @@ from numpy.typing import NDArray
 from engine.control.parameter_store import ParameterStore
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import SinkError
+from engine.core.fit import crop_to_shape, fit_inside
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import FrameRate
 from engine.output.window.keys import ESCAPE, SPACE, Keys
-from engine.output.window.letterbox import FILL, cropped, fitted, initial_size
 from engine.output.window.overlay import Overlay, lay_over
 from engine.output.window.screen import NO_SCREEN, has_screen
+from engine.output.window.window_config import FILL, WindowConfig, initial_size
 
-# H W C picture rows, columns, channels
+# H W C rows, columns, channels of pixels
 
-INITIAL_LONGEST_SIDE = 768
 NO_KEY = -1
 _SPECIAL = {27: ESCAPE, ord(" "): SPACE}
 _SHIFTED_DIGITS = "!@#$%^&*("
-"""What Shift and 1 to 9 give on the keyboard layout of the United States; OpenCV tells characters, not keys."""
+"""What Shift with 1 to 9 types on a US keyboard; OpenCV reports characters, not keys."""
 
 
 class OpenCvWindow:
-    """A presenter: everything here belongs to the main thread."""
+    """A window sink: everything here belongs to the main thread."""
 
     name = "window"
     rate: FrameRate = "display"
@@ -43,65 +43,57 @@ class OpenCvWindow:
     """OpenCV does not say which monitor a window is on."""
     lost_frames = 0
 
-    def __init__(
-        self,
-        store: ParameterStore,
-        title: str = "Fluid",
-        fullscreen: bool = False,
-        overlay_lines: Callable[[], Sequence[str]] = tuple,
-        *,
-        next_scene: Callable[[], int] | None = None,
-        clock: Clock | None = None,
-    ) -> None:
-        self._title = title
-        self._fullscreen = fullscreen
-        self._overlay = Overlay(store, overlay_lines)
+    def __init__(self, store: ParameterStore, config: WindowConfig, *, clock: Clock | None = None) -> None:
+        """The config's monitor and upscaler are not for this window: OpenCV has neither."""
+        self._title = config.title
+        self._is_fullscreen = config.fullscreen
+        self._overlay = Overlay(store, config.overlay_lines)
         self._clock = clock or WallClock()
         self._cv2: Any = None
         self._quit = False
         self._size = (0, 0)
-        self._keys = Keys(store, self._ask_to_quit, self._toggle_fullscreen, next_scene)
+        self._keys = Keys(store, self._ask_to_quit, self._toggle_fullscreen, config.next_scene)
 
     def open(self, show: ShowFormat) -> None:
-        """Open the window, its longer side at least INITIAL_LONGEST_SIDE. Raises SinkError without a screen."""
+        """Open the window. Raises SinkError without a screen, or with an OpenCV that has no windows."""
         if not has_screen():
             raise SinkError(NO_SCREEN)
         cv2 = _load_cv2()
         try:
-            # The picture is fitted here, so Qt must not keep its shape a second time.
+            # `_draw` keeps the shape of frames, so Qt must not do it a second time.
             cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL | cv2.WINDOW_FREERATIO)
         except cv2.error as error:
             raise SinkError(
                 "This OpenCV was built without windows; install opencv-python in place of opencv-python-headless."
             ) from error
         self._cv2 = cv2
-        self._size = initial_size(show.width, show.height, INITIAL_LONGEST_SIDE)
+        self._size = initial_size(show.width, show.height)
         cv2.resizeWindow(self._title, *self._size)
-        if self._fullscreen:
+        if self._is_fullscreen:
             self._apply_fullscreen()
-        self.show_image(np.zeros((show.height, show.width, 3), np.uint8))
+        self._draw(np.zeros((show.height, show.width, 3), np.uint8))
         cv2.pollKey()
 
     def wants(self, values: Mapping[str, float | int | bool]) -> bool:
         return True
 
     def show(self, frame: Frame) -> None:
-        """Draw the picture as large as the window lets it be."""
+        """Draw the frame as large as the window lets it be."""
         # Drawing would open the window again that the user has just closed.
         if self.poll():
-            self.show_image(frame.pixels_HWC, frame)
+            self._draw(frame.pixels_HWC, frame)
 
-    def show_image(self, pixels_HWC: NDArray[np.uint8], frame: Frame | None = None) -> None:
-        """Draw one RGB picture; what the overlay says of `frame` comes over it."""
+    def _draw(self, pixels_HWC: NDArray[np.uint8], frame: Frame | None = None) -> None:
+        """Draw RGB pixels, and over them the overlay about `frame`."""
         _, _, width, height = self._cv2.getWindowImageRect(self._title)
         if width > 0 and height > 0:
             self._size = (width, height)
         # Qt would scale it roughly and pad it white.
         fills = frame is not None and frame.values.get(FILL, False)
-        window_HWC = fitted(cropped(pixels_HWC, *self._size) if fills else pixels_HWC, *self._size)
+        window_HWC = fit_inside(crop_to_shape(pixels_HWC, *self._size) if fills else pixels_HWC, *self._size)
         panel = self._overlay.panel(frame, self._size[1], self._clock.now_s()) if frame else None
         if panel:
-            # What is shown without change belongs to others.
+            # The frame itself belongs to other sinks too.
             window_HWC = window_HWC.copy() if window_HWC is pixels_HWC else window_HWC
             lay_over(window_HWC, panel)
         self._cv2.imshow(self._title, self._cv2.cvtColor(window_HWC, self._cv2.COLOR_RGB2BGR))
@@ -109,7 +101,7 @@ class OpenCvWindow:
     def poll(self) -> bool:
         if self._cv2 is None or self._quit:
             return False
-        # pollKey gives -1 for no key, which must not be taken for a character.
+        # pollKey returns -1 for no key, which `& 0xFF` would make a character.
         key = self._cv2.pollKey()
         if key != NO_KEY:
             self._press(key & 0xFF)
@@ -122,7 +114,7 @@ class OpenCvWindow:
         try:
             cv2.destroyWindow(self._title)
         except cv2.error:
-            # The user was faster.
+            # The user has closed it already.
             return
         cv2.pollKey()
 
@@ -134,26 +126,26 @@ class OpenCvWindow:
         try:
             return self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) >= 1
         except self._cv2.error:
-            # This is how Qt tells that the last window is gone.
+            # Qt says so when the last window is gone.
             return False
 
     def _ask_to_quit(self) -> None:
         self._quit = True
 
     def _toggle_fullscreen(self) -> None:
-        self._fullscreen = not self._fullscreen
+        self._is_fullscreen = not self._is_fullscreen
         self._apply_fullscreen()
 
     def _apply_fullscreen(self) -> None:
-        mode = self._cv2.WINDOW_FULLSCREEN if self._fullscreen else self._cv2.WINDOW_NORMAL
+        mode = self._cv2.WINDOW_FULLSCREEN if self._is_fullscreen else self._cv2.WINDOW_NORMAL
         self._cv2.setWindowProperty(self._title, self._cv2.WND_PROP_FULLSCREEN, mode)
 
 
 def _load_cv2() -> Any:
     if sys.platform.startswith("linux"):
-        # The wheels of OpenCV bring this Qt platform only, and end the process when asked for another.
+        # OpenCV's wheels come with this Qt platform only, and end the process when another is asked for.
         os.environ["QT_QPA_PLATFORM"] = "xcb"
-        # They bring no fonts either, and say so many times.
+        # They come without fonts, and warn about it many times.
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
     try:
         import cv2

@@ -1,6 +1,6 @@
-"""What a performer wants to know, over the picture: level, beat, lines of figures, and what is switched on that should not be forgotten.
+"""The overlay of a window: level, beat, lines of figures, and badges for switches that must not be forgotten.
 
-It is drawn at the window's own resolution, in the window alone: recordings and other outputs never have it.
+It is drawn at the window's own resolution, in the window alone: recordings and other outputs never show it.
 """
 
 # OpenCV's types do not tell arrays apart.
@@ -25,15 +25,15 @@ from engine.output.frame import Frame
 LINES_EVERY_S = 0.25
 """Figures that change more often cannot be read."""
 METERS_EVERY_S = 0.03
-_HIT_SHOWN_S = 0.12
+_ONSET_SHOWN_S = 0.12
 
-_GROUND, _DIM, _BRIGHT = (16, 17, 20), (140, 146, 156), (238, 240, 243)
+_BACKGROUND, _DIM, _BRIGHT = (16, 17, 20), (140, 146, 156), (238, 240, 243)
 _GREEN, _AMBER, _RED, _EMPTY = (84, 200, 130), (240, 178, 66), (236, 78, 70), (82, 87, 98)
-_GROUND_OPACITY = 0.78
-_OPACITY = np.clip(255 * _GROUND_OPACITY + 2 * (np.arange(256) - max(_GROUND)), 255 * _GROUND_OPACITY, 255).astype(
-    np.uint8
-)
-"""By the brightest channel of what is drawn."""
+_BACKGROUND_OPACITY = 0.78
+_OPACITY = np.clip(
+    255 * _BACKGROUND_OPACITY + 2 * (np.arange(256) - max(_BACKGROUND)), 255 * _BACKGROUND_OPACITY, 255
+).astype(np.uint8)
+"""Opacity of a pixel by its brightest channel: text is opaque, the background is not."""
 
 _BADGES = (
     ("record", True, "REC", _RED),
@@ -41,60 +41,60 @@ _BADGES = (
     ("blackout", True, "BLACKOUT", _BRIGHT),
     ("flash_guard", False, "FLASH GUARD OFF", _AMBER),
 )
-"""Knob, the value at which it is told, what is told."""
+"""Parameter, the value at which the badge is shown, its text and colour."""
 
 
 class Panel(NamedTuple):
-    """Something to lay over the window, in the window's pixels."""
+    """Pixels to draw over the window's, at their resolution."""
 
     pixels_HWC: NDArray[np.uint8]
     left: int
     top: int
     changed: bool
-    """Whether it is another one than the last."""
+    """Whether it differs from the last one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Everything that a panel shows."""
+    """What a panel shows."""
 
     lines: tuple[str, ...] = ()
-    """A tab parts a line's name from its value; a line without one is a warning."""
+    """A tab separates a line's name from its value; a line without one is a warning."""
     audio_features: AudioFeatures = SILENCE
     badges: tuple[tuple[str, tuple[int, int, int]], ...] = ()
 
 
 class Overlay:
-    """The panel of one window, drawn again only when it is due; `lines` is called on the window's thread."""
+    """The panel of one window, drawn again only when it is due. `lines` is called on the window's thread."""
 
     def __init__(self, store: ParameterStore, lines: Callable[[], Sequence[str]]) -> None:
         self._store = store
         self._lines = lines
-        self._told: tuple[str, ...] = ()
-        self._told_at_s = self._drawn_at_s = -1e9
+        self._texts: tuple[str, ...] = ()
+        self._lines_at_s = self._drawn_at_s = -1e9
         self._height = 0
         self._pixels_HWC: NDArray[np.uint8] | None = None
 
     def panel(self, frame: Frame, window_height: int, now_s: float) -> Panel | None:
-        """Return what to lay over a window of that height, or None while the overlay is off."""
+        """Return the panel for a window of that height, or None while the overlay is off."""
         values: Mapping[str, object] = {**self._store.values(), **frame.values}
         if not values.get("overlay"):
             self._pixels_HWC = None
             return None
-        if now_s - self._told_at_s >= LINES_EVERY_S:
-            self._told, self._told_at_s = tuple(self._lines()), now_s
+        if now_s - self._lines_at_s >= LINES_EVERY_S:
+            self._texts, self._lines_at_s = tuple(self._lines()), now_s
         margin = _unit(window_height)
         due = now_s - self._drawn_at_s >= METERS_EVERY_S
         if self._pixels_HWC is None or due or self._height != window_height:
-            badges = tuple((text, colour) for name, at, text, colour in _BADGES if values.get(name) is at)
-            self._pixels_HWC = draw_panel(Content(self._told, frame.audio_features, badges), _unit(window_height))
+            badges = tuple((text, colour) for name, shown_at, text, colour in _BADGES if values.get(name) is shown_at)
+            self._pixels_HWC = draw_panel(Content(self._texts, frame.audio_features, badges), _unit(window_height))
             self._drawn_at_s, self._height = now_s, window_height
             return Panel(self._pixels_HWC, margin, margin, True)
         return Panel(self._pixels_HWC, margin, margin, False)
 
 
 def lay_over(window_HWC: NDArray[np.uint8], panel: Panel) -> None:
-    """Lay a panel over a picture of the window, in place; what does not fit is cut off."""
+    """Draw a panel over the window's pixels, in place; parts that do not fit are cut off."""
     part_HWC = window_HWC[panel.top :, panel.left :][: panel.pixels_HWC.shape[0], : panel.pixels_HWC.shape[1]]
     pixels_HWC = panel.pixels_HWC[: part_HWC.shape[0], : part_HWC.shape[1]].astype(np.uint16)
     through_HW1 = 255 - pixels_HWC[..., 3:]
@@ -113,7 +113,7 @@ def draw_panel(content: Content, unit: int) -> NDArray[np.uint8]:
     width = 2 * unit + max(column + widest, alone)
     rows = 2 + len(content.lines) + bool(content.badges)
     height = rows * pen.row + 2 * unit - (pen.row - unit) // 2
-    canvas_HWC = np.full((height, width, 3), _GROUND, np.uint8)
+    canvas_HWC = np.full((height, width, 3), _BACKGROUND, np.uint8)
     pen.begin(canvas_HWC, unit, unit)
     _meters(pen, content.audio_features, unit + column, width - unit)
     for line in content.lines:
@@ -125,7 +125,7 @@ def draw_panel(content: Content, unit: int) -> NDArray[np.uint8]:
     for text, colour in content.badges:
         left = _badge(pen, text, colour, left)
     red_HW, green_HW, blue_HW = cv2.split(canvas_HWC)
-    # Ink is opaque, the ground lets the picture through.
+    # Text is opaque, the background lets the frame through.
     opacity_HW = cv2.LUT(cv2.max(cv2.max(red_HW, green_HW), blue_HW), _OPACITY)
     opacity_HW = cv2.multiply(opacity_HW, _rounded(height, width, unit // 2), scale=1 / 255)
     colours = [cv2.multiply(channel_HW, opacity_HW, scale=1 / 255) for channel_HW in (red_HW, green_HW, blue_HW)]
@@ -133,12 +133,12 @@ def draw_panel(content: Content, unit: int) -> NDArray[np.uint8]:
 
 
 def _meters(pen: _Pen, audio_features: AudioFeatures, left: int, right: int) -> None:
-    """Draw a row with the level and the newest hit, and one with the beat."""
+    """Draw a row with the level and the newest onset, and one with the tempo and the beat."""
     pen.text("level", pen.unit, _DIM)
     end = right - 2 * pen.unit
     pen.bar(left, end, 1.0, _EMPTY)
     pen.bar(left, end, audio_features.level, _GREEN if audio_features.level < 0.85 else _AMBER)
-    fresh = max(0.0, 1.0 - audio_features.hit_age_s / _HIT_SHOWN_S)
+    fresh = max(0.0, 1.0 - audio_features.hit_age_s / _ONSET_SHOWN_S)
     pen.dot(right - pen.unit // 2, _mix(_EMPTY, _BRIGHT, fresh * (0.4 + 0.6 * audio_features.hit_strength)))
     pen.next_row()
     pen.text("tempo", pen.unit, _DIM)
@@ -155,14 +155,14 @@ def _meters(pen: _Pen, audio_features: AudioFeatures, left: int, right: int) -> 
 
 
 def _badge(pen: _Pen, text: str, colour: tuple[int, int, int], left: int) -> int:
-    """Draw a warning and return where the next one begins."""
+    """Draw a badge and return where the next one begins."""
     pen.dot(left + pen.unit // 2, colour)
     pen.text(text, left + pen.unit * 5 // 4, colour)
     return left + pen.unit * 5 // 4 + pen.width_of(text) + pen.unit
 
 
 class _Pen:
-    """Writes row by row; `unit` is the height of the text in pixels."""
+    """Draws row by row; `unit` is the height of the text in pixels."""
 
     def __init__(self, unit: int) -> None:
         self.unit = unit
@@ -203,7 +203,7 @@ class _Pen:
 
 
 def _unit(window_height: int) -> int:
-    """Return the height of the text: readable from a step away, a small part of the picture."""
+    """Return the height of the text: readable from a step away, and a small part of the frame."""
     return min(max(round(window_height * 0.021), 14), 48)
 
 
@@ -219,7 +219,7 @@ def _face() -> Any:
     return cv2.FontFace("sans")
 
 
-# Panels are as wide as their figures, so there are many sizes in a week.
+# Panels are as wide as their figures, so a week brings many sizes.
 @lru_cache(maxsize=8)
 def _rounded(height: int, width: int, radius: int) -> NDArray[np.uint8]:
     """Return the opacity of a rectangle with round corners, 0 to 255."""

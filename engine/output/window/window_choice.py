@@ -1,59 +1,46 @@
-"""Which window a show gets: the one drawn by GL, or OpenCV's where that one cannot be opened."""
+"""Chooses the window of a show: the GL window, or OpenCV's where that one cannot be opened."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from engine.control.parameter_store import ParameterStore
 from engine.core.errors import SinkError, nearest_name
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import FrameRate, WindowSink
+from engine.output.window.gl_window import GlWindow
 from engine.output.window.monitors import MonitorError
+from engine.output.window.opencv_window import OpenCvWindow
 from engine.output.window.resampling_kernels import AUTO
 from engine.output.window.screen import NO_SCREEN, has_screen
+from engine.output.window.window_config import WindowConfig
 
 GL, OPENCV = "gl", "opencv"
 WINDOW_KINDS = (AUTO, GL, OPENCV)
 
 
-def open_window(
-    kind: str,
-    store: ParameterStore,
-    title: str = "Fluid",
-    fullscreen: bool = False,
-    monitor: str | None = None,
-    upscale: str = AUTO,
-    overlay_lines: Callable[[], Sequence[str]] = tuple,
-    *,
-    next_scene: Callable[[], int] | None = None,
-    notify: Callable[[str], None] = print,
+def make_window(
+    kind: str, store: ParameterStore, config: WindowConfig, notify: Callable[[str], None] = print
 ) -> WindowSink:
-    """Make a window; it begins with `open`. Raises SinkError for an unknown kind or upscaler, and for a monitor with `opencv`.
+    """Return a window sink of a kind. Raises SinkError for an unknown kind, and for a monitor with `opencv`.
 
-    `auto` opens GL's and, where it cannot, OpenCV's, telling `notify` why; a monitor that is not there ends both.
+    `auto` opens the GL window and, where that fails, OpenCV's, with the reason as a notice. A monitor that is not there fails
+    in both.
     """
     if kind not in WINDOW_KINDS:
         raise SinkError(
             f"There is no window '{kind}'.{nearest_name(kind, WINDOW_KINDS)} Known are {', '.join(WINDOW_KINDS)}."
         )
-    if kind == OPENCV and monitor is not None:
-        raise SinkError(f"OpenCV's window cannot be sent to a monitor ('{monitor}'); take the window '{GL}'.")
-
-    def plain() -> WindowSink:
-        from engine.output.window.opencv_window import OpenCvWindow
-
-        return OpenCvWindow(store, title, fullscreen, overlay_lines, next_scene=next_scene)
-
+    if kind == OPENCV and config.monitor is not None:
+        raise SinkError(f"OpenCV's window cannot be sent to a monitor ('{config.monitor}'); take the window '{GL}'.")
     if kind == OPENCV:
-        return plain()
-    from engine.output.window.gl_window import GlWindow
-
-    stage = GlWindow(store, title, fullscreen, monitor, upscale, overlay_lines, next_scene=next_scene, notify=notify)
-    return stage if kind == GL else WindowWithFallback(stage, plain, notify)
+        return OpenCvWindow(store, config)
+    window = GlWindow(store, config, notify=notify)
+    return window if kind == GL else WindowWithFallback(window, lambda: OpenCvWindow(store, config), notify)
 
 
 class WindowWithFallback:
-    """The first window, or what takes its place if it does not open. Raises what the second raises."""
+    """The first window or, if it does not open, the second. Raises what the second raises."""
 
     def __init__(self, first: WindowSink, fall_back: Callable[[], WindowSink], notify: Callable[[str], None]) -> None:
         self._window = first
@@ -90,7 +77,7 @@ class WindowWithFallback:
         try:
             self._window.open(show)
         except MonitorError:
-            # Another window would not find it either.
+            # The other window would not find it either.
             raise
         except SinkError as error:
             self._notify(f"{error} OpenCV's window is opened instead.")

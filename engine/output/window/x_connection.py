@@ -1,8 +1,8 @@
-"""Lets the process outlive its X server, as far as glfw's connection to it goes.
+"""Keeps the process alive when the X server that glfw is connected to ends.
 
-Xlib ends the process when the connection breaks, and at errors like "there is no such window". From version 1.7 on (2020) a
-program may decide otherwise, but both its handlers have to be replaced: the general one ends the process by itself in some
-versions. Afterwards every call on the connection fails quietly, glfw can be ended, and begun again on another server.
+Xlib ends the process when the connection breaks, and at errors like "there is no such window". Since version 1.7 (2020) a
+program can prevent that, but both handlers have to be replaced: the general one ends the process by itself in some versions.
+Afterwards every call on the connection fails quietly, and glfw can be terminated and initialised again on another server.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _ON_EXIT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 _broken: set[int] = set()
 """Connections that broke."""
 _lost_resources: set[int] = set()
-"""Windows and drawables that somebody asked for and that are no more."""
+"""Windows and drawables that a call named and that no longer exist."""
 _BAD_WINDOW, _BAD_DRAWABLE, _FIRST_OF_EXTENSIONS = 3, 9, 128
 
 
 @_ON_ERROR
 def _on_error(display: int, event: Any) -> int:
     code = int(event.contents.error_code)
-    # Others, such as a refused focus, may name a window that is well; GLX has numbers of its own for one that is gone.
+    # Other errors, such as a refused focus, may name a window that exists; GLX has codes of its own for one that is gone.
     if code in (_BAD_WINDOW, _BAD_DRAWABLE) or code >= _FIRST_OF_EXTENSIONS:
         _lost_resources.add(int(event.contents.resourceid))
     return 0
@@ -56,7 +56,7 @@ def _on_exit(display: int, data: int) -> None:
 
 
 class XConnection:
-    """Watches glfw's connection for one window; elsewhere than on X it sees nothing and nothing breaks."""
+    """Watches glfw's connection for one window. Without X it does nothing."""
 
     def __init__(self, glfw: Any, window: Any) -> None:
         self._display = 0
@@ -65,10 +65,10 @@ class XConnection:
             return
         self._display = int(glfw.get_x11_display() or 0)
         self._resources = {int(glfw.get_x11_window(window)), int(glfw.get_glx_window(window))}
-        # The memory and the numbers of what is gone are used again.
+        # Addresses and ids of what is gone are used again.
         _broken.discard(self._display)
         _lost_resources.clear()
-        _survive(self._display)
+        _replace_handlers(self._display)
 
     @property
     def is_broken(self) -> bool:
@@ -81,7 +81,7 @@ class XConnection:
         return self.is_broken or not self._resources.isdisjoint(_lost_resources)
 
 
-def _survive(display: int) -> None:
+def _replace_handlers(display: int) -> None:
     try:
         library = ctypes.CDLL("libX11.so.6")
         set_exit = library.XSetIOErrorExitHandler

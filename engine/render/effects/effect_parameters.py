@@ -1,4 +1,4 @@
-"""What is done to the network's picture before it is shown, as values: effects, and how far hits in the sound drive them."""
+"""The parameters of effects and flash guard for one frame, with what onsets in the sound add to them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LARGEST_ZOOM = 4.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EffectParameters:
-    """How one picture is shown."""
+    """Effects of one frame."""
 
     mirror: bool = False
     brightness: float = 1.0
@@ -22,9 +22,9 @@ class EffectParameters:
     glow: float = 0.0
     """Share of the blurred bright parts that is added."""
     colour_turn: float = 0.0
-    """How far hues are turned, in turns."""
+    """Rotation of all hues, in turns of the colour circle."""
     trail: float = 0.0
-    """What is left of a picture after a tenth of a second, 0 to 1 (1 never fades)."""
+    """Share of a frame that is left after a tenth of a second, 0 to 1 (1 never fades)."""
     guarded: bool = True
     """Whether harmful flashes are softened."""
 
@@ -32,22 +32,22 @@ class EffectParameters:
 NEUTRAL = EffectParameters()
 
 
-def look(values: Mapping[str, float | int | bool], audio_features: AudioFeatures) -> EffectParameters:
-    """Return how a picture is shown at the moment `pulse` of the sound; any of `values` may be missing."""
+def effect_parameters(values: Mapping[str, float | int | bool], audio_features: AudioFeatures) -> EffectParameters:
+    """Return the effects for these parameter values and audio features; values that are missing have their neutral value."""
 
     def number(name: str, default: float = 0.0) -> float:
         return float(values.get(name, default))
 
-    hit = audio_features.hit(number("hit_decay_ms", 150.0))
+    onset = audio_features.hit(number("hit_decay_ms", 150.0))
     brightness = (
-        0.0 if values.get("blackout", False) else number("brightness", 1.0) * (1.0 + number("hit_brightness") * hit)
+        0.0 if values.get("blackout", False) else number("brightness", 1.0) * (1.0 + number("hit_brightness") * onset)
     )
     return EffectParameters(
         mirror=bool(values.get("mirror", False)),
         brightness=brightness,
-        zoom=min(number("zoom", 1.0) * (1.0 + number("hit_zoom") * hit), _LARGEST_ZOOM),
-        glow=min(number("glow") + number("hit_glow") * hit, 1.0),
-        colour_turn=number("colour_turn") + number("hit_colour") * hit,
+        zoom=min(number("zoom", 1.0) * (1.0 + number("hit_zoom") * onset), _LARGEST_ZOOM),
+        glow=min(number("glow") + number("hit_glow") * onset, 1.0),
+        colour_turn=number("colour_turn") + number("hit_colour") * onset,
         trail=number("trail"),
         guarded=bool(values.get("flash_guard", True)),
     )

@@ -1,21 +1,21 @@
-"""Pictures that linger in the next ones."""
+"""Trails: bright parts of earlier frames that fade in later ones."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-# H W picture rows and columns, C channels (RGB)
+# H W rows and columns of pixels, C channels (RGB)
 
 UNIT_S = 0.1
-"""Time after which the share of a picture that a trail is set to is left."""
+"""Time after which the trail's share of a frame is left."""
 
 
 class Trail:
-    """What is left of earlier pictures.
+    """The fading light of earlier frames.
 
-    A picture shines on where it was brighter than what comes after it, and fades by the time that has passed: however many
-    pictures a second are shown, what lingers of one is the same at the same time.
+    A frame stays visible where it was brighter than later ones, and fades by the time that has passed, so a trail looks the same
+    at every frame rate.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Trail:
         self._time_s = 0.0
 
     def over(self, pixels_HWC: NDArray[np.uint8], share: float, time_s: float) -> NDArray[np.uint8]:
-        """Return the picture over what is left of those before it; `share` of a picture is left after UNIT_S."""
+        """Return the frame over the trail of those before it; `share` of a frame is left after UNIT_S."""
         import cv2
 
         passed_s = max(time_s - self._time_s, 0.0)
@@ -40,5 +40,5 @@ class Trail:
         return np.asarray(cv2.convertScaleAbs(light_HWC), np.uint8)
 
     def clear(self) -> None:
-        """Forget all pictures."""
+        """Forget all frames."""
         self._light_HWC = None

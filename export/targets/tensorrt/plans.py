@@ -8,6 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from engine.core.atomic_files import atomic_file
 from engine.core.errors import ModelFileError
 from engine.model.backends.plan_file import (
     LIBRARY,
@@ -23,7 +24,6 @@ from engine.model.backends.plan_file import (
     plan_content,
     read_plan,
 )
-from training.core.durable import whole_file
 
 __all__ = [
     "LIBRARY",
@@ -46,7 +46,7 @@ LOCK_FILE = ".lock"
 def write_plan(plan: Plan, path: Path) -> None:
     """Write a plan file whole or not at all. Raises ModelFileError when it cannot be written."""
     try:
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             partial.write_bytes(plan_content(plan))
     except OSError as error:
         raise ModelFileError(f"Cannot write {path}: {error.strerror}; choose another place with -o.") from error

@@ -131,6 +131,7 @@ def show_of(
     clock: Clock,
     stats: ShowStatistics | None = None,
     window: CollectingWindow | None = None,
+    windows: Sequence[CollectingWindow] | None = None,
     notify: Callable[[str], None] = lambda line: None,
     mappings: Mapping[str, str] | None = None,
     **steering: Any,
@@ -139,7 +140,7 @@ def show_of(
     runtime = Runtime(clock=clock, statistics=stats or ShowStatistics(), notices=Notices(notify), live=source.live)
     modulators = Modulators(tuple(store.parameters.values()), mappings or {}, notify)
     steering_of = Steering(store=store, **steering)
-    return assemble(source, model, sinks, steering_of, modulators, runtime, [window] if window else [])
+    return assemble(source, model, sinks, steering_of, modulators, runtime, windows or ([window] if window else []))
 
 
 def show_sound(

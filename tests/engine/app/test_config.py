@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.app.command_line import flag, parse_order
+from engine.app.command_line import flag, parse_command
 from engine.app.config import SETTINGS, LiveConfig, describe, parse_setting, read_config_file, resolve
 from engine.control.parameter_table import TABLE, parameters_for
 from engine.core.errors import ConfigError, ModelFileError
@@ -25,7 +25,7 @@ def written(folder: Path, text: str) -> str:
 
 def test_flags_come_before_the_file_and_the_file_before_defaults(probe_file, tmp_path):
     config = written(tmp_path, "threads: 3\nseconds: 4\nout: ['null']\ncontrols: {gain_db: 3, gain: 2, mirror: on}")
-    order = parse_order(["--model", str(probe_file), "--config", config, "--seconds", "5", "--gain-db", "-6"])
+    order = parse_command(["--model", str(probe_file), "--config", config, "--seconds", "5", "--gain-db", "-6"])
     assert order
     expected = LiveConfig(model=str(probe_file), threads=3, seconds=5.0, out=("null",))
     assert replace(order.resolved.config, controls=expected.controls) == expected
@@ -38,7 +38,7 @@ def test_flags_come_before_the_file_and_the_file_before_defaults(probe_file, tmp
 
 
 def test_the_model_may_come_from_the_file(probe_file, tmp_path):
-    order = parse_order(["--config", written(tmp_path, f"model: {probe_file}"), "--gain", "2"])
+    order = parse_command(["--config", written(tmp_path, f"model: {probe_file}"), "--gain", "2"])
     assert order
     assert order.resolved.config.controls == {"gain": 2.0}
 
@@ -80,7 +80,7 @@ def test_shipped_files_are_valid(path):
 )
 def test_mistakes_in_a_file(probe_file, tmp_path, text, sentence):
     with pytest.raises(ConfigError, match=sentence.replace("(", r"\(")):
-        parse_order(["--model", str(probe_file), "--config", written(tmp_path, text)])
+        parse_command(["--model", str(probe_file), "--config", written(tmp_path, text)])
 
 
 @pytest.mark.parametrize(
@@ -108,17 +108,17 @@ def test_mistakes_in_a_file(probe_file, tmp_path, text, sentence):
 )
 def test_mistakes_in_flags(probe_file, flags, sentence):
     with pytest.raises(ConfigError, match=sentence):
-        parse_order(["--model", str(probe_file), *flags.split()])
+        parse_command(["--model", str(probe_file), *flags.split()])
 
 
 def test_a_missing_model_is_one_sentence():
     with pytest.raises(ModelFileError, match=r"There is no model file none\.onnx"):
-        parse_order(["--model", "none.onnx"])
+        parse_command(["--model", "none.onnx"])
 
 
 def test_every_setting_has_a_flag_and_a_key(probe_file, capsys):
     with pytest.raises(SystemExit):
-        parse_order(["--model", str(probe_file), "--help"])
+        parse_command(["--model", str(probe_file), "--help"])
     page = capsys.readouterr().out
     for name, field in SETTINGS.items():
         assert flag(name) in page
@@ -130,19 +130,19 @@ def test_every_setting_has_a_flag_and_a_key(probe_file, capsys):
 def test_a_replay_takes_nothing_from_a_file(probe_file, tmp_path):
     config = written(tmp_path, "controls: {gain_db: 3}")
     with pytest.raises(ConfigError, match="leave --config out"):
-        parse_order(["--model", str(probe_file), "--config", config, "--replay", "take", "c.mp4"])
+        parse_command(["--model", str(probe_file), "--config", config, "--replay", "take", "c.mp4"])
 
 
 def test_midi_knobs_are_checked_before_anything_is_opened(probe_file, tmp_path):
     config = written(tmp_path, "midi: launch\nmidi_knobs: {7: brightnes}")
     with pytest.raises(ConfigError, match="Did you mean 'brightness'"):
-        parse_order(["--model", str(probe_file), "--config", config, "--dry-run"])
+        parse_command(["--model", str(probe_file), "--config", config, "--dry-run"])
 
 
 def test_several_files_are_read_as_one(tmp_path):
     (tmp_path / "stage.yaml").write_text("title: Stage\ncontrols: {trail: 0.4, zoom: 2}\nmappings: {glow: hit}")
     (tmp_path / "venue.yaml").write_text("controls: {look_ahead_ms: 40, zoom: 1.5}")
-    order = parse_order(["--config", str(tmp_path / "stage.yaml"), "--config", str(tmp_path / "venue.yaml")])
+    order = parse_command(["--config", str(tmp_path / "stage.yaml"), "--config", str(tmp_path / "venue.yaml")])
     config = order.resolved.config
     assert config.title == "Stage"
     assert config.controls == {"trail": 0.4, "zoom": 1.5, "look_ahead_ms": 40.0}

@@ -87,7 +87,7 @@ def test_a_disk_without_room_ends_the_recording_and_not_the_show(probe_file: Pat
     show_sound(probe_file, source, clock=clock, sinks=[other, recorder], seconds=12.0, notify=tell)  # type: ignore[list-item]
     assert len(other.frames) == 240
     assert len(lines) == 1
-    assert "show.mp4 failed: File too large; what came before is in the file." in lines[0]
+    assert "show.mp4 failed: File too large; the frames before are in the file." in lines[0]
     assert "The show goes on without" in lines[0]
     assert (tmp_path / "show.mp4").stat().st_size > 500_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.model.crossfade import CrossfadePlan, cover, mix_light, plan_crossfade
+from engine.model.crossfade import CrossfadePlan, mix_light, plan_crossfade
 
 
 def test_a_fade_has_its_length_where_two_steps_fit_into_a_hop() -> None:
@@ -39,15 +39,3 @@ def test_a_picture_mixed_with_itself_is_itself_in_every_level(share: float) -> N
 def test_half_of_black_and_white_is_half_of_the_light() -> None:
     black, white = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8)
     assert mix_light(black, white, 0.5).tolist() == np.full((2, 2, 3), 188).tolist()
-
-
-def test_another_size_fills_the_shows_and_is_not_distorted() -> None:
-    wide = np.zeros((10, 40, 3), np.uint8)
-    wide[:, 15:25] = 200
-    assert cover(wide, 10, 10).min() == 200
-    assert cover(wide, 40, 10) is wide
-    assert cover(wide, 64, 48).shape == (48, 64, 3)
-    tall = np.zeros((40, 10, 3), np.uint8)
-    tall[18:22] = 200
-    assert cover(tall, 20, 8).min() == 200
-    assert cover(np.full((1, 1, 3), 7, np.uint8), 5, 3).tolist() == np.full((3, 5, 3), 7).tolist()

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from engine.core.errors import BackendError, ConfigError, ModelFileError
+from engine.core.fit import cover
 from engine.model.backends.onnx_cpu import open_model
-from engine.model.crossfade import CrossfadePlan, cover, mix_light
+from engine.model.crossfade import CrossfadePlan, mix_light
 from engine.model.session import Session
 from tests.engine.model.probe_model import CARD, write_probe
 from tests.engine.model.switchers import Stage, other_card, window, write_wide
@@ -128,7 +129,7 @@ def test_what_breaks_in_the_thread_that_opens_does_not_break_the_show(probe_file
 
     stage.switcher._open_model = open_without_memory  # type: ignore[assignment]
     stage.swap("big.onnx", 0)
-    assert "memory does not suffice" in stage.told[0]
+    assert "too little memory" in stage.told[0]
 
 
 def test_the_newest_wish_counts(probe_file: Path, wide: str, tmp_path: Path) -> None:

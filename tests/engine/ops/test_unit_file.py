@@ -6,7 +6,7 @@ import configparser
 import shlex
 from pathlib import Path
 
-from engine.app.command_line import ParsedCommand, parse_order
+from engine.app.command_line import ParsedCommand, parse_command
 from engine.ops.health_monitor import START_WITHIN_S, STUCK_S
 from engine.ops.priority import NICENESS
 from engine.ops.supervisor import CHECK_EVERY_S, CLOSE_WITHIN_S
@@ -27,7 +27,7 @@ def test_the_unit_starts_a_show_that_exists_and_leaves_it_the_time_it_needs() ->
     python, show, *flags = shlex.split(service["ExecStart"].replace("%h/fluid", str(ROOT)))
     assert python.endswith("/python")
     assert Path(show) == ROOT / "run_live.py"
-    order = parse_order(flags)
+    order = parse_command(flags)
     assert isinstance(order, ParsedCommand)
     config = order.resolved.config
     assert config.out == ("window",)

@@ -14,13 +14,13 @@ HOPS = 14
 
 
 @pytest.mark.parametrize("fails", ["new", "old", "second"])
-def test_a_failure_in_the_first_hop_of_a_fade_is_repeated_to_the_bit(
+def test_a_failure_in_the_first_hop_of_a_fade_is_repeated_bit_exact(
     probe_file: Path, tmp_path: Path, fails: str
 ) -> None:
     wide = write_wide(tmp_path)
     stage = Stage(probe_file, gain=1.5)
     first = stage.opened[probe_file.name]
-    pictures, show_events, values = [], {}, {}
+    frames, show_events, values = [], {}, {}
     for index in range(HOPS):
         if index == 3:
             stage.switcher.swap_to(wide)
@@ -34,10 +34,10 @@ def test_a_failure_in_the_first_hop_of_a_fade_is_repeated_to_the_bit(
         if fails == "second":
             stage.opened[probe_file.name].fails = index == 6
         values[index] = stage.store.values()
-        pictures.append(stage.switcher.step(window(index), values[index], index).pixels_HWC)
+        frames.append(stage.switcher.step(window(index), values[index], index).pixels_HWC)
         show_events[index] = stage.switcher.show_events()
         stage.opened.get("wide.onnx", first).fails = False
-    kinds = {index: [said["kind"] for said in happened] for index, happened in show_events.items() if happened}
+    kinds = {index: [event["kind"] for event in events] for index, events in show_events.items() if events}
     assert (
         kinds
         == {
@@ -46,10 +46,10 @@ def test_a_failure_in_the_first_hop_of_a_fade_is_repeated_to_the_bit(
             "second": {4: ["model"], 6: ["model", "return"]},
         }[fails]
     )
-    assert same(repeated(stage, show_events, values, probe_file, list(range(HOPS))), pictures)
+    assert same(repeated(stage, show_events, values, probe_file, list(range(HOPS))), frames)
 
 
-def test_a_model_that_gets_the_stage_back_has_its_knobs_as_they_were(probe_file: Path, tmp_path: Path) -> None:
+def test_a_model_that_plays_again_has_its_parameters_as_they_were(probe_file: Path, tmp_path: Path) -> None:
     stage = Stage(probe_file, gain=3.0)
     stage.play(0, 3)
     stage.swap(write_wide(tmp_path), 3)

@@ -1,7 +1,8 @@
-"""A take being written: to the bit, readable however the process ends, and never in the way of the show."""
+"""Recording a take: bit-exact, readable however the process ends, and never a hindrance to the show."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -17,8 +18,9 @@ import pytest
 from engine.control.parameter_store import ControlSnapshot, Event
 from engine.core.errors import ConfigError, SinkError
 from engine.takes.recorder import TakeRecorder
-from engine.takes.take_log import LOG, SOUND, HopLine, TakeHeader, read_header, read_lines, with_arrays, write_line
-from engine.takes.take_queue import TakeQueue
+from engine.takes.take_arrays import ARRAYS, with_arrays
+from engine.takes.take_log import LOG, SOUND, HopLine, TakeHeader, write_line
+from engine.takes.take_log_reading import read_header, read_lines
 from engine.takes.take_sound import SoundFile, read_sound
 from tests.engine.model.probe_model import CARD
 
@@ -27,7 +29,7 @@ RATE_HZ, HOP = 48000, 2400
 
 
 def header(channels: int = 2, **changes: object) -> TakeHeader:
-    said = {
+    fields = {
         "date": "2025-01-31T20:15:00+0000",
         "model": "probe.onnx",
         "card_name": CARD.name,
@@ -37,7 +39,6 @@ def header(channels: int = 2, **changes: object) -> TakeHeader:
         "source": "test",
         "source_rate_hz": RATE_HZ,
         "source_channels": channels,
-        "seed": 0,
         "backend": "onnx-cpu",
         "description": "onnx-cpu, 1 thread",
         "threads": 1,
@@ -45,7 +46,7 @@ def header(channels: int = 2, **changes: object) -> TakeHeader:
         "settings": {},
         "mappings": {},
     }
-    return TakeHeader(**{**said, **changes})  # type: ignore[arg-type]
+    return TakeHeader(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def any_bits(samples: int, channels: int) -> np.ndarray:
@@ -54,7 +55,7 @@ def any_bits(samples: int, channels: int) -> np.ndarray:
     return bits.astype(np.uint32).view(np.float32)
 
 
-def heard_again(folder: Path, channels: int = 2) -> np.ndarray:
+def sound_of(folder: Path, channels: int = 2) -> np.ndarray:
     blocks = list(read_sound(folder / SOUND, RATE_HZ, channels))
     return np.concatenate([np.zeros((0, channels), np.float32), *blocks])
 
@@ -65,7 +66,7 @@ def lines_of(folder: Path) -> list[HopLine]:
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 8])
 @pytest.mark.parametrize("rate_hz", [48000, 44100, 12345])
-def test_sound_comes_back_to_the_bit(tmp_path, channels, rate_hz):
+def test_sound_comes_back_bit_exact(tmp_path, channels, rate_hz):
     sound_TC = any_bits(30_011, channels)
     sound = SoundFile(tmp_path / SOUND, rate_hz, channels)
     for begin in range(0, len(sound_TC), 7001):
@@ -76,20 +77,22 @@ def test_sound_comes_back_to_the_bit(tmp_path, channels, rate_hz):
     assert finished.tobytes() == unfinished.tobytes() == sound_TC.tobytes()
 
 
-def test_the_log_says_what_changed_and_nothing_else(tmp_path):
+def test_the_log_holds_what_changed_and_nothing_else(tmp_path):
     state = {"memory": np.array([0.1, -3e-40], np.float32)}
     told: list[str] = []
     take = TakeRecorder(tmp_path / "take", header(), live=True, notify=told.append)
     take.open()
     values = {"gain_db": 0.1, "freeze": False, "seed": 3}
     for hop in range(40):
-        take.hear(np.full((HOP, 2), hop, np.float32))
+        take.add_sound(np.full((HOP, 2), hop, np.float32))
         if hop == 5:
             values = {**values, "gain_db": 6.0}
         if hop == 7:
             values = {"gain_db": 6.0, "seed": 3, "motion": 1.0}
         events = (Event("scene", 3),) if hop == 8 else ()
-        show_events = [{"kind": "scene", "state": state, "level": np.float32(0.1)}] if hop == 8 else []
+        show_events = (
+            [{"kind": "state", "state": state, "fade_hops": np.int64(3), "is_held": False}] if hop == 8 else []
+        )
         if hop != 20:
             take.note(hop, int(hop == 21), ControlSnapshot(values, events), failed=hop == 9, show_events=show_events)
     take.close()
@@ -100,40 +103,48 @@ def test_the_log_says_what_changed_and_nothing_else(tmp_path):
     assert lines[0].values == {"gain_db": 0.1, "freeze": False, "seed": 3}
     assert type(lines[0].values["freeze"]) is bool
     assert lines[1].values == {"gain_db": 6.0}
-    assert (lines[2].values, lines[2].gone) == ({"motion": 1.0}, ("freeze",))
+    assert (lines[2].values, lines[2].removed) == ({"motion": 1.0}, ("freeze",))
     assert lines[3].events == (Event("scene", 3),)
     assert [line.hop for line in lines if line.failed] == [9]
-    assert [(line.hop, line.skipped) for line in lines if line.skipped] == [(21, 1)]
-    assert all(line.heard == (line.hop + 1) * 2400 for line in lines)
+    assert [(line.hop, line.skipped_hops) for line in lines if line.skipped_hops] == [(21, 1)]
+    assert all(line.received_samples == (line.hop + 1) * 2400 for line in lines)
     assert lines[-1].end == "the show is over"
-    scene = with_arrays(lines[3].show_events[0], tmp_path / "take")
-    assert scene["state"]["memory"].tobytes() == state["memory"].tobytes()
-    assert scene["level"] == float(np.float32(0.1))
+    event = with_arrays(lines[3].show_events[0], tmp_path / "take")
+    assert event["state"]["memory"].tobytes() == state["memory"].tobytes()
+    assert (event["kind"], event["fade_hops"], event["is_held"]) == ("state", 3, False)
     assert read_header((tmp_path / "take" / LOG).read_text().splitlines()[0], tmp_path) == header()
-    assert len(heard_again(tmp_path / "take")) == 40 * HOP
+    assert len(sound_of(tmp_path / "take")) == 40 * HOP
 
 
-def test_an_array_is_kept_once_and_checked(tmp_path):
-    line = HopLine(
-        hop=1, heard=1, show_events=({"kind": "scene", "a": np.arange(3)}, {"kind": "scene", "b": np.arange(3)})
-    )
-    said = json.loads(write_line(line, tmp_path))["show_events"]
+def test_an_array_is_written_once_and_checked(tmp_path):
+    state = {"a": np.arange(3), "b": np.arange(3)}
+    line = HopLine(hop=1, received_samples=1, show_events=({"kind": "state", "state": state},))
+    (written,) = json.loads(write_line(line, tmp_path))["show_events"]
     (file,) = (tmp_path / "arrays").iterdir()
-    assert with_arrays(said, tmp_path)[1]["b"].tolist() == [0, 1, 2]
+    assert with_arrays(written, tmp_path)["state"]["b"].tolist() == [0, 1, 2]
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     with pytest.raises(ConfigError, match="altered or damaged"):
-        with_arrays(said, tmp_path)
+        with_arrays(written, tmp_path)
     file.unlink()
     with pytest.raises(ConfigError, match="The take lacks"):
-        with_arrays(said, tmp_path)
+        with_arrays(written, tmp_path)
 
 
-def test_a_take_is_never_written_over(tmp_path):
+def test_a_file_that_holds_no_array_is_refused(tmp_path):
+    content = b"no array"
+    name = hashlib.sha256(content).hexdigest() + ".npy"
+    (tmp_path / ARRAYS).mkdir()
+    (tmp_path / ARRAYS / name).write_bytes(content)
+    with pytest.raises(ConfigError, match="holds no array; copy the whole folder"):
+        with_arrays({"array": name}, tmp_path)
+
+
+def test_a_take_is_never_overwritten(tmp_path):
     first = TakeRecorder(tmp_path, header(), live=True)
     first.open()
     first.close()
     before = (tmp_path / LOG).read_bytes()
-    with pytest.raises(SinkError, match="holds a take already; choose another folder with --take"):
+    with pytest.raises(SinkError, match="already holds a take; choose another folder with --take"):
         TakeRecorder(tmp_path, header(), live=True).open()
     assert (tmp_path / LOG).read_bytes() == before
 
@@ -144,7 +155,7 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path):
         TakeRecorder(tmp_path / "file" / "take", header(), live=True).open()
 
 
-def test_a_disk_that_does_not_answer_ends_the_take_and_not_the_show(tmp_path, monkeypatch):
+def test_a_disk_that_does_not_respond_ends_the_take_and_not_the_show(tmp_path, monkeypatch):
     answers = threading.Event()
     write = SoundFile.write
 
@@ -160,39 +171,24 @@ def test_a_disk_that_does_not_answer_ends_the_take_and_not_the_show(tmp_path, mo
     hops = 0
     # 30 s and 32 MiB of sound may wait; memory stays within that however long the disk is away.
     while not told and hops < 10_000:
-        take.hear(second_TC)
+        take.add_sound(second_TC)
         take.note(hops, 0, ControlSnapshot({}, ()))
         hops += 1
     assert 200 < hops < 230
     assert len(told) == 1
-    assert "for the disk was more than 30 s behind" in told[0]
-    take.hear(second_TC)
+    assert told[0].endswith("ends here: the disk fell more than 30 s behind. It can be replayed up to here.")
+    take.add_sound(second_TC)
     take.note(hops, 0, ControlSnapshot({"gain_db": 1.0}, ()))
     answers.set()
     take.close()
     lines = lines_of(tmp_path / "take")
-    assert lines[-1].end == "the disk was more than 30 s behind"
-    assert lines[-1].heard == len(heard_again(tmp_path / "take", 1))
+    assert lines[-1].end == "the disk fell more than 30 s behind"
+    assert lines[-1].received_samples == len(sound_of(tmp_path / "take", 1))
     assert hops - 3 <= lines[-1].hop < hops
     assert len(told) == 1
 
 
-def test_offline_the_step_waits_for_the_disk():
-    queue, taken = TakeQueue(live=False, most_bytes=10, portion_bytes=1), []
-
-    def take() -> None:
-        while (items := queue.take()) is not None:
-            taken.extend(items)
-
-    taker = threading.Thread(target=take)
-    taker.start()
-    assert all(queue.put(HopLine(hop=hop, heard=0), 4) for hop in range(200))
-    queue.close()
-    taker.join(20)
-    assert [line.hop for line in taken] == list(range(200))
-
-
-TAKER = """
+RECORDER = """
 import resource, sys
 from tests.engine.takes.test_recorder import *
 if len(sys.argv) > 3:
@@ -201,7 +197,7 @@ if len(sys.argv) > 3:
 take = TakeRecorder(sys.argv[1], header(), live=sys.argv[2] == "live", notify=lambda line: print(line, flush=True))
 take.open()
 for hop in range(400):
-    take.hear(np.full((HOP, 2), hop, np.float32))
+    take.add_sound(np.full((HOP, 2), hop, np.float32))
     take.note(hop, 0, ControlSnapshot({"gain_db": float(hop)}, ()))
 print("written", flush=True)
 if len(sys.argv) > 3:
@@ -212,9 +208,9 @@ else:
 """
 
 
-def start_taker(*arguments: str) -> subprocess.Popen[str]:
+def start_recorder(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", TAKER, *arguments],
+        [sys.executable, "-c", RECORDER, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,
@@ -229,7 +225,7 @@ def assert_runs(process: subprocess.Popen) -> None:
 
 
 def test_a_killed_process_leaves_a_take_to_its_last_second(tmp_path):
-    process = start_taker(str(tmp_path / "take"), "live")
+    process = start_recorder(str(tmp_path / "take"), "live")
     assert process.stdout
     assert process.stdout.readline() == "written\n"
     # The portion that is not yet full stays in memory; the others are written as soon as the writer comes to them.
@@ -237,26 +233,26 @@ def test_a_killed_process_leaves_a_take_to_its_last_second(tmp_path):
         assert_runs(process)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=10)
-    sound_TC = heard_again(tmp_path / "take")
+    sound_TC = sound_of(tmp_path / "take")
     np.testing.assert_array_equal(sound_TC[:, 0], np.repeat(np.arange(len(sound_TC) // HOP), HOP))
     lines = lines_of(tmp_path / "take")
     assert lines[-1].end is None
     assert 380 <= lines[-1].hop <= 399
-    assert lines[-1].heard <= len(sound_TC)
+    assert lines[-1].received_samples <= len(sound_TC)
 
 
 @pytest.mark.parametrize("pace", ["live", "offline"])
 def test_a_full_disk_ends_the_take_with_one_notice(tmp_path, pace):
-    process = start_taker(str(tmp_path / "take"), pace, "1000000")
+    process = start_recorder(str(tmp_path / "take"), pace, "1000000")
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     lines = said.splitlines()
     assert lines[-1] == "the show goes on"
     (notice,) = (line for line in lines if "ends here" in line)
-    assert "cannot be written (File too large); what came before can be replayed" in notice
+    assert notice.endswith("ends here: it cannot be written (File too large). It can be replayed up to here.")
     log = lines_of(tmp_path / "take")
     assert log[-1].end == "File too large"
-    assert 0 < log[-1].heard <= len(heard_again(tmp_path / "take"))
+    assert 0 < log[-1].received_samples <= len(sound_of(tmp_path / "take"))
 
 
 def test_a_full_file_system_ends_the_take_with_one_notice(tmp_path):
@@ -270,67 +266,26 @@ def test_a_full_file_system_ends_the_take_with_one_notice(tmp_path):
         take = TakeRecorder(disk / "take", header(), live=False, notify=told.append)
         take.open()
         for hop in range(400):
-            take.hear(np.full((HOP, 2), hop, np.float32))
+            take.add_sound(np.full((HOP, 2), hop, np.float32))
             take.note(hop, 0, ControlSnapshot({"gain_db": float(hop)}, ()))
         take.close()
         (notice,) = told
         assert "No space left on device" in notice
         log = lines_of(disk / "take")
-        assert 0 < log[-1].heard <= len(heard_again(disk / "take"))
+        assert 0 < log[-1].received_samples <= len(sound_of(disk / "take"))
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
-def test_damaged_logs_are_refused_and_cut_ones_are_not(tmp_path):
-    take = TakeRecorder(tmp_path, header(), live=True)
-    take.open()
-    for hop in range(10):
-        take.hear(np.zeros((HOP, 2), np.float32))
-        take.note(hop, 0, ControlSnapshot({"gain_db": float(hop)}, ()))
-    take.close()
-    log = tmp_path / LOG
-    whole = log.read_bytes()
-    for cut in range(1, len(whole.splitlines()[-1]) + 1):
-        log.write_bytes(whole[:-cut])
-        assert len(lines_of(tmp_path)) in (10, 11)
-    rows = whole.splitlines(keepends=True)
-    for row in (
-        b"{]\n",
-        b'{"hop": 4}\n',
-        b'{"hop": 4, "heard": 1, "wrong": 2}\n',
-        b"\xff\xfe\n",
-        b'{"hop":0,"heard":0}\n',
-        b"7\n",
-    ):
-        log.write_bytes(b"".join([*rows[:5], row, *rows[6:]]))
-        with pytest.raises(ConfigError, match="damaged at line 6"):
-            lines_of(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("first", "sentence"),
-    [
-        ("", "does not begin as the log of a take"),
-        ("[1]", "does not begin as the log of a take"),
-        ('{"take": {"format_version": 9}}', "is a take of version 9; this engine replays version 1"),
-        ('{"take": {"format_version": 1, "modle": "x"}}', "Did you mean 'model'"),
-        ('{"take": {"format_version": 1, "model": 4}}', "has date = None in its header"),
-    ],
-)
-def test_foreign_headers_are_refused(tmp_path, first, sentence):
-    with pytest.raises(ConfigError, match=sentence):
-        read_header(first, tmp_path / LOG)
 
 
 def test_sound_that_is_not_the_takes_is_refused(tmp_path):
     SoundFile(tmp_path / SOUND, 44100, 2).close()
     with pytest.raises(ConfigError, match="is not the sound of this take: pcm_f32le with 2 channels at 44100 Hz"):
-        heard_again(tmp_path)
+        sound_of(tmp_path)
     (tmp_path / SOUND).write_bytes(b"nonsense")
     with pytest.raises(ConfigError, match=r"sound\.caf is damaged"):
-        heard_again(tmp_path)
+        sound_of(tmp_path)
     with pytest.raises(ConfigError, match=r"sound\.caf is missing"):
-        heard_again(tmp_path / "none")
+        sound_of(tmp_path / "none")
 
 
 def test_ordinary_players_open_the_sound(tmp_path):

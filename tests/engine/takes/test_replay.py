@@ -1,4 +1,4 @@
-"""A take replayed: whatever happened in the show, and however it ended, the pictures are the same, bit for bit."""
+"""Replaying a take: whatever happened in the show, and however it ended, the frames are bit-exact."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine.audio.window_buffer import WindowBuffer
 from engine.control.parameter_store import Event, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.errors import BackendError, ConfigError, ModelFileError
-from engine.model.backends.backend import Backend
+from engine.model.backends.backend import Backend, Step
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
 from engine.render.pacing import pick_hop
@@ -26,36 +26,51 @@ from engine.takes.replay import ReplayedControls, ReplayedFailures, TakeSource, 
 from engine.takes.take_log import LOG, SOUND, take_header
 from tests.engine.app.shows import InventedClock, varied_sound
 from tests.engine.model.probe_model import CARD, write_probe
-from tests.engine.model.test_session import FailingBackend
 
 RATE_HZ = 44100
-Pictures = dict[int, bytes]
+Frames = dict[int, bytes]
 
 
-def failing_backend(model: Path) -> FailingBackend:
-    backend = open_model(model, threads=1)
-    backend.__class__ = FailingBackend
-    assert isinstance(backend, FailingBackend)
-    return backend
+class FaultyBackend:
+    """A backend whose steps fail, or whose state diverges, where a test wants it."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.name, self.description, self.card = backend.name, backend.description, backend.card
+        self.initial_state = backend.initial_state
+        self.fails = False
+        self.diverges = False
+
+    def step(self, *inputs) -> Step:
+        if self.fails:
+            raise BackendError("onnx-cpu: the step failed (out of memory).")
+        step = self.backend.step(*inputs)
+        if not self.diverges:
+            return step
+        return step._replace(next_state={name: np.full_like(value, np.nan) for name, value in step.next_state.items()})
+
+
+def faulty_backend(model: Path) -> FaultyBackend:
+    return FaultyBackend(open_model(model, threads=1))
 
 
 class Show:
-    """The loop in small: it knows nothing of takes but what it hands them."""
+    """A small step loop: it knows nothing of takes but what it gives them."""
 
     def __init__(
         self, source: Source, backend: Backend, store, pick=pick_hop, take: TakeRecorder | None = None
     ) -> None:
         self.window_buffer = WindowBuffer(backend.card, source.rate_hz, source.channels)
         self.source, self.session, self.store, self.pick, self.take = source, Session(backend), store, pick, take
-        self.pictures: Pictures = {}
+        self.frames: Frames = {}
         self.events: list[tuple[int, Event]] = []
         self.show_events: list[tuple[int, object]] = []
 
     @property
-    def backend(self) -> FailingBackend:
+    def backend(self) -> FaultyBackend:
         return self.session.backend  # type: ignore[return-value]
 
-    def play(self, on_hop: Callable[[int], list] = lambda index: [], until: int = 10**9) -> Pictures:
+    def play(self, on_hop: Callable[[int], list] = lambda index: [], until: int = 10**9) -> Frames:
         last, over = -1, False
         self.source.start()
         while last < until:
@@ -63,41 +78,41 @@ class Show:
             if pick is None:
                 if over:
                     break
-                came = self.source.read()
-                over = came is None
-                if came is None:
+                block = self.source.read()
+                over = block is None
+                if block is None:
                     self.window_buffer.finish()
-                elif len(came[0]):
-                    self.window_buffer.append(*came)
+                elif len(block[0]):
+                    self.window_buffer.append(*block)
                 else:
                     self.source.wait(0.1)
                 continue
             show_events = on_hop(pick.index)
-            self._step(pick.index, pick.skipped_hops, show_events)
+            self.step(pick.index, pick.skipped_hops, show_events)
             last = pick.index
-        return self.pictures
+        return self.frames
 
-    def _step(self, index: int, skipped: int, show_events: list) -> None:
+    def step(self, index: int, skipped_hops: int, show_events: list) -> None:
         snapshot, failed = self.store.take_snapshot(index), False
         try:
-            picture = self.session.step(self.window_buffer.window(index), snapshot.values, index)
+            frame = self.session.step(self.window_buffer.window(index), snapshot.values, index)
         except BackendError:
             assert self.source.live or self.store.fails_now
-            failed, picture = True, self.session.held(snapshot.values)
+            failed, frame = True, self.session.held(snapshot.values)
         self.events += [(index, event) for event in snapshot.events]
         if self.take:
-            self.take.note(index, skipped, snapshot, failed, show_events)
+            self.take.note(index, skipped_hops, snapshot, failed, show_events)
         else:
             show_events = list(self.store.show_events(index))
         self.show_events += [(index, show_event) for show_event in show_events]
-        self.pictures[index] = picture.pixels_HWC.tobytes()
+        self.frames[index] = frame.pixels_HWC.tobytes()
 
 
 def live_show(folder: Path, model: Path, seed: int = 0, seconds: float = 6.0, live: bool = True) -> Show:
     """Return a show with a take, ready to play."""
     clock, song = InventedClock(), SampleSource("song", 1.5 * varied_sound(seconds, RATE_HZ), RATE_HZ)
     source: Source = PacedSource(song, clock) if live else song
-    backend = failing_backend(model)
+    backend = faulty_backend(model)
     header = take_header(
         backend, source, model=str(model), date="today", settings={"seed": seed}, mappings={"glow": "hit"}
     )
@@ -109,28 +124,32 @@ def live_show(folder: Path, model: Path, seed: int = 0, seconds: float = 6.0, li
 
 
 def stormy(show: Show, seed: int) -> Callable[[int], list]:
-    """Return what happens at each hop: knobs, events, overload, failures."""
-    chance = random.Random(seed)
+    """Return what happens at each hop: parameters, events, overload, failures."""
+    rng = random.Random(seed)
 
     def on_hop(index: int) -> list:
         store, backend = show.store, show.backend
         for name in ("gain", "gain_db", "brightness"):
-            if chance.random() < 0.2:
-                store.set(name, chance.uniform(-3, 3))
-        if chance.random() < 0.1:
-            store.set(chance.choice(["reset", "tap"]), True)
-        if chance.random() < 0.1:
-            store.set("seed", chance.randrange(1000))
-        if chance.random() < 0.1:
-            store.set("freeze", chance.random() < 0.5)
-        if chance.random() < 0.1:
-            store.set("scene", chance.randrange(1, 9))
-        backend.fails = chance.random() < 0.08
-        if chance.random() < 0.15:
-            show.clock.sleep(chance.uniform(0.05, 0.4))
-        return [{"kind": "scene", "state": np.float32([chance.random()])}] if chance.random() < 0.05 else []
+            if rng.random() < 0.2:
+                store.set(name, rng.uniform(-3, 3))
+        if rng.random() < 0.1:
+            store.set(rng.choice(["reset", "tap"]), True)
+        if rng.random() < 0.1:
+            store.set("seed", rng.randrange(1000))
+        if rng.random() < 0.1:
+            store.set("freeze", rng.random() < 0.5)
+        if rng.random() < 0.1:
+            store.set("scene", rng.randrange(1, 9))
+        backend.fails = rng.random() < 0.08
+        if rng.random() < 0.15:
+            show.clock.sleep(rng.uniform(0.05, 0.4))
+        return [state_event(np.float32([rng.random()]))] if rng.random() < 0.05 else []
 
     return on_hop
+
+
+def state_event(state_S: np.ndarray) -> dict[str, object]:
+    return {"kind": "state", "state": {"memory": state_S}, "fade_hops": 5, "is_held": False}
 
 
 def replayed(
@@ -145,43 +164,43 @@ def replayed(
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_stormy_show_is_replayed_to_the_bit(tmp_path, probe_file, seed):
+def test_a_stormy_show_is_replayed_bit_exact(tmp_path, probe_file, seed):
     show = live_show(tmp_path / "take", probe_file, seed)
     show.play(stormy(show, seed))
     show.take.close()
     again = replayed(tmp_path / "take")
-    assert len(show.pictures) < max(show.pictures) - 10
-    assert again.pictures == show.pictures
+    assert len(show.frames) < max(show.frames) - 10
+    assert again.frames == show.frames
     assert again.events == show.events
     assert show.events
     assert str(again.show_events) == str(show.show_events)
-    assert len(set(show.pictures.values())) > 10
+    assert len(set(show.frames.values())) > 10
 
 
-def test_a_model_that_goes_astray_does_so_again(tmp_path, probe_file):
-    astray_at = {20, 21, 60}
+def test_a_model_that_diverges_does_so_again(tmp_path, probe_file):
+    diverges_at = {20, 21, 60}
     show = live_show(tmp_path / "take", probe_file)
 
     def on_hop(index: int) -> list:
-        show.backend.goes_astray = index in astray_at
+        show.backend.diverges = index in diverges_at
         return []
 
     show.play(on_hop)
     show.take.close()
 
-    class Astray(FailingBackend):
-        store: ReplayedControls
+    class Diverging(FaultyBackend):
+        def __init__(self, backend: Backend, store: ReplayedControls) -> None:
+            super().__init__(backend)
+            self.store = store
 
-        def step(self, *arguments):
-            self.goes_astray = self.store.fails_now
-            return super().step(*arguments)
+        def step(self, *inputs) -> Step:
+            self.diverges = self.store.fails_now
+            return super().step(*inputs)
 
     def wrap(backend: Backend, store: ReplayedControls) -> Backend:
-        backend.__class__ = Astray
-        backend.store = store  # type: ignore[attr-defined]
-        return ReplayedFailures(backend, store)
+        return ReplayedFailures(Diverging(backend, store), store)
 
-    assert replayed(tmp_path / "take", wrap=wrap).pictures == show.pictures
+    assert replayed(tmp_path / "take", wrap=wrap).frames == show.frames
 
 
 @pytest.mark.parametrize("until", [10**9, 37])
@@ -193,7 +212,7 @@ def test_a_rendering_can_be_a_take_too(tmp_path, probe_file, until):
     assert take.ending == "the show is over"
     assert take.hops == (51 if until > 51 else 38)
     assert take.seconds == pytest.approx(take.hops * 0.05)
-    assert replayed(tmp_path / "take").pictures == show.pictures
+    assert replayed(tmp_path / "take").frames == show.frames
 
 
 @pytest.mark.parametrize("kept", [0.99, 0.5, 0.25])
@@ -207,10 +226,10 @@ def test_a_take_that_was_cut_off_is_replayed_to_its_end(tmp_path, probe_file, cu
         file.write_bytes(file.read_bytes()[: int(kept * file.stat().st_size)])
     again = replayed(tmp_path / "take")
     # The header takes its part of the log.
-    assert len(again.pictures) >= (3 if cut != "sound" else (kept - 0.15) * len(show.pictures))
-    assert list(again.pictures.items()) == list(show.pictures.items())[: len(again.pictures)]
+    assert len(again.frames) >= (3 if cut != "sound" else (kept - 0.15) * len(show.frames))
+    assert list(again.frames.items()) == list(show.frames.items())[: len(again.frames)]
     if cut == "sound":
-        assert [line for line in again.source.notices() if "before its log; it is played so far" in line]
+        assert [line for line in again.source.notices() if "before its log; the replay ends there" in line]
 
 
 def test_missing_and_foreign_parts_are_refused(tmp_path, probe_file):
@@ -219,12 +238,12 @@ def test_missing_and_foreign_parts_are_refused(tmp_path, probe_file):
     show.take.close()
     with pytest.raises(ConfigError, match=r"There is no take in .*none: log.jsonl cannot be read"):
         read_take(tmp_path / "none")
-    with pytest.raises(ModelFileError, match=r"There is no model file .*say so with --model"):
+    with pytest.raises(ModelFileError, match=r"There is no model file .*name it with --model"):
         read_take(tmp_path / "take", str(tmp_path / "nothing.onnx"))
     assert read_take(tmp_path / "take", str(probe_file)).model == str(probe_file)
     different = write_different(tmp_path / "different.onnx")
     with pytest.raises(
-        ModelFileError, match=r"is not the model that played the take .*; if that .*say so with --model"
+        ModelFileError, match=r"is not the model that played the take .*; if that .*name it with --model"
     ):
         read_take(tmp_path / "take", str(different))
     (tmp_path / "take" / SOUND).unlink()
@@ -241,14 +260,14 @@ def write_different(path: Path) -> Path:
 def test_a_model_that_was_swapped_in_is_checked_too(tmp_path, probe_file):
     show = live_show(tmp_path / "take", probe_file)
     different = write_different(tmp_path / "different.onnx")
-    swap = {"kind": "model", "model": str(different), "graph_sha256": "0" * 64}
+    swap = {"kind": "model", "model": str(different), "graph_sha256": "0" * 64, "fade_hops": 0, "is_held": True}
     show.play(lambda index: [swap] if index == 5 else [], until=20)
     show.take.close()
     with pytest.raises(ModelFileError, match=r"different\.onnx is not the model that played .*, put it back"):
         read_take(tmp_path / "take")
 
 
-def test_what_may_differ_is_said(tmp_path, probe_file):
+def test_what_may_differ_is_told(tmp_path, probe_file):
     show = live_show(tmp_path / "take", probe_file)
     show.play(until=3)
     show.take.close()
@@ -258,7 +277,7 @@ def test_what_may_differ_is_said(tmp_path, probe_file):
     assert differences(take, show.backend) == []
     older = replace(take, header=replace(take.header, versions={**take.header.versions, "numpy": "1.0"}))
     (line,) = differences(older, show.backend)
-    assert line.startswith("Pictures may differ from the show's in their last bit: numpy 1.0 then, ")
+    assert line.startswith("Frames may differ from the show's in their last bit: numpy 1.0 then, ")
 
 
 def test_nobody_changes_a_replay(tmp_path, probe_file):

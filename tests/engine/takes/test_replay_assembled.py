@@ -44,7 +44,7 @@ def runtime(clock: InventedClock, live: bool, told: list[str]) -> Runtime:
     return Runtime(clock=clock, statistics=ShowStatistics(), notices=Notices(told.append), live=live)
 
 
-def test_scenes_models_and_mappings_are_replayed_to_the_bit(tmp_path: Path, probe_file: Path) -> None:
+def test_scenes_models_and_mappings_are_replayed_bit_exact(tmp_path: Path, probe_file: Path) -> None:
     wide, clock, told = write_wide(tmp_path), InventedClock(), list[str]()
     first = Path(shutil.copy(probe_file, tmp_path / "first.onnx"))
     Scenes(tmp_path / "scenes").save(Scene(number=2, model=wide, values={"strength": 0.7, "zoom": 1.5}))
@@ -84,7 +84,7 @@ def test_scenes_models_and_mappings_are_replayed_to_the_bit(tmp_path: Path, prob
     assert told[1].startswith("Scene 1 is kept in ")
     assert told[-1].startswith("There is no scene 9 in ")
 
-    # The first model has been moved since; it was recalled by a scene, too.
+    # The first model was moved after the show; a scene had recalled it, too.
     moved = first.rename(tmp_path / "moved.onnx")
     take, told = read_take(tmp_path / "take", str(moved)), list[str]()
     again_source, again = TakeSource(take), CollectingSink()

@@ -1,4 +1,4 @@
-"""The whole show replayed: effects, hits, taps, smoothing, mappings, threads; what was written to files comes again, bit for bit."""
+"""The whole show replayed: effects, onsets, taps, smoothing, mappings, threads; the frames are bit-exact."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from engine.takes.replay import ReplayedControls, ReplayedFailures, TakeSource, 
 from engine.takes.take_log import take_header
 from tests.engine.app.shows import CollectingSink, CollectingWindow, InventedClock, show_of, varied_sound
 from tests.engine.model.probe_model import CARD
-from tests.engine.takes.test_replay import RATE_HZ, failing_backend
+from tests.engine.takes.test_replay import RATE_HZ, faulty_backend
 
-KNOBS = (
+PARAMETERS = (
     "gain",
     "gain_db",
     "brightness",
@@ -59,23 +59,23 @@ def assert_same(shown: list[Frame], again: list[Frame]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_whole_show_is_replayed_to_the_bit(tmp_path, probe_file, seed):
-    """Effects, hits, taps, smoothing and mappings too: what was written to files comes again."""
-    chance, clock = random.Random(seed), InventedClock()
+def test_the_whole_show_is_replayed_bit_exact(tmp_path, probe_file, seed):
+    """Effects, onsets, taps, smoothing and mappings too."""
+    rng, clock = random.Random(seed), InventedClock()
     mappings = {"zoom": "1 + 0.3 * hit", "gain": "0.5 + beat"} if seed else {}
-    store, backend = ParameterStore(parameters_for(CARD)), failing_backend(probe_file)
+    store, backend = ParameterStore(parameters_for(CARD)), faulty_backend(probe_file)
 
     def on_frame(frame: Frame) -> None:
-        if chance.random() < 0.4:
-            parameter = store.parameters[chance.choice(KNOBS)]
-            store.set(parameter.name, chance.uniform(parameter.low, parameter.high))
-        if chance.random() < 0.1:
+        if rng.random() < 0.4:
+            parameter = store.parameters[rng.choice(PARAMETERS)]
+            store.set(parameter.name, rng.uniform(parameter.low, parameter.high))
+        if rng.random() < 0.1:
             store.set("reset", True)
-        if chance.random() < 0.1:
-            store.set("tempo_bpm", chance.choice([0.0, 100.0, 133.0]))
-        if chance.random() < 0.15:
-            clock.sleep(chance.uniform(0.05, 0.4))
-        backend.fails = chance.random() < 0.05
+        if rng.random() < 0.1:
+            store.set("tempo_bpm", rng.choice([0.0, 100.0, 133.0]))
+        if rng.random() < 0.15:
+            clock.sleep(rng.uniform(0.05, 0.4))
+        backend.fails = rng.random() < 0.05
 
     song = SampleSource("song", varied_sound(8.0, RATE_HZ), RATE_HZ)
     source = PacedSource(song, clock)
@@ -92,17 +92,17 @@ def test_the_whole_show_is_replayed_to_the_bit(tmp_path, probe_file, seed):
     assert len({frame.pixels_HWC.tobytes() for frame in again}) > 60
 
 
-def test_a_show_with_threads_of_its_own_is_replayed_to_the_bit(tmp_path, probe_file):
-    """Ears, steps and window each in a thread, at the pace of the wall clock; knobs and taps come from another."""
+def test_a_show_with_threads_is_replayed_bit_exact(tmp_path, probe_file):
+    """Capture, steps and window each in a thread, at the pace of the wall clock; another sets parameters and taps."""
     store, clock, stop = ParameterStore(parameters_for(CARD)), WallClock(), threading.Event()
-    chance = random.Random(4)
+    rng = random.Random(4)
 
     def remote() -> None:
         while not stop.wait(0.01):
-            store.set(chance.choice(("gain", "glow", "trail", "hit_zoom")), chance.random())
-            if chance.random() < 0.2:
+            store.set(rng.choice(("gain", "glow", "trail", "hit_zoom")), rng.random())
+            if rng.random() < 0.2:
                 store.set("tap", True)
-            if chance.random() < 0.05:
+            if rng.random() < 0.05:
                 # A busy machine.
                 sum(range(3_000_000))
 
@@ -110,13 +110,13 @@ def test_a_show_with_threads_of_its_own_is_replayed_to_the_bit(tmp_path, probe_f
     backend = open_model(probe_file, threads=1)
     take = TakeRecorder(tmp_path, take_header(backend, source, model=str(probe_file), date="today"), live=True)
     take.open()
-    shown, hands = CollectingSink(), threading.Thread(target=remote)
-    hands.start()
+    shown, setter = CollectingSink(), threading.Thread(target=remote)
+    setter.start()
     recorded, window = RecordedSource(source, take), CollectingWindow(until=10**9)
     show = show_of(recorded, Session(backend), [shown], store=store, clock=clock, window=window, recorder=take)
     play(show, threading.Event())
     stop.set()
-    hands.join()
+    setter.join()
     take.close()
     assert_same(shown.frames, render(tmp_path, probe_file, {}))
     assert len(shown.frames) > 10

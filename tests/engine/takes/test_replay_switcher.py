@@ -25,16 +25,16 @@ HOPS = 100
 
 
 def window(sound_TC: np.ndarray, index: int) -> np.ndarray:
-    """Return the newest sound in the simplest way: every third sample of one channel."""
-    heard_T = sound_TC[: (index + 1) * 2400 : 3, 0]
-    return np.concatenate([np.zeros(16000, np.float32), heard_T])[-16000:]
+    """Return the latest sound, resampled in the simplest way: every third sample of one channel."""
+    resampled_T = sound_TC[: (index + 1) * 2400 : 3, 0]
+    return np.concatenate([np.zeros(16000, np.float32), resampled_T])[-16000:]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_swaps_and_states_are_replayed_to_the_bit(tmp_path: Path, probe_file: Path, seed: int) -> None:
+def test_swaps_and_states_are_replayed_bit_exact(tmp_path: Path, probe_file: Path, seed: int) -> None:
     other = write_different(tmp_path / "other.onnx")
     source = SampleSource("song", varied_sound(HOPS / 20, RATE_HZ), RATE_HZ)
-    sound_TC, chance = varied_sound(HOPS / 20, RATE_HZ), random.Random(seed)
+    sound_TC, rng = varied_sound(HOPS / 20, RATE_HZ), random.Random(seed)
     store = ParameterStore(parameters_for(CARD), {"crossfade_s": 0.6})
     told: list[str] = []
 
@@ -46,19 +46,19 @@ def test_swaps_and_states_are_replayed_to_the_bit(tmp_path: Path, probe_file: Pa
     header = take_header(switcher.backend, source, model=str(probe_file), date="today")
     take = TakeRecorder(tmp_path / "take", header, live=False, notify=pytest.fail)
     take.open()
-    take.hear(sound_TC)
-    shown, kept = [], {}
+    take.add_sound(sound_TC)
+    shown, state = [], {}
     for index in range(HOPS):
         snapshot = store.take_snapshot(index)
         if index in (15, 55):
             switcher.swap_to(str(other if index == 15 else probe_file))
             assert switcher.wait_until_open(20)
         if index == 30:
-            kept = switcher.snapshot_state()
+            state = switcher.snapshot_state()
         if index == 45:
-            switcher.restore_state(kept)
-        if chance.random() < 0.3:
-            store.set("gain", chance.uniform(0, 4))
+            switcher.restore_state(state)
+        if rng.random() < 0.3:
+            store.set("gain", rng.uniform(0, 4))
         shown.append(switcher.step(window(sound_TC, index), snapshot.values, index).pixels_HWC)
         take.note(index, 0, snapshot, False, switcher.show_events())
     take.close()
@@ -78,8 +78,8 @@ def test_swaps_and_states_are_replayed_to_the_bit(tmp_path: Path, probe_file: Pa
         for show_event in again.show_events(index):
             kinds.append(show_event["kind"])
             player.repeat(show_event)
-        picture = player.step(window(sound_TC, index), snapshot.values, index)
+        frame = player.step(window(sound_TC, index), snapshot.values, index)
         player.show_events()
-        assert np.array_equal(picture.pixels_HWC, shown[index]), index
+        assert np.array_equal(frame.pixels_HWC, shown[index]), index
     assert kinds == ["model", "state", "model"]
-    assert len({image.tobytes() for image in shown}) > 60
+    assert len({pixels_HWC.tobytes() for pixels_HWC in shown}) > 60

@@ -34,7 +34,7 @@ from tests.training.core.distributed_steps import (
 )
 from training.core import distributed
 from training.core.checkpoint import read_checkpoint
-from training.logging.records import read_stats
+from training.logging.records import read_records
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="torch's wheels for Windows rendezvous without libuv only"
@@ -162,7 +162,7 @@ def test_a_request_to_stop_one_process_stops_all_after_the_same_iteration(folder
         *("--iterations", "100000", *words),
     )
     deadline = time.monotonic() + 60
-    while not any("l1" in record for record in read_stats(run / "stats.jsonl")):
+    while not any("l1" in record for record in read_records(run / "stats.jsonl")):
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
@@ -173,7 +173,7 @@ def test_a_request_to_stop_one_process_stops_all_after_the_same_iteration(folder
     assert output.count("--resume") == 1
     kept = read_checkpoint(run)
     assert kept.training["lanes.next"].shape == (2,)
-    assert [record["event"] for record in read_stats(run / "stats.jsonl") if "event" in record] == [
+    assert [record["event"] for record in read_records(run / "stats.jsonl") if "event" in record] == [
         "started",
         "interrupted",
     ]

@@ -12,7 +12,7 @@ import pytest
 from tests.training.clips import moving_clip
 from tests.training.runs import ONE_THREAD, words
 from training.core.run_folder import checkpoint_folders
-from training.logging.records import read_stats
+from training.logging.records import read_records
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills forked processes")
 
@@ -82,9 +82,9 @@ def assert_same_end(run: Path, whole: Path) -> None:
         for file in WEIGHTS:
             ours, theirs = (folder / "checkpoints" / name / file for folder in (run, whole))
             assert ours.read_bytes() == theirs.read_bytes(), f"{name}/{file}"
-    logged = [record["iteration"] for record in read_stats(run / "stats.jsonl") if "l1" in record]
+    logged = [record["iteration"] for record in read_records(run / "stats.jsonl") if "l1" in record]
     assert logged == list(range(1, ITERATIONS + 1))
-    validated = [record["iteration"] for record in read_stats(run / "stats.jsonl") if "validation" in record]
+    validated = [record["iteration"] for record in read_records(run / "stats.jsonl") if "validation" in record]
     assert validated == [5, 10, 12]
     assert [path for path in run.rglob("*.part")] == []
 
@@ -99,7 +99,7 @@ def test_a_run_killed_from_outside_ends_with_the_same_weights(
     run, cache = tmp_path / "run", str(tmp_path / "cache")
     resume = ["--resume", str(run), "--cache-folder", cache]
     first = start(words(clip, tmp_path, "--iterations", str(ITERATIONS), **SETTINGS))
-    kill_when(first, lambda: len([r for r in read_stats(run / "stats.jsonl") if "l1" in r]) >= 5)
+    kill_when(first, lambda: len([r for r in read_records(run / "stats.jsonl") if "l1" in r]) >= 5)
     reached = len(checkpoint_folders(run))
     assert reached >= 2
     kill_when(
@@ -111,6 +111,6 @@ def test_a_run_killed_from_outside_ends_with_the_same_weights(
     assert "damaged" not in errors
     assert "12 iterations" in output
     assert_same_end(run, folders[0])
-    told = [record["event"] for record in read_stats(run / "stats.jsonl") if "event" in record]
+    told = [record["event"] for record in read_records(run / "stats.jsonl") if "event" in record]
     assert told == ["started", "resumed", "resumed", "finished"]
     assert "12 iterations" in (run / "report.html").read_text()

@@ -20,7 +20,7 @@ from training.core.run import Run
 from training.core.run_folder import checkpoint_folders
 from training.data.cache import load_clip
 from training.data.video import Clip
-from training.logging.records import read_stats
+from training.logging.records import read_records
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,11 +71,11 @@ def test_a_run_killed_after_its_last_validation_makes_no_second_one(clip: Clip, 
     """Killed between that and the record of the end, it is validated again when it is resumed."""
     settings = config(PLAIN, total_iterations=2)
     Run(settings, clip, tmp_path).run()
-    records = read_stats(tmp_path / "stats.jsonl")
+    records = read_records(tmp_path / "stats.jsonl")
     assert records[-1]["event"] == "finished"
     (tmp_path / "stats.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records[:-1]))
     assert Run(settings, clip, tmp_path, read_checkpoint(tmp_path)).run() is not None
-    again = read_stats(tmp_path / "stats.jsonl")
+    again = read_records(tmp_path / "stats.jsonl")
     assert [r["validation"] for r in again if "validation" in r] == [
         r["validation"] for r in records if "validation" in r
     ]
@@ -100,7 +100,7 @@ def test_a_loss_that_is_no_number_stops_and_names_the_last_good_checkpoint(clip:
     assert f"the last good checkpoint is {folder}; try lower rates: --from {folder}" in str(caught.value)
     assert "optimiser.lr_generator=0.0015" in str(caught.value)
     assert not any(torch.isnan(value).any() for value in load_generator(tmp_path).model.state_dict().values())
-    assert str(caught.value) == read_stats(tmp_path / "stats.jsonl")[-1]["why"]
+    assert str(caught.value) == read_records(tmp_path / "stats.jsonl")[-1]["why"]
     assert "stopped by an error" in (tmp_path / "report.html").read_text()
 
 
@@ -162,6 +162,6 @@ def test_a_full_disk_stops_nothing_but_the_end(clip: Clip, tmp_path: Path, capsy
         failed, again = f"notice: {what} could not be written (", f"notice: {what} can be written again"
         assert sum(failed in line for line in notices) in (1, 2), (what, notices)
         assert what == "a contact sheet" or sum(again in line for line in notices) == 1
-    logged = [record["iteration"] for record in read_stats(tmp_path / "stats.jsonl") if "l1" in record]
+    logged = [record["iteration"] for record in read_records(tmp_path / "stats.jsonl") if "l1" in record]
     assert logged == [1, 2, 6, 7]
     assert [path for path in tmp_path.rglob("*.part")] == []

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from engine.core.errors import TrainingError
-from training.core.durable import append_whole, sweep, whole_file, whole_folder
 from training.core.run_folder import (
     checkpoint_folder,
     checkpoint_folders,
@@ -49,37 +48,6 @@ def test_the_newest_roll_and_milestones_stay(tmp_path: Path) -> None:
     prune_checkpoints(tmp_path, 1)
     assert names(tmp_path) == [60]
     assert [entry.name for entry in (tmp_path / "checkpoints").iterdir()] == ["0000060"]
-
-
-def test_what_is_written_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError), whole_file(tmp_path / "x"):
-        tmp_path.write_text("fails")
-    with pytest.raises(IsADirectoryError), whole_folder(tmp_path / "x"):
-        tmp_path.write_text("fails")
-    assert list(tmp_path.iterdir()) == []
-    for text in ("old", "new"):
-        with whole_folder(tmp_path / "x") as partial:
-            (partial / "y").write_text(text)
-    assert [path.name for path in tmp_path.rglob("*")] == ["x", "y"]
-    assert (tmp_path / "x" / "y").read_text() == "new"
-    (tmp_path / ".left.77.part").mkdir()
-    (tmp_path / ".left.png.77.part").write_text("half")
-    assert len(sweep(tmp_path)) == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["x"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of file sizes")
-def test_a_line_on_a_full_disk_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    from tests.training.core.limits import files_no_larger_than
-
-    file = tmp_path / "lines"
-    with files_no_larger_than(10):
-        append_whole(file, b"12345\n")
-        for line in (b"12345\n", b"123456789012345\n"):
-            with pytest.raises(OSError, match=r"space|large"):
-                append_whole(file, line)
-        append_whole(file, b"123\n")
-    assert file.read_bytes() == b"12345\n123\n"
 
 
 def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:

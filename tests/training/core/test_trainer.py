@@ -20,7 +20,7 @@ from training.data.cache import load_clip
 from training.data.config import AugmentationConfig
 from training.data.footage import Footage
 from training.data.video import Clip
-from training.data.windows import WindowTiming, pictures, sound_windows
+from training.data.windows import WindowTiming, frame_tensor, sound_windows
 from training.losses.losses import LossConfig
 
 
@@ -60,8 +60,8 @@ def test_every_loss_trains_generator_and_both_discriminators(clip: Clip, tmp_pat
 def test_plain_teaching_beats_the_mean_frame_on_the_taught_part(clip: Clip, tmp_path: Path) -> None:
     trainer = Trainer(config(PLAIN, total_iterations=100), clip)
     mean_CHW, real = (
-        mean_frame(clip, trainer.footage.training[0].fold),
-        pictures(clip, 0, trainer.footage.training[0].fold.count),
+        mean_frame(clip, trainer.footage.training[0].frame_range),
+        frame_tensor(clip, 0, trainer.footage.training[0].frame_range.count),
     )
     errors = [float(trainer.step()["l1"]) for _ in range(100)]
     assert np.mean(errors[-12:]) < 0.85 * float((real - mean_CHW).abs().mean())
@@ -114,7 +114,7 @@ def test_the_batch_is_what_the_clip_holds(clip: Clip, tmp_path: Path) -> None:
     trainer = Trainer(config(augmentation=AugmentationConfig(gain_range_db=(-6.0, -6.0))), clip)
     trainer.reader.next()
     batch = trainer.reader.next()
-    assert torch.equal(batch.real_BTCHW[0], pictures(clip, 4, 4))
+    assert torch.equal(batch.real_BTCHW[0], frame_tensor(clip, 4, 4))
     expected = sound_windows(clip.sound_S, 4, 4, WindowTiming.of(trainer.model))
     torch.testing.assert_close(batch.audio_BTW[0], torch.from_numpy(expected) * 10 ** (-6 / 20))
 
@@ -157,12 +157,12 @@ def test_validation_knows_a_perfect_model_and_a_still_one(
     clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = Trainer(config(PLAIN), clip)
-    fold, mean_CHW, model = trainer.footage.validation[0].fold, trainer.mean_CHW, trainer.average
+    fold, mean_CHW, model = trainer.footage.validation[0].frame_range, trainer.mean_CHW, trainer.average
     place = [fold.first]
 
     def perfect(audio: torch.Tensor, noise: object, state: object) -> tuple[torch.Tensor, None, object]:
         place[0] += audio.shape[1]
-        return pictures(clip, place[0] - audio.shape[1], audio.shape[1])[None], None, state
+        return frame_tensor(clip, place[0] - audio.shape[1], audio.shape[1])[None], None, state
 
     monkeypatch.setattr(model, "clip", perfect)
     found = validate(model, clip, fold, mean_CHW, steps=5)

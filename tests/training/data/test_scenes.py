@@ -1,4 +1,4 @@
-"""The made scene rests in silence, moves at once and only then, moves more when louder, and stays finite."""
+"""The rendered scene rests in silence, moves in the frame of an onset and not before, moves more when louder, and stays finite."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOP = RATE_HZ // FRAMES_PER_S
 SIZE_PX = 48
 
 
-def pictures(sound_T: NDArray[np.float32]) -> NDArray[np.int16]:
+def frames_of(sound_T: NDArray[np.float32]) -> NDArray[np.int16]:
     return np.stack(list(render_scene(sound_T, RATE_HZ, SIZE_PX))).astype(np.int16)
 
 
@@ -29,8 +29,8 @@ def noise(seconds: float, gain: float = 1.0) -> NDArray[np.float32]:
     return (gain * np.random.default_rng(0).uniform(-1, 1, int(seconds * RATE_HZ))).astype(np.float32)
 
 
-def test_silence_is_a_still_picture_that_is_not_black() -> None:
-    frames = pictures(np.zeros(RATE_HZ, np.float32))
+def test_silence_gives_a_still_frame_that_is_not_black() -> None:
+    frames = frames_of(np.zeros(RATE_HZ, np.float32))
     assert frames.shape == (FRAMES_PER_S, SIZE_PX, SIZE_PX, 3)
     assert not np.diff(frames, axis=0).any()
     assert frames[0].max() > 40
@@ -40,7 +40,7 @@ def test_silence_is_a_still_picture_that_is_not_black() -> None:
 def test_an_onset_moves_its_own_frame_and_none_before(onset: int) -> None:
     sound_T = np.zeros(RATE_HZ, np.float32)
     sound_T[onset : onset + 100] = 0.7
-    moved = np.abs(np.diff(pictures(sound_T), axis=0)).mean((1, 2, 3))  # of frame k + 1
+    moved = np.abs(np.diff(frames_of(sound_T), axis=0)).mean((1, 2, 3))  # of frame k + 1
     assert not moved[:9].any()
     assert moved[9] > 0.2
 
@@ -48,14 +48,14 @@ def test_an_onset_moves_its_own_frame_and_none_before(onset: int) -> None:
 def test_the_future_does_not_change_the_past() -> None:
     whole_T = noise(1.5, 0.3)
     cut_T = np.concatenate([whole_T[: 12 * HOP], np.zeros(18 * HOP, np.float32)])
-    np.testing.assert_array_equal(pictures(whole_T)[:12], pictures(cut_T)[:12])
+    np.testing.assert_array_equal(frames_of(whole_T)[:12], frames_of(cut_T)[:12])
 
 
 def test_the_past_is_forgotten() -> None:
     late_T, early_T = noise(0.5, 0.3), noise(1.0, 0.7)
-    heard_T = np.concatenate([early_T, np.zeros(2 * RATE_HZ, np.float32), late_T])
-    fresh_T = np.concatenate([np.zeros(3 * RATE_HZ, np.float32), late_T])
-    assert np.abs(pictures(heard_T)[-10:] - pictures(fresh_T)[-10:]).max() <= 3
+    with_past_T = np.concatenate([early_T, np.zeros(2 * RATE_HZ, np.float32), late_T])
+    without_past_T = np.concatenate([np.zeros(3 * RATE_HZ, np.float32), late_T])
+    assert np.abs(frames_of(with_past_T)[-10:] - frames_of(without_past_T)[-10:]).max() <= 3
 
 
 def test_louder_sound_moves_the_water_more() -> None:
@@ -73,18 +73,18 @@ def test_each_band_of_sound_pushes_its_own_ring() -> None:
         assert band_force(tone_T.astype(np.float32), RATE_HZ)[-1].argmax() == index
 
 
-def test_full_scale_noise_stays_finite_and_the_same_sound_gives_the_same_picture() -> None:
+def test_full_scale_noise_stays_finite_and_the_same_sound_gives_the_same_frames() -> None:
     sound_T = noise(4.0)
     height_KM = move_dish(band_force(sound_T, RATE_HZ), wave_shapes()).height_KM
     assert np.isfinite(height_KM).all()
     assert np.abs(height_KM).max() < 1.0
-    np.testing.assert_array_equal(pictures(sound_T[:RATE_HZ]), pictures(sound_T[:RATE_HZ]))
+    np.testing.assert_array_equal(frames_of(sound_T[:RATE_HZ]), frames_of(sound_T[:RATE_HZ]))
 
 
 def test_phase_of_a_tone_does_not_matter() -> None:
     time_T = np.arange(RATE_HZ) / RATE_HZ
     sine_T, cosine_T = (np.sin(2 * np.pi * 220 * time_T + phase).astype(np.float32) * 0.3 for phase in (0.0, 1.6))
-    assert np.abs(pictures(sine_T)[-5:] - pictures(cosine_T)[-5:]).mean() < 1.0
+    assert np.abs(frames_of(sine_T)[-5:] - frames_of(cosine_T)[-5:]).mean() < 1.0
 
 
 @pytest.fixture
@@ -105,15 +105,15 @@ def test_track_has_its_length_and_level_and_repeats_by_seed() -> None:
     assert len(track_T) == 75 * soundtrack.RATE_HZ
     assert 0.5 < np.abs(track_T).max() <= 1.0
     assert (np.abs(track_T).reshape(-1, soundtrack.RATE_HZ).max(1) == 0).any()
-    late_only = set(soundtrack.LATE_LOOPS + soundtrack.LATE_HITS + soundtrack.LATE_AIRS)
+    late_only = set(soundtrack.LATE_LOOPS + soundtrack.LATE_ONE_SHOTS + soundtrack.LATE_AMBIENCES)
     assert not late_only & set(lines[0].split())
     assert late_only & set(lines[1].split())
 
 
 def test_held_out_recordings_are_in_no_clip() -> None:
-    early = set(soundtrack.LOOPS + soundtrack.HITS + soundtrack.AIRS)
-    late = set(soundtrack.LATE_LOOPS + soundtrack.LATE_HITS + soundtrack.LATE_AIRS)
-    held_out = set(soundtrack.HELD_OUT_LOOPS + soundtrack.HELD_OUT_HITS)
+    early = set(soundtrack.LOOPS + soundtrack.ONE_SHOTS + soundtrack.AMBIENCES)
+    late = set(soundtrack.LATE_LOOPS + soundtrack.LATE_ONE_SHOTS + soundtrack.LATE_AMBIENCES)
+    held_out = set(soundtrack.HELD_OUT_LOOPS + soundtrack.HELD_OUT_ONE_SHOTS)
     assert not early & late
     assert not (early | late) & held_out
 
@@ -124,7 +124,7 @@ def test_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_pa
         soundtrack.read_recording("bd_808")
 
 
-def test_clip_keeps_sound_and_picture_aligned(tmp_path: Path) -> None:
+def test_a_clip_keeps_sound_and_frames_aligned(tmp_path: Path) -> None:
     rate_hz = soundtrack.RATE_HZ
     sound_T = np.zeros(2 * rate_hz, np.float32)
     sound_T[rate_hz : rate_hz + 4800] = noise(0.3, 0.5)[:4800]
@@ -137,8 +137,8 @@ def test_clip_keeps_sound_and_picture_aligned(tmp_path: Path) -> None:
     assert [time for time, _ in frames] == pytest.approx(np.arange(40) / FRAMES_PER_S)
     moved = [np.abs(after[1] - before[1]).mean() for before, after in pairwise(frames)]
     assert np.argmax(np.array(moved) > 2.0) == 19  # frame 20 is the first after one second of silence
-    heard_T = soundtrack.read_sound(path)
-    near_T = heard_T[rate_hz - 500 : rate_hz + 5300]
+    read_T = soundtrack.read_sound(path)
+    near_T = read_T[rate_hz - 500 : rate_hz + 5300]
     late = int(np.argmax(np.correlate(near_T, sound_T[rate_hz : rate_hz + 4800], "valid"))) - 500
     assert abs(late) <= 1
 
@@ -150,7 +150,7 @@ def test_impossible_flags_are_one_sentence(flags: list[str]) -> None:
 
 
 def test_the_same_sound_at_another_rate_is_the_same_scene() -> None:
-    """Every third of 60 pictures a second shows the dish where 20 a second show it, but for the length of the substeps."""
+    """Every third of 60 frames a second equals one of 20 frames a second, except for the length of the substeps."""
     sound_T = np.zeros(RATE_HZ, np.float32)
     sound_T[: RATE_HZ // 2] = 0.4 * np.sin(2 * np.pi * 90.0 * np.arange(RATE_HZ // 2) / RATE_HZ)
     slow = np.stack(list(render_scene(sound_T, RATE_HZ, SIZE_PX))).astype(float)

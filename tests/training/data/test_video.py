@@ -1,4 +1,4 @@
-"""Decoding: which pictures, which sound, and what is refused."""
+"""Decoding: which frames, which sound, and which files are refused."""
 
 import wave
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from engine.core.errors import TrainingError
 from tests.training.clips import RATE_HZ, noise, numbered_frames, numbers_of, write_clip
 from training.data.cache import LOCK, load_clip
-from training.data.video import Clip, ClipFormat, read_pictures, read_sound
+from training.data.video import Clip, ClipFormat, read_frames, read_sound
 
 FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
 
@@ -19,9 +19,9 @@ def at_fps(fps: int) -> ClipFormat:
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv", "mov"])
-def test_a_file_at_the_wanted_rate_gives_every_picture_once(tmp_path: Path, container: str) -> None:
+def test_a_file_at_the_wanted_rate_gives_every_frame_once(tmp_path: Path, container: str) -> None:
     path = write_clip(tmp_path / f"clip.{container}", numbered_frames(20), noise(1.0))
-    assert numbers_of(np.stack(list(read_pictures(path, FORMAT)))) == list(range(20))
+    assert numbers_of(np.stack(list(read_frames(path, FORMAT)))) == list(range(20))
 
 
 @pytest.mark.parametrize(
@@ -31,24 +31,24 @@ def test_a_file_at_the_wanted_rate_gives_every_picture_once(tmp_path: Path, cont
         (20, [1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19, 20, 22, 23, 25, 26, 28, 29]),
     ],
 )
-def test_a_picture_is_the_one_on_screen_when_its_window_ends(tmp_path: Path, fps: int, expected: list[int]) -> None:
+def test_a_frame_is_the_one_on_screen_when_its_window_ends(tmp_path: Path, fps: int, expected: list[int]) -> None:
     path = write_clip(tmp_path / "clip.mp4", numbered_frames(30), noise(1.0), fps=30)
-    assert numbers_of(np.stack(list(read_pictures(path, at_fps(fps))))) == expected
+    assert numbers_of(np.stack(list(read_frames(path, at_fps(fps))))) == expected
 
 
-def test_a_slow_file_repeats_pictures(tmp_path: Path) -> None:
+def test_a_slow_file_repeats_frames(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", numbered_frames(10), noise(1.0), fps=10)
-    assert numbers_of(np.stack(list(read_pictures(path, FORMAT)))) == [k // 2 for k in range(20)]
+    assert numbers_of(np.stack(list(read_frames(path, FORMAT)))) == [k // 2 for k in range(20)]
 
 
-def test_the_crop_is_what_is_seen(tmp_path: Path) -> None:
+def test_frames_are_cropped(tmp_path: Path) -> None:
     frames = np.zeros((20, 48, 64, 3), np.uint8)
     frames[:, 8:24, 40:56] = 255
     path = write_clip(tmp_path / "clip.mp4", frames, noise(1.0))
     cropped = ClipFormat(fps=20, image_size=8, sample_rate_hz=RATE_HZ, crop=(40, 8, 16, 16))
-    assert next(read_pictures(path, cropped)).mean() > 245
+    assert next(read_frames(path, cropped)).mean() > 245
     # Without a crop the largest centred square: columns 8 to 56.
-    centred = next(read_pictures(path, ClipFormat(fps=20, image_size=48, sample_rate_hz=RATE_HZ)))
+    centred = next(read_frames(path, ClipFormat(fps=20, image_size=48, sample_rate_hz=RATE_HZ)))
     assert centred[16, 34:46].min() > 200
     assert centred[16, :28].max() < 60
 
@@ -57,16 +57,16 @@ def test_sound_is_mixed_resampled_and_in_time(tmp_path: Path) -> None:
     sound = np.zeros((2, 44100), np.float32)
     sound[0, 22050:22100] = 0.8
     path = write_clip(tmp_path / "clip.mp4", numbered_frames(20), sound, rate_hz=44100)
-    heard = read_sound(path, RATE_HZ)
-    assert heard.dtype == np.float32
-    assert abs(int(np.abs(heard).argmax()) - RATE_HZ // 2) < 40
-    assert abs(len(heard) - RATE_HZ) < 2500  # the codec pads to whole packets
+    sound_S = read_sound(path, RATE_HZ)
+    assert sound_S.dtype == np.float32
+    assert abs(int(np.abs(sound_S).argmax()) - RATE_HZ // 2) < 40
+    assert abs(len(sound_S) - RATE_HZ) < 2500  # the codec pads to whole packets
 
 
 def test_a_late_sound_track_is_preceded_by_silence(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mkv", numbered_frames(20), noise(0.5), sound_start_s=0.5)
-    heard = read_sound(path, RATE_HZ)
-    loud = np.flatnonzero(np.abs(heard) > 0.05)
+    sound_S = read_sound(path, RATE_HZ)
+    loud = np.flatnonzero(np.abs(sound_S) > 0.05)
     assert abs(int(loud[0]) - RATE_HZ // 2) < 80
 
 
@@ -89,7 +89,7 @@ def bad_files(folder: Path) -> dict[str, Path]:
         ("empty.mp4", "not a video that can be read"),
         ("truncated.mp4", "not a video that can be read"),
         ("mute.mp4", "has no sound track"),
-        ("sound.wav", "holds no picture"),
+        ("sound.wav", "has no video track"),
         ("absent.mp4", "does not exist"),
     ],
 )
@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_used_is_a_sentence(tmp_path: Path, name: str, sen
     assert [path.name for path in (tmp_path / "cache").glob("*") if path.suffix != LOCK] == []
 
 
-def test_a_crop_outside_the_picture_is_refused_with_its_size(tmp_path: Path) -> None:
+def test_a_crop_outside_the_frame_is_refused_with_its_size(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", numbered_frames(20), noise(1.0))
     outside = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ, crop=(40, 0, 30, 30))
     with pytest.raises(TrainingError, match="64x48"):
@@ -129,12 +129,12 @@ def test_loudness_is_the_same_however_long_the_sound(monkeypatch: pytest.MonkeyP
     assert Clip(clip.frames_NHWC, clip.sound_S[:0], FORMAT, "made.mp4").loudness_db() == -200.0
 
 
-def test_cuts_are_named_with_the_longest_shot() -> None:
+def test_a_notice_lists_the_cuts_and_the_longest_shot() -> None:
     clip = Clip(numbered_frames(200), noise(10.0)[0], FORMAT, "made.mp4", cuts_s=(3.2, 7.9))
     assert clip.notices() == [
-        "made.mp4: cuts at 3.2 s and 7.9 s; the model will learn to jump: choose one shot, the longest is 3.2 s to 7.9 s."
+        "made.mp4: scene cuts at 3.2 s and 7.9 s; the model will learn to jump. Use one shot; the longest runs from 3.2 s to 7.9 s."
     ]
     many = Clip(numbered_frames(200), noise(10.0)[0], FORMAT, "made.mp4", cuts_s=tuple(k / 2 for k in range(1, 20)))
-    assert "cuts at 0.5 s, 1 s, 1.5 s, 2 s, 2.5 s, 3 s, 3.5 s, 4 s and 11 more;" in many.notices()[0]
+    assert "scene cuts at 0.5 s, 1 s, 1.5 s, 2 s, 2.5 s, 3 s, 3.5 s, 4 s and 11 more;" in many.notices()[0]
     once = Clip(numbered_frames(200), noise(10.0)[0], FORMAT, "made.mp4", cuts_s=(1.5,))
-    assert "made.mp4: a cut at 1.5 s; the model" in once.notices()[0]
+    assert "made.mp4: scene cut at 1.5 s; the model" in once.notices()[0]

@@ -1,4 +1,4 @@
-"""Windows of sound, pictures and the split."""
+"""Sound windows, frames and the split."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from engine.core.errors import TrainingError
 from tests.training.clips import RATE_HZ, noise, numbered_frames
 from training.data.video import Clip, ClipFormat
-from training.data.windows import Fold, WindowTiming, pictures, sound_windows, split
+from training.data.windows import FrameRange, WindowTiming, frame_tensor, sound_windows, split
 
 FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
 TIMING = WindowTiming(window_samples=1360, hop_samples=800)
@@ -21,7 +21,7 @@ def test_window_k_ends_at_the_end_of_hop_k() -> None:
     assert np.array_equal(windows[1], sound[240:1600])
 
 
-def test_windows_are_the_same_wherever_reading_begins() -> None:
+def test_windows_do_not_depend_on_where_reading_starts() -> None:
     sound = noise(1.0)[0]
     ahead = WindowTiming(window_samples=1520, hop_samples=800, look_ahead_samples=1320)
     whole = sound_windows(sound, 0, 20, ahead)
@@ -36,21 +36,21 @@ def made_clip(count: int) -> Clip:
     return Clip(numbered_frames(count, 8, 8), np.zeros(count * 800, np.float32), FORMAT, "made.mp4")
 
 
-def test_pictures_are_scaled_to_plus_minus_one() -> None:
+def test_frames_are_scaled_to_plus_minus_one() -> None:
     clip = made_clip(4)
     clip.frames_NHWC[0], clip.frames_NHWC[1] = 0, 255
-    read = pictures(clip, 0, 2)
+    read = frame_tensor(clip, 0, 2)
     assert read.shape == (2, 3, 8, 8)
     assert read[0].unique().tolist() == [-1.0]
     assert read[1].unique().tolist() == [1.0]
 
 
 def test_the_last_fifth_is_held_out() -> None:
-    assert split(made_clip(100), 16) == (Fold(0, 80), Fold(80, 100))
+    assert split(made_clip(100), 16) == (FrameRange(0, 80), FrameRange(80, 100))
 
 
 @pytest.mark.parametrize("count", [1, 5, 19])
 def test_too_short_a_clip_says_how_long_it_must_be(count: int) -> None:
-    with pytest.raises(TrainingError, match=rf"has {count} pictures .* at least 20 are needed"):
+    with pytest.raises(TrainingError, match=rf"has {count} frames .* at least 20 are needed"):
         split(made_clip(count), 16)
     split(made_clip(20), 16)

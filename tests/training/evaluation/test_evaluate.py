@@ -1,4 +1,4 @@
-"""The command: from a checkpoint and a clip to tables, curves and a page, with floor and ceiling, the same every time."""
+"""The command: from a checkpoint and a clip to tables, curves and a page, with floor and ceiling, repeatable by seed."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ def run(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoint(tmp_path_factory.mktemp("runs") / "mine", clip)
 
 
-def words(run: Path, folder: Path, *more: str) -> list[str]:
+def arguments(run: Path, folder: Path, *more: str) -> list[str]:
     return [
         str(run),
         "--lengths",
@@ -51,23 +51,25 @@ def words(run: Path, folder: Path, *more: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights that happen to lie in the checkout must not be found."""
+def empty_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep weights in the checkout from being found."""
     monkeypatch.chdir(tmp_path)
 
 
-def test_without_weights_it_measures_pixels_and_says_what_is_missing(
+def test_without_weights_it_measures_pixels_and_lists_the_missing_metrics(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert main(words(run, out)) == 0
+    assert main(arguments(run, out)) == 0
     record = json.loads((out / "evaluation.json").read_text())
     assert [row["kind"] for row in record["rows"]] == list(EXPLANATIONS)
     by_kind = {row["kind"]: row["figures"] for row in record["rows"]}
     assert set(by_kind["model"]["held-out"]["24"]) == FIGURES
     assert set(by_kind["model"]["taught, looped"]) == {"8", "24", "32"}
     assert by_kind["model"]["held-out"]["8"]["MSE"]["sequences"] == 3
-    assert by_kind["ceiling"]["held-out"]["24"]["MSE"]["mean"] < by_kind["passage"]["held-out"]["24"]["MSE"]["mean"]
+    assert (
+        by_kind["ceiling"]["held-out"]["24"]["MSE"]["mean"] < by_kind["other moment"]["held-out"]["24"]["MSE"]["mean"]
+    )
     printed = capsys.readouterr().out
     for text in ("MSE (lower is better)", "shuffled sound", "one frame late", "mean frame", "FID is not measured"):
         assert text in printed
@@ -79,31 +81,31 @@ def test_without_weights_it_measures_pixels_and_says_what_is_missing(
 
 def test_the_same_seed_gives_the_same_files(run: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        main(words(run, tmp_path / name))
+        main(arguments(run, tmp_path / name))
     for file in ("evaluation.json", "evaluation.html"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
-def test_two_checkpoints_and_foreign_sound_with_a_network(
+def test_two_checkpoints_and_outside_sound_with_a_network(
     run: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(0)
     torch.save(MobileNetV2().state_dict(), tmp_path / "random.pth")
-    foreign = tmp_path / "foreign"
-    foreign.mkdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
     frames = np.zeros((20, 16, 16, 3), np.uint8)
-    write_clip(foreign / "loud.mp4", frames, noise(1.0))
-    write_clip(foreign / "mute.mp4", frames, None)
+    write_clip(outside / "loud.mp4", frames, noise(1.0))
+    write_clip(outside / "mute.mp4", frames, None)
     other = checkpoint(tmp_path / "other", clip)
-    more = ["--foreign", str(foreign), "--weights", str(tmp_path / "random.pth"), "--sequences", "1", "--lengths", "16"]
-    assert main([str(other), *words(run, tmp_path / "out", *more)]) == 0
+    more = ["--foreign", str(outside), "--weights", str(tmp_path / "random.pth"), "--sequences", "1", "--lengths", "16"]
+    assert main([str(other), *arguments(run, tmp_path / "out", *more)]) == 0
     record = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert record["about"]["names"] == ["other @ 7", "mine @ 7"]
     ours = record["foreign"]["mine @ 7"]
     assert [row["name"] for row in ours] == [
-        "real passages",
+        "real video",
         "own sound",
-        "foreign sound",
+        "outside sound",
         "loud.mp4",
         "silence",
         "mean frame",
@@ -120,31 +122,31 @@ def test_two_checkpoints_and_foreign_sound_with_a_network(
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["--lengths", "16,many"], "numbers of frames with commas"),
+        (["--lengths", "16,many"], "numbers of frames separated by commas"),
         (["--lengths", "4"], "8 frames or more"),
         (["--lengths", "32"], "has 24 frames, less than the shortest sequence of 32"),
         (["--sequences", "0"], "--sequences is 0"),
-        (["--foreign", "absent"], "absent is no folder"),
+        (["--foreign", "absent"], "absent is not a folder"),
         (["--weights", "absent.pth"], "absent.pth does not exist"),
         (["--clip", "absent.mp4"], "absent.mp4 does not exist"),
     ],
 )
-def test_bad_input_is_a_sentence(run: Path, tmp_path: Path, more: list[str], sentence: str) -> None:
+def test_bad_input_is_refused_with_a_sentence(run: Path, tmp_path: Path, more: list[str], sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence):
-        main(words(run, tmp_path / "out", *more))
+        main(arguments(run, tmp_path / "out", *more))
     assert not (tmp_path / "out").exists()
 
 
-def test_folders_that_hold_nothing_of_use_are_a_sentence(run: Path, clip: Path, tmp_path: Path) -> None:
+def test_folders_without_checkpoint_sound_or_common_format_are_refused(run: Path, clip: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(TrainingError, match="neither a checkpoint nor a run folder"):
-        main(words(empty, tmp_path / "out"))
+        main(arguments(empty, tmp_path / "out"))
     with pytest.raises(TrainingError, match="holds no file with sound"):
-        main(words(run, tmp_path / "out", "--foreign", str(empty)))
+        main(arguments(run, tmp_path / "out", "--foreign", str(empty)))
     larger = checkpoint(tmp_path / "larger", clip, image_size=32)
-    with pytest.raises(TrainingError, match="need one format"):
-        main([str(larger), *words(run, tmp_path / "out")])
-    elsewhere = checkpoint(tmp_path / "elsewhere", tmp_path / "other.mp4")
-    with pytest.raises(TrainingError, match="name the clip to compare on with --clip"):
-        main([str(elsewhere), *words(run, tmp_path / "out")])
+    with pytest.raises(TrainingError, match="needs one format"):
+        main([str(larger), *arguments(run, tmp_path / "out")])
+    of_another_clip = checkpoint(tmp_path / "of_another_clip", tmp_path / "other.mp4")
+    with pytest.raises(TrainingError, match="choose the clip with --clip"):
+        main([str(of_another_clip), *arguments(run, tmp_path / "out")])

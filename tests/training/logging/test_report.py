@@ -1,4 +1,4 @@
-"""The page about a run, from what the run left."""
+"""The report of a run, from the files in its run folder."""
 
 import json
 import re
@@ -32,12 +32,12 @@ def run(tmp_path: Path) -> Path:
     (tmp_path / "config.yaml").write_text("model: {name: waves, image_size: 64, fps: 20}\nclip: {title: A & B}\n")
     (tmp_path / "samples").mkdir()
     cv2.imwrite(str(tmp_path / "samples" / "0000050.png"), np.zeros((16, 64, 3), np.uint8))
-    (tmp_path / "samples" / "0000100.png").write_bytes(b"half a picture")
+    (tmp_path / "samples" / "0000100.png").write_bytes(b"half an image")
     (tmp_path / "samples" / "0000100.mp4").write_bytes(b"a video")
     return tmp_path
 
 
-def test_a_page_holds_what_the_run_left(run: Path) -> None:
+def test_the_page_shows_the_files_of_the_run(run: Path) -> None:
     (run / "evaluation").mkdir()
     (run / "evaluation" / "evaluation.html").write_text("")
     found = page(run)
@@ -58,15 +58,15 @@ def test_a_page_holds_what_the_run_left(run: Path) -> None:
     assert [*re.findall("<h3>(.*?)</h3>", found)] == [
         "Held-out error",
         "Motion",
-        "Teaching losses",
+        "Training losses",
         "Learning rate",
-        "Generator against its judges",
-        "Judges",
+        "Generator against discriminators",
+        "Discriminators",
     ]
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//|@import|url\(", found)
 
 
-def test_the_command_writes_the_page_and_refuses_a_folder_that_is_no_run(
+def test_the_command_writes_the_page_and_refuses_a_folder_without_a_run(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(run)]) == 0
@@ -83,7 +83,7 @@ def test_a_run_without_validation_configuration_or_samples_has_a_page(tmp_path: 
     assert "Held-out error" not in found
 
 
-def test_charts_leave_out_what_is_no_number_and_fit_their_frame() -> None:
+def test_charts_leave_out_nan_and_stay_within_their_borders() -> None:
     assert line_chart([Series("none", []), Series("nan", [(1, float("nan"))])], 10) == ""
     drawn = line_chart([Series("a<b", [(i, 10.0 ** -(i / 100)) for i in range(1, 401)])], 400, noisy=True)
     places = [
@@ -96,7 +96,7 @@ def test_charts_leave_out_what_is_no_number_and_fit_their_frame() -> None:
     assert "<circle" in line_chart([Series("one", [(5, 0.0)])], 5)
 
 
-def test_ticks_are_round_and_lines_thin() -> None:
+def test_ticks_are_round_and_lines_are_thinned_out() -> None:
     assert Axis(0.0, 5910.0, 0, 1).ticks() == [0, 2000, 4000]
     assert Axis(-0.1, 0.32, 0, 1).ticks() == pytest.approx([0.0, 0.2])
     assert Axis(0.02, 3.0, 0, 1, logarithmic=True).ticks() == pytest.approx([0.1, 1.0])

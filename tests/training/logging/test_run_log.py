@@ -1,4 +1,4 @@
-"""What a run records: TensorBoard's own reader finds it, a resumed run makes nothing twice."""
+"""Run log: TensorBoard's own reader finds its events, and a resumed run records nothing twice."""
 
 from pathlib import Path
 
@@ -7,15 +7,15 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training.logging.event_log import EventLog
-from training.logging.records import append_record, cut_back, read_stats
+from training.logging.records import append_record, drop_after, read_records
 
 
-def test_tensorboard_finds_curves_pictures_moving_pictures_and_sound(tmp_path: Path) -> None:
+def test_tensorboard_finds_curves_images_animations_and_sound(tmp_path: Path) -> None:
     log = EventLog(tmp_path, 1)
     frames = np.random.default_rng(0).integers(0, 255, (5, 8, 16, 3)).astype(np.uint8)
     tone = np.sin(np.arange(1600) / 10).astype(np.float32)
     log.scalar("loss/l1", 0.5, 3)
-    log.picture("sheet", frames[0], 3)
+    log.image("sheet", frames[0], 3)
     log.video("sample", frames, 10, 3)
     log.sound("sound", tone, 16000, 3)
     found = EventAccumulator(str(tmp_path)).Reload()
@@ -29,7 +29,7 @@ def test_tensorboard_finds_curves_pictures_moving_pictures_and_sound(tmp_path: P
     assert (sound.sample_rate, sound.length_frames, sound.content_type) == (16000, 1600, "audio/wav")
 
 
-def test_tensorboard_forgets_what_a_resumed_run_makes_again(tmp_path: Path) -> None:
+def test_tensorboard_drops_events_that_a_resumed_run_writes_again(tmp_path: Path) -> None:
     first = EventLog(tmp_path, 1)
     for step in range(1, 8):
         first.scalar("l1", step, step)
@@ -44,19 +44,19 @@ def test_tensorboard_forgets_what_a_resumed_run_makes_again(tmp_path: Path) -> N
     ]
 
 
-def test_statistics_after_a_checkpoint_and_torn_lines_are_dropped_and_events_stay(tmp_path: Path) -> None:
+def test_records_after_a_checkpoint_and_incomplete_lines_are_dropped_and_events_stay(tmp_path: Path) -> None:
     file = tmp_path / "stats.jsonl"
-    assert read_stats(file) == []
-    cut_back(file, 0)
+    assert read_records(file) == []
+    drop_after(file, 0)
     for iteration in (2, 4, 6):
         append_record(file, {"iteration": iteration, "l1": 0.5})
     append_record(file, {"iteration": 6, "event": "notice"})
     with file.open("ab") as opened:
         opened.write(b'[1]\n{"iteration": "x"}\n{"iteration": 8, "l1"')
-    cut_back(file, 4)
+    drop_after(file, 4)
     append_record(file, {"iteration": 6, "l1": 0.25})
-    assert [(r["iteration"], r.get("l1")) for r in read_stats(file)] == [(2, 0.5), (4, 0.5), (6, None), (6, 0.25)]
+    assert [(r["iteration"], r.get("l1")) for r in read_records(file)] == [(2, 0.5), (4, 0.5), (6, None), (6, 0.25)]
     assert len(file.read_text().splitlines()) == 4
     append_record(file, {"iteration": 6, "validation": {}})
-    cut_back(file, 6, validated=5)
-    assert len(read_stats(file)) == 4
+    drop_after(file, 6, validated=5)
+    assert len(read_records(file)) == 4

@@ -10,7 +10,7 @@ from tests.training.clips import moving_clip
 from tests.training.runs import small_config
 from training.core.streaming import build_model
 from training.data.cache import load_clip
-from training.data.windows import WindowTiming, pictures, split
+from training.data.windows import WindowTiming, frame_tensor, split
 from training.losses.adaptive_augmentation import (
     HIGHEST_PROBABILITY,
     heldout_sequences,
@@ -51,8 +51,8 @@ def test_heldout_sequences_are_pictures_and_sound_of_the_part_that_is_not_taught
     real_NTCHW, audio_NTW = heldout_sequences(clip, fold, 4, timing)
     assert real_NTCHW.shape == (4, 4, 3, 16, 16)
     assert audio_NTW.shape == (4, 4, timing.window_samples)
-    assert torch.equal(real_NTCHW[0], pictures(clip, fold.first, 4))
-    assert torch.equal(real_NTCHW[-1], pictures(clip, fold.end - 4, 4))
+    assert torch.equal(real_NTCHW[0], frame_tensor(clip, fold.first, 4))
+    assert torch.equal(real_NTCHW[-1], frame_tensor(clip, fold.end - 4, 4))
     assert len(heldout_sequences(clip, fold, fold.count, timing)[0]) >= 1
     with pytest.raises(TrainingError, match=r"held-out part .* has 12 pictures"):
         heldout_sequences(clip, fold, fold.count + 1, timing)

@@ -1,1 +1,1 @@
-"""Made clips: a physical scene, moved by real recordings, from which a generator can learn how picture follows sound."""
+"""Generated clips: a physical scene driven by real recordings, from which a model can learn how frames follow sound."""

@@ -1,6 +1,6 @@
 """Water in a round dish on a loudspeaker: sound -> levels of five bands -> heights of the dish's own wave shapes.
 
-The water is linear and the dish is round, so its surface is a sum of wave shapes J_m(k r) cos(m angle + turn), where k are
+The water is linear and the dish is round, so its surface is a sum of wave shapes J_m(k r) cos(m angle + phase), where k are
 the zeros of J_m' because water cannot pass the rim (Lamb, Hydrodynamics, 6th ed., art. 191). Each shape is one damped
 oscillator with the dispersion of gravity waves on water of finite depth, omega^2 = g k tanh(k depth) (Lamb, art. 229), and is
 stepped exactly, so nothing can become unstable whatever the step.
@@ -21,7 +21,7 @@ Array = NDArray[np.float32]
 
 FRAMES_PER_S = 20
 STEPS_PER_S = 200
-HIGHEST_WAVE_NUMBER = 20.0  # half a wave is then 18 px of a 256 px picture
+HIGHEST_WAVE_NUMBER = 20.0  # half a wave is then 18 px of a 256 px frame
 GRAVITY = 60.0  # dish radii / s^2: with the depth below, long rings run 3 radii a second
 DEPTH = 0.15
 DAMPING_PER_S = 6.5  # a wave has lost 20 dB after 0.7 s ...
@@ -43,25 +43,25 @@ class Band:
     radius: float
     width: float
     slope: float  # steepest slope of the water under steady force 1
-    turn: float = 0.0
+    phase: float = 0.0
 
 
-# The lobes share the factor 4, so whatever bands sound together, the figure keeps four mirror axes.
+# All lobes are multiples of 4, so the figure keeps four mirror axes whichever bands sound together.
 BANDS = (
     Band(40.0, 130.0, 0.0, lobes=0, radius=0.0, width=0.36, slope=1.5),
     Band(130.0, 380.0, 3.0, lobes=4, radius=0.44, width=0.20, slope=1.15),
-    Band(380.0, 1100.0, 6.0, lobes=8, radius=0.60, width=0.15, slope=0.95, turn=np.pi),
+    Band(380.0, 1100.0, 6.0, lobes=8, radius=0.60, width=0.15, slope=0.95, phase=np.pi),
     Band(1100.0, 2900.0, 9.0, lobes=12, radius=0.72, width=0.11, slope=0.75),
-    Band(2900.0, 7500.0, 11.0, lobes=16, radius=0.87, width=0.09, slope=0.6, turn=np.pi),
+    Band(2900.0, 7500.0, 11.0, lobes=16, radius=0.87, width=0.09, slope=0.6, phase=np.pi),
 )
 
 
 @dataclass(frozen=True)
 class WaveShapes:
-    """The dish's own wave shapes, and how far force 1 of each band would hold them in the long run."""
+    """The dish's own wave shapes, and their displacement under steady force 1 of each band."""
 
     lobes_M: NDArray[np.int64]
-    turn_M: Array
+    phase_M: Array
     wave_number_M: Array
     hold_MB: Array
 
@@ -73,7 +73,7 @@ class WaveShapes:
 
 @dataclass(frozen=True)
 class DishMotion:
-    """What the lighting needs of every frame: the height of each wave shape, and the glow of each band in 0 .. 1.2."""
+    """Motion for the lighting: the height of each wave shape and the glow of each band (0 to 1.2) in every frame."""
 
     height_KM: Array
     glow_KB: Array
@@ -93,31 +93,31 @@ def _hold(band: Band, wave_number: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def wave_shapes(bands: tuple[Band, ...] = BANDS) -> WaveShapes:
     """Return every wave shape up to HIGHEST_WAVE_NUMBER that some band can move."""
-    lobes, turns, numbers, holds = [], [], [], []
+    lobes, phases, numbers, holds = [], [], [], []
     for index, band in enumerate(bands):
         wave_number = jnp_zeros(band.lobes, 14)
         wave_number = wave_number[wave_number <= HIGHEST_WAVE_NUMBER]
         hold_MB = np.zeros((len(wave_number), len(bands)))
         hold_MB[:, index] = _hold(band, wave_number)
         lobes += [band.lobes] * len(wave_number)
-        turns += [band.turn] * len(wave_number)
+        phases += [band.phase] * len(wave_number)
         numbers.append(wave_number)
         holds.append(hold_MB)
     return WaveShapes(
         np.array(lobes),
-        np.array(turns, np.float32),
+        np.array(phases, np.float32),
         np.concatenate(numbers).astype(np.float32),
         np.concatenate(holds).astype(np.float32),
     )
 
 
 def substeps(fps: int) -> int:
-    """Return into how many steps of about 5 ms the motion between two frames is cut."""
+    """Return the number of steps, of about 5 ms each, between two frames."""
     return max(1, round(STEPS_PER_S / fps))
 
 
 def _fall(power_SB: NDArray[np.float64], release_s: float, fps: int) -> NDArray[np.float64]:
-    """Follow rises at once and falls exponentially."""
+    """Follow rises at once and decay exponentially."""
     keep = np.exp(-1.0 / (fps * substeps(fps) * release_s))
     followed_SB = np.empty_like(power_SB)
     now_B = np.zeros(power_SB.shape[1])
@@ -130,7 +130,7 @@ def _fall(power_SB: NDArray[np.float64], release_s: float, fps: int) -> NDArray[
 def band_force(sound_T: Array, rate_hz: int, bands: tuple[Band, ...] = BANDS, fps: int = FRAMES_PER_S) -> Array:
     """Return the force of every band at every whole substep of the sound, `[S, B]`, 0 in silence, 1 when loud.
 
-    Only energies count, and only past ones: a causal band filter, its power in 5 ms, a 60 ms release, decibels.
+    Each force depends on past energy alone: a causal band filter, its power in 5 ms, a 60 ms release, decibels.
     """
     assert rate_hz >= 16_000, f"sound at {rate_hz} Hz does not hold the highest band; resample it"
     frames, steps = len(sound_T) * fps // rate_hz, substeps(fps)
@@ -145,7 +145,7 @@ def band_force(sound_T: Array, rate_hz: int, bands: tuple[Band, ...] = BANDS, fp
 
 
 def move_dish(force_SB: Array, shapes: WaveShapes, fps: int = FRAMES_PER_S) -> DishMotion:
-    """Let the forces act on water at rest and return the state at the end of every frame.
+    """Apply the forces to water at rest and return the motion at the end of every frame.
 
     A shape with displacement x from where the force holds it obeys x'' + 2 a x' + omega^2 x = 0; over one substep the
     solution is written out. A rise of the force also throws the shape, at a speed that carries it KICK times the hold.

@@ -1,13 +1,13 @@
-"""Film the dish from above: wave shapes -> slopes and curvature -> floor light, reflected ring lamps, rim -> uint8 RGB.
+"""Render the dish from above: wave shapes -> slopes and curvature -> floor light, reflected ring lamps, rim -> uint8 RGB.
 
-Three lights make the picture, all in linear RGB until the last line:
+Three lights make a frame, all in linear RGB until the last line:
   - floor: a lamp under the water. Water that curves up gathers light, by the paraxial lens law 1 / (1 + depth * curvature),
     and the gathered pattern is seen through the same sloping surface, so it is shifted by the slope;
-  - lamps: what the surface mirrors, looked up by slope in a drawn surrounding of ring lamps (a "lit sphere": Sloan, Martin,
-    Gooch, Gooch, 2001), so that every ring lamp becomes a contour line of equal slope, as in photographs of cymatics;
+  - lamps: reflections, read by slope from a drawn environment of ring lamps (a "lit sphere": Sloan, Martin, Gooch, Gooch,
+    2001), so that every ring lamp becomes a contour line of equal slope, as in photographs of cymatics;
   - bloom: the brightest light, spread softly, as a lens does.
 
-Axes: H W picture at the supersampled size, C red green blue, K frames, M wave shapes, B bands.
+Axes: H W frame at the supersampled size, C red green blue, K frames, M wave shapes, B bands.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from training.data.scenes.dish import Array, DishMotion, WaveShapes
 
 SUPERSAMPLE = 1.5
 CHUNK_FRAMES = 16  # frames whose surfaces are summed in one matrix product
-DISH_RADIUS = 0.89  # of half the picture
-SURROUND_PX, SURROUND_REACH = 768, 1.9  # the drawn surrounding, and the slope at its edge
-PERSPECTIVE = 0.30  # how much of the surrounding the calm water mirrors
+DISH_RADIUS = 0.89  # of half the frame
+SURROUND_PX, SURROUND_REACH = 768, 1.9  # the drawn environment, and the slope at its edge
+PERSPECTIVE = 0.30  # how much of the environment the calm water reflects
 LENS_DEPTH = 0.055
 SHIFT = 0.075  # how far slope 1 moves the floor seen through it, in dish radii
 EXPOSURE = 1.5
@@ -40,8 +40,8 @@ COLD = np.array([0.003, 0.45, 0.62], np.float32)  # of high sound: turquoise
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Everything about the picture that never changes while the water moves."""
+class StaticMaps:
+    """Maps of the frame that stay constant while the water moves."""
 
     size_px: int
     slope_x_MP: Array
@@ -69,8 +69,8 @@ def _surface_bases(shapes: WaveShapes, radius: Array, angle: Array) -> tuple[Arr
     r, a = np.clip(radius.ravel()[inside], 1e-4, 1.0).astype(np.float64), angle.ravel()[inside].astype(np.float64)
     table_R = np.linspace(0.0, 1.0, 2049)
     bases = np.zeros((3, len(shapes.lobes_M), radius.size), np.float32)
-    for index, (m, k, turn) in enumerate(zip(shapes.lobes_M, shapes.wave_number_M, shapes.turn_M, strict=True)):
-        bessel, phase = np.interp(r, table_R, jv(m, k * table_R)), m * (a + np.pi / 2) + turn
+    for index, (m, k, offset) in enumerate(zip(shapes.lobes_M, shapes.wave_number_M, shapes.phase_M, strict=True)):
+        bessel, phase = np.interp(r, table_R, jv(m, k * table_R)), m * (a + np.pi / 2) + offset
         along = k * np.interp(r, table_R, jvp(m, k * table_R)) * np.cos(phase)
         around = -m * bessel / r * np.sin(phase)
         bases[0, index, inside] = along * np.cos(a) - around * np.sin(a)
@@ -80,7 +80,7 @@ def _surface_bases(shapes: WaveShapes, radius: Array, angle: Array) -> tuple[Arr
 
 
 def _surround() -> Array:
-    """Draw what the water can mirror, by slope: three ring lamps whose colour runs from gold to magenta to teal, and a window."""
+    """Draw the environment that the water reflects, by slope: three ring lamps from gold to magenta to teal, and a window."""
     u = np.linspace(-SURROUND_REACH, SURROUND_REACH, SURROUND_PX, dtype=np.float32)
     x, y = np.meshgrid(u, u)
     r, a = np.hypot(x, y), np.arctan2(y, x)
@@ -93,12 +93,12 @@ def _surround() -> Array:
     far = np.exp(-(((r - 1.12) / 0.22) ** 2))
     halo = np.exp(-(((r - 0.215) / 0.085) ** 2))  # calm water mirrors it as a ring, which the quietest sound bends
     sky = _smoothstep(0.15, 1.5, r) * 0.05
-    picture = hue * (1.10 * near + 0.42 * far + 0.16 * halo + sky)[..., None]
+    light = hue * (1.10 * near + 0.42 * far + 0.16 * halo + sky)[..., None]
     window = np.exp(-(((x + y + 0.42) / 0.085) ** 2) - (((x - y) / 0.16) ** 2))
     spark = np.exp(-(((x + 0.36) ** 2 + (y + 0.38) ** 2) / 0.08**2))
-    picture += window[..., None] * np.array([0.06, 0.11, 0.16], np.float32)
-    picture += spark[..., None] * np.array([1.5, 1.2, 0.85], np.float32)
-    return picture.astype(np.float32)
+    light += window[..., None] * np.array([0.06, 0.11, 0.16], np.float32)
+    light += spark[..., None] * np.array([1.5, 1.2, 0.85], np.float32)
+    return light.astype(np.float32)
 
 
 def _rim(radius: Array, angle: Array) -> Array:
@@ -111,8 +111,8 @@ def _rim(radius: Array, angle: Array) -> Array:
     return (lip[..., None] * (catch[..., None] * gold + answer[..., None] * rose) + table).astype(np.float32)
 
 
-def stage(shapes: WaveShapes, size_px: int) -> Stage:
-    """Compute the constant maps for a picture of `size_px` x `size_px`."""
+def static_maps(shapes: WaveShapes, size_px: int) -> StaticMaps:
+    """Compute the constant maps for a frame of `size_px` x `size_px`."""
     fine_px = round(size_px * SUPERSAMPLE)
     u = ((np.arange(fine_px, dtype=np.float32) + 0.5) / fine_px * 2.0 - 1.0) / DISH_RADIUS
     x, y = np.meshgrid(u, u)
@@ -128,7 +128,7 @@ def stage(shapes: WaveShapes, size_px: int) -> Stage:
         np.exp(-(((radius - 1.022) / 0.02) ** 2)) * 0.3 + np.exp(-np.abs(radius - 1.0) / 0.10) * (radius > 1.0) * 0.02
     )
     vignette = 1.0 - 0.35 * _smoothstep(0.75, 1.45, radius)
-    return Stage(
+    return StaticMaps(
         size_px, slope_x, slope_y, curvature, x, y, water[..., None], body.astype(np.float32),
         floor[..., None].astype(np.float32), _rim(radius, angle), rim_glow[..., None].astype(np.float32),
         _surround(), vignette[..., None],
@@ -149,39 +149,39 @@ def _expose(light_HWC: Array, size_px: int) -> NDArray[np.uint8]:
     small = cv2.resize(np.maximum(light_HWC - 0.35, 0.0), (size_px // 4, size_px // 4), interpolation=cv2.INTER_AREA)
     bloom = cv2.GaussianBlur(small, (0, 0), size_px / 80.0)
     light_HWC = light_HWC + 0.5 * cv2.resize(bloom, light_HWC.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    seen = 1.0 - np.exp(-EXPOSURE * cv2.resize(light_HWC, (size_px, size_px), interpolation=cv2.INTER_AREA))
-    return (np.clip(seen, 0.0, 1.0) ** (1.0 / CONTRAST) * 255.0 + 0.5).astype(np.uint8)
+    exposed = 1.0 - np.exp(-EXPOSURE * cv2.resize(light_HWC, (size_px, size_px), interpolation=cv2.INTER_AREA))
+    return (np.clip(exposed, 0.0, 1.0) ** (1.0 / CONTRAST) * 255.0 + 0.5).astype(np.uint8)
 
 
-def _light(set_: Stage, slope_x: Array, slope_y: Array, curvature: Array, glow_B: Array) -> NDArray[np.uint8]:
+def _light(maps: StaticMaps, slope_x: Array, slope_y: Array, curvature: Array, glow_B: Array) -> NDArray[np.uint8]:
     """Light one surface; slopes and curvature are `[H, W]` at the supersampled size."""
     fine_px = len(slope_x)
     loudness, colour = _glow_colour(glow_B)
     gathered = 1.0 / np.maximum(1.0 + LENS_DEPTH * curvature, 0.22)
     to_px = DISH_RADIUS * fine_px / 2.0
-    seen_x = (set_.x_HW - SHIFT * slope_x) * to_px + (fine_px - 1) / 2.0
-    seen_y = (set_.y_HW - SHIFT * slope_y) * to_px + (fine_px - 1) / 2.0
+    seen_x = (maps.x_HW - SHIFT * slope_x) * to_px + (fine_px - 1) / 2.0
+    seen_y = (maps.y_HW - SHIFT * slope_y) * to_px + (fine_px - 1) / 2.0
     floor = cv2.remap(gathered, seen_x, seen_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[..., None]
     per_slope = SURROUND_PX / 2.0 / SURROUND_REACH
-    mirrored_x = (slope_x + PERSPECTIVE * set_.x_HW) * per_slope + SURROUND_PX / 2.0
-    mirrored_y = (slope_y + PERSPECTIVE * set_.y_HW) * per_slope + SURROUND_PX / 2.0
-    lamps = cv2.remap(set_.surround_HWC, mirrored_x, mirrored_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    lamp_colour = set_.floor_HW1 * (colour * (0.01 + 0.21 * loudness))
-    water = floor * set_.body_HWC + floor**2 * lamp_colour + lamps * (0.55 + 0.45 * loudness)
-    light = set_.water_HW1 * water + set_.rim_HWC + set_.rim_glow_HW1 * (colour * loudness)
-    return _expose((light * set_.vignette_HW1).astype(np.float32), set_.size_px)
+    mirrored_x = (slope_x + PERSPECTIVE * maps.x_HW) * per_slope + SURROUND_PX / 2.0
+    mirrored_y = (slope_y + PERSPECTIVE * maps.y_HW) * per_slope + SURROUND_PX / 2.0
+    lamps = cv2.remap(maps.surround_HWC, mirrored_x, mirrored_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    lamp_colour = maps.floor_HW1 * (colour * (0.01 + 0.21 * loudness))
+    water = floor * maps.body_HWC + floor**2 * lamp_colour + lamps * (0.55 + 0.45 * loudness)
+    light = maps.water_HW1 * water + maps.rim_HWC + maps.rim_glow_HW1 * (colour * loudness)
+    return _expose((light * maps.vignette_HW1).astype(np.float32), maps.size_px)
 
 
-def film(motion: DishMotion, set_: Stage) -> Iterator[NDArray[np.uint8]]:
-    """Yield one RGB frame `[size, size, 3]` for every frame of the motion."""
-    square = set_.x_HW.shape
+def render(motion: DishMotion, maps: StaticMaps) -> Iterator[NDArray[np.uint8]]:
+    """Yield one RGB frame [size, size, 3] for every frame of the motion."""
+    square = maps.x_HW.shape
     for start in range(0, len(motion.height_KM), CHUNK_FRAMES):
         height_KM = motion.height_KM[start : start + CHUNK_FRAMES]
-        slopes_x, slopes_y = height_KM @ set_.slope_x_MP, height_KM @ set_.slope_y_MP
-        curvatures = height_KM @ set_.curvature_MP
+        slopes_x, slopes_y = height_KM @ maps.slope_x_MP, height_KM @ maps.slope_y_MP
+        curvatures = height_KM @ maps.curvature_MP
         for index in range(len(height_KM)):
             yield _light(
-                set_,
+                maps,
                 slopes_x[index].reshape(square),
                 slopes_y[index].reshape(square),
                 curvatures[index].reshape(square),

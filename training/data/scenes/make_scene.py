@@ -1,9 +1,9 @@
-"""Make a clip with sound: `python -m training.data.scenes.make_scene water -o media/water.mp4`.
+"""Render a clip with sound: `python -m training.data.scenes.make_scene water -o media/water.mp4`.
 
-    --sound song.wav    film the water moved by this sound instead of the arranged one: what a perfect model would show
-    --heldout           write media/heldout.wav instead: sound made of recordings that no clip uses
+    --sound song.wav    move the water with this sound instead of the arranged one: the frames of a perfect model
+    --heldout           write media/heldout.wav instead: sound from recordings that no clip uses
 
-Frame k shows the water after hearing the sound up to (k + 1) * 50 ms, and is stamped k * 50 ms.
+Frame k shows the water after the sound up to (k + 1) * 50 ms. Its time stamp is k * 50 ms.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from engine.core.errors import TrainingError, run_main
 from training.data.scenes.dish import FRAMES_PER_S, Array, band_force, move_dish, wave_shapes
-from training.data.scenes.lighting import film, stage
+from training.data.scenes.lighting import render, static_maps
 from training.data.scenes.soundtrack import RATE_HZ, arrange, held_out, read_sound
 
 SCENES = ("water",)
@@ -33,9 +33,9 @@ CRF = "12"
 def render_scene(
     sound_mono_T: Array, rate_hz: int, size_px: int = 256, fps: int = FRAMES_PER_S
 ) -> Iterator[NDArray[np.uint8]]:
-    """Yield the true picture of a sound, uint8 RGB `[size_px, size_px, 3]`, `fps` a second, one at the end of every whole frame."""
+    """Yield the true frames of a sound, uint8 RGB [size_px, size_px, 3], at `fps` frames a second."""
     shapes = wave_shapes()
-    yield from film(move_dish(band_force(sound_mono_T, rate_hz, fps=fps), shapes, fps), stage(shapes, size_px))
+    yield from render(move_dish(band_force(sound_mono_T, rate_hz, fps=fps), shapes, fps), static_maps(shapes, size_px))
 
 
 def write_clip(
@@ -54,8 +54,7 @@ def write_clip(
             audio = container.add_stream("aac", rate=RATE_HZ, layout="mono", bit_rate=AAC_BITS_PER_S)
             hop = RATE_HZ // fps
             for count, frame_HWC in enumerate(frames, start=1):
-                picture = av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")
-                container.mux(video.encode(picture))
+                container.mux(video.encode(av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")))
                 container.mux(audio.encode(_audio_frame(sound_T[(count - 1) * hop : count * hop], (count - 1) * hop)))
             container.mux(video.encode(None))
             container.mux(audio.encode(None))
@@ -82,15 +81,17 @@ def _audio_frame(sound_T: Array, start: int) -> av.AudioFrame:
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the flags of this entry point."""
-    parser = argparse.ArgumentParser(description="Make a clip of a physical scene that is moved by real recordings.")
+    parser = argparse.ArgumentParser(description="Render a clip of a physical scene driven by real recordings.")
     parser.add_argument("scene", nargs="?", default="water", choices=SCENES)
     parser.add_argument("-o", "--output", type=Path, help="default: media/SCENE.mp4, or media/heldout.wav")
-    parser.add_argument("--sound", type=Path, help="a sound file to film instead of the arranged recordings")
+    parser.add_argument(
+        "--sound", type=Path, help="a sound file that drives the scene instead of the arranged recordings"
+    )
     parser.add_argument("--heldout", action="store_true", help="write the held-out sound instead of a clip")
     parser.add_argument("--seconds", type=float, default=240.0, help="length of the arranged clip (default 240)")
     parser.add_argument("--size", type=int, default=256, help="height and width in pixels, even (default 256)")
     parser.add_argument("--seed", type=int, default=7, help="order of the recordings (default 7)")
-    parser.add_argument("--fps", type=int, default=FRAMES_PER_S, help=f"pictures a second (default {FRAMES_PER_S})")
+    parser.add_argument("--fps", type=int, default=FRAMES_PER_S, help=f"frames a second (default {FRAMES_PER_S})")
     flags = parser.parse_args(argv)
     if flags.fps < 1 or RATE_HZ % flags.fps:
         raise TrainingError(
@@ -104,7 +105,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> int:
-    """Make what the flags ask for and say what it was made of."""
+    """Render the clip or the held-out sound and print the recordings in it."""
     flags = parse()
     if flags.heldout:
         sound_T, lines = held_out(flags.seed)
@@ -121,7 +122,7 @@ def main() -> int:
     frames = tqdm(render_scene(sound_T, RATE_HZ, flags.size, flags.fps), total=total, unit="frame")
     count = write_clip(path, iter(frames), sound_T, flags.size, flags.fps)
     seconds = time.perf_counter() - started
-    print(*lines, f"{path}: {count} frames at {flags.fps} fps, made at {count / seconds:.0f} frames/s", sep="\n")
+    print(*lines, f"{path}: {count} frames at {flags.fps} fps, rendered at {count / seconds:.0f} frames/s", sep="\n")
     return 0
 
 

@@ -1,8 +1,8 @@
-"""Arrange real CC0 recordings (Debian package sonic-pi-samples) into the sound track of a made clip.
+"""Arrange real CC0 recordings (Debian package sonic-pi-samples) into the sound track of a generated clip.
 
-The track is a row of scenes of 4 to 9 s: one loop, spaced hits, an ambience or instrument, a layered mixture, a swell from
--30 dB to 0 dB, and real silence. The last fifth, which training keeps for validation, also uses recordings that nothing before
-it uses; a third group of recordings is in no clip at all and makes the held-out track.
+The track is a sequence of sections of 4 to 9 s: one loop, spaced one-shots, an ambience or instrument, a layered mixture, a
+swell from -30 dB to 0 dB, and silence. The last fifth, which training holds out for validation, also uses recordings that the
+rest does not use. A third group of recordings is in no clip at all and makes the held-out track.
 """
 
 from __future__ import annotations
@@ -34,39 +34,41 @@ def _names(text: str) -> list[str]:
 
 LOOPS = _names("""loop_amen_full loop_tabla loop_garzul loop_compus loop_breakbeat loop_industrial loop_perc1 loop_amen
 loop_mehackit1 loop_weirdo loop_3d_printer drum_roll""")
-HITS = _names("""bd_808 bd_ada bd_boom bd_fat bd_haus bd_klub bd_pure bd_tek bd_zome drum_bass_hard drum_bass_soft drum_cowbell
+ONE_SHOTS = _names("""bd_808 bd_ada bd_boom bd_fat bd_haus bd_klub bd_pure bd_tek bd_zome drum_bass_hard drum_bass_soft drum_cowbell
 drum_cymbal_closed drum_cymbal_hard drum_cymbal_open drum_heavy_kick drum_snare_hard drum_splash_soft drum_tom_hi_hard
 drum_tom_lo_hard drum_tom_mid_soft elec_bell elec_blip elec_bong elec_chime elec_filt_snare elec_hi_snare elec_ping elec_plip
 elec_soft_kick elec_tick elec_triangle elec_wood glitch_perc1 glitch_perc3 perc_impact1 perc_snap perc_bell sn_dolf sn_zome
 tabla_dhec tabla_ghe2 tabla_ghe5 tabla_ke1 tabla_na tabla_na_o tabla_re tabla_tas1 tabla_te1 tabla_tun1""")
-AIRS = _names("""ambi_choir ambi_drone ambi_glass_hum ambi_lunar_land ambi_piano ambi_soft_buzz bass_dnb_f bass_hard_c bass_hit_c
+AMBIENCES = _names("""ambi_choir ambi_drone ambi_glass_hum ambi_lunar_land ambi_piano ambi_soft_buzz bass_dnb_f bass_hard_c bass_hit_c
 bass_thick_c bass_voxy_c bass_woodsy_c guit_e_fifths guit_e_slide guit_em9 vinyl_hiss misc_cineboom loop_drone_g_97""")
 
 LATE_LOOPS = _names("loop_safari loop_electric loop_perc2")
-LATE_HITS = _names("""bd_gas bd_mehackit drum_snare_soft drum_cymbal_soft drum_tom_hi_soft drum_tom_mid_hard elec_hollow_kick
+LATE_ONE_SHOTS = _names("""bd_gas bd_mehackit drum_snare_soft drum_cymbal_soft drum_tom_hi_soft drum_tom_mid_hard elec_hollow_kick
 elec_twip glitch_perc4 perc_impact2 sn_dub tabla_ghe6 tabla_tas2 tabla_tun3""")
-LATE_AIRS = _names("ambi_haunted_hum ambi_swoosh bass_trance_c guit_harmonics")
+LATE_AMBIENCES = _names("ambi_haunted_hum ambi_swoosh bass_trance_c guit_harmonics")
 
 HELD_OUT_LOOPS = _names("loop_mika loop_mehackit2")
-HELD_OUT_HITS = _names("bd_sone drum_tom_lo_soft perc_bell2 tabla_tun2 elec_snare drum_splash_hard bd_zum")
+HELD_OUT_ONE_SHOTS = _names("bd_sone drum_tom_lo_soft perc_bell2 tabla_tun2 elec_snare drum_splash_hard bd_zum")
 
 GAINS_DB = (0.0, -3.0, -6.0, 0.0, -10.0, -4.0, -16.0, 0.0, -22.0, -8.0, -2.0, -30.0)
-KINDS = _names("loop hits layers air silence loop swell hits layers loop hits silence air layers loop")
+KINDS = _names(
+    "loop one_shots layers ambience silence loop swell one_shots layers loop one_shots silence ambience layers loop"
+)
 
 
 @dataclass
 class Arrangement:
-    """The recordings that may be used, each dealt in a shuffled round so that all come before one comes again."""
+    """The recordings to use. Each group is taken in a shuffled rotation: all come once before one comes again."""
 
     random: np.random.Generator
-    decks: dict[str, Iterator[str]]
+    rotations: dict[str, Iterator[str]]
     read: Callable[[str], Array]
     gains_db: Iterator[float]
     used: list[str] = field(default_factory=list)
 
-    def deal(self, deck: str) -> Array:
-        """Return the next recording of a deck, its peak at PEAK, and note its name."""
-        name = next(self.decks[deck])
+    def take(self, rotation: str) -> Array:
+        """Return the next recording of a rotation, with its peak at PEAK, and remember its name."""
+        name = next(self.rotations[rotation])
         if name not in self.used:
             self.used.append(name)
         return self.read(name)
@@ -80,7 +82,7 @@ def read_sound(path: Path, rate_hz: int = RATE_HZ) -> Array:
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
-                raise TrainingError(f"{path} holds no sound; give a file with an audio track.")
+                raise TrainingError(f"{path} has no sound track; give a file with sound.")
             resampler = av.AudioResampler(format="fltp", layout="mono")
             parts = [part.to_ndarray()[0] for frame in container.decode(audio=0) for part in resampler.resample(frame)]
             found_hz = container.streams.audio[0].rate
@@ -90,9 +92,9 @@ def read_sound(path: Path, rate_hz: int = RATE_HZ) -> Array:
 
 
 def read_recording(name: str) -> Array:
-    """Return one recording of the sample package, its peak at PEAK.
+    """Return one recording of the sample package, with its peak at PEAK.
 
-    Raises TrainingError with the way to install the package when it is not there.
+    Raises TrainingError, which says how to install the package, when it is missing.
     """
     path = SAMPLES_FOLDER / f"{name}.flac"
     if not path.exists():
@@ -119,67 +121,71 @@ def _within_peak(sound_T: Array) -> Array:
 
 
 def _loop(arrangement: Arrangement, samples: int) -> Array:
-    sound_T = arrangement.deal("loops")
+    sound_T = arrangement.take("loops")
     return _fit(np.tile(sound_T, samples // len(sound_T) + 1), samples)
 
 
-def _hits(arrangement: Arrangement, samples: int) -> Array:
-    """Place one-shots at varied distances and strengths; now and then the same one again, as a drummer would."""
+def _one_shots(arrangement: Arrangement, samples: int) -> Array:
+    """Place one-shots at varied distances and levels, sometimes the same one again."""
     part_T, at = np.zeros(samples, np.float32), 0
     while at < samples:
-        hit_T = arrangement.deal("hits")
+        one_shot_T = arrangement.take("one_shots")
         pace = arrangement.random.choice([0.2, 0.3, 0.45, 0.7, 1.1])
         for _ in range(int(arrangement.random.integers(1, 4))):
-            room = min(len(hit_T), samples - at)
-            part_T[at : at + room] += hit_T[:room] * _amplitude(-arrangement.random.choice([0.0, 3.0, 8.0, 15.0]))
+            length = min(len(one_shot_T), samples - at)
+            part_T[at : at + length] += one_shot_T[:length] * _amplitude(
+                -arrangement.random.choice([0.0, 3.0, 8.0, 15.0])
+            )
             at += int(RATE_HZ * pace)
             if at >= samples:
                 break
     return _fit(_within_peak(part_T), samples)
 
 
-def _air(arrangement: Arrangement, samples: int) -> Array:
-    """Play ambiences, basses and guitars one after another."""
-    part_T = arrangement.deal("airs")
+def _ambience(arrangement: Arrangement, samples: int) -> Array:
+    """Join ambiences, basses and guitars one after another."""
+    part_T = arrangement.take("ambiences")
     while len(part_T) < samples:
-        part_T = np.concatenate([part_T, np.zeros(RATE_HZ // 4, np.float32), arrangement.deal("airs")])
+        part_T = np.concatenate([part_T, np.zeros(RATE_HZ // 4, np.float32), arrangement.take("ambiences")])
     return _fit(part_T, samples)
 
 
 def _layers(arrangement: Arrangement, samples: int) -> Array:
-    under = _air if arrangement.random.random() < 0.6 else _hits
+    under = _ambience if arrangement.random.random() < 0.6 else _one_shots
     mix_T = _loop(arrangement, samples) * _amplitude(-arrangement.random.choice([0.0, 4.0])) + under(
         arrangement, samples
     ) * _amplitude(-arrangement.random.choice([2.0, 6.0]))
     return _within_peak(mix_T)
 
 
-def _scene(arrangement: Arrangement, kind: str, samples: int) -> Array:
+def _section(arrangement: Arrangement, kind: str, samples: int) -> Array:
     if kind == "silence":
         return np.zeros(samples, np.float32)
     if kind == "swell":
         ramp_T = 10 ** (np.linspace(-30.0, 0.0, samples, dtype=np.float32) / 20)
         return _loop(arrangement, samples) * ramp_T
-    make = {"loop": _loop, "hits": _hits, "air": _air, "layers": _layers}[kind]
-    gain_db = max(next(arrangement.gains_db), -12.0) if kind == "hits" else next(arrangement.gains_db)
+    make = {"loop": _loop, "one_shots": _one_shots, "ambience": _ambience, "layers": _layers}[kind]
+    gain_db = max(next(arrangement.gains_db), -12.0) if kind == "one_shots" else next(arrangement.gains_db)
     return make(arrangement, samples) * _amplitude(gain_db)
 
 
-def _arrangement(random: np.random.Generator, loops: list[str], hits: list[str], airs: list[str]) -> Arrangement:
-    def deck(names: list[str]) -> Iterator[str]:
+def _arrangement(
+    random: np.random.Generator, loops: list[str], one_shots: list[str], ambiences: list[str]
+) -> Arrangement:
+    def rotate(names: list[str]) -> Iterator[str]:
         while True:
             yield from random.permutation(names).tolist()
 
-    decks = {"loops": deck(loops), "hits": deck(hits), "airs": deck(airs)}
-    return Arrangement(random, decks, read_recording, cycle(random.permutation(GAINS_DB).tolist()))
+    rotations = {"loops": rotate(loops), "one_shots": rotate(one_shots), "ambiences": rotate(ambiences)}
+    return Arrangement(random, rotations, read_recording, cycle(random.permutation(GAINS_DB).tolist()))
 
 
 def _fill(arrangement: Arrangement, samples: int) -> Array:
-    """Lay scenes in a row until `samples` are full."""
+    """Join sections until `samples` are full."""
     parts, filled = [], 0
     for kind in cycle(KINDS):
         seconds = arrangement.random.uniform(2.0, 3.5) if kind == "silence" else arrangement.random.uniform(4.0, 8.5)
-        part_T = _scene(arrangement, kind, min(int(seconds * RATE_HZ), samples - filled))
+        part_T = _section(arrangement, kind, min(int(seconds * RATE_HZ), samples - filled))
         parts.append(part_T)
         filled += len(part_T)
         if filled == samples:
@@ -188,12 +194,14 @@ def _fill(arrangement: Arrangement, samples: int) -> Array:
 
 
 def arrange(seconds: float, seed: int = 7) -> tuple[Array, list[str]]:
-    """Return a training track `[T]` at RATE_HZ and one line a part that names its recordings."""
+    """Return a training track `[T]` at RATE_HZ and for each part one line that names its recordings."""
     random = np.random.default_rng(seed)
     samples = int(seconds * RATE_HZ)
-    early = _arrangement(random, LOOPS, HITS, AIRS)
+    early = _arrangement(random, LOOPS, ONE_SHOTS, AMBIENCES)
     # New recordings count twice, so that about half of the validation part is new and half is known.
-    late = _arrangement(random, LOOPS[:5] + LATE_LOOPS * 2, HITS[::3] + LATE_HITS * 2, AIRS[::3] + LATE_AIRS * 2)
+    late = _arrangement(
+        random, LOOPS[:5] + LATE_LOOPS * 2, ONE_SHOTS[::3] + LATE_ONE_SHOTS * 2, AMBIENCES[::3] + LATE_AMBIENCES * 2
+    )
     first_T = _fill(early, int(samples * LATE_FROM))
     last_T = _fill(late, samples - len(first_T))
     lines = [f"first {LATE_FROM:.0%}: {' '.join(sorted(early.used))}", f"then: {' '.join(sorted(late.used))}"]
@@ -201,9 +209,9 @@ def arrange(seconds: float, seed: int = 7) -> tuple[Array, list[str]]:
 
 
 def held_out(seed: int = 7) -> tuple[Array, list[str]]:
-    """Return 20 s of recordings that no clip uses: a groove, quieter, silence, single hits, a second groove."""
+    """Return 20 s of recordings that no clip uses: a groove, quieter, silence, single one-shots, a second groove."""
     random = np.random.default_rng(seed)
-    arrangement = _arrangement(random, HELD_OUT_LOOPS, HELD_OUT_HITS, HELD_OUT_HITS)
+    arrangement = _arrangement(random, HELD_OUT_LOOPS, HELD_OUT_ONE_SHOTS, HELD_OUT_ONE_SHOTS)
     groove_T, second_T = (read_recording(name) for name in HELD_OUT_LOOPS)
     whole = 20 * RATE_HZ
     track_T = np.concatenate(
@@ -211,7 +219,7 @@ def held_out(seed: int = 7) -> tuple[Array, list[str]]:
             _fit(groove_T, 5 * RATE_HZ),
             _fit(groove_T[5 * RATE_HZ :], 3 * RATE_HZ) * _amplitude(-12.0),
             np.zeros(2 * RATE_HZ, np.float32),
-            _hits(arrangement, 5 * RATE_HZ),
+            _one_shots(arrangement, 5 * RATE_HZ),
             _fit(np.tile(second_T, 4), 5 * RATE_HZ),
         ]
     )

@@ -1,4 +1,4 @@
-"""All that a set of weight files allows to measure, each under its own name, and a line for each metric that lacks its file."""
+"""Metrics that the given weight files make possible, each under its own name, and a line for each metric without its file."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from training.evaluation.metrics.weight_files import (
     weight_paths,
 )
 
-# N pictures, H W rows and columns, D features
+# N frames, H W rows and columns, D features
 
 
 @dataclass(frozen=True, slots=True)
-class PictureExtractor:
-    """A network whose features of single pictures, [N, 3, H, W] in [0, 1] -> [N, D], are compared by Fréchet distance."""
+class ImageExtractor:
+    """A network for single frames, [N, 3, H, W] in [0, 1] -> [N, D]; the Fréchet distance compares its features."""
 
     name: str
     network: nn.Module
@@ -39,33 +39,33 @@ class PictureExtractor:
 
     @property
     def video_label(self) -> str:
-        """Name the substitute for FVD, pooled from these features."""
+        """Label of the substitute for FVD, pooled from these features."""
         return f"FVD-like ({self.name}, pooled)"
 
 
 @dataclass(frozen=True, slots=True)
 class Extractors:
-    """What can be measured with the weights given."""
+    """The networks built from the given weight files."""
 
     distances: tuple[LearnedDistance, ...] = ()
-    pictures: tuple[PictureExtractor, ...] = ()
+    images: tuple[ImageExtractor, ...] = ()
     videos: tuple[I3D, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
-    """File -> SHA-256, for the record."""
+    """File name -> SHA-256, for evaluation.json."""
 
     def missing(self) -> list[str]:
-        """Say of each metric that cannot be measured which file it needs."""
+        """Return one line for each metric that cannot be measured; it names the file needed."""
         labels = {distance.label for distance in self.distances}
         lines = []
         if not any(label.startswith("ST-LPIPS") for label in labels):
             lines.append(f"ST-LPIPS is not measured: it needs alex_shift_tolerant.pth; fetch it with {FETCH}.")
         if not any(label.startswith("LPIPS") for label in labels):
             lines.append("LPIPS is not measured: it needs torchvision's alexnet-owt-7be5be79.pth (--weights FILE).")
-        if not any(extractor.name.startswith("MobileNetV2") for extractor in self.pictures):
+        if not any(extractor.name.startswith("MobileNetV2") for extractor in self.images):
             lines.append(
                 f"FD and FVD-like (MobileNetV2) are not measured: they need mobilenet_v2-b0353104.pth; fetch it with {FETCH}."
             )
-        if not any(extractor.label == "FID" for extractor in self.pictures):
+        if not any(extractor.label == "FID" for extractor in self.images):
             lines.append("FID is not measured: it needs pt_inception-2015-12-05-6726825d.pth (--weights FILE).")
         if not any(video.is_i3d for video in self.videos):
             lines.append("FVD is not measured: it needs a TorchScript I3D (--weights FILE --trust SHA256).")
@@ -73,21 +73,21 @@ class Extractors:
 
     def to(self, device: torch.device) -> Extractors:
         """Move every network, in place."""
-        for network in (*self.distances, *(extractor.network for extractor in self.pictures), *self.videos):
+        for network in (*self.distances, *(extractor.network for extractor in self.images), *self.videos):
             network.to(device)
         return self
 
 
 class FidInception(nn.Module):
-    """The Inception that FID is defined by, from torch-fidelity through torchmetrics: pictures in [0, 1] -> [N, 2048]."""
+    """The Inception network that defines FID, from torch-fidelity through torchmetrics: frames in [0, 1] -> [N, 2048]."""
 
     def __init__(self, file: WeightFile) -> None:
-        """Load the weights. Raises TrainingError when they are other ones or torch-fidelity cannot be used."""
+        """Load the weights. Raises TrainingError when they are others or torch-fidelity cannot be used."""
         super().__init__()
         if not file.sha256.startswith(FID_INCEPTION_SHA):
             raise TrainingError(
                 f"{file.path} has SHA-256 {file.sha256[:8]}…; the FID Inception is pt_inception-2015-12-05-{FID_INCEPTION_SHA}.pth, "
-                f"and on other weights the figure would not be FID."
+                f"with other weights the figure would not be FID."
             )
         try:
             from torchmetrics.image.fid import NoTrainInceptionV3
@@ -98,14 +98,14 @@ class FidInception(nn.Module):
                 f"FID needs torch-fidelity and a torchvision that loads; install both or leave {file.path} out."
             ) from error
 
-    def forward(self, pictures_N3HW: Tensor) -> Tensor:
-        return self.network((pictures_N3HW * 255.0).round().to(torch.uint8))
+    def forward(self, frames_N3HW: Tensor) -> Tensor:
+        return self.network((frames_N3HW * 255.0).round().to(torch.uint8))
 
 
 def load_extractors(given: Sequence[Path], trusted_sha256: str | None = None) -> Extractors:
-    """Build every network among files and folders. Raises TrainingError for a file that is damaged or of an unknown network."""
+    """Build every network found in files and folders. Raises TrainingError for a damaged file and for an unknown network."""
     distances: list[LearnedDistance] = []
-    pictures: list[PictureExtractor] = []
+    images: list[ImageExtractor] = []
     videos: list[I3D] = []
     files: dict[str, str] = {}
     for path in weight_paths(given):
@@ -116,11 +116,11 @@ def load_extractors(given: Sequence[Path], trusted_sha256: str | None = None) ->
             name = "MobileNetV2 ImageNet" if published else f"MobileNetV2 {path.name}"
             network = MobileNetV2()
             load_into(network, file.weights, path)
-            pictures.append(PictureExtractor(name, network))
+            images.append(ImageExtractor(name, network))
         elif file.network == "fid inception":
-            pictures.append(PictureExtractor("FID Inception", FidInception(file)))
+            images.append(ImageExtractor("FID Inception", FidInception(file)))
         elif file.network == "torchscript":
             videos.append(I3D(file, trusted_sha256))
         else:
             distances.append(learned_distance(file))
-    return Extractors(tuple(distances), tuple(pictures), tuple(videos), files)
+    return Extractors(tuple(distances), tuple(images), tuple(videos), files)

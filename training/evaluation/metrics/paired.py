@@ -1,6 +1,6 @@
-"""Distances of a picture from the very picture that should have come: MSE, PSNR and SSIM, from torchmetrics.
+"""Distances of a generated frame from the clip's frame at the same time: MSE, PSNR and SSIM, from torchmetrics.
 
-Pictures are in [0, 1], as shown: rounded to 8 bits. All are means over a picture; PSNR and SSIM grow with likeness.
+Frames are in [0, 1], rounded to 8 bits. All figures are means over a frame; PSNR and SSIM are higher for similar frames.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-# N pictures, H W rows and columns
+# N frames, H W rows and columns
 
-HIGHEST_PSNR_DB = 100.0  # of equal pictures, which have none
+HIGHEST_PSNR_DB = 100.0  # for equal frames, whose PSNR is infinite
 MSE, PSNR, SSIM = "MSE", "PSNR (dB)", "SSIM"
 
 
@@ -23,7 +23,7 @@ def pixel_figures(fake_N3HW: Tensor, real_N3HW: Tensor) -> dict[str, Tensor]:
 
 
 def similarity(fake_N3HW: Tensor, real_N3HW: Tensor) -> Tensor:
-    """Return structural similarity [N], 1 for equal pictures (Gaussian window of 11 pixels, as its authors set it)."""
+    """Return structural similarity [N], 1 for equal frames (Gaussian window of 11 pixels, as in the original paper)."""
     found = structural_similarity_index_measure(fake_N3HW, real_N3HW, data_range=1.0, reduction="none")
     assert isinstance(found, Tensor)
     return found.reshape(len(fake_N3HW))

@@ -1,7 +1,7 @@
-"""Does the picture move with the sound? Correlation of loudness with motion, beside what chance gives.
+"""Synchrony: the correlation of loudness with motion, and its floor with shifted sound.
 
-Loudness of frame k is that of the sound between frames k - 1 and k; motion is the mean absolute difference of these two
-frames. The picture may answer late, so the best of a few lags counts, for the true sound and for shifted sound alike.
+The loudness of frame k is that of the sound between frames k - 1 and k. Motion is the mean absolute difference of these two
+frames. Motion may follow late, so the best of a few lags counts, for the true sound and for shifted sound alike.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ class Synchrony:
     correlation: float
     """At the best lag."""
     lag_frames: int
-    """By how many frames the picture comes after the sound there."""
+    """Number of frames from the sound to the motion at the best lag."""
     by_lag: tuple[float, ...]
     floor_mean: float
-    """The same with the sound shifted round the clip: what chance and slow drifts give."""
+    """The same with the sound shifted in a circle: the correlation of chance and slow drifts."""
     floor_deviation: float
     shifts: int
     frames: int
 
     @property
     def above_floor(self) -> float:
-        """Deviations of the floor by which the correlation is above it."""
+        """Distance of the correlation from the floor, in deviations of the floor."""
         return (self.correlation - self.floor_mean) / max(self.floor_deviation, 1e-9)
 
 
 def loudness(
     sound_S: NDArray[np.float32], frames: int, samples_per_frame: float, scale: LoudnessScale = "db"
 ) -> Series:
-    """Return the root mean square [N] of the sound of each frame, in dB (not below -60) or linear; 0 after the end."""
+    """Return the root mean square [N] of the sound of each frame, in dB (at least -60) or linear; silence after the end."""
     borders = np.round(np.arange(frames + 1) * samples_per_frame).astype(int)
     total = np.concatenate([[0.0], np.cumsum(np.square(sound_S, dtype=np.float64))])
     power = np.diff(total[np.minimum(borders, len(sound_S))]) / np.diff(borders)
@@ -77,12 +77,12 @@ def synchrony(loudness_N: Series, motion_N: Series, largest_lag: int = LARGEST_L
     frames = min(len(loudness_N), len(motion_N))
     if frames < LEAST_FRAMES:
         raise TrainingError(f"The clip has {frames} frames; at least {LEAST_FRAMES} are needed to measure synchrony.")
-    heard, moved = loudness_N[1:frames], motion_N[1:frames]
-    by_lag = _by_lag(heard, moved, largest_lag)
-    # Shifts of less than a tenth of the clip would still be half in time with it.
-    margin = max(largest_lag + 1, len(heard) // 10)
-    offsets = np.unique(np.linspace(margin, len(heard) - margin, shifts).round().astype(int))
-    floor = np.array([_by_lag(np.roll(heard, int(offset)), moved, largest_lag).max() for offset in offsets])
+    loud, moved = loudness_N[1:frames], motion_N[1:frames]
+    by_lag = _by_lag(loud, moved, largest_lag)
+    # Shifts of less than a tenth of the clip would still be half in time with the motion.
+    margin = max(largest_lag + 1, len(loud) // 10)
+    offsets = np.unique(np.linspace(margin, len(loud) - margin, shifts).round().astype(int))
+    floor = np.array([_by_lag(np.roll(loud, int(offset)), moved, largest_lag).max() for offset in offsets])
     return Synchrony(
         correlation=float(by_lag.max()),
         lag_frames=int(by_lag.argmax()),
@@ -94,8 +94,8 @@ def synchrony(loudness_N: Series, motion_N: Series, largest_lag: int = LARGEST_L
     )
 
 
-def _by_lag(heard: Series, moved: Series, largest_lag: int) -> Series:
-    return np.array([_correlation(heard[: len(heard) - lag], moved[lag:]) for lag in range(largest_lag + 1)])
+def _by_lag(loud: Series, moved: Series, largest_lag: int) -> Series:
+    return np.array([_correlation(loud[: len(loud) - lag], moved[lag:]) for lag in range(largest_lag + 1)])
 
 
 def _correlation(left: Series, right: Series) -> float:

@@ -1,7 +1,7 @@
-"""Features of short pieces of video, for a Fréchet distance of videos.
+"""Features of short video snippets, for a Fréchet distance of videos.
 
-FVD (arXiv 1812.01717) is the Fréchet distance of I3D features. An I3D can be given as TorchScript; where it cannot be had, a
-substitute pools the picture features of a piece with their differences, and says so in its name: it is not FVD.
+FVD (arXiv 1812.01717) is the Fréchet distance of I3D features. An I3D can be given as TorchScript. Without it, a
+substitute pools the frame features of a snippet and their differences; its name says that it is not FVD.
 """
 
 from __future__ import annotations
@@ -15,43 +15,43 @@ from torch.nn import functional
 from engine.core.errors import TrainingError
 from training.evaluation.metrics.weight_files import WeightFile
 
-# T frames, P pieces, D features, H W rows and columns
+# T frames, P snippets, D features, H W rows and columns
 
 POOLED_FRAMES, POOLED_STRIDE = 8, 2
 I3D_FRAMES, I3D_STRIDE, I3D_SIZE = 16, 4, 224
 _I3D_LAYERS = ("conv3d_1a_7x7", "mixed_3b", "mixed_5c")
 
 
-def pooled_pieces(features_TD: Tensor) -> Tensor:
-    """Return [P, 2 D] for pieces of 8 frames, a new one every 2: the mean, and the mean size of the change from frame to frame."""
-    pieces = features_TD.unfold(0, POOLED_FRAMES, POOLED_STRIDE)
-    return torch.cat([pieces.mean(dim=-1), pieces.diff(dim=-1).abs().mean(dim=-1)], dim=1)
+def pooled_snippets(features_TD: Tensor) -> Tensor:
+    """Return [P, 2 D] for snippets of 8 frames, one every 2 frames: the mean, and the mean absolute change from frame to frame."""
+    snippets = features_TD.unfold(0, POOLED_FRAMES, POOLED_STRIDE)
+    return torch.cat([snippets.mean(dim=-1), snippets.diff(dim=-1).abs().mean(dim=-1)], dim=1)
 
 
 class I3D(nn.Module):
-    """Pictures [T, 3, H, W] in [0, 1] -> features [P, D] of pieces of 16 frames, a new one every 4."""
+    """Frames [T, 3, H, W] in [0, 1] -> features [P, D] of snippets of 16 frames, one every 4 frames."""
 
     def __init__(self, file: WeightFile, trusted_sha256: str | None) -> None:
-        """Load a TorchScript archive, which is a program, only when its SHA-256 was given. Raises TrainingError otherwise."""
+        """Load a TorchScript archive, which is a program, only if its SHA-256 is given. Raises TrainingError otherwise."""
         super().__init__()
         if trusted_sha256 is None or trusted_sha256.lower() != file.sha256:
             raise TrainingError(
-                f"{file.path} is TorchScript, a program that would run here; if its SHA-256 {file.sha256} is the one its publisher "
-                f"names, say so with --trust {file.sha256}."
+                f"{file.path} is TorchScript, a program that would run here; if its publisher names the SHA-256 {file.sha256}, "
+                f"allow it with --trust {file.sha256}."
             )
         self.network = _script(file.path)
         names = {name.lower() for name, _ in self.network.named_modules()}
         self.is_i3d = all(any(layer in name for name in names) for layer in _I3D_LAYERS)
         self.label = f"FVD ({file.path.name})" if self.is_i3d else f"video FD ({file.path.name}, unknown network)"
 
-    def forward(self, pictures_T3HW: Tensor) -> Tensor:
-        x = functional.interpolate(pictures_T3HW, (I3D_SIZE, I3D_SIZE), mode="bilinear", align_corners=False)
-        pieces = (x * 2.0 - 1.0).unfold(0, I3D_FRAMES, I3D_STRIDE).permute(0, 1, 4, 2, 3)
-        return torch.cat([self._features(piece[None], piece.new_zeros(())) for piece in pieces])
+    def forward(self, frames_T3HW: Tensor) -> Tensor:
+        x = functional.interpolate(frames_T3HW, (I3D_SIZE, I3D_SIZE), mode="bilinear", align_corners=False)
+        snippets = (x * 2.0 - 1.0).unfold(0, I3D_FRAMES, I3D_STRIDE).permute(0, 1, 4, 2, 3)
+        return torch.cat([self._features(snippet[None], snippet.new_zeros(())) for snippet in snippets])
 
-    def _features(self, piece_13THW: Tensor, like: Tensor) -> Tensor:
+    def _features(self, snippet_13THW: Tensor, like: Tensor) -> Tensor:
         try:
-            found = self.network(piece_13THW, rescale=False, resize=False, return_features=True)
+            found = self.network(snippet_13THW, rescale=False, resize=False, return_features=True)
         except RuntimeError as error:
             raise TrainingError(
                 f"The TorchScript network did not take [1, 3, {I3D_FRAMES}, {I3D_SIZE}, {I3D_SIZE}] with rescale, resize and "

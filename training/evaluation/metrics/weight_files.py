@@ -1,12 +1,11 @@
-"""Files of extractor weights, and which network each of them is. A figure bears a network's name only when the file is that network.
+"""Weight files of feature extractors and the network of each. A figure has a network's name only if the file is that network.
 
 State dicts are read with torch's weights-only loader or as safetensors: nothing in them is executed. TorchScript archives are
-programs, so they are only read when their SHA-256 was given with them.
+programs, so they are only loaded when their SHA-256 is given.
 """
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import zipfile
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.core.errors import TrainingError
+from training.data.sources import file_digest
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
 FETCH = "python -m training.evaluation.metrics.fetch_weights"
@@ -27,7 +27,7 @@ FETCH = "python -m training.evaluation.metrics.fetch_weights"
 Network = Literal["st-lpips", "lpips", "lpips trunk", "mobilenet_v2", "fid inception", "torchscript"]
 StateDict = dict[str, Tensor]
 
-# The first figures of the SHA-256 of published files, as their own names carry them.
+# The first digits of the SHA-256 of published files, as in their names.
 FID_INCEPTION_SHA = "6726825d"  # pt_inception-2015-12-05-6726825d.pth
 MOBILENET_SHA = "b0353104"  # mobilenet_v2-b0353104.pth
 TRUNK_SHAS = {"alex": "7be5be79", "vgg": "397923af"}  # alexnet-owt-7be5be79.pth, vgg16-397923af.pth
@@ -35,7 +35,7 @@ TRUNK_SHAS = {"alex": "7be5be79", "vgg": "397923af"}  # alexnet-owt-7be5be79.pth
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """A file whose network was recognised. `weights` is empty for a TorchScript archive, which is not opened here."""
+    """A file with its network. `weights` is empty for a TorchScript archive, which is not opened here."""
 
     path: Path
     sha256: str
@@ -44,7 +44,7 @@ class WeightFile:
 
 
 def weight_paths(given: Iterable[Path]) -> list[Path]:
-    """List the weight files among files and folders, by name within a folder. Raises TrainingError for a path that is neither."""
+    """List the weight files in files and folders, by name within a folder. Raises TrainingError for a path that does not exist."""
     found: list[Path] = []
     for path in given:
         if path.is_dir():
@@ -52,17 +52,13 @@ def weight_paths(given: Iterable[Path]) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
-            raise TrainingError(f"{path} does not exist; give files of weights or their folder ({FETCH} fetches some).")
+            raise TrainingError(f"{path} does not exist; give weight files or their folder ({FETCH} fetches some).")
     return found
 
 
 def recognise(path: Path) -> WeightFile:
-    """Read a file and say which network it is. Raises TrainingError when it is damaged or of no network that is known here."""
-    try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise TrainingError(f"Cannot read the weights {path}: {error.strerror or error}.") from error
+    """Read a file and recognise its network. Raises TrainingError for a damaged file and for an unknown network."""
+    sha256 = file_digest(path)
     if _is_torchscript(path):
         return WeightFile(path, sha256, "torchscript", {})
     weights = read_weights(path)
@@ -70,7 +66,7 @@ def recognise(path: Path) -> WeightFile:
     if network is None:
         first = ", ".join(list(weights)[:2]) or "nothing"
         raise TrainingError(
-            f"{path} is of a network that no figure here uses (it starts with {first}); ST-LPIPS, LPIPS, MobileNetV2, the FID "
+            f"{path} holds an unknown network (its first tensors are {first}); ST-LPIPS, LPIPS, MobileNetV2, the FID "
             f"Inception or a TorchScript I3D was expected."
         )
     return WeightFile(path, sha256, network, weights)
@@ -84,14 +80,14 @@ def read_weights(path: Path) -> StateDict:
         else:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, SafetensorError) as error:
-        raise TrainingError(f"{path} is damaged or no file of weights; fetch it again ({FETCH}).") from error
+        raise TrainingError(f"{path} is damaged or not a weight file; fetch it again ({FETCH}).") from error
     if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise TrainingError(f"{path} holds {type(loaded).__name__}; a state dict of tensors was expected.")
     return loaded
 
 
 def load_into(module: torch.nn.Module, weights: StateDict, path: Path) -> None:
-    """Load a state dict, whole. Raises TrainingError, naming a tensor, when it does not fit; counters of batches may lack."""
+    """Load a complete state dict; only batch counters may be missing. Raises TrainingError, with the tensor's name, for others."""
     own = module.state_dict()
     for name, tensor in own.items():
         if name.endswith("num_batches_tracked"):

@@ -127,7 +127,7 @@ VALUES = st.recursive(
         st.booleans(),
         st.none(),
         st.integers(-(2**63), 2**63 - 1),
-        st.floats(width=32, allow_nan=False),
+        st.floats(width=32, allow_nan=False, allow_subnormal=False),
         st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=9),
         st.binary(min_size=1, max_size=9),
     ),

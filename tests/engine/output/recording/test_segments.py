@@ -16,10 +16,11 @@ import pytest
 
 from engine.core.errors import ConfigError
 from engine.output.frame import Frame, ShowFormat
-from engine.output.recording.retention import SegmentRetention, length_s
+from engine.output.recording.retention import SegmentRetention, read_duration_s
+from engine.output.recording.segment_writer import RecordingConfig
 from engine.output.recording.segments import SegmentedRecorder
 from engine.output.recording.video_file import VideoFileSink
-from engine.output.resized import ResizedSink, enlarge, parse_size
+from engine.output.resized import ResizedSink, parse_size
 
 ROOT = Path(__file__).parents[4]
 FPS = 20
@@ -59,10 +60,10 @@ def frames(show: ShowFormat, hops: int, on: Sequence[range], skipped: Sequence[i
         taken, missed = end, 0
 
 
-def record(folder: Path, show: ShowFormat, hops: int, on: Sequence[range], skipped=(), **settings):
+def record(folder: Path, show: ShowFormat, hops: int, on: Sequence[range], skipped=(), date=lambda: DATE, **settings):
     told: list[str] = []
-    settings = {"segment_minutes": 2 * SECOND, "date": lambda: DATE, "keep_free_bytes": 0, **settings}
-    sink = SegmentedRecorder(folder, notify=told.append, **settings)
+    config = RecordingConfig(folder=folder, **{"segment_minutes": 2 * SECOND, "keep_free_bytes": 0, **settings})
+    sink = SegmentedRecorder(config, date=date, notify=told.append)
     sink.open(show)
     for frame in frames(show, hops, on, skipped):
         sink.show(frame)
@@ -178,8 +179,8 @@ def dated(folder: Path) -> list[str]:
 def test_a_file_that_says_nothing_counts_as_empty(tmp_path):
     path = tmp_path / "show-2024-01-31T20-15-00.mp4"
     path.write_bytes(b"")
-    assert length_s(path) == length_s(tmp_path / "none") == 0.0
-    SegmentRetention(tmp_path, "show-{date}.mp4", 1.0).make_room()
+    assert read_duration_s(path) == read_duration_s(tmp_path / "none") == 0.0
+    SegmentRetention(tmp_path, "show-{date}.mp4", 1.0).delete_oldest()
     assert path.exists()
 
 
@@ -188,7 +189,7 @@ def test_a_disk_that_is_nearly_full_is_left_alone(tmp_path):
     assert paths == []
     (line,) = told
     assert "stops: only" in line
-    assert "MB are free and 1000000000000 MB are kept for the rest" in line
+    assert "MB are free on the disk, and 1000000000000 MB have to stay free" in line
     assert "the next file is tried in 0.0333333 minutes" in line
     assert sink.lost_frames == 100
 
@@ -215,9 +216,8 @@ def small_disk(tmp_path):
 
 def test_a_full_disk_stops_the_recording_and_not_the_show(small_disk):
     show, told = show_format(), []
-    sink = SegmentedRecorder(
-        small_disk, segment_minutes=4 * SECOND, date=lambda: DATE, keep_free_bytes=0, notify=told.append
-    )
+    config = RecordingConfig(folder=small_disk, segment_minutes=4 * SECOND, keep_free_bytes=0)
+    sink = SegmentedRecorder(config, date=lambda: DATE, notify=told.append)
     sink.open(show)
     noise = np.random.default_rng(0)
     shown = 0
@@ -243,7 +243,8 @@ from tests.engine.output.recording.test_segments import *
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000,) * 2)
 noise = np.random.default_rng(0)
-sink = SegmentedRecorder(sys.argv[1], segment_minutes=60, keep_free_bytes=0, notify=lambda line: print(line, flush=True))
+config = RecordingConfig(folder=Path(sys.argv[1]), segment_minutes=60, keep_free_bytes=0)
+sink = SegmentedRecorder(config, notify=lambda line: print(line, flush=True))
 sink.open(show_format())
 for frame in frames(show_format(), 300, [range(0, 300)]):
     sink.show(replace(frame, pixels_HWC=noise.integers(0, 256, frame.pixels_HWC.shape, np.uint8)))
@@ -272,8 +273,8 @@ def test_a_full_disk_is_told_once_and_leaves_what_came_before(tmp_path):
 KILLED = """
 import sys
 from tests.engine.output.recording.test_segments import *
-minutes = float(sys.argv[2])
-sink = SegmentedRecorder(sys.argv[1], segment_minutes=minutes, date=lambda: DATE, keep_free_bytes=0)
+config = RecordingConfig(folder=Path(sys.argv[1]), segment_minutes=float(sys.argv[2]), keep_free_bytes=0)
+sink = SegmentedRecorder(config, date=lambda: DATE)
 sink.open(show_format())
 for frame in frames(show_format(), 6000, [range(0, 6000)]):
     sink.show(frame)
@@ -317,12 +318,14 @@ def test_the_file_that_a_killed_process_was_writing_plays(tmp_path):
 @pytest.mark.parametrize("pattern", ["show.mp4", "{date}/{date}.mp4", "a/{date}.mp4"])
 def test_names_without_a_date_are_refused(tmp_path, pattern):
     with pytest.raises(ConfigError, match=r"is no name for recordings; a file name with one \{date\} was expected"):
-        SegmentedRecorder(tmp_path, pattern=pattern)
+        RecordingConfig(folder=tmp_path, pattern=pattern)
 
 
 def test_another_model_of_another_size_goes_into_the_same_file(tmp_path):
     show = show_format()
-    sink = SegmentedRecorder(tmp_path, date=lambda: DATE, keep_free_bytes=0, notify=lambda line: None)
+    sink = SegmentedRecorder(
+        RecordingConfig(folder=tmp_path, keep_free_bytes=0), date=lambda: DATE, notify=lambda line: None
+    )
     sink.open(show)
     for frame in frames(show, 20, [range(0, 20)]):
         image = frame.pixels_HWC if frame.index < 10 else np.full((48, 64, 3), 100, np.uint8)
@@ -333,7 +336,7 @@ def test_another_model_of_another_size_goes_into_the_same_file(tmp_path):
     assert seen(path)[-1] == 40
 
 
-def test_pictures_are_enlarged_for_the_file(tmp_path):
+def test_frames_are_resized_for_the_file(tmp_path):
     show = show_format()
     sink = ResizedSink(VideoFileSink(tmp_path / "large.mp4"), 96, 72)
     sink.open(show)
@@ -344,17 +347,6 @@ def test_pictures_are_enlarged_for_the_file(tmp_path):
     with av.open(str(tmp_path / "large.mp4")) as container:
         assert (container.streams.video[0].width, container.streams.video[0].height) == (96, 72)
     assert seen(tmp_path / "large.mp4") == pytest.approx(range(5), abs=1)
-
-
-def test_a_picture_of_another_shape_gets_black_bars():
-    image = np.full((24, 32, 3), 200, np.uint8)
-    assert enlarge(image, 32, 24) is image
-    wide = enlarge(image, 128, 48)
-    assert wide.shape == (48, 128, 3)
-    assert not wide[:, :32].any()
-    assert not wide[:, 96:].any()
-    assert (wide[:, 32:96] == 200).all()
-    assert enlarge(image, 16, 12).shape == (12, 16, 3)
 
 
 @pytest.mark.parametrize("text", ["", "1280", "1280x", "0x0", "15x720", "9000x20", "1280 x 720", "-1x5", "12.5x10"])

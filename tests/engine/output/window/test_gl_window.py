@@ -11,16 +11,17 @@ import pytest
 from engine.audio.features.audio_features import AudioFeatures
 from engine.control.parameter_store import Event, ParameterStore
 from engine.control.parameter_table import TABLE
+from engine.core import fit
 from engine.core.errors import SinkError
 from engine.output.frame import Frame
 from engine.output.window.gl_window import GlWindow
-from engine.output.window.letterbox import place, stretch
 from engine.output.window.resampling_kernels import KERNELS, LANCZOS, PROCESSOR, resize
+from engine.output.window.window_config import WindowConfig
 from tests.conftest import require
 from tests.engine.output.test_sinks import show_format
 from tests.fixtures_display import screen_HWC, user, wait_until, window_is_there
 
-TITLE = "Fluid stage"
+TITLE = "Fluid window"
 SCREEN = 1280, 800
 
 
@@ -48,24 +49,28 @@ def frame_of(pixels_HWC: np.ndarray, **more: object) -> Frame:
 
 
 def blots(width: int, height: int, seed: int = 3) -> np.ndarray:
-    """A picture with edges, ramps and pixels at both ends of the range."""
-    chance = np.random.default_rng(seed)
-    coarse = chance.integers(0, 256, (5, 6, 3)).astype(np.uint8)
+    """A frame with edges, ramps and levels at both ends of the range."""
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (5, 6, 3)).astype(np.uint8)
     image = resize(coarse, "bilinear", width, height)
     image[height // 3 : height // 2, width // 4 : width // 2] = 255
     image[height // 2 : height * 2 // 3, width // 2 :] = (0, 40, 0)
     return image
 
 
-class Stage:
-    """A window under test and the knobs it turns."""
+class ShownWindow:
+    """A window under test and the parameters that its keys set."""
 
     def __init__(self, **settings: object) -> None:
         self.store = ParameterStore(TABLE)
         self.notices: list[str] = []
-        self.window = GlWindow(self.store, TITLE, notify=self.notices.append, **settings)  # type: ignore[arg-type]
+        self.window = GlWindow(
+            self.store,
+            WindowConfig(title=TITLE, **settings),  # type: ignore[arg-type]
+            notify=self.notices.append,
+        )
 
-    def open(self, size: tuple[int, int] = (64, 48)) -> Stage:
+    def open(self, size: tuple[int, int] = (64, 48)) -> ShownWindow:
         self.window.open(show_format(size))
         return self
 
@@ -82,11 +87,11 @@ class Stage:
 
 
 @pytest.fixture
-def stage(display: str) -> Iterator[object]:
-    opened: list[Stage] = []
+def shown_window(display: str) -> Iterator[object]:
+    opened: list[ShownWindow] = []
 
-    def make(**settings: object) -> Stage:
-        opened.append(Stage(**settings))
+    def make(**settings: object) -> ShownWindow:
+        opened.append(ShownWindow(**settings))
         return opened[-1]
 
     yield make
@@ -97,8 +102,8 @@ def stage(display: str) -> Iterator[object]:
 
 
 def expected_screen(image: np.ndarray, upscale: str) -> np.ndarray:
-    placed = place(image.shape[1], image.shape[0], *SCREEN)
-    make = stretch if upscale == PROCESSOR else lambda i, w, h: resize(i, upscale, w, h)
+    placed = fit.place_inside(image.shape[1], image.shape[0], *SCREEN)
+    make = fit.resize if upscale == PROCESSOR else lambda i, w, h: resize(i, upscale, w, h)
     field = np.zeros((SCREEN[1], SCREEN[0], 3), np.uint8)
     field[placed.top :, placed.left :][: placed.height, : placed.width] = make(image, placed.width, placed.height)
     return field
@@ -113,30 +118,30 @@ def expected_screen(image: np.ndarray, upscale: str) -> np.ndarray:
         (PROCESSOR, (96, 32)),
     ],
 )
-def test_every_pixel_is_where_numpy_puts_it_and_the_bars_are_black(stage, upscale, size):
-    shown = stage(upscale=upscale, fullscreen=True).open(size)
+def test_every_pixel_is_where_numpy_puts_it_and_the_bars_are_black(shown_window, upscale, size):
+    shown = shown_window(upscale=upscale, fullscreen=True).open(size)
     frame = frame_of(blots(*size))
     wanted = expected_screen(frame.pixels_HWC, upscale).astype(int)
-    shown.shows_until(frame, lambda: abs(screen_HWC() - wanted).max() <= 2, "the picture's appearing")
+    shown.shows_until(frame, lambda: abs(screen_HWC() - wanted).max() <= 2, "the frame's appearing")
 
 
-def test_the_newest_picture_of_one_index_is_on_the_screen(stage):
-    shown = stage(fullscreen=True).open()
+def test_the_newest_frame_of_one_index_is_on_the_screen(shown_window):
+    shown = shown_window(fullscreen=True).open()
     for colour in ((200, 0, 0), (0, 200, 0), (0, 0, 200)):
         frame = frame_of(np.full((48, 64, 3), colour, np.uint8))
         shown.shows_until(frame, lambda c=colour: tuple(screen_HWC()[400, 640]) == c, f"{colour}'s appearing")
 
 
-def test_a_picture_that_fills_the_window_leaves_no_bars(stage):
-    shown = stage(fullscreen=True, upscale="nearest").open()
+def test_a_frame_that_fills_the_window_leaves_no_bars(shown_window):
+    shown = shown_window(fullscreen=True, upscale="nearest").open()
     frame = frame_of(np.full((48, 48, 3), (10, 200, 30), np.uint8))
     shown.shows_until(frame, lambda: not screen_HWC()[400, 5].any(), "bars at the sides")
     filling = replace(frame, values={"fill": True})
-    shown.shows_until(filling, lambda: (screen_HWC() == (10, 200, 30)).all(), "the picture everywhere")
+    shown.shows_until(filling, lambda: (screen_HWC() == (10, 200, 30)).all(), "the frame everywhere")
 
 
-def test_keys_turn_the_knobs(stage):
-    shown = stage().open()
+def test_keys_set_parameters(shown_window):
+    shown = shown_window().open()
     frame = frame_of(blots(64, 48))
     shown.shows_until(frame, lambda: window_is_there(TITLE), "the window's opening")
     for key, name, value in (
@@ -169,16 +174,16 @@ def test_keys_turn_the_knobs(stage):
 
 
 @pytest.mark.parametrize("key", ["q", "Escape"])
-def test_keys_that_quit_the_stage(stage, key):
-    shown = stage().open()
+def test_keys_that_quit(shown_window, key):
+    shown = shown_window().open()
     wait_until(lambda: shown.window.poll() and window_is_there(TITLE), "the window's opening")
     shown.press(key)
     wait_until(lambda: not shown.window.poll(), "quitting")
     shown.window.show(frame_of(blots(64, 48)))
 
 
-def test_f_fills_the_screen_and_gives_it_back(stage):
-    shown = stage().open()
+def test_f_fills_the_screen_and_gives_it_back(shown_window):
+    shown = shown_window().open()
     frame = frame_of(np.full((48, 64, 3), (10, 220, 90), np.uint8))
 
     def covered() -> int:
@@ -190,8 +195,8 @@ def test_f_fills_the_screen_and_gives_it_back(stage):
         shown.shows_until(frame, lambda p=pixels: covered() == p, "the change of size")
 
 
-def test_the_picture_follows_the_window(stage):
-    shown = stage().open()
+def test_the_frame_follows_the_size_of_the_window(shown_window):
+    shown = shown_window().open()
     frame = frame_of(np.full((48, 64, 3), (10, 220, 90), np.uint8))
     shown.shows_until(frame, lambda: window_is_there(TITLE), "the window's opening")
     user("wmctrl", "-r", TITLE, "-e", "0,100,100,600,200")
@@ -199,23 +204,23 @@ def test_the_picture_follows_the_window(stage):
     def columns() -> int:
         return int((screen_HWC() == (10, 220, 90)).all(axis=2).any(axis=0).sum())
 
-    shown.shows_until(frame, lambda: 200 <= columns() <= 270, "the picture's getting smaller")
+    shown.shows_until(frame, lambda: 200 <= columns() <= 270, "the frame's getting smaller")
 
 
-def test_closing_it_ends_the_show(stage):
-    shown = stage().open()
+def test_closing_it_ends_the_show(shown_window):
+    shown = shown_window().open()
     wait_until(lambda: shown.window.poll() and window_is_there(TITLE), "the window's opening")
     user("wmctrl", "-c", TITLE)
     wait_until(lambda: not shown.window.poll(), "the closing")
     assert shown.notices == []
 
 
-def test_the_overlay_lies_over_the_window_alone(stage):
-    shown = stage(fullscreen=True, overlay_lines=lambda: ["frame age\t12 ms"]).open()
+def test_the_overlay_lies_over_the_window_alone(shown_window):
+    shown = shown_window(fullscreen=True, overlay_lines=lambda: ["frame age\t12 ms"]).open()
     image = np.full((48, 64, 3), 200, np.uint8)
     audio_features = AudioFeatures(level=0.5, tempo_bpm=120.0, certainty=1.0)
     frame = frame_of(image, audio_features=audio_features)
-    shown.shows_until(frame, lambda: (screen_HWC()[:, 200:1000] == 200).all(), "the picture's appearing")
+    shown.shows_until(frame, lambda: (screen_HWC()[:, 200:1000] == 200).all(), "the frame's appearing")
     shown.store.set("overlay", True)
     shown.shows_until(frame, lambda: (screen_HWC()[20:140, 110:330] < 120).mean() > 0.5, "the panel's appearing")
     assert (screen_HWC()[400:] == 200).all(axis=2).mean() > 0.8
@@ -224,8 +229,8 @@ def test_the_overlay_lies_over_the_window_alone(stage):
     assert (image == 200).all()
 
 
-def test_what_gl_cannot_draw_costs_a_picture_and_not_the_show(stage):
-    shown = stage(upscale=LANCZOS).open()
+def test_what_gl_cannot_draw_costs_a_frame_and_not_the_show(shown_window):
+    shown = shown_window(upscale=LANCZOS).open()
     shown.window.show(frame_of(np.zeros((40_000, 1, 3), np.uint8)))
     assert shown.notices[-1].startswith("OpenGL failed (")
     opened = "The window is open again."
@@ -235,12 +240,38 @@ def test_what_gl_cannot_draw_costs_a_picture_and_not_the_show(stage):
 @pytest.mark.usefixtures("display")
 def test_what_is_not_there_is_refused_in_a_sentence():
     with pytest.raises(SinkError, match=r"no monitor 'projector'. There are 'screen' \(1280x800\)\."):
-        Stage(monitor="projector").open()
-    with pytest.raises(SinkError, match=r"no way 'lanczoss'.* Did you mean 'lanczos'"):
-        Stage(upscale="lanczoss")
+        ShownWindow(monitor="projector").open()
+    with pytest.raises(SinkError, match=r"no upscaler 'lanczoss'.* Did you mean 'lanczos'"):
+        ShownWindow(upscale="lanczoss")
 
 
-def test_without_a_screen_the_stage_says_the_same_sentence(monkeypatch):
+def test_without_a_screen_it_is_one_sentence(monkeypatch):
     monkeypatch.setenv("DISPLAY", ":93")
     with pytest.raises(SinkError, match="no screen answers"):
-        Stage().open()
+        ShownWindow().open()
+
+
+def test_a_window_has_the_refresh_rate_of_its_monitor(two_monitors: str) -> None:
+    """As xrandr lists it, rounded as video modes are; on the way from one monitor to the other it follows."""
+
+    def rates() -> list[int]:
+        listed = [line.split() for line in user("xrandr").splitlines() if "*" in line]
+        return [round(float(words[1].rstrip("*+"))) for words in listed]
+
+    known = rates()
+    assert len(known) == 2
+    shown = ShownWindow()
+    assert shown.window.refresh_hz is None
+    try:
+        shown.open((64, 48))
+        assert shown.window.refresh_hz == known[0]
+    finally:
+        shown.window.close()
+    assert shown.window.refresh_hz is None
+    shown = ShownWindow(monitor="dummy1", fullscreen=True)
+    try:
+        shown.open((64, 48))
+        frame = frame_of(blots(64, 48))
+        shown.shows_until(frame, lambda: shown.window.refresh_hz == known[1], "the second monitor's rate")
+    finally:
+        shown.window.close()

@@ -1,4 +1,4 @@
-"""The stage window when its screen, its monitor or GL is not there, or no longer. Each in a process of its own."""
+"""The GL window when its screen, its monitor or OpenGL is missing or lost. Each in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.fixtures_display import WITHIN_S, Screen, screen_HWC, user, wait_until
 
-# Shows a picture of one colour and says what happens, until it is told to end or the window is closed.
+# Shows frames of one colour and prints what happens, until it is told to end or the window is closed.
 SHOW = """
 import sys, threading, time
 import numpy as np
@@ -20,12 +20,14 @@ from engine.control.parameter_store import ParameterStore
 from engine.core.errors import SinkError
 from engine.output.frame import Frame, ShowFormat
 from engine.control.parameter_table import TABLE
-from engine.output.window.window_choice import open_window
+from engine.output.window.window_choice import make_window
+from engine.output.window.window_config import WindowConfig
 kind, fullscreen, monitor = sys.argv[1], sys.argv[2] == "full", sys.argv[3] if len(sys.argv) > 3 else None
 def say(line): print(line, flush=True)
-window = open_window(kind, ParameterStore(TABLE), "Fluid lost", fullscreen, monitor, notify=say)
-image = np.full((48, 64, 3), (10, 220, 90), np.uint8)
-frame = Frame(index=0, pixels_HWC=image, features_F=np.zeros(1, np.float32), sound_TC=np.zeros((0, 2), np.float32), first_sample=0,
+config = WindowConfig(title="Fluid lost", fullscreen=fullscreen, monitor=monitor)
+window = make_window(kind, ParameterStore(TABLE), config, say)
+pixels_HWC = np.full((48, 64, 3), (10, 220, 90), np.uint8)
+frame = Frame(index=0, pixels_HWC=pixels_HWC, features_F=np.zeros(1, np.float32), sound_TC=np.zeros((0, 2), np.float32), first_sample=0,
               time_s=0.05, captured_s=None)
 try:
     window.open(ShowFormat(title="t", width=64, height=48, fps=20, sound_rate_hz=48000, sound_channels=1, live=True))
@@ -55,7 +57,7 @@ class Show:
             stdout=subprocess.PIPE,
             text=True,
         )
-        # One that hangs says nothing more, and the test fails instead of waiting for ever.
+        # A show that hangs is killed, and the test fails instead of waiting for ever.
         self._limit = threading.Timer(3 * WITHIN_S, self.process.kill)
         self._limit.start()
 
@@ -65,7 +67,7 @@ class Show:
         return self.process.stdout.readline().rstrip()
 
     def end(self) -> str:
-        """Tell it to end, and return what it said before it left in peace."""
+        """Tell it to end, and return what it printed until then."""
         said, _ = self.process.communicate("end\n", timeout=WITHIN_S)
         assert self.process.returncode == 0
         return said
@@ -101,16 +103,16 @@ def test_a_killed_screen_does_not_end_the_show_and_a_new_one_gets_the_window(
     show = start(screen.name, "gl", "window")
     assert show.says() == "open"
     for _ in range(2):
-        wait_until(lambda: covered(screen.name) == 768 * 576, "the picture's appearing")
+        wait_until(lambda: covered(screen.name) == 768 * 576, "the frame's appearing")
         screen.kill()
         assert show.says() == "The screen is gone; the show goes on, and the window opens again when it can."
         screen.start()
         assert show.says() == "The window is open again."
-    wait_until(lambda: covered(screen.name) == 768 * 576, "the picture's appearing again")
+    wait_until(lambda: covered(screen.name) == 768 * 576, "the frame's appearing again")
     assert show.end() == "ended\n"
 
 
-def test_it_ends_in_peace_while_its_screen_is_gone(own_screen: Callable[..., Screen], start) -> None:
+def test_a_show_ends_in_order_while_its_screen_is_gone(own_screen: Callable[..., Screen], start) -> None:
     screen = own_screen()
     show = start(screen.name, "gl", "full")
     assert show.says() == "open"
@@ -119,16 +121,18 @@ def test_it_ends_in_peace_while_its_screen_is_gone(own_screen: Callable[..., Scr
     assert show.end() == "ended\n"
 
 
-def test_a_window_that_somebody_destroys_opens_again(own_screen: Callable[..., Screen], start, monkeypatch) -> None:
+def test_a_window_that_another_program_destroys_opens_again(
+    own_screen: Callable[..., Screen], start, monkeypatch
+) -> None:
     screen = own_screen()
     monkeypatch.setenv("DISPLAY", screen.name)
     show = start(screen.name, "gl", "window")
     assert show.says() == "open"
-    wait_until(lambda: covered(screen.name) == 768 * 576, "the picture's appearing")
+    wait_until(lambda: covered(screen.name) == 768 * 576, "the frame's appearing")
     user("xdotool", "search", "--name", "Fluid lost", "windowclose")
     assert show.says().startswith("The window was destroyed from outside;")
     assert show.says() == "The window is open again."
-    wait_until(lambda: covered(screen.name) == 768 * 576, "the picture's appearing again")
+    wait_until(lambda: covered(screen.name) == 768 * 576, "the frame's appearing again")
     assert show.end() == "ended\n"
 
 
@@ -146,17 +150,17 @@ def test_without_gl_it_is_refused_or_opencv_takes_its_place(own_screen: Callable
         assert show.process.poll() is None
         return covered(screen.name) > 0
 
-    wait_until(appeared, "the picture's appearing")
+    wait_until(appeared, "the frame's appearing")
     assert show.end() == "ended\n"
 
 
-def test_an_unknown_monitor_ends_both_windows(own_screen: Callable[..., Screen], start) -> None:
+def test_an_unknown_monitor_is_refused_by_both_windows(own_screen: Callable[..., Screen], start) -> None:
     screen = own_screen()
     said = start(screen.name, "auto", "full", "beamer").says()
     assert said == "refused: There is no monitor 'beamer'. There are 'screen' (1280x800)."
 
 
-def test_the_picture_follows_its_monitor(two_monitors: str, start) -> None:
+def test_the_window_follows_its_monitor(two_monitors: str, start) -> None:
     show = start(two_monitors, "gl", "full", "dummy1")
     assert show.says() == "open"
     wait_until(lambda: covered(two_monitors, 640) == 800 * 600, "the second monitor's filling")
@@ -164,9 +168,9 @@ def test_the_picture_follows_its_monitor(two_monitors: str, start) -> None:
     user("xrandr", "--output", "DUMMY1", "--off")
     gone = show.says()
     assert gone.startswith("There is no monitor 'dummy1'. There are 'DUMMY0' (640x480")
-    assert gone.endswith("The picture goes to 'DUMMY0'.")
+    assert gone.endswith("The window moves to 'DUMMY0'.")
     wait_until(lambda: covered(two_monitors, 0, 640) >= 640 * 480, "the first monitor's filling")
     user("xrandr", "--output", "DUMMY1", "--mode", "800x600", "--right-of", "DUMMY0")
-    assert show.says() == "The picture goes to 'DUMMY1'."
+    assert show.says() == "The window moves to 'DUMMY1'."
     wait_until(lambda: covered(two_monitors, 640) == 800 * 600, "the second monitor's filling again")
     assert show.end() == "ended\n"

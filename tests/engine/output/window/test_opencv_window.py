@@ -1,4 +1,4 @@
-"""The window on a real X server: what is on the screen, keys, closing."""
+"""OpenCV's window on a real X server: what is on the screen, keys, closing."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from engine.core.errors import SinkError
 from engine.output.frame import Frame
 from engine.output.window.opencv_window import OpenCvWindow
 from engine.output.window.screen import has_screen
+from engine.output.window.window_config import WindowConfig
 from tests.engine.output.test_sinks import show_format
 from tests.fixtures_display import pixel, user, wait_until, window_is_there
 
 TITLE = "Fluid test"
 
 
-def picture() -> Frame:
+def red_and_blue() -> Frame:
     """Red to the left, blue to the right."""
-    image = np.zeros((64, 64, 3), np.uint8)
-    image[:, :32] = (255, 0, 0)
-    image[:, 32:] = (0, 0, 255)
+    pixels_HWC = np.zeros((64, 64, 3), np.uint8)
+    pixels_HWC[:, :32] = (255, 0, 0)
+    pixels_HWC[:, 32:] = (0, 0, 255)
     return Frame(
         index=0,
-        pixels_HWC=image,
+        pixels_HWC=pixels_HWC,
         features_F=np.zeros(1, np.float32),
         sound_TC=np.zeros((0, 2), np.float32),
         first_sample=0,
@@ -37,7 +38,7 @@ def picture() -> Frame:
 def test_the_window(capfd):
     assert has_screen()
     store = ParameterStore(TABLE)
-    window = OpenCvWindow(store, TITLE)
+    window = OpenCvWindow(store, WindowConfig(title=TITLE))
     window.open(show_format((64, 64)))
 
     def press(key: str) -> None:
@@ -45,13 +46,13 @@ def test_the_window(capfd):
 
     def draws_until(happened) -> bool:
         assert window.poll()
-        window.show(picture())
+        window.show(red_and_blue())
         return happened()
 
     try:
         wait_until(lambda: draws_until(lambda: window_is_there(TITLE)), "the window's opening")
         # A key that comes before the window is drawn is lost.
-        wait_until(lambda: draws_until(lambda: (255, 0, 0) in (pixel(440, 400), pixel(500, 400))), "the first picture")
+        wait_until(lambda: draws_until(lambda: (255, 0, 0) in (pixel(440, 400), pixel(500, 400))), "the first frame")
         press("f")
         full = {
             (640 - 200, 400): (255, 0, 0),
@@ -69,12 +70,12 @@ def test_the_window(capfd):
             events: list[Event] = []
             wait_until(lambda e=events: draws_until(lambda: e.extend(store.take_snapshot(0).events) or e), f"key {key}")
             assert events == [event]
-        # The picture ends at 240 columns: the panel lies on the black beside it.
+        # The frame begins at column 240: the panel lies on the black beside it.
         press("l")
         wait_until(lambda: draws_until(lambda: 0 < sum(pixel(25, 60)) < 90), "the overlay's appearing")
         user("wmctrl", "-c", TITLE)
         wait_until(lambda: not window.poll(), "the closing")
-        window.show(picture())
+        window.show(red_and_blue())
         assert not window.poll()
     finally:
         window.close()
@@ -86,7 +87,7 @@ def test_the_window(capfd):
 @pytest.mark.usefixtures("display")
 @pytest.mark.parametrize("key", ["q", "Escape"])
 def test_keys_that_quit(key):
-    window = OpenCvWindow(ParameterStore(TABLE), TITLE)
+    window = OpenCvWindow(ParameterStore(TABLE), WindowConfig(title=TITLE))
     window.open(show_format((64, 64)))
     wait_until(lambda: window.poll() and window_is_there(TITLE), "the window's opening")
     user("xdotool", "search", "--name", TITLE, "key", key)
@@ -99,4 +100,4 @@ def test_without_a_screen_it_is_one_sentence(monkeypatch):
         monkeypatch.setenv("DISPLAY", name)
         assert not has_screen()
         with pytest.raises(SinkError, match="no screen answers"):
-            OpenCvWindow(ParameterStore(TABLE)).open(show_format())
+            OpenCvWindow(ParameterStore(TABLE), WindowConfig()).open(show_format())

@@ -1,4 +1,4 @@
-"""The overlay as pictures: what it shows, where, when it is drawn again; and the tables that pictures are enlarged by."""
+"""The overlay: what it shows, where, and when it is drawn again; and the tables that resize frames."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_first_beat_of_the_bar_is_red():
     assert red(9.0) == red(11.0) == 0
 
 
-def test_it_is_there_only_while_it_is_on_and_says_what_must_not_be_forgotten():
+def test_it_is_shown_only_while_it_is_on_and_has_badges():
     store = ParameterStore(TABLE)
     overlay = Overlay(store, lambda: ["age\t1 ms"])
     assert overlay.panel(frame(), 720, 0.0) is None
@@ -79,7 +79,7 @@ def test_it_is_there_only_while_it_is_on_and_says_what_must_not_be_forgotten():
     assert overlay.panel(frame(overlay=False), 720, 3.0) is None
 
 
-def test_it_is_drawn_and_asked_for_no_more_often_than_can_be_read():
+def test_it_is_drawn_no_more_often_than_can_be_read():
     asked: list[int] = []
     overlay = Overlay(ParameterStore(TABLE, {"overlay": True}), lambda: asked.append(1) or ["age\t1 ms"])
     first = overlay.panel(frame(), 720, 0.0)
@@ -96,7 +96,7 @@ def test_it_is_drawn_and_asked_for_no_more_often_than_can_be_read():
     assert len(asked) == 2
 
 
-def test_what_does_not_fit_into_the_window_is_cut_off():
+def test_parts_outside_the_window_are_cut_off():
     panel = Panel(draw_panel(Content(), 16), 10, 10, True)
     window = np.full((24, 30, 3), 200, np.uint8)
     lay_over(window, panel)
@@ -107,7 +107,7 @@ def test_what_does_not_fit_into_the_window_is_cut_off():
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("sizes", [(7, 7), (7, 23), (64, 256), (1, 9), (100, 33), (9, 1), (256, 255)])
-def test_tables_keep_what_is_even_and_the_middle(kernel, sizes):
+def test_tables_keep_even_areas_and_the_middle(kernel, sizes):
     table = taps(kernel, *sizes)
     assert table.weights_XK.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
     middle = (table.weights_XK * (table.first_X[:, None] + np.arange(table.weights_XK.shape[1]))).sum(axis=1)
@@ -117,7 +117,7 @@ def test_tables_keep_what_is_even_and_the_middle(kernel, sizes):
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_the_same_size_is_the_same_picture(kernel):
+def test_the_same_size_is_the_same_frame(kernel):
     image = np.random.default_rng(0).integers(0, 256, (9, 11, 3)).astype(np.uint8)
     assert (resize(image, kernel, 11, 9) == image).all()
 
@@ -135,10 +135,10 @@ def test_shrinking_keeps_the_light():
         assert np.median(resize(lines, kernel, 16, 16)) == pytest.approx(188, abs=2)
 
 
-def test_lanczos_is_calmed_around_edges():
+def test_the_overshoot_of_lanczos_is_damped():
     edge = np.full((16, 16, 3), 60, np.uint8)
     edge[:, 8:] = 180
-    wild, calm = (resize(edge, LANCZOS, 64, 64, calm=calm) for calm in (0.0, None))
-    assert wild.max() - 180 >= 8
-    assert calm.max() - 180 <= 0.6 * (wild.max() - 180)
-    assert resize(edge, LANCZOS, 64, 64, calm=1.0).max() == 180
+    undamped, damped = (resize(edge, LANCZOS, 64, 64, damping=damping) for damping in (0.0, None))
+    assert undamped.max() - 180 >= 8
+    assert damped.max() - 180 <= 0.6 * (undamped.max() - 180)
+    assert resize(edge, LANCZOS, 64, 64, damping=1.0).max() == 180

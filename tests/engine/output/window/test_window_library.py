@@ -8,8 +8,9 @@ import engine.audio.resample, engine.audio.sources.media_file, engine.output.rec
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import TABLE
 from engine.output.frame import ShowFormat
-from engine.output.window.opencv_window import Window
-window = Window(ParameterStore(TABLE))
+from engine.output.window.opencv_window import OpenCvWindow
+from engine.output.window.window_config import WindowConfig
+window = OpenCvWindow(ParameterStore(TABLE), WindowConfig())
 window.open(ShowFormat(title="t", width=64, height=48, fps=20, sound_rate_hz=48000, sound_channels=1, live=True))
 assert window.poll()
 window.close()

@@ -1,8 +1,8 @@
-"""What a harmful flash is, written down once more from the definition, for whole shows at once and without any regard to speed.
+"""The definition of harmful flashes once more, written from WCAG 2.3.1 alone, for whole shows at once and without regard to speed.
 
-WCAG 2.3.1: no more than three general flashes and no more than three red flashes within any one second, unless what flashes
-concurrently is at most a quarter of any ten degrees of view. Ten degrees are taken as a third of the picture each way; flashes
-concur when they happen in the same second at their places (`_place_changes`), or in the same picture (`_field_changes`).
+No more than three general flashes and no more than three red flashes within any one second, unless at most a quarter of any
+10 degree visual field flashes concurrently. The visual field is a third of the frame each way; flashes are concurrent when they
+happen in the same second in their cells (`_cell_changes`), or in the same frame (`_field_changes`).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# N pictures, H W rows and columns, C channels (RGB), P places
+# N frames, H W rows and columns of pixels, C channels (RGB), P cells
 
-PLACES, FIELD, QUARTER = 48, 16, 64
+CELLS, FIELD, QUARTER = 48, 16, 64
 SECOND = 1.0 - 1e-9
 
 
 @dataclass(frozen=True)
 class Worst:
-    """Most changes, one the other way after each, within any one second that more than a quarter of some field has seen."""
+    """The most opposing changes within any one second over more than a quarter of some field."""
 
     general_changes: int
     red_changes: int
@@ -40,9 +40,9 @@ class Worst:
         return self.flashes > 3
 
 
-def worst(images: Sequence[NDArray[np.uint8]], times_s: Sequence[float]) -> Worst:
-    """Judge a show of 8-bit sRGB pictures."""
-    colour_NPC = np.stack([_places(image) for image in images])
+def worst(frames: Sequence[NDArray[np.uint8]], times_s: Sequence[float]) -> Worst:
+    """Return the worst second of a show of 8-bit sRGB frames."""
+    colour_NPC = np.stack([_cells(pixels_HWC) for pixels_HWC in frames])
     red, green, blue = np.moveaxis(colour_NPC, -1, 0)
     luminance_NP = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -59,7 +59,7 @@ class _General:
     luminance_NP: NDArray[np.float64]
 
     def changes(self, before: slice, now: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Where a picture is lighter, and where darker, than each of those before by a tenth or more, the darker below 0.8."""
+        """Where a frame is lighter, and where darker, than each of those before by 10 % or more, the darker state below 0.8."""
         then_NP, now_P = self.luminance_NP[before], self.luminance_NP[now]
         return (now_P - then_NP >= 0.1) & (then_NP < 0.8), (then_NP - now_P >= 0.1) & (now_P < 0.8)
 
@@ -76,7 +76,7 @@ class _Red:
     saturated_NP: NDArray[np.bool_]
 
     def changes(self, before: slice, now: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Where a picture is redder, and where less so, by more than 20 than each of those before, one of both saturated."""
+        """Where a frame is redder, and where less red, by more than 20 than each of those before, one of the two saturated."""
         way_NP = self.redness_NP[now] - self.redness_NP[before]
         counts_NP = self.saturated_NP[before] | self.saturated_NP[now]
         return (way_NP > 20.0) & counts_NP, (way_NP < -20.0) & counts_NP
@@ -92,24 +92,24 @@ def _most_changes(kind: _General | _Red, times_s: Sequence[float]) -> int:
     seconds: list[tuple[int, int]] = []
     for first, start_s in enumerate(times_s):
         last = max(n for n in range(first, len(times_s)) if times_s[n] < start_s + SECOND)
-        # A second that ends with the one before it has nothing that this one has not.
+        # A second that ends with the one before it holds no other changes.
         if not seconds or last > seconds[-1][1]:
             seconds.append((first, last))
-    # Places that see the same all through are counted once.
-    _, kept, place_of = np.unique(kind.series(), axis=1, return_index=True, return_inverse=True)
-    few, place_of = kind.only(kept), place_of.ravel()
+    # Cells with the same values in all frames are counted once.
+    _, kept, cell_of = np.unique(kind.series(), axis=1, return_index=True, return_inverse=True)
+    few, cell_of = kind.only(kept), cell_of.ravel()
     most = 0
     for first, last in seconds:
-        changes_P = _place_changes(few, first, last)[place_of]
-        while np.any(_covers(changes_P > most)):
+        changes_P = _cell_changes(few, first, last)[cell_of]
+        while np.any(_fields_with(changes_P > most)):
             most += 1
-    return max(most, _field_changes(few, place_of, seconds, len(times_s)))
+    return max(most, _field_changes(few, cell_of, seconds, len(times_s)))
 
 
-def _place_changes(kind: _General | _Red, first: int, last: int) -> NDArray[np.int64]:
-    """Opposing changes between two pictures: the longest chain of changes in turn, whichever pictures it may use."""
+def _cell_changes(kind: _General | _Red, first: int, last: int) -> NDArray[np.int64]:
+    """Opposing changes between two frames: the longest chain of alternating changes, over any frames between."""
     shape = (last - first + 1, kind.series().shape[1])
-    # Longest chains that end with a rise, or with a fall, at or before a picture.
+    # Longest chains that end with a rise, or with a fall, at or before a frame.
     risen_NP, fallen_NP = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for now in range(1, len(risen_NP)):
         rise_NP, fall_NP = kind.changes(slice(first, first + now), first + now)
@@ -119,13 +119,13 @@ def _place_changes(kind: _General | _Red, first: int, last: int) -> NDArray[np.i
 
 
 def _field_changes(
-    kind: _General | _Red, place_of: NDArray[np.intp], seconds: Sequence[tuple[int, int]], pictures: int
+    kind: _General | _Red, cell_of: NDArray[np.intp], seconds: Sequence[tuple[int, int]], frame_count: int
 ) -> int:
-    """Most opposing changes of whole fields, each of more than a quarter of the field in one picture."""
+    """Most opposing changes of whole fields, each of more than a quarter of the field in one frame."""
     width = kind.series().shape[1]
     since, direction = np.zeros(width, np.int64), np.zeros(width, np.int64)
     rises, falls = [], []
-    for now in range(pictures):
+    for now in range(frame_count):
         rise_NP, fall_NP = kind.changes(slice(0, now), now)
         free_NP = np.arange(now)[:, None] >= since
         rise = (rise_NP & free_NP).any(axis=0) & (direction != 1)
@@ -133,8 +133,8 @@ def _field_changes(
         fall &= ~rise
         direction[rise], direction[fall] = 1, -1
         since[rise | fall] = now
-        rises.append(_covers(rise[place_of]))
-        falls.append(_covers(fall[place_of]))
+        rises.append(_fields_with(rise[cell_of]))
+        falls.append(_fields_with(fall[cell_of]))
     most = 0
     for first, last in seconds:
         newest, changes = np.zeros(rises[0].shape, np.int64), np.zeros(rises[0].shape, np.int64)
@@ -146,17 +146,17 @@ def _field_changes(
     return most
 
 
-def _covers(places_P: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which fields have more than a quarter of their places among these."""
-    # Sums of all places above and left of each corner; four of them give a field.
-    sums = np.pad(places_P.reshape(PLACES, PLACES).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+def _fields_with(cells_P: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the fields that have more than a quarter of their cells among these."""
+    # Sums of all cells above and left of each corner; four of them give a field.
+    sums = np.pad(cells_P.reshape(CELLS, CELLS).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     counts = sums[FIELD:, FIELD:] - sums[:-FIELD, FIELD:] - sums[FIELD:, :-FIELD] + sums[:-FIELD, :-FIELD]
     return counts > QUARTER
 
 
-def _places(pixels_HWC: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean linear light of every place [P, C]; a picture smaller than the places has each pixel repeated."""
-    repeat = -(-PLACES // min(pixels_HWC.shape[:2]))
+def _cells(pixels_HWC: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the mean linear light of every cell [P, C]; a frame with fewer pixels than cells has each pixel repeated."""
+    repeat = -(-CELLS // min(pixels_HWC.shape[:2]))
     level = pixels_HWC.repeat(repeat, 0).repeat(repeat, 1) / 255.0
     linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
     rows, columns = _overlaps(linear.shape[0]), _overlaps(linear.shape[1])
@@ -164,8 +164,8 @@ def _places(pixels_HWC: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _overlaps(pixels: int) -> NDArray[np.float64]:
-    """What share of a place each pixel is [places, pixels]."""
-    edges = np.arange(PLACES + 1) * pixels / PLACES
+    """Return the share of each cell that each pixel fills [cells, pixels]."""
+    edges = np.arange(CELLS + 1) * pixels / CELLS
     pixel = np.arange(pixels)
     overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
-    return np.maximum(overlap, 0.0) * PLACES / pixels
+    return np.maximum(overlap, 0.0) * CELLS / pixels

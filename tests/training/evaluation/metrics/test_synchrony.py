@@ -1,4 +1,4 @@
-"""Synchrony of made signals whose answer is known."""
+"""Synchrony of made signals with known results."""
 
 import json
 from pathlib import Path
@@ -16,9 +16,9 @@ RANDOM = np.random.default_rng(0)
 
 @pytest.mark.parametrize("lag", [0, 1, 3])
 def test_motion_that_follows_the_sound_is_found_with_its_lag(lag: int) -> None:
-    heard = RANDOM.random(300)
-    moved = np.roll(3.0 * heard + 1.0, lag)
-    found = synchrony(heard, moved)
+    loud = RANDOM.random(300)
+    moved = np.roll(3.0 * loud + 1.0, lag)
+    found = synchrony(loud, moved)
     assert found.correlation == pytest.approx(1.0)
     assert found.lag_frames == lag
     assert abs(found.floor_mean) < 0.2
@@ -26,18 +26,18 @@ def test_motion_that_follows_the_sound_is_found_with_its_lag(lag: int) -> None:
     assert found.shifts >= 20
 
 
-def test_motion_of_its_own_is_at_the_floor() -> None:
+def test_independent_motion_is_at_the_floor() -> None:
     found = synchrony(RANDOM.random(400), RANDOM.random(400))
     assert abs(found.correlation) < 0.2
     assert abs(found.above_floor) < 3
 
 
 def test_motion_before_the_sound_does_not_count() -> None:
-    heard = RANDOM.random(300)
-    assert synchrony(heard, np.roll(heard, -1)).correlation < 0.3
+    loud = RANDOM.random(300)
+    assert synchrony(loud, np.roll(loud, -1)).correlation < 0.3
 
 
-def test_a_still_picture_has_no_correlation() -> None:
+def test_still_frames_have_no_correlation() -> None:
     found = synchrony(RANDOM.random(100), np.zeros(100))
     assert found.correlation == 0.0
     assert found.floor_mean == 0.0

@@ -1,4 +1,4 @@
-"""Weight files are recognised by their layers and checksums; no figure bears the name of a metric that it is not."""
+"""Weight files are recognised by their layers and checksums; no figure has the name of another metric."""
 
 from pathlib import Path
 
@@ -39,9 +39,9 @@ def st_lpips(tmp_path: Path) -> Path:
 
 def test_other_weights_of_the_same_network_are_named_by_their_file(mobilenet: Path) -> None:
     found = load_extractors([mobilenet])
-    assert [extractor.label for extractor in found.pictures] == ["FD (MobileNetV2 mine.pth)"]
-    assert found.pictures[0].network(torch.rand(2, 3, 32, 32)).shape == (2, 1280)
-    assert found.pictures[0].network(torch.rand(1, 3, 300, 300)).shape == (1, 1280)
+    assert [extractor.label for extractor in found.images] == ["FD (MobileNetV2 mine.pth)"]
+    assert found.images[0].network(torch.rand(2, 3, 32, 32)).shape == (2, 1280)
+    assert found.images[0].network(torch.rand(1, 3, 300, 300)).shape == (1, 1280)
 
 
 def test_each_missing_metric_says_which_file_it_needs(st_lpips: Path) -> None:
@@ -51,12 +51,12 @@ def test_each_missing_metric_says_which_file_it_needs(st_lpips: Path) -> None:
     assert "mobilenet_v2-b0353104.pth" in lines[1]
 
 
-def test_a_learned_distance_is_zero_for_equal_pictures_and_grows(st_lpips: Path) -> None:
+def test_a_learned_distance_is_zero_for_equal_frames_and_grows(st_lpips: Path) -> None:
     distance = learned_distance(recognise(st_lpips))
     assert distance.label == "ST-LPIPS (alex)"
-    picture, noise = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
-    near, far = (distance(picture, picture + share * (noise - picture)) for share in (0.1, 0.5))
-    assert distance(picture, picture).item() == 0.0
+    frame, noise = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
+    near, far = (distance(frame, frame + share * (noise - frame)) for share in (0.1, 0.5))
+    assert distance(frame, frame).item() == 0.0
     assert 0.0 < near.item() < far.item()
 
 
@@ -78,7 +78,7 @@ def test_a_trunk_alone_takes_the_published_heads_only_when_it_is_the_published_t
     }
     torch.save(trunk, tmp_path / "trunk.pth")
     file = recognise(tmp_path / "trunk.pth")
-    with pytest.raises(TrainingError, match="on another trunk its figure would not be LPIPS"):
+    with pytest.raises(TrainingError, match="with another trunk the figure would not be LPIPS"):
         learned_distance(file)
     distance = learned_distance(WeightFile(file.path, "7be5be79" + file.sha256[8:], file.network, file.weights))
     assert torch.equal(distance.state_dict()["net.slice5.10.weight"], trunk["features.10.weight"])
@@ -95,7 +95,7 @@ def test_only_the_published_inception_gives_fid(tmp_path: Path) -> None:
 
 
 class Video(torch.nn.Module):
-    """Stands for an I3D: one number a piece."""
+    """Stands for an I3D: one number for each snippet."""
 
     def forward(self, x: torch.Tensor, rescale: bool = False, resize: bool = False, return_features: bool = True):
         return x.mean(dim=(2, 3, 4))
@@ -112,7 +112,7 @@ def test_torchscript_runs_only_when_its_checksum_is_given(tmp_path: Path) -> Non
     assert any(line.startswith("FVD is not measured") for line in load_extractors([tmp_path], sha256).missing())
 
 
-def test_files_that_can_not_be_used_are_a_sentence(tmp_path: Path, mobilenet: Path) -> None:
+def test_unusable_files_are_refused_with_a_sentence(tmp_path: Path, mobilenet: Path) -> None:
     (tmp_path / "damaged.pth").write_bytes(b"not weights")
     torch.save({"layer.weight": torch.zeros(2)}, tmp_path / "other.pth")
     cut = torch.load(mobilenet, weights_only=True)
@@ -120,8 +120,8 @@ def test_files_that_can_not_be_used_are_a_sentence(tmp_path: Path, mobilenet: Pa
     torch.save(cut, tmp_path / "cut.pth")
     for name, sentence in {
         "absent.pth": "does not exist",
-        "damaged.pth": "damaged or no file of weights",
-        "other.pth": "of a network that no figure here uses",
+        "damaged.pth": "damaged or not a weight file",
+        "other.pth": "holds an unknown network",
         "cut.pth": r"holds \[16, 3, 3, 3\] for 'features.0.0.weight'; \[32, 3, 3, 3\] was expected",
     }.items():
         with pytest.raises(TrainingError, match=sentence):

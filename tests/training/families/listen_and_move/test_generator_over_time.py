@@ -14,7 +14,7 @@ from training.core.checkpoint import load_generator
 from training.core.streaming import StreamingModel
 from training.families.listen_and_move.config import ListenAndMoveConfig
 from training.families.listen_and_move.layers import convolution3, convolve
-from training.logging.records import read_stats
+from training.logging.records import read_records
 from training.train import main
 
 OVER_TIME: dict[str, object] = {"convolution": "3d", "prediction": "none"}
@@ -90,4 +90,4 @@ def test_the_command_trains_it_and_validation_plays_it(tmp_path: Path) -> None:
     loaded = load_generator(tmp_path / "run")
     assert loaded.iterations == 2
     assert not loaded.model.streams
-    assert any("validation" in record for record in read_stats(tmp_path / "run" / "stats.jsonl"))
+    assert any("validation" in record for record in read_records(tmp_path / "run" / "stats.jsonl"))

@@ -1,4 +1,4 @@
-"""The generators to be compared, and the clip that they are compared on."""
+"""Load the generators to compare and the clip to compare them on."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ from engine.core.errors import TrainingError
 from training.core.checkpoint import LoadedGenerator, find_checkpoint, load_generator
 from training.data.cache import load_clip
 from training.data.video import Clip, ClipFormat
-from training.evaluation.suite import Subject
+from training.evaluation.evaluator import EvaluatedGenerator
 
 
-def load_subjects(paths: Sequence[Path], device: torch.device) -> tuple[list[Subject], list[LoadedGenerator]]:
-    """Load every generator. Raises TrainingError when one cannot be loaded or they make pictures of different formats."""
+def load_generators(
+    paths: Sequence[Path], device: torch.device
+) -> tuple[list[EvaluatedGenerator], list[LoadedGenerator]]:
+    """Load every generator. Raises TrainingError when one cannot be loaded or their frame formats differ."""
     loaded = [load_generator(path) for path in paths]
     formats = [generator.config.clip_format() for generator in loaded]
     for path, shape in zip(paths, formats, strict=True):
         if shape != formats[0]:
             raise TrainingError(
-                f"{path} makes {_words(shape)}, {paths[0]} {_words(formats[0])}; figures side by side need one format: evaluate them "
-                f"apart."
+                f"{path} generates {_describe(shape)}, {paths[0]} {_describe(formats[0])}; a comparison needs one format. Evaluate "
+                f"them separately."
             )
     names = [_name(path, generator.iterations) for path, generator in zip(paths, loaded, strict=True)]
     if len(set(names)) < len(names):
         names = [f"{name} ({index + 1})" for index, name in enumerate(names)]
-    subjects = [
-        Subject(name, g.model.to(device), g.iterations, str(path), g.config.sequence_frames)
+    generators = [
+        EvaluatedGenerator(name, g.model.to(device), g.iterations, str(path), g.config.sequence_frames)
         for name, g, path in zip(names, loaded, paths, strict=True)
     ]
-    return subjects, loaded
+    return generators, loaded
 
 
-def _words(shape: ClipFormat) -> str:
+def _describe(shape: ClipFormat) -> str:
     crop = f" of the crop {list(shape.crop)}" if shape.crop else ""
     return f"{shape.image_size} pixels{crop} at {shape.fps} fps from {shape.sample_rate_hz} Hz"
 
@@ -44,12 +46,12 @@ def _name(path: Path, iterations: int) -> str:
 
 
 def load_shared_clip(loaded: Sequence[LoadedGenerator], given: Path | None, cache_folder: Path | None) -> Clip:
-    """Return the clip. Raises TrainingError when none is named or the generators were taught different ones."""
+    """Return the clip. Raises TrainingError when none is given and the generators name none or different ones."""
     config = loaded[0].config
-    known = {generator.config.clip.path for generator in loaded}
-    if given is None and len(known) > 1:
+    trained_on = {generator.config.clip.path for generator in loaded}
+    if given is None and len(trained_on) > 1:
         raise TrainingError(
-            f"The checkpoints were taught {', '.join(sorted(known))}; name the clip to compare on with --clip FILE."
+            f"The checkpoints were trained on {', '.join(sorted(trained_on))}; choose the clip with --clip FILE."
         )
     if given is None and not config.clip.path:
         raise TrainingError("The checkpoint names no clip; give one with --clip FILE.")
@@ -57,6 +59,6 @@ def load_shared_clip(loaded: Sequence[LoadedGenerator], given: Path | None, cach
 
 
 def run_folder(path: Path) -> Path:
-    """Return the run of a numbered checkpoint, or the checkpoint itself when it lies elsewhere. Raises TrainingError."""
+    """Return the run folder of a numbered checkpoint, or the folder of any other checkpoint. Raises TrainingError."""
     folder = find_checkpoint(path)
     return folder.parent.parent if folder.name.isdigit() else folder

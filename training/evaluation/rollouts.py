@@ -1,0 +1,81 @@
+"""Generate frames from the initial state, several rollouts at a time. Each rollout has its own noise, independent of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.core.streaming import StreamingModel
+from training.data.windows import WindowTiming, sound_windows
+from training.evaluation.sequences import Rollout, SequencePlan
+
+# T frames, H W rows and columns, S samples of sound
+
+CHUNK_FRAMES = 16
+TOGETHER = 4
+
+Frames = NDArray[np.uint8]
+Progress = Callable[[int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutInput:
+    """Sound [S], the first step, the number of frames and the seed of the noise."""
+
+    sound_S: NDArray[np.float32]
+    first: int
+    frames: int
+    seed: int
+
+
+def rollout_inputs(plan: SequencePlan, seed: int) -> dict[Rollout, RolloutInput]:
+    """Return the input of each rollout of a plan."""
+    longest = plan.longest()
+    inputs: dict[Rollout, RolloutInput] = {}
+    for rollout, frames in longest.items():
+        sound = plan.part.sound(rollout.start + frames, rollout.shift_samples)
+        # The noise depends on the start, not on the shift: floor and model differ only in their sound.
+        inputs[rollout] = RolloutInput(sound, plan.part.offset + rollout.start, frames, seed + rollout.start)
+    return inputs
+
+
+def generate_all(
+    model: StreamingModel, inputs: Mapping[Rollout, RolloutInput], progress: Progress
+) -> dict[Rollout, Frames]:
+    """Return the frames [T, H, W, 3] of each rollout; rollouts of equal length run together."""
+    by_length: dict[int, list[Rollout]] = {}
+    for rollout in sorted(inputs):
+        by_length.setdefault(inputs[rollout].frames, []).append(rollout)
+    generated: dict[Rollout, Frames] = {}
+    for rollouts in by_length.values():
+        for begin in range(0, len(rollouts), TOGETHER):
+            some = rollouts[begin : begin + TOGETHER]
+            generated.update(
+                zip(some, generate_together(model, [inputs[rollout] for rollout in some], progress), strict=True)
+            )
+    return generated
+
+
+@torch.inference_mode()
+def generate_together(model: StreamingModel, inputs: Sequence[RolloutInput], progress: Progress) -> list[Frames]:
+    """Return the frames [T, H, W, 3] of rollouts of equal length, each from the initial state."""
+    frames = inputs[0].frames
+    assert all(each.frames == frames for each in inputs)
+    timing, device = WindowTiming.of(model), next(model.parameters()).device
+    sources = [torch.Generator().manual_seed(each.seed) for each in inputs]
+    state, parts = model.initial_state(len(inputs)), []
+    for begin in range(0, frames, CHUNK_FRAMES):
+        count = min(CHUNK_FRAMES, frames - begin)
+        windows = [sound_windows(each.sound_S, each.first + begin, count, timing) for each in inputs]
+        # Always draw a whole chunk of noise, so that a short rollout equals the start of a long one.
+        drawn = [model.draw_noise(1, CHUNK_FRAMES, source) for source in sources]
+        noise = {name: torch.cat([one[name] for one in drawn])[:, :count] for name in drawn[0]}
+        fake_BTCHW, _, state = model.clip(torch.from_numpy(np.stack(windows)).to(device), noise, state)
+        bytes_BTCHW = ((fake_BTCHW.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        parts.append(bytes_BTCHW.permute(0, 1, 3, 4, 2).cpu().numpy())
+        progress(count * len(inputs))
+    return list(np.concatenate(parts, axis=1))
