@@ -21,6 +21,8 @@ def look_ahead_ms(offset_s: float) -> float:
 def write_venue(path: Path | str, offset_s: float, how: str) -> None:
     """Write the look-ahead as a configuration file; `how` names the measurement in one line. Raises ConfigError."""
     text = f"# Measured by --calibrate: {how}\ncontrols:\n  {LOOK_AHEAD}: {look_ahead_ms(offset_s):g}\n"
+    if not Path(path).absolute().parent.is_dir():
+        raise ConfigError(f"Cannot write {path}: there is no such folder; choose another file for the venue's latency.")
     try:
         write_text(Path(path), text)
     except OSError as error:
