@@ -1,8 +1,7 @@
-"""What is known of the latency before the show begins: every term between a sound's arrival and its light, and their sum.
+"""The latency budget of a show before it starts: every term from the arrival of a sound to its light, and their sum.
 
-Two ways lead to the wall. The network's picture waits for the end of the hop and for the step; what hits do to the presented
-picture waits for neither. What lies before the driver and after the window system (mixing desk, sound server, projector) is
-measured by --calibrate.
+There are two paths. Model frames wait for the end of the hop and for the step; effects of onsets on the shown frame wait for
+neither. What lies before the driver and after the window system (mixing desk, sound server, projector) is measured by --calibrate.
 """
 
 from __future__ import annotations
@@ -22,41 +21,41 @@ from engine.model.step import resting_inputs
 
 WARM_UP_STEPS = 8
 DISPLAY_HZ = 60.0
-"""Assumed where the display does not say."""
+"""Refresh rate of a monitor that does not report one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One part of the way. Its typical value is the mean over sounds at random moments."""
+    """One part of the latency. Its typical value is the mean over sounds at random moments."""
 
     name: str
     typical_s: float
     worst_s: float
-    of_hits: bool
-    """Whether what hits do to the picture waits for it too."""
+    of_onsets: bool
+    """Whether effects of onsets on the shown frame wait for it too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """All terms of the network's picture, in the order in which a sound meets them."""
+    """All terms of a model frame, in the order of the path."""
 
     terms: tuple[Term, ...]
 
-    def typical_s(self, hits: bool = False) -> float:
-        """Return the sum of the typical values, of what `hits` wait for alone or of everything."""
-        return sum(term.typical_s for term in self.terms if term.of_hits or not hits)
+    def typical_s(self, onsets: bool = False) -> float:
+        """Return the sum of the typical values, with `onsets` only of the terms that effects of onsets wait for."""
+        return sum(term.typical_s for term in self.terms if term.of_onsets or not onsets)
 
-    def worst_s(self, hits: bool = False) -> float:
-        """Return the sum of the worst values: they may meet, though they seldom do."""
-        return sum(term.worst_s for term in self.terms if term.of_hits or not hits)
+    def worst_s(self, onsets: bool = False) -> float:
+        """Return the sum of the worst values. They seldom coincide."""
+        return sum(term.worst_s for term in self.terms if term.of_onsets or not onsets)
 
     def lines(self) -> list[str]:
-        """Return the budget as a show prints it."""
+        """Return the lines that a show prints."""
         parts = [f"{term.name} {_ms(term.typical_s)}" for term in self.terms if term.typical_s >= 5e-5]
         return [
             f"latency  {' + '.join(parts)} = {_ms(self.typical_s())} ms typical, {_ms(self.worst_s())} ms at worst",
-            f"         what hits do to the picture: {_ms(self.typical_s(hits=True))} ms typical, "
-            f"{_ms(self.worst_s(hits=True))} ms at worst; server, desk and projector come on top (--calibrate)",
+            f"         onsets on the shown frame: {_ms(self.typical_s(onsets=True))} ms typical, "
+            f"{_ms(self.worst_s(onsets=True))} ms at worst; server, mixing desk and projector come on top (--calibrate)",
         ]
 
 
@@ -71,21 +70,20 @@ def budget_of(
 ) -> Budget:
     """Return the budget of a show.
 
-    `block_s` is handed over by the driver at a time, `buffer_s` is what it holds at most by its own account; `steps_s` are the
-    durations of some steps. A sound waits for half a block, half a hop and half a refresh on average and for whole ones at
-    worst.
+    `block_s` is the length of the driver's blocks and `buffer_s` the most it holds; `steps_s` are the durations of some steps. A
+    sound waits for half a block, half a hop and half a refresh on average, and for whole ones at worst.
     """
     steps = sorted(steps_s)
     typical_step_s = steps[len(steps) // 2] if steps else 0.0
     frame_s = 1.0 / display_hz
     return Budget(
         (
-            Term("capture", block_s / 2 + POLL_S / 2, max(buffer_s, block_s) + POLL_S, of_hits=True),
-            Term("resampler", resampler_s, resampler_s, of_hits=True),
-            Term("hop", card.hop_s / 2, card.hop_s, of_hits=False),
-            Term("look-ahead", card.look_ahead_s, card.look_ahead_s, of_hits=False),
-            Term("step", typical_step_s, steps[-1] if steps else 0.0, of_hits=False),
-            Term("display", frame_s / 2, frame_s, of_hits=True),
+            Term("capture", block_s / 2 + POLL_S / 2, max(buffer_s, block_s) + POLL_S, of_onsets=True),
+            Term("resampler", resampler_s, resampler_s, of_onsets=True),
+            Term("hop", card.hop_s / 2, card.hop_s, of_onsets=False),
+            Term("look-ahead", card.look_ahead_s, card.look_ahead_s, of_onsets=False),
+            Term("step", typical_step_s, steps[-1] if steps else 0.0, of_onsets=False),
+            Term("display", frame_s / 2, frame_s, of_onsets=True),
         )
     )
 

@@ -98,8 +98,7 @@ class ScriptedMicrophone(Microphone):
         self._arrivals_s = deque(arrivals_s)
         self.largest_read = 0
 
-    def start(self) -> None:
-        self._watchdog = Watchdog(RATE_HZ, self._invented.now_s())
+    def start(self) -> None: ...
 
     def read(self) -> tuple[NDArray[np.float32], float | None]:
         now_s = self._invented.now_s()
@@ -107,7 +106,7 @@ class ScriptedMicrophone(Microphone):
             # The driver's thread runs beside the others, at its own times.
             self._invented.time_s = self._arrivals_s.popleft()
             times = type("Times", (), {"currentTime": 5.0, "inputBufferAdcTime": 5.0 - BLOCK_S})
-            self._take(np.full((BLOCK, 1), 0.1, np.float32), BLOCK, times, None)
+            self.receive(np.full((BLOCK, 1), 0.1, np.float32), BLOCK, times, None)
         self._invented.time_s = now_s
         came = super().read()
         self.largest_read = max(self.largest_read, len(came[0]))

@@ -91,8 +91,8 @@ def test_priority_is_raised_or_not_but_never_an_error() -> None:
     tried = (
         "import os; from engine.ops.priority import raise_process; print(raise_process()); print(os.getpriority(0, 0))"
     )
-    said, niceness = subprocess.check_output([sys.executable, "-c", tried], text=True).splitlines()
-    assert said.startswith("priority raised") == (int(niceness) < os.getpriority(os.PRIO_PROCESS, 0))
+    sentence, niceness = subprocess.check_output([sys.executable, "-c", tried], text=True).splitlines()
+    assert sentence.startswith("priority raised") == (int(niceness) < os.getpriority(os.PRIO_PROCESS, 0))
 
 
 @pytest.mark.skipif(not hasattr(os, "setpriority"), reason="no niceness here")

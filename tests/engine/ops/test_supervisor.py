@@ -123,9 +123,9 @@ def test_without_systemd_nothing_happens(environment: dict[str, str]) -> None:
 
 
 def test_lines_are_printed_and_logged_in_order_and_each_minute_is_logged(tmp_path: Path) -> None:
-    clock, said = InventedClock(), []
+    clock, printed = InventedClock(), []
     monitor = HealthMonitor(clock)
-    supervisor = Supervisor(monitor, clock, say=said.append, log=ShowLog(tmp_path / "log", clock))
+    supervisor = Supervisor(monitor, clock, say=printed.append, log=ShowLog(tmp_path / "log", clock))
     supervisor.tell("one")
     supervisor.tell("two")
     for _ in play(monitor, supervisor, clock, 61.0):
@@ -134,7 +134,7 @@ def test_lines_are_printed_and_logged_in_order_and_each_minute_is_logged(tmp_pat
     supervisor.tell("last words")
     supervisor.close()
     supervisor.close()
-    assert said == ["one", "two", "last words"]
+    assert printed == ["one", "two", "last words"]
     events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [event["event"] for event in events] == ["notice", "notice", "minute", "start", "notice", "end"]
     assert events[2]["fps"] == pytest.approx(20, abs=1)
@@ -142,15 +142,15 @@ def test_lines_are_printed_and_logged_in_order_and_each_minute_is_logged(tmp_pat
 
 
 def test_a_stuck_show_says_so_once_and_again_when_it_recovers(tmp_path: Path) -> None:
-    clock, said = InventedClock(), []
+    clock, printed = InventedClock(), []
     monitor = HealthMonitor(clock)
-    supervisor = Supervisor(monitor, clock, say=said.append)
+    supervisor = Supervisor(monitor, clock, say=printed.append)
     for seconds, frames in ((5.0, True), (30.0, False), (5.0, True)):
         for _ in play(monitor, supervisor, clock, seconds, frames):
             pass
-    assert len(said) == 2
-    assert said[0].startswith("The show is stuck: no frame was made for 3.")
-    assert said[1] == "Frames are made and shown again."
+    assert len(printed) == 2
+    assert printed[0].startswith("The show is stuck: no frame was made for 3.")
+    assert printed[1] == "Frames are made and shown again."
 
 
 def test_a_terminal_that_is_gone_or_stopped_does_not_block_the_show() -> None:
@@ -172,13 +172,13 @@ def test_a_terminal_that_is_gone_or_stopped_does_not_block_the_show() -> None:
 
 
 def test_supervisor_and_health_server_start_and_close_together(tmp_path: Path) -> None:
-    clock, said = InventedClock(), []
+    clock, printed = InventedClock(), []
     with ExitStack() as releasing:
         supervisor = start_supervisor(
-            HealthMonitor(clock), clock, say=said.append, log=str(tmp_path / "log"), health_host="127.0.0.1", health_port=0,
+            HealthMonitor(clock), clock, say=printed.append, log=str(tmp_path / "log"), health_host="127.0.0.1", health_port=0,
             facts={"model": "water"}, releasing=releasing,
         )  # fmt: skip
         supervisor.tell("hello")
-    assert said[0].startswith("health   http://127.0.0.1:")
-    assert said[1] == "hello"
+    assert printed[0].startswith("health   http://127.0.0.1:")
+    assert printed[1] == "hello"
     assert json.loads((tmp_path / "log").read_text().splitlines()[0])["model"] == "water"

@@ -1,4 +1,4 @@
-"""The budget that a show prints: every term, and sums that belong to them."""
+"""The latency budget that a show prints: its terms and their sums."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def test_the_sums_are_those_of_the_terms() -> None:
     }
     assert budget.typical_s() == pytest.approx(0.0475)
     assert budget.worst_s() == pytest.approx(0.110)
-    # What hits do waits neither for the hop nor for the step.
-    assert budget.typical_s(hits=True) == pytest.approx(0.0135)
-    assert budget.worst_s(hits=True) == pytest.approx(0.030)
+    # Effects of onsets wait neither for the hop nor for the step.
+    assert budget.typical_s(onsets=True) == pytest.approx(0.0135)
+    assert budget.worst_s(onsets=True) == pytest.approx(0.030)
     first, second = budget.lines()
     assert "capture 2.5 + resampler 1.0 + hop 25 + step 9.0 + display 10 = 48 ms typical, 110 ms at worst" in first
     assert "14 ms typical, 30 ms at worst" in second
 
 
-def test_a_driver_that_does_not_know_its_buffer_is_taken_to_hold_a_block() -> None:
+def test_a_driver_of_unknown_buffer_holds_a_block() -> None:
     budget = budget_of(CARD, block_s=0.004, buffer_s=0.0, resampler_s=0.0, steps_s=[])
     assert budget.terms[0].worst_s == pytest.approx(0.005)
 
@@ -110,7 +110,7 @@ def test_without_a_driver_and_a_display_that_tells_its_rate_the_defaults_count(p
     assert terms["display"].worst_s == pytest.approx(1.0 / 60.0)
 
 
-def test_a_live_show_announces_its_budget_and_a_rendering_none(probe_file: Path) -> None:
+def test_a_live_show_prints_its_budget_and_a_render_none(probe_file: Path) -> None:
     backend = open_backend(str(probe_file), "onnx-cpu")
     live = "\n".join(start_report(backend, [], open_source("demo", live=True), ["window"], "off"))
     assert "ms at worst" in live

@@ -81,7 +81,7 @@ class Driver:
     PortAudioError = DriverError
 
     def query_devices(self) -> list[dict[str, Any]]:
-        device = {"index": 0, "name": "desk", "default_samplerate": float(self.rates_hz[0])}
+        device = {"index": 0, "name": "mixer", "default_samplerate": float(self.rates_hz[0])}
         both = {"max_input_channels": self.channels, "max_output_channels": 8}
         return [{**device, **both}] if self.there else []
 
@@ -120,7 +120,7 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
 
 
 def open_microphone(clock: Any) -> Microphone:
-    source = Microphone("desk", clock)
+    source = Microphone("mixer", clock)
     source.start()
     return source
 
@@ -169,7 +169,7 @@ def test_a_device_that_returns_with_another_rate_plays_on_and_says_so(driver: Dr
         came = 0
         driver.bring(driver.streams[1], np.full((4410, 1), 0.5, np.float32))
 
-        def told_and_heard() -> bool:
+        def is_reported_and_received() -> bool:
             nonlocal came
             sound_TC, _ = source.read()
             assert sound_TC.shape[1] == 2
@@ -177,7 +177,7 @@ def test_a_device_that_returns_with_another_rate_plays_on_and_says_so(driver: Dr
             lines.extend(source.notices())
             return came >= 4000 and any("44100" in line for line in lines)
 
-        wait_until(told_and_heard, "the other rate's sound and notice")
+        wait_until(is_reported_and_received, "the other rate's sound and notice")
         assert came == pytest.approx(4800, abs=100)
     finally:
         source.close()
@@ -190,12 +190,12 @@ def test_a_device_that_returns_and_does_not_open_is_reported_once(driver: Driver
         driver.streams[0].finished_callback()
         lines: list[str] = []
 
-        def told() -> bool:
+        def is_reported() -> bool:
             source.read()
             lines.extend(source.notices())
             return any("cannot be opened yet" in line for line in lines)
 
-        wait_until(told, "the notice")
+        wait_until(is_reported, "the notice")
         driver.opens = True
         driver.wait_for_streams(2)
         assert sum("cannot be opened yet" in line for line in [*lines, *source.notices()]) == 1
@@ -204,9 +204,9 @@ def test_a_device_that_returns_and_does_not_open_is_reported_once(driver: Driver
 
 
 def test_outputs_are_found_by_part_of_their_name(driver: Driver) -> None:
-    assert portaudio.find_output("DES").channels == 2
-    assert portaudio.find_output(None).name == "desk"
-    with pytest.raises(SourceError, match="No sound output is called 'hall'; available: 'desk'"):
+    assert portaudio.find_output("MIX").channels == 2
+    assert portaudio.find_output(None).name == "mixer"
+    with pytest.raises(SourceError, match="No sound output is called 'hall'; available: 'mixer'"):
         portaudio.find_output("hall")
     driver.there = False
     with pytest.raises(SourceError, match="No loudspeaker"):

@@ -81,5 +81,6 @@ def test_other_files_are_refused_in_one_sentence(tmp_path: Path, kind: str) -> N
 
 
 def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
     with pytest.raises(ConfigError, match="Cannot write"):
-        calibrate_from(write_film(tmp_path / "film.mp4", 0.05, 25), tmp_path / "nowhere" / "venue.yaml")
+        calibrate_from(write_film(tmp_path / "film.mp4", 0.05, 25), tmp_path / "file" / "venue.yaml")
