@@ -50,7 +50,9 @@ class Validation:
         """Return what was played, as far as its pictures were kept."""
         room, kept = len(self.generated_NHWC), []
         for stretch in self.played:
-            fold = FrameRange(stretch.frame_range.first, stretch.frame_range.first + min(stretch.frame_range.count, room))
+            fold = FrameRange(
+                stretch.frame_range.first, stretch.frame_range.first + min(stretch.frame_range.count, room)
+            )
             kept += [Segment(stretch.clip, fold)] if fold.count else []
             room -= fold.count
         return tuple(kept)
@@ -63,7 +65,9 @@ class Validation:
         """Return the sound [S] of `real_NHWC`."""
         form = self.played[0].clip.format
         hop = form.sample_rate_hz // form.fps
-        return np.concatenate([s.clip.sound_S[s.frame_range.first * hop : s.frame_range.end * hop] for s in self.kept()])
+        return np.concatenate(
+            [s.clip.sound_S[s.frame_range.first * hop : s.frame_range.end * hop] for s in self.kept()]
+        )
 
 
 def mean_frame(clip: Clip, fold: FrameRange) -> Tensor:
