@@ -1,4 +1,4 @@
-"""Makes a checkpoint from a clip."""
+"""Train a model on a clip: from video files to checkpoints."""
 
 import os
 

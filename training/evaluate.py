@@ -45,18 +45,9 @@ def argument_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("checkpoints", type=Path, nargs="+", metavar="RUN", help="run folders or checkpoints to compare")
     add("--clip", type=Path, metavar="FILE", help="default: the clip of the first run")
-    add(
-        "--lengths",
-        metavar="N,N,...",
-        help=f"sequence lengths in frames; default {','.join(map(str, DEFAULTS.lengths))}",
-    )
-    add(
-        "--sequences",
-        type=int,
-        default=DEFAULTS.sequences,
-        metavar="N",
-        help="most sequences of each length; default 4",
-    )
+    lengths = ",".join(map(str, DEFAULTS.lengths))
+    add("--lengths", metavar="N,N,...", help=f"sequence lengths in frames; default {lengths}")
+    add("--sequences", type=int, default=DEFAULTS.sequences, metavar="N", help="most sequences per length; default 4")
     add("--shifts", type=int, default=DEFAULTS.shifts, metavar="N", help="shifts of the shuffled sound; default 4")
     add(
         "--weights",

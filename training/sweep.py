@@ -1,14 +1,11 @@
-"""Train many: clips × configurations × seeds from one file, each trial in a process and a run folder of its own.
+"""Run a sweep: clips × configurations × seeds from one file, each trial in its own process and run folder.
 
     python -m training.sweep configs/sweep/paper.yaml [--executor local|slurm] [--dry-run]
 
-Everything is checked before anything starts. The same command again skips what is finished and goes on with what was
-interrupted. A trial that fails does not stop the others; it is named at the end, and the exit code is 2.
+All trials are checked before the first one starts. The same command again skips finished trials and resumes interrupted ones.
+A failed trial does not stop the others; it is named at the end, and the exit code is 2.
 
-Trials are run by submitit: on this machine, or as jobs of Slurm. It is a small library without dependencies of weight (MIT)
-that runs a function somewhere else and tells when it is done. Hydra would be a second definition of the configuration beside
-training/core/config.py, and its submitit launcher has had no release since 2022; Ray Tune brings some 70 MB, a scheduler and a
-service of its own, to start as many processes.
+submitit runs the trials on this machine or as Slurm jobs. docs/many-machines.md compares it with Hydra and Ray Tune.
 """
 
 from __future__ import annotations
@@ -31,24 +28,26 @@ def argument_parser() -> argparse.ArgumentParser:
         prog="python -m training.sweep", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("sweep", type=Path, metavar="SWEEP.yaml")
-    parser.add_argument("--executor", choices=("local", "slurm"), default="local", help="where trials run")
+    parser.add_argument("--executor", choices=("local", "slurm"), default="local", help="where to run the trials")
     parser.add_argument(
-        "--cache-folder", type=Path, metavar="FOLDER", help="where decoded clips are kept; default ~/.cache/fluid/clips"
+        "--cache-folder", type=Path, metavar="FOLDER", help="cache of decoded clips; default ~/.cache/fluid/clips"
     )
-    parser.add_argument("--dry-run", action="store_true", help="print the trials and their commands, then stop")
+    parser.add_argument("--dry-run", action="store_true", help="print the trials and their commands and stop")
     return parser
 
 
-def outcome(trial: Trial, code: int) -> Row:
-    """Return the row of a trial that has ended."""
+def finished_row(trial: Trial, code: int) -> Row:
+    """Return the row of a trial that has ended with an exit code."""
     if code:
         return row_of(trial, "failed", last_error(trial))
     state = state_of(trial)
-    return row_of(trial, state, "" if state == "finished" else "it was stopped; the same command goes on")
+    return row_of(
+        trial, state, "" if state == "finished" else "it was stopped; run the same command again to resume it"
+    )
 
 
-def complaint(rows: list[Row]) -> str:
-    """Name the trials that did not come to their end; empty when all did."""
+def unfinished_message(rows: list[Row]) -> str:
+    """Return a sentence that names the unfinished trials, or an empty string."""
     unfinished = [row for row in rows if row.state != "finished"]
     named = "; ".join(f"{row.trial} {row.state}: {row.why.rstrip('.')}" for row in unfinished)
     return f"{len(unfinished)} of {len(rows)} trials did not finish. {named}." if unfinished else ""
@@ -72,14 +71,14 @@ def main(argv: list[str] | None = None) -> int:
         write_config(trial)
     rows = {trial.name: row_of(trial, states[trial.name]) for trial in trials}
     todo = [trial for trial in trials if states[trial.name] != "finished"]
-    print(f"{len(trials)} trials, {len(trials) - len(todo)} of them finished before; logs: {log_file(trials[0])} …")
+    print(f"{len(trials)} trials, {len(trials) - len(todo)} of them already finished; logs: {log_file(trials[0])} …")
     for trial, code in run_all(executor, arguments.executor, todo, sweep.launch, arguments.cache_folder):
-        rows[trial.name] = outcome(trial, code)
+        rows[trial.name] = finished_row(trial, code)
         write_tables(folder, list(rows.values()))
         print(f"{trial.name}: {rows[trial.name].state}", file=sys.stderr)
     write_tables(folder, list(rows.values()))
     print(as_text(list(rows.values())))
-    unfinished = complaint(list(rows.values()))
+    unfinished = unfinished_message(list(rows.values()))
     if unfinished:
         raise TrainingError(unfinished)
     return 0

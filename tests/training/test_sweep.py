@@ -1,4 +1,4 @@
-"""A sweep checks all before it starts, runs trials in processes of their own, goes on where it stopped, and names what failed."""
+"""A sweep checks all trials before it starts, runs each in its own process, resumes where it stopped, and names failures."""
 
 from __future__ import annotations
 
@@ -54,46 +54,46 @@ def write_sweep(folder: Path, clip: Path, **keys: Any) -> Path:
 
 
 @posix
-def test_two_local_trials_finish_are_skipped_and_go_on(
+def test_finished_trials_are_skipped_and_longer_ones_resumed(
     clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--cache-folder", str(tmp_path / "cache")]
-    assert main([str(write_sweep(tmp_path, clip)), *words]) == 0
+    cache, runs = ["--cache-folder", str(tmp_path / "cache")], tmp_path / "runs"
+    assert main([str(write_sweep(tmp_path, clip)), *cache]) == 0
     printed = capsys.readouterr().out
-    assert "2 trials, 0 of them finished before" in printed
-    rows = json.loads((tmp_path / "runs" / "sweep.json").read_text())
+    assert "2 trials, 0 of them already finished" in printed
+    rows = json.loads((runs / "sweep.json").read_text())
     assert [(row["trial"], row["state"], row["iterations"]) for row in rows] == [
         ("bar-canvas", "finished", 2),
         ("bar-plain", "finished", 2),
     ]
     for row in rows:
-        run = tmp_path / "runs" / row["trial"]
-        assert 0.0 < row["validation"]["l1"] < 2.0
-        assert f"{row['validation']['l1']:.4f}" in printed
-        assert "2 iterations" in (run / "log.txt").read_text()
-        assert read_checkpoint(run).config.model.name == row["trial"]
-    assert not read_checkpoint(tmp_path / "runs" / "bar-plain").config.model.generator.canvas
-    assert "**bar-" in (tmp_path / "runs" / "sweep.md").read_text()
+        check_run(runs / row["trial"], row, printed)
+    assert not read_checkpoint(runs / "bar-plain").config.model.generator.canvas
+    assert "**bar-" in (runs / "sweep.md").read_text()
 
-    assert main([str(write_sweep(tmp_path, clip)), *words, "--dry-run"]) == 0
+    assert main([str(write_sweep(tmp_path, clip)), *cache, "--dry-run"]) == 0
     assert capsys.readouterr().out == "bar-canvas: finished\nbar-plain: finished\n"
-    assert main([str(write_sweep(tmp_path, clip)), *words]) == 0
-    assert "2 trials, 2 of them finished before" in capsys.readouterr().out
+    assert main([str(write_sweep(tmp_path, clip)), *cache]) == 0
+    assert "2 trials, 2 of them already finished" in capsys.readouterr().out
 
     with pytest.raises(TrainingError, match=r"losses\.l1 1\.0 -> 3\.0"):
-        main([str(write_sweep(tmp_path, clip, set={**SMALL, "losses.l1": 3.0})), *words])
-    one = write_sweep(
-        tmp_path,
-        clip,
-        configs=[{"name": "canvas", "file": "configs/train/tiny.yaml"}],
-        set={**SMALL, "total_iterations": 3},
-    )
-    assert main([str(one), *words, "--dry-run"]) == 0
+        main([str(write_sweep(tmp_path, clip, set={**SMALL, "losses.l1": 3.0})), *cache])
+    configs = [{"name": "canvas", "file": "configs/train/tiny.yaml"}]
+    longer = write_sweep(tmp_path, clip, configs=configs, set={**SMALL, "total_iterations": 3})
+    assert main([str(longer), *cache, "--dry-run"]) == 0
     planned = capsys.readouterr().out
     assert planned.startswith("bar-canvas: interrupted\n")
     assert "--resume" in planned
-    assert main([str(one), *words]) == 0
-    assert checkpoint_folders(tmp_path / "runs" / "bar-canvas")[-1].name == "0000003"
+    assert main([str(longer), *cache]) == 0
+    assert checkpoint_folders(runs / "bar-canvas")[-1].name == "0000003"
+
+
+def check_run(run: Path, row: Mapping[str, Any], printed: str) -> None:
+    """Check the run folder of a finished trial against its row."""
+    assert 0.0 < row["validation"]["l1"] < 2.0
+    assert f"{row['validation']['l1']:.4f}" in printed
+    assert "2 iterations" in (run / "log.txt").read_text()
+    assert read_checkpoint(run).config.model.name == row["trial"]
 
 
 @posix
@@ -124,7 +124,10 @@ def test_a_trial_that_fails_is_named_and_does_not_stop_the_others(clip: Path, tm
         ({"configs": [{"name": "a"}]}, "entry 1 of 'configs' has no file"),
         ({"configs": []}, "'configs' is empty"),
         ({"seeds": [1, 1]}, "'seeds' has '1' twice"),
-        ({"configs": [{"name": "a/b", "file": "configs/train/tiny.yaml"}]}, "'a/b' in 'configs' cannot be a folder's"),
+        (
+            {"configs": [{"name": "a/b", "file": "configs/train/tiny.yaml"}]},
+            "'a/b' in 'configs' cannot be the name of a folder",
+        ),
         ({"set": {**SMALL, "losses.l9": 1}}, r"trial bar-canvas: .*losses\.l9"),
         ({"seed": [1]}, "Unknown setting 'seed'. Did you mean 'seeds'"),
         ({"clips": [{"name": "bar", "clip": {"path": "x", "corp": 1}}]}, r"Unknown setting '.*corp'"),
@@ -132,7 +135,7 @@ def test_a_trial_that_fails_is_named_and_does_not_stop_the_others(clip: Path, tm
         ({"seeds": ["one"]}, "'one'; a whole number was expected"),
     ],
 )
-def test_a_wrong_sweep_is_refused_before_anything_starts(
+def test_a_wrong_sweep_is_refused_before_a_trial_starts(
     clip: Path, tmp_path: Path, keys: Mapping[str, Any], sentence: str
 ) -> None:
     with pytest.raises(TrainingError, match=sentence):
@@ -140,7 +143,7 @@ def test_a_wrong_sweep_is_refused_before_anything_starts(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_sweep_that_is_no_mapping_or_absent_is_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_or_incomplete_sweep_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"Cannot read the sweep .*absent\.yaml"):
         main([str(tmp_path / "absent.yaml")])
     (tmp_path / "list.yaml").write_text("[1]")
@@ -152,13 +155,13 @@ def test_a_sweep_that_is_no_mapping_or_absent_is_a_sentence(tmp_path: Path) -> N
 
 
 @posix
-def test_slurm_without_slurm_is_a_sentence(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_slurm_gives_a_sentence(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(TrainingError, match="Slurm cannot be used"):
         main([str(write_sweep(tmp_path, clip)), "--executor", "slurm"])
 
 
-def test_every_clip_meets_every_configuration_and_seed(clip: Path, tmp_path: Path) -> None:
+def test_every_clip_is_combined_with_every_configuration_and_seed(clip: Path, tmp_path: Path) -> None:
     clips = [{"name": name, "clip": {"path": str(clip), "crop": [0, 0, 32, 32]}} for name in ("a", "b")]
     path = write_sweep(tmp_path, clip, clips=clips, seeds=[0, 7])
     trials = trials_of(load_sweep(path), path)
@@ -175,15 +178,13 @@ def test_every_clip_meets_every_configuration_and_seed(clip: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("file", sorted(Path("configs/sweep").glob("*.yaml")), ids=lambda file: file.stem)
-def test_the_sweeps_that_come_with_the_project_can_be_read(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("training.sweeps.plan._check_clip", lambda config: None)  # Clips are fetched, not shipped.
+def test_the_sweeps_of_the_project_can_be_read(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.sweeps.plan.check_clip", lambda config: None)  # Clips are fetched, not shipped.
     sweep = load_sweep(file)
     assert len(trials_of(sweep, file)) == len(sweep.clips) * len(sweep.configs)
 
 
-def test_the_table_says_what_is_best_and_what_is_missing() -> None:
+def test_the_table_marks_the_best_trial_and_lists_failures() -> None:
     good = Row("a-x", "a", "x", 0, "finished", 10, 1.5, {"l1": 0.07, "mean_frame_l1": 0.1, "motion_share": 0.5})
     worse = Row("a-y", "a", "y", 0, "finished", 10, 1.5, {"l1": 0.08, "mean_frame_l1": 0.1, "motion_share": 0.6})
     none = Row("b-x", "b", "x", 0, "failed", 0, 0.0, {}, "out of memory")

@@ -31,23 +31,23 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return moving_clip(tmp_path_factory.mktemp("clip") / "bar one.mp4")
 
 
-def words(clip: Path, folder: Path, *more: str, **settings: str) -> list[str]:
+def arguments(clip: Path, folder: Path, *more: str, **settings: str) -> list[str]:
     values = {**SMALL, **settings}
     flags = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
     places = ["--run-folder", str(folder / "run"), "--cache-folder", str(folder / "cache")]
     return [str(clip), *places, *flags, *more]
 
 
-def test_a_clip_becomes_a_model_file_and_goes_on_when_asked_again(
+def test_a_clip_becomes_a_model_file_and_the_same_command_continues(
     clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words(clip, tmp_path, "--minutes", "0.5", "--size", "32")) == 0
+    assert main(arguments(clip, tmp_path, "--minutes", "0.5", "--size", "32")) == 0
     printed = capfd.readouterr().out
     model_file = tmp_path / "run" / "bar_one.onnx"
     for part in (
         "stands still",
         "32x32",
-        "0.5 minutes in all",
+        "0.5 minutes in total",
         f"run_live.py --model {model_file}",
         "as much as the clip",
     ):
@@ -55,21 +55,21 @@ def test_a_clip_becomes_a_model_file_and_goes_on_when_asked_again(
     opened = open_model(model_file, threads=1)
     assert (opened.card.name, opened.card.width, opened.card.height, opened.card.fps) == ("bar_one", 32, 32, 20.0)
     assert load_generator(tmp_path / "run").iterations == 2
-    assert main(words(clip, tmp_path, "--minutes", "0.5", total_iterations="3")) == 0
-    assert "going on after 2 iterations" in capfd.readouterr().out
+    assert main(arguments(clip, tmp_path, "--minutes", "0.5", total_iterations="3")) == 0
+    assert "continued after 2 iterations" in capfd.readouterr().out
     assert load_generator(tmp_path / "run").iterations == 3
-    with pytest.raises(TrainingError, match="crop and size stay as they are"):
-        main(words(clip, tmp_path, "--minutes", "1", "--size", "64"))
+    with pytest.raises(TrainingError, match="crop and size cannot change"):
+        main(arguments(clip, tmp_path, "--minutes", "1", "--size", "64"))
     other = moving_clip(tmp_path / "other.mp4", seconds=2.5)
-    with pytest.raises(TrainingError, match=r"was taught .*bar one.mp4; choose another --run-folder"):
-        main(words(other, tmp_path, "--minutes", "1"))
+    with pytest.raises(TrainingError, match=r"holds a run on another clip, .*bar one.mp4; choose another --run-folder"):
+        main(arguments(other, tmp_path, "--minutes", "1"))
 
 
 def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words(clip, tmp_path, "--plan", "--minutes", "3", "--size", "32", "--crop", "0,0,16,32")) == 0
+    assert main(arguments(clip, tmp_path, "--plan", "--minutes", "3", "--size", "32", "--crop", "0,0,16,32")) == 0
     printed = capsys.readouterr().out
-    assert "crop      0,0,16,32: as asked" in printed
-    assert "3 minutes in all" in printed
+    assert "crop      0,0,16,32: from --crop" in printed
+    assert "3 minutes in total" in printed
     assert not (tmp_path / "run").exists()
 
 
@@ -86,9 +86,9 @@ def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest
         (["--config", "configs/train/absent.yaml"], "Cannot read the configuration"),
     ],
 )
-def test_wrong_flags_are_a_sentence(clip: Path, tmp_path: Path, flags: list[str], sentence: str) -> None:
+def test_wrong_flags_are_refused_with_a_sentence(clip: Path, tmp_path: Path, flags: list[str], sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence):
-        main(words(clip, tmp_path, *flags))
+        main(arguments(clip, tmp_path, *flags))
     assert not (tmp_path / "run").exists()
 
 

@@ -1,1 +1,1 @@
-"""What `python -m training.teach` decides by itself: what a clip is like, what to teach it with, and what came of it."""
+"""Decisions of `python -m training.teach`: clip analysis, crop, size and time of the training, and the summary at its end."""

@@ -1,7 +1,8 @@
-"""What a clip is like before it is taught: its length, its level, whether the camera stands still, and where it moves."""
+"""Analysis of a clip before training: its length, its level, whether the camera moves, and where the motion is."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,22 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
-from training.autopilot.flow_fit import bent_error
+from training.autopilot.flow_fit import flow_fit_error
 from training.data.video import SILENCE_DB, Clip, ClipFormat, file_frame_rate, open_media, read_frames, read_sound
 
-# H W rows and columns of the reduced picture, S samples of sound
+# H W rows and columns of the reduced frames, S samples of sound
 
-LOOKS_PER_S = 5
-LOOK_SIZE = 128
+FRAMES_PER_S = 5
+FRAME_SIZE = 128
 SOUND_RATE_HZ = 16000
 NOISE_LEVELS = 4.0
-"""Of 255: what a compressed still picture changes by itself."""
+"""Of 255: the changes that compression makes in a still frame."""
 LARGEST_LEVELS = 40.0
 """A cut or a flash counts as no more than this."""
 MOVING_CAMERA_SHARE = 0.5
 CAMERA_STEP = 0.5
-"""In reduced pixels: a whole picture that shifts further between two looks was moved by the camera."""
-EDGE = LOOK_SIZE // 8
+"""In reduced pixels: when the whole frame shifts further than this from one frame to the next, the camera moved."""
+EDGE = FRAME_SIZE // 8
 TEXTURE_LEVELS = 24.0
 FEWEST_TEXTURED = 100
 SHORTEST_S = 2.0
@@ -36,99 +37,114 @@ SOLID_ERROR = 0.8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClipAnalysis:
-    """What was seen and heard of a clip."""
+    """Properties of a clip that the plan depends on."""
 
     path: Path
     width: int
     height: int
     """As shown, in the file's own pixels."""
-    pictures_per_s: float
+    frames_per_s: float
+    """The file's own frame rate."""
     duration_s: float
-    """That both tracks reach."""
+    """Length of the shorter track."""
     level_db: float
     """Root mean square of the sound, in dB of full scale."""
     camera_moves_share: float
-    """Share of the looks, 5 a second, at which the whole picture had shifted."""
+    """Share of the frames, 5 a second, in which the whole frame had shifted."""
     motion_HW: NDArray[np.float32]
-    """Mean change between two looks at every place of the picture, squeezed to a square, in levels of 255 above noise."""
-
-    bent_error: float
-    """What bending one picture leaves of the mean picture's error: low where solid things move."""
+    """Mean change between two frames at every place of the frame, squeezed to a square, in levels of 255 above noise."""
+    flow_fit_error: float
+    """Error of warping one frame to the others, as a share of the mean frame's error: low where solid things move."""
 
     @property
     def solid(self) -> bool:
-        """Tell whether what moves keeps its looks: a head, a hand, an instrument; not water, smoke or light."""
-        return self.bent_error < SOLID_ERROR and not self.camera_moves
+        """Tell whether moving things keep their appearance: a head, a hand, an instrument; not water, smoke or light."""
+        return self.flow_fit_error < SOLID_ERROR and not self.camera_moves
 
     @property
     def camera_moves(self) -> bool:
         return self.camera_moves_share > MOVING_CAMERA_SHARE
 
 
-def survey(path: Path) -> ClipAnalysis:
-    """Decode a clip once, five pictures a second and small, and hear its sound.
+def analyse_clip(path: Path) -> ClipAnalysis:
+    """Decode a clip once, at five small frames a second, and its sound.
 
-    Raises TrainingError for a file that is missing, no video, damaged, without sound, silent or shorter than 2 s.
+    Raises TrainingError for a file that is missing, not a video, damaged, without sound, silent or shorter than 2 s.
     """
     width, height = shown_size(path)
     sound_S = read_sound(path, SOUND_RATE_HZ)
-    look = ClipFormat(fps=LOOKS_PER_S, image_size=LOOK_SIZE, sample_rate_hz=SOUND_RATE_HZ, crop=(0, 0, width, height))
-    looks: list[NDArray[np.uint8]] = []
-    changed_HW, shifted = np.zeros((LOOK_SIZE, LOOK_SIZE), np.float32), 0
-    for picture_HWC in read_frames(path, look):
-        grey_HW = np.asarray(cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-        if looks:
-            levels_HW = cv2.absdiff(grey_HW, looks[-1]).astype(np.float32)
-            changed_HW += np.clip(levels_HW - NOISE_LEVELS, 0.0, LARGEST_LEVELS)
-            shifted += edge_shift(looks[-1], grey_HW) > CAMERA_STEP
-        looks.append(grey_HW)
-    duration_s = min(len(looks) / LOOKS_PER_S, len(sound_S) / SOUND_RATE_HZ)
-    if duration_s < SHORTEST_S:
-        raise TrainingError(
-            f"{path} has {duration_s:.1f} s of picture with sound; at least {SHORTEST_S:g} s are needed, "
-            "and ten or more are better: give a longer clip."
-        )
-    heard = Clip(np.empty((0, 1, 1, 3), np.uint8), sound_S, look, str(path))
-    if heard.loudness_db() <= SILENCE_DB:
-        raise TrainingError(
-            f"{path} has a silent sound track ({heard.loudness_db():.0f} dB), so there is nothing to move with; give a "
-            "clip whose sound was recorded with the picture."
-        )
+    small = ClipFormat(
+        fps=FRAMES_PER_S, image_size=FRAME_SIZE, sample_rate_hz=SOUND_RATE_HZ, crop=(0, 0, width, height)
+    )
+    frames, motion_HW, moves_share = _analyse_motion(read_frames(path, small))
+    duration_s = min(len(frames) / FRAMES_PER_S, len(sound_S) / SOUND_RATE_HZ)
+    level_db = Clip(np.empty((0, 1, 1, 3), np.uint8), sound_S, small, str(path)).loudness_db()
+    _check_length_and_level(path, duration_s, level_db)
     return ClipAnalysis(
         path=path,
         width=width,
         height=height,
-        pictures_per_s=file_frame_rate(path),
+        frames_per_s=file_frame_rate(path),
         duration_s=duration_s,
-        level_db=heard.loudness_db(),
-        camera_moves_share=shifted / max(len(looks) - 1, 1),
-        motion_HW=changed_HW / max(len(looks) - 1, 1),
-        bent_error=bent_error(looks),
+        level_db=level_db,
+        camera_moves_share=moves_share,
+        motion_HW=motion_HW,
+        flow_fit_error=flow_fit_error(frames),
     )
 
 
-def shown_size(path: Path) -> tuple[int, int]:
-    """Return width and height of the first picture as it is shown, after the file's own rotation.
+def _analyse_motion(
+    frames: Iterable[NDArray[np.uint8]],
+) -> tuple[list[NDArray[np.uint8]], NDArray[np.float32], float]:
+    """Return the grey frames [H, W], the mean change [H, W] between them, and the share of them at which the camera moved."""
+    grey: list[NDArray[np.uint8]] = []
+    changed_HW, shifted = np.zeros((FRAME_SIZE, FRAME_SIZE), np.float32), 0
+    for frame_HWC in frames:
+        grey_HW = np.asarray(cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+        if grey:
+            levels_HW = cv2.absdiff(grey_HW, grey[-1]).astype(np.float32)
+            changed_HW += np.clip(levels_HW - NOISE_LEVELS, 0.0, LARGEST_LEVELS)
+            shifted += edge_shift(grey[-1], grey_HW) > CAMERA_STEP
+        grey.append(grey_HW)
+    pairs = max(len(grey) - 1, 1)
+    return grey, changed_HW / pairs, shifted / pairs
 
-    Raises TrainingError for a file that is missing, no video or damaged.
+
+def _check_length_and_level(path: Path, duration_s: float, level_db: float) -> None:
+    if duration_s < SHORTEST_S:
+        raise TrainingError(
+            f"{path} has {duration_s:.1f} s of video with sound; at least {SHORTEST_S:g} s are needed, "
+            "ten or more are better. Use a longer clip."
+        )
+    if level_db <= SILENCE_DB:
+        raise TrainingError(
+            f"{path} has a silent sound track ({level_db:.0f} dB), so the model cannot learn to move with it; use a clip "
+            "whose sound was recorded with the video."
+        )
+
+
+def shown_size(path: Path) -> tuple[int, int]:
+    """Return width and height of the first frame as shown, after the file's own rotation.
+
+    Raises TrainingError for a file that is missing, not a video or damaged.
     """
     with open_media(path) as container:
         if not container.streams.video:
-            raise TrainingError(f"{path} holds no picture; a video with sound was expected.")
+            raise TrainingError(f"{path} has no video track; a video with sound was expected.")
         try:
             frame = next(container.decode(container.streams.video[0]), None)
         except av.FFmpegError as error:
-            raise TrainingError(f"{path} is damaged ({error.strerror}); a video that plays was expected.") from error
+            raise TrainingError(f"{path} is damaged ({error.strerror}); a playable video was expected.") from error
     if frame is None:
-        raise TrainingError(f"{path} holds no picture; a video with sound was expected.")
+        raise TrainingError(f"{path} has no video frame; a video with sound was expected.")
     upright = round(frame.rotation / 90) % 2 == 0
     return (frame.width, frame.height) if upright else (frame.height, frame.width)
 
 
 def edge_shift(before_HW: NDArray[np.uint8], after_HW: NDArray[np.uint8]) -> float:
-    """Return how far, in pixels, the textured places near the picture's edges went together; 0 where there are too few.
+    """Return the common shift, in pixels, of the textured places near the edges; 0 where there are too few.
 
-    What moves in a scene is rarely in most of the margin; a camera moves all of it.
+    An object rarely covers most of the margin; a camera moves all of it.
     """
     textured = cv2.morphologyEx(before_HW, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > TEXTURE_LEVELS
     textured[EDGE:-EDGE, EDGE:-EDGE] = False

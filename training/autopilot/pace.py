@@ -1,4 +1,4 @@
-"""How long one iteration takes here: measured, for no table knows the machine, nor what else runs on it."""
+"""Measure the time of one iteration on this machine, with everything else that runs on it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ NOISE_LEVEL = 0.1
 
 
 def seconds_per_iteration(config: TrainConfig) -> float:
-    """Train a few iterations on noise and return the least time of one, which other work on the machine disturbs least. Raises TrainingError as `Trainer`."""
+    """Train a few iterations on noise and return the shortest, which other load disturbs least. Raises TrainingError as `Trainer`."""
     if config.threads:
         torch.set_num_threads(config.threads)
     trainer = Trainer(config, noise_clip(config))
-    taken_s: list[float] = []
+    times_s: list[float] = []
     for _ in range(WARM_UP_ITERATIONS + MEASURED_ITERATIONS):
         started_s = time.perf_counter()
         trainer.step()
         if trainer.device.type == "cuda":
             torch.cuda.synchronize()
-        taken_s.append(time.perf_counter() - started_s)
-    return min(taken_s[WARM_UP_ITERATIONS:])
+        times_s.append(time.perf_counter() - started_s)
+    return min(times_s[WARM_UP_ITERATIONS:])
 
 
 def noise_clip(config: TrainConfig) -> Clip:
-    """Return a clip of the configuration's format, as short as can be: its content makes no difference to the time."""
+    """Return the shortest clip in the configuration's format; its content does not change the time."""
     random, clip_format = np.random.default_rng(0), config.clip_format()
     count = math.ceil(2 * config.sequence_frames / TRAINING_SHARE)
     size, hop_samples = clip_format.image_size, clip_format.sample_rate_hz // clip_format.fps

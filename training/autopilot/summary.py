@@ -1,4 +1,4 @@
-"""What came of a run, in plain words."""
+"""Summary at the end of `python -m training.teach`: the result on the held-out part, and the command that plays the model."""
 
 from __future__ import annotations
 
@@ -8,54 +8,54 @@ from training.core.run_folder import STATS_FILE
 from training.logging.records import read_records
 
 STILL_SHARE = 0.4
-"""Who moves less than this beside the clip looks like a still."""
+"""With a smaller share of the clip's motion, the result looks like a still image."""
 
 
-def outcome(run_folder: Path, model_file: Path, iteration: int) -> str:
-    """Return the held-out figures of a run after `iteration`, beside its best before, and the line that plays the model."""
-    found = validations(run_folder)
-    now = found.pop(iteration, None)
-    lines = held_out_words(now) + (progress_words(found, now) if now else [])
+def summary(run_folder: Path, model_file: Path, iteration: int) -> str:
+    """Return the held-out figures of a run after `iteration`, its best earlier ones, and the command that plays the model."""
+    earlier = validations(run_folder)
+    now = earlier.pop(iteration, None)
+    lines = held_out_lines(now) + (progress_lines(earlier, now) if now else [])
     return "\n".join(
-        [*lines, f"play it:   python run_live.py --model {model_file}", "teach it more: the same command again"]
+        [*lines, f"play it:   python run_live.py --model {model_file}", "train it longer: run the same command again"]
     )
 
 
 def validations(run_folder: Path) -> dict[int, dict[str, float]]:
-    """Return the numbers of every validation of a run by iteration."""
+    """Return the figures of every validation of a run by iteration."""
     records = read_records(run_folder / STATS_FILE)
     return {record["iteration"]: record["validation"] for record in records if "validation" in record}
 
 
-def progress_words(before: dict[int, dict[str, float]], now: dict[str, float]) -> list[str]:
-    """Say so when the error was lower before: from there on more time brings motion or nothing."""
-    nearer = {iteration: numbers for iteration, numbers in before.items() if numbers["l1"] < now["l1"]}
-    if not nearer:
+def progress_lines(earlier: dict[int, dict[str, float]], now: dict[str, float]) -> list[str]:
+    """Return a line when the error was lower before: from there on, more time adds only motion, if anything."""
+    better = {iteration: figures for iteration, figures in earlier.items() if figures["l1"] < now["l1"]}
+    if not better:
         return []
-    best = min(nearer, key=lambda iteration: nearer[iteration]["l1"])
-    numbers = nearer[best]
+    best = min(better, key=lambda iteration: better[iteration]["l1"])
+    figures = better[best]
     return [
-        f"After {best:,} iterations its error was {numbers['l1']:.3f}, with {numbers['motion_share']:.0%} of the motion: more "
-        "time no longer brings it nearer to this clip; a longer clip would."
+        f"After {best:,} iterations its error was {figures['l1']:.3f}, with {figures['motion_share']:.0%} of the motion: more "
+        "time no longer reduces the error; a longer clip would."
     ]
 
 
-def held_out_words(numbers: dict[str, float] | None) -> list[str]:
-    """Say how near the model comes to the part of the clip that it was not taught, and how much it moves."""
-    if numbers is None:
-        return ["It was stopped before it was tried on the held-out part of the clip."]
-    error, still, share = numbers["l1"], numbers["mean_frame_l1"], numbers["motion_share"]
-    nearer = 1.0 - error / still
+def held_out_lines(figures: dict[str, float] | None) -> list[str]:
+    """Describe the model's error and motion on the held-out part of the clip."""
+    if figures is None:
+        return ["Training was stopped before the model was tested on the held-out part of the clip."]
+    error, still, share = figures["l1"], figures["mean_frame_l1"], figures["motion_share"]
+    reduction = 1.0 - error / still
     lines = [
-        "On the last fifth of the clip, which it was not taught, it moves "
-        f"{share:.0%} as much as the clip; its error is {error:.3f}, and the clip's mean picture held still has {still:.3f} "
-        f"({abs(nearer):.0%} {'less' if nearer > 0 else 'more'} error)."
+        "On the held-out part, the last fifth of the clip, the model moves "
+        f"{share:.0%} as much as the clip; its error is {error:.3f}, and the error of the clip's mean frame is {still:.3f} "
+        f"({abs(reduction):.0%} {'less' if reduction > 0 else 'more'} error)."
     ]
     if share < STILL_SHARE:
-        lines.append("It moves little yet: teach it longer.")
-    if nearer <= 0:
+        lines.append("It moves little so far: train it longer.")
+    if reduction <= 0:
         lines.append(
-            "It is no nearer than a still picture: the end of the clip looks unlike the rest, or more time or a longer "
+            "It is not better than a still frame: the end of the clip differs from the rest, or more time or a longer "
             "clip is needed."
         )
     return lines

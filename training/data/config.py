@@ -42,7 +42,7 @@ class AugmentationConfig:
     flip: float = 0.0
     """Probability that a stream reads the clip mirrored."""
     colour_jitter: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    """Largest change of brightness, contrast and saturation (0.2: between 0.8 and 1.2 times) and of hue (in turns, up to 0.5)."""
+    """Largest change of brightness, contrast and saturation (0.2: between 0.8 and 1.2 times) and of hue (as a share of the circle, up to 0.5)."""
     audio_dropout: float = 0.0
     """Probability that the sound of a sequence is replaced by silence while its frames stay the target.
 

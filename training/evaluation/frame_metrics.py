@@ -27,7 +27,7 @@ Series = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Consecutive frames and their features [T, D] by the label of each image network."""
+    """Consecutive frames and their features [T, D] by the label of each frame network."""
 
     by_network: dict[str, Tensor]
     frames_THWC: NDArray[np.uint8]
@@ -57,11 +57,11 @@ class FrameMetrics:
 
     @torch.inference_mode()
     def extract(self, frames_THWC: NDArray[np.uint8]) -> Features:
-        """Return the features of every image network."""
-        found: dict[str, list[Tensor]] = {extractor.label: [] for extractor in self.extractors.images}
+        """Return the features of every frame network."""
+        found: dict[str, list[Tensor]] = {extractor.label: [] for extractor in self.extractors.frames}
         for begin in range(0, len(frames_THWC), BATCH):
             frames = tensor_of(frames_THWC[begin : begin + BATCH], self.device)
-            for extractor in self.extractors.images:
+            for extractor in self.extractors.frames:
                 found[extractor.label].append(extractor.network(frames).cpu())
             self.progress(len(frames))
         return Features({label: torch.cat(parts) for label, parts in found.items()}, frames_THWC)
@@ -88,7 +88,7 @@ class FrameMetrics:
         """Return the figures of the first `frames` frames, without those that need more frames."""
         measured = {label: values[:frames][~np.isnan(values[:frames])] for label, values in scores.figures.items()}
         found = {label: float(values.mean()) for label, values in measured.items() if len(values)}
-        for extractor in self.extractors.images:
+        for extractor in self.extractors.frames:
             fake, real = (side.by_network[extractor.label][:frames] for side in (scores.fake, scores.real))
             found[extractor.label] = frechet_distance(fake, real)
             snippets = pooled_snippets(fake), pooled_snippets(real)

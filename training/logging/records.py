@@ -23,7 +23,7 @@ _FIGURES = {"l1", "mean_frame_l1", "motion_share"}
 
 
 def read_records(path: Path) -> list[Record]:
-    """Return the records of a file, oldest first, without incomplete and foreign lines; an empty list for a missing file."""
+    """Return the records of a file, oldest first, without incomplete lines and other content; an empty list for a missing file."""
     if not path.is_file():
         return []
     found: list[Record] = []

@@ -1,1 +1,1 @@
-"""Many trainings from one file: what they are, how they are run, what came of them."""
+"""Sweeps: many trainings from one file, with their plan, launcher, trials and table of results."""

@@ -20,13 +20,13 @@ MOST_JOBS_A_TRIAL = 1000
 
 
 def executor_of(kind: ExecutorKind, launch: LaunchConfig, folder: Path) -> Any:
-    """Return submitit's executor. Raises TrainingError when it is not installed, cannot work here or refuses an option."""
+    """Return submitit's executor. Raises TrainingError when it is not installed, does not work here or refuses an option."""
     if sys.platform == "win32":
-        raise TrainingError("Sweeps are run by submitit, which needs Linux or macOS; run them there or in WSL.")
+        raise TrainingError("submitit runs sweeps and needs Linux or macOS; run them there or in WSL.")
     try:
         import submitit
     except ImportError as error:
-        raise TrainingError('Sweeps are run by submitit, which is missing; pip install "fluid[sweep]".') from error
+        raise TrainingError('submitit runs sweeps and is not installed; pip install "fluid[sweep]".') from error
     jobs = folder / JOBS_FOLDER
     if kind == "local":
         return submitit.LocalExecutor(jobs)
@@ -38,7 +38,7 @@ def executor_of(kind: ExecutorKind, launch: LaunchConfig, folder: Path) -> Any:
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise TrainingError(
-            f"Slurm cannot be used: {reason}; start on a login node, or with --executor local."
+            f"Slurm cannot be used: {reason}; start the sweep on a login node, or use --executor local."
         ) from error
     return executor
 
@@ -46,12 +46,12 @@ def executor_of(kind: ExecutorKind, launch: LaunchConfig, folder: Path) -> Any:
 def run_all(
     executor: Any, kind: ExecutorKind, trials: Sequence[Trial], launch: LaunchConfig, cache_folder: Path | None
 ) -> Iterator[tuple[Trial, int]]:
-    """Run all trials and yield each with its exit code when it ends. On Ctrl-C they write checkpoints and end."""
+    """Run all trials and yield each with its exit code when it ends. On Ctrl-C the trials write checkpoints and end."""
     waiting = [(trial, TrialJob(trial, launch.gpus, cache_folder)) for trial in trials]
     running: dict[int, tuple[Trial, Any]] = {}
     try:
         if kind == "slurm":
-            # One array: Slurm itself keeps to `parallel` of them at a time.
+            # One job array: Slurm itself runs at most `parallel` of them at a time.
             with executor.batch():
                 running = {number: (trial, executor.submit(job)) for number, (trial, job) in enumerate(waiting)}
             waiting = []
@@ -70,7 +70,7 @@ def run_all(
 
 
 def _submit_here(executor: Any, job: TrialJob, slot: int, launch: LaunchConfig) -> Any:
-    """Submit to this machine; each of the trials at a time has GPUs of its own."""
+    """Submit to this machine; trials that run at the same time get separate GPUs."""
     first, count = slot * launch.gpus, launch.gpus
     executor.update_parameters(
         timeout_min=UNLIMITED_MINUTES, gpus_per_node=count, visible_gpus=tuple(range(first, first + count))

@@ -1,4 +1,4 @@
-"""The file of a sweep: clips × configurations × seeds, each of them one trial with a run folder of its own."""
+"""The sweep file: clips × configurations × seeds; each combination is one trial with its own run folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClipChoice:
-    """One of the clips."""
+    """A clip of the sweep."""
 
     name: str
     clip: ClipConfig
@@ -30,7 +30,7 @@ class ClipChoice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConfigChoice:
-    """One of the configurations: a file, and dotted keys set over it."""
+    """A configuration of the sweep: a file, and dotted keys that override it."""
 
     name: str
     file: str
@@ -39,14 +39,14 @@ class ConfigChoice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LaunchConfig:
-    """How trials are run."""
+    """How to run the trials."""
 
     parallel: int = 1
-    """Trials at the same time."""
+    """Number of trials at the same time."""
     gpus: int = 1
-    """For each trial; a trial with more than one is started with torchrun, a process a GPU. 0 trains on the CPU."""
+    """GPUs per trial. torchrun starts trials with more than one, with a process for each GPU. 0 trains on the CPU."""
     hours: float = 24.0
-    """Slurm's limit for one job; a trial that needs longer goes on in the next job from its checkpoint."""
+    """Slurm's time limit for one job; a longer trial continues in the next job from its checkpoint."""
     slurm: dict = field(default_factory=dict)  # type: ignore[type-arg]
     """Further options of sbatch: partition, account, cpus_per_task, mem …"""
 
@@ -59,24 +59,24 @@ class LaunchConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepConfig:
-    """Everything a sweep needs."""
+    """The content of a sweep file."""
 
     runs_folder: str
-    """Run folders are made in it, and the table."""
+    """Folder for the run folders and the table."""
     clips: tuple[ClipChoice, ...]
     configs: tuple[ConfigChoice, ...]
     seeds: tuple[int, ...] = (0,)
     set: dict = field(default_factory=dict)  # type: ignore[type-arg]
-    """Dotted keys set in all trials."""
+    """Dotted keys for all trials."""
     launch: LaunchConfig = field(default_factory=LaunchConfig)
 
     def __post_init__(self) -> None:
-        for what, names in (
+        for section, names in (
             ("clips", [clip.name for clip in self.clips]),
             ("configs", [config.name for config in self.configs]),
             ("seeds", [str(seed) for seed in self.seeds]),
         ):
-            _check_names(what, names)
+            _check_names(section, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +93,16 @@ class Trial:
 
 
 def load_sweep(path: Path) -> SweepConfig:
-    """Read the file of a sweep. Raises TrainingError for a file that is missing, unknown keys and wrong kinds."""
+    """Read a sweep file. Raises TrainingError for a missing file, unknown keys and wrong types."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise TrainingError(f"Cannot read the sweep {path}: {error.strerror}; configs/sweep/ has some.") from error
+        raise TrainingError(f"Cannot read the sweep {path}: {error.strerror}; configs/sweep/ has examples.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise TrainingError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise TrainingError(f"{path} holds {type(values).__name__}; a mapping of settings was expected.")
-    missing = [f.name for f in _needed(SweepConfig) if f.name not in values]
+    missing = [f.name for f in _required(SweepConfig) if f.name not in values]
     if missing:
         raise TrainingError(f"{path} has no {', '.join(missing)}; runs_folder, clips and configs are needed.")
     _check_entries(path, values)
@@ -113,9 +113,9 @@ def load_sweep(path: Path) -> SweepConfig:
 
 
 def trials_of(sweep: SweepConfig, where: Path) -> list[Trial]:
-    """Return all trials with their whole configuration.
+    """Return all trials with their complete configuration.
 
-    Raises TrainingError, naming the trial, for a configuration or a clip that is missing or cannot be.
+    Raises TrainingError, with the trial's name, for a configuration or clip that is missing or wrong.
     """
     trials: list[Trial] = []
     for clip, choice, seed in itertools.product(sweep.clips, sweep.configs, sweep.seeds):
@@ -123,16 +123,17 @@ def trials_of(sweep: SweepConfig, where: Path) -> list[Trial]:
         overrides: dict[str, Any] = {**choice.set, **sweep.set, "clip": config_dict(clip.clip), "seed": seed}
         try:
             config = load_train_config(Path(choice.file), overrides)
-            _check_clip(config)
+            check_clip(config)
         except TrainingError as error:
             raise TrainingError(f"{where}, trial {name}: {error}") from error
-        # The name is what a checkpoint and an exported model are called.
+        # Checkpoints and exported models carry this name.
         config = dataclasses.replace(config, model=dataclasses.replace(config.model, name=name))
         trials.append(Trial(name, clip.name, choice.name, config, Path(sweep.runs_folder) / name))
     return trials
 
 
-def _check_clip(config: TrainConfig) -> None:
+def check_clip(config: TrainConfig) -> None:
+    """Raises TrainingError for a configuration without a clip and for a clip that does not exist."""
     if not config.clip.paths():
         raise TrainingError("the clip has no path; a video file was expected.")
     for path in config.clip.paths():
@@ -140,26 +141,26 @@ def _check_clip(config: TrainConfig) -> None:
             raise TrainingError(f"the clip {path} does not exist; give the path of a video file.")
 
 
-def _check_names(what: str, names: list[str]) -> None:
+def _check_names(section: str, names: list[str]) -> None:
     if not names:
-        raise TrainingError(f"'{what}' is empty; at least one entry was expected.")
+        raise TrainingError(f"'{section}' is empty; at least one entry was expected.")
     for name in names:
-        if what != "seeds" and not NAME.fullmatch(name):
+        if section != "seeds" and not NAME.fullmatch(name):
             raise TrainingError(
-                f"The name {name!r} in '{what}' cannot be a folder's; letters, digits, dots, dashes and _ were expected."
+                f"The name {name!r} in '{section}' cannot be the name of a folder; letters, digits, dots, dashes and _ were expected."
             )
         if names.count(name) > 1:
-            raise TrainingError(f"'{what}' has {name!r} twice; each must be there once.")
+            raise TrainingError(f"'{section}' has {name!r} twice; each may appear only once.")
 
 
 def _check_entries(path: Path, values: dict[str, Any]) -> None:
-    for what, kind in (("clips", ClipChoice), ("configs", ConfigChoice)):
-        for number, entry in enumerate(values[what] if isinstance(values[what], list) else (), 1):
-            for needed in _needed(kind):
-                if isinstance(entry, dict) and needed.name not in entry:
-                    raise TrainingError(f"{path}: entry {number} of '{what}' has no {needed.name}.")
+    for section, kind in (("clips", ClipChoice), ("configs", ConfigChoice)):
+        for number, entry in enumerate(values[section] if isinstance(values[section], list) else (), 1):
+            for required in _required(kind):
+                if isinstance(entry, dict) and required.name not in entry:
+                    raise TrainingError(f"{path}: entry {number} of '{section}' has no {required.name}.")
 
 
-def _needed(kind: type) -> Iterable[dataclasses.Field[Any]]:
+def _required(kind: type) -> Iterable[dataclasses.Field[Any]]:
     absent = dataclasses.MISSING
     return (f for f in dataclasses.fields(kind) if f.default is absent and f.default_factory is absent)

@@ -1,4 +1,4 @@
-"""What came of a sweep: one row a trial, as text, JSON and Markdown."""
+"""Results of a sweep: one row for each trial, as text, JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = ("trial", "state", "iterations", "minutes", "held-out L1", "mean frame
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One trial as it stands."""
+    """The state of one trial."""
 
     trial: str
     clip: str
@@ -30,19 +30,19 @@ class Row:
     iterations: int
     minutes: float
     validation: dict[str, float]
-    """The last one, see training/core/validation.py; empty when there was none."""
+    """Figures of the last validation; empty when there was none."""
     why: str = ""
-    """Of a trial that failed."""
+    """Reason of a failure."""
 
     def cells(self) -> list[str]:
-        """Return what the table shows."""
+        """Return the cells of the table."""
         shown = (self.validation.get(name) for name in ("l1", "mean_frame_l1", "motion_share"))
         numbers = ["" if value is None else f"{value:.4f}" for value in shown]
         return [self.trial, self.state, str(self.iterations), f"{self.minutes:.1f}", *numbers]
 
 
 def row_of(trial: Trial, state: str, why: str = "") -> Row:
-    """Read from the statistics of its run what a trial has come to."""
+    """Return the row of a trial from the log records of its run."""
     records = read_records(trial.folder / STATS_FILE)
     validations = [record["validation"] for record in records if "validation" in record]
     return Row(
@@ -68,7 +68,7 @@ def as_text(rows: Sequence[Row]) -> str:
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """Return the table, the best of every clip in bold, and what failed."""
+    """Return the table with the best trial of every clip in bold, and the failures."""
     best = {min(of_clip, key=lambda row: row.validation["l1"]).trial for of_clip in _validated_by_clip(rows)}
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
     for row in rows:

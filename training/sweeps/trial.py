@@ -1,4 +1,4 @@
-"""One trial: what state its run folder is in, and the job that trains it in a process of its own."""
+"""One trial: the state of its run folder, and the job that trains it in its own process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOG_FILE = "log.txt"
 
 
 def state_of(trial: Trial) -> State:
-    """Look how far a trial is. Raises TrainingError when its folder holds a training with other settings."""
+    """Return the state of a trial. Raises TrainingError when its folder holds a run with other settings."""
     if not checkpoint_folders(trial.folder):
         return "new"
     checkpoint, _ = read_newest(trial.folder)
@@ -35,12 +35,12 @@ def state_of(trial: Trial) -> State:
 
 
 def config_file(trial: Trial) -> Path:
-    """Return where the whole configuration of a trial is kept for its job, which may begin days later."""
+    """Return the path of the complete configuration of a trial; its job may start days later and reads it from there."""
     return trial.folder.parent / "configs" / f"{trial.name}.yaml"
 
 
 def log_file(trial: Trial) -> Path:
-    """Return where all that a trial prints is appended."""
+    """Return the file that receives the output of a trial."""
     return trial.folder / LOG_FILE
 
 
@@ -55,20 +55,20 @@ def write_config(trial: Trial) -> None:
 
 
 def command_of(trial: Trial, gpus: int, cache_folder: Path | None) -> list[str]:
-    """Return the command that begins a trial or goes on with it."""
+    """Return the command that starts or resumes a trial."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(gpus)] if gpus > 1 else []
-    words = [sys.executable, *launcher, "-m", "training.train", str(config_file(trial))]
-    words += ["--run-folder", str(trial.folder)]
+    argv = [sys.executable, *launcher, "-m", "training.train", str(config_file(trial))]
+    argv += ["--run-folder", str(trial.folder)]
     if checkpoint_folders(trial.folder):
-        words += ["--resume", str(trial.folder)]
+        argv += ["--resume", str(trial.folder)]
     if cache_folder is not None:
-        words += ["--cache-folder", str(cache_folder)]
-    return words
+        argv += ["--cache-folder", str(cache_folder)]
+    return argv
 
 
 @dataclass
 class TrialJob:
-    """What a launcher runs. It is pickled, so it holds no open process before it is called."""
+    """The job of a launcher. It is pickled, so it has no open process before it is called."""
 
     trial: Trial
     gpus: int
@@ -76,7 +76,7 @@ class TrialJob:
     process: subprocess.Popen[bytes] | None = None
 
     def __call__(self) -> int:
-        """Train to the end and return the exit code; when interrupted, let the training write its checkpoint first."""
+        """Train to the end and return the exit code; on an interrupt, let the training write its checkpoint first."""
         log = log_file(self.trial)
         log.parent.mkdir(parents=True, exist_ok=True)
         command = command_of(self.trial, self.gpus, self.cache_folder)
@@ -84,7 +84,7 @@ class TrialJob:
         if self.gpus == 0:
             environment["CUDA_VISIBLE_DEVICES"] = ""
         with log.open("ab") as file:
-            # In a session of its own: Ctrl-C in a terminal would reach it twice, and twice means at once.
+            # In its own session: otherwise Ctrl-C in a terminal would reach the training twice, and the second one stops it at once.
             self.process = subprocess.Popen(
                 command, stdout=file, stderr=subprocess.STDOUT, env=environment, start_new_session=True
             )
@@ -94,7 +94,7 @@ class TrialJob:
             self._end()
 
     def checkpoint(self) -> Any:
-        """Called by submitit when the job is out of time or has to make room: the next job goes on."""
+        """submitit calls this when the job runs out of time or is preempted: the next job continues."""
         from submitit.helpers import DelayedSubmission
 
         self._end()
@@ -107,7 +107,7 @@ class TrialJob:
 
 
 def last_error(trial: Trial) -> str:
-    """Return the last error that a trial printed, or where to read."""
+    """Return the last error that a trial printed, or the path of its log."""
     log = log_file(trial)
     if log.is_file():
         lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()

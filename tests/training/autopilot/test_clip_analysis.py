@@ -1,4 +1,4 @@
-"""What is seen of a clip, and what is refused."""
+"""Clip analysis: camera, motion and level of a clip, and the clips that are refused."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ import pytest
 
 from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip, noise, write_clip
-from training.autopilot.clip_analysis import shown_size, survey
+from training.autopilot.clip_analysis import analyse_clip, shown_size
 from training.autopilot.crop import choose_crop
 
 FPS, SECONDS = 20, 3
 
 
 def scene(shake: float = 0.0, width: int = 192, height: int = 96) -> np.ndarray:
-    """Return frames [N, H, W, 3] of a textured wall with a small blinking thing at the right; `shake` moves the camera."""
+    """Return frames [N, H, W, 3] of a textured wall with a small blinking object at the right; `shake` moves the camera."""
     random = np.random.default_rng(3)
     wall = cv2.GaussianBlur(random.integers(0, 256, (height + 40, width + 40, 3)).astype(np.uint8), (0, 0), 2.0)
     wall = cv2.normalize(wall, None, 0, 255, cv2.NORM_MINMAX)
@@ -29,18 +29,18 @@ def scene(shake: float = 0.0, width: int = 192, height: int = 96) -> np.ndarray:
 
 
 def test_a_still_camera_is_told_from_a_moving_one(tmp_path: Path) -> None:
-    still = survey(write_clip(tmp_path / "still.mp4", scene(), noise(SECONDS), FPS))
-    shaken = survey(write_clip(tmp_path / "shaken.mp4", scene(shake=8.0), noise(SECONDS), FPS))
+    still = analyse_clip(write_clip(tmp_path / "still.mp4", scene(), noise(SECONDS), FPS))
+    shaken = analyse_clip(write_clip(tmp_path / "shaken.mp4", scene(shake=8.0), noise(SECONDS), FPS))
     assert not still.camera_moves
     assert shaken.camera_moves
-    assert (still.width, still.height, still.pictures_per_s) == (192, 96, FPS)
+    assert (still.width, still.height, still.frames_per_s) == (192, 96, FPS)
     assert still.duration_s == pytest.approx(SECONDS, abs=0.2)
     assert -25 < still.level_db < -15
     assert choose_crop(still).x > 80
     assert choose_crop(shaken).box() == (48, 0, 96, 96)
 
 
-def test_what_keeps_its_looks_is_told_from_what_changes_them(tmp_path: Path) -> None:
+def test_solid_motion_is_told_from_changing_surfaces(tmp_path: Path) -> None:
     random = np.random.default_rng(4)
     soft = [cv2.GaussianBlur(random.uniform(0, 255, (96, 96)).astype(np.float32), (0, 0), 4.0) for _ in range(4)]
     grounds = [cv2.normalize(one, None, 0, 255, cv2.NORM_MINMAX) for one in soft]
@@ -48,13 +48,13 @@ def test_what_keeps_its_looks_is_told_from_what_changes_them(tmp_path: Path) -> 
     rows, columns = np.indices((96, 96), dtype=np.float32)
     near = np.exp(-((rows - 48) ** 2 + (columns - 48) ** 2) / 500.0)
     shifts = [(columns + 5 * np.sin(6 * t) * near).astype(np.float32) for t in times]
-    bent = [cv2.remap(grounds[0], shifted, rows, cv2.INTER_LINEAR) for shifted in shifts]
+    warped = [cv2.remap(grounds[0], shifted, rows, cv2.INTER_LINEAR) for shifted in shifts]
     mixed = [sum((0.5 + 0.5 * np.sin((2 + i) * t + i)) * g for i, g in enumerate(grounds)) / 4 for t in times]
     found = {}
-    for name, frames in (("bent", bent), ("mixed", mixed)):
+    for name, frames in (("warped", warped), ("mixed", mixed)):
         frames_NHWC = np.repeat(np.stack(frames).clip(0, 255).astype(np.uint8)[..., None], 3, axis=-1)
-        found[name] = survey(write_clip(tmp_path / f"{name}.mp4", frames_NHWC, noise(SECONDS), FPS))
-    assert found["bent"].solid
+        found[name] = analyse_clip(write_clip(tmp_path / f"{name}.mp4", frames_NHWC, noise(SECONDS), FPS))
+    assert found["warped"].solid
     assert not found["mixed"].solid
 
 
@@ -63,26 +63,26 @@ def test_what_keeps_its_looks_is_told_from_what_changes_them(tmp_path: Path) -> 
     [
         (None, 3.0, "has no sound track"),
         (np.zeros((1, 48000), np.float32), 3.0, r"silent sound track \(-\d+ dB\)"),
-        (noise(1.0), 1.0, r"has 1\.0 s of picture with sound; at least 2 s"),
+        (noise(1.0), 1.0, r"has 1\.0 s of video with sound; at least 2 s"),
     ],
     ids=["no sound", "silent", "short"],
 )
-def test_a_clip_that_cannot_be_taught_is_a_sentence(
+def test_an_unusable_clip_is_refused_with_a_sentence(
     tmp_path: Path, sound: np.ndarray | None, seconds: float, sentence: str
 ) -> None:
     frames = scene(width=64, height=48)[: round(FPS * seconds)]
     with pytest.raises(TrainingError, match=sentence):
-        survey(write_clip(tmp_path / "clip.mp4", frames, sound, FPS))
+        analyse_clip(write_clip(tmp_path / "clip.mp4", frames, sound, FPS))
 
 
-def test_files_that_are_no_video_are_a_sentence(tmp_path: Path) -> None:
+def test_files_that_are_not_videos_are_refused_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="does not exist"):
-        survey(tmp_path / "absent.mp4")
+        analyse_clip(tmp_path / "absent.mp4")
     text = tmp_path / "text.mp4"
     text.write_text("not a video")
     with pytest.raises(TrainingError, match="not a video"):
-        survey(text)
+        analyse_clip(text)
     half = tmp_path / "half.mp4"
     half.write_bytes(moving_clip(tmp_path / "whole.mp4").read_bytes()[:2000])
-    with pytest.raises(TrainingError, match=r"not a video|damaged|no picture"):
+    with pytest.raises(TrainingError, match=r"not a video|damaged|no video"):
         shown_size(half)

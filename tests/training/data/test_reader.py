@@ -242,7 +242,7 @@ def test_each_colour_change_does_what_its_name_says() -> None:
     assert changed((0, 0, 1.0, 0.5), [half, half, 0.9, 0.9], grey) == pytest.approx(grey, abs=1e-5)
     luma = 0.299 * 0.8 + 0.587 * 0.2 - 0.114 * 0.6
     assert changed((0, 0, 1.0, 0), [half, half, 0.0, half], orange) == pytest.approx([luma] * 3, abs=1e-5)
-    # A third of a turn leads from red to green or blue, at the same luma.
+    # A third of the circle leads from red to green or blue, at the same luma.
     rotated = changed((0, 0, 0, 0.5), [half, half, half, half + 1 / 3], [0.5, 0.0, 0.0])
     assert max(rotated[1:]) > 0.2 > 0.1 > rotated[0]
     assert 0.299 * rotated[0] + 0.587 * rotated[1] + 0.114 * rotated[2] == pytest.approx(0.1495, abs=1e-4)

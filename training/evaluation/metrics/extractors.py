@@ -27,7 +27,7 @@ from training.evaluation.metrics.weight_files import (
 
 
 @dataclass(frozen=True, slots=True)
-class ImageExtractor:
+class FrameExtractor:
     """A network for single frames, [N, 3, H, W] in [0, 1] -> [N, D]; the Fréchet distance compares its features."""
 
     name: str
@@ -48,7 +48,7 @@ class Extractors:
     """The networks built from the given weight files."""
 
     distances: tuple[LearnedDistance, ...] = ()
-    images: tuple[ImageExtractor, ...] = ()
+    frames: tuple[FrameExtractor, ...] = ()
     videos: tuple[I3D, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     """File name -> SHA-256, for evaluation.json."""
@@ -61,11 +61,11 @@ class Extractors:
             lines.append(f"ST-LPIPS is not measured: it needs alex_shift_tolerant.pth; fetch it with {FETCH}.")
         if not any(label.startswith("LPIPS") for label in labels):
             lines.append("LPIPS is not measured: it needs torchvision's alexnet-owt-7be5be79.pth (--weights FILE).")
-        if not any(extractor.name.startswith("MobileNetV2") for extractor in self.images):
+        if not any(extractor.name.startswith("MobileNetV2") for extractor in self.frames):
             lines.append(
                 f"FD and FVD-like (MobileNetV2) are not measured: they need mobilenet_v2-b0353104.pth; fetch it with {FETCH}."
             )
-        if not any(extractor.label == "FID" for extractor in self.images):
+        if not any(extractor.label == "FID" for extractor in self.frames):
             lines.append("FID is not measured: it needs pt_inception-2015-12-05-6726825d.pth (--weights FILE).")
         if not any(video.is_i3d for video in self.videos):
             lines.append("FVD is not measured: it needs a TorchScript I3D (--weights FILE --trust SHA256).")
@@ -73,7 +73,7 @@ class Extractors:
 
     def to(self, device: torch.device) -> Extractors:
         """Move every network, in place."""
-        for network in (*self.distances, *(extractor.network for extractor in self.images), *self.videos):
+        for network in (*self.distances, *(extractor.network for extractor in self.frames), *self.videos):
             network.to(device)
         return self
 
@@ -105,7 +105,7 @@ class FidInception(nn.Module):
 def load_extractors(given: Sequence[Path], trusted_sha256: str | None = None) -> Extractors:
     """Build every network found in files and folders. Raises TrainingError for a damaged file and for an unknown network."""
     distances: list[LearnedDistance] = []
-    images: list[ImageExtractor] = []
+    frames: list[FrameExtractor] = []
     videos: list[I3D] = []
     files: dict[str, str] = {}
     for path in weight_paths(given):
@@ -116,11 +116,11 @@ def load_extractors(given: Sequence[Path], trusted_sha256: str | None = None) ->
             name = "MobileNetV2 ImageNet" if published else f"MobileNetV2 {path.name}"
             network = MobileNetV2()
             load_into(network, file.weights, path)
-            images.append(ImageExtractor(name, network))
+            frames.append(FrameExtractor(name, network))
         elif file.network == "fid inception":
-            images.append(ImageExtractor("FID Inception", FidInception(file)))
+            frames.append(FrameExtractor("FID Inception", FidInception(file)))
         elif file.network == "torchscript":
             videos.append(I3D(file, trusted_sha256))
         else:
             distances.append(learned_distance(file))
-    return Extractors(tuple(distances), tuple(images), tuple(videos), files)
+    return Extractors(tuple(distances), tuple(frames), tuple(videos), files)

@@ -39,9 +39,9 @@ def st_lpips(tmp_path: Path) -> Path:
 
 def test_other_weights_of_the_same_network_are_named_by_their_file(mobilenet: Path) -> None:
     found = load_extractors([mobilenet])
-    assert [extractor.label for extractor in found.images] == ["FD (MobileNetV2 mine.pth)"]
-    assert found.images[0].network(torch.rand(2, 3, 32, 32)).shape == (2, 1280)
-    assert found.images[0].network(torch.rand(1, 3, 300, 300)).shape == (1, 1280)
+    assert [extractor.label for extractor in found.frames] == ["FD (MobileNetV2 mine.pth)"]
+    assert found.frames[0].network(torch.rand(2, 3, 32, 32)).shape == (2, 1280)
+    assert found.frames[0].network(torch.rand(1, 3, 300, 300)).shape == (1, 1280)
 
 
 def test_each_missing_metric_says_which_file_it_needs(st_lpips: Path) -> None:
