@@ -45,7 +45,8 @@ def _build_value(key: str, annotation: str, value: Any, nested: Mapping[str, typ
             return cast(object, build_dataclass(nested[key], value, nested))
         if not isinstance(value, list):
             raise ModelFileError(f"the model card's '{key}' is {value!r}; a list was expected. Export the model again.")
-        return tuple(build_dataclass(nested[key], item, nested) for item in cast(list[Any], value))
+        kind: type[Any] = nested[key]
+        return tuple(build_dataclass(kind, item, nested) for item in cast(list[Any], value))
     if annotation.startswith("tuple[int"):
         items = cast(list[Any], value) if isinstance(value, list) else [None]
         if all(type(item) is int and item > 0 for item in items):
