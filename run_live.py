@@ -37,6 +37,8 @@ def main() -> int:
         return list_devices()
     if order == "backends":
         return list_backends()
+    for notice in order.resolved.notices:
+        say(notice)
     if order.dry_run:
         print("\n".join(describe(order.resolved, order.parameters)))
         return 0
@@ -141,7 +143,7 @@ def perform(
     from engine.output.registry import open_sinks
     from engine.render.play import play
 
-    clock, store = WallClock(), ParameterStore(order.parameters, config.controls)
+    clock, store = WallClock(), ParameterStore(order.parameters, config.controls, say)
     sinks = open_sinks(config.out)
     tell = look_after(config, source, stats, say, releasing) if source.live else say
     # "auto" says where it stopped and why.

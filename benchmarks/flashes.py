@@ -39,7 +39,7 @@ SIDE, SECONDS = 96, 3.0
 RATES_HZ = (10, 20, 30, 60)
 KINDS = ("white", "red-blue", "red-black", "halves in turn", "moving bar", "checks", "swell", "noise", "random cuts")
 HITS_A_SECOND = 4.0
-STRONG = {"hit_brightness": 0.6, "hit_zoom": 0.1, "hit_glow": 0.6, "hit_decay_ms": 120.0}
+STRONG = {"onset_brightness": 0.6, "onset_zoom": 0.1, "onset_glow": 0.6, "onset_decay_ms": 120.0}
 
 
 def main() -> int:
@@ -134,7 +134,7 @@ def judge_play(images: Images, values: dict[str, float]) -> dict[str, float]:
     costs = {True: list[float](), False: list[float]()}
     for frame, image in enumerate(images):
         time_s = frame / fps
-        hit = AudioFeatures(hits=1, hit_strength=1.0, hit_age_s=time_s * HITS_A_SECOND % 1.0 / HITS_A_SECOND)
+        hit = AudioFeatures(onsets=1, onset_strength=1.0, onset_age_s=time_s * HITS_A_SECOND % 1.0 / HITS_A_SECOND)
         seen = look(values, hit)
         unguarded.append(plain.finish(image, unguarded_look(seen), time_s))
         softened, started_s = effect_chain.meter.softened, clock.now_s()

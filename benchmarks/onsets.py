@@ -133,7 +133,7 @@ def onset_cases(folder: Path) -> list[tuple[str, Sound, Times, int]]:
 
 def told_onsets_s(sound_T: Sound, rate_hz: int) -> Times:
     """Return when each frame ended that told of an onset."""
-    ends = [after.end_sample for before, after in pairwise(heard(sound_T, rate_hz)) if after.hits > before.hits]
+    ends = [after.end_sample for before, after in pairwise(heard(sound_T, rate_hz)) if after.onsets > before.onsets]
     return np.array(ends, dtype=np.float64) / rate_hz
 
 

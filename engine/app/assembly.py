@@ -47,9 +47,9 @@ class _Modulators:
         self.step = Modulator(parameters, mappings, notify)
         self.display = Modulator(parameters, mappings)
 
-    def adopt(self, parameters: Sequence[Parameter]) -> None:
+    def replace_parameters(self, parameters: Sequence[Parameter]) -> None:
         for modulator in (self.step, self.display):
-            modulator.adopt(parameters)
+            modulator.replace_parameters(parameters)
 
     def glide(self, duration_s: float) -> None:
         for modulator in (self.step, self.display):
@@ -154,8 +154,8 @@ def _switcher(
 ) -> ModelSwitcher:
     def adopt(card: ModelCard) -> None:
         parameters = parameters_for(card)
-        store.adopt(parameters)
-        modulators.adopt(parameters)
+        store.replace_parameters(parameters)
+        modulators.replace_parameters(parameters)
 
     return ModelSwitcher(
         backend,

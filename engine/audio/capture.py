@@ -143,11 +143,11 @@ class AudioCapture:
             self._end()
         elif len(came[0]):
             started_s = self._clock.now_s()
-            hits = self._meter.newest().hits
+            hits = self._meter.newest().onsets
             with self._heard:
                 self._meter.hear(self._window_buffer.hear(*came))
                 self._heard.notify_all()
-            if self._meter.newest().hits != hits:
+            if self._meter.newest().onsets != hits:
                 self.on_onset()
             if self._thread is None:
                 self._resample_s += self._clock.now_s() - started_s

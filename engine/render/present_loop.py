@@ -12,6 +12,7 @@ from dataclasses import replace
 from engine.audio.capture import AudioCapture
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter_store import ControlSource
+from engine.control.parameter_table import ShowValues
 from engine.core.clock import Clock
 from engine.output.frame import Frame
 from engine.output.sink import WindowSink
@@ -91,11 +92,13 @@ class PresentLoop:
 
     def _is_due(self) -> bool:
         """A new hit is drawn at once, whatever else moves at the display's rate."""
-        return self._capture.meter.newest().hits != self._drawn_hits or self._clock.now_s() - self._drawn_s >= REFRESH_S
+        return (
+            self._capture.meter.newest().onsets != self._drawn_hits or self._clock.now_s() - self._drawn_s >= REFRESH_S
+        )
 
     def _refresh(self, frame: Frame) -> None:
         """Draw the same frame again if it would look otherwise now."""
-        self._drawn_hits = self._capture.meter.newest().hits
+        self._drawn_hits = self._capture.meter.newest().onsets
         look_now, looked = self._look(frame)
         if look_now != self._drawn or look_now.trail > 0.0:
             self._draw(look_now, looked)
@@ -110,7 +113,7 @@ class PresentLoop:
     def _look(self, frame: Frame) -> tuple[EffectParameters, Frame]:
         """Return how the frame looks now, and the frame with the values and the pulse of now."""
         now_s, given = self._clock.now_s(), self._store.values()
-        look_ahead_s = 1e-3 * float(given.get("look_ahead_ms", 0.0))
+        look_ahead_s = 1e-3 * ShowValues(given).look_ahead_ms
         audio_features = self._capture.features_now(now_s, look_ahead_s)
         # The time of the media, as recordings have it, goes on between two frames.
         age_s = 0.0 if frame.captured_s is None else max(0.0, now_s - frame.captured_s)

@@ -16,6 +16,7 @@ from engine.audio.features.audio_features import AudioFeatures
 from engine.control.bar_reset import BarReset
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter_store import ControlSnapshot, ControlSource
+from engine.control.parameter_table import ShowValues
 from engine.core.clock import Clock
 from engine.core.errors import BackendError, SinkError
 from engine.core.notices import Notices
@@ -159,7 +160,8 @@ class StepLoop:
         audio_features = self._audio_features(snapshot, index)
         given = {
             **snapshot.values,
-            "reset": int(snapshot.values.get("reset", 0)) + self.bar_reset.count(snapshot.values, audio_features),
+            ShowValues.reset.name: ShowValues(snapshot.values).reset
+            + self.bar_reset.count(snapshot.values, audio_features),
         }
         values = direction.modulator.values(given, audio_features, self.features_F, time_s)
         picture, failed = self._picture(self.auto_gain.window(window_T, index, values), values, index)
@@ -196,9 +198,9 @@ class StepLoop:
         """Return the pulse at the end of hop `index`, whose turn's taps and tempo count from where they came."""
         meter, hop_samples = self.capture.meter, self.session.card.hop_samples
         for event in snapshot.events:
-            if event.name == "tap":
+            if event.name == ShowValues.tap.name:
                 meter.tap(event.number)
-        tempo_bpm = float(snapshot.values.get("tempo_bpm", 0.0))
+        tempo_bpm = ShowValues(snapshot.values).tempo_bpm
         if tempo_bpm != self.tempo_bpm:
             self.tempo_bpm = tempo_bpm
             meter.set_tempo(tempo_bpm, index * hop_samples)

@@ -15,6 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.control.former_names import former_names
 from engine.control.parameter import Parameter, Value
 from engine.control.parameter_store import Applied, ControlSnapshot
 from engine.core.errors import BackendError, ConfigError, ModelFileError
@@ -156,7 +157,7 @@ class ReplayedControls:
     """Whether the step of the hop whose turn was taken last failed in the show."""
 
     def __init__(self, take: Take, source: TakeSource, parameters: Iterable[Parameter] = ()) -> None:
-        self.adopt(parameters)
+        self.replace_parameters(parameters)
         self._take = take
         self._source = source
         self._lines = (line for line in read_lines(take.folder / LOG) if line.hop >= 0)
@@ -181,7 +182,9 @@ class ReplayedControls:
         self.fails_now = line.failed
         if line.values or line.gone:
             kept = {name: value for name, value in self._values.items() if name not in line.gone}
-            self._values = MappingProxyType({**kept, **line.values})
+            # A take of the version before has the names of then.
+            values = {self._names.get(name, name): value for name, value in line.values.items()}
+            self._values = MappingProxyType({**kept, **values})
         return ControlSnapshot(self._values, line.events)
 
     def values(self) -> Mapping[str, Value]:
@@ -195,16 +198,21 @@ class ReplayedControls:
             return ()
         return tuple(with_arrays(self._at_hand(show_event), self._take.folder) for show_event in line.show_events)
 
-    def set(self, name: str, given: object, *, clip: bool = True) -> Applied:
+    def find(self, name: str) -> Parameter | None:
+        """Return the parameter of that name, which may be a former one; None where there is none."""
+        return self.parameters.get(self._names.get(name, name))
+
+    def set(self, name: str, given: object, *, clip: bool = True, origin: str = "") -> Applied:
         """Change nothing."""
         return Applied(self._values.get(name, 0), False)
 
-    def stamp(self, moment: Callable[[], int]) -> None:
+    def stamp(self, received_samples: Callable[[], int]) -> None:
         """Change nothing: the log says when triggers came."""
 
-    def adopt(self, parameters: Iterable[Parameter]) -> None:
-        """Know other parameters, those of another model; what their values are the log says."""
+    def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
+        """Take the parameters of another model; their values are in the log."""
         self.parameters: Mapping[str, Parameter] = MappingProxyType({known.name: known for known in parameters})
+        self._names = former_names(self.parameters.values())
 
     def _at_hand(self, show_event: ShowEvent) -> ShowEvent:
         """Return a happening that names the first model by where it lies now."""

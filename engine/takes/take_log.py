@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from engine.audio.sources.source import Source
 from engine.control.parameter import Value
-from engine.control.parameter_store import Event
+from engine.control.parameter_store import ControlEvent
 from engine.core.errors import ConfigError, nearest_name
 from engine.core.show_event import ShowEvent
 from engine.model.backends.backend import Backend
@@ -81,7 +81,7 @@ class HopLine:
     """Parameters that are not what they were."""
     gone: tuple[str, ...] = ()
     """Parameters that are no longer there."""
-    events: tuple[Event, ...] = ()
+    events: tuple[ControlEvent, ...] = ()
     show_events: tuple[ShowEvent, ...] = ()
     end: str | None = None
     """Why nothing follows; the hop is then the last one, said again."""
@@ -234,7 +234,7 @@ def _save_array(array: NDArray[Any], folder: Path) -> str:
 def _parse(text: str) -> HopLine | None:
     try:
         said: Any = json.loads(text)
-        events = tuple(Event(str(name), int(number)) for name, number in said.pop("events", ()))
+        events = tuple(ControlEvent(str(name), int(number)) for name, number in said.pop("events", ()))
         line = HopLine(
             events=events,
             gone=tuple(said.pop("gone", ())),

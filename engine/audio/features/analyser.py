@@ -39,9 +39,9 @@ class _Heard(NamedTuple):
     low: float
     mid: float
     high: float
-    hits: int
+    onsets: int
     strength: float
-    hit_age_s: float
+    onset_age_s: float
     tempo: Tempo | None
 
 
@@ -66,7 +66,7 @@ class FeatureAnalyser:
         self._accents = AccentHistory(frame_s, KEPT_S)
         self._follower = TempoFollower(frame_s)
         self._tick_frames = round(TICK_S / frame_s)
-        self._hits, self._hit_frame = 0, -1
+        self._onset_count, self._onset_frame = 0, -1
         self._frames = 0
         self._moments: deque[_Moment] = deque(maxlen=round(KEPT_S / frame_s))
         self._oldest_clock = ClockState()
@@ -122,13 +122,13 @@ class FeatureAnalyser:
             loud = (rms, *third)
             level, low, mid, high = (loudness.feed(value) for loudness, value in zip(self._loudness, loud, strict=True))
             if onset.is_new:
-                self._hits, self._hit_frame = self._hits + 1, self._frames
-            age_s = (self._frames - self._hit_frame) * self._frame_s if self._hits else NEVER_S
-            strength = onset.strength if self._hits else 0.0
+                self._onset_count, self._onset_frame = self._onset_count + 1, self._frames
+            age_s = (self._frames - self._onset_frame) * self._frame_s if self._onset_count else NEVER_S
+            strength = onset.strength if self._onset_count else 0.0
             with self._lock:
                 self._accents.append(onset.accent)
                 tempo = self._follower.feed(self._accents.smooth(self._frames)) if self._is_tick(self._frames) else None
-                self._add(_Heard(level, low, mid, high, self._hits, strength, age_s, tempo))
+                self._add(_Heard(level, low, mid, high, self._onset_count, strength, age_s, tempo))
 
     def _add(self, heard: _Heard) -> None:
         """Go on by one frame."""
@@ -176,9 +176,9 @@ class FeatureAnalyser:
             low=heard.low,
             mid=heard.mid,
             high=heard.high,
-            hits=heard.hits,
-            hit_strength=heard.strength,
-            hit_age_s=heard.hit_age_s,
+            onsets=heard.onsets,
+            onset_strength=heard.strength,
+            onset_age_s=heard.onset_age_s,
             beats=clock.beats,
             beats_a_bar=BEATS_A_BAR,
             tempo_bpm=60.0 / clock.period_s if clock.period_s else 0.0,

@@ -43,26 +43,29 @@ class StandingControls:
     """Controls that change only when a test changes them."""
 
     def __init__(self, **values: float | int | bool) -> None:
-        self.values: dict[str, float | int | bool] = dict(values)
+        self.standing: dict[str, float | int | bool] = dict(values)
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
         return {parameter.name: parameter for parameter in parameters_for(CARD)}
 
     def values(self) -> Mapping[str, float | int | bool]:
-        return dict(self.values)
+        return dict(self.standing)
 
     def take_snapshot(self, index: int) -> ControlSnapshot:
         return ControlSnapshot(self.values(), ())
 
-    def stamp(self, moment: Callable[[], int]) -> None:
+    def find(self, name: str) -> Parameter | None:
+        return self.parameters.get(name)
+
+    def stamp(self, received_samples: Callable[[], int]) -> None:
         """Nothing happens here."""
 
-    def adopt(self, parameters: Iterable[Parameter]) -> None:
+    def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
         """Nothing else is known here."""
 
-    def set(self, name: str, given: object, *, clip: bool = True) -> Applied:
-        raise AssertionError("a test sets `values`")
+    def set(self, name: str, given: object, *, clip: bool = True, origin: str = "") -> Applied:
+        raise AssertionError("a test sets `standing`")
 
 
 class CollectingSink:

@@ -163,11 +163,11 @@ def test_the_card_is_read_without_a_runtime(probe_file, tmp_path):
 
 def test_a_knob_that_comes_back_has_the_value_that_it_had():
     store = ParameterStore(PARAMETERS, {"gain": 3.0})
-    store.adopt([parameter for parameter in PARAMETERS if parameter.name != "gain"])
+    store.replace_parameters([parameter for parameter in PARAMETERS if parameter.name != "gain"])
     assert "gain" not in store.values()
     with pytest.raises(ConfigError):
         store.set("gain", 1.0)
-    store.adopt(PARAMETERS)
+    store.replace_parameters(PARAMETERS)
     assert store.values()["gain"] == 3.0
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
-from engine.control.parameter_store import ParameterStore
+from engine.control.parameter_store import ControlSnapshot, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.clock import WallClock
 from engine.core.errors import BackendError, SinkError
@@ -94,7 +94,7 @@ def test_controls_are_read_once_a_step(probe_file: Path) -> None:
 
     def turn_up(frame: Frame) -> None:
         if frame.index == 9:
-            controls.values = {"gain": 4.0}
+            controls.standing = {"gain": 4.0}
 
     sink = CollectingSink(on_frame=turn_up)
     frames = show_sound(probe_file, song(), clock=WallClock(), sinks=[sink], controls=controls)
@@ -179,7 +179,7 @@ def test_the_presenter_keeps_the_calling_thread_and_gets_the_newest(probe_file: 
 
 def test_what_fails_beside_the_presenter_reaches_the_caller(probe_file: Path) -> None:
     class BrokenControls(StandingControls):
-        def snapshot(self) -> dict[str, float | int | bool]:
+        def take_snapshot(self, index: int) -> ControlSnapshot:
             raise ZeroDivisionError
 
     window = CollectingPresenter(until=10**6)

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from engine.control.parameter_store import ControlSnapshot, Event
+from engine.control.parameter_store import ControlEvent, ControlSnapshot
 from engine.core.errors import ConfigError, SinkError
 from engine.takes.recorder import TakeRecorder
 from engine.takes.take_log import LOG, SOUND, HopLine, TakeHeader, read_header, read_lines, with_arrays, write_line
@@ -88,7 +88,7 @@ def test_the_log_says_what_changed_and_nothing_else(tmp_path):
             values = {**values, "gain_db": 6.0}
         if hop == 7:
             values = {"gain_db": 6.0, "seed": 3, "motion": 1.0}
-        events = (Event("scene", 3),) if hop == 8 else ()
+        events = (ControlEvent("scene", 3),) if hop == 8 else ()
         show_events = [{"kind": "scene", "state": state, "level": np.float32(0.1)}] if hop == 8 else []
         if hop != 20:
             take.note(hop, int(hop == 21), ControlSnapshot(values, events), failed=hop == 9, show_events=show_events)
@@ -101,7 +101,7 @@ def test_the_log_says_what_changed_and_nothing_else(tmp_path):
     assert type(lines[0].values["freeze"]) is bool
     assert lines[1].values == {"gain_db": 6.0}
     assert (lines[2].values, lines[2].gone) == ({"motion": 1.0}, ("freeze",))
-    assert lines[3].events == (Event("scene", 3),)
+    assert lines[3].events == (ControlEvent("scene", 3),)
     assert [line.hop for line in lines if line.failed] == [9]
     assert [(line.hop, line.skipped) for line in lines if line.skipped] == [(21, 1)]
     assert all(line.heard == (line.hop + 1) * 2400 for line in lines)

@@ -14,7 +14,7 @@ from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
 from engine.audio.sources.source import Source
 from engine.audio.window_buffer import WindowBuffer
-from engine.control.parameter_store import Event, ParameterStore
+from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.model.backends.backend import Backend
@@ -48,7 +48,7 @@ class Show:
         self.window_buffer = WindowBuffer(backend.card, source.rate_hz, source.channels)
         self.source, self.session, self.store, self.pick, self.take = source, Session(backend), store, pick, take
         self.pictures: Pictures = {}
-        self.events: list[tuple[int, Event]] = []
+        self.events: list[tuple[int, ControlEvent]] = []
         self.show_events: list[tuple[int, object]] = []
 
     @property
@@ -270,5 +270,5 @@ def test_nobody_changes_a_replay(tmp_path, probe_file):
     store = ReplayedControls(take, TakeSource(take))
     assert store.take_snapshot(0).values["gain"] == 3.0
     store.set("gain", 1.0)
-    store.adopt(())
+    store.replace_parameters(())
     assert store.take_snapshot(1).values["gain"] == store.values()["gain"] == 3.0

@@ -35,8 +35,8 @@ KNOBS = (
     "glow",
     "trail",
     "zoom",
-    "hit_brightness",
-    "hit_zoom",
+    "onset_brightness",
+    "onset_zoom",
     "colour_turn",
     "smoothing_ms",
 )
@@ -81,7 +81,7 @@ def assert_same(shown: list[Frame], again: list[Frame]) -> None:
 def test_the_whole_show_is_replayed_to_the_bit(tmp_path, probe_file, seed):
     """Effects, hits, taps, smoothing and mappings too: what was written to files comes again."""
     chance, clock = random.Random(seed), InventedClock()
-    mappings = {"zoom": "1 + 0.3 * hit", "gain": "0.5 + beat"} if seed else {}
+    mappings = {"zoom": "1 + 0.3 * onset", "gain": "0.5 + beat"} if seed else {}
     store, backend = ParameterStore(parameters_for(CARD)), failing_backend(probe_file)
 
     def on_frame(frame: Frame) -> None:
@@ -123,7 +123,7 @@ def test_a_show_with_threads_of_its_own_is_replayed_to_the_bit(tmp_path, probe_f
 
     def remote() -> None:
         while not stop.wait(0.01):
-            store.set(chance.choice(("gain", "glow", "trail", "hit_zoom")), chance.random())
+            store.set(chance.choice(("gain", "glow", "trail", "onset_zoom")), chance.random())
             if chance.random() < 0.2:
                 store.set("tap", True)
             if chance.random() < 0.05:

@@ -50,7 +50,7 @@ def test_device_blocks_do_not_change_a_bit(block: int) -> None:
 def test_hits_are_told_at_once_at_any_rate(rate_hz: int) -> None:
     times_s = [0.5, 0.9, 1.2, 1.31, 2.0]
     _, pulses = heard(hits_at(times_s, 2.5, rate_hz), rate_hz, block=rate_hz // 500)
-    told_s = [(after.end_sample / rate_hz) for before, after in pairwise(pulses) if after.hits > before.hits]
+    told_s = [(after.end_sample / rate_hz) for before, after in pairwise(pulses) if after.onsets > before.onsets]
     assert len(told_s) == len(times_s)
     for told, true in zip(told_s, times_s, strict=True):
         assert 0.0 < told - true <= 0.012
@@ -58,13 +58,13 @@ def test_hits_are_told_at_once_at_any_rate(rate_hz: int) -> None:
 
 def test_a_hit_has_strength_and_age() -> None:
     meter, _ = heard(hits_at([0.5], 1.0))
-    assert meter.at(RATE_HZ // 4).hit_age_s == NEVER_S
+    assert meter.at(RATE_HZ // 4).onset_age_s == NEVER_S
     newest = meter.newest()
-    assert newest.hits == 1
-    assert newest.hit_age_s == pytest.approx(0.5, abs=0.012)
-    assert newest.hit_strength > 0.8
+    assert newest.onsets == 1
+    assert newest.onset_age_s == pytest.approx(0.5, abs=0.012)
+    assert newest.onset_strength > 0.8
     both_T = hits_at([0.5], 1.5) + np.float32(0.1) * hits_at([1.0], 1.5)
-    assert 0.02 < heard(both_T)[0].newest().hit_strength < 0.4
+    assert 0.02 < heard(both_T)[0].newest().onset_strength < 0.4
 
 
 def test_the_level_rises_within_a_frame_and_falls_gently() -> None:
@@ -81,7 +81,7 @@ def test_the_level_rises_within_a_frame_and_falls_gently() -> None:
 def test_quiet_music_is_as_loud_as_loud_music() -> None:
     loud = heard(SONG_T)[1]
     quiet = heard(SONG_T * np.float32(10 ** (-30 / 20)))[1]
-    assert quiet[-1].hits == loud[-1].hits
+    assert quiet[-1].onsets == loud[-1].onsets
     assert np.mean([audio_features.level for audio_features in quiet]) > 0.5 * np.mean(
         [audio_features.level for audio_features in loud]
     )
@@ -100,7 +100,7 @@ def test_steady_sound_has_no_hits() -> None:
     noise_T = 0.1 * np.random.default_rng(1).standard_normal(8 * RATE_HZ)
     for sound_T in (tones_T, noise_T):
         pulses = heard(sound_T.astype(np.float32))[1]
-        assert pulses[-1].hits - pulses[25].hits <= 3
+        assert pulses[-1].onsets - pulses[25].onsets <= 3
 
 
 @pytest.mark.parametrize("fault", [math.nan, math.inf, -math.inf, 1e30])
@@ -126,7 +126,7 @@ def test_faults_of_the_source_are_survived(fault: float) -> None:
                 audio_features.low,
                 audio_features.mid,
                 audio_features.high,
-                audio_features.hit_strength,
+                audio_features.onset_strength,
             )
             >= 0.0
         )
@@ -136,7 +136,7 @@ def test_faults_of_the_source_are_survived(fault: float) -> None:
                 audio_features.low,
                 audio_features.mid,
                 audio_features.high,
-                audio_features.hit_strength,
+                audio_features.onset_strength,
             )
             <= 1.0
         )
@@ -230,8 +230,8 @@ def test_ahead_lets_time_go_on() -> None:
     now = meter.newest()
     later = ahead(now, 0.25)
     assert later.beats == pytest.approx(now.beats + 0.5, abs=0.01)
-    assert later.hit_age_s == pytest.approx(now.hit_age_s + 0.25)
-    assert (later.level, later.hits) == (now.level, now.hits)
+    assert later.onset_age_s == pytest.approx(now.onset_age_s + 0.25)
+    assert (later.level, later.onsets) == (now.level, now.onsets)
     assert ahead(now, 0.0) is now
     assert off_beat(later, 120) == pytest.approx(0.5, abs=0.05) or off_beat(later, 120) == pytest.approx(-0.5, abs=0.05)
     assert ahead(SILENCE, 1.0).beats == 0.0

@@ -32,7 +32,7 @@ def test_the_demo_is_at_120() -> None:
 
 def test_nothing_is_known_of_silence() -> None:
     _, pulses = heard(np.zeros(4 * RATE_HZ, np.float32))
-    assert (pulses[-1].beats, pulses[-1].tempo_bpm, pulses[-1].certainty, pulses[-1].hits) == (0.0, 0.0, 0.0, 0)
+    assert (pulses[-1].beats, pulses[-1].tempo_bpm, pulses[-1].certainty, pulses[-1].onsets) == (0.0, 0.0, 0.0, 0)
 
 
 def test_noise_is_never_certain() -> None:

@@ -16,7 +16,7 @@ from engine.core.errors import ConfigError
 
 GIVEN: dict[str, Value] = {p.name: p.default for p in TABLE if p.kind != "event"}
 NO_FEATURES = np.zeros(0, np.float32)
-HIT = AudioFeatures(level=0.5, hit_strength=0.8, hit_age_s=0.15, hits=1, beats=2.25, tempo_bpm=120.0)
+HIT = AudioFeatures(level=0.5, onset_strength=0.8, onset_age_s=0.15, onsets=1, beats=2.25, tempo_bpm=120.0)
 
 
 def after(modulator: Modulator, time_s: float = 0.0, audio_features: AudioFeatures = SILENCE, **given: Value) -> Values:
@@ -30,8 +30,8 @@ def test_with_nothing_to_do_the_given_values_come_back_themselves() -> None:
 
 
 def test_a_mapping_drives_its_knob_and_no_other() -> None:
-    modulator = Modulator(TABLE, {"glow": "0.2 + 0.6 * hit", "zoom": "value + level"})
-    values = after(modulator, audio_features=HIT, hit_decay_ms=150.0, zoom=1.5)
+    modulator = Modulator(TABLE, {"glow": "0.2 + 0.6 * onset", "zoom": "value + level"})
+    values = after(modulator, audio_features=HIT, onset_decay_ms=150.0, zoom=1.5)
     assert values["glow"] == pytest.approx(0.2 + 0.6 * 0.8 * math.exp(-1))
     assert values["zoom"] == pytest.approx(2.0)
     assert {n: v for n, v in values.items() if n not in ("glow", "zoom")} == {
@@ -67,11 +67,11 @@ def test_without_a_result_the_knob_keeps_its_own_value_and_it_is_told_once(text:
     ("mappings", "sentence"),
     [
         ({"glwo": "1"}, "Did you mean 'glow'"),
-        ({"reset": "hit"}, "given rather than set"),
-        ({"scene": "2"}, "given rather than set"),
+        ({"reset": "onset"}, "has no value to set"),
+        ({"scene": "2"}, "has no value to set"),
         ({"flash_guard": "0"}, "by hand alone"),
-        ({"tempo_bpm": "120"}, "before expressions are worked out"),
-        ({"smoothing_ms": "100"}, "before expressions are worked out"),
+        ({"tempo_bpm": "120"}, "before expressions are evaluated"),
+        ({"smoothing_ms": "100"}, "before expressions are evaluated"),
         ({"glow": None}, "an expression was expected"),
         ({"glow": True}, "an expression was expected"),
         ({"glow": "levle"}, "Did you mean 'level'"),
@@ -152,9 +152,9 @@ def test_another_models_parameters_are_adopted() -> None:
     wider = Parameter(name="motion", kind="float", help="", low=0.0, high=4.0, default=1.0)
     modulator = Modulator((*TABLE, own), {"motion": "3"})
     assert after(modulator, 0.0, motion=0.5)["motion"] == 1.0
-    modulator.adopt((*TABLE, wider))
+    modulator.replace_parameters((*TABLE, wider))
     assert after(modulator, 0.1, motion=0.5)["motion"] == 3.0
-    modulator.adopt(TABLE)
+    modulator.replace_parameters(TABLE)
     assert "motion" not in after(modulator, 0.2)
 
 
