@@ -285,5 +285,5 @@ def test_a_take_of_the_version_before_comes_with_the_names_of_now(tmp_path, prob
     take = read_take(tmp_path / "take")
     store = ReplayedControls(take, TakeSource(take), parameters_for(CARD))
     snapshots = [store.take_snapshot(index).values for index in range(6)]
-    assert [values["onset_zoom"] for values in snapshots] == [0.0] * 3 + [0.5] * 3
+    assert [values["onset_zoom"] for values in snapshots] == [0.0] * 2 + [0.5] * 4
     assert not any(name.startswith("hit_") for values in snapshots for name in values)
