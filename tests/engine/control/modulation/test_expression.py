@@ -22,7 +22,7 @@ from engine.control.modulation.expression import (
 from engine.core import shaping_functions
 from engine.core.errors import ConfigError
 
-MOMENT = Inputs(
+INPUTS = Inputs(
     value=0.25,
     level=0.5,
     low=0.1,
@@ -42,7 +42,7 @@ KNOWN = (0.9637410594150424, 0.5733975800685585, 0.13706416846252978)
 
 
 def compute(text: str) -> float:
-    return parse_expression(text, "glow")(MOMENT)
+    return parse_expression(text, "glow")(INPUTS)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_is_unknown_or_unsafe_is_refused_in_one_sentence(text: str, sentenc
 def test_without_a_result_an_error_of_arithmetic_is_raised(text: str) -> None:
     term = parse_expression(text, "glow")
     with pytest.raises((ArithmeticError, ValueError)):
-        term(MOMENT)
+        term(INPUTS)
 
 
 ATOMS = st.one_of(
@@ -158,7 +158,7 @@ def combined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 def test_whatever_is_accepted_gives_a_number_or_an_error_of_arithmetic(text: str) -> None:
     term = parse_expression(text, "glow")
     with contextlib.suppress(ArithmeticError, ValueError):
-        assert isinstance(term(MOMENT), (float, int))
+        assert isinstance(term(INPUTS), (float, int))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
