@@ -17,6 +17,8 @@ def main() -> int:
         return commands.list_devices()
     if command == "backends":
         return commands.list_backends()
+    for notice in command.resolved.notices:
+        commands.say(notice)
     if command.dry_run:
         return commands.describe_show(command)
     if command.calibrate_from:

@@ -40,7 +40,7 @@ SIDE, SECONDS = 96, 3.0
 RATES_HZ = (10, 20, 30, 60)
 KINDS = ("white", "red-blue", "red-black", "halves in turn", "moving bar", "checks", "swell", "noise", "random cuts")
 ONSETS_A_SECOND = 4.0
-STRONG = {"hit_brightness": 0.6, "hit_zoom": 0.1, "hit_glow": 0.6, "hit_decay_ms": 120.0}
+STRONG = {"onset_brightness": 0.6, "onset_zoom": 0.1, "onset_glow": 0.6, "onset_decay_ms": 120.0}
 
 
 def main() -> int:
@@ -135,7 +135,9 @@ def measure_play(frames: Frames, values: dict[str, float]) -> dict[str, float]:
     costs = {True: list[float](), False: list[float]()}
     for index, frame_HWC in enumerate(frames):
         time_s = index / fps
-        features = AudioFeatures(hits=1, hit_strength=1.0, hit_age_s=time_s * ONSETS_A_SECOND % 1.0 / ONSETS_A_SECOND)
+        features = AudioFeatures(
+            onsets=1, onset_strength=1.0, onset_age_s=time_s * ONSETS_A_SECOND % 1.0 / ONSETS_A_SECOND
+        )
         effects = effect_parameters(values, features)
         unguarded.append(plain.apply(frame_HWC, replace(effects, guarded=False), time_s))
         softened, started_s = effect_chain.meter.softened, clock.now_s()

@@ -41,8 +41,8 @@ from export.probe import WINDOW_S, write_probe_file
 
 GREY = 0.25
 PATHS = {
-    "model": ("--hit-brightness", "0"),
-    "effects": ("--gain", "0", "--floor", f"{GREY}", "--hit-brightness", "1", "--hit-decay-ms", "60"),
+    "model": ("--onset-brightness", "0"),
+    "effects": ("--gain", "0", "--floor", f"{GREY}", "--onset-brightness", "1", "--onset-decay-ms", "60"),
 }
 BRIGHT = {"model": 128, "effects": round(1.4 * 255 * GREY)}
 GAP_S = (0.3, 0.7)

@@ -137,7 +137,7 @@ def onset_cases(folder: Path) -> list[tuple[str, Sound, Times, int]]:
 
 def detected_onsets_s(sound_T: Sound, rate_hz: int) -> Times:
     """Return the end of each frame that reports an onset."""
-    ends = [after.end_sample for before, after in pairwise(analyse(sound_T, rate_hz)) if after.hits > before.hits]
+    ends = [after.end_sample for before, after in pairwise(analyse(sound_T, rate_hz)) if after.onsets > before.onsets]
     return np.array(ends, dtype=np.float64) / rate_hz
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.audio.capture import AudioCapture
 from engine.audio.sources.source import Source
 from engine.audio.window_buffer import WindowBuffer, window_samples
-from engine.control.modulation.modulator import Modulator, silent
+from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
 from engine.control.parameter_store import ControlSource
 from engine.control.parameter_table import parameters_for
@@ -40,13 +40,13 @@ class Modulators:
 
     def new(self) -> Modulator:
         """Return one more, whose faults are not told: the step loop's tells them."""
-        self._all.append(Modulator(self._parameters, self._mappings, silent))
+        self._all.append(Modulator(self._parameters, self._mappings))
         return self._all[-1]
 
     def replace_parameters(self, parameters: Sequence[Parameter]) -> None:
         self._parameters = tuple(parameters)
         for modulator in self._all:
-            modulator.adopt(parameters)
+            modulator.replace_parameters(parameters)
 
     def glide(self, duration_s: float) -> None:
         for modulator in self._all:
@@ -134,7 +134,7 @@ def control(
 
     def follow(card: ModelCard) -> None:
         parameters = parameters_for(card)
-        store.adopt(parameters)
+        store.replace_parameters(parameters)
         modulators.replace_parameters(parameters)
 
     switcher = ModelSwitcher(

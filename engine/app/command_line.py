@@ -22,7 +22,7 @@ from engine.app.config import (
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import TABLE, parameters_for
-from engine.control.remotes.midi import check_knobs
+from engine.control.remotes.midi import check_controllers
 from engine.core.errors import ConfigError, ModelFileError, nearest_name
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
@@ -31,8 +31,8 @@ from engine.output.window.keys import HELP
 DESCRIPTION = "Let sound move a picture. Without flags, it takes the microphone and opens a window."
 EPILOG = "In the window: " + "; ".join(f"{keys}: {what}" for keys, what in HELP) + "."
 _CONTROL = "control:"
-LIVE_ONLY = ("midi", "log", "health_port", "record")
-"""Settings and parameters that a rendering refuses."""
+LIVE_ONLY = ("midi", "log", "health_port")
+"""Settings that a rendering refuses; parameters say so themselves."""
 Inquiry = Literal["devices", "backends"]
 
 
@@ -90,7 +90,7 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     settings = {name: given[name] for name in SETTINGS if name in given}
     beside = {name: given[name] for name in ("map", "config") if given.get(name)}
     _check_action(parsed)
-    _check_render(parsed.render, {**settings, **controls})
+    _check_render(parsed.render, {**settings, **controls}, parameters)
     _check_replay(parsed.replay, {**settings, **controls, **beside})
     if parsed.size and not parsed.replay:
         raise ConfigError("--size is for --replay; leave it out, windows and players enlarge frames by themselves.")
@@ -110,12 +110,12 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
 
 
 def parse_mappings(given: Sequence[str]) -> dict[str, str]:
-    """Return expressions by parameter from texts like "glow=0.6 * hit". Raises ConfigError."""
+    """Return expressions by parameter from texts like "glow=0.6 * onset". Raises ConfigError."""
     mappings: dict[str, str] = {}
     for text in given:
         name, equals, expression = text.partition("=")
         if not (name.strip() and equals and expression.strip()):
-            raise ConfigError(f"--map takes PARAMETER=EXPRESSION, such as glow='0.6 * hit', not '{text}'.")
+            raise ConfigError(f"--map takes PARAMETER=EXPRESSION, such as glow='0.6 * onset', not '{text}'.")
         mappings[name.strip().replace("-", "_")] = expression.strip()
     return mappings
 
@@ -157,7 +157,7 @@ def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> arg
         "--map",
         action="append",
         metavar="PARAMETER=EXPRESSION",
-        help="drive a parameter from the sound, e.g. glow='0.6 * hit'",
+        help="drive a parameter from the sound, e.g. glow='0.6 * onset'",
     )
     show.add_argument(
         "--config",
@@ -180,7 +180,10 @@ def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> arg
                 f"Model '{model_name}' declares a control '{parameter.name}', but {flag(parameter.name)} is a flag of the "
                 "engine; rename the control and export the model again."
             )
-        _add_parameter(engine if parameter.name in own else model, parameter)
+        group = engine if parameter.name in own else model
+        _add_parameter(group, parameter, parameter.name, parameter.help)
+        for former in parameter.former_names:
+            _add_parameter(group, parameter, former, argparse.SUPPRESS)
     return parser
 
 
@@ -206,7 +209,7 @@ def check_directions(config: LiveConfig, parameters: Iterable[Parameter]) -> Non
     """Raise ConfigError for a faulty mapping and for MIDI parameters that do not exist, before anything is opened."""
     Modulator(parameters, config.mappings)
     if config.midi:
-        check_knobs(config.midi_knobs, {parameter.name: parameter for parameter in parameters})
+        check_controllers(config.midi_knobs, {parameter.name: parameter for parameter in parameters})
 
 
 def _check_action(parsed: argparse.Namespace) -> None:
@@ -215,13 +218,13 @@ def _check_action(parsed: argparse.Namespace) -> None:
         raise ConfigError(f"{' and '.join(asked)} exclude each other; give one of them.")
 
 
-def _check_render(render: Sequence[str] | None, given: dict[str, Any]) -> None:
+def _check_render(render: Sequence[str] | None, given: dict[str, Any], parameters: Sequence[Parameter]) -> None:
     if render is None:
         return
     for name in ("source", "out", "repeat", "take"):
         if name in given:
             raise ConfigError(f"--render is given its sound and its output; leave {flag(name)} out.")
-    for name in LIVE_ONLY:
+    for name in (*LIVE_ONLY, *(parameter.name for parameter in parameters if parameter.live_only)):
         if name in given:
             raise ConfigError(f"{flag(name)} is for live shows; leave it out of a rendering.")
     source, output = (Path(path) for path in render)
@@ -253,13 +256,12 @@ def _short(default: Any) -> str:
     return Path(default).name if default == DEFAULT_MODEL else str(default)
 
 
-def _add_parameter(group: Any, parameter: Parameter) -> None:
-    destination = _CONTROL + parameter.name
-    text = parameter.help.replace("%", "%%")
+def _add_parameter(group: Any, parameter: Parameter, name: str, help: str) -> None:
+    """Add the flag of a parameter under `name`, which may be a former one."""
+    destination = _CONTROL + name
+    text = help.replace("%", "%%")
     if parameter.kind == "bool":
-        group.add_argument(
-            flag(parameter.name), dest=destination, action=argparse.BooleanOptionalAction, default=None, help=text
-        )
+        group.add_argument(flag(name), dest=destination, action=argparse.BooleanOptionalAction, default=None, help=text)
         return
 
     def parse(given: str) -> object:
@@ -269,10 +271,6 @@ def _add_parameter(group: Any, parameter: Parameter) -> None:
             # argparse would hide the sentence of any other exception.
             raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
 
-    group.add_argument(
-        flag(parameter.name),
-        dest=destination,
-        type=parse,
-        metavar=parameter.unit or "X",
-        help=f"{text}: {parameter.expected().replace('%', '%%')} (default: {parameter.default:g})",
-    )
+    if help != argparse.SUPPRESS:
+        text += f": {parameter.expected().replace('%', '%%')} (default: {parameter.default:g})"
+    group.add_argument(flag(name), dest=destination, type=parse, metavar=parameter.unit or "X", help=text)

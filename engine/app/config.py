@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
+from engine.control.former_names import FormerNames, former_names
 from engine.control.parameter import Parameter, Value
 from engine.core.errors import ConfigError, nearest_name
 
@@ -101,6 +102,8 @@ class Resolved:
 
     config: LiveConfig
     origins: Mapping[str, Origin]
+    notices: tuple[str, ...] = ()
+    """One for each former name that was used."""
 
 
 def setting_kind(name: str) -> type:
@@ -168,6 +171,8 @@ def resolve(
     settings: dict[str, Any] = {}
     controls: dict[str, Value] = {}
     known = {parameter.name: parameter for parameter in parameters}
+    notices = list[str]()
+    current = FormerNames(former_names(known.values()), notices.append).current
     layers: tuple[tuple[Origin, Mapping[str, Any], Mapping[str, Any]], ...] = (
         ("file", file_values, _section(file_values, CONTROLS, "a mapping of parameters was expected, e.g. gain_db: 6")),
         ("flag", flag_values, flag_controls),
@@ -179,20 +184,21 @@ def resolve(
                 settings[name] = parse_setting(name, given)
                 origins[name] = origin
         for name, given in given_controls.items():
+            name = current(name)
             controls[name] = parse_start_value(known, name, given)
             origins[name] = origin
     mappings = {
-        **_section(file_values, MAPPINGS, "expressions by parameter were expected, e.g. glow: 0.6 * hit"),
+        **_section(file_values, MAPPINGS, "expressions by parameter were expected, e.g. glow: 0.6 * onset"),
         **flag_mappings,
     }
     knobs: Any = _section(file_values, KNOBS, "parameters by controller number were expected, e.g. 7: brightness")
     config = LiveConfig(
         **settings,
         controls=MappingProxyType(controls),
-        mappings=MappingProxyType({name: str(text) for name, text in mappings.items()}),
-        midi_knobs=MappingProxyType(knobs),
+        mappings=MappingProxyType({current(name): str(text) for name, text in mappings.items()}),
+        midi_knobs=MappingProxyType({number: current(str(name)) for number, name in knobs.items()}),
     )
-    return Resolved(config=config, origins=origins)
+    return Resolved(config=config, origins=origins, notices=tuple(notices))
 
 
 def _section(file_values: Mapping[str, Any], key: str, expected: str) -> Mapping[str, Any]:

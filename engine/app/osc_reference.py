@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.app.config import DEFAULT_OSC_PORT
+from engine.app.config import DEFAULT_MODEL, DEFAULT_OSC_PORT
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import TABLE, parameters_for
 from engine.control.remotes.osc_addresses import ERROR, PING, PONG, STATS, address
@@ -13,28 +13,39 @@ from engine.control.remotes.osc_limits import ANSWERS_A_SECOND, SENDER_ANSWERS_A
 from engine.model.card import ModelCard
 from engine.model.file import read_card
 
-MODELS = Path(__file__).parents[1] / "models"
+
+def _former_addresses() -> str:
+    renamed = [
+        f"`{address(former)}` is now `{address(parameter.name)}`"
+        for parameter in TABLE
+        for former in parameter.former_names
+    ]
+    return f"- Addresses of the version before work until the next version: {', '.join(renamed)}.\n" if renamed else ""
+
+
+MODELS = Path(DEFAULT_MODEL).parent
+_MODULE = __spec__.name if __spec__ else __name__
 _HEAD = f"""# OSC reference
 
-Generated from `engine/parameter_table.py` and the model cards; do not edit. Write it again with:
+Generated from the parameter table and the model cards; do not edit. Write it again with:
 
 ```
-python -m engine.app.osc_reference > docs/osc.md
+python -m {_MODULE} > docs/osc.md
 ```
 
-The show listens on UDP port {DEFAULT_OSC_PORT} of 127.0.0.1. `--osc-host 0.0.0.0` lets other machines in, `--osc-port` takes another port, `--no-osc` listens
-to nobody. There is no password: open it only in a network that you trust.
+The show receives OSC on UDP port {DEFAULT_OSC_PORT} of 127.0.0.1. `--osc-host 0.0.0.0` admits other machines, `--osc-port` takes another port, `--no-osc` turns
+OSC off. There is no password: open it only in a network that you trust.
 
 - Send `ADDRESS value`. Numbers may be int or float; on and off may be T and F, 1 and 0.
-- A number out of range is brought into it, and the sender is told so with `{ERROR} "sentence"`.
-- The number of a scene out of range is refused, and 0 is a button that was let go.
-- What cannot be understood changes nothing, is counted, and is answered with `{ERROR} "sentence"`.
+- A number out of range is clipped, and the sender gets `{ERROR} "sentence"`.
+- A scene number out of range is refused, and 0 is a button that was released.
+- A message that is not understood changes nothing, is counted, and is answered with `{ERROR} "sentence"`.
 - Addresses of other programs, those that do not begin with `/fluid/`, are counted and answered a few times a minute.
-- Each sender gets {SENDER_ANSWERS_A_SECOND:g} answers a second at most, all together {ANSWERS_A_SECOND:g}, with some more at once. Answers are never answered.
-- When messages come faster than they can be obeyed, the last value of each address counts; triggers and events are all given.
-- `ADDRESS` without a value answers `ADDRESS value`; a trigger without a value is given.
-- Changes take effect at the next hop, all that have arrived by then at once. Time tags of bundles are not waited for.
-
+- Each sender gets at most {SENDER_ANSWERS_A_SECOND:g} answers a second, all senders together {ANSWERS_A_SECOND:g}, and a few more in a burst. Answers are never answered.
+- When messages come faster than they can be applied, the last value of each address counts; all triggers and events are sent.
+- `ADDRESS` without a value answers `ADDRESS value`; a trigger needs no value.
+- Changes take effect at the next hop, everything that has arrived by then at once. Time tags of bundles are ignored.
+{_former_addresses()}
 | address | answer |
 |---|---|
 | `{PING}` | `{PONG}` |
@@ -44,7 +55,9 @@ to nobody. There is no password: open it only in a network that you trust.
 
 def reference(cards: Iterable[ModelCard]) -> str:
     """Return the page for the engine's parameters and the controls of `cards`."""
-    parts = [_HEAD, "## Every model\n", _table(TABLE)]
+    parts = [_HEAD, "## Every model\n"]
+    for group in dict.fromkeys(parameter.group for parameter in TABLE):
+        parts += [f"### {group.capitalize()}\n", _table(p for p in TABLE if p.group == group)]
     for card in cards:
         controls = parameters_for(card)[len(TABLE) :]
         parts += [f"## Model {card.name}\n", _table(controls) if controls else "It has no controls of its own.\n"]

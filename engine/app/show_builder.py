@@ -152,7 +152,7 @@ class ShowBuilder:
         # "auto" says where it stopped and why.
         selected: list[str] = []
         backend = openers.open_model(config, source.live, selected.append, notify)
-        store = ParameterStore(self._command.parameters, config.controls)
+        store = ParameterStore(self._command.parameters, config.controls, notify)
 
         def outputs(controllers: Controllers) -> tuple[list[Sink], list[WindowSink]]:
             return self._outputs(config, source, store, controllers, notify)

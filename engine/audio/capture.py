@@ -142,11 +142,11 @@ class AudioCapture:
             self._end()
         elif len(block[0]):
             started_s = self._clock.now_s()
-            onsets_before = self._analyser.latest().hits
+            onsets_before = self._analyser.latest().onsets
             with self._received:
                 self._analyser.feed(self._window_buffer.append(*block))
                 self._received.notify_all()
-            if self._analyser.latest().hits != onsets_before:
+            if self._analyser.latest().onsets != onsets_before:
                 for callback in self._onset_subscribers:
                     callback()
             if self._thread is None:

@@ -1,4 +1,4 @@
-"""Resets that wait for the bar."""
+"""Resets that wait for the next bar."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from collections.abc import Mapping
 
 from engine.audio.features.audio_features import AudioFeatures
 from engine.control.parameter import Value
+from engine.control.parameter_table import ShowValues
 
 
 class BarReset:
-    """Counts the resets that `reset_on_bar` has brought about: each at the first hop of the bar after it was asked for.
+    """Counts the resets that `reset_on_bar` has caused: each at the first hop of the next bar.
 
-    The count is added to that of `reset`, which the session understands. Several wishes in one bar are one reset.
+    The step loop adds the count to that of `reset`, which the session reads. Several requests in one bar are one reset.
     """
 
     def __init__(self) -> None:
-        self._asked = 0
+        self._requested = 0
         self._is_due = False
         self._bar = 0
         self._resets = 0
 
     def count(self, values: Mapping[str, Value], audio_features: AudioFeatures) -> int:
-        """Return the resets so far; to be called once a hop. Where no tempo is known, there is nothing to wait for."""
-        asked = int(values.get("reset_on_bar", 0))
+        """Return the number of resets so far; call it once a hop. Without a tempo the reset comes at once."""
+        requested = int(ShowValues(values).reset_on_bar)
         bar = math.floor(audio_features.beats / audio_features.beats_a_bar)
-        begins, self._bar = bar > self._bar, bar
-        self._is_due = self._is_due or asked != self._asked
-        self._asked = asked
-        if self._is_due and (begins or audio_features.tempo_bpm <= 0.0):
+        is_new_bar, self._bar = bar > self._bar, bar
+        self._is_due = self._is_due or requested != self._requested
+        self._requested = requested
+        if self._is_due and (is_new_bar or audio_features.tempo_bpm <= 0.0):
             self._is_due = False
             self._resets += 1
         return self._resets

@@ -1,7 +1,7 @@
-"""One knob of the show: its kind, its range, and how what somebody gave becomes its value.
+"""One parameter of a show: its kind, its range and everything else that others have to know about it.
 
-The engine's own knobs are in engine/control/parameter_table.py, the model's in its card. Flags (`--gain-db`), configuration keys
-(`gain_db` under `controls:`), OSC addresses (`/fluid/gain_db`) and docs/osc.md are computed from these two.
+The engine's own parameters are in engine/control/parameter_table.py, the model's in its card. Flags (`--gain-db`), configuration
+keys (`gain_db` under `controls:`), OSC addresses (`/fluid/gain_db`) and docs/osc.md are computed from these two.
 """
 
 from __future__ import annotations
@@ -13,18 +13,27 @@ from typing import Literal
 from engine.core.errors import ConfigError
 
 Kind = Literal["float", "int", "bool", "trigger", "event"]
+Group = Literal["sound", "model", "effects", "onsets", "tempo", "show", "scenes"]
+Widget = Literal["slider", "number", "toggle", "button"]
 Value = float | int | bool
 
 _YES = ("1", "true", "on", "yes")
 _NO = ("0", "false", "off", "no")
+_WIDGETS: dict[Kind, Widget] = {
+    "float": "slider",
+    "int": "number",
+    "bool": "toggle",
+    "trigger": "button",
+    "event": "number",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parameter:
-    """One knob.
+    """One parameter.
 
-    A trigger is something that happens; what the show sees of it is the count of times it was given. An event is something
-    that happens with a whole number, like "recall scene 3"; it is handed on each time it is given, also with the same number.
+    A trigger has no value to set: the show sees how often it was sent. An event carries a whole number, like "recall scene 3";
+    it takes effect each time it is sent, also with the same number.
     """
 
     name: str
@@ -34,6 +43,17 @@ class Parameter:
     high: float = 1.0
     default: Value
     unit: str = ""
+    group: Group = "model"
+    in_scenes: bool = True
+    """Whether a saved scene contains its value. A scene written by hand may set it in any case."""
+    is_smoothed: bool = True
+    """Whether it may take values between two of its values: half way to another tempo is no tempo. For floats alone."""
+    not_mapped: str = ""
+    """Why no mapping may drive it, as the rest of a sentence; empty where one may."""
+    live_only: bool = False
+    """Whether it has no effect in a rendering."""
+    former_names: tuple[str, ...] = ()
+    """Names of the version before, which work until the next version."""
 
     @property
     def is_number(self) -> bool:
@@ -42,13 +62,23 @@ class Parameter:
 
     @property
     def happens(self) -> bool:
-        """Whether it is given rather than set, and so has no start value."""
+        """Whether it is a trigger or an event, which have no start value."""
         return self.kind in ("trigger", "event")
 
-    def parse(self, given: object) -> Value:
-        """Return `given` (a number, a truth value or text that says one) in this parameter's kind, whatever its range.
+    @property
+    def is_continuous(self) -> bool:
+        """Whether smoothing and crossfades of scenes take it through the values between two of its values."""
+        return self.kind == "float" and self.is_smoothed
 
-        For a trigger, True means "now". Raises ConfigError for another kind and for what is not finite.
+    @property
+    def widget(self) -> Widget:
+        """What a remote with a screen shows for it."""
+        return _WIDGETS[self.kind]
+
+    def parse(self, given: object) -> Value:
+        """Return `given` (a number, a truth value or a text with one) as a value of this kind, whatever its range.
+
+        For a trigger, True means "now". Raises ConfigError for another kind and for a number that is not finite.
         """
         if self.is_number:
             return self._parse_number(given)
@@ -62,14 +92,14 @@ class Parameter:
         raise self._refusal(given)
 
     def clip(self, value: Value) -> Value:
-        """Return the nearest value that is in range."""
+        """Return the nearest value in range."""
         if not self.is_number:
             return value
         low, high = (int(self.low), int(self.high)) if self.kind != "float" else (self.low, self.high)
         return min(max(value, low), high)
 
     def expected(self) -> str:
-        """Say in words what it takes, e.g. "a number from -60 to 40 dB"."""
+        """Return what it takes, in words, e.g. "a number from -60 to 40 dB"."""
         if self.kind == "trigger":
             return "nothing or 1"
         if self.kind == "bool":

@@ -1,4 +1,4 @@
-"""The one door by which a value reaches the show: any thread sets, the step takes one turn a hop."""
+"""The store of a show's parameters: any thread sets values, the step takes a snapshot once a hop, subscribers are told of changes."""
 
 from __future__ import annotations
 
@@ -8,42 +8,48 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from engine.control.former_names import FormerNames, former_names
 from engine.control.parameter import Parameter, Value
+from engine.control.subscription import MODEL_ORIGIN, StoreChange, Subscription
 from engine.core.errors import ConfigError, nearest_name
 
 MOST_EVENTS = 64
-"""Events that may wait for the next turn; older ones are lost."""
+"""Events that may wait for the next snapshot; older ones are lost."""
 
 
-class Event(NamedTuple):
-    """Something that happened: an event with its number, e.g. scene 3, or a trigger with the moment of the sound it came at."""
+class ControlEvent(NamedTuple):
+    """An event with its number, e.g. scene 3, or a trigger with the samples received when it came."""
 
     name: str
     number: int
 
 
 class ControlSnapshot(NamedTuple):
-    """What one hop is played with."""
+    """The parameters of one hop."""
 
     values: Mapping[str, Value]
     """All parameters but events; never changes afterwards."""
-    events: tuple[Event, ...]
-    """What happened since the turn before, in order."""
+    events: tuple[ControlEvent, ...]
+    """Events and triggers since the snapshot before, in order."""
 
 
 class Applied(NamedTuple):
-    """What became of a value that was given."""
+    """The value that a parameter got."""
 
     value: Value
     clipped: bool
 
 
 class ControlSource(Protocol):
-    """Where the loop finds what remotes want."""
+    """Where the step loop gets its parameters from: the store of a show, or the take of a replay."""
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
         """All parameters by name."""
+        ...
+
+    def find(self, name: str) -> Parameter | None:
+        """Return the parameter of that name, which may be a former one; None where there is none."""
         ...
 
     def values(self) -> Mapping[str, Value]:
@@ -51,35 +57,43 @@ class ControlSource(Protocol):
         ...
 
     def take_snapshot(self, index: int) -> ControlSnapshot:
-        """Take what hop `index` is played with. For the step thread alone."""
+        """Take the parameters of hop `index`. For the step thread alone."""
         ...
 
-    def stamp(self, moment: Callable[[], int]) -> None:
-        """Let triggers carry what `moment` returns when they come: samples heard by then."""
+    def stamp(self, received_samples: Callable[[], int]) -> None:
+        """Stamp triggers with what `received_samples` returns when they come."""
         ...
 
-    def adopt(self, parameters: Iterable[Parameter]) -> None:
-        """Go on with other parameters, those of another model."""
+    def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
+        """Take the parameters of another model in place of these."""
         ...
 
-    def set(self, name: str, given: object, *, clip: bool = True) -> Applied:
-        """Set a parameter and return what it became. Raises ConfigError."""
+    def set(self, name: str, given: object, *, clip: bool = True, origin: str = "") -> Applied:
+        """Set a parameter and return its new value. Raises ConfigError."""
         ...
 
 
 class ParameterStore:
-    """The parameters of a running show. Any thread sets; the step takes one snapshot."""
+    """The parameters of a running show. Any thread sets; the step takes one snapshot a hop."""
 
-    def __init__(self, parameters: Iterable[Parameter], values: Mapping[str, object] | None = None) -> None:
-        """Begin with the defaults, then `values`, which must be in range. Raises ConfigError."""
-        self._parameters = {parameter.name: parameter for parameter in parameters}
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        values: Mapping[str, object] | None = None,
+        notify: Callable[[str], None] = print,
+    ) -> None:
+        """Start with the defaults, then `values`, which must be in range. Raises ConfigError."""
+        self._notify = notify
         self._lock = threading.Lock()
+        self._parameters = {parameter.name: parameter for parameter in parameters}
+        self._former_names = FormerNames(former_names(self._parameters.values()), notify)
         self._snapshot = _defaults(self._parameters)
-        self._away: dict[str, Value] = {}
-        """Values of knobs that the playing model lacks."""
-        self._events: deque[Event] = deque(maxlen=MOST_EVENTS)
+        self._missing: dict[str, Value] = {}
+        """Values of parameters that the playing model lacks."""
+        self._events: deque[ControlEvent] = deque(maxlen=MOST_EVENTS)
+        self._subscriptions: tuple[Subscription, ...] = ()
         self._refused = 0
-        self._moment: Callable[[], int] = int
+        self._received_samples: Callable[[], int] = int
         for name, value in (values or {}).items():
             self.set(name, value, clip=False)
 
@@ -90,42 +104,63 @@ class ParameterStore:
 
     @property
     def refused(self) -> int:
-        """How many values were refused so far."""
+        """Number of values refused so far."""
         return self._refused
+
+    def find(self, name: str) -> Parameter | None:
+        """Return the parameter of that name, which may be a former one; None where there is none."""
+        return self._parameters.get(self._former_names.current(name))
 
     def values(self) -> Mapping[str, Value]:
         """Return all parameters but events as they are now; the mapping never changes afterwards."""
         return self._snapshot
 
     def take_snapshot(self, index: int) -> ControlSnapshot:
-        """Take what hop `index` is played with. For the step thread alone."""
+        """Take the parameters of hop `index`. For the step thread alone."""
         with self._lock:
             events = tuple(self._events)
             self._events.clear()
             return ControlSnapshot(self._snapshot, events)
 
-    def stamp(self, moment: Callable[[], int]) -> None:
-        """Let triggers carry what `moment` returns when they come: samples heard by then."""
-        self._moment = moment
+    def stamp(self, received_samples: Callable[[], int]) -> None:
+        """Stamp triggers with what `received_samples` returns when they come."""
+        self._received_samples = received_samples
 
-    def adopt(self, parameters: Iterable[Parameter]) -> None:
-        """Go on with other parameters, those of another model; what keeps its name keeps its value, within its new range, and
-        what comes back has the value that it had."""
-        adopted = {parameter.name: parameter for parameter in parameters}
-        with self._lock:
-            known = {**self._away, **self._snapshot}
-            kept = {n: p.clip(known[n]) for n, p in adopted.items() if n in known}
-            self._away = {n: value for n, value in known.items() if n not in adopted}
-            self._parameters = adopted
-            self._snapshot = MappingProxyType({**_defaults(adopted), **kept})
+    def subscribe(self, callback: Callable[[StoreChange], None], name: str) -> Subscription:
+        """Call `callback` with each change, in a thread of its own, until the subscription is closed.
 
-    def set(self, name: str, given: object, *, clip: bool = True) -> Applied:
-        """Set a parameter and return what it became. A number out of range is brought into it, or refused without `clip`.
-
-        An event out of range is always refused, and 0 is a button that was let go.
-        Raises ConfigError for an unknown name, the wrong kind, and what is not finite; nothing is changed then.
+        The first call brings the whole table and all values. A callback that is slow misses nothing but values that were
+        replaced meanwhile. One that raises UserError or OSError is called again at the next change; any other error ends its
+        subscription. Both cost one notice with `name`.
         """
-        # Read and written in one go: meanwhile another model's parameters may take the place of these.
+        with self._lock:
+            subscription = Subscription(callback, name, self._whole(""), self._notify)
+            # Subscribers that ended are dropped here.
+            self._subscriptions = (*(s for s in self._subscriptions if s.is_open), subscription)
+        return subscription
+
+    def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
+        """Take the parameters of another model in place of these.
+
+        A parameter of the same name keeps its value, within its new range; one that comes back gets the value that it had.
+        """
+        table = {parameter.name: parameter for parameter in parameters}
+        with self._lock:
+            known = {**self._missing, **self._snapshot}
+            values = {name: p.clip(known[name]) for name, p in table.items() if name in known}
+            self._missing = {name: value for name, value in known.items() if name not in table}
+            self._parameters = table
+            self._snapshot = MappingProxyType({**_defaults(table), **values})
+            self._hand_over(self._whole(MODEL_ORIGIN))
+
+    def set(self, name: str, given: object, *, clip: bool = True, origin: str = "") -> Applied:
+        """Set a parameter and return its new value. A number out of range is clipped, or refused without `clip`.
+
+        An event out of range is always refused, and 0 is a button that was released. `origin` says who sets it.
+        Raises ConfigError for an unknown name, the wrong kind, and a number that is not finite; nothing changes then.
+        """
+        name = self._former_names.current(name)
+        # Read and written under one lock: another model's parameters may come in between.
         with self._lock:
             try:
                 applied = self._admit(name, given, clip)
@@ -135,15 +170,18 @@ class ParameterStore:
             value = applied.value
             kind = self._parameters[name].kind
             if kind == "event":
-                # A button of a desk sends 0 when it is let go.
+                # A button of a controller sends 0 when it is released.
                 if value:
-                    self._events.append(Event(name, int(value)))
+                    self._events.append(ControlEvent(name, int(value)))
                 return applied
             if kind == "trigger" and value:
-                self._events.append(Event(name, self._moment()))
+                self._events.append(ControlEvent(name, self._received_samples()))
             if kind == "trigger":
                 value = int(self._snapshot[name]) + int(value)
+            is_new = value != self._snapshot[name]
             self._snapshot = MappingProxyType({**self._snapshot, name: value})
+            if is_new and self._subscriptions:
+                self._hand_over(StoreChange({name: value}, {name: origin}))
         return Applied(value, applied.clipped)
 
     def _admit(self, name: str, given: object, clip: bool) -> Applied:
@@ -161,6 +199,14 @@ class ParameterStore:
         if value != parsed and (parameter.kind == "event" or not clip):
             raise parameter.out_of_range(given)
         return Applied(value, value != parsed)
+
+    def _whole(self, origin: str) -> StoreChange:
+        """Return the whole table with all values, as a change."""
+        return StoreChange(self._snapshot, dict.fromkeys(self._snapshot, origin), self.parameters)
+
+    def _hand_over(self, change: StoreChange) -> None:
+        for subscription in self._subscriptions:
+            subscription.hand_over(change)
 
 
 def _defaults(parameters: Mapping[str, Parameter]) -> Mapping[str, Value]:

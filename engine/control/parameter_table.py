@@ -1,153 +1,152 @@
-"""The engine's own parameters, declared once, and those of a show with a model."""
+"""The engine's own parameters, declared once, and those of a show with a model.
+
+    ShowValues.zoom             the parameter: its name, range, default, help
+    ShowValues(values).zoom     its value in a mapping of values, as a float
+
+Scenes and renderings, mappings and remotes read what the parameter says of itself; none of them has a list of names.
+"""
 
 from __future__ import annotations
 
-from engine.control.parameter import Parameter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Generic, TypeVar, overload
+
+from engine.control.parameter import Group, Parameter, Value
 from engine.core.errors import ModelFileError
 from engine.model.card import ModelCard
 
-TABLE: tuple[Parameter, ...] = (
-    Parameter(
-        name="gain_db",
-        kind="float",
-        help="how much louder the model hears the sound",
-        low=-60.0,
-        high=40.0,
-        default=0.0,
-        unit="dB",
-    ),
-    Parameter(name="freeze", kind="bool", help="hold the picture and what the model remembers", default=False),
-    Parameter(name="reset", kind="trigger", help="let the model begin again from its initial state", default=0),
-    Parameter(name="reset_on_bar", kind="trigger", help="the same at the beginning of the next bar", default=0),
-    Parameter(name="auto_gain", kind="bool", help="let the model hear quiet and loud feeds alike", default=False),
-    Parameter(
-        name="gate_db",
-        kind="float",
-        help="sound quieter than this is heard as silence; -90 hears everything",
-        low=-90.0,
-        high=0.0,
-        default=-90.0,
-        unit="dB",
-    ),
-    Parameter(name="mirror", kind="bool", help="turn the picture left to right", default=False),
-    Parameter(
-        name="brightness",
-        kind="float",
-        help="how bright the picture is shown; 0 is black",
-        low=0.0,
-        high=2.0,
-        default=1.0,
-    ),
-    Parameter(name="blackout", kind="bool", help="show black until it is switched off", default=False),
-    Parameter(
-        name="fill",
-        kind="bool",
-        help="let the picture fill the window, what stands out cut off, instead of black at two sides",
-        default=False,
-    ),
-    Parameter(name="zoom", kind="float", help="how much the picture is enlarged", low=1.0, high=4.0, default=1.0),
-    Parameter(name="glow", kind="float", help="how much bright parts shine into their surroundings", default=0.0),
-    Parameter(
-        name="colour_turn",
-        kind="float",
-        help="how far all hues are turned, in turns of the colour circle",
-        low=-0.5,
-        high=0.5,
-        default=0.0,
-    ),
-    Parameter(name="trail", kind="float", help="how long pictures linger in the next ones", default=0.0),
-    Parameter(
-        name="hit_brightness", kind="float", help="how much a hit in the sound brightens the picture", default=0.0
-    ),
-    Parameter(name="hit_zoom", kind="float", help="how much a hit enlarges the picture", default=0.0),
-    Parameter(name="hit_glow", kind="float", help="how much a hit makes the picture glow", default=0.0),
-    Parameter(
-        name="hit_colour",
-        kind="float",
-        help="how far a hit turns the hues, in turns",
-        low=-0.5,
-        high=0.5,
-        default=0.0,
-    ),
-    Parameter(
-        name="hit_decay_ms",
-        kind="float",
-        help="how long a hit lasts in the picture, until a third of it is left",
-        low=10.0,
-        high=2000.0,
-        default=150.0,
-        unit="ms",
-    ),
-    Parameter(
-        name="smoothing_ms",
-        kind="float",
-        help="how long a knob takes to reach most of a new value",
-        low=0.0,
-        high=5000.0,
-        default=0.0,
-        unit="ms",
-    ),
-    Parameter(
-        name="tempo_bpm",
-        kind="float",
-        help="beats a minute; 0 follows the sound",
-        low=0.0,
-        high=300.0,
-        default=0.0,
-        unit="bpm",
-    ),
-    Parameter(name="tap", kind="trigger", help="this is the beat: several taps set the tempo", default=0),
-    Parameter(
-        name="look_ahead_ms",
-        kind="float",
-        help="how much earlier than the sound effects follow the beat, to make up for the venue's latency (see --calibrate)",
-        low=0.0,
-        high=500.0,
-        default=0.0,
-        unit="ms",
-    ),
-    Parameter(
-        name="flash_guard",
-        kind="bool",
-        help="soften flashes that can harm people with photosensitive epilepsy; switch off knowingly",
-        default=True,
-    ),
-    Parameter(name="overlay", kind="bool", help="show age, level, beat and warnings over the picture", default=False),
-    Parameter(name="record", kind="bool", help="write the show to the folder of recordings", default=False),
-    Parameter(
-        name="crossfade_s",
-        kind="float",
-        help="how long one scene or model takes to become the next",
-        low=0.0,
-        high=30.0,
-        default=2.0,
-        unit="s",
-    ),
-    Parameter(name="scene", kind="event", help="recall the scene of this number", low=1, high=128, default=1),
-    Parameter(
-        name="save_scene",
-        kind="event",
-        help="keep the show as it is as the scene of this number",
-        low=1,
-        high=128,
-        default=1,
-    ),
-    Parameter(
-        name="seed",
-        kind="int",
-        help="which noise the model is given; the same seed and sound give the same pictures",
-        low=0,
-        high=2**31 - 1,
-        default=0,
-    ),
+T = TypeVar("T", float, int, bool)
+
+_BY_HAND = "which is switched by hand alone"
+_READ_BEFORE = "which is read before expressions are evaluated"
+
+
+class _Declared(Generic[T]):
+    """A parameter as a member of ShowValues: the parameter itself on the class, its value on an instance."""
+
+    __slots__ = ("_default", "_name", "parameter")
+
+    def __init__(self, parameter: Parameter) -> None:
+        self.parameter = parameter
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.parameter = replace(self.parameter, name=name)
+        self._name, self._default = name, self.parameter.default
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Parameter: ...
+    @overload
+    def __get__(self, instance: ShowValues, owner: type) -> T: ...
+    def __get__(self, instance: ShowValues | None, owner: type) -> Any:
+        return self.parameter if instance is None else instance.mapping.get(self._name, self._default)
+
+
+def _number(
+    group: Group, help: str, low: float = 0.0, high: float = 1.0, default: float = 0.0, unit: str = "", **more: Any
+) -> _Declared[float]:
+    return _Declared(
+        Parameter(name="", kind="float", group=group, help=help, low=low, high=high, default=default, unit=unit, **more)
+    )
+
+
+def _switch(group: Group, help: str, default: bool = False, **more: Any) -> _Declared[bool]:
+    return _Declared(Parameter(name="", kind="bool", group=group, help=help, default=default, **more))
+
+
+def _trigger(group: Group, help: str) -> _Declared[int]:
+    return _Declared(Parameter(name="", kind="trigger", group=group, help=help, default=0))
+
+
+def _event(group: Group, help: str, low: int, high: int) -> _Declared[int]:
+    return _Declared(Parameter(name="", kind="event", group=group, help=help, low=low, high=high, default=low))
+
+
+class ShowValues:
+    """The engine's parameters, typed, over a mapping of values; a value that is missing there is the default.
+
+    The model's own controls are read from the mapping itself. Making one costs nothing: it looks up what is read.
+    """
+
+    __slots__ = ("mapping",)
+
+    gain_db = _number("sound", "how much louder the model gets the sound", -60.0, 40.0, unit="dB")
+    freeze = _switch("model", "hold the frame and the model's state", in_scenes=False)
+    reset = _trigger("model", "reset the model to its initial state")
+    reset_on_bar = _trigger("model", "reset the model at the start of the next bar")
+    auto_gain = _switch("sound", "level quiet and loud feeds for the model", in_scenes=False)
+    gate_db = _number(
+        "sound", "sound quieter than this becomes silence; -90 lets everything through", -90.0, 0.0, -90.0, "dB",
+        in_scenes=False,
+    )  # fmt: skip
+    mirror = _switch("effects", "flip the frame left to right")
+    brightness = _number("effects", "brightness of the frame; 0 is black", 0.0, 2.0, 1.0)
+    blackout = _switch("effects", "show black until it is switched off", in_scenes=False)
+    fill = _switch("effects", "fill the window and crop the frame, instead of black bars at two sides")
+    zoom = _number("effects", "how much the frame is enlarged", 1.0, 4.0, 1.0)
+    glow = _number("effects", "how much bright parts shine into their surroundings")
+    colour_turn = _number("effects", "how far all hues are turned, in turns of the colour circle", -0.5, 0.5)
+    trail = _number("effects", "how long frames linger in the next ones")
+    onset_brightness = _number(
+        "onsets", "how much an onset in the sound brightens the frame", former_names=("hit_brightness",)
+    )
+    onset_zoom = _number("onsets", "how much an onset enlarges the frame", former_names=("hit_zoom",))
+    onset_glow = _number("onsets", "how much an onset makes the frame glow", former_names=("hit_glow",))
+    onset_colour = _number(
+        "onsets", "how far an onset turns the hues, in turns", -0.5, 0.5, former_names=("hit_colour",)
+    )
+    onset_decay_ms = _number(
+        "onsets", "how long an onset shows in the frame, until a third of it is left", 10.0, 2000.0, 150.0, "ms",
+        is_smoothed=False, former_names=("hit_decay_ms",),
+    )  # fmt: skip
+    smoothing_ms = _number(
+        "show", "how long a parameter takes for most of the way to a new value", 0.0, 5000.0, unit="ms",
+        is_smoothed=False, not_mapped=_READ_BEFORE,
+    )  # fmt: skip
+    tempo_bpm = _number(
+        "tempo", "beats a minute; 0 follows the sound", 0.0, 300.0, unit="bpm",
+        in_scenes=False, is_smoothed=False, not_mapped=_READ_BEFORE,
+    )  # fmt: skip
+    tap = _trigger("tempo", "tap the beat; several taps set the tempo")
+    look_ahead_ms = _number(
+        "tempo", "how much earlier than the sound effects follow the beat, against the venue's latency (see --calibrate)",
+        0.0, 500.0, unit="ms", in_scenes=False, is_smoothed=False, not_mapped=_READ_BEFORE,
+    )  # fmt: skip
+    flash_guard = _switch(
+        "effects", "soften flashes that can harm people with photosensitive epilepsy; switch off knowingly", True,
+        in_scenes=False, not_mapped=_BY_HAND,
+    )  # fmt: skip
+    overlay = _switch("show", "show age, level, beat and warnings over the frame", in_scenes=False)
+    record = _switch("show", "record the show to the folder of recordings", in_scenes=False, live_only=True)
+    crossfade_s = _number(
+        "scenes", "how long the change to another scene or model takes", 0.0, 30.0, 2.0, "s",
+        in_scenes=False, is_smoothed=False,
+    )  # fmt: skip
+    scene = _event("scenes", "recall the scene of this number", 1, 128)
+    save_scene = _event("scenes", "save the show as the scene of this number", 1, 128)
+    seed: _Declared[int] = _Declared(
+        Parameter(
+            name="",
+            kind="int",
+            help="which noise the model gets; the same seed and sound give the same frames",
+            high=2**31 - 1,
+            default=0,
+        )
+    )
+
+    def __init__(self, mapping: Mapping[str, Value]) -> None:
+        self.mapping = mapping
+
+
+TABLE: tuple[Parameter, ...] = tuple(
+    member.parameter for member in vars(ShowValues).values() if isinstance(member, _Declared)
 )
-"""The engine's own parameters. Those of sound and model are given their meaning by engine/model/session.py, those of the picture by
-engine/render/effects/effect_parameters.py, the others by engine/show."""
+"""The engine's own parameters."""
 
 
 def parameters_for(card: ModelCard) -> tuple[Parameter, ...]:
     """Return the engine's parameters and the model's controls. Raises ModelFileError when the card takes an engine's name."""
-    taken = {parameter.name for parameter in TABLE}
+    taken = {name for parameter in TABLE for name in (parameter.name, *parameter.former_names)}
     for control in card.controls:
         if control.name in taken:
             raise ModelFileError(

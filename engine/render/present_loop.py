@@ -12,6 +12,7 @@ from dataclasses import replace
 from engine.audio.capture import AudioCapture
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter_store import ControlSource
+from engine.control.parameter_table import ShowValues
 from engine.core.errors import SinkError
 from engine.output.frame import Frame
 from engine.output.sink import Sink, WindowSink
@@ -99,12 +100,12 @@ class PresentLoop:
 
     def _is_due(self) -> bool:
         """A new onset is drawn at once, whatever else moves at the display's rate."""
-        is_new_onset = self._capture.analyser.latest().hits != self._drawn_onsets
+        is_new_onset = self._capture.analyser.latest().onsets != self._drawn_onsets
         return is_new_onset or self._runtime.clock.now_s() - self._drawn_s >= 1.0 / self.refresh_hz
 
     def _refresh(self, frame: Frame) -> None:
         """Draw the same frame again if it would look different now."""
-        self._drawn_onsets = self._capture.analyser.latest().hits
+        self._drawn_onsets = self._capture.analyser.latest().onsets
         parameters, frame = self._now(frame)
         if parameters != self._drawn or parameters.trail > 0.0:
             self._draw(parameters, frame)
@@ -137,7 +138,7 @@ class PresentLoop:
     def _now(self, frame: Frame) -> tuple[EffectParameters, Frame]:
         """Return the effects of this moment, and the frame with the values and audio features of this moment."""
         now_s, given = self._runtime.clock.now_s(), self._store.values()
-        look_ahead_s = 1e-3 * float(given.get("look_ahead_ms", 0.0))
+        look_ahead_s = 1e-3 * ShowValues(given).look_ahead_ms
         audio_features = self._capture.features_now(now_s, look_ahead_s)
         # The media time, as recordings have it, goes on between two frames.
         age_s = 0.0 if frame.captured_s is None else max(0.0, now_s - frame.captured_s)

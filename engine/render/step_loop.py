@@ -16,6 +16,7 @@ from engine.control.bar_reset import BarReset
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot
+from engine.control.parameter_table import ShowValues
 from engine.core.errors import BackendError
 from engine.model.card import ModelCard
 from engine.model.session import Controls, ModelFrame
@@ -133,9 +134,9 @@ class StepLoop:
         """Return the audio features at the end of hop `index`; taps and a new tempo count from where they came."""
         analyser, hop_samples = self._capture.analyser, self._model.card.hop_samples
         for event in snapshot.events:
-            if event.name == "tap":
+            if event.name == ShowValues.tap.name:
                 analyser.tap(event.number)
-        tempo_bpm = float(snapshot.values.get("tempo_bpm", 0.0))
+        tempo_bpm = ShowValues(snapshot.values).tempo_bpm
         if tempo_bpm != self._tempo_bpm:
             self._tempo_bpm = tempo_bpm
             analyser.set_tempo(tempo_bpm, index * hop_samples)
@@ -143,8 +144,8 @@ class StepLoop:
 
     def _values(self, snapshot: ControlSnapshot, audio_features: AudioFeatures, time_s: float) -> Values:
         """Return the parameters of this hop after resets on the bar, glides, smoothing and mappings."""
-        resets = int(snapshot.values.get("reset", 0)) + self._bar_reset.count(snapshot.values, audio_features)
-        given = {**snapshot.values, "reset": resets}
+        resets = ShowValues(snapshot.values).reset + self._bar_reset.count(snapshot.values, audio_features)
+        given = {**snapshot.values, ShowValues.reset.name: resets}
         return self._modulator.values(given, audio_features, self._features_F, time_s)
 
     def _model_frame(self, window_T: NDArray[np.float32], values: Values, index: int) -> tuple[ModelFrame, bool]:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.control.former_names import former_names
 from engine.control.parameter import Parameter, Value
 from engine.control.parameter_store import Applied, ControlSnapshot
 from engine.core.errors import BackendError, ConfigError, ModelFileError
@@ -158,7 +159,7 @@ class ReplayedControls:
     """Whether the step of the hop whose snapshot was taken last failed in the show."""
 
     def __init__(self, take: Take, source: TakeSource, parameters: Iterable[Parameter] = ()) -> None:
-        self.adopt(parameters)
+        self.replace_parameters(parameters)
         self._take = take
         self._source = source
         self._lines = (line for line in read_lines(take.folder / LOG) if line.hop >= 0)
@@ -183,7 +184,9 @@ class ReplayedControls:
         self.fails_now = line.failed
         if line.values or line.removed:
             remaining = {name: value for name, value in self._values.items() if name not in line.removed}
-            self._values = MappingProxyType({**remaining, **line.values})
+            # A take of the version before has the former names.
+            values = {self._names.get(name, name): value for name, value in line.values.items()}
+            self._values = MappingProxyType({**remaining, **values})
         return ControlSnapshot(self._values, line.events)
 
     def values(self) -> Mapping[str, Value]:
@@ -199,16 +202,21 @@ class ReplayedControls:
             with_arrays(self._with_current_path(show_event), self._take.folder) for show_event in line.show_events
         )
 
-    def set(self, name: str, given: object, *, clip: bool = True) -> Applied:
+    def find(self, name: str) -> Parameter | None:
+        """Return the parameter of that name, which may be a former one; None where there is none."""
+        return self.parameters.get(self._names.get(name, name))
+
+    def set(self, name: str, given: object, *, clip: bool = True, origin: str = "") -> Applied:
         """Change nothing."""
         return Applied(self._values.get(name, 0), False)
 
-    def stamp(self, moment: Callable[[], int]) -> None:
+    def stamp(self, received_samples: Callable[[], int]) -> None:
         """Change nothing: the log holds the time of each trigger."""
 
-    def adopt(self, parameters: Iterable[Parameter]) -> None:
-        """Use the parameters of another model; their values are in the log."""
+    def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
+        """Take the parameters of another model; their values are in the log."""
         self.parameters: Mapping[str, Parameter] = MappingProxyType({known.name: known for known in parameters})
+        self._names = former_names(self.parameters.values())
 
     def _with_current_path(self, show_event: ShowEvent) -> ShowEvent:
         """Return a show event in which the first model has its current path."""

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from engine.audio.sources.source import Source
 from engine.control.parameter import Value
-from engine.control.parameter_store import Event
+from engine.control.parameter_store import ControlEvent
 from engine.core.errors import ConfigError
 from engine.core.show_event import ShowEvent
 from engine.core.structured import shown
@@ -86,7 +86,7 @@ class HopLine:
     """Parameters that changed or are new."""
     removed: tuple[str, ...] = ()
     """Parameters that no longer exist."""
-    events: tuple[Event, ...] = ()
+    events: tuple[ControlEvent, ...] = ()
     show_events: tuple[ShowEvent, ...] = ()
     end: str | None = None
     """Why the take ends here; the hop is then the last one, repeated."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from engine.control.parameter_store import Event
+from engine.control.parameter_store import ControlEvent
 from engine.core.errors import ConfigError
 from engine.core.show_event import REQUIRED_KEYS
 from engine.core.structured import parse_json, shown, structure
@@ -80,7 +80,7 @@ def _parse(text: str, is_version_1: bool) -> HopLine | None:
     if not all(name in _CHECKS and _CHECKS[name](value) for name, value in fields.items()):
         return None
     lists: dict[str, Any] = {name: tuple(fields.pop(name, ())) for name in ("removed", "show_events")}
-    events = tuple(Event(name, number) for name, number in fields.pop("events", ()))
+    events = tuple(ControlEvent(name, number) for name, number in fields.pop("events", ()))
     return HopLine(events=events, **lists, **fields)
 
 

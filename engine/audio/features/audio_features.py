@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, replace
 
 NEVER_S = 1e9
-"""Age of a hit where there was none."""
-LEAST_HIT = 1 / 256
-"""What is left of a hit below this is nothing, so that a picture comes to rest."""
+"""Age of an onset where there was none."""
+LEAST_ONSET = 1 / 256
+"""An envelope below this is 0, so that a frame comes to rest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,11 +22,11 @@ class AudioFeatures:
     """The level of the bass, the mid range and the treble."""
     mid: float = 0.0
     high: float = 0.0
-    hits: int = 0
+    onsets: int = 0
     """Onsets since the beginning."""
-    hit_strength: float = 0.0
+    onset_strength: float = 0.0
     """How strong the newest onset was, 0 to 1."""
-    hit_age_s: float = NEVER_S
+    onset_age_s: float = NEVER_S
     beats: float = 0.0
     """Beats since the start; the fraction is the beat phase."""
     beats_a_bar: int = 4
@@ -45,10 +45,10 @@ class AudioFeatures:
         """Position in the bar, from 0 up to 1."""
         return self.beats / self.beats_a_bar % 1.0
 
-    def hit(self, decay_ms: float) -> float:
-        """Return how much of the newest hit is left, 0 to 1: a third of its strength after `decay_ms`, nothing once it cannot be seen."""
-        left = self.hit_strength * math.exp(-1e3 * self.hit_age_s / decay_ms)
-        return left if left >= LEAST_HIT else 0.0
+    def onset_envelope(self, decay_ms: float) -> float:
+        """Return the decaying strength of the newest onset, 0 to 1: a third is left after `decay_ms`, 0 once it cannot be seen."""
+        left = self.onset_strength * math.exp(-1e3 * self.onset_age_s / decay_ms)
+        return left if left >= LEAST_ONSET else 0.0
 
 
 SILENCE = AudioFeatures()
@@ -60,6 +60,6 @@ def extrapolate(audio_features: AudioFeatures, seconds: float) -> AudioFeatures:
         return audio_features
     return replace(
         audio_features,
-        hit_age_s=audio_features.hit_age_s + seconds,
+        onset_age_s=audio_features.onset_age_s + seconds,
         beats=audio_features.beats + seconds * audio_features.tempo_bpm / 60.0,
     )

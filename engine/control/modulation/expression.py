@@ -1,8 +1,8 @@
-"""What drives a knob: an expression of the sound, the beat and time, such as `0.2 + 0.6 * hit`, read once and called often.
+"""Expressions that drive parameters from the sound, the beat and time, such as `0.2 + 0.6 * onset`: parsed once, called often.
 
-Nothing is evaluated as Python. The text is parsed, and every part of it must be in the closed set below; what it becomes is a
-tree of closures over numbers. simpleeval, the library for this, walks the parsed tree again at each evaluation and finds an
-unknown name only then; here a mistake is one sentence before the show begins.
+Nothing is evaluated as Python. The text is parsed, every part of it must be in the closed set below, and a tree of closures over
+numbers comes out. simpleeval, the usual library, walks the parsed tree again at each evaluation and finds an unknown name only
+then; here a mistake is one sentence before the show starts.
 """
 
 from __future__ import annotations
@@ -13,31 +13,32 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from engine.control.former_names import FormerNames
 from engine.core import shaping_functions
 from engine.core.errors import ConfigError, nearest_name
 
 LONGEST_TEXT = 500
 DEEPEST = 40
-"""So many operators, functions and brackets may stand within one another."""
+"""Deepest nesting of operators, functions and brackets."""
 
-Term = Callable[["Moment"], float]
+Term = Callable[["Inputs"], float]
 
 
 @dataclass(slots=True)
-class Moment:
-    """What expressions may read, at one moment of the show. One is filled anew for each moment."""
+class Inputs:
+    """The variables of all expressions at one point in time. A modulator fills one again for each frame."""
 
     value: float = 0.0
-    """The knob's own, as it was given."""
+    """The parameter's own value, as it was set."""
     level: float = 0.0
     low: float = 0.0
     mid: float = 0.0
     high: float = 0.0
-    hit: float = 0.0
-    """Strength of the newest hit, decayed since."""
-    hits: float = 0.0
+    onset: float = 0.0
+    """Strength of the newest onset, decayed since."""
+    onsets: float = 0.0
     beat: float = 0.0
-    """Place between two beats, from 0 up to 1; so is `bar` in the bar. Both rest at 0 while no tempo is known."""
+    """Phase between two beats, from 0 up to 1, like `bar` in the bar. Both are 0 while no tempo is known."""
     bar: float = 0.0
     beats: float = 0.0
     tempo: float = 0.0
@@ -46,26 +47,28 @@ class Moment:
 
 
 NAMES: Mapping[str, Term] = MappingProxyType({
-    "value": lambda moment: moment.value,
-    "level": lambda moment: moment.level,
-    "low": lambda moment: moment.low,
-    "mid": lambda moment: moment.mid,
-    "high": lambda moment: moment.high,
-    "hit": lambda moment: moment.hit,
-    "hits": lambda moment: moment.hits,
-    "beat": lambda moment: moment.beat,
-    "bar": lambda moment: moment.bar,
-    "beats": lambda moment: moment.beats,
-    "tempo": lambda moment: moment.tempo,
-    "time_s": lambda moment: moment.time_s,
-    "turn": lambda moment: math.tau,
-    "pi": lambda moment: math.pi,
+    "value": lambda inputs: inputs.value,
+    "level": lambda inputs: inputs.level,
+    "low": lambda inputs: inputs.low,
+    "mid": lambda inputs: inputs.mid,
+    "high": lambda inputs: inputs.high,
+    "onset": lambda inputs: inputs.onset,
+    "onsets": lambda inputs: inputs.onsets,
+    "beat": lambda inputs: inputs.beat,
+    "bar": lambda inputs: inputs.bar,
+    "beats": lambda inputs: inputs.beats,
+    "tempo": lambda inputs: inputs.tempo,
+    "time_s": lambda inputs: inputs.time_s,
+    "turn": lambda inputs: math.tau,
+    "pi": lambda inputs: math.pi,
 })  # fmt: skip
+FORMER_VARIABLES: Mapping[str, str] = MappingProxyType({"hit": "onset", "hits": "onsets"})
+"""Names of now by names of the version before, which work until the next version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of numbers alone, and how many it takes."""
+    """A function of numbers alone, and how many arguments it takes."""
 
     call: Callable[..., float]
     arguments: str
@@ -92,8 +95,8 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType({
     "saw": Function(shaping_functions.fract, "phase", 1, 1),
     "noise": Function(shaping_functions.noise, "x", 1, 1),
 })  # fmt: skip
-"""Those of numbers alone. `lfo(hz)` reads the time and `feature(number)` the model's features."""
-OF_THE_MOMENT: Mapping[str, str] = MappingProxyType({"lfo": "hz", "feature": "number"})
+"""Functions of numbers alone. `lfo(hz)` reads the time and `feature(number)` the model's features."""
+INPUT_FUNCTIONS: Mapping[str, str] = MappingProxyType({"lfo": "hz", "feature": "number"})
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = MappingProxyType({
     ast.Add: lambda x, y: x + y,
@@ -111,14 +114,14 @@ _COMPARISONS: Mapping[type[ast.cmpop], Callable[[float, float], bool]] = Mapping
     ast.Eq: lambda x, y: x == y,
     ast.NotEq: lambda x, y: x != y,
 })  # fmt: skip
-_WHAT_IS_MEANT = "Numbers, + - * / ** %, comparisons, and, or, not, x if y else z, names and functions are known"
+_ALLOWED = "Numbers, + - * / ** %, comparisons, and, or, not, x if y else z, variables and functions are allowed"
 
 
-def parse_expression(text: str, parameter: str) -> Term:
-    """Return what computes `text`, the expression that drives `parameter`. Raises ConfigError for what is unknown or unsafe.
+def parse_expression(text: str, parameter: str, former_variables: FormerNames | None = None) -> Term:
+    """Return a function that evaluates `text`, the expression that drives `parameter`.
 
-    What is returned raises ArithmeticError or ValueError where there is no result, as in a division by zero, and may return
-    what is not finite.
+    Raises ConfigError for what is unknown or unsafe. The function raises ArithmeticError or ValueError where there is no result,
+    as in a division by zero, and its result may be infinite or not a number.
     """
     text = " ".join(text.split())
     if len(text) > LONGEST_TEXT:
@@ -127,8 +130,8 @@ def parse_expression(text: str, parameter: str) -> Term:
         tree = ast.parse(text, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
-        raise _refusal(parameter, text, f"is no expression ({reason}); write one like 0.2 + 0.6 * hit") from error
-    return _Reader(parameter, text).term(tree.body, 0)
+        raise _refusal(parameter, text, f"is no expression ({reason}); write one like 0.2 + 0.6 * onset") from error
+    return _Reader(parameter, text, former_variables or FormerNames(FORMER_VARIABLES)).term(tree.body, 0)
 
 
 def _refusal(parameter: str, text: str, what: str) -> ConfigError:
@@ -142,6 +145,7 @@ class _Reader:
 
     parameter: str
     text: str
+    former_variables: FormerNames
 
     def term(self, node: ast.expr, depth: int) -> Term:
         if depth > DEEPEST:
@@ -154,24 +158,24 @@ class _Reader:
             case ast.BinOp() if type(node.op) in _OPERATORS:
                 call = _OPERATORS[type(node.op)]
                 left, right = self.term(node.left, depth + 1), self.term(node.right, depth + 1)
-                return lambda moment: call(left(moment), right(moment))
+                return lambda inputs: call(left(inputs), right(inputs))
             case ast.UnaryOp():
                 return self._unary(node, depth)
             case ast.BoolOp():
                 terms = [self.term(value, depth + 1) for value in node.values]
                 if isinstance(node.op, ast.And):
-                    return lambda moment: float(all(term(moment) for term in terms))
-                return lambda moment: float(any(term(moment) for term in terms))
+                    return lambda inputs: float(all(term(inputs) for term in terms))
+                return lambda inputs: float(any(term(inputs) for term in terms))
             case ast.Compare() if all(type(op) in _COMPARISONS for op in node.ops):
                 return self._comparison(node, depth)
             case ast.IfExp():
                 test, then, other = (self.term(part, depth + 1) for part in (node.test, node.body, node.orelse))
-                return lambda moment: then(moment) if test(moment) else other(moment)
+                return lambda inputs: then(inputs) if test(inputs) else other(inputs)
             case ast.Call(func=ast.Name(id=name)):
                 return self._call(name, node, depth)
             case _:
                 what = _source(self.text, node)
-                raise _refusal(self.parameter, self.text, f"holds '{what}', which is not allowed. {_WHAT_IS_MEANT}")
+                raise _refusal(self.parameter, self.text, f"holds '{what}', which is not allowed. {_ALLOWED}")
 
     def _number(self, value: object) -> Term:
         if not isinstance(value, (int, float)):
@@ -182,41 +186,42 @@ class _Reader:
             number = math.inf
         if not math.isfinite(number):
             raise _refusal(self.parameter, self.text, "holds a number too large to count with")
-        return lambda moment: number
+        return lambda inputs: number
 
     def _name(self, name: str) -> Term:
+        name = self.former_variables.current(name)
         if name in NAMES:
             return NAMES[name]
-        if name in FUNCTIONS or name in OF_THE_MOMENT:
+        if name in FUNCTIONS or name in INPUT_FUNCTIONS:
             raise _refusal(self.parameter, self.text, f"names the function '{name}' without its brackets")
         near = nearest_name(name, NAMES)
         raise _refusal(
-            self.parameter, self.text, f"names '{name}', which there is not.{near} Known are {', '.join(NAMES)}"
+            self.parameter, self.text, f"names '{name}', which does not exist.{near} Known are {', '.join(NAMES)}"
         )
 
     def _unary(self, node: ast.UnaryOp, depth: int) -> Term:
         operand = self.term(node.operand, depth + 1)
         match node.op:
             case ast.USub():
-                return lambda moment: -operand(moment)
+                return lambda inputs: -operand(inputs)
             case ast.UAdd():
                 return operand
             case ast.Not():
-                return lambda moment: float(not operand(moment))
+                return lambda inputs: float(not operand(inputs))
             case _:
-                raise _refusal(self.parameter, self.text, f"holds '~', which is not allowed. {_WHAT_IS_MEANT}")
+                raise _refusal(self.parameter, self.text, f"holds '~', which is not allowed. {_ALLOWED}")
 
     def _comparison(self, node: ast.Compare, depth: int) -> Term:
         terms = [self.term(part, depth + 1) for part in (node.left, *node.comparators)]
         calls = [_COMPARISONS[type(op)] for op in node.ops]
         if len(calls) == 1:
             (left, right), call = terms, calls[0]
-            return lambda moment: float(call(left(moment), right(moment)))
+            return lambda inputs: float(call(left(inputs), right(inputs)))
         pairs = list(zip(calls, terms, terms[1:], strict=False))
-        return lambda moment: float(all(call(left(moment), right(moment)) for call, left, right in pairs))
+        return lambda inputs: float(all(call(left(inputs), right(inputs)) for call, left, right in pairs))
 
     def _call(self, name: str, node: ast.Call, depth: int) -> Term:
-        known = {n: function.arguments for n, function in FUNCTIONS.items()} | dict(OF_THE_MOMENT)
+        known = {n: function.arguments for n, function in FUNCTIONS.items()} | dict(INPUT_FUNCTIONS)
         if name not in known:
             near = nearest_name(name, known)
             raise _refusal(
@@ -230,26 +235,26 @@ class _Reader:
                 self.parameter, self.text, f"calls {name} with the wrong arguments; it is {name}({known[name]})"
             )
         terms = [self.term(argument, depth + 1) for argument in node.args]
-        return _of_the_moment(name, terms[0]) if name in OF_THE_MOMENT else _applied(function.call, terms)
+        return _input_function(name, terms[0]) if name in INPUT_FUNCTIONS else _applied(function.call, terms)
 
 
 def _applied(call: Callable[..., float], terms: list[Term]) -> Term:
-    """Return `call` of what the terms give; written out for few, since a list a call costs more than the call."""
+    """Return `call` of the results of `terms`; written out for few, since a list for each call costs more than the call."""
     match terms:
         case [one]:
-            return lambda moment: call(one(moment))
+            return lambda inputs: call(one(inputs))
         case [one, two]:
-            return lambda moment: call(one(moment), two(moment))
+            return lambda inputs: call(one(inputs), two(inputs))
         case [one, two, three]:
-            return lambda moment: call(one(moment), two(moment), three(moment))
+            return lambda inputs: call(one(inputs), two(inputs), three(inputs))
         case _:
-            return lambda moment: call(*[term(moment) for term in terms])
+            return lambda inputs: call(*[term(inputs) for term in terms])
 
 
-def _of_the_moment(name: str, argument: Term) -> Term:
+def _input_function(name: str, argument: Term) -> Term:
     if name == "lfo":
-        return lambda moment: 0.5 + 0.5 * math.sin(math.tau * math.fmod(argument(moment) * moment.time_s, 1.0))
-    return lambda moment: _feature(moment.features, argument(moment))
+        return lambda inputs: 0.5 + 0.5 * math.sin(math.tau * math.fmod(argument(inputs) * inputs.time_s, 1.0))
+    return lambda inputs: _feature(inputs.features, argument(inputs))
 
 
 def _feature(features: tuple[float, ...], number: float) -> float:

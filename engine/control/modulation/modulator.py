@@ -1,4 +1,4 @@
-"""From the knobs as they were given to those that a picture is made with: glides, smoothing, then what drives them."""
+"""From the values that were set to the values of a frame: glides and smoothing first, then the mappings."""
 
 from __future__ import annotations
 
@@ -9,42 +9,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.features.audio_features import AudioFeatures
-from engine.control.modulation.expression import Moment, Term, parse_expression
+from engine.control.former_names import FormerNames, former_names
+from engine.control.modulation.expression import FORMER_VARIABLES, Inputs, Term, parse_expression
 from engine.control.modulation.smoothing import Glide, Smoothing, Values
 from engine.control.parameter import Parameter, Value
+from engine.control.parameter_table import ShowValues
 from engine.core.errors import ConfigError, nearest_name
 
 # F feature bands
 
-BY_HAND = frozenset({"flash_guard"})
-"""What protects people is switched knowingly, never by the sound."""
-BEFOREHAND = frozenset({"tempo_bpm", "look_ahead_ms", "smoothing_ms"})
-"""What expressions are worked out with cannot come out of one."""
-
-
-def silent(line: str) -> None:
-    """Tell nobody."""
-
 
 class Modulator:
-    """The values of one consumer, a function of what it is given; the step thread and the presenter have each their own.
+    """The values for one consumer; step loop and present loop have one each.
 
-    `adopt` and `glide` may be called from another thread than `values`.
+    `replace_parameters` and `glide` may be called from another thread than `values`.
     """
 
     def __init__(
         self,
         parameters: Iterable[Parameter],
         mappings: Mapping[str, object] | None = None,
-        notify: Callable[[str], None] = silent,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
-        """`mappings` holds an expression a parameter, see engine/control/modulation/expression.py. Raises ConfigError for a faulty one."""
+        """`mappings` holds expressions by parameter, see engine/control/modulation/expression.py; None: no notices.
+
+        Raises ConfigError for a faulty mapping.
+        """
         self._parameters = {parameter.name: parameter for parameter in parameters}
-        self._terms = {name: _term(self._parameters, name, text) for name, text in (mappings or {}).items()}
+        self._terms = _parse_mappings(self._parameters, mappings or {}, notify)
         self._reads_features = any("feature" in str(text) for text in (mappings or {}).values())
         self._notify = notify
         self._faults: dict[str, int] = {}
-        self._moment = Moment()
+        self._inputs = Inputs()
         self._smoothing = Smoothing()
         self._reached: Values = {}
         self._reached_s = 0.0
@@ -53,49 +49,49 @@ class Modulator:
 
     @property
     def faults(self) -> Mapping[str, int]:
-        """How often each parameter's expression had no result, so that the knob's own value was taken."""
+        """How often each parameter's expression had no result, so that the parameter kept its own value."""
         return self._faults
 
-    def adopt(self, parameters: Iterable[Parameter]) -> None:
-        """Go on with the parameters of another model; what drives a parameter that it lacks rests."""
+    def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
+        """Take the parameters of another model; a mapping of a parameter that it lacks waits until it is back."""
         self._parameters = {parameter.name: parameter for parameter in parameters}
 
     def glide(self, duration_s: float) -> None:
-        """Let all continuous knobs take `duration_s` from where they are to whatever is given from now on."""
+        """Let all continuous parameters take `duration_s` from their values of now to those set from now on."""
         self._asked_glide_s = duration_s
 
     def values(
         self, given: Values, audio_features: AudioFeatures, features_F: NDArray[np.float32], time_s: float
     ) -> Values:
-        """Return `given` at `time_s` of the show: gliding, smoothed, driven by `pulse` and features, and within range."""
+        """Return `given` at `time_s` of the show: gliding, smoothed, driven by the mappings, and within range."""
         parameters = self._parameters
         reached = self._smoothing.values(self._glided(given, parameters, time_s), parameters, time_s)
         self._reached, self._reached_s = reached, time_s
         if not self._terms:
             return reached
-        moment = self._moment
-        _fill(moment, audio_features, float(reached.get("hit_decay_ms", 150.0)), time_s)
+        inputs = self._inputs
+        _fill(inputs, audio_features, float(ShowValues(reached).onset_decay_ms), time_s)
         if self._reads_features:
-            moment.features = tuple(features_F.tolist())
+            inputs.features = tuple(features_F.tolist())
         driven = dict(reached)
         for name, term in self._terms.items():
             if name in driven and name in parameters:
-                moment.value = float(driven[name])
-                driven[name] = self._driven(parameters[name], term, moment, reached[name])
+                inputs.value = float(driven[name])
+                driven[name] = self._driven(parameters[name], term, inputs, reached[name])
         return driven
 
     def _glided(self, given: Values, parameters: Mapping[str, Parameter], time_s: float) -> Values:
         asked_s, self._asked_glide_s = self._asked_glide_s, None
         if asked_s is not None and self._reached:
-            # The presenter's time may run backwards a little, where a way of no length would have no share.
+            # The time of the present loop may run backwards a little, where a glide of no length would divide by zero.
             self._glide = Glide(self._reached, self._reached_s, asked_s) if asked_s > 0.0 else None
         if self._glide and self._glide.is_over(time_s):
             self._glide = None
         return self._glide.values(given, parameters, time_s) if self._glide else given
 
-    def _driven(self, parameter: Parameter, term: Term, moment: Moment, own: Value) -> Value:
+    def _driven(self, parameter: Parameter, term: Term, inputs: Inputs, own: Value) -> Value:
         try:
-            number = term(moment)
+            number = term(inputs)
         except (ArithmeticError, ValueError) as error:
             return self._fault(parameter, str(error), own)
         if not math.isfinite(number):
@@ -105,40 +101,45 @@ class Modulator:
         return parameter.clip(number if parameter.kind == "float" else round(number))
 
     def _fault(self, parameter: Parameter, reason: str, own: Value) -> Value:
-        if parameter.name not in self._faults:
+        if self._notify and parameter.name not in self._faults:
             self._notify(
-                f"The mapping of {parameter.name} has no result here ({reason}); "
-                "the knob's own value is taken wherever that is so."
+                f"The mapping of {parameter.name} has no result at the moment ({reason}); "
+                f"{parameter.name} keeps its own value while that is so."
             )
         self._faults[parameter.name] = self._faults.get(parameter.name, 0) + 1
         return own
 
 
-def _term(parameters: Mapping[str, Parameter], name: str, text: object) -> Term:
+def _parse_mappings(
+    parameters: Mapping[str, Parameter], mappings: Mapping[str, object], notify: Callable[[str], None] | None
+) -> dict[str, Term]:
+    former_parameters = FormerNames(former_names(parameters.values()), notify)
+    former_variables = FormerNames(FORMER_VARIABLES, notify)
+    current = {former_parameters.current(name): text for name, text in mappings.items()}
+    return {name: _term(parameters, name, text, former_variables) for name, text in current.items()}
+
+
+def _term(parameters: Mapping[str, Parameter], name: str, text: object, former_variables: FormerNames) -> Term:
     parameter = parameters.get(name)
     if parameter is None:
         raise ConfigError(f"mappings drives '{name}', which is no parameter.{nearest_name(str(name), parameters)}")
     if parameter.happens:
-        raise ConfigError(
-            f"mappings drives {name}, which is given rather than set; drive a parameter that has a value."
-        )
-    if name in BY_HAND:
-        raise ConfigError(f"mappings drives {name}, which is switched by hand alone; leave it out.")
-    if name in BEFOREHAND:
-        raise ConfigError(f"mappings drives {name}, which is known before expressions are worked out; leave it out.")
+        raise ConfigError(f"mappings drives {name}, which has no value to set; drive a parameter that has one.")
+    if parameter.not_mapped:
+        raise ConfigError(f"mappings drives {name}, {parameter.not_mapped}; leave it out.")
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
-        raise ConfigError(f"The mapping of {name} is {text!r}; an expression was expected, e.g. 0.2 + 0.6 * hit.")
-    return parse_expression(str(text), name)
+        raise ConfigError(f"The mapping of {name} is {text!r}; an expression was expected, e.g. 0.2 + 0.6 * onset.")
+    return parse_expression(str(text), name, former_variables)
 
 
-def _fill(moment: Moment, audio_features: AudioFeatures, hit_decay_ms: float, time_s: float) -> None:
-    moment.level, moment.low, moment.mid, moment.high = (
+def _fill(inputs: Inputs, audio_features: AudioFeatures, onset_decay_ms: float, time_s: float) -> None:
+    inputs.level, inputs.low, inputs.mid, inputs.high = (
         audio_features.level,
         audio_features.low,
         audio_features.mid,
         audio_features.high,
     )
-    moment.hit = audio_features.hit(hit_decay_ms)
-    moment.hits = float(audio_features.hits)
-    moment.beat, moment.bar, moment.beats = audio_features.beat_phase, audio_features.bar_phase, audio_features.beats
-    moment.tempo, moment.time_s = audio_features.tempo_bpm, time_s
+    inputs.onset = audio_features.onset_envelope(onset_decay_ms)
+    inputs.onsets = float(audio_features.onsets)
+    inputs.beat, inputs.bar, inputs.beats = audio_features.beat_phase, audio_features.bar_phase, audio_features.beats
+    inputs.tempo, inputs.time_s = audio_features.tempo_bpm, time_s

@@ -1,7 +1,7 @@
-"""Open Sound Control: any fader box or desk sets the show's parameters over UDP.
+"""Open Sound Control: any controller or mixing desk sets the show's parameters over UDP.
 
-Every parameter is an address, `/fluid/NAME value`. What cannot be understood is counted and answered with `/fluid/error`;
-nothing that arrives can stop the show, or keep it from its steps.
+Every parameter has an address, `/fluid/NAME value`. Messages that are not understood are counted and answered with
+`/fluid/error`; no message can stop the show or delay its steps.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from engine.core.server_thread import ServerThread, bind_socket
 RECEIVE_BUFFER_BYTES = 4 << 20
 """A burst of thousands of messages fits; what the system grants may be less."""
 MOST_DATAGRAMS, MOST_DRAIN_S = 256, 0.004
-"""What comes in one batch."""
+"""Limits of one batch."""
 LEAST_REST_S = 0.002
-"""Between two batches, for the threads that play the show."""
+"""Pause between two batches, for the threads that play the show."""
 _LARGEST_DATAGRAM_BYTES = 65536
 
 
 class OscServer:
-    """Listens in a thread of its own from `start` to `close`."""
+    """Receives in a thread of its own from `start` to `close`. A Remote."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class OscServer:
         describe_stats: Callable[[], Mapping[str, float]] = dict[str, float],
         clock: Clock | None = None,
     ) -> None:
-        """Take the port (0: any free one). Raises ConfigError when that is impossible."""
+        """Bind the port (0: any free one). Raises ConfigError when that is impossible."""
         self._clock = clock or WallClock()
         self._inbox = Inbox(store, describe_stats, self._clock)
         self._socket = bind_socket(
@@ -50,16 +50,22 @@ class OscServer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         bound_host, self.port = self._socket.getsockname()
         self.host = host
+        self._inbox = Inbox(store, describe_stats, self._clock, origin=self.name)
         self._own = _OwnAddress(bound_host, self.port)
         self._server = ServerThread("osc", self._socket, self._take_batch)
 
     @property
+    def name(self) -> str:
+        """Where it listens."""
+        return f"osc {self.host} port {self.port}"
+
+    @property
     def counts(self) -> Counts:
-        """What has come so far."""
+        """Messages and answers so far."""
         return self._inbox.counts
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Begin to receive and answer."""
         self._server.start()
 
     def close(self) -> None:
@@ -67,46 +73,46 @@ class OscServer:
         self._server.close()
 
     def answer(self, datagram: bytes, sender: Sender = ("", 0)) -> list[Answer]:
-        """Do what a datagram says and return what its sender is told."""
+        """Apply a datagram and return the answers to its sender."""
         self._put(datagram, sender)
-        return [answer for _, answer in self._inbox.obey()]
+        return [answer for _, answer in self._inbox.apply()]
 
     def _take_batch(self) -> None:
-        """Obey what has arrived, then rest for as long as that took, so that a flood has half a core at most."""
+        """Apply what has arrived, then rest for as long as that took, so that a flood gets half a core at most."""
         begun_s = self._clock.now_s()
         for _ in range(MOST_DATAGRAMS):
             try:
                 # Lets the other threads run, each time.
                 datagram, sender = self._socket.recvfrom(_LARGEST_DATAGRAM_BYTES)
             except OSError:
-                # No more for now; or, on Windows, somebody who was answered is gone.
+                # No more for now; or, on Windows, the receiver of an answer is gone.
                 break
             self._put(datagram, sender)
             if self._clock.now_s() - begun_s > MOST_DRAIN_S:
                 break
-        for sender, (to, values) in self._inbox.obey():
+        for sender, (to, values) in self._inbox.apply():
             self._send(sender, _build(to, values))
         self._clock.sleep(max(LEAST_REST_S, self._clock.now_s() - begun_s))
 
     def _put(self, datagram: bytes, sender: Sender) -> None:
-        # Only somebody who forges senders makes a show hear from itself.
+        # Only a forged sender makes a show receive from itself.
         self._inbox.put(datagram, None if self._own.is_sender(sender) else sender)
 
     def _send(self, sender: Sender, datagram: bytes) -> None:
         try:
             self._socket.sendto(datagram, sender)
         except OSError:
-            # Nobody is there to be told.
+            # The receiver is gone.
             return
 
 
 class _OwnAddress:
-    """Knows whether a sender is the socket that it wants to be answered by."""
+    """Recognises datagrams whose sender is the show's own socket."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
         self._judged: tuple[str, bool] = ("", False)
-        """The last host that had our port, and whether it is this machine."""
+        """The last host seen with our port, and whether it is this machine."""
 
     def is_sender(self, sender: Sender) -> bool:
         host, port = sender
@@ -114,7 +120,7 @@ class _OwnAddress:
             return False
         if self._host != "0.0.0.0":
             return host == self._host
-        # Listening everywhere, we have every address of this machine.
+        # Bound to 0.0.0.0, the socket has every address of this machine.
         if host != self._judged[0]:
             self._judged = host, _is_here(host)
         return self._judged[1]

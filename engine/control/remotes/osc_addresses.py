@@ -1,4 +1,4 @@
-"""The OSC addresses of a show, and which of them somebody meant who wrote another."""
+"""The OSC addresses of a show, and suggestions for wrong ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def address(name: str) -> str:
 
 
 class Suggestions:
-    """Finds the nearest address. To compare names takes long, so it is done a few times a second, and remembered."""
+    """Finds the nearest address. Comparing names is slow, so it happens a few times a second, and results are remembered."""
 
     def __init__(self) -> None:
         self._bucket = Bucket(SUGGESTIONS_A_SECOND, SUGGESTIONS_AT_ONCE)
@@ -29,7 +29,7 @@ class Suggestions:
         self._remembered: dict[str, str] = {}
 
     def unknown(self, to: str, names: Iterable[str], now_s: float) -> str:
-        """Return the sentence for an address that is not there, with the nearest one of parameters `names` if there is time."""
+        """Return the sentence for an unknown address, with the nearest one of parameters `names` if there is time."""
         shown = to[:LONGEST_SHOWN]
         return f"There is no address {shown}.{self._nearest(shown, tuple(names), now_s)}"
 

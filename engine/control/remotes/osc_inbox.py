@@ -1,7 +1,7 @@
-"""What OSC messages do to a show: a batch of datagrams is sorted, obeyed, and answered as far as the limits allow.
+"""Applies OSC messages to a show: a batch of datagrams is sorted, applied, and answered as far as the limits allow.
 
-Of a parameter's values the newest that makes sense counts, triggers and events are all given, and questions come last, so that
-their answers say what holds. No answer can bring about another one: `/fluid/error`, `/fluid/pong` and `/fluid/stats` with
+Of a parameter's values the last valid one counts, all triggers and events are sent, and questions come last, so that their
+answers are up to date. No answer can cause another one: `/fluid/error`, `/fluid/pong` and `/fluid/stats` with
 values are never answered, and `/fluid/NAME value` only with an error.
 """
 
@@ -26,19 +26,19 @@ Answer = tuple[str, tuple[float | int | bool | str, ...]]
 
 @dataclass(slots=True)
 class Counts:
-    """What has come so far."""
+    """Messages and answers so far."""
 
     received: int = 0
-    """Messages, with those that were refused."""
+    """Messages, including those that were refused."""
     refused: int = 0
     foreign: int = 0
-    """Those of the refused whose address is not one of a show."""
+    """Refused messages whose address does not begin with /fluid/."""
     clipped: int = 0
     unanswered: int = 0
-    """Answers that were not given, to keep within the limits."""
+    """Answers that were left out to keep within the limits."""
 
     def figures(self) -> dict[str, int]:
-        """Return what a remote is told of it."""
+        """Return the counts that /fluid/stats reports."""
         return {
             "osc_received": self.received,
             "osc_refused": self.refused,
@@ -48,23 +48,31 @@ class Counts:
 
 
 class Inbox:
-    """For one thread: `put` any number of datagrams, then `obey` them."""
+    """For one thread: `put` any number of datagrams, then `apply` them."""
 
-    def __init__(self, store: ParameterStore, describe_stats: Callable[[], Mapping[str, float]], clock: Clock) -> None:
+    def __init__(
+        self,
+        store: ParameterStore,
+        describe_stats: Callable[[], Mapping[str, float]],
+        clock: Clock,
+        origin: str = "osc",
+    ) -> None:
+        """`origin` is the origin of the values that it sets."""
         self.counts = Counts()
         self._store = store
         self._describe_stats = describe_stats
         self._clock = clock
+        self._origin = origin
         self._limits = AnswerLimits()
         self._foreign_answers = Bucket(FOREIGN_ANSWERS_A_SECOND, FOREIGN_ANSWERS_AT_ONCE)
         self._suggestions = Suggestions()
-        self._wishes: dict[str | int, tuple[str, Any, Sender | None]] = {}
-        """Name, value and sender; by name, or by a number for each thing that happens. The last to come is the last."""
+        self._requests: dict[str | int, tuple[str, Any, Sender | None]] = {}
+        """Name, value and sender; by name, or by a number for each trigger and event. In the order in which they came."""
         self._questions: list[tuple[str, Sender]] = []
         self._answers: list[tuple[Sender, Answer]] = []
 
     def put(self, datagram: bytes, sender: Sender | None) -> None:
-        """Sort the messages of a datagram; a sender None is not to be answered."""
+        """Sort the messages of a datagram; None is a sender that gets no answer."""
         for message in split(datagram):
             self.counts.received += 1
             try:
@@ -74,10 +82,10 @@ class Inbox:
             except ConfigError as error:
                 self._refuse(sender, error.__str__)
 
-    def obey(self) -> list[tuple[Sender, Answer]]:
-        """Do what was put, and return whom to tell what."""
-        wishes, self._wishes = self._wishes, {}
-        for name, value, sender in wishes.values():
+    def apply(self) -> list[tuple[Sender, Answer]]:
+        """Apply the messages that were put, and return the answers with their receivers."""
+        requests, self._requests = self._requests, {}
+        for name, value, sender in requests.values():
             try:
                 self._set(name, value, sender)
             except ConfigError as error:
@@ -90,36 +98,36 @@ class Inbox:
         return answers
 
     def _sort(self, message: bytes, sender: Sender | None) -> None:
-        """Keep what a message wants until `obey`. Raises ConfigError."""
+        """Keep a message until `apply`. Raises ConfigError."""
         if message.startswith(b"/") and not message.startswith(PREFIX.encode()):
             self._refuse_foreign(raw_address(message), sender)
             return
         to, values = parse(message)
         if to in (ERROR, PONG) or (to == STATS and values):
-            # Another show's answer.
+            # The answer of another show.
             return
         if to in (PING, STATS):
             self._ask(to, sender)
             return
         name = to.removeprefix(PREFIX)
         # Looked up once: another model's parameters may take the place of these at any moment.
-        parameter = self._store.parameters.get(name)
+        parameter = self._store.find(name)
         if parameter is None:
             self._refuse(sender, lambda: self._unknown(to))
         elif len(values) > 1:
             raise ConfigError(f"{to} takes one value, not {len(values)}.")
         elif parameter.happens:
-            self._wishes[self.counts.received] = name, values[0] if values else None, sender
+            self._requests[self.counts.received] = parameter.name, values[0] if values else None, sender
         elif values:
-            # One that makes no sense must not take the place of one that does.
+            # An invalid value must not replace a valid one.
             parameter.parse(values[0])
-            self._wishes.pop(name, None)
-            self._wishes[name] = name, values[0], sender
+            self._requests.pop(parameter.name, None)
+            self._requests[parameter.name] = parameter.name, values[0], sender
         else:
             self._ask(to, sender)
 
     def _set(self, name: str, value: Any, sender: Sender | None) -> None:
-        applied = self._store.set(name, value)
+        applied = self._store.set(name, value, origin=self._origin)
         if applied.clipped:
             self.counts.clipped += 1
             parameter = self._store.parameters.get(name)
@@ -136,7 +144,8 @@ class Inbox:
             return PONG, ()
         if to == STATS:
             return STATS, tuple(item for pair in self._describe_stats().items() for item in pair)
-        value = self._store.values().get(to.removeprefix(PREFIX))
+        parameter = self._store.find(to.removeprefix(PREFIX))
+        value = self._store.values().get(parameter.name) if parameter else None
         # Another model's parameters may have come in between.
         return None if value is None else (to, (value,))
 
@@ -156,7 +165,7 @@ class Inbox:
         self._tell(sender, sentence)
 
     def _tell(self, sender: Sender | None, sentence: Callable[[], str]) -> None:
-        """Answer with a sentence, which is made only if it may be sent."""
+        """Answer with a sentence, which is built only if it may be sent."""
         if self._may_answer(sender):
             self._answers.append((sender, (ERROR, (sentence()[:_LONGEST_ANSWER],))))
 

@@ -1,4 +1,4 @@
-"""How often a remote is answered: a flood of mistakes or questions must not become a flood of answers."""
+"""Limits for answers: a flood of mistakes or questions must not become a flood of answers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ Sender = tuple[str, int]
 """Host and port."""
 
 SENDER_ANSWERS_A_SECOND, SENDER_ANSWERS_AT_ONCE = 50.0, 100.0
-"""A desk may ask for every parameter at once."""
+"""A controller may ask for every parameter at once."""
 ANSWERS_A_SECOND, ANSWERS_AT_ONCE = 100.0, 200.0
 MOST_SENDERS = 256
 
 
 class Bucket:
-    """A token bucket: what is done takes a token, and tokens come back at a fixed rate."""
+    """A token bucket: each action takes a token, and tokens come back at a fixed rate."""
 
     def __init__(self, tokens_a_second: float, most_tokens: float) -> None:
         """Begin full."""

@@ -19,21 +19,21 @@ _BUNDLE = b"#bundle\0"
 _BUNDLE_HEAD_BYTES = 16
 _NUMBERS = {"i": struct.Struct(">i"), "h": struct.Struct(">q"), "f": struct.Struct(">f"), "d": struct.Struct(">d")}
 _OPAQUE_BYTES = {"r": 4, "m": 4, "t": 8}
-"""Colours, MIDI messages and time tags, which no parameter takes."""
+"""Sizes of colours, MIDI messages and time tags, which no parameter takes."""
 _CONSTANTS = {"T": True, "F": False, "N": None}
 
 
 class Message(NamedTuple):
-    """What one message says."""
+    """One parsed message."""
 
     address: str
     values: list[Any]
 
 
 def split(datagram: bytes) -> Iterator[bytes | ConfigError]:
-    """Yield a datagram's messages as they lie in it, not parsed yet, and an error for each place that makes no sense.
+    """Yield a datagram's messages, not parsed yet, and an error for each invalid part.
 
-    What comes after a length that makes no sense cannot be found, and is lost up to the end of its bundle.
+    After an invalid length nothing can be found up to the end of its bundle.
     """
     if not datagram.startswith(_BUNDLE):
         yield datagram
@@ -41,7 +41,7 @@ def split(datagram: bytes) -> Iterator[bytes | ConfigError]:
     if len(datagram) < _BUNDLE_HEAD_BYTES:
         yield ConfigError(NOT_OSC)
         return
-    # Place of the next element and end of each bundle that is being read, the innermost last.
+    # Position of the next element and end of each open bundle, the innermost last.
     open_bundles = [(_BUNDLE_HEAD_BYTES, len(datagram))]
     for _ in range(MOST_ELEMENTS):
         while open_bundles and open_bundles[-1][0] == open_bundles[-1][1]:
@@ -76,7 +76,7 @@ def raw_address(message: bytes) -> bytes:
 
 
 def parse(message: bytes) -> Message:
-    """Parse one message. Raises ConfigError unless all its parts are whole and there is nothing else."""
+    """Parse one message. Raises ConfigError for a missing part and for extra bytes."""
     if not message.startswith(b"/") or len(message) % 4:
         raise ConfigError(NOT_OSC)
     to, at = _string(message, 0)
@@ -130,7 +130,7 @@ def _value(to: str, tag: str, message: bytes, at: int) -> tuple[Any, int]:
 
 
 def _string(message: bytes, at: int) -> tuple[str, int]:
-    """Return the string at a place, and the place after it."""
+    """Return the string at position `at`, and the position after it."""
     content, after = _bytes(message, at, message.find(b"\0", at) - at, ends_with_zero=True)
     try:
         return content.decode(), after
@@ -139,8 +139,10 @@ def _string(message: bytes, at: int) -> tuple[str, int]:
 
 
 def _bytes(message: bytes, at: int, length: int, ends_with_zero: bool = False) -> tuple[bytes, int]:
-    """Return so many bytes, and the place after the zeros that fill their last group of four. Raises ConfigError where they
-    are not all there, and for a negative length."""
+    """Return `length` bytes from position `at`, and the position after the zeros that fill their last group of four.
+
+    Raises ConfigError where bytes are missing, and for a negative length.
+    """
     end = at + length
     after = (end + (4 if ends_with_zero else 3)) // 4 * 4
     if length < 0 or after > len(message) or any(message[end:after]):

@@ -1,10 +1,10 @@
-"""Scenes: a model, the knobs and what the model remembers, kept under a number in a folder.
+"""Scenes: a model, the values of parameters and the model's state, saved under a number in a folder.
 
-    03.yaml     name, model and its checksum, values of the knobs, checksum of the state
-    03.npz      the state; may be missing
+    03.yaml     name, model and its checksum, values of parameters, checksum of the state
+    03.npz      the state; optional
 
-The .yaml may be written by hand; only `values` or `model` need to be there. Both files are written whole or not at all, the
-state first, and the checksum says whether they belong together. Nothing is pickled and nothing in a file is executed.
+The .yaml may be written by hand and needs no more than `values` or `model`. Both files are written atomically, the state first,
+and the checksum says whether they belong together. Nothing is pickled and nothing in a file is executed.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ _PREFIX = "state_"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
-    """A show at one moment."""
+    """One scene."""
 
     number: int
     name: str = ""
     model: str = ""
-    """Path of the model file; empty for whatever plays."""
+    """Path of the model file; empty: the playing model stays."""
     model_sha256: str = ""
-    """Checksum of its graph; a state belongs to no other."""
+    """Checksum of its graph; the state fits no other."""
     values: Mapping[str, object] = field(default_factory=dict[str, Value])
     state: Snapshot | None = None
 
 
 class Loaded(NamedTuple):
-    """A scene that was read, and what of it could not be, in sentences."""
+    """A scene, and a sentence for each part that could not be read."""
 
     scene: Scene
     notices: tuple[str, ...]
 
 
 class Scenes:
-    """A folder of scenes. It need not be there before one is saved."""
+    """A folder of scenes. The first save creates it."""
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder).absolute()
@@ -63,7 +63,7 @@ class Scenes:
         return self.folder / f"{number:02}.yaml"
 
     def numbers(self) -> tuple[int, ...]:
-        """Return the numbers of the scenes that there are, in order."""
+        """Return the numbers of all scenes, in order."""
         try:
             found = [path.stem for path in self.folder.glob("*.yaml")]
         except OSError:
@@ -71,64 +71,64 @@ class Scenes:
         return tuple(sorted(int(stem) for stem in found if stem.isdecimal() and stem == f"{int(stem):02}"))
 
     def after(self, number: int) -> int | None:
-        """Return the number of the scene that follows, the first after the last; None where there are none."""
+        """Return the number of the next scene, after the last the first; None where there are none."""
         numbers = self.numbers()
         return next((n for n in numbers if n > number), numbers[0] if numbers else None)
 
     def save(self, scene: Scene) -> Path:
-        """Write a scene and return its path. Raises ConfigError where that cannot be; what was there is then as it was."""
+        """Write a scene and return its path. Raises ConfigError where that fails; the old files then stay as they were."""
         import yaml
 
         path, state_sha256 = self.path(scene.number), ""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if scene.state is not None:
-                content = io.BytesIO()
+                archive = io.BytesIO()
                 arrays: dict[str, Any] = {_PREFIX + name: values for name, values in scene.state.items()}
-                np.savez(content, **arrays)
-                state_sha256 = hashlib.sha256(content.getbuffer()).hexdigest()
-                write_bytes(path.with_suffix(".npz"), content.getvalue())
-            said = {
+                np.savez(archive, **arrays)
+                state_sha256 = hashlib.sha256(archive.getbuffer()).hexdigest()
+                write_bytes(path.with_suffix(".npz"), archive.getvalue())
+            content = {
                 "name": scene.name,
                 "model": self._portable(scene.model),
                 "model_sha256": scene.model_sha256,
                 "values": dict(scene.values),
                 "state_sha256": state_sha256,
             }
-            text = yaml.safe_dump({k: v for k, v in said.items() if v}, sort_keys=False, allow_unicode=True)
+            text = yaml.safe_dump({k: v for k, v in content.items() if v}, sort_keys=False, allow_unicode=True)
             write_bytes(path, text.encode())
             if scene.state is None:
                 path.with_suffix(".npz").unlink(missing_ok=True)
         except OSError as error:
             raise ConfigError(
-                f"Scene {scene.number} cannot be kept in {self.folder} ({error.strerror}); "
-                "free some room or choose another folder with --scenes."
+                f"Scene {scene.number} cannot be saved in {self.folder} ({error.strerror}); "
+                "free some space or choose another folder with --scenes."
             ) from error
         return path
 
     def load(self, number: int) -> Loaded:
-        """Read a scene; one whose state is missing or damaged comes without it, and says so.
+        """Read a scene; one whose state is missing or damaged comes without it, with a notice.
 
-        Raises ConfigError for a scene that is not there and for a file that holds none.
+        Raises ConfigError for a scene that does not exist and for a damaged file.
         """
         path = self.path(number)
-        said = _read_yaml(path, number, self.numbers())
+        content = _read_yaml(path, number, self.numbers())
         scene = Scene(
             number=number,
-            name=said.get("name") or "",
-            model=str(self.folder / said["model"]) if said.get("model") else "",
-            model_sha256=said.get("model_sha256", ""),
-            values=said.get("values") or {},
+            name=content.get("name") or "",
+            model=str(self.folder / content["model"]) if content.get("model") else "",
+            model_sha256=content.get("model_sha256", ""),
+            values=content.get("values") or {},
         )
-        if not said.get("state_sha256"):
+        if not content.get("state_sha256"):
             return Loaded(scene, ())
-        state, trouble = _read_state(path.with_suffix(".npz"), said["state_sha256"])
+        state, trouble = _read_state(path.with_suffix(".npz"), content["state_sha256"])
         if state is None:
             return Loaded(scene, (f"Scene {number} comes without its state: {trouble}; save it again.",))
         return Loaded(replace(scene, state=state), ())
 
     def _portable(self, model: str) -> str:
-        """Return a model's path as a scene says it: from the folder of scenes where both lie in one, which may be moved."""
+        """Return a model's path for a scene file: relative to the scenes where both are in one folder, so that it can be moved."""
         path = Path(model).absolute()
         if model and path.is_relative_to(self.folder.parent):
             return Path(os.path.relpath(path, self.folder)).as_posix()
@@ -139,28 +139,28 @@ def _read_yaml(path: Path, number: int, numbers: tuple[int, ...]) -> dict[str, A
     import yaml
 
     try:
-        content = path.read_bytes()[: LONGEST_YAML_BYTES + 1]
-        said: Any = yaml.safe_load(content.decode()) if len(content) <= LONGEST_YAML_BYTES else None
+        raw = path.read_bytes()[: LONGEST_YAML_BYTES + 1]
+        content: Any = yaml.safe_load(raw.decode()) if len(raw) <= LONGEST_YAML_BYTES else None
     except FileNotFoundError as error:
-        known = f"there are {', '.join(map(str, numbers))}" if numbers else "there is none yet"
+        known = f"scenes are {', '.join(map(str, numbers))}" if numbers else "there are none yet"
         raise ConfigError(f"There is no scene {number} in {path.parent}; {known}.") from error
     except OSError as error:
         raise ConfigError(f"Scene {number} cannot be read ({error.strerror}); check {path}.") from error
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise ConfigError(f"Scene {number} is damaged: {path} is not valid YAML; save it again.") from error
-    if not isinstance(said, dict) or not said:
-        raise ConfigError(f"Scene {number} is damaged: {path} is no mapping of {', '.join(_KEYS)}; save it again.")
-    for key, value in cast(dict[Any, Any], said).items():
+    if not isinstance(content, dict) or not content:
+        raise ConfigError(f"Scene {number} is damaged: {path} is not a mapping of {', '.join(_KEYS)}; save it again.")
+    for key, value in cast(dict[Any, Any], content).items():
         if key not in _KEYS:
             raise ConfigError(f"Scene {number} has an unknown key '{key}' in {path}.{nearest_name(str(key), _KEYS)}")
         if not isinstance(value, str if key in _TEXTS else dict) and value is not None:
             expected = "a text" if key in _TEXTS else "a mapping of parameters"
-            raise ConfigError(f"Scene {number} says {key}: {value!r} in {path}; {expected} was expected.")
-    return {key: value for key, value in cast(dict[str, Any], said).items() if value is not None}
+            raise ConfigError(f"Scene {number} has {key}: {value!r} in {path}; {expected} was expected.")
+    return {key: value for key, value in cast(dict[str, Any], content).items() if value is not None}
 
 
 def _read_state(path: Path, sha256: str) -> tuple[Snapshot | None, str]:
-    """Return the state, or None and the reason. Only what has the checksum is looked into."""
+    """Return the state, or None and the reason. Only a file with the right checksum is parsed."""
     try:
         content = path.read_bytes()
     except OSError as error:

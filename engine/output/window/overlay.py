@@ -138,8 +138,8 @@ def _meters(pen: _Pen, audio_features: AudioFeatures, left: int, right: int) -> 
     end = right - 2 * pen.unit
     pen.bar(left, end, 1.0, _EMPTY)
     pen.bar(left, end, audio_features.level, _GREEN if audio_features.level < 0.85 else _AMBER)
-    fresh = max(0.0, 1.0 - audio_features.hit_age_s / _ONSET_SHOWN_S)
-    pen.dot(right - pen.unit // 2, _mix(_EMPTY, _BRIGHT, fresh * (0.4 + 0.6 * audio_features.hit_strength)))
+    fresh = max(0.0, 1.0 - audio_features.onset_age_s / _ONSET_SHOWN_S)
+    pen.dot(right - pen.unit // 2, _mix(_EMPTY, _BRIGHT, fresh * (0.4 + 0.6 * audio_features.onset_strength)))
     pen.next_row()
     pen.text("tempo", pen.unit, _DIM)
     if audio_features.tempo_bpm > 0:

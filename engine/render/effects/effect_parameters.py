@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.audio.features.audio_features import AudioFeatures
+from engine.control.parameter_table import ShowValues
 
 _LARGEST_ZOOM = 4.0
 
@@ -33,21 +34,15 @@ NEUTRAL = EffectParameters()
 
 
 def effect_parameters(values: Mapping[str, float | int | bool], audio_features: AudioFeatures) -> EffectParameters:
-    """Return the effects for these parameter values and audio features; values that are missing have their neutral value."""
-
-    def number(name: str, default: float = 0.0) -> float:
-        return float(values.get(name, default))
-
-    onset = audio_features.hit(number("hit_decay_ms", 150.0))
-    brightness = (
-        0.0 if values.get("blackout", False) else number("brightness", 1.0) * (1.0 + number("hit_brightness") * onset)
-    )
+    """Return the effects for these parameter values and audio features; values that are missing have their defaults."""
+    now = ShowValues(values)
+    onset = audio_features.onset_envelope(now.onset_decay_ms)
     return EffectParameters(
-        mirror=bool(values.get("mirror", False)),
-        brightness=brightness,
-        zoom=min(number("zoom", 1.0) * (1.0 + number("hit_zoom") * onset), _LARGEST_ZOOM),
-        glow=min(number("glow") + number("hit_glow") * onset, 1.0),
-        colour_turn=number("colour_turn") + number("hit_colour") * onset,
-        trail=number("trail"),
-        guarded=bool(values.get("flash_guard", True)),
+        mirror=now.mirror,
+        brightness=0.0 if now.blackout else now.brightness * (1.0 + now.onset_brightness * onset),
+        zoom=min(now.zoom * (1.0 + now.onset_zoom * onset), _LARGEST_ZOOM),
+        glow=min(now.glow + now.onset_glow * onset, 1.0),
+        colour_turn=now.colour_turn + now.onset_colour * onset,
+        trail=now.trail,
+        guarded=now.flash_guard,
     )

@@ -63,10 +63,13 @@ class StandingControls:
     def take_snapshot(self, index: int) -> ControlSnapshot:
         return ControlSnapshot(self.values(), ())
 
-    def stamp(self, moment: Callable[[], int]) -> None:
+    def find(self, name: str) -> Parameter | None:
+        return self.parameters.get(name)
+
+    def stamp(self, received_samples: Callable[[], int]) -> None:
         """Nothing happens here."""
 
-    def adopt(self, parameters: Iterable[Parameter]) -> None:
+    def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
         """Nothing else is known here."""
 
     def set(self, name: str, given: object, *, clip: bool = True) -> Applied:

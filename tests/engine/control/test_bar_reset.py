@@ -40,7 +40,7 @@ def test_beats_that_jump_back_begin_no_bar() -> None:
     assert counts([0, 1, 1, 1], [9.0, 10.0, 2.0, 4.0]) == [0, 0, 0, 1]
 
 
-def test_a_bar_has_as_many_beats_as_the_pulse_says() -> None:
+def test_a_bar_has_as_many_beats_as_the_audio_features_say() -> None:
     bar_reset = BarReset()
     assert [
         bar_reset.count({"reset_on_bar": 1}, AudioFeatures(beats=beat, beats_a_bar=3, tempo_bpm=90.0))

@@ -1,4 +1,4 @@
-"""The one table of knobs, its one door, and its views."""
+"""The parameter table, the store, and what is computed from them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_defaults_lie_in_range(parameter):
         ("seed", 2**53 + 1, 2**31 - 1, True),
     ],
 )
-def test_the_door_parses_and_clips(name, given, value, clipped):
+def test_the_store_parses_and_clips(name, given, value, clipped):
     store = ParameterStore(PARAMETERS)
     assert store.set(name, given) == (value, clipped)
     assert store.values()[name] == value
@@ -63,7 +63,7 @@ def test_the_door_parses_and_clips(name, given, value, clipped):
         ("gain_bd", 1.0),
     ],
 )
-def test_the_door_refuses_and_counts(name, given):
+def test_the_store_refuses_and_counts(name, given):
     store = ParameterStore(PARAMETERS)
     before = store.values()
     with pytest.raises(ConfigError):
@@ -161,17 +161,17 @@ def test_the_card_is_read_without_a_runtime(probe_file, tmp_path):
     assert TABLE[0].name == "gain_db"
 
 
-def test_a_knob_that_comes_back_has_the_value_that_it_had():
+def test_a_parameter_that_comes_back_gets_the_value_that_it_had():
     store = ParameterStore(PARAMETERS, {"gain": 3.0})
-    store.adopt([parameter for parameter in PARAMETERS if parameter.name != "gain"])
+    store.replace_parameters([parameter for parameter in PARAMETERS if parameter.name != "gain"])
     assert "gain" not in store.values()
     with pytest.raises(ConfigError):
         store.set("gain", 1.0)
-    store.adopt(PARAMETERS)
+    store.replace_parameters(PARAMETERS)
     assert store.values()["gain"] == 3.0
 
 
-def test_a_scene_out_of_range_is_refused_and_a_button_let_go_is_nothing() -> None:
+def test_a_scene_out_of_range_is_refused_and_a_button_released_is_nothing() -> None:
     store = ParameterStore(PARAMETERS)
     for given in (0, 129, -1, 200):
         if given:

@@ -107,7 +107,7 @@ class Stage:
         )
 
     def adopt(self, parameters: tuple[Parameter, ...]) -> None:
-        self.store.adopt(parameters)
+        self.store.replace_parameters(parameters)
         for adopt in self.adopters:
             adopt(parameters)
 

@@ -92,7 +92,7 @@ def test_a_still_frame_without_effects_is_drawn_once() -> None:
 
 
 def test_a_hit_brightens_the_frame_that_stands_and_fades() -> None:
-    stage = Stage(click_at(1.0, 2.0), hit_brightness=1.0, hit_decay_ms=100.0, flash_guard=False)
+    stage = Stage(click_at(1.0, 2.0), onset_brightness=1.0, onset_decay_ms=100.0, flash_guard=False)
     stage.display.latest_frame.put(frame())
     stage.hear(0.0, 0.99)
     stage.snapshot(3)

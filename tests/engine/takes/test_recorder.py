@@ -15,7 +15,7 @@ import av
 import numpy as np
 import pytest
 
-from engine.control.parameter_store import ControlSnapshot, Event
+from engine.control.parameter_store import ControlEvent, ControlSnapshot
 from engine.core.errors import ConfigError, SinkError
 from engine.takes.recorder import TakeRecorder
 from engine.takes.take_arrays import ARRAYS, with_arrays
@@ -89,7 +89,7 @@ def test_the_log_holds_what_changed_and_nothing_else(tmp_path):
             values = {**values, "gain_db": 6.0}
         if hop == 7:
             values = {"gain_db": 6.0, "seed": 3, "motion": 1.0}
-        events = (Event("scene", 3),) if hop == 8 else ()
+        events = (ControlEvent("scene", 3),) if hop == 8 else ()
         show_events = (
             [{"kind": "state", "state": state, "fade_hops": np.int64(3), "is_held": False}] if hop == 8 else []
         )
@@ -104,7 +104,7 @@ def test_the_log_holds_what_changed_and_nothing_else(tmp_path):
     assert type(lines[0].values["freeze"]) is bool
     assert lines[1].values == {"gain_db": 6.0}
     assert (lines[2].values, lines[2].removed) == ({"motion": 1.0}, ("freeze",))
-    assert lines[3].events == (Event("scene", 3),)
+    assert lines[3].events == (ControlEvent("scene", 3),)
     assert [line.hop for line in lines if line.failed] == [9]
     assert [(line.hop, line.skipped_hops) for line in lines if line.skipped_hops] == [(21, 1)]
     assert all(line.received_samples == (line.hop + 1) * 2400 for line in lines)
@@ -156,7 +156,7 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path):
 
 
 def test_a_disk_that_does_not_respond_ends_the_take_and_not_the_show(tmp_path, monkeypatch):
-    answers = threading.Event()
+    answers = threading.ControlEvent()
     write = SoundFile.write
 
     def slow_write(self: SoundFile, sound_TC: np.ndarray) -> None:

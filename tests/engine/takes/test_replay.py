@@ -14,7 +14,7 @@ from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
 from engine.audio.sources.source import Source
 from engine.audio.window_buffer import WindowBuffer
-from engine.control.parameter_store import Event, ParameterStore
+from engine.control.parameter_store import ControlEvent, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.model.backends.backend import Backend
@@ -46,7 +46,7 @@ class Show:
         self.window_buffer = WindowBuffer(backend.card, source.rate_hz, source.channels)
         self.source, self.session, self.store, self.pick, self.take = source, Session(backend), store, pick, take
         self.frames: Frames = {}
-        self.events: list[tuple[int, Event]] = []
+        self.events: list[tuple[int, ControlEvent]] = []
         self.show_events: list[tuple[int, object]] = []
 
     @property
@@ -97,7 +97,7 @@ def live_show(folder: Path, model: Path, seed: int = 0, seconds: float = 6.0, li
     source: Source = PacedSource(song, clock) if live else song
     backend = failing_backend(model)
     header = take_header(
-        backend, source, model=str(model), date="today", settings={"seed": seed}, mappings={"glow": "hit"}
+        backend, source, model=str(model), date="today", settings={"seed": seed}, mappings={"glow": "onset"}
     )
     take = TakeRecorder(folder, header, live=live, notify=pytest.fail)
     take.open()
@@ -255,7 +255,7 @@ def test_what_may_differ_is_told(tmp_path, probe_file):
     show.play(until=3)
     show.take.close()
     take = read_take(tmp_path / "take")
-    assert take.header.mappings == {"glow": "hit"}
+    assert take.header.mappings == {"glow": "onset"}
     assert take.header.settings == {"seed": 0}
     assert differences(take, show.backend) == []
     older = replace(take, header=replace(take.header, versions={**take.header.versions, "numpy": "1.0"}))
@@ -272,5 +272,20 @@ def test_nobody_changes_a_replay(tmp_path, probe_file):
     store = ReplayedControls(take, TakeSource(take))
     assert store.take_snapshot(0).values["gain"] == 3.0
     store.set("gain", 1.0)
-    store.adopt(())
+    store.replace_parameters(())
     assert store.take_snapshot(1).values["gain"] == store.values()["gain"] == 3.0
+
+
+def test_a_take_of_the_version_before_comes_with_the_names_of_now(tmp_path, probe_file):
+    show = live_show(tmp_path / "take", probe_file)
+    show.play(lambda index: [] if index != 2 else show.store.set("onset_zoom", 0.5) and [], until=5)
+    show.take.close()
+    log = tmp_path / "take" / "log.jsonl"
+    text = log.read_text()
+    assert text.count("onset_") == 6
+    log.write_text(text.replace("onset_", "hit_"))
+    take = read_take(tmp_path / "take")
+    store = ReplayedControls(take, TakeSource(take), parameters_for(CARD))
+    snapshots = [store.take_snapshot(index).values for index in range(6)]
+    assert [values["onset_zoom"] for values in snapshots] == [0.0] * 2 + [0.5] * 4
+    assert not any(name.startswith("hit_") for values in snapshots for name in values)

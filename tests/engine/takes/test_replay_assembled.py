@@ -54,7 +54,7 @@ def test_scenes_models_and_mappings_are_replayed_bit_exact(tmp_path: Path, probe
         threads=1,
         scenes=str(tmp_path / "scenes"),
         take=str(tmp_path / "take"),
-        mappings={"zoom": "value + 0.3 * hit", "glow": "value * feature(0)"},
+        mappings={"zoom": "value + 0.3 * onset", "glow": "value * feature(0)"},
     )
     store = ParameterStore(parameters_for(CARD), {"crossfade_s": 0.3})
     source = PacedSource(SampleSource("song", varied_sound(3.0, RATE_HZ), RATE_HZ), clock)

@@ -32,8 +32,8 @@ PARAMETERS = (
     "glow",
     "trail",
     "zoom",
-    "hit_brightness",
-    "hit_zoom",
+    "onset_brightness",
+    "onset_zoom",
     "colour_turn",
     "smoothing_ms",
 )
@@ -99,7 +99,7 @@ def test_a_show_with_threads_is_replayed_bit_exact(tmp_path, probe_file):
 
     def remote() -> None:
         while not stop.wait(0.01):
-            store.set(rng.choice(("gain", "glow", "trail", "hit_zoom")), rng.random())
+            store.set(rng.choice(("gain", "glow", "trail", "onset_zoom")), rng.random())
             if rng.random() < 0.2:
                 store.set("tap", True)
             if rng.random() < 0.05:

@@ -41,7 +41,7 @@ def test_swaps_and_states_are_replayed_bit_exact(tmp_path: Path, probe_file: Pat
     def open_it(path: str):
         return open_model(path, 1)
 
-    switcher = ModelSwitcher(open_it(str(probe_file)), open_it, on_model=lambda card: store.adopt(parameters_for(card)), clock=InventedClock(), window_samples=16000,
+    switcher = ModelSwitcher(open_it(str(probe_file)), open_it, on_model=lambda card: store.replace_parameters(parameters_for(card)), clock=InventedClock(), window_samples=16000,
                 path=str(probe_file), notify=told.append)  # fmt: skip
     header = take_header(switcher.backend, source, model=str(probe_file), date="today")
     take = TakeRecorder(tmp_path / "take", header, live=False, notify=pytest.fail)
@@ -70,7 +70,7 @@ def test_swaps_and_states_are_replayed_bit_exact(tmp_path: Path, probe_file: Pat
     def open_again(path: str) -> ReplayedFailures:
         return ReplayedFailures(open_it(path), again)
 
-    player = ModelSwitcher(open_again(read.model), open_again, on_model=lambda card: again.adopt(parameters_for(card)), clock=InventedClock(), window_samples=16000,
+    player = ModelSwitcher(open_again(read.model), open_again, on_model=lambda card: again.replace_parameters(parameters_for(card)), clock=InventedClock(), window_samples=16000,
                   path=read.model, live=False, notify=pytest.fail)  # fmt: skip
     kinds = []
     for index in range(HOPS):

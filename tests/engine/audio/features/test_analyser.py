@@ -50,7 +50,7 @@ def test_device_blocks_do_not_change_a_bit(block: int) -> None:
 def test_onsets_are_detected_at_once_at_any_rate(rate_hz: int) -> None:
     times_s = [0.5, 0.9, 1.2, 1.31, 2.0]
     _, features = analyse(bursts_at(times_s, 2.5, rate_hz), rate_hz, block=rate_hz // 500)
-    detected_s = [(after.end_sample / rate_hz) for before, after in pairwise(features) if after.hits > before.hits]
+    detected_s = [(after.end_sample / rate_hz) for before, after in pairwise(features) if after.onsets > before.onsets]
     assert len(detected_s) == len(times_s)
     for detected, true in zip(detected_s, times_s, strict=True):
         assert 0.0 < detected - true <= 0.012
@@ -58,13 +58,13 @@ def test_onsets_are_detected_at_once_at_any_rate(rate_hz: int) -> None:
 
 def test_an_onset_has_strength_and_age() -> None:
     analyser, _ = analyse(bursts_at([0.5], 1.0))
-    assert analyser.at_sample(RATE_HZ // 4).hit_age_s == NEVER_S
+    assert analyser.at_sample(RATE_HZ // 4).onset_age_s == NEVER_S
     newest = analyser.latest()
-    assert newest.hits == 1
-    assert newest.hit_age_s == pytest.approx(0.5, abs=0.012)
-    assert newest.hit_strength > 0.8
+    assert newest.onsets == 1
+    assert newest.onset_age_s == pytest.approx(0.5, abs=0.012)
+    assert newest.onset_strength > 0.8
     both_T = bursts_at([0.5], 1.5) + np.float32(0.1) * bursts_at([1.0], 1.5)
-    assert 0.02 < analyse(both_T)[0].latest().hit_strength < 0.4
+    assert 0.02 < analyse(both_T)[0].latest().onset_strength < 0.4
 
 
 def test_the_level_rises_within_a_frame_and_falls_gently() -> None:
@@ -81,7 +81,7 @@ def test_the_level_rises_within_a_frame_and_falls_gently() -> None:
 def test_quiet_music_has_the_level_of_loud_music() -> None:
     loud = analyse(SONG_T)[1]
     quiet = analyse(SONG_T * np.float32(10 ** (-30 / 20)))[1]
-    assert quiet[-1].hits == loud[-1].hits
+    assert quiet[-1].onsets == loud[-1].onsets
     assert np.mean([audio_features.level for audio_features in quiet]) > 0.5 * np.mean(
         [audio_features.level for audio_features in loud]
     )
@@ -100,7 +100,7 @@ def test_steady_sound_has_no_onsets() -> None:
     noise_T = 0.1 * np.random.default_rng(1).standard_normal(8 * RATE_HZ)
     for sound_T in (tones_T, noise_T):
         features = analyse(sound_T.astype(np.float32))[1]
-        assert features[-1].hits - features[25].hits <= 3
+        assert features[-1].onsets - features[25].onsets <= 3
 
 
 @pytest.mark.parametrize("fault", [math.nan, math.inf, -math.inf, 1e30])
@@ -126,7 +126,7 @@ def test_invalid_samples_are_survived(fault: float) -> None:
                 audio_features.low,
                 audio_features.mid,
                 audio_features.high,
-                audio_features.hit_strength,
+                audio_features.onset_strength,
             )
             >= 0.0
         )
@@ -136,7 +136,7 @@ def test_invalid_samples_are_survived(fault: float) -> None:
                 audio_features.low,
                 audio_features.mid,
                 audio_features.high,
-                audio_features.hit_strength,
+                audio_features.onset_strength,
             )
             <= 1.0
         )
@@ -230,8 +230,8 @@ def test_extrapolation_lets_the_beat_go_on() -> None:
     now = analyser.latest()
     later = extrapolate(now, 0.25)
     assert later.beats == pytest.approx(now.beats + 0.5, abs=0.01)
-    assert later.hit_age_s == pytest.approx(now.hit_age_s + 0.25)
-    assert (later.level, later.hits) == (now.level, now.hits)
+    assert later.onset_age_s == pytest.approx(now.onset_age_s + 0.25)
+    assert (later.level, later.onsets) == (now.level, now.onsets)
     assert extrapolate(now, 0.0) is now
     assert beat_error(later, 120) == pytest.approx(0.5, abs=0.05) or beat_error(later, 120) == pytest.approx(
         -0.5, abs=0.05

@@ -32,7 +32,12 @@ def test_the_demo_is_at_120() -> None:
 
 def test_silence_has_no_beat() -> None:
     _, features = analyse(np.zeros(4 * RATE_HZ, np.float32))
-    assert (features[-1].beats, features[-1].tempo_bpm, features[-1].certainty, features[-1].hits) == (0.0, 0.0, 0.0, 0)
+    assert (features[-1].beats, features[-1].tempo_bpm, features[-1].certainty, features[-1].onsets) == (
+        0.0,
+        0.0,
+        0.0,
+        0,
+    )
 
 
 def test_noise_is_never_certain() -> None:

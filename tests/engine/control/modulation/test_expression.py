@@ -13,23 +13,23 @@ from hypothesis import strategies as st
 from engine.control.modulation.expression import (
     DEEPEST,
     FUNCTIONS,
+    INPUT_FUNCTIONS,
     LONGEST_TEXT,
     NAMES,
-    OF_THE_MOMENT,
-    Moment,
+    Inputs,
     parse_expression,
 )
 from engine.core import shaping_functions
 from engine.core.errors import ConfigError
 
-MOMENT = Moment(
+INPUTS = Inputs(
     value=0.25,
     level=0.5,
     low=0.1,
     mid=0.2,
     high=0.3,
-    hit=0.75,
-    hits=3.0,
+    onset=0.75,
+    onsets=3.0,
     beat=0.25,
     bar=0.5,
     beats=2.25,
@@ -42,13 +42,13 @@ KNOWN = (0.9637410594150424, 0.5733975800685585, 0.13706416846252978)
 
 
 def compute(text: str) -> float:
-    return parse_expression(text, "glow")(MOMENT)
+    return parse_expression(text, "glow")(INPUTS)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("0.2 + 0.6 * hit", 0.65),
+        ("0.2 + 0.6 * onset", 0.65),
         ("value * (0.5 + level)", 0.25),
         ("0.1 * sin(turn * beat)", 0.1),
         ("-value + +1", 0.75),
@@ -57,7 +57,7 @@ def compute(text: str) -> float:
         ("-0.25 % 1", 0.75),
         ("beat < 0.5 <= bar", 1.0),
         ("1 < 2 < 3 > 5", 0.0),
-        ("hits == 3 and not level > 0.9", 1.0),
+        ("onsets == 3 and not level > 0.9", 1.0),
         ("low > 1 or mid > 1", 0.0),
         ("high if tempo >= 120 else low", 0.3),
         ("1 if level else 1 / 0", 1.0),
@@ -136,7 +136,7 @@ def test_what_is_unknown_or_unsafe_is_refused_in_one_sentence(text: str, sentenc
 def test_without_a_result_an_error_of_arithmetic_is_raised(text: str) -> None:
     term = parse_expression(text, "glow")
     with pytest.raises((ArithmeticError, ValueError)):
-        term(MOMENT)
+        term(INPUTS)
 
 
 ATOMS = st.one_of(
@@ -148,7 +148,7 @@ ATOMS = st.one_of(
 def combined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     operators = ["+", "-", "*", "/", "%", "**", "<", ">=", "==", "and", "or"]
     binary = st.tuples(inner, st.sampled_from(operators), inner).map(lambda parts: "({} {} {})".format(*parts))
-    names = [name for name, function in FUNCTIONS.items() if function.fewest == 1] + [*OF_THE_MOMENT]
+    names = [name for name, function in FUNCTIONS.items() if function.fewest == 1] + [*INPUT_FUNCTIONS]
     called = st.tuples(st.sampled_from(names), inner).map(lambda parts: "{}({})".format(*parts))
     return st.one_of(binary, called)
 
@@ -158,7 +158,7 @@ def combined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 def test_whatever_is_accepted_gives_a_number_or_an_error_of_arithmetic(text: str) -> None:
     term = parse_expression(text, "glow")
     with contextlib.suppress(ArithmeticError, ValueError):
-        assert isinstance(term(MOMENT), (float, int))
+        assert isinstance(term(INPUTS), (float, int))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -10,10 +10,9 @@ import yaml
 
 from engine.app.config import DEFAULT_MODEL
 from engine.audio.features.audio_features import AudioFeatures
-from engine.control.modulation.expression import DEEPEST, FUNCTIONS, LONGEST_TEXT, NAMES, OF_THE_MOMENT
-from engine.control.modulation.modulator import BY_HAND, Modulator
-from engine.control.modulation.smoothing import AT_ONCE
-from engine.control.parameter_table import parameters_for
+from engine.control.modulation.expression import DEEPEST, FUNCTIONS, INPUT_FUNCTIONS, LONGEST_TEXT, NAMES
+from engine.control.modulation.modulator import Modulator
+from engine.control.parameter_table import TABLE, parameters_for
 from engine.model.file import read_card
 
 PAGE = (Path(__file__).parents[4] / "docs" / "mapping.md").read_text(encoding="utf-8")
@@ -22,10 +21,11 @@ PAGE = (Path(__file__).parents[4] / "docs" / "mapping.md").read_text(encoding="u
 def test_every_name_and_function_is_there_with_its_arguments() -> None:
     for name in NAMES:
         assert f"`{name}`" in PAGE
-    for name, arguments in {**{n: f.arguments for n, f in FUNCTIONS.items()}, **OF_THE_MOMENT}.items():
+    for name, arguments in {**{n: f.arguments for n, f in FUNCTIONS.items()}, **INPUT_FUNCTIONS}.items():
         assert f"`{name}({arguments})`" in PAGE
-    for name in (*BY_HAND, *AT_ONCE):
-        assert f"`{name}`" in PAGE
+    for parameter in TABLE:
+        if parameter.not_mapped or not parameter.is_smoothed:
+            assert f"`{parameter.name}`" in PAGE
     assert f"{LONGEST_TEXT} characters and {DEEPEST} levels" in PAGE
 
 
@@ -38,7 +38,7 @@ def test_the_examples_work_with_the_shipped_model() -> None:
         mappings = yaml.safe_load(example)["mappings"]
         modulator = Modulator(parameters, mappings)
         audio_features = AudioFeatures(
-            level=0.4, low=0.3, hit_strength=1.0, hit_age_s=0.05, hits=2, beats=3.3, tempo_bpm=128.0
+            level=0.4, low=0.3, onset_strength=1.0, onset_age_s=0.05, onsets=2, beats=3.3, tempo_bpm=128.0
         )
         values = modulator.values(given, audio_features, np.zeros(8, np.float32), 7.3)
         assert modulator.faults == {}

@@ -1,4 +1,4 @@
-"""Knobs driven by the sound, smoothed and gliding."""
+"""Parameters driven by the sound, smoothed and gliding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.core.errors import ConfigError
 
 GIVEN: dict[str, Value] = {p.name: p.default for p in TABLE if p.kind != "event"}
 NO_FEATURES = np.zeros(0, np.float32)
-HIT = AudioFeatures(level=0.5, hit_strength=0.8, hit_age_s=0.15, hits=1, beats=2.25, tempo_bpm=120.0)
+ONSET = AudioFeatures(level=0.5, onset_strength=0.8, onset_age_s=0.15, onsets=1, beats=2.25, tempo_bpm=120.0)
 
 
 def after(modulator: Modulator, time_s: float = 0.0, audio_features: AudioFeatures = SILENCE, **given: Value) -> Values:
@@ -25,13 +25,13 @@ def after(modulator: Modulator, time_s: float = 0.0, audio_features: AudioFeatur
 
 def test_with_nothing_to_do_the_given_values_come_back_themselves() -> None:
     modulator = Modulator(TABLE)
-    assert modulator.values(GIVEN, HIT, NO_FEATURES, 0.0) is GIVEN
-    assert modulator.values(GIVEN, HIT, NO_FEATURES, 1.0) is GIVEN
+    assert modulator.values(GIVEN, ONSET, NO_FEATURES, 0.0) is GIVEN
+    assert modulator.values(GIVEN, ONSET, NO_FEATURES, 1.0) is GIVEN
 
 
-def test_a_mapping_drives_its_knob_and_no_other() -> None:
-    modulator = Modulator(TABLE, {"glow": "0.2 + 0.6 * hit", "zoom": "value + level"})
-    values = after(modulator, audio_features=HIT, hit_decay_ms=150.0, zoom=1.5)
+def test_a_mapping_drives_its_parameter_and_no_other() -> None:
+    modulator = Modulator(TABLE, {"glow": "0.2 + 0.6 * onset", "zoom": "value + level"})
+    values = after(modulator, audio_features=ONSET, onset_decay_ms=150.0, zoom=1.5)
     assert values["glow"] == pytest.approx(0.2 + 0.6 * 0.8 * math.exp(-1))
     assert values["zoom"] == pytest.approx(2.0)
     assert {n: v for n, v in values.items() if n not in ("glow", "zoom")} == {
@@ -39,7 +39,7 @@ def test_a_mapping_drives_its_knob_and_no_other() -> None:
     }
 
 
-def test_results_are_clipped_and_take_the_knobs_kind() -> None:
+def test_results_are_clipped_and_take_the_parameters_kind() -> None:
     modulator = Modulator(TABLE, {"glow": "5", "colour_turn": "-9", "mirror": "level", "seed": "2.6", "freeze": "0.5"})
     values = after(modulator, audio_features=AudioFeatures(level=0.6))
     assert (values["glow"], values["colour_turn"], values["mirror"], values["freeze"]) == (1.0, -0.5, True, False)
@@ -53,7 +53,7 @@ def test_features_of_the_model_are_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["1 / level", "feature(40)", "1e300 * 1e300", "1e308 * 10 - 1e308 * 10"])
-def test_without_a_result_the_knob_keeps_its_own_value_and_it_is_told_once(text: str) -> None:
+def test_without_a_result_the_parameter_keeps_its_own_value_with_one_notice(text: str) -> None:
     told: list[str] = []
     modulator = Modulator(TABLE, {"glow": text}, told.append)
     for step in range(5):
@@ -67,11 +67,11 @@ def test_without_a_result_the_knob_keeps_its_own_value_and_it_is_told_once(text:
     ("mappings", "sentence"),
     [
         ({"glwo": "1"}, "Did you mean 'glow'"),
-        ({"reset": "hit"}, "given rather than set"),
-        ({"scene": "2"}, "given rather than set"),
+        ({"reset": "onset"}, "has no value to set"),
+        ({"scene": "2"}, "has no value to set"),
         ({"flash_guard": "0"}, "by hand alone"),
-        ({"tempo_bpm": "120"}, "before expressions are worked out"),
-        ({"smoothing_ms": "100"}, "before expressions are worked out"),
+        ({"tempo_bpm": "120"}, "before expressions are evaluated"),
+        ({"smoothing_ms": "100"}, "before expressions are evaluated"),
         ({"glow": None}, "an expression was expected"),
         ({"glow": True}, "an expression was expected"),
         ({"glow": "levle"}, "Did you mean 'level'"),
@@ -101,7 +101,7 @@ def test_smoothing_does_not_depend_on_the_frame_rate(rate_hz: int) -> None:
     assert smoothed(rate_hz, 0.2) == pytest.approx(1 - math.exp(-1), abs=1e-9)
 
 
-def test_a_smoothed_knob_reaches_its_value_to_the_bit() -> None:
+def test_a_smoothed_parameter_reaches_its_value_bit_exact() -> None:
     assert smoothed(20, 3.0) == 1.0
 
 
@@ -128,7 +128,7 @@ def test_time_that_stands_still_or_runs_backwards_does_no_harm() -> None:
     assert after(modulator, 4.1, smoothing_ms=100.0, glow=1.0)["glow"] == pytest.approx(1 - math.exp(-1))
 
 
-def test_a_glide_goes_from_where_knobs_are_to_what_is_given() -> None:
+def test_a_glide_goes_from_the_values_of_now_to_those_set() -> None:
     modulator = Modulator(TABLE)
     after(modulator, 1.0, glow=0.2, zoom=2.0)
     modulator.glide(2.0)
@@ -152,9 +152,9 @@ def test_another_models_parameters_are_adopted() -> None:
     wider = Parameter(name="motion", kind="float", help="", low=0.0, high=4.0, default=1.0)
     modulator = Modulator((*TABLE, own), {"motion": "3"})
     assert after(modulator, 0.0, motion=0.5)["motion"] == 1.0
-    modulator.adopt((*TABLE, wider))
+    modulator.replace_parameters((*TABLE, wider))
     assert after(modulator, 0.1, motion=0.5)["motion"] == 3.0
-    modulator.adopt(TABLE)
+    modulator.replace_parameters(TABLE)
     assert "motion" not in after(modulator, 0.2)
 
 

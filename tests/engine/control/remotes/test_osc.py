@@ -30,7 +30,7 @@ def message(name: str, *values: object) -> bytes:
 
 
 class Remote:
-    """A box of faders on the network."""
+    """A controller on the network."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -201,7 +201,7 @@ def test_a_server_never_answers_itself(server):
     assert server.answer(message("stats"), ("127.0.0.2", server.port)) != []
 
 
-def test_a_server_that_listens_everywhere_knows_its_own_addresses(store):
+def test_a_server_bound_to_every_address_knows_its_own_addresses(store):
     server = OscServer(store, "0.0.0.0", 0)
     assert server.answer(message("ping"), ("127.0.0.3", server.port)) == []
     # An address for documents (RFC 5737): another machine's.

@@ -31,17 +31,17 @@ def free_port() -> int:
         return int(trial.getsockname()[1])
 
 
-def ask_until(desk: socket.socket, datagram: bytes, answered: Callable[[OscMessage], bool]) -> int:
+def ask_until(controller: socket.socket, datagram: bytes, answered: Callable[[OscMessage], bool]) -> int:
     """Send a datagram again and again until an answer is as expected; return how often it was sent."""
     deadline_s, sent = time.monotonic() + ENDS_WITHIN_S, 0
     while time.monotonic() < deadline_s:
         try:
             sent += 1
-            desk.send(datagram)
-            if answered(OscMessage(desk.recv(65536))):
+            controller.send(datagram)
+            if answered(OscMessage(controller.recv(65536))):
                 return sent
         except OSError:
-            # It does not listen yet.
+            # The port is not bound yet.
             time.sleep(0.1)
     raise AssertionError("the show does not answer as expected")
 
@@ -95,22 +95,24 @@ def test_a_show_under_attack_answers_and_ends_with_its_figures(tmp_path, probe_f
         stderr=subprocess.PIPE,
     )
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as desk:
-            desk.settimeout(1.0)
-            desk.connect((HOST, port))
-            sent = ask_until(desk, message("stats"), plays)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as controller:
+            controller.settimeout(1.0)
+            controller.connect((HOST, port))
+            sent = ask_until(controller, message("stats"), plays)
             if forged:
                 send_spoofed(datagram, port)
-                heard: list[float] = []
+                received: list[float] = []
                 for _ in range(QUESTIONS):
                     sent += ask_until(
-                        desk, message("stats"), lambda answer: not heard.append(figures(answer)["osc_received"])
+                        controller,
+                        message("stats"),
+                        lambda answer: not received.append(figures(answer)["osc_received"]),
                     )
-                # It has heard nobody but the desk and the one datagram: not itself.
-                assert heard[-1] <= sent + 1
+                # It has received the messages of the controller and the one datagram, none of its own.
+                assert received[-1] <= sent + 1
             else:
-                ask_until(desk, datagram, lambda answer: answer.address == "/fluid/error")
-            ask_until(desk, message("stats"), plays)
+                ask_until(controller, datagram, lambda answer: answer.address == "/fluid/error")
+            ask_until(controller, message("stats"), plays)
         show.send_signal(signal.SIGTERM)
         _, complained = show.communicate(timeout=ENDS_WITHIN_S)
     finally:

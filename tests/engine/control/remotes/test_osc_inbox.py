@@ -21,7 +21,7 @@ from tests.engine.app.shows import InventedClock
 from tests.engine.control.remotes.test_osc import message
 from tests.engine.model.probe_model import CARD
 
-DESK, OTHER = ("10.0.0.1", 9001), ("10.0.0.2", 9000)
+CONTROLLER, OTHER = ("10.0.0.1", 9001), ("10.0.0.2", 9000)
 
 
 @pytest.fixture
@@ -39,48 +39,48 @@ def inbox(store: ParameterStore, clock: InventedClock) -> Inbox:
     return Inbox(store, lambda: {"hops": 7}, clock)
 
 
-def test_the_newest_value_that_makes_sense_counts(store, inbox):
+def test_the_last_valid_value_counts(store, inbox):
     for value in (1.0, 99.0, 3.0, float("nan"), "loud"):
-        inbox.put(message("gain_db", value), DESK)
-    inbox.put(message("gain_db"), DESK)
-    answers = inbox.obey()
+        inbox.put(message("gain_db", value), CONTROLLER)
+    inbox.put(message("gain_db"), CONTROLLER)
+    answers = inbox.apply()
     assert store.values()["gain_db"] == 3.0
     assert (inbox.counts.received, inbox.counts.refused, inbox.counts.clipped) == (6, 2, 0)
-    assert answers[-1] == (DESK, ("/fluid/gain_db", (3.0,)))
+    assert answers[-1] == (CONTROLLER, ("/fluid/gain_db", (3.0,)))
 
 
 def test_things_that_happen_are_all_given_in_order(store, inbox):
     for number in (3, 5, 3, 3, 8):
-        inbox.put(message("scene", number), DESK)
-        inbox.put(message("gain_db", float(number)), DESK)
-        inbox.put(message("reset"), DESK)
-    assert inbox.obey() == []
+        inbox.put(message("scene", number), CONTROLLER)
+        inbox.put(message("gain_db", float(number)), CONTROLLER)
+        inbox.put(message("reset"), CONTROLLER)
+    assert inbox.apply() == []
     assert [event.number for event in store.take_snapshot(0).events if event.name == "scene"] == [3, 5, 3, 3, 8]
     assert store.values()["reset"] == 5
 
 
 class Noted(ParameterStore):
-    """Notes in which order values reach it."""
+    """Records the order in which values reach it."""
 
     def __init__(self, parameters):
         super().__init__(parameters)
         self.names = []
 
-    def set(self, name, given, *, clip=True):
+    def set(self, name, given, *, clip=True, origin=""):
         self.names.append(name)
-        return super().set(name, given, clip=clip)
+        return super().set(name, given, clip=clip, origin=origin)
 
 
 def test_parameters_are_set_in_the_order_of_their_last_values(clock):
     store = Noted(parameters_for(CARD))
     inbox = Inbox(store, dict, clock)
     for name in ("gain_db", "zoom", "tap", "glow", "gain_db", "zoom", "trail"):
-        inbox.put(message(name, 1.0), DESK)
-    inbox.obey()
+        inbox.put(message(name, 1.0), CONTROLLER)
+    inbox.apply()
     assert store.names == ["tap", "glow", "gain_db", "zoom", "trail"]
 
 
-def test_bad_elements_of_a_bundle_are_counted_and_the_good_ones_obeyed(store, inbox):
+def test_bad_elements_of_a_bundle_are_counted_and_the_good_ones_applied(store, inbox):
     elements = [
         message("gain_db", 3.0),
         b"garbage!",
@@ -90,8 +90,8 @@ def test_bad_elements_of_a_bundle_are_counted_and_the_good_ones_obeyed(store, in
         message("brightness", 0.5),
     ]
     bundle = b"#bundle\0" + bytes(8) + b"".join(struct.pack(">i", len(e)) + e for e in elements) + b"\xff\xff\xff\xfc"
-    inbox.put(bundle, DESK)
-    sentences = [values[0] for _, (to, values) in inbox.obey() if to == "/fluid/error"]
+    inbox.put(bundle, CONTROLLER)
+    sentences = [values[0] for _, (to, values) in inbox.apply() if to == "/fluid/error"]
     assert (store.values()["gain_db"], store.values()["brightness"]) == (3.0, 0.5)
     assert (inbox.counts.received, inbox.counts.refused, inbox.counts.foreign) == (7, 5, 1)
     assert len(sentences) == 5
@@ -99,22 +99,22 @@ def test_bad_elements_of_a_bundle_are_counted_and_the_good_ones_obeyed(store, in
 
 def test_a_sender_is_answered_so_often_and_again_after_a_while(inbox, clock):
     for _ in range(1000):
-        inbox.put(message("ping"), DESK)
-    assert len(inbox.obey()) == SENDER_ANSWERS_AT_ONCE
+        inbox.put(message("ping"), CONTROLLER)
+    assert len(inbox.apply()) == SENDER_ANSWERS_AT_ONCE
     assert inbox.counts.unanswered == 1000 - SENDER_ANSWERS_AT_ONCE
     inbox.put(message("ping"), OTHER)
-    assert inbox.obey() == [(OTHER, ("/fluid/pong", ()))]
+    assert inbox.apply() == [(OTHER, ("/fluid/pong", ()))]
     clock.time_s += 1.0
     for _ in range(1000):
-        inbox.put(message("gain_bd", 1.0), DESK)
-    assert len(inbox.obey()) == SENDER_ANSWERS_A_SECOND
+        inbox.put(message("gain_bd", 1.0), CONTROLLER)
+    assert len(inbox.apply()) == SENDER_ANSWERS_A_SECOND
     assert inbox.counts.refused == 1000
 
 
 def test_many_senders_together_are_answered_so_often(inbox):
     for number in range(3000):
         inbox.put(message("stats"), ("10.0.0.1", number))
-    assert len(inbox.obey()) == ANSWERS_AT_ONCE
+    assert len(inbox.apply()) == ANSWERS_AT_ONCE
 
 
 def test_senders_are_forgotten_but_not_the_limit_of_all():
@@ -132,24 +132,26 @@ def test_a_bucket_fills_up_to_its_brim():
 
 def test_addresses_of_other_programs_are_counted_and_rarely_answered(inbox, clock):
     for number in range(500):
-        inbox.put(b"/elsewhere/%03d\0,f\0\0" % number, DESK)
-    assert len(inbox.obey()) == FOREIGN_ANSWERS_AT_ONCE
+        inbox.put(b"/elsewhere/%03d\0,f\0\0" % number, CONTROLLER)
+    assert len(inbox.apply()) == FOREIGN_ANSWERS_AT_ONCE
     assert (inbox.counts.foreign, inbox.counts.refused) == (500, 500)
     clock.time_s += 60.0
-    inbox.put(b"/gain_db\0\0\0\0,f\0\0" + struct.pack(">f", 1.0), DESK)
-    assert inbox.obey() == [(DESK, ("/fluid/error", ("There is no address /gain_db. Did you mean '/fluid/gain_db'?",)))]
+    inbox.put(b"/gain_db\0\0\0\0,f\0\0" + struct.pack(">f", 1.0), CONTROLLER)
+    assert inbox.apply() == [
+        (CONTROLLER, ("/fluid/error", ("There is no address /gain_db. Did you mean '/fluid/gain_db'?",)))
+    ]
 
 
 def test_names_are_suggested_a_few_times_a_second_and_remembered(inbox, clock):
     for number in range(50):
-        inbox.put(message(f"gain_d{number}", 1.0), DESK)
-    suggested = ["Did you mean '/fluid/gain_db'" in values[0] for _, (_, values) in inbox.obey()]
+        inbox.put(message(f"gain_d{number}", 1.0), CONTROLLER)
+    suggested = ["Did you mean '/fluid/gain_db'" in values[0] for _, (_, values) in inbox.apply()]
     assert suggested == [True] * 10 + [False] * 40
-    inbox.put(message("gain_d0", 1.0), DESK)
-    assert "Did you mean" in inbox.obey()[0][1][1][0]
+    inbox.put(message("gain_d0", 1.0), CONTROLLER)
+    assert "Did you mean" in inbox.apply()[0][1][1][0]
     clock.time_s += 1.0
-    inbox.put(message("gain_d49", 1.0), DESK)
-    assert "Did you mean" in inbox.obey()[0][1][1][0]
+    inbox.put(message("gain_d49", 1.0), CONTROLLER)
+    assert "Did you mean" in inbox.apply()[0][1][1][0]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_two_shows_that_take_each_other_for_remotes_fall_silent(clock, first, ro
     for number in range(4):
         for datagram in datagrams:
             shows[number % 2].put(datagram, OTHER)
-        answers = shows[number % 2].obey()
+        answers = shows[number % 2].apply()
         datagrams = [message(to.removeprefix("/fluid/"), *values) for _, (to, values) in answers]
         exchanged += bool(datagrams)
     assert exchanged == rounds
@@ -182,5 +184,5 @@ def test_two_shows_that_take_each_other_for_remotes_fall_silent(clock, first, ro
 def test_somebody_who_is_not_to_be_answered_is_obeyed(store, inbox):
     for datagram in (message("ping"), message("gain_db", 99.0), message("gain_bd"), b"garbage"):
         inbox.put(datagram, None)
-    assert inbox.obey() == []
+    assert inbox.apply() == []
     assert store.values()["gain_db"] == 40.0

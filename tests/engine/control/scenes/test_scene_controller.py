@@ -1,4 +1,4 @@
-"""Scenes kept and recalled by events, in a show with a deck."""
+"""Scenes saved and recalled by events, in a show with a model switcher."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ NO_FEATURES = np.zeros(0, np.float32)
 
 
 class Show(Stage):
-    """A stage with a desk of scenes, played as the loop plays one."""
+    """A stage with a scene controller, played as the step loop does."""
 
     def __init__(self, model: Path, folder: Path, live: bool = True, **values: object) -> None:
         super().__init__(model, live, **values)
         self.modulator = Modulator(self.store.parameters.values())
-        self.adopters.append(self.modulator.adopt)
+        self.adopters.append(self.modulator.replace_parameters)
         self.scenes = Scenes(folder)
         self.scene_controller = SceneController(
             self.scenes, self.switcher, self.store, glide=self.modulator.glide, live=live, notify=self.tell
@@ -37,11 +37,11 @@ class Show(Stage):
         self.pictures: list[np.ndarray] = []
 
     def tell(self, line: str) -> None:
-        """Success is told apart from all else."""
+        """Keep notices of success apart from all others."""
         (self.recalled if line.endswith(" is recalled.") else self.told).append(line)
 
     def play_on(self, hops: int) -> None:
-        """Play so many hops, waiting after each for whatever is read, written or opened beside."""
+        """Play `hops` hops, and wait after each for files and models that load in the background."""
         for index in range(len(self.values), len(self.values) + hops):
             snapshot = self.store.take_snapshot(index)
             values = self.modulator.values(snapshot.values, SILENCE, NO_FEATURES, index * CARD.hop_s)
@@ -59,14 +59,14 @@ def show(probe_file: Path, tmp_path: Path) -> Show:
     return Show(probe_file, tmp_path / "scenes", gain=2.0, glow=0.5)
 
 
-def test_a_scene_brings_back_knobs_and_state(show: Show) -> None:
+def test_a_scene_brings_back_parameters_and_state(show: Show) -> None:
     show.store.set("crossfade_s", 0.0)
     show.play_on(3)
     show.store.set("save_scene", 3)
     show.play_on(2)
-    kept = show.scenes.load(3).scene
-    assert kept.state is not None
-    assert (kept.model_sha256, kept.name) == (CARD.graph_sha256, "probe 3")
+    saved = show.scenes.load(3).scene
+    assert saved.state is not None
+    assert (saved.model_sha256, saved.name) == (CARD.graph_sha256, "probe 3")
     show.store.set("glow", 0.0)
     show.store.set("gain", 0.0)
     show.play_on(8)
@@ -78,13 +78,13 @@ def test_a_scene_brings_back_knobs_and_state(show: Show) -> None:
         assert len(show.values) < 20
         show.play_on(1)
     assert (show.values[-1]["glow"], show.values[-1]["gain"]) == (0.5, 2.0)
-    assert show.switcher.snapshot_state()["memory"][0] > kept.state["memory"][0] / 2
-    assert [line.split(" in ")[0] for line in show.told] == ["Scene 3 is kept"]
+    assert show.switcher.snapshot_state()["memory"][0] > saved.state["memory"][0] / 2
+    assert [line.split(" in ")[0] for line in show.told] == ["Scene 3 is saved"]
     assert show.recalled == ["Scene 3 'probe 3' is recalled."]
     assert show.scene_controller.name == "3 probe 3"
 
 
-def test_knobs_glide_to_a_scene(show: Show) -> None:
+def test_parameters_glide_to_a_scene(show: Show) -> None:
     show.scenes.save(Scene(number=2, values={"glow": 1.0, "mirror": True}))
     show.play_on(2)
     show.store.set("scene", 2)
@@ -96,14 +96,14 @@ def test_knobs_glide_to_a_scene(show: Show) -> None:
     assert [values["mirror"] for values in show.values].index(True) <= 5
 
 
-def test_what_belongs_to_the_venue_is_not_kept(show: Show) -> None:
+def test_what_belongs_to_the_venue_is_not_saved(show: Show) -> None:
     show.store.set("flash_guard", False)
     show.store.set("record", True)
     show.store.set("save_scene", 1)
     show.play_on(2)
-    kept = show.scenes.load(1).scene.values
-    assert {"flash_guard", "record", "freeze", "reset", "scene"}.isdisjoint(kept)
-    assert {"glow", "zoom", "gain", "seed"} <= kept.keys()
+    saved = show.scenes.load(1).scene.values
+    assert {"flash_guard", "record", "freeze", "reset", "scene"}.isdisjoint(saved)
+    assert {"glow", "zoom", "gain", "seed"} <= saved.keys()
 
 
 def test_a_scene_of_another_model_swaps_it_and_brings_its_state(show: Show, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_scene_that_cannot_be_recalled_changes_nothing(show: Show, tmp_path: P
     assert show.switcher.playing.name == "probe"
 
 
-def test_a_model_that_is_damaged_inside_leaves_knobs_as_they_are(show: Show, tmp_path: Path) -> None:
+def test_a_model_that_is_damaged_inside_leaves_parameters_as_they_are(show: Show, tmp_path: Path) -> None:
     damaged = Path(write_wide(tmp_path))
     content = bytearray(damaged.read_bytes())
     content[len(content) // 4] ^= 0xFF
@@ -175,23 +175,25 @@ def test_names_and_kinds_that_are_unknown_are_told_and_the_rest_is_set(show: Sho
     show.store.set("scene", 1)
     show.play_on(4)
     assert len(show.told) == 1
-    for piece in ("Did you mean 'glow'", "mirror takes on or off", "reset is given", "scene is given"):
+    for piece in ("Did you mean 'glow'", "mirror takes on or off", "reset has no value", "scene has no value"):
         assert piece in show.told[0]
     assert (show.store.values()["zoom"], show.store.values()["glow"], show.store.values()["reset"]) == (4.0, 0.25, 0)
 
 
-def test_a_scene_kept_from_another_training_of_the_model_brings_its_knobs_alone(show: Show, probe_file: Path) -> None:
+def test_a_scene_saved_with_another_training_of_the_model_brings_its_parameters_alone(
+    show: Show, probe_file: Path
+) -> None:
     state = {"memory": np.full(1, 9.0, np.float32)}
     show.scenes.save(Scene(number=1, model=str(probe_file), model_sha256="22" * 32, values={"glow": 1.0}, state=state))
     show.play_on(2)
     show.store.set("scene", 1)
     show.play_on(6)
-    assert "its knobs are recalled and its state is not" in show.told[0]
+    assert "its parameters are recalled and its state is not" in show.told[0]
     assert show.values[-1]["glow"] == 1.0
     assert show.switcher.snapshot_state()["memory"][0] < 4.0
 
 
-def test_a_scene_kept_and_recalled_in_one_turn_is_found(show: Show) -> None:
+def test_a_scene_saved_and_recalled_in_one_hop_is_found(show: Show) -> None:
     show.store.set("save_scene", 9)
     show.store.set("scene", 9)
     show.play_on(5)
@@ -199,7 +201,7 @@ def test_a_scene_kept_and_recalled_in_one_turn_is_found(show: Show) -> None:
     assert show.scene_controller.number == 9
 
 
-def test_the_last_recall_counts_while_a_model_is_still_being_opened(show: Show, tmp_path: Path, probe_file) -> None:
+def test_the_last_recall_counts_while_a_model_is_still_being_loaded(show: Show, tmp_path: Path, probe_file) -> None:
     show.scenes.save(Scene(number=1, model=write_wide(tmp_path), values={}))
     show.scenes.save(Scene(number=2, model=str(probe_file), model_sha256=CARD.graph_sha256, values={"glow": 0.9}))
     show.store.set("scene", 1)
@@ -240,13 +242,13 @@ def test_a_flood_of_events_leaves_neither_threads_nor_memory_behind(show: Show, 
         snapshot = show.store.take_snapshot(index)
         show.switcher.step(window(index), snapshot.values, index)
         show.scene_controller.attend(snapshot)
-        most = max(most, len(show.scene_controller._jobs))
-        assert sum(thread.name.startswith(("opening", "keeping", "recalling")) for thread in threading.enumerate()) <= 2
+        most = max(most, show.scene_controller.waiting)
+        assert sum(thread.name.startswith(("opening", "saving", "recalling")) for thread in threading.enumerate()) <= 2
     assert most <= MOST_WAITING + 1
     assert any("others wait for the disk" in line for line in show.told)
 
 
-def test_what_is_being_kept_is_finished_when_the_show_closes(show: Show) -> None:
+def test_saves_are_finished_when_the_show_closes(show: Show) -> None:
     show.store.set("save_scene", 1)
     show.store.set("save_scene", 2)
     show.scene_controller.attend(show.store.take_snapshot(0))
@@ -259,7 +261,7 @@ def test_a_name_that_is_no_text_is_told(show: Show) -> None:
     show.scenes.path(4).write_text("values: {on: 1, glow: 0.25}\n")
     show.store.set("scene", 4)
     show.play_on(3)
-    assert show.told == ["Scene 4 is recalled but for this: There is no parameter 'True'."]
+    assert show.told == ["Scene 4 is recalled, except for this: There is no parameter 'True'."]
     assert show.store.values()["glow"] == 0.25
 
 
@@ -272,11 +274,11 @@ def test_a_state_that_cannot_be_had_costs_a_sentence(show: Show, monkeypatch: py
     monkeypatch.setattr(show.switcher._session, "_state", Lost())
     show.store.set("save_scene", 1)
     show.scene_controller.attend(show.store.take_snapshot(2))
-    assert show.told == ["The state of probe cannot be fetched (the device is gone). No scene is kept."]
+    assert show.told == ["The state of probe cannot be fetched (the device is gone). No scene is saved."]
     assert show.scenes.numbers() == ()
 
 
-def test_a_show_with_scenes_is_repeated_to_the_bit(show: Show, probe_file: Path, tmp_path: Path) -> None:
+def test_a_show_with_scenes_is_replayed_bit_exact(show: Show, probe_file: Path, tmp_path: Path) -> None:
     wide = write_wide(tmp_path)
     show.store.set("smoothing_ms", 80.0)
     show.play_on(3)
@@ -287,12 +289,12 @@ def test_a_show_with_scenes_is_repeated_to_the_bit(show: Show, probe_file: Path,
         show.store.set("gain" if "gain" in show.store.values() else "strength", 1.7)
         show.store.set("scene", number)
         show.play_on(9)
-    kinds = [said["kind"] for happened in show.show_events for said in happened]
+    kinds = [event["kind"] for events in show.show_events for event in events]
     assert kinds == ["glide", "model", "glide", "model", "glide", "state"]
     again = Show(probe_file, tmp_path / "nothing", live=False)
-    for index, happened in enumerate(show.show_events):
-        for said in happened:
-            again.scene_controller.repeat(said)
+    for index, events in enumerate(show.show_events):
+        for event in events:
+            again.scene_controller.repeat(event)
         values = again.modulator.values(show.given[index], SILENCE, NO_FEATURES, index * CARD.hop_s)
         assert values == show.values[index]
         assert np.array_equal(again.switcher.step(window(index), values, index).pixels_HWC, show.pictures[index]), index

@@ -1,4 +1,4 @@
-"""Scenes as files: what is kept comes back, and what is damaged costs a sentence."""
+"""Scenes as files: what is saved comes back, and damage costs one sentence."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def scene(number: int = 3, **changes: object) -> Scene:
     return Scene(number=number, **{**said, **changes})  # type: ignore[arg-type]
 
 
-def test_what_is_kept_comes_back_to_the_bit(scenes: Scenes) -> None:
+def test_a_saved_scene_comes_back_bit_exact(scenes: Scenes) -> None:
     scenes.save(scene())
     loaded, notices = scenes.load(3)
     assert notices == ()
@@ -44,7 +44,7 @@ def test_what_is_kept_comes_back_to_the_bit(scenes: Scenes) -> None:
     }
 
 
-def test_kept_again_without_a_state_it_has_none(scenes: Scenes) -> None:
+def test_saved_again_without_a_state_it_has_none(scenes: Scenes) -> None:
     scenes.save(scene())
     scenes.save(scene(state=None))
     assert scenes.load(3).scene.state is None
@@ -83,23 +83,23 @@ def test_a_scene_written_by_hand_needs_little(scenes: Scenes) -> None:
 
 
 def test_a_missing_scene_says_which_there_are(scenes: Scenes) -> None:
-    with pytest.raises(ConfigError, match=r"There is no scene 4 in .*; there is none yet\."):
+    with pytest.raises(ConfigError, match=r"There is no scene 4 in .*; there are none yet\."):
         scenes.load(4)
     scenes.save(scene(2))
-    with pytest.raises(ConfigError, match=r"There is no scene 4 in .*; there are 2\."):
+    with pytest.raises(ConfigError, match=r"There is no scene 4 in .*; scenes are 2\."):
         scenes.load(4)
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "is no mapping"),
-        (b"- 1\n- 2", "is no mapping"),
+        (b"", "is not a mapping"),
+        (b"- 1\n- 2", "is not a mapping"),
         (b"name: [", "not valid YAML"),
         (b"\xff\xfe\x00", "not valid YAML"),
         (b"!!python/object/apply:os.system ['true']", "not valid YAML"),
         (b"x: " + b"[" * 600, "not valid YAML"),
-        (b"values: {}\n#" + b"x" * (1 << 17), "is no mapping"),
+        (b"values: {}\n#" + b"x" * (1 << 17), "is not a mapping"),
         (b"modle: x.onnx", "Did you mean 'model'"),
         (b"values: [1]", "a mapping of parameters was expected"),
         (b"name: 5", "a text was expected"),
@@ -184,7 +184,7 @@ def test_a_disk_that_refuses_leaves_the_old_scene(scenes: Scenes, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ConfigError, match=r"Scene 3 cannot be kept in .* \(No space left on device\)"):
+    with pytest.raises(ConfigError, match=r"Scene 3 cannot be saved in .* \(No space left on device\)"):
         scenes.save(scene(name="newer", values={"glow": 1.0}))
     assert {path.name: path.read_bytes() for path in scenes.folder.iterdir()} == before
 
@@ -192,7 +192,7 @@ def test_a_disk_that_refuses_leaves_the_old_scene(scenes: Scenes, monkeypatch: p
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "scenes").write_text("")
     scenes = Scenes(tmp_path / "scenes")
-    with pytest.raises(ConfigError, match="cannot be kept"):
+    with pytest.raises(ConfigError, match="cannot be saved"):
         scenes.save(scene())
     with pytest.raises(ConfigError, match=r"Scene 3 cannot be read"):
         scenes.load(3)

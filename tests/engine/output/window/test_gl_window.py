@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.audio.features.audio_features import AudioFeatures
-from engine.control.parameter_store import Event, ParameterStore
+from engine.control.parameter_store import ControlEvent, ParameterStore
 from engine.control.parameter_table import TABLE
 from engine.core import fit
 from engine.core.errors import SinkError
@@ -159,13 +159,13 @@ def test_keys_set_parameters(shown_window):
         shown.press(key)
         shown.shows_until(frame, lambda n=name, v=value: shown.store.values()[n] == v, f"key {key}")
     shown.store.take_snapshot(0)
-    events: list[Event] = []
+    events: list[ControlEvent] = []
     for key, event in (
-        ("3", Event("scene", 3)),
-        ("shift+5", Event("save_scene", 5)),
-        ("n", Event("scene", 4)),
-        ("KP_9", Event("scene", 9)),
-        ("n", Event("scene", 1)),
+        ("3", ControlEvent("scene", 3)),
+        ("shift+5", ControlEvent("save_scene", 5)),
+        ("n", ControlEvent("scene", 4)),
+        ("KP_9", ControlEvent("scene", 9)),
+        ("n", ControlEvent("scene", 1)),
     ):
         shown.press(key)
         events.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.control.parameter_store import Event, ParameterStore
+from engine.control.parameter_store import ControlEvent, ParameterStore
 from engine.control.parameter_table import TABLE
 from engine.core.errors import SinkError
 from engine.output.frame import Frame
@@ -65,9 +65,13 @@ def test_the_window(capfd):
             press(key)
             wait_until(lambda n=name, v=value: draws_until(lambda: store.values()[n] == v), f"key {key}")
         store.take_snapshot(0)
-        for key, event in (("3", Event("scene", 3)), ("shift+2", Event("save_scene", 2)), ("n", Event("scene", 4))):
+        for key, event in (
+            ("3", ControlEvent("scene", 3)),
+            ("shift+2", ControlEvent("save_scene", 2)),
+            ("n", ControlEvent("scene", 4)),
+        ):
             press(key)
-            events: list[Event] = []
+            events: list[ControlEvent] = []
             wait_until(lambda e=events: draws_until(lambda: e.extend(store.take_snapshot(0).events) or e), f"key {key}")
             assert events == [event]
         # The frame begins at column 240: the panel lies on the black beside it.

@@ -154,10 +154,16 @@ def test_flashes_that_effects_make_are_guarded_too() -> None:
 
 
 def test_an_onset_drives_the_effects_and_fades() -> None:
-    values = {"hit_brightness": 0.5, "hit_zoom": 0.2, "hit_glow": 0.8, "hit_colour": 0.1, "hit_decay_ms": 100.0}
-    at = effect_parameters(values, AudioFeatures(hits=1, hit_strength=1.0, hit_age_s=0.0))
+    values = {
+        "onset_brightness": 0.5,
+        "onset_zoom": 0.2,
+        "onset_glow": 0.8,
+        "onset_colour": 0.1,
+        "onset_decay_ms": 100.0,
+    }
+    at = effect_parameters(values, AudioFeatures(onsets=1, onset_strength=1.0, onset_age_s=0.0))
     assert (at.brightness, at.zoom, at.glow, at.colour_turn) == pytest.approx((1.5, 1.2, 0.8, 0.1))
-    later = effect_parameters(values, AudioFeatures(hits=1, hit_strength=1.0, hit_age_s=0.1))
+    later = effect_parameters(values, AudioFeatures(onsets=1, onset_strength=1.0, onset_age_s=0.1))
     assert later.brightness == pytest.approx(1.0 + 0.5 / np.e)
     assert effect_parameters(values, SILENCE) == NEUTRAL
     assert effect_parameters({}, SILENCE) == NEUTRAL
