@@ -94,7 +94,7 @@ def main() -> int:
             for name, sound_T, true_s, _ in slow
         ]
     print_table(onset_headings, onset_rows)
-    beat_headings = ["beats of", "bpm", "heard bpm", "F 70 ms", "error ms", "p95 ms", "other tempo %", "found s"]
+    beat_headings = ["beats of", "bpm", "measured bpm", "F 70 ms", "error ms", "p95 ms", "other tempo %", "found s"]
     beat_rows = [beat_row(*case) for case in beat_cases(sounds)]
     print_table(beat_headings, beat_rows)
     cost_rows = [[block, cost_percent(block)] for block in (64, 160, 800)]
@@ -124,7 +124,11 @@ def onset_cases(folder: Path) -> list[tuple[str, Sound, Times, int]]:
     cases.append(("demo, second half -30 dB", dropped_T, onsets_s, RATE_HZ))
     paths = [path for path in sorted(folder.glob("*.flac")) if path.stem.startswith(DRUM_SOUNDS)]
     paths = [path for path in paths if path.stem not in NOT_SHARP and not path.stem.startswith(NOT_SHARP)]
-    halves = {"hits, seen half": paths[::2], "hits, unseen half": paths[1::2]} if len(paths) > 20 else {"hits": paths}
+    halves = (
+        {"drum sounds, seen half": paths[::2], "drum sounds, unseen half": paths[1::2]}
+        if len(paths) > 20
+        else {"drum sounds": paths}
+    )
     for name, half in halves.items():
         if half:
             drum_sounds = [drum_sound(path) for path in half]

@@ -28,11 +28,11 @@ def click_test(*options: str) -> subprocess.CompletedProcess[str]:
 
 def test_clicks_become_light_and_a_film_of_it_gives_the_same_offset(tmp_path: Path) -> None:
     clicks = 12
-    told = click_test(
+    process = click_test(
         "--fps", "20", "--clicks", str(clicks), "--json", str(tmp_path / "a.json"), "--png", str(tmp_path / "a.png"),
         "--film", str(tmp_path / "film.mp4"),
     )  # fmt: skip
-    assert told.returncode == 0, told.stderr
+    assert process.returncode == 0, process.stderr
     figures = json.loads((tmp_path / "a.json").read_text())
     assert len(figures["clicks"]) == clicks
     seen = figures["sound_to_light_ms"]
@@ -54,7 +54,7 @@ def test_clicks_become_light_and_a_film_of_it_gives_the_same_offset(tmp_path: Pa
 
 
 def test_a_missing_model_is_reported() -> None:
-    told = click_test("--model", "nowhere.onnx", "--clicks", "1")
-    assert told.returncode == 2
-    assert "nowhere.onnx" in told.stderr
-    assert "Traceback" not in told.stderr
+    process = click_test("--model", "nowhere.onnx", "--clicks", "1")
+    assert process.returncode == 2
+    assert "nowhere.onnx" in process.stderr
+    assert "Traceback" not in process.stderr

@@ -22,7 +22,7 @@ def test_asked_for_at_the_beginning_of_a_bar_it_comes_at_once() -> None:
     assert counts([0, 1, 1], [3.9, 4.01, 5.0]) == [0, 1, 1]
 
 
-def test_each_wish_counts_and_several_within_a_bar_are_one() -> None:
+def test_each_request_counts_and_several_within_a_bar_are_one() -> None:
     assert counts([0, 2, 3, 3, 4, 4], [1.0, 2.0, 3.0, 4.0, 7.0, 8.0]) == [0, 0, 0, 1, 1, 2]
 
 
@@ -30,7 +30,7 @@ def test_without_a_tempo_there_is_nothing_to_wait_for() -> None:
     assert counts([0, 1, 1], [0.0, 0.0, 0.0], tempo_bpm=0.0) == [0, 1, 1]
 
 
-def test_a_tempo_that_gets_lost_does_not_keep_the_wish_waiting() -> None:
+def test_a_request_does_not_wait_after_the_tempo_is_lost() -> None:
     bar_reset = BarReset()
     assert bar_reset.count({"reset_on_bar": 1}, AudioFeatures(beats=1.0, tempo_bpm=120.0)) == 0
     assert bar_reset.count({"reset_on_bar": 1}, AudioFeatures(beats=1.0)) == 1
