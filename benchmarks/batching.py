@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.record import append_record, print_table
 from engine.audio.sources.demo import demo_sound
 from engine.core.errors import ModelFileError, run_main
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.backends.selection import backend_names, open_backend
 from engine.model.batching import BatchSlot, StepBatcher
 from engine.model.noise import draw_noise

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from benchmarks.record import append_record, print_table
 from engine.app.config import DEFAULT_MODEL
+from engine.audio.source import Source
 from engine.audio.sources.demo import demo_source
-from engine.audio.sources.source import Source
 from engine.audio.window_buffer import WindowBuffer
 from engine.core.clock import WallClock
 from engine.core.errors import run_main

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.audio.capture import AudioCapture
-from engine.audio.sources.source import Source
+from engine.audio.source import Source
 from engine.audio.window_buffer import WindowBuffer, window_samples
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
@@ -14,7 +14,7 @@ from engine.control.parameter_store import ControlSource
 from engine.control.parameter_table import parameters_for
 from engine.control.scenes.scene_controller import SceneController
 from engine.control.scenes.scene_files import Scenes
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.card import ModelCard
 from engine.model.switcher import ModelSwitcher
 from engine.output.frame import ShowFormat

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.app.config import LiveConfig
+from engine.app.sink_registry import WINDOW
+from engine.audio.source import Source
 from engine.audio.sources.registry import open_source
-from engine.audio.sources.source import Source
 from engine.core.errors import SourceError
 from engine.core.free_path import free_path
-from engine.output.registry import WINDOW
 from engine.output.window.screen import has_screen
 
 HEADLESS_OUTPUT, HEADLESS_SECONDS = "show.mp4", 10.0

@@ -14,11 +14,11 @@ from engine.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from engine.app.assembly import Controllers
-    from engine.audio.sources.source import Source
+    from engine.audio.source import Source
     from engine.control.remotes.midi import MidiRemote
     from engine.control.remotes.osc import OscServer
     from engine.core.clock import Clock
-    from engine.model.backends.backend import Backend
+    from engine.model.backend import Backend
     from engine.ops.health_monitor import HealthMonitor
     from engine.output.sink import Sink, WindowSink
 

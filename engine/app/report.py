@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.audio.sources.source import Source
+from engine.audio.source import Source
 from engine.core.clock import WallClock
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.card import ModelCard
 from engine.render.latency_budget import measure_budget
 from engine.render.statistics import ShowStatistics

@@ -17,19 +17,19 @@ from engine.app.choices import choose_outputs, choose_source
 from engine.app.command_line import ParsedCommand
 from engine.app.config import SETTINGS, LiveConfig
 from engine.app.report import start_report
+from engine.app.sink_registry import WINDOW, open_sinks
+from engine.audio.source import Source
 from engine.audio.sources.registry import open_source
-from engine.audio.sources.source import Source
 from engine.control.parameter_store import ControlSource, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.clock import Clock, WallClock
 from engine.core.free_path import free_path
 from engine.core.notices import Notices
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.ops.gc_schedule import GcSchedule
 from engine.ops.health_monitor import HealthMonitor
 from engine.output.progress import ProgressBar
-from engine.output.registry import WINDOW, open_sinks
 from engine.output.resized import ResizedSink, parse_size
 from engine.output.sink import Sink, WindowSink
 from engine.render.runtime import Runtime, no_pause

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.audio.features.analyser import FeatureAnalyser
 from engine.audio.features.audio_features import AudioFeatures, extrapolate
-from engine.audio.sources.source import Source
+from engine.audio.source import Source
 from engine.audio.window_buffer import WindowBuffer
 from engine.core.clock import Clock
 from engine.core.notices import Notices

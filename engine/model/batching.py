@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError, ModelFileError
-from engine.model.backends.backend import Backend, LazyState, OpenedModel, is_on_device
+from engine.model.backend import Backend, LazyState, OpenedModel, is_on_device
 from engine.model.step import State, Step, StepInputs, resting_inputs
 
 PATIENCE_HOPS = 0.25

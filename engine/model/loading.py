@@ -8,7 +8,7 @@ from typing import NamedTuple
 from engine.core.background_task import BackgroundTask
 from engine.core.clock import Clock
 from engine.core.errors import ModelFileError
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.card import ModelCard
 from engine.model.session import Session
 from engine.model.step import resting_inputs

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError, ConfigError, ModelFileError
-from engine.model.backends.backend import Backend, not_finite
+from engine.model.backend import Backend, not_finite
 from engine.model.card import ModelCard
 from engine.model.noise import draw_noise
 from engine.model.step import Step, resting_inputs

@@ -23,7 +23,7 @@ from engine.core.clock import Clock
 from engine.core.errors import BackendError, UserError
 from engine.core.fit import cover
 from engine.core.show_event import HOLD, MODEL, RETURN, STATE, ShowEvent
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.card import ModelCard
 from engine.model.crossfade import CrossfadePlan, mix_light, plan_crossfade
 from engine.model.loading import LoadedModel, ModelLoader, load_model

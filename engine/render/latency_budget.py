@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.audio.resample import Resampler
+from engine.audio.source import Source
 from engine.audio.sources.microphone import POLL_S
-from engine.audio.sources.source import Source
 from engine.core.clock import Clock
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.card import ModelCard
 from engine.model.noise import draw_noise
 from engine.model.step import resting_inputs

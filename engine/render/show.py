@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.audio.capture import AudioCapture
-from engine.audio.sources.source import Source
+from engine.audio.source import Source
 from engine.output.frame import ShowFormat
 from engine.output.sink import Sink, WindowSink
 from engine.render.present_loop import PresentLoop

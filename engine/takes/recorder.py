@@ -20,7 +20,7 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from engine.audio.sources.source import Source
+from engine.audio.source import Source
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot
 from engine.core.bounded_queue import BoundedQueue

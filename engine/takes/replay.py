@@ -21,7 +21,7 @@ from engine.control.parameter import Parameter, Value
 from engine.control.parameter_store import Applied, ControlSnapshot
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.core.show_event import MODEL, ShowEvent
-from engine.model.backends.backend import Backend, not_finite
+from engine.model.backend import Backend, not_finite
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
 from engine.model.step import State, Step, StepInputs

@@ -23,13 +23,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.sources.source import Source
+from engine.audio.source import Source
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlEvent
 from engine.core.errors import ConfigError
 from engine.core.show_event import ShowEvent
 from engine.core.structured import shown
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.takes.take_arrays import save_array
 
 FORMAT_VERSION = 2

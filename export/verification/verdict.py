@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.core.atomic_files import write_bytes, write_text
 from engine.core.errors import ModelFileError
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.card import Drift, ModelCard, Provenance, StateSpec
 from engine.model.step import Step, StepInputs
 from export.verification.drift import difference, draw_drift, drift_record, farthest, play_both, spread_steps

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.sources.source import Source
+from engine.audio.source import Source
 from engine.core.clock import Clock
 
 # T samples, C channels

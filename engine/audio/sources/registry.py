@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from engine.audio.source import Source
 from engine.audio.sources.demo import demo_source
 from engine.audio.sources.media_file import MediaFileSource
 from engine.audio.sources.paced import PacedSource
-from engine.audio.sources.source import Source
 from engine.audio.sources.tone import DEFAULT_HZ, RATE_HZ, tone_source
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import SourceError, nearest_name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from engine.model.backends.backend import OpenedModel
+from engine.model.backend import OpenedModel
 from engine.model.step import Step, StepInputs, resting_inputs
 
 

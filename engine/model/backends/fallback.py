@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.card import ModelCard
 from engine.model.step import State, Step, StepInputs
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.errors import BackendError
+from engine.model.backend import OpenedModel, shown_step
 from engine.model.backends import onnx_session
-from engine.model.backends.backend import OpenedModel, shown_step
 from engine.model.card import NEXT_SUFFIX, ModelCard
 from engine.model.file import read_checked_card
 from engine.model.step import Step, StepInputs, resting_inputs

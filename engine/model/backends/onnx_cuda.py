@@ -54,7 +54,7 @@ def open_model(path: Path | str, threads: int | None = None) -> OnnxDeviceBacken
     card = read_checked_card(file)
     runtime = onnx_session.load_runtime(NAME, "live-gpu")
     session = open_on_card(runtime, file, card, NAME, LIBRARY, [(PROVIDER, {**OPTIONS, "enable_cuda_graph": "1"})])
-    opened = OnnxDeviceBackend(runtime, session, card, NAME, describe(NAME), CUDA, graphs=True)
+    opened = OnnxDeviceBackend(session, card, NAME, describe(NAME), CUDA, graphs=True)
     opened.warm_up()
     return opened
 

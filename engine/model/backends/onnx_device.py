@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError
+from engine.model.backend import shown_step
 from engine.model.backends import onnx_session
-from engine.model.backends.backend import shown_step
 from engine.model.backends.device_backend import DeviceBackend
 from engine.model.backends.ping_pong import PingPong
 from engine.model.card import NEXT_SUFFIX, ModelCard
@@ -35,7 +35,6 @@ class OnnxDeviceBackend(DeviceBackend):
 
     def __init__(
         self,
-        runtime: Any,
         session: Any,
         card: ModelCard,
         name: str,
@@ -44,6 +43,7 @@ class OnnxDeviceBackend(DeviceBackend):
         graphs: bool = False,
     ) -> None:
         super().__init__(name, description, card)
+        runtime = onnx_session.loaded_runtime()
         self._session, self._device = session, device
         self._errors = onnx_session.runtime_errors()
         self._state_names = tuple(spec.name for spec in card.states)

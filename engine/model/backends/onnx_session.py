@@ -68,6 +68,11 @@ def load_runtime(backend: str, extra: str) -> Any:
     return runtime
 
 
+def loaded_runtime() -> Any:
+    """Return onnxruntime, which `load_runtime` has checked."""
+    return importlib.import_module("onnxruntime")
+
+
 def runtime_errors() -> tuple[type[Exception], ...]:
     """Return the exceptions of ONNX Runtime; they have no common base class."""
     state: Any = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")

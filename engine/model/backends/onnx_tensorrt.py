@@ -50,7 +50,7 @@ def open_model(path: Path | str, threads: int | None = None) -> OnnxDeviceBacken
     providers = [(PROVIDER, provider_options(card, folder)), (onnx_cuda.PROVIDER, onnx_cuda.OPTIONS)]
     session = onnx_cuda.open_on_card(runtime, file, card, NAME, LIBRARY, providers)
     # Without CUDA graphs: those of this provider repeat the first frame when an address changes.
-    opened = OnnxDeviceBackend(runtime, session, card, NAME, onnx_cuda.describe(NAME), CUDA)
+    opened = OnnxDeviceBackend(session, card, NAME, onnx_cuda.describe(NAME), CUDA)
     opened.warm_up()
     return opened
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from engine.core.errors import BackendError, ModelFileError
-from engine.model.backends.backend import OpenedModel, shown_step
+from engine.model.backend import OpenedModel, shown_step
 from engine.model.backends.engine_cache import engine_folder
 from engine.model.backends.openvino_split import split_behind_front_end
 from engine.model.card import NEXT_SUFFIX, ModelCard, TensorInfo, check_graph

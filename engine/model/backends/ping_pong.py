@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.model.backends.backend import LazyState
+from engine.model.backend import LazyState
 from engine.model.step import State
 
 Fetch = Callable[[int], dict[str, NDArray[np.float32]]]

@@ -9,8 +9,8 @@ from types import MappingProxyType, ModuleType
 
 from engine.core.errors import BackendError, ModelFileError, nearest_name
 from engine.model import file as onnx_file
+from engine.model.backend import Backend
 from engine.model.backends import plan_file, program_file, torch_program
-from engine.model.backends.backend import Backend
 from engine.model.backends.fallback import FallbackBackend
 from engine.model.card import ModelCard
 

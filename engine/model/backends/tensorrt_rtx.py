@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError, ModelFileError
+from engine.model.backend import shown_step
 from engine.model.backends import plan_file
-from engine.model.backends.backend import shown_step
 from engine.model.backends.device_backend import DeviceBackend
 from engine.model.backends.graphics_card import find_card
 from engine.model.backends.ping_pong import PingPong

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.audio.sources.source import Source
+from engine.audio.source import Source
 from engine.core.clock import WallClock
 from engine.ops.calibration.clicks import OUTPUT_RATE_HZ, ClickOutput, click_starts
 from engine.ops.calibration.film import offset_of_film

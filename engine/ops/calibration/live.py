@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.audio.resample import mix_down
-from engine.audio.sources.source import Source
+from engine.audio.source import Source
 from engine.core.clock import Clock
 from engine.core.errors import ConfigError
 from engine.ops.calibration.clicks import ClickDetector, ClickOutput

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.app.assembly import Modulators, assemble
-from engine.audio.sources.source import Source
+from engine.audio.source import Source
 from engine.control.parameter import Parameter
 from engine.control.parameter_store import Applied, ControlSnapshot, ControlSource
 from engine.control.parameter_table import parameters_for
 from engine.core.clock import Clock
 from engine.core.errors import SinkError
 from engine.core.notices import Notices
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
 from engine.output.frame import Frame, ShowFormat

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engine.audio.source import Source
 from engine.audio.sources.microphone import Microphone
 from engine.audio.sources.portaudio import SoundDevice
 from engine.audio.sources.samples import SampleSource
-from engine.audio.sources.source import Source
 from engine.core.clock import WallClock
 from engine.core.show_event import ShowEvent
 from engine.output.frame import Frame

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
 from engine.core.errors import BackendError, ModelFileError
+from engine.model.backend import Backend
 from engine.model.backends import selection
-from engine.model.backends.backend import Backend
 from engine.model.backends.fallback import FallbackBackend, is_lost, on_host
 from engine.model.backends.onnx_cpu import OnnxCpuBackend, open_model
 from engine.model.backends.selection import open_backend, open_with_fallback

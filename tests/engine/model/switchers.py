@@ -15,7 +15,7 @@ from engine.control.parameter import Parameter
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.errors import BackendError
-from engine.model.backends.backend import Backend, OpenedModel
+from engine.model.backend import Backend, OpenedModel
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.card import ModelCard
 from engine.model.file import sealed

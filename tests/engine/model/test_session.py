@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.core.errors import BackendError
-from engine.model.backends.backend import Backend, OpenedModel
+from engine.model.backend import Backend, OpenedModel
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session, apply_gain
 from engine.model.step import Step, StepInputs

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.model.backend import Backend
 from engine.model.backends import onnx_cpu, openvino
-from engine.model.backends.backend import Backend
 from engine.model.session import Session
 from engine.model.step import initial_state, resting_inputs
 from tests.conftest import require

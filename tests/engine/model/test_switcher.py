@@ -11,7 +11,7 @@ import pytest
 
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.core.fit import cover
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.crossfade import CrossfadePlan, mix_light
 from engine.model.session import Session

@@ -11,11 +11,11 @@ import av
 import numpy as np
 import pytest
 
+from engine.app.sink_registry import open_sinks
 from engine.core.errors import SinkError
 from engine.output.frame import Frame, ShowFormat
 from engine.output.recording.video_file import VideoFileSink
 from engine.output.recording.write_queue import QueuedFrame, make_write_queue
-from engine.output.registry import open_sinks
 
 FPS = 20
 COLOUR = (200, 40, 20)

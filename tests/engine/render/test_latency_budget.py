@@ -13,7 +13,7 @@ from engine.audio.resample import Resampler
 from engine.audio.sources.microphone import POLL_S
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.samples import SampleSource
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.backends.selection import open_backend
 from engine.render.latency_budget import WARM_UP_STEPS, budget_of, measure_budget, measure_steps_s
 from tests.engine.app.shows import InventedClock

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.audio.source import Source
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
-from engine.audio.sources.source import Source
 from engine.audio.window_buffer import WindowBuffer
 from engine.control.parameter_store import ControlEvent, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.errors import BackendError, ConfigError, ModelFileError
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
 from engine.render.pacing import pick_hop

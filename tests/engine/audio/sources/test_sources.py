@@ -11,13 +11,13 @@ import av
 import numpy as np
 import pytest
 
+from engine.audio.source import Source
 from engine.audio.sources import portaudio
 from engine.audio.sources.demo import BEAT_S, QUIET_BAR, demo_sound
 from engine.audio.sources.media_file import MediaFileSource
 from engine.audio.sources.paced import LONGEST_LAG_S, PacedSource
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.samples import SampleSource
-from engine.audio.sources.source import Source
 from engine.audio.sources.watchdog import STALL_S, Watchdog
 from engine.core.errors import SourceError
 from tests.engine.app.shows import InventedClock, varied_sound

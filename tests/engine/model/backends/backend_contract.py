@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.audio.sources.demo import demo_sound
 from engine.core.errors import BackendError
-from engine.model.backends.backend import Backend
+from engine.model.backend import Backend
 from engine.model.card import ModelCard
 from engine.model.noise import draw_noise
 from engine.model.step import State, Step, StepInputs, resting_inputs

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from engine.app.config import DEFAULT_MODEL
+from engine.model.backend import Backend
 from engine.model.backends import onnx_cpu, onnx_session, openvino
-from engine.model.backends.backend import Backend
 from engine.model.backends.onnx_device import HOST, OnnxDeviceBackend
 from engine.model.backends.selection import MODULES, ONNX, obstacle, open_backend, suffixes
 from engine.model.file import read_card, read_checked_card, sealed
@@ -34,7 +34,7 @@ def open_bound(path: Path) -> OnnxDeviceBackend:
     card, runtime = read_checked_card(path), onnx_session.load_runtime(BOUND, "live")
     options = onnx_session.session_options(runtime, 1)
     session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    opened = OnnxDeviceBackend(runtime, session, card, BOUND, BOUND, HOST, graphs=True)
+    opened = OnnxDeviceBackend(session, card, BOUND, BOUND, HOST, graphs=True)
     opened.warm_up()
     return opened
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.model.backends.backend import CHECK_EVERY_STEPS, not_finite
+from engine.model.backend import CHECK_EVERY_STEPS, not_finite
 from engine.model.backends.ping_pong import DeviceState, PingPong
 from engine.model.step import State
 

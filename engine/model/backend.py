@@ -1,6 +1,6 @@
 """What the engine asks of a backend: open a model file, take one step. State is a value (docs/design.md §3).
 
-A backend is a module of this folder with `NAME`, `SUFFIXES` of the files that it plays, `obstacle() -> str | None` and
+A backend is a module of the folder backends with `NAME`, `SUFFIXES` of the files that it plays, `obstacle() -> str | None` and
 `open_model(path, threads) -> Backend`. `obstacle` is cheap; it says in one sentence why the backend cannot run here and what to
 install.
 """
