@@ -55,7 +55,7 @@ class PulseServer:
 
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
-        modules = ["module-native-protocol-unix", self._null_sink(), "module-always-sink"]
+        modules = ["module-native-protocol-unix", self.null_sink(), "module-always-sink"]
         self._daemon = subprocess.Popen(
             ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--realtime=no", "--high-priority=no",
              "--use-pid-file=no", f"--log-target=file:{self.folder}/log", *(part for m in modules for part in ("-L", m))],
@@ -101,7 +101,8 @@ class PulseServer:
         return ["pacat", *sound, f"--latency-msec={latency_ms}", *options]
 
     @staticmethod
-    def _null_sink() -> str:
+    def null_sink() -> str:
+        """Return the arguments of `pactl load-module` for the output."""
         return f"module-null-sink sink_name={SINK_NAME} rate=48000 channels=2 format=float32le"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,58 @@ def test_modules_are_named_after_what_they_hold() -> None:
     assert [str(path) for path in FILES if path.stem in NAMES_THAT_SAY_NOTHING] == []
 
 
+PUBLIC_ALTHOUGH_UNDERSCORED = {
+    # What named tuples offer.
+    *("_replace", "_fields", "_asdict"),
+    # A package of torch whose settings are documented.
+    "_inductor",
+}
+MESSENGERS = {"getattr", "setattr", "delattr", "hasattr"}
+
+
+def reached_for(tree: ast.AST) -> list[str]:
+    """Return the private attributes that a test takes from others, and the `__class__` it exchanges."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            own = isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}
+            inherited = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "super"
+            private = node.attr.startswith("_") and not node.attr.endswith("__")
+            private = private and node.attr not in PUBLIC_ALTHOUGH_UNDERSCORED
+            exchanged = node.attr == "__class__" and isinstance(node.ctx, ast.Store)
+            found += [f"{node.lineno}: {ast.unparse(node)}"] if exchanged or (private and not own | inherited) else []
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in MESSENGERS:
+            names = [argument.value for argument in node.args[:2] if isinstance(argument, ast.Constant)]
+            found += [f"{node.lineno}: {name}" for name in names if re.match(r"(.*\.)?_[a-z]\w*$", str(name))]
+    return found
+
+
+def test_tests_reach_for_nothing_private() -> None:
+    found = {
+        str(path): reached_for(ast.parse(path.read_text())) for path in FILES if path.is_relative_to(ROOT / "tests")
+    }
+    assert {path: places for path, places in found.items() if places} == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "places"),
+    [
+        ("show._clock.now_s()", 1),
+        ("show.__class__ = Other", 1),
+        ("monkeypatch.setattr(show, '_clock', None)", 1),
+        ("monkeypatch.setattr('engine.render.play._wait', None)", 1),
+        ("self._clock = super()._clock", 0),
+        ("step._replace(next_state={})", 0),
+        ("type(error).__name__", 0),
+    ],
+)
+def test_private_attributes_are_found(line: str, places: int) -> None:
+    assert len(reached_for(ast.parse(line))) == places
+
+
 def test_the_views_of_the_parameters_agree() -> None:
     parameters = parameters_for(CARD)
-    options = {option for action in build_parser(parameters, CARD.name)._actions for option in action.option_strings}
+    options = set(re.findall(r"--[a-z0-9-]+", build_parser(parameters, CARD.name).format_help()))
     page = reference([CARD])
     for parameter in parameters:
         assert f"`{address(parameter.name)}` | {parameter.expected()}" in page

@@ -123,35 +123,7 @@ def parse_mappings(given: Sequence[str]) -> dict[str, str]:
 def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> argparse.ArgumentParser:
     """Return the parser for the settings, the engine's parameters and those of the model called `model_name`."""
     parser = _Parser(prog="run_live.py", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
-    actions = parser.add_argument_group("what to do instead")
-    actions.add_argument(
-        "--render",
-        nargs=2,
-        metavar=("IN", "OUT.mp4"),
-        help="render a sound or video file to a video file, as fast as the machine can",
-    )
-    actions.add_argument(
-        "--replay",
-        nargs=2,
-        metavar=("TAKE", "OUT.mp4"),
-        help="render a show that --take recorded once more, bit-exact",
-    )
-    actions.add_argument("--size", metavar="WxH", help="size of a replay in pixels, e.g. 1920x1080")
-    actions.add_argument(
-        "--calibrate",
-        action="store_true",
-        help="play clicks, flash for each click that comes back, and estimate the latency",
-    )
-    actions.add_argument(
-        "--calibrate-from",
-        metavar="FILM",
-        help="measure the venue's latency from a film, with sound, of the flashing window",
-    )
-    actions.add_argument("--devices", action="store_true", help="list the sound inputs and the monitors")
-    actions.add_argument(
-        "--backends", action="store_true", help="list the backends that run on this machine, and what the others lack"
-    )
-    actions.add_argument("--dry-run", action="store_true", help="print the configuration and exit")
+    _add_actions(parser)
     show = parser.add_argument_group("the show")
     show.add_argument(
         "--map",
@@ -185,6 +157,38 @@ def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> arg
         for former in parameter.former_names:
             _add_parameter(group, parameter, former, argparse.SUPPRESS)
     return parser
+
+
+def _add_actions(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_argument_group("what to do instead")
+    actions.add_argument(
+        "--render",
+        nargs=2,
+        metavar=("IN", "OUT.mp4"),
+        help="render a sound or video file to a video file, as fast as the machine can",
+    )
+    actions.add_argument(
+        "--replay",
+        nargs=2,
+        metavar=("TAKE", "OUT.mp4"),
+        help="render a show that --take recorded once more, bit-exact",
+    )
+    actions.add_argument("--size", metavar="WxH", help="size of a replay in pixels, e.g. 1920x1080")
+    actions.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="play clicks, flash for each click that comes back, and estimate the latency",
+    )
+    actions.add_argument(
+        "--calibrate-from",
+        metavar="FILM",
+        help="measure the venue's latency from a film, with sound, of the flashing window",
+    )
+    actions.add_argument("--devices", action="store_true", help="list the sound inputs and the monitors")
+    actions.add_argument(
+        "--backends", action="store_true", help="list the backends that run on this machine, and what the others lack"
+    )
+    actions.add_argument("--dry-run", action="store_true", help="print the configuration and exit")
 
 
 def _early_parser() -> argparse.ArgumentParser:

@@ -152,15 +152,19 @@ class RtxBackend(DeviceBackend):
 
 
 class CudaDevice:
-    """The first NVIDIA graphics card, through NVIDIA's bindings of the CUDA runtime. Every call raises BackendError on failure."""
+    """The first NVIDIA graphics card, through NVIDIA's bindings of the CUDA runtime. Every call raises BackendError on failure.
 
-    def __init__(self) -> None:
+    It works on `stream`; without one it creates its own.
+    """
+
+    def __init__(self, stream: Any = None) -> None:
         try:
             self._cuda: Any = importlib.import_module("cuda.bindings.runtime")
         # RuntimeError: the bindings are there, but a library of the driver cannot be loaded.
         except (ImportError, RuntimeError) as error:
             raise BackendError(f"{NAME} needs the package cuda-bindings ({error}); {INSTALL}") from error
-        (stream,) = self._call("cudaStreamCreateWithFlags", self._cuda.cudaStreamNonBlocking)
+        if stream is None:
+            (stream,) = self._call("cudaStreamCreateWithFlags", self._cuda.cudaStreamNonBlocking)
         self._stream = stream
         self.stream = int(stream)
 

@@ -21,6 +21,7 @@ from engine.core.notices import Notices
 from engine.model.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
+from engine.model.step import State, Step, StepInputs
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import FrameRate, Sink
 from engine.render.play import play
@@ -45,6 +46,20 @@ class InventedClock:
 
     def sleep(self, duration_s: float) -> None:
         self.time_s += duration_s
+
+
+class WrappedBackend:
+    """A real backend behind one that a test derives from this class."""
+
+    def __init__(self, inner: Backend) -> None:
+        self.inner = inner
+        self.name, self.description, self.card = inner.name, inner.description, inner.card
+
+    def initial_state(self) -> State:
+        return self.inner.initial_state()
+
+    def step(self, inputs: StepInputs) -> Step:
+        return self.inner.step(inputs)
 
 
 class StandingControls:

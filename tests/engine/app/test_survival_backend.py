@@ -15,12 +15,12 @@ from engine.core.errors import BackendError, ModelFileError
 from engine.model.backend import Backend
 from engine.model.backends import selection
 from engine.model.backends.fallback import FallbackBackend, is_lost, on_host
-from engine.model.backends.onnx_cpu import OnnxCpuBackend, open_model
+from engine.model.backends.onnx_cpu import open_model
 from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.model.session import Session
 from engine.model.step import Step, StepInputs, resting_inputs
 from engine.render.statistics import ShowStatistics
-from tests.engine.app.shows import CollectingSink, InventedClock, show_sound, varied_sound
+from tests.engine.app.shows import CollectingSink, InventedClock, WrappedBackend, show_sound, varied_sound
 from tests.engine.model.probe_model import CARD
 
 OUT_OF_MEMORY = "onnx-cuda: the step failed (Failed to allocate memory for requested buffer of size 67108864)."
@@ -41,12 +41,13 @@ class LostState(Mapping[str, NDArray[np.float32]]):
         return 1
 
 
-class LosingBackend(OnnxCpuBackend):
+class LosingBackend(WrappedBackend):
     """A real backend that has lost its device from the step `lost_at` on."""
 
-    lost_at = 10**9
-    steps = 0
-    failure: Exception = BackendError(OUT_OF_MEMORY)
+    def __init__(self, inner: Backend, lost_at: int, failure: Exception) -> None:
+        super().__init__(inner)
+        self.lost_at, self.failure = lost_at, failure
+        self.steps = 0
 
     def step(self, inputs: StepInputs) -> Step:
         self.steps += 1
@@ -56,12 +57,7 @@ class LosingBackend(OnnxCpuBackend):
 
 
 def losing(probe_file: Path, lost_at: int, failure: Exception | None = None) -> LosingBackend:
-    backend = open_model(probe_file, threads=1)
-    backend.__class__ = LosingBackend
-    assert isinstance(backend, LosingBackend)
-    backend.lost_at = lost_at
-    backend.failure = failure or BackendError(OUT_OF_MEMORY)
-    return backend
+    return LosingBackend(open_model(probe_file, threads=1), lost_at, failure or BackendError(OUT_OF_MEMORY))
 
 
 def played(backend: Backend, notify: list[str], stats: ShowStatistics | None = None) -> list[NDArray[np.uint8]]:

@@ -93,7 +93,7 @@ def test_a_device_that_is_unplugged_and_plugged_in_again_is_heard_again(
     pulse_server: PulseServer, microphone: Microphone, probe_file: Path
 ) -> None:
     def plug_in() -> None:
-        tell(pulse_server, "load-module", *PulseServer._null_sink().split())
+        tell(pulse_server, "load-module", *PulseServer.null_sink().split())
         tell(pulse_server, "set-default-sink", SINK_NAME)
         tell(pulse_server, "set-default-source", SINK_NAME + ".monitor")
 

@@ -18,11 +18,12 @@ from engine.audio.sources.paced import LONGEST_LAG_S, PacedSource
 from engine.audio.sources.portaudio import SoundDevice
 from engine.audio.sources.samples import SampleSource
 from engine.audio.sources.watchdog import BEGINS_WITHIN_S, LONGEST_AWAY_S, STALL_S, Watchdog
-from engine.model.backends.onnx_cpu import OnnxCpuBackend, open_model
+from engine.model.backend import Backend
+from engine.model.backends.onnx_cpu import open_model
 from engine.model.step import Step, StepInputs
 from engine.output.frame import Frame
 from engine.render.statistics import ShowStatistics
-from tests.engine.app.shows import CollectingSink, InventedClock, show_sound, varied_sound
+from tests.engine.app.shows import CollectingSink, InventedClock, WrappedBackend, show_sound, varied_sound
 from tests.engine.model.probe_model import CARD
 
 RATE_HZ, BLOCK = 48000, 480
@@ -51,11 +52,13 @@ class TimedSink(CollectingSink):
         return max(after - before for (before, _), (after, _) in pairwise(self.moments))
 
 
-class SlowBackend(OnnxCpuBackend):
+class SlowBackend(WrappedBackend):
     """A real backend whose steps take `takes_s` by the invented clock from `slow_from_s` to `slow_until_s`, and 5 ms otherwise."""
 
-    clock: InventedClock
-    takes_s = slow_from_s = slow_until_s = 0.0
+    def __init__(self, inner: Backend, clock: InventedClock, takes_s: float, slow_s: tuple[float, float]) -> None:
+        super().__init__(inner)
+        self.clock, self.takes_s = clock, takes_s
+        self.slow_from_s, self.slow_until_s = slow_s
 
     def step(self, inputs: StepInputs) -> Step:
         slow = self.slow_from_s <= self.clock.now_s() < self.slow_until_s
@@ -67,11 +70,8 @@ class SlowBackend(OnnxCpuBackend):
 def test_overload_skips_hops_and_the_age_is_normal_within_one_step_after_it(probe_file: Path, factor: float) -> None:
     clock, stats, lines = InventedClock(), ShowStatistics(), []
     begin_s = clock.now_s()
-    backend = open_model(probe_file, threads=1)
-    backend.__class__ = SlowBackend
-    assert isinstance(backend, SlowBackend)
-    backend.clock, backend.takes_s = clock, factor * CARD.hop_s
-    backend.slow_from_s, backend.slow_until_s = begin_s + 2.0, begin_s + 5.0
+    opened = open_model(probe_file, threads=1)
+    backend = SlowBackend(opened, clock, factor * CARD.hop_s, (begin_s + 2.0, begin_s + 5.0))
     sink = TimedSink(clock)
     source = PacedSource(SampleSource("song", varied_sound(1.0, RATE_HZ), RATE_HZ, repeat=True), clock)
     frames = show_sound(backend, source, clock=clock, sinks=[sink], stats=stats, seconds=8.0, notify=lines.append)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.core.errors import BackendError, ConfigError, ModelFileError
+from engine.core.errors import BackendError, ConfigError
 from engine.core.fit import cover
 from engine.model.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
@@ -396,9 +396,3 @@ def test_stored_events_are_repeated_bit_exact(probe_file: Path, wide: str) -> No
     assert kinds == {4: ["model"], 12: ["state"], 21: ["model"], 22: ["return"]}
     assert show_events[4][0]["is_held"]
     assert same(repeated(stage, show_events, values, probe_file, hops), frames)
-
-
-def test_a_take_of_another_file_is_not_repeated(probe_file: Path, wide: str) -> None:
-    show_event = {"kind": "model", "model": wide, "graph_sha256": "0" * 64, "fade_hops": 4, "is_held": False}
-    with pytest.raises(ModelFileError, match="the take was made with 000000000000"):
-        Stage(probe_file, live=False).switcher.repeat(show_event)

@@ -29,6 +29,7 @@ from engine.render.steering import Steering
 from engine.render.step_loop import StepLoop
 from tests.engine.app.shows import CollectingSink, CollectingWindow, InventedClock, show_of
 from tests.engine.model.probe_model import CARD
+from tests.fixtures_display import wait_until
 
 RATE_HZ = CARD.sample_rate_hz
 
@@ -149,9 +150,7 @@ def test_what_the_source_raises_while_a_step_is_busy_ends_the_show_with_its_sent
     capture = AudioCapture(source, WindowBuffer(backend.card, RATE_HZ, 1), clock, notices)
     capture.start()
     # All is over before the first hop is picked.
-    assert capture._thread
-    capture._thread.join(20)
-    assert capture.has_ended
+    wait_until(lambda: capture.has_ended, "the end of the sound")
     runtime = Runtime(clock=clock, statistics=stats, notices=notices, live=True)
     modulator, delivery = Modulator(tuple(store.parameters.values())), FrameDelivery([], [], runtime)
     loop = StepLoop(Session(backend), capture, modulator, Steering(store=store), delivery, runtime)

@@ -44,24 +44,27 @@ def runtime(clock: InventedClock, live: bool, told: list[str]) -> Runtime:
     return Runtime(clock=clock, statistics=ShowStatistics(), notices=Notices(told.append), live=live)
 
 
+def configuration(folder: Path, model: Path) -> LiveConfig:
+    return LiveConfig(
+        model=str(model),
+        backend="onnx-cpu",
+        threads=1,
+        scenes=str(folder / "scenes"),
+        take=str(folder / "take"),
+        mappings={"zoom": "value + 0.3 * onset", "glow": "value * feature(0)"},
+    )
+
+
 def test_scenes_models_and_mappings_are_replayed_bit_exact(tmp_path: Path, probe_file: Path) -> None:
     wide, clock, told = write_wide(tmp_path), InventedClock(), list[str]()
     first = Path(shutil.copy(probe_file, tmp_path / "first.onnx"))
     Scenes(tmp_path / "scenes").save(Scene(number=2, model=wide, values={"strength": 0.7, "zoom": 1.5}))
-    config = LiveConfig(
-        model=str(first),
-        backend="onnx-cpu",
-        threads=1,
-        scenes=str(tmp_path / "scenes"),
-        take=str(tmp_path / "take"),
-        mappings={"zoom": "value + 0.3 * onset", "glow": "value * feature(0)"},
-    )
     store = ParameterStore(parameters_for(CARD), {"crossfade_s": 0.3})
     source = PacedSource(SampleSource("song", varied_sound(3.0, RATE_HZ), RATE_HZ), clock)
     shown = CollectingSink()
     with ExitStack() as releasing:
         built = build_from_source(
-            config,
+            configuration(tmp_path, first),
             open_model(first, 1),
             source,
             store,

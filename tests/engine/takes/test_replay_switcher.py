@@ -11,6 +11,7 @@ import pytest
 from engine.audio.sources.samples import SampleSource
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
+from engine.core.errors import ModelFileError
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.switcher import ModelSwitcher
 from engine.takes.recorder import TakeRecorder
@@ -18,6 +19,7 @@ from engine.takes.replay import ReplayedControls, ReplayedFailures, TakeSource, 
 from engine.takes.take_log import take_header
 from tests.engine.app.shows import InventedClock, varied_sound
 from tests.engine.model.probe_model import CARD
+from tests.engine.model.switchers import Stage, write_wide
 from tests.engine.takes.test_replay import write_different
 
 RATE_HZ = 48000
@@ -83,3 +85,15 @@ def test_swaps_and_states_are_replayed_bit_exact(tmp_path: Path, probe_file: Pat
         assert np.array_equal(frame.pixels_HWC, shown[index]), index
     assert kinds == ["model", "state", "model"]
     assert len({pixels_HWC.tobytes() for pixels_HWC in shown}) > 60
+
+
+def test_a_take_of_another_file_is_not_repeated(probe_file: Path, tmp_path: Path) -> None:
+    show_event = {
+        "kind": "model",
+        "model": write_wide(tmp_path),
+        "graph_sha256": "0" * 64,
+        "fade_hops": 4,
+        "is_held": False,
+    }
+    with pytest.raises(ModelFileError, match="the take was made with 000000000000"):
+        Stage(probe_file, live=False).switcher.repeat(show_event)

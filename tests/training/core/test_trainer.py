@@ -1,6 +1,7 @@
 """One iteration on a small clip: it learns, goes on exactly, and carries state."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,13 +99,22 @@ def test_resuming_is_as_if_never_stopped(
     assert all(torch.equal(resumed.state[name], whole.state[name]) for name in whole.state)
 
 
-def test_state_is_carried_and_a_lane_that_starts_anew_forgets(clip: Clip, tmp_path: Path) -> None:
+def test_state_is_carried_and_a_lane_that_starts_anew_forgets(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Trainer(config(PLAIN, sequences_per_batch=2), clip)
     trainer.step()
     carried = {name: value.clone() for name, value in trainer.state.items()}
     assert all(value.abs().sum() > 0 for value in carried.values())
-    trainer._forget(torch.tensor([False, True]))
-    for name, value in trainer.state.items():
+    batch = replace(trainer.reader.next(), restarted_B=torch.tensor([False, True]))
+    monkeypatch.setattr(trainer.reader, "next", lambda: batch)
+    clip_of_model, given = trainer.model.clip, []
+
+    def noted(audio_BTW, noise, state):
+        given.append(state)
+        return clip_of_model(audio_BTW, noise, state)
+
+    monkeypatch.setattr(trainer.model, "clip", noted)
+    trainer.step()
+    for name, value in given[0].items():
         assert torch.equal(value[0], carried[name][0])
         assert not value[1].any()
         assert not value.requires_grad
@@ -127,14 +137,14 @@ def test_adversaries_join_when_told(clip: Clip, tmp_path: Path) -> None:
 
 
 def test_cosine_falls_to_a_twentieth(clip: Clip, tmp_path: Path) -> None:
-    optimiser = OptimiserConfig(lr_generator=1.0, lr_discriminator=2.0, lr_decay="cosine")
+    optimiser = OptimiserConfig(lr_generator=1e-4, lr_discriminator=2e-4, lr_decay="cosine")
     trainer = Trainer(config(optimiser=optimiser, total_iterations=10), clip)
     rates = []
     for progress in (0.0, 0.5, 1.0):
-        trainer._set_learning_rates(progress)
+        trainer.step(progress)
         judge = trainer.adversary.optimisers["video"]
         rates.append((trainer.optimiser.param_groups[0]["lr"], judge.param_groups[0]["lr"]))
-    assert rates == [pytest.approx((1.0, 2.0)), pytest.approx((0.525, 1.05)), pytest.approx((0.05, 0.1))]
+    assert rates == [pytest.approx((1e-4, 2e-4)), pytest.approx((0.525e-4, 1.05e-4)), pytest.approx((0.05e-4, 0.1e-4))]
 
 
 def test_the_average_follows() -> None:

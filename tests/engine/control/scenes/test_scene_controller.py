@@ -13,6 +13,7 @@ from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Value
 from engine.control.scenes.scene_controller import MOST_WAITING, SceneController
 from engine.control.scenes.scene_files import Scene, Scenes
+from engine.model.backend import LazyState
 from tests.engine.model.probe_model import CARD
 from tests.engine.model.switchers import OPEN_WITHIN_S, Stage, window, write_wide
 
@@ -266,14 +267,24 @@ def test_a_name_that_is_no_text_is_told(show: Show) -> None:
 
 
 def test_a_state_that_cannot_be_had_costs_a_sentence(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Lost(dict):
-        def items(self):
+    class Lost(LazyState):
+        on_device = True
+
+        def __getitem__(self, name):
             raise RuntimeError("the device is gone")
 
-    show.play_on(2)
-    monkeypatch.setattr(show.switcher._session, "_state", Lost())
+        def __iter__(self):
+            return iter(["memory"])
+
+        def __len__(self):
+            return 1
+
+    backend = show.switcher.backend
+    step = backend.step
+    monkeypatch.setattr(backend, "step", lambda inputs: step(inputs)._replace(next_state=Lost()))
+    show.play_on(1)
     show.store.set("save_scene", 1)
-    show.scene_controller.attend(show.store.take_snapshot(2))
+    show.scene_controller.attend(show.store.take_snapshot(1))
     assert show.told == ["The state of probe cannot be fetched (the device is gone). No scene is saved."]
     assert show.scenes.numbers() == ()
 

@@ -82,8 +82,18 @@ class HostContext:
 
 
 @pytest.fixture
-def backend(probe_file: Path) -> RtxBackend:
-    return RtxBackend(CARD, [HostContext(probe_file), HostContext(probe_file)], HostDevice(), "stand-in")
+def device() -> HostDevice:
+    return HostDevice()
+
+
+@pytest.fixture
+def contexts(probe_file: Path) -> list[HostContext]:
+    return [HostContext(probe_file), HostContext(probe_file)]
+
+
+@pytest.fixture
+def backend(contexts: list[HostContext], device: HostDevice) -> RtxBackend:
+    return RtxBackend(CARD, contexts, device, "stand-in")
 
 
 @contract.promises
@@ -95,9 +105,8 @@ def test_plays_what_onnx_cpu_plays(backend: RtxBackend, probe_file: Path) -> Non
     contract.check_close(backend, onnx_cpu.open_model(probe_file, threads=1))
 
 
-def test_a_show_copies_once_each_way_a_step(backend: RtxBackend) -> None:
+def test_a_show_copies_once_each_way_a_step(backend: RtxBackend, device: HostDevice) -> None:
     backend.warm_up()
-    device: HostDevice = backend._device  # type: ignore[assignment]
     inputs = resting_inputs(CARD).with_states(contract.play(backend, contract.windows(CARD, 3))[1])
     before = device.uploads, device.downloads
     for index in range(10):
@@ -105,8 +114,9 @@ def test_a_show_copies_once_each_way_a_step(backend: RtxBackend) -> None:
     assert (device.uploads - before[0], device.downloads - before[1]) == (10, 10)
 
 
-def test_each_context_reads_one_set_and_writes_the_other(backend: RtxBackend) -> None:
-    first, second = (context.addresses for context in backend._contexts)
+@pytest.mark.usefixtures("backend")
+def test_each_context_reads_one_set_and_writes_the_other(contexts: list[HostContext]) -> None:
+    first, second = (context.addresses for context in contexts)
     assert first["memory"] == second["memory_next"]
     assert first["memory_next"] == second["memory"]
     assert first["memory"] != first["memory_next"]
@@ -135,13 +145,15 @@ def test_a_block_lies_aligned_and_apart() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["audio", "state", "control", "start"])
-def test_a_failing_step_is_a_backend_error_and_the_next_one_plays(wrong: str, backend: RtxBackend) -> None:
+def test_a_failing_step_is_a_backend_error_and_the_next_one_plays(
+    wrong: str, backend: RtxBackend, contexts: list[HostContext]
+) -> None:
     right = resting_inputs(CARD)
-    backend._contexts[0].starts = wrong != "start"
+    contexts[0].starts = wrong != "start"
     with pytest.raises(BackendError, match="the step failed") as caught:
         backend.step(contract.with_fault(right, wrong))
     assert "\n" not in str(caught.value)
-    backend._contexts[0].starts = True
+    contexts[0].starts = True
     assert backend.step(right).next_state["memory"].shape == (1,)
 
 
@@ -254,8 +266,7 @@ def test_the_real_bindings_without_a_driver_end_in_one_sentence() -> None:
         pytest.skip("this machine has a card")
     with pytest.raises(BackendError, match="cudaStreamCreateWithFlags"):
         CudaDevice()
-    device = CudaDevice.__new__(CudaDevice)
-    device._cuda, device._stream = bindings, bindings.cudaStream_t(0)
+    device = CudaDevice(stream=bindings.cudaStream_t(0))
     host = np.zeros(4, np.uint8)
     # Each call gets as far as the driver: names and kinds of the arguments are right.
     calls: list[Callable[[], Any]] = [

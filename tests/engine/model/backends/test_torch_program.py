@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from engine.model.backends import torch_program
 from engine.model.backends.program_file import DESCRIPTION_FILE, ProgramDescription, read_card
 from engine.model.backends.selection import open_backend
 from engine.model.backends.torch_program import TorchBackend, captured, open_model
+from engine.model.step import resting_inputs
 from tests.engine.model.backends import backend_contract as contract
 from tests.engine.model.probe_model import CARD, DECAY, NEWEST_SAMPLES
 
@@ -247,26 +249,26 @@ def test_a_capture_runs_aside_first_and_is_replayed_after() -> None:
 
 
 def test_the_state_is_what_a_step_writes_last(backend: TorchBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[int] = []
+    written: list[Tensor] = []
     copy = Tensor.copy_
 
     def noted(self: Tensor, *arguments: Any) -> Tensor:
-        written.append(self.data_ptr())
+        written.append(self)
         return copy(self, *arguments)
 
     monkeypatch.setattr(Tensor, "copy_", noted)
-    backend._steps[0]()
-    assert written == [
-        backend._shown["frame"].data_ptr(),
-        backend._shown["features"].data_ptr(),
-        backend._sets[1]["memory"].data_ptr(),
-    ]
+    sound = {"audio": np.full(CARD.window_samples, 0.3, np.float32)}
+    step = backend.step(resting_inputs(CARD).with_values(sound, backend.initial_state()))
+    expected = (step.pixels_HWC, step.features_F, step.next_state["memory"])
+    for tensor, values in zip(written[-3:], expected, strict=True):
+        assert np.array_equal(tensor.numpy(), values)
+    assert len({tensor.data_ptr() for tensor in written[-3:]}) == 3
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA card that torch finds")
 def test_on_the_card_it_plays_what_it_plays_on_the_processor(program_file: Path, probe_file: Path) -> None:
     on_card = open_model(program_file)
-    assert on_card._device == "cuda"
+    assert torch.cuda.get_device_name() in on_card.description
     contract.check_close(on_card, open_backend(probe_file, "onnx-cpu", threads=1))
     contract.check_cut_anywhere_equals_whole(on_card)
     contract.check_what_was_given_and_what_came_stay(on_card)
