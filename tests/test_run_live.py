@@ -3,56 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
-import wave
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 
-ROOT = Path(__file__).parent.parent
-ENDS_WITHIN_S = 60.0
-
-
-def start(*flags: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
-    """Start the show without a screen and without a sound server."""
-    there = {**os.environ, "DISPLAY": "", "PULSE_SERVER": "unix:/nowhere", "PYTHONPATH": str(ROOT), **environment}
-    command = [sys.executable, str(ROOT / "run_live.py"), "--no-osc", *flags]
-    return subprocess.Popen(command, cwd=cwd, env=there, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def run(*flags: str, cwd: Path) -> tuple[int, str, str]:
-    process = start(*flags, cwd=cwd)
-    said, complained = process.communicate(timeout=ENDS_WITHIN_S)
-    return process.returncode, said, complained
-
-
-def write_sound(path: Path, seconds: float) -> Path:
-    samples = (12000 * np.sin(np.arange(int(44100 * seconds)) * 0.05)).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(44100)
-        file.writeframes(samples.tobytes())
-    return path
-
-
-def streams(path: Path) -> tuple[int, float]:
-    """Return the pictures of a video file and the seconds of its sound."""
-    with av.open(str(path)) as file:
-        pictures = sum(1 for _ in file.decode(video=0))
-    with av.open(str(path)) as file:
-        samples = sum(frame.samples for frame in file.decode(audio=0))
-        return pictures, samples / file.streams.audio[0].rate
+from tests.processes import ENDS_WITHIN_S, ROOT, run, start, streams, wait_for_recording, write_sound
 
 
 def test_with_nothing_it_says_so_and_writes_a_file(tmp_path: Path) -> None:
-    code, said, complained = run("--seconds", "1", cwd=tmp_path)
+    code, said, complained = run("--no-osc", "--seconds", "1", cwd=tmp_path)
     assert (code, complained) == (0, "")
     assert "demo" in said
     assert "show.mp4" in said
@@ -61,9 +23,9 @@ def test_with_nothing_it_says_so_and_writes_a_file(tmp_path: Path) -> None:
 
 def test_render_draws_every_hop_and_keeps_the_sound(tmp_path: Path) -> None:
     write_sound(tmp_path / "tone.wav", 1.5)
-    code, _, _ = run("--render", "tone.wav", "out.mp4", "--stats", "stats.json", cwd=tmp_path)
-    pictures, sound_s = streams(tmp_path / "out.mp4")
-    assert (code, pictures) == (0, 30)
+    code, _, _ = run("--no-osc", "--render", "tone.wav", "out.mp4", "--stats", "stats.json", cwd=tmp_path)
+    frames, sound_s = streams(tmp_path / "out.mp4")
+    assert (code, frames) == (0, 30)
     assert sound_s == pytest.approx(1.5, abs=0.06)
     stats = json.loads((tmp_path / "stats.json").read_text())
     assert (stats["hops"], stats["skipped_hops"]) == (30, 0)
@@ -71,17 +33,14 @@ def test_render_draws_every_hop_and_keeps_the_sound(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_close_files_properly(tmp_path: Path, number: signal.Signals) -> None:
-    process = start("--source", "tone", "--out", "take.mp4", cwd=tmp_path)
-    deadline_s = time.monotonic() + ENDS_WITHIN_S
-    while not (tmp_path / "take.mp4").exists() or (tmp_path / "take.mp4").stat().st_size < 20000:
-        assert time.monotonic() < deadline_s, "nothing was recorded"
-        time.sleep(0.1)
+    process = start("--no-osc", "--source", "tone", "--out", "take.mp4", cwd=tmp_path)
+    wait_for_recording(tmp_path / "take.mp4")
     process.send_signal(number)
     _, complained = process.communicate(timeout=ENDS_WITHIN_S)
     assert (process.returncode, complained) == (0, "")
-    pictures, sound_s = streams(tmp_path / "take.mp4")
-    assert pictures > 5
-    assert sound_s == pytest.approx(pictures / 20, abs=0.3)
+    frames, sound_s = streams(tmp_path / "take.mp4")
+    assert frames > 5
+    assert sound_s == pytest.approx(frames / 20, abs=0.3)
 
 
 MISTAKES = [
@@ -104,7 +63,7 @@ def test_mistakes_are_one_sentence_and_code_2(tmp_path: Path, flags: list[str], 
     (tmp_path / "bad.yaml").write_text("sources: demo\n")
     (tmp_path / "range.yaml").write_text("controls:\n  brightness: 3\n")
     (tmp_path / "text.txt").write_text("no sound")
-    code, _, complained = run(*flags, "--seconds", "1", cwd=tmp_path)
+    code, _, complained = run(*flags, "--no-osc", "--seconds", "1", cwd=tmp_path)
     last = complained.strip().splitlines()[-1]
     assert code == 2
     assert last.startswith("error: ")

@@ -1,0 +1,53 @@
+"""OSC packets over UDP and a MIDI port, in whole processes."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from pathlib import Path
+
+from pythonosc.udp_client import SimpleUDPClient
+
+from engine.control.former_names import renamed
+from engine.control.remotes.midi import ALSA_SEQUENCER
+from tests.processes import ENDS_WITHIN_S, decoded_NHWC, run, start, wait_for_recording
+
+BLACK = 4
+"""What lossy compression may make of 0."""
+
+
+def test_osc_packets_change_the_frames(tmp_path: Path) -> None:
+    process = start("--source", "tone", "--out", "show.mp4", "--osc-port", "0", cwd=tmp_path)
+    assert process.stdout
+    lines, port = [], None
+    while port is None:
+        lines.append(process.stdout.readline())
+        assert lines[-1], "the show ended"
+        port = re.search(r"^osc .*\b(\d{4,5})\b", lines[-1])
+    client = SimpleUDPClient("127.0.0.1", int(port[1]))
+    wait_for_recording(tmp_path / "show.mp4")
+    for value in (0.1, 0.2):
+        client.send_message("/fluid/hit_zoom", value)
+    client.send_message("/fluid/blackout", 1)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    said, complained = process.communicate(timeout=ENDS_WITHIN_S)
+    assert (process.returncode, complained) == (0, "")
+    assert said.count(renamed("hit_zoom", "onset_zoom")) == 1
+    shown = decoded_NHWC(tmp_path / "show.mp4")
+    assert shown[:5].max(axis=(1, 2, 3)).min() > 10 * BLACK
+    assert shown[-5:].max() <= BLACK
+
+
+def test_a_midi_port_opens_or_one_sentence_says_why_not(tmp_path: Path) -> None:
+    flags = ("--no-osc", "--source", "demo", "--out", "null", "--seconds", "1", "--midi", "virtual")
+    code, _, complained = run(*flags, cwd=tmp_path)
+    if ALSA_SEQUENCER.exists():
+        assert (code, complained) == (0, "")
+    else:
+        assert code == 2
+        assert (
+            complained
+            == f"error: MIDI: this machine has no sequencer ({ALSA_SEQUENCER} is missing); leave --midi out.\n"
+        )
