@@ -1,4 +1,14 @@
-"""Real parts for the tests: a tiny model file and a private sound server."""
+"""Real parts for the tests: a tiny model file and a private sound server.
+
+Why pytest runs twice, with tests/training in a process of its own. What is known of the native libraries:
+- Flush-to-zero is a switch of the thread. Opening a model with onnx-cpu on two threads leaves it on in the main thread, and
+  torch.set_flush_denormal in the torch backend does so, too; importing torch or OpenVINO, and opening a model with OpenVINO, does
+  not. hypothesis refuses to draw floats then, unless the strategy says allow_subnormal=False; test_conventions.py holds that all do.
+- submitit closes the stream of OpenVINO's log handler, see below. torch reads OMP_WAIT_POLICY when it is loaded, see training.
+What was tried: a run of all tests in one process with faulthandler got past 98 % and had failures that the two processes do not
+have. Its output ends there, with neither a summary nor a fault report, so it shows neither a clean end nor a crash. Which pair of
+libraries is at fault, if any, is not known.
+"""
 
 from __future__ import annotations
 

@@ -45,6 +45,18 @@ def test_modules_are_named_after_what_they_hold() -> None:
     assert [str(path) for path in FILES if path.stem in NAMES_THAT_SAY_NOTHING] == []
 
 
+def test_drawn_floats_are_not_subnormal() -> None:
+    """The runtimes leave flush-to-zero on in this thread, and hypothesis then refuses to draw others (see conftest.py)."""
+    drawing = [
+        (f"{path}:{node.lineno}", {keyword.arg for keyword in node.keywords})
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "st.floats"
+    ]
+    assert drawing
+    assert [place for place, keywords in drawing if "allow_subnormal" not in keywords] == []
+
+
 PUBLIC_ALTHOUGH_UNDERSCORED = {
     # What named tuples offer.
     *("_replace", "_fields", "_asdict"),
