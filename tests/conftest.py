@@ -5,9 +5,9 @@ Why pytest runs twice, with tests/training in a process of its own. What is know
   torch.set_flush_denormal in the torch backend does so, too; importing torch or OpenVINO, and opening a model with OpenVINO, does
   not. hypothesis refuses to draw floats then, unless the strategy says allow_subnormal=False; test_conventions.py holds that all do.
 - submitit closes the stream of OpenVINO's log handler, see below. torch reads OMP_WAIT_POLICY when it is loaded, see training.
-What was tried: a run of all tests in one process with faulthandler got past 98 % and had failures that the two processes do not
-have. Its output ends there, with neither a summary nor a fault report, so it shows neither a clean end nor a crash. Which pair of
-libraries is at fault, if any, is not known.
+What was tried: a run of all tests in one process with faulthandler got past 98 %, with 13 failures on the way. Its output ends
+there, with neither a summary nor a fault report: it shows neither a clean end nor a crash, and not why those tests failed. Which
+pair of libraries is at fault, if any, is not known.
 """
 
 from __future__ import annotations
