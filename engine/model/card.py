@@ -260,7 +260,7 @@ class ModelCard(StepSignature):
                 f"Export the checkpoint again with: python -m export.to_onnx CHECKPOINT -o {file}"
             )
         try:
-            return build_dataclass(cls, _of_this_version(values), _NESTED)
+            return build_dataclass(cls, _of_this_version(cast(dict[str, Any], values)), _NESTED)
         except ModelFileError as error:
             raise ModelFileError(f"{file}: {error}") from error
 

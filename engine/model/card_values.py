@@ -42,10 +42,11 @@ def build_dataclass(kind: type[T], values: Any, nested: Mapping[str, type]) -> T
 def _build_value(key: str, annotation: str, value: Any, nested: Mapping[str, type]) -> Any:
     if key in nested:
         if not annotation.startswith("tuple"):
-            return build_dataclass(nested[key], value, nested)
+            return build_dataclass(cast(type[Any], nested[key]), value, nested)
         if not isinstance(value, list):
             raise ModelFileError(f"the model card's '{key}' is {value!r}; a list was expected. Export the model again.")
-        return tuple(build_dataclass(nested[key], item, nested) for item in cast(list[Any], value))
+        kind = cast(type[Any], nested[key])
+        return tuple(build_dataclass(kind, item, nested) for item in cast(list[Any], value))
     if annotation.startswith("tuple[int"):
         items = cast(list[Any], value) if isinstance(value, list) else [None]
         if all(type(item) is int and item > 0 for item in items):

@@ -59,7 +59,7 @@ class StepGraph(nn.Module):
     def example_inputs(self) -> tuple[Tensor, ...]:
         """Return the inputs of `example` as tensors, in the order of `input_names`."""
         example = self.example()
-        return tuple(torch.from_numpy(example[name]) for name in self.input_names)
+        return tuple(torch.tensor(example[name]) for name in self.input_names)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         named: dict[str, Any] = dict(zip(self.input_names, inputs, strict=True))
