@@ -99,13 +99,13 @@ def rewrite(path: Path, changes: dict[str, bytes]) -> None:
 
 
 def test_a_program_of_the_version_before_is_read(tmp_path: Path, program_file: Path) -> None:
-    described = read_description(program_file)
+    described = torch_program.read_description(program_file)
     values = json.loads(described.to_json())
     card = values["card"]
     del card["pictures"], card["outputs"]
     card |= {"format_version": 2, "rooms": card.pop("batch")}
     text = json.dumps({**values, "format": "fluid program 1, model card 2"})
-    assert read_description(write_program(tmp_path / "before.pt2", text=text)) == described
+    assert torch_program.read_description(write_program(tmp_path / "before.pt2", text=text)) == described
 
 
 def bad_file(kind: str, path: Path, good: Path) -> Path:
