@@ -21,7 +21,7 @@ from export.graph import StepGraph
 from export.precision.carried import TorchPlayer
 from export.precision.sound import read_real_sound
 from export.verify import BackendPlayer, check_belongs
-from training.core.checkpoint import load_generator
+from training.loop.checkpoint import load_generator
 
 STAND_IN_STEPS = (1, 64)
 STAND_IN_LIMIT = 1e-3

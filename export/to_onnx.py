@@ -31,9 +31,10 @@ from export.half_storage import round_weights, store_in_half
 from export.parity import PARITY_LIMIT, measure_parity
 from export.precision.choice import PRECISIONS, Precision, drift_of, in_precision
 from export.precision.int8 import LEAST_PSNR_DB
-from training.core.checkpoint import load_generator
 from training.core.streaming import StreamingModel
-from training.families.listen_and_move.rewrites import PASSES_FOR, apply_passes
+from training.families.registry import family
+from training.families.rewriting import Rewrites
+from training.loop.checkpoint import load_generator
 
 OPSET = 18
 MOST_ROOMS = 64
@@ -53,7 +54,7 @@ class Form:
     calibration_sound: Path | None = None
     """Of int8: what its ranges are measured on."""
     passes: tuple[str, ...] = ()
-    """Graph rewrites by name, see training.families.listen_and_move.rewrites."""
+    """Graph rewrites by name, see training/families/rewriting.py."""
     rooms: int = 1
     drift_steps: tuple[int, ...] = DRIFT_STEPS
     drift_sound: Path | None = None
@@ -73,7 +74,7 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
         round_weights(model)
     plain = StepGraph(model.eval(), form.rooms)
     rewritten = copy.deepcopy(model)
-    passes = apply_passes(rewritten, form.passes)
+    passes = family(model.family).rewrites.apply(rewritten, form.passes)
     program = trace(StepGraph(rewritten.eval(), form.rooms))
     parity = measure_parity(plain, program.SerializeToString())
     check_parity(parity, path)
@@ -135,17 +136,17 @@ def model_card(
 ) -> ModelCard:
     """Describe a model as its file's card."""
     form = form or Form()
-    size = model.config.image_size
+    size = model.image_size
     return ModelCard(
-        name=model.config.name,
-        family=model.config.family,
+        name=model.name,
+        family=model.family,
         sample_rate_hz=model.sample_rate_hz,
         window_samples=model.window_samples,
         hop_samples=model.hop_samples,
         look_ahead_s=model.look_ahead_samples / model.sample_rate_hz,
         height=size,
         width=size,
-        feature_bands=model.config.front_end.feature_count,
+        feature_bands=model.feature_count,
         states=tuple(StateSpec(name=name, shape=shape) for name, shape in model.state_shapes().items()),
         noises=model.noise_specs(),
         controls=model.control_specs(),
@@ -163,8 +164,7 @@ def check_streams(model: StreamingModel, path: Path) -> None:
     """Raise ModelFileError for a generator that has no single step."""
     if not model.streams:
         raise ModelFileError(
-            f"{path} was not written: '{model.config.name}' has convolution '3d' and is offline only, because it looks at "
-            "later frames; train it with model.generator.convolution '2d' to export it."
+            f"{path} was not written: '{model.name}' plays whole sequences, not steps: {model.offline_reason}."
         )
 
 
@@ -210,7 +210,7 @@ def argument_parser() -> argparse.ArgumentParser:
     add("checkpoint", type=Path, help="checkpoint or run folder written by training")
     add("-o", "--output", type=Path, required=True, metavar="MODEL.onnx")
     add("--half", action="store_true", help="store weights in 16 bits: half the file, computed in 32 all the same")
-    add("--for", dest="backend", choices=("any", *PASSES_FOR), default="any", help="rewrite the graph for a backend")
+    add("--for", dest="backend", metavar="BACKEND", default="any", help="rewrite the graph for a backend")
     add("--passes", nargs="*", metavar="PASS", help="or by these rewrites (docs/inference.md lists them)")
     add("--precision", choices=PRECISIONS, default="float32", help="what the file computes in (default %(default)s)")
     add("--calibrate", type=Path, metavar="SOUND", help="of int8: the kind of sound that will be played")
@@ -219,15 +219,20 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def form_of(arguments: argparse.Namespace) -> Form:
+def form_of(arguments: argparse.Namespace, rewrites: Rewrites) -> Form:
     """Return what the command line asks for. Raises ModelFileError for what cannot be."""
+    if arguments.backend not in ("any", *rewrites.defaults):
+        known = ", ".join(("any", *rewrites.defaults))
+        raise ModelFileError(f"--for is '{arguments.backend}'; one of {known} was expected.")
     if not 1 <= arguments.rooms <= MOST_ROOMS:
         raise ModelFileError(f"--rooms is {arguments.rooms}; a whole number from 1 to {MOST_ROOMS} was expected.")
     return Form(
         half=arguments.half,
         precision=arguments.precision,
         calibration_sound=arguments.calibrate,
-        passes=tuple(arguments.passes if arguments.passes is not None else PASSES_FOR.get(arguments.backend, ())),
+        passes=tuple(
+            arguments.passes if arguments.passes is not None else rewrites.defaults.get(arguments.backend, ())
+        ),
         rooms=arguments.rooms,
         drift_steps=LONG_DRIFT_STEPS if arguments.drift else DRIFT_STEPS,
         drift_sound=arguments.drift,
@@ -236,8 +241,8 @@ def form_of(arguments: argparse.Namespace) -> Form:
 
 def main() -> int:
     arguments = argument_parser().parse_args()
-    form = form_of(arguments)
     loaded = load_generator(arguments.checkpoint)
+    form = form_of(arguments, family(loaded.model.family).rewrites)
     card = export_model(loaded.model, loaded.provenance, arguments.output, form)
     megabytes = arguments.output.stat().st_size / 1e6
     form_words = ", ".join([card.precision, *(f"{card.rooms} rooms" for _ in range(card.rooms > 1)), *card.passes])

@@ -30,8 +30,8 @@ from engine.model.card import NEXT_SUFFIX, ModelCard, Parity, Provenance
 from export.graph import PICTURE_OUTPUT, StepGraph
 from export.parity import PARITY_STEPS, PROBE_SOUND, probe_sound, windows
 from export.to_onnx import check_parity, check_streams, model_card
-from training.core.checkpoint import load_generator
 from training.core.streaming import StreamingModel
+from training.loop.checkpoint import load_generator
 
 Device = Literal["cpu", "cuda"]
 Play = Callable[..., Mapping[str, Tensor]]

@@ -30,7 +30,7 @@ from export.graph import StepGraph
 from export.half_storage import round_weights
 from export.precision.carried import NOISE_SEED, Player, Seen, TorchPlayer
 from export.precision.sound import RealSound, made_sound, read_real_sound
-from training.core.checkpoint import LoadedGenerator, load_generator
+from training.loop.checkpoint import LoadedGenerator, load_generator
 
 # T audio samples
 

@@ -7,7 +7,7 @@ interrupted. A trial that fails does not stop the others; it is named at the end
 
 Trials are run by submitit: on this machine, or as jobs of Slurm. It is a small library without dependencies of weight (MIT)
 that runs a function somewhere else and tells when it is done. Hydra would be a second definition of the configuration beside
-training/core/config.py, and its submitit launcher has had no release since 2022; Ray Tune brings some 70 MB, a scheduler and a
+training/loop/config.py, and its submitit launcher has had no release since 2022; Ray Tune brings some 70 MB, a scheduler and a
 service of its own, to start as many processes.
 """
 

@@ -26,13 +26,14 @@ from training.autopilot.crop import Crop, choose_crop, parse_crop
 from training.autopilot.pace import seconds_per_iteration
 from training.autopilot.plan import Plan, SizeStep, allowed_rungs, choose_plan, model_settings, rung_of
 from training.autopilot.summary import outcome
-from training.core.checkpoint import Checkpoint, read_newest
-from training.core.config import load_train_config
-from training.core.run_folder import EVALUATION_FOLDER, checkpoint_folders, find_checkpoint
-from training.core.trainer import choose_device
 from training.data.cache import load_clip
 from training.data.config import ClipConfig
 from training.data.footage import footage_sha256
+from training.logging.records import concluded
+from training.loop.checkpoint import Checkpoint, read_newest
+from training.loop.config import load_train_config
+from training.loop.run_folder import EVALUATION_FOLDER, checkpoint_folders, find_checkpoint
+from training.loop.trainer import choose_device
 from training.report import write_report
 
 CONFIG = Path(__file__).parents[1] / "configs" / "train" / "teach.yaml"
@@ -83,7 +84,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"run       {run_folder}" + (f", going on after {earlier.iterations:,} iterations" if earlier else ""))
     train.main(training_words(arguments, run_folder, settings, earlier))
     reached = int(find_checkpoint(run_folder).name)
-    if train.concluded(run_folder, reached):
+    if concluded(run_folder, reached):
         evaluate.main(evaluation_words(arguments, run_folder))
         write_report(run_folder)
     model_file = run_folder / f"{name}.onnx"

@@ -30,27 +30,29 @@ import yaml
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from training.core import distributed
-from training.core.checkpoint import Checkpoint, DamagedCheckpoint, read_newest, read_start
-from training.core.config import TrainConfig, load_train_config, with_overrides
-from training.core.resumption import check_resumable, check_start
-from training.core.run import Run
-from training.core.run_folder import (
+from training.core.strict import config_dict
+from training.data.config import ClipConfig
+from training.data.footage import Footage, load_footage
+from training.families.family import build_model
+from training.logging.records import concluded
+from training.logging.run_log import RunLog
+from training.loop.checkpoint import Checkpoint, DamagedCheckpoint, read_newest, read_start
+from training.loop.config import TrainConfig, load_train_config, with_overrides
+from training.loop.resumption import check_resumable, check_start
+from training.loop.run import Run
+from training.loop.run_folder import (
     CONFIG_FILE,
     REPORT_FILE,
-    STATS_FILE,
     checkpoint_folders,
     claimed,
     run_of,
     set_aside,
 )
-from training.core.streaming import build_model
-from training.core.strict import config_dict
-from training.core.trainer import choose_device
-from training.data.config import ClipConfig
-from training.data.footage import Footage, load_footage
-from training.logging.records import read_records
-from training.losses.adversarial import AdversarialLosses
+from training.loop.run_log import RunOutputs
+from training.loop.trainer import adversarial_losses, choose_device
 from training.report import write_report
+
+RUN_OUTPUTS = RunOutputs(open_log=RunLog, write_report=write_report)
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -183,7 +185,7 @@ def _check_folder(run_folder: Path, resume: Checkpoint | None, damaged: Sequence
 
 def describe(config: TrainConfig) -> str:
     """Return the resolved configuration with shapes and parameter counts, as --dry-run prints it."""
-    model, adversary = build_model(config.model), AdversarialLosses(config, torch.device("cpu"))
+    model, adversarial = build_model(config.model), adversarial_losses(config, torch.device("cpu"))
     count = sum(parameter.numel() for parameter in model.parameters())
     batch = f"[{config.sequences_per_batch}, {config.sequence_frames}"
     lines = [
@@ -194,7 +196,7 @@ def describe(config: TrainConfig) -> str:
         *(f"state      {name} {list(shape)}" for name, shape in model.state_shapes().items()),
         f"generator  {count:,} parameters",
     ]
-    for name, discriminator in adversary.discriminators.items():
+    for name, discriminator in adversarial.discriminators.items():
         lines.append(f"{name} discriminator  {sum(p.numel() for p in discriminator.parameters()):,} parameters")
     return "\n".join(lines)
 
@@ -222,7 +224,7 @@ def train(task: Task, footage: Footage) -> int:
     run_folder = task.run_folder
     if distributed.first():
         prepare_folder(task)
-    run = Run(task.config, footage, run_folder, task.resume, task.start)
+    run = Run(task.config, footage, run_folder, RUN_OUTPUTS, task.resume, task.start)
     run.notices += [f"{error.what}; going on from {run.last_checkpoint}." for error in task.damaged]
     for notice in run.notices:
         print(f"notice: {notice}", file=sys.stderr)
@@ -264,12 +266,6 @@ def prepare_folder(task: Task) -> None:
         raise TrainingError(
             f"Cannot write to {task.run_folder} ({error.strerror}); free some space or choose another --run-folder."
         ) from error
-
-
-def concluded(run_folder: Path, iteration: int) -> bool:
-    """Tell whether the run came to its end after so many iterations, with its last validation."""
-    ends = [record for record in read_records(run_folder / STATS_FILE) if record.get("event") == "finished"]
-    return any(record["iteration"] == iteration for record in ends)
 
 
 @contextlib.contextmanager

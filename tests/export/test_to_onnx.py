@@ -17,8 +17,8 @@ from export.parity import PARITY_LIMIT, PARITY_STEPS, probe_sound, windows
 from export.to_onnx import Form, check_parity, export_model, main
 from tests.training.models import VARIANTS, small_model
 from tests.training.runs import small_config
-from training.core.checkpoint import save_generator
 from training.core.streaming import StreamingModel
+from training.loop.checkpoint import save_generator
 
 PROVENANCE = Provenance(source="random weights", licence="MIT", config="small", commit="none", iterations=0)
 

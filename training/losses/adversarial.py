@@ -6,16 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from training.core.config import TrainConfig
-from training.core.precision import reduced
+from training.core.precision import Precision, reduced
 from training.core.random_state import RandomState
 from training.core.run_state import optimiser_tensors, prefixed, restore_optimiser, under
-from training.families.listen_and_move.discriminator import Discriminator
 from training.losses import adaptive_augmentation
 from training.losses.differentiable_augmentation import augment, draw_count
 from training.losses.losses import (
+    LossConfig,
     fake_loss,
     generator_loss,
     gradient_penalty,
@@ -42,31 +41,38 @@ class Sound:
     """Features of another moment."""
 
 
-class AdversarialLosses:
-    """The discriminators whose weight is above 0."""
+def kinds_of(losses: LossConfig) -> tuple[str, ...]:
+    """Return the kinds of discriminators whose weight is above 0."""
+    weights = {IMAGE: losses.adversarial_image, VIDEO: losses.adversarial_video}
+    return tuple(kind for kind, weight in weights.items() if weight > 0)
 
-    def __init__(self, config: TrainConfig, device: torch.device) -> None:
-        """Raises TrainingError for shapes that cannot be."""
-        self.losses, self.device, self.precision = config.losses, device, config.precision
-        size, optimiser = config.model.image_size, config.optimiser
-        self.hears = config.discriminator.hears and config.losses.adversarial_video > 0
-        features = config.model.front_end.feature_count if self.hears else 0
-        self.weights: dict[str, float] = {}
-        self.discriminators: dict[str, Discriminator] = {}
-        if config.losses.adversarial_image > 0:
-            self.weights[IMAGE] = config.losses.adversarial_image
-            self.discriminators[IMAGE] = Discriminator(config.discriminator, size).to(device)
-        if config.losses.adversarial_video > 0:
-            self.weights[VIDEO] = config.losses.adversarial_video
-            video = Discriminator(config.discriminator, size, config.sequence_frames, features)
-            self.discriminators[VIDEO] = video.to(device)
+
+class AdversarialLosses:
+    """The discriminators of a run with their optimisers and augmentation."""
+
+    def __init__(
+        self,
+        losses: LossConfig,
+        discriminators: Mapping[str, nn.Module],
+        device: torch.device,
+        *,
+        learning_rate: float,
+        betas: tuple[float, float],
+        precision: Precision = "float32",
+    ) -> None:
+        """`discriminators` by kind (`kinds_of`); they are moved to the device. The video discriminator says with `hears`
+        whether it takes the features of the sound as a second input."""
+        self.losses, self.device, self.precision = losses, device, precision
+        self.discriminators = {kind: discriminator.to(device) for kind, discriminator in discriminators.items()}
+        self.hears = VIDEO in self.discriminators and bool(self.discriminators[VIDEO].hears)
+        self.weights = {IMAGE: losses.adversarial_image, VIDEO: losses.adversarial_video}
         self.optimisers = {
-            name: torch.optim.Adam(discriminator.parameters(), lr=optimiser.lr_discriminator, betas=optimiser.betas)
-            for name, discriminator in self.discriminators.items()
+            kind: torch.optim.Adam(discriminator.parameters(), lr=learning_rate, betas=betas)
+            for kind, discriminator in self.discriminators.items()
         }
         self.turns = 0
         """How often the discriminators have learned."""
-        start = 0.0 if config.losses.overfitting_target > 0 else config.losses.augment_probability
+        start = 0.0 if losses.overfitting_target > 0 else losses.augment_probability
         self.probabilities = dict.fromkeys(self.discriminators, start)
         """Of each kind of augmentation."""
         self.seen = {name: torch.zeros(5, device=device) for name in self.discriminators}

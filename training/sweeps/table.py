@@ -10,8 +10,8 @@ from pathlib import Path
 
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError
-from training.core.run_folder import STATS_FILE
 from training.logging.records import read_records
+from training.loop.run_folder import STATS_FILE
 from training.sweeps.plan import Trial
 
 JSON_FILE, MARKDOWN_FILE = "sweep.json", "sweep.md"
@@ -30,7 +30,7 @@ class Row:
     iterations: int
     minutes: float
     validation: dict[str, float]
-    """The last one, see training/core/validation.py; empty when there was none."""
+    """The last one, see training/loop/validation.py; empty when there was none."""
     why: str = ""
     """Of a trial that failed."""
 

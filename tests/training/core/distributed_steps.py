@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from engine.core.errors import TrainingError, run_main
 from tests.training.runs import small_config
 from training.core import distributed
-from training.core.checkpoint import read_checkpoint, write_checkpoint
-from training.core.config import TrainConfig
-from training.core.trainer import Trainer
 from training.data.cache import load_clip
+from training.loop.checkpoint import read_checkpoint, write_checkpoint
+from training.loop.config import TrainConfig
+from training.loop.trainer import Trainer
 from training.losses.losses import AdversarialKind, LossConfig
 
 # N pictures, C channels, H W rows and columns

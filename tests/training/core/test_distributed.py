@@ -33,8 +33,8 @@ from tests.training.core.distributed_steps import (
     trainer_of,
 )
 from training.core import distributed
-from training.core.checkpoint import read_checkpoint
 from training.logging.records import read_records
+from training.loop.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="torch's wheels for Windows rendezvous without libuv only"

@@ -8,9 +8,9 @@ import torch
 from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
 from tests.training.runs import small_config
-from training.core.streaming import build_model
 from training.data.cache import load_clip
 from training.data.windows import WindowTiming, frame_tensor, split
+from training.families.family import build_model
 from training.losses.adaptive_augmentation import (
     HIGHEST_PROBABILITY,
     heldout_sequences,

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from tests.training.clips import moving_clip
 from tests.training.runs import MODEL, small_config
-from training.core.checkpoint import read_checkpoint, write_checkpoint
-from training.core.config import OptimiserConfig, TrainConfig
 from training.core.random_state import RandomState
-from training.core.trainer import Trainer
 from training.data.cache import load_clip
 from training.data.video import Clip
 from training.families.listen_and_move.discriminator import DiscriminatorConfig
+from training.loop.checkpoint import read_checkpoint, write_checkpoint
+from training.loop.config import OptimiserConfig, TrainConfig
+from training.loop.trainer import Trainer, adversarial_losses
 from training.losses.adversarial import IMAGE, VIDEO, AdversarialLosses, Sound
 from training.losses.losses import LossConfig, fake_loss, gradient_penalty, real_loss
 
@@ -41,7 +41,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 def adversary(losses: LossConfig, **settings: object) -> AdversarialLosses:
     torch.manual_seed(0)
-    return AdversarialLosses(small_config(losses, **settings), CPU)
+    return adversarial_losses(small_config(losses, **settings), CPU)
 
 
 def batch(lanes: int = 1, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -146,7 +146,7 @@ def test_a_hearing_discriminator_learns_which_sound_belongs_to_a_picture() -> No
         optimiser=OptimiserConfig(lr_discriminator=1e-2, betas=(0.5, 0.99)),
     )
     torch.manual_seed(0)
-    judge, chance, generator = AdversarialLosses(config, CPU), RandomState(0, 8), torch.Generator().manual_seed(1)
+    judge, chance, generator = adversarial_losses(config, CPU), RandomState(0, 8), torch.Generator().manual_seed(1)
     mismatch = []
     for _ in range(120):
         real, own, other = toy(8, generator)
@@ -211,7 +211,7 @@ def test_resuming_with_every_option_is_as_if_never_stopped(clip: Clip, tmp_path:
     for ours, theirs in zip([resumed.step() for _ in range(3)], terms[4:], strict=True):
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    ours, theirs = resumed.adversary.tensors(), whole.adversary.tensors()
+    ours, theirs = resumed.adversarial.tensors(), whole.adversarial.tensors()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 

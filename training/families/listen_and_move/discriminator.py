@@ -55,6 +55,7 @@ class Discriminator(nn.Module):
         if sequence_frames is not None and (sequence_frames < 2 or sequence_frames % 2):
             raise TrainingError(f"sequence_frames is {sequence_frames}; the video discriminator needs an even number.")
         self.architecture, self.video = config.architecture, sequence_frames is not None
+        self.hears = features > 0
         levels = level_count(image_size)
         halvings = 0 if sequence_frames is None else (sequence_frames & -sequence_frames).bit_length() - 1
         self.shrink = [self._shrink(level < halvings) for level in range(levels)]

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.data.flow import dense_flow
+
 # N pictures, T frames of a clip, C colours, H W rows and columns, S picture size, R flow fields, h w their rows and columns,
 # I generator inputs
 
@@ -16,7 +18,6 @@ FLOW_SIDE = 32
 """Of the flow fields, whatever the picture's size, so that a model can grow."""
 MEASURED_SIDE = 128
 """Of the pictures in which the clip's own flow is measured."""
-SMOOTHNESS = 2.0
 HIDDEN = 128
 
 
@@ -75,16 +76,6 @@ def _grey(frames_T3HW: Tensor) -> NDArray[np.uint8]:
     size = (MEASURED_SIDE, MEASURED_SIDE)
     sized = functional.interpolate(frames_T3HW, size=size, mode="bilinear", antialias=True, align_corners=False)
     return np.asarray(((sized.mean(dim=1) + 1.0) * 127.5).clamp(0.0, 255.0).byte().cpu().numpy())
-
-
-def dense_flow(key_HW: NDArray[np.uint8], frame_HW: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return for every place of a frame how many pixels right and down in the key frame it is found, smoothed, [H, W, 2].
-
-    The method is Farneback's (Two-Frame Motion Estimation Based on Polynomial Expansion, 2003).
-    """
-    start = np.zeros((*frame_HW.shape, 2), np.float32)
-    flow_HW2 = cv2.calcOpticalFlowFarneback(frame_HW, key_HW, start, 0.5, 4, 21, 5, 7, 1.5, 0)
-    return np.asarray(cv2.GaussianBlur(flow_HW2, (0, 0), SMOOTHNESS), dtype=np.float32)
 
 
 def _flow_field(key_HW: NDArray[np.uint8], frame_HW: NDArray[np.uint8]) -> Tensor:

@@ -10,11 +10,11 @@ from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
 from tests.training.models import small_model
 from tests.training.runs import words
-from training.core.checkpoint import load_generator
 from training.core.streaming import StreamingModel
 from training.families.listen_and_move.config import ListenAndMoveConfig
 from training.families.listen_and_move.layers import convolution3, convolve
 from training.logging.records import read_records
+from training.loop.checkpoint import load_generator
 from training.train import main
 
 OVER_TIME: dict[str, object] = {"convolution": "3d", "prediction": "none"}

@@ -23,10 +23,11 @@ from engine.core.atomic_files import atomic_folder
 from engine.core.errors import TrainingError
 from engine.core.structured import parse_json
 from engine.model.card import Provenance
-from training.core.config import TrainConfig
-from training.core.run_folder import DESCRIPTION_FILE, checkpoint_folders, find_checkpoint, is_checkpoint
-from training.core.streaming import StreamingModel, build_model
+from training.core.streaming import StreamingModel
 from training.core.strict import build_config, config_dict, differing_keys
+from training.families.family import build_model
+from training.loop.config import TrainConfig
+from training.loop.run_folder import DESCRIPTION_FILE, checkpoint_folders, find_checkpoint, is_checkpoint
 
 FORMAT = "fluid checkpoint 1"
 GENERATOR_FILE, TRAINING_FILE = "generator.safetensors", "training.safetensors"
@@ -150,6 +151,11 @@ def teaching(config: TrainConfig, iterations: int) -> Teaching:
         config=config.model.name,
         iterations=iterations,
     )
+
+
+def ancestry(source: Checkpoint) -> tuple[Teaching, ...]:
+    """Return what a run that starts from `source` records of the runs before it."""
+    return (*source.started_from, teaching(source.config, source.iterations))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -13,20 +13,21 @@ from torch.nn import functional
 
 from engine.core.errors import TrainingError
 from training.core import distributed
-from training.core.checkpoint import Checkpoint, check_same_shape, load_weights
-from training.core.compilation import compile_blocks
-from training.core.config import TrainConfig
+from training.core.compilation import compile_parts
 from training.core.precision import compute_in
 from training.core.random_state import RandomState
 from training.core.run_state import finite, follow, optimiser_tensors, prefixed, restore_optimiser, under
-from training.core.streaming import build_model
-from training.core.validation import Validation, validate_stretches
 from training.data.footage import Footage
 from training.data.reader import SequenceReader
 from training.data.video import Clip
 from training.data.windows import WindowTiming
+from training.families.family import build_model
+from training.families.registry import family
+from training.loop.checkpoint import Checkpoint, check_same_shape, load_weights
+from training.loop.config import TrainConfig
+from training.loop.validation import Validation, validate_stretches
 from training.losses.adaptive_augmentation import heldout_sequences
-from training.losses.adversarial import AdversarialLosses, Sound
+from training.losses.adversarial import AdversarialLosses, Sound, kinds_of
 from training.losses.losses import detail_loss, motion_energy_loss, motion_loss
 from training.losses.perceptual import PerceptualLoss
 
@@ -60,18 +61,18 @@ class Trainer:
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
         optimiser = config.optimiser
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=optimiser.lr_generator, betas=optimiser.betas)
-        self.adversary = AdversarialLosses(config, self.device)
+        self.adversarial = adversarial_losses(config, self.device)
         weights = Path(config.losses.perceptual_weights)
         self.perceptual = PerceptualLoss(weights).to(self.device) if config.losses.perceptual > 0 else None
         compute_in(config.precision, self.device, self.model, self.perceptual)
         if config.compile:
-            compile_blocks(self.model)
+            compile_parts(self.model)
         timing = WindowTiming.of(self.model)
         self.reader = SequenceReader(footage.training, timing, config.sequence_frames, config.augmentation, self.chance)
         if config.losses.overfitting_target > 0:
             longest = max(footage.validation, key=lambda stretch: stretch.frame_range.count)
             heldout = heldout_sequences(longest.clip, longest.frame_range, config.sequence_frames, timing)
-            self.adversary.hold_out(heldout[0], self._features(heldout[1]))
+            self.adversarial.hold_out(heldout[0], self._features(heldout[1]))
         self.state = self.model.initial_state(own)
         self.iteration = 0
         if resume is not None:
@@ -83,13 +84,13 @@ class Trainer:
         distributed.check_alike("configuration", self.config.to_dict())
         clips = [stretch.clip for stretch in self.footage.training]
         distributed.check_alike("clip", [(clip.frames_NHWC.shape, zlib.crc32(clip.sound_S)) for clip in clips])
-        discriminators = self.adversary.discriminators.values()
+        discriminators = self.adversarial.discriminators.values()
         for network in (self.model, *discriminators):
             distributed.share_batch_norms(network)
-        for optimiser in self.adversary.optimisers.values():
+        for optimiser in self.adversarial.optimisers.values():
             distributed.average_before_steps(optimiser)
         distributed.start_alike(self.model, self.average, *discriminators)
-        self.adversary.mean_of_processes = distributed.mean
+        self.adversarial.mean_of_processes = distributed.mean
 
     @property
     def learning_rate(self) -> float:
@@ -112,9 +113,9 @@ class Trainer:
         weighted = self._teaching_terms(fake_BTCHW, real_BTCHW)
         if self.config.losses.adversarial_at(self.iteration):
             frame = self.chance.integer(real_BTCHW.shape[1])
-            sound = Sound(features_BTF, self._features(self.reader.other_moment())) if self.adversary.hears else None
-            terms |= self.adversary.learn(real_BTCHW, fake_BTCHW, frame, self.chance, sound)
-            weighted |= self.adversary.generator_terms(fake_BTCHW, frame, self.chance, sound)
+            sound = Sound(features_BTF, self._features(self.reader.other_moment())) if self.adversarial.hears else None
+            terms |= self.adversarial.learn(real_BTCHW, fake_BTCHW, frame, self.chance, sound)
+            weighted |= self.adversarial.generator_terms(fake_BTCHW, frame, self.chance, sound)
         terms |= {name: loss.detach() for name, (_, loss) in weighted.items()}
         terms = distributed.mean_terms(terms)
         if not finite(terms):
@@ -139,7 +140,7 @@ class Trainer:
 
     def checkpoint(self, elapsed_s: float) -> Checkpoint:
         """Return all that going on needs. All processes must ask; raises TrainingError when their weights have drifted apart."""
-        distributed.check_weights(self.model, *self.adversary.discriminators.values())
+        distributed.check_weights(self.model, *self.adversarial.discriminators.values())
         return Checkpoint(self.config, self.iteration, elapsed_s, dict(self.average.state_dict()), self._tensors())
 
     def _noise(self, steps: int) -> dict[str, Tensor]:
@@ -177,13 +178,13 @@ class Trainer:
             share = LOWEST_RATE + (1.0 - LOWEST_RATE) * 0.5 * (1.0 + math.cos(math.pi * progress))
         for group in self.optimiser.param_groups:
             group["lr"] = share * optimiser.lr_generator
-        self.adversary.set_learning_rate(share * optimiser.lr_discriminator)
+        self.adversarial.set_learning_rate(share * optimiser.lr_discriminator)
 
     def _tensors(self) -> dict[str, Tensor]:
         return {
             **prefixed("generator", self.model.state_dict()),
             **prefixed("generator_optimiser", optimiser_tensors(self.optimiser)),
-            **self.adversary.tensors(),
+            **self.adversarial.tensors(),
             **prefixed("lanes", self.reader.tensors()),
             **prefixed("state", distributed.all_lanes(self.state)),
             "random": self.chance.state(),
@@ -196,11 +197,30 @@ class Trainer:
         load_weights(self.average, checkpoint.generator, where)
         load_weights(self.model, under("generator", saved), where)
         restore_optimiser(self.optimiser, under("generator_optimiser", saved))
-        self.adversary.restore(saved)
+        self.adversarial.restore(saved)
         if self.reader.restore(under("lanes", saved)):
             self.state = {name: value[self.chance.own].to(self.device) for name, value in under("state", saved).items()}
         self.chance.restore(saved["random"])
         self.iteration = checkpoint.iterations
+
+
+def build_trainer(config: TrainConfig, footage: Footage | Clip, resume: Checkpoint | None = None) -> Trainer:
+    """Return the trainer of the configuration's family. Raises TrainingError as `Trainer`."""
+    return family(config.model.family).trainer(config, footage, resume)
+
+
+def adversarial_losses(config: TrainConfig, device: torch.device) -> AdversarialLosses:
+    """Return the adversarial losses with the discriminators of the family. Raises TrainingError for shapes that cannot be."""
+    kinds = kinds_of(config.losses)
+    build = family(config.model.family).build_discriminators
+    return AdversarialLosses(
+        config.losses,
+        build(config.model, config.discriminator, kinds, config.sequence_frames) if kinds else {},
+        device,
+        learning_rate=config.optimiser.lr_discriminator,
+        betas=config.optimiser.betas,
+        precision=config.precision,
+    )
 
 
 def choose_device(name: str) -> torch.device:

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import torch
 
 from engine.core.errors import TrainingError
-from training.core.config import TrainConfig
+from training.families.registry import family
+from training.loop.config import TrainConfig
 
 SIGNS = ("allocate memory", "out of memory", "bad_alloc", "ALLOC_FAILED", "not enough memory")
 """How torch's allocators and its libraries word it; none has an error class of its own but CUDA's."""
-FEWEST_FRAMES, SMALLEST_PICTURE, FEWEST_CHANNELS = 4, 32, 64
+FEWEST_FRAMES, SMALLEST_PICTURE = 4, 32
 UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
@@ -62,6 +63,4 @@ def lower(config: TrainConfig) -> list[str]:
         found.append(f"sequence_frames (now {config.sequence_frames})")
     if config.model.image_size > SMALLEST_PICTURE:
         found.append(f"model.image_size (now {config.model.image_size})")
-    if config.model.generator.channels_base > FEWEST_CHANNELS:
-        found.append(f"model.generator.channels_base (now {config.model.generator.channels_base})")
-    return found
+    return found + family(config.model.family).lower_memory(config.model)

@@ -11,16 +11,16 @@ from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
 from tests.training.runs import PLAIN
 from tests.training.runs import small_config as config
-from training.core.checkpoint import read_checkpoint, write_checkpoint
-from training.core.config import OptimiserConfig
 from training.core.run_state import follow
-from training.core.trainer import Trainer, choose_device
-from training.core.validation import mean_frame, validate
 from training.data.cache import load_clip
 from training.data.config import AugmentationConfig
 from training.data.footage import Footage
 from training.data.video import Clip
 from training.data.windows import WindowTiming, frame_tensor, sound_windows
+from training.loop.checkpoint import read_checkpoint, write_checkpoint
+from training.loop.config import OptimiserConfig
+from training.loop.trainer import Trainer, choose_device
+from training.loop.validation import mean_frame, validate
 from training.losses.losses import LossConfig
 
 
@@ -46,14 +46,14 @@ def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
 def test_every_loss_trains_generator_and_both_discriminators(clip: Clip, tmp_path: Path, kind: str) -> None:
     trainer = Trainer(config(LossConfig(adversarial=kind)), clip)  # type: ignore[arg-type]
     before = weights(trainer)
-    judges = {name: [p.clone() for p in d.parameters()] for name, d in trainer.adversary.discriminators.items()}
+    judges = {name: [p.clone() for p in d.parameters()] for name, d in trainer.adversarial.discriminators.items()}
     terms = trainer.step()
     assert {"d_video_generated", "d_video_order", "d_image_generated", "g_image", "g_video", "l1"} <= terms.keys()
     assert ("d_image_generated_penalty" in terms) == (kind == "wgan-gp")
     assert not torch.equal(
         trainer.model.state_dict()["generator.seed.conv.weight"], before["generator.seed.conv.weight"]
     )
-    for name, discriminator in trainer.adversary.discriminators.items():
+    for name, discriminator in trainer.adversarial.discriminators.items():
         assert any(not torch.equal(p, q) for p, q in zip(discriminator.parameters(), judges[name], strict=True))
 
 
@@ -65,7 +65,7 @@ def test_plain_teaching_beats_the_mean_frame_on_the_taught_part(clip: Clip, tmp_
     )
     errors = [float(trainer.step()["l1"]) for _ in range(100)]
     assert np.mean(errors[-12:]) < 0.85 * float((real - mean_CHW).abs().mean())
-    assert trainer.adversary.discriminators == {}
+    assert trainer.adversarial.discriminators == {}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_cosine_falls_to_a_twentieth(clip: Clip, tmp_path: Path) -> None:
     rates = []
     for progress in (0.0, 0.5, 1.0):
         trainer._set_learning_rates(progress)
-        judge = trainer.adversary.optimisers["video"]
+        judge = trainer.adversarial.optimisers["video"]
         rates.append((trainer.optimiser.param_groups[0]["lr"], judge.param_groups[0]["lr"]))
     assert rates == [pytest.approx((1.0, 2.0)), pytest.approx((0.525, 1.05)), pytest.approx((0.05, 0.1))]
 

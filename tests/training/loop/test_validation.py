@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-import training.core.validation as validation
+import training.loop.validation as validation
 from tests.training.clips import RATE_HZ, noise
 from tests.training.models import small_model
 from training.core.streaming import StreamingModel
-from training.core.validation import leading, validate, validate_stretches
 from training.data.video import Clip, ClipFormat
 from training.data.windows import FrameRange, Segment
+from training.loop.validation import leading, validate, validate_stretches
 
 FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
 GREY = torch.zeros(3, 16, 16)

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from engine.core.errors import TrainingError
-from tests.training.core.limits import files_no_larger_than
+from tests.training.loop.limits import files_no_larger_than
 from tests.training.models import small_model
-from training.core.checkpoint import (
+from training.core.run_state import optimiser_tensors, restore_optimiser
+from training.core.streaming import StreamingModel
+from training.loop.checkpoint import (
     Checkpoint,
     CheckpointNotWritten,
     DamagedCheckpoint,
@@ -24,10 +26,8 @@ from training.core.checkpoint import (
     save_generator,
     write_checkpoint,
 )
-from training.core.config import ClipConfig, TrainConfig, load_train_config, with_overrides
-from training.core.run_folder import checkpoint_folder
-from training.core.run_state import optimiser_tensors, restore_optimiser
-from training.core.streaming import StreamingModel
+from training.loop.config import ClipConfig, TrainConfig, load_train_config, with_overrides
+from training.loop.run_folder import checkpoint_folder
 
 MODEL = small_model(8, motion_layers=1)
 CONFIG = TrainConfig(
