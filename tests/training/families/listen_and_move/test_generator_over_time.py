@@ -74,7 +74,9 @@ def test_it_has_no_step() -> None:
     assert not model.streams
     assert small_model().streams
     audio, noise = heard(model, steps=1)
-    with pytest.raises(TrainingError, match=r"'small' has convolution '3d'.*later frames.*convolution '2d'"):
+    with pytest.raises(
+        TrainingError, match=r"'small' plays whole sequences.*convolution '3d'.*later frames.*convolution '2d'"
+    ):
         model.step(audio[:, 0], {n: v[:, 0] for n, v in noise.items()}, model.initial_state(1))
 
 
