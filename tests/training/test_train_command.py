@@ -117,7 +117,7 @@ def test_wrong_flags_are_a_sentence(tmp_path: Path, flags: list[str], sentence: 
 
 def test_a_clip_that_is_too_short_says_how_long_it_must_be(tmp_path: Path) -> None:
     short = moving_clip(tmp_path / "short.mp4", seconds=0.2)
-    with pytest.raises(TrainingError, match=r"has 4 pictures .* at least 10 are needed"):
+    with pytest.raises(TrainingError, match=r"has 4 frames .* at least 10 are needed"):
         main(words(short, tmp_path))
 
 

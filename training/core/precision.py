@@ -1,6 +1,6 @@
 """Mixed precision: networks compute in bfloat16 where that is safe, while weights, states, losses and moments stay float32.
 
-What turns sound into features stays in float32: its decibels need the range and the digits. So do gradient
+The front end stays in float32: its decibels need range and digits. So do gradient
 penalties, which derive derivatives. bfloat16 has float32's range, so gradients need no scaling. Backward passes
 follow the precision of what they go back through.
 """

@@ -62,7 +62,8 @@ class Family(Protocol):
     ) -> Mapping[str, nn.Module]:
         """Build the discriminators of the given kinds ("image", "video").
 
-        They take what `training.losses.adversarial` gives them. `discriminator` is an instance of `discriminator_config`.
+        "image" takes frames [B, 3, S, S], "video" sequences [B, T, 3, S, S]; both return scores of any shape, real ones high.
+        A video discriminator has the attribute `takes_sound`; where it is True, the features [B, T, F] are a second input. `discriminator` is an instance of `discriminator_config`.
         Raises TrainingError for a shape or a kind that cannot be.
         """
         ...

@@ -15,9 +15,9 @@ from training.families.model_config import ModelConfig
 
 CONTROLS = (
     ControlSpec(name="motion", help="Amount of motion noise.", low=0.0, high=4.0, default=1.0),
-    ControlSpec(name="grain", help="Amount of noise injected into the picture.", low=0.0, high=8.0, default=1.0),
+    ControlSpec(name="grain", help="Amount of noise injected into the frame.", low=0.0, high=8.0, default=1.0),
     ControlSpec(
-        name="memory", help="Trust in what was seen before against what is heard now.", low=-6.0, high=6.0, default=0.0
+        name="memory", help="Weight of the earlier frames against the present sound.", low=-6.0, high=6.0, default=0.0
     ),
 )
 

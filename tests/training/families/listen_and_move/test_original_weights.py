@@ -13,7 +13,7 @@ from training.families.listen_and_move.original_weights import convert
 from training.families.model_config import ModelConfig
 from training.import_reference import load_weights, main
 
-F, E, SIZE = 16, 2, 8  # mel bands, motion noise, picture size
+F, E, SIZE = 16, 2, 8  # mel bands, motion noise, frame size
 I = F + E
 Z = I + F
 C0, C1 = 8, 4  # channels before and after the one level

@@ -45,7 +45,7 @@ Played = tuple[list[torch.Tensor], dict[str, torch.Tensor]]
 
 
 def play(model: StreamingModel, batch: int = 1) -> Played:
-    """Carry a model over PARITY_STEPS steps of sound, controls off their defaults; returns pictures and the last states."""
+    """Carry a model over PARITY_STEPS steps of sound, controls off their defaults; returns frames and the last states."""
     sound = probe_sound(PARITY_STEPS * model.hop_samples, model.sample_rate_hz)
     noise = model.draw_noise(batch, PARITY_STEPS, torch.Generator().manual_seed(3))
     controls = {"grain": torch.tensor(1.5), "memory": torch.tensor(0.3), "motion": torch.tensor(0.8)}
@@ -59,7 +59,7 @@ def play(model: StreamingModel, batch: int = 1) -> Played:
 
 
 def largest_difference(plain: Played, other: Played) -> float:
-    """Return the largest difference of pictures and last states."""
+    """Return the largest difference of frames and last states."""
     (pictures, state), (other_pictures, other_state) = plain, other
     assert {name: value.shape for name, value in other_state.items()} == {n: v.shape for n, v in state.items()}
     pairs = [*zip(pictures, other_pictures, strict=True), *((state[name], other_state[name]) for name in state)]

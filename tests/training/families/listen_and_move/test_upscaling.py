@@ -1,4 +1,4 @@
-"""A small model's weights in a larger one: the picture starts as the small one enlarged, and nothing is lost in silence."""
+"""A small model's weights in a larger one: the frame starts as the small one enlarged, and nothing is lost in silence."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Exact rewrites of the generator before it is exported: the same pictures and states from fewer or quicker operations.
+"""Exact rewrites of the generator before it is exported: the same frames and states from fewer or quicker operations.
 
 A pass changes a model's modules in place, for playing only: evaluation mode, one step at a time, any batch. Names, shapes
 and layout of the states stay the card's. A model that no pass was applied to is the plain graph. Sources of the identities:

@@ -39,7 +39,7 @@ def _turned(state_BDHW: Tensor) -> Tensor:
 
 
 def turn_states(model: StreamingModel) -> None:
-    """Turn the hidden pictures inside the graph, where a transposition is quick."""
+    """Turn the hidden frames inside the graph, where a transposition is quick."""
     predictions = model.generator.predictions
     for level in list(predictions):
         predictions[level] = TurnedStates(predictions[level])
