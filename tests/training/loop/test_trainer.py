@@ -46,7 +46,9 @@ def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
 def test_every_loss_trains_generator_and_both_discriminators(clip: Clip, tmp_path: Path, kind: str) -> None:
     trainer = Trainer(config(LossConfig(adversarial=kind)), clip)  # type: ignore[arg-type]
     before = weights(trainer)
-    weights = {name: [p.clone() for p in d.parameters()] for name, d in trainer.adversarial.discriminators.items()}
+    discriminators = {
+        name: [p.clone() for p in d.parameters()] for name, d in trainer.adversarial.discriminators.items()
+    }
     terms = trainer.step()
     assert {"d_video_generated", "d_video_order", "d_image_generated", "g_image", "g_video", "l1"} <= terms.keys()
     assert ("d_image_generated_penalty" in terms) == (kind == "wgan-gp")
@@ -54,7 +56,7 @@ def test_every_loss_trains_generator_and_both_discriminators(clip: Clip, tmp_pat
         trainer.model.state_dict()["generator.seed.conv.weight"], before["generator.seed.conv.weight"]
     )
     for name, discriminator in trainer.adversarial.discriminators.items():
-        assert any(not torch.equal(p, q) for p, q in zip(discriminator.parameters(), weights[name], strict=True))
+        assert any(not torch.equal(p, q) for p, q in zip(discriminator.parameters(), discriminators[name], strict=True))
 
 
 def test_plain_teaching_beats_the_mean_frame_on_the_taught_part(clip: Clip, tmp_path: Path) -> None:
