@@ -22,7 +22,7 @@ def compile_parts(model: StreamingModel) -> None:
 
 @contextlib.contextmanager
 def compiling() -> Iterator[None]:
-    """Turn what torch.compile says when it fails within into one TrainingError."""
+    """Raise one TrainingError when torch.compile fails inside."""
     try:
         yield
     except TorchDynamoException as error:

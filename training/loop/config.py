@@ -75,7 +75,7 @@ class TrainConfig:
     intervals: IntervalConfig = field(default_factory=IntervalConfig)
     sequence_frames: int = 16
     sequences_per_batch: int = 1
-    """Lanes that read the clip at different places, each with its own carried state."""
+    """Training streams: they read the clip at different places, each with its own carried state."""
     total_iterations: int = 50000
     minutes: float | None = None
     """A limit of time beside that of iterations."""

@@ -106,11 +106,11 @@ def validate_segments(
     """
     model.eval()
     played, noise_source = leading(segments, limit_s), torch.Generator().manual_seed(NOISE_SEED)
-    sums, shown = torch.zeros(5, dtype=torch.float64), _Kept()
+    sums, first_frames = torch.zeros(5, dtype=torch.float64), _FirstFrames()
     for segment in played:
         last_real, last_fake = None, None
         for real, fake in _played(model, segment, steps, noise_source):
-            shown.add(fake)
+            first_frames.add(fake)
             # The last frame of the part before goes in front, so that no difference is left out.
             joined_real = real if last_real is None else torch.cat([last_real, real])
             joined_fake = fake if last_fake is None else torch.cat([last_fake, fake])
@@ -123,23 +123,23 @@ def validate_segments(
         mean_frame_l1=float(per_frame[1]),
         motion_l1=float(sums[2]) / differences,
         motion_share=float(sums[4] / sums[3].clamp_min(1e-12)),
-        generated_NHWC=np.concatenate(shown.pictures),
+        generated_NHWC=np.concatenate(first_frames.frames),
         played=played,
     )
 
 
-class _Kept:
+class _FirstFrames:
     """The first generated frames, for samples: a long clip's would not fit into memory."""
 
     def __init__(self) -> None:
-        self.pictures: list[NDArray[np.uint8]] = []
+        self.frames: list[NDArray[np.uint8]] = []
         self.left = KEPT_FRAMES
 
     def add(self, fake_TCHW: Tensor) -> None:
         kept = fake_TCHW[: self.left]
         if len(kept):
             shown = ((kept + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-            self.pictures.append(shown.numpy())
+            self.frames.append(shown.numpy())
             self.left -= len(kept)
 
 

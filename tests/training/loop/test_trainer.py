@@ -71,7 +71,7 @@ def test_plain_teaching_beats_the_mean_frame_on_the_taught_part(clip: Clip, tmp_
 
 
 @pytest.mark.parametrize(
-    ("lanes", "clips", "augmentation"),
+    ("streams", "clips", "augmentation"),
     [
         (1, 1, AugmentationConfig(gain_range_db=(-6.0, 0.0))),
         (3, 1, AugmentationConfig(gain_range_db=(-6.0, 0.0))),

@@ -73,8 +73,8 @@ class Discriminator(nn.Module):
     def _shrink(self, time: bool) -> tuple[int, ...]:
         return ((2 if time else 1), 2, 2) if self.video else (2, 2)
 
-    def forward(self, pictures: Tensor, features_BTF: Tensor | None = None) -> Tensor:
-        rgb = pictures.transpose(1, 2) if self.video else pictures
+    def forward(self, frames: Tensor, features_BTF: Tensor | None = None) -> Tensor:
+        rgb = frames.transpose(1, 2) if self.video else frames
         pool = functional.avg_pool3d if self.video else functional.avg_pool2d
         # Levels of power and decibels come close to each other; silence stays 0.
         loudness = None if features_BTF is None else features_BTF.sign() * features_BTF.abs().log1p()

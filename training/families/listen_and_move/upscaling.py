@@ -78,8 +78,8 @@ def _check_relief(small: ListenAndMove, large: ListenAndMove) -> None:
 
 def _enlarged(name: str, small: Tensor, large: Tensor) -> Tensor:
     if ".canvas." in name and small.shape[:-2] == large.shape[:-2]:
-        pictures = small if small.dim() == 4 else small[None]
-        enlarged = functional.interpolate(pictures, size=large.shape[-2:], mode="bicubic", align_corners=False)
+        images = small if small.dim() == 4 else small[None]
+        enlarged = functional.interpolate(images, size=large.shape[-2:], mode="bicubic", align_corners=False)
         return enlarged.view_as(large)
     raise TrainingError(
         f"Cannot upscale: '{name}' is {list(small.shape)} in the small model and {list(large.shape)} in the large one; "

@@ -15,7 +15,7 @@ from training.data.flow import dense_flow
 # I generator inputs
 
 FLOW_SIDE = 32
-"""Of the flow fields, whatever the frame's size, so that a model can grow."""
+"""Of the flow fields, whatever the image size, so that a model can be upscaled."""
 MEASURED_SIDE = 128
 """Of the frames in which the clip's own flow is measured."""
 HIDDEN = 128
