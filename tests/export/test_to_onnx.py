@@ -19,8 +19,8 @@ from export.verification.graph import frame_bytes
 from export.verification.parity import PARITY_LIMIT, PARITY_STEPS, check_parity, probe_sound, windows
 from tests.training.models import VARIANTS, small_model
 from tests.training.runs import small_config
-from training.core.checkpoint import save_generator
 from training.core.streaming import StreamingModel
+from training.loop.checkpoint import save_generator
 
 PROVENANCE = Provenance(source="random weights", licence="MIT", config="small", commit="none", iterations=0)
 

@@ -11,11 +11,11 @@ import yaml
 
 from engine.core.errors import TrainingError
 from training.core.precision import Precision
-from training.core.streaming import ModelConfig
 from training.core.strict import build_config, config_dict
 from training.data.config import AugmentationConfig, ClipConfig
 from training.data.video import ClipFormat
-from training.families.listen_and_move.discriminator import DiscriminatorConfig
+from training.families.model_config import ModelConfig, family_name
+from training.families.registry import family
 from training.losses.losses import LossConfig
 
 
@@ -66,7 +66,8 @@ class TrainConfig:
     """Everything a run needs; a checkpoint carries it."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
-    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    discriminator: Any = None
+    """An instance of the family's `discriminator_config`; None builds one of defaults."""
     clip: ClipConfig = field(default_factory=ClipConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     losses: LossConfig = field(default_factory=LossConfig)
@@ -74,7 +75,7 @@ class TrainConfig:
     intervals: IntervalConfig = field(default_factory=IntervalConfig)
     sequence_frames: int = 16
     sequences_per_batch: int = 1
-    """Lanes that read the clip at different places, each with its own carried state."""
+    """Training streams: they read the clip at different places, each with its own carried state."""
     total_iterations: int = 50000
     minutes: float | None = None
     """A limit of time beside that of iterations."""
@@ -90,6 +91,8 @@ class TrainConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def __post_init__(self) -> None:
+        if self.discriminator is None:
+            object.__setattr__(self, "discriminator", family(self.model.family).discriminator_config())
         for name in ("sequence_frames", "sequences_per_batch", "total_iterations"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}; 1 or more was expected.")
@@ -124,6 +127,12 @@ class TrainConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
         """Build from plain values. Raises TrainingError for unknown keys and wrong kinds."""
+        values = dict(values)
+        kind = family(family_name(values.get("model"))).discriminator_config
+        if isinstance(values.get("model"), Mapping):
+            values["model"] = ModelConfig.from_dict(values["model"])
+        if "discriminator" in values:
+            values["discriminator"] = build_config(kind, values["discriminator"], "discriminator")
         return build_config(cls, values)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Going on: with the same run, where nothing that shapes the result may change, or with a new one from its weights."""
+"""Resuming a run, with unchanged settings wherever they shape the result, and starting a new run from its weights."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from engine.core.errors import TrainingError
-from training.core.checkpoint import Checkpoint, Teaching, load_weights, teaching
-from training.core.config import TrainConfig
-from training.core.run_folder import run_of
 from training.core.run_state import under
-from training.core.streaming import build_model
 from training.core.strict import differing_keys
-from training.core.trainer import Trainer
 from training.data.footage import footage_sha256
-from training.families.listen_and_move.upscaling import MAY_DIFFER, grow
+from training.loop.checkpoint import Checkpoint, load_weights
+from training.loop.config import TrainConfig
+from training.loop.run_folder import run_of
+from training.loop.trainer import Trainer
+from training.loop.upscaling import may_differ, upscaled_weights
 
 MAY_CHANGE = (
     "total_iterations",
@@ -31,11 +30,11 @@ MAY_CHANGE = (
     "clip.source",
     "clip.licence",
 )
-"""What a resumed run may be told anew: how long, how often, where, and how things are called."""
+"""Settings that may change when a run is resumed: length, intervals, device and titles."""
 
 
 def check_resumable(checkpoint: Checkpoint, wanted: TrainConfig) -> None:
-    """Refuse to go on with a run under settings that shape its result, or with another clip.
+    """Refuse to resume with other settings that shape the result, or with another clip.
 
     A clip may lie elsewhere if its content is the same. Raises TrainingError with each key, its old and its new value.
     """
@@ -63,28 +62,23 @@ def changes(saved: TrainConfig, wanted: TrainConfig) -> list[tuple[str, Any, Any
 def start_from(trainer: Trainer, source: Checkpoint) -> list[str]:
     """Put the averaged weights of `source` into a new trainer, and those of its discriminators that fit.
 
-    Optimisers, schedule, random numbers and iteration stay fresh. A larger picture grows from the smaller one's weights.
-    Returns what did not fit, in words. Raises TrainingError when the generator does not fit.
+    Optimisers, schedule, random numbers and iteration stay fresh. A model with a larger frame is upscaled from the smaller one.
+    Returns a sentence for each discriminator that did not fit. Raises TrainingError when the generator does not fit.
     """
     weights = _fitted(source, trainer.config)
     for model in (trainer.model, trainer.average):
         load_weights(model, weights, source.folder)
     fresh: list[str] = []
-    for name, discriminator in trainer.adversary.discriminators.items():
+    for name, discriminator in trainer.adversarial.discriminators.items():
         if not _take(discriminator, under(f"{name}_discriminator", source.training)):
-            fresh.append(f"the {name} discriminator starts anew: {source.folder} has none that fits.")
+            fresh.append(f"the {name} discriminator starts fresh: {source.folder} has none that fits.")
     return fresh
-
-
-def ancestry(source: Checkpoint) -> tuple[Teaching, ...]:
-    """Return what a run that starts from `source` keeps of what came before it."""
-    return (*source.started_from, teaching(source.config, source.iterations))
 
 
 def check_start(source: Checkpoint, wanted: TrainConfig) -> None:
     """Refuse weights of a model of another shape. Raises TrainingError with each key, its old and its new value."""
-    grows = wanted.model.image_size > source.config.model.image_size
-    allowed = {f"model.{key}" for key in MAY_DIFFER} if grows else {"model.name", "model.image_size"}
+    is_larger = wanted.model.image_size > source.config.model.image_size
+    allowed = {f"model.{key}" for key in (may_differ(source.config.model) if is_larger else ("name", "image_size"))}
     differing = [
         f"{key} {old!r} -> {new!r}"
         for key, old, new in changes(source.config, wanted)
@@ -95,7 +89,7 @@ def check_start(source: Checkpoint, wanted: TrainConfig) -> None:
     if differing:
         raise TrainingError(
             f"The weights of {source.folder} do not fit: {', '.join(differing)}; leave these settings as they were "
-            "(only model.image_size may grow), or train without --from."
+            "(only model.image_size may become larger), or train without --from."
         )
 
 
@@ -103,10 +97,7 @@ def _fitted(source: Checkpoint, wanted: TrainConfig) -> Mapping[str, Tensor]:
     if source.config.model.image_size == wanted.model.image_size:
         return source.generator
     with torch.random.fork_rng(devices=[]):
-        small, large = build_model(source.config.model), build_model(wanted.model)
-    load_weights(small, source.generator, source.folder)
-    grow(small, large)
-    return large.state_dict()
+        return upscaled_weights(source, wanted.model)[0]
 
 
 def _take(module: nn.Module, weights: Mapping[str, Tensor]) -> bool:

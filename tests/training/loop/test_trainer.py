@@ -11,16 +11,16 @@ from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
 from tests.training.runs import PLAIN
 from tests.training.runs import small_config as config
-from training.core.checkpoint import read_checkpoint, write_checkpoint
-from training.core.config import OptimiserConfig
 from training.core.run_state import follow
-from training.core.trainer import Trainer, choose_device
-from training.core.validation import mean_frame, validate
 from training.data.cache import load_clip
 from training.data.config import AugmentationConfig
 from training.data.footage import Footage
 from training.data.video import Clip
 from training.data.windows import WindowTiming, frame_tensor, sound_windows
+from training.loop.checkpoint import read_checkpoint, write_checkpoint
+from training.loop.config import OptimiserConfig
+from training.loop.trainer import Trainer, choose_device
+from training.loop.validation import mean_frame, validate
 from training.losses.losses import LossConfig
 
 
@@ -46,15 +46,17 @@ def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
 def test_every_loss_trains_generator_and_both_discriminators(clip: Clip, tmp_path: Path, kind: str) -> None:
     trainer = Trainer(config(LossConfig(adversarial=kind)), clip)  # type: ignore[arg-type]
     before = weights(trainer)
-    judges = {name: [p.clone() for p in d.parameters()] for name, d in trainer.adversary.discriminators.items()}
+    discriminators = {
+        name: [p.clone() for p in d.parameters()] for name, d in trainer.adversarial.discriminators.items()
+    }
     terms = trainer.step()
     assert {"d_video_generated", "d_video_order", "d_image_generated", "g_image", "g_video", "l1"} <= terms.keys()
     assert ("d_image_generated_penalty" in terms) == (kind == "wgan-gp")
     assert not torch.equal(
         trainer.model.state_dict()["generator.seed.conv.weight"], before["generator.seed.conv.weight"]
     )
-    for name, discriminator in trainer.adversary.discriminators.items():
-        assert any(not torch.equal(p, q) for p, q in zip(discriminator.parameters(), judges[name], strict=True))
+    for name, discriminator in trainer.adversarial.discriminators.items():
+        assert any(not torch.equal(p, q) for p, q in zip(discriminator.parameters(), discriminators[name], strict=True))
 
 
 def test_plain_teaching_beats_the_mean_frame_on_the_taught_part(clip: Clip, tmp_path: Path) -> None:
@@ -65,11 +67,11 @@ def test_plain_teaching_beats_the_mean_frame_on_the_taught_part(clip: Clip, tmp_
     )
     errors = [float(trainer.step()["l1"]) for _ in range(100)]
     assert np.mean(errors[-12:]) < 0.85 * float((real - mean_CHW).abs().mean())
-    assert trainer.adversary.discriminators == {}
+    assert trainer.adversarial.discriminators == {}
 
 
 @pytest.mark.parametrize(
-    ("lanes", "clips", "augmentation"),
+    ("streams", "clips", "augmentation"),
     [
         (1, 1, AugmentationConfig(gain_range_db=(-6.0, 0.0))),
         (3, 1, AugmentationConfig(gain_range_db=(-6.0, 0.0))),
@@ -77,9 +79,9 @@ def test_plain_teaching_beats_the_mean_frame_on_the_taught_part(clip: Clip, tmp_
     ],
 )
 def test_resuming_is_as_if_never_stopped(
-    clip: Clip, tmp_path: Path, lanes: int, clips: int, augmentation: AugmentationConfig
+    clip: Clip, tmp_path: Path, streams: int, clips: int, augmentation: AugmentationConfig
 ) -> None:
-    settings = config(sequences_per_batch=lanes, augmentation=augmentation, total_iterations=6)
+    settings = config(sequences_per_batch=streams, augmentation=augmentation, total_iterations=6)
     footage = Footage.of([clip] * clips, settings.sequence_frames)
     whole = Trainer(settings, footage)
     for _ in range(6):
@@ -132,8 +134,8 @@ def test_cosine_falls_to_a_twentieth(clip: Clip, tmp_path: Path) -> None:
     rates = []
     for progress in (0.0, 0.5, 1.0):
         trainer._set_learning_rates(progress)
-        judge = trainer.adversary.optimisers["video"]
-        rates.append((trainer.optimiser.param_groups[0]["lr"], judge.param_groups[0]["lr"]))
+        optimiser_of_video = trainer.adversarial.optimisers["video"]
+        rates.append((trainer.optimiser.param_groups[0]["lr"], optimiser_of_video.param_groups[0]["lr"]))
     assert rates == [pytest.approx((1.0, 2.0)), pytest.approx((0.525, 1.05)), pytest.approx((0.05, 0.1))]
 
 
@@ -157,18 +159,18 @@ def test_validation_knows_a_perfect_model_and_a_still_one(
     clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = Trainer(config(PLAIN), clip)
-    fold, mean_CHW, model = trainer.footage.validation[0].frame_range, trainer.mean_CHW, trainer.average
-    place = [fold.first]
+    frame_range, mean_CHW, model = trainer.footage.validation[0].frame_range, trainer.mean_CHW, trainer.average
+    place = [frame_range.first]
 
     def perfect(audio: torch.Tensor, noise: object, state: object) -> tuple[torch.Tensor, None, object]:
         place[0] += audio.shape[1]
         return frame_tensor(clip, place[0] - audio.shape[1], audio.shape[1])[None], None, state
 
     monkeypatch.setattr(model, "clip", perfect)
-    found = validate(model, clip, fold, mean_CHW, steps=5)
+    found = validate(model, clip, frame_range, mean_CHW, steps=5)
     assert (found.l1, found.motion_l1, found.motion_share) == (0.0, 0.0, 1.0)
-    assert np.array_equal(found.generated_NHWC, clip.frames_NHWC[fold.first : fold.end])
+    assert np.array_equal(found.generated_NHWC, clip.frames_NHWC[frame_range.first : frame_range.end])
     monkeypatch.setattr(model, "clip", lambda audio, *_: (mean_CHW.expand(1, audio.shape[1], -1, -1, -1), None, {}))
-    still = validate(model, clip, fold, mean_CHW, steps=5)
+    still = validate(model, clip, frame_range, mean_CHW, steps=5)
     assert still.l1 == pytest.approx(still.mean_frame_l1)
     assert still.motion_share == 0.0

@@ -2,7 +2,7 @@
 
 RUN/checkpoints/0001000/checkpoint.json         configuration, iteration, commit, checksums
                         generator.safetensors   the averaged weights: what is exported
-                        training.safetensors    all else that resuming needs (absent in an imported model)
+                        training.safetensors    everything else that resuming needs (absent in an imported model)
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from engine.core.atomic_files import atomic_folder
 from engine.core.errors import TrainingError
 from engine.core.structured import parse_json
 from engine.model.card import Provenance
-from training.core.config import TrainConfig
-from training.core.run_folder import DESCRIPTION_FILE, checkpoint_folders, find_checkpoint, is_checkpoint
-from training.core.streaming import StreamingModel, build_model
+from training.core.streaming import StreamingModel
 from training.core.strict import build_config, config_dict, differing_keys
+from training.families.family import build_model
+from training.loop.config import TrainConfig
+from training.loop.run_folder import DESCRIPTION_FILE, checkpoint_folders, find_checkpoint, is_checkpoint
 
 FORMAT = "fluid checkpoint 1"
 GENERATOR_FILE, TRAINING_FILE = "generator.safetensors", "training.safetensors"
@@ -51,8 +52,8 @@ class CheckpointNotWritten(TrainingError):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Teaching:
-    """What weights were taught on before this run: one entry a run whose weights the next one started from."""
+class TrainedOn:
+    """The clip, configuration and length of a run whose weights the next run started from."""
 
     title: str
     source: str
@@ -73,7 +74,7 @@ class LoadedGenerator:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What resuming needs."""
+    """The state of a run, as resuming needs it."""
 
     config: TrainConfig
     iterations: int
@@ -81,15 +82,15 @@ class Checkpoint:
     generator: dict[str, Tensor]
     training: dict[str, Tensor]
     folder: Path = Path()
-    """Where it was read from."""
+    """The folder it was read from."""
     clip_sha256: str = ""
     """Of the clip's file; empty when not known."""
-    started_from: tuple[Teaching, ...] = ()
+    started_from: tuple[TrainedOn, ...] = ()
     """The runs before this one whose weights it started from, oldest first."""
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write `folder` whole or not at all, with a checksum of each file.
+    """Write `folder` atomically, with a checksum of each file.
 
     Raises CheckpointNotWritten when it cannot be written.
     """
@@ -104,7 +105,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
                 "elapsed_s": checkpoint.elapsed_s,
                 "commit": current_commit(),
                 "clip_sha256": checkpoint.clip_sha256,
-                "started_from": [config_dict(teaching) for teaching in checkpoint.started_from],
+                "started_from": [config_dict(each) for each in checkpoint.started_from],
                 "sha256": {file.name: _sha256(file) for file in sorted(partial.iterdir())},
                 "config": checkpoint.config.to_dict(),
             }
@@ -129,21 +130,21 @@ def load_generator(path: Path) -> LoadedGenerator:
     model = build_model(config.model)
     load_weights(model, _tensors(folder, GENERATOR_FILE, description), folder)
     iterations = int(description["iterations"])
-    taught = (*_started_from(description), teaching(config, iterations))
+    runs = (*_started_from(description), trained_on(config, iterations))
     provenance = Provenance(
-        source="; then ".join(dict.fromkeys(f"{each.title}{_brackets(each.source)}" for each in taught)),
-        licence=" and ".join(dict.fromkeys(each.licence for each in reversed(taught))),
+        source="; then ".join(dict.fromkeys(f"{each.title}{_brackets(each.source)}" for each in runs)),
+        licence=" and ".join(dict.fromkeys(each.licence for each in reversed(runs))),
         config=config.model.name,
         commit=str(description.get("commit", "unknown")),
-        iterations=sum(each.iterations for each in taught),
+        iterations=sum(each.iterations for each in runs),
     )
     return LoadedGenerator(model.eval(), config, iterations, provenance)
 
 
-def teaching(config: TrainConfig, iterations: int) -> Teaching:
-    """Return what a run says of itself to those that start from its weights."""
+def trained_on(config: TrainConfig, iterations: int) -> TrainedOn:
+    """Return the record of a run for the runs that start from its weights."""
     clip = config.clip
-    return Teaching(
+    return TrainedOn(
         title=config.clip_title(),
         source=clip.source,
         licence=clip.licence,
@@ -152,8 +153,13 @@ def teaching(config: TrainConfig, iterations: int) -> Teaching:
     )
 
 
+def ancestry(source: Checkpoint) -> tuple[TrainedOn, ...]:
+    """Return what a run that starts from `source` records of the runs before it."""
+    return (*source.started_from, trained_on(source.config, source.iterations))
+
+
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read all that resuming needs of a checkpoint, or of the newest one of a run folder.
+    """Read a checkpoint, or the newest one of a run folder, for resuming.
 
     Raises TrainingError as `load_generator`, and for an imported generator.
     """
@@ -183,7 +189,7 @@ def read_start(path: Path) -> Checkpoint:
 
 
 def read_newest(path: Path) -> tuple[Checkpoint, list[DamagedCheckpoint]]:
-    """Read the newest checkpoint of a run that is not damaged, and say what is wrong with those after it.
+    """Read the newest undamaged checkpoint of a run; return it with the errors of the damaged ones after it.
 
     A checkpoint's own folder is read or refused. Raises TrainingError as `read_checkpoint`, and when all are damaged.
     """
@@ -268,9 +274,9 @@ def _config(description: Mapping[str, Any], folder: Path) -> TrainConfig:
         raise TrainingError(f"{folder} was written by another version of this project: {error}") from error
 
 
-def _started_from(description: Mapping[str, Any]) -> tuple[Teaching, ...]:
+def _started_from(description: Mapping[str, Any]) -> tuple[TrainedOn, ...]:
     given: Sequence[Mapping[str, Any]] = description.get("started_from", [])
-    return tuple(build_config(Teaching, values, "started_from") for values in given)
+    return tuple(build_config(TrainedOn, values, "started_from") for values in given)
 
 
 def _tensors(folder: Path, name: str, description: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -11,8 +11,8 @@ import pytest
 
 from tests.training.clips import moving_clip
 from tests.training.runs import ONE_THREAD, words
-from training.core.run_folder import checkpoint_folders
 from training.logging.records import read_records
+from training.loop.run_folder import checkpoint_folders
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills forked processes")
 

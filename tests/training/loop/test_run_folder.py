@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.core.errors import TrainingError
-from training.core.run_folder import (
+from training.loop.run_folder import (
     checkpoint_folder,
     checkpoint_folders,
     claimed,
@@ -51,7 +51,7 @@ def test_the_newest_roll_and_milestones_stay(tmp_path: Path) -> None:
 
 
 def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:
-    held = "import sys; from training.core.run_folder import claimed; from pathlib import Path\n"
+    held = "import sys; from training.loop.run_folder import claimed; from pathlib import Path\n"
     held += "with claimed(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", held, str(tmp_path / "run")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -9,8 +9,8 @@ import torch
 
 from tests.training.clips import moving_clip
 from tests.training.runs import ONE_THREAD, small_config, words
-from training.core.memory import OutOfMemory, asked_bytes, memory_watched
 from training.data.cache import load_clip
+from training.loop.memory import OutOfMemory, asked_bytes, memory_watched
 from training.train import argument_parser, resolve
 
 LIMITED = """

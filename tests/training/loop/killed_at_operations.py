@@ -1,6 +1,6 @@
 """Train one run without interruption, and one in processes of which each kills itself at a later file operation than the last.
 
-    python tests/training/core/killed_at_operations.py WHOLE KILLED WORDS_OF_TRAINING_TRAIN...
+    python tests/training/loop/killed_at_operations.py WHOLE KILLED WORDS_OF_TRAINING_TRAIN...
 
 prints the number of kills. Every process is forked after the imports, which take longer than a whole run.
 """
@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from engine.core.errors import run_main
 from training import train
-from training.core.run_folder import checkpoint_folders
+from training.loop.run_folder import checkpoint_folders
 
 OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
 FIRST, STEP = 5, 11

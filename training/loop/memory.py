@@ -1,4 +1,4 @@
-"""Out of memory, said in one sentence: how much was asked for and what to lower."""
+"""One sentence for a lack of memory: how much was needed and which settings to lower."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import torch
 
 from engine.core.errors import TrainingError
-from training.core.config import TrainConfig
+from training.families.registry import family
+from training.loop.config import TrainConfig
 
 SIGNS = ("allocate memory", "out of memory", "bad_alloc", "ALLOC_FAILED", "not enough memory")
 """How torch's allocators and its libraries word it; none has an error class of its own but CUDA's."""
-FEWEST_FRAMES, SMALLEST_PICTURE, FEWEST_CHANNELS = 4, 32, 64
+FEWEST_FRAMES, SMALLEST_PICTURE = 4, 32
 UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
@@ -23,7 +24,7 @@ class OutOfMemory(TrainingError):
 
 @contextlib.contextmanager
 def memory_watched(config: TrainConfig, doing: str) -> Iterator[None]:
-    """Turn whatever way memory runs out within into one OutOfMemory."""
+    """Raise OutOfMemory for every kind of lack of memory inside."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -38,7 +39,7 @@ def ran_out(error: Exception) -> bool:
 
 
 def sentence(error: Exception, config: TrainConfig, doing: str) -> str:
-    """Say what was asked for and what to lower, with present values, what costs the picture least first."""
+    """Say how much was needed and which settings to lower, those that matter least for the frame first."""
     more = asked_bytes(str(error))
     wanted = f"; {more / 2**30:.1f} GiB more were needed" if more else ""
     where = "the CUDA device" if isinstance(error, torch.OutOfMemoryError) else "this machine"
@@ -54,7 +55,7 @@ def asked_bytes(message: str) -> int | None:
 
 
 def lower(config: TrainConfig) -> list[str]:
-    """List what can be lowered: memory goes with lanes times frames, and nearly with the picture's side and the channels."""
+    """List what can be lowered: memory is proportional to streams times frames, and nearly so to image size and channels."""
     found: list[str] = []
     if config.sequences_per_batch > 1:
         found.append(f"sequences_per_batch (now {config.sequences_per_batch})")
@@ -62,6 +63,4 @@ def lower(config: TrainConfig) -> list[str]:
         found.append(f"sequence_frames (now {config.sequence_frames})")
     if config.model.image_size > SMALLEST_PICTURE:
         found.append(f"model.image_size (now {config.model.image_size})")
-    if config.model.generator.channels_base > FEWEST_CHANNELS:
-        found.append(f"model.generator.channels_base (now {config.model.generator.channels_base})")
-    return found
+    return found + family(config.model.family).lower_memory(config.model)

@@ -9,14 +9,14 @@ import torch
 from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
 from tests.training.runs import PLAIN, small_config
-from training.core.checkpoint import Checkpoint
-from training.core.config import TrainConfig, with_overrides
-from training.core.resumption import ancestry, check_resumable, check_start, start_from
-from training.core.trainer import Trainer
 from training.data.cache import load_clip
 from training.data.config import ClipConfig
 from training.data.footage import footage_sha256
 from training.data.video import Clip
+from training.loop.checkpoint import Checkpoint, ancestry
+from training.loop.config import TrainConfig, with_overrides
+from training.loop.resumption import check_resumable, check_start, start_from
+from training.loop.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_a_new_run_takes_weights_and_nothing_else(clip: Clip, file: Path) -> Non
     assert start_from(after, source) == []
     for model in (after.model, after.average):
         assert all(torch.equal(value, source.generator[name]) for name, value in model.state_dict().items())
-    theirs, ours = (trainer.adversary.discriminators["video"].state_dict() for trainer in (before, after))
+    theirs, ours = (trainer.adversarial.discriminators["video"].state_dict() for trainer in (before, after))
     assert all(torch.equal(ours[name], value) for name, value in theirs.items())
     assert after.iteration == 0
     assert not after.optimiser.state_dict()["state"]

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-import training.core.validation as validation
+import training.loop.validation as validation
 from tests.training.clips import RATE_HZ, noise
 from tests.training.models import small_model
 from training.core.streaming import StreamingModel
-from training.core.validation import leading, validate, validate_stretches
 from training.data.video import Clip, ClipFormat
 from training.data.windows import FrameRange, Segment
+from training.loop.validation import leading, validate, validate_segments
 
 FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
 GREY = torch.zeros(3, 16, 16)
@@ -22,31 +22,31 @@ def model() -> StreamingModel:
     return small_model()
 
 
-def stretch(count: int, seed: int, first: int = 3) -> Segment:
+def segment(count: int, seed: int, first: int = 3) -> Segment:
     frames = np.random.default_rng(seed).integers(0, 256, (first + count, 16, 16, 3)).astype(np.uint8)
     return Segment(
         Clip(frames, noise((first + count) / 20, seed)[0], FORMAT, f"{seed}.mp4"), FrameRange(first, first + count)
     )
 
 
-def counts(stretches: tuple[Segment, ...]) -> list[int]:
-    return [each.frame_range.count for each in stretches]
+def counts(segments: tuple[Segment, ...]) -> list[int]:
+    return [each.frame_range.count for each in segments]
 
 
 def test_the_limit_is_shared_by_length_and_leads() -> None:
-    held_out = [stretch(40, 1), stretch(20, 2)]
+    held_out = [segment(40, 1), segment(20, 2)]
     assert leading(held_out, None) == tuple(held_out)
     assert leading(held_out, 100.0) == tuple(held_out)
     shortened = leading(held_out, 1.5)
     assert counts(shortened) == [20, 10]
     assert [each.frame_range.first for each in shortened] == [3, 3]
-    # Motion needs two pictures.
-    assert counts(leading([stretch(40, 1), stretch(3, 2)], 0.5)) == [9, 2]
+    # Motion needs two frames.
+    assert counts(leading([segment(40, 1), segment(3, 2)], 0.5)) == [9, 2]
 
 
 def test_numbers_over_several_clips_are_those_of_each_by_length(model: StreamingModel) -> None:
-    long, short = stretch(12, 1), stretch(5, 2)
-    together = validate_stretches(model, [long, short], GREY, steps=4)
+    long, short = segment(12, 1), segment(5, 2)
+    together = validate_segments(model, [long, short], GREY, steps=4)
     alone = validate(model, long.clip, long.frame_range, GREY, steps=4)
     assert counts(together.played) == [12, 5]
     # Each clip is played from the initial state, so the first is what it is alone.
@@ -61,7 +61,7 @@ def test_numbers_over_several_clips_are_those_of_each_by_length(model: Streaming
 
 
 def test_a_limit_plays_what_the_whole_begins_with(model: StreamingModel) -> None:
-    whole, part = (validate_stretches(model, [stretch(12, 1)], GREY, 4, limit_s=limit) for limit in (None, 0.4))
+    whole, part = (validate_segments(model, [segment(12, 1)], GREY, 4, limit_s=limit) for limit in (None, 0.4))
     assert np.array_equal(part.generated_NHWC, whole.generated_NHWC[:8])
     assert counts(part.played) == [8]
     assert set(part.numbers()) == {"l1", "mean_frame_l1", "motion_l1", "motion_share"}
@@ -70,9 +70,9 @@ def test_a_limit_plays_what_the_whole_begins_with(model: StreamingModel) -> None
 def test_real_pictures_and_sound_belong_to_the_generated_ones(
     model: StreamingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = stretch(6, 1), stretch(5, 2)
-    monkeypatch.setattr(validation, "KEPT_PICTURES", 8)
-    found = validate_stretches(model, [one, other], GREY, steps=4)
+    one, other = segment(6, 1), segment(5, 2)
+    monkeypatch.setattr(validation, "KEPT_FRAMES", 8)
+    found = validate_segments(model, [one, other], GREY, steps=4)
     assert len(found.generated_NHWC) == 8
     assert counts(found.played) == [6, 5]
     expected = np.concatenate([one.clip.frames_NHWC[3:9], other.clip.frames_NHWC[3:5]])

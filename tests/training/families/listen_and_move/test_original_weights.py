@@ -8,11 +8,12 @@ from torch import Tensor
 
 from engine.core.errors import TrainingError
 from training.core.front_end import FrontEndConfig
-from training.core.streaming import ModelConfig
 from training.families.listen_and_move.config import ListenAndMoveConfig
-from training.import_reference import convert, load_weights, main
+from training.families.listen_and_move.original_weights import convert
+from training.families.model_config import ModelConfig
+from training.import_reference import load_weights, main
 
-F, E, SIZE = 16, 2, 8  # mel bands, motion noise, picture size
+F, E, SIZE = 16, 2, 8  # mel bands, motion noise, frame size
 I = F + E
 Z = I + F
 C0, C1 = 8, 4  # channels before and after the one level

@@ -11,16 +11,17 @@ import torch
 
 from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
-from tests.training.core.limits import files_no_larger_than
+from tests.training.loop.limits import files_no_larger_than
 from tests.training.runs import PLAIN
 from tests.training.runs import small_config as config
-from training.core.checkpoint import load_generator, read_checkpoint
-from training.core.config import IntervalConfig
-from training.core.run import Run
-from training.core.run_folder import checkpoint_folders
 from training.data.cache import load_clip
 from training.data.video import Clip
 from training.logging.records import read_records
+from training.loop.checkpoint import load_generator, read_checkpoint
+from training.loop.config import IntervalConfig
+from training.loop.run import Run
+from training.loop.run_folder import checkpoint_folders
+from training.train import RUN_OUTPUTS
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,7 +40,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 def test_a_run_leaves_checkpoint_samples_and_statistics(clip: Clip, tmp_path: Path) -> None:
     settings = config(intervals=IntervalConfig(log=2, sample=4, checkpoint=2, checkpoints_kept=1), total_iterations=5)
-    found = Run(settings, clip, tmp_path).run()
+    found = Run(settings, clip, tmp_path, RUN_OUTPUTS).run()
     assert found is not None
     assert 0.0 < found.mean_frame_l1 < 1.0
     assert [folder.name for folder in checkpoint_folders(tmp_path)] == ["0000005"]
@@ -55,7 +56,7 @@ def test_a_run_leaves_checkpoint_samples_and_statistics(clip: Clip, tmp_path: Pa
 
 
 def test_a_request_to_stop_writes_a_checkpoint(clip: Clip, tmp_path: Path) -> None:
-    run = Run(config(total_iterations=1000), clip, tmp_path)
+    run = Run(config(total_iterations=1000), clip, tmp_path, RUN_OUTPUTS)
     whole_step = run.trainer.step
 
     def step_then_ask(progress: float) -> dict[str, torch.Tensor]:
@@ -70,11 +71,11 @@ def test_a_request_to_stop_writes_a_checkpoint(clip: Clip, tmp_path: Path) -> No
 def test_a_run_killed_after_its_last_validation_makes_no_second_one(clip: Clip, tmp_path: Path) -> None:
     """Killed between that and the record of the end, it is validated again when it is resumed."""
     settings = config(PLAIN, total_iterations=2)
-    Run(settings, clip, tmp_path).run()
+    Run(settings, clip, tmp_path, RUN_OUTPUTS).run()
     records = read_records(tmp_path / "stats.jsonl")
     assert records[-1]["event"] == "finished"
     (tmp_path / "stats.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records[:-1]))
-    assert Run(settings, clip, tmp_path, read_checkpoint(tmp_path)).run() is not None
+    assert Run(settings, clip, tmp_path, RUN_OUTPUTS, read_checkpoint(tmp_path)).run() is not None
     again = read_records(tmp_path / "stats.jsonl")
     assert [r["validation"] for r in again if "validation" in r] == [
         r["validation"] for r in records if "validation" in r
@@ -83,14 +84,14 @@ def test_a_run_killed_after_its_last_validation_makes_no_second_one(clip: Clip, 
 
 
 def test_a_limit_of_time_ends_the_run(clip: Clip, tmp_path: Path) -> None:
-    run = Run(config(PLAIN, minutes=0.5 / 60, total_iterations=100000), clip, tmp_path)
+    run = Run(config(PLAIN, minutes=0.5 / 60, total_iterations=100000), clip, tmp_path, RUN_OUTPUTS)
     run.run()
     assert 0 < run.trainer.iteration < 1000
     assert run.progress() == 1.0
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_last_good_checkpoint(clip: Clip, tmp_path: Path) -> None:
-    run = Run(config(PLAIN), clip, tmp_path)
+    run = Run(config(PLAIN), clip, tmp_path, RUN_OUTPUTS)
     run.trainer.step()
     folder = run.save()
     with torch.no_grad():
@@ -106,7 +107,7 @@ def test_a_loss_that_is_no_number_stops_and_names_the_last_good_checkpoint(clip:
 
 def test_weights_that_broke_in_the_last_step_are_not_kept(clip: Clip, tmp_path: Path) -> None:
     """The loss of an iteration is that of the weights before it: a checkpoint right after it could already be broken."""
-    run = Run(config(PLAIN, intervals=IntervalConfig(log=0, sample=0, checkpoint=1)), clip, tmp_path)
+    run = Run(config(PLAIN, intervals=IntervalConfig(log=0, sample=0, checkpoint=1)), clip, tmp_path, RUN_OUTPUTS)
     whole_step = run.trainer.step
 
     def step_then_break(progress: float) -> dict[str, torch.Tensor]:
@@ -127,7 +128,7 @@ def test_validation_and_samples_leave_the_random_numbers_alone(clip: Clip, tmp_p
     for sample in (0, 1):
         settings = config(intervals=IntervalConfig(log=1, sample=sample, checkpoint=0), total_iterations=3)
         torch.manual_seed(5)
-        run = Run(settings, clip, tmp_path / str(sample))
+        run = Run(settings, clip, tmp_path / str(sample), RUN_OUTPUTS)
         everywhere = torch.get_rng_state()
         run.run()
         assert torch.equal(torch.get_rng_state(), everywhere)
@@ -139,7 +140,7 @@ def test_validation_and_samples_leave_the_random_numbers_alone(clip: Clip, tmp_p
 def test_a_full_disk_stops_nothing_but_the_end(clip: Clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The disk is full from the third iteration to the fifth, and again at the end."""
     settings = config(intervals=IntervalConfig(log=1, sample=3, checkpoint=1, checkpoints_kept=1), total_iterations=8)
-    run = Run(settings, clip, tmp_path)
+    run = Run(settings, clip, tmp_path, RUN_OUTPUTS)
     whole_step, full = run.trainer.step, contextlib.ExitStack()
 
     def step_on_a_changing_disk(progress: float) -> dict[str, torch.Tensor]:

@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from engine.core.errors import TrainingError
-from tests.training.core.limits import files_no_larger_than
+from tests.training.loop.limits import files_no_larger_than
 from tests.training.models import small_model
-from training.core.checkpoint import (
+from training.core.run_state import optimiser_tensors, restore_optimiser
+from training.core.streaming import StreamingModel
+from training.loop.checkpoint import (
     Checkpoint,
     CheckpointNotWritten,
     DamagedCheckpoint,
-    Teaching,
+    TrainedOn,
     check_same_shape,
     load_generator,
     read_checkpoint,
@@ -24,10 +26,8 @@ from training.core.checkpoint import (
     save_generator,
     write_checkpoint,
 )
-from training.core.config import ClipConfig, TrainConfig, load_train_config, with_overrides
-from training.core.run_folder import checkpoint_folder
-from training.core.run_state import optimiser_tensors, restore_optimiser
-from training.core.streaming import StreamingModel
+from training.loop.config import ClipConfig, TrainConfig, load_train_config, with_overrides
+from training.loop.run_folder import checkpoint_folder
 
 MODEL = small_model(8, motion_layers=1)
 CONFIG = TrainConfig(
@@ -103,7 +103,7 @@ def test_the_newest_checkpoint_that_is_whole_is_used_and_the_damaged_ones_are_na
 
 
 def test_provenance_tells_what_the_weights_were_taught_before(tmp_path: Path) -> None:
-    before = Teaching(title="Waves", source="", licence="GPL-3.0-or-later", config="x", iterations=50)
+    before = TrainedOn(title="Waves", source="", licence="GPL-3.0-or-later", config="x", iterations=50)
     write_checkpoint(tmp_path / "1", Checkpoint(CONFIG, 7, 0.0, dict(MODEL.state_dict()), {}, started_from=(before,)))
     provenance = load_generator(tmp_path / "1").provenance
     assert provenance.source == "Waves; then A clip (https://example.org)"

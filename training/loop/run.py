@@ -1,28 +1,26 @@
-"""A run: train to the end of a budget, and leave checkpoints, samples, statistics and a report on the way."""
+"""A run: train to the end of a budget, and write checkpoints, samples, log records and a report on the way."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from engine.core.errors import TrainingError
 from training.core import distributed
-from training.core.checkpoint import Checkpoint, CheckpointNotWritten, current_commit, write_checkpoint
 from training.core.compilation import compiling
-from training.core.config import TrainConfig
-from training.core.memory import OutOfMemory, memory_watched
-from training.core.resumption import ancestry, start_from
-from training.core.run_folder import checkpoint_folder, prune_checkpoints
+from training.core.machine import machine
 from training.core.run_state import not_finite
-from training.core.trainer import Diverged, Trainer
-from training.core.validation import USUAL_LIMIT_S, Validation
 from training.data.footage import Footage, footage_sha256
 from training.data.video import Clip
-from training.logging.machine import machine
-from training.logging.run_log import RunLog
-from training.report import write_report
+from training.loop.checkpoint import Checkpoint, CheckpointNotWritten, ancestry, current_commit, write_checkpoint
+from training.loop.config import TrainConfig
+from training.loop.memory import OutOfMemory, memory_watched
+from training.loop.resumption import start_from
+from training.loop.run_folder import checkpoint_folder, prune_checkpoints
+from training.loop.run_log import RunLog, RunOutputs, SilentLog
+from training.loop.trainer import Diverged, build_trainer
+from training.loop.validation import USUAL_LIMIT_S, Validation
 
 
 class Run:
@@ -33,13 +31,14 @@ class Run:
         config: TrainConfig,
         footage: Footage | Clip,
         run_folder: Path,
+        outputs: RunOutputs,
         resume: Checkpoint | None = None,
         start: Checkpoint | None = None,
     ) -> None:
         """Go on from `resume`, or begin anew with the weights of `start`, or from nothing. Raises TrainingError as `Trainer`."""
-        self.config, self.run_folder, self.resumed = config, run_folder, resume is not None
+        self.config, self.run_folder, self.outputs, self.resumed = config, run_folder, outputs, resume is not None
         with memory_watched(config, "while the networks were built"):
-            self.trainer = Trainer(config, footage, resume)
+            self.trainer = build_trainer(config, footage, resume)
         self.notices = start_from(self.trainer, start) if start else []
         """What the record of the run shall say of its beginning."""
         self.started_from = ancestry(start) if start else resume.started_from if resume else ()
@@ -71,16 +70,16 @@ class Run:
         iteration = self.trainer.iteration
         # All that a run which was killed at its very end still lacks is the last validation: it is made again.
         validated = iteration - 1 if self.progress() >= 1.0 else iteration
-        kind = RunLog if distributed.first() else _SilentRunLog
-        with kind(self.run_folder, self.config.total_iterations, iteration, validated) as journal:
-            self._began(journal)
+        open_log = self.outputs.open_log if distributed.first() else SilentLog
+        with open_log(self.run_folder, self.config.total_iterations, iteration, validated) as run_log:
+            self._began(run_log)
             try:
-                found = self._train(journal)
+                found = self._train(run_log)
             except (Diverged, OutOfMemory, CheckpointNotWritten, distributed.Lost) as error:
                 failure = TrainingError(self._where_to_go_on(error))
-                self._ended(journal, "failed", str(failure))
+                self._ended(run_log, "failed", str(failure))
                 raise failure from error
-            self._ended(journal, "finished" if found else "interrupted")
+            self._ended(run_log, "finished" if found else "interrupted")
         return found
 
     def save(self) -> Path:
@@ -114,30 +113,30 @@ class Run:
             self.stop_requested = True
         return self.agreed_progress < 1.0 and not stopping
 
-    def _train(self, journal: RunLog) -> Validation | None:
+    def _train(self, run_log: RunLog) -> Validation | None:
         intervals, trainer = self.config.intervals, self.trainer
         while self._goes_on():
             with memory_watched(self.config, f"in iteration {trainer.iteration + 1}"), compiling():
                 terms = trainer.step(self.agreed_progress)
-            journal.add(terms, self.progress(), self.elapsed_s)
+            run_log.add(terms, self.progress(), self.elapsed_s)
             if _due(trainer.iteration, intervals.log):
-                journal.log(trainer.iteration, self.elapsed_s, trainer.learning_rate)
+                run_log.log(trainer.iteration, self.elapsed_s, trainer.learning_rate)
             # The checkpoint comes last: whoever goes on from it finds all that belongs to its iteration.
             if _due(trainer.iteration, intervals.sample) and self.progress() < 1.0 and not self.stop_requested:
-                self._sample(journal)
+                self._sample(run_log)
             if _due(trainer.iteration, intervals.checkpoint) or _due(trainer.iteration, intervals.milestone):
-                self._save_if_possible(journal)
-        journal.log(trainer.iteration, self.elapsed_s, trainer.learning_rate)
+                self._save_if_possible(run_log)
+        run_log.log(trainer.iteration, self.elapsed_s, trainer.learning_rate)
         self.save()
         # Whoever asks to stop wants to leave now.
-        return None if self.stop_requested else self._sample(journal)
+        return None if self.stop_requested else self._sample(run_log)
 
-    def _save_if_possible(self, journal: RunLog) -> None:
-        reason = journal.try_write("a checkpoint", self.save)
+    def _save_if_possible(self, run_log: RunLog) -> None:
+        reason = run_log.try_write("a checkpoint", self.save)
         if reason:
-            journal.event(self.trainer.iteration, self.elapsed_s, "checkpoint not written", why=reason)
+            run_log.event(self.trainer.iteration, self.elapsed_s, "checkpoint not written", why=reason)
 
-    def _sample(self, journal: RunLog) -> Validation | None:
+    def _sample(self, run_log: RunLog) -> Validation | None:
         if not distributed.first():
             return None
         iteration = self.trainer.iteration
@@ -147,24 +146,24 @@ class Run:
         with memory_watched(self.config, f"while iteration {iteration} was validated"):
             # On the way a part is enough; the end is measured whole.
             found = self.trainer.validate(None if whole else USUAL_LIMIT_S)
-        journal.sample(iteration, self.elapsed_s, found, self.trainer.footage.format)
+        run_log.sample(iteration, self.elapsed_s, found, self.trainer.footage.format)
         self.validated = (iteration, whole, found)
         return found
 
-    def _began(self, journal: RunLog) -> None:
+    def _began(self, run_log: RunLog) -> None:
         what = "resumed" if self.resumed else "started"
         about = {"machine": machine(self.trainer.device), "commit": current_commit()}
         if self.started_from:
             about["from"] = [f"{each.title}, {each.iterations} iterations" for each in self.started_from]
-        journal.event(self.trainer.iteration, self.elapsed_s, what, **about)
+        run_log.event(self.trainer.iteration, self.elapsed_s, what, **about)
         for notice in self.notices:
-            journal.event(self.trainer.iteration, self.elapsed_s, "notice", why=notice)
+            run_log.event(self.trainer.iteration, self.elapsed_s, "notice", why=notice)
 
-    def _ended(self, journal: RunLog, what: str, why: str = "") -> None:
-        journal.event(self.trainer.iteration, self.elapsed_s, what, **({"why": why} if why else {}))
+    def _ended(self, run_log: RunLog, what: str, why: str = "") -> None:
+        run_log.event(self.trainer.iteration, self.elapsed_s, what, **({"why": why} if why else {}))
         if distributed.first():
             later = f"write it with python -m training.report {self.run_folder}"
-            journal.try_write("the report", lambda: write_report(self.run_folder), later)
+            run_log.try_write("the report", lambda: self.outputs.write_report(self.run_folder), later)
 
     def _where_to_go_on(self, error: TrainingError) -> str:
         kept, rates = self.last_checkpoint, self.config.optimiser
@@ -189,32 +188,6 @@ def budget_used(config: TrainConfig, iterations: int, elapsed_s: float) -> float
     by_count = iterations / config.total_iterations
     by_time = 0.0 if config.minutes is None else elapsed_s / (60.0 * config.minutes)
     return min(1.0, max(by_count, by_time))
-
-
-class _SilentRunLog(RunLog):
-    """That of all processes but the first: nothing is written or shown."""
-
-    def __init__(self, *where: object) -> None:
-        pass
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def add(self, *losses: object) -> None:
-        pass
-
-    def log(self, *rates: object) -> None:
-        pass
-
-    def event(self, *what: object, **details: object) -> None:
-        pass
-
-    def say(self, line: str) -> None:
-        pass
-
-    def attempt(self, what: str, write: Callable[[], object], otherwise: str = "") -> str:
-        write()
-        return ""
 
 
 def _due(iteration: int, interval: int) -> bool:

@@ -1,4 +1,4 @@
-"""One iteration of training: consecutive sequences with carried state, teaching losses, adversaries, averaged weights."""
+"""One iteration of training: consecutive sequences with carried state, reconstruction and adversarial losses, averaged weights."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from torch.nn import functional
 
 from engine.core.errors import TrainingError
 from training.core import distributed
-from training.core.checkpoint import Checkpoint, check_same_shape, load_weights
-from training.core.compilation import compile_blocks
-from training.core.config import TrainConfig
+from training.core.compilation import compile_parts
 from training.core.precision import compute_in
 from training.core.random_state import RandomState
 from training.core.run_state import finite, follow, optimiser_tensors, prefixed, restore_optimiser, under
-from training.core.streaming import build_model
-from training.core.validation import Validation, validate_stretches
 from training.data.footage import Footage
 from training.data.reader import SequenceReader
 from training.data.video import Clip
 from training.data.windows import WindowTiming
+from training.families.family import build_model
+from training.families.registry import family
+from training.loop.checkpoint import Checkpoint, check_same_shape, load_weights
+from training.loop.config import TrainConfig
+from training.loop.validation import Validation, validate_segments
 from training.losses.adaptive_augmentation import heldout_sequences
-from training.losses.adversarial import AdversarialLosses, Sound
+from training.losses.adversarial import AdversarialLosses, Sound, kinds_of
 from training.losses.losses import detail_loss, motion_energy_loss, motion_loss
 from training.losses.perceptual import PerceptualLoss
 
-# B lanes, T frames, W window samples, C colours, H W rows and columns
+# B streams, T frames, W window samples, C colours, H W rows and columns
 
 LOWEST_RATE = 0.05
 
@@ -40,7 +41,7 @@ class Diverged(TrainingError):
 
 
 class Trainer:
-    """Everything that learns and everything needed to go on: `step()` is one iteration."""
+    """All networks and optimisers of a run and the state that resuming needs; `step()` is one iteration."""
 
     def __init__(self, config: TrainConfig, footage: Footage | Clip, resume: Checkpoint | None = None) -> None:
         """A single clip is split here. Raises TrainingError for a clip that is too short, a device that is absent or a checkpoint that does not fit."""
@@ -49,9 +50,9 @@ class Trainer:
         self.config, self.footage = config, footage
         self.device = choose_device(config.device)
         torch.manual_seed(config.seed)
-        lanes = config.sequences_per_batch
-        first, own = distributed.own_lanes(lanes)
-        self.chance = RandomState(config.seed, lanes, first, own)
+        streams = config.sequences_per_batch
+        first, own = distributed.own_streams(streams)
+        self.random_state = RandomState(config.seed, streams, first, own)
         self.model = build_model(config.model)
         self.mean_CHW = footage.mean_frame()
         if resume is None:
@@ -60,18 +61,20 @@ class Trainer:
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
         optimiser = config.optimiser
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=optimiser.lr_generator, betas=optimiser.betas)
-        self.adversary = AdversarialLosses(config, self.device)
+        self.adversarial = adversarial_losses(config, self.device)
         weights = Path(config.losses.perceptual_weights)
         self.perceptual = PerceptualLoss(weights).to(self.device) if config.losses.perceptual > 0 else None
         compute_in(config.precision, self.device, self.model, self.perceptual)
         if config.compile:
-            compile_blocks(self.model)
+            compile_parts(self.model)
         timing = WindowTiming.of(self.model)
-        self.reader = SequenceReader(footage.training, timing, config.sequence_frames, config.augmentation, self.chance)
+        self.reader = SequenceReader(
+            footage.training, timing, config.sequence_frames, config.augmentation, self.random_state
+        )
         if config.losses.overfitting_target > 0:
-            longest = max(footage.validation, key=lambda stretch: stretch.frame_range.count)
+            longest = max(footage.validation, key=lambda segment: segment.frame_range.count)
             heldout = heldout_sequences(longest.clip, longest.frame_range, config.sequence_frames, timing)
-            self.adversary.hold_out(heldout[0], self._features(heldout[1]))
+            self.adversarial.hold_out(heldout[0], self._features(heldout[1]))
         self.state = self.model.initial_state(own)
         self.iteration = 0
         if resume is not None:
@@ -79,17 +82,17 @@ class Trainer:
         self._join()
 
     def _join(self) -> None:
-        """Make one training of several processes; nothing in one."""
+        """Join the processes of a distributed run; does nothing in a single process."""
         distributed.check_alike("configuration", self.config.to_dict())
-        clips = [stretch.clip for stretch in self.footage.training]
+        clips = [segment.clip for segment in self.footage.training]
         distributed.check_alike("clip", [(clip.frames_NHWC.shape, zlib.crc32(clip.sound_S)) for clip in clips])
-        discriminators = self.adversary.discriminators.values()
+        discriminators = self.adversarial.discriminators.values()
         for network in (self.model, *discriminators):
             distributed.share_batch_norms(network)
-        for optimiser in self.adversary.optimisers.values():
+        for optimiser in self.adversarial.optimisers.values():
             distributed.average_before_steps(optimiser)
         distributed.start_alike(self.model, self.average, *discriminators)
-        self.adversary.mean_of_processes = distributed.mean
+        self.adversarial.mean_of_processes = distributed.mean
 
     @property
     def learning_rate(self) -> float:
@@ -97,24 +100,28 @@ class Trainer:
         return self.optimiser.param_groups[0]["lr"]
 
     def step(self, progress: float = 0.0) -> dict[str, Tensor]:
-        """Train on the next sequence of every lane and return the losses by name; `progress` is the share of the budget used.
+        """Train on the next sequence of every stream and return the losses by name; `progress` is the share of the budget used.
 
         Raises Diverged when a loss is no finite number.
         """
         self._set_learning_rates(progress)
         batch = self.reader.next()
         real_BTCHW, audio_BTW = batch.real_BTCHW.to(self.device), batch.audio_BTW.to(self.device)
-        self._forget(batch.restarted_B)
+        self._restart(batch.restarted_B)
         self.model.train()
         noise = self._noise(audio_BTW.shape[1])
         fake_BTCHW, features_BTF, following = self.model.clip(audio_BTW, noise, self.state)
         terms: dict[str, Tensor] = {}
-        weighted = self._teaching_terms(fake_BTCHW, real_BTCHW)
+        weighted = self._reconstruction_terms(fake_BTCHW, real_BTCHW)
         if self.config.losses.adversarial_at(self.iteration):
-            frame = self.chance.integer(real_BTCHW.shape[1])
-            sound = Sound(features_BTF, self._features(self.reader.other_moment())) if self.adversary.hears else None
-            terms |= self.adversary.learn(real_BTCHW, fake_BTCHW, frame, self.chance, sound)
-            weighted |= self.adversary.generator_terms(fake_BTCHW, frame, self.chance, sound)
+            frame = self.random_state.integer(real_BTCHW.shape[1])
+            sound = (
+                Sound(features_BTF, self._features(self.reader.other_moment()))
+                if self.adversarial.takes_sound
+                else None
+            )
+            terms |= self.adversarial.learn(real_BTCHW, fake_BTCHW, frame, self.random_state, sound)
+            weighted |= self.adversarial.generator_terms(fake_BTCHW, frame, self.random_state, sound)
         terms |= {name: loss.detach() for name, (_, loss) in weighted.items()}
         terms = distributed.mean_terms(terms)
         if not finite(terms):
@@ -133,30 +140,30 @@ class Trainer:
         return terms
 
     def validate(self, limit_s: float | None = None) -> Validation:
-        """Play what is held out, its leading `limit_s` seconds or whole, with the averaged generator."""
+        """Play the held-out part, its leading `limit_s` seconds or whole, with the averaged generator."""
         held_out, steps = self.footage.validation, self.config.sequence_frames
-        return validate_stretches(self.average, held_out, self.mean_CHW, steps, limit_s)
+        return validate_segments(self.average, held_out, self.mean_CHW, steps, limit_s)
 
     def checkpoint(self, elapsed_s: float) -> Checkpoint:
-        """Return all that going on needs. All processes must ask; raises TrainingError when their weights have drifted apart."""
-        distributed.check_weights(self.model, *self.adversary.discriminators.values())
+        """Return the state for resuming. All processes must call it; raises TrainingError when their weights differ."""
+        distributed.check_weights(self.model, *self.adversarial.discriminators.values())
         return Checkpoint(self.config, self.iteration, elapsed_s, dict(self.average.state_dict()), self._tensors())
 
     def _noise(self, steps: int) -> dict[str, Tensor]:
-        drawn = self.model.draw_noise(self.chance.lanes, steps, self.chance.generator)
-        return {name: values[self.chance.own] for name, values in drawn.items()}
+        drawn = self.model.draw_noise(self.random_state.streams, steps, self.random_state.generator)
+        return {name: values[self.random_state.own] for name, values in drawn.items()}
 
     def _features(self, audio_BTW: Tensor) -> Tensor:
         return self.model.front_end(audio_BTW.to(self.device).flatten(0, 1)).unflatten(0, audio_BTW.shape[:2])
 
-    def _forget(self, fresh_B: Tensor) -> None:
-        """Give lanes that start anew a fresh state."""
+    def _restart(self, fresh_B: Tensor) -> None:
+        """Give streams that restart the initial state."""
         initial, fresh_B = self.model.initial_state(len(fresh_B)), fresh_B.to(self.device)
         for name, carried in self.state.items():
             self.state[name] = torch.where(fresh_B.view(-1, *[1] * (carried.dim() - 1)), initial[name], carried)
 
-    def _teaching_terms(self, fake_BTCHW: Tensor, real_BTCHW: Tensor) -> dict[str, tuple[float, Tensor]]:
-        """Return weight and loss of all that needs no adversary; the L1 always, for the record."""
+    def _reconstruction_terms(self, fake_BTCHW: Tensor, real_BTCHW: Tensor) -> dict[str, tuple[float, Tensor]]:
+        """Return weight and loss of all terms without a discriminator; the L1 always, for the log."""
         losses = self.config.losses
         terms = {"l1": (losses.l1, functional.l1_loss(fake_BTCHW, real_BTCHW))}
         for name, weight, loss in (
@@ -177,16 +184,17 @@ class Trainer:
             share = LOWEST_RATE + (1.0 - LOWEST_RATE) * 0.5 * (1.0 + math.cos(math.pi * progress))
         for group in self.optimiser.param_groups:
             group["lr"] = share * optimiser.lr_generator
-        self.adversary.set_learning_rate(share * optimiser.lr_discriminator)
+        self.adversarial.set_learning_rate(share * optimiser.lr_discriminator)
 
     def _tensors(self) -> dict[str, Tensor]:
+        # The names are those of the first checkpoints; renaming them would make old runs unreadable.
         return {
             **prefixed("generator", self.model.state_dict()),
             **prefixed("generator_optimiser", optimiser_tensors(self.optimiser)),
-            **self.adversary.tensors(),
+            **self.adversarial.tensors(),
             **prefixed("lanes", self.reader.tensors()),
-            **prefixed("state", distributed.all_lanes(self.state)),
-            "random": self.chance.state(),
+            **prefixed("state", distributed.all_streams(self.state)),
+            "random": self.random_state.state(),
         }
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -196,11 +204,32 @@ class Trainer:
         load_weights(self.average, checkpoint.generator, where)
         load_weights(self.model, under("generator", saved), where)
         restore_optimiser(self.optimiser, under("generator_optimiser", saved))
-        self.adversary.restore(saved)
+        self.adversarial.restore(saved)
         if self.reader.restore(under("lanes", saved)):
-            self.state = {name: value[self.chance.own].to(self.device) for name, value in under("state", saved).items()}
-        self.chance.restore(saved["random"])
+            self.state = {
+                name: value[self.random_state.own].to(self.device) for name, value in under("state", saved).items()
+            }
+        self.random_state.restore(saved["random"])
         self.iteration = checkpoint.iterations
+
+
+def build_trainer(config: TrainConfig, footage: Footage | Clip, resume: Checkpoint | None = None) -> Trainer:
+    """Return the trainer of the configuration's family. Raises TrainingError as `Trainer`."""
+    return family(config.model.family).trainer(config, footage, resume)
+
+
+def adversarial_losses(config: TrainConfig, device: torch.device) -> AdversarialLosses:
+    """Return the adversarial losses with the discriminators of the family. Raises TrainingError for shapes that cannot be."""
+    kinds = kinds_of(config.losses)
+    build = family(config.model.family).build_discriminators
+    return AdversarialLosses(
+        config.losses,
+        build(config.model, config.discriminator, kinds, config.sequence_frames) if kinds else {},
+        device,
+        learning_rate=config.optimiser.lr_discriminator,
+        betas=config.optimiser.betas,
+        precision=config.precision,
+    )
 
 
 def choose_device(name: str) -> torch.device:

@@ -4,7 +4,8 @@ import torch
 from engine.core.errors import TrainingError
 from tests.training.core.contract import verify_contract
 from tests.training.models import VARIANTS, small_model
-from training.core.streaming import ModelConfig, build_model
+from training.families.family import build_model
+from training.families.model_config import ModelConfig
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -1,8 +1,8 @@
-"""What lies where in the folder of a run.
+"""The files of a run folder.
 
 RUN/config.yaml       the resolved configuration
-    stats.jsonl       losses, validations and what happened, a line each
-    tensorboard/      the same, with pictures and sound
+    stats.jsonl       losses, validations and events, one line each
+    tensorboard/      the same, with frames and sound
     samples/          contact sheets and videos with sound
     checkpoints/      0001000/ …, the newest few and the milestones
     report.html       all of it on one page
@@ -81,7 +81,7 @@ def set_aside(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def claimed(run_folder: Path) -> Iterator[None]:
-    """Keep other processes from training in the folder, and clear it of what killed ones left half-written.
+    """Keep other processes from training in the folder, and delete partial files of killed ones.
 
     The claim ends with the process, however that ends. Raises TrainingError when another process holds it or the folder
     cannot be written.
