@@ -23,9 +23,9 @@ from tqdm import tqdm
 from benchmarks.picture_quality import Quality
 from benchmarks.record import RESULTS, append_record
 from engine.core.errors import run_main
-from training.core.config import load_train_config
-from training.core.trainer import Trainer
 from training.data.cache import load_clip
+from training.loop.config import load_train_config
+from training.loop.trainer import Trainer
 
 BASE = Path(__file__).parents[1] / "configs" / "train" / "ablation.yaml"
 Overrides = Mapping[str, Any]

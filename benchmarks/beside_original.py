@@ -36,13 +36,14 @@ from export.targets.onnx.model import Form, export_model
 from export.verification.graph import StepGraph
 from export.verification.sound import RealSound, made_sound, read_real_sound
 from export.verification.verdict import BackendPlayer, compare
-from training.core.checkpoint import load_generator
 from training.core.front_end import FrontEndConfig
-from training.core.streaming import ModelConfig, StreamingModel
+from training.core.streaming import StreamingModel
 from training.families.listen_and_move.config import ListenAndMoveConfig
-from training.families.listen_and_move.rewrites import PASSES_FOR, apply_passes
+from training.families.listen_and_move.original_weights import convert
+from training.families.listen_and_move.rewrites import PASSES_FOR, REWRITES
 from training.families.listen_and_move.rewrites.operations import operations_a_frame
-from training.import_reference import convert
+from training.families.model_config import ModelConfig
+from training.loop.checkpoint import load_generator
 
 ORIGINAL = "original, eager"
 FULL = CASES["full 128"][0]
@@ -131,7 +132,7 @@ def beside_original(
             verdict = compare(StepGraph(model), BackendPlayer(played), played.card, sound, STEPS)
             drifts[name] = verdict.curve[-1].psnr_db
             rewritten_model = copy.deepcopy(model)
-            apply_passes(rewritten_model, passes)
+            REWRITES.apply(rewritten_model, passes)
             operations[name] = operations_a_frame(rewritten_model)
             steps[name] = _stepper(played, sound)
         seconds = measure(steps, rounds)

@@ -21,7 +21,7 @@ from export.verification.graph import StepGraph
 from export.verification.players import SoundInputs, TorchPlayer
 from export.verification.sound import read_real_sound
 from export.verification.verdict import BackendPlayer, check_belongs
-from training.core.checkpoint import load_generator
+from training.loop.checkpoint import load_generator
 
 STAND_IN_STEPS = (1, 64)
 STAND_IN_LIMIT = 1e-3

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from benchmarks.record import append_record
 from training.core.front_end import FrontEndConfig
-from training.core.streaming import ModelConfig
 from training.families.listen_and_move.config import ListenAndMoveConfig
 from training.families.listen_and_move.generator import Controls
-from training.import_reference import convert
+from training.families.listen_and_move.original_weights import convert
+from training.families.model_config import ModelConfig
 
 STEPS = 64
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

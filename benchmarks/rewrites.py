@@ -27,11 +27,12 @@ from engine.core.errors import run_main
 from engine.model.backends.onnx_session import session_options
 from export.targets.onnx.trace import trace
 from export.verification.graph import StepGraph
-from training.core.checkpoint import load_generator
-from training.core.config import load_train_config
-from training.core.streaming import StreamingModel, build_model
-from training.families.listen_and_move.rewrites import PASSES, PASSES_FOR, apply_passes
+from training.core.streaming import StreamingModel
+from training.families.family import build_model
+from training.families.listen_and_move.rewrites import PASSES, PASSES_FOR, REWRITES
 from training.families.listen_and_move.rewrites.operations import operations_a_frame
+from training.loop.checkpoint import load_generator
+from training.loop.config import load_train_config
 
 PLAIN, CHOSEN = "plain", "chosen"
 
@@ -103,7 +104,7 @@ def measure(source: Path, backends: Sequence[str], rounds: int) -> None:
     feeds: dict[str, Any] = {}
     for name, passes in versions(backends).items():
         rewritten = copy.deepcopy(model)
-        apply_passes(rewritten, passes)
+        REWRITES.apply(rewritten, passes)
         gigaflop[name] = operations_a_frame(rewritten) / 1e9
         graph = StepGraph(rewritten.eval())
         programs[name] = trace(graph).SerializeToString()

@@ -22,9 +22,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from training.core.config import TrainConfig, load_train_config
-from training.core.trainer import Trainer
 from training.data.video import Clip
+from training.loop.config import TrainConfig, load_train_config
+from training.loop.trainer import Trainer
 
 PAPER = Path(__file__).parents[1] / "configs" / "train" / "paper-128.yaml"
 THEIRS = {

@@ -25,11 +25,11 @@ from benchmarks.record import append_record, print_table
 from benchmarks.trainers import PAPER, Original, Setting
 from engine.core.clock import WallClock
 from engine.core.errors import run_main
-from training.core.config import TrainConfig, load_train_config
-from training.core.trainer import Trainer
 from training.data.cache import load_clip
 from training.data.video import Clip
 from training.data.windows import FrameRange, WindowTiming, sound_windows
+from training.loop.config import TrainConfig, load_train_config
+from training.loop.trainer import Trainer
 
 TEACHING = PAPER.with_name("demo.yaml")
 Pictures = NDArray[np.uint8]

@@ -17,8 +17,9 @@ from engine.core.errors import ModelFileError, run_main
 from engine.model.card import ModelCard
 from export.precision.choice import PRECISIONS
 from export.targets.onnx.model import DRIFT_STEPS, Form, export_model
-from training.core.checkpoint import load_generator
-from training.families.listen_and_move.rewrites import PASSES_FOR
+from training.families.registry import family
+from training.families.rewriting import Rewrites
+from training.loop.checkpoint import load_generator
 
 LARGEST_BATCH = 64
 LONG_DRIFT_STEPS = (1, 64, 1000, 20000)
@@ -33,7 +34,7 @@ def argument_parser() -> argparse.ArgumentParser:
     add("checkpoint", type=Path, help="checkpoint or run folder written by training")
     add("-o", "--output", type=Path, required=True, metavar="MODEL.onnx")
     add("--half", action="store_true", help="store weights in 16 bits: half the file size, still computed in 32 bits")
-    add("--for", dest="backend", choices=("any", *PASSES_FOR), default="any", help="rewrite the graph for a backend")
+    add("--for", dest="backend", metavar="BACKEND", default="any", help="rewrite the graph for a backend")
     add("--passes", nargs="*", metavar="PASS", help="apply these rewrites instead (docs/inference.md lists them)")
     add("--precision", choices=PRECISIONS, default="float32", help="what the file computes in (default %(default)s)")
     add("--calibrate", type=Path, metavar="SOUND", help="for int8: a recording of the kind of sound in the show")
@@ -43,8 +44,11 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def form_of(arguments: argparse.Namespace) -> Form:
-    """Return the form that the command line asks for. Raises ModelFileError for a batch size out of range."""
+def form_of(arguments: argparse.Namespace, rewrites: Rewrites) -> Form:
+    """Return the form that the command line asks for. Raises ModelFileError for a batch size out of range or an unknown --for."""
+    if arguments.backend not in ("any", *rewrites.defaults):
+        known = ", ".join(("any", *rewrites.defaults))
+        raise ModelFileError(f"--for is '{arguments.backend}'; one of {known} was expected.")
     batch = arguments.batch
     if batch is None and arguments.rooms is not None:
         print("--rooms is now called --batch; the old name works until the next version.", file=sys.stderr)
@@ -56,7 +60,9 @@ def form_of(arguments: argparse.Namespace) -> Form:
         half=arguments.half,
         precision=arguments.precision,
         calibration_sound=arguments.calibrate,
-        passes=tuple(arguments.passes if arguments.passes is not None else PASSES_FOR.get(arguments.backend, ())),
+        passes=tuple(
+            arguments.passes if arguments.passes is not None else rewrites.defaults.get(arguments.backend, ())
+        ),
         batch=batch,
         drift_steps=LONG_DRIFT_STEPS if arguments.drift else DRIFT_STEPS,
         drift_sound=arguments.drift,
@@ -81,8 +87,8 @@ def report(card: ModelCard, path: Path) -> list[str]:
 
 def main() -> int:
     arguments = argument_parser().parse_args()
-    form = form_of(arguments)
     loaded = load_generator(arguments.checkpoint)
+    form = form_of(arguments, family(loaded.model.family).rewrites)
     card = export_model(loaded.model, loaded.provenance, arguments.output, form)
     print("\n".join(report(card, arguments.output)))
     return 0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from engine.core.errors import run_main
 from export.targets.torch.program import export_program
-from training.core.checkpoint import load_generator
+from training.loop.checkpoint import load_generator
 
 
 def main() -> int:

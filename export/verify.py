@@ -17,7 +17,7 @@ from export.precision.half_storage import holds_half_weights, round_weights
 from export.verification.graph import StepGraph
 from export.verification.sound import made_sound, read_real_sound
 from export.verification.verdict import BackendPlayer, check_belongs, compare, write_report
-from training.core.checkpoint import load_generator
+from training.loop.checkpoint import load_generator
 
 DEFAULT_STEPS = 64
 

@@ -20,7 +20,6 @@ from tqdm import tqdm
 
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
-from training.core.checkpoint import current_commit
 from training.data.video import Clip
 from training.evaluation.evaluator import EvaluatedGenerator, EvaluationOptions, Evaluator
 from training.evaluation.frame_metrics import FrameMetrics
@@ -32,6 +31,7 @@ from training.evaluation.page import page
 from training.evaluation.plots import draw, svg, write_png
 from training.evaluation.results import Evaluation, OutsideRow
 from training.evaluation.text import report
+from training.loop.checkpoint import current_commit
 
 SHORTEST_LENGTH = 8
 DEFAULTS = EvaluationOptions()

@@ -23,7 +23,9 @@ import yaml
 
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
-from training.core.run_folder import (
+from training.logging.charts import Point, Series, line_chart
+from training.logging.records import Record, read_records
+from training.loop.run_folder import (
     CONFIG_FILE,
     EVALUATION_FOLDER,
     REPORT_FILE,
@@ -32,8 +34,6 @@ from training.core.run_folder import (
     TENSORBOARD_FOLDER,
     checkpoint_folders,
 )
-from training.logging.charts import Point, Series, line_chart
-from training.logging.records import Record, read_records
 
 TEMPLATE = Path(__file__).parent / "logging" / "report_page.html"
 LARGEST_VIDEO_BYTES = 16_000_000

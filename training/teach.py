@@ -26,13 +26,13 @@ from training.autopilot.crop import Crop, choose_crop, parse_crop
 from training.autopilot.pace import seconds_per_iteration
 from training.autopilot.plan import Plan, SizeStep, allowed_size_steps, choose_plan, model_settings, size_step_of
 from training.autopilot.summary import summary
-from training.core.checkpoint import Checkpoint, read_newest
-from training.core.config import load_train_config
-from training.core.run_folder import EVALUATION_FOLDER, checkpoint_folders, find_checkpoint
-from training.core.trainer import choose_device
 from training.data.cache import load_clip
 from training.data.config import ClipConfig
 from training.data.footage import footage_sha256
+from training.loop.checkpoint import Checkpoint, read_newest
+from training.loop.config import load_train_config
+from training.loop.run_folder import EVALUATION_FOLDER, checkpoint_folders, find_checkpoint
+from training.loop.trainer import choose_device
 from training.report import write_report
 
 CONFIG = Path(__file__).parents[1] / "configs" / "train" / "teach.yaml"

@@ -1,14 +1,14 @@
-"""Teach a generator a clip.
+"""Train a generator on a clip.
 
     python -m training.train configs/train/water.yaml [--clip FILE] [--minutes N] [--run-folder runs/NAME]
     python -m training.train --resume runs/NAME [--iterations N]
     python -m training.train --from runs/NAME --run-folder runs/NEW [CONFIG.yaml] [--clip FILE]
 
-Ctrl-C finishes the iteration, writes a checkpoint and leaves; --resume goes on from there, with the same settings; after a
-kill from the newest checkpoint. --from RUN begins a new run with the weights of another one: other clip, other losses.
-`torchrun --nproc-per-node N -m training.train …` shares the lanes among N processes (docs/many-machines.md).
-Any setting can be given as --set KEY=VALUE with its dotted name (--set losses.l1=5). --dry-run prints what was resolved and
-stops.
+Ctrl-C finishes the iteration, writes a checkpoint and ends. --resume continues there with the same settings; after a kill it
+continues from the newest checkpoint. --from RUN starts a new run with the weights of another one: other clip, other losses.
+`torchrun --nproc-per-node N -m training.train …` shares the training streams among N processes (docs/many-machines.md).
+Any setting can be given as --set KEY=VALUE with its dotted name (--set losses.l1=5). --dry-run prints the resolved
+configuration and stops.
 """
 
 from __future__ import annotations
@@ -30,27 +30,29 @@ import yaml
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from training.core import distributed
-from training.core.checkpoint import Checkpoint, DamagedCheckpoint, read_newest, read_start
-from training.core.config import TrainConfig, load_train_config, with_overrides
-from training.core.resumption import check_resumable, check_start
-from training.core.run import Run
-from training.core.run_folder import (
+from training.core.strict import config_dict
+from training.data.config import ClipConfig
+from training.data.footage import Footage, load_footage
+from training.families.family import build_model
+from training.logging.records import concluded
+from training.logging.run_log import RunLog
+from training.loop.checkpoint import Checkpoint, DamagedCheckpoint, read_newest, read_start
+from training.loop.config import TrainConfig, load_train_config, with_overrides
+from training.loop.resumption import check_resumable, check_start
+from training.loop.run import Run
+from training.loop.run_folder import (
     CONFIG_FILE,
     REPORT_FILE,
-    STATS_FILE,
     checkpoint_folders,
     claimed,
     run_of,
     set_aside,
 )
-from training.core.streaming import build_model
-from training.core.strict import config_dict
-from training.core.trainer import choose_device
-from training.data.config import ClipConfig
-from training.data.footage import Footage, load_footage
-from training.logging.records import read_records
-from training.losses.adversarial import AdversarialLosses
+from training.loop.run_log import RunOutputs
+from training.loop.trainer import adversarial_losses, choose_device
 from training.report import write_report
+
+RUN_OUTPUTS = RunOutputs(open_log=RunLog, write_report=write_report)
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -61,12 +63,14 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "config", type=Path, nargs="?", metavar="CONFIG.yaml", help="not needed with --resume or --from"
     )
-    parser.add_argument("--clip", metavar="FILE", help="the video with sound to learn")
-    parser.add_argument("--iterations", type=int, metavar="N", help="train up to so many iterations")
-    parser.add_argument("--minutes", type=float, metavar="N", help="or so many minutes, whichever ends first")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run from its newest checkpoint")
+    parser.add_argument("--clip", metavar="FILE", help="the video with sound to train on")
+    parser.add_argument("--iterations", type=int, metavar="N", help="train up to this number of iterations")
     parser.add_argument(
-        "--from", dest="start", type=Path, metavar="RUN", help="begin a new run with the newest weights of RUN"
+        "--minutes", type=float, metavar="N", help="or for this number of minutes, whichever ends first"
+    )
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="continue a run from its newest checkpoint")
+    parser.add_argument(
+        "--from", dest="start", type=Path, metavar="RUN", help="start a new run with the newest weights of RUN"
     )
     parser.add_argument("--run-folder", type=Path, metavar="FOLDER", help="where to write; default runs/NAME")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
@@ -115,7 +119,7 @@ def _number(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What the command line asks for."""
+    """The run that the command line asks for."""
 
     config: TrainConfig
     run_folder: Path
@@ -126,7 +130,7 @@ class Task:
 
 
 def resolve(arguments: argparse.Namespace) -> Task:
-    """Return what is to be done. Raises TrainingError for what does not fit together."""
+    """Read the flags, configuration and checkpoints. Raises TrainingError when they contradict each other."""
     if arguments.resume and arguments.start:
         raise TrainingError("Both --resume and --from were given; one of them was expected.")
     resume, damaged = read_newest(arguments.resume) if arguments.resume else (None, [])
@@ -169,32 +173,32 @@ def _check_folder(run_folder: Path, resume: Checkpoint | None, damaged: Sequence
     if resume is None or run_of(resume.folder).absolute() != run_folder.absolute():
         if held:
             raise TrainingError(
-                f"{run_folder} holds a run already; go on with --resume {run_folder} or choose another --run-folder."
+                f"{run_folder} holds a run already; continue it with --resume {run_folder} or choose another --run-folder."
             )
         return
     unusable = {each.folder for each in damaged}
     later = [folder.name for folder in held if int(folder.name) > resume.iterations and folder not in unusable]
     if later:
         raise TrainingError(
-            f"{run_folder} holds checkpoints after {resume.folder.name} ({', '.join(later)}); go on from the newest with "
+            f"{run_folder} holds checkpoints after {resume.folder.name} ({', '.join(later)}); continue from the newest with "
             f"--resume {run_folder}, or from this one in another --run-folder."
         )
 
 
 def describe(config: TrainConfig) -> str:
     """Return the resolved configuration with shapes and parameter counts, as --dry-run prints it."""
-    model, adversary = build_model(config.model), AdversarialLosses(config, torch.device("cpu"))
+    model, adversarial = build_model(config.model), adversarial_losses(config, torch.device("cpu"))
     count = sum(parameter.numel() for parameter in model.parameters())
     batch = f"[{config.sequences_per_batch}, {config.sequence_frames}"
     lines = [
         yaml.safe_dump(config.to_dict(), sort_keys=False).rstrip(),
         "---",
         f"sound      {batch}, {model.window_samples}] at {model.sample_rate_hz} Hz, hop {model.hop_samples}",
-        f"pictures   {batch}, 3, {config.model.image_size}, {config.model.image_size}] at {config.model.fps} fps",
+        f"frames     {batch}, 3, {config.model.image_size}, {config.model.image_size}] at {config.model.fps} fps",
         *(f"state      {name} {list(shape)}" for name, shape in model.state_shapes().items()),
         f"generator  {count:,} parameters",
     ]
-    for name, discriminator in adversary.discriminators.items():
+    for name, discriminator in adversarial.discriminators.items():
         lines.append(f"{name} discriminator  {sum(p.numel() for p in discriminator.parameters()):,} parameters")
     return "\n".join(lines)
 
@@ -218,12 +222,12 @@ def main(words: list[str] | None = None) -> int:
 
 
 def train(task: Task, footage: Footage) -> int:
-    """Train, and say at the end what there is."""
+    """Train, and print a summary at the end."""
     run_folder = task.run_folder
     if distributed.first():
         prepare_folder(task)
-    run = Run(task.config, footage, run_folder, task.resume, task.start)
-    run.notices += [f"{error.what}; going on from {run.last_checkpoint}." for error in task.damaged]
+    run = Run(task.config, footage, run_folder, RUN_OUTPUTS, task.resume, task.start)
+    run.notices += [f"{error.what}; continuing from {run.last_checkpoint}." for error in task.damaged]
     for notice in run.notices:
         print(f"notice: {notice}", file=sys.stderr)
     already = task.resume is not None and run.progress() >= 1.0
@@ -239,7 +243,7 @@ def train(task: Task, footage: Footage) -> int:
     else:
         print(f"{spent}; report: {run_folder / REPORT_FILE}")
     if run.stop_requested:
-        print(f"stopped; go on with: python -m training.train --resume {run_folder}")
+        print(f"stopped; continue with: python -m training.train --resume {run_folder}")
     return 0
 
 
@@ -264,12 +268,6 @@ def prepare_folder(task: Task) -> None:
         raise TrainingError(
             f"Cannot write to {task.run_folder} ({error.strerror}); free some space or choose another --run-folder."
         ) from error
-
-
-def concluded(run_folder: Path, iteration: int) -> bool:
-    """Tell whether the run came to its end after so many iterations, with its last validation."""
-    ends = [record for record in read_records(run_folder / STATS_FILE) if record.get("event") == "finished"]
-    return any(record["iteration"] == iteration for record in ends)
 
 
 @contextlib.contextmanager

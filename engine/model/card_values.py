@@ -42,10 +42,10 @@ def build_dataclass(kind: type[T], values: Any, nested: Mapping[str, type]) -> T
 def _build_value(key: str, annotation: str, value: Any, nested: Mapping[str, type]) -> Any:
     if key in nested:
         if not annotation.startswith("tuple"):
-            return cast(object, build_dataclass(nested[key], value, nested))
+            return build_dataclass(cast(type[Any], nested[key]), value, nested)
         if not isinstance(value, list):
             raise ModelFileError(f"the model card's '{key}' is {value!r}; a list was expected. Export the model again.")
-        kind: type[Any] = nested[key]
+        kind = cast(type[Any], nested[key])
         return tuple(build_dataclass(kind, item, nested) for item in cast(list[Any], value))
     if annotation.startswith("tuple[int"):
         items = cast(list[Any], value) if isinstance(value, list) else [None]

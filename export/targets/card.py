@@ -13,17 +13,17 @@ from training.core.streaming import StreamingModel
 def model_card(graph: StepGraph, provenance: Provenance, parity: Parity) -> ModelCard:
     """Return the card of a float32 file of `graph`, without rewrites and without a checksum."""
     model, signature = graph.model, graph.signature
-    size = model.config.image_size
+    size = model.image_size
     return ModelCard(
-        name=model.config.name,
-        family=model.config.family,
+        name=model.name,
+        family=model.family,
         sample_rate_hz=model.sample_rate_hz,
         window_samples=signature.window_samples,
         hop_samples=model.hop_samples,
         look_ahead_s=model.look_ahead_samples / model.sample_rate_hz,
         height=size,
         width=size,
-        feature_bands=model.config.front_end.feature_count,
+        feature_bands=model.feature_count,
         states=signature.states,
         noises=signature.noises,
         controls=signature.controls,
@@ -38,6 +38,5 @@ def check_streams(model: StreamingModel, path: Path) -> None:
     """Raise ModelFileError for a generator that cannot take a single step."""
     if not model.streams:
         raise ModelFileError(
-            f"{path} was not written: '{model.config.name}' has convolution '3d' and is offline only, because it looks at "
-            "later frames; train it with model.generator.convolution '2d' to export it."
+            f"{path} was not written: '{model.name}' plays whole sequences, not steps: {model.offline_reason}."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,8 +59,7 @@ class StepGraph(nn.Module):
     def example_inputs(self) -> tuple[Tensor, ...]:
         """Return the inputs of `example` as tensors, in the order of `input_names`."""
         example = self.example()
-        # torch annotates from_numpy without its element type.
-        return tuple(cast(Any, torch).from_numpy(example[name]) for name in self.input_names)
+        return tuple(torch.tensor(example[name]) for name in self.input_names)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         named: dict[str, Any] = dict(zip(self.input_names, inputs, strict=True))

@@ -17,7 +17,7 @@ from export.verification.drift import difference, draw_drift, drift_record, fart
 from export.verification.graph import StepGraph
 from export.verification.players import Player, TorchPlayer
 from export.verification.sound import RealSound
-from training.core.checkpoint import LoadedGenerator
+from training.loop.checkpoint import LoadedGenerator
 
 LEAST_PSNR_DB = {"float32": 60.0, "float16": 45.0, "bfloat16": 38.0, "int8": 35.0}
 """Of the worst frame compared: what the shipped model and the paper's reach, less a margin for other clips."""
@@ -94,10 +94,10 @@ def compare(graph: StepGraph, player: Player, card: ModelCard, sound: RealSound,
 def check_belongs(card: ModelCard, loaded: LoadedGenerator, model: Path, checkpoint: Path) -> None:
     """Raise ModelFileError, naming the first difference, unless the file was made from this checkpoint."""
     made = loaded.model
-    size = made.config.image_size
+    size = made.image_size
     pairs: dict[str, tuple[object, object]] = {
-        "name": (card.name, made.config.name),
-        "family": (card.family, made.config.family),
+        "name": (card.name, made.name),
+        "family": (card.family, made.family),
         "sample rate": (card.sample_rate_hz, made.sample_rate_hz),
         "window": (card.window_samples, made.window_samples),
         "hop": (card.hop_samples, made.hop_samples),

@@ -14,13 +14,13 @@ from engine.model.noise import draw_noise
 from engine.model.step import resting_inputs
 from export.precision.half_storage import LEAST_ELEMENTS
 from export.targets.onnx.model import Form, export_model
-from export.to_onnx import main
+from export.to_onnx import argument_parser, form_of, main
 from export.verification.graph import frame_bytes
 from export.verification.parity import PARITY_LIMIT, PARITY_STEPS, check_parity, probe_sound, windows
 from tests.training.models import VARIANTS, small_model
 from tests.training.runs import small_config
-from training.core.checkpoint import save_generator
 from training.core.streaming import StreamingModel
+from training.loop.checkpoint import save_generator
 
 PROVENANCE = Provenance(source="random weights", licence="MIT", config="small", commit="none", iterations=0)
 
@@ -93,6 +93,26 @@ def test_half_storage_is_smaller_and_plays_the_rounded_model(tmp_path: Path) -> 
     large = sum(p.numel() for p in model.parameters() if p.numel() >= LEAST_ELEMENTS)
     assert sizes["whole"] - sizes["half"] > 0.95 * 2 * large
     play_both(model, open_model(tmp_path / "half.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("given", "batch", "notice"),
+    [([], 1, ""), (["--batch", "3"], 3, ""), (["--rooms", "3"], 3, "--rooms is now called --batch")],
+)
+def test_the_batch_has_an_old_name(
+    given: list[str], batch: int, notice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = argument_parser().parse_args(["checkpoint", "-o", "model.onnx", *given])
+    assert form_of(arguments).batch == batch
+    assert capsys.readouterr().err.startswith(notice)
+    assert "--rooms" not in argument_parser().format_help()
+
+
+@pytest.mark.parametrize("batch", ["0", "65"])
+def test_a_batch_out_of_range_is_refused(batch: str) -> None:
+    arguments = argument_parser().parse_args(["checkpoint", "-o", "model.onnx", "--batch", batch])
+    with pytest.raises(ModelFileError, match=f"--batch is {batch}; a whole number from 1 to 64"):
+        form_of(arguments)
 
 
 def test_parity_limit() -> None:

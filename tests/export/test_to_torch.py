@@ -28,9 +28,9 @@ from tests.engine.model.backends import backend_contract as contract
 from tests.export.test_to_onnx import play_both
 from tests.training.models import VARIANTS, small_model
 from tests.training.runs import small_config
-from training.core.checkpoint import save_generator
 from training.core.front_end import FrontEndConfig
 from training.core.streaming import StreamingModel
+from training.loop.checkpoint import save_generator
 
 PROVENANCE = Provenance(source="random weights", licence="MIT", config="small", commit="none", iterations=0)
 

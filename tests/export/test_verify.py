@@ -20,7 +20,7 @@ from export.verification.verdict import LEAST_PSNR_DB, Verdict
 from tests.export.precise import WIDE, sound_file
 from tests.training.models import small_model
 from tests.training.runs import small_config
-from training.core.checkpoint import load_generator, save_generator
+from training.loop.checkpoint import load_generator, save_generator
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Made clips: every picture tells its number, the sound is whatever the test gives."""
+"""Made clips: every frame tells its number, the sound is whatever the test gives."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def write_wav(path: Path, sound_S: NDArray[np.float32], rate_hz: int = RATE_HZ) 
 def write_recording(
     root: Path, name: str, frames_NHWC: NDArray[np.uint8], sound_S: NDArray[np.float32], instrument: str = "cello"
 ) -> Path:
-    """Write a recording as Sub-URMP lays it out and return the folder of its pictures.
+    """Write a recording as Sub-URMP lays it out and return the folder of its frames.
 
-    Picture k at 500 + 100 k ms, with it the 0.5 s of sound from there on; `sound_S` begins with the first picture.
+    Frame k at 500 + 100 k ms, with it the 0.5 s of sound from there on; `sound_S` begins with the first frame.
     """
     pictures_in, chunks_in = root / "img" / "train" / instrument, root / "chunk" / "train" / instrument
     for folder in (pictures_in, chunks_in):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 
 from training.core.front_end import FrontEndConfig
-from training.core.streaming import ModelConfig, StreamingModel, build_model
+from training.core.streaming import StreamingModel
+from training.families.family import build_model
 from training.families.listen_and_move.config import ListenAndMoveConfig
+from training.families.model_config import ModelConfig
 
 
 def small_model(image_size: int = 16, front_end: FrontEndConfig | None = None, **generator: object) -> StreamingModel:

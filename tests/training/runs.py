@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from training.core.config import IntervalConfig, OptimiserConfig, TrainConfig
 from training.core.front_end import FrontEndConfig
-from training.core.streaming import ModelConfig
 from training.families.listen_and_move.config import ListenAndMoveConfig
 from training.families.listen_and_move.discriminator import DiscriminatorConfig
+from training.families.model_config import ModelConfig
+from training.loop.config import IntervalConfig, OptimiserConfig, TrainConfig
 from training.losses.losses import LossConfig
 
 GENERATOR = ListenAndMoveConfig(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from training.core.config import TrainConfig, load_train_config
+from training.loop.config import TrainConfig, load_train_config
 from training.train import describe
 
 PAGE = Path("docs/options.md").read_text(encoding="utf-8")

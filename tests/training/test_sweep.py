@@ -13,8 +13,8 @@ import yaml
 
 from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
-from training.core.checkpoint import read_checkpoint
-from training.core.run_folder import checkpoint_folders
+from training.loop.checkpoint import read_checkpoint
+from training.loop.run_folder import checkpoint_folders
 from training.sweep import main
 from training.sweeps.plan import load_sweep, trials_of
 from training.sweeps.table import Row, as_markdown, as_text

@@ -10,7 +10,7 @@ import pytest
 from engine.core.errors import TrainingError
 from engine.model.backends.onnx_cpu import open_model
 from tests.training.clips import moving_clip
-from training.core.checkpoint import load_generator
+from training.loop.checkpoint import load_generator
 from training.teach import main
 from training.train import model_name
 

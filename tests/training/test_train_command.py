@@ -15,9 +15,9 @@ import yaml
 from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
 from tests.training.runs import ONE_THREAD, TINY, words
-from training.core.checkpoint import find_checkpoint, load_generator
-from training.core.run_folder import checkpoint_folder
 from training.logging.records import read_records
+from training.loop.checkpoint import find_checkpoint, load_generator
+from training.loop.run_folder import checkpoint_folder
 from training.train import main, stopping_gently
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.families.listen_and_move.warp import dense_flow
+from training.data.flow import dense_flow
 
 # H W rows and columns
 

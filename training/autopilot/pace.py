@@ -8,10 +8,10 @@ import time
 import numpy as np
 import torch
 
-from training.core.config import TrainConfig
-from training.core.trainer import Trainer
 from training.data.video import Clip
 from training.data.windows import TRAINING_SHARE
+from training.loop.config import TrainConfig
+from training.loop.trainer import build_trainer
 
 WARM_UP_ITERATIONS = 1
 MEASURED_ITERATIONS = 4
@@ -22,7 +22,7 @@ def seconds_per_iteration(config: TrainConfig) -> float:
     """Train a few iterations on noise and return the shortest, which other load disturbs least. Raises TrainingError as `Trainer`."""
     if config.threads:
         torch.set_num_threads(config.threads)
-    trainer = Trainer(config, noise_clip(config))
+    trainer = build_trainer(config, noise_clip(config))
     times_s: list[float] = []
     for _ in range(WARM_UP_ITERATIONS + MEASURED_ITERATIONS):
         started_s = time.perf_counter()

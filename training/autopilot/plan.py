@@ -9,7 +9,7 @@ from typing import Any
 from engine.core.errors import TrainingError
 from training.autopilot.clip_analysis import ClipAnalysis
 from training.autopilot.crop import Crop
-from training.core.config import TrainConfig
+from training.loop.config import TrainConfig
 
 RESERVE_S = 60.0
 RESERVE_SHARE = 0.2

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.core.run_folder import STATS_FILE
 from training.logging.records import read_records
+from training.loop.run_folder import STATS_FILE
 
 STILL_SHARE = 0.4
 """With a smaller share of the clip's motion, the result looks like a still image."""

@@ -1,4 +1,4 @@
-"""torch.compile for the generator's blocks, which take most of an iteration's time.
+"""torch.compile for the parts of a generator that take most of the time of an iteration.
 
 Discriminators stay as they are: a gradient penalty derives a derivative, which compiled graphs cannot.
 """
@@ -14,15 +14,15 @@ from engine.core.errors import TrainingError
 from training.core.streaming import StreamingModel
 
 
-def compile_blocks(model: StreamingModel) -> None:
-    """Compile each block when it first runs; weights and their names stay what they are."""
-    for block in model.generator.blocks:
-        block.compile(dynamic=False)
+def compile_parts(model: StreamingModel) -> None:
+    """Compile each part that the model names, when it first runs; weights and their names do not change."""
+    for part in model.compiled_parts():
+        part.compile(dynamic=False)
 
 
 @contextlib.contextmanager
 def compiling() -> Iterator[None]:
-    """Turn what torch.compile says when it fails within into one TrainingError."""
+    """Raise one TrainingError when torch.compile fails inside."""
     try:
         yield
     except TorchDynamoException as error:

@@ -2,14 +2,14 @@
 
     torchrun --nproc-per-node 2 -m training.train configs/train/water.yaml --set sequences_per_batch=4
 
-Data-parallel training: every process holds all weights, trains its share of the lanes, and the gradients are averaged before
-each step, in one message a network. All processes draw all random numbers (`Chance`) and walk all lanes, so that P processes
+Data-parallel training: every process holds all weights, trains its share of the streams, and the gradients are averaged before
+each step, in one message a network. All processes draw all random numbers (`RandomState`) and walk all streams, so that P processes
 train on exactly what one process trains on, and differ from it by the order of sums alone.
 
 torch's DistributedDataParallel wrapper averages the same gradients while they are computed. It is not used because it does
 not work with torch.autograd.grad (its page says so), which the gradient penalty needs; because it averages at every
 backward pass, of which the video discriminator makes two a step; and because it wants a parameter's `requires_grad` never to
-change, while a discriminator is frozen in the generator's turn. What it could hide behind computing is one message a network.
+change, while a discriminator is frozen in the step of the generator. What it could hide behind computing is one message a network.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from engine.core.errors import USER_ERROR_EXIT_CODE, TrainingError, UserError
 
-# B lanes, N pictures, C channels, P processes, R the rank of this process
+# B streams, N frames, C channels, P processes, R the rank of this process
 
 SPOKEN = "fluid/spoken"
 
@@ -90,13 +90,13 @@ def together(main: Callable[[], int]) -> Callable[[], int]:
     return joined
 
 
-def own_lanes(lanes: int) -> tuple[int, int]:
-    """Return the first lane of this process and their count. Raises TrainingError when they cannot be shared evenly."""
-    share, left = divmod(lanes, processes())
+def own_streams(streams: int) -> tuple[int, int]:
+    """Return the first stream of this process and their count. Raises TrainingError when they cannot be shared evenly."""
+    share, left = divmod(streams, processes())
     if left:
         raise TrainingError(
-            f"sequences_per_batch is {lanes}, which {processes()} processes cannot share evenly; "
-            f"set it to {lanes - left + processes()} or start fewer processes."
+            f"sequences_per_batch is {streams}, which {processes()} processes cannot share evenly; "
+            f"set it to {streams - left + processes()} or start fewer processes."
         )
     return rank() * share, share
 
@@ -149,8 +149,8 @@ def average_before_steps(optimiser: torch.optim.Optimizer) -> None:
         optimiser.register_step_pre_hook(average)
 
 
-def all_lanes(own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors [B, …] of this process's lanes as those of all lanes, in their order."""
+def all_streams(own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors [B, …] of this process's streams as those of all streams, in their order."""
     if processes() == 1:
         return dict(own)
     gathered: dict[str, Tensor] = {}
@@ -221,7 +221,7 @@ def share_batch_norms(module: nn.Module) -> None:
 
 
 class SharedBatchNorm(_BatchNorm):
-    """Batch norm over the pictures of all processes; in evaluation and in what is saved it is torch's.
+    """Batch norm over the frames of all processes; in evaluation and in what is saved it is torch's.
 
     torch's SyncBatchNorm works on CUDA alone and its backward pass has no derivative, which the gradient penalty needs.
     Mean and variance are joined from those of the processes, which have equally many values each: one message a pass.

@@ -1,6 +1,6 @@
-"""Sound window -> features. The same module is used in training and exported inside the model file.
+"""Sound window -> features. Training uses the same module that is exported inside the model file.
 
-`stage` is made for playing: the window ends at the picture's own time (look-ahead 0) and levels are measured against a
+`stage` is made for playing: the window ends at the frame's own time (look-ahead 0) and levels are measured against a
 fixed reference, so silence is silence. `mel`, `lms` and `mfcc` are those of Listen and Move (arXiv 2406.16155): they look
 82.5 ms ahead, and `lms` measures each chunk against its own loudest point.
 """
@@ -30,7 +30,7 @@ REFERENCE_RANGE_DB = 80.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FrontEndConfig:
-    """How the model hears."""
+    """How a sound window becomes features."""
 
     kind: Literal["stage", "mel", "lms", "mfcc"] = "stage"
     sample_rate_hz: int = 16000
@@ -40,7 +40,7 @@ class FrontEndConfig:
     low_hz: float = 125.0
     high_hz: float = 7500.0
     newest_column: bool = False
-    """Stage only: the newest 25 ms stand beside the mean of the window, so an onset is heard the moment it arrives."""
+    """Stage only: the newest 25 ms stand beside the mean of the window, so an onset arrives without delay."""
 
     def __post_init__(self) -> None:
         if self.high_hz > self.sample_rate_hz / 2:
@@ -49,7 +49,7 @@ class FrontEndConfig:
             )
         if not 0 <= self.low_hz < self.high_hz or self.mel_bands < 1:
             raise TrainingError(
-                f"front_end hears {self.mel_bands} bands from {self.low_hz} to {self.high_hz} Hz; low must be below high and bands positive."
+                f"front_end has {self.mel_bands} bands from {self.low_hz} to {self.high_hz} Hz; low must be below high and bands positive."
             )
         if self.kind == "mfcc" and self.mel_bands < MFCC_COUNT:
             raise TrainingError(
@@ -83,7 +83,7 @@ class FrontEndConfig:
 
     @property
     def look_ahead_samples(self) -> int:
-        """Sound after the picture's own time. The reference centres its first column there."""
+        """Sound after the frame's own time. The reference centres its first column there."""
         return 0 if self.kind == "stage" else self.window_samples - self.column_samples // 2
 
     @property
@@ -138,9 +138,9 @@ class FrontEnd(nn.Module):
         return (level_BNM @ self.transform).mean(dim=1)
 
     def _stage(self, level_BNM: Tensor) -> Tensor:
-        heard = ((level_BNM - STAGE_LOUDEST_DB) / STAGE_RANGE_DB + 1.0).clamp(0.0, 1.25)
-        mean = heard.mean(dim=1)
-        return torch.cat([mean, heard[:, -1]], dim=1) if self.config.newest_column else mean
+        level = ((level_BNM - STAGE_LOUDEST_DB) / STAGE_RANGE_DB + 1.0).clamp(0.0, 1.25)
+        mean = level.mean(dim=1)
+        return torch.cat([mean, level[:, -1]], dim=1) if self.config.newest_column else mean
 
 
 def decibels(power: Tensor) -> Tensor:

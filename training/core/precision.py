@@ -1,6 +1,6 @@
 """Mixed precision: networks compute in bfloat16 where that is safe, while weights, states, losses and moments stay float32.
 
-What turns sound into features stays in float32: its decibels need the range and the digits. So do gradient
+The front end stays in float32: its decibels need range and digits. So do gradient
 penalties, which derive derivatives. bfloat16 has float32's range, so gradients need no scaling. Backward passes
 follow the precision of what they go back through.
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from torch import nn
 
 from training.core.streaming import StreamingModel
-from training.losses.perceptual import PerceptualLoss
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -22,9 +22,7 @@ def reduced(precision: Precision, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
-def compute_in(
-    precision: Precision, device: torch.device, model: StreamingModel, perceptual: PerceptualLoss | None
-) -> None:
+def compute_in(precision: Precision, device: torch.device, model: StreamingModel, perceptual: nn.Module | None) -> None:
     """Let the generator and the perceptual network run in a precision; float32 changes nothing."""
     if precision == "float32":
         return

@@ -1,6 +1,6 @@
-"""The random numbers of a run, drawn alike in every process; each process keeps the rows of its own lanes.
+"""The random numbers of a run: every process draws the same ones and keeps the rows of its own training streams.
 
-So two processes with one lane each train on exactly what one process with two lanes trains on.
+So two processes with one stream each train on exactly what one process with two streams trains on.
 """
 
 from __future__ import annotations
@@ -8,25 +8,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# B lanes of this process
+# B streams of this process
 
 
 class RandomState:
     """One generator for everything random in training; its state goes into the checkpoint."""
 
-    def __init__(self, seed: int, lanes: int = 1, first: int = 0, own: int | None = None) -> None:
-        """`lanes` in all processes together, of which this one has `own` (default: all the rest) from number `first`."""
+    def __init__(self, seed: int, streams: int = 1, first: int = 0, own: int | None = None) -> None:
+        """`streams` in all processes together, of which this one has `own` (default: all the rest) from number `first`."""
         self.generator = torch.Generator().manual_seed(seed)
-        self.lanes = lanes
-        self.own = slice(first, lanes if own is None else first + own)
+        self.streams = streams
+        self.own = slice(first, streams if own is None else first + own)
 
-    def per_lane(self, *shape: int) -> Tensor:
-        """Return uniform numbers in [0, 1) [B, *shape] for this process's lanes."""
-        return torch.rand(self.lanes, *shape, generator=self.generator)[self.own]
+    def per_stream(self, *shape: int) -> Tensor:
+        """Return uniform numbers in [0, 1) [B, *shape] for this process's streams."""
+        return torch.rand(self.streams, *shape, generator=self.generator)[self.own]
 
-    def normal_per_lane(self, *shape: int) -> Tensor:
-        """Return standard normal numbers [B, *shape] for this process's lanes."""
-        return torch.randn(self.lanes, *shape, generator=self.generator)[self.own]
+    def normal_per_stream(self, *shape: int) -> Tensor:
+        """Return standard normal numbers [B, *shape] for this process's streams."""
+        return torch.randn(self.streams, *shape, generator=self.generator)[self.own]
 
     def integer(self, high: int) -> int:
         """Return one of 0 … high - 1, the same in every process."""

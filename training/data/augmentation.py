@@ -28,12 +28,12 @@ class StreamAugmentation:
     def __init__(self, config: AugmentationConfig, random_state: RandomState) -> None:
         self.config, self.random_state = config, random_state
         self.active = config.flip > 0 or any(config.colour_jitter)
-        self.drawn_L5 = torch.zeros(random_state.lanes, DRAWS)
+        self.drawn_L5 = torch.zeros(random_state.streams, DRAWS)
 
     def redraw(self, restarted_L: Sequence[bool]) -> None:
         """Draw new values for the streams that restart."""
         if self.active and any(restarted_L):
-            drawn_L5 = torch.rand(self.random_state.lanes, DRAWS, generator=self.random_state.generator)
+            drawn_L5 = torch.rand(self.random_state.streams, DRAWS, generator=self.random_state.generator)
             self.drawn_L5 = torch.where(torch.tensor(restarted_L)[:, None], drawn_L5, self.drawn_L5)
 
     def apply(self, real_BTCHW: Tensor) -> Tensor:

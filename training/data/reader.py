@@ -50,7 +50,7 @@ class SequenceReader:
         self.segments, self.timing, self.steps = tuple(segments), timing, sequence_frames
         self.augmentation, self.random_state = augmentation, random_state
         ranges = [segment.frame_range for segment in segments]
-        self.streams = Streams(ranges, sequence_frames, random_state.lanes, random_state.generator)
+        self.streams = Streams(ranges, sequence_frames, random_state.streams, random_state.generator)
         self.stream_augmentation = StreamAugmentation(augmentation, random_state)
 
     def next(self) -> Batch:
@@ -67,7 +67,7 @@ class SequenceReader:
         places = [segment.frame_range.count - self.steps + 1 for segment in self.segments]
         ends = np.cumsum(places)
         windows = []
-        for place in (self.random_state.per_lane() * int(ends[-1])).tolist():
+        for place in (self.random_state.per_stream() * int(ends[-1])).tolist():
             clip = int(np.searchsorted(ends, int(place), side="right"))
             first = self.segments[clip].frame_range.first + int(place) - int(ends[clip] - places[clip])
             windows.append(self._windows(clip, first))
@@ -91,12 +91,12 @@ class SequenceReader:
 
     def _gains(self) -> Tensor:
         lowest_db, highest_db = self.augmentation.gain_range_db or (0.0, 0.0)
-        gain_db = lowest_db + (highest_db - lowest_db) * self.random_state.per_lane(1, 1)
+        gain_db = lowest_db + (highest_db - lowest_db) * self.random_state.per_stream(1, 1)
         return 10.0 ** (gain_db / 20.0)
 
     def _drop_audio(self, audio_BTW: Tensor, restarted_B: Tensor) -> Tensor:
         """Silence some sequences of the streams that carry a state."""
         if self.augmentation.audio_dropout == 0:
             return audio_BTW
-        silent_B = (self.random_state.per_lane() < self.augmentation.audio_dropout) & ~restarted_B
+        silent_B = (self.random_state.per_stream() < self.augmentation.audio_dropout) & ~restarted_B
         return torch.where(silent_B.view(-1, 1, 1), 0.0, audio_BTW)

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from engine.core.errors import TrainingError
-from training.core.checkpoint import LoadedGenerator, find_checkpoint, load_generator
 from training.data.cache import load_clip
 from training.data.video import Clip, ClipFormat
 from training.evaluation.evaluator import EvaluatedGenerator
+from training.loop.checkpoint import LoadedGenerator, find_checkpoint, load_generator
 
 
 def load_generators(

@@ -1,1 +1,1 @@
-"""Families of generators. Each folder holds one: its configuration and its networks."""
+"""Families of generators, one folder each. `registry.family(name)` finds a family by the name of its folder."""

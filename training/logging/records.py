@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.core.atomic_files import append_bytes, write_text
 from engine.core.structured import parse_json
+from training.loop.run_folder import STATS_FILE
 
 Record = dict[str, Any]
 _LARGEST = 2**53
@@ -80,3 +81,9 @@ def drop_after(path: Path, iteration: int, validated: int | None = None) -> None
 
     if path.is_file():
         write_text(path, "".join(json.dumps(record) + "\n" for record in read_records(path) if stays(record)))
+
+
+def concluded(run_folder: Path, iteration: int) -> bool:
+    """Tell whether the run finished after that many iterations, with its last validation."""
+    ends = [record for record in read_records(run_folder / STATS_FILE) if record.get("event") == "finished"]
+    return any(record["iteration"] == iteration for record in ends)

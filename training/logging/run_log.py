@@ -19,13 +19,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from engine.core.errors import TrainingError
-from training.core.checkpoint import CheckpointNotWritten
-from training.core.run_folder import SAMPLES_FOLDER, STATS_FILE, TENSORBOARD_FOLDER
-from training.core.validation import Validation
 from training.data.video import ClipFormat
 from training.logging.event_log import EventLog
 from training.logging.records import append_record, drop_after
 from training.logging.samples import VIDEO_SECONDS, animation, contact_sheet, side_by_side, write_png, write_video
+from training.loop.checkpoint import CheckpointNotWritten
+from training.loop.run_folder import SAMPLES_FOLDER, STATS_FILE, TENSORBOARD_FOLDER
+from training.loop.validation import Validation
 
 BAR_INTERVAL_S, RECENT_ITERATIONS = 0.5, 50
 BAR_FORMAT = "{desc}: {n_fmt}/{total_fmt} |{bar:20}| [{elapsed}, {rate_fmt}{postfix}]"

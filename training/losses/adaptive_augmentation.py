@@ -1,8 +1,8 @@
-"""How far a discriminator has learned its clip by heart, and how likely augmentation is to be for that.
+"""Adaptive augmentation: measure how much a discriminator overfits, and set the probability of augmentation accordingly.
 
-The measure is the first heuristic of arXiv 2006.06676: r = (D(taught) - D(held out)) / (D(taught) - D(generated)). 0: held-out
-pictures look as real as taught ones; 1: they look as false as generated ones. A slower discriminator was tried as a second
-answer: at a tenth of the rate it came to know the clip hardly less, so there is none.
+The measure is the first heuristic of arXiv 2006.06676: r = (D(training) - D(held out)) / (D(training) - D(generated)). 0: held-out
+frames score like training frames; 1: they score like generated ones. A slower discriminator was tried as a second
+remedy: at a tenth of the rate it overfitted nearly as much, so there is none.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ HIGHEST_PROBABILITY = 0.8
 HELDOUT_SEQUENCES = 4
 
 
-def overfitting(taught: float, heldout: float, generated: float) -> float:
-    """Return r in [0, 1] from mean scores; 0 while the discriminator does not tell taught from generated at all."""
-    if taught <= generated:
+def overfitting(training: float, heldout: float, generated: float) -> float:
+    """Return r in [0, 1] from mean scores; 0 while the discriminator scores training frames no higher than generated ones."""
+    if training <= generated:
         return 0.0
-    return min(1.0, max(0.0, (taught - heldout) / (taught - generated)))
+    return min(1.0, max(0.0, (training - heldout) / (training - generated)))
 
 
 def moved(probability: float, measured: float, target: float, step: float) -> float:
@@ -34,18 +34,18 @@ def moved(probability: float, measured: float, target: float, step: float) -> fl
     return min(HIGHEST_PROBABILITY, max(0.0, probability + (step if measured > target else -step)))
 
 
-def heldout_sequences(clip: Clip, fold: FrameRange, steps: int, timing: WindowTiming) -> tuple[Tensor, Tensor]:
-    """Return up to 4 sequences spread over a fold: pictures [N, T, C, H, W] in [-1, 1] and their sound windows [N, T, W].
+def heldout_sequences(clip: Clip, frame_range: FrameRange, steps: int, timing: WindowTiming) -> tuple[Tensor, Tensor]:
+    """Return up to 4 sequences spread over a range of frames: frames [N, T, C, H, W] in [-1, 1] and their sound windows [N, T, W].
 
-    Raises TrainingError when the fold is shorter than one sequence.
+    Raises TrainingError when the range is shorter than one sequence.
     """
-    if fold.count < steps:
+    if frame_range.count < steps:
         raise TrainingError(
-            f"The held-out part of {clip.file} has {fold.count} pictures, and losses.overfitting_target needs a whole "
+            f"The held-out part of {clip.file} has {frame_range.count} frames, and losses.overfitting_target needs a whole "
             f"sequence of {steps}: give a longer clip, lower sequence_frames, or set overfitting_target to 0."
         )
-    wanted = max(1, min(HELDOUT_SEQUENCES, round(2 * fold.count / steps)))
-    starts = np.unique(np.linspace(fold.first, fold.end - steps, wanted).round().astype(int)).tolist()
+    wanted = max(1, min(HELDOUT_SEQUENCES, round(2 * frame_range.count / steps)))
+    starts = np.unique(np.linspace(frame_range.first, frame_range.end - steps, wanted).round().astype(int)).tolist()
     return (
         torch.stack([frame_tensor(clip, start, steps) for start in starts]),
         torch.stack([torch.from_numpy(sound_windows(clip.sound_S, start, steps, timing)) for start in starts]),

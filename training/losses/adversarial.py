@@ -1,4 +1,5 @@
-"""Both discriminators with their optimisers: D_I judges single pictures, D_V sequences, their order and their sound."""
+"""Adversarial losses: the discriminators with their optimisers. D_I scores single frames; D_V scores sequences, their order
+and their sound."""
 
 from __future__ import annotations
 
@@ -6,16 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from training.core.config import TrainConfig
-from training.core.precision import reduced
+from training.core.precision import Precision, reduced
 from training.core.random_state import RandomState
 from training.core.run_state import optimiser_tensors, prefixed, restore_optimiser, under
-from training.families.listen_and_move.discriminator import Discriminator
 from training.losses import adaptive_augmentation
 from training.losses.differentiable_augmentation import augment, draw_count
 from training.losses.losses import (
+    LossConfig,
     fake_loss,
     generator_loss,
     gradient_penalty,
@@ -26,101 +26,114 @@ from training.losses.losses import (
 # B sequences, T frames, C colours, H W rows and columns, F sound features, N held-out sequences
 
 IMAGE, VIDEO = "image", "video"
-TAUGHT, GENERATED, TURNS, HELDOUT, LOOKS = range(5)
+TRAINING, GENERATED, STEPS, HELDOUT, MEASUREMENTS = range(5)
 KEPT = 0.8
-"""Share of the earlier scores that stays at each look: one look alone is mostly noise."""
-HELDOUT_PICTURES_EVERY = 3
+"""Share of the earlier scores that stays at each measurement: a single one is mostly noise."""
+HELDOUT_FRAMES_EVERY = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """What a hearing D_V is given."""
+    """The second input of a D_V that takes sound features."""
 
     own_BTF: Tensor
     """Features of the sequence itself."""
     other_BTF: Tensor
-    """Features of another moment."""
+    """Features of another time of the clip."""
+
+
+def kinds_of(losses: LossConfig) -> tuple[str, ...]:
+    """Return the kinds of discriminators whose weight is above 0."""
+    weights = {IMAGE: losses.adversarial_image, VIDEO: losses.adversarial_video}
+    return tuple(kind for kind, weight in weights.items() if weight > 0)
 
 
 class AdversarialLosses:
-    """The discriminators whose weight is above 0."""
+    """The discriminators of a run with their optimisers and augmentation."""
 
-    def __init__(self, config: TrainConfig, device: torch.device) -> None:
-        """Raises TrainingError for shapes that cannot be."""
-        self.losses, self.device, self.precision = config.losses, device, config.precision
-        size, optimiser = config.model.image_size, config.optimiser
-        self.hears = config.discriminator.hears and config.losses.adversarial_video > 0
-        features = config.model.front_end.feature_count if self.hears else 0
-        self.weights: dict[str, float] = {}
-        self.discriminators: dict[str, Discriminator] = {}
-        if config.losses.adversarial_image > 0:
-            self.weights[IMAGE] = config.losses.adversarial_image
-            self.discriminators[IMAGE] = Discriminator(config.discriminator, size).to(device)
-        if config.losses.adversarial_video > 0:
-            self.weights[VIDEO] = config.losses.adversarial_video
-            video = Discriminator(config.discriminator, size, config.sequence_frames, features)
-            self.discriminators[VIDEO] = video.to(device)
+    def __init__(
+        self,
+        losses: LossConfig,
+        discriminators: Mapping[str, nn.Module],
+        device: torch.device,
+        *,
+        learning_rate: float,
+        betas: tuple[float, float],
+        precision: Precision = "float32",
+    ) -> None:
+        """`discriminators` by kind (`kinds_of`); they are moved to the device. The video discriminator has the attribute
+        `takes_sound`: whether it takes sound features as a second input.
+        """
+        self.losses, self.device, self.precision = losses, device, precision
+        self.discriminators = {kind: discriminator.to(device) for kind, discriminator in discriminators.items()}
+        self.takes_sound = VIDEO in self.discriminators and bool(self.discriminators[VIDEO].takes_sound)
+        self.weights = {IMAGE: losses.adversarial_image, VIDEO: losses.adversarial_video}
         self.optimisers = {
-            name: torch.optim.Adam(discriminator.parameters(), lr=optimiser.lr_discriminator, betas=optimiser.betas)
-            for name, discriminator in self.discriminators.items()
+            kind: torch.optim.Adam(discriminator.parameters(), lr=learning_rate, betas=betas)
+            for kind, discriminator in self.discriminators.items()
         }
-        self.turns = 0
-        """How often the discriminators have learned."""
-        start = 0.0 if config.losses.overfitting_target > 0 else config.losses.augment_probability
+        self.steps = 0
+        """Steps of the discriminators so far."""
+        start = 0.0 if losses.overfitting_target > 0 else losses.augment_probability
         self.probabilities = dict.fromkeys(self.discriminators, start)
         """Of each kind of augmentation."""
-        self.seen = {name: torch.zeros(5, device=device) for name in self.discriminators}
-        """Fading sums of the mean scores of taught and generated pictures, turns, scores of held-out pictures, looks."""
+        self.sums = {name: torch.zeros(5, device=device) for name in self.discriminators}
+        """Decaying sums: mean scores of training and generated frames, steps, scores of held-out frames, measurements."""
         self.heldout: tuple[Tensor, Tensor | None] | None = None
         self.mean_of_processes: Callable[[Tensor], Tensor] = lambda tensor: tensor
         """Averages a tensor over all processes, so that all decide alike."""
 
     def hold_out(self, heldout_NTCHW: Tensor, features_NTF: Tensor) -> None:
         """Give the sequences on which overfitting is measured, the same in every process."""
-        self.heldout = heldout_NTCHW.to(self.device), features_NTF.to(self.device) if self.hears else None
+        self.heldout = heldout_NTCHW.to(self.device), features_NTF.to(self.device) if self.takes_sound else None
 
     def learn(
-        self, real_BTCHW: Tensor, fake_BTCHW: Tensor, frame: int, chance: RandomState, sound: Sound | None = None
+        self, real_BTCHW: Tensor, fake_BTCHW: Tensor, frame: int, random_state: RandomState, sound: Sound | None = None
     ) -> dict[str, Tensor]:
         """Train each discriminator once and return its losses by name.
 
         D_I compares frame number `frame` of both; D_V compares real with generated, with real in another order, and, given
-        `sound`, with real beside the sound of another moment. When it is time, overfitting is measured too.
+        `sound`, with real beside the sound of another time. At its interval, overfitting is measured too.
         """
         fake_BTCHW = fake_BTCHW.detach()
         terms: dict[str, Tensor] = {}
         if VIDEO in self.discriminators:
-            order = chance.order(real_BTCHW.shape[1]).to(real_BTCHW.device)
+            order = random_state.order(real_BTCHW.shape[1]).to(real_BTCHW.device)
             own = () if sound is None else (sound.own_BTF,)
-            shown = self._shown(VIDEO, real_BTCHW, chance)
-            others = {"generated": (self._shown(VIDEO, fake_BTCHW, chance), *own), "order": (shown[:, order], *own)}
+            shown = self.augmented(VIDEO, real_BTCHW, random_state)
+            others = {
+                "generated": (self.augmented(VIDEO, fake_BTCHW, random_state), *own),
+                "order": (shown[:, order], *own),
+            }
             if sound is not None:
                 others["mismatch"] = (shown, sound.other_BTF)
-            terms |= self._learn(VIDEO, (shown, *own), others, chance)
+            terms |= self._learn(VIDEO, (shown, *own), others, random_state)
         if IMAGE in self.discriminators:
-            real, fake = (self._shown(IMAGE, x[:, frame : frame + 1], chance)[:, 0] for x in (real_BTCHW, fake_BTCHW))
-            terms |= self._learn(IMAGE, (real,), {"generated": (fake,)}, chance)
-        self.turns += 1
-        if self.heldout is not None and self.turns % self.losses.overfitting_interval == 0:
-            terms |= self._watch(*self.heldout, chance)
+            real, fake = (
+                self.augmented(IMAGE, x[:, frame : frame + 1], random_state)[:, 0] for x in (real_BTCHW, fake_BTCHW)
+            )
+            terms |= self._learn(IMAGE, (real,), {"generated": (fake,)}, random_state)
+        self.steps += 1
+        if self.heldout is not None and self.steps % self.losses.overfitting_interval == 0:
+            terms |= self._measure_overfitting(*self.heldout, random_state)
         return terms
 
     def _learn(
-        self, name: str, real: tuple[Tensor, ...], others: Mapping[str, tuple[Tensor, ...]], chance: RandomState
+        self, name: str, real: tuple[Tensor, ...], others: Mapping[str, tuple[Tensor, ...]], random_state: RandomState
     ) -> dict[str, Tensor]:
         """Take one step against all of `others`. Each part goes backward by itself, so that one graph at a time is held."""
         losses, discriminator, optimiser = self.losses, self.discriminators[name], self.optimisers[name]
-        penalised = self.turns % losses.penalty_interval == 0
+        penalised = self.steps % losses.penalty_interval == 0
         discriminator.requires_grad_(True)
         optimiser.zero_grad(set_to_none=True)
         terms: dict[str, Tensor] = {}
-        pictures = real[0].detach().requires_grad_(penalised and losses.r1 > 0)
-        scores = self._scores(name, pictures, *real[1:], exact=pictures.requires_grad)
-        against_real, taught = real_loss(losses.adversarial, scores), scores.detach().float().mean()
+        frames = real[0].detach().requires_grad_(penalised and losses.r1 > 0)
+        scores = self._scores(name, frames, *real[1:], exact=frames.requires_grad)
+        against_real, training = real_loss(losses.adversarial, scores), scores.detach().float().mean()
         # The real side is the same against each of the others, so it is scored once and counted as often.
         loss = len(others) * against_real
-        if pictures.requires_grad:
-            penalty = r1_penalty(scores, pictures)
+        if frames.requires_grad:
+            penalty = r1_penalty(scores, frames)
             terms[f"d_{name}_r1"] = penalty.detach()
             loss = loss + losses.penalty_interval * losses.r1 * penalty
         loss.backward()
@@ -130,27 +143,27 @@ class AdversarialLosses:
             loss.backward()
             terms[f"d_{name}_{against}"] = against_real.detach() + loss.detach()
             if against == "generated":
-                self._see(name, taught, scores.detach().float().mean())
+                self._add_scores(name, training, scores.detach().float().mean())
             if penalised and losses.adversarial == "wgan-gp":
-                penalty = gradient_penalty(discriminator, real, other, chance.per_lane())
+                penalty = gradient_penalty(discriminator, real, other, random_state.per_stream())
                 terms[f"d_{name}_{against}_penalty"] = penalty.detach()
                 (losses.penalty_interval * losses.gradient_penalty * penalty).backward()
         optimiser.step()
-        # The generator's turn needs gradients through the discriminator, not of it.
+        # The generator's step needs gradients through the discriminator, not of its weights.
         discriminator.requires_grad_(False)
         return terms
 
     def generator_terms(
-        self, fake_BTCHW: Tensor, frame: int, chance: RandomState, sound: Sound | None = None
+        self, fake_BTCHW: Tensor, frame: int, random_state: RandomState, sound: Sound | None = None
     ) -> dict[str, tuple[float, Tensor]]:
         """Return weight and loss of the generator against each discriminator."""
         terms: dict[str, tuple[float, Tensor]] = {}
         for name in self.discriminators:
             if name == VIDEO:
                 own = () if sound is None else (sound.own_BTF,)
-                scores = self._scores(name, self._shown(VIDEO, fake_BTCHW, chance), *own)
+                scores = self._scores(name, self.augmented(VIDEO, fake_BTCHW, random_state), *own)
             else:
-                scores = self._scores(name, self._shown(IMAGE, fake_BTCHW[:, frame : frame + 1], chance)[:, 0])
+                scores = self._scores(name, self.augmented(IMAGE, fake_BTCHW[:, frame : frame + 1], random_state)[:, 0])
             terms[f"g_{name}"] = (self.weights[name], generator_loss(self.losses.adversarial, scores))
         return terms
 
@@ -159,39 +172,42 @@ class AdversarialLosses:
         with reduced(self.precision if not exact else "float32", self.device):
             return self.discriminators[name](*given)
 
-    def _shown(self, name: str, pictures_BTCHW: Tensor, chance: RandomState) -> Tensor:
+    def augmented(self, name: str, frames_BTCHW: Tensor, random_state: RandomState) -> Tensor:
+        """Return the frames as the discriminator `name` gets them."""
         kinds = self.losses.augment
         if not kinds:
-            return pictures_BTCHW
-        return augment(pictures_BTCHW, kinds, self.probabilities[name], chance.per_lane(draw_count(kinds)))
+            return frames_BTCHW
+        return augment(frames_BTCHW, kinds, self.probabilities[name], random_state.per_stream(draw_count(kinds)))
 
-    def _see(self, name: str, taught: Tensor, generated: Tensor) -> None:
-        one, none = torch.ones_like(taught), torch.zeros_like(taught)
-        self.seen[name] += torch.stack([taught, generated, one, none, none])
+    def _add_scores(self, name: str, training: Tensor, generated: Tensor) -> None:
+        one, none = torch.ones_like(training), torch.zeros_like(training)
+        self.sums[name] += torch.stack([training, generated, one, none, none])
 
     @torch.no_grad()
-    def _watch(self, heldout_NTCHW: Tensor, features_NTF: Tensor | None, chance: RandomState) -> dict[str, Tensor]:
+    def _measure_overfitting(
+        self, heldout_NTCHW: Tensor, features_NTF: Tensor | None, random_state: RandomState
+    ) -> dict[str, Tensor]:
         """Measure overfitting, make augmentation one step more or less likely, and return both by name."""
         losses, kinds = self.losses, self.losses.augment
         terms: dict[str, Tensor] = {}
         step = adaptive_augmentation.HIGHEST_PROBABILITY * losses.overfitting_interval / losses.overfitting_ramp
         for name in self.discriminators:
-            # The same numbers in every process, for the pictures are the same.
-            uniform_NK = torch.rand(len(heldout_NTCHW), draw_count(kinds), generator=chance.generator)
+            # The same numbers in every process, for the frames are the same.
+            uniform_NK = torch.rand(len(heldout_NTCHW), draw_count(kinds), generator=random_state.generator)
             shown = augment(heldout_NTCHW, kinds, self.probabilities[name], uniform_NK)
-            self.seen[name][HELDOUT] += self._heldout_score(name, shown, features_NTF)
-            self.seen[name][LOOKS] += 1.0
-            seen = self.mean_of_processes(self.seen[name]).tolist()
-            taught, generated = seen[TAUGHT] / seen[TURNS], seen[GENERATED] / seen[TURNS]
-            heldout = seen[HELDOUT] / seen[LOOKS]
-            measured = adaptive_augmentation.overfitting(taught, heldout, generated)
+            self.sums[name][HELDOUT] += self._heldout_score(name, shown, features_NTF)
+            self.sums[name][MEASUREMENTS] += 1.0
+            sums = self.mean_of_processes(self.sums[name]).tolist()
+            training, generated = sums[TRAINING] / sums[STEPS], sums[GENERATED] / sums[STEPS]
+            heldout = sums[HELDOUT] / sums[MEASUREMENTS]
+            measured = adaptive_augmentation.overfitting(training, heldout, generated)
             probability = adaptive_augmentation.moved(
                 self.probabilities[name], measured, losses.overfitting_target, step
             )
             self.probabilities[name] = probability
-            self.seen[name] *= KEPT
+            self.sums[name] *= KEPT
             found = {
-                "score_taught": taught,
+                "score_training": training,
                 "score_heldout": heldout,
                 "score_generated": generated,
                 "overfitting": measured,
@@ -201,15 +217,15 @@ class AdversarialLosses:
         return terms
 
     def _heldout_score(self, name: str, shown_NTCHW: Tensor, features_NTF: Tensor | None) -> Tensor:
-        """Score sequence by sequence: batch norm should mix no more pictures than it does in training."""
+        """Score sequence by sequence: batch norm should mix no more frames than it does in training."""
         discriminator = self.discriminators[name]
         if name == IMAGE:
-            pictures = shown_NTCHW[:, ::HELDOUT_PICTURES_EVERY].flatten(0, 1)
-            return torch.stack([discriminator(one[None]).float().mean() for one in pictures]).mean()
+            frames = shown_NTCHW[:, ::HELDOUT_FRAMES_EVERY].flatten(0, 1)
+            return torch.stack([discriminator(one[None]).float().mean() for one in frames]).mean()
         scores = []
         for number, sequence in enumerate(shown_NTCHW):
-            heard = () if features_NTF is None else (features_NTF[number : number + 1],)
-            scores.append(discriminator(sequence[None], *heard).float().mean())
+            features = () if features_NTF is None else (features_NTF[number : number + 1],)
+            scores.append(discriminator(sequence[None], *features).float().mean())
         return torch.stack(scores).mean()
 
     def set_learning_rate(self, rate: float) -> None:
@@ -219,19 +235,20 @@ class AdversarialLosses:
                 group["lr"] = rate
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return weights, moments and what augmentation has come to, by name."""
-        saved: dict[str, Tensor] = {"adversary.turns": torch.tensor(self.turns)}
+        """Return weights, moments and the state of the augmentation, by name."""
+        # The names are those of the first checkpoints; renaming them would make old runs unreadable.
+        saved: dict[str, Tensor] = {"adversary.turns": torch.tensor(self.steps)}
         for name, discriminator in self.discriminators.items():
             saved |= prefixed(f"{name}_discriminator", discriminator.state_dict())
             saved |= prefixed(f"{name}_discriminator_optimiser", optimiser_tensors(self.optimisers[name]))
             saved[f"adversary.{name}_probability"] = torch.tensor(self.probabilities[name], dtype=torch.float64)
-            saved[f"adversary.{name}_seen"] = self.mean_of_processes(self.seen[name].clone())
+            saved[f"adversary.{name}_seen"] = self.mean_of_processes(self.sums[name].clone())
         return saved
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Put back what `tensors` returned; a discriminator that was not trained then starts fresh."""
         own = under("adversary", tensors)
-        self.turns = int(own.get("turns", torch.tensor(0)))
+        self.steps = int(own.get("turns", torch.tensor(0)))
         for name, discriminator in self.discriminators.items():
             weights = under(f"{name}_discriminator", tensors)
             if weights:
@@ -240,4 +257,4 @@ class AdversarialLosses:
             if f"{name}_seen" in own:
                 if self.losses.overfitting_target > 0:
                     self.probabilities[name] = float(own[f"{name}_probability"])
-                self.seen[name] = own[f"{name}_seen"].to(self.device)
+                self.sums[name] = own[f"{name}_seen"].to(self.device)

@@ -25,13 +25,13 @@ def draw_count(kinds: Sequence[AugmentKind]) -> int:
     return sum(TRANSFORMS[kind][1] for kind in kinds)
 
 
-def augment(pictures_BTCHW: Tensor, kinds: Sequence[AugmentKind], probability: float, uniform_BK: Tensor) -> Tensor:
-    """Return the pictures [B, T, C, H, W] under each of `kinds` with `probability`, decided for each sequence by itself.
+def augment(frames_BTCHW: Tensor, kinds: Sequence[AugmentKind], probability: float, uniform_BK: Tensor) -> Tensor:
+    """Return the frames [B, T, C, H, W] under each of `kinds` with `probability`, decided for each sequence by itself.
 
     `uniform_BK` holds numbers in [0, 1), `draw_count(kinds)` a sequence. What a transform leaves empty is grey (0).
     """
     if probability <= 0.0:
-        return pictures_BTCHW
+        return frames_BTCHW
     first = 0
     for kind in kinds:
         transform, count = TRANSFORMS[kind]
@@ -39,8 +39,8 @@ def augment(pictures_BTCHW: Tensor, kinds: Sequence[AugmentKind], probability: f
         first += count
         on_B = mine_BK[:, 0] < probability
         if on_B.any():
-            pictures_BTCHW = transform(pictures_BTCHW, on_B, mine_BK[:, 1:])
-    return pictures_BTCHW
+            frames_BTCHW = transform(frames_BTCHW, on_B, mine_BK[:, 1:])
+    return frames_BTCHW
 
 
 def _colour(x: Tensor, on_B: Tensor, uniform_B3: Tensor) -> Tensor:

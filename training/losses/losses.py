@@ -21,14 +21,14 @@ from training.losses.differentiable_augmentation import AugmentKind
 # B sequences, T frames, C colours, H W rows and columns
 
 AdversarialKind = Literal["wgan-gp", "wgan", "hinge", "ns", "ls", "bce"]
-TEACHING = ("l1", "motion", "motion_energy", "detail", "perceptual")
+RECONSTRUCTION = ("l1", "motion", "motion_energy", "detail", "perceptual")
 DETAIL_SCALES = 3
 NORM_FLOOR = 1e-12  # the square root has no gradient at 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LossConfig:
-    """Weights of everything the generator is taught by; 0 switches a term off."""
+    """Weights of all terms of the loss of the generator; 0 switches a term off."""
 
     adversarial: AdversarialKind = "wgan-gp"
     adversarial_image: float = 1.0
@@ -36,17 +36,17 @@ class LossConfig:
     gradient_penalty: float = 10.0
     """wgan-gp only."""
     r1: float = 0.0
-    """Weight of the squared slope of the score at real pictures (halved, arXiv 1801.04406); goes with any loss."""
+    """Weight of the squared slope of the score at real frames (halved, arXiv 1801.04406); goes with any loss."""
     penalty_interval: int = 1
     """gradient_penalty and r1 are taken every so many iterations, so many times as strong (arXiv 1912.04958)."""
     adversarial_from_iteration: int = 0
-    """Plain L1 teaches the picture fastest; the discriminators may join later."""
+    """L1 alone learns the frame fastest; the discriminators can join at this iteration."""
     augment: tuple[AugmentKind, ...] = ()
-    """How pictures are varied before a discriminator sees them: colour, translation, cutout, flip."""
+    """How frames are varied before a discriminator scores them: colour, translation, cutout, flip."""
     augment_probability: float = 1.0
     """Of each kind, for each sequence by itself. With overfitting_target it is not used: the probability then follows."""
     overfitting_target: float = 0.0
-    """Above it (0.6 is usual) augmentation grows likelier, below it less; measured on held-out pictures. 0: off."""
+    """Above it (0.6 is usual) augmentation becomes more likely, below it less; measured on held-out frames. 0: off."""
     overfitting_interval: int = 8
     """Measured every so many iterations of the discriminators."""
     overfitting_ramp: int = 1000
@@ -55,15 +55,15 @@ class LossConfig:
     motion: float = 0.0
     """L1 on the differences of consecutive frames."""
     motion_energy: float = 0.0
-    """L1 between local averages of motion: a model that is unsure where something moves must still move as much."""
+    """L1 between local averages of motion: a model that does not know where something moves must still move as much."""
     detail: float = 0.0
-    """L1 between local averages of the steps from pixel to pixel: unsure is not blurred."""
+    """L1 between local averages of the differences of neighbouring pixels: it counts against blur."""
     perceptual: float = 0.0
     perceptual_weights: str = ""
     """VGG16 convolutions: a .h5, .safetensors or .pth file, see training/losses/perceptual.py."""
 
     def __post_init__(self) -> None:
-        for name in (*TEACHING, "adversarial_image", "adversarial_video", "gradient_penalty", "r1"):
+        for name in (*RECONSTRUCTION, "adversarial_image", "adversarial_video", "gradient_penalty", "r1"):
             if getattr(self, name) < 0:
                 raise TrainingError(f"losses.{name} is {getattr(self, name)}; 0 (off) or more was expected.")
         for name in ("penalty_interval", "overfitting_interval", "overfitting_ramp"):
@@ -74,7 +74,7 @@ class LossConfig:
                 raise TrainingError(f"losses.{name} is {getattr(self, name)}; a share from 0 to 1 was expected.")
         if len(set(self.augment)) < len(self.augment):
             raise TrainingError(f"losses.augment is {list(self.augment)}; each kind can be named once.")
-        if not any(getattr(self, name) for name in (*TEACHING, "adversarial_image", "adversarial_video")):
+        if not any(getattr(self, name) for name in (*RECONSTRUCTION, "adversarial_image", "adversarial_video")):
             raise TrainingError(
                 "All weights under 'losses' are 0; nothing would be learned. Set l1 or an adversarial weight."
             )
@@ -92,7 +92,7 @@ class LossConfig:
 
 
 def real_loss(kind: AdversarialKind, scores: Tensor) -> Tensor:
-    """Return the part of the discriminator's loss that its scores of real pictures make.
+    """Return the part of the discriminator's loss that its scores of real frames make.
 
     wgan: arXiv 1701.07875, hinge: 1705.02894, ns and bce: 1406.2661 (on unbounded scores they are the same), ls: 1611.04076.
     """
@@ -123,7 +123,7 @@ def fake_loss(kind: AdversarialKind, scores: Tensor) -> Tensor:
 
 
 def generator_loss(kind: AdversarialKind, fake_scores: Tensor) -> Tensor:
-    """Return what the generator minimises against the discriminator's scores of its pictures."""
+    """Return what the generator minimises against the discriminator's scores of its frames."""
     scores = fake_scores.float()
     match kind:
         case "wgan" | "wgan-gp" | "hinge":
@@ -139,7 +139,7 @@ def gradient_penalty(
 ) -> Tensor:
     """Return mean((‖∇D(x̂)‖ - 1)²) at random points x̂ between real and fake inputs [B, ...]; arXiv 1704.00028.
 
-    A discriminator that hears has two inputs, and x̂ is both together. `share_B` in [0, 1] is the share of the real one.
+    A discriminator that takes sound features has two inputs, and x̂ is both together. `share_B` in [0, 1] is the share of the real one.
     """
     between = [_between(a, b, share_B).requires_grad_(True) for a, b in zip(real, fake, strict=True)]
     gradients = torch.autograd.grad(discriminator(*between).float().sum(), between, create_graph=True)
@@ -152,13 +152,13 @@ def _between(real: Tensor, fake: Tensor, share_B: Tensor) -> Tensor:
     return (share * real.detach() + (1.0 - share) * fake.detach()).float()
 
 
-def r1_penalty(scores: Tensor, pictures: Tensor) -> Tensor:
-    """Return ½ mean(‖∇D(x)‖²) at real pictures [B, ...] that require a gradient; arXiv 1801.04406.
+def r1_penalty(scores: Tensor, frames: Tensor) -> Tensor:
+    """Return ½ mean(‖∇D(x)‖²) at real frames [B, ...] that require a gradient; arXiv 1801.04406.
 
-    `scores` [B, ...] are the discriminator's; the score of a picture is the mean of its patch, as in the losses.
+    `scores` [B, ...] are the discriminator's; the score of a frame is the mean of its patch, as in the losses.
     """
     (gradient,) = torch.autograd.grad(
-        scores.float().reshape(len(scores), -1).mean(dim=1).sum(), pictures, create_graph=True
+        scores.float().reshape(len(scores), -1).mean(dim=1).sum(), frames, create_graph=True
     )
     return 0.5 * gradient.float().flatten(1).square().sum(dim=1).mean()
 
@@ -199,7 +199,7 @@ def _halved(x_BTCHW: Tensor) -> Tensor:
 
 
 def _local_mean(values_BTCHW: Tensor) -> Tensor:
-    """Average the colours and squares of 1/16 of the picture's side."""
+    """Average the colours and squares of 1/16 of the frame's side."""
     grey_NHW = values_BTCHW.mean(dim=2).flatten(0, 1)
     side = max(1, values_BTCHW.shape[-1] // 16)
     return functional.avg_pool2d(grey_NHW[:, None], side)

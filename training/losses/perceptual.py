@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from engine.core.errors import TrainingError
 
-# N pictures, H W rows and columns
+# N frames, H W rows and columns
 
 _SHAPES = ((64, 3), (64, 64), (128, 64), (128, 128))  # conv1_1, conv1_2, conv2_1, conv2_2: outputs, inputs
 _TORCHVISION = ("features.0", "features.2", "features.5", "features.7")
@@ -27,7 +27,7 @@ _CAFFE_MEAN_RGB = (123.68, 116.779, 103.939)
 
 
 class PerceptualLoss(nn.Module):
-    """Pictures [N, 3, H, W] in [-1, 1], generated and real -> scalar. Its weights are fixed."""
+    """Frames [N, 3, H, W] in [-1, 1], generated and real -> scalar. Its weights are fixed."""
 
     def __init__(self, path: Path) -> None:
         """Load the weights. Raises TrainingError when the file is missing, damaged or lacks the four convolutions."""
@@ -50,9 +50,9 @@ class PerceptualLoss(nn.Module):
         self.caffe = caffe
         self.requires_grad_(False)
 
-    def features(self, pictures_N3HW: Tensor) -> Tensor:
+    def features(self, frames_N3HW: Tensor) -> Tensor:
         """Return relu2_2 [N, 128, H / 2, W / 2]."""
-        x = ((pictures_N3HW + 1.0) / 2.0 - self.mean) / self.deviation
+        x = ((frames_N3HW + 1.0) / 2.0 - self.mean) / self.deviation
         x = x.flip(1) if self.caffe else x
         for index, convolution in enumerate(self.convolutions):
             x = functional.relu(convolution(functional.max_pool2d(x, 2) if index == 2 else x))

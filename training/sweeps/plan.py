@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from engine.core.errors import TrainingError
-from training.core.config import TrainConfig, load_train_config
 from training.core.strict import build_config, config_dict
 from training.data.config import ClipConfig
+from training.loop.config import TrainConfig, load_train_config
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError
-from training.core.run_folder import STATS_FILE
 from training.logging.records import read_records
+from training.loop.run_folder import STATS_FILE
 from training.sweeps.plan import Trial
 
 JSON_FILE, MARKDOWN_FILE = "sweep.json", "sweep.md"

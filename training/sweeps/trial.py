@@ -13,12 +13,12 @@ import yaml
 
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError
-from training.core.checkpoint import read_newest
-from training.core.resumption import check_resumable
-from training.core.run import budget_used
-from training.core.run_folder import checkpoint_folders
+from training.logging.records import concluded
+from training.loop.checkpoint import read_newest
+from training.loop.resumption import check_resumable
+from training.loop.run import budget_used
+from training.loop.run_folder import checkpoint_folders
 from training.sweeps.plan import Trial
-from training.train import concluded
 
 State = Literal["new", "interrupted", "finished"]
 LOG_FILE = "log.txt"

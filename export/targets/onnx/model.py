@@ -16,7 +16,7 @@ from export.targets.onnx.trace import remove_float_frame, trace
 from export.verification.graph import StepGraph
 from export.verification.parity import check_parity, measure_parity
 from training.core.streaming import StreamingModel
-from training.families.listen_and_move.rewrites import apply_passes
+from training.families.registry import family
 
 DRIFT_STEPS = (1, 64)
 
@@ -51,7 +51,7 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
         round_weights(model)
     plain = StepGraph(model.eval(), form.batch)
     rewritten = copy.deepcopy(model)
-    passes = apply_passes(rewritten, form.passes)
+    passes = family(model.family).rewrites.apply(rewritten, form.passes)
     program = trace(StepGraph(rewritten.eval(), form.batch))
     parity = measure_parity(plain, program.SerializeToString())
     check_parity(parity, path)

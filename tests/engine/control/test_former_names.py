@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.app.command_line import ParsedCommand, parse_order
+from engine.app.command_line import ParsedCommand, parse_command
 from engine.audio.features.audio_features import AudioFeatures
 from engine.control.former_names import renamed
 from engine.control.modulation.expression import FORMER_VARIABLES, NAMES
@@ -28,7 +28,7 @@ HIT = "hit is now called onset; the old name works until the next version."
 
 
 def parsed(*arguments: str) -> ParsedCommand:
-    order = parse_order(arguments)
+    order = parse_command(arguments)
     assert isinstance(order, ParsedCommand)
     return order
 

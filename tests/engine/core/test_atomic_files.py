@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.core.atomic_files import append_bytes, atomic_file, atomic_folder, sweep, write_bytes, write_text
-from tests.training.core.limits import files_no_larger_than
+from tests.training.loop.limits import files_no_larger_than
 
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import platform
 import torch
 
 from engine.core.machine import describe_machine, load_1min
-from training.logging.machine import machine
+from training.core.machine import machine
 
 
 def test_a_run_and_a_benchmark_describe_the_same_machine() -> None:

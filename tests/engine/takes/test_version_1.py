@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.control.parameter_store import Event
+from engine.control.parameter_store import ControlEvent
 from engine.takes.take_log import LOG, HopLine
 from engine.takes.take_log_reading import read_header, read_lines
 from tests.engine.takes.test_replay import live_show, replayed, stormy
@@ -36,7 +36,12 @@ def test_old_keys_are_read(tmp_path: Path) -> None:
     assert list(read_lines(log)) == [
         HopLine(hop=0, received_samples=2249, values={"gain_db": 0.0, "freeze": False, "seed": 3}),
         HopLine(
-            hop=3, received_samples=9600, skipped_hops=2, failed=True, removed=("freeze",), events=(Event("scene", 2),)
+            hop=3,
+            received_samples=9600,
+            skipped_hops=2,
+            failed=True,
+            removed=("freeze",),
+            events=(ControlEvent("scene", 2),),
         ),
         HopLine(
             hop=5,

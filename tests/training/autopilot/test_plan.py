@@ -19,7 +19,7 @@ from training.autopilot.plan import (
     usual_iterations,
 )
 from training.autopilot.summary import held_out_lines, progress_lines
-from training.core.config import load_train_config
+from training.loop.config import load_train_config
 from training.teach import CONFIG
 
 WIDE = (640, 480)

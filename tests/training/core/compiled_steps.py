@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from tests.training.runs import PLAIN, small_config
-from training.core.trainer import Trainer
 from training.data.cache import load_clip
+from training.loop.trainer import Trainer
 
 
 def steps(clip: Path, compiled: bool) -> tuple[list[float], list[str]]:

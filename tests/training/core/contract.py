@@ -30,7 +30,7 @@ def verify_contract(model: StreamingModel, steps: int = 9, batch: int = 2) -> No
 
 
 def assert_fold_is_clip(model: StreamingModel, audio: Tensor, noise: Noise, whole: Tensor, last: State) -> None:
-    """Step one by one; every picture and the final state must be those of clip."""
+    """Step one by one; every frame and the final state must be those of clip."""
     state = model.initial_state(audio.shape[0])
     for t in range(audio.shape[1]):
         before = {name: value.clone() for name, value in state.items()}
@@ -46,7 +46,7 @@ def assert_fold_is_clip(model: StreamingModel, audio: Tensor, noise: Noise, whol
 
 
 def assert_resumes(model: StreamingModel, audio: Tensor, noise: Noise, whole: Tensor, last: State, cut: int) -> None:
-    """Playing up to `cut` and then the rest must give the pictures and the state of the whole."""
+    """Playing up to `cut` and then the rest must give the frames and the state of the whole."""
     first, _, state = model.clip(audio[:, :cut], at(noise, slice(0, cut)), model.initial_state(audio.shape[0]))
     second, _, state = model.clip(audio[:, cut:], at(noise, slice(cut, None)), state)
     torch.testing.assert_close(torch.cat([first, second], dim=1), whole, rtol=0, atol=CLIP_TOLERANCE)

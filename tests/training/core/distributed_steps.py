@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from engine.core.errors import TrainingError, run_main
 from tests.training.runs import small_config
 from training.core import distributed
-from training.core.checkpoint import read_checkpoint, write_checkpoint
-from training.core.config import TrainConfig
-from training.core.trainer import Trainer
 from training.data.cache import load_clip
+from training.loop.checkpoint import read_checkpoint, write_checkpoint
+from training.loop.config import TrainConfig
+from training.loop.trainer import Trainer
 from training.losses.losses import AdversarialKind, LossConfig
 
-# N pictures, C channels, H W rows and columns
+# N frames, C channels, H W rows and columns
 
 KINDS: tuple[AdversarialKind, ...] = ("hinge", "wgan-gp")
 LANES, HALF = 2, 2
@@ -29,7 +29,7 @@ CLIP_FILE, CACHE_FOLDER, ONE_FOLDER, TWO_FOLDER = "clip.mp4", "cache", "one", "t
 
 
 def config_of(kind: AdversarialKind) -> TrainConfig:
-    """Return two lanes with both discriminators, batch norm in all networks."""
+    """Return two streams with both discriminators, batch norm in all networks."""
     losses = LossConfig(adversarial=kind, adversarial_image=0.1, adversarial_video=0.1, l1=1.0, motion=1.0)
     return small_config(losses, sequences_per_batch=LANES)
 
@@ -91,8 +91,8 @@ def norm_in_both(folder: Path) -> None:
     distributed.share_batch_norms(both)
     own = pictures_of_all().chunk(2)[distributed.rank()]
     found = penalised(both[0], own)
-    whole = distributed.all_lanes({name: found.pop(name) for name in ("output", "gradient", "second")})
-    # The loss is a sum over pictures, so the whole's gradient is the sum, twice the mean.
+    whole = distributed.all_streams({name: found.pop(name) for name in ("output", "gradient", "second")})
+    # The loss is a sum over frames, so the whole's gradient is the sum, twice the mean.
     whole |= {name: 2.0 * distributed.mean(value) for name, value in found.items()}
     if distributed.first():
         save_file({**whole, **{f"norm.{k}": v for k, v in both[0].state_dict().items()}}, folder / "norm.safetensors")
@@ -121,7 +121,7 @@ def equal(folder: Path) -> int:
     other = nn.Linear(2, 2)
     nn.init.constant_(other.weight, float(number))
     found["refused"] = {
-        "lanes": refusal(lambda: distributed.own_lanes(3)),
+        "lanes": refusal(lambda: distributed.own_streams(3)),
         "flags": refusal(lambda: distributed.check_alike("configuration", {"seed": number})),
         "weights": refusal(lambda: distributed.check_weights(other)),
         "devices": refusal(lambda: distributed.device_number(0)),

@@ -33,8 +33,8 @@ from tests.training.core.distributed_steps import (
     trainer_of,
 )
 from training.core import distributed
-from training.core.checkpoint import read_checkpoint
 from training.logging.records import read_records
+from training.loop.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="torch's wheels for Windows rendezvous without libuv only"
@@ -182,7 +182,7 @@ def test_a_request_to_stop_one_process_stops_all_after_the_same_iteration(folder
 def test_without_torchrun_everything_is_idle() -> None:
     assert not distributed.launched()
     assert (distributed.processes(), distributed.rank(), distributed.first()) == (1, 0, True)
-    assert distributed.own_lanes(3) == (0, 3)
+    assert distributed.own_streams(3) == (0, 3)
     value, network = torch.ones(2), nn.Sequential(nn.BatchNorm2d(3))
     assert distributed.mean(value) is value
     assert distributed.agree(0.5, False) == (0.5, False)

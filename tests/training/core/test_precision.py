@@ -7,8 +7,8 @@ import torch
 
 from tests.training.clips import moving_clip
 from tests.training.runs import small_config
-from training.core.trainer import Trainer
 from training.data.cache import load_clip
+from training.loop.trainer import Trainer
 from training.losses.losses import LossConfig
 
 

@@ -19,12 +19,12 @@ from tests.training.clips import (
     write_recording,
     write_wav,
 )
-from training.core.config import TrainConfig
 from training.data.config import ClipConfig
 from training.data.footage import Footage, footage_sha256, load_footage, mean_frame
 from training.data.sources import file_digest
 from training.data.video import Clip, ClipFormat
 from training.data.windows import FrameRange, Segment, frame_tensor
+from training.loop.config import TrainConfig
 
 FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
 TEN = dataclasses.replace(FORMAT, fps=10)

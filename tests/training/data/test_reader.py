@@ -274,7 +274,7 @@ def test_augmentation_that_is_off_draws_no_random_numbers() -> None:
     streams = Streams([segment.frame_range for segment in SEGMENTS], STEPS, 3, expected.generator)
     for _ in range(20):
         streams.advance()
-        expected.per_lane(1, 1)
+        expected.per_stream(1, 1)
     assert torch.equal(plain.random_state.state(), expected.state())
 
 

@@ -10,11 +10,11 @@ import torch
 from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip, noise, write_clip
 from tests.training.models import small_model
-from training.core.checkpoint import save_generator
-from training.core.config import TrainConfig
 from training.evaluate import main
 from training.evaluation.metrics.mobilenet import MobileNetV2
 from training.evaluation.results import EXPLANATIONS
+from training.loop.checkpoint import save_generator
+from training.loop.config import TrainConfig
 
 FIGURES = {"MSE", "PSNR (dB)", "SSIM", "synchrony"}
 

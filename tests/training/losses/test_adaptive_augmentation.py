@@ -8,9 +8,9 @@ import torch
 from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
 from tests.training.runs import small_config
-from training.core.streaming import build_model
 from training.data.cache import load_clip
 from training.data.windows import WindowTiming, frame_tensor, split
+from training.families.family import build_model
 from training.losses.adaptive_augmentation import (
     HIGHEST_PROBABILITY,
     heldout_sequences,
@@ -47,12 +47,12 @@ def test_the_probability_settles_where_the_measure_meets_its_target() -> None:
 def test_heldout_sequences_are_pictures_and_sound_of_the_part_that_is_not_taught(tmp_path: Path) -> None:
     config = small_config()
     clip = load_clip(moving_clip(tmp_path / "clip.mp4"), config.clip_format(), tmp_path / "cache")
-    fold, timing = split(clip, 4)[1], WindowTiming.of(build_model(config.model))
-    real_NTCHW, audio_NTW = heldout_sequences(clip, fold, 4, timing)
+    frame_range, timing = split(clip, 4)[1], WindowTiming.of(build_model(config.model))
+    real_NTCHW, audio_NTW = heldout_sequences(clip, frame_range, 4, timing)
     assert real_NTCHW.shape == (4, 4, 3, 16, 16)
     assert audio_NTW.shape == (4, 4, timing.window_samples)
-    assert torch.equal(real_NTCHW[0], frame_tensor(clip, fold.first, 4))
-    assert torch.equal(real_NTCHW[-1], frame_tensor(clip, fold.end - 4, 4))
-    assert len(heldout_sequences(clip, fold, fold.count, timing)[0]) >= 1
-    with pytest.raises(TrainingError, match=r"held-out part .* has 12 pictures"):
-        heldout_sequences(clip, fold, fold.count + 1, timing)
+    assert torch.equal(real_NTCHW[0], frame_tensor(clip, frame_range.first, 4))
+    assert torch.equal(real_NTCHW[-1], frame_tensor(clip, frame_range.end - 4, 4))
+    assert len(heldout_sequences(clip, frame_range, frame_range.count, timing)[0]) >= 1
+    with pytest.raises(TrainingError, match=r"held-out part .* has 12 frames"):
+        heldout_sequences(clip, frame_range, frame_range.count + 1, timing)

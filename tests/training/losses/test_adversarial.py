@@ -10,13 +10,13 @@ from torch import Tensor
 
 from tests.training.clips import moving_clip
 from tests.training.runs import MODEL, small_config
-from training.core.checkpoint import read_checkpoint, write_checkpoint
-from training.core.config import OptimiserConfig, TrainConfig
 from training.core.random_state import RandomState
-from training.core.trainer import Trainer
 from training.data.cache import load_clip
 from training.data.video import Clip
 from training.families.listen_and_move.discriminator import DiscriminatorConfig
+from training.loop.checkpoint import read_checkpoint, write_checkpoint
+from training.loop.config import OptimiserConfig, TrainConfig
+from training.loop.trainer import Trainer, adversarial_losses
 from training.losses.adversarial import IMAGE, VIDEO, AdversarialLosses, Sound
 from training.losses.losses import LossConfig, fake_loss, gradient_penalty, real_loss
 
@@ -39,55 +39,55 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     return load_clip(moving_clip(folder / "clip.mp4"), small_config().clip_format(), folder / "cache")
 
 
-def adversary(losses: LossConfig, **settings: object) -> AdversarialLosses:
+def build_losses(losses: LossConfig, **settings: object) -> AdversarialLosses:
     torch.manual_seed(0)
-    return AdversarialLosses(small_config(losses, **settings), CPU)
+    return adversarial_losses(small_config(losses, **settings), CPU)
 
 
-def batch(lanes: int = 1, seed: int = 0) -> tuple[Tensor, Tensor]:
+def batch(streams: int = 1, seed: int = 0) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    real, fake = torch.rand(2, lanes, 4, 3, 16, 16, generator=generator) * 2 - 1
+    real, fake = torch.rand(2, streams, 4, 3, 16, 16, generator=generator) * 2 - 1
     return real, fake
 
 
-def gradients(judge: AdversarialLosses, name: str, turn: int = 0) -> Tensor:
-    judge.turns = turn
-    judge.learn(*batch(), 1, RandomState(0))
-    return torch.cat([p.grad.flatten() for p in judge.discriminators[name].parameters() if p.grad is not None])
+def gradients(adversarial: AdversarialLosses, name: str, step: int = 0) -> Tensor:
+    adversarial.steps = step
+    adversarial.learn(*batch(), 1, RandomState(0))
+    return torch.cat([p.grad.flatten() for p in adversarial.discriminators[name].parameters() if p.grad is not None])
 
 
 def test_a_turn_is_the_sum_of_its_definitions() -> None:
     losses = LossConfig(adversarial="wgan-gp")
     real, fake = batch()
-    chance, judge = RandomState(0), adversary(losses).discriminators
-    order = chance.order(4)
+    random_state, adversarial = RandomState(0), build_losses(losses).discriminators
+    order = random_state.order(4)
     pairs = [(VIDEO, real, fake), (VIDEO, real, real[:, order]), (IMAGE, real[:, 1], fake[:, 1])]
     for name, one, other in pairs:
-        scores = judge[name](one), judge[name](other)
+        scores = adversarial[name](one), adversarial[name](other)
         loss = real_loss("wgan-gp", scores[0]) + fake_loss("wgan-gp", scores[1])
-        penalty = gradient_penalty(judge[name], [one], [other], chance.per_lane())
+        penalty = gradient_penalty(adversarial[name], [one], [other], random_state.per_stream())
         (loss + losses.gradient_penalty * penalty).backward()
     for name in (VIDEO, IMAGE):
-        expected = torch.cat([p.grad.flatten() for p in judge[name].parameters() if p.grad is not None])
-        torch.testing.assert_close(gradients(adversary(losses), name), expected, rtol=1e-3, atol=1e-4)
+        expected = torch.cat([p.grad.flatten() for p in adversarial[name].parameters() if p.grad is not None])
+        torch.testing.assert_close(gradients(build_losses(losses), name), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_options_that_are_off_draw_no_random_numbers() -> None:
-    chance, expected = RandomState(0), RandomState(0)
-    judge = adversary(HINGE)
-    judge.learn(*batch(), 1, chance)
-    judge.generator_terms(batch()[1], 1, chance)
+    random_state, expected = RandomState(0), RandomState(0)
+    adversarial = build_losses(HINGE)
+    adversarial.learn(*batch(), 1, random_state)
+    adversarial.generator_terms(batch()[1], 1, random_state)
     expected.order(4)
-    assert torch.equal(chance.state(), expected.state())
+    assert torch.equal(random_state.state(), expected.state())
 
 
 @pytest.mark.parametrize("losses", [LossConfig(adversarial="wgan-gp"), replace(HINGE, r1=300.0)])
 @pytest.mark.parametrize("name", [IMAGE, VIDEO])
 def test_a_lazy_penalty_is_rarer_and_as_much_stronger(losses: LossConfig, name: str) -> None:
     without = replace(losses, r1=0.0, gradient_penalty=0.0)
-    plain, always = gradients(adversary(without), name), gradients(adversary(losses), name)
+    plain, always = gradients(build_losses(without), name), gradients(build_losses(losses), name)
     lazy = replace(losses, penalty_interval=4)
-    over_four_turns = [gradients(adversary(lazy), name, turn) - plain for turn in range(4)]
+    over_four_turns = [gradients(build_losses(lazy), name, turn) - plain for turn in range(4)]
     penalty = always - plain
     assert penalty.norm() > 0.01 * plain.norm()
     torch.testing.assert_close(sum(over_four_turns, torch.zeros(())) / 4, penalty, rtol=1e-3, atol=1e-4)
@@ -96,45 +96,47 @@ def test_a_lazy_penalty_is_rarer_and_as_much_stronger(losses: LossConfig, name: 
 
 @pytest.mark.parametrize("kind", ["wgan-gp", "wgan", "hinge", "ns", "ls", "bce"])
 def test_r1_goes_with_every_loss(kind: str) -> None:
-    judge = adversary(LossConfig(adversarial=kind, r1=1.0, penalty_interval=2))  # type: ignore[arg-type]
-    first, second = (judge.learn(*batch(), 1, RandomState(0)) for _ in range(2))
+    adversarial = build_losses(LossConfig(adversarial=kind, r1=1.0, penalty_interval=2))  # type: ignore[arg-type]
+    first, second = (adversarial.learn(*batch(), 1, RandomState(0)) for _ in range(2))
     assert {"d_image_r1", "d_video_r1"} <= first.keys()
     assert not {"d_image_r1", "d_video_r1"} & second.keys()
     assert all(value.isfinite() for value in (*first.values(), *second.values()))
 
 
 def test_the_generator_learns_through_augmentation_and_the_discriminators_do_not_learn_in_its_turn() -> None:
-    judge = adversary(replace(HINGE, augment=("colour", "translation", "cutout", "flip")))
-    real, fake = batch(lanes=2)
-    chance = RandomState(0, lanes=2)
-    judge.learn(real, fake, 1, chance)
+    adversarial = build_losses(replace(HINGE, augment=("colour", "translation", "cutout", "flip")))
+    real, fake = batch(streams=2)
+    random_state = RandomState(0, streams=2)
+    adversarial.learn(real, fake, 1, random_state)
     before = {
-        n: [p.grad.clone() for p in d.parameters() if p.grad is not None] for n, d in judge.discriminators.items()
+        n: [p.grad.clone() for p in d.parameters() if p.grad is not None] for n, d in adversarial.discriminators.items()
     }
     fake.requires_grad_(True)
-    for _, loss in judge.generator_terms(fake, 1, chance).values():
+    for _, loss in adversarial.generator_terms(fake, 1, random_state).values():
         loss.backward()
     assert fake.grad is not None
     assert (fake.grad.abs().sum(dim=(2, 3, 4)) > 0).all()
-    for name, discriminator in judge.discriminators.items():
+    for name, discriminator in adversarial.discriminators.items():
         now = [p.grad for p in discriminator.parameters() if p.grad is not None]
         assert all(torch.equal(a, b) for a, b in zip(now, before[name], strict=True))
 
 
 def test_two_processes_with_a_lane_each_see_what_one_with_two_lanes_sees() -> None:
     losses = replace(HINGE, augment=("colour", "translation", "cutout"))
-    real, _ = batch(lanes=2)
-    shown = adversary(losses)._shown(VIDEO, real, RandomState(0, lanes=2))
-    for lane in range(2):
-        own = adversary(losses)._shown(VIDEO, real[lane : lane + 1], RandomState(0, lanes=2, first=lane, own=1))
-        torch.testing.assert_close(own[0], shown[lane])
+    real, _ = batch(streams=2)
+    shown = build_losses(losses).augmented(VIDEO, real, RandomState(0, streams=2))
+    for stream in range(2):
+        own = build_losses(losses).augmented(
+            VIDEO, real[stream : stream + 1], RandomState(0, streams=2, first=stream, own=1)
+        )
+        torch.testing.assert_close(own[0], shown[stream])
 
 
-def toy(lanes: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def toy(streams: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Return sequences as bright as they are loud, their sound and another sound."""
-    loudness, other = torch.rand(2, lanes, 4, 1, generator=generator)
-    pictures = (loudness * 2 - 1)[..., None, None].expand(-1, -1, 3, 16, 16)
-    return pictures + 0.05 * torch.randn(pictures.shape, generator=generator), loudness, other
+    loudness, other = torch.rand(2, streams, 4, 1, generator=generator)
+    frames = (loudness * 2 - 1)[..., None, None].expand(-1, -1, 3, 16, 16)
+    return frames + 0.05 * torch.randn(frames.shape, generator=generator), loudness, other
 
 
 def test_a_hearing_discriminator_learns_which_sound_belongs_to_a_picture() -> None:
@@ -146,42 +148,51 @@ def test_a_hearing_discriminator_learns_which_sound_belongs_to_a_picture() -> No
         optimiser=OptimiserConfig(lr_discriminator=1e-2, betas=(0.5, 0.99)),
     )
     torch.manual_seed(0)
-    judge, chance, generator = AdversarialLosses(config, CPU), RandomState(0, 8), torch.Generator().manual_seed(1)
+    adversarial, random_state, generator = (
+        adversarial_losses(config, CPU),
+        RandomState(0, 8),
+        torch.Generator().manual_seed(1),
+    )
     mismatch = []
     for _ in range(120):
         real, own, other = toy(8, generator)
-        terms = judge.learn(real, torch.randn(real.shape, generator=generator), 0, chance, Sound(own, other))
+        terms = adversarial.learn(
+            real, torch.randn(real.shape, generator=generator), 0, random_state, Sound(own, other)
+        )
         mismatch.append(float(terms["d_video_mismatch"]))
     assert {"d_video_generated", "d_video_order", "d_video_mismatch"} <= terms.keys()
     assert sum(mismatch[-10:]) < 0.8 * sum(mismatch[:10])
     real, own, other = toy(64, generator)
     with torch.no_grad():
-        right, wrong = (judge.discriminators[VIDEO](real, sound).mean(dim=(1, 2, 3, 4)) for sound in (own, other))
+        right, wrong = (adversarial.discriminators[VIDEO](real, sound).mean(dim=(1, 2, 3, 4)) for sound in (own, other))
     assert float((right > wrong).float().mean()) > 0.8
 
 
 def memorising(losses: LossConfig, turns: int) -> tuple[AdversarialLosses, list[dict[str, Tensor]]]:
     """Train on one sequence of noise, with another one held out."""
-    judge, chance = adversary(losses, discriminator=DiscriminatorConfig(channels_base=64)), RandomState(0)
-    judge.hold_out(batch(seed=5)[0].repeat(2, 1, 1, 1, 1), torch.zeros(2, 4, 1))
+    adversarial, random_state = (
+        build_losses(losses, discriminator=DiscriminatorConfig(channels_base=64)),
+        RandomState(0),
+    )
+    adversarial.hold_out(batch(seed=5)[0].repeat(2, 1, 1, 1, 1), torch.zeros(2, 4, 1))
     real = batch()[0]
-    return judge, [judge.learn(real, batch(seed=10 + turn)[1], 1, chance) for turn in range(turns)]
+    return adversarial, [adversarial.learn(real, batch(seed=10 + turn)[1], 1, random_state) for turn in range(turns)]
 
 
 def test_a_discriminator_that_learns_by_heart_is_found_out_and_augmented() -> None:
     losses = replace(HINGE, overfitting_target=0.6, overfitting_interval=2, overfitting_ramp=20, augment=("flip",))
-    judge, terms = memorising(losses, 40)
+    adversarial, terms = memorising(losses, 40)
     assert float(terms[-1]["overfitting_image"]) > 0.8
-    assert judge.probabilities[IMAGE] == pytest.approx(float(terms[-1]["augment_probability_image"]))
-    assert judge.probabilities[IMAGE] > 0.5
-    assert "score_taught_video" not in terms[0]
+    assert adversarial.probabilities[IMAGE] == pytest.approx(float(terms[-1]["augment_probability_image"]))
+    assert adversarial.probabilities[IMAGE] > 0.5
+    assert "score_training_video" not in terms[0]
     assert {f"score_{what}_video" for what in ("taught", "heldout", "generated")} <= terms[1].keys()
 
 
 def test_augmentation_starts_at_0_where_it_adapts_and_is_what_it_is_elsewhere() -> None:
     losses = replace(HINGE, augment=("colour",), augment_probability=0.7)
-    assert adversary(losses).probabilities == {IMAGE: 0.7, VIDEO: 0.7}
-    assert adversary(replace(losses, overfitting_target=0.6)).probabilities == {IMAGE: 0.0, VIDEO: 0.0}
+    assert build_losses(losses).probabilities == {IMAGE: 0.7, VIDEO: 0.7}
+    assert build_losses(replace(losses, overfitting_target=0.6)).probabilities == {IMAGE: 0.0, VIDEO: 0.0}
 
 
 def everything(**settings: object) -> TrainConfig:
@@ -211,13 +222,13 @@ def test_resuming_with_every_option_is_as_if_never_stopped(clip: Clip, tmp_path:
     for ours, theirs in zip([resumed.step() for _ in range(3)], terms[4:], strict=True):
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    ours, theirs = resumed.adversary.tensors(), whole.adversary.tensors()
+    ours, theirs = resumed.adversarial.tensors(), whole.adversarial.tensors()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 def test_a_checkpoint_from_before_these_options_starts_them_at_their_beginning() -> None:
-    saved = {n: t for n, t in adversary(HINGE).tensors().items() if not n.startswith("adversary.")}
-    judge = adversary(HINGE)
-    judge.restore(saved)
-    assert judge.turns == 0
-    assert judge.probabilities == {IMAGE: 1.0, VIDEO: 1.0}
+    saved = {n: t for n, t in build_losses(HINGE).tensors().items() if not n.startswith("adversary.")}
+    adversarial = build_losses(HINGE)
+    adversarial.restore(saved)
+    assert adversarial.steps == 0
+    assert adversarial.probabilities == {IMAGE: 1.0, VIDEO: 1.0}

@@ -37,21 +37,21 @@ def test_the_order_of_frames_may_change_before_or_after(kind: str) -> None:
 
 def test_gradients_are_those_of_finite_differences() -> None:
     torch.manual_seed(1)
-    pictures = torch.randn(2, 2, 3, 8, 8, dtype=torch.float64, requires_grad=True)
+    frames = torch.randn(2, 2, 3, 8, 8, dtype=torch.float64, requires_grad=True)
     uniform = draws(KINDS, batch=2)
-    assert torch.autograd.gradcheck(lambda x: augment(x, KINDS, 1.0, uniform), (pictures,), fast_mode=True)
-    augment(pictures, KINDS, 1.0, uniform).sum().backward()
-    assert pictures.grad is not None
-    assert pictures.grad.any()
+    assert torch.autograd.gradcheck(lambda x: augment(x, KINDS, 1.0, uniform), (frames,), fast_mode=True)
+    augment(frames, KINDS, 1.0, uniform).sum().backward()
+    assert frames.grad is not None
+    assert frames.grad.any()
 
 
 def test_probability_decides_for_every_sequence_by_itself() -> None:
-    pictures = torch.rand(400, 1, 3, 8, 8)
+    frames = torch.rand(400, 1, 3, 8, 8)
     for probability in (0.0, 0.3, 1.0):
-        shown = augment(pictures, ["colour"], probability, draws(["colour"], 400))
-        changed = ((shown - pictures).abs().amax(dim=(1, 2, 3, 4)) > 1e-3).float().mean()
+        shown = augment(frames, ["colour"], probability, draws(["colour"], 400))
+        changed = ((shown - frames).abs().amax(dim=(1, 2, 3, 4)) > 1e-3).float().mean()
         assert float(changed) == pytest.approx(probability, abs=0.07)
-    assert augment(pictures, KINDS, 0.0, draws(KINDS, 400)) is pictures
+    assert augment(frames, KINDS, 0.0, draws(KINDS, 400)) is frames
 
 
 def test_translation_moves_by_whole_pixels_and_leaves_grey() -> None:
@@ -72,10 +72,10 @@ def test_cutout_takes_a_square_of_half_the_side() -> None:
 
 
 def test_colour_keeps_the_form() -> None:
-    pictures = torch.rand(1, 2, 3, 8, 8)
-    brighter = augment(pictures, ["colour"], 1.0, torch.tensor([[0.0, 0.75, 0.5, 0.5]]))
-    torch.testing.assert_close(brighter, pictures + 0.25)
-    grey = augment(pictures, ["colour"], 1.0, torch.tensor([[0.0, 0.5, 0.0, 0.5]]))
-    torch.testing.assert_close(grey, pictures.mean(dim=2, keepdim=True).expand_as(pictures))
-    stronger = augment(pictures, ["colour"], 1.0, torch.tensor([[0.0, 0.5, 0.5, 1.0]]))
-    torch.testing.assert_close(stronger - stronger.mean(), 1.5 * (pictures - pictures.mean()))
+    frames = torch.rand(1, 2, 3, 8, 8)
+    brighter = augment(frames, ["colour"], 1.0, torch.tensor([[0.0, 0.75, 0.5, 0.5]]))
+    torch.testing.assert_close(brighter, frames + 0.25)
+    grey = augment(frames, ["colour"], 1.0, torch.tensor([[0.0, 0.5, 0.0, 0.5]]))
+    torch.testing.assert_close(grey, frames.mean(dim=2, keepdim=True).expand_as(frames))
+    stronger = augment(frames, ["colour"], 1.0, torch.tensor([[0.0, 0.5, 0.5, 1.0]]))
+    torch.testing.assert_close(stronger - stronger.mean(), 1.5 * (frames - frames.mean()))

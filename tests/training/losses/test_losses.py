@@ -198,9 +198,9 @@ def test_perceptual_loss_is_the_distance_of_relu2_2(tmp_path: Path, suffix: str)
         save_file(weights, path)
     fake, real = torch.rand(2, 2, 3, 16, 16) * 2 - 1
 
-    def relu2_2(pictures: Tensor) -> Tensor:
+    def relu2_2(frames: Tensor) -> Tensor:
         mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-        x = ((pictures / 2 + 0.5) - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)
+        x = ((frames / 2 + 0.5) - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)
         for i in (0, 2, 5, 7):
             x = functional.max_pool2d(x, 2) if i == 5 else x
             x = functional.conv2d(x, weights[f"features.{i}.weight"], weights[f"features.{i}.bias"], padding=1).relu()

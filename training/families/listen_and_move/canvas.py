@@ -1,4 +1,4 @@
-"""The still picture behind the motion: learned images that cost one addition and spare the network the background."""
+"""The still frame behind the motion: learned images that cost one addition and spare the network the background."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# N pictures, T frames of a clip, H W rows and columns, R rank, I inputs
+# N frames, T frames of a clip, H W rows and columns, R rank, I inputs
 
 PIXEL_LIMIT = 0.98  # atanh of 1 is infinite
 
 
 class Canvas(nn.Module):
-    """A learned picture, plus `rank` learned pictures at half size mixed by the generator's input; added before tanh."""
+    """A learned frame, plus `rank` learned frames at half size mixed by the generator's input; added before tanh."""
 
     def __init__(self, image_size: int, rank: int, inputs: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Canvas(nn.Module):
 
     @torch.no_grad()
     def be_still(self, frame_3HW: Tensor) -> None:
-        """Start the still picture at one frame in [-1, 1]."""
+        """Start the still frame at one frame in [-1, 1]."""
         self.still.copy_(_before_tanh(frame_3HW))
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from engine.core.errors import TrainingError
 
-SEED_SIZE = 4  # the generator starts from a 4 × 4 picture
+SEED_SIZE = 4  # the generator starts from a 4 × 4 frame
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +23,7 @@ class ListenAndMoveConfig:
     motion_type: Literal["basic", "feedback"] = "basic"
     convolution: Literal["2d", "3d"] = "2d"
     """3d: every 3 × 3 convolution is 3 × 3 × 3 and sees the frame before and the frame after. It looks at later frames, so it
-    teaches and plays whole sequences only: no step, no export. It needs prediction 'none'."""
+    trains and plays whole sequences only: no step, no export. It needs prediction 'none'."""
     architecture: Literal["residual", "basic", "skip"] = "residual"
     conditional_norm: bool = True
     """Sound-conditioned instance norm (acIN) in place of batch norm; residual architecture only."""
@@ -33,7 +33,7 @@ class ListenAndMoveConfig:
     prediction_levels: tuple[int, ...] = (-1,)
     """Levels after which video prediction sits; -1 is the finest."""
     prediction_kernel: int | None = None
-    """None: 3, or 5 for pictures of 512 and more."""
+    """None: 3, or 5 for frames of 512 and more."""
     channels_base: int = 1024
     channels_min: int = 1
     channels_max: int = 512
@@ -42,11 +42,11 @@ class ListenAndMoveConfig:
     """`reference`: normal 0.02 everywhere but in the GRUs of the motion encoder. `he`: scaled to the fan-in, the
     sound-conditioned scale starts at 1 and the video prediction is orthogonal."""
     resonators: int = 0
-    """So many damped oscillators, driven by the sound and heard by every level: what is struck goes on ringing."""
+    """So many damped oscillators, driven by the sound, that feed every level: after an onset they go on ringing."""
     condition_on: Literal["sound", "all"] = "sound"
-    """What the conditional norms hear: the sound alone, or all of the generator's input (sound, motion, resonance)."""
+    """The input of the conditional norms: the sound alone, or all of the generator's input (sound, motion, resonance)."""
     rgb_upscale: Literal[1, 2] = 1
-    """2: the finest level has half the picture's size and gives four pixels a place (sub-pixel convolution)."""
+    """2: the finest level has half the frame's size and gives four pixels a place (sub-pixel convolution)."""
     place_levels: int = 0
     """Learned additive maps before the first so many levels: they give every pixel its place."""
     relief_rank: int = 0
@@ -54,9 +54,9 @@ class ListenAndMoveConfig:
     principal components. They give the network the shapes that move."""
     relief_level: int = -1
     canvas: bool = False
-    """A learned still picture added before tanh, started at the clip's mean frame."""
+    """A learned still frame added before tanh, started at the clip's mean frame."""
     canvas_rank: int = 0
-    """So many learned pictures at half size, mixed by the sound and added to the canvas; started at the clip's own
+    """So many learned frames at half size, mixed by the sound and added to the canvas; started at the clip's own
     principal components."""
     warp_rank: int = 0
     """So many learned flow fields, mixed by the sound, that bend the canvas: what moves stays sharp. They start at the clip's
@@ -86,7 +86,7 @@ class ListenAndMoveConfig:
             raise TrainingError(f"generator.motion_layers is {self.motion_layers}; 1 or more was expected.")
         if self.sound_route == "gen" and self.motion_noise == 0:
             raise TrainingError(
-                "generator.motion_noise is 0 with sound_route 'gen': the motion encoder hears nothing; "
+                "generator.motion_noise is 0 with sound_route 'gen': the motion encoder has no input; "
                 "set motion_noise to 1 or more, or sound_route to 'rnngen'."
             )
         if self.prediction != "none" and not self.prediction_levels:
@@ -102,7 +102,7 @@ class ListenAndMoveConfig:
 
 
 def level_count(image_size: int) -> int:
-    """Doublings from the 4 × 4 seed to the picture. Raises TrainingError unless the size is a power of two from 8."""
+    """Doublings from the 4 × 4 seed to the frame. Raises TrainingError unless the size is a power of two from 8."""
     if image_size < 2 * SEED_SIZE or image_size & (image_size - 1):
         raise TrainingError(f"image_size is {image_size}; a power of two from {2 * SEED_SIZE} was expected.")
     return int(math.log2(image_size)) - int(math.log2(SEED_SIZE))

@@ -1,4 +1,4 @@
-"""Discriminators of Listen and Move: pictures or sequences -> a patch of unbounded scores (arXiv 2406.16155)."""
+"""Discriminators of Listen and Move: frames or sequences -> a patch of unbounded scores (arXiv 2406.16155)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.core.errors import TrainingError
 from training.families.listen_and_move.config import SEED_SIZE, level_count
 from training.families.listen_and_move.time_convolution import TimeConv3d
 
-# B sequences or pictures, T frames, S picture size, F sound features
+# B sequences or frames, T frames, S frame size, F sound features
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,9 +25,9 @@ class DiscriminatorConfig:
     channels_max: int = 512
     double_finest: bool = False
     norm: Literal["batch", "none"] = "batch"
-    """`none` makes the gradient penalty of wgan-gp exact: batch norm mixes the pictures it is taken at."""
+    """`none` makes the gradient penalty of wgan-gp exact: batch norm mixes the frames it is taken at."""
     hears: bool = False
-    """The video discriminator hears each frame's features too, and learns to refuse the sound of another moment."""
+    """The video discriminator also takes the sound features of each frame, and learns to reject the sound of another time."""
 
     def __post_init__(self) -> None:
         if self.channels_base < 1 or self.channels_max < 1:
@@ -42,9 +42,9 @@ class DiscriminatorConfig:
 
 
 class Discriminator(nn.Module):
-    """Pictures [B, 3, S, S] (`sequence_frames` None) or sequences [B, T, 3, S, S] -> scores [B, 1, (T / 2^n,) 4, 4].
+    """Frames [B, 3, S, S] (`sequence_frames` None) or sequences [B, T, 3, S, S] -> scores [B, 1, (T / 2^n,) 4, 4].
 
-    Every level halves the picture; for sequences it halves the time too, as long as T divides. With `features` F above 0 it
+    Every level halves the frame; for sequences it halves the time too, as long as T divides. With `features` F above 0 it
     takes the sound's features [B, T, F] as second input. Raises TrainingError for an odd number of frames.
     """
 
@@ -55,6 +55,7 @@ class Discriminator(nn.Module):
         if sequence_frames is not None and (sequence_frames < 2 or sequence_frames % 2):
             raise TrainingError(f"sequence_frames is {sequence_frames}; the video discriminator needs an even number.")
         self.architecture, self.video = config.architecture, sequence_frames is not None
+        self.takes_sound = features > 0
         levels = level_count(image_size)
         halvings = 0 if sequence_frames is None else (sequence_frames & -sequence_frames).bit_length() - 1
         self.shrink = [self._shrink(level < halvings) for level in range(levels)]
@@ -72,20 +73,20 @@ class Discriminator(nn.Module):
     def _shrink(self, time: bool) -> tuple[int, ...]:
         return ((2 if time else 1), 2, 2) if self.video else (2, 2)
 
-    def forward(self, pictures: Tensor, features_BTF: Tensor | None = None) -> Tensor:
-        rgb = pictures.transpose(1, 2) if self.video else pictures
+    def forward(self, frames: Tensor, features_BTF: Tensor | None = None) -> Tensor:
+        rgb = frames.transpose(1, 2) if self.video else frames
         pool = functional.avg_pool3d if self.video else functional.avg_pool2d
         # Levels of power and decibels come close to each other; silence stays 0.
-        heard = None if features_BTF is None else features_BTF.sign() * features_BTF.abs().log1p()
+        loudness = None if features_BTF is None else features_BTF.sign() * features_BTF.abs().log1p()
         x: Tensor | None = None
         for level, (block, shrink) in enumerate(zip(self.blocks, self.shrink, strict=True)):
             x = None if x is None else pool(x, shrink)
-            heard = None if heard is None else heard.unflatten(1, (-1, shrink[0])).mean(dim=2)
+            loudness = None if loudness is None else loudness.unflatten(1, (-1, shrink[0])).mean(dim=2)
             if level < len(self.from_rgb):
                 # A 1 × 1 convolution of the average is the average of the convolution, at a fraction of the work.
                 entry = self.from_rgb[level](pool(rgb, shrink))
-                if self.from_sound and heard is not None:
-                    entry = entry + self.from_sound[level](heard).transpose(1, 2)[..., None, None]
+                if self.from_sound and loudness is not None:
+                    entry = entry + self.from_sound[level](loudness).transpose(1, 2)[..., None, None]
                 x = entry if x is None else x + entry
                 rgb = rgb[(..., *(slice(None, None, step) for step in shrink))]
             x = block(x)

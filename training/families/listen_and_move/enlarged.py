@@ -1,4 +1,4 @@
-"""Convolutions of a picture enlarged twofold by nearest neighbour, computed on the small picture: exact, and quicker.
+"""Convolutions of a frame enlarged twofold by nearest neighbour, computed on the small frame: exact, and quicker.
 
 Each of the four pixels that come of one sees a 3 × 3 window in which neighbours repeat; adding up the weights that meet the same
 small pixel leaves a 2 × 2 kernel for each of the four places (9 / 4 fewer multiplications). A 1 × 1 convolution commutes.
@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# N pictures, C inputs, O outputs, H W rows and columns of the small picture
+# N frames, C inputs, O outputs, H W rows and columns of the small frame
 
-# Rows of the 2 × 2 kernel in terms of the three rows of the 3 × 3 one, for even and for odd rows of the large picture.
+# Rows of the 2 × 2 kernel in terms of the three rows of the 3 × 3 one, for even and for odd rows of the large frame.
 _FOLD = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]], [[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])
 
 
 def enlarged(x_NCHW: Tensor) -> Tensor:
-    """Return the picture at twice its size, every pixel four times."""
+    """Return the frame at twice its size, every pixel four times."""
     return functional.interpolate(x_NCHW, scale_factor=2.0, mode="nearest")
 
 

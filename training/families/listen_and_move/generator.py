@@ -1,4 +1,4 @@
-"""The Listen and Move generator: sound features and noise -> picture, with its memory as a value.
+"""The Listen and Move generator: sound features and noise -> frame, with its memory as a value.
 
 Source: R. Redondo, "Listen and Move", arXiv 2406.16155. `canvas`, `warp`, `relief`, `resonators` and `place` are this
 project's own and off in the paper's configurations.
@@ -33,23 +33,23 @@ from training.families.listen_and_move.resonators import Resonators
 from training.families.listen_and_move.video_prediction import VideoPrediction
 from training.families.listen_and_move.warp import Warp
 
-# B batch, T steps, N = B T pictures, F features, I generator inputs, C channels, H W rows and columns
+# B batch, T steps, N = B T frames, F features, I generator inputs, C channels, H W rows and columns
 
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """The model's own knobs, one tensor each: a scalar for all rooms of the batch, or one value a room [B]."""
+    """Control inputs of the model, one tensor each: a scalar for the whole batch, or one value for each row [B]."""
 
     motion: Tensor
     """Amount of motion noise around its mean: 0 none, 1 as trained."""
     grain: Tensor
     """Amount of injected noise: 0 none, 1 as trained."""
     memory: Tensor
-    """Bias of the mask between hallucination and prediction: positive trusts memory more."""
+    """Bias of the mask between hallucination and prediction: positive gives memory more weight."""
 
 
 class Generator(nn.Module):
-    """Features [B, T, F] and noise -> pictures [B, T, 3, S, S] in [-1, 1], carrying states from call to call."""
+    """Features [B, T, F] and noise -> frames [B, T, 3, S, S] in [-1, 1], carrying states from call to call."""
 
     def __init__(self, config: ListenAndMoveConfig, features: int, image_size: int) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class Generator(nn.Module):
             assert isinstance(convolution, nn.Conv2d)
             start_sub_pixels_equal(convolution, self.config.rgb_upscale)
         if self.canvas is not None:
-            # Full-size weights would hide the clip's own picture under noise, which takes minutes to unlearn.
+            # Full-size weights would hide the clip's own frame under noise, which takes minutes to unlearn.
             for parameter in self.to_rgb.parameters():
                 parameter.mul_(0.1)
 
@@ -119,7 +119,7 @@ class Generator(nn.Module):
     def _level(self, option: str, level: int) -> int:
         if not -self.levels <= level < self.levels:
             raise TrainingError(
-                f"generator.{option} names level {level}; at this picture size there are levels 0 to {self.levels - 1}, "
+                f"generator.{option} names level {level}; at this frame size there are levels 0 to {self.levels - 1}, "
                 f"or -1 to {-self.levels} counted from the finest."
             )
         return level % self.levels
@@ -143,7 +143,7 @@ class Generator(nn.Module):
 
     @property
     def grain_sizes(self) -> tuple[int, ...]:
-        """Picture sizes at which noise is injected, in order."""
+        """Frame sizes at which noise is injected, in order."""
         return (SEED_SIZE, *(SEED_SIZE * 2 ** (l + 1) for l in range(self.levels) for _ in range(2)))
 
     def grain_maps(self, start_BTG: Tensor) -> list[Tensor]:
@@ -159,11 +159,11 @@ class Generator(nn.Module):
         controls: Controls,
         state: dict[str, Tensor],
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Generate T pictures; returns them [B, T, 3, S, S] and the next states. `state` is left as it was."""
+        """Generate T frames; returns them [B, T, 3, S, S] and the next states. `state` is left as it was."""
         batch_steps, steps = features_BTF.shape[:2], features_BTF.shape[1]
         input_BTI, following = self._inputs(features_BTF, motion_noise_BTE, content_noise_BTZ, controls, state)
         input_NI = input_BTI.flatten(0, 1)
-        heard_NF = features_BTF.flatten(0, 1) if self.config.condition_on == "sound" else input_NI
+        condition_NF = features_BTF.flatten(0, 1) if self.config.condition_on == "sound" else input_NI
         controls = of_pictures(controls, steps)
         grains = [controls.grain * grain for grain in grain_maps]
         # Every pixel of the seed has the same input; the zero padding of the convolution tells the places apart.
@@ -175,7 +175,7 @@ class Generator(nn.Module):
                 x = x + self.place[l]
             if self.relief is not None and l == self.relief_level:
                 x = x + self.relief(input_NI)
-            condition = self.conditions[l](heard_NF) if self.conditions is not None else None
+            condition = self.conditions[l](condition_NF) if self.conditions is not None else None
             x = block(x, (grains[1 + 2 * l], grains[2 + 2 * l]), condition, steps)
             if str(l) in self.predictions:
                 predicted, next_state = self.predictions[str(l)](x.unflatten(0, batch_steps), state, controls.memory)
@@ -201,8 +201,8 @@ class Generator(nn.Module):
         """Return what the generator is fed [B, T, I], and the next states of what remembers on the way there."""
         motion = controls.motion[:, None, None] if controls.motion.dim() else controls.motion
         motion_noise_BTE = 0.5 + motion * (motion_noise_BTE - 0.5)
-        heard = [features_BTF] if self.config.sound_route != "gen" else []
-        motion_BTI, following = self.motion(torch.cat([motion_noise_BTE, *heard], dim=2), state)
+        sound = [features_BTF] if self.config.sound_route != "gen" else []
+        motion_BTI, following = self.motion(torch.cat([motion_noise_BTE, *sound], dim=2), state)
         parts = [motion_BTI]
         if self.config.sound_route != "rnn":
             parts.append(features_BTF)
@@ -216,9 +216,9 @@ class Generator(nn.Module):
 
 
 def of_pictures(controls: Controls, steps: int) -> Controls:
-    """Return controls that broadcast against pictures: scalars as they are, one value a room [B] as [N, 1, 1, 1].
+    """Return controls that broadcast against frames: scalars as they are, one value for each row of the batch [B] as [N, 1, 1, 1].
 
-    Grain meets pictures in the order of rooms, memory in the order of steps (see VideoPrediction).
+    Grain meets frames in the order of the batch, memory in the order of steps (see VideoPrediction).
     """
     grain, memory = controls.grain, controls.memory
     # A scalar stays one: it takes the precision of what it multiplies.

@@ -11,7 +11,7 @@ from torch.nn import functional
 from training.families.listen_and_move.enlarged import conv3_of_enlarged, enlarged
 from training.families.listen_and_move.time_convolution import TimeConv3d
 
-# N pictures (batch times steps, the steps of one sequence in a row), C channels, H W rows and columns
+# N frames (batch times steps, the steps of one sequence in a row), C channels, H W rows and columns
 
 
 def convolution3(in_channels: int, out_channels: int, over_time: bool) -> nn.Conv2d | TimeConv3d:
@@ -21,7 +21,7 @@ def convolution3(in_channels: int, out_channels: int, over_time: bool) -> nn.Con
 
 
 def convolve(convolution: nn.Conv2d | TimeConv3d, x_NCHW: Tensor, steps: int) -> Tensor:
-    """Apply `convolution` to pictures of sequences of `steps`; before and after a sequence lie zeros."""
+    """Apply `convolution` to frames of sequences of `steps`; before and after a sequence lie zeros."""
     if isinstance(convolution, nn.Conv2d):
         return convolution(x_NCHW)
     return convolution(x_NCHW.unflatten(0, (-1, steps)).transpose(1, 2)).transpose(1, 2).flatten(0, 1)

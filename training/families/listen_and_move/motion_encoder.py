@@ -1,4 +1,4 @@
-"""The residual dilated recurrence that turns sound and noise into motion ("residual multi-scale DilatedRNN")."""
+"""The residual dilated recurrence from sound and noise to motion ("residual multi-scale DilatedRNN")."""
 
 from __future__ import annotations
 

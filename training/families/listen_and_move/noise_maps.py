@@ -1,11 +1,11 @@
-"""Maps of normal noise the size of the picture at next to no cost: rows of one tile, from a drawn row onward."""
+"""Maps of normal noise the size of the frame at next to no cost: rows of one tile, from a drawn row onward."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-# N pictures, G maps, S tile size
+# N frames, G maps, S tile size
 
 ROWS_PER_SIZE = 4
 _TILE_SEED = 20231003

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# N pictures, T frames of a clip, I generator inputs, R maps, C channels, S map size
+# N frames, T frames of a clip, I generator inputs, R maps, C channels, S map size
 
 MIX_DEVIATION = 0.2
 

@@ -40,17 +40,17 @@ class Resonators(nn.Module):
         return {"resonance": (2, self.count)}
 
     def forward(self, features_BTF: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Ring for T steps; returns what is heard and the next state."""
+        """Run the oscillators for T steps; return their output and the next state."""
         damping = torch.exp(-torch.exp(-self.log_steps))
         angle = 2 * math.pi * self.turn
         keep_real, keep_imaginary = damping * torch.cos(angle), damping * torch.sin(angle)
         driven_BTR = self.drive(features_BTF) * (1.0 - damping)
         real, imaginary = state["resonance"].unbind(dim=1)
-        heard: list[Tensor] = []
+        output: list[Tensor] = []
         for driven in driven_BTR.unbind(dim=1):
             real, imaginary = (
                 keep_real * real - keep_imaginary * imaginary + driven,
                 keep_real * imaginary + keep_imaginary * real,
             )
-            heard.append(torch.cat([real, imaginary], dim=1))
-        return GAIN * torch.stack(heard, dim=1), {"resonance": torch.stack([real, imaginary], dim=1)}
+            output.append(torch.cat([real, imaginary], dim=1))
+        return GAIN * torch.stack(output, dim=1), {"resonance": torch.stack([real, imaginary], dim=1)}

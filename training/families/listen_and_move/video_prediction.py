@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# B batch, T steps, M = T B pictures (all of the first step, then all of the second, …), C channels, H W rows and columns, G gates times channels, K kernel size
+# B batch, T steps, M = T B frames (all of the first step, then all of the second, …), C channels, H W rows and columns, G gates times channels, K kernel size
 
 Direction = Literal["centre", "down", "up", "right", "left"]
 DIRECTIONS: tuple[Direction, ...] = ("centre", "down", "up", "right", "left")
@@ -25,8 +25,8 @@ _CELL_OF: dict[Direction, str] = {
 class ConeConv(nn.Module):
     """A convolution that looks back along its direction through a cone: rows of growing odd length 1, 3, …, K.
 
-    The s-th row lies s places behind the pixel. Behind the picture's edge the edge is repeated; across the direction
-    the picture is surrounded by zeros. Kept as a K/2 × K half kernel, which is exact (arXiv 2406.16155, section 3.3).
+    The s-th row lies s places behind the pixel. Behind the frame's edge the edge is repeated; across the direction
+    the frame is surrounded by zeros. Kept as a K/2 × K half kernel, which is exact (arXiv 2406.16155, section 3.3).
     """
 
     def __init__(self, in_channels: int, out_channels: int, gates: int, kernel_size: int) -> None:
@@ -114,7 +114,7 @@ class ConvGRU(nn.Module):
 
 
 class VideoPrediction(nn.Module):
-    """Blend the hallucinated picture x with one predicted from memory: a x + (1 - a) x'.
+    """Blend the hallucinated frame x with one predicted from memory: a x + (1 - a) x'.
 
     `dir`: five ConvGRUs (centre and four directions) and a 1 × 1 convolution that gives x' and the mask a.
     `basic`: one ConvGRU with one channel more, whose hidden state is the prediction itself. Source: arXiv 2406.16155.
@@ -131,7 +131,7 @@ class VideoPrediction(nn.Module):
         self._shape = (hidden, size, size)
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes without the batch: one hidden picture a direction."""
+        """Shapes without the batch: one hidden frame a direction."""
         return {self._state_name(direction): self._shape for direction in self.directions}
 
     def _state_name(self, direction: Direction) -> str:
@@ -140,7 +140,7 @@ class VideoPrediction(nn.Module):
     def forward(self, x_BTCHW: Tensor, state: dict[str, Tensor], memory: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Predict and blend T steps.
 
-        `memory`, a scalar or one value a picture [M, 1, 1, 1], biases the mask: positive trusts the prediction more, 0 is as learned.
+        `memory`, a scalar or one value a frame [M, 1, 1, 1], biases the mask: positive trusts the prediction more, 0 is as learned.
         """
         batch, steps = x_BTCHW.shape[:2]
         x_MCHW = x_BTCHW.transpose(0, 1).flatten(0, 1)

@@ -9,21 +9,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-# N pictures, T frames of a clip, C colours, H W rows and columns, S picture size, R flow fields, h w their rows and columns,
+from training.data.flow import dense_flow
+
+# N frames, T frames of a clip, C colours, H W rows and columns, S frame size, R flow fields, h w their rows and columns,
 # I generator inputs
 
 FLOW_SIDE = 32
-"""Of the flow fields, whatever the picture's size, so that a model can grow."""
+"""Of the flow fields, whatever the image size, so that a model can be upscaled."""
 MEASURED_SIDE = 128
-"""Of the pictures in which the clip's own flow is measured."""
-SMOOTHNESS = 2.0
+"""Of the frames in which the clip's own flow is measured."""
 HIDDEN = 128
 
 
 class Warp(nn.Module):
-    """Generator inputs [N, I] and a picture [1 or N, C, S, S] -> the picture bent by a mixture of R flow fields, [N, C, S, S].
+    """Generator inputs [N, I] and a frame [1 or N, C, S, S] -> the frame bent by a mixture of R flow fields, [N, C, S, S].
 
-    Flow is in units of half the picture's side; a place of the result shows the place of the picture that its flow leads to.
+    Flow is in units of half the frame's side; a place of the result shows the place of the frame that its flow leads to.
     """
 
     def __init__(self, image_size: int, rank: int, inputs: int) -> None:
@@ -34,16 +35,14 @@ class Warp(nn.Module):
         places = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), dim=-1)
         self.register_buffer("place_SS2", places, persistent=False)
 
-    def forward(self, input_NI: Tensor, picture_NCSS: Tensor) -> Tensor:
-        """Bend the picture; what the flow fetches from outside is the nearest edge."""
+    def forward(self, input_NI: Tensor, frame_NCSS: Tensor) -> Tensor:
+        """Bend the frame; what the flow fetches from outside is the nearest edge."""
         flow_N2hw = (self.mix(input_NI) @ self.flows.flatten(1)).unflatten(1, self.flows.shape[1:])
-        flow_N2SS = functional.interpolate(
-            flow_N2hw, size=picture_NCSS.shape[-2:], mode="bilinear", align_corners=False
-        )
+        flow_N2SS = functional.interpolate(flow_N2hw, size=frame_NCSS.shape[-2:], mode="bilinear", align_corners=False)
         places_NSS2 = self.place_SS2 + flow_N2SS.permute(0, 2, 3, 1)
-        picture_NCSS = picture_NCSS.expand(len(places_NSS2), -1, -1, -1)
+        frame_NCSS = frame_NCSS.expand(len(places_NSS2), -1, -1, -1)
         return functional.grid_sample(
-            picture_NCSS, places_NSS2, mode="bilinear", padding_mode="border", align_corners=False
+            frame_NCSS, places_NSS2, mode="bilinear", padding_mode="border", align_corners=False
         )
 
     @torch.no_grad()
@@ -77,17 +76,7 @@ def _grey(frames_T3HW: Tensor) -> NDArray[np.uint8]:
     return np.asarray(((sized.mean(dim=1) + 1.0) * 127.5).clamp(0.0, 255.0).byte().cpu().numpy())
 
 
-def dense_flow(key_HW: NDArray[np.uint8], frame_HW: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return for every place of a frame how many pixels right and down in the key frame it is found, smoothed, [H, W, 2].
-
-    The method is Farneback's (Two-Frame Motion Estimation Based on Polynomial Expansion, 2003).
-    """
-    start = np.zeros((*frame_HW.shape, 2), np.float32)
-    flow_HW2 = cv2.calcOpticalFlowFarneback(frame_HW, key_HW, start, 0.5, 4, 21, 5, 7, 1.5, 0)
-    return np.asarray(cv2.GaussianBlur(flow_HW2, (0, 0), SMOOTHNESS), dtype=np.float32)
-
-
 def _flow_field(key_HW: NDArray[np.uint8], frame_HW: NDArray[np.uint8]) -> Tensor:
-    """Return the flow [2, h, w] in units of half the picture's side."""
+    """Return the flow [2, h, w] in units of half the frame's side."""
     small = cv2.resize(dense_flow(key_HW, frame_HW), (FLOW_SIDE, FLOW_SIDE), interpolation=cv2.INTER_AREA)
     return torch.from_numpy(np.asarray(small, dtype=np.float32)).permute(2, 0, 1) * (2.0 / MEASURED_SIDE)

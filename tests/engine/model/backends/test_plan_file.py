@@ -134,6 +134,16 @@ def test_a_bad_plan_is_refused_in_one_sentence(kind: str, says: str, tmp_path: P
     assert "\n" not in str(caught.value)
 
 
+def test_a_plan_of_the_version_before_is_read(tmp_path: Path, model: Path) -> None:
+    path = write_plan(tmp_path / "before.plan", model)
+    values, plan = header(path), read_plan(path)
+    card = values["card"]
+    del card["pictures"], card["outputs"]
+    card |= {"format_version": 2, "rooms": card.pop("batch")}
+    rewrite(path, {"plan.json": json.dumps({**values, "format": "fluid plan 1, model card 2"}).encode()})
+    assert read_plan(path) == plan
+
+
 def test_an_onnx_file_is_played_by_the_newest_cached_plan_that_fits(tmp_path: Path, model: Path) -> None:
     folder = tmp_path / "plans"
     assert find_plan(model, LIBRARY, VERSION, "sm89", folder) is None

@@ -103,6 +103,16 @@ def rewrite(path: Path, changes: dict[str, bytes]) -> None:
             archive.writestr(name, content)
 
 
+def test_a_program_of_the_version_before_is_read(tmp_path: Path, program_file: Path) -> None:
+    described = torch_program.read_description(program_file)
+    values = json.loads(described.to_json())
+    card = values["card"]
+    del card["pictures"], card["outputs"]
+    card |= {"format_version": 2, "rooms": card.pop("batch")}
+    text = json.dumps({**values, "format": "fluid program 1, model card 2"})
+    assert torch_program.read_description(write_program(tmp_path / "before.pt2", text=text)) == described
+
+
 def bad_file(kind: str, path: Path, good: Path) -> Path:
     content = good.read_bytes()
     if kind == "empty":

@@ -10,11 +10,11 @@ from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
 from tests.training.models import small_model
 from tests.training.runs import words
-from training.core.checkpoint import load_generator
 from training.core.streaming import StreamingModel
 from training.families.listen_and_move.config import ListenAndMoveConfig
 from training.families.listen_and_move.layers import convolution3, convolve
 from training.logging.records import read_records
+from training.loop.checkpoint import load_generator
 from training.train import main
 
 OVER_TIME: dict[str, object] = {"convolution": "3d", "prediction": "none"}
@@ -74,7 +74,9 @@ def test_it_has_no_step() -> None:
     assert not model.streams
     assert small_model().streams
     audio, noise = heard(model, steps=1)
-    with pytest.raises(TrainingError, match=r"'small' has convolution '3d'.*later frames.*convolution '2d'"):
+    with pytest.raises(
+        TrainingError, match=r"'small' plays whole sequences.*convolution '3d'.*later frames.*convolution '2d'"
+    ):
         model.step(audio[:, 0], {n: v[:, 0] for n, v in noise.items()}, model.initial_state(1))
 
 

@@ -7,12 +7,14 @@ import torch
 
 from engine.core.errors import TrainingError
 from tests.training.models import small_model
-from training.core.config import TrainConfig
 from training.core.front_end import FrontEnd, FrontEndConfig
-from training.core.streaming import ModelConfig, StreamingModel, build_model
+from training.core.streaming import StreamingModel
 from training.data.config import ClipConfig
+from training.families.family import build_model
 from training.families.listen_and_move.config import ListenAndMoveConfig, channels
 from training.families.listen_and_move.motion_encoder import MotionEncoder
+from training.families.model_config import ModelConfig
+from training.loop.config import TrainConfig
 
 STEPS = 4
 

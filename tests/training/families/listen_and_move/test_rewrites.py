@@ -12,7 +12,7 @@ from engine.core.errors import TrainingError
 from export.verification.parity import PARITY_STEPS, probe_sound, windows
 from tests.training.models import VARIANTS, small_model
 from training.core.streaming import StreamingModel
-from training.families.listen_and_move.rewrites import ALTERNATIVES, PASSES, PASSES_FOR, apply_passes, sub_pixel
+from training.families.listen_and_move.rewrites import ALTERNATIVES, PASSES, PASSES_FOR, REWRITES, sub_pixel
 from training.families.listen_and_move.rewrites.operations import operations_a_frame
 
 LIMIT = 1e-5
@@ -45,7 +45,7 @@ Played = tuple[list[torch.Tensor], dict[str, torch.Tensor]]
 
 
 def play(model: StreamingModel, batch: int = 1) -> Played:
-    """Carry a model over PARITY_STEPS steps of sound, controls off their defaults; returns pictures and the last states."""
+    """Carry a model over PARITY_STEPS steps of sound, controls off their defaults; returns frames and the last states."""
     sound = probe_sound(PARITY_STEPS * model.hop_samples, model.sample_rate_hz)
     noise = model.draw_noise(batch, PARITY_STEPS, torch.Generator().manual_seed(3))
     controls = {"grain": torch.tensor(1.5), "memory": torch.tensor(0.3), "motion": torch.tensor(0.8)}
@@ -59,7 +59,7 @@ def play(model: StreamingModel, batch: int = 1) -> Played:
 
 
 def largest_difference(plain: Played, other: Played) -> float:
-    """Return the largest difference of pictures and last states."""
+    """Return the largest difference of frames and last states."""
     (pictures, state), (other_pictures, other_state) = plain, other
     assert {name: value.shape for name, value in other_state.items()} == {n: v.shape for n, v in state.items()}
     pairs = [*zip(pictures, other_pictures, strict=True), *((state[name], other_state[name]) for name in state)]
@@ -79,7 +79,7 @@ def plainly(kind: str) -> tuple[StreamingModel, Played]:
 def test_a_rewrite_plays_what_the_plain_model_plays(names: tuple[str, ...], kind: str) -> None:
     plain, played = plainly(kind)
     rewritten = copy.deepcopy(plain)
-    assert set(apply_passes(rewritten, names)) == set(names)
+    assert set(REWRITES.apply(rewritten, names)) == set(names)
     assert largest_difference(played, play(rewritten)) <= LIMIT
 
 
@@ -88,7 +88,7 @@ def test_narrow_convolutions_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -
     widths = [block.first.conv.in_channels for block in plain.generator.blocks]
     assert min(widths) < max(widths)
     monkeypatch.setattr(sub_pixel, "LEAST_CHANNELS", max(widths))
-    apply_passes(plain, ("sub_pixel",))
+    REWRITES.apply(plain, ("sub_pixel",))
     kinds = [isinstance(block.first.convolve, sub_pixel.FourPlaces) for block in plain.generator.blocks]
     assert kinds == [width == max(widths) for width in widths]
 
@@ -97,32 +97,32 @@ def test_rooms_are_rewritten_alike() -> None:
     for names in PASSES_FOR.values():
         plain = small_model()
         rewritten = copy.deepcopy(plain)
-        apply_passes(rewritten, names)
+        REWRITES.apply(rewritten, names)
         assert largest_difference(play(plain, 3), play(rewritten, 3)) <= LIMIT
 
 
 def test_the_plain_model_stays_as_it_was() -> None:
     plain = small_model()
     before = {name: value.clone() for name, value in plain.state_dict().items()}
-    apply_passes(copy.deepcopy(plain), PASSES_FOR["onnx-cpu"])
+    REWRITES.apply(copy.deepcopy(plain), PASSES_FOR["onnx-cpu"])
     assert all(torch.equal(value, before[name]) for name, value in plain.state_dict().items())
 
 
 def test_sharing_saves_operations() -> None:
     plain = small_model(image_size=32)
     rewritten = copy.deepcopy(plain)
-    apply_passes(rewritten, ("sub_pixel", "terms_shared"))
+    REWRITES.apply(rewritten, ("sub_pixel", "terms_shared"))
     assert operations_a_frame(rewritten) < 0.75 * operations_a_frame(plain)
 
 
 @pytest.mark.parametrize("group", ALTERNATIVES)
 def test_two_rewrites_of_one_part_are_refused(group: tuple[str, ...]) -> None:
     with pytest.raises(TrainingError, match="choose one"):
-        apply_passes(small_model(), group[:2])
+        REWRITES.apply(small_model(), group[:2])
 
 
 def test_unknown_and_repeated_names_are_refused() -> None:
     with pytest.raises(TrainingError, match=r"no rewrite 'sub_pixels'.*sub_pixel"):
-        apply_passes(small_model(), ("sub_pixels",))
+        REWRITES.apply(small_model(), ("sub_pixels",))
     with pytest.raises(TrainingError, match="named twice"):
-        apply_passes(small_model(), ("noise", "noise"))
+        REWRITES.apply(small_model(), ("noise", "noise"))

@@ -1,4 +1,4 @@
-"""A small model's weights in a larger one: the picture starts as the small one enlarged, and nothing is lost in silence."""
+"""A small model's weights in a larger one: the frame starts as the small one enlarged, and nothing is lost in silence."""
 
 import dataclasses
 from pathlib import Path
@@ -11,10 +11,11 @@ from torch.nn import functional
 from engine.core.errors import TrainingError
 from tests.training.models import small_model
 from tests.training.runs import small_config
-from training.core.checkpoint import Checkpoint, load_generator, read_start, write_checkpoint
-from training.core.config import TrainConfig
-from training.core.run_folder import checkpoint_folder
-from training.families.listen_and_move.upscaling import grow, main
+from training.families.listen_and_move.upscaling import upscale
+from training.loop.checkpoint import Checkpoint, load_generator, read_start, write_checkpoint
+from training.loop.config import TrainConfig
+from training.loop.run_folder import checkpoint_folder
+from training.upscale_checkpoint import main
 
 SETTINGS: dict[str, object] = {
     "canvas": True, "canvas_rank": 3, "place_levels": 2, "channels_min": 16, "channels_base": 32, "prediction_levels": (0,)
@@ -25,7 +26,7 @@ SETTINGS: dict[str, object] = {
 def test_the_grown_model_starts_as_the_small_one_enlarged(more: dict[str, object]) -> None:
     settings = {**SETTINGS, **more}
     small, large = small_model(16, **settings), small_model(32, **settings)
-    copied = grow(small, large)
+    copied = upscale(small, large)
     assert copied == len(small.state_dict())
     audio = 0.3 * torch.randn(1, 6, small.window_samples)
     noise, large_noise = small.draw_noise(1, 6), large.draw_noise(1, 6)
@@ -42,13 +43,13 @@ def test_the_grown_model_starts_as_the_small_one_enlarged(more: dict[str, object
 def test_models_of_other_widths_are_refused() -> None:
     small = small_model(16, **SETTINGS)
     with pytest.raises(TrainingError, match="only image_size may differ"):
-        grow(small, small_model(32, **{**SETTINGS, "channels_base": 64}))
+        upscale(small, small_model(32, **{**SETTINGS, "channels_base": 64}))
 
 
 def test_prediction_after_the_finest_level_goes_to_the_finest_one() -> None:
     settings = {**SETTINGS, "prediction_levels": (0, -1)}
     small, large = small_model(16, **settings), small_model(32, **settings)
-    assert grow(small, large) == len(small.state_dict())
+    assert upscale(small, large) == len(small.state_dict())
     theirs, ours = small.generator.predictions, large.generator.predictions
     for before, after in (("0", "0"), ("1", "2")):
         for name, weights in theirs[before].state_dict().items():
@@ -58,7 +59,7 @@ def test_prediction_after_the_finest_level_goes_to_the_finest_one() -> None:
 def test_flow_fields_are_taken_over_as_they_are() -> None:
     settings = {**SETTINGS, "warp_rank": 2}
     small, large = small_model(16, **settings), small_model(32, **settings)
-    grow(small, large)
+    upscale(small, large)
     assert small.generator.warp is not None
     assert large.generator.warp is not None
     assert torch.equal(large.generator.warp.flows, small.generator.warp.flows)
@@ -67,14 +68,14 @@ def test_flow_fields_are_taken_over_as_they_are() -> None:
 def test_what_would_be_lost_or_misplaced_is_refused() -> None:
     small = small_model(16, **SETTINGS)
     with pytest.raises(TrainingError, match=r"levels \[0\] in the small model and \[0, 1\].*prediction_levels \[0\]"):
-        grow(small, small_model(32, **{**SETTINGS, "prediction_levels": (0, 1)}))
+        upscale(small, small_model(32, **{**SETTINGS, "prediction_levels": (0, 1)}))
     with pytest.raises(TrainingError, match=r"has no 'generator\.canvas"):
-        grow(small, small_model(32, **{**SETTINGS, "canvas_rank": 0}))
+        upscale(small, small_model(32, **{**SETTINGS, "canvas_rank": 0}))
     relief = {**SETTINGS, "relief_rank": 2}
     with pytest.raises(
         TrainingError, match=r"before level 1 in the small model and 2 in the large one; set .*relief_level 1"
     ):
-        grow(small_model(16, **relief), small_model(32, **relief))
+        upscale(small_model(16, **relief), small_model(32, **relief))
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_the_command_writes_the_start_of_a_larger_run(
     config = written(source.config, tmp_path / "large.yaml", image_size=32, name="large")
     assert main([str(run), config, "-o", str(tmp_path / "large")]) == 0
     printed = capsys.readouterr().out
-    assert "grown from 16 to 32 pixels" in printed
+    assert "upscaled from 16 to 32 pixels" in printed
     assert f"--from {tmp_path / 'large'}" in printed
     loaded = load_generator(tmp_path / "large")
     assert (loaded.iterations, loaded.config.model.name, loaded.config.model.image_size) == (0, "large", 32)

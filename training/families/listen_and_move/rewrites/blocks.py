@@ -18,7 +18,7 @@ from training.core.streaming import StreamingModel
 from training.families.listen_and_move.enlarged import enlarged
 from training.families.listen_and_move.layers import NoisyConv, PlainBlock, ResidualBlock
 
-# N pictures, C channels, H W rows and columns
+# N frames, C channels, H W rows and columns
 
 Condition = tuple[Tensor, Tensor] | None
 
@@ -88,7 +88,7 @@ class PlayedConv(nn.Module):
 
 
 def scaled_instance_norm(x_NCHW: Tensor, scale_NC11: Tensor, shift_NC11: Tensor) -> Tensor:
-    """Instance norm with another scale and shift for every picture, as one operation: pictures become channels."""
+    """Instance norm with another scale and shift for every frame, as one operation: frames become channels."""
     batch, channels = x_NCHW.shape[:2]
     joined = x_NCHW if batch == 1 else x_NCHW.reshape(1, batch * channels, *x_NCHW.shape[2:])
     normed = functional.instance_norm(joined, weight=scale_NC11.flatten(), bias=shift_NC11.flatten(), eps=1e-5)

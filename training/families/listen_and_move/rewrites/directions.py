@@ -1,4 +1,4 @@
-"""Opposite directions as a batch of two: the second picture is mirrored, so both take the same kernel."""
+"""Opposite directions as a batch of two: the second frame is mirrored, so both take the same kernel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.families.listen_and_move.rewrites.recurrence import (
 )
 from training.families.listen_and_move.video_prediction import Direction, VideoPrediction
 
-# B batch, C channels of the picture, D of the hidden state, H W rows and columns
+# B batch, C channels of the frame, D of the hidden state, H W rows and columns
 
 
 class MirroredPairs(PlayedPrediction):

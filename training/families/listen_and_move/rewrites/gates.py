@@ -16,11 +16,11 @@ from training.families.listen_and_move.rewrites.recurrence import (
 )
 from training.families.listen_and_move.video_prediction import Direction, VideoPrediction
 
-# B batch, C channels of the picture, D of the hidden state, H W rows and columns
+# B batch, C channels of the frame, D of the hidden state, H W rows and columns
 
 
 class JoinedGates(PlayedPrediction):
-    """Picture and hidden state joined: update and reset are one convolution of [x, h], the candidate one of [x, r h]."""
+    """Frame and hidden state joined: update and reset are one convolution of [x, h], the candidate one of [x, r h]."""
 
     def __init__(self, source: VideoPrediction) -> None:
         super().__init__(source)
@@ -90,7 +90,7 @@ class PartedGates(PlayedPrediction):
 
 
 def join_gates(model: StreamingModel) -> None:
-    """Let every cell have two convolutions, of picture and hidden state joined."""
+    """Let every cell have two convolutions, of frame and hidden state joined."""
     for level, source in predictions(model).items():
         model.generator.predictions[level] = JoinedGates(source)
 

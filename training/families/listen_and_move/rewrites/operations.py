@@ -12,7 +12,7 @@ from training.core.streaming import StreamingModel
 
 def operations_a_frame(model: StreamingModel) -> int:
     """Count multiplications and additions of all convolutions and matrix products of one step."""
-    # The counter's hooks want no weights that could be taught.
+    # The counter's hooks work only on weights that are not trained.
     model = copy.deepcopy(model).requires_grad_(False)
     noise = {name: values[:, 0] for name, values in model.draw_noise(1, 1).items()}
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -11,7 +11,7 @@ from torch.nn import functional
 from training.core.streaming import StreamingModel
 from training.families.listen_and_move.video_prediction import CentreConv, ConeConv, ConvGRU, Direction, VideoPrediction
 
-# B batch, C channels of the picture, D of the hidden state, H W rows and columns, K kernel size
+# B batch, C channels of the frame, D of the hidden state, H W rows and columns, K kernel size
 
 OPPOSITE: dict[Direction, Direction] = {"down": "up", "up": "down", "right": "left", "left": "right"}
 _CELL: dict[Direction, str] = {
@@ -109,7 +109,7 @@ def lying_behind(x_BCHW: Tensor, direction: Direction, places: int) -> Tensor:
 
 
 def cone_padding(x_BCHW: Tensor, direction: Direction, reach: int) -> tuple[Tensor, tuple[int, int]]:
-    """Repeat the edge behind the picture; returns it and the zeros that a cone's convolution adds across the direction."""
+    """Repeat the edge behind the frame; returns it and the zeros that a cone's convolution adds across the direction."""
     if direction == "centre":
         return x_BCHW, (reach, reach)
     edge = {"up": (0, 0, 0, reach), "down": (0, 0, reach, 0), "left": (0, reach, 0, 0), "right": (reach, 0, 0, 0)}

@@ -1,6 +1,6 @@
-"""States on their way out: the turn from channels last to channels first as an operation of the graph.
+"""Layout of the states: the transposition from channels last to channels first as an operation of the graph.
 
-OpenVINO computes with channels last and turns its outputs with a slow general copy; a transposition that the graph asks for
+OpenVINO computes with channels last and transposes its outputs with a slow general copy; a transposition that the graph asks for
 takes a third of the time. Where channels come first anyway the pass costs a copy, so it is for OpenVINO only.
 """
 
@@ -27,7 +27,7 @@ class TurnedStates(nn.Module):
         return self.prediction.state_shapes()
 
     def forward(self, x_BTCHW: Tensor, state: dict[str, Tensor], memory: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Predict and blend, then turn."""
+        """Predict and blend, then transpose."""
         blended, following = self.prediction(x_BTCHW, state, memory)
         return blended, {name: _turned(value) for name, value in following.items()}
 
@@ -39,7 +39,7 @@ def _turned(state_BDHW: Tensor) -> Tensor:
 
 
 def turn_states(model: StreamingModel) -> None:
-    """Turn the hidden pictures inside the graph, where a transposition is quick."""
+    """Transpose the hidden states inside the graph, where that is fast."""
     predictions = model.generator.predictions
     for level in list(predictions):
         predictions[level] = TurnedStates(predictions[level])

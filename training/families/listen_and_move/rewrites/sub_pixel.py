@@ -1,4 +1,4 @@
-"""Nearest x 2 followed by a 3 x 3 convolution, computed on the small picture: 4 / 9 of the multiplications.
+"""Nearest x 2 followed by a 3 x 3 convolution, computed on the small frame: 4 / 9 of the multiplications.
 
 Each of the four pixels that come of one sees only 2 x 2 different small pixels; the weights that meet the same one add up.
 """
@@ -15,7 +15,7 @@ from training.families.listen_and_move.rewrites.blocks import EnlargeThenConvolv
 LEAST_CHANNELS = 64
 """Convolutions of fewer inputs stay as they are: there the shuffle of pixels costs what the multiplications save."""
 
-# N pictures, C inputs, O outputs, H W rows and columns of the small picture
+# N frames, C inputs, O outputs, H W rows and columns of the small frame
 
 
 def kernels_of_places(weight_OC33: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class FourPlaces(nn.Module):
         places: list[Tensor] = []
         for row in (0, 1):
             for column in (0, 1):
-                # Zeros outside the picture, as around the enlarged one; exporters make them the convolution's own padding.
+                # Zeros outside the frame, as around the enlarged one; exporters make them the convolution's own padding.
                 padded = functional.pad(x_NCHW, (1 - column, column, 1 - row, row))
                 places.append(functional.conv2d(padded, self.kernels[2 * row + column], self.bias))
         return functional.pixel_shuffle(torch.stack(places, dim=2).flatten(1, 2), 2)
@@ -52,7 +52,7 @@ class Transposed(nn.Module):
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
         weight = convolution.weight.detach()
-        # Every small pixel is seen by a 4 x 4 patch of the picture: the kernel turned round, spread over two pixels each way.
+        # Every small pixel is seen by a 4 x 4 patch of the frame: the kernel turned round, spread over two pixels each way.
         turned = weight.flip(2, 3)
         spread = sum(functional.pad(turned, (column, 1 - column, row, 1 - row)) for row in (0, 1) for column in (0, 1))
         assert isinstance(spread, Tensor)
@@ -64,7 +64,7 @@ class Transposed(nn.Module):
 
 
 def enlarge_by_shuffle(model: StreamingModel) -> None:
-    """Compute the enlarging convolutions as four 2 x 2 ones on the small picture."""
+    """Compute the enlarging convolutions as four 2 x 2 ones on the small frame."""
     _replace(model, FourPlaces)
 
 

@@ -1,6 +1,6 @@
 """Cones taken apart into their rows: what opposite directions have in common is computed once, before anything is shifted.
 
-Row s of a cone lies s places behind the pixel. Shifting commutes with convolving across, so the picture's rows, which both
+Row s of a cone lies s places behind the pixel. Shifting commutes with convolving across, so the frame's rows, which both
 directions of an axis share, are convolved once and shifted afterwards; those of a hidden state are shifted first. A cone of
 kernel K has ((K + 1) / 2)^2 taps so, against K (K + 1) / 2 as one kernel (4 against 6, 9 against 15).
 """
@@ -21,7 +21,7 @@ from training.families.listen_and_move.rewrites.recurrence import (
 )
 from training.families.listen_and_move.video_prediction import Direction, VideoPrediction
 
-# B batch, C channels of the picture, D of the hidden state, H W rows and columns, G gate: update 0, reset 1, candidate 2
+# B batch, C channels of the frame, D of the hidden state, H W rows and columns, G gate: update 0, reset 1, candidate 2
 
 GATES = (0, 1, 2)
 UPDATE, RESET, CANDIDATE = GATES
@@ -35,7 +35,7 @@ _AXIS: dict[Direction, str] = {
 
 
 class SharedTerms(PlayedPrediction):
-    """The five cells with shared rows of the picture and a convolution for every gate and row."""
+    """The five cells with shared rows of the frame and a convolution for every gate and row."""
 
     def __init__(self, source: VideoPrediction) -> None:
         super().__init__(source)
@@ -60,7 +60,7 @@ class SharedTerms(PlayedPrediction):
         return range(1) if direction == "centre" else range(self.rows)
 
     def term(self, part: Tensor, direction: Direction, s: int, gate: int, of: str) -> Tensor:
-        """Convolve with row s; zeros surround the picture across the direction."""
+        """Convolve with row s; zeros surround the frame across the direction."""
         axis = _AXIS[direction]
         kernel = self.kernels[f"{axis}_{s}_{gate}_{of}"]
         padding = (kernel.shape[2] // 2, kernel.shape[3] // 2)
@@ -68,7 +68,7 @@ class SharedTerms(PlayedPrediction):
         return functional.conv2d(part, kernel, bias, padding=padding)
 
     def terms_of_picture(self, x_BCHW: Tensor) -> dict[tuple[str, int, int], Tensor]:
-        """Return each axis's rows of the picture, convolved and not yet shifted, by axis, row and gate."""
+        """Return each axis's rows of the frame, convolved and not yet shifted, by axis, row and gate."""
         terms: dict[tuple[str, int, int], Tensor] = {}
         for direction in ("centre", "down", "right"):
             for s in self.places(direction):
@@ -78,11 +78,11 @@ class SharedTerms(PlayedPrediction):
         return terms
 
     def behind_and_before(self, x_BCHW: Tensor, direction: Direction, s: int) -> Tensor:
-        """Return the picture as row s is to be convolved, before shifting."""
+        """Return the frame as row s is to be convolved, before shifting."""
         return x_BCHW
 
     def from_picture(self, terms: dict[tuple[str, int, int], Tensor], direction: Direction, gate: int) -> Tensor:
-        """Shift the picture's rows of a gate for one direction and add them up."""
+        """Shift the frame's rows of a gate for one direction and add them up."""
         total: Tensor | None = None
         for s in self.places(direction):
             shifted = lying_behind(terms[_AXIS[direction], s, gate], direction, s)
@@ -149,7 +149,7 @@ class SharedTermsInBlocks(SharedTerms):
         return functional.conv2d(part, kernel, groups=self.hidden_channels)
 
     def cut_out(self, part: Tensor, direction: Direction, places: int) -> Tensor:
-        """Return part of a picture that is `places` longer: its beginning, or its end for up and left."""
+        """Return part of a frame that is `places` longer: its beginning, or its end for up and left."""
         return self.one_by_one(part, self.kernels[f"{direction}_of_{places}_more"])
 
     def behind_and_before(self, x_BCHW: Tensor, direction: Direction, s: int) -> Tensor:
@@ -200,7 +200,7 @@ class SharedTermsInBlocks(SharedTerms):
 
 
 def share_terms(model: StreamingModel) -> None:
-    """Compute what opposite directions hear of the picture once; one convolution for every gate and row."""
+    """Compute what opposite directions hear of the frame once; one convolution for every gate and row."""
     _replace(model, SharedTerms)
 
 

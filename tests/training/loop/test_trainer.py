@@ -1,0 +1,186 @@
+"""One iteration on a small clip: it learns, goes on exactly, and carries state."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.core.errors import TrainingError
+from tests.training.clips import moving_clip
+from tests.training.runs import PLAIN
+from tests.training.runs import small_config as config
+from training.core.run_state import follow
+from training.data.cache import load_clip
+from training.data.config import AugmentationConfig
+from training.data.footage import Footage
+from training.data.video import Clip
+from training.data.windows import WindowTiming, frame_tensor, sound_windows
+from training.loop.checkpoint import read_checkpoint, write_checkpoint
+from training.loop.config import OptimiserConfig
+from training.loop.trainer import Trainer, choose_device
+from training.loop.validation import mean_frame, validate
+from training.losses.losses import LossConfig
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    folder = tmp_path_factory.mktemp("clip")
+    return load_clip(moving_clip(folder / "clip.mp4"), config().clip_format(), folder / "cache")
+
+
+def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in trainer.model.state_dict().items()}
+
+
+@pytest.mark.parametrize("kind", ["wgan-gp", "wgan", "hinge", "ns", "ls", "bce"])
+def test_every_loss_trains_generator_and_both_discriminators(clip: Clip, tmp_path: Path, kind: str) -> None:
+    trainer = Trainer(config(LossConfig(adversarial=kind)), clip)  # type: ignore[arg-type]
+    before = weights(trainer)
+    discriminators = {
+        name: [p.clone() for p in d.parameters()] for name, d in trainer.adversarial.discriminators.items()
+    }
+    terms = trainer.step()
+    assert {"d_video_generated", "d_video_order", "d_image_generated", "g_image", "g_video", "l1"} <= terms.keys()
+    assert ("d_image_generated_penalty" in terms) == (kind == "wgan-gp")
+    assert not torch.equal(
+        trainer.model.state_dict()["generator.seed.conv.weight"], before["generator.seed.conv.weight"]
+    )
+    for name, discriminator in trainer.adversarial.discriminators.items():
+        assert any(not torch.equal(p, q) for p, q in zip(discriminator.parameters(), discriminators[name], strict=True))
+
+
+def test_plain_teaching_beats_the_mean_frame_on_the_taught_part(clip: Clip, tmp_path: Path) -> None:
+    trainer = Trainer(config(PLAIN, total_iterations=100), clip)
+    mean_CHW, real = (
+        mean_frame(clip, trainer.footage.training[0].frame_range),
+        frame_tensor(clip, 0, trainer.footage.training[0].frame_range.count),
+    )
+    errors = [float(trainer.step()["l1"]) for _ in range(100)]
+    assert np.mean(errors[-12:]) < 0.85 * float((real - mean_CHW).abs().mean())
+    assert trainer.adversarial.discriminators == {}
+
+
+@pytest.mark.parametrize(
+    ("streams", "clips", "augmentation"),
+    [
+        (1, 1, AugmentationConfig(gain_range_db=(-6.0, 0.0))),
+        (3, 1, AugmentationConfig(gain_range_db=(-6.0, 0.0))),
+        (3, 2, AugmentationConfig(flip=0.5, colour_jitter=(0.2, 0.2, 0.2, 0.05), audio_dropout=0.3)),
+    ],
+)
+def test_resuming_is_as_if_never_stopped(
+    clip: Clip, tmp_path: Path, streams: int, clips: int, augmentation: AugmentationConfig
+) -> None:
+    settings = config(sequences_per_batch=streams, augmentation=augmentation, total_iterations=6)
+    footage = Footage.of([clip] * clips, settings.sequence_frames)
+    whole = Trainer(settings, footage)
+    for _ in range(6):
+        whole.step()
+    stopped = Trainer(settings, footage)
+    for _ in range(3):
+        stopped.step()
+    write_checkpoint(tmp_path, stopped.checkpoint(0.0))
+    resumed = Trainer(settings, footage, read_checkpoint(tmp_path))
+    assert resumed.iteration == 3
+    for _ in range(3):
+        resumed.step()
+    for ours, theirs in ((resumed.model, whole.model), (resumed.average, whole.average)):
+        for name, value in theirs.state_dict().items():
+            assert torch.equal(ours.state_dict()[name], value), name
+    assert all(torch.equal(resumed.state[name], whole.state[name]) for name in whole.state)
+
+
+def test_state_is_carried_and_a_lane_that_starts_anew_forgets(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(config(PLAIN, sequences_per_batch=2), clip)
+    trainer.step()
+    carried = {name: value.clone() for name, value in trainer.state.items()}
+    assert all(value.abs().sum() > 0 for value in carried.values())
+    batch = replace(trainer.reader.next(), restarted_B=torch.tensor([False, True]))
+    monkeypatch.setattr(trainer.reader, "next", lambda: batch)
+    clip_of_model, given = trainer.model.clip, []
+
+    def noted(audio_BTW, noise, state):
+        given.append(state)
+        return clip_of_model(audio_BTW, noise, state)
+
+    monkeypatch.setattr(trainer.model, "clip", noted)
+    trainer.step()
+    for name, value in given[0].items():
+        assert torch.equal(value[0], carried[name][0])
+        assert not value[1].any()
+        assert not value.requires_grad
+
+
+def test_the_batch_is_what_the_clip_holds(clip: Clip, tmp_path: Path) -> None:
+    trainer = Trainer(config(augmentation=AugmentationConfig(gain_range_db=(-6.0, -6.0))), clip)
+    trainer.reader.next()
+    batch = trainer.reader.next()
+    assert torch.equal(batch.real_BTCHW[0], frame_tensor(clip, 4, 4))
+    expected = sound_windows(clip.sound_S, 4, 4, WindowTiming.of(trainer.model))
+    torch.testing.assert_close(batch.audio_BTW[0], torch.from_numpy(expected) * 10 ** (-6 / 20))
+
+
+def test_adversaries_join_when_told(clip: Clip, tmp_path: Path) -> None:
+    losses = LossConfig(adversarial="hinge", l1=1.0, adversarial_from_iteration=1)
+    trainer = Trainer(config(losses), clip)
+    assert "g_image" not in trainer.step()
+    assert "g_image" in trainer.step()
+
+
+def test_cosine_falls_to_a_twentieth(clip: Clip, tmp_path: Path) -> None:
+    optimiser = OptimiserConfig(lr_generator=1e-4, lr_discriminator=2e-4, lr_decay="cosine")
+    trainer = Trainer(config(optimiser=optimiser, total_iterations=10), clip)
+    rates = []
+    for progress in (0.0, 0.5, 1.0):
+        trainer.step(progress)
+        optimiser_of_video = trainer.adversarial.optimisers["video"]
+        rates.append((trainer.optimiser.param_groups[0]["lr"], optimiser_of_video.param_groups[0]["lr"]))
+    assert rates == [pytest.approx((1e-4, 2e-4)), pytest.approx((0.525e-4, 1.05e-4)), pytest.approx((0.05e-4, 0.1e-4))]
+
+
+def test_the_average_follows() -> None:
+    live, average = torch.nn.BatchNorm1d(2), torch.nn.BatchNorm1d(2)
+    torch.nn.init.constant_(live.weight, 3.0)
+    live.running_mean.fill_(5.0)
+    follow(average, live, decay=0.75, iteration=1000)
+    assert average.weight.tolist() == [1.5, 1.5]
+    assert average.running_mean.tolist() == [5.0, 5.0]
+
+
+def test_cuda_that_is_absent_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(TrainingError, match="no CUDA device"):
+        choose_device("cuda")
+    assert choose_device("auto").type == "cpu"
+
+
+def test_validation_knows_a_perfect_model_and_a_still_one(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(config(PLAIN), clip)
+    frame_range, mean_CHW, model = trainer.footage.validation[0].frame_range, trainer.mean_CHW, trainer.average
+    place = [frame_range.first]
+
+    def perfect(audio: torch.Tensor, noise: object, state: object) -> tuple[torch.Tensor, None, object]:
+        place[0] += audio.shape[1]
+        return frame_tensor(clip, place[0] - audio.shape[1], audio.shape[1])[None], None, state
+
+    monkeypatch.setattr(model, "clip", perfect)
+    found = validate(model, clip, frame_range, mean_CHW, steps=5)
+    assert (found.l1, found.motion_l1, found.motion_share) == (0.0, 0.0, 1.0)
+    assert np.array_equal(found.generated_NHWC, clip.frames_NHWC[frame_range.first : frame_range.end])
+    monkeypatch.setattr(model, "clip", lambda audio, *_: (mean_CHW.expand(1, audio.shape[1], -1, -1, -1), None, {}))
+    still = validate(model, clip, frame_range, mean_CHW, steps=5)
+    assert still.l1 == pytest.approx(still.mean_frame_l1)
+    assert still.motion_share == 0.0

@@ -1,0 +1,307 @@
+"""Checkpoints: a folder of safetensors and one JSON. Nothing in them is executed on load.
+
+RUN/checkpoints/0001000/checkpoint.json         configuration, iteration, commit, checksums
+                        generator.safetensors   the averaged weights: what is exported
+                        training.safetensors    everything else that resuming needs (absent in an imported model)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from engine.core.atomic_files import atomic_folder
+from engine.core.errors import TrainingError
+from engine.core.structured import parse_json
+from engine.model.card import Provenance
+from training.core.streaming import StreamingModel
+from training.core.strict import build_config, config_dict, differing_keys
+from training.families.family import build_model
+from training.loop.config import TrainConfig
+from training.loop.run_folder import DESCRIPTION_FILE, checkpoint_folders, find_checkpoint, is_checkpoint
+
+FORMAT = "fluid checkpoint 1"
+GENERATOR_FILE, TRAINING_FILE = "generator.safetensors", "training.safetensors"
+
+
+class DamagedCheckpoint(TrainingError):
+    """A checkpoint whose files are missing, cut short or changed since they were written."""
+
+    def __init__(self, folder: Path, what: str) -> None:
+        super().__init__(f"{what}; use an older checkpoint of the run.")
+        self.folder, self.what = folder, what
+
+
+class CheckpointNotWritten(TrainingError):
+    """A checkpoint that could not be written: a full disk, a folder without permission."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"Cannot write the checkpoint {folder}: {reason}; free some space or choose another --run-folder."
+        )
+        self.reason = reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainedOn:
+    """The clip, configuration and length of a run whose weights the next run started from."""
+
+    title: str
+    source: str
+    licence: str
+    config: str
+    iterations: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedGenerator:
+    """A trained generator as it is exported: averaged weights, in evaluation mode, on the CPU."""
+
+    model: StreamingModel
+    config: TrainConfig
+    iterations: int
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of a run, as resuming needs it."""
+
+    config: TrainConfig
+    iterations: int
+    elapsed_s: float
+    generator: dict[str, Tensor]
+    training: dict[str, Tensor]
+    folder: Path = Path()
+    """The folder it was read from."""
+    clip_sha256: str = ""
+    """Of the clip's file; empty when not known."""
+    started_from: tuple[TrainedOn, ...] = ()
+    """The runs before this one whose weights it started from, oldest first."""
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write `folder` atomically, with a checksum of each file.
+
+    Raises CheckpointNotWritten when it cannot be written.
+    """
+    try:
+        with atomic_folder(folder) as partial:
+            save_file(_plain(checkpoint.generator), partial / GENERATOR_FILE)
+            if checkpoint.training:
+                save_file(_plain(checkpoint.training), partial / TRAINING_FILE)
+            description = {
+                "format": FORMAT,
+                "iterations": checkpoint.iterations,
+                "elapsed_s": checkpoint.elapsed_s,
+                "commit": current_commit(),
+                "clip_sha256": checkpoint.clip_sha256,
+                "started_from": [config_dict(each) for each in checkpoint.started_from],
+                "sha256": {file.name: _sha256(file) for file in sorted(partial.iterdir())},
+                "config": checkpoint.config.to_dict(),
+            }
+            (partial / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointNotWritten(folder, _reason(error)) from error
+
+
+def save_generator(path: Path, model: StreamingModel, config: TrainConfig, iterations: int) -> None:
+    """Write a checkpoint of a generator alone. Raises TrainingError when it cannot be written."""
+    write_checkpoint(path, Checkpoint(config, iterations, 0.0, dict(model.state_dict()), {}))
+
+
+def load_generator(path: Path) -> LoadedGenerator:
+    """Build the generator of a checkpoint, or of the newest checkpoint of a run folder.
+
+    Raises TrainingError for a folder that is no checkpoint, is damaged, or whose weights do not fit its configuration.
+    """
+    folder = find_checkpoint(path)
+    description = _description(folder)
+    config = _config(description, folder)
+    model = build_model(config.model)
+    load_weights(model, _tensors(folder, GENERATOR_FILE, description), folder)
+    iterations = int(description["iterations"])
+    runs = (*_started_from(description), trained_on(config, iterations))
+    provenance = Provenance(
+        source="; then ".join(dict.fromkeys(f"{each.title}{_brackets(each.source)}" for each in runs)),
+        licence=" and ".join(dict.fromkeys(each.licence for each in reversed(runs))),
+        config=config.model.name,
+        commit=str(description.get("commit", "unknown")),
+        iterations=sum(each.iterations for each in runs),
+    )
+    return LoadedGenerator(model.eval(), config, iterations, provenance)
+
+
+def trained_on(config: TrainConfig, iterations: int) -> TrainedOn:
+    """Return the record of a run for the runs that start from its weights."""
+    clip = config.clip
+    return TrainedOn(
+        title=config.clip_title(),
+        source=clip.source,
+        licence=clip.licence,
+        config=config.model.name,
+        iterations=iterations,
+    )
+
+
+def ancestry(source: Checkpoint) -> tuple[TrainedOn, ...]:
+    """Return what a run that starts from `source` records of the runs before it."""
+    return (*source.started_from, trained_on(source.config, source.iterations))
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint, or the newest one of a run folder, for resuming.
+
+    Raises TrainingError as `load_generator`, and for an imported generator.
+    """
+    checkpoint = read_start(path)
+    if not checkpoint.training:
+        raise TrainingError(
+            f"{checkpoint.folder} holds a generator alone; export it, or start a run from its weights with --from."
+        )
+    return checkpoint
+
+
+def read_start(path: Path) -> Checkpoint:
+    """Read what starting a new run needs; an imported generator will do. Raises TrainingError as `load_generator`."""
+    folder = find_checkpoint(path)
+    description = _description(folder)
+    complete = (folder / TRAINING_FILE).is_file() or TRAINING_FILE in description.get("sha256", {})
+    return Checkpoint(
+        config=_config(description, folder),
+        iterations=int(description["iterations"]),
+        elapsed_s=float(description.get("elapsed_s", 0.0)),
+        generator=_tensors(folder, GENERATOR_FILE, description),
+        training=_tensors(folder, TRAINING_FILE, description) if complete else {},
+        folder=folder,
+        clip_sha256=str(description.get("clip_sha256", "")),
+        started_from=_started_from(description),
+    )
+
+
+def read_newest(path: Path) -> tuple[Checkpoint, list[DamagedCheckpoint]]:
+    """Read the newest undamaged checkpoint of a run; return it with the errors of the damaged ones after it.
+
+    A checkpoint's own folder is read or refused. Raises TrainingError as `read_checkpoint`, and when all are damaged.
+    """
+    if is_checkpoint(path):
+        return read_checkpoint(path), []
+    damaged: list[DamagedCheckpoint] = []
+    for folder in reversed(checkpoint_folders(path)):
+        try:
+            return read_checkpoint(folder), damaged
+        except DamagedCheckpoint as error:
+            damaged.append(error)
+    if damaged:
+        raise TrainingError(f"All {len(damaged)} checkpoints of {path} are damaged; the newest: {damaged[0]}")
+    return read_checkpoint(path), []  # which says that there is none
+
+
+def check_same_shape(saved: TrainConfig, wanted: TrainConfig, where: Path) -> None:
+    """Raise TrainingError, naming the keys, when the networks of two configurations differ."""
+    shapes = [{"model": c.to_dict()["model"], "discriminator": c.to_dict()["discriminator"]} for c in (saved, wanted)]
+    differing = [key for key in differing_keys(*shapes) if key != "model.name"]
+    if differing:
+        raise TrainingError(
+            f"{where} was trained with another {', '.join(differing)}; resume without a configuration or start a new run."
+        )
+
+
+def load_weights(module: StreamingModel, weights: Mapping[str, Tensor], where: Path) -> None:
+    """Load a state dict. Raises TrainingError, naming a tensor, when it does not fit."""
+    own = module.state_dict()
+    for name in sorted({*own, *weights}):
+        left, right = own.get(name), weights.get(name)
+        if left is None or right is None or left.shape != right.shape:
+            saved = "nothing" if right is None else list(right.shape)
+            expected = "nothing" if left is None else list(left.shape)
+            raise TrainingError(
+                f"{where} holds {saved} for '{name}' where its configuration needs {expected}; train it again."
+            )
+    module.load_state_dict(dict(weights))
+
+
+def current_commit() -> str:
+    """Return the project's git commit, or "unknown" outside a checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return answer.stdout.strip()
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    # safetensors refuses tensors that share memory or are not contiguous.
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    file = folder / DESCRIPTION_FILE
+    try:
+        values = parse_json(file.read_text())
+    except (OSError, ValueError) as error:
+        raise DamagedCheckpoint(folder, f"{file} cannot be read ({_reason(error)})") from error
+    if (
+        not isinstance(values, dict)
+        or values.get("format") != FORMAT
+        or "config" not in values
+        or "iterations" not in values
+    ):
+        found = values.get("format") if isinstance(values, dict) else type(values).__name__
+        raise TrainingError(f"{file} is of format {found!r}; {FORMAT!r} was expected.")
+    return values
+
+
+def _config(description: Mapping[str, Any], folder: Path) -> TrainConfig:
+    try:
+        return TrainConfig.from_dict(description["config"])
+    except TrainingError as error:
+        raise TrainingError(f"{folder} was written by another version of this project: {error}") from error
+
+
+def _started_from(description: Mapping[str, Any]) -> tuple[TrainedOn, ...]:
+    given: Sequence[Mapping[str, Any]] = description.get("started_from", [])
+    return tuple(build_config(TrainedOn, values, "started_from") for values in given)
+
+
+def _tensors(folder: Path, name: str, description: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Read one file; checkpoints written before there were checksums are trusted."""
+    file, written = folder / name, description.get("sha256", {}).get(name)
+    try:
+        if written is not None and _sha256(file) != written:
+            raise OSError("its content is not what was written")
+        return load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise DamagedCheckpoint(folder, f"{file} is damaged or missing ({_reason(error)})") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, json.JSONDecodeError):
+        return "it is cut off or no JSON"
+    return str(error).removeprefix("Error while serializing: ").removeprefix("I/O error: ")
+
+
+def _brackets(text: str) -> str:
+    return f" ({text})" if text else ""

@@ -1,0 +1,194 @@
+"""A run: train to the end of a budget, and write checkpoints, samples, log records and a report on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+from engine.core.errors import TrainingError
+from training.core import distributed
+from training.core.compilation import compiling
+from training.core.machine import machine
+from training.core.run_state import not_finite
+from training.data.footage import Footage, footage_sha256
+from training.data.video import Clip
+from training.loop.checkpoint import Checkpoint, CheckpointNotWritten, ancestry, current_commit, write_checkpoint
+from training.loop.config import TrainConfig
+from training.loop.memory import OutOfMemory, memory_watched
+from training.loop.resumption import start_from
+from training.loop.run_folder import checkpoint_folder, prune_checkpoints
+from training.loop.run_log import RunLog, RunOutputs, SilentLog
+from training.loop.trainer import Diverged, build_trainer
+from training.loop.validation import USUAL_LIMIT_S, Validation
+
+
+class Run:
+    """`run()` trains to the end of the budget."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        footage: Footage | Clip,
+        run_folder: Path,
+        outputs: RunOutputs,
+        resume: Checkpoint | None = None,
+        start: Checkpoint | None = None,
+    ) -> None:
+        """Go on from `resume`, or begin anew with the weights of `start`, or from nothing. Raises TrainingError as `Trainer`."""
+        self.config, self.run_folder, self.outputs, self.resumed = config, run_folder, outputs, resume is not None
+        with memory_watched(config, "while the networks were built"):
+            self.trainer = build_trainer(config, footage, resume)
+        self.notices = start_from(self.trainer, start) if start else []
+        """What the record of the run shall say of its beginning."""
+        self.started_from = ancestry(start) if start else resume.started_from if resume else ()
+        self.clip_sha256 = footage_sha256(config.clip) if config.clip.path else ""
+        self.elapsed_before_s, self.started_s = (resume.elapsed_s if resume else 0.0), time.monotonic()
+        self.last_checkpoint: Path | None = resume.folder if resume else None
+        self.validated: tuple[int, bool, Validation] | None = None
+        self.agreed_progress = 0.0
+        self.stop_requested = False
+        """Set from outside (Ctrl-C) to finish the iteration, write a checkpoint and leave."""
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds trained, over all resumptions."""
+        return self.elapsed_before_s + time.monotonic() - self.started_s
+
+    def progress(self) -> float:
+        """Return the share of the budget that is used up, 0 … 1."""
+        return budget_used(self.config, self.trainer.iteration, self.elapsed_s)
+
+    def run(self) -> Validation | None:
+        """Train to the end of the budget, write a checkpoint and return the last validation; None after `stop_requested`, and
+        in all processes but the first.
+
+        Raises TrainingError, naming the last good checkpoint, when a loss is no longer a finite number, memory runs out
+        or the last checkpoint cannot be written.
+        """
+        self.started_s = time.monotonic()
+        iteration = self.trainer.iteration
+        # All that a run which was killed at its very end still lacks is the last validation: it is made again.
+        validated = iteration - 1 if self.progress() >= 1.0 else iteration
+        open_log = self.outputs.open_log if distributed.first() else SilentLog
+        with open_log(self.run_folder, self.config.total_iterations, iteration, validated) as run_log:
+            self._began(run_log)
+            try:
+                found = self._train(run_log)
+            except (Diverged, OutOfMemory, CheckpointNotWritten, distributed.Lost) as error:
+                failure = TrainingError(self._where_to_go_on(error))
+                self._ended(run_log, "failed", str(failure))
+                raise failure from error
+            self._ended(run_log, "finished" if found else "interrupted")
+        return found
+
+    def save(self) -> Path:
+        """Write a checkpoint of this iteration, delete the oldest ones, and return its folder.
+
+        Raises CheckpointNotWritten, and Diverged rather than keep weights that are no finite numbers.
+        """
+        folder = checkpoint_folder(self.run_folder, self.trainer.iteration)
+        if self.last_checkpoint is None or folder.absolute() != self.last_checkpoint.absolute():
+            found = self.trainer.checkpoint(self.elapsed_s)
+            broken = not_finite(found.generator | found.training)
+            if broken:
+                raise Diverged(
+                    f"'{broken}' is no finite number after {found.iterations} iterations and training stopped"
+                )
+            if distributed.first():
+                self._write(folder, found)
+            self.last_checkpoint = folder
+        return folder
+
+    def _write(self, folder: Path, found: Checkpoint) -> None:
+        write_checkpoint(
+            folder, dataclasses.replace(found, clip_sha256=self.clip_sha256, started_from=self.started_from)
+        )
+        prune_checkpoints(self.run_folder, self.config.intervals.checkpoints_kept, self.config.intervals.milestone)
+
+    def _goes_on(self) -> bool:
+        """Decide, alike in all processes, whether there is another iteration."""
+        self.agreed_progress, stopping = distributed.agree(self.progress(), self.stop_requested)
+        if stopping:
+            self.stop_requested = True
+        return self.agreed_progress < 1.0 and not stopping
+
+    def _train(self, run_log: RunLog) -> Validation | None:
+        intervals, trainer = self.config.intervals, self.trainer
+        while self._goes_on():
+            with memory_watched(self.config, f"in iteration {trainer.iteration + 1}"), compiling():
+                terms = trainer.step(self.agreed_progress)
+            run_log.add(terms, self.progress(), self.elapsed_s)
+            if _due(trainer.iteration, intervals.log):
+                run_log.log(trainer.iteration, self.elapsed_s, trainer.learning_rate)
+            # The checkpoint comes last: whoever goes on from it finds all that belongs to its iteration.
+            if _due(trainer.iteration, intervals.sample) and self.progress() < 1.0 and not self.stop_requested:
+                self._sample(run_log)
+            if _due(trainer.iteration, intervals.checkpoint) or _due(trainer.iteration, intervals.milestone):
+                self._save_if_possible(run_log)
+        run_log.log(trainer.iteration, self.elapsed_s, trainer.learning_rate)
+        self.save()
+        # Whoever asks to stop wants to leave now.
+        return None if self.stop_requested else self._sample(run_log)
+
+    def _save_if_possible(self, run_log: RunLog) -> None:
+        reason = run_log.try_write("a checkpoint", self.save)
+        if reason:
+            run_log.event(self.trainer.iteration, self.elapsed_s, "checkpoint not written", why=reason)
+
+    def _sample(self, run_log: RunLog) -> Validation | None:
+        if not distributed.first():
+            return None
+        iteration = self.trainer.iteration
+        whole = self.agreed_progress >= 1.0
+        if self.validated is not None and self.validated[:2] == (iteration, whole):
+            return self.validated[2]
+        with memory_watched(self.config, f"while iteration {iteration} was validated"):
+            # On the way a part is enough; the end is measured whole.
+            found = self.trainer.validate(None if whole else USUAL_LIMIT_S)
+        run_log.sample(iteration, self.elapsed_s, found, self.trainer.footage.format)
+        self.validated = (iteration, whole, found)
+        return found
+
+    def _began(self, run_log: RunLog) -> None:
+        what = "resumed" if self.resumed else "started"
+        about = {"machine": machine(self.trainer.device), "commit": current_commit()}
+        if self.started_from:
+            about["from"] = [f"{each.title}, {each.iterations} iterations" for each in self.started_from]
+        run_log.event(self.trainer.iteration, self.elapsed_s, what, **about)
+        for notice in self.notices:
+            run_log.event(self.trainer.iteration, self.elapsed_s, "notice", why=notice)
+
+    def _ended(self, run_log: RunLog, what: str, why: str = "") -> None:
+        run_log.event(self.trainer.iteration, self.elapsed_s, what, **({"why": why} if why else {}))
+        if distributed.first():
+            later = f"write it with python -m training.report {self.run_folder}"
+            run_log.try_write("the report", lambda: self.outputs.write_report(self.run_folder), later)
+
+    def _where_to_go_on(self, error: TrainingError) -> str:
+        kept, rates = self.last_checkpoint, self.config.optimiser
+        good = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
+        anew = f"--from {kept} --run-folder NEW" if kept else "a new run"
+        match error:
+            case Diverged():
+                lower = (
+                    f"--set optimiser.lr_generator={rates.lr_generator / 2:g} "
+                    f"--set optimiser.lr_discriminator={rates.lr_discriminator / 2:g}"
+                )
+                return f"{error}; {good}; try lower rates: {anew} {lower}"
+            case OutOfMemory():
+                return f"{error}, with {anew}; {good}."
+            case _:
+                again = f"go on with --resume {self.run_folder}" if kept else "train again"
+                return f"{str(error).rstrip('.')}; {again}, {good}."
+
+
+def budget_used(config: TrainConfig, iterations: int, elapsed_s: float) -> float:
+    """Return the share of a run's budget that is used up, 0 … 1."""
+    by_count = iterations / config.total_iterations
+    by_time = 0.0 if config.minutes is None else elapsed_s / (60.0 * config.minutes)
+    return min(1.0, max(by_count, by_time))
+
+
+def _due(iteration: int, interval: int) -> bool:
+    return interval > 0 and iteration % interval == 0
