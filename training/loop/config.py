@@ -87,7 +87,7 @@ class TrainConfig:
     threads: int = 0
     """CPU threads of torch; 0 leaves its default."""
     deterministic: bool = False
-    """Train alike every time, to the bit, on a CPU; `threads` 0 then means 1, and the budget is in iterations alone."""
+    """Train alike every time, bit-exact, on a CPU; `threads` 0 then means 1, and the budget is in iterations alone."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def __post_init__(self) -> None:

@@ -164,7 +164,7 @@ class Generator(nn.Module):
         input_BTI, following = self._inputs(features_BTF, motion_noise_BTE, content_noise_BTZ, controls, state)
         input_NI = input_BTI.flatten(0, 1)
         condition_NF = features_BTF.flatten(0, 1) if self.config.condition_on == "sound" else input_NI
-        controls = of_pictures(controls, steps)
+        controls = of_steps(controls, steps)
         grains = [controls.grain * grain for grain in grain_maps]
         # Every pixel of the seed has the same input; the zero padding of the convolution tells the places apart.
         x = self.seed(input_NI[:, :, None, None].expand(-1, -1, SEED_SIZE, SEED_SIZE), grains[0], None, steps)
@@ -215,7 +215,7 @@ class Generator(nn.Module):
         return torch.cat(parts, dim=2), following
 
 
-def of_pictures(controls: Controls, steps: int) -> Controls:
+def of_steps(controls: Controls, steps: int) -> Controls:
     """Return controls that broadcast against frames: scalars as they are, one value for each row of the batch [B] as [N, 1, 1, 1].
 
     Grain meets frames in the order of the batch, memory in the order of steps (see VideoPrediction).
