@@ -28,7 +28,7 @@ from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
 from engine.output.window.keys import HELP
 
-DESCRIPTION = "Let sound move a picture. Without flags, it takes the microphone and opens a window."
+DESCRIPTION = "Render video that follows sound. Without flags: from the microphone, in a window."
 EPILOG = "In the window: " + "; ".join(f"{keys}: {what}" for keys, what in HELP) + "."
 _CONTROL = "control:"
 LIVE_ONLY = ("midi", "log", "health_port")
@@ -213,7 +213,7 @@ def check_directions(config: LiveConfig, parameters: Iterable[Parameter]) -> Non
     """Raise ConfigError for a faulty mapping and for MIDI parameters that do not exist, before anything is opened."""
     Modulator(parameters, config.mappings)
     if config.midi:
-        check_controllers(config.midi_knobs, {parameter.name: parameter for parameter in parameters})
+        check_controllers(config.midi_parameters, {parameter.name: parameter for parameter in parameters})
 
 
 def _check_action(parsed: argparse.Namespace) -> None:

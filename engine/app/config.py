@@ -20,7 +20,9 @@ from engine.core.errors import ConfigError, nearest_name
 
 DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "water.onnx")
 DEFAULT_OSC_PORT = 9000
-CONTROLS, MAPPINGS, KNOBS = "controls", "mappings", "midi_knobs"
+CONTROLS, MAPPINGS, MIDI_PARAMETERS = "controls", "mappings", "midi_parameters"
+FORMER_KEYS: Mapping[str, str] = MappingProxyType({"midi_knobs": MIDI_PARAMETERS})
+"""Keys of the version before, which files may still have."""
 Origin = Literal["default", "file", "flag"]
 
 
@@ -86,12 +88,16 @@ class LiveConfig:
     """Start values of parameters, by name."""
     mappings: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """Expressions that drive parameters, by name; see docs/mapping.md."""
-    midi_knobs: Mapping[int, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    midi_parameters: Mapping[int, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """Parameters that MIDI controllers move, by the controller's number."""
 
 
 SETTINGS: Mapping[str, dataclasses.Field[Any]] = MappingProxyType(
-    {field.name: field for field in dataclasses.fields(LiveConfig) if field.name not in (CONTROLS, MAPPINGS, KNOBS)}
+    {
+        field.name: field
+        for field in dataclasses.fields(LiveConfig)
+        if field.name not in (CONTROLS, MAPPINGS, MIDI_PARAMETERS)
+    }
 )
 _HINTS = typing.get_type_hints(LiveConfig)
 
@@ -141,7 +147,7 @@ def read_config_file(path: Path | str) -> dict[str, Any]:
         raise ConfigError(
             f"{path} holds {values!r}; a mapping of settings was expected, as in configs/live/default.yaml."
         )
-    known = (*SETTINGS, CONTROLS, MAPPINGS, KNOBS)
+    known = (*SETTINGS, CONTROLS, MAPPINGS, MIDI_PARAMETERS, *FORMER_KEYS)
     for key in cast(dict[Any, Any], values):
         if key not in known:
             raise ConfigError(f"{path} has an unknown key '{key}'.{nearest_name(str(key), known)}")
@@ -172,6 +178,10 @@ def resolve(
     controls: dict[str, Value] = {}
     known = {parameter.name: parameter for parameter in parameters}
     notices = list[str]()
+    for former, key in FORMER_KEYS.items():
+        if former in file_values:
+            notices.append(f"{former} is now called {key}; the old name works until the next version.")
+            file_values = {key: file_values[former], **file_values}
     current = FormerNames(former_names(known.values()), notices.append).current
     layers: tuple[tuple[Origin, Mapping[str, Any], Mapping[str, Any]], ...] = (
         ("file", file_values, _section(file_values, CONTROLS, "a mapping of parameters was expected, e.g. gain_db: 6")),
@@ -191,12 +201,14 @@ def resolve(
         **_section(file_values, MAPPINGS, "expressions by parameter were expected, e.g. glow: 0.6 * onset"),
         **flag_mappings,
     }
-    knobs: Any = _section(file_values, KNOBS, "parameters by controller number were expected, e.g. 7: brightness")
+    by_controller: Any = _section(
+        file_values, MIDI_PARAMETERS, "parameters by controller number were expected, e.g. 7: brightness"
+    )
     config = LiveConfig(
         **settings,
         controls=MappingProxyType(controls),
         mappings=MappingProxyType({current(name): str(text) for name, text in mappings.items()}),
-        midi_knobs=MappingProxyType({number: current(str(name)) for number, name in knobs.items()}),
+        midi_parameters=MappingProxyType({number: current(str(name)) for number, name in by_controller.items()}),
     )
     return Resolved(config=config, origins=origins, notices=tuple(notices))
 
@@ -271,8 +283,11 @@ def describe(resolved: Resolved, parameters: Iterable[Parameter]) -> list[str]:
         lines.append(_line("  " + parameter.name, value, origin, value != parameter.default))
     if resolved.config.mappings:
         lines += [f"  {MAPPINGS}:", *(f"*   {name}: {text}" for name, text in resolved.config.mappings.items())]
-    if resolved.config.midi_knobs:
-        lines += [f"  {KNOBS}:", *(f"*   {number}: {name}" for number, name in resolved.config.midi_knobs.items())]
+    if resolved.config.midi_parameters:
+        lines += [
+            f"  {MIDI_PARAMETERS}:",
+            *(f"*   {number}: {name}" for number, name in resolved.config.midi_parameters.items()),
+        ]
     return lines
 
 

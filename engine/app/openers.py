@@ -155,7 +155,7 @@ def open_midi(config: LiveConfig, store: ParameterStore, notify: Callable[[str],
     """Listen to the MIDI port that was asked for."""
     from engine.control.remotes.midi import MidiRemote
 
-    midi = MidiRemote(store, config.midi or "", config.midi_knobs, notify)
+    midi = MidiRemote(store, config.midi or "", config.midi_parameters, notify)
     midi.start()
     notify(f"midi     {midi.name}")
     return midi

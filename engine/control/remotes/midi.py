@@ -135,12 +135,16 @@ def check_controllers(controllers: Mapping[int, str], parameters: Mapping[str, P
     """Raise ConfigError unless controllers are numbered 0 to 127 and set known parameters, but no events."""
     for number, name in controllers.items():
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= HIGHEST:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigError(f"midi_knobs has a controller {number!r}; a number from 0 to {HIGHEST} was expected.")
+            raise ConfigError(
+                f"midi_parameters has a controller {number!r}; a number from 0 to {HIGHEST} was expected."
+            )
         parameter = parameters.get(str(name))
         if parameter is None:
-            raise ConfigError(f"midi_knobs sets '{name}', which is no parameter.{nearest_name(str(name), parameters)}")
+            raise ConfigError(
+                f"midi_parameters sets '{name}', which is no parameter.{nearest_name(str(name), parameters)}"
+            )
         if parameter.kind == "event":
-            raise ConfigError(f"midi_knobs sets {name}, which takes a number; programme changes recall scenes.")
+            raise ConfigError(f"midi_parameters sets {name}, which takes a number; programme changes recall scenes.")
 
 
 def _open_input() -> Any:

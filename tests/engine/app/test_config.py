@@ -45,7 +45,7 @@ def test_the_model_may_come_from_the_file(probe_file, tmp_path):
 
 def test_the_default_file_says_what_the_defaults_are():
     resolved = resolve(read_config_file(LIVE / "default.yaml"), {}, {}, PARAMETERS)
-    assert set(read_config_file(LIVE / "default.yaml")) == {*SETTINGS, "controls", "mappings", "midi_knobs"}
+    assert set(read_config_file(LIVE / "default.yaml")) == {*SETTINGS, "controls", "mappings", "midi_parameters"}
     assert replace(resolved.config, controls={}) == replace(LiveConfig(), controls={})
     defaults = {p.name: p.default for p in PARAMETERS}
     assert set(resolved.config.controls) == {p.name for p in TABLE if not p.happens}
@@ -133,8 +133,8 @@ def test_a_replay_takes_nothing_from_a_file(probe_file, tmp_path):
         parse_command(["--model", str(probe_file), "--config", config, "--replay", "take", "c.mp4"])
 
 
-def test_midi_knobs_are_checked_before_anything_is_opened(probe_file, tmp_path):
-    config = written(tmp_path, "midi: launch\nmidi_knobs: {7: brightnes}")
+def test_midi_parameters_are_checked_before_anything_is_opened(probe_file, tmp_path):
+    config = written(tmp_path, "midi: launch\nmidi_parameters: {7: brightnes}")
     with pytest.raises(ConfigError, match="Did you mean 'brightness'"):
         parse_command(["--model", str(probe_file), "--config", config, "--dry-run"])
 

@@ -73,9 +73,7 @@ class PartedGates(PlayedPrediction):
             padded_x, across = self._padded(x_BCHW, direction)
             padded_h, _ = self._padded(hidden, direction)
 
-            def gate(
-                index: int, of: Tensor, frame: Tensor = padded_x, d: str = direction, p: tuple[int, int] = across
-            ):
+            def gate(index: int, of: Tensor, frame: Tensor = padded_x, d: str = direction, p: tuple[int, int] = across):
                 key = f"{d}{index}"
                 from_frame = functional.conv2d(frame, self.of_frame[key], self.biases[key], padding=p)
                 return from_frame + functional.conv2d(of, self.of_hidden[key], padding=p)
