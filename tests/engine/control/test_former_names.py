@@ -71,8 +71,8 @@ def test_in_yaml_where_flags_of_the_new_name_override_it(probe_file: Path, tmp_p
     assert resolved.config.controls == {"onset_zoom": 0.1, "onset_decay_ms": 90.0}
     assert resolved.config.mappings == {"onset_zoom": "hits"}
     assert resolved.config.midi_parameters == {7: "onset_zoom"}
-    assert "midi_knobs is now called midi_parameters; the old name works until the next version." in resolved.notices
-    assert resolved.notices == (HIT_ZOOM, renamed("hit_decay_ms", "onset_decay_ms"))
+    moved = "midi_knobs is now called midi_parameters; the old name works until the next version."
+    assert resolved.notices == (moved, HIT_ZOOM, renamed("hit_decay_ms", "onset_decay_ms"))
 
 
 def test_in_osc_addresses() -> None:
