@@ -37,7 +37,7 @@ def test_a_click_is_white_in_the_hop_that_holds_it_and_in_no_other(tmp_path: Pat
         assert picture.features_F == pytest.approx([0.9 if level else 0.0])
 
 
-def test_without_gain_the_picture_is_an_even_grey(tmp_path: Path) -> None:
+def test_without_gain_the_frame_is_an_even_grey(tmp_path: Path) -> None:
     card = write_probe_file(tmp_path / "probe.onnx", 20, 4)
     session = Session(open_backend(str(tmp_path / "probe.onnx"), "onnx-cpu"))
     picture = session.step(np.ones(card.window_samples, np.float32), {"gain": 0.0, "floor": 0.25}, 0)

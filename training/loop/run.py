@@ -35,7 +35,7 @@ class Run:
         resume: Checkpoint | None = None,
         start: Checkpoint | None = None,
     ) -> None:
-        """Go on from `resume`, or begin anew with the weights of `start`, or from nothing. Raises TrainingError as `Trainer`."""
+        """Go on from `resume`, or begin again with the weights of `start`, or from nothing. Raises TrainingError as `Trainer`."""
         self.config, self.run_folder, self.outputs, self.resumed = config, run_folder, outputs, resume is not None
         with memory_watched(config, "while the networks were built"):
             self.trainer = build_trainer(config, footage, resume)

@@ -1,4 +1,4 @@
-"""float16 computes the pictures in 16 bits and nothing else, and the engine's runtimes take it."""
+"""float16 computes the frames in 16 bits and nothing else, and the engine's runtimes take it."""
 
 import numpy as np
 import onnx
@@ -20,7 +20,7 @@ STEPS = 16
 
 
 @pytest.mark.parametrize("variant", ["wide", "skip"])
-def test_pictures_stay_alike_over_carried_steps(variant: str) -> None:
+def test_frames_stay_alike_over_carried_steps(variant: str) -> None:
     if variant == "wide":
         graph, whole = traced()[0], program()
     else:

@@ -1,4 +1,4 @@
-"""int8: which convolutions, on which sound, and that pictures survive it."""
+"""int8: which convolutions, on which sound, and that frames survive it."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def calibration(tmp_path_factory: pytest.TempPathFactory) -> Calibration:
     return calibrate(program(), traced()[0], sound_file(tmp_path_factory.mktemp("sound")), samples=8)
 
 
-def test_pictures_stay_alike_and_the_file_shrinks(calibration: Calibration) -> None:
+def test_frames_stay_alike_and_the_file_shrinks(calibration: Calibration) -> None:
     graph, whole = traced()[0], program()
     quantised = quantise_faithfully(whole, calibration, graph)
     onnx.checker.check_model(quantised, full_check=True)
@@ -47,7 +47,7 @@ def test_kernels_that_are_put_together_become_weights_and_narrow_ones_stay() -> 
         assert (name in chosen) == (min(shape[:2]) >= 32 and max(shape[2:]) > 1 and not colours)
 
 
-def test_unsigned_pictures_and_weights_by_channel(calibration: Calibration) -> None:
+def test_unsigned_frames_and_weights_by_channel(calibration: Calibration) -> None:
     """What both ONNX Runtime and OpenVINO turn into integer convolutions."""
     folded = fold_constants(program())
     quantised = quantise(folded, calibration, convolutions(folded))
@@ -96,7 +96,7 @@ def test_a_model_too_narrow_to_gain_is_refused(calibration: Calibration) -> None
         quantise_faithfully(narrow, calibration, traced()[0])
 
 
-def test_early_convolutions_are_given_up_until_the_pictures_are_good(
+def test_early_convolutions_are_given_up_until_the_frames_are_good(
     calibration: Calibration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph, whole = traced()[0], program()

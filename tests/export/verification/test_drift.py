@@ -59,7 +59,7 @@ def test_steps_are_spread_over_the_decades(last: int) -> None:
     assert len(steps) <= 8 * 5
 
 
-def test_the_curve_is_a_picture_and_a_record() -> None:
+def test_the_curve_is_a_frame_and_a_record() -> None:
     drifts = [difference(step, given(10, 0.0), given(11, 0.1)) for step in (1, 10)]
     assert draw_drift({"int8": drifts}, "drift").startswith(b"\x89PNG")
     assert [record["step"] for record in drift_record(drifts)] == [1, 10]

@@ -124,7 +124,7 @@ def test_one_process_goes_on_exactly_where_two_stopped(folder: Path, found: dict
     close(found["losses"]["hinge"][HALF:], steps(trainer, HALF))
 
 
-def test_batch_norm_of_two_processes_is_that_of_all_pictures_twice_derived(folder: Path) -> None:
+def test_batch_norm_of_two_processes_is_that_of_all_frames_twice_derived(folder: Path) -> None:
     shared = load_file(folder / "norm.safetensors")
     norm = nn.BatchNorm2d(3).double()
     for name, value in penalised(norm, pictures_of_all()).items():

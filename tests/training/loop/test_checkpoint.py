@@ -102,7 +102,7 @@ def test_the_newest_checkpoint_that_is_whole_is_used_and_the_damaged_ones_are_na
         read_newest(tmp_path)
 
 
-def test_provenance_tells_what_the_weights_were_taught_before(tmp_path: Path) -> None:
+def test_provenance_tells_what_the_weights_were_trained_before(tmp_path: Path) -> None:
     before = TrainedOn(title="Waves", source="", licence="GPL-3.0-or-later", config="x", iterations=50)
     write_checkpoint(tmp_path / "1", Checkpoint(CONFIG, 7, 0.0, dict(MODEL.state_dict()), {}, started_from=(before,)))
     provenance = load_generator(tmp_path / "1").provenance

@@ -92,7 +92,7 @@ def test_a_new_run_takes_weights_and_nothing_else(clip: Clip, file: Path) -> Non
     ]
 
 
-def test_a_larger_picture_grows_and_another_shape_is_refused(clip: Clip, file: Path) -> None:
+def test_a_larger_frame_grows_and_another_shape_is_refused(clip: Clip, file: Path) -> None:
     small = Trainer(small_config(PLAIN), clip)
     source = small.checkpoint(0.0)
     larger = changed(small.config, model__image_size=32)

@@ -60,7 +60,7 @@ def test_every_loss_trains_generator_and_both_discriminators(clip: Clip, tmp_pat
         assert any(not torch.equal(p, q) for p, q in zip(discriminator.parameters(), discriminators[name], strict=True))
 
 
-def test_plain_teaching_beats_the_mean_frame_on_the_taught_part(clip: Clip, tmp_path: Path) -> None:
+def test_plain_teaching_beats_the_mean_frame_on_the_trained_part(clip: Clip, tmp_path: Path) -> None:
     trainer = Trainer(config(PLAIN, total_iterations=100), clip)
     mean_CHW, real = (
         mean_frame(clip, trainer.footage.training[0].frame_range),
@@ -101,7 +101,7 @@ def test_resuming_is_as_if_never_stopped(
     assert all(torch.equal(resumed.state[name], whole.state[name]) for name in whole.state)
 
 
-def test_state_is_carried_and_a_lane_that_starts_anew_forgets(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_is_carried_and_a_stream_that_starts_again_forgets(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Trainer(config(PLAIN, sequences_per_batch=2), clip)
     trainer.step()
     carried = {name: value.clone() for name, value in trainer.state.items()}
@@ -131,7 +131,7 @@ def test_the_batch_is_what_the_clip_holds(clip: Clip, tmp_path: Path) -> None:
     torch.testing.assert_close(batch.audio_BTW[0], torch.from_numpy(expected) * 10 ** (-6 / 20))
 
 
-def test_adversaries_join_when_told(clip: Clip, tmp_path: Path) -> None:
+def test_adversarial_losses_join_when_told(clip: Clip, tmp_path: Path) -> None:
     losses = LossConfig(adversarial="hinge", l1=1.0, adversarial_from_iteration=1)
     trainer = Trainer(config(losses), clip)
     assert "g_image" not in trainer.step()

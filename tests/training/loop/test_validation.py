@@ -67,7 +67,7 @@ def test_a_limit_plays_what_the_whole_begins_with(model: StreamingModel) -> None
     assert set(part.numbers()) == {"l1", "mean_frame_l1", "motion_l1", "motion_share"}
 
 
-def test_real_pictures_and_sound_belong_to_the_generated_ones(
+def test_real_frames_and_sound_belong_to_the_generated_ones(
     model: StreamingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = segment(6, 1), segment(5, 2)

@@ -44,7 +44,7 @@ def test_the_probability_settles_where_the_measure_meets_its_target() -> None:
     assert moved(0.005, 0.0, 0.6, 0.01) == 0.0
 
 
-def test_heldout_sequences_are_pictures_and_sound_of_the_part_that_is_not_taught(tmp_path: Path) -> None:
+def test_heldout_sequences_are_frames_and_sound_of_the_part_that_is_not_trained(tmp_path: Path) -> None:
     config = small_config()
     clip = load_clip(moving_clip(tmp_path / "clip.mp4"), config.clip_format(), tmp_path / "cache")
     frame_range, timing = split(clip, 4)[1], WindowTiming.of(build_model(config.model))

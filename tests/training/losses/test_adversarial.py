@@ -121,7 +121,7 @@ def test_the_generator_learns_through_augmentation_and_the_discriminators_do_not
         assert all(torch.equal(a, b) for a, b in zip(now, before[name], strict=True))
 
 
-def test_two_processes_with_a_lane_each_see_what_one_with_two_lanes_sees() -> None:
+def test_two_processes_with_a_stream_each_see_what_one_with_two_streams_sees() -> None:
     losses = replace(HINGE, augment=("colour", "translation", "cutout"))
     real, _ = batch(streams=2)
     shown = build_losses(losses).augmented(VIDEO, real, RandomState(0, streams=2))
@@ -139,7 +139,7 @@ def toy(streams: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tenso
     return frames + 0.05 * torch.randn(frames.shape, generator=generator), loudness, other
 
 
-def test_a_hearing_discriminator_learns_which_sound_belongs_to_a_picture() -> None:
+def test_a_hearing_discriminator_learns_which_sound_belongs_to_a_frame() -> None:
     front_end = replace(MODEL.front_end, mel_bands=1)
     config = small_config(
         LossConfig(adversarial="hinge", adversarial_image=0.0),

@@ -109,7 +109,7 @@ def test_r1_of_a_linear_score_is_half_its_squared_slope_wherever_it_is_taken() -
     torch.testing.assert_close(weight.grad, weight.detach())
 
 
-def test_r1_takes_the_mean_of_a_patch_as_the_score_of_its_picture() -> None:
+def test_r1_takes_the_mean_of_a_patch_as_the_score_of_its_frame() -> None:
     real = torch.randn(3, 1, 4, 4, requires_grad=True)
     assert float(r1_penalty(5.0 * real, real).detach()) == pytest.approx(0.5 * 16 * (5.0 / 16) ** 2)
 

@@ -17,7 +17,7 @@ def config(architecture: str = "skip", norm: str = "batch", **settings: object) 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("norm", ["batch", "none"])
-def test_a_picture_gets_a_patch_of_scores(architecture: str, norm: str) -> None:
+def test_a_frame_gets_a_patch_of_scores(architecture: str, norm: str) -> None:
     discriminator = Discriminator(config(architecture, norm), 32)
     torch.nn.init.constant_(discriminator.decision.bias, -50.0)
     scores = discriminator(torch.rand(2, 3, 32, 32) * 2 - 1)
@@ -103,7 +103,7 @@ def test_what_saves_time_changes_no_score_and_no_gradient(architecture: str, fra
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_hearing_discriminator_scores_pictures_beside_their_sound(architecture: str) -> None:
+def test_a_hearing_discriminator_scores_frames_beside_their_sound(architecture: str) -> None:
     torch.manual_seed(2)
     judge = Discriminator(config(architecture, "none"), 16, 8, features=5)
     sequence, sound = torch.randn(2, 8, 3, 16, 16), torch.rand(2, 8, 5, requires_grad=True)

@@ -14,7 +14,7 @@ def test_contract(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_sound_moves_the_picture(variant: str) -> None:
+def test_sound_moves_the_frame(variant: str) -> None:
     model = small_model(**VARIANTS[variant])
     noise = model.draw_noise(1, 4, torch.Generator().manual_seed(0))
     loud = 0.5 * torch.randn(1, 4, model.window_samples)
@@ -25,7 +25,7 @@ def test_sound_moves_the_picture(variant: str) -> None:
 
 
 @pytest.mark.parametrize("control", ["motion", "grain", "memory"])
-def test_each_control_changes_the_picture(control: str) -> None:
+def test_each_control_changes_the_frame(control: str) -> None:
     model = small_model()
     noise = model.draw_noise(1, 4, torch.Generator().manual_seed(0))
     audio = 0.5 * torch.randn(1, 4, model.window_samples)

@@ -29,7 +29,7 @@ def play(model: StreamingModel, noise: dict[str, torch.Tensor] | None = None, se
 
 
 @pytest.mark.parametrize(("option", "drawn"), [("content_noise", "content_noise"), ("motion_noise", "motion_noise")])
-def test_each_noise_changes_the_picture_when_drawn_anew(option: str, drawn: str) -> None:
+def test_each_noise_changes_the_frame_when_drawn_again(option: str, drawn: str) -> None:
     model = small_model(**{option: 3})
     noise = model.draw_noise(1, STEPS, torch.Generator().manual_seed(2))
     assert noise[drawn].shape == (1, STEPS, 3)
@@ -123,7 +123,7 @@ def test_prediction_adds_exactly_its_states(settings: dict[str, object], expecte
 
 
 @pytest.mark.parametrize(("image_size", "kernel", "expected"), [(16, None, 3), (512, None, 5), (16, 5, 5), (512, 3, 3)])
-def test_the_kernel_of_the_prediction_follows_the_picture(image_size: int, kernel: int | None, expected: int) -> None:
+def test_the_kernel_of_the_prediction_follows_the_frame(image_size: int, kernel: int | None, expected: int) -> None:
     model = small_model(image_size, prediction_kernel=kernel, prediction="basic", channels_base=8, channels_min=2)
     (prediction,) = model.generator.predictions.values()
     assert prediction.cells["centre"].gates.weight.shape[2:] == (expected, expected)  # type: ignore[index, union-attr]
@@ -167,12 +167,12 @@ def test_conditional_norm_follows_the_sound_and_batch_norm_does_not() -> None:
 
 
 @pytest.mark.parametrize("image_size", [8, 32])
-def test_image_size_is_the_pictures(image_size: int) -> None:
+def test_image_size_is_the_frames(image_size: int) -> None:
     assert play(small_model(image_size)).shape == (1, STEPS, 3, image_size, image_size)
 
 
 @pytest.mark.parametrize(("fps", "hop"), [(10, 1600), (20, 800), (25, 640)])
-def test_fps_is_the_pace_of_sound_and_pictures(fps: int, hop: int) -> None:
+def test_fps_is_the_pace_of_sound_and_frames(fps: int, hop: int) -> None:
     config = TrainConfig(model=ModelConfig(fps=fps, image_size=8, generator=ListenAndMoveConfig(channels_base=8)))
     assert build_model(config.model).hop_samples == hop
     assert config.clip_format().fps == fps

@@ -26,7 +26,7 @@ def assert_same_with_gradients(quick: torch.Tensor, plain: torch.Tensor, inputs:
 
 
 @pytest.mark.parametrize(("height", "width"), [(4, 4), (3, 5), (1, 1)])
-def test_convolution_of_an_enlarged_picture(height: int, width: int) -> None:
+def test_convolution_of_an_enlarged_frame(height: int, width: int) -> None:
     x, weight, bias = randoms((2, 3, height, width), (5, 3, 3, 3), (5,))
     enlarged = functional.interpolate(x, scale_factor=2.0, mode="nearest")
     plain = functional.conv2d(enlarged, weight, bias, padding=1)

@@ -19,7 +19,7 @@ def sliding_square(shifts: list[int], size: int = 64) -> torch.Tensor:
     return torch.stack(frames)[:, None].expand(-1, 3, -1, -1).contiguous()
 
 
-def test_without_flow_the_picture_stays_as_it_is() -> None:
+def test_without_flow_the_frame_stays_as_it_is() -> None:
     warp, picture = Warp(16, 3, INPUTS), torch.randn(1, 3, 16, 16)
     out = warp(torch.randn(4, INPUTS), picture)
     assert out.shape == (4, 3, 16, 16)
