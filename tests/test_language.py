@@ -94,6 +94,9 @@ ALLOWED_IN = {
     # --batch was --rooms.
     "export/to_onnx.py": FORMER_CARD_KEYS,
     "tests/export/test_to_onnx.py": FORMER_CARD_KEYS,
+    # The names of weights in checkpoints.
+    "training/families/listen_and_move/canvas.py": {"pictures"},
+    "training/families/listen_and_move/generator.py": {"pictures"},
     # A key of checkpoints, and the name of a recording.
     "training/loop/trainer.py": {"lanes"},
     "training/data/scenes/soundtrack.py": {"hit"},

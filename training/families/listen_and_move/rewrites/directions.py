@@ -33,8 +33,8 @@ class MirroredPairs(PlayedPrediction):
         for first, *_ in self.pairs:
             kernel, self.biases[first] = full_kernels(cell_of(source, first), first)
             self.reach = max(kernel.shape[2:]) // 2
-            of_picture, of_hidden = torch.split(kernel, cell_of(source, first).parts, dim=1)
-            self.kernels[f"{first}_picture"] = of_picture.contiguous()
+            of_frame, of_hidden = torch.split(kernel, cell_of(source, first).parts, dim=1)
+            self.kernels[f"{first}_frame"] = of_frame.contiguous()
             self.kernels[f"{first}_gates"] = of_hidden[: 2 * self.hidden_channels].contiguous()
             self.kernels[f"{first}_new"] = of_hidden[2 * self.hidden_channels :].contiguous()
 
@@ -43,9 +43,9 @@ class MirroredPairs(PlayedPrediction):
         for pair in self.pairs:
             axis = 2 if pair[0] == "down" else 3
             # The mirrored one of a pair is its second.
-            pictures = torch.cat([x_BCHW if k == 0 else x_BCHW.flip(axis) for k, _ in enumerate(pair)])
+            frames = torch.cat([x_BCHW if k == 0 else x_BCHW.flip(axis) for k, _ in enumerate(pair)])
             hidden = torch.cat([hiddens[d] if k == 0 else hiddens[d].flip(axis) for k, d in enumerate(pair)])
-            after = torch.split(self._cell(pictures, hidden, pair[0]), len(x_BCHW))
+            after = torch.split(self._cell(frames, hidden, pair[0]), len(x_BCHW))
             for k, direction in enumerate(pair):
                 following[direction] = after[k] if k == 0 else after[k].flip(axis)
         return following
@@ -53,13 +53,13 @@ class MirroredPairs(PlayedPrediction):
     def _cell(self, x: Tensor, hidden: Tensor, direction: Direction) -> Tensor:
         size, bias = self.hidden_channels, self.biases[direction]
         padded_x, across = cone_padding(x, direction, self.reach)
-        from_picture = functional.conv2d(padded_x, self.kernels[f"{direction}_picture"], bias, padding=across)
+        from_frame = functional.conv2d(padded_x, self.kernels[f"{direction}_frame"], bias, padding=across)
         padded_h, _ = cone_padding(hidden, direction, self.reach)
         from_hidden = functional.conv2d(padded_h, self.kernels[f"{direction}_gates"], padding=across)
-        update, reset = torch.split(torch.sigmoid(from_picture[:, : 2 * size] + from_hidden), size, dim=1)
+        update, reset = torch.split(torch.sigmoid(from_frame[:, : 2 * size] + from_hidden), size, dim=1)
         padded_h, _ = cone_padding(hidden * reset, direction, self.reach)
         from_hidden = functional.conv2d(padded_h, self.kernels[f"{direction}_new"], padding=across)
-        return hidden + update * (torch.tanh(from_picture[:, 2 * size :] + from_hidden) - hidden)
+        return hidden + update * (torch.tanh(from_frame[:, 2 * size :] + from_hidden) - hidden)
 
 
 def mirror_directions(model: StreamingModel) -> None:

@@ -56,14 +56,14 @@ class PartedGates(PlayedPrediction):
 
     def __init__(self, source: VideoPrediction) -> None:
         super().__init__(source)
-        self.of_picture, self.of_hidden, self.biases = nn.ParameterDict(), nn.ParameterDict(), nn.ParameterDict()
+        self.of_frame, self.of_hidden, self.biases = nn.ParameterDict(), nn.ParameterDict(), nn.ParameterDict()
         for direction in self.directions:
             cell = cell_of(source, direction)
             kernel, bias = full_kernels(cell, direction)
-            picture, hidden = torch.split(kernel, cell.parts, dim=1)
+            frame, hidden = torch.split(kernel, cell.parts, dim=1)
             for gate in range(3):
                 own = slice(gate * self.hidden_channels, (gate + 1) * self.hidden_channels)
-                self.of_picture[f"{direction}{gate}"] = picture[own].contiguous()
+                self.of_frame[f"{direction}{gate}"] = frame[own].contiguous()
                 self.of_hidden[f"{direction}{gate}"] = hidden[own].contiguous()
                 self.biases[f"{direction}{gate}"] = bias[own].contiguous()
 
@@ -73,12 +73,10 @@ class PartedGates(PlayedPrediction):
             padded_x, across = self._padded(x_BCHW, direction)
             padded_h, _ = self._padded(hidden, direction)
 
-            def gate(
-                index: int, of: Tensor, picture: Tensor = padded_x, d: str = direction, p: tuple[int, int] = across
-            ):
+            def gate(index: int, of: Tensor, frame: Tensor = padded_x, d: str = direction, p: tuple[int, int] = across):
                 key = f"{d}{index}"
-                from_picture = functional.conv2d(picture, self.of_picture[key], self.biases[key], padding=p)
-                return from_picture + functional.conv2d(of, self.of_hidden[key], padding=p)
+                from_frame = functional.conv2d(frame, self.of_frame[key], self.biases[key], padding=p)
+                return from_frame + functional.conv2d(of, self.of_hidden[key], padding=p)
 
             update, reset = torch.sigmoid(gate(0, padded_h)), torch.sigmoid(gate(1, padded_h))
             proposed = torch.tanh(gate(2, self._padded(hidden * reset, direction)[0]))

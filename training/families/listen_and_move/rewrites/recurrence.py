@@ -36,7 +36,7 @@ class PlayedPrediction(nn.Module):
         self.blend_parts = nn.ParameterDict()
         if source.blend is not None:
             assert source.blend.bias is not None
-            for kind, own in (("picture", slice(None, -1)), ("mask", slice(-1, None))):
+            for kind, own in (("frame", slice(None, -1)), ("mask", slice(-1, None))):
                 self.blend_parts[kind] = source.blend.weight.detach()[own].clone()
                 self.blend_parts[f"{kind}_bias"] = source.blend.bias.detach()[own].clone()
 
@@ -55,7 +55,7 @@ class PlayedPrediction(nn.Module):
             return joined[:, :-1], joined[:, -1:]
         parts = self.blend_parts
         mask = functional.conv2d(joined, parts["mask"], parts["mask_bias"])
-        return functional.conv2d(joined, parts["picture"], parts["picture_bias"]), mask
+        return functional.conv2d(joined, parts["frame"], parts["frame_bias"]), mask
 
     def forward(self, x_BTCHW: Tensor, state: dict[str, Tensor], memory: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Predict and blend one step."""

@@ -46,10 +46,10 @@ class SharedTerms(PlayedPrediction):
             rows = row_kernels(cell, direction)
             biases = torch.split(torch.cat([cell.gates.bias, cell.candidate.bias]).detach(), self.hidden_channels)
             for s, row in enumerate(rows):
-                picture, hidden = torch.split(row, cell.parts, dim=1)
+                frame, hidden = torch.split(row, cell.parts, dim=1)
                 for gate in GATES:
                     own = slice(gate * self.hidden_channels, (gate + 1) * self.hidden_channels)
-                    self.kernels[f"{_AXIS[direction]}_{s}_{gate}_x"] = picture[own].contiguous()
+                    self.kernels[f"{_AXIS[direction]}_{s}_{gate}_x"] = frame[own].contiguous()
                     self.kernels[f"{_AXIS[direction]}_{s}_{gate}_h"] = hidden[own].contiguous()
             for gate in GATES:
                 self.kernels[f"{_AXIS[direction]}_{gate}_bias"] = biases[gate].clone()
@@ -67,7 +67,7 @@ class SharedTerms(PlayedPrediction):
         bias = self.kernels[f"{axis}_{gate}_bias"] if of == "x" and s == 0 else None
         return functional.conv2d(part, kernel, bias, padding=padding)
 
-    def terms_of_picture(self, x_BCHW: Tensor) -> dict[tuple[str, int, int], Tensor]:
+    def terms_of_frame(self, x_BCHW: Tensor) -> dict[tuple[str, int, int], Tensor]:
         """Return each axis's rows of the frame, convolved and not yet shifted, by axis, row and gate."""
         terms: dict[tuple[str, int, int], Tensor] = {}
         for direction in ("centre", "down", "right"):
@@ -81,7 +81,7 @@ class SharedTerms(PlayedPrediction):
         """Return the frame as row s is to be convolved, before shifting."""
         return x_BCHW
 
-    def from_picture(self, terms: dict[tuple[str, int, int], Tensor], direction: Direction, gate: int) -> Tensor:
+    def from_frame(self, terms: dict[tuple[str, int, int], Tensor], direction: Direction, gate: int) -> Tensor:
         """Shift the frame's rows of a gate for one direction and add them up."""
         total: Tensor | None = None
         for s in self.places(direction):
@@ -90,27 +90,27 @@ class SharedTerms(PlayedPrediction):
         assert total is not None
         return total
 
-    def gate(self, from_picture: Tensor, shifted: list[Tensor], direction: Direction, gate: int) -> Tensor:
+    def gate(self, from_frame: Tensor, shifted: list[Tensor], direction: Direction, gate: int) -> Tensor:
         """Add the convolved rows of a hidden state, which come shifted."""
         for s, part in enumerate(shifted):
-            from_picture = self.term(part, direction, s, gate, "h") + from_picture
-        return from_picture
+            from_frame = self.term(part, direction, s, gate, "h") + from_frame
+        return from_frame
 
     def follow(self, x_BCHW: Tensor, hiddens: dict[Direction, Tensor]) -> dict[Direction, Tensor]:
-        terms = self.terms_of_picture(x_BCHW)
+        terms = self.terms_of_frame(x_BCHW)
         following: dict[Direction, Tensor] = {}
         for direction, hidden in hiddens.items():
-            heard = [self.from_picture(terms, direction, gate) for gate in GATES]
+            heard = [self.from_frame(terms, direction, gate) for gate in GATES]
             following[direction] = self.cell(heard, hidden, direction)
         return following
 
-    def cell(self, from_picture: list[Tensor], hidden: Tensor, direction: Direction) -> Tensor:
+    def cell(self, from_frame: list[Tensor], hidden: Tensor, direction: Direction) -> Tensor:
         """Return the next hidden state of one direction."""
         shifted = [lying_behind(hidden, direction, s) for s in self.places(direction)]
-        update = torch.sigmoid(self.gate(from_picture[UPDATE], shifted, direction, UPDATE))
-        kept = torch.sigmoid(self.gate(from_picture[RESET], shifted, direction, RESET)) * hidden
+        update = torch.sigmoid(self.gate(from_frame[UPDATE], shifted, direction, UPDATE))
+        kept = torch.sigmoid(self.gate(from_frame[RESET], shifted, direction, RESET)) * hidden
         shifted = [lying_behind(kept, direction, s) for s in self.places(direction)]
-        proposed = torch.tanh(self.gate(from_picture[CANDIDATE], shifted, direction, CANDIDATE))
+        proposed = torch.tanh(self.gate(from_frame[CANDIDATE], shifted, direction, CANDIDATE))
         return hidden + update * (proposed - hidden)
 
 
@@ -139,7 +139,7 @@ class SharedTermsInBlocks(SharedTerms):
                 kernel[:, :, 0 if direction in ("down", "right") else places] = 1.0
                 kernel = kernel[..., None] if direction in ("down", "up") else kernel[:, :, None]
                 self.kernels[f"{direction}_of_{places}_more"] = kernel
-        for kind in ("picture", "mask"):
+        for kind in ("frame", "mask"):
             whole = self.blend_parts.pop(kind).detach()
             for direction, part in zip(self.directions, torch.split(whole, self.hidden_channels, dim=1), strict=True):
                 self.blend_parts[f"{kind}_{direction}"] = part.contiguous()
@@ -157,30 +157,30 @@ class SharedTermsInBlocks(SharedTerms):
             return x_BCHW
         return functional.pad(x_BCHW, (0, 0, s, s) if direction == "down" else (s, s, 0, 0), mode="replicate")
 
-    def from_picture(self, terms: dict[tuple[str, int, int], Tensor], direction: Direction, gate: int) -> Tensor:
+    def from_frame(self, terms: dict[tuple[str, int, int], Tensor], direction: Direction, gate: int) -> Tensor:
         total = terms[_AXIS[direction], 0, gate]
         for s in self.places(direction)[1:]:
             total = self.cut_out(terms[_AXIS[direction], s, gate], direction, 2 * s) + total
         return total
 
-    def cell(self, from_picture: list[Tensor], hidden: Tensor, direction: Direction) -> Tensor:
+    def cell(self, from_frame: list[Tensor], hidden: Tensor, direction: Direction) -> Tensor:
         shifted = [lying_behind(hidden, direction, s) for s in self.places(direction)]
         held = self.one_by_one(hidden, self.kernels["same"])
-        update = torch.sigmoid(self.gate(from_picture[UPDATE], shifted, direction, UPDATE))
-        kept = torch.sigmoid(self.gate(from_picture[RESET], shifted, direction, RESET)) * held
-        proposed = torch.tanh(self.candidate(from_picture[CANDIDATE], kept, direction))
+        update = torch.sigmoid(self.gate(from_frame[UPDATE], shifted, direction, UPDATE))
+        kept = torch.sigmoid(self.gate(from_frame[RESET], shifted, direction, RESET)) * held
+        proposed = torch.tanh(self.candidate(from_frame[CANDIDATE], kept, direction))
         return held + update * (self.one_by_one(held, self.kernels["negative"]) + proposed)
 
-    def candidate(self, from_picture: Tensor, kept: Tensor, direction: Direction) -> Tensor:
+    def candidate(self, from_frame: Tensor, kept: Tensor, direction: Direction) -> Tensor:
         """Add the convolved rows of what the reset gate let through."""
         if direction == "centre":
-            return self.gate(from_picture, [kept], direction, CANDIDATE)
+            return self.gate(from_frame, [kept], direction, CANDIDATE)
         axis = _AXIS[direction]
         across = (0, 1) if axis == "vertical" else (1, 0)
         kernel, padding = ((2, 1), (1, 0)) if axis == "vertical" else ((1, 2), (0, 1))
         average = functional.avg_pool2d(kept, kernel, 1, padding, count_include_pad=False)
         average = self.cut_out(average, direction, 1)
-        total = functional.conv2d(kept, self.kernels[f"{axis}_near"], padding=across) + from_picture
+        total = functional.conv2d(kept, self.kernels[f"{axis}_near"], padding=across) + from_frame
         total = functional.conv2d(average, self.kernels[f"{axis}_twice"], padding=across) + total
         for s in self.places(direction)[2:]:
             total = self.term(lying_behind(kept, direction, s), direction, s, CANDIDATE, "h") + total
@@ -188,7 +188,7 @@ class SharedTermsInBlocks(SharedTerms):
 
     def predict(self, hiddens: list[Tensor]) -> tuple[Tensor, Tensor]:
         totals: list[Tensor] = []
-        for kind in ("picture", "mask"):
+        for kind in ("frame", "mask"):
             total: Tensor | None = None
             for direction, hidden in zip(self.directions, hiddens, strict=True):
                 weight = self.blend_parts[f"{kind}_{direction}"]
