@@ -1,4 +1,4 @@
-"""What every part of the generator is worth: variants x seeds, taught alike and judged on the held-out part of a clip.
+"""What every part of the generator is worth: variants x seeds, trained alike and judged on the held-out part of a clip.
 
     python -m benchmarks.ablation CLIP --set paper --seeds 3 --iterations 400 [--weights FILE]
     python -m benchmarks.ablation CLIP --set own
@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from benchmarks.picture_quality import Quality
+from benchmarks.frame_quality import Quality
 from benchmarks.record import RESULTS, append_record
 from engine.core.errors import run_main
 from training.data.cache import load_clip
@@ -58,7 +58,7 @@ SETS: dict[str, dict[str, Overrides]] = {
         "all": _OWN,
         "no resonators": _OWN | _generator(resonators=0),
         "no relief": _OWN | _generator(relief_rank=0),
-        "no canvas pictures": _OWN | _generator(canvas_rank=0),
+        "no canvas frames": _OWN | _generator(canvas_rank=0),
         "no canvas": _OWN | _generator(canvas=False, canvas_rank=0),
         "no place maps": _OWN | _generator(place_levels=0),
         "norms that normalise": _OWN | _generator(normalise=True),
@@ -69,7 +69,7 @@ SETS: dict[str, dict[str, Overrides]] = {
 
 
 def teach(clip_path: Path, overrides: Overrides, iterations: int, seed: int, quality: Quality) -> dict[str, float]:
-    """Teach one variant with one seed and return what its pictures of the held-out part are worth."""
+    """Teach one variant with one seed and return what its frames of the held-out part are worth."""
     config = load_train_config(BASE, {**overrides, "total_iterations": iterations, "seed": seed})
     torch.set_num_threads(config.threads)
     trainer = Trainer(config, load_clip(clip_path, config.clip_format()))
@@ -98,7 +98,7 @@ def table(records: list[dict[str, Any]]) -> str:
 
 
 def recorded(clip: str, chosen: str, iterations: int) -> list[dict[str, Any]]:
-    """Return the records of a clip, a set and a number of iterations; of a variant and seed taught twice the last."""
+    """Return the records of a clip, a set and a number of iterations; of a variant and seed trained twice the last."""
     path = RESULTS / "ablation.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     wanted = {"clip": clip, "set": chosen, "iterations": iterations}

@@ -69,20 +69,20 @@ def measure(stage: PrivateDesktop, model: Path, kind: str, a_second: float, seco
     show = stage.start(
         [sys.executable, str(ROOT / "run_live.py"), "--model", str(model.resolve()), *options], "show.log"
     )
-    desk = SceneControl(port)
-    wait_until(lambda: desk.ask(PING) is not None, "the show's start")
+    sender = SceneControl(port)
+    wait_until(lambda: sender.ask(PING) is not None, "the show's start")
     clock.sleep(2 * SETTLES_S)
-    before = desk.figures()
+    before = sender.figures()
     pace = ["--a-second", str(a_second), "--seconds", str(seconds)]
     command = [sys.executable, "-m", "benchmarks.osc_flood_traffic", str(port), kind, *pace]
     flood = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     seen_s = []
     while flood.poll() is None:
-        seen_s.append(desk.move(FADER, 1.0 + (len(seen_s) % 16 + 1) / 16))
+        seen_s.append(sender.move(FADER, 1.0 + (len(seen_s) % 16 + 1) / 16))
         clock.sleep(MOVE_EVERY_S)
     sent = flood.communicate()[0].strip()
     clock.sleep(SETTLES_S)
-    after = desk.figures()
+    after = sender.figures()
     asked_s = clock.now_s()
     show.send_signal(signal.SIGTERM)
     show.wait(ENDS_WITHIN_S)

@@ -3,7 +3,7 @@
     python -m benchmarks.train_step --reference CHECKOUT [--image-size 128] [--frames 16] [--rounds 5]
 
 CHECKOUT is a copy of the original Listen and Move code (valillon/listen-and-move-gan). Every trainer lives in its own process and
-they step one after the other, so that a disturbance hits all alike; peak memory is that of each process. All have the same
+they step one after the other, so that a disturbance meets all alike; peak memory is that of each process. All have the same
 networks, losses (wgan-gp, perceptual) and batch; VGG16 has random weights, which cost what real ones cost.
 """
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.training_quality CLIP --reference CHECKOUT [--image-size 64] [--iterations 200] [--seeds 3] [--weights FILE]
 
-All see the same pictures and features in the same order and are judged on the held-out part. "ours, same maths" has the
+All see the same frames and features in the same order and are judged on the held-out part. "ours, same maths" has the
 original's networks and losses (wgan-gp, no perceptual term: VGG16 is not ours to give to both); "ours, teaching" is what this
 project recommends instead, with the same number of iterations.
 """
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.picture_quality import Quality
+from benchmarks.frame_quality import Quality
 from benchmarks.record import append_record, print_table
 from benchmarks.trainers import PAPER, Original, Setting
 from engine.core.clock import WallClock
@@ -32,7 +32,7 @@ from training.loop.config import TrainConfig, load_train_config
 from training.loop.trainer import Trainer
 
 TEACHING = PAPER.with_name("demo.yaml")
-Pictures = NDArray[np.uint8]
+Frames = NDArray[np.uint8]
 
 
 def ours(config: TrainConfig, clip_path: Path) -> Trainer:
@@ -40,8 +40,8 @@ def ours(config: TrainConfig, clip_path: Path) -> Trainer:
     return Trainer(config, load_clip(clip_path, config.clip_format()))
 
 
-def teach_ours(config: TrainConfig, clip_path: Path) -> tuple[Pictures, Pictures]:
-    """Teach, and return generated and real pictures of the held-out part."""
+def teach_ours(config: TrainConfig, clip_path: Path) -> tuple[Frames, Frames]:
+    """Teach, and return generated and real frames of the held-out part."""
     trainer = ours(config, clip_path)
     for iteration in tqdm(range(config.total_iterations), leave=False):
         trainer.step(iteration / config.total_iterations)
@@ -49,7 +49,7 @@ def teach_ours(config: TrainConfig, clip_path: Path) -> tuple[Pictures, Pictures
     return found.generated_NHWC, found.real_NHWC()
 
 
-def teach_original(config: TrainConfig, clip_path: Path, setting: Setting) -> tuple[Pictures, Pictures]:
+def teach_original(config: TrainConfig, clip_path: Path, setting: Setting) -> tuple[Frames, Frames]:
     """The same for the original, which hears through our front end in its own kind of features."""
     trainer = ours(config, clip_path)
     original = Original(setting, anomaly=False, perceptual=False, seed=config.seed)
@@ -69,7 +69,7 @@ def _features(trainer: Trainer, audio_BTW: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _play(original: Original, trainer: Trainer, clip: Clip, fold: FrameRange) -> Pictures:
+def _play(original: Original, trainer: Trainer, clip: Clip, fold: FrameRange) -> Frames:
     """Play the fold as the original deploys: in evaluation mode, its states carried."""
     original.generator.eval()
     original.generator.reset_eval()
@@ -108,9 +108,9 @@ def main() -> int:
             "device": "cpu",
         }
         paper = load_train_config(PAPER, common)
-        # Small pictures have fewer levels than the recipe names.
+        # Small frames have fewer levels than the recipe names.
         teaching = load_train_config(TEACHING, common | {"model.generator.relief_level": -1})
-        trials: dict[str, Callable[[], tuple[Pictures, Pictures]]] = {
+        trials: dict[str, Callable[[], tuple[Frames, Frames]]] = {
             "original": lambda paper=paper: teach_original(paper, flags.clip, setting),
             "ours, same maths": lambda paper=paper: teach_ours(paper, flags.clip),
             "ours, teaching": lambda teaching=teaching: teach_ours(teaching, flags.clip),

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.picture_quality import Quality
+from benchmarks.frame_quality import Quality
 from benchmarks.record import append_record, print_table
 from engine.core.clock import WallClock
 from engine.core.errors import TrainingError, run_main

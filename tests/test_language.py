@@ -81,8 +81,6 @@ ALLOWED_IN = {
     "tests/engine/takes/test_replay.py": FORMER_VARIABLES,
     "tests/test_former_flags.py": FORMER_VARIABLES,
     "docs/mapping.md": FORMER_VARIABLES,
-    # MIDI controllers have knobs; the key is midi_knobs.
-    "engine/app/config.py": {"knobs"},
     # Inputs of a model beside the sound: stills and cameras. Version 2 of the card says `rooms` for `batch`.
     "engine/model/card.py": PICTURE_INPUTS | FORMER_CARD_KEYS,
     "engine/model/step.py": PICTURE_INPUTS,
@@ -94,8 +92,22 @@ ALLOWED_IN = {
     # --batch was --rooms.
     "export/to_onnx.py": FORMER_CARD_KEYS,
     "tests/export/test_to_onnx.py": FORMER_CARD_KEYS,
+    "tests/engine/model/probe_model.py": PICTURE_INPUTS,
+    "tests/export/test_to_triton.py": FORMER_CARD_KEYS,
+    "docs/design.md": PICTURE_INPUTS | FORMER_CARD_KEYS,
+    "docs/batching.md": PICTURE_INPUTS | FORMER_CARD_KEYS,
+    # The artwork, in the first lines.
+    "README.md": PICTURE_INPUTS | FORMER_VARIABLES,
+    # The names of weights in checkpoints.
+    "training/families/listen_and_move/canvas.py": {"pictures"},
+    "training/families/listen_and_move/generator.py": {"pictures"},
     # A key of checkpoints, and the name of a recording.
     "training/loop/trainer.py": {"lanes"},
+    "training/losses/adversarial.py": {"adversary"},
+    "tests/training/losses/test_adversarial.py": {"adversary"},
+    # Keys of evaluation.json.
+    "training/evaluation/results.py": {"taught"},
+    "tests/training/evaluation/test_evaluate.py": {"taught"},
     "training/data/scenes/soundtrack.py": {"hit"},
     # Keys of takes that the version before wrote.
     "engine/takes/take_log_reading.py": FORMER_TAKE_KEYS | FORMER_VARIABLES,

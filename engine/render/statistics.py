@@ -54,7 +54,7 @@ class Durations:
 
 
 class ShowStatistics:
-    """Counts and durations of one show. The step thread adds; `add_shown` belongs to the presenter's thread."""
+    """Counts and durations of one show. The step thread adds; `add_shown` belongs to the thread of the windows."""
 
     def __init__(self) -> None:
         self.hops = 0
@@ -70,14 +70,14 @@ class ShowStatistics:
         """Frames given to a sink that it never showed, by sink."""
         self.resampler_delay_s = 0.0
         self.drawn = 0
-        """Drawings by the presenter; more than frames shown while effects move."""
+        """Drawings in the windows; more than frames shown while effects move."""
         self.flashes = GuardMeter()
-        """What the flash guard has measured of the presenter's pictures."""
+        """The flash guard's measurements of what the windows showed."""
         self.timings: dict[str, Durations] = {}
         self.handed_age = Durations()
-        """From capture of a picture's newest sample to its being handed to the sinks."""
+        """From capture of a frame's newest sample to its delivery."""
         self.shown_age = Durations()
-        """From capture to the return of the presenter's `show`."""
+        """From capture to the return of the window's `show`."""
 
     def add_frame(self, skipped_hops: int, age_s: float | None, timings_s: Mapping[str, float]) -> None:
         """Count one frame handed on; `age_s` is None offline."""
@@ -90,12 +90,12 @@ class ShowStatistics:
             self.timings.setdefault(name, Durations()).add(duration_s)
 
     def count_drawn(self, flashes: GuardMeter) -> None:
-        """Count one drawing by the presenter, and note what the flash guard has measured so far."""
+        """Count one drawing in the windows, and keep the flash guard's measurements so far."""
         self.drawn += 1
         self.flashes = flashes
 
     def add_shown(self, age_s: float | None) -> None:
-        """Count one frame that the presenter has shown."""
+        """Count one frame that the windows have shown."""
         if age_s is not None:
             self.shown_age.add(age_s)
 

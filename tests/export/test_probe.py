@@ -31,17 +31,17 @@ def test_a_click_is_white_in_the_hop_that_holds_it_and_in_no_other(tmp_path: Pat
     for place, level in ((-1, 255), (-card.hop_samples, 255), (-card.hop_samples - 1, 0)):
         window_T = np.zeros(card.window_samples, np.float32)
         window_T[place] = -0.9
-        picture = session.step(window_T, {}, 0)
-        assert picture.pixels_HWC.shape == (8, 8, 3)
-        assert (picture.pixels_HWC == level).all(), place
-        assert picture.features_F == pytest.approx([0.9 if level else 0.0])
+        frame = session.step(window_T, {}, 0)
+        assert frame.pixels_HWC.shape == (8, 8, 3)
+        assert (frame.pixels_HWC == level).all(), place
+        assert frame.features_F == pytest.approx([0.9 if level else 0.0])
 
 
 def test_without_gain_the_frame_is_an_even_grey(tmp_path: Path) -> None:
     card = write_probe_file(tmp_path / "probe.onnx", 20, 4)
     session = Session(open_backend(str(tmp_path / "probe.onnx"), "onnx-cpu"))
-    picture = session.step(np.ones(card.window_samples, np.float32), {"gain": 0.0, "floor": 0.25}, 0)
-    assert (picture.pixels_HWC == 64).all()
+    frame = session.step(np.ones(card.window_samples, np.float32), {"gain": 0.0, "floor": 0.25}, 0)
+    assert (frame.pixels_HWC == 64).all()
 
 
 def test_it_may_listen_to_less_than_a_hop(tmp_path: Path) -> None:

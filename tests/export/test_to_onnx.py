@@ -51,9 +51,9 @@ def play_both(model: StreamingModel, backend: object) -> None:
         came = backend.step(resting.with_values({"audio": window, **noise}, theirs))  # type: ignore[attr-defined]
         with torch.no_grad():
             given = {name: torch.from_numpy(value)[None] for name, value in noise.items()}
-            picture, features, ours = model.step(torch.from_numpy(window)[None], given, ours)
+            frame, features, ours = model.step(torch.from_numpy(window)[None], given, ours)
         theirs = came.next_state
-        difference = came.pixels_HWC.astype(int) - frame_bytes(picture[0]).numpy()
+        difference = came.pixels_HWC.astype(int) - frame_bytes(frame[0]).numpy()
         assert np.abs(difference).max() <= 1
         np.testing.assert_allclose(came.features_F, features[0].numpy(), atol=PARITY_LIMIT)
     for name, value in theirs.items():

@@ -65,7 +65,7 @@ def write_model(path: Path, half: bool = False, **changes: Any) -> Path:
     ]
     ending = [
         helper.make_node("Reshape", ["levels", "column_shape"], ["columns"]),
-        helper.make_node("Expand", ["columns", "picture_shape"], ["spread"]),
+        helper.make_node("Expand", ["columns", "frame_shape"], ["spread"]),
         helper.make_node("Cast", ["spread"], ["frame"], to=TensorProto.UINT8),
     ]
     del graph.node[:]

@@ -98,13 +98,13 @@ def write_recording(
 
     Frame k at 500 + 100 k ms, with it the 0.5 s of sound from there on; `sound_S` begins with the first frame.
     """
-    pictures_in, chunks_in = root / "img" / "train" / instrument, root / "chunk" / "train" / instrument
-    for folder in (pictures_in, chunks_in):
+    frames_in, chunks_in = root / "img" / "train" / instrument, root / "chunk" / "train" / instrument
+    for folder in (frames_in, chunks_in):
         folder.mkdir(parents=True, exist_ok=True)
     stride = RATE_HZ // 10
     padded = np.concatenate([sound_S, np.zeros(RATE_HZ, np.float32)])
     for k, frame in enumerate(frames_NHWC):
         stem = f"{name}_{500 + 100 * k}"
-        cv2.imwrite(str(pictures_in / f"{stem}.jpg"), frame[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
+        cv2.imwrite(str(frames_in / f"{stem}.jpg"), frame[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
         write_wav(chunks_in / f"{stem}.wav", padded[k * stride : k * stride + RATE_HZ // 2])
-    return pictures_in
+    return frames_in

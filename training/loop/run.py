@@ -168,16 +168,16 @@ class Run:
     def _where_to_go_on(self, error: TrainingError) -> str:
         kept, rates = self.last_checkpoint, self.config.optimiser
         good = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
-        anew = f"--from {kept} --run-folder NEW" if kept else "a new run"
+        fresh_start = f"--from {kept} --run-folder NEW" if kept else "a new run"
         match error:
             case Diverged():
                 lower = (
                     f"--set optimiser.lr_generator={rates.lr_generator / 2:g} "
                     f"--set optimiser.lr_discriminator={rates.lr_discriminator / 2:g}"
                 )
-                return f"{error}; {good}; try lower rates: {anew} {lower}"
+                return f"{error}; {good}; try lower rates: {fresh_start} {lower}"
             case OutOfMemory():
-                return f"{error}, with {anew}; {good}."
+                return f"{error}, with {fresh_start}; {good}."
             case _:
                 again = f"go on with --resume {self.run_folder}" if kept else "train again"
                 return f"{str(error).rstrip('.')}; {again}, {good}."

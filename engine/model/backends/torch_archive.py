@@ -1,4 +1,4 @@
-"""The zip archive of a .pt2 file, read without torch and written anew before torch sees it.
+"""The zip archive of a .pt2 file, read without torch and written again before torch sees it.
 
 torch trusts an archive: it unpickles what the archive's own JSON calls a pickle, evaluates text as symbolic shapes and looks
 operators up by dotted names. So nothing of a file reaches torch as it stands. Its entries are read here, its JSON is parsed

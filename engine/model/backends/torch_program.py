@@ -192,7 +192,7 @@ def load_torch(name: str) -> Any:
 
 def load_program(torch: Any, file: Path) -> Any:
     """Return the exported program of a file, on the processor. Raises ModelFileError when this torch cannot read it."""
-    # Read anew, so that what is loaded is what was checked.
+    # Read again, so that the loaded content is the checked content.
     described, content = read_program(file)
     if described.kind != "program":
         raise ModelFileError(f"{file} is compiled, and a program was expected; export it without --compiled.")

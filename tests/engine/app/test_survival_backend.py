@@ -1,4 +1,4 @@
-"""A backend that runs out of memory in the middle of a show: the next rung of the ladder goes on where it was."""
+"""A backend that runs out of memory in the middle of a show: the next candidate of the selection goes on where it was."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def played(backend: Backend, notify: list[str], stats: ShowStatistics | None = N
     return [frame.pixels_HWC for frame in frames]
 
 
-def test_out_of_memory_is_the_next_rung_and_the_picture_goes_on_as_if_nothing_had_been(probe_file: Path) -> None:
+def test_out_of_memory_is_the_next_candidate_and_the_frame_goes_on_as_if_nothing_had_been(probe_file: Path) -> None:
     lines: list[str] = []
     opened: list[Backend] = []
 
@@ -99,7 +99,7 @@ def test_several_rungs_may_be_lost_one_after_the_other(probe_file: Path) -> None
     assert len(lines) == 3
 
 
-def test_when_none_is_left_the_last_picture_is_held(probe_file: Path) -> None:
+def test_when_none_is_left_the_last_frame_is_held(probe_file: Path) -> None:
     lines: list[str] = []
     stats = ShowStatistics()
     images = played(FallbackBackend(losing(probe_file, 10, MemoryError()), iter([]), lines.append), lines, stats)
@@ -120,7 +120,7 @@ def test_other_failures_are_no_reason_to_leave(probe_file: Path) -> None:
     assert enduring.current is backend
 
 
-def test_a_state_that_went_with_its_device_begins_anew(probe_file: Path) -> None:
+def test_a_state_that_went_with_its_device_begins_again(probe_file: Path) -> None:
     lines: list[str] = []
     real = open_model(probe_file, threads=1)
     enduring = FallbackBackend(losing(probe_file, 0), iter([real]), lines.append)
@@ -152,8 +152,8 @@ def test_what_runtimes_say_when_memory_or_device_are_gone_is_understood(words: s
     assert is_lost(BackendError(words)) is lost
 
 
-def test_auto_goes_on_climbing_and_a_demand_does_not(probe_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ladder as it is on a machine with two real backends, the first of which loses its memory."""
+def test_auto_goes_on_selecting_and_a_demand_does_not(probe_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The selection as it is on a machine with two real backends, the first of which loses its memory."""
     pytest.importorskip("openvino")
     monkeypatch.setattr(selection, "MODULES", {"openvino": "openvino", "onnx-cpu": "onnx_cpu"})
     choices: list[str] = []
@@ -165,11 +165,11 @@ def test_auto_goes_on_climbing_and_a_demand_does_not(probe_file: Path, monkeypat
     window = varied_sound(1.0, 16000, 1)[: CARD.window_samples, 0]
     session.step(window, {}, 0)
     monkeypatch.setattr(enduring.current, "step", fail)
-    picture = session.step(window, {}, 1)
+    frame = session.step(window, {}, 1)
     assert (enduring.name, len(choices), len(changes)) == ("onnx-cpu", 1, 1)
     alone = Session(open_backend(probe_file, "onnx-cpu", 1))
     alone.step(window, {}, 0)
-    assert np.abs(picture.pixels_HWC.astype(int) - alone.step(window, {}, 1).pixels_HWC).max() <= 1
+    assert np.abs(frame.pixels_HWC.astype(int) - alone.step(window, {}, 1).pixels_HWC).max() <= 1
     assert not isinstance(open_with_fallback(probe_file, "onnx-cpu", 1, print, print), FallbackBackend)
 
 
@@ -178,7 +178,7 @@ def fail(*arguments: object) -> Step:
 
 
 @pytest.mark.parametrize("error", [ModelFileError("probe.onnx is damaged"), MemoryError()], ids=["file", "memory"])
-def test_a_rung_that_cannot_open_any_more_is_passed_over(
+def test_a_candidate_that_cannot_open_any_more_is_passed_over(
     probe_file: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """With the device gone, its other backends take a good file for a damaged one, or find no memory either."""

@@ -53,13 +53,13 @@ def test_a_window_that_blocks_does_not_hold_the_steps(probe_file: Path) -> None:
 class NoisyRecorder(VideoFileSink):
     """Records noise, which does not become small."""
 
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
 
     def open(self, show: ShowFormat) -> None:
         super().open(replace(show, width=256, height=256))
 
     def show(self, frame: Frame) -> None:
-        super().show(replace(frame, pixels_HWC=self.chance.integers(0, 256, (256, 256, 3), np.uint8)))
+        super().show(replace(frame, pixels_HWC=self.rng.integers(0, 256, (256, 256, 3), np.uint8)))
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def pipe(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
-def test_a_disk_that_hangs_loses_pictures_of_the_recording_and_none_of_the_show(probe_file: Path, pipe: Path) -> None:
+def test_a_disk_that_hangs_loses_frames_of_the_recording_and_none_of_the_show(probe_file: Path, pipe: Path) -> None:
     class Recorder(NoisyRecorder):
         def close(self) -> None:
             assert self._write_queue

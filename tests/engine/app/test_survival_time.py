@@ -1,4 +1,4 @@
-"""Steps that take too long, sound that stays away, machines that sleep: what becomes of the age of the picture, at invented times."""
+"""Steps that take too long, sound that stays away, machines that sleep: what becomes of the age of the frame, at invented times."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_overload_skips_hops_and_the_age_is_normal_within_one_step_after_it(prob
     sink = TimedSink(clock)
     source = PacedSource(SampleSource("song", varied_sound(1.0, RATE_HZ), RATE_HZ, repeat=True), clock)
     frames = show_sound(backend, source, clock=clock, sinks=[sink], stats=stats, seconds=8.0, notify=lines.append)
-    # While it lasts a picture is as old as its step takes, and never older than that and the hop before it.
+    # While it lasts a frame is as old as its step takes, and never older than that and the hop before it.
     assert max(sink.ages_from(begin_s)) < factor * CARD.hop_s + CARD.hop_s
     last_slow_s = max(at_s for at_s, age_s in sink.moments if age_s > NORMAL_AGE_S)
     assert max(sink.ages_from(last_slow_s + 1e-9)) <= NORMAL_AGE_S
@@ -148,7 +148,7 @@ def show_microphone(
 
 
 @pytest.mark.parametrize("pace", [1.0, 4.0, 100.0])
-def test_a_stalled_capture_is_silence_and_its_backlog_does_not_make_the_picture_late(
+def test_a_stalled_capture_is_silence_and_its_backlog_does_not_make_the_frame_late(
     probe_file: Path, pace: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, stats, lines = InventedClock(), ShowStatistics(), []
@@ -203,7 +203,7 @@ def test_a_machine_that_slept_for_a_night_goes_on_where_it_stopped(
     monkeypatch.setattr(microphone, "read", asleep)
     sink = show_microphone(probe_file, microphone, clock, 8.0, stats, [])
     assert microphone.largest_read <= LONGEST_AWAY_S * RATE_HZ
-    # What had come and was not yet heard when the machine fell asleep is one picture.
+    # What had come and was not yet heard when the machine fell asleep is one frame.
     assert sum(age_s > NORMAL_AGE_S for age_s in sink.ages_from(begin_s)) <= 1
     assert sink.frames[-1].index + 1 == stats.hops == round(8.0 / CARD.hop_s)
 

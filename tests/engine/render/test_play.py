@@ -133,7 +133,7 @@ def test_a_failing_sink_is_dropped_live_and_ends_an_offline_show(probe_file: Pat
     assert other.closed
 
 
-def test_a_failing_step_holds_the_picture_live_and_raises_offline(probe_file: Path) -> None:
+def test_a_failing_step_holds_the_frame_live_and_raises_offline(probe_file: Path) -> None:
     backend, lines, stats, clock = failing_backend(probe_file), [], ShowStatistics(), InventedClock()
 
     def break_and_mend(frame: Frame) -> None:
@@ -161,7 +161,7 @@ def test_stop_ends_the_show(probe_file: Path) -> None:
     assert sink.closed
 
 
-def test_the_presenter_keeps_the_calling_thread_and_gets_the_newest(probe_file: Path) -> None:
+def test_the_window_keeps_the_calling_thread_and_gets_the_newest(probe_file: Path) -> None:
     window, sink, stats = CollectingWindow(until=4), CollectingSink(), ShowStatistics()
     source = PacedSource(song(repeat=True), WallClock())
     show_sound(probe_file, source, clock=WallClock(), window=window, sinks=[sink], stats=stats)
@@ -175,7 +175,7 @@ def test_the_presenter_keeps_the_calling_thread_and_gets_the_newest(probe_file: 
     assert "window" in stats.lost_frames
 
 
-def test_what_fails_beside_the_presenter_reaches_the_caller(probe_file: Path) -> None:
+def test_what_fails_beside_the_window_reaches_the_caller(probe_file: Path) -> None:
     class BrokenControls(StandingControls):
         def values(self) -> dict[str, float | int | bool]:
             raise ZeroDivisionError
@@ -187,13 +187,13 @@ def test_what_fails_beside_the_presenter_reaches_the_caller(probe_file: Path) ->
     assert window.closed
 
 
-def test_a_presenter_offline_sees_every_frame(probe_file: Path) -> None:
+def test_a_window_offline_sees_every_frame(probe_file: Path) -> None:
     window = CollectingWindow(until=10**6)
     show_sound(probe_file, song(), clock=WallClock(), window=window)
     assert [frame.index for frame in window.frames] == list(range(20))
 
 
-def test_the_pictures_follow_the_sound(probe_file: Path) -> None:
+def test_the_frames_follow_the_sound(probe_file: Path) -> None:
     silent, loud = np.zeros((RATE_HZ, 1), np.float32), varied_sound(1.0, RATE_HZ, 1)
     source = SampleSource("half", np.concatenate([silent, loud]), RATE_HZ)
     brightness = [float(frame.pixels_HWC.mean()) for frame in show_sound(probe_file, source, clock=WallClock())]
@@ -205,7 +205,7 @@ def test_the_first_window_is_mostly_silence(probe_file: Path) -> None:
     assert show_sound(probe_file, song(0.05), clock=WallClock())[0].index == 0
 
 
-def test_a_failing_presenter_is_dropped_while_there_are_sinks(probe_file: Path) -> None:
+def test_a_failing_window_is_dropped_while_there_are_sinks(probe_file: Path) -> None:
     class FailingPresenter(CollectingWindow):
         def poll(self) -> bool:
             if len(self.frames) == 2:

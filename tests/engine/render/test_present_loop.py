@@ -1,4 +1,4 @@
-"""The picture at the display's rate: hits are drawn between the network's frames, and nothing is drawn twice for nothing."""
+"""The frame at the display's rate: onsets are drawn between the network's frames, and nothing is drawn twice for nothing."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_still_frame_without_effects_is_drawn_once() -> None:
     assert stage.stats.shown_age.summary()["count"] == 1
 
 
-def test_a_hit_brightens_the_frame_that_stands_and_fades() -> None:
+def test_a_onset_brightens_the_frame_that_stands_and_fades() -> None:
     stage = Stage(click_at(1.0, 2.0), onset_brightness=1.0, onset_decay_ms=100.0, flash_guard=False)
     stage.display.latest_frame.put(frame())
     stage.hear(0.0, 0.99)
@@ -108,7 +108,7 @@ def test_a_hit_brightens_the_frame_that_stands_and_fades() -> None:
     assert stage.stats.drawn == len(stage.window.frames) > stage.stats.shown_age.summary()["count"]
 
 
-def test_a_knob_shows_between_two_frames() -> None:
+def test_a_parameter_shows_between_two_frames() -> None:
     stage = Stage(click_at(1.0, 2.0))
     stage.display.latest_frame.put(frame())
     stage.snapshot(1)
@@ -117,7 +117,7 @@ def test_a_knob_shows_between_two_frames() -> None:
     assert not stage.window.frames[-1].pixels_HWC.any()
 
 
-def test_what_the_source_raises_in_the_ears_thread_reaches_who_waits(probe_file: Path) -> None:
+def test_what_the_source_raises_in_the_capture_thread_reaches_who_waits(probe_file: Path) -> None:
     class Broken(SampleSource):
         def read(self) -> None:
             raise SourceError("the cable is out")

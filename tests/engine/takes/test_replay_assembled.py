@@ -84,7 +84,7 @@ def test_scenes_models_and_mappings_are_replayed_bit_exact(tmp_path: Path, probe
         shown.on_frame = on_frame
         play(built.show, threading.Event())
     assert told[0].startswith("take ")
-    assert told[1].startswith("Scene 1 is kept in ")
+    assert told[1].startswith("Scene 1 is saved in ")
     assert told[-1].startswith("There is no scene 9 in ")
 
     # The first model was moved after the show; a scene had recalled it, too.

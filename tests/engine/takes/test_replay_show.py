@@ -62,7 +62,7 @@ def assert_same(shown: list[Frame], again: list[Frame]) -> None:
 def test_the_whole_show_is_replayed_bit_exact(tmp_path, probe_file, seed):
     """Effects, onsets, taps, smoothing and mappings too."""
     rng, clock = random.Random(seed), InventedClock()
-    mappings = {"zoom": "1 + 0.3 * hit", "gain": "0.5 + beat"} if seed else {}
+    mappings = {"zoom": "1 + 0.3 * onset", "gain": "0.5 + beat"} if seed else {}
     store, backend = ParameterStore(parameters_for(CARD)), failing_backend(probe_file)
 
     def on_frame(frame: Frame) -> None:

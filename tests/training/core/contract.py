@@ -34,12 +34,12 @@ def assert_fold_is_clip(model: StreamingModel, audio: Tensor, noise: Noise, whol
     state = model.initial_state(audio.shape[0])
     for t in range(audio.shape[1]):
         before = {name: value.clone() for name, value in state.items()}
-        picture, _, following = model.step(audio[:, t], at(noise, slice(t, t + 1), squeeze=True), state)
+        frame, _, following = model.step(audio[:, t], at(noise, slice(t, t + 1), squeeze=True), state)
         assert_untouched(state, before)
         assert {n: (v.shape, v.dtype) for n, v in following.items()} == {
             n: (v.shape, v.dtype) for n, v in state.items()
         }
-        torch.testing.assert_close(picture, whole[:, t], rtol=0, atol=CLIP_TOLERANCE)
+        torch.testing.assert_close(frame, whole[:, t], rtol=0, atol=CLIP_TOLERANCE)
         state = following
     for name in last:
         torch.testing.assert_close(state[name], last[name], rtol=0, atol=CLIP_TOLERANCE)

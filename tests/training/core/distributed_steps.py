@@ -63,24 +63,24 @@ def train_in_halves(folder: Path, kind: AdversarialKind, into: Path) -> list[dic
     return losses
 
 
-def pictures_of_all() -> Tensor:
+def frames_of_all() -> Tensor:
     """Return [N, C, H, W] in double precision, with channels of very different means."""
-    pictures = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    return pictures + torch.tensor([0.0, 5.0, -100.0])[:, None, None]
+    frames = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return frames + torch.tensor([0.0, 5.0, -100.0])[:, None, None]
 
 
-def penalised(norm: nn.Module, pictures: Tensor) -> dict[str, Tensor]:
+def penalised(norm: nn.Module, frames: Tensor) -> dict[str, Tensor]:
     """Return output, gradient and the gradients of a gradient's square: all that a penalty needs of a batch norm."""
-    pictures = pictures.clone().requires_grad_(True)
-    output = norm(pictures)
-    (gradient,) = torch.autograd.grad(output.tanh().square().sum(), pictures, create_graph=True)
+    frames = frames.clone().requires_grad_(True)
+    output = norm(frames)
+    (gradient,) = torch.autograd.grad(output.tanh().square().sum(), frames, create_graph=True)
     loss = gradient.square().sum()
     loss.backward()
     weight, bias = norm.get_parameter("weight").grad, norm.get_parameter("bias").grad
     assert weight is not None
     assert bias is not None
-    assert pictures.grad is not None
-    return {"output": output.detach(), "gradient": gradient.detach(), "second": pictures.grad} | {
+    assert frames.grad is not None
+    return {"output": output.detach(), "gradient": gradient.detach(), "second": frames.grad} | {
         "weight": weight,
         "bias": bias,
     }
@@ -89,7 +89,7 @@ def penalised(norm: nn.Module, pictures: Tensor) -> dict[str, Tensor]:
 def norm_in_both(folder: Path) -> None:
     both = nn.Sequential(nn.BatchNorm2d(3).double())
     distributed.share_batch_norms(both)
-    own = pictures_of_all().chunk(2)[distributed.rank()]
+    own = frames_of_all().chunk(2)[distributed.rank()]
     found = penalised(both[0], own)
     whole = distributed.all_streams({name: found.pop(name) for name in ("output", "gradient", "second")})
     # The loss is a sum over frames, so the whole's gradient is the sum, twice the mean.

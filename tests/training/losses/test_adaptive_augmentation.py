@@ -20,7 +20,7 @@ from training.losses.adaptive_augmentation import (
 
 
 @pytest.mark.parametrize(
-    ("taught", "heldout", "generated", "expected"),
+    ("trained", "heldout", "generated", "expected"),
     [
         (1.0, 1.0, -1.0, 0.0),  # held out looks as real
         (1.0, -1.0, -1.0, 1.0),  # held out looks generated
@@ -31,8 +31,8 @@ from training.losses.adaptive_augmentation import (
         (0.0, 0.0, 0.0, 0.0),
     ],
 )
-def test_the_measure(taught: float, heldout: float, generated: float, expected: float) -> None:
-    assert overfitting(taught, heldout, generated) == expected
+def test_the_measure(trained: float, heldout: float, generated: float, expected: float) -> None:
+    assert overfitting(trained, heldout, generated) == expected
 
 
 def test_the_probability_settles_where_the_measure_meets_its_target() -> None:

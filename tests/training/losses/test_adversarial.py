@@ -22,7 +22,7 @@ from training.losses.losses import LossConfig, fake_loss, gradient_penalty, real
 
 CPU = torch.device("cpu")
 HINGE = LossConfig(adversarial="hinge")
-HEARING = DiscriminatorConfig(channels_base=16, hears=True)
+SOUND_CONDITIONED = DiscriminatorConfig(channels_base=16, hears=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -139,7 +139,7 @@ def toy(streams: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tenso
     return frames + 0.05 * torch.randn(frames.shape, generator=generator), loudness, other
 
 
-def test_a_hearing_discriminator_learns_which_sound_belongs_to_a_frame() -> None:
+def test_a_sound_conditioned_discriminator_learns_which_sound_belongs_to_a_frame() -> None:
     front_end = replace(MODEL.front_end, mel_bands=1)
     config = small_config(
         LossConfig(adversarial="hinge", adversarial_image=0.0),
@@ -186,7 +186,7 @@ def test_a_discriminator_that_learns_by_heart_is_found_out_and_augmented() -> No
     assert adversarial.probabilities[IMAGE] == pytest.approx(float(terms[-1]["augment_probability_image"]))
     assert adversarial.probabilities[IMAGE] > 0.5
     assert "score_training_video" not in terms[0]
-    assert {f"score_{what}_video" for what in ("taught", "heldout", "generated")} <= terms[1].keys()
+    assert {f"score_{what}_video" for what in ("trained", "heldout", "generated")} <= terms[1].keys()
 
 
 def test_augmentation_starts_at_0_where_it_adapts_and_is_what_it_is_elsewhere() -> None:
@@ -208,7 +208,7 @@ def everything(**settings: object) -> TrainConfig:
         overfitting_interval=3,
         overfitting_ramp=12,
     )
-    return small_config(losses, discriminator=HEARING, **settings)
+    return small_config(losses, discriminator=SOUND_CONDITIONED, **settings)
 
 
 def test_resuming_with_every_option_is_as_if_never_stopped(clip: Clip, tmp_path: Path) -> None:

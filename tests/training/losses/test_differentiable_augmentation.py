@@ -19,11 +19,11 @@ def draws(kinds: list[str], batch: int = 3, seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_frames_of_a_sequence_get_the_same_and_sequences_differ(kind: str) -> None:
     torch.manual_seed(0)
-    picture = torch.rand(1, 1, 3, 16, 16)
-    shown = augment(picture.expand(3, 4, -1, -1, -1), [kind], 1.0, draws([kind]))  # type: ignore[list-item]
+    frame = torch.rand(1, 1, 3, 16, 16)
+    shown = augment(frame.expand(3, 4, -1, -1, -1), [kind], 1.0, draws([kind]))  # type: ignore[list-item]
     assert shown.shape == (3, 4, 3, 16, 16)
     assert all(torch.equal(shown[:, t], shown[:, 0]) for t in range(4))
-    assert not torch.allclose(shown[0, 0], picture[0, 0])
+    assert not torch.allclose(shown[0, 0], frame[0, 0])
     if kind != "flip":
         assert not torch.equal(shown[0], shown[1])
 
@@ -55,10 +55,10 @@ def test_probability_decides_for_every_sequence_by_itself() -> None:
 
 
 def test_translation_moves_by_whole_pixels_and_leaves_grey() -> None:
-    picture = torch.zeros(1, 1, 1, 16, 16)
-    picture[..., 8, 8] = 1.0
+    frame = torch.zeros(1, 1, 1, 16, 16)
+    frame[..., 8, 8] = 1.0
     for draw, place in (((0.0, 0.0), (10, 10)), ((0.5, 0.5), (8, 8)), ((0.999, 0.0), (6, 10))):
-        shown = augment(picture, ["translation"], 1.0, torch.tensor([[0.0, *draw]]))
+        shown = augment(frame, ["translation"], 1.0, torch.tensor([[0.0, *draw]]))
         assert shown.nonzero()[:, -2:].tolist() == [list(place)]
     bright = augment(torch.ones(1, 1, 1, 16, 16), ["translation"], 1.0, torch.tensor([[0.0, 0.0, 0.5]]))
     assert (bright[0, 0, 0, :2] == 0).all()

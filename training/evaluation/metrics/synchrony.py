@@ -37,7 +37,7 @@ class Synchrony:
     """Number of frames from the sound to the motion at the best lag."""
     by_lag: tuple[float, ...]
     floor_mean: float
-    """The same with the sound shifted in a circle: the correlation of chance and slow drifts."""
+    """The same with the sound shifted in a circle: the correlation that comes by chance and from slow drifts."""
     floor_deviation: float
     shifts: int
     frames: int

@@ -35,7 +35,7 @@ class Show(Stage):
         self.values: list[dict[str, Value]] = []
         self.given: list[dict[str, Value]] = []
         self.show_events: list[tuple] = []
-        self.pictures: list[np.ndarray] = []
+        self.frames: list[np.ndarray] = []
 
     def tell(self, line: str) -> None:
         """Keep notices of success apart from all others."""
@@ -46,7 +46,7 @@ class Show(Stage):
         for index in range(len(self.values), len(self.values) + hops):
             snapshot = self.store.take_snapshot(index)
             values = self.modulator.values(snapshot.values, SILENCE, NO_FEATURES, index * CARD.hop_s)
-            self.pictures.append(self.switcher.step(window(index), values, index).pixels_HWC)
+            self.frames.append(self.switcher.step(window(index), values, index).pixels_HWC)
             self.show_events.append(self.scene_controller.show_events())
             self.scene_controller.attend(snapshot)
             self.values.append(dict(values))
@@ -308,4 +308,4 @@ def test_a_show_with_scenes_is_replayed_bit_exact(show: Show, probe_file: Path, 
             again.scene_controller.repeat(event)
         values = again.modulator.values(show.given[index], SILENCE, NO_FEATURES, index * CARD.hop_s)
         assert values == show.values[index]
-        assert np.array_equal(again.switcher.step(window(index), values, index).pixels_HWC, show.pictures[index]), index
+        assert np.array_equal(again.switcher.step(window(index), values, index).pixels_HWC, show.frames[index]), index

@@ -64,7 +64,7 @@ def test_a_state_that_is_held_is_saved_before_it_is_overwritten(device: Device) 
 def test_frozen_reset_and_thawed(device: Device) -> None:
     frozen = device.step(START)
     for _ in range(3):
-        # Freeze takes no step; a reset begins anew, and the frozen state can still be taken up.
+        # Freeze takes no step; a reset begins again, and the frozen state can still be taken up.
         assert device.step(START)["count"] == 1
     assert device.step(frozen)["count"] == 2
 

@@ -117,7 +117,7 @@ def zipped(contents: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STO
     return stream.getvalue()
 
 
-def test_a_program_is_written_anew_as_it_was_understood() -> None:
+def test_a_program_is_written_again_as_it_was_understood() -> None:
     given = entries()
     given[MODEL] = given[MODEL].replace(b'"torch_fn"', b'"torch_\\u0066n"')
     came = read_entries(checked_archive(given))

@@ -60,9 +60,9 @@ def test_the_order_of_frames_matters_and_every_weight_learns(architecture: str) 
         assert parameter.grad.abs().sum() > 0, name
 
 
-def plainly(judge: Discriminator, pictures: Tensor) -> Tensor:
+def plainly(judge: Discriminator, frames: Tensor) -> Tensor:
     """The discriminator in its first form: every colour map is made at full size and averaged afterwards."""
-    rgb = pictures.transpose(1, 2) if judge.video else pictures
+    rgb = frames.transpose(1, 2) if judge.video else frames
     pool = functional.avg_pool3d if judge.video else functional.avg_pool2d
     convolve = functional.conv3d if judge.video else functional.conv2d
     x = judge.from_rgb[0](rgb)
@@ -88,10 +88,10 @@ def plainly(judge: Discriminator, pictures: Tensor) -> Tensor:
 def test_what_saves_time_changes_no_score_and_no_gradient(architecture: str, frames: int | None, batch: int) -> None:
     torch.manual_seed(3)
     judge = Discriminator(config(architecture, "none"), 16, frames).double()
-    pictures = torch.randn(batch, *(() if frames is None else (frames,)), 3, 16, 16, dtype=torch.float64)
+    frames = torch.randn(batch, *(() if frames is None else (frames,)), 3, 16, 16, dtype=torch.float64)
     found = []
     for form in (judge, lambda x: plainly(judge, x)):
-        shown = pictures.clone().requires_grad_(True)
+        shown = frames.clone().requires_grad_(True)
         scores = form(shown)
         (slope,) = torch.autograd.grad(scores.sum(), shown, create_graph=True)
         judge.zero_grad()
@@ -103,7 +103,7 @@ def test_what_saves_time_changes_no_score_and_no_gradient(architecture: str, fra
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_hearing_discriminator_scores_frames_beside_their_sound(architecture: str) -> None:
+def test_a_sound_conditioned_discriminator_scores_frames_beside_their_sound(architecture: str) -> None:
     torch.manual_seed(2)
     judge = Discriminator(config(architecture, "none"), 16, 8, features=5)
     sequence, sound = torch.randn(2, 8, 3, 16, 16), torch.rand(2, 8, 5, requires_grad=True)

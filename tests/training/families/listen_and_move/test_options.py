@@ -24,8 +24,8 @@ def play(model: StreamingModel, noise: dict[str, torch.Tensor] | None = None, se
     audio = 0.5 * torch.randn(1, STEPS, model.window_samples, generator=torch.Generator().manual_seed(seed))
     noise = noise or model.draw_noise(1, STEPS, torch.Generator().manual_seed(2))
     with torch.no_grad():
-        pictures, _, _ = model.clip(audio, noise, model.initial_state(1))
-    return pictures
+        frames, _, _ = model.clip(audio, noise, model.initial_state(1))
+    return frames
 
 
 @pytest.mark.parametrize(("option", "drawn"), [("content_noise", "content_noise"), ("motion_noise", "motion_noise")])
@@ -33,8 +33,8 @@ def test_each_noise_changes_the_frame_when_drawn_again(option: str, drawn: str) 
     model = small_model(**{option: 3})
     noise = model.draw_noise(1, STEPS, torch.Generator().manual_seed(2))
     assert noise[drawn].shape == (1, STEPS, 3)
-    anew = {**noise, drawn: torch.rand(1, STEPS, 3)}
-    assert (play(model, noise) - play(model, anew)).abs().max() > 1e-4
+    again = {**noise, drawn: torch.rand(1, STEPS, 3)}
+    assert (play(model, noise) - play(model, again)).abs().max() > 1e-4
     assert drawn not in small_model(**{option: 0}).draw_noise(1, 1)
 
 
@@ -242,16 +242,16 @@ def test_sub_pixels_start_equal_and_learn_apart(architecture: str) -> None:
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     model.train()
     audio, noise = torch.randn(1, 2, model.window_samples), model.draw_noise(1, 2)
-    pictures, _, _ = model.clip(audio, noise, model.initial_state(1))
-    assert pictures.shape[-2:] == (16, 16)
-    assert pictures[..., ::2, ::2].std() > 1e-4
+    frames, _, _ = model.clip(audio, noise, model.initial_state(1))
+    assert frames.shape[-2:] == (16, 16)
+    assert frames[..., ::2, ::2].std() > 1e-4
     for row, column in ((0, 1), (1, 0), (1, 1)):
-        assert torch.equal(pictures[..., row::2, column::2], pictures[..., ::2, ::2])
+        assert torch.equal(frames[..., row::2, column::2], frames[..., ::2, ::2])
     columns = torch.tensor([1.0, -1.0]).repeat(8)
-    (pictures * columns).mean().backward()
+    (frames * columns).mean().backward()
     optimiser.step()
-    pictures, _, _ = model.clip(audio, noise, model.initial_state(1))
-    assert (pictures[..., 1::2, 1::2] - pictures[..., ::2, ::2]).abs().max() > 1e-4
+    frames, _, _ = model.clip(audio, noise, model.initial_state(1))
+    assert (frames[..., 1::2, 1::2] - frames[..., ::2, ::2]).abs().max() > 1e-4
 
 
 def test_the_reference_start_is_that_of_its_code_and_he_keeps_the_prediction_orthogonal() -> None:

@@ -49,20 +49,20 @@ def play(model: StreamingModel, batch: int = 1) -> Played:
     sound = probe_sound(PARITY_STEPS * model.hop_samples, model.sample_rate_hz)
     noise = model.draw_noise(batch, PARITY_STEPS, torch.Generator().manual_seed(3))
     controls = {"grain": torch.tensor(1.5), "memory": torch.tensor(0.3), "motion": torch.tensor(0.8)}
-    state, pictures = model.initial_state(batch), []
+    state, frames = model.initial_state(batch), []
     for k, window in enumerate(windows(sound, model.window_samples, model.hop_samples, PARITY_STEPS)):
         audio = torch.tensor(window) * torch.linspace(1.0, 0.5, batch)[:, None]
         with torch.no_grad():
-            picture, _, state = model.step(audio, {name: v[:, k] for name, v in noise.items()}, state, controls)
-        pictures.append(picture)
-    return pictures, state
+            frame, _, state = model.step(audio, {name: v[:, k] for name, v in noise.items()}, state, controls)
+        frames.append(frame)
+    return frames, state
 
 
 def largest_difference(plain: Played, other: Played) -> float:
     """Return the largest difference of frames and last states."""
-    (pictures, state), (other_pictures, other_state) = plain, other
+    (frames, state), (other_frames, other_state) = plain, other
     assert {name: value.shape for name, value in other_state.items()} == {n: v.shape for n, v in state.items()}
-    pairs = [*zip(pictures, other_pictures, strict=True), *((state[name], other_state[name]) for name in state)]
+    pairs = [*zip(frames, other_frames, strict=True), *((state[name], other_state[name]) for name in state)]
     return max(float((a - b).abs().max()) for a, b in pairs)
 
 

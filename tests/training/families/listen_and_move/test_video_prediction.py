@@ -82,8 +82,8 @@ def test_all_steps_at_once_are_the_steps_one_by_one_with_their_gradients(
 
     state, one_by_one = start, []
     for t in range(5):
-        picture, state = prediction(x[:, t : t + 1], state, memory)
-        one_by_one.append(picture)
+        frame, state = prediction(x[:, t : t + 1], state, memory)
+        one_by_one.append(frame)
     folded = torch.cat(one_by_one, dim=1)
     torch.testing.assert_close(at_once, folded, rtol=0, atol=1e-5)
     for name, value in last.items():

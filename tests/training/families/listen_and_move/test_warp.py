@@ -20,21 +20,21 @@ def sliding_square(shifts: list[int], size: int = 64) -> torch.Tensor:
 
 
 def test_without_flow_the_frame_stays_as_it_is() -> None:
-    warp, picture = Warp(16, 3, INPUTS), torch.randn(1, 3, 16, 16)
-    out = warp(torch.randn(4, INPUTS), picture)
+    warp, frame = Warp(16, 3, INPUTS), torch.randn(1, 3, 16, 16)
+    out = warp(torch.randn(4, INPUTS), frame)
     assert out.shape == (4, 3, 16, 16)
-    assert torch.allclose(out, picture.expand(4, -1, -1, -1), atol=1e-5)
+    assert torch.allclose(out, frame.expand(4, -1, -1, -1), atol=1e-5)
 
 
 def test_a_constant_flow_shifts_by_whole_pixels_and_repeats_the_edge() -> None:
-    warp, picture = Warp(16, 1, INPUTS), torch.randn(1, 3, 16, 16)
+    warp, frame = Warp(16, 1, INPUTS), torch.randn(1, 3, 16, 16)
     with torch.no_grad():
         warp.flows[0, 0] = 2 * 3 / 16
         warp.mix[2].weight.zero_()
         warp.mix[2].bias.fill_(1.0)
-        out = warp(torch.randn(1, INPUTS), picture)
-    assert torch.allclose(out[..., :13], picture[..., 3:], atol=1e-5)
-    assert torch.allclose(out[..., 13:], picture[..., -1:].expand(-1, -1, -1, 3), atol=1e-5)
+        out = warp(torch.randn(1, INPUTS), frame)
+    assert torch.allclose(out[..., :13], frame[..., 3:], atol=1e-5)
+    assert torch.allclose(out[..., 13:], frame[..., -1:].expand(-1, -1, -1, 3), atol=1e-5)
 
 
 def test_it_starts_at_the_motion_of_the_clip() -> None:

@@ -1,4 +1,4 @@
-"""How like the real pictures generated ones are: SSIM, and a learned distance where its weights are given."""
+"""How like the real frames generated ones are: SSIM, and a learned distance where its weights are given."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from training.evaluation.metrics.extractors import load_extractors
 from training.evaluation.metrics.paired import SSIM, similarity
 
-# N pictures, H W rows and columns
+# N frames, H W rows and columns
 
-PART = 32  # pictures at a time
+PART = 32  # frames at a time
 
 
 class Quality:
-    """Called with generated and real pictures [N, H, W, 3] in 8 bits; returns means by name."""
+    """Called with generated and real frames [N, H, W, 3] in 8 bits; returns means by name."""
 
     def __init__(self, weights: Sequence[Path]) -> None:
         """Raises TrainingError for a file that is no known network."""
