@@ -171,7 +171,7 @@ class Recorder:
             self.blocks.append(CapturedBlock(received, arrived_s))
 
 
-class PulseSound:
+class PulseAudioSound:
     """Player and recorder at one server."""
 
     source = "mic:pulse"

@@ -28,7 +28,7 @@ from benchmarks.click_figures import RATE_HZ, Click, follow_clicks, histogram, s
 from benchmarks.click_film import Camera
 from benchmarks.click_jack import JackPlayer
 from benchmarks.click_light import Light, Screen
-from benchmarks.click_sound import PulseSound
+from benchmarks.click_sound import PulseAudioSound
 from benchmarks.private_desktop import end, wait_until
 from benchmarks.record import append_record, print_table
 from engine.core.clock import WallClock
@@ -147,7 +147,7 @@ def measure(model: Path, arguments: argparse.Namespace, stats: Path) -> tuple[li
         finally:
             for part in (sound, light, *([camera] if camera else [])):
                 part.close()
-        if camera and isinstance(sound, PulseSound):
+        if camera and isinstance(sound, PulseAudioSound):
             camera.write(arguments.film, sound.recorder)
         print(desktop.output("show.log").strip())
         gap_ms = 1e3 * light.longest_gap_s
@@ -156,13 +156,13 @@ def measure(model: Path, arguments: argparse.Namespace, stats: Path) -> tuple[li
         return clicks, json.loads(stats.read_text(encoding="utf-8"))
 
 
-def _open_sound(desktop: ClickDesktop, server: str) -> PulseSound | JackPlayer:
+def _open_sound(desktop: ClickDesktop, server: str) -> PulseAudioSound | JackPlayer:
     if server == "jack":
         return JackPlayer(desktop.environment)
-    return PulseSound(desktop.environment["PULSE_SERVER"], MONITOR)
+    return PulseAudioSound(desktop.environment["PULSE_SERVER"], MONITOR)
 
 
-def _wait_for_light(desktop: ClickDesktop, player: PulseSound | JackPlayer, light: Light, show: Any) -> None:
+def _wait_for_light(desktop: ClickDesktop, player: PulseAudioSound | JackPlayer, light: Light, show: Any) -> None:
     """Play clicks until one is seen."""
 
     def is_lit() -> bool:

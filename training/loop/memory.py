@@ -14,7 +14,7 @@ from training.loop.config import TrainConfig
 
 SIGNS = ("allocate memory", "out of memory", "bad_alloc", "ALLOC_FAILED", "not enough memory")
 """How torch's allocators and its libraries word it; none has an error class of its own but CUDA's."""
-FEWEST_FRAMES, SMALLEST_PICTURE = 4, 32
+FEWEST_FRAMES, SMALLEST_IMAGE_SIZE = 4, 32
 UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
@@ -61,6 +61,6 @@ def lower(config: TrainConfig) -> list[str]:
         found.append(f"sequences_per_batch (now {config.sequences_per_batch})")
     if config.sequence_frames > FEWEST_FRAMES:
         found.append(f"sequence_frames (now {config.sequence_frames})")
-    if config.model.image_size > SMALLEST_PICTURE:
+    if config.model.image_size > SMALLEST_IMAGE_SIZE:
         found.append(f"model.image_size (now {config.model.image_size})")
     return found + family(config.model.family).lower_memory(config.model)

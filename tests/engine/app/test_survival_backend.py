@@ -90,7 +90,7 @@ def test_out_of_memory_is_the_next_candidate_and_the_frame_goes_on_as_if_nothing
     assert (enduring.name, enduring.description, enduring.card) == ("onnx-cpu", "onnx-cpu, 1 thread", CARD)
 
 
-def test_several_rungs_may_be_lost_one_after_the_other(probe_file: Path) -> None:
+def test_several_candidates_may_be_lost_one_after_the_other(probe_file: Path) -> None:
     lines: list[str] = []
     others = iter([losing(probe_file, 0), losing(probe_file, 3), open_model(probe_file, threads=1)])
     images = played(FallbackBackend(losing(probe_file, 5, MemoryError()), others, lines.append), lines)

@@ -206,13 +206,13 @@ def test_the_first_window_is_mostly_silence(probe_file: Path) -> None:
 
 
 def test_a_failing_window_is_dropped_while_there_are_sinks(probe_file: Path) -> None:
-    class FailingPresenter(CollectingWindow):
+    class FailingWindow(CollectingWindow):
         def poll(self) -> bool:
             if len(self.frames) == 2:
                 raise SinkError("window: the display is gone.")
             return True
 
-    window, sink, lines = FailingPresenter(until=0), CollectingSink(), []
+    window, sink, lines = FailingWindow(until=0), CollectingSink(), []
     source = PacedSource(song(), WallClock())
     show_sound(probe_file, source, clock=WallClock(), window=window, sinks=[sink], notify=lines.append)
     assert sink.frames[-1].index == 19
@@ -221,7 +221,7 @@ def test_a_failing_window_is_dropped_while_there_are_sinks(probe_file: Path) -> 
     assert lines[0] == "window: the display is gone. The show goes on without window."
     source = PacedSource(song(), WallClock())
     with pytest.raises(SinkError, match="display is gone"):
-        show_sound(probe_file, source, clock=WallClock(), window=FailingPresenter(until=0), sinks=[])
+        show_sound(probe_file, source, clock=WallClock(), window=FailingWindow(until=0), sinks=[])
 
 
 def test_what_cannot_open_leaves_nothing_open(probe_file: Path) -> None:

@@ -24,14 +24,14 @@ from training.losses.losses import AdversarialKind, LossConfig
 # N frames, C channels, H W rows and columns
 
 KINDS: tuple[AdversarialKind, ...] = ("hinge", "wgan-gp")
-LANES, HALF = 2, 2
+STREAMS, HALF = 2, 2
 CLIP_FILE, CACHE_FOLDER, ONE_FOLDER, TWO_FOLDER = "clip.mp4", "cache", "one", "two"
 
 
 def config_of(kind: AdversarialKind) -> TrainConfig:
     """Return two streams with both discriminators, batch norm in all networks."""
     losses = LossConfig(adversarial=kind, adversarial_image=0.1, adversarial_video=0.1, l1=1.0, motion=1.0)
-    return small_config(losses, sequences_per_batch=LANES)
+    return small_config(losses, sequences_per_batch=STREAMS)
 
 
 def steps(trainer: Trainer, count: int) -> list[dict[str, float]]:
@@ -121,7 +121,7 @@ def equal(folder: Path) -> int:
     other = nn.Linear(2, 2)
     nn.init.constant_(other.weight, float(number))
     found["refused"] = {
-        "lanes": refusal(lambda: distributed.own_streams(3)),
+        "streams": refusal(lambda: distributed.own_streams(3)),
         "flags": refusal(lambda: distributed.check_alike("configuration", {"seed": number})),
         "weights": refusal(lambda: distributed.check_weights(other)),
         "devices": refusal(lambda: distributed.device_number(0)),

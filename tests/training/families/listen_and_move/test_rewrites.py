@@ -93,7 +93,7 @@ def test_narrow_convolutions_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -
     assert kinds == [width == max(widths) for width in widths]
 
 
-def test_rooms_are_rewritten_alike() -> None:
+def test_a_batch_is_rewritten_alike() -> None:
     for names in PASSES_FOR.values():
         plain = small_model()
         rewritten = copy.deepcopy(plain)
