@@ -95,6 +95,7 @@ ALLOWED_IN = {
     "tests/engine/model/probe_model.py": PICTURE_INPUTS,
     "tests/export/test_to_triton.py": FORMER_CARD_KEYS,
     "docs/design.md": PICTURE_INPUTS | FORMER_CARD_KEYS,
+    "docs/glossary.md": PICTURE_INPUTS,
     "docs/batching.md": PICTURE_INPUTS | FORMER_CARD_KEYS,
     # The artwork, in the first lines.
     "README.md": PICTURE_INPUTS | FORMER_VARIABLES,
