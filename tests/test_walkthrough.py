@@ -14,6 +14,7 @@ NAMED = [ROOT / "docs" / name for name in ("walkthrough.md", "glossary.md", "des
 A_FILE = re.compile(r"`((?:engine|training|export|tests|benchmarks)/[\w/]+\.py)`")
 A_NAME_IN_A_FILE = re.compile(r"`((?:engine|training|export)/[\w/]+\.py)`: `([\w.]+)`")
 A_CLASS_IN_A_FILE = re.compile(r"`([A-Z]\w+)`(?: and `[A-Z]\w+`)? (?:is )?in `((?:engine|training|export)/[\w/]+\.py)`")
+A_METHOD = re.compile(r"`([A-Z]\w+\.\w+)`")
 A_LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
 
@@ -44,6 +45,20 @@ def test_every_class_and_function_that_a_page_names_is_defined_there(page: Path)
     pairs = [*A_NAME_IN_A_FILE.findall(text), *((file, name) for name, file in A_CLASS_IN_A_FILE.findall(text))]
     assert len(pairs) > 10
     assert [f"{file}: {name}" for file, name in pairs if name not in defined(ROOT / file)] == []
+
+
+def test_every_method_that_the_walkthrough_names_is_defined() -> None:
+    named = set(A_METHOD.findall((ROOT / "docs" / "walkthrough.md").read_text()))
+    files = [path for folder in ("engine", "training", "export") for path in (ROOT / folder).rglob("*.py")]
+    assert len(named) > 10
+    assert named - set[str]().union(*map(defined, files)) == set()
+
+
+def test_every_word_of_the_glossary_stands_once() -> None:
+    words = re.findall(r"^- \*\*(.+?)\*\*", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    each = [word for entry in words for word in entry.split(", ")]
+    assert each
+    assert sorted(each) == sorted(set(each))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
