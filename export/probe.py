@@ -23,10 +23,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from engine.core.atomic_files import write_bytes
 from engine.core.errors import ModelFileError, run_main
 from engine.model.card import ControlSpec, ModelCard, Parity, Provenance
 from engine.model.file import graph_sha256, sealed
+from export.targets.model_file import write_model_file
 
 RATES_HZ = (16000, 24000, 48000, 22050, 44100)
 """The first that the frame rate divides is taken, and the first of all when none is."""
@@ -80,10 +80,7 @@ def write_probe_file(path: Path, fps: float, size: int, listen_ms: float | None 
     card = probe_card(fps, size, listen_ms)
     content = _program(card, _measured_samples(card.sample_rate_hz, card.hop_samples, listen_ms)).SerializeToString()
     card = replace(card, graph_sha256=graph_sha256(content))
-    try:
-        write_bytes(path, sealed(content, card))
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be written ({error.strerror}); choose another place with -o.") from error
+    write_model_file(sealed(content, card), path)
     return card
 
 

@@ -62,5 +62,5 @@ def test_what_cannot_be_made_is_refused(fps: float, size: int, listen_ms: float 
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="cannot be written"):
+    with pytest.raises(ModelFileError, match="Cannot write"):
         write_probe_file(tmp_path / "nowhere" / "probe.onnx", 20, 8)

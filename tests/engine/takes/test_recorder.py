@@ -156,7 +156,7 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path):
 
 
 def test_a_disk_that_does_not_respond_ends_the_take_and_not_the_show(tmp_path, monkeypatch):
-    answers = threading.ControlEvent()
+    answers = threading.Event()
     write = SoundFile.write
 
     def slow_write(self: SoundFile, sound_TC: np.ndarray) -> None:
