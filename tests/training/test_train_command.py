@@ -43,7 +43,7 @@ def test_a_run_trains_refuses_to_be_overwritten_resumes_and_says_that_it_is_fini
     clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words(clip, tmp_path, "--iterations", "2")) == 0
-    with pytest.raises(TrainingError, match=r"holds a run already; go on with --resume"):
+    with pytest.raises(TrainingError, match=r"holds a run already; continue it with --resume"):
         main(words(clip, tmp_path, "--iterations", "2"))
     run, cache = tmp_path / "run", ["--cache-folder", str(tmp_path / "cache")]
     assert main(["--resume", str(run), "--iterations", "3", *cache]) == 0
@@ -71,7 +71,7 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_used(
     notices = [line for line in capsys.readouterr().err.splitlines() if line.startswith("notice:")]
     assert len(notices) == 1
     assert "0000002/training.safetensors is damaged" in notices[0]
-    assert f"; going on from {checkpoint_folder(run, 1)}." in notices[0]
+    assert f"; continuing from {checkpoint_folder(run, 1)}." in notices[0]
     assert (checkpoint_folder(run, 2) / "training.safetensors").read_bytes() == whole
     with pytest.raises(TrainingError, match=r"holds checkpoints after 0000001 \(0000002\)"):
         main(["--resume", str(checkpoint_folder(run, 1)), *cache])
