@@ -20,6 +20,7 @@ from export.verification.parity import PARITY_LIMIT, PARITY_STEPS, check_parity,
 from tests.training.models import VARIANTS, small_model
 from tests.training.runs import small_config
 from training.core.streaming import StreamingModel
+from training.families.rewriting import Rewrites
 from training.loop.checkpoint import save_generator
 
 PROVENANCE = Provenance(source="random weights", licence="MIT", config="small", commit="none", iterations=0)
@@ -80,7 +81,7 @@ def test_a_model_that_looks_at_later_frames_is_refused_in_one_sentence(
         run_main(main)
     assert left.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "offline only, because it looks at later frames" in line
+    assert "plays whole sequences, not steps: it has convolution '3d', which looks at later frames" in line
     assert not target.exists()
 
 
@@ -103,7 +104,7 @@ def test_the_batch_has_an_old_name(
     given: list[str], batch: int, notice: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = argument_parser().parse_args(["checkpoint", "-o", "model.onnx", *given])
-    assert form_of(arguments).batch == batch
+    assert form_of(arguments, Rewrites()).batch == batch
     assert capsys.readouterr().err.startswith(notice)
     assert "--rooms" not in argument_parser().format_help()
 
@@ -112,7 +113,7 @@ def test_the_batch_has_an_old_name(
 def test_a_batch_out_of_range_is_refused(batch: str) -> None:
     arguments = argument_parser().parse_args(["checkpoint", "-o", "model.onnx", "--batch", batch])
     with pytest.raises(ModelFileError, match=f"--batch is {batch}; a whole number from 1 to 64"):
-        form_of(arguments)
+        form_of(arguments, Rewrites())
 
 
 def test_parity_limit() -> None:

@@ -145,7 +145,7 @@ def test_bad_input_is_one_sentence_and_code_2(
 
 
 def test_a_model_that_looks_at_later_frames_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="offline only"):
+    with pytest.raises(ModelFileError, match="plays whole sequences, not steps"):
         export_program(small_model(convolution="3d", prediction="none"), PROVENANCE, tmp_path / "small.pt2")
 
 

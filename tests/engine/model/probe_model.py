@@ -67,7 +67,7 @@ def _graph(card: ModelCard) -> onnx.GraphProto:
         "zero": np.array(0.0, np.float32),
         "one": np.array(1.0, np.float32),
         "white": np.array(255.0, np.float32),
-        "picture_shape": np.array([card.height, card.width, 3], np.int64),
+        "frame_shape": np.array([card.height, card.width, 3], np.int64),
         "column_shape": np.array([1, card.width, 1], np.int64),
     }
     nodes = [
@@ -84,7 +84,7 @@ def _graph(card: ModelCard) -> onnx.GraphProto:
         helper.make_node("Mul", ["clipped", "white"], ["levels"]),
         helper.make_node("Cast", ["levels"], ["bytes"], to=TensorProto.UINT8),
         helper.make_node("Reshape", ["bytes", "column_shape"], ["columns"]),
-        helper.make_node("Expand", ["columns", "picture_shape"], ["frame"]),
+        helper.make_node("Expand", ["columns", "frame_shape"], ["frame"]),
         helper.make_node("Concat", ["level", "memory_next"], ["features"], axis=0),
     ]
     return helper.make_graph(

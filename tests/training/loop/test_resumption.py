@@ -87,8 +87,8 @@ def test_a_new_run_takes_weights_and_nothing_else(clip: Clip, file: Path) -> Non
     plain = Trainer(small_config(PLAIN), clip)
     notices = start_from(after, plain.checkpoint(0.0))
     assert [notice.split(":")[0] for notice in notices] == [
-        "the image discriminator starts again",
-        "the video discriminator starts again",
+        "the image discriminator starts fresh",
+        "the video discriminator starts fresh",
     ]
 
 

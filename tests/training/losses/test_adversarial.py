@@ -186,7 +186,7 @@ def test_a_discriminator_that_learns_by_heart_is_found_out_and_augmented() -> No
     assert adversarial.probabilities[IMAGE] == pytest.approx(float(terms[-1]["augment_probability_image"]))
     assert adversarial.probabilities[IMAGE] > 0.5
     assert "score_training_video" not in terms[0]
-    assert {f"score_{what}_video" for what in ("trained", "heldout", "generated")} <= terms[1].keys()
+    assert {f"score_{what}_video" for what in ("training", "heldout", "generated")} <= terms[1].keys()
 
 
 def test_augmentation_starts_at_0_where_it_adapts_and_is_what_it_is_elsewhere() -> None:

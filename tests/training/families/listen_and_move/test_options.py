@@ -71,7 +71,7 @@ def test_with_route_gen_the_motion_encoder_hears_nothing(route: str, hears: bool
 
 
 def test_a_motion_encoder_without_input_is_refused() -> None:
-    with pytest.raises(TrainingError, match="hears nothing"):
+    with pytest.raises(TrainingError, match="the motion encoder has no input"):
         ListenAndMoveConfig(sound_route="gen", motion_noise=0)
     with pytest.raises(TrainingError, match=r"content_noise is -1"):
         ListenAndMoveConfig(content_noise=-1)
