@@ -9,13 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
+    (ROOT / "docs").glob("*.md")
+)
 NAMED = [ROOT / "docs" / name for name in ("walkthrough.md", "glossary.md", "design.md")]
 A_FILE = re.compile(r"`((?:engine|training|export|tests|benchmarks)/[\w/]+\.py)`")
 A_NAME_IN_A_FILE = re.compile(r"`((?:engine|training|export)/[\w/]+\.py)`: `([\w.]+)`")
 A_CLASS_IN_A_FILE = re.compile(r"`([A-Z]\w+)`(?: and `[A-Z]\w+`)? (?:is )?in `((?:engine|training|export)/[\w/]+\.py)`")
 A_METHOD = re.compile(r"`([A-Z]\w+\.\w+)`")
-A_LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+A_FUNCTION_OR_CLASS = re.compile(r"`([A-Za-z_]\w*(?:\.[a-z_]\w*)?)`")
+A_PATH = re.compile(r"`((?:engine|training|export|tests|benchmarks|configs|docs)/[\w./-]*)`")
+A_COMMAND = re.compile(r"python -m ((?:engine|training|export|benchmarks)[\w.]*\w)")
+A_LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
 
 
 def defined(path: Path) -> set[str]:
@@ -61,7 +66,36 @@ def test_every_word_of_the_glossary_stands_once() -> None:
     assert sorted(each) == sorted(set(each))
 
 
+def test_every_line_of_the_walkthrough_names_functions_of_its_own_files() -> None:
+    everywhere = set[str]().union(
+        *(defined(path) for folder in ("engine", "training", "export") for path in (ROOT / folder).rglob("*.py"))
+    )
+    wrong = []
+    for line in (ROOT / "docs" / "walkthrough.md").read_text().splitlines():
+        here = set[str]().union(*(defined(ROOT / name) for name in A_FILE.findall(line)))
+        # A method says its class, so it may be called from another file.
+        named = A_FUNCTION_OR_CLASS.findall(line)
+        wrong += [name for name in named if name not in (everywhere if "." in name else here)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_and_command_of_a_page_exists(page: Path) -> None:
+    text = page.read_text()
+    commands = [ROOT / name.replace(".", "/") for name in A_COMMAND.findall(text)]
+    assert [name for name in A_PATH.findall(text) if not (ROOT / name).exists()] == []
+    assert [str(path) for path in commands if not (path.with_suffix(".py").exists() or path.is_dir())] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {"#" + re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    targets = A_LINK.findall(page.read_text())
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+    for target, anchor in A_LINK.findall(page.read_text()):
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target + anchor
