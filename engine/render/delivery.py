@@ -43,7 +43,7 @@ class FrameDelivery:
         age_s = None if frame.captured_s is None else started_s - frame.captured_s
         runtime.statistics.add_frame(frame.skipped_hops, age_s, {**frame.timings_s, "finish": now_s - started_s})
         if frame.skipped_hops and runtime.live:
-            line = "The machine is too slow for every step: {count} hops were skipped."
+            line = "The machine is too slow for every step; hops skipped: {count}."
             runtime.notices.tell_sparsely("overload", line, now_s, frame.skipped_hops)
 
     def _with_effects(self, frame: Frame, wanted: bool) -> Frame:
