@@ -5,9 +5,9 @@ Why pytest runs twice, with tests/training in a process of its own. What is know
   torch.set_flush_denormal in the torch backend does so, too; importing torch or OpenVINO, and opening a model with OpenVINO, does
   not. hypothesis refuses to draw floats then, unless the strategy says allow_subnormal=False; test_conventions.py holds that all do.
 - submitit closes the stream of OpenVINO's log handler, see below. torch reads OMP_WAIT_POLICY when it is loaded, see training.
-What was tried: a run of all tests in one process with faulthandler got past 98 %, with 13 failures on the way. Its output ends
-there, with neither a summary nor a fault report: it shows neither a clean end nor a crash, and not why those tests failed. Which
-pair of libraries is at fault, if any, is not known.
+What was tried: runs of all tests in one process, with faulthandler on, get past 98 % and end in tests/training/test_train_command.py,
+without a summary and without a fault report, so by a signal and not by a crash in native code. Alone, that file passes, and so do
+both halves. Who sends or leaves the signal is not known; a pair of libraries that cannot live together was not found.
 """
 
 from __future__ import annotations
