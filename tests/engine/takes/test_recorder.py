@@ -234,7 +234,8 @@ def test_a_killed_process_leaves_a_take_to_its_last_second(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=10)
     sound_TC = sound_of(tmp_path / "take")
-    np.testing.assert_array_equal(sound_TC[:, 0], np.repeat(np.arange(len(sound_TC) // HOP), HOP))
+    # The kill may come in the middle of a write, and so of a hop.
+    np.testing.assert_array_equal(sound_TC[:, 0], np.arange(len(sound_TC)) // HOP)
     lines = lines_of(tmp_path / "take")
     assert lines[-1].end is None
     assert 380 <= lines[-1].hop <= 399
