@@ -25,7 +25,7 @@ from benchmarks.record import RESULTS, append_record
 from engine.core.errors import run_main
 from training.data.cache import load_clip
 from training.loop.config import load_train_config
-from training.loop.trainer import Trainer
+from training.loop.trainer import build_trainer
 
 BASE = Path(__file__).parents[1] / "configs" / "train" / "ablation.yaml"
 Overrides = Mapping[str, Any]
@@ -72,7 +72,7 @@ def teach(clip_path: Path, overrides: Overrides, iterations: int, seed: int, qua
     """Teach one variant with one seed and return what its frames of the held-out part are worth."""
     config = load_train_config(BASE, {**overrides, "total_iterations": iterations, "seed": seed})
     torch.set_num_threads(config.threads)
-    trainer = Trainer(config, load_clip(clip_path, config.clip_format()))
+    trainer = build_trainer(config, load_clip(clip_path, config.clip_format()))
     for iteration in tqdm(range(iterations), leave=False):
         trainer.step(iteration / iterations)
     found = trainer.validate()

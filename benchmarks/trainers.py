@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from training.data.video import Clip
 from training.loop.config import TrainConfig, load_train_config
-from training.loop.trainer import Trainer
+from training.loop.trainer import build_trainer
 
 PAPER = Path(__file__).parents[1] / "configs" / "train" / "paper-128.yaml"
 THEIRS = {
@@ -72,7 +72,7 @@ def our_trainer(name: str, setting: Setting) -> Callable[[], object]:
             **OURS[name],
         },
     )
-    return Trainer(config, noise_clip(config)).step
+    return build_trainer(config, noise_clip(config)).step
 
 
 def noise_clip(config: TrainConfig) -> Clip:

@@ -29,7 +29,7 @@ from training.data.cache import load_clip
 from training.data.video import Clip
 from training.data.windows import FrameRange, WindowTiming, sound_windows
 from training.loop.config import TrainConfig, load_train_config
-from training.loop.trainer import Trainer
+from training.loop.trainer import Trainer, build_trainer
 
 TEACHING = PAPER.with_name("demo.yaml")
 Frames = NDArray[np.uint8]
@@ -37,7 +37,7 @@ Frames = NDArray[np.uint8]
 
 def ours(config: TrainConfig, clip_path: Path) -> Trainer:
     """Return a trainer for one configuration."""
-    return Trainer(config, load_clip(clip_path, config.clip_format()))
+    return build_trainer(config, load_clip(clip_path, config.clip_format()))
 
 
 def teach_ours(config: TrainConfig, clip_path: Path) -> tuple[Frames, Frames]:

@@ -34,6 +34,7 @@ from training.core.strict import config_dict
 from training.data.config import ClipConfig
 from training.data.footage import Footage, load_footage
 from training.families.family import build_model
+from training.families.registry import family
 from training.logging.records import concluded
 from training.logging.run_log import RunLog
 from training.loop.checkpoint import Checkpoint, DamagedCheckpoint, read_newest, read_start
@@ -49,7 +50,7 @@ from training.loop.run_folder import (
     set_aside,
 )
 from training.loop.run_log import RunOutputs
-from training.loop.trainer import adversarial_losses, choose_device
+from training.loop.trainer import choose_device
 from training.report import write_report
 
 RUN_OUTPUTS = RunOutputs(open_log=RunLog, write_report=write_report)
@@ -187,7 +188,7 @@ def _check_folder(run_folder: Path, resume: Checkpoint | None, damaged: Sequence
 
 def describe(config: TrainConfig) -> str:
     """Return the resolved configuration with shapes and parameter counts, as --dry-run prints it."""
-    model, adversarial = build_model(config.model), adversarial_losses(config, torch.device("cpu"))
+    model, networks = build_model(config.model), family(config.model.family).trainer.networks_of(config)
     count = sum(parameter.numel() for parameter in model.parameters())
     batch = f"[{config.sequences_per_batch}, {config.sequence_frames}"
     lines = [
@@ -198,8 +199,8 @@ def describe(config: TrainConfig) -> str:
         *(f"state      {name} {list(shape)}" for name, shape in model.state_shapes().items()),
         f"generator  {count:,} parameters",
     ]
-    for name, discriminator in adversarial.discriminators.items():
-        lines.append(f"{name} discriminator  {sum(p.numel() for p in discriminator.parameters()):,} parameters")
+    for name, network in networks.items():
+        lines.append(f"{name.replace('_', ' ')}  {sum(p.numel() for p in network.parameters()):,} parameters")
     return "\n".join(lines)
 
 

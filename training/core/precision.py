@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import nn
 
 from training.core.streaming import StreamingModel
 
@@ -22,12 +21,10 @@ def reduced(precision: Precision, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
-def compute_in(precision: Precision, device: torch.device, model: StreamingModel, perceptual: nn.Module | None) -> None:
-    """Let the generator and the perceptual network run in a precision; float32 changes nothing."""
+def compute_in(precision: Precision, device: torch.device, model: StreamingModel) -> None:
+    """Let the generator, without its front end, run in a precision; float32 changes nothing."""
     if precision == "float32":
         return
     exact, quick = torch.autocast(device.type, enabled=False), reduced(precision, device)
     model.front_end.forward = exact(model.front_end.forward)  # type: ignore[method-assign]
     model.clip_features = quick(model.clip_features)  # type: ignore[method-assign]
-    if perceptual is not None:
-        perceptual.forward = quick(perceptual.forward)  # type: ignore[method-assign]

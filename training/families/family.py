@@ -39,8 +39,20 @@ class Family(Protocol):
         ...
 
     @property
-    def trainer(self) -> Callable[..., Any]:
-        """`training.loop.trainer.Trainer`, or a subclass that changes the terms of the loss or the steps of an iteration."""
+    def loss_config(self) -> type[Any]:
+        """Frozen dataclass of the section `losses`: `training.losses.losses.LossConfig`, or one of the family's own."""
+        ...
+
+    @property
+    def trainer(self) -> type[Any]:
+        """Subclass of `training.loop.trainer.Trainer`, which says what a subclass brings: losses, batches, validation.
+
+        With `LossConfig` it is `training.loop.adversarial_trainer.AdversarialTrainer`, or a subclass of that.
+        """
+        ...
+
+    def check(self, config: Any) -> None:
+        """Raise TrainingError for a training configuration whose sections do not fit each other."""
         ...
 
     @property
@@ -60,7 +72,7 @@ class Family(Protocol):
     def build_discriminators(
         self, model: ModelConfig, discriminator: Any, kinds: Collection[str], sequence_frames: int
     ) -> Mapping[str, nn.Module]:
-        """Build the discriminators of the given kinds ("image", "video").
+        """Build the discriminators of the given kinds ("image", "video"), for `AdversarialTrainer`.
 
         "image" takes frames [B, 3, S, S], "video" sequences [B, T, 3, S, S]; both return scores of any shape, real ones high.
         A video discriminator has the attribute `takes_sound`; where it is True, the features [B, T, F] are a second input. `discriminator` is an instance of `discriminator_config`.

@@ -16,7 +16,6 @@ from training.data.config import AugmentationConfig, ClipConfig
 from training.data.video import ClipFormat
 from training.families.model_config import ModelConfig, family_name
 from training.families.registry import family
-from training.losses.losses import LossConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +69,8 @@ class TrainConfig:
     """An instance of the family's `discriminator_config`; None builds one of defaults."""
     clip: ClipConfig = field(default_factory=ClipConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
-    losses: LossConfig = field(default_factory=LossConfig)
+    losses: Any = None
+    """An instance of the family's `loss_config`; None builds one of defaults."""
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     intervals: IntervalConfig = field(default_factory=IntervalConfig)
     sequence_frames: int = 16
@@ -91,15 +91,14 @@ class TrainConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def __post_init__(self) -> None:
+        own = family(self.model.family)
         if self.discriminator is None:
-            object.__setattr__(self, "discriminator", family(self.model.family).discriminator_config())
+            object.__setattr__(self, "discriminator", own.discriminator_config())
+        if self.losses is None:
+            object.__setattr__(self, "losses", own.loss_config())
         for name in ("sequence_frames", "sequences_per_batch", "total_iterations"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}; 1 or more was expected.")
-        if self.losses.adversarial_video > 0 and self.sequence_frames % 2:
-            raise TrainingError(
-                f"sequence_frames is {self.sequence_frames}; the video discriminator needs an even number."
-            )
         if self.deterministic and self.minutes is not None:
             raise TrainingError(
                 f"deterministic is true and minutes {self.minutes}; a run that ends by the clock is never the same "
@@ -107,6 +106,7 @@ class TrainConfig:
             )
         if self.minutes is not None and self.minutes <= 0:
             raise TrainingError(f"minutes is {self.minutes}; more than 0 was expected.")
+        own.check(self)
 
     def clip_format(self) -> ClipFormat:
         """Return how the clip is cut and sampled for this model."""
@@ -128,11 +128,12 @@ class TrainConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
         """Build from plain values. Raises TrainingError for unknown keys and wrong kinds."""
         values = dict(values)
-        kind = family(family_name(values.get("model"))).discriminator_config
+        own = family(family_name(values.get("model")))
         if isinstance(values.get("model"), Mapping):
             values["model"] = ModelConfig.from_dict(values["model"])
-        if "discriminator" in values:
-            values["discriminator"] = build_config(kind, values["discriminator"], "discriminator")
+        for section, kind in (("discriminator", own.discriminator_config), ("losses", own.loss_config)):
+            if section in values:
+                values[section] = build_config(kind, values[section], section)
         return build_config(cls, values)
 
     def to_dict(self) -> dict[str, Any]:

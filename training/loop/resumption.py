@@ -60,18 +60,18 @@ def changes(saved: TrainConfig, wanted: TrainConfig) -> list[tuple[str, Any, Any
 
 
 def start_from(trainer: Trainer, source: Checkpoint) -> list[str]:
-    """Put the averaged weights of `source` into a new trainer, and those of its discriminators that fit.
+    """Put the averaged weights of `source` into a new trainer, and those of its other networks that fit.
 
     Optimisers, schedule, random numbers and iteration stay fresh. A model with a larger frame is upscaled from the smaller one.
-    Returns a sentence for each discriminator that did not fit. Raises TrainingError when the generator does not fit.
+    Returns a sentence for each network that did not fit. Raises TrainingError when the generator does not fit.
     """
     weights = _fitted(source, trainer.config)
     for model in (trainer.model, trainer.average):
         load_weights(model, weights, source.folder)
     fresh: list[str] = []
-    for name, discriminator in trainer.adversarial.discriminators.items():
-        if not _take(discriminator, under(f"{name}_discriminator", source.training)):
-            fresh.append(f"the {name} discriminator starts fresh: {source.folder} has none that fits.")
+    for name, network in trainer.networks.items():
+        if not _take(network, under(name, source.training)):
+            fresh.append(f"the {name.replace('_', ' ')} starts fresh: {source.folder} has none that fits.")
     return fresh
 
 

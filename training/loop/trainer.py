@@ -1,15 +1,17 @@
-"""One iteration of training: consecutive sequences with carried state, reconstruction and adversarial losses, averaged weights."""
+"""One iteration of training: consecutive sequences with carried state, the losses of a family, averaged weights."""
 
 from __future__ import annotations
 
 import copy
 import math
 import zlib
-from pathlib import Path
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
 from engine.core.errors import TrainingError
 from training.core import distributed
@@ -26,12 +28,8 @@ from training.families.registry import family
 from training.loop.checkpoint import Checkpoint, check_same_shape, load_weights
 from training.loop.config import TrainConfig
 from training.loop.validation import Validation, validate_segments
-from training.losses.adaptive_augmentation import heldout_sequences
-from training.losses.adversarial import AdversarialLosses, Sound, kinds_of
-from training.losses.losses import detail_loss, motion_energy_loss, motion_loss
-from training.losses.perceptual import PerceptualLoss
 
-# B streams, T frames, W window samples, C colours, H W rows and columns
+# B streams, C colours, H W rows and columns
 
 LOWEST_RATE = 0.05
 
@@ -40,8 +38,24 @@ class Diverged(TrainingError):
     """A loss is no longer a finite number; the weights are those before it."""
 
 
-class Trainer:
-    """All networks and optimisers of a run and the state that resuming needs; `step()` is one iteration."""
+@dataclass(frozen=True, slots=True)
+class StepLosses:
+    """The losses of one iteration, before the generator's optimiser takes its step."""
+
+    weighted: Mapping[str, tuple[float, Tensor]]
+    """Weight and loss of the generator by name; one of weight 0 is logged only."""
+    logged: Mapping[str, Tensor]
+    """Further numbers for the log by name, such as the losses of discriminators."""
+    next_state: dict[str, Tensor]
+
+
+class Trainer(ABC):
+    """All networks and optimisers of a run and the state that resuming needs; `step()` is one iteration.
+
+    A subclass brings the losses and whatever networks are trained beside the generator (`AdversarialTrainer` has two
+    discriminators). What a family changes: `build_reader`, `build_losses`, `networks`, `optimisers`, `losses`, `validate`,
+    `tensors_of_losses`, `restore_losses` and `networks_of`.
+    """
 
     def __init__(self, config: TrainConfig, footage: Footage | Clip, resume: Checkpoint | None = None) -> None:
         """A single clip is split here. Raises TrainingError for a clip that is too short, a device that is absent or a checkpoint that does not fit."""
@@ -61,20 +75,11 @@ class Trainer:
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
         optimiser = config.optimiser
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=optimiser.lr_generator, betas=optimiser.betas)
-        self.adversarial = adversarial_losses(config, self.device)
-        weights = Path(config.losses.perceptual_weights)
-        self.perceptual = PerceptualLoss(weights).to(self.device) if config.losses.perceptual > 0 else None
-        compute_in(config.precision, self.device, self.model, self.perceptual)
+        compute_in(config.precision, self.device, self.model)
         if config.compile:
             compile_parts(self.model)
-        timing = WindowTiming.of(self.model)
-        self.reader = SequenceReader(
-            footage.training, timing, config.sequence_frames, config.augmentation, self.random_state
-        )
-        if config.losses.overfitting_target > 0:
-            longest = max(footage.validation, key=lambda segment: segment.frame_range.count)
-            heldout = heldout_sequences(longest.clip, longest.frame_range, config.sequence_frames, timing)
-            self.adversarial.hold_out(heldout[0], self._features(heldout[1]))
+        self.reader = self.build_reader()
+        self.build_losses()
         self.state = self.model.initial_state(own)
         self.iteration = 0
         if resume is not None:
@@ -86,13 +91,56 @@ class Trainer:
         distributed.check_alike("configuration", self.config.to_dict())
         clips = [segment.clip for segment in self.footage.training]
         distributed.check_alike("clip", [(clip.frames_NHWC.shape, zlib.crc32(clip.sound_S)) for clip in clips])
-        discriminators = self.adversarial.discriminators.values()
-        for network in (self.model, *discriminators):
+        networks = self.networks.values()
+        for network in (self.model, *networks):
             distributed.share_batch_norms(network)
-        for optimiser in self.adversarial.optimisers.values():
+        for optimiser in self.optimisers.values():
             distributed.average_before_steps(optimiser)
-        distributed.start_alike(self.model, self.average, *discriminators)
-        self.adversarial.mean_of_processes = distributed.mean
+        distributed.start_alike(self.model, self.average, *networks)
+
+    @classmethod
+    def networks_of(cls, config: TrainConfig) -> Mapping[str, nn.Module]:
+        """Build the networks beside the generator with fresh weights, to describe a run. Raises TrainingError."""
+        return {}
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The networks trained beside the generator, by the name that their weights have in a checkpoint."""
+        return {}
+
+    @property
+    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """The optimisers of `networks`; all have the learning rate `optimiser.lr_discriminator`."""
+        return {}
+
+    def build_reader(self) -> Any:
+        """Return the reader of the training segments: `next()` gives a batch, `tensors` and `restore` its position.
+
+        Of a batch the trainer itself reads `restarted_B` alone; the rest is between the reader and `losses`. By default it
+        holds frames and their sound windows.
+        """
+        timing, config = WindowTiming.of(self.model), self.config
+        return SequenceReader(
+            self.footage.training, timing, config.sequence_frames, config.augmentation, self.random_state
+        )
+
+    @abstractmethod
+    def build_losses(self) -> None:
+        """Build losses, networks and optimisers, once; everything else of the trainer but the state is there."""
+
+    @abstractmethod
+    def losses(self, batch: Any) -> StepLosses:
+        """Run the generator on a batch from `self.state`, and train `networks`.
+
+        A statistic that decides something must be averaged by `distributed.mean`, or the processes decide differently.
+        """
+
+    def tensors_of_losses(self) -> dict[str, Tensor]:
+        """Return everything that resuming needs of `build_losses`, for a checkpoint."""
+        return {}
+
+    def restore_losses(self, tensors: Mapping[str, Tensor]) -> None:  # noqa: B027  (many have nothing to restore)
+        """Continue from the tensors of a whole checkpoint."""
 
     @property
     def learning_rate(self) -> float:
@@ -106,29 +154,16 @@ class Trainer:
         """
         self._set_learning_rates(progress)
         batch = self.reader.next()
-        real_BTCHW, audio_BTW = batch.real_BTCHW.to(self.device), batch.audio_BTW.to(self.device)
         self._restart(batch.restarted_B)
         self.model.train()
-        noise = self._noise(audio_BTW.shape[1])
-        fake_BTCHW, features_BTF, following = self.model.clip(audio_BTW, noise, self.state)
-        terms: dict[str, Tensor] = {}
-        weighted = self._reconstruction_terms(fake_BTCHW, real_BTCHW)
-        if self.config.losses.adversarial_at(self.iteration):
-            frame = self.random_state.integer(real_BTCHW.shape[1])
-            sound = (
-                Sound(features_BTF, self._features(self.reader.other_moment()))
-                if self.adversarial.takes_sound
-                else None
-            )
-            terms |= self.adversarial.learn(real_BTCHW, fake_BTCHW, frame, self.random_state, sound)
-            weighted |= self.adversarial.generator_terms(fake_BTCHW, frame, self.random_state, sound)
-        terms |= {name: loss.detach() for name, (_, loss) in weighted.items()}
+        found = self.losses(batch)
+        terms = {**found.logged, **{name: loss.detach() for name, (_, loss) in found.weighted.items()}}
         terms = distributed.mean_terms(terms)
         if not finite(terms):
             raise Diverged(_diverged(terms, self.iteration))
-        self.state = {name: value.detach() for name, value in following.items()}
+        self.state = {name: value.detach() for name, value in found.next_state.items()}
         self.optimiser.zero_grad(set_to_none=True)
-        losses = [weight * loss for weight, loss in weighted.values() if weight > 0]
+        losses = [weight * loss for weight, loss in found.weighted.values() if weight > 0]
         if losses:
             torch.stack(losses).sum().backward()
             distributed.average_gradients(self.model.parameters())
@@ -146,15 +181,8 @@ class Trainer:
 
     def checkpoint(self, elapsed_s: float) -> Checkpoint:
         """Return the state for resuming. All processes must call it; raises TrainingError when their weights differ."""
-        distributed.check_weights(self.model, *self.adversarial.discriminators.values())
+        distributed.check_weights(self.model, *self.networks.values())
         return Checkpoint(self.config, self.iteration, elapsed_s, dict(self.average.state_dict()), self._tensors())
-
-    def _noise(self, steps: int) -> dict[str, Tensor]:
-        drawn = self.model.draw_noise(self.random_state.streams, steps, self.random_state.generator)
-        return {name: values[self.random_state.own] for name, values in drawn.items()}
-
-    def _features(self, audio_BTW: Tensor) -> Tensor:
-        return self.model.front_end(audio_BTW.to(self.device).flatten(0, 1)).unflatten(0, audio_BTW.shape[:2])
 
     def _restart(self, fresh_B: Tensor) -> None:
         """Give streams that restart the initial state."""
@@ -162,36 +190,22 @@ class Trainer:
         for name, carried in self.state.items():
             self.state[name] = torch.where(fresh_B.view(-1, *[1] * (carried.dim() - 1)), initial[name], carried)
 
-    def _reconstruction_terms(self, fake_BTCHW: Tensor, real_BTCHW: Tensor) -> dict[str, tuple[float, Tensor]]:
-        """Return weight and loss of all terms without a discriminator; the L1 always, for the log."""
-        losses = self.config.losses
-        terms = {"l1": (losses.l1, functional.l1_loss(fake_BTCHW, real_BTCHW))}
-        for name, weight, loss in (
-            ("motion", losses.motion, motion_loss),
-            ("motion_energy", losses.motion_energy, motion_energy_loss),
-            ("detail", losses.detail, detail_loss),
-        ):
-            if weight > 0:
-                terms[name] = (weight, loss(fake_BTCHW, real_BTCHW))
-        if self.perceptual is not None:
-            distance = self.perceptual(fake_BTCHW.flatten(0, 1), real_BTCHW.flatten(0, 1))
-            terms["perceptual"] = (losses.perceptual, distance)
-        return terms
-
     def _set_learning_rates(self, progress: float) -> None:
         optimiser, share = self.config.optimiser, 1.0
         if optimiser.lr_decay == "cosine":
             share = LOWEST_RATE + (1.0 - LOWEST_RATE) * 0.5 * (1.0 + math.cos(math.pi * progress))
         for group in self.optimiser.param_groups:
             group["lr"] = share * optimiser.lr_generator
-        self.adversarial.set_learning_rate(share * optimiser.lr_discriminator)
+        for beside in self.optimisers.values():
+            for group in beside.param_groups:
+                group["lr"] = share * optimiser.lr_discriminator
 
     def _tensors(self) -> dict[str, Tensor]:
         # The names are those of the first checkpoints; renaming them would make old runs unreadable.
         return {
             **prefixed("generator", self.model.state_dict()),
             **prefixed("generator_optimiser", optimiser_tensors(self.optimiser)),
-            **self.adversarial.tensors(),
+            **self.tensors_of_losses(),
             **prefixed("lanes", self.reader.tensors()),
             **prefixed("state", distributed.all_streams(self.state)),
             "random": self.random_state.state(),
@@ -204,7 +218,7 @@ class Trainer:
         load_weights(self.average, checkpoint.generator, where)
         load_weights(self.model, under("generator", saved), where)
         restore_optimiser(self.optimiser, under("generator_optimiser", saved))
-        self.adversarial.restore(saved)
+        self.restore_losses(saved)
         if self.reader.restore(under("lanes", saved)):
             self.state = {
                 name: value[self.random_state.own].to(self.device) for name, value in under("state", saved).items()
@@ -216,20 +230,6 @@ class Trainer:
 def build_trainer(config: TrainConfig, footage: Footage | Clip, resume: Checkpoint | None = None) -> Trainer:
     """Return the trainer of the configuration's family. Raises TrainingError as `Trainer`."""
     return family(config.model.family).trainer(config, footage, resume)
-
-
-def adversarial_losses(config: TrainConfig, device: torch.device) -> AdversarialLosses:
-    """Return the adversarial losses with the discriminators of the family. Raises TrainingError for shapes that cannot be."""
-    kinds = kinds_of(config.losses)
-    build = family(config.model.family).build_discriminators
-    return AdversarialLosses(
-        config.losses,
-        build(config.model, config.discriminator, kinds, config.sequence_frames) if kinds else {},
-        device,
-        learning_rate=config.optimiser.lr_discriminator,
-        betas=config.optimiser.betas,
-        precision=config.precision,
-    )
 
 
 def choose_device(name: str) -> torch.device:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from tests.training.runs import PLAIN, small_config
 from training.data.cache import load_clip
-from training.loop.trainer import Trainer
+from training.loop.trainer import build_trainer
 
 
 def steps(clip: Path, compiled: bool) -> tuple[list[float], list[str]]:
     """Return the L1 of two iterations and the names of the weights."""
     config = small_config(PLAIN, compile=compiled)
-    trainer = Trainer(config, load_clip(clip, config.clip_format(), clip.parent))
+    trainer = build_trainer(config, load_clip(clip, config.clip_format(), clip.parent))
     return [float(trainer.step()["l1"]) for _ in range(2)], list(trainer.model.state_dict())
 
 

@@ -18,7 +18,7 @@ from training.core import distributed
 from training.data.cache import load_clip
 from training.loop.checkpoint import read_checkpoint, write_checkpoint
 from training.loop.config import TrainConfig
-from training.loop.trainer import Trainer
+from training.loop.trainer import Trainer, build_trainer
 from training.losses.losses import AdversarialKind, LossConfig
 
 # N frames, C channels, H W rows and columns
@@ -50,7 +50,7 @@ def trainer_of(folder: Path, kind: AdversarialKind, resume: Path | None = None) 
     """Begin, or go on from a checkpoint."""
     config = config_of(kind)
     clip = load_clip(folder / CLIP_FILE, config.clip_format(), folder / CACHE_FOLDER)
-    return Trainer(config, clip, read_checkpoint(resume) if resume else None)
+    return build_trainer(config, clip, read_checkpoint(resume) if resume else None)
 
 
 def train_in_halves(folder: Path, kind: AdversarialKind, into: Path) -> list[dict[str, float]]:

@@ -17,21 +17,25 @@ from training.data.cache import load_clip
 from training.families.family import build_model
 from training.families.model_config import ModelConfig
 from training.families.registry import DEFAULT_FAMILY, family, family_names
-from training.loop.checkpoint import load_generator
+from training.loop.checkpoint import load_generator, read_checkpoint, write_checkpoint
 from training.loop.config import TrainConfig
 from training.loop.run import Run
-from training.train import RUN_OUTPUTS
+from training.loop.trainer import build_trainer
+from training.train import RUN_OUTPUTS, describe
 
 SOURCE = '''
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from engine.core.errors import TrainingError
 from engine.model.card import ControlSpec, NoiseSpec
 from training.core.streaming import StreamingModel
+from training.data.reader import SequenceReader
+from training.data.windows import WindowTiming
 from training.families.rewriting import Rewrites
-from training.loop.trainer import Trainer
+from training.loop.trainer import StepLosses, Trainer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,13 +77,94 @@ class Brightness(StreamingModel):
         return torch.stack(frames, dim=1), features_BTF, {"smoothed": smoothed}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BrightnessLosses:
+    future: float = 1.0
+    """Weight of the error after the context."""
+    evenness: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ContextBatch:
+    """The first frame is context, the others are to be predicted."""
+
+    context_B3HW: Tensor
+    future_BTCHW: Tensor
+    audio_BTW: Tensor
+    restarted_B: Tensor
+
+
+class ContextReader(SequenceReader):
+    def next(self):
+        batch = super().next()
+        frames = batch.real_BTCHW
+        return ContextBatch(frames[:, 0], frames[:, 1:], batch.audio_BTW, batch.restarted_B)
+
+
+class BrightnessTrainer(Trainer):
+    """A reader, losses and a second network of the family's own."""
+
+    @classmethod
+    def networks_of(cls, config):
+        return {"start": nn.Linear(3, config.model.generator.hidden)}
+
+    def build_reader(self):
+        return ContextReader(
+            self.footage.training,
+            WindowTiming.of(self.model),
+            self.config.sequence_frames,
+            self.config.augmentation,
+            self.random_state,
+        )
+
+    def build_losses(self):
+        self.start = self.networks_of(self.config)["start"]
+        rate = self.config.optimiser.lr_discriminator
+        self.start_optimiser = torch.optim.Adam(self.start.parameters(), lr=rate)
+
+    @property
+    def networks(self):
+        return {"start": self.start}
+
+    @property
+    def optimisers(self):
+        return {"start": self.start_optimiser}
+
+    def losses(self, batch):
+        noise = self.model.draw_noise(len(batch.audio_BTW), batch.audio_BTW.shape[1], self.random_state.generator)
+        self.start_optimiser.zero_grad()
+        smoothed_BH = self.start(batch.context_B3HW.mean(dim=(2, 3)))
+        start = torch.where(batch.restarted_B[:, None], smoothed_BH, self.state["smoothed"])
+        frames, _, next_state = self.model.clip(batch.audio_BTW, noise, {"smoothed": start.detach()})
+        apart = (smoothed_BH - next_state["smoothed"].detach()).square().mean()
+        apart.backward()
+        self.start_optimiser.step()
+        error = (frames[:, 1:] - batch.future_BTCHW).square().mean()
+        evenness = frames.std()
+        config = self.config.losses
+        weighted = {"future": (config.future, error), "evenness": (config.evenness, evenness)}
+        return StepLosses(weighted, {"start": apart.detach()}, next_state)
+
+    def tensors_of_losses(self):
+        return {f"start.{name}": value for name, value in self.start.state_dict().items()}
+
+    def restore_losses(self, tensors):
+        own = {name.removeprefix("start."): value for name, value in tensors.items() if name.startswith("start.")}
+        self.start.load_state_dict(own)
+
+
 class BrightnessFamily:
     name = "brightness"
     generator_config = BrightnessConfig
     discriminator_config = NoDiscriminator
-    trainer = Trainer
+    loss_config = BrightnessLosses
+    trainer = BrightnessTrainer
     rewrites = Rewrites()
     upscaling = None
+
+    def check(self, config):
+        if config.sequence_frames < 2:
+            raise TrainingError(f"sequence_frames is {config.sequence_frames}; a context and a future frame are needed.")
 
     def build_model(self, config):
         return Brightness(config)
@@ -135,11 +220,15 @@ def test_its_settings_are_read_strictly() -> None:
         ModelConfig.from_dict({**MODEL, "generator": {"hiden": 3}})
     with pytest.raises(TrainingError, match=r"Unknown setting 'discriminator\.channels_base'"):
         TrainConfig.from_dict({"model": MODEL, "discriminator": {"channels_base": 8}})
+    with pytest.raises(TrainingError, match=r"Unknown setting 'losses\.l1'"):
+        TrainConfig.from_dict({"model": MODEL, "losses": {"l1": 1.0}})
+    with pytest.raises(TrainingError, match="a context and a future frame are needed"):
+        TrainConfig.from_dict({"model": MODEL, "sequence_frames": 1})
+    assert TrainConfig.from_dict({"model": MODEL}).to_dict()["losses"] == {"future": 1.0, "evenness": 0.0}
 
 
 def test_it_is_trained_and_exported(tmp_path: Path) -> None:
-    losses = {"l1": 1.0, "adversarial_image": 0.0, "adversarial_video": 0.0}
-    settings = {"sequence_frames": 4, "total_iterations": 2, "device": "cpu", "threads": 1, "losses": losses}
+    settings = {"sequence_frames": 4, "total_iterations": 2, "device": "cpu", "threads": 1}
     config = TrainConfig.from_dict({"model": MODEL, **settings})
     clip = load_clip(moving_clip(tmp_path / "clip.mp4"), config.clip_format(), tmp_path / "cache")
     run = Run(config, clip, tmp_path / "run", RUN_OUTPUTS)
@@ -152,6 +241,26 @@ def test_it_is_trained_and_exported(tmp_path: Path) -> None:
     assert (card.family, card.name, [c.name for c in card.controls]) == ("brightness", "lamp", ["gain"])
     assert [s.name for s in card.states] == ["smoothed"]
     assert "smoothed" in {value.name for value in onnx.load(tmp_path / "lamp.onnx").graph.input}
+
+
+def test_a_resumed_run_of_it_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    settings = {"sequence_frames": 4, "sequences_per_batch": 2, "device": "cpu", "losses": {"evenness": 0.1}}
+    config = TrainConfig.from_dict({"model": MODEL, **settings})
+    clip = load_clip(moving_clip(tmp_path / "clip.mp4"), config.clip_format(), tmp_path / "cache")
+    whole = build_trainer(config, clip)
+    for _ in range(3):
+        whole.step()
+    write_checkpoint(tmp_path / "three", whole.checkpoint(0.0))
+    resumed = build_trainer(config, clip, read_checkpoint(tmp_path / "three"))
+    ours, theirs = resumed.step(), whole.step()
+    assert ours.keys() == {"future", "evenness", "start"}
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_run_of_it_is_described_with_its_own_networks() -> None:
+    lines = describe(TrainConfig.from_dict({"model": MODEL})).splitlines()
+    assert "start  16 parameters" in lines
+    assert "  future: 1.0" in lines
 
 
 def test_what_it_does_not_bring_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from training.data.video import Clip
 from training.loop.checkpoint import Checkpoint, ancestry
 from training.loop.config import TrainConfig, with_overrides
 from training.loop.resumption import check_resumable, check_start, start_from
-from training.loop.trainer import Trainer
+from training.loop.trainer import build_trainer
 
 
 @pytest.fixture(scope="module")
@@ -71,20 +71,20 @@ def test_a_clip_may_move_but_not_change(file: Path, tmp_path: Path) -> None:
 
 
 def test_a_new_run_takes_weights_and_nothing_else(clip: Clip, file: Path) -> None:
-    before = Trainer(small_config(), clip)
+    before = build_trainer(small_config(), clip)
     for _ in range(2):
         before.step()
     source = dataclasses.replace(before.checkpoint(0.0), folder=Path("runs/x"))
-    after = Trainer(small_config(seed=9, losses=before.config.losses), clip)
+    after = build_trainer(small_config(seed=9, losses=before.config.losses), clip)
     assert start_from(after, source) == []
     for model in (after.model, after.average):
         assert all(torch.equal(value, source.generator[name]) for name, value in model.state_dict().items())
-    theirs, ours = (trainer.adversarial.discriminators["video"].state_dict() for trainer in (before, after))
+    theirs, ours = (trainer.networks["video_discriminator"].state_dict() for trainer in (before, after))
     assert all(torch.equal(ours[name], value) for name, value in theirs.items())
     assert after.iteration == 0
     assert not after.optimiser.state_dict()["state"]
     after.step()
-    plain = Trainer(small_config(PLAIN), clip)
+    plain = build_trainer(small_config(PLAIN), clip)
     notices = start_from(after, plain.checkpoint(0.0))
     assert [notice.split(":")[0] for notice in notices] == [
         "the image discriminator starts fresh",
@@ -93,11 +93,11 @@ def test_a_new_run_takes_weights_and_nothing_else(clip: Clip, file: Path) -> Non
 
 
 def test_a_larger_frame_grows_and_another_shape_is_refused(clip: Clip, file: Path) -> None:
-    small = Trainer(small_config(PLAIN), clip)
+    small = build_trainer(small_config(PLAIN), clip)
     source = small.checkpoint(0.0)
     larger = changed(small.config, model__image_size=32)
     check_start(source, larger)
-    grown = Trainer(larger, load_clip(file, larger.clip_format(), file.parent / "cache"))
+    grown = build_trainer(larger, load_clip(file, larger.clip_format(), file.parent / "cache"))
     assert start_from(grown, source) == []
     name = "generator.blocks.0.skip.weight"
     assert torch.equal(grown.average.state_dict()[name], source.generator[name])

@@ -20,7 +20,7 @@ from training.data.video import Clip
 from training.data.windows import WindowTiming, frame_tensor, sound_windows
 from training.loop.checkpoint import read_checkpoint, write_checkpoint
 from training.loop.config import OptimiserConfig
-from training.loop.trainer import Trainer, choose_device
+from training.loop.trainer import Trainer, build_trainer, choose_device
 from training.loop.validation import mean_frame, validate
 from training.losses.losses import LossConfig
 
@@ -45,30 +45,28 @@ def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("kind", ["wgan-gp", "wgan", "hinge", "ns", "ls", "bce"])
 def test_every_loss_trains_generator_and_both_discriminators(clip: Clip, tmp_path: Path, kind: str) -> None:
-    trainer = Trainer(config(LossConfig(adversarial=kind)), clip)  # type: ignore[arg-type]
+    trainer = build_trainer(config(LossConfig(adversarial=kind)), clip)  # type: ignore[arg-type]
     before = weights(trainer)
-    discriminators = {
-        name: [p.clone() for p in d.parameters()] for name, d in trainer.adversarial.discriminators.items()
-    }
+    discriminators = {name: [p.clone() for p in d.parameters()] for name, d in trainer.networks.items()}
     terms = trainer.step()
     assert {"d_video_generated", "d_video_order", "d_image_generated", "g_image", "g_video", "l1"} <= terms.keys()
     assert ("d_image_generated_penalty" in terms) == (kind == "wgan-gp")
     assert not torch.equal(
         trainer.model.state_dict()["generator.seed.conv.weight"], before["generator.seed.conv.weight"]
     )
-    for name, discriminator in trainer.adversarial.discriminators.items():
+    for name, discriminator in trainer.networks.items():
         assert any(not torch.equal(p, q) for p, q in zip(discriminator.parameters(), discriminators[name], strict=True))
 
 
 def test_plain_teaching_beats_the_mean_frame_on_the_trained_part(clip: Clip, tmp_path: Path) -> None:
-    trainer = Trainer(config(PLAIN, total_iterations=100), clip)
+    trainer = build_trainer(config(PLAIN, total_iterations=100), clip)
     mean_CHW, real = (
         mean_frame(clip, trainer.footage.training[0].frame_range),
         frame_tensor(clip, 0, trainer.footage.training[0].frame_range.count),
     )
     errors = [float(trainer.step()["l1"]) for _ in range(100)]
     assert np.mean(errors[-12:]) < 0.85 * float((real - mean_CHW).abs().mean())
-    assert trainer.adversarial.discriminators == {}
+    assert trainer.networks == {}
 
 
 @pytest.mark.parametrize(
@@ -84,14 +82,14 @@ def test_resuming_is_as_if_never_stopped(
 ) -> None:
     settings = config(sequences_per_batch=streams, augmentation=augmentation, total_iterations=6)
     footage = Footage.of([clip] * clips, settings.sequence_frames)
-    whole = Trainer(settings, footage)
+    whole = build_trainer(settings, footage)
     for _ in range(6):
         whole.step()
-    stopped = Trainer(settings, footage)
+    stopped = build_trainer(settings, footage)
     for _ in range(3):
         stopped.step()
     write_checkpoint(tmp_path, stopped.checkpoint(0.0))
-    resumed = Trainer(settings, footage, read_checkpoint(tmp_path))
+    resumed = build_trainer(settings, footage, read_checkpoint(tmp_path))
     assert resumed.iteration == 3
     for _ in range(3):
         resumed.step()
@@ -102,7 +100,7 @@ def test_resuming_is_as_if_never_stopped(
 
 
 def test_state_is_carried_and_a_stream_that_starts_again_forgets(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = Trainer(config(PLAIN, sequences_per_batch=2), clip)
+    trainer = build_trainer(config(PLAIN, sequences_per_batch=2), clip)
     trainer.step()
     carried = {name: value.clone() for name, value in trainer.state.items()}
     assert all(value.abs().sum() > 0 for value in carried.values())
@@ -123,7 +121,7 @@ def test_state_is_carried_and_a_stream_that_starts_again_forgets(clip: Clip, mon
 
 
 def test_the_batch_is_what_the_clip_holds(clip: Clip, tmp_path: Path) -> None:
-    trainer = Trainer(config(augmentation=AugmentationConfig(gain_range_db=(-6.0, -6.0))), clip)
+    trainer = build_trainer(config(augmentation=AugmentationConfig(gain_range_db=(-6.0, -6.0))), clip)
     trainer.reader.next()
     batch = trainer.reader.next()
     assert torch.equal(batch.real_BTCHW[0], frame_tensor(clip, 4, 4))
@@ -133,18 +131,18 @@ def test_the_batch_is_what_the_clip_holds(clip: Clip, tmp_path: Path) -> None:
 
 def test_adversarial_losses_join_when_told(clip: Clip, tmp_path: Path) -> None:
     losses = LossConfig(adversarial="hinge", l1=1.0, adversarial_from_iteration=1)
-    trainer = Trainer(config(losses), clip)
+    trainer = build_trainer(config(losses), clip)
     assert "g_image" not in trainer.step()
     assert "g_image" in trainer.step()
 
 
 def test_cosine_falls_to_a_twentieth(clip: Clip, tmp_path: Path) -> None:
     optimiser = OptimiserConfig(lr_generator=1e-4, lr_discriminator=2e-4, lr_decay="cosine")
-    trainer = Trainer(config(optimiser=optimiser, total_iterations=10), clip)
+    trainer = build_trainer(config(optimiser=optimiser, total_iterations=10), clip)
     rates = []
     for progress in (0.0, 0.5, 1.0):
         trainer.step(progress)
-        optimiser_of_video = trainer.adversarial.optimisers["video"]
+        optimiser_of_video = trainer.optimisers["video_discriminator"]
         rates.append((trainer.optimiser.param_groups[0]["lr"], optimiser_of_video.param_groups[0]["lr"]))
     assert rates == [pytest.approx((1e-4, 2e-4)), pytest.approx((0.525e-4, 1.05e-4)), pytest.approx((0.05e-4, 0.1e-4))]
 
@@ -168,7 +166,7 @@ def test_cuda_that_is_absent_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 def test_validation_knows_a_perfect_model_and_a_still_one(
     clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = Trainer(config(PLAIN), clip)
+    trainer = build_trainer(config(PLAIN), clip)
     frame_range, mean_CHW, model = trainer.footage.validation[0].frame_range, trainer.mean_CHW, trainer.average
     place = [frame_range.first]
 

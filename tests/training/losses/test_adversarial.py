@@ -14,9 +14,10 @@ from training.core.random_state import RandomState
 from training.data.cache import load_clip
 from training.data.video import Clip
 from training.families.listen_and_move.discriminator import DiscriminatorConfig
+from training.loop.adversarial_trainer import adversarial_losses
 from training.loop.checkpoint import read_checkpoint, write_checkpoint
 from training.loop.config import OptimiserConfig, TrainConfig
-from training.loop.trainer import Trainer, adversarial_losses
+from training.loop.trainer import build_trainer
 from training.losses.adversarial import IMAGE, VIDEO, AdversarialLosses, Sound
 from training.losses.losses import LossConfig, fake_loss, gradient_penalty, real_loss
 
@@ -212,17 +213,20 @@ def everything(**settings: object) -> TrainConfig:
 
 
 def test_resuming_with_every_option_is_as_if_never_stopped(clip: Clip, tmp_path: Path) -> None:
-    whole, stopped = Trainer(everything(total_iterations=7), clip), Trainer(everything(total_iterations=7), clip)
+    whole, stopped = (
+        build_trainer(everything(total_iterations=7), clip),
+        build_trainer(everything(total_iterations=7), clip),
+    )
     terms = [whole.step() for _ in range(7)]
     assert {"d_video_mismatch", "overfitting_video", "d_image_r1"} <= {name for t in terms for name in t}
     for _ in range(4):
         stopped.step()
     write_checkpoint(tmp_path, stopped.checkpoint(0.0))
-    resumed = Trainer(everything(total_iterations=7), clip, read_checkpoint(tmp_path))
+    resumed = build_trainer(everything(total_iterations=7), clip, read_checkpoint(tmp_path))
     for ours, theirs in zip([resumed.step() for _ in range(3)], terms[4:], strict=True):
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    ours, theirs = resumed.adversarial.tensors(), whole.adversarial.tensors()
+    ours, theirs = resumed.tensors_of_losses(), whole.tensors_of_losses()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 

@@ -15,18 +15,21 @@ from training.families.listen_and_move.original_weights import convert
 from training.families.listen_and_move.rewrites import REWRITES
 from training.families.listen_and_move.upscaling import UPSCALING
 from training.families.model_config import ModelConfig
-from training.loop.trainer import Trainer
+from training.loop.adversarial_trainer import AdversarialTrainer
+from training.loop.config import TrainConfig
+from training.losses.losses import LossConfig
 
 FEWEST_CHANNELS = 64
 
 
 class ListenAndMoveFamily:
-    """The members of `Family`; the terms of the loss and the steps are those of the common trainer."""
+    """The members of `Family`; the losses and the iteration are those of `AdversarialTrainer`."""
 
     name = "listen_and_move"
     generator_config = ListenAndMoveConfig
     discriminator_config = DiscriminatorConfig
-    trainer = Trainer
+    loss_config = LossConfig
+    trainer = AdversarialTrainer
     rewrites = REWRITES
     upscaling = UPSCALING
 
@@ -46,6 +49,13 @@ class ListenAndMoveFamily:
             frames, its_features = (None, 0) if kind == "image" else (sequence_frames, features)
             built[kind] = Discriminator(discriminator, model.image_size, frames, its_features)
         return built
+
+    def check(self, config: TrainConfig) -> None:
+        """Raise TrainingError for an odd number of frames with the video discriminator, which halves it."""
+        if config.losses.adversarial_video > 0 and config.sequence_frames % 2:
+            raise TrainingError(
+                f"sequence_frames is {config.sequence_frames}; the video discriminator needs an even number."
+            )
 
     def lower_memory(self, model: ModelConfig) -> list[str]:
         """Return the settings that can be lowered to save memory, with their present values."""
