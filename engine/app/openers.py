@@ -33,7 +33,7 @@ def open_model(config: LiveConfig, live: bool, selected: Callable[[str], None], 
 
 
 def source_state(source: Source) -> str:
-    """Say in words what is heard."""
+    """Return the name of the source, and whether it stalls, for the status."""
     return f"{source.name}, stalled: it gives no sound" if source.stalled else source.name
 
 

@@ -121,8 +121,7 @@ class ShowBuilder:
         notify = self._say
         if source.live:
             notify = openers.supervise(config, source, self._monitor, self._say, self._releasing)
-        built = self._of_source(config, source, notify)
-        return built
+        return self._of_source(config, source, notify)
 
     def rendering(self, sound: str, output: str) -> BuiltShow:
         """Build the show of a sound file, written to `output` as fast as it goes. Raises UserError for what cannot begin."""

@@ -24,10 +24,6 @@ class RandomState:
         """Return uniform numbers in [0, 1) [B, *shape] for this process's streams."""
         return torch.rand(self.streams, *shape, generator=self.generator)[self.own]
 
-    def normal_per_stream(self, *shape: int) -> Tensor:
-        """Return standard normal numbers [B, *shape] for this process's streams."""
-        return torch.randn(self.streams, *shape, generator=self.generator)[self.own]
-
     def integer(self, high: int) -> int:
         """Return one of 0 … high - 1, the same in every process."""
         return int(torch.randint(high, (1,), generator=self.generator))

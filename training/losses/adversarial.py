@@ -228,12 +228,6 @@ class AdversarialLosses:
             scores.append(discriminator(sequence[None], *features).float().mean())
         return torch.stack(scores).mean()
 
-    def set_learning_rate(self, rate: float) -> None:
-        """Set the learning rate of both."""
-        for optimiser in self.optimisers.values():
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-
     def tensors(self) -> dict[str, Tensor]:
         """Return weights, moments and the state of the augmentation, by name."""
         # The names are those of the first checkpoints; renaming them would make old runs unreadable.

@@ -39,7 +39,6 @@ class OscServer:
     ) -> None:
         """Bind the port (0: any free one). Raises ConfigError when that is impossible."""
         self._clock = clock or WallClock()
-        self._inbox = Inbox(store, describe_stats, self._clock)
         self._socket = bind_socket(
             socket.SOCK_DGRAM,
             host,

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
@@ -20,7 +19,6 @@ from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
 from engine.output.frame import Frame
 from engine.render.delivery import FrameDelivery
-from engine.render.effects.chain import EffectChain
 from engine.render.play import play
 from engine.render.runtime import Runtime
 from engine.render.statistics import ShowStatistics
@@ -41,20 +39,6 @@ class ChoosySink(CollectingSink):
         return self.on
 
 
-@pytest.fixture
-def applied(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The times of all frames that effects are applied to."""
-    times_s: list[float] = []
-    plain = EffectChain.apply
-
-    def counted(chain: EffectChain, pixels_HWC, parameters, time_s: float):
-        times_s.append(time_s)
-        return plain(chain, pixels_HWC, parameters, time_s)
-
-    monkeypatch.setattr(EffectChain, "apply", counted)
-    return times_s
-
-
 def delivery(*sinks: CollectingSink) -> FrameDelivery:
     runtime = Runtime(clock=InventedClock(), statistics=ShowStatistics(), notices=Notices(lambda line: None), live=True)
     return FrameDelivery(sinks, [], runtime)
@@ -73,25 +57,25 @@ def frame(index: int) -> Frame:
     )
 
 
-def test_effects_that_no_sink_wants_are_not_applied(applied: list[float]) -> None:
+def test_effects_that_no_sink_wants_are_not_applied(effects_s: list[float]) -> None:
     asleep, plain = ChoosySink(on=False), ChoosySink(on=True, with_effects=False)
     to = delivery(asleep, plain)
     for index in range(5):
         to.deliver(frame(index))
-    assert applied == []
+    assert effects_s == []
     assert asleep.frames == []
     assert [int(shown.pixels_HWC[0, 0, 0]) for shown in plain.frames] == [100] * 5
     asleep.on = True
     to.deliver(frame(5))
-    assert len(applied) == 1
+    assert len(effects_s) == 1
     assert [int(shown.pixels_HWC[0, 0, 0]) for shown in asleep.frames] == [50]
     assert int(plain.frames[-1].pixels_HWC[0, 0, 0]) == 100
 
 
-def test_effects_are_applied_once_however_many_sinks_want_them(applied: list[float]) -> None:
+def test_effects_are_applied_once_however_many_sinks_want_them(effects_s: list[float]) -> None:
     to = delivery(ChoosySink(on=True), ChoosySink(on=True), ChoosySink(on=True))
     to.deliver(frame(0))
-    assert len(applied) == 1
+    assert len(effects_s) == 1
 
 
 def live_show(model: Path, sinks, windows=None, notify=lambda line: None, seconds: float = 1.0):

@@ -6,35 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pytest
-from numpy.typing import NDArray
 
 from engine.audio.sources.samples import SampleSource
 from engine.core.clock import WallClock
 from engine.output.frame import Frame
 from engine.output.recording.segment_writer import RecordingConfig
 from engine.output.recording.segments import SegmentedRecorder
-from engine.render.effects.chain import EffectChain
-from engine.render.effects.effect_parameters import EffectParameters
 from tests.engine.app.shows import CollectingSink, StandingControls, show_sound, varied_sound
 
 RATE_HZ = 48000
-
-
-@pytest.fixture
-def effects_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Media times at which effects are applied."""
-    times_s: list[float] = []
-    apply = EffectChain.apply
-
-    def counted(
-        chain: EffectChain, pixels_HWC: NDArray[np.uint8], parameters: EffectParameters, time_s: float
-    ) -> NDArray[np.uint8]:
-        times_s.append(time_s)
-        return apply(chain, pixels_HWC, parameters, time_s)
-
-    monkeypatch.setattr(EffectChain, "apply", counted)
-    return times_s
 
 
 def song(seconds: float = 1.0) -> SampleSource:

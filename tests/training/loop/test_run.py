@@ -3,18 +3,15 @@
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from engine.core.errors import TrainingError
-from tests.training.clips import moving_clip
 from tests.training.loop.limits import files_no_larger_than
 from tests.training.runs import PLAIN
 from tests.training.runs import small_config as config
-from training.data.cache import load_clip
 from training.data.video import Clip
 from training.logging.records import read_records
 from training.loop.checkpoint import load_generator, read_checkpoint
@@ -23,19 +20,7 @@ from training.loop.run import Run
 from training.loop.run_folder import checkpoint_folders
 from training.train import RUN_OUTPUTS
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    folder = tmp_path_factory.mktemp("clip")
-    return load_clip(moving_clip(folder / "clip.mp4"), config().clip_format(), folder / "cache")
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_run_leaves_checkpoint_samples_and_statistics(clip: Clip, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """One iteration on a small clip: it learns, goes on exactly, and carries state."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +8,9 @@ import pytest
 import torch
 
 from engine.core.errors import TrainingError
-from tests.training.clips import moving_clip
 from tests.training.runs import PLAIN
 from tests.training.runs import small_config as config
 from training.core.run_state import follow
-from training.data.cache import load_clip
 from training.data.config import AugmentationConfig
 from training.data.footage import Footage
 from training.data.video import Clip
@@ -24,19 +21,7 @@ from training.loop.trainer import Trainer, build_trainer, choose_device
 from training.loop.validation import mean_frame, validate
 from training.losses.losses import LossConfig
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    folder = tmp_path_factory.mktemp("clip")
-    return load_clip(moving_clip(folder / "clip.mp4"), config().clip_format(), folder / "cache")
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:

@@ -1,6 +1,5 @@
 """What the discriminators learn in a turn, and what holds them back."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.training.clips import moving_clip
 from tests.training.runs import MODEL, small_config
 from training.core.random_state import RandomState
-from training.data.cache import load_clip
 from training.data.video import Clip
 from training.families.listen_and_move.discriminator import DiscriminatorConfig
 from training.loop.adversarial_trainer import adversarial_losses
@@ -21,23 +18,11 @@ from training.loop.trainer import build_trainer
 from training.losses.adversarial import IMAGE, VIDEO, AdversarialLosses, Sound
 from training.losses.losses import LossConfig, fake_loss, gradient_penalty, real_loss
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CPU = torch.device("cpu")
 HINGE = LossConfig(adversarial="hinge")
 SOUND_CONDITIONED = DiscriminatorConfig(channels_base=16, hears=True)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    folder = tmp_path_factory.mktemp("clip")
-    return load_clip(moving_clip(folder / "clip.mp4"), small_config().clip_format(), folder / "cache")
 
 
 def build_losses(losses: LossConfig, **settings: object) -> AdversarialLosses:
