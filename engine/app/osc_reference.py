@@ -40,7 +40,7 @@ OSC off. There is no password: open it only in a network that you trust.
 - A number out of range is clipped, and the sender gets `{ERROR} "sentence"`.
 - A scene number out of range is refused, and 0 is a button that was released.
 - A message that is not understood changes nothing, is counted, and is answered with `{ERROR} "sentence"`.
-- Addresses of other programs, those that do not begin with `/fluid/`, are counted and answered a few times a minute.
+- Addresses of other programs, those that do not begin with `/fluid/`, are counted, and answered at most 12 times a minute after the first three.
 - Each sender gets at most {SENDER_ANSWERS_A_SECOND:g} answers a second, all senders together {ANSWERS_A_SECOND:g}, and a few more in a burst. Answers are never answered.
 - When messages come faster than they can be applied, the last value of each address counts; all triggers and events are sent.
 - `ADDRESS` without a value answers `ADDRESS value`; a trigger needs no value.
