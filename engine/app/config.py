@@ -51,9 +51,19 @@ class LiveConfig:
     threads: int | None = setting(None, "processor threads of a step (default: 2)", "N", low=1, high=256)
     seconds: float | None = setting(None, "end after so many seconds of sound", "S", low=1e-3)
     osc: bool = setting(True, "listen to OSC remotes")
-    osc_host: str = setting("127.0.0.1", "address for OSC; 0.0.0.0 lets other machines in", "HOST")
+    osc_host: str = setting(
+        "127.0.0.1", "address for OSC, e.g. ::1; 0.0.0.0 lets other machines in, :: with IPv6 too", "HOST"
+    )
     osc_port: int | None = setting(
         None, f"UDP port for OSC (default: {DEFAULT_OSC_PORT} if it is free)", "PORT", low=0, high=65535
+    )
+    osc_allow: tuple[str, ...] = setting(
+        (),
+        "read OSC from these networks or addresses alone, e.g. 10.0.0.0/24; may be given several times (default: from all)",
+        "NETWORK",
+    )
+    remote_lock: tuple[str, ...] = setting(
+        (), "a parameter that no remote may set; may be given several times (default: none)", "PARAMETER"
     )
     midi: str | None = setting(
         None, "listen to this MIDI port, by a part of its name; virtual makes one of our own", "PORT"
@@ -81,7 +91,9 @@ class LiveConfig:
     health_port: int | None = setting(
         None, "TCP port for GET /health and /metrics (default: none)", "PORT", low=0, high=65535
     )
-    health_host: str = setting("127.0.0.1", "address of the health port; 0.0.0.0 lets other machines in", "HOST")
+    health_host: str = setting(
+        "127.0.0.1", "address of the health port, e.g. ::1; 0.0.0.0 lets other machines in", "HOST"
+    )
     log: str | None = setting(None, "log file: JSON lines, rotated by size", "FILE")
     stats: str | None = setting(None, "write the show's statistics to this file at the end", "FILE.json")
     controls: Mapping[str, Value] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
