@@ -26,9 +26,18 @@ FORMER_KEYS: Mapping[str, str] = MappingProxyType({"midi_knobs": MIDI_PARAMETERS
 Origin = Literal["default", "file", "flag"]
 
 
-def setting(default: Any, help: str, metavar: str = "", low: float = -math.inf, high: float = math.inf) -> Any:
-    """Declare a field of LiveConfig: what it is for, what its flag's value is called, and its range if it is a number."""
-    return dataclasses.field(default=default, metadata={"help": help, "metavar": metavar, "low": low, "high": high})
+def setting(
+    default: Any,
+    help: str,
+    metavar: str = "",
+    low: float = -math.inf,
+    high: float = math.inf,
+    empty: str = "the engine chooses",
+) -> Any:
+    """Declare a field of LiveConfig: what it is for, what its flag's value is called, its range if it is a number, and what is
+    shown where it is empty."""
+    metadata = {"help": help, "metavar": metavar, "low": low, "high": high, "empty": empty}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,9 +70,10 @@ class LiveConfig:
         (),
         "read OSC from these networks or addresses alone, e.g. 10.0.0.0/24; may be given several times (default: from all)",
         "NETWORK",
+        empty="all",
     )
     remote_lock: tuple[str, ...] = setting(
-        (), "a parameter that no remote may set; may be given several times (default: none)", "PARAMETER"
+        (), "a parameter that no remote may set; may be given several times (default: none)", "PARAMETER", empty="none"
     )
     midi: str | None = setting(
         None, "listen to this MIDI port, by a part of its name; virtual makes one of our own", "PORT"
@@ -252,7 +262,7 @@ def parse_setting(name: str, given: object) -> Any:
         items = [given] if isinstance(given, str) else given
         if isinstance(items, (list, tuple)) and all(isinstance(i, str) and i for i in cast(list[Any], items)):
             return tuple(cast(list[str], items))
-        raise ConfigError(f"{name} is {given!r}; a list of texts was expected, e.g. [window, show.mp4].")
+        raise ConfigError(f"{name} is {given!r}; a list of texts was expected, e.g. [first, second].")
     if kind is str:
         if isinstance(given, str) and given:
             return given
@@ -287,7 +297,8 @@ def describe(resolved: Resolved, parameters: Iterable[Parameter]) -> list[str]:
     for name in SETTINGS:
         value, origin = getattr(resolved.config, name), resolved.origins.get(name, "default")
         differs = value != getattr(default, name)
-        lines.append(_line(name, ", ".join(value) if setting_kind(name) is tuple else value, origin, differs))
+        shown = ", ".join(value) if setting_kind(name) is tuple else value
+        lines.append(_line(name, SETTINGS[name].metadata["empty"] if shown in (None, "") else shown, origin, differs))
     lines.append(f"  {CONTROLS}:")
     for parameter in settable(parameters).values():
         value = resolved.config.controls.get(parameter.name, parameter.default)
@@ -304,6 +315,5 @@ def describe(resolved: Resolved, parameters: Iterable[Parameter]) -> list[str]:
 
 
 def _line(name: str, value: Any, origin: Origin, differs: bool) -> str:
-    shown = "the engine chooses" if value in (None, "") else str(value)
     source = f"  ({origin})" if origin != "default" else ""
-    return f"{'*' if differs else ' '} {name + ':':<14} {shown}{source}"
+    return f"{'*' if differs else ' '} {name + ':':<14} {value}{source}"

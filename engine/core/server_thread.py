@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import socket
 import threading
@@ -20,6 +21,10 @@ def bind_socket(kind: socket.SocketKind, host: str, port: int, *, purpose: str, 
     `host` is a name, an IPv4 or an IPv6 address, the latter with or without brackets; `::` takes IPv4 too.
     Raises ConfigError "Cannot `purpose` on HOST port PORT: reason; `way_out`."
     """
+    if re.fullmatch(r"\[.*\]:\d+|[^:]+:\d+", host):
+        raise ConfigError(
+            f"Cannot {purpose} on {host}: an address without a port was expected, e.g. 10.0.0.7, ::1 or [::1]; {way_out}."
+        )
     family, bare = parse_host(host)
     try:
         bound = socket.socket(family, kind)
