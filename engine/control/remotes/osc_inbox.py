@@ -151,7 +151,9 @@ class Inbox:
         if not matched and not pattern.startswith(PREFIX):
             self._refuse_foreign(pattern.encode(), sender)
         elif not matched:
-            raise ConfigError(f"No parameter matches {plain(pattern)}.")
+            sentence = f"No parameter matches {plain(pattern)}."
+            self._unknown_told.tell(pattern, lambda: f"OSC: {sentence} This is told once.")
+            raise ConfigError(sentence)
         elif values:
             value = values[0]
             if isinstance(value, bool) or (isinstance(value, (int, float)) and math.isfinite(value)):

@@ -156,7 +156,7 @@ def test_unknown_addresses_are_told_once_and_not_without_end(store, clock, lines
         "OSC: There is no address /xremote. Did you mean '/fluid/reset'? This is told once.",
     ]
     for number in range(1000):
-        inbox.put(message(f"a{number}\x1b[2J", 1.0), CONTROLLER)
+        inbox.put(message(f"a{number}\x1b7", 1.0), CONTROLLER)
         inbox.put(b"/%04d/\x1b[2J\0\0\0,\0\0\0" % number, CONTROLLER)
         clock.time_s += 10.0
     assert len(lines) == UNKNOWN_TOLD + FOREIGN_TOLD
