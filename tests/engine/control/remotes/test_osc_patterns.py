@@ -85,7 +85,7 @@ def test_patterns_match_parameters_former_names_and_first_parts() -> None:
     onsets = {name for name in PARAMETERS if name.startswith("onset_")}
     assert set(patterns.matches("/fluid/onset_*", PARAMETERS, 0.0)) == onsets
     assert patterns.matches("/*/{zoom,glow}", PARAMETERS, 0.0) == ("zoom", "glow")
-    assert patterns.matches("/fluid/hit_zoo?", PARAMETERS, 0.0) == ("hit_zoom",)
+    assert patterns.matches("/fluid/?it_zoom", PARAMETERS, 0.0) == ("hit_zoom",)
     # By the name of now, where both match.
     assert patterns.matches("/fluid/*_zoom", PARAMETERS, 0.0) == ("onset_zoom",)
     assert patterns.matches("/other/*", PARAMETERS, 0.0) == ()
