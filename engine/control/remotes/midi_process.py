@@ -46,8 +46,12 @@ def open_input(api: str) -> Any:
     midi_input = rtmidi2.MidiIn(PORT_NAME, api=getattr(rtmidi2, f"API_{api}"))
     # The library leaves out the clock unless it is asked for.
     midi_input.ignore_types(midi_sysex=True, midi_time=False, midi_sense=True)
-    midi_input.callback = lambda message, delta_s: say("midi", *message)
+    midi_input.callback = _say_message
     return midi_input
+
+
+def _say_message(message: list[int], delta_s: float) -> None:
+    say("midi", *message)
 
 
 def serve(port: str, api: str) -> NoReturn:

@@ -103,8 +103,9 @@ def test_new_patterns_are_limited_and_known_ones_are_not() -> None:
     assert patterns.matches(known[0], PARAMETERS, 0.0) == ("zoom",)
     assert patterns.matches("/fluid/glo*", PARAMETERS, 1.0) == ("glow",)
     # What is used often is not forgotten, and what came before it is.
-    for number in range(1, 2 * MOST_REMEMBERED):
-        now_s = 10.0 * number
+    now_s = 1.0
+    for number in range(2 * MOST_REMEMBERED):
+        now_s += 10.0
         patterns.matches(f"/fluid/{number}*", PARAMETERS, now_s)
         patterns.matches(known[0], PARAMETERS, now_s)
     for number in range(int(NEW_PATTERNS_AT_ONCE) - 1):
