@@ -59,6 +59,7 @@ KINDS: dict[str, Callable[[random.Random], bytes]] = {
     "garbage": lambda rolled: rolled.randbytes(4 * rolled.randrange(0, 40)),
     "texts": lambda rolled: message(address("glow"), str(rolled.random())),
     "locked": lambda rolled: message(address(LOCKED), rolled.randrange(2)),
+    "scenes recalled": lambda rolled: message(address("scene"), rolled.randrange(1, 129)),
     "scenes saved": lambda rolled: message(address("save_scene"), rolled.randrange(1, 129)),
     "recordings": lambda rolled: message(address("record"), rolled.randrange(2)),
     "patterns": lambda rolled: message(rolled.choice(PATTERNS), rolled.random()),

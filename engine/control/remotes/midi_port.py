@@ -84,9 +84,11 @@ class MidiPort:
                 process.kill()
             assert process.stdout
             for line in process.stdout:
-                self._take(json.loads(line))
+                # The library may print lines of its own, and a process that ends may leave half a line.
+                with suppress(ValueError):
+                    self._take(json.loads(line))
 
-    def _take(self, event: list[Any]) -> None:
+    def _take(self, event: Any) -> None:
         match event:
             case ["midi", *message]:
                 self._receive(message)
@@ -100,7 +102,7 @@ class MidiPort:
                 self._tell(
                     f"There is no MIDI port '{plain(self._port)}'. {known} It is opened as soon as it is there; the show goes on."
                 )
-            case [_, reason]:
+            case ["no sequencer", reason]:
                 self._tell(
                     f"MIDI: this machine has no sequencer ({plain(reason)}). The port is opened as soon as there is one; "
                     "the show goes on."

@@ -65,7 +65,7 @@ def serve(port: str, api: str) -> NoReturn:
             name = _open(midi_input, port)
             if name:
                 say("open", name)
-                _wait_until_lost(midi_input, name)
+                _wait_until_lost(midi_input, port, name)
                 say("lost", name)
             midi_input.callback = None
             del midi_input
@@ -85,9 +85,9 @@ def _open(midi_input: Any, port: str) -> str | None:
     return name
 
 
-def _wait_until_lost(midi_input: Any, name: str) -> None:
+def _wait_until_lost(midi_input: Any, port: str, name: str) -> None:
     # A port of our own is always there.
-    while name == PORT_NAME or name in midi_input.ports:
+    while port == VIRTUAL or name in midi_input.ports:
         time.sleep(POLL_S)
     midi_input.close_port()
 

@@ -136,7 +136,7 @@ class Inbox:
         if parameter is None:
             self._refuse_unknown(to, sender)
         elif values or parameter.kind == "trigger":
-            self._access.check(parameter.name, self._origin)
+            self._access.check(parameter.name, _who(sender))
             value = remote_value(parameter, values[0] if values else None)
             # An invalid value must not replace a valid one.
             parameter.parse(value)
@@ -184,7 +184,7 @@ class Inbox:
         refusals = list[str]()
         for parameter in parameters:
             try:
-                self._access.check(parameter.name, self._origin)
+                self._access.check(parameter.name, _who(sender))
                 self._set(parameter.name, remote_value(parameter, value), sender)
             except ConfigError as error:
                 refusals.append(str(error))
@@ -253,6 +253,10 @@ class Inbox:
         allowed = self._limits.allow(sender, self._clock.now_s())
         self.counts.unanswered += not allowed
         return allowed
+
+
+def _who(sender: Sender | None) -> str:
+    return f"OSC of {sender[0]}" if sender else "OSC"
 
 
 def _may_match(message: bytes) -> bool:

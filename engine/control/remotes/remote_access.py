@@ -14,11 +14,13 @@ from engine.core.clock import Clock, WallClock
 from engine.core.errors import ConfigError, nearest_name
 from engine.core.notices import ToldOnce
 
+RECALLS_A_SECOND, RECALLS_AT_ONCE = 4.0, 16.0
+"""How often remotes may recall a scene: each beat of a fast piece, and no flood of files and lines."""
 SCENES_A_SECOND, SCENES_AT_ONCE = 0.5, 8.0
 """How often remotes may save a scene."""
 RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE = 0.05, 3.0
 """How often remotes may begin a recording; they may always end one."""
-_RECORD, _SAVE_SCENE = ShowValues.record.name, ShowValues.save_scene.name
+_RECORD, _SCENE, _SAVE_SCENE = ShowValues.record.name, ShowValues.scene.name, ShowValues.save_scene.name
 _MOST_TOLD = 32
 
 
@@ -44,8 +46,11 @@ class RemoteAccess:
         self._refusals = {name: _refusal(name) for name in locked_names(locked, store.parameters)}
         self._told = ToldOnce(notify, _MOST_TOLD)
         self._lock = threading.Lock()
-        self._scenes = Bucket(SCENES_A_SECOND, SCENES_AT_ONCE)
-        self._recordings = Bucket(RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE)
+        self._limits = {
+            _SCENE: _Limit(RECALLS_A_SECOND, RECALLS_AT_ONCE, "recall {most} scenes", "recall it"),
+            _SAVE_SCENE: _Limit(SCENES_A_SECOND, SCENES_AT_ONCE, "save {most} scenes", "save it"),
+            _RECORD: _Limit(RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE, "begin {most} recordings", "switch record on"),
+        }
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
@@ -64,15 +69,13 @@ class RemoteAccess:
         """Call `callback` with each change, as ParameterStore.subscribe does."""
         return self._store.subscribe(callback, name)
 
-    def check(self, name: str, origin: str) -> None:
-        """Raise LockedError if the parameter `name` is locked; the terminal is told once."""
+    def check(self, name: str, who: str) -> None:
+        """Raise LockedError if the parameter `name` is locked; the terminal is told once, with `who` tried to set it."""
         refusal = self._refusals.get(name)
         if refusal is None:
             return
         with self._lock:
-            self._told.tell(
-                name, lambda: f"{origin} tried to set {name}. {refusal} The show goes on; this is told once."
-            )
+            self._told.tell(name, lambda: f"{who} tried to set {name}. {refusal} The show goes on; this is told once.")
         raise LockedError(refusal)
 
     def set(self, name: str, given: object, *, origin: str) -> Applied:
@@ -84,20 +87,34 @@ class RemoteAccess:
         if parameter is None:
             return self._store.set(name, given, origin=origin)
         self.check(parameter.name, origin)
-        # Parsed first, so that a mistake takes no token.
-        if parameter.name == _SAVE_SCENE and 1 <= parameter.parse(given) <= parameter.high:
-            self._take(self._scenes, f"Remotes may save {SCENES_AT_ONCE:g} scenes at once and then one every "
-                       f"{1 / SCENES_A_SECOND:g} s; save it again in a moment.")  # fmt: skip
-        elif parameter.name == _RECORD and parameter.parse(given) and not self._store.values()[_RECORD]:
-            self._take(self._recordings, f"Remotes may begin {RECORDINGS_AT_ONCE:g} recordings at once and then one every "
-                       f"{1 / RECORDINGS_A_SECOND:g} s; switch record on again in a moment.")  # fmt: skip
+        limit = self._limits.get(parameter.name)
+        if limit and self._begins(parameter, given):
+            with self._lock:
+                limit.take(self._clock.now_s())
         return self._store.set(parameter.name, given, origin=origin)
 
-    def _take(self, bucket: Bucket, refusal: str) -> None:
-        with self._lock:
-            allowed = bucket.take(self._clock.now_s())
-        if not allowed:
-            raise ConfigError(refusal)
+    def _begins(self, parameter: Parameter, given: object) -> bool:
+        """Return whether a value would recall or save a scene or begin a recording. Mistakes and releases are not limited."""
+        value = parameter.parse(given)
+        if parameter.kind == "event":
+            return parameter.low <= value <= parameter.high
+        return bool(value) and not self._store.values()[parameter.name]
+
+
+class _Limit:
+    """How often remotes may do a thing."""
+
+    def __init__(self, times_a_second: float, most: float, thing: str, again: str) -> None:
+        self._bucket = Bucket(times_a_second, most)
+        pace = f"{times_a_second:g} a second" if times_a_second >= 1.0 else f"one every {1 / times_a_second:g} s"
+        self._refusal = (
+            f"Remotes may {thing.format(most=f'{most:g}')} at once and then {pace}; {again} again in a moment."
+        )
+
+    def take(self, now_s: float) -> None:
+        """Count one. Raises ConfigError when it is too early."""
+        if not self._bucket.take(now_s):
+            raise ConfigError(self._refusal)
 
 
 def locked_names(given: Iterable[str], parameters: Mapping[str, Parameter]) -> tuple[str, ...]:

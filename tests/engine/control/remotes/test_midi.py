@@ -164,6 +164,9 @@ def test_a_faulty_controller_is_one_sentence(controllers: dict[int, str], senten
 def test_a_port_that_goes_and_comes_is_told_and_read_again() -> None:
     store, lines = ParameterStore(PARAMETERS), list[str]()
     script = """
+print("a line of the library")
+print('["midi", 176')
+print("7")
 for _ in range(3):
     print('["missing", ["other\\\\u001b[2J"]]')
 print('["open", "launch 1"]')

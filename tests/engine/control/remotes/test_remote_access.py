@@ -9,6 +9,7 @@ from engine.control.parameter_table import parameters_for
 from engine.control.remotes.midi import MidiRemote
 from engine.control.remotes.osc_inbox import FOREIGN_TOLD, UNKNOWN_TOLD, Inbox
 from engine.control.remotes.remote_access import (
+    RECALLS_AT_ONCE,
     RECORDINGS_AT_ONCE,
     SCENES_AT_ONCE,
     LockedError,
@@ -55,7 +56,7 @@ def test_a_locked_parameter_answers_and_the_terminal_is_told_once(store, clock, 
     assert store.take_snapshot(0).events == ()
     refusal = "is locked against remotes; to open it, take it out of remote_lock in the show's configuration."
     assert lines == [
-        f"osc tried to set {name}. {name} {refusal} The show goes on; this is told once." for name in LOCKED
+        f"OSC of 10.0.0.1 tried to set {name}. {name} {refusal} The show goes on; this is told once." for name in LOCKED
     ]
     # It can still be asked for.
     inbox.put(message("flash_guard"), CONTROLLER)
@@ -130,6 +131,22 @@ def test_scenes_are_saved_so_often(store, clock, lines) -> None:
     with pytest.raises(ConfigError, match="from 1 to 128"):
         access.set("save_scene", 1000, origin="osc")
     access.set("save_scene", 5, origin="osc")
+
+
+def test_scenes_are_recalled_so_often(store, clock, lines) -> None:
+    inbox = Inbox(RemoteAccess(store, (), lines.append, clock), dict, clock)
+    for number in range(1, 101):
+        inbox.put(message("scene", number), CONTROLLER)
+    answers = [values[0] for _, (_, values) in inbox.apply()]
+    assert len(store.take_snapshot(0).events) == RECALLS_AT_ONCE
+    assert answers == (100 - int(RECALLS_AT_ONCE)) * [
+        "Remotes may recall 16 scenes at once and then 4 a second; recall it again in a moment."
+    ]
+    # A sequencer recalls one on each beat, as long as it likes.
+    for number in range(1, 100):
+        clock.time_s += 0.25
+        inbox.put(message("scene", number), CONTROLLER)
+        assert inbox.apply() == []
 
 
 def test_every_remote_takes_the_same_tokens(store, clock, lines) -> None:
