@@ -4,7 +4,7 @@
 
 For each kind of flood a show of its own plays without a window, and a process of its own sends. Meanwhile a fader is moved:
 what is measured is the time until the show answers with the fader's new value, which the next step plays. A show without a flood
-comes first, for comparison. Each show is asked to end while its flood goes on.
+comes first, for comparison, and one beside a flood that goes elsewhere. Each show is asked to end while its flood goes on.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.night_traffic import message
 from benchmarks.osc_flood_traffic import HOST, KINDS, LOCKED
 from benchmarks.private_desktop import ROOT, PrivateDesktop, wait_until
 from benchmarks.record import append_record, print_table
-from engine.control.remotes.osc_addresses import PING, STATS, address
+from engine.control.remotes.osc_addresses import PING, PONG, STATS, address
 from engine.control.remotes.osc_limits import SENDER_ANSWERS_A_SECOND
 from engine.core.clock import WallClock
 from engine.core.errors import run_main
@@ -45,7 +45,8 @@ OUTLASTS_S = 6.0
 MOST_AGE_RATIO, MOST_END_S = 1.10, 3.0
 """The goals, beside no step skipped and a fader seen within one step (and one question)."""
 ASKED_AT_MOST = 100
-QUIET = "quiet"
+QUIET, ELSEWHERE = "quiet", "elsewhere"
+"""A show without a flood, and one beside a flood that goes to another port: what the sender alone costs on this machine."""
 COUNTS = ("refused", "unanswered", "strangers")
 
 
@@ -59,7 +60,7 @@ def main() -> int:
     arguments = parser.parse_args()
     card = read_card(arguments.model)
     figures: dict[str, dict[str, Any]] = {}
-    for kind in (QUIET, *arguments.kinds):
+    for kind in (QUIET, ELSEWHERE, *arguments.kinds):
         with PrivateDesktop("osc flood", (), "") as stage:
             figures[kind] = measure(stage, arguments.model, kind, arguments.a_second, arguments.seconds)
         judge(figures[kind], figures[QUIET], card.hop_s)
@@ -123,6 +124,8 @@ def _start_flood(port: int, kind: str, a_second: float, seconds: float) -> subpr
     if kind == QUIET:
         return None
     pace = ["--a-second", str(a_second), "--seconds", str(seconds)]
+    if kind == ELSEWHERE:
+        port, kind = free_port(socket.SOCK_DGRAM), next(iter(KINDS))
     command = [sys.executable, "-m", "benchmarks.osc_flood_traffic", str(port), kind, *pace]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
@@ -152,9 +155,11 @@ class SceneControl:
         """Return what is answered within ASK_EVERY_S, if anything is."""
         self._socket.sendto(message(to), self._to)
         try:
-            return OscMessage(self._socket.recv(65536)).params
+            answer = OscMessage(self._socket.recv(65536))
         except OSError:
             return None
+        # Another address is the late answer to an earlier question.
+        return answer.params if answer.address == (PONG if to == PING else to) else None
 
     def figures(self) -> dict[str, float]:
         """Return the show's figures. Raises ConfigError when it does not tell them."""
