@@ -38,7 +38,8 @@ class MidiPort:
         self._notify = notify
         self._command = command or [sys.executable, str(Path(midi_process.__file__)), port]
         self._process: subprocess.Popen[bytes] | None = None
-        self._last_line = ""
+        self._told: set[str] = set()
+        """Lines since the port was opened: the process repeats its state, and one that failed fails again."""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="midi", daemon=True)
 
@@ -93,6 +94,7 @@ class MidiPort:
             case ["midi", *message]:
                 self._receive(message)
             case ["open", name]:
+                self._told.clear()
                 self._tell(f"midi     {plain(name)}")
             case ["lost", name]:
                 self._tell(f"The MIDI port '{plain(name)}' was lost; it is opened again as soon as it returns.")
@@ -111,7 +113,6 @@ class MidiPort:
                 pass
 
     def _tell(self, line: str) -> None:
-        # The process repeats its state, and one that failed fails again.
-        if line != self._last_line and not self._closing.is_set():
-            self._last_line = line
+        if line not in self._told and not self._closing.is_set():
+            self._told.add(line)
             self._notify(line)

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -92,6 +93,14 @@ def _wait_until_lost(midi_input: Any, port: str, name: str) -> None:
     midi_input.close_port()
 
 
+def _leave_no_core_files() -> None:
+    """An error of the library that comes again and again must not fill the disk."""
+    with suppress(ImportError):
+        # Windows has no such module, and no such files.
+        resource: Any = importlib.import_module("resource")
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def _end_with_the_show() -> None:
     sys.stdin.buffer.read()
     os._exit(0)
@@ -101,5 +110,6 @@ if __name__ == "__main__":
     # The show ends it, after a Ctrl+C in their terminal too.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    _leave_no_core_files()
     threading.Thread(target=_end_with_the_show, daemon=True).start()
     serve(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "UNSPECIFIED")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import random
 import sys
 from collections.abc import Iterable
 
@@ -11,7 +12,7 @@ import pytest
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.control.remotes import midi_process
-from engine.control.remotes.midi import MidiRemote, value_at
+from engine.control.remotes.midi import MOST_TOLD, MidiRemote, value_at
 from engine.control.remotes.midi_process import ALSA_SEQUENCER
 from engine.control.remotes.remote import Remote
 from engine.control.remotes.remote_access import RemoteAccess
@@ -138,6 +139,22 @@ def test_a_controller_of_a_parameter_that_another_model_lacks_has_no_effect() ->
     store.replace_parameters([parameter for parameter in PARAMETERS if parameter.name != "gain"])
     receive(midi, [(0xB0, 1, 127)])
     assert "gain" not in store.values()
+
+
+def test_random_messages_change_nothing_but_what_they_name() -> None:
+    rolled, store, lines = random.Random(1), ParameterStore(PARAMETERS), list[str]()
+    midi = remote(store, {1: "brightness", 64: "freeze", 20: "reset", 21: "seed"}, lines)
+    before, changed = store.values(), set[str]()
+    for number in range(20_000):
+        status = rolled.choice((0xB0, 0xC0, 0xF2, 0xF8, 0xFA, 0xFB, 0xFC, rolled.randrange(256)))
+        content = rolled.choices([1, 20, 21, 64, *range(256)], weights=4 * [60] + 256 * [1], k=rolled.randrange(4))
+        midi.receive([status, *content][rolled.randrange(20) == 0 :])
+        changed |= {name for name, value in store.values().items() if value != before[name]}
+        for event in store.take_snapshot(number).events:
+            assert event.name in ("scene", "tap", "reset")
+            assert event.name != "scene" or 1 <= event.number <= 128
+    assert changed == {"brightness", "freeze", "reset", "seed", "tap"}
+    assert len(lines) <= MOST_TOLD
 
 
 def test_it_is_a_remote() -> None:
