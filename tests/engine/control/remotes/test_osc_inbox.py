@@ -187,3 +187,15 @@ def test_somebody_who_is_not_to_be_answered_is_obeyed(store, inbox):
         inbox.put(datagram, None)
     assert inbox.apply() == []
     assert store.values()["gain_db"] == 40.0
+
+
+def test_a_flood_of_taps_takes_the_place_of_no_scene(store, inbox):
+    inbox.put(message("scene", 3), CONTROLLER)
+    for _ in range(500):
+        inbox.put(message("tap"), OTHER)
+    inbox.put(message("scene", 5), CONTROLLER)
+    for _ in range(500):
+        inbox.put(message("tap"), OTHER)
+    assert inbox.apply() == []
+    assert [event.number for event in store.take_snapshot(0).events if event.name == "scene"] == [3, 5]
+    assert store.values()["tap"] == 1000
