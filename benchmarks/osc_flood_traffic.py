@@ -25,6 +25,10 @@ DIFFERENT = 5000
 """More than a show remembers."""
 BUNDLE_HEAD = b"#bundle\0" + bytes(7) + b"\1"
 SPOOFED = "answers to itself"
+STRANGERS, STRANGER = "strangers", "127.0.0.2"
+"""Datagrams of a sender that the show does not admit."""
+LOCKED = "mirror"
+"""The parameter that the show locks against remotes."""
 _UDP = 17
 
 
@@ -32,11 +36,19 @@ def _letters(rolled: random.Random) -> str:
     return "".join(rolled.choices("abcdefgh", k=12))
 
 
+def _new_pattern(rolled: random.Random) -> bytes:
+    return message(address(f"*{'*'.join(_letters(rolled))}{{zo,zoo}}[!a-c]?*"), 1.0)
+
+
 def _bundle(rolled: random.Random) -> bytes:
-    elements = [KINDS[kind](rolled) for kind in ("known", "unknown", "garbage", "questions")]
+    elements = [
+        KINDS[kind](rolled) for kind in ("known", "unknown", "garbage", "questions", "patterns", "new patterns")
+    ]
     return BUNDLE_HEAD + b"".join(struct.pack(">i", len(element)) + element for element in elements)
 
 
+PATTERNS = ("/fluid/onset_*", "/fluid/{glow,trail,tap}", "/*/[a-h]*_*", "/fluid/gai*")
+"""None of them touches the fader that is measured."""
 KINDS: dict[str, Callable[[random.Random], bytes]] = {
     "known": lambda rolled: message(address("glow"), rolled.random()),
     "out of range": lambda rolled: message(address("glow"), 2.0 + rolled.random()),
@@ -45,6 +57,15 @@ KINDS: dict[str, Callable[[random.Random], bytes]] = {
     "foreign": lambda rolled: message("/" + _letters(rolled), 1.0),
     "questions": lambda rolled: message(rolled.choice([STATS, address("glow")])),
     "garbage": lambda rolled: rolled.randbytes(4 * rolled.randrange(0, 40)),
+    "texts": lambda rolled: message(address("glow"), str(rolled.random())),
+    "locked": lambda rolled: message(address(LOCKED), rolled.randrange(2)),
+    "scenes recalled": lambda rolled: message(address("scene"), rolled.randrange(1, 129)),
+    "scenes saved": lambda rolled: message(address("save_scene"), rolled.randrange(1, 129)),
+    "recordings": lambda rolled: message(address("record"), rolled.randrange(2)),
+    "patterns": lambda rolled: message(rolled.choice(PATTERNS), rolled.random()),
+    "new patterns": _new_pattern,
+    "patterns that ask": lambda rolled: message(rolled.choice(PATTERNS)),
+    STRANGERS: lambda rolled: message(address("glow"), rolled.random()),
     "bundles": _bundle,
     "negative lengths": lambda rolled: BUNDLE_HEAD + b"\xff\xff\xff\xfc",
     "nested arrays": lambda rolled: b"/fluid/glow\0," + 5002 * b"[" + b"\0",
@@ -69,7 +90,9 @@ def main() -> int:
 def open_sender(kind: str, port: int) -> socket.socket:
     """Return the socket that sends a kind. Raises ConfigError where senders cannot be forged."""
     if kind != SPOOFED:
-        return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sender.bind((STRANGER if kind == STRANGERS else HOST, 0))
+        return sender
     try:
         return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
     except OSError as error:

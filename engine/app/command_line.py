@@ -23,6 +23,8 @@ from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import TABLE, parameters_for
 from engine.control.remotes.midi import check_controllers
+from engine.control.remotes.osc_senders import parse_networks
+from engine.control.remotes.remote_access import locked_names
 from engine.core.errors import ConfigError, ModelFileError, nearest_name
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
@@ -210,10 +212,18 @@ def _card_if_any(model: str) -> ModelCard | None:
 
 
 def check_directions(config: LiveConfig, parameters: Iterable[Parameter]) -> None:
-    """Raise ConfigError for a faulty mapping and for MIDI parameters that do not exist, before anything is opened."""
+    """Raise ConfigError for a faulty mapping and for what remotes cannot have, before anything is opened."""
     Modulator(parameters, config.mappings)
+    table = {parameter.name: parameter for parameter in parameters}
+    parse_networks(config.osc_allow)
+    locked = locked_names(config.remote_lock, table)
     if config.midi:
-        check_controllers(config.midi_parameters, {parameter.name: parameter for parameter in parameters})
+        check_controllers(config.midi_parameters, table)
+    for number, name in config.midi_parameters.items() if config.midi else ():
+        if name in locked:
+            raise ConfigError(
+                f"midi_parameters gives {name} to controller {number} and remote_lock locks it; take it out of one of them."
+            )
 
 
 def _check_action(parsed: argparse.Namespace) -> None:

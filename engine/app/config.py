@@ -26,9 +26,18 @@ FORMER_KEYS: Mapping[str, str] = MappingProxyType({"midi_knobs": MIDI_PARAMETERS
 Origin = Literal["default", "file", "flag"]
 
 
-def setting(default: Any, help: str, metavar: str = "", low: float = -math.inf, high: float = math.inf) -> Any:
-    """Declare a field of LiveConfig: what it is for, what its flag's value is called, and its range if it is a number."""
-    return dataclasses.field(default=default, metadata={"help": help, "metavar": metavar, "low": low, "high": high})
+def setting(
+    default: Any,
+    help: str,
+    metavar: str = "",
+    low: float = -math.inf,
+    high: float = math.inf,
+    empty: str = "the engine chooses",
+) -> Any:
+    """Declare a field of LiveConfig: what it is for, what its flag's value is called, its range if it is a number, and what is
+    shown where it is empty."""
+    metadata = {"help": help, "metavar": metavar, "low": low, "high": high, "empty": empty}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,9 +60,20 @@ class LiveConfig:
     threads: int | None = setting(None, "processor threads of a step (default: 2)", "N", low=1, high=256)
     seconds: float | None = setting(None, "end after so many seconds of sound", "S", low=1e-3)
     osc: bool = setting(True, "listen to OSC remotes")
-    osc_host: str = setting("127.0.0.1", "address for OSC; 0.0.0.0 lets other machines in", "HOST")
+    osc_host: str = setting(
+        "127.0.0.1", "address for OSC, e.g. ::1; 0.0.0.0 lets other machines in, :: with IPv6 too", "HOST"
+    )
     osc_port: int | None = setting(
         None, f"UDP port for OSC (default: {DEFAULT_OSC_PORT} if it is free)", "PORT", low=0, high=65535
+    )
+    osc_allow: tuple[str, ...] = setting(
+        (),
+        "read OSC from these networks or addresses alone, e.g. 10.0.0.0/24; may be given several times (default: from all)",
+        "NETWORK",
+        empty="all",
+    )
+    remote_lock: tuple[str, ...] = setting(
+        (), "a parameter that no remote may set; may be given several times (default: none)", "PARAMETER", empty="none"
     )
     midi: str | None = setting(
         None, "listen to this MIDI port, by a part of its name; virtual makes one of our own", "PORT"
@@ -81,7 +101,9 @@ class LiveConfig:
     health_port: int | None = setting(
         None, "TCP port for GET /health and /metrics (default: none)", "PORT", low=0, high=65535
     )
-    health_host: str = setting("127.0.0.1", "address of the health port; 0.0.0.0 lets other machines in", "HOST")
+    health_host: str = setting(
+        "127.0.0.1", "address of the health port, e.g. ::1; 0.0.0.0 lets other machines in", "HOST"
+    )
     log: str | None = setting(None, "log file: JSON lines, rotated by size", "FILE")
     stats: str | None = setting(None, "write the show's statistics to this file at the end", "FILE.json")
     controls: Mapping[str, Value] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
@@ -240,7 +262,7 @@ def parse_setting(name: str, given: object) -> Any:
         items = [given] if isinstance(given, str) else given
         if isinstance(items, (list, tuple)) and all(isinstance(i, str) and i for i in cast(list[Any], items)):
             return tuple(cast(list[str], items))
-        raise ConfigError(f"{name} is {given!r}; a list of texts was expected, e.g. [window, show.mp4].")
+        raise ConfigError(f"{name} is {given!r}; a list of texts was expected, e.g. [first, second].")
     if kind is str:
         if isinstance(given, str) and given:
             return given
@@ -275,7 +297,8 @@ def describe(resolved: Resolved, parameters: Iterable[Parameter]) -> list[str]:
     for name in SETTINGS:
         value, origin = getattr(resolved.config, name), resolved.origins.get(name, "default")
         differs = value != getattr(default, name)
-        lines.append(_line(name, ", ".join(value) if setting_kind(name) is tuple else value, origin, differs))
+        shown = ", ".join(value) if setting_kind(name) is tuple else value
+        lines.append(_line(name, SETTINGS[name].metadata["empty"] if shown in (None, "") else shown, origin, differs))
     lines.append(f"  {CONTROLS}:")
     for parameter in settable(parameters).values():
         value = resolved.config.controls.get(parameter.name, parameter.default)
@@ -292,6 +315,5 @@ def describe(resolved: Resolved, parameters: Iterable[Parameter]) -> list[str]:
 
 
 def _line(name: str, value: Any, origin: Origin, differs: bool) -> str:
-    shown = "the engine chooses" if value in (None, "") else str(value)
     source = f"  ({origin})" if origin != "default" else ""
-    return f"{'*' if differs else ' '} {name + ':':<14} {shown}{source}"
+    return f"{'*' if differs else ' '} {name + ':':<14} {value}{source}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.audio.source import Source
     from engine.control.remotes.midi import MidiRemote
     from engine.control.remotes.osc import OscServer
+    from engine.control.remotes.remote_access import RemoteAccess
     from engine.core.clock import Clock
     from engine.model.backend import Backend
     from engine.ops.health_monitor import HealthMonitor
@@ -129,20 +130,22 @@ def duration_s(config: LiveConfig) -> float | None:
 
 
 def open_osc(
-    config: LiveConfig, store: ParameterStore, stats: HealthMonitor, say: Callable[[str], None]
+    config: LiveConfig, access: RemoteAccess, stats: HealthMonitor, say: Callable[[str], None]
 ) -> OscServer | None:
     """Begin to listen; a port that nobody asked for and that is taken costs a line, not the show."""
     if not config.osc:
         return None
     from engine.app.report import remote_figures
     from engine.control.remotes.osc import OscServer
+    from engine.control.remotes.osc_senders import AllowedSenders
 
     def figures() -> dict[str, float]:
         return {**remote_figures(stats), **server.counts.figures()}
 
     port = DEFAULT_OSC_PORT if config.osc_port is None else config.osc_port
+    allowed = AllowedSenders(config.osc_allow)
     try:
-        server = OscServer(store, config.osc_host, port, figures)
+        server = OscServer(access, config.osc_host, port, figures, allowed)
     except ConfigError as error:
         if config.osc_port is not None:
             raise
@@ -151,11 +154,10 @@ def open_osc(
     return server
 
 
-def open_midi(config: LiveConfig, store: ParameterStore, notify: Callable[[str], None]) -> MidiRemote:
-    """Listen to the MIDI port that was asked for."""
+def open_midi(config: LiveConfig, access: RemoteAccess) -> MidiRemote:
+    """Listen to the MIDI port that was asked for, now or as soon as it is there."""
     from engine.control.remotes.midi import MidiRemote
 
-    midi = MidiRemote(store, config.midi or "", config.midi_parameters, notify)
+    midi = MidiRemote(access, config.midi or "", config.midi_parameters)
     midi.start()
-    notify(f"midi     {midi.name}")
     return midi

@@ -8,8 +8,18 @@ from pathlib import Path
 from engine.app.config import DEFAULT_MODEL, DEFAULT_OSC_PORT
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import TABLE, parameters_for
-from engine.control.remotes.osc_addresses import ERROR, PING, PONG, STATS, address
+from engine.control.remotes.osc_addresses import ERROR, PING, PONG, PREFIX, STATS, address
+from engine.control.remotes.osc_inbox import FOREIGN_TOLD, UNKNOWN_TOLD
 from engine.control.remotes.osc_limits import ANSWERS_A_SECOND, SENDER_ANSWERS_A_SECOND
+from engine.control.remotes.osc_patterns import LONGEST_PATTERN, NEW_PATTERNS_A_SECOND
+from engine.control.remotes.remote_access import (
+    RECALLS_A_SECOND,
+    RECALLS_AT_ONCE,
+    RECORDINGS_A_SECOND,
+    RECORDINGS_AT_ONCE,
+    SCENES_A_SECOND,
+    SCENES_AT_ONCE,
+)
 from engine.model.card import ModelCard
 from engine.model.file import read_card
 
@@ -33,13 +43,24 @@ Generated from the parameter table and the model cards; do not edit. Write it ag
 python -m {_MODULE} > docs/osc.md
 ```
 
-The show receives OSC on UDP port {DEFAULT_OSC_PORT} of 127.0.0.1. `--osc-host 0.0.0.0` admits other machines, `--osc-port` takes another port, `--no-osc` turns
-OSC off. There is no password: open it only in a network that you trust.
+The show receives OSC on UDP port {DEFAULT_OSC_PORT} of 127.0.0.1. `--osc-host 0.0.0.0` admits other machines, `--osc-host ::` those with IPv6 too, `--osc-port` takes
+another port, `--no-osc` turns OSC off. An IPv6 address may stand in brackets: `::1` or `[::1]`; the port is never a part of it. There is no password, so name who
+may send with `--osc-allow 10.0.0.0/24`, and lock what nobody may set with `--remote-lock record`; [security.md](security.md) says what others can do.
 
-- Send `ADDRESS value`. Numbers may be int or float; on and off may be T and F, 1 and 0.
+- Send `ADDRESS value`. Numbers may be of OSC type i, h, f or d, whole or not; a text is refused, also one that holds a number.
+- Switches and buttons: a number above 0 or T is on or pressed; 0, F and numbers below are off or released. So 1, 1.0, 127 and 0.7 press. A button that
+  never sends 0 presses each time. I, N or no value at all press a trigger too.
+- A scene takes its number, as i, h, f or d; T, I and N are refused there.
 - A number out of range is clipped, and the sender gets `{ERROR} "sentence"`.
 - A scene number out of range is refused, and 0 is a button that was released.
 - A message that is not understood changes nothing, is counted, and is answered with `{ERROR} "sentence"`.
+- A locked parameter (`remote_lock`) is not set, and the sender is told; it can still be asked for.
+- Remotes may recall {RECALLS_AT_ONCE:g} scenes at once and then {RECALLS_A_SECOND:g} a second, save {SCENES_AT_ONCE:g} scenes at once and then one every {1 / SCENES_A_SECOND:g} s, and begin {RECORDINGS_AT_ONCE:g} recordings at once and then one every {1 / RECORDINGS_A_SECOND:g} s.
+- Address patterns of OSC 1.0 work: `{PREFIX}onset_*`, `{PREFIX}{{zoom,glow}}`, `{PREFIX}[a-c]*`, `{PREFIX}z??m`, `/*/zoom`. A pattern sets every parameter that it matches,
+  and without a value asks for them. It presses triggers with a value, or when it matches triggers alone; it reaches no scene. It has at most
+  {LONGEST_PATTERN} characters, and at most {NEW_PATTERNS_A_SECOND:g} patterns that have not come lately are matched a second.
+- An unknown address is shown in the terminal once; after {UNKNOWN_TOLD} of them, and {FOREIGN_TOLD} of other programs, no more are shown.
+- Datagrams of senders that `osc_allow` does not name are counted and not read.
 - Addresses of other programs, those that do not begin with `/fluid/`, are counted, and answered at most 12 times a minute after the first three.
 - Each sender gets at most {SENDER_ANSWERS_A_SECOND:g} answers a second, all senders together {ANSWERS_A_SECOND:g}, and a few more in a burst. Answers are never answered.
 - When messages come faster than they can be applied, the last value of each address counts; all triggers and events are sent.
@@ -49,7 +70,7 @@ OSC off. There is no password: open it only in a network that you trust.
 | address | answer |
 |---|---|
 | `{PING}` | `{PONG}` |
-| `{STATS}` | `{STATS}` with pairs of a name and a number: hops, skipped_hops, age_p50_ms, age_p95_ms, osc_received, osc_refused, osc_foreign, osc_unanswered |
+| `{STATS}` | `{STATS}` with pairs of a name and a number: hops, skipped_hops, age_p50_ms, age_p95_ms, osc_received, osc_refused, osc_foreign, osc_unanswered, osc_strangers |
 """
 
 

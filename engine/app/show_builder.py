@@ -22,6 +22,7 @@ from engine.audio.source import Source
 from engine.audio.sources.registry import open_source
 from engine.control.parameter_store import ControlSource, ParameterStore
 from engine.control.parameter_table import parameters_for
+from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.clock import Clock, WallClock
 from engine.core.free_path import free_path
 from engine.core.notices import Notices
@@ -183,12 +184,13 @@ class ShowBuilder:
 
     def _open_remotes(self, config: LiveConfig, store: ParameterStore, notify: Callable[[str], None]) -> str:
         """Start the remotes and return where OSC listens, in words."""
-        osc = openers.open_osc(config, store, self._monitor, self._say)
+        access = RemoteAccess(store, config.remote_lock, notify)
+        osc = openers.open_osc(config, access, self._monitor, self._say)
         if osc:
             self._releasing.callback(osc.close)
             osc.start()
         if config.midi:
-            self._releasing.callback(openers.open_midi(config, store, notify).close)
+            self._releasing.callback(openers.open_midi(config, access).close)
         return f"{osc.host} port {osc.port}" if osc else "off"
 
     def _runtime(self, live: bool, notify: Callable[[str], None]) -> Runtime:

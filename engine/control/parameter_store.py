@@ -15,6 +15,8 @@ from engine.core.errors import ConfigError, nearest_name
 
 MOST_EVENTS = 64
 """Events that may wait for the next snapshot; older ones are lost."""
+MOST_TRIGGERS = 32
+"""Events among which a trigger still finds a place: a flood of taps must not take that of a scene. All count in their values."""
 
 
 class ControlEvent(NamedTuple):
@@ -174,7 +176,7 @@ class ParameterStore:
                 if value:
                     self._events.append(ControlEvent(name, int(value)))
                 return applied
-            if kind == "trigger" and value:
+            if kind == "trigger" and value and len(self._events) < MOST_TRIGGERS:
                 self._events.append(ControlEvent(name, self._received_samples()))
             if kind == "trigger":
                 value = int(self._snapshot[name]) + int(value)

@@ -35,3 +35,19 @@ class Notices:
         if now_s - self._last_told_s.get(kind, float("-inf")) >= self._interval_s:
             self._last_told_s[kind] = now_s
             self.tell(line.replace("{count}", str(self._untold.pop(kind))))
+
+
+class ToldOnce:
+    """Passes on one line for each of the first `most` things, and no more. For one thread at a time."""
+
+    def __init__(self, notify: Callable[[str], None], most: int) -> None:
+        self._notify = notify
+        self._most = most
+        self._told: set[str] = set()
+
+    def tell(self, thing: str, line: Callable[[], str]) -> None:
+        """Pass on the line for `thing`, which is built only when it is told."""
+        if thing in self._told or len(self._told) >= self._most:
+            return
+        self._told.add(thing)
+        self._notify(line())

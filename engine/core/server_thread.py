@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import socket
 import threading
@@ -15,22 +16,48 @@ _POLL_S = 0.1
 
 
 def bind_socket(kind: socket.SocketKind, host: str, port: int, *, purpose: str, way_out: str) -> socket.socket:
-    """Bind a non-blocking IPv4 socket; port 0 takes any free port.
+    """Bind a non-blocking socket; port 0 takes any free port.
 
+    `host` is a name, an IPv4 or an IPv6 address, the latter with or without brackets; `::` takes IPv4 too.
     Raises ConfigError "Cannot `purpose` on HOST port PORT: reason; `way_out`."
     """
-    bound = socket.socket(socket.AF_INET, kind)
+    if re.fullmatch(r"\[.*\]:\d+|[^:]+:\d+", host):
+        raise ConfigError(
+            f"Cannot {purpose} on {host}: an address without a port was expected, e.g. 10.0.0.7, ::1 or [::1]; {way_out}."
+        )
+    family, bare = parse_host(host)
+    try:
+        bound = socket.socket(family, kind)
+    except OSError as error:
+        raise ConfigError(f"Cannot {purpose} on {in_words(host)} port {port}: {error.strerror}; {way_out}.") from error
     try:
         if kind == socket.SOCK_STREAM and os.name == "posix":
             # A show that starts again needs the port at once. On Windows the option would take a port from its owner.
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
+        if bare == "::":
+            # Windows and some BSDs would take IPv6 alone.
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        # Resolves names, and the interface of an address such as fe80::1%eth0.
+        resolved = socket.getaddrinfo(bare, None, family, kind)[0][4]
+        bound.bind((resolved[0], port, *resolved[2:]))
     except (OSError, OverflowError, ValueError) as error:
         bound.close()
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"Cannot {purpose} on {host} port {port}: {reason}; {way_out}.") from error
+        raise ConfigError(f"Cannot {purpose} on {in_words(host)} port {port}: {reason}; {way_out}.") from error
     bound.setblocking(False)
     return bound
+
+
+def parse_host(host: str) -> tuple[socket.AddressFamily, str]:
+    """Return the family of a host and the host without brackets: ::1 and [::1] are the same."""
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    return (socket.AF_INET6 if ":" in bare else socket.AF_INET), bare
+
+
+def in_words(host: str) -> str:
+    """Return a host as it is shown beside a port: IPv6 addresses in brackets."""
+    family, bare = parse_host(host)
+    return f"[{bare}]" if family == socket.AF_INET6 else bare
 
 
 class ServerThread:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from engine.core.clock import Clock
+from engine.core.server_thread import in_words
 from engine.ops.health_monitor import HealthMonitor
 from engine.ops.show_log import ShowLog
 from engine.ops.supervisor import Supervisor
@@ -38,7 +39,7 @@ def start_supervisor(
         health = HealthServer(health_host, health_port, lambda: monitor.report(clock.now_s()))
         releasing.callback(health.close)
         health.start()
-        supervisor.tell(f"health   http://{health.host}:{health.port}/health and /metrics")
+        supervisor.tell(f"health   http://{in_words(health.host)}:{health.port}/health and /metrics")
     releasing.callback(supervisor.close)
     supervisor.start(facts)
     return supervisor

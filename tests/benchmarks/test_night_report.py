@@ -14,6 +14,7 @@ from benchmarks.night_watch import Sample
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import TABLE
 from engine.control.remotes.osc import OscServer
+from engine.control.remotes.remote_access import RemoteAccess
 
 
 def samples(seconds: float, **fields) -> list[Sample]:
@@ -94,7 +95,7 @@ def test_the_plot_is_drawn(tmp_path: Path) -> None:
 def test_random_remotes_leave_the_frames_bright_and_moving() -> None:
     """Ten thousand random messages: no parameter ever gets a value that makes frames black or still."""
     generator, store = random.Random(3), ParameterStore(TABLE)
-    server = OscServer(store, "127.0.0.1", 0)
+    server = OscServer(RemoteAccess(store), "127.0.0.1", 0)
     parameters = [parameter for parameter in TABLE if parameter.name not in EXCLUDED]
     begun = dict(store.values())
     for _ in range(10_000):

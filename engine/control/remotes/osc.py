@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from engine.control.parameter_store import ParameterStore
 from engine.control.remotes.osc_inbox import Answer, Counts, Inbox
 from engine.control.remotes.osc_limits import Sender
+from engine.control.remotes.osc_senders import AllowedSenders
+from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.clock import Clock, WallClock
-from engine.core.server_thread import ServerThread, bind_socket
+from engine.core.notices import ToldOnce
+from engine.core.server_thread import ServerThread, bind_socket, in_words
 
 RECEIVE_BUFFER_BYTES = 4 << 20
 """A burst of thousands of messages fits; what the system grants may be less."""
@@ -23,6 +25,8 @@ MOST_DATAGRAMS, MOST_DRAIN_S = 256, 0.004
 """Limits of one batch."""
 LEAST_REST_S = 0.002
 """Pause between two batches, for the threads that play the show."""
+STRANGERS_TOLD = 3
+"""Senders that may not send, of which the terminal is told."""
 _LARGEST_DATAGRAM_BYTES = 65536
 
 
@@ -31,13 +35,14 @@ class OscServer:
 
     def __init__(
         self,
-        store: ParameterStore,
+        access: RemoteAccess,
         host: str,
         port: int,
         describe_stats: Callable[[], Mapping[str, float]] = dict[str, float],
+        allowed: AllowedSenders | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Bind the port (0: any free one). Raises ConfigError when that is impossible."""
+        """Bind the port (0: any free one). Without `allowed` all senders are. Raises ConfigError when that is impossible."""
         self._clock = clock or WallClock()
         self._socket = bind_socket(
             socket.SOCK_DGRAM,
@@ -47,9 +52,11 @@ class OscServer:
             way_out="choose another with --osc-port or --osc-host, or leave it out with --no-osc",
         )
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        bound_host, self.port = self._socket.getsockname()
-        self.host = host
-        self._inbox = Inbox(store, describe_stats, self._clock, origin=self.name)
+        bound_host, self.port = self._socket.getsockname()[:2]
+        self.host = in_words(host)
+        self._allowed = allowed or AllowedSenders()
+        self._strangers_told = ToldOnce(access.notify, STRANGERS_TOLD)
+        self._inbox = Inbox(access, describe_stats, self._clock, origin=self.name)
         self._own = _OwnAddress(bound_host, self.port)
         self._server = ServerThread("osc", self._socket, self._take_batch)
 
@@ -72,7 +79,7 @@ class OscServer:
         self._server.close()
 
     def answer(self, datagram: bytes, sender: Sender = ("", 0)) -> list[Answer]:
-        """Apply a datagram and return the answers to its sender."""
+        """Apply a datagram, whoever sent it, and return the answers to its sender."""
         self._put(datagram, sender)
         return [answer for _, answer in self._inbox.apply()]
 
@@ -86,7 +93,10 @@ class OscServer:
             except OSError:
                 # No more for now; or, on Windows, the receiver of an answer is gone.
                 break
-            self._put(datagram, sender)
+            if self._allowed.admits(sender[0]):
+                self._put(datagram, sender)
+            else:
+                self._drop(sender)
             if self._clock.now_s() - begun_s > MOST_DRAIN_S:
                 break
         for sender, (to, values) in self._inbox.apply():
@@ -96,6 +106,13 @@ class OscServer:
     def _put(self, datagram: bytes, sender: Sender) -> None:
         # Only a forged sender makes a show receive from itself.
         self._inbox.put(datagram, None if self._own.is_sender(sender) else sender)
+
+    def _drop(self, sender: Sender) -> None:
+        self.counts.strangers += 1
+        host = sender[0]
+        self._strangers_told.tell(
+            host, lambda: f"OSC of {host} is not read, since osc_allow does not name it. This is told once."
+        )
 
     def _send(self, sender: Sender, datagram: bytes) -> None:
         try:
@@ -114,12 +131,12 @@ class _OwnAddress:
         """The last host seen with our port, and whether it is this machine."""
 
     def is_sender(self, sender: Sender) -> bool:
-        host, port = sender
+        host, port = sender[:2]
         if port != self._port:
             return False
-        if self._host != "0.0.0.0":
+        if self._host not in ("0.0.0.0", "::"):
             return host == self._host
-        # Bound to 0.0.0.0, the socket has every address of this machine.
+        # Bound to all addresses, the socket has every one of this machine.
         if host != self._judged[0]:
             self._judged = host, _is_here(host)
         return self._judged[1]
@@ -127,12 +144,14 @@ class _OwnAddress:
 
 def _is_here(host: str) -> bool:
     """Return whether an address is one of this machine's: only those can be bound to."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
-        try:
+    # IPv4 senders, as a socket gives them that is open to IPv6 too.
+    host = host.removeprefix("::ffff:") if "." in host else host
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as trial:
             trial.bind((host, 0))
-        except OSError:
-            return False
-        return True
+    except OSError:
+        return False
+    return True
 
 
 def _build(to: str, values: tuple[float | int | bool | str, ...]) -> bytes:

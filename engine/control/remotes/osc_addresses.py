@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.control.remotes.osc_limits import Bucket
+from engine.control.remotes.token_bucket import Bucket
 from engine.core.errors import nearest_name
+from engine.core.plain_text import plain
 
 PREFIX = "/fluid/"
 ERROR, PONG = PREFIX + "error", PREFIX + "pong"
 PING, STATS = PREFIX + "ping", PREFIX + "stats"
-LONGEST_SHOWN = 100
 SUGGESTIONS_A_SECOND, SUGGESTIONS_AT_ONCE = 5.0, 10.0
 MOST_REMEMBERED = 256
 
@@ -30,7 +30,7 @@ class Suggestions:
 
     def unknown(self, to: str, names: Iterable[str], now_s: float) -> str:
         """Return the sentence for an unknown address, with the nearest one of parameters `names` if there is time."""
-        shown = to[:LONGEST_SHOWN]
+        shown = plain(to)
         return f"There is no address {shown}.{self._nearest(shown, tuple(names), now_s)}"
 
     def _nearest(self, to: str, names: tuple[str, ...], now_s: float) -> str:

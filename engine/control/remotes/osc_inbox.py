@@ -1,27 +1,38 @@
 """Applies OSC messages to a show: a batch of datagrams is sorted, applied, and answered as far as the limits allow.
 
 Of a parameter's values the last valid one counts, all triggers and events are sent, and questions come last, so that their
-answers are up to date. No answer can cause another one: `/fluid/error`, `/fluid/pong` and `/fluid/stats` with
+answers are up to date. Of an address pattern the last press and the last release of a batch count. No answer can cause another one: `/fluid/error`, `/fluid/pong` and `/fluid/stats` with
 values are never answered, and `/fluid/NAME value` only with an error.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from engine.control.parameter_store import ParameterStore
-from engine.control.remotes.osc_addresses import ERROR, PING, PONG, PREFIX, STATS, Suggestions
-from engine.control.remotes.osc_limits import AnswerLimits, Bucket, Sender
+from engine.control.remotes.osc_addresses import ERROR, PING, PONG, PREFIX, STATS, Suggestions, address
+from engine.control.remotes.osc_limits import AnswerLimits, Sender
 from engine.control.remotes.osc_packet import parse, raw_address, split
+from engine.control.remotes.osc_patterns import Patterns, is_pattern
+from engine.control.remotes.osc_values import described, remote_value
+from engine.control.remotes.remote_access import RemoteAccess
+from engine.control.remotes.token_bucket import Bucket
 from engine.core.clock import Clock
 from engine.core.errors import ConfigError
+from engine.core.notices import ToldOnce
+from engine.core.plain_text import plain
 
 FOREIGN_ANSWERS_A_SECOND, FOREIGN_ANSWERS_AT_ONCE = 0.2, 3.0
+UNKNOWN_TOLD, FOREIGN_TOLD = 10, 3
+"""Addresses that the terminal is told of."""
 _LONGEST_ANSWER = 500
+_PREFIX_BYTES = PREFIX.encode()
 
 Answer = tuple[str, tuple[float | int | bool | str, ...]]
+Key = str | int | tuple[str, bool]
+"""A parameter's name, a number for each trigger and event, a pattern and whether its value is a press."""
 
 
 @dataclass(slots=True)
@@ -36,6 +47,8 @@ class Counts:
     clipped: int = 0
     unanswered: int = 0
     """Answers that were left out to keep within the limits."""
+    strangers: int = 0
+    """Datagrams of senders that may not send, which were not read."""
 
     def figures(self) -> dict[str, int]:
         """Return the counts that /fluid/stats reports."""
@@ -44,6 +57,7 @@ class Counts:
             "osc_refused": self.refused,
             "osc_foreign": self.foreign,
             "osc_unanswered": self.unanswered,
+            "osc_strangers": self.strangers,
         }
 
 
@@ -52,22 +66,25 @@ class Inbox:
 
     def __init__(
         self,
-        store: ParameterStore,
+        access: RemoteAccess,
         describe_stats: Callable[[], Mapping[str, float]],
         clock: Clock,
         origin: str = "osc",
     ) -> None:
         """`origin` is the origin of the values that it sets."""
         self.counts = Counts()
-        self._store = store
+        self._access = access
         self._describe_stats = describe_stats
         self._clock = clock
         self._origin = origin
         self._limits = AnswerLimits()
         self._foreign_answers = Bucket(FOREIGN_ANSWERS_A_SECOND, FOREIGN_ANSWERS_AT_ONCE)
         self._suggestions = Suggestions()
-        self._requests: dict[str | int, tuple[str, Any, Sender | None]] = {}
-        """Name, value and sender; by name, or by a number for each trigger and event. In the order in which they came."""
+        self._patterns = Patterns()
+        self._unknown_told = ToldOnce(access.notify, UNKNOWN_TOLD)
+        self._foreign_told = ToldOnce(access.notify, FOREIGN_TOLD)
+        self._requests: dict[Key, tuple[str, Any, Sender | None]] = {}
+        """Name or pattern, value and sender, in the order in which they came."""
         self._questions: list[tuple[str, Sender]] = []
         self._answers: list[tuple[Sender, Answer]] = []
 
@@ -87,7 +104,7 @@ class Inbox:
         requests, self._requests = self._requests, {}
         for name, value, sender in requests.values():
             try:
-                self._set(name, value, sender)
+                (self._set_matched if is_pattern(name) else self._set)(name, value, sender)
             except ConfigError as error:
                 self._refuse(sender, error.__str__)
         questions, self._questions = self._questions, []
@@ -99,7 +116,7 @@ class Inbox:
 
     def _sort(self, message: bytes, sender: Sender | None) -> None:
         """Keep a message until `apply`. Raises ConfigError."""
-        if message.startswith(b"/") and not message.startswith(PREFIX.encode()):
+        if message.startswith(b"/") and not message.startswith(_PREFIX_BYTES) and not _may_match(message):
             self._refuse_foreign(raw_address(message), sender)
             return
         to, values = parse(message)
@@ -109,56 +126,117 @@ class Inbox:
         if to in (PING, STATS):
             self._ask(to, sender)
             return
-        name = to.removeprefix(PREFIX)
+        if len(values) > 1:
+            raise ConfigError(f"{plain(to)} takes one value, not {len(values)}.")
+        if is_pattern(to):
+            self._sort_pattern(to, values, sender)
+            return
         # Looked up once: another model's parameters may take the place of these at any moment.
-        parameter = self._store.find(name)
+        parameter = self._access.find(to.removeprefix(PREFIX))
         if parameter is None:
-            self._refuse(sender, lambda: self._unknown(to))
-        elif len(values) > 1:
-            raise ConfigError(f"{to} takes one value, not {len(values)}.")
-        elif parameter.happens:
-            self._requests[self.counts.received] = parameter.name, values[0] if values else None, sender
-        elif values:
+            self._refuse_unknown(to, sender)
+        elif values or parameter.kind == "trigger":
+            self._access.check(parameter.name, _who(sender))
+            value = remote_value(parameter, values[0] if values else None)
             # An invalid value must not replace a valid one.
-            parameter.parse(values[0])
-            self._requests.pop(parameter.name, None)
-            self._requests[parameter.name] = parameter.name, values[0], sender
+            parameter.parse(value)
+            self._keep(self.counts.received if parameter.happens else parameter.name, parameter.name, value, sender)
+        elif parameter.happens:
+            raise ConfigError(f"{to} takes {parameter.expected()}, and came without one.")
         else:
             self._ask(to, sender)
 
+    def _sort_pattern(self, pattern: str, values: list[Any], sender: Sender | None) -> None:
+        matched = self._patterns.matches(pattern, self._access.parameters, self._clock.now_s())
+        if not matched and not pattern.startswith(PREFIX):
+            self._refuse_foreign(pattern.encode(), sender)
+        elif not matched:
+            sentence = f"No parameter matches {plain(pattern)}."
+            self._unknown_told.tell(pattern, lambda: f"OSC: {sentence} This is told once.")
+            raise ConfigError(sentence)
+        elif values:
+            value = values[0]
+            if isinstance(value, bool) or (isinstance(value, (int, float)) and math.isfinite(value)):
+                self._keep((pattern, value > 0), pattern, value, sender)
+            else:
+                raise ConfigError(f"{plain(pattern)} takes a number, not {described(value)}.")
+        else:
+            parameters = [parameter for name in matched if (parameter := self._access.find(name))]
+            if all(parameter.kind == "trigger" for parameter in parameters):
+                self._keep((pattern, True), pattern, None, sender)
+                return
+            asked = [address(parameter.name) for parameter in parameters if not parameter.happens]
+            for number, to in enumerate(asked):
+                if not self._ask(to, sender):
+                    # Those that come after it would not be answered either.
+                    self.counts.unanswered += len(asked) - number - 1
+                    return
+
+    def _keep(self, key: Key, name: str, value: Any, sender: Sender | None) -> None:
+        # What came last is applied last.
+        self._requests.pop(key, None)
+        self._requests[key] = name, value, sender
+
+    def _set_matched(self, pattern: str, value: Any, sender: Sender | None) -> None:
+        """Set what a pattern matches. Events are left out: a scene is recalled or saved by its whole address. Raises ConfigError."""
+        matched = self._patterns.matches(pattern, self._access.parameters, self._clock.now_s())
+        parameters = [p for name in matched if (p := self._access.find(name)) and p.kind != "event"]
+        refusals = list[str]()
+        for parameter in parameters:
+            try:
+                self._access.check(parameter.name, _who(sender))
+                self._set(parameter.name, remote_value(parameter, value), sender)
+            except ConfigError as error:
+                refusals.append(str(error))
+        if not parameters:
+            raise ConfigError(f"{plain(pattern)} matches events alone, which need their whole addresses.")
+        if refusals:
+            raise ConfigError(
+                f"{len(refusals)} of {len(parameters)} parameters that {plain(pattern)} matches are not set: {refusals[0]}"
+            )
+
     def _set(self, name: str, value: Any, sender: Sender | None) -> None:
-        applied = self._store.set(name, value, origin=self._origin)
+        applied = self._access.set(name, value, origin=self._origin)
         if applied.clipped:
             self.counts.clipped += 1
-            parameter = self._store.parameters.get(name)
+            parameter = self._access.parameters.get(name)
             # None: another model's parameters have come in between.
             if parameter:
                 self._tell(sender, lambda: f"{name} takes {parameter.expected()}; it is now {applied.value:g}.")
 
-    def _ask(self, to: str, sender: Sender | None) -> None:
-        if self._may_answer(sender):
-            self._questions.append((to, sender))
+    def _ask(self, to: str, sender: Sender | None) -> bool:
+        """Keep a question, and return whether it will be answered."""
+        if not self._may_answer(sender):
+            return False
+        self._questions.append((to, sender))
+        return True
 
     def _reply(self, to: str) -> Answer | None:
         if to == PING:
             return PONG, ()
         if to == STATS:
             return STATS, tuple(item for pair in self._describe_stats().items() for item in pair)
-        parameter = self._store.find(to.removeprefix(PREFIX))
-        value = self._store.values().get(parameter.name) if parameter else None
+        parameter = self._access.find(to.removeprefix(PREFIX))
+        value = self._access.values().get(parameter.name) if parameter else None
         # Another model's parameters may have come in between.
         return None if value is None else (to, (value,))
 
     def _refuse_foreign(self, raw: bytes, sender: Sender | None) -> None:
         self.counts.foreign += 1
         if self._foreign_answers.take(self._clock.now_s()):
-            self._refuse(sender, lambda: self._unknown(raw.decode(errors="replace")))
+            to = raw.decode(errors="replace")
+            self._foreign_told.tell(to, lambda: f"OSC: {self._unknown(to)} This is told once.")
+            self._refuse(sender, lambda: self._unknown(to))
         else:
             self.counts.refused += 1
             self.counts.unanswered += 1
 
+    def _refuse_unknown(self, to: str, sender: Sender | None) -> None:
+        self._unknown_told.tell(to, lambda: f"OSC: {self._unknown(to)} This is told once.")
+        self._refuse(sender, lambda: self._unknown(to))
+
     def _unknown(self, to: str) -> str:
-        return self._suggestions.unknown(to, self._store.parameters, self._clock.now_s())
+        return self._suggestions.unknown(to, self._access.parameters, self._clock.now_s())
 
     def _refuse(self, sender: Sender | None, sentence: Callable[[], str]) -> None:
         self.counts.refused += 1
@@ -175,3 +253,12 @@ class Inbox:
         allowed = self._limits.allow(sender, self._clock.now_s())
         self.counts.unanswered += not allowed
         return allowed
+
+
+def _who(sender: Sender | None) -> str:
+    return f"OSC of {sender[0]}" if sender else "OSC"
+
+
+def _may_match(message: bytes) -> bool:
+    """Return whether the first part of an address is a pattern, such as /*/zoom."""
+    return is_pattern(raw_address(message).partition(b"/")[2].partition(b"/")[0].decode(errors="replace"))

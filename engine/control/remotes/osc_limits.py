@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
-Sender = tuple[str, int]
-"""Host and port."""
+from engine.control.remotes.token_bucket import Bucket
+
+Sender = tuple[Any, ...]
+"""Host and port; with IPv6 also flow label and scope."""
 
 SENDER_ANSWERS_A_SECOND, SENDER_ANSWERS_AT_ONCE = 50.0, 100.0
 """A controller may ask for every parameter at once."""
 ANSWERS_A_SECOND, ANSWERS_AT_ONCE = 100.0, 200.0
 MOST_SENDERS = 256
-
-
-class Bucket:
-    """A token bucket: each action takes a token, and tokens come back at a fixed rate."""
-
-    def __init__(self, tokens_a_second: float, most_tokens: float) -> None:
-        """Begin full."""
-        self._tokens_a_second = tokens_a_second
-        self._most_tokens = most_tokens
-        self._tokens = most_tokens
-        self._taken_s: float | None = None
-
-    def take(self, now_s: float) -> bool:
-        """Take a token, and return whether there was one."""
-        passed_s = 0.0 if self._taken_s is None else now_s - self._taken_s
-        self._taken_s = now_s
-        self._tokens = min(self._most_tokens, self._tokens + passed_s * self._tokens_a_second)
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
 
 
 class AnswerLimits:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from engine.core.errors import ConfigError
+from engine.core.plain_text import plain
 
 MOST_ELEMENTS, MOST_DEPTH, MOST_TAGS = 1000, 8, 64
 NOT_OSC = "This datagram is not OSC; send messages like /fluid/gain_db with one number."
@@ -18,9 +19,10 @@ EMPTY = "An element of this bundle is empty; a message was expected."
 _BUNDLE = b"#bundle\0"
 _BUNDLE_HEAD_BYTES = 16
 _NUMBERS = {"i": struct.Struct(">i"), "h": struct.Struct(">q"), "f": struct.Struct(">f"), "d": struct.Struct(">d")}
-_OPAQUE_BYTES = {"r": 4, "m": 4, "t": 8}
-"""Sizes of colours, MIDI messages and time tags, which no parameter takes."""
-_CONSTANTS = {"T": True, "F": False, "N": None}
+_OPAQUE_BYTES = {"c": 4, "r": 4, "m": 4, "t": 8}
+"""Sizes of characters, colours, MIDI messages and time tags, which no parameter takes."""
+_CONSTANTS = {"T": True, "F": False, "N": None, "I": None}
+"""True, false, nil and impulse: the last two carry nothing, and give a trigger."""
 
 
 class Message(NamedTuple):
@@ -87,10 +89,10 @@ def parse(message: bytes) -> Message:
     if not tags.startswith(","):
         raise ConfigError(NOT_OSC)
     if len(tags) > MOST_TAGS:
-        raise ConfigError(f"{to[:100]} came with more than {MOST_TAGS - 1} values; send one.")
+        raise ConfigError(f"{plain(to)} came with more than {MOST_TAGS - 1} values; send one.")
     values, at = _values(to, tags[1:], message, at)
     if at != len(message):
-        raise ConfigError(f"{to[:100]} came with {len(message) - at} bytes that belong to no value; send one number.")
+        raise ConfigError(f"{plain(to)} came with {len(message) - at} bytes that belong to no value; send one number.")
     return Message(to, values)
 
 
@@ -104,12 +106,12 @@ def _values(to: str, tags: str, message: bytes, at: int) -> tuple[list[Any], int
         elif tag == "]":
             open_arrays.pop()
             if not open_arrays:
-                raise ConfigError(f"{to[:100]} came with an array that ends and did not begin; send one number.")
+                raise ConfigError(f"{plain(to)} came with an array that ends and did not begin; send one number.")
         else:
             value, at = _value(to, tag, message, at)
             open_arrays[-1].append(value)
     if len(open_arrays) != 1:
-        raise ConfigError(f"{to[:100]} came with an array that does not end; send one number.")
+        raise ConfigError(f"{plain(to)} came with an array that does not end; send one number.")
     return open_arrays[0], at
 
 
@@ -119,14 +121,14 @@ def _value(to: str, tag: str, message: bytes, at: int) -> tuple[Any, int]:
         return _NUMBERS[tag].unpack(content)[0], after
     if tag in _CONSTANTS:
         return _CONSTANTS[tag], at
-    if tag == "s":
+    if tag in ("s", "S"):
         return _string(message, at)
     if tag == "b":
         head, at = _bytes(message, at, 4)
         return _bytes(message, at, int.from_bytes(head, "big", signed=True))
     if tag in _OPAQUE_BYTES:
         return _bytes(message, at, _OPAQUE_BYTES[tag])
-    raise ConfigError(f"{to[:100]} came with a value of unknown OSC type '{tag}'; send a number.")
+    raise ConfigError(f"{plain(to)} came with a value of unknown OSC type '{plain(tag)}'; send a number.")
 
 
 def _string(message: bytes, at: int) -> tuple[str, int]:

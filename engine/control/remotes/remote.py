@@ -6,9 +6,9 @@ from typing import Protocol
 
 
 class Remote(Protocol):
-    """A remote for one ParameterStore, which it gets when it is made.
+    """A remote for one show, whose RemoteAccess it gets when it is made: never the store itself, so that locks and limits hold.
 
-    It sets values with its `name` as their origin. One that mirrors values subscribes to the store in `start`, ignores changes
+    It sets values with its `name` as their origin. One that mirrors values subscribes in `start`, ignores changes
     whose origin is its own name, and ends its subscription in `close`. What arrives from outside must never raise.
     """
 

@@ -72,6 +72,13 @@ def test_shipped_files_are_valid(path):
         ("fullscreen: 3", "true or false"),
         ("title: 3", "a text was expected"),
         ("out: [3]", "a list of texts"),
+        ("osc_allow: [10.0.0.0/33]", "osc_allow names '10.0.0.0/33'; an address or a network was expected"),
+        ("osc_allow: 5", "osc_allow is 5; a list of texts"),
+        ("remote_lock: [recrod]", "remote_lock names 'recrod', which is no parameter. Did you mean 'record'"),
+        (
+            "{midi: pad, midi_parameters: {20: record}, remote_lock: [record]}",
+            "gives record to controller 20 and remote_lock",
+        ),
         ("controls: 3", "a mapping of parameters"),
         ("controls: {gian_db: 3}", "no parameter 'gian_db'. Did you mean 'gain_db'"),
         ("controls: {gain_db: 50}", "gain_db takes a number from -60 to 40 dB, not 50"),

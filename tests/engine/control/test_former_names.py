@@ -16,6 +16,7 @@ from engine.control.parameter import Value
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import TABLE, ShowValues, parameters_for
 from engine.control.remotes.osc import OscServer
+from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.scenes.scene_files import Scene
 from tests.engine.control.remotes.test_osc import message
 from tests.engine.control.scenes.test_scene_controller import Show
@@ -78,7 +79,7 @@ def test_in_yaml_where_flags_of_the_new_name_override_it(probe_file: Path, tmp_p
 def test_in_osc_addresses() -> None:
     lines: list[str] = []
     store = ParameterStore(PARAMETERS, notify=lines.append)
-    server = OscServer(store, "127.0.0.1", 0)
+    server = OscServer(RemoteAccess(store), "127.0.0.1", 0)
     try:
         assert server.answer(message("hit_zoom", 0.5)) == []
         assert store.values()["onset_zoom"] == 0.5

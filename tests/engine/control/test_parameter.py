@@ -16,6 +16,7 @@ from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import TABLE, parameters_for
 from engine.control.remotes.osc import OscServer
 from engine.control.remotes.osc_addresses import address
+from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.errors import ConfigError, ModelFileError
 from engine.model.card import ControlSpec
 from engine.model.file import read_card
@@ -127,7 +128,7 @@ def test_views_agree():
         == {p.name for p in PARAMETERS}
         == {*startable, *(p.name for p in PARAMETERS if p.happens)}
     )
-    server = OscServer(ParameterStore(PARAMETERS), "127.0.0.1", 0)
+    server = OscServer(RemoteAccess(ParameterStore(PARAMETERS)), "127.0.0.1", 0)
     try:
         for parameter in PARAMETERS:
             assert (f"{flag(parameter.name)} " in options or f"{flag(parameter.name)}," in options) == (

@@ -9,7 +9,7 @@ import pytest
 
 from engine.core import server_thread
 from engine.core.errors import ConfigError
-from engine.core.server_thread import ServerThread, bind_socket
+from engine.core.server_thread import ServerThread, bind_socket, in_words, parse_host
 
 HOST = "127.0.0.1"
 PATIENCE_S = 20.0
@@ -72,3 +72,27 @@ def test_a_taken_port_is_refused_in_one_sentence(kind: socket.SocketKind) -> Non
 def test_an_address_that_cannot_be_is_refused(host: str, port: int) -> None:
     with pytest.raises(ConfigError, match="choose another"):
         bind_socket(socket.SOCK_STREAM, host, port, **WORDS)
+
+
+@pytest.mark.parametrize(
+    ("host", "family", "bare", "shown"),
+    [
+        ("127.0.0.1", socket.AF_INET, "127.0.0.1", "127.0.0.1"),
+        ("localhost", socket.AF_INET, "localhost", "localhost"),
+        ("::1", socket.AF_INET6, "::1", "[::1]"),
+        ("[::1]", socket.AF_INET6, "::1", "[::1]"),
+        ("::", socket.AF_INET6, "::", "[::]"),
+        ("fe80::1%eth0", socket.AF_INET6, "fe80::1%eth0", "[fe80::1%eth0]"),
+    ],
+)
+def test_hosts_are_read_with_and_without_brackets(
+    host: str, family: socket.AddressFamily, bare: str, shown: str
+) -> None:
+    assert parse_host(host) == (family, bare)
+    assert in_words(host) == shown
+
+
+@pytest.mark.parametrize("host", ["[::1", "::g", "fe80::1%no-such-interface"])
+def test_what_is_no_address_is_one_sentence(host: str) -> None:
+    with pytest.raises(ConfigError, match=r"^Cannot listen on .* port 0: .*; choose another\.$"):
+        bind_socket(socket.SOCK_DGRAM, host, 0, **WORDS)

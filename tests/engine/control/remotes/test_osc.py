@@ -16,6 +16,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.control.remotes.osc import OscServer
+from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.errors import ConfigError
 from tests.engine.model.probe_model import CARD
 
@@ -55,7 +56,7 @@ def store() -> ParameterStore:
 
 @pytest.fixture
 def server(store: ParameterStore) -> Iterator[OscServer]:
-    server = OscServer(store, "127.0.0.1", 0, lambda: {"hops": 7, "age_p50_ms": 12.5})
+    server = OscServer(RemoteAccess(store), "127.0.0.1", 0, lambda: {"hops": 7, "age_p50_ms": 12.5})
     server.start()
     yield server
     server.close()
@@ -160,12 +161,12 @@ def test_an_answer_is_not_answered(server, remote, said):
 
 def test_a_port_in_use_is_one_sentence(server):
     with pytest.raises(ConfigError, match=f"port {server.port}: Address already in use; choose another"):
-        OscServer(ParameterStore(()), "127.0.0.1", server.port)
+        OscServer(RemoteAccess(ParameterStore(())), "127.0.0.1", server.port)
 
 
 def test_an_unknown_host_is_one_sentence():
     with pytest.raises(ConfigError, match="--osc-host"):
-        OscServer(ParameterStore(()), "256.0.0.1", 0)
+        OscServer(RemoteAccess(ParameterStore(())), "256.0.0.1", 0)
 
 
 def test_a_thread_that_hangs_does_not_keep_the_server_from_closing(store):
@@ -176,7 +177,7 @@ def test_a_thread_that_hangs_does_not_keep_the_server_from_closing(store):
         goes_on.wait()
         return {}
 
-    server = OscServer(store, "127.0.0.1", 0, hang)
+    server = OscServer(RemoteAccess(store), "127.0.0.1", 0, hang)
     server.start()
     remote = Remote(server.port)
     remote.socket.send(message("stats"))
@@ -202,7 +203,7 @@ def test_a_server_never_answers_itself(server):
 
 
 def test_a_server_bound_to_every_address_knows_its_own_addresses(store):
-    server = OscServer(store, "0.0.0.0", 0)
+    server = OscServer(RemoteAccess(store), "0.0.0.0", 0)
     assert server.answer(message("ping"), ("127.0.0.3", server.port)) == []
     # An address for documents (RFC 5737): another machine's.
     assert server.answer(message("ping"), ("192.0.2.1", server.port)) != []
@@ -227,7 +228,7 @@ PLAUSIBLE = st.one_of(
 @settings(max_examples=400, deadline=None, database=None)
 @given(datagram=PLAUSIBLE)
 def test_whatever_comes_is_counted_and_answered_with_what_can_be_sent(datagram):
-    server = OscServer(ParameterStore(parameters_for(CARD)), "127.0.0.1", 0)
+    server = OscServer(RemoteAccess(ParameterStore(parameters_for(CARD))), "127.0.0.1", 0)
     try:
         answers = server.answer(datagram)
         counts = server.counts

@@ -70,6 +70,7 @@ def send_spoofed(datagram: bytes, port: int) -> None:
         pytest.param(BUNDLE_HEAD + b"\xff\xff\xff\xfc", False, id="negative length"),
         pytest.param(BUNDLE_HEAD + bytes(40000) + b"\xff\xff\xff\xfc", False, id="long, negative length"),
         pytest.param(b"/fluid/gain_db\0\0," + 5000 * b"[" + b"\0\0\0", False, id="nested arrays"),
+        pytest.param(message(45 * "*a"), False, id="a pattern that takes others for ever"),
         pytest.param(message("stats"), True, id="a question from itself"),
         pytest.param(message("stats", "hops", 1), True, id="an answer from itself"),
     ],

@@ -15,8 +15,9 @@ from engine.control.remotes.osc_limits import (
     SENDER_ANSWERS_A_SECOND,
     SENDER_ANSWERS_AT_ONCE,
     AnswerLimits,
-    Bucket,
 )
+from engine.control.remotes.remote_access import RemoteAccess
+from engine.control.remotes.token_bucket import Bucket
 from tests.engine.app.shows import InventedClock
 from tests.engine.control.remotes.test_osc import message
 from tests.engine.model.probe_model import CARD
@@ -36,7 +37,7 @@ def clock() -> InventedClock:
 
 @pytest.fixture
 def inbox(store: ParameterStore, clock: InventedClock) -> Inbox:
-    return Inbox(store, lambda: {"hops": 7}, clock)
+    return Inbox(RemoteAccess(store), lambda: {"hops": 7}, clock)
 
 
 def test_the_last_valid_value_counts(store, inbox):
@@ -73,7 +74,7 @@ class Noted(ParameterStore):
 
 def test_parameters_are_set_in_the_order_of_their_last_values(clock):
     store = Noted(parameters_for(CARD))
-    inbox = Inbox(store, dict, clock)
+    inbox = Inbox(RemoteAccess(store), dict, clock)
     for name in ("gain_db", "zoom", "tap", "glow", "gain_db", "zoom", "trail"):
         inbox.put(message(name, 1.0), CONTROLLER)
     inbox.apply()
@@ -170,7 +171,7 @@ def test_names_are_suggested_a_few_times_a_second_and_remembered(inbox, clock):
     ],
 )
 def test_two_shows_that_take_each_other_for_remotes_fall_silent(clock, first, rounds):
-    shows = [Inbox(ParameterStore(parameters_for(CARD)), lambda: {"hops": 7}, clock) for _ in range(2)]
+    shows = [Inbox(RemoteAccess(ParameterStore(parameters_for(CARD))), lambda: {"hops": 7}, clock) for _ in range(2)]
     datagrams, exchanged = [first], 0
     for number in range(4):
         for datagram in datagrams:
@@ -186,3 +187,15 @@ def test_somebody_who_is_not_to_be_answered_is_obeyed(store, inbox):
         inbox.put(datagram, None)
     assert inbox.apply() == []
     assert store.values()["gain_db"] == 40.0
+
+
+def test_a_flood_of_taps_takes_the_place_of_no_scene(store, inbox):
+    inbox.put(message("scene", 3), CONTROLLER)
+    for _ in range(500):
+        inbox.put(message("tap"), OTHER)
+    inbox.put(message("scene", 5), CONTROLLER)
+    for _ in range(500):
+        inbox.put(message("tap"), OTHER)
+    assert inbox.apply() == []
+    assert [event.number for event in store.take_snapshot(0).events if event.name == "scene"] == [3, 5]
+    assert store.values()["tap"] == 1000
