@@ -29,6 +29,7 @@ import yaml
 
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
+from engine.core.yaml_reading import parse_yaml
 from training.core import distributed
 from training.core.strict import config_dict
 from training.data.config import ClipConfig
@@ -93,9 +94,9 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
         if not equals:
             raise TrainingError(f"--set {pair} has no '='; --set KEY=VALUE was expected.")
         try:
-            values[key] = _number(yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            raise TrainingError(f"--set {pair}: the value is not YAML.") from error
+            values[key] = _number(parse_yaml(text))
+        except ValueError as error:
+            raise TrainingError(f"--set {pair}: the value is not YAML ({error}).") from error
     flags = {
         "clip.path": arguments.clip,
         "total_iterations": arguments.iterations,

@@ -10,8 +10,8 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 LONGEST_LINE_BYTES = 1 << 20
 _KINDS = {
@@ -23,7 +23,7 @@ _KINDS = {
 }
 
 
-def open_file(path: Path | str) -> BinaryIO:
+def open_file(path: Path | str) -> BufferedReader:
     """Open a regular file, or a link to one, for reading; never waits for a pipe.
 
     Raises OSError, whose `strerror` is a reason for people: "it is a pipe, and a file was expected".

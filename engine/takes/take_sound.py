@@ -62,7 +62,9 @@ def read_sound(path: Path, rate_hz: int, channels: int) -> Generator[NDArray[np.
     try:
         check_file(path)
     except FileNotFoundError as error:
-        raise ConfigError(f"The take has no sound: {path} is missing; copy the whole folder of the take again.") from error
+        raise ConfigError(
+            f"The take has no sound: {path} is missing; copy the whole folder of the take again."
+        ) from error
     except OSError as error:
         raise ConfigError(
             f"The take has no sound: {path} cannot be read ({error.strerror}); copy the whole folder of the take again."
