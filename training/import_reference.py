@@ -14,6 +14,7 @@ from pathlib import Path
 from torch import Tensor
 
 from engine.core.errors import TrainingError, run_main
+from engine.core.printable import print_line
 from training.core.weight_reading import read_tensors
 from training.families.registry import family
 from training.loop.checkpoint import save_generator
@@ -45,7 +46,7 @@ def main(words: list[str] | None = None) -> int:
     config = load_train_config(arguments.config)
     model = family(config.model.family).convert_original(load_weights(arguments.weights), config.model)
     save_generator(arguments.output, model, config, iterations=0)
-    print(
+    print_line(
         f"{arguments.output}: {sum(p.numel() for p in model.parameters()):,} weights of the original's shape '{config.model.name}'"
     )
     return 0

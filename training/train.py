@@ -29,6 +29,7 @@ import yaml
 
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
+from engine.core.printable import print_line, print_lines
 from engine.core.yaml_reading import parse_yaml
 from training.core import distributed
 from training.core.strict import config_dict
@@ -210,7 +211,7 @@ def main(words: list[str] | None = None) -> int:
     task = resolve(arguments)
     distributed.check_alike("start", task.resume.iterations if task.resume else None)
     if arguments.dry_run:
-        print(describe(task.config))
+        print_lines(describe(task.config))
         return 0
     prepare_torch(task.config)
     with distributed.one_after_first_of_machine():
@@ -218,7 +219,7 @@ def main(words: list[str] | None = None) -> int:
             task.config.clip, task.config.clip_format(), task.config.sequence_frames, arguments.cache_folder
         )
     for notice in footage.notices():
-        print(f"notice: {notice}", file=sys.stderr)
+        print_line(f"notice: {notice}", file=sys.stderr)
     with claimed(task.run_folder) if distributed.first() else contextlib.nullcontext():
         return train(task, footage)
 
@@ -231,7 +232,7 @@ def train(task: Task, footage: Footage) -> int:
     run = Run(task.config, footage, run_folder, RUN_OUTPUTS, task.resume, task.start)
     run.notices += [f"{error.what}; continuing from {run.last_checkpoint}." for error in task.damaged]
     for notice in run.notices:
-        print(f"notice: {notice}", file=sys.stderr)
+        print_line(f"notice: {notice}", file=sys.stderr)
     already = task.resume is not None and run.progress() >= 1.0
     if already and concluded(run_folder, run.trainer.iteration):
         if distributed.first():
@@ -241,11 +242,11 @@ def train(task: Task, footage: Footage) -> int:
             run.run()
     spent = f"{run.trainer.iteration} iterations, {run.elapsed_s / 60.0:.1f} minutes; checkpoint: {run.last_checkpoint}"
     if already:
-        print(f"{run_folder} is finished: {spent}; train it for longer with --iterations N or --minutes N")
+        print_line(f"{run_folder} is finished: {spent}; train it for longer with --iterations N or --minutes N")
     else:
-        print(f"{spent}; report: {run_folder / REPORT_FILE}")
+        print_line(f"{spent}; report: {run_folder / REPORT_FILE}")
     if run.stop_requested:
-        print(f"stopped; continue with: python -m training.train --resume {run_folder}")
+        print_line(f"stopped; continue with: python -m training.train --resume {run_folder}")
     return 0
 
 

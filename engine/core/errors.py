@@ -18,7 +18,7 @@ import difflib
 import sys
 from collections.abc import Callable, Iterable
 
-from engine.core.printable import print_lines, printable
+from engine.core.printable import print_line
 
 USER_ERROR_EXIT_CODE = 2
 _LONGEST_NAME = 200
@@ -67,7 +67,7 @@ def run_main(main: Callable[[], int]) -> None:
         code = main()
     except UserError as error:
         with contextlib.suppress(OSError):
-            print_lines(f"error: {printable(error)}", file=sys.stderr)
+            print_line(f"error: {error}", file=sys.stderr)
         code = USER_ERROR_EXIT_CODE
     except KeyboardInterrupt:
         code = 130

@@ -32,16 +32,20 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line.expandtabs()) for line in text.split("\n"))
 
 
-def print_lines(*texts: object, file: TextIO | None = None) -> None:
-    """Print each text, of one or several lines, with nothing unprintable in it. Raises OSError where `file` cannot take it.
+def print_line(*lines: object, file: TextIO | None = None) -> None:
+    """Print each as one line with nothing unprintable in it. Raises OSError where `file` cannot take it.
 
     A character that the terminal's encoding lacks becomes an escape too.
     """
     stream = file or sys.stdout
-    for text in texts:
-        encoding = getattr(stream, "encoding", None) or "utf-8"
-        line = printable_lines(str(text)).encode(encoding, "backslashreplace").decode(encoding)
-        print(line, file=stream, flush=True)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    for line in lines:
+        print(printable(line).encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
+
+def print_lines(text: str, file: TextIO | None = None) -> None:
+    """Print a text of several lines, as `print_line` prints each."""
+    print_line(*printable_lines(text).split("\n"), file=file)
 
 
 def _escape(found: re.Match[str]) -> str:

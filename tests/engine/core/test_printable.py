@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from engine.core.printable import LONGEST_LINE, print_lines, printable, printable_lines
+from engine.core.printable import LONGEST_LINE, print_line, print_lines, printable, printable_lines
 
 
 @pytest.mark.parametrize(
@@ -35,5 +35,6 @@ def test_lines_stay_lines() -> None:
 def test_what_the_encoding_lacks_is_an_escape() -> None:
     written = io.BytesIO()
     stream = io.TextIOWrapper(written, encoding="latin-1")
-    print_lines("Größe 水\udcff", "b\x1b[0m", file=stream)
-    assert written.getvalue().decode("latin-1").splitlines() == [r"Größe \u6c34\udcff", r"b\x1b[0m"]
+    print_line("Größe 水\udcff\n", file=stream)
+    print_lines("a\nb\x1b[0m", file=stream)
+    assert written.getvalue().decode("latin-1").splitlines() == [r"Größe \u6c34\udcff\n", "a", r"b\x1b[0m"]
