@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 from engine.control.former_names import FormerNames, former_names
 from engine.control.parameter import Parameter, Value
 from engine.core.errors import ConfigError, nearest_name
-from engine.core.structured import shown
+from engine.core.structured import shortened, shown
 
 DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "water.onnx")
 DEFAULT_OSC_PORT = 9000
@@ -148,7 +148,7 @@ def read_config_file(path: Path | str) -> dict[str, Any]:
     known = (*SETTINGS, CONTROLS, MAPPINGS, MIDI_PARAMETERS, *FORMER_KEYS)
     for key in cast(dict[Any, Any], values):
         if key not in known:
-            raise ConfigError(f"{path} has an unknown key '{key}'.{nearest_name(str(key), known)}")
+            raise ConfigError(f"{path} has an unknown key '{shortened(key)}'.{nearest_name(str(key), known)}")
     return cast(dict[str, Any], values)
 
 
@@ -222,7 +222,9 @@ def parse_start_value(known: Mapping[str, Parameter], name: str, given: object) 
     """Return a parameter's start value. Raises ConfigError for an unknown name, the wrong kind or a value out of range."""
     parameter = known.get(name)
     if parameter is None:
-        raise ConfigError(f"There is no parameter '{name}'.{nearest_name(str(name), settable(known.values()))}")
+        raise ConfigError(
+            f"There is no parameter '{shortened(name)}'.{nearest_name(str(name), settable(known.values()))}"
+        )
     if parameter.happens:
         raise ConfigError(f"{name} is an event, which can be given only while the show runs; leave it out.")
     value = parameter.parse(given)

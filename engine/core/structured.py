@@ -26,6 +26,7 @@ MOST_NESTED = 64
 """Deepest nesting of mappings and lists in a file."""
 _KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 _SHOWN_BITS = 128
+_LONGEST_NAME = 120
 _MOST_DIGITS = 21
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -72,7 +73,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in pairs:
         if key in values:
-            raise ValueError(f"the key '{key[:80]}' stands twice")
+            raise ValueError(f"the key '{shortened(key)}' stands twice")
         values[key] = value
     return values
 
@@ -139,6 +140,12 @@ def shown(value: object) -> str:
     return _REPR.repr(value)
 
 
+def shortened(name: object) -> str:
+    """Return a name for a message; nobody reads more than its beginning."""
+    text = str(name)
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 3]}..."
+
+
 def dotted(where: str, key: object) -> str:
     """Return the dotted path of `key` in the mapping at the dotted path `where`."""
     return f"{where}.{key}" if where else str(key)
@@ -150,15 +157,17 @@ def _sentence(found: Mistake, values: Mapping[Any, Any], noun: str, where: str) 
     for step in found.path:
         place = f"{place}[{step}]" if isinstance(step, int) else dotted(place, step)
         if not _has(value, step):
-            return f"The {noun} '{place}' is missing."
+            return f"The {noun} '{shortened(place)}' is missing."
         value = value[step]
     if found.unknown_key is not None:
         known = [field.name for field in dataclasses.fields(found.owner)]
-        return f"Unknown {noun} '{dotted(place, found.unknown_key)}'.{nearest_name(found.unknown_key, known)}"
+        return (
+            f"Unknown {noun} '{shortened(dotted(place, found.unknown_key))}'.{nearest_name(found.unknown_key, known)}"
+        )
     length = _length(found.hint)
     if length is not None and _is_list(value):
-        return f"'{place}' has {len(value)} values; {length} were expected."
-    return f"'{place}' is {shown(value)}; {_expected(found.hint)} was expected."
+        return f"'{shortened(place)}' has {len(value)} values; {length} were expected."
+    return f"'{shortened(place)}' is {shown(value)}; {_expected(found.hint)} was expected."
 
 
 def _has(values: object, step: str | int) -> bool:

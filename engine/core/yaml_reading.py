@@ -12,7 +12,7 @@ from typing import Any, cast
 import yaml
 
 from engine.core.small_files import read_text
-from engine.core.structured import LARGEST_WHOLE, MOST_NESTED, is_text
+from engine.core.structured import LARGEST_WHOLE, MOST_NESTED, is_text, shortened
 
 MOST_VALUES = 50_000
 """Values in a file, those that aliases repeat counted each time."""
@@ -63,7 +63,7 @@ class _Loader(yaml.SafeLoader):
         node: Any = super().compose_node(parent, index)
         self._depth -= 1
         if is_alias and id(node) not in self._values_of:
-            raise _refusal(f"'*{event.anchor}' stands inside itself", event)
+            raise _refusal(f"'*{shortened(event.anchor)}' stands inside itself", event)
         self._values += self._values_of[id(node)] if is_alias else 1
         if self._values > MOST_VALUES:
             raise _refusal(f"it holds more than {MOST_VALUES} values", event)
@@ -76,7 +76,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if (key.tag, key.value) in seen:
-                    raise _refusal(f"the key '{key.value[:80]}' stands twice", key)
+                    raise _refusal(f"the key '{shortened(key.value)}' stands twice", key)
                 seen.add((key.tag, key.value))
         return node
 

@@ -25,7 +25,7 @@ from engine.core.array_files import parse_arrays
 from engine.core.atomic_files import write_bytes
 from engine.core.errors import ConfigError, nearest_name
 from engine.core.small_files import check_file, read_bytes
-from engine.core.structured import shown
+from engine.core.structured import shortened, shown
 from engine.model.session import Snapshot
 
 LONGEST_YAML_BYTES = 1 << 16
@@ -161,7 +161,9 @@ def _read_yaml(path: Path, number: int, numbers: Callable[[], tuple[int, ...]]) 
         raise ConfigError(f"Scene {number} is damaged: {path} is not a mapping of {', '.join(_KEYS)}; save it again.")
     for key, value in cast(dict[Any, Any], content).items():
         if key not in _KEYS:
-            raise ConfigError(f"Scene {number} has an unknown key '{key}' in {path}.{nearest_name(str(key), _KEYS)}")
+            raise ConfigError(
+                f"Scene {number} has an unknown key '{shortened(key)}' in {path}.{nearest_name(str(key), _KEYS)}"
+            )
         if not isinstance(value, str if key in _TEXTS else dict) and value is not None:
             expected = "a text" if key in _TEXTS else "a mapping of parameters"
             raise ConfigError(f"Scene {number} has {key}: {shown(value)} in {path}; {expected} was expected.")
