@@ -30,6 +30,7 @@ import yaml
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line, print_lines
+from engine.core.structured import shown
 from engine.core.yaml_reading import parse_yaml
 from training.core import distributed
 from training.core.strict import config_dict
@@ -112,6 +113,16 @@ def model_name(clip: Path) -> str:
     return re.sub(r"[^\w-]+", "_", clip.stem).strip("_") or "clip"
 
 
+def default_run_folder(config: TrainConfig) -> Path:
+    """Return runs/NAME. Raises TrainingError for a name of a model that leads elsewhere."""
+    name = config.model.name
+    if name in ("", ".", "..") or any(mark in name for mark in "/\\:\0"):
+        raise TrainingError(
+            f"model.name is {shown(name)}, which cannot be the name of a run folder; choose one with --run-folder."
+        )
+    return Path("runs") / name
+
+
 def _number(value: Any) -> Any:
     """Take 1e-5 for a number, which YAML does not (it wants 1.0e-5)."""
     try:
@@ -140,7 +151,7 @@ def resolve(arguments: argparse.Namespace) -> Task:
     start = read_start(arguments.start) if arguments.start else None
     config = _config(arguments, resume or start)
     before = run_of(arguments.resume) if arguments.resume else None
-    run_folder: Path = arguments.run_folder or before or Path("runs") / config.model.name
+    run_folder: Path = arguments.run_folder or before or default_run_folder(config)
     if not config.clip.path:
         raise TrainingError("The configuration names no clip; give one with --clip FILE.")
     if resume is not None:

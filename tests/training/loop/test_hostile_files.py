@@ -73,7 +73,7 @@ TENSORS: dict[str, Callable[[dict[str, torch.Tensor]], object]] = {
     "an optimiser without numbers": lambda tensors: tensors.update({"generator_optimiser.x": torch.zeros(1)}),
     "an optimiser of many": lambda tensors: tensors.update({"generator_optimiser.9999999.step": torch.zeros(1)}),
     "streams elsewhere": lambda tensors: tensors.update(
-        {name: torch.full_like(value, -7) for name, value in tensors.items() if name.startswith("lanes.")}
+        {name: torch.full_like(value, -7) for name, value in tensors.items() if name.endswith((".clip", ".next"))}
     ),
     "another state": lambda tensors: tensors.update(
         {name: torch.zeros(0) for name in tensors if name.startswith("state.")}
