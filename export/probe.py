@@ -24,6 +24,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from engine.core.errors import ModelFileError, run_main
+from engine.core.printable import print_line
 from engine.model.card import ControlSpec, ModelCard, Parity, Provenance
 from engine.model.file import graph_sha256, sealed
 from export.targets.model_file import write_model_file
@@ -138,7 +139,7 @@ def main() -> int:
     parser.add_argument("--listen-ms", type=float, help="how much of the newest sound counts (default: one hop)")
     arguments = parser.parse_args()
     card = write_probe_file(arguments.output, arguments.fps, arguments.size, arguments.listen_ms)
-    print(
+    print_line(
         f"{arguments.output}: {card.width}x{card.height} at {card.fps:g} fps, sound at {card.sample_rate_hz} Hz, "
         f"hop {1e3 * card.hop_s:.1f} ms"
     )

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from engine.core.errors import ModelFileError, run_main
+from engine.core.printable import print_line
 from engine.model.card import ModelCard
 from export.precision.choice import PRECISIONS
 from export.targets.onnx.model import DRIFT_STEPS, Form, export_model
@@ -51,7 +52,7 @@ def form_of(arguments: argparse.Namespace, rewrites: Rewrites) -> Form:
         raise ModelFileError(f"--for is '{arguments.backend}'; one of {known} was expected.")
     batch = arguments.batch
     if batch is None and arguments.rooms is not None:
-        print("--rooms is now called --batch; the old name works until the next version.", file=sys.stderr)
+        print_line("--rooms is now called --batch; the old name works until the next version.", file=sys.stderr)
         batch = arguments.rooms
     batch = 1 if batch is None else batch
     if not 1 <= batch <= LARGEST_BATCH:
@@ -90,7 +91,7 @@ def main() -> int:
     loaded = load_generator(arguments.checkpoint)
     form = form_of(arguments, family(loaded.model.family).rewrites)
     card = export_model(loaded.model, loaded.provenance, arguments.output, form)
-    print("\n".join(report(card, arguments.output)))
+    print_line(*report(card, arguments.output))
     return 0
 
 

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from engine.core.errors import run_main
+from engine.core.printable import print_line
 from export.targets.tensorrt.build import GENERATIONS, build_plan, plan_key, sold_as
 from export.targets.tensorrt.plans import cached_plan, write_plan
 
@@ -30,7 +31,7 @@ def main() -> int:
         key, _ = plan_key(model, gpus)
         path, plan, built = cached_plan(key, model.stem, lambda: build_plan(model, gpus))
     how = f"built in {time.monotonic() - begun_s:.1f} s" if built else "already there"
-    print(
+    print_line(
         f"{path}: '{plan.card.name}' in {plan.key.precision} for {sold_as(plan.key.gpus)}, {path.stat().st_size / 1e6:.1f} MB, {how} "
         f"with {plan.key.library} {plan.key.library_version}"
     )

@@ -13,6 +13,7 @@ import logging
 from pathlib import Path
 
 from engine.core.errors import run_main
+from engine.core.printable import print_line
 from export.targets.torch.program import export_program
 from training.loop.checkpoint import load_generator
 
@@ -32,8 +33,8 @@ def main() -> int:
     loaded = load_generator(arguments.checkpoint)
     card = export_program(loaded.model, loaded.provenance, arguments.output, arguments.compiled, arguments.device)
     megabytes = arguments.output.stat().st_size / 1e6
-    print(f"{arguments.output}: '{card.name}', {card.width}x{card.height} at {card.fps:g} fps, {megabytes:.1f} MB")
-    print(
+    print_line(f"{arguments.output}: '{card.name}', {card.width}x{card.height} at {card.fps:g} fps, {megabytes:.1f} MB")
+    print_line(
         f"parity with the model over {card.parity.steps} steps: frame {card.parity.frame_max:.1e}, states {card.parity.state_max:.1e}"
     )
     return 0

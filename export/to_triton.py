@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from engine.core.errors import run_main
+from engine.core.printable import print_line
 from export.targets.triton.config import IDLE_S, SEQUENCES, Service, model_name
 from export.targets.triton.repository import write_repository
 
@@ -59,7 +60,9 @@ def main() -> int:
         sequences=arguments.sequences, idle_s=arguments.idle_s, device=arguments.device, threads=arguments.threads
     )
     card = write_repository(arguments.model, arguments.output, service)
-    print(f"{arguments.output}: '{model_name(card)}' for up to {service.sequences} shows at once; see README.md there")
+    print_line(
+        f"{arguments.output}: '{model_name(card)}' for up to {service.sequences} shows at once; see README.md there"
+    )
     return 0
 
 

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from engine.core.errors import run_main
+from engine.core.printable import print_line
 from engine.model.backends.selection import AUTO, backend_names, open_backend
 from export.precision.half_storage import holds_half_weights, round_weights
 from export.verification.graph import StepGraph
@@ -59,13 +60,15 @@ def main() -> int:
     report, plot = write_report(verdict, facts, arguments.model)
     verdict.check(arguments.model)
     last = verdict.curve[-1]
-    print(f"{arguments.model}: {backend.description}, {verdict.precision}, {arguments.steps} steps of {sound.name}")
-    print(
+    print_line(
+        f"{arguments.model}: {backend.description}, {verdict.precision}, {arguments.steps} steps of {sound.name}"
+    )
+    print_line(
         f"frames: worst {verdict.worst_psnr_db:.1f} dB, at the last step {last.psnr_db:.1f} dB; states {last.state_max:.1e}"
     )
     for name, value in verdict.output_max.items():
-        print(f"  {name}: largest difference {value:.2g}")
-    print(f"report: {report}, {plot}")
+        print_line(f"  {name}: largest difference {value:.2g}")
+    print_line(f"report: {report}, {plot}")
     return 0
 
 

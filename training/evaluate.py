@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
+from engine.core.printable import print_lines
 from training.data.video import Clip
 from training.evaluation.evaluator import EvaluatedGenerator, EvaluationOptions, Evaluator
 from training.evaluation.frame_metrics import FrameMetrics
@@ -168,8 +169,8 @@ def main(argv: list[str] | None = None) -> int:
     evaluation, evaluator = measure(arguments, generators, clip, extractors, device)
     folder = arguments.out or run_folder(arguments.checkpoints[0]) / "evaluation"
     write(folder, evaluation, evaluator)
-    print(report(evaluation))
-    print(f"\nwritten: {folder / 'evaluation.html'}, curves.png, evaluation.json", file=sys.stderr)
+    print_lines(report(evaluation))
+    print_lines(f"\nwritten: {folder / 'evaluation.html'}, curves.png, evaluation.json", file=sys.stderr)
     return 0
 
 

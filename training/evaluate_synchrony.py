@@ -17,6 +17,7 @@ import numpy as np
 
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
+from engine.core.printable import print_lines
 from training.data.video import ClipFormat, file_frame_rate, read_frames, read_sound
 from training.evaluation.metrics.synchrony import LoudnessScale, Synchrony, loudness, motion, synchrony
 
@@ -58,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     files = {"video": arguments.video} | ({"ceiling": arguments.ceiling} if arguments.ceiling else {})
     found = {role: measure_file(file, arguments.fps, arguments.scale) for role, file in files.items()}
-    print(table({f"{role} {files[role].name}": measured for role, measured in found.items()}))
+    print_lines(table({f"{role} {files[role].name}": measured for role, measured in found.items()}))
     if arguments.json:
         record = {
             role: {"file": str(files[role]), "above_floor": measured.above_floor, **dataclasses.asdict(measured)}

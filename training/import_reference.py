@@ -9,13 +9,13 @@ the original). torch's weights-only loader reads the weights, so nothing in the 
 from __future__ import annotations
 
 import argparse
-import pickle
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from engine.core.errors import TrainingError, run_main
+from engine.core.printable import print_line
+from training.core.weight_reading import read_tensors
 from training.families.registry import family
 from training.loop.checkpoint import save_generator
 from training.loop.config import load_train_config
@@ -25,16 +25,13 @@ from training.loop.run_folder import is_checkpoint
 def load_weights(path: Path) -> dict[str, Tensor]:
     """Read a state dict. Raises TrainingError for a file that is missing, damaged or holds more than tensors."""
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        return read_tensors(path)
     except OSError as error:
         raise TrainingError(f"Cannot read {path}: {error.strerror}.") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except ValueError as error:
         raise TrainingError(
-            f"{path} is not a file of weights that torch can read safely (a state dict was expected)."
+            f"{path} is not a file of weights that torch can read safely ({error}; a state dict was expected)."
         ) from error
-    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise TrainingError(f"{path} holds {type(weights).__name__}; a state dict of tensors was expected.")
-    return weights
 
 
 def main(words: list[str] | None = None) -> int:
@@ -49,7 +46,7 @@ def main(words: list[str] | None = None) -> int:
     config = load_train_config(arguments.config)
     model = family(config.model.family).convert_original(load_weights(arguments.weights), config.model)
     save_generator(arguments.output, model, config, iterations=0)
-    print(
+    print_line(
         f"{arguments.output}: {sum(p.numel() for p in model.parameters()):,} weights of the original's shape '{config.model.name}'"
     )
     return 0

@@ -23,6 +23,8 @@ import yaml
 
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
+from engine.core.printable import print_line
+from engine.core.yaml_reading import read_yaml
 from training.logging.charts import Point, Series, line_chart
 from training.logging.records import Record, read_records
 from training.loop.run_folder import (
@@ -90,8 +92,8 @@ def page(run_folder: Path) -> str:
 
 def _config(run_folder: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load((run_folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+        values = read_yaml(run_folder / CONFIG_FILE)
+    except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
 
@@ -235,7 +237,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
     arguments = parser.parse_args(argv)
     try:
-        print(write_report(arguments.run))
+        print_line(write_report(arguments.run))
     except OSError as error:
         raise TrainingError(f"Cannot write {arguments.run / REPORT_FILE} ({error.strerror}).") from error
     return 0

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from engine.core.errors import TrainingError, run_main
+from engine.core.printable import print_line, print_lines
 from training.sweeps.launch import executor_of, run_all
 from training.sweeps.plan import Trial, load_sweep, trials_of
 from training.sweeps.table import Row, as_text, row_of, write_tables
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.dry_run:
         for trial in trials:
             command = shlex.join(command_of(trial, sweep.launch.gpus, arguments.cache_folder))
-            print(
+            print_lines(
                 f"{trial.name}: {states[trial.name]}" + ("" if states[trial.name] == "finished" else f"\n    {command}")
             )
         return 0
@@ -71,13 +72,15 @@ def main(argv: list[str] | None = None) -> int:
         write_config(trial)
     rows = {trial.name: row_of(trial, states[trial.name]) for trial in trials}
     todo = [trial for trial in trials if states[trial.name] != "finished"]
-    print(f"{len(trials)} trials, {len(trials) - len(todo)} of them already finished; logs: {log_file(trials[0])} …")
+    print_line(
+        f"{len(trials)} trials, {len(trials) - len(todo)} of them already finished; logs: {log_file(trials[0])} …"
+    )
     for trial, code in run_all(executor, arguments.executor, todo, sweep.launch, arguments.cache_folder):
         rows[trial.name] = finished_row(trial, code)
         write_tables(folder, list(rows.values()))
-        print(f"{trial.name}: {rows[trial.name].state}", file=sys.stderr)
+        print_line(f"{trial.name}: {rows[trial.name].state}", file=sys.stderr)
     write_tables(folder, list(rows.values()))
-    print(as_text(list(rows.values())))
+    print_lines(as_text(list(rows.values())))
     unfinished = unfinished_message(list(rows.values()))
     if unfinished:
         raise TrainingError(unfinished)

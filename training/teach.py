@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from engine.core.errors import TrainingError, run_main
+from engine.core.printable import print_line, print_lines
 from training import evaluate, train
 from training.autopilot.clip_analysis import analyse_clip
 from training.autopilot.crop import Crop, choose_crop, parse_crop
@@ -73,14 +74,14 @@ def main(argv: list[str] | None = None) -> int:
     run_folder: Path = arguments.run_folder or Path("runs") / name
     earlier = earlier_run(run_folder, arguments)
     plan = make_plan(arguments, started_s, earlier)
-    print("\n".join(plan.lines(hardware(arguments.device))))
+    print_line(*plan.lines(hardware(arguments.device)))
     settings = plan.settings() | {"model.name": name}
     if arguments.plan:
         config = load_train_config(arguments.config, settings | given_settings(arguments))
         for notice in load_clip(arguments.clip, config.clip_format(), arguments.cache_folder).notices():
-            print(f"notice    {notice}")
+            print_line(f"notice    {notice}")
         return 0
-    print(f"run       {run_folder}" + (f", continued after {earlier.iterations:,} iterations" if earlier else ""))
+    print_line(f"run       {run_folder}" + (f", continued after {earlier.iterations:,} iterations" if earlier else ""))
     train.main(training_arguments(arguments, run_folder, settings, earlier))
     reached = int(find_checkpoint(run_folder).name)
     if train.concluded(run_folder, reached):
@@ -88,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
         write_report(run_folder)
     model_file = run_folder / f"{name}.onnx"
     export(run_folder, model_file)
-    print(summary(run_folder, model_file, reached))
+    print_lines(summary(run_folder, model_file, reached))
     return 0
 
 

@@ -29,6 +29,9 @@ import yaml
 
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
+from engine.core.printable import print_line, print_lines
+from engine.core.structured import shown
+from engine.core.yaml_reading import parse_yaml
 from training.core import distributed
 from training.core.strict import config_dict
 from training.data.config import ClipConfig
@@ -93,9 +96,9 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
         if not equals:
             raise TrainingError(f"--set {pair} has no '='; --set KEY=VALUE was expected.")
         try:
-            values[key] = _number(yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            raise TrainingError(f"--set {pair}: the value is not YAML.") from error
+            values[key] = _number(parse_yaml(text))
+        except ValueError as error:
+            raise TrainingError(f"--set {pair}: the value is not YAML ({error}).") from error
     flags = {
         "clip.path": arguments.clip,
         "total_iterations": arguments.iterations,
@@ -108,6 +111,16 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
 def model_name(clip: Path) -> str:
     """Return the clip's file name as a name of a model: letters, digits, - and _."""
     return re.sub(r"[^\w-]+", "_", clip.stem).strip("_") or "clip"
+
+
+def default_run_folder(config: TrainConfig) -> Path:
+    """Return runs/NAME. Raises TrainingError for a name of a model that leads elsewhere."""
+    name = config.model.name
+    if name in ("", ".", "..") or any(mark in name for mark in "/\\:\0"):
+        raise TrainingError(
+            f"model.name is {shown(name)}, which cannot be the name of a run folder; choose one with --run-folder."
+        )
+    return Path("runs") / name
 
 
 def _number(value: Any) -> Any:
@@ -138,7 +151,7 @@ def resolve(arguments: argparse.Namespace) -> Task:
     start = read_start(arguments.start) if arguments.start else None
     config = _config(arguments, resume or start)
     before = run_of(arguments.resume) if arguments.resume else None
-    run_folder: Path = arguments.run_folder or before or Path("runs") / config.model.name
+    run_folder: Path = arguments.run_folder or before or default_run_folder(config)
     if not config.clip.path:
         raise TrainingError("The configuration names no clip; give one with --clip FILE.")
     if resume is not None:
@@ -209,7 +222,7 @@ def main(words: list[str] | None = None) -> int:
     task = resolve(arguments)
     distributed.check_alike("start", task.resume.iterations if task.resume else None)
     if arguments.dry_run:
-        print(describe(task.config))
+        print_lines(describe(task.config))
         return 0
     prepare_torch(task.config)
     with distributed.one_after_first_of_machine():
@@ -217,7 +230,7 @@ def main(words: list[str] | None = None) -> int:
             task.config.clip, task.config.clip_format(), task.config.sequence_frames, arguments.cache_folder
         )
     for notice in footage.notices():
-        print(f"notice: {notice}", file=sys.stderr)
+        print_line(f"notice: {notice}", file=sys.stderr)
     with claimed(task.run_folder) if distributed.first() else contextlib.nullcontext():
         return train(task, footage)
 
@@ -230,7 +243,7 @@ def train(task: Task, footage: Footage) -> int:
     run = Run(task.config, footage, run_folder, RUN_OUTPUTS, task.resume, task.start)
     run.notices += [f"{error.what}; continuing from {run.last_checkpoint}." for error in task.damaged]
     for notice in run.notices:
-        print(f"notice: {notice}", file=sys.stderr)
+        print_line(f"notice: {notice}", file=sys.stderr)
     already = task.resume is not None and run.progress() >= 1.0
     if already and concluded(run_folder, run.trainer.iteration):
         if distributed.first():
@@ -240,11 +253,11 @@ def train(task: Task, footage: Footage) -> int:
             run.run()
     spent = f"{run.trainer.iteration} iterations, {run.elapsed_s / 60.0:.1f} minutes; checkpoint: {run.last_checkpoint}"
     if already:
-        print(f"{run_folder} is finished: {spent}; train it for longer with --iterations N or --minutes N")
+        print_line(f"{run_folder} is finished: {spent}; train it for longer with --iterations N or --minutes N")
     else:
-        print(f"{spent}; report: {run_folder / REPORT_FILE}")
+        print_line(f"{spent}; report: {run_folder / REPORT_FILE}")
     if run.stop_requested:
-        print(f"stopped; continue with: python -m training.train --resume {run_folder}")
+        print_line(f"stopped; continue with: python -m training.train --resume {run_folder}")
     return 0
 
 

@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from engine.core.errors import TrainingError, run_main
+from engine.core.printable import print_line
 from training.loop.checkpoint import read_start, write_checkpoint
 from training.loop.config import load_train_config
 from training.loop.run_folder import checkpoint_folder, checkpoint_folders
@@ -35,8 +36,8 @@ def main(words: list[str] | None = None) -> int:
     checkpoint, copied = upscaled(source, config)
     write_checkpoint(checkpoint_folder(arguments.output, 0), checkpoint)
     sizes = f"{source.config.model.image_size} to {config.model.image_size} pixels"
-    print(f"{arguments.output}: upscaled from {sizes}, {copied} of {len(checkpoint.generator)} tensors copied")
-    print(
+    print_line(f"{arguments.output}: upscaled from {sizes}, {copied} of {len(checkpoint.generator)} tensors copied")
+    print_line(
         f"continue with: python -m training.train {arguments.config} --from {arguments.output} --run-folder runs/NAME"
     )
     return 0

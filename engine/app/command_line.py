@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from engine.control.remotes.midi import check_controllers
 from engine.control.remotes.osc_senders import parse_networks
 from engine.control.remotes.remote_access import locked_names
 from engine.core.errors import ConfigError, ModelFileError, nearest_name
+from engine.core.printable import printable
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
 from engine.output.window.keys import HELP
@@ -143,7 +145,7 @@ def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> arg
         _add_setting(show, name)
     engine = parser.add_argument_group("start values of the engine's parameters (they can change while the show runs)")
     model = (
-        parser.add_argument_group(f"start values of the parameters of the model '{model_name}'")
+        parser.add_argument_group(f"start values of the parameters of the model '{printable(model_name)}'")
         if model_name
         else engine
     )
@@ -273,7 +275,9 @@ def _short(default: Any) -> str:
 def _add_parameter(group: Any, parameter: Parameter, name: str, help: str) -> None:
     """Add the flag of a parameter under `name`, which may be a former one."""
     destination = _CONTROL + name
-    text = help.replace("%", "%%")
+    # Help and unit come from the model's card; in a name for a value argparse takes brackets and blanks for its own.
+    text = printable(help).replace("%", "%%")
+    metavar = re.sub(r"[^\w°%/-]+", "", parameter.unit) or "X"
     if parameter.kind == "bool":
         group.add_argument(flag(name), dest=destination, action=argparse.BooleanOptionalAction, default=None, help=text)
         return
@@ -286,5 +290,5 @@ def _add_parameter(group: Any, parameter: Parameter, name: str, help: str) -> No
             raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
 
     if help != argparse.SUPPRESS:
-        text += f": {parameter.expected().replace('%', '%%')} (default: {parameter.default:g})"
-    group.add_argument(flag(name), dest=destination, type=parse, metavar=parameter.unit or "X", help=text)
+        text += f": {printable(parameter.expected()).replace('%', '%%')} (default: {parameter.default:g})"
+    group.add_argument(flag(name), dest=destination, type=parse, metavar=metavar, help=text)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from engine.app.command_line import ParsedCommand
 from engine.app.config import LiveConfig, describe
 from engine.core.errors import ConfigError
+from engine.core.printable import print_line
 
 if TYPE_CHECKING:
     from engine.app.show_builder import BuiltShow, ShowBuilder
@@ -24,7 +25,7 @@ THREAD_SWITCH_S = 0.0005
 def say(line: str) -> None:
     """Print a line. A terminal that is gone does not end the show or cost its measurements."""
     with suppress(OSError, ValueError):
-        print(line, flush=True)
+        print_line(line)
 
 
 def list_devices() -> int:
@@ -35,14 +36,14 @@ def list_devices() -> int:
 
     devices = list_inputs()
     for device in devices:
-        print(f"mic:{device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
+        print_line(f"mic:{device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
     if not devices:
-        print("No microphone or other sound input was found.")
+        print_line("No microphone or other sound input was found.")
     try:
         for monitor in list_monitors():
-            print(f"monitor {monitor}")
+            print_line(f"monitor {monitor}")
     except SinkError as error:
-        print(error)
+        print_line(error)
     return 0
 
 
@@ -50,13 +51,13 @@ def list_backends() -> int:
     """Print where models can run here, and what the other places lack."""
     from engine.model.backends.selection import backend_table
 
-    print("\n".join(backend_table()))
+    print_line(*backend_table())
     return 0
 
 
 def describe_show(command: ParsedCommand) -> int:
     """Print the configuration and where each value comes from."""
-    print("\n".join(describe(command.resolved, command.parameters)))
+    print_line(*describe(command.resolved, command.parameters))
     return 0
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal, cast
 from engine.control.former_names import FormerNames, former_names
 from engine.control.parameter import Parameter, Value
 from engine.core.errors import ConfigError, nearest_name
+from engine.core.structured import shortened, shown
 
 DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "water.onnx")
 DEFAULT_OSC_PORT = 9000
@@ -150,29 +151,26 @@ def settable(parameters: Iterable[Parameter]) -> dict[str, Parameter]:
 
 def read_config_file(path: Path | str) -> dict[str, Any]:
     """Read a YAML file of settings. Raises ConfigError, naming the file, unless it is a mapping of known keys."""
-    import yaml
+    from engine.core.yaml_reading import read_yaml
 
     try:
-        values: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values: Any = read_yaml(path)
     except OSError as error:
         raise ConfigError(
             f"Cannot read the configuration {path}: {error.strerror}; give the path of a YAML file."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"{path} is not valid YAML ({reason}); see configs/live/default.yaml for the form."
-        ) from error
+    except ValueError as error:
+        raise ConfigError(f"{path} is not valid YAML ({error}); see configs/live/default.yaml for the form.") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise ConfigError(
-            f"{path} holds {values!r}; a mapping of settings was expected, as in configs/live/default.yaml."
+            f"{path} holds {shown(values)}; a mapping of settings was expected, as in configs/live/default.yaml."
         )
     known = (*SETTINGS, CONTROLS, MAPPINGS, MIDI_PARAMETERS, *FORMER_KEYS)
     for key in cast(dict[Any, Any], values):
         if key not in known:
-            raise ConfigError(f"{path} has an unknown key '{key}'.{nearest_name(str(key), known)}")
+            raise ConfigError(f"{path} has an unknown key '{shortened(key)}'.{nearest_name(str(key), known)}")
     return cast(dict[str, Any], values)
 
 
@@ -238,7 +236,7 @@ def resolve(
 def _section(file_values: Mapping[str, Any], key: str, expected: str) -> Mapping[str, Any]:
     section: Any = file_values.get(key) or {}
     if not isinstance(section, dict):
-        raise ConfigError(f"{key} is {section!r}; {expected}.")
+        raise ConfigError(f"{key} is {shown(section)}; {expected}.")
     return cast(dict[str, Any], section)
 
 
@@ -246,7 +244,9 @@ def parse_start_value(known: Mapping[str, Parameter], name: str, given: object) 
     """Return a parameter's start value. Raises ConfigError for an unknown name, the wrong kind or a value out of range."""
     parameter = known.get(name)
     if parameter is None:
-        raise ConfigError(f"There is no parameter '{name}'.{nearest_name(str(name), settable(known.values()))}")
+        raise ConfigError(
+            f"There is no parameter '{shortened(name)}'.{nearest_name(str(name), settable(known.values()))}"
+        )
     if parameter.happens:
         raise ConfigError(f"{name} is an event, which can be given only while the show runs; leave it out.")
     value = parameter.parse(given)
@@ -262,15 +262,15 @@ def parse_setting(name: str, given: object) -> Any:
         items = [given] if isinstance(given, str) else given
         if isinstance(items, (list, tuple)) and all(isinstance(i, str) and i for i in cast(list[Any], items)):
             return tuple(cast(list[str], items))
-        raise ConfigError(f"{name} is {given!r}; a list of texts was expected, e.g. [first, second].")
+        raise ConfigError(f"{name} is {shown(given)}; a list of texts was expected, e.g. [first, second].")
     if kind is str:
         if isinstance(given, str) and given:
             return given
-        raise ConfigError(f"{name} is {given!r}; a text was expected.")
+        raise ConfigError(f"{name} is {shown(given)}; a text was expected.")
     if kind is bool:
         if isinstance(given, bool):
             return given
-        raise ConfigError(f"{name} is {given!r}; true or false was expected.")
+        raise ConfigError(f"{name} is {shown(given)}; true or false was expected.")
     return _parse_number(name, given, kind)
 
 
@@ -279,7 +279,7 @@ def _parse_number(name: str, given: object, kind: type) -> float | int:
     expected = f"{'a whole number' if kind is int else 'a number'} from {low:g}" + (
         f" to {high:g}" if math.isfinite(high) else " up"
     )
-    sentence = f"{name} is {given!r}; {expected} was expected."
+    sentence = f"{name} is {shown(given)}; {expected} was expected."
     if isinstance(given, bool) or not isinstance(given, (int, float, str)):
         raise ConfigError(sentence)
     try:
@@ -297,8 +297,8 @@ def describe(resolved: Resolved, parameters: Iterable[Parameter]) -> list[str]:
     for name in SETTINGS:
         value, origin = getattr(resolved.config, name), resolved.origins.get(name, "default")
         differs = value != getattr(default, name)
-        shown = ", ".join(value) if setting_kind(name) is tuple else value
-        lines.append(_line(name, SETTINGS[name].metadata["empty"] if shown in (None, "") else shown, origin, differs))
+        text = ", ".join(value) if setting_kind(name) is tuple else value
+        lines.append(_line(name, SETTINGS[name].metadata["empty"] if text in (None, "") else text, origin, differs))
     lines.append(f"  {CONTROLS}:")
     for parameter in settable(parameters).values():
         value = resolved.config.controls.get(parameter.name, parameter.default)

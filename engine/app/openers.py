@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from engine.app.config import DEFAULT_OSC_PORT, LiveConfig
 from engine.control.parameter_store import ParameterStore
 from engine.core.errors import ConfigError
+from engine.core.printable import printable
 
 if TYPE_CHECKING:
     from engine.app.assembly import Controllers
@@ -97,7 +98,7 @@ def open_window_sink(
 
     overlay = overlay or OverlaySource()
     window = WindowConfig(
-        title=config.title,
+        title=printable(config.title),
         fullscreen=config.fullscreen,
         monitor=config.monitor,
         upscale=config.upscale,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.core.printable import printable
 from engine.ops.health_monitor import HealthMonitor
 
 
@@ -14,9 +15,9 @@ def overlay_lines(monitor: HealthMonitor, now_s: float, scene: str, fps: float, 
     lines = [
         f"age\t{'–' if now_ms is None else f'{now_ms:.0f}'} ms now, {1e3 * age.percentile_s(95):.0f} ms p95",
         f"rate\t{report.fps:.0f} of {fps:.0f} fps, {report.skipped_hops} skipped",
-        f"model\t{model}, {report.backend}",
-        f"sound\t{report.source}",
-        *([f"scene\t{scene}"] if scene else []),
+        f"model\t{printable(model)}, {printable(report.backend)}",
+        f"sound\t{printable(report.source)}",
+        *([f"scene\t{printable(scene)}"] if scene else []),
         f"flashes\t{flashes.general_flashes_a_second:.0f} a second, {flashes.softened} softened",
     ]
     return lines if report.alive else [*lines, report.reason]

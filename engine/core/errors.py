@@ -13,11 +13,16 @@ Entry points print the sentence on stderr and exit with code 2. Mistakes of the 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import sys
 from collections.abc import Callable, Iterable
 
+from engine.core.printable import print_line
+
 USER_ERROR_EXIT_CODE = 2
+_LONGEST_NAME = 200
+"""Comparing longer ones takes seconds, and nobody meant them."""
 
 
 class UserError(ValueError):
@@ -50,6 +55,8 @@ class TrainingError(UserError):
 
 def nearest_name(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'X'?" with the known name closest to `name`, or an empty string when none is close."""
+    if len(name) > _LONGEST_NAME:
+        return ""
     matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{matches[0]}'?" if matches else ""
 
@@ -59,7 +66,8 @@ def run_main(main: Callable[[], int]) -> None:
     try:
         code = main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        with contextlib.suppress(OSError):
+            print_line(f"error: {error}", file=sys.stderr)
         code = USER_ERROR_EXIT_CODE
     except KeyboardInterrupt:
         code = 130

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import reprlib
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from engine.core.errors import UserError, nearest_name
@@ -19,18 +20,84 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LARGEST_WHOLE = 2**64
+"""Whole numbers beyond it are refused when a file is read: nobody means them, and Python cannot even print the largest."""
+MOST_NESTED = 64
+"""Deepest nesting of mappings and lists in a file."""
 _KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 _SHOWN_BITS = 128
+_LONGEST_NAME = 120
+_MOST_DIGITS = 21
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+_ESCAPED = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 80
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return the values in a JSON text. Raises ValueError for anything else, also for values nested too deeply."""
+    """Return the values in a JSON text; NaN and Infinity are numbers.
+
+    Raises ValueError for anything else, also for keys that stand twice, whole numbers beyond LARGEST_WHOLE and values nested more
+    than MOST_NESTED deep.
+    """
     try:
-        return json.loads(text)
+        values = json.loads(text, object_pairs_hook=_once, parse_int=_whole)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is cut off or no JSON in line {error.lineno}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not UTF-8 text") from error
+    if _is_deeper(values, MOST_NESTED):
+        raise ValueError(f"it is nested more than {MOST_NESTED} deep")
+    written = text if isinstance(text, str) else text.decode("utf-8", errors="replace")
+    if _ESCAPED.search(written) and not _are_texts(values):
+        raise ValueError("it holds a character that no text has")
+    return values
+
+
+def is_text(value: str) -> bool:
+    """Tell whether a text can be a name of a file and be printed: it holds no NUL and no half of a character."""
+    return _NO_TEXT.search(value) is None
+
+
+def _are_texts(values: object) -> bool:
+    if isinstance(values, dict):
+        return all(is_text(key) and _are_texts(value) for key, value in cast(dict[str, object], values).items())
+    if isinstance(values, list):
+        return all(map(_are_texts, cast(list[object], values)))
+    return not isinstance(values, str) or is_text(values)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise ValueError(f"the key '{shortened(key)}' stands twice")
+        values[key] = value
+    return values
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS or abs(int(digits)) > LARGEST_WHOLE:
+        raise ValueError(f"it holds a whole number of {len(digits)} digits")
+    return int(digits)
+
+
+def _is_deeper(values: Any, most: int) -> bool:
+    """Tell whether values are nested more than `most` deep."""
+    level: list[Any] = [values]
+    for _ in range(most):
+        level = [inner for outer in level for inner in _within(outer) if type(inner) in (dict, list)]
+        if not level:
+            return False
+    return True
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast(dict[str, Any], value).values()
+    return cast(list[Any], value) if isinstance(value, list) else ()
 
 
 def structure(
@@ -73,6 +140,12 @@ def shown(value: object) -> str:
     return _REPR.repr(value)
 
 
+def shortened(name: object) -> str:
+    """Return a name for a message; nobody reads more than its beginning."""
+    text = str(name)
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 3]}..."
+
+
 def dotted(where: str, key: object) -> str:
     """Return the dotted path of `key` in the mapping at the dotted path `where`."""
     return f"{where}.{key}" if where else str(key)
@@ -84,15 +157,17 @@ def _sentence(found: Mistake, values: Mapping[Any, Any], noun: str, where: str) 
     for step in found.path:
         place = f"{place}[{step}]" if isinstance(step, int) else dotted(place, step)
         if not _has(value, step):
-            return f"The {noun} '{place}' is missing."
+            return f"The {noun} '{shortened(place)}' is missing."
         value = value[step]
     if found.unknown_key is not None:
         known = [field.name for field in dataclasses.fields(found.owner)]
-        return f"Unknown {noun} '{dotted(place, found.unknown_key)}'.{nearest_name(found.unknown_key, known)}"
+        return (
+            f"Unknown {noun} '{shortened(dotted(place, found.unknown_key))}'.{nearest_name(found.unknown_key, known)}"
+        )
     length = _length(found.hint)
     if length is not None and _is_list(value):
-        return f"'{place}' has {len(value)} values; {length} were expected."
-    return f"'{place}' is {shown(value)}; {_expected(found.hint)} was expected."
+        return f"'{shortened(place)}' has {len(value)} values; {length} were expected."
+    return f"'{shortened(place)}' is {shown(value)}; {_expected(found.hint)} was expected."
 
 
 def _has(values: object, step: str | int) -> bool:

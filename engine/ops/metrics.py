@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.core.errors import ConfigError
+from engine.core.printable import printable
 from engine.ops.health_monitor import HealthReport
 
 try:
@@ -58,7 +59,7 @@ class _ReportCollector(Collector):
         if report.lost_frames:
             lost = CounterMetricFamily("fluid_lost_frames", "Frames that an output never showed.", labels=["output"])
             for output, count in report.lost_frames.items():
-                lost.add_metric([output], count)
+                lost.add_metric([printable(output)], count)
             yield lost
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.core.printable import printable
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import FrameRate
 
@@ -26,7 +27,7 @@ class ProgressBar:
         from tqdm import tqdm
 
         total = None if self._total_s is None else round(self._total_s * show.fps)
-        self._bar = tqdm(total=total, unit="frame", desc=show.title, disable=None, leave=False)
+        self._bar = tqdm(total=total, unit="frame", desc=printable(show.title), disable=None, leave=False)
 
     def wants(self, values: Mapping[str, float | int | bool]) -> bool:
         return True

@@ -168,4 +168,4 @@ class StepLoop:
         if recorder:
             recorder.note(pick.index, pick.skipped_hops, snapshot, failed, show_events)
         if scenes and not self._steering.replay:
-            scenes.attend(snapshot)
+            scenes.attend(snapshot, self._runtime.clock.now_s())

@@ -21,6 +21,7 @@ from engine.control.parameter import Parameter, Value
 from engine.control.parameter_store import Applied, ControlSnapshot
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.core.show_event import MODEL, ShowEvent
+from engine.core.small_files import read_lines as read_text_lines
 from engine.model.backend import Backend, not_finite
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
@@ -63,20 +64,22 @@ def read_take(folder: Path | str, model: str | None = None) -> Take:
     folder = Path(folder)
     file = folder / LOG
     try:
-        with file.open(encoding="utf-8", errors="replace") as stream:
-            header = read_header(stream.readline(), file)
+        header = read_header(next(read_text_lines(file), ""), file)
     except OSError as error:
         raise ConfigError(
             f"There is no take in {folder}: {file.name} cannot be read ({error.strerror}); give a folder written with --take."
         ) from error
     path = model or header.model
     _check_model(path, header.graph_sha256, folder, "name it with --model")
-    last = HopLine(hop=-1, received_samples=0)
+    last, checked = HopLine(hop=-1, received_samples=0), set[tuple[str, str]]()
     for last in read_lines(file):
         for show_event in last.show_events:
             # When the first model plays again later, `model` is its path too.
             if show_event.get("kind") == MODEL and show_event.get("graph_sha256") != header.graph_sha256:
-                _check_model(str(show_event.get("model")), str(show_event.get("graph_sha256")), folder, "put it back")
+                played = str(show_event.get("model")), str(show_event.get("graph_sha256"))
+                if played not in checked:
+                    _check_model(*played, folder, "put it back")
+                    checked.add(played)
     sound = read_sound(folder / SOUND, header.source_rate_hz, header.source_channels)
     next(sound, None)
     sound.close()

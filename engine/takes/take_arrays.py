@@ -12,10 +12,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.array_files import parse_array
 from engine.core.atomic_files import write_bytes
 from engine.core.errors import ConfigError
+from engine.core.small_files import read_bytes
 
 ARRAYS = "arrays"
+LARGEST_ARRAY_BYTES = 256 << 20
 _KEY = "array"
 _FILE_NAME = re.compile(r"[0-9a-f]{64}\.npy")
 
@@ -51,12 +54,12 @@ def with_arrays(value: Any, folder: Path) -> Any:
 
 def _read_array(path: Path) -> NDArray[Any]:
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, LARGEST_ARRAY_BYTES)
     except OSError as error:
         raise ConfigError(f"The take lacks {path} ({error.strerror}); copy the whole folder again.") from error
     if hashlib.sha256(content).hexdigest() != path.stem:
         raise ConfigError(f"{path} was altered or damaged; copy the whole folder of the take again.")
     try:
-        return cast("NDArray[Any]", np.load(io.BytesIO(content), allow_pickle=False))
-    except (ValueError, EOFError) as error:
-        raise ConfigError(f"{path} holds no array; copy the whole folder of the take again.") from error
+        return parse_array(content)
+    except ValueError as error:
+        raise ConfigError(f"{path} holds no array ({error}); copy the whole folder of the take again.") from error

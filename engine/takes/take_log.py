@@ -18,6 +18,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
@@ -36,7 +37,16 @@ FORMAT_VERSION = 2
 LOG, SOUND = "log.jsonl", "sound.caf"
 
 _LIBRARIES = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "av", "opencv-python")
-_LARGEST = 2**31 - 1
+_LARGEST: Mapping[str, int] = MappingProxyType(
+    {
+        "sample_rate_hz": 768_000,
+        "hop_samples": 1 << 20,
+        "source_rate_hz": 768_000,
+        "source_channels": 256,
+        "threads": 4096,
+    }
+)
+"""More than any show has: buffers are made of these sizes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,10 +75,10 @@ class TakeHeader:
     """Expressions by the parameter that they move."""
 
     def __post_init__(self) -> None:
-        for name in ("sample_rate_hz", "hop_samples", "source_rate_hz", "source_channels", "threads"):
+        for name, largest in _LARGEST.items():
             value = getattr(self, name)
-            if value is not None and not 1 <= value <= _LARGEST:
-                raise ConfigError(f"'{name}' is {shown(value)}; a whole number from 1 to {_LARGEST} was expected.")
+            if value is not None and not 1 <= value <= largest:
+                raise ConfigError(f"'{name}' is {shown(value)}; a whole number from 1 to {largest} was expected.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

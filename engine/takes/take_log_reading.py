@@ -10,6 +10,7 @@ from typing import Any, cast
 from engine.control.parameter_store import ControlEvent
 from engine.core.errors import ConfigError
 from engine.core.show_event import REQUIRED_KEYS
+from engine.core.small_files import read_lines as read_text_lines
 from engine.core.structured import parse_json, shown, structure
 from engine.takes.take_arrays import is_array
 from engine.takes.take_log import FORMAT_VERSION, HopLine, TakeHeader
@@ -29,7 +30,10 @@ def read_header(text: str, file: Path) -> TakeHeader:
         fields: Any = parse_json(text)["take"]
         version: Any = fields["format_version"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{file} does not begin as the log of a take; give a folder written with --take.") from error
+        reason = f" ({error})" if type(error) is ValueError else ""
+        raise ConfigError(
+            f"{file} does not begin as the log of a take{reason}; give a folder written with --take."
+        ) from error
     if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
         raise ConfigError(
             f"{file} is a take of version {shown(version)}; this engine replays versions 1 to {FORMAT_VERSION}. Replay it with "
@@ -48,20 +52,20 @@ def read_lines(file: Path) -> Iterator[HopLine]:
 
     Raises ConfigError, naming `file` and the line, for a damaged one.
     """
-    with file.open(encoding="utf-8", errors="replace") as stream:
-        is_version_1 = read_header(stream.readline(), file).format_version == 1
-        before = -1
-        for number, text in enumerate(stream, start=2):
-            line = _parse(text, is_version_1)
-            if line is None and next(stream, None) is None and not text.endswith("\n"):
-                return
-            if line is None or line.hop < before:
-                raise ConfigError(
-                    f"{file} is damaged at line {number}; copy the take again. To replay what came before, delete that line and "
-                    "all lines after it."
-                )
-            before = line.hop
-            yield line
+    texts = read_text_lines(file)
+    is_version_1 = read_header(next(texts, ""), file).format_version == 1
+    before = -1
+    for number, text in enumerate(texts, start=2):
+        line = _parse(text, is_version_1)
+        if line is None and next(texts, None) is None and not text.endswith("\n"):
+            return
+        if line is None or line.hop < before:
+            raise ConfigError(
+                f"{file} is damaged at line {number}; copy the take again. To replay what came before, delete that line and "
+                "all lines after it."
+            )
+        before = line.hop
+        yield line
 
 
 def _parse(text: str, is_version_1: bool) -> HopLine | None:

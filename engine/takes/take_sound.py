@@ -20,6 +20,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from engine.core.errors import ConfigError
+from engine.core.small_files import check_file
 
 # T samples, C channels
 
@@ -58,10 +59,19 @@ class SoundFile:
 
 def read_sound(path: Path, rate_hz: int, channels: int) -> Generator[NDArray[np.float32]]:
     """Yield all samples of a file in blocks [T, C]. Raises ConfigError when it is missing, damaged or has another rate."""
-    if not path.is_file():
-        raise ConfigError(f"The take has no sound: {path} is missing; copy the whole folder of the take again.")
     try:
-        with av.open(str(path)) as container:
+        check_file(path)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"The take has no sound: {path} is missing; copy the whole folder of the take again."
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"The take has no sound: {path} cannot be read ({error.strerror}); copy the whole folder of the take again."
+        ) from error
+    try:
+        # Other formats can name other files and addresses, and so can a path that looks like one.
+        with av.open(str(path.absolute()), format="caf") as container:
             stream: Any = container.streams.audio[0]
             if (stream.rate, stream.codec_context.channels, stream.codec_context.name) != (
                 rate_hz,

@@ -176,3 +176,9 @@ def test_what_was_asked_for_is_blamed_not_the_file(clip: Path) -> None:
         TrainingError, match=r"Unknown setting 'nonsense' \(asked for beside tiny\.yaml; docs/options\.md"
     ):
         main([TINY, "--clip", str(clip), "--set", "nonsense=1"])
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "..", "", "a\\\\b"])
+def test_the_name_of_a_model_leads_to_no_other_folder(name: str) -> None:
+    with pytest.raises(TrainingError, match="which cannot be the name of a run folder; choose one with --run-folder"):
+        main([TINY, "--set", f'model.name="{name}"', "--set", "clip.path=absent.mp4"])

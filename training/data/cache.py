@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from engine.core.atomic_files import PARTIAL_SUFFIX, atomic_folder, remove_leftover
 from engine.core.errors import TrainingError
+from engine.core.small_files import check_file, read_bytes
 from engine.core.structured import parse_json
 from training.data.scene_cuts import SceneCutDetector
 from training.data.sources import Source, VideoFile
@@ -26,6 +28,7 @@ from training.data.video import Clip, ClipFormat
 CACHE_VERSION = 2
 """Increase it when the same file would be decoded differently; entries of another version are decoded again."""
 FRAMES_FILE, SOUND_FILE, DESCRIPTION_FILE = "frames.uint8", "sound.float32", "clip.json"
+LARGEST_DESCRIPTION_BYTES = 1 << 20
 LOCK = ".lock"
 
 
@@ -131,12 +134,16 @@ def _read(entry: Path, clip_format: ClipFormat, name: str) -> Clip | None:
     """Map a complete entry of this version; return None when there is none or another process is replacing it."""
     size = clip_format.image_size
     try:
-        description = parse_json((entry / DESCRIPTION_FILE).read_bytes())
+        description = parse_json(read_bytes(entry / DESCRIPTION_FILE, LARGEST_DESCRIPTION_BYTES))
         if not isinstance(description, dict) or description.get("version") != CACHE_VERSION:
             return None
         frames, samples, cuts_s = (description.get(key) for key in ("frames", "samples", "cuts_s"))
         if not (isinstance(frames, int) and isinstance(samples, int) and isinstance(cuts_s, list)):
             return None
+        if not all(type(cut_s) in (int, float) and math.isfinite(cut_s) for cut_s in cuts_s):
+            return None
+        for file in (FRAMES_FILE, SOUND_FILE):
+            check_file(entry / file)
         sizes = [(entry / file).stat().st_size for file in (FRAMES_FILE, SOUND_FILE)]
         if min(frames, samples) < 1 or sizes != [frames * size * size * 3, samples * 4]:
             return None

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
+from engine.core.small_files import open_file
 from training.data.video import ClipFormat, read_frames, read_sound
 
 # H W rows and columns, S samples of sound
@@ -63,7 +64,7 @@ class VideoFile:
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file. Raises TrainingError when it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise TrainingError(f"{path} cannot be read ({error.strerror}); a readable file was expected.") from error

@@ -59,7 +59,7 @@ class Streams:
         return True
 
     def _holds(self, clip: int, first: int) -> bool:
-        if clip >= len(self.ranges):
+        if type(clip) is not int or type(first) is not int or not 0 <= clip < len(self.ranges):
             return False
         return self.ranges[clip].first <= first and first + self.sequence_frames <= self.ranges[clip].end
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.atomic_files import append_bytes, write_text
+from engine.core.small_files import read_lines
 from engine.core.structured import parse_json
 from training.loop.run_folder import STATS_FILE
 
@@ -28,7 +29,7 @@ def read_records(path: Path) -> list[Record]:
     if not path.is_file():
         return []
     found: list[Record] = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in read_lines(path):
         try:
             record = parse_json(line)
         except ValueError:

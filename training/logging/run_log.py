@@ -19,6 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from engine.core.errors import TrainingError
+from engine.core.printable import printable
 from training.data.video import ClipFormat
 from training.logging.event_log import EventLog
 from training.logging.records import append_record, drop_after
@@ -153,7 +154,7 @@ class RunLog:
 
     def print_line(self, line: str) -> None:
         """Print a line above the bar, on stderr."""
-        self.bar.write(line, file=self.bar.fp)
+        self.bar.write(printable(line), file=self.bar.fp)
 
     def _scalars(self, points: Mapping[str, float], iteration: int) -> None:
         def write() -> None:

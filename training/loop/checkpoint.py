@@ -7,11 +7,12 @@ RUN/checkpoints/0001000/checkpoint.json         configuration, iteration, commit
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,18 @@ from torch import Tensor
 
 from engine.core.atomic_files import atomic_folder
 from engine.core.errors import TrainingError
-from engine.core.structured import parse_json
+from engine.core.small_files import check_file, read_bytes
+from engine.core.structured import parse_json, shown, structure
 from engine.model.card import Provenance
 from training.core.streaming import StreamingModel
-from training.core.strict import build_config, config_dict, differing_keys
+from training.core.strict import config_dict, differing_keys
 from training.families.family import build_model
 from training.loop.config import TrainConfig
 from training.loop.run_folder import DESCRIPTION_FILE, checkpoint_folders, find_checkpoint, is_checkpoint
 
 FORMAT = "fluid checkpoint 1"
+LARGEST_DESCRIPTION_BYTES = 16 << 20
+_MOST_ITERATIONS = 2**53
 GENERATOR_FILE, TRAINING_FILE = "generator.safetensors", "training.safetensors"
 
 
@@ -89,6 +93,26 @@ class Checkpoint:
     """The runs before this one whose weights it started from, oldest first."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Description:
+    """What checkpoint.json says."""
+
+    iterations: int
+    config: Mapping[str, Any]
+    elapsed_s: float = 0.0
+    commit: str = "unknown"
+    clip_sha256: str = ""
+    started_from: tuple[TrainedOn, ...] = ()
+    sha256: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Checksums by file. Checkpoints written before there were any have none."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.iterations <= _MOST_ITERATIONS or self.elapsed_s < 0:
+            raise TrainingError(
+                f"iterations is {self.iterations} and elapsed_s {self.elapsed_s:g}; neither can be negative, nor so large."
+            )
+
+
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write `folder` atomically, with a checksum of each file.
 
@@ -129,16 +153,15 @@ def load_generator(path: Path) -> LoadedGenerator:
     config = _config(description, folder)
     model = build_model(config.model)
     load_weights(model, _tensors(folder, GENERATOR_FILE, description), folder)
-    iterations = int(description["iterations"])
-    runs = (*_started_from(description), trained_on(config, iterations))
+    runs = (*description.started_from, trained_on(config, description.iterations))
     provenance = Provenance(
         source="; then ".join(dict.fromkeys(f"{each.title}{_brackets(each.source)}" for each in runs)),
         licence=" and ".join(dict.fromkeys(each.licence for each in reversed(runs))),
         config=config.model.name,
-        commit=str(description.get("commit", "unknown")),
+        commit=description.commit,
         iterations=sum(each.iterations for each in runs),
     )
-    return LoadedGenerator(model.eval(), config, iterations, provenance)
+    return LoadedGenerator(model.eval(), config, description.iterations, provenance)
 
 
 def trained_on(config: TrainConfig, iterations: int) -> TrainedOn:
@@ -175,16 +198,16 @@ def read_start(path: Path) -> Checkpoint:
     """Read what starting a new run needs; an imported generator will do. Raises TrainingError as `load_generator`."""
     folder = find_checkpoint(path)
     description = _description(folder)
-    complete = (folder / TRAINING_FILE).is_file() or TRAINING_FILE in description.get("sha256", {})
+    complete = (folder / TRAINING_FILE).is_file() or TRAINING_FILE in description.sha256
     return Checkpoint(
         config=_config(description, folder),
-        iterations=int(description["iterations"]),
-        elapsed_s=float(description.get("elapsed_s", 0.0)),
+        iterations=description.iterations,
+        elapsed_s=description.elapsed_s,
         generator=_tensors(folder, GENERATOR_FILE, description),
         training=_tensors(folder, TRAINING_FILE, description) if complete else {},
         folder=folder,
-        clip_sha256=str(description.get("clip_sha256", "")),
-        started_from=_started_from(description),
+        clip_sha256=description.clip_sha256,
+        started_from=description.started_from,
     )
 
 
@@ -250,39 +273,34 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
 
 
-def _description(folder: Path) -> dict[str, Any]:
+def _description(folder: Path) -> _Description:
     file = folder / DESCRIPTION_FILE
     try:
-        values = parse_json(file.read_text())
+        values = parse_json(read_bytes(file, LARGEST_DESCRIPTION_BYTES))
     except (OSError, ValueError) as error:
         raise DamagedCheckpoint(folder, f"{file} cannot be read ({_reason(error)})") from error
-    if (
-        not isinstance(values, dict)
-        or values.get("format") != FORMAT
-        or "config" not in values
-        or "iterations" not in values
-    ):
-        found = values.get("format") if isinstance(values, dict) else type(values).__name__
-        raise TrainingError(f"{file} is of format {found!r}; {FORMAT!r} was expected.")
-    return values
-
-
-def _config(description: Mapping[str, Any], folder: Path) -> TrainConfig:
+    found = values.get("format") if isinstance(values, dict) else values
+    if not isinstance(values, dict) or found != FORMAT or "config" not in values or "iterations" not in values:
+        raise TrainingError(f"{file} is of format {shown(found)}; {FORMAT!r} was expected.")
+    known = {field.name for field in dataclasses.fields(_Description)}
     try:
-        return TrainConfig.from_dict(description["config"])
+        return structure(_Description, {key: value for key, value in values.items() if key in known}, TrainingError)
+    except TrainingError as error:
+        raise DamagedCheckpoint(folder, f"{file} is damaged: {str(error).rstrip('.')}") from error
+
+
+def _config(description: _Description, folder: Path) -> TrainConfig:
+    try:
+        return TrainConfig.from_dict(description.config)
     except TrainingError as error:
         raise TrainingError(f"{folder} was written by another version of this project: {error}") from error
 
 
-def _started_from(description: Mapping[str, Any]) -> tuple[TrainedOn, ...]:
-    given: Sequence[Mapping[str, Any]] = description.get("started_from", [])
-    return tuple(build_config(TrainedOn, values, "started_from") for values in given)
-
-
-def _tensors(folder: Path, name: str, description: Mapping[str, Any]) -> dict[str, Tensor]:
+def _tensors(folder: Path, name: str, description: _Description) -> dict[str, Tensor]:
     """Read one file; checkpoints written before there were checksums are trusted."""
-    file, written = folder / name, description.get("sha256", {}).get(name)
+    file, written = folder / name, description.sha256.get(name)
     try:
+        check_file(file)
         if written is not None and _sha256(file) != written:
             raise OSError("its content is not what was written")
         return load_file(file)
@@ -298,8 +316,6 @@ def _sha256(file: Path) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    if isinstance(error, json.JSONDecodeError):
-        return "it is cut off or no JSON"
     return str(error).removeprefix("Error while serializing: ").removeprefix("I/O error: ")
 
 

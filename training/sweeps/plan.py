@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from engine.core.errors import TrainingError
+from engine.core.yaml_reading import read_yaml
 from training.core.strict import build_config, config_dict
 from training.data.config import ClipConfig
 from training.loop.config import TrainConfig, load_train_config
@@ -95,11 +94,11 @@ class Trial:
 def load_sweep(path: Path) -> SweepConfig:
     """Read a sweep file. Raises TrainingError for a missing file, unknown keys and wrong types."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml(path)
     except OSError as error:
         raise TrainingError(f"Cannot read the sweep {path}: {error.strerror}; configs/sweep/ has examples.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:
+        raise TrainingError(f"{path} is not YAML: {error}.") from error
     if not isinstance(values, dict):
         raise TrainingError(f"{path} holds {type(values).__name__}; a mapping of settings was expected.")
     missing = [f.name for f in _required(SweepConfig) if f.name not in values]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ import yaml
 
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError
+from engine.core.small_files import read_lines
 from training.logging.records import concluded
 from training.loop.checkpoint import read_newest
 from training.loop.resumption import check_resumable
@@ -110,8 +112,9 @@ def last_error(trial: Trial) -> str:
     """Return the last error that a trial printed, or the path of its log."""
     log = log_file(trial)
     if log.is_file():
-        lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
-        found = [line for line in lines if line.startswith("error: ")]
+        # A progress bar goes back to the beginning of its line.
+        lines = (line for text in read_lines(log) for line in text.replace("\r", "\n").splitlines())
+        found = deque((line for line in lines if line.startswith("error: ")), maxlen=1)
         if found:
-            return found[-1].removeprefix("error: ")
+            return found[0].removeprefix("error: ")
     return f"see {log}"

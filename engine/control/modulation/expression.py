@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from types import MappingProxyType
 from engine.control.former_names import FormerNames
 from engine.core import shaping_functions
 from engine.core.errors import ConfigError, nearest_name
+from engine.core.structured import shown
 
 LONGEST_TEXT = 500
 DEEPEST = 40
@@ -127,11 +129,17 @@ def parse_expression(text: str, parameter: str, former_variables: FormerNames | 
     if len(text) > LONGEST_TEXT:
         raise _refusal(parameter, text, f"has {len(text)} characters; {LONGEST_TEXT} are the most")
     try:
-        tree = ast.parse(text, mode="eval")
+        with warnings.catch_warnings():
+            # Of numbers that run into words, as in "1if 2else 3".
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
         raise _refusal(parameter, text, f"is no expression ({reason}); write one like 0.2 + 0.6 * onset") from error
-    return _Reader(parameter, text, former_variables or FormerNames(FORMER_VARIABLES)).term(tree.body, 0)
+    reader = _Reader(parameter, text, former_variables or FormerNames(FORMER_VARIABLES))
+    term = reader.term(tree.body, 0)
+    reader.check_constants(tree.body)
+    return term
 
 
 def _refusal(parameter: str, text: str, what: str) -> ConfigError:
@@ -177,9 +185,25 @@ class _Reader:
                 what = _source(self.text, node)
                 raise _refusal(self.parameter, self.text, f"holds '{what}', which is not allowed. {_ALLOWED}")
 
+    def check_constants(self, node: ast.expr) -> None:
+        """Raise ConfigError for a part that stands for a number and has none, such as 9**9**9 or 1/0."""
+        if isinstance(node, ast.Constant):
+            return
+        if any(isinstance(part, ast.Name) and part.id not in FUNCTIONS for part in ast.walk(node)):
+            for part in node.args if isinstance(node, ast.Call) else ast.iter_child_nodes(node):
+                if isinstance(part, ast.expr):
+                    self.check_constants(part)
+            return
+        try:
+            is_finite = math.isfinite(self.term(node, 0)(Inputs()))
+        except (ArithmeticError, ValueError):
+            is_finite = False
+        if not is_finite:
+            raise _refusal(self.parameter, self.text, f"holds '{_source(self.text, node)}', which has no result")
+
     def _number(self, value: object) -> Term:
         if not isinstance(value, (int, float)):
-            raise _refusal(self.parameter, self.text, f"holds {value!r}, which is no number")
+            raise _refusal(self.parameter, self.text, f"holds {shown(value)}, which is no number")
         try:
             number = float(value)
         except OverflowError:

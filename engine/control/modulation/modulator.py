@@ -15,6 +15,7 @@ from engine.control.modulation.smoothing import Glide, Smoothing, Values
 from engine.control.parameter import Parameter, Value
 from engine.control.parameter_table import ShowValues
 from engine.core.errors import ConfigError, nearest_name
+from engine.core.structured import shortened, shown
 
 # F feature bands
 
@@ -122,13 +123,17 @@ def _parse_mappings(
 def _term(parameters: Mapping[str, Parameter], name: str, text: object, former_variables: FormerNames) -> Term:
     parameter = parameters.get(name)
     if parameter is None:
-        raise ConfigError(f"mappings drives '{name}', which is no parameter.{nearest_name(str(name), parameters)}")
+        raise ConfigError(
+            f"mappings drives '{shortened(name)}', which is no parameter.{nearest_name(str(name), parameters)}"
+        )
     if parameter.happens:
         raise ConfigError(f"mappings drives {name}, which has no value to set; drive a parameter that has one.")
     if parameter.not_mapped:
         raise ConfigError(f"mappings drives {name}, {parameter.not_mapped}; leave it out.")
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
-        raise ConfigError(f"The mapping of {name} is {text!r}; an expression was expected, e.g. 0.2 + 0.6 * onset.")
+        raise ConfigError(
+            f"The mapping of {name} is {shown(text)}; an expression was expected, e.g. 0.2 + 0.6 * onset."
+        )
     return parse_expression(str(text), name, former_variables)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.control.remotes import midi_process
-from engine.core.plain_text import plain
+from engine.core.printable import printable_name
 
 RESTARTS_AFTER_S = 5.0
 CLOSES_WITHIN_S = 1.0
@@ -95,18 +95,20 @@ class MidiPort:
                 self._receive(message)
             case ["open", name]:
                 self._told.clear()
-                self._tell(f"midi     {plain(name)}")
+                self._tell(f"midi     {printable_name(name)}")
             case ["lost", name]:
-                self._tell(f"The MIDI port '{plain(name)}' was lost; it is opened again as soon as it returns.")
+                self._tell(
+                    f"The MIDI port '{printable_name(name)}' was lost; it is opened again as soon as it returns."
+                )
             case ["missing", names]:
-                there = ", ".join(plain(name) for name in names[:MOST_NAMES])
+                there = ", ".join(printable_name(name) for name in names[:MOST_NAMES])
                 known = f"Ports are {there}." if names else "There are no ports."
                 self._tell(
-                    f"There is no MIDI port '{plain(self._port)}'. {known} It is opened as soon as it is there; the show goes on."
+                    f"There is no MIDI port '{printable_name(self._port)}'. {known} It is opened as soon as it is there; the show goes on."
                 )
             case ["no sequencer", reason]:
                 self._tell(
-                    f"MIDI: this machine has no sequencer ({plain(reason)}). The port is opened as soon as there is one; "
+                    f"MIDI: this machine has no sequencer ({printable_name(reason)}). The port is opened as soon as there is one; "
                     "the show goes on."
                 )
             case _:

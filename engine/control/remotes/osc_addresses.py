@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from engine.control.remotes.token_bucket import Bucket
 from engine.core.errors import nearest_name
-from engine.core.plain_text import plain
+from engine.core.printable import printable_name
 
 PREFIX = "/fluid/"
 ERROR, PONG = PREFIX + "error", PREFIX + "pong"
@@ -30,7 +30,7 @@ class Suggestions:
 
     def unknown(self, to: str, names: Iterable[str], now_s: float) -> str:
         """Return the sentence for an unknown address, with the nearest one of parameters `names` if there is time."""
-        shown = plain(to)
+        shown = printable_name(to)
         return f"There is no address {shown}.{self._nearest(shown, tuple(names), now_s)}"
 
     def _nearest(self, to: str, names: tuple[str, ...], now_s: float) -> str:

@@ -22,7 +22,7 @@ from engine.control.remotes.token_bucket import Bucket
 from engine.core.clock import Clock
 from engine.core.errors import ConfigError
 from engine.core.notices import ToldOnce
-from engine.core.plain_text import plain
+from engine.core.printable import printable_name
 
 FOREIGN_ANSWERS_A_SECOND, FOREIGN_ANSWERS_AT_ONCE = 0.2, 3.0
 UNKNOWN_TOLD, FOREIGN_TOLD = 10, 3
@@ -127,7 +127,7 @@ class Inbox:
             self._ask(to, sender)
             return
         if len(values) > 1:
-            raise ConfigError(f"{plain(to)} takes one value, not {len(values)}.")
+            raise ConfigError(f"{printable_name(to)} takes one value, not {len(values)}.")
         if is_pattern(to):
             self._sort_pattern(to, values, sender)
             return
@@ -151,7 +151,7 @@ class Inbox:
         if not matched and not pattern.startswith(PREFIX):
             self._refuse_foreign(pattern.encode(), sender)
         elif not matched:
-            sentence = f"No parameter matches {plain(pattern)}."
+            sentence = f"No parameter matches {printable_name(pattern)}."
             self._unknown_told.tell(pattern, lambda: f"OSC: {sentence} This is told once.")
             raise ConfigError(sentence)
         elif values:
@@ -159,7 +159,7 @@ class Inbox:
             if isinstance(value, bool) or (isinstance(value, (int, float)) and math.isfinite(value)):
                 self._keep((pattern, value > 0), pattern, value, sender)
             else:
-                raise ConfigError(f"{plain(pattern)} takes a number, not {described(value)}.")
+                raise ConfigError(f"{printable_name(pattern)} takes a number, not {described(value)}.")
         else:
             parameters = [parameter for name in matched if (parameter := self._access.find(name))]
             if all(parameter.kind == "trigger" for parameter in parameters):
@@ -189,10 +189,10 @@ class Inbox:
             except ConfigError as error:
                 refusals.append(str(error))
         if not parameters:
-            raise ConfigError(f"{plain(pattern)} matches events alone, which need their whole addresses.")
+            raise ConfigError(f"{printable_name(pattern)} matches events alone, which need their whole addresses.")
         if refusals:
             raise ConfigError(
-                f"{len(refusals)} of {len(parameters)} parameters that {plain(pattern)} matches are not set: {refusals[0]}"
+                f"{len(refusals)} of {len(parameters)} parameters that {printable_name(pattern)} matches are not set: {refusals[0]}"
             )
 
     def _set(self, name: str, value: Any, sender: Sender | None) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from engine.core.errors import ConfigError
-from engine.core.plain_text import plain
+from engine.core.printable import printable_name
 
 MOST_ELEMENTS, MOST_DEPTH, MOST_TAGS = 1000, 8, 64
 NOT_OSC = "This datagram is not OSC; send messages like /fluid/gain_db with one number."
@@ -89,10 +89,12 @@ def parse(message: bytes) -> Message:
     if not tags.startswith(","):
         raise ConfigError(NOT_OSC)
     if len(tags) > MOST_TAGS:
-        raise ConfigError(f"{plain(to)} came with more than {MOST_TAGS - 1} values; send one.")
+        raise ConfigError(f"{printable_name(to)} came with more than {MOST_TAGS - 1} values; send one.")
     values, at = _values(to, tags[1:], message, at)
     if at != len(message):
-        raise ConfigError(f"{plain(to)} came with {len(message) - at} bytes that belong to no value; send one number.")
+        raise ConfigError(
+            f"{printable_name(to)} came with {len(message) - at} bytes that belong to no value; send one number."
+        )
     return Message(to, values)
 
 
@@ -106,12 +108,14 @@ def _values(to: str, tags: str, message: bytes, at: int) -> tuple[list[Any], int
         elif tag == "]":
             open_arrays.pop()
             if not open_arrays:
-                raise ConfigError(f"{plain(to)} came with an array that ends and did not begin; send one number.")
+                raise ConfigError(
+                    f"{printable_name(to)} came with an array that ends and did not begin; send one number."
+                )
         else:
             value, at = _value(to, tag, message, at)
             open_arrays[-1].append(value)
     if len(open_arrays) != 1:
-        raise ConfigError(f"{plain(to)} came with an array that does not end; send one number.")
+        raise ConfigError(f"{printable_name(to)} came with an array that does not end; send one number.")
     return open_arrays[0], at
 
 
@@ -128,7 +132,9 @@ def _value(to: str, tag: str, message: bytes, at: int) -> tuple[Any, int]:
         return _bytes(message, at, int.from_bytes(head, "big", signed=True))
     if tag in _OPAQUE_BYTES:
         return _bytes(message, at, _OPAQUE_BYTES[tag])
-    raise ConfigError(f"{plain(to)} came with a value of unknown OSC type '{plain(tag)}'; send a number.")
+    raise ConfigError(
+        f"{printable_name(to)} came with a value of unknown OSC type '{printable_name(tag)}'; send a number."
+    )
 
 
 def _string(message: bytes, at: int) -> tuple[str, int]:

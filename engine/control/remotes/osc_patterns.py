@@ -15,7 +15,7 @@ from engine.control.parameter import Parameter
 from engine.control.remotes.osc_addresses import PREFIX
 from engine.control.remotes.token_bucket import Bucket
 from engine.core.errors import ConfigError
-from engine.core.plain_text import plain
+from engine.core.printable import printable_name
 
 LONGEST_PATTERN = 100
 MOST_REMEMBERED = 64
@@ -127,7 +127,7 @@ def _parts(pattern: str) -> list[Part]:
 
 def _invalid(pattern: str, reason: str) -> ConfigError:
     return ConfigError(
-        f"The address pattern {plain(pattern)} {reason}; patterns look like onset_*, [a-c]* or {{zoom,glow}}."
+        f"The address pattern {printable_name(pattern)} {reason}; patterns look like onset_*, [a-c]* or {{zoom,glow}}."
     )
 
 

@@ -4,20 +4,19 @@ snapshot = store.take_snapshot(index)
 values = modulator.values(snapshot.values, ...)
 frame = switcher.step(window_T, values, index)
 show_events = scene_controller.show_events()      # for the take
-scene_controller.attend(snapshot)                 # takes effect from the next hop on
+scene_controller.attend(snapshot, now_s)          # takes effect from the next hop on
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot, ControlSource
 from engine.control.parameter_table import ShowValues, parameters_for
-from engine.control.scenes.scene_files import Scene, Scenes
+from engine.control.scenes.file_tasks import FileTask, FileTasks
+from engine.control.scenes.scene_files import Scene, Scenes, next_number
 from engine.core.background_task import BackgroundTask
 from engine.core.errors import ConfigError, UserError
 from engine.core.show_event import GLIDE, ShowEvent
@@ -26,19 +25,9 @@ from engine.model.switcher import ModelSwitcher
 
 ORIGIN = "scene"
 """Origin of the values that a scene sets."""
-CLOSE_WITHIN_S = 5.0
 MOST_WAITING = 16
 """Scenes that may wait to be written."""
-
-
-class _FileTask(NamedTuple):
-    """A scene file to read or write in the background."""
-
-    name: str
-    saves: bool
-    """Whether it writes; a save is never dropped."""
-    run: Callable[[], Callable[[], None]]
-    """Works in the background and returns what to do then in the step thread."""
+LISTED_WITHIN_S = 0.05
 
 
 class SceneController:
@@ -59,10 +48,11 @@ class SceneController:
         self._switcher = switcher
         self._store = store
         self._glide = glide
-        self._live = live
         self._notify = notify
-        self._file_tasks: deque[_FileTask] = deque()
-        self._task: BackgroundTask[Callable[[], None]] | None = None
+        self._file_tasks = FileTasks(str(scenes.folder), live=live, notify=notify)
+        self._listing: BackgroundTask[tuple[int, ...]] | None = None
+        self._numbers: tuple[int, ...] = ()
+        """The scenes that there were when the disk answered last."""
         self._next_events: list[ShowEvent] = []
         # Events between two hops belong to the later one.
         self._last_events: list[ShowEvent] = []
@@ -73,18 +63,18 @@ class SceneController:
         self._requested = 0
         """The scene requested last, also one that could not be recalled: the key for the next scene must get past it."""
 
-    def attend(self, snapshot: ControlSnapshot) -> None:
-        """Start what this hop's events request, and let finished tasks take effect."""
+    def attend(self, snapshot: ControlSnapshot, now_s: float) -> None:
+        """At the time `now_s`, start what this hop's events request, and let finished tasks take effect."""
         # In a flood of events the queue stays bounded: of several recalls the last one counts.
         saved = dict.fromkeys(event.number for event in snapshot.events if event.name == ShowValues.save_scene.name)
         if saved:
             self._save(tuple(saved), snapshot.values)
         recalled = [event.number for event in snapshot.events if event.name == ShowValues.scene.name]
         if recalled:
-            self._drop_recalls()
+            self._file_tasks.drop_recalls()
             self._requested = recalled[-1]
-            self._file_tasks.append(_FileTask(f"recalling scene {recalled[-1]}", False, self._recalling(recalled[-1])))
-        self._work()
+            self._file_tasks.add(FileTask(f"recalling scene {recalled[-1]}", False, self._recalling(recalled[-1])))
+        self._file_tasks.work(now_s)
         self._last_events, self._next_events = self._next_events, []
 
     def show_events(self) -> tuple[ShowEvent, ...]:
@@ -98,8 +88,15 @@ class SceneController:
         return len(self._file_tasks)
 
     def following(self) -> int:
-        """Return the number of the scene after the one requested last, for a key; 1 where there are none. For any thread."""
-        return self._scenes.after(self._requested) or 1
+        """Return the number of the scene after the one requested last, for a key; 1 where there are none. For one other thread.
+
+        Where the disk does not answer at once, these are the scenes that were seen last.
+        """
+        if self._listing is None or self._listing.is_done:
+            self._listing = BackgroundTask("listing the scenes", self._scenes.numbers)
+        if self._listing.wait(LISTED_WITHIN_S):
+            self._numbers = self._listing.result()
+        return next_number(self._numbers, self._requested) or 1
 
     def repeat(self, show_event: ShowEvent) -> None:
         """Repeat a show event of a take at its hop: after the snapshot, before values and step. Raises UserError."""
@@ -110,41 +107,11 @@ class SceneController:
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until the running file task is done, at most so long; it takes effect after the next hop. For tests."""
-        return self._task is None or self._task.wait(timeout_s)
+        return self._file_tasks.wait(timeout_s)
 
     def close(self) -> None:
         """Finish all saves."""
-        while self._task and self._task.wait(CLOSE_WITHIN_S):
-            self._finish(self._task)
-            self._drop_recalls()
-            self._start()
-
-    def _work(self) -> None:
-        """Finish the file task that is done and start the next; they run one after the other, so that a scene just saved is found."""
-        while self._task or self._file_tasks:
-            if self._task is None:
-                self._start()
-            assert self._task
-            if not self._live:
-                self._task.wait()
-            if not self._task.is_done:
-                return
-            self._finish(self._task)
-
-    def _start(self) -> None:
-        if self._file_tasks:
-            file_task = self._file_tasks.popleft()
-            self._task = BackgroundTask(file_task.name, file_task.run)
-
-    def _drop_recalls(self) -> None:
-        self._file_tasks = deque(file_task for file_task in self._file_tasks if file_task.saves)
-
-    def _finish(self, task: BackgroundTask[Callable[[], None]]) -> None:
-        self._task = None
-        try:
-            task.result()()
-        except UserError as error:
-            self._notify(f"{error} The show goes on as it is.")
+        self._file_tasks.close()
 
     def _save(self, numbers: tuple[int, ...], values: Mapping[str, Value]) -> None:
         card = self._switcher.playing
@@ -169,7 +136,7 @@ class SceneController:
                 values={name: values[name] for name in saved if name in values},
                 state=state,
             )
-            self._file_tasks.append(_FileTask(f"saving scene {number}", True, self._saving(scene)))
+            self._file_tasks.add(FileTask(f"saving scene {number}", True, self._saving(scene)))
 
     def _saving(self, scene: Scene) -> Callable[[], Callable[[], None]]:
         def save() -> Callable[[], None]:

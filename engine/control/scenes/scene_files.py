@@ -12,8 +12,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import zipfile
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -21,12 +21,18 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from engine.control.parameter import Value
+from engine.core.array_files import parse_arrays
 from engine.core.atomic_files import write_bytes
 from engine.core.errors import ConfigError, nearest_name
+from engine.core.small_files import check_file, read_bytes
+from engine.core.structured import shortened, shown
 from engine.model.session import Snapshot
 
 LONGEST_YAML_BYTES = 1 << 16
+LARGEST_STATE_BYTES = 256 << 20
+MOST_LISTED = 50
 _KEYS = ("name", "model", "model_sha256", "values", "state_sha256")
+_NUMBER = re.compile(r"[0-9]{2,9}")
 _TEXTS = ("name", "model", "model_sha256", "state_sha256")
 # A state may have any name, also one that numpy's own arguments have.
 _PREFIX = "state_"
@@ -68,12 +74,7 @@ class Scenes:
             found = [path.stem for path in self.folder.glob("*.yaml")]
         except OSError:
             return ()
-        return tuple(sorted(int(stem) for stem in found if stem.isdecimal() and stem == f"{int(stem):02}"))
-
-    def after(self, number: int) -> int | None:
-        """Return the number of the next scene, after the last the first; None where there are none."""
-        numbers = self.numbers()
-        return next((n for n in numbers if n > number), numbers[0] if numbers else None)
+        return tuple(sorted(int(stem) for stem in found if _NUMBER.fullmatch(stem) and stem == f"{int(stem):02}"))
 
     def save(self, scene: Scene) -> Path:
         """Write a scene and return its path. Raises ConfigError where that fails; the old files then stay as they were."""
@@ -81,6 +82,10 @@ class Scenes:
 
         path, state_sha256 = self.path(scene.number), ""
         try:
+            for file in (path, path.with_suffix(".npz")):
+                if file.exists():
+                    # A pipe would wait for its reader, and a device takes what belongs into a file.
+                    check_file(file)
             self.folder.mkdir(parents=True, exist_ok=True)
             if scene.state is not None:
                 archive = io.BytesIO()
@@ -112,7 +117,7 @@ class Scenes:
         Raises ConfigError for a scene that does not exist and for a damaged file.
         """
         path = self.path(number)
-        content = _read_yaml(path, number, self.numbers())
+        content = _read_yaml(path, number, self.numbers)
         scene = Scene(
             number=number,
             name=content.get("name") or "",
@@ -135,40 +140,50 @@ class Scenes:
         return str(path) if model else ""
 
 
-def _read_yaml(path: Path, number: int, numbers: tuple[int, ...]) -> dict[str, Any]:
-    import yaml
+def next_number(numbers: Sequence[int], number: int) -> int | None:
+    """Return the one after `number`, after the last the first; None where there are none."""
+    return next((n for n in numbers if n > number), numbers[0] if numbers else None)
+
+
+def _read_yaml(path: Path, number: int, numbers: Callable[[], tuple[int, ...]]) -> dict[str, Any]:
+    from engine.core.yaml_reading import read_yaml
 
     try:
-        raw = path.read_bytes()[: LONGEST_YAML_BYTES + 1]
-        content: Any = yaml.safe_load(raw.decode()) if len(raw) <= LONGEST_YAML_BYTES else None
+        content: Any = read_yaml(path, LONGEST_YAML_BYTES)
     except FileNotFoundError as error:
-        known = f"scenes are {', '.join(map(str, numbers))}" if numbers else "there are none yet"
+        known = f"scenes are {_listed(numbers())}" if numbers() else "there are none yet"
         raise ConfigError(f"There is no scene {number} in {path.parent}; {known}.") from error
     except OSError as error:
         raise ConfigError(f"Scene {number} cannot be read ({error.strerror}); check {path}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"Scene {number} is damaged: {path} is not valid YAML; save it again.") from error
+    except ValueError as error:
+        raise ConfigError(f"Scene {number} is damaged: {path} is not valid YAML ({error}); save it again.") from error
     if not isinstance(content, dict) or not content:
         raise ConfigError(f"Scene {number} is damaged: {path} is not a mapping of {', '.join(_KEYS)}; save it again.")
     for key, value in cast(dict[Any, Any], content).items():
         if key not in _KEYS:
-            raise ConfigError(f"Scene {number} has an unknown key '{key}' in {path}.{nearest_name(str(key), _KEYS)}")
+            raise ConfigError(
+                f"Scene {number} has an unknown key '{shortened(key)}' in {path}.{nearest_name(str(key), _KEYS)}"
+            )
         if not isinstance(value, str if key in _TEXTS else dict) and value is not None:
             expected = "a text" if key in _TEXTS else "a mapping of parameters"
-            raise ConfigError(f"Scene {number} has {key}: {value!r} in {path}; {expected} was expected.")
+            raise ConfigError(f"Scene {number} has {key}: {shown(value)} in {path}; {expected} was expected.")
     return {key: value for key, value in cast(dict[str, Any], content).items() if value is not None}
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    more = f" and {len(numbers) - MOST_LISTED} more" if len(numbers) > MOST_LISTED else ""
+    return ", ".join(map(str, numbers[:MOST_LISTED])) + more
 
 
 def _read_state(path: Path, sha256: str) -> tuple[Snapshot | None, str]:
     """Return the state, or None and the reason. Only a file with the right checksum is parsed."""
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, LARGEST_STATE_BYTES)
     except OSError as error:
         return None, f"{path} cannot be read ({error.strerror})"
     if hashlib.sha256(content).hexdigest() != sha256:
         return None, f"{path} is damaged or belongs to another scene"
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name.removeprefix(_PREFIX): arrays[name] for name in arrays.files}, ""
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile):
-        return None, f"{path} holds no state"
+        return {name.removeprefix(_PREFIX): array for name, array in parse_arrays(content).items()}, ""
+    except ValueError as error:
+        return None, f"{path} holds no state ({error})"

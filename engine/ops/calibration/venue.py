@@ -7,6 +7,7 @@ from pathlib import Path
 from engine.control.parameter_table import TABLE
 from engine.core.atomic_files import write_text
 from engine.core.errors import ConfigError
+from engine.core.printable import printable
 from engine.ops.calibration.detection import Offset
 
 LOOK_AHEAD = "look_ahead_ms"
@@ -20,7 +21,8 @@ def look_ahead_ms(offset_s: float) -> float:
 
 def write_venue(path: Path | str, offset_s: float, how: str) -> None:
     """Write the look-ahead as a configuration file; `how` names the measurement in one line. Raises ConfigError."""
-    text = f"# Measured by --calibrate: {how}\ncontrols:\n  {LOOK_AHEAD}: {look_ahead_ms(offset_s):g}\n"
+    # The name of a film may hold a line break, after which the file would say something else.
+    text = f"# Measured by --calibrate: {printable(how)}\ncontrols:\n  {LOOK_AHEAD}: {look_ahead_ms(offset_s):g}\n"
     if not Path(path).absolute().parent.is_dir():
         raise ConfigError(f"Cannot write {path}: there is no such folder; choose another file for the venue's latency.")
     try:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import av
 from av.error import FFmpegError
 
+from engine.core.small_files import check_file
+
 DATE = "{date}"
 _DATE_PATTERN = r"(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d)"
 _NUMBER_PATTERN = r"(?:-(\d+))?"
@@ -57,6 +59,8 @@ class SegmentRetention:
 def read_duration_s(path: Path) -> float:
     """Return the duration of a media file; 0 for one that cannot be read."""
     try:
+        # A pipe of that name would hold the recording up.
+        check_file(path)
         with av.open(str(path)) as container:
             return (container.duration or 0) / av.time_base
     except (FFmpegError, OSError, ValueError):

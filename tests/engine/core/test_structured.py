@@ -128,3 +128,26 @@ def test_a_show_begins_without_the_converter() -> None:
     program = "import sys, engine.takes.recorder, engine.model.backends.selection; print('cattrs' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"a": 1, "a": 2}', "the key 'a' stands twice"),
+        ('{"a": ' + "9" * 5000 + "}", "it holds a whole number of 5000 digits"),
+        ('{"a": 99999999999999999999}', "it holds a whole number of 20 digits"),
+        ("[" * 65 + "]" * 65, "it is nested more than 64 deep"),
+        ("[" * 100_000, "it is nested too deeply"),
+        ('["\\u0000"]', "it holds a character that no text has"),
+        ('{"\\ud800": 1}', "it holds a character that no text has"),
+        ('\n{"a":', "it is cut off or no JSON in line 2"),
+    ],
+)
+def test_hostile_json_is_one_reason(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse_json(text)
+
+
+def test_json_that_is_meant_is_read() -> None:
+    assert parse_json('{"a": ["\\ud83d\\ude00", 18446744073709551615, 1e-4]}') == {"a": ["😀", 2**64 - 1, 1e-4]}
+    assert parse_json("[" * 64 + "]" * 64)

@@ -77,7 +77,7 @@ def test_metrics_have_the_text_format_of_prometheus(server: HealthServer) -> Non
     assert float(values["fluid_up"]) == 1.0
     assert float(values["fluid_frame_age_seconds"]) == pytest.approx(0.02)
     assert float(values["fluid_skipped_hops_total"]) == 2.0
-    assert float(values[r'fluid_lost_frames_total{output="a \"quoted\"\nname"}']) == 3.0
+    assert float(values[r'fluid_lost_frames_total{output="a \"quoted\"\\nname"}']) == 3.0
     for line in body.splitlines():
         assert re.fullmatch(r'# (HELP|TYPE) fluid_\w+ .+|fluid_\w+(\{\w+="(\\.|[^"\\])*"\})? -?[0-9.e+-]+', line), line
     assert body.endswith("\n")

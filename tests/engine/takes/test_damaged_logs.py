@@ -108,8 +108,8 @@ def test_a_damaged_line_is_named(log: Path, line: bytes) -> None:
 def headers() -> Iterator[tuple[str, str]]:
     """Yield the first lines of damaged logs, and a part of the sentence about each."""
     for text in ("", "[1]", "null", "3", '{"take": 3}', '{"take": {}}', DEEP.decode(), DIGITS.decode()):
-        yield text, "does not begin as the log of a take; give a folder written with --take"
-    for version in ("9", "0", "true", "2.0", '"2"', "null", DIGITS.decode()[:4000]):
+        yield text, "does not begin as the log of a take"
+    for version in ("9", "0", "true", "2.0", '"2"', "null", str(2**64)):
         yield f'{{"take": {{"format_version": {version}}}}}', "this engine replays versions 1 to 2"
     whole = json.loads(write_header(header()))["take"]
     for changes, sentence in (
@@ -117,10 +117,12 @@ def headers() -> Iterator[tuple[str, str]]:
         ({"seed": 0}, "Unknown key 'seed'"),
         ({"model": 4}, "'model' is 4; a text was expected. Copy the take again"),
         ({"hop_samples": "800"}, "'hop_samples' is '800'; a whole number was expected"),
-        ({"hop_samples": 0}, f"'hop_samples' is 0; a whole number from 1 to {2**31 - 1} was expected"),
+        ({"hop_samples": 0}, f"'hop_samples' is 0; a whole number from 1 to {1 << 20} was expected"),
         ({"sample_rate_hz": -1}, "'sample_rate_hz' is -1; a whole number from 1"),
         ({"source_rate_hz": 48000.0}, "'source_rate_hz' is 48000.0; a whole number was expected"),
-        ({"source_channels": 10**4000}, "'source_channels' is a number of 13288 bits; a whole number from 1"),
+        ({"source_channels": 10**4000}, "does not begin as the log of a take (it holds a whole number of 4001 digits)"),
+        ({"source_channels": 257}, "'source_channels' is 257; a whole number from 1 to 256"),
+        ({"source_rate_hz": 10**9}, "'source_rate_hz' is 1000000000; a whole number from 1 to 768000"),
         ({"threads": 0}, "'threads' is 0; a whole number from 1"),
         ({"versions": {"numpy": 2}}, "'versions.numpy' is 2; a text was expected"),
         ({"mappings": ["glow"]}, "'mappings' is ['glow']; a mapping was expected"),

@@ -123,7 +123,7 @@ def test_a_truncated_file_is_a_sentence(tmp_path: Path, keep: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("{", "cannot be read"), ("[]", "of format 'list'"), ('{"format": "other"}', "of format 'other'")],
+    [("{", "cannot be read"), ("[]", r"of format \[\]"), ('{"format": "other"}', "of format 'other'")],
 )
 def test_a_damaged_description_is_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     (saved(tmp_path / "checkpoint") / "checkpoint.json").write_text(text)

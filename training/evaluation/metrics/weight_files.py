@@ -6,7 +6,6 @@ programs, so they are only loaded when their SHA-256 is given.
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,11 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.core.errors import TrainingError
+from training.core.weight_reading import read_tensors
 from training.data.sources import file_digest
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
@@ -75,15 +73,10 @@ def recognise(path: Path) -> WeightFile:
 def read_weights(path: Path) -> StateDict:
     """Read a state dict without executing anything. Raises TrainingError when the file is damaged or something else."""
     try:
-        if path.suffix == ".safetensors":
-            loaded = load_file(path)
-        else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, SafetensorError) as error:
-        raise TrainingError(f"{path} is damaged or not a weight file; fetch it again ({FETCH}).") from error
-    if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise TrainingError(f"{path} holds {type(loaded).__name__}; a state dict of tensors was expected.")
-    return loaded
+        return read_tensors(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TrainingError(f"{path} is no weight file ({reason}); fetch it again ({FETCH}).") from error
 
 
 def load_into(module: torch.nn.Module, weights: StateDict, path: Path) -> None:

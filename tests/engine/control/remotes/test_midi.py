@@ -200,7 +200,7 @@ sys.stdin.read()
     midi.close()
     waits = "It is opened as soon as it is there; the show goes on."
     assert lines == [
-        f"There is no MIDI port 'launch'. Ports are other\N{REPLACEMENT CHARACTER}[2J. {waits}",
+        f"There is no MIDI port 'launch'. Ports are other\\x1b[2J. {waits}",
         "midi     launch 1",
         "The MIDI port 'launch 1' was lost; it is opened again as soon as it returns.",
         f"There is no MIDI port 'launch'. There are no ports. {waits}",

@@ -48,7 +48,7 @@ class Show(Stage):
             values = self.modulator.values(snapshot.values, SILENCE, NO_FEATURES, index * CARD.hop_s)
             self.frames.append(self.switcher.step(window(index), values, index).pixels_HWC)
             self.show_events.append(self.scene_controller.show_events())
-            self.scene_controller.attend(snapshot)
+            self.scene_controller.attend(snapshot, index * CARD.hop_s)
             self.values.append(dict(values))
             self.given.append(dict(snapshot.values))
             assert self.scene_controller.wait(OPEN_WITHIN_S)
@@ -242,7 +242,7 @@ def test_a_flood_of_events_leaves_neither_threads_nor_memory_behind(show: Show, 
                 show.store.set(event, number)
         snapshot = show.store.take_snapshot(index)
         show.switcher.step(window(index), snapshot.values, index)
-        show.scene_controller.attend(snapshot)
+        show.scene_controller.attend(snapshot, index * CARD.hop_s)
         most = max(most, show.scene_controller.waiting)
         assert sum(thread.name.startswith(("opening", "saving", "recalling")) for thread in threading.enumerate()) <= 2
     assert most <= MOST_WAITING + 1
@@ -252,7 +252,7 @@ def test_a_flood_of_events_leaves_neither_threads_nor_memory_behind(show: Show, 
 def test_saves_are_finished_when_the_show_closes(show: Show) -> None:
     show.store.set("save_scene", 1)
     show.store.set("save_scene", 2)
-    show.scene_controller.attend(show.store.take_snapshot(0))
+    show.scene_controller.attend(show.store.take_snapshot(0), 0.0)
     show.scene_controller.close()
     assert show.scenes.numbers() == (1, 2)
 
@@ -284,7 +284,7 @@ def test_a_state_that_cannot_be_had_costs_a_sentence(show: Show, monkeypatch: py
     monkeypatch.setattr(backend, "step", lambda inputs: step(inputs)._replace(next_state=Lost()))
     show.play_on(1)
     show.store.set("save_scene", 1)
-    show.scene_controller.attend(show.store.take_snapshot(1))
+    show.scene_controller.attend(show.store.take_snapshot(1), 0.0)
     assert show.told == ["The state of probe cannot be fetched (the device is gone). No scene is saved."]
     assert show.scenes.numbers() == ()
 

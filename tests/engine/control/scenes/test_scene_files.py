@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from engine.control.scenes.scene_files import Scene, Scenes
+from engine.control.scenes.scene_files import Scene, Scenes, next_number
 from engine.core.errors import ConfigError
 
 STATE = {"memory": np.array([0.25, -1e-30], np.float32), "file": np.ones((2, 3), np.float32)}
@@ -53,13 +54,13 @@ def test_saved_again_without_a_state_it_has_none(scenes: Scenes) -> None:
 
 def test_the_folder_says_which_scenes_there_are_and_which_follows(scenes: Scenes) -> None:
     assert scenes.numbers() == ()
-    assert scenes.after(0) is None
+    assert next_number(scenes.numbers(), 0) is None
     for number in (12, 1, 128):
         scenes.save(scene(number))
     (scenes.folder / "notes.yaml").write_text("x: 1")
     (scenes.folder / "001.yaml").write_text("x: 1")
     assert scenes.numbers() == (1, 12, 128)
-    assert [scenes.after(number) for number in (0, 1, 12, 128)] == [1, 12, 128, 1]
+    assert [next_number(scenes.numbers(), number) for number in (0, 1, 12, 128)] == [1, 12, 128, 1]
 
 
 def test_a_folder_with_scenes_and_models_can_be_moved(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_a_missing_scene_says_which_there_are(scenes: Scenes) -> None:
         (b"\xff\xfe\x00", "not valid YAML"),
         (b"!!python/object/apply:os.system ['true']", "not valid YAML"),
         (b"x: " + b"[" * 600, "not valid YAML"),
-        (b"values: {}\n#" + b"x" * (1 << 17), "is not a mapping"),
+        (b"values: {}\n#" + b"x" * (1 << 17), "larger than the 64 KiB"),
         (b"modle: x.onnx", "Did you mean 'model'"),
         (b"values: [1]", "a mapping of parameters was expected"),
         (b"name: 5", "a text was expected"),
@@ -197,3 +198,67 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"Scene 3 cannot be read"):
         scenes.load(3)
     assert scenes.numbers() == ()
+
+
+HUGE = "9" * 5000
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices are files on POSIX alone")
+def test_pipes_devices_and_folders_are_neither_read_nor_written(scenes: Scenes) -> None:
+    scenes.folder.mkdir()
+    os.mkfifo(scenes.path(1))
+    scenes.path(2).symlink_to("/dev/zero")
+    scenes.path(3).mkdir()
+    for number, kind in ((1, "a pipe"), (2, "a device"), (3, "a folder")):
+        with pytest.raises(
+            ConfigError, match=f"Scene {number} cannot be read \\(it is {kind}, and a file was expected"
+        ):
+            scenes.load(number)
+        with pytest.raises(ConfigError, match=f"Scene {number} cannot be saved .*it is {kind}, and a file"):
+            scenes.save(scene(number))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (f"values: {{gain_db: {HUGE}}}", "a whole number that cannot be read in line 1"),
+        (f"name: {HUGE}", "a whole number that cannot be read in line 1"),
+        ("values:\n  glow: 0x" + "f" * 5000, "larger than any that can be meant in line 2"),
+        ("a: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(f"b{n}: &a{n + 1} [{f'*a{n},' * 9}]\n" for n in range(9)), "more than 50000 values"),
+        ("name: x\nname: y", "the key 'name' stands twice in line 2"),
+        ('model: "a\\0b.onnx"', "a character that no text has in line 1"),
+        ("values: {glow: " + "[" * 100, "nested more than 64 deep"),
+    ],
+)  # fmt: skip
+def test_a_hostile_scene_is_refused_in_one_sentence(scenes: Scenes, content: str, sentence: str) -> None:
+    scenes.folder.mkdir()
+    scenes.path(3).write_text(content)
+    with pytest.raises(ConfigError, match=sentence) as refusal:
+        scenes.load(3)
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 500
+
+
+def test_a_date_is_a_name(scenes: Scenes) -> None:
+    scenes.folder.mkdir()
+    scenes.path(3).write_text("name: 2026-01-31\nvalues: {glow: 1}")
+    assert scenes.load(3).scene.name == "2026-01-31"
+
+
+def test_any_damage_to_a_scene_is_read_or_refused(scenes: Scenes) -> None:
+    """300 scenes with a few bytes changed, and their states too."""
+    drawn = random.Random(18)
+    scenes.save(scene(3, state={"memory": np.zeros(4, np.float32)}))
+    files = {path: path.read_bytes() for path in (scenes.path(3), scenes.path(3).with_suffix(".npz"))}
+    refused = noticed = 0
+    for _ in range(300):
+        for path, whole in files.items():
+            content = bytearray(whole)
+            for _ in range(drawn.randint(0, 3)):
+                content[drawn.randrange(len(content))] = drawn.randrange(256)
+            path.write_bytes(content)
+        try:
+            noticed += len(scenes.load(3).notices)
+        except ConfigError:
+            refused += 1
+    assert min(refused, noticed) > 30

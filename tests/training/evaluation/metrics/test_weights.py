@@ -120,7 +120,7 @@ def test_unusable_files_are_refused_with_a_sentence(tmp_path: Path, mobilenet: P
     torch.save(cut, tmp_path / "cut.pth")
     for name, sentence in {
         "absent.pth": "does not exist",
-        "damaged.pth": "damaged or not a weight file",
+        "damaged.pth": "is no weight file .it is damaged, or holds more than weights.; fetch it again",
         "other.pth": "holds an unknown network",
         "cut.pth": r"holds \[16, 3, 3, 3\] for 'features.0.0.weight'; \[32, 3, 3, 3\] was expected",
     }.items():
