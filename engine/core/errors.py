@@ -17,6 +17,8 @@ import difflib
 import sys
 from collections.abc import Callable, Iterable
 
+from engine.core.lossy_stream import outlive_readers
+
 USER_ERROR_EXIT_CODE = 2
 
 
@@ -56,6 +58,7 @@ def nearest_name(name: str, known: Iterable[str]) -> str:
 
 def run_main(main: Callable[[], int]) -> None:
     """Run an entry point, print a UserError as one line on stderr, and exit with its code (2 for user errors)."""
+    outlive_readers()
     try:
         code = main()
     except UserError as error:

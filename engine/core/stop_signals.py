@@ -11,12 +11,16 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
+
+from engine.core.clock import Clock, WallClock
 
 HANGUP: int | None = getattr(signal, "SIGHUP", None)
 """What a process gets when its terminal is closed; None on Windows."""
 _NAMES = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
 STOP_SIGNALS: tuple[int, ...] = tuple(int(getattr(signal, name)) for name in _NAMES if hasattr(signal, name))
+
+ONE_REQUEST_S = 1.0
 
 
 class StopFlag(Protocol):
@@ -27,57 +31,72 @@ class StopFlag(Protocol):
     def set(self) -> None: ...
 
 
-@contextmanager
-def on_stop_signals(ask: Callable[[int], None], numbers: tuple[int, ...] = STOP_SIGNALS) -> Generator[None]:
-    """Call `ask` with the number of each signal that comes, and afterwards do what was done before.
+def handle_stop_signals(ask: Callable[[int], None], numbers: tuple[int, ...] = STOP_SIGNALS) -> Callable[[], None]:
+    """Call `ask` with the number of each signal that comes; return what handles them as before.
 
     `ask` runs inside the handler: it must take no lock. Only the main thread can handle signals; elsewhere nothing happens. A
     SIGHUP that is ignored, as under nohup, stays ignored.
     """
+    before: dict[int, Any] = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
         ask(number)
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handled = [number for number in numbers if number != HANGUP or signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in handled}
-    try:
-        yield
-    finally:
+    def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
 
+    if threading.current_thread() is threading.main_thread():
+        handled = [number for number in numbers if number != HANGUP or signal.getsignal(number) != signal.SIG_IGN]
+        before.update({number: signal.signal(number, handle) for number in handled})
+    return restore
+
+
+@contextmanager
+def on_stop_signals(ask: Callable[[int], None], numbers: tuple[int, ...] = STOP_SIGNALS) -> Generator[None]:
+    """Handle the signals as `handle_stop_signals` does, and afterwards as before."""
+    restore = handle_stop_signals(ask, numbers)
+    try:
+        yield
+    finally:
+        restore()
+
 
 class StopRequest:
-    """The flag of a show. Signals beyond the first change nothing once it plays: the files that are open are finished.
+    """The flag that signals set. All that come within a second are one: terminals, shells and launchers send several.
 
-    Before that a second Ctrl-C interrupts what is being loaded.
+    A later Ctrl-C raises KeyboardInterrupt, as long as that costs no file: while something is loaded or computed.
     """
 
-    def __init__(self) -> None:
-        self._is_set = self._is_playing = self._hung_up = False
+    def __init__(self, is_interruptible: Callable[[], bool] = lambda: True, clock: Clock | None = None) -> None:
+        self._is_interruptible = is_interruptible
+        self._clock = clock or WallClock()
         self._plays_on: Callable[[], bool] = lambda: False
+        self._asked_s: float | None = None
+        self._hung_up = False
 
     def ask(self, number: int) -> None:
-        """Take note of a signal, for `on_stop_signals`. Raises KeyboardInterrupt for a second Ctrl-C before the show plays."""
+        """Take note of a signal, for `handle_stop_signals`. Raises KeyboardInterrupt."""
+        now_s = self._clock.now_s()
         if number == HANGUP:
             self._hung_up = True
-            return
-        if self._is_set and not self._is_playing and number == signal.SIGINT:
+        elif self._asked_s is None:
+            self._asked_s = now_s
+        elif number == signal.SIGINT and now_s - self._asked_s >= ONE_REQUEST_S and self._is_interruptible():
             raise KeyboardInterrupt
-        self._is_set = True
 
     def begin(self, plays_on: Callable[[], bool]) -> None:
-        """The show plays from now on. `plays_on` tells whether it goes on without its terminal; it is asked once."""
-        self._plays_on, self._is_playing = plays_on, True
+        """A show plays from now on, and finishes its files whatever comes. `plays_on` is asked, once, whether it goes on without its
+        terminal."""
+        self._plays_on, self._is_interruptible = plays_on, lambda: False
 
     def set(self) -> None:
-        self._is_set = True
+        if self._asked_s is None:
+            self._asked_s = self._clock.now_s()
 
     def is_set(self) -> bool:
         if self._hung_up:
             self._hung_up = False
-            self._is_set = self._is_set or not self._plays_on()
-        return self._is_set
+            if not self._plays_on():
+                self.set()
+        return self._asked_s is not None
