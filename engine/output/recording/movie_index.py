@@ -10,6 +10,7 @@ Source of the boxes: ISO/IEC 14496-12, sections 8.3 to 8.8.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.atomic_files import sync
 from engine.output.recording.sample_table import Part, SampleTable, box, full_box
 
 # N samples of one track
@@ -39,8 +39,10 @@ class MovieIndex:
     """The index of one file while it is written. Raises OSError, and ValueError for a file that is no fragmented movie."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = path.open("rb")
+        self._folder = path.parent
+        # Kept open, so that a file that is moved meanwhile is finished all the same.
+        # Without a buffer: after an error nothing is written any more.
+        self._file = path.open("r+b", buffering=0)
         self._position = self._moov_position = 0
         self._moov = b""
         self._tracks: dict[int, SampleTable] = {}
@@ -65,28 +67,35 @@ class MovieIndex:
 
     def finish(self) -> None:
         """Make an ordinary file of the finished fragments. After an error the file is what it was, and can be read."""
-        self.follow()
-        self.close()
-        if not self._tracks:
-            return
-        parts = box(b"moov", self._whole_movie())
-        with self._path.open("r+b") as file:
-            try:
-                file.seek(self._position)
-                for part in parts:
-                    part.write_to(file)
-                file.flush()
-                # With this header first on the disk, a power cut would leave a file without any index.
-                sync(self._path)
-            except OSError:
-                file.truncate(self._position)
-                raise
-            file.seek(self._moov_position)
-            file.write(struct.pack(">I4sQ", 1, b"mdat", self._position - self._moov_position))
+        try:
+            self.follow()
+            if self._tracks:
+                self._append()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Release the file; safe to call twice."""
         self._file.close()
+
+    def _append(self) -> None:
+        self._file.seek(self._position)
+        try:
+            for part in box(b"moov", self._whole_movie()):
+                for piece in part.pieces():
+                    self._write(piece)
+            # With the header below first on the disk, a power cut would leave a file without any index.
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.truncate(self._position)
+            raise
+        self._file.seek(self._moov_position)
+        self._write(struct.pack(">I4sQ", 1, b"mdat", self._position - self._moov_position))
+
+    def _write(self, content: bytes) -> None:
+        written = 0
+        while written < len(content):
+            written += self._file.write(content[written:])
 
     def _add_fragment(self, moof: bytes, moof_position: int) -> None:
         for kind, traf in _boxes(moof):
@@ -96,7 +105,7 @@ class MovieIndex:
             fragment = _Fragment.of(next(content for name, content in inside if name == b"tfhd"), moof_position)
             times = [content for name, content in inside if name == b"tfdt"]
             time = struct.unpack(">Q" if times[0][0] else ">I", times[0][4:])[0] if times else None
-            table = self._tracks.setdefault(fragment.track, SampleTable(self._path.parent))
+            table = self._tracks.setdefault(fragment.track, SampleTable(self._folder))
             for name, content in inside:
                 if name == b"trun":
                     _add_run(table, content, fragment, time)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +23,14 @@ class Part:
         self._content, self._file = content, file
         self.size = len(content) if file is None else file.tell()
 
-    def write_to(self, target: BinaryIO) -> None:
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes, a limited number at a time."""
         if self._file is None:
-            target.write(self._content)
-        else:
-            self._file.seek(0)
-            shutil.copyfileobj(self._file, target)
+            yield self._content
+            return
+        self._file.seek(0)
+        while piece := self._file.read(_IN_MEMORY_BYTES):
+            yield piece
 
 
 def box(kind: bytes, parts: list[Part]) -> list[Part]:

@@ -133,3 +133,12 @@ def test_signals_in_the_middle_of_setting_the_flag_lock_nothing() -> None:
         [sys.executable, "-c", BURST], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ends\n", "")
+
+
+def test_signals_are_handled_in_one_place() -> None:
+    files = [
+        ROOT / "run_live.py",
+        *(path for part in ("engine", "training", "export") for path in (ROOT / part).rglob("*.py")),
+    ]
+    handling = [path.relative_to(ROOT).as_posix() for path in files if "signal.signal(" in path.read_text()]
+    assert handling == ["engine/core/stop_signals.py"]

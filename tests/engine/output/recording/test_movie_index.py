@@ -142,6 +142,19 @@ def test_nothing_but_the_file_is_left_in_its_folder(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not move open files")
+def test_a_file_that_is_moved_meanwhile_is_finished_all_the_same(tmp_path):
+    show, path = show_format(20.0, 48000, True), tmp_path / "a.mp4"
+    recording = Recording(path, show)
+    for index, frame in enumerate(frames(show, 100)):
+        recording.write(frame)
+        if index == 50:
+            path.rename(tmp_path / "b.mp4")
+    recording.finish()
+    assert not path.exists()
+    assert boxes_of(tmp_path / "b.mp4") == [b"ftyp", b"mdat", b"moov"]
+
+
 FULL_AT_THE_END = """
 import resource, signal, sys
 from tests.engine.output.recording.test_movie_index import *
