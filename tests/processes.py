@@ -17,16 +17,21 @@ ROOT = Path(__file__).parent.parent
 ENDS_WITHIN_S = 60.0
 
 
-def start(*flags: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
-    """Start run_live.py without a screen and without a sound server, unless `environment` names them."""
-    there = {**os.environ, "DISPLAY": "", "PULSE_SERVER": "unix:/nowhere", "PYTHONPATH": str(ROOT), **environment}
+def environment(**variables: str) -> dict[str, str]:
+    """Return an environment without a screen and without a sound server, unless `variables` name them."""
+    return {**os.environ, "DISPLAY": "", "PULSE_SERVER": "unix:/nowhere", "PYTHONPATH": str(ROOT), **variables}
+
+
+def start(*flags: str, cwd: Path, **variables: str) -> subprocess.Popen[str]:
+    """Start run_live.py in that environment."""
     command = [sys.executable, str(ROOT / "run_live.py"), *flags]
+    there = environment(**variables)
     return subprocess.Popen(command, cwd=cwd, env=there, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def run(*flags: str, cwd: Path, **environment: str) -> tuple[int, str, str]:
+def run(*flags: str, cwd: Path, **variables: str) -> tuple[int, str, str]:
     """Run it to its end and return exit code, stdout and stderr."""
-    process = start(*flags, cwd=cwd, **environment)
+    process = start(*flags, cwd=cwd, **variables)
     said, complained = process.communicate(timeout=ENDS_WITHIN_S)
     return process.returncode, said, complained
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line, print_lines
+from engine.core.stop_signals import StopRequest, on_stop_signals
 from training.sweeps.launch import executor_of, run_all
 from training.sweeps.plan import Trial, load_sweep, trials_of
 from training.sweeps.table import Row, as_text, row_of, write_tables
@@ -75,10 +76,14 @@ def main(argv: list[str] | None = None) -> int:
     print_line(
         f"{len(trials)} trials, {len(trials) - len(todo)} of them already finished; logs: {log_file(trials[0])} …"
     )
-    for trial, code in run_all(executor, arguments.executor, todo, sweep.launch, arguments.cache_folder):
-        rows[trial.name] = finished_row(trial, code)
-        write_tables(folder, list(rows.values()))
-        print_line(f"{trial.name}: {rows[trial.name].state}", file=sys.stderr)
+    stop = StopRequest()
+    with on_stop_signals(stop.ask):
+        for trial, code in run_all(executor, arguments.executor, todo, sweep.launch, arguments.cache_folder, stop):
+            rows[trial.name] = finished_row(trial, code)
+            write_tables(folder, list(rows.values()))
+            print_line(f"{trial.name}: {rows[trial.name].state}", file=sys.stderr)
+    if stop.is_set():
+        raise TrainingError("The sweep was stopped; run the same command again to resume it.")
     write_tables(folder, list(rows.values()))
     print_lines(as_text(list(rows.values())))
     unfinished = unfinished_message(list(rows.values()))

@@ -4,7 +4,7 @@
     python -m training.train --resume runs/NAME [--iterations N]
     python -m training.train --from runs/NAME --run-folder runs/NEW [CONFIG.yaml] [--clip FILE]
 
-Ctrl-C finishes the iteration, writes a checkpoint and ends. --resume continues there with the same settings; after a kill it
+Ctrl-C, SIGTERM and a terminal that is closed finish the iteration, write a checkpoint and end the training. --resume continues there with the same settings; after a kill it
 continues from the newest checkpoint. --from RUN starts a new run with the weights of another one: other clip, other losses.
 `torchrun --nproc-per-node N -m training.train …` shares the training streams among N processes (docs/many-machines.md).
 Any setting can be given as --set KEY=VALUE with its dotted name (--set losses.l1=5). --dry-run prints the resolved
@@ -16,12 +16,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -30,6 +28,7 @@ import yaml
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line, print_lines
+from engine.core.stop_signals import StopRequest, on_stop_signals
 from engine.core.structured import shown
 from engine.core.yaml_reading import parse_yaml
 from training.core import distributed
@@ -284,20 +283,15 @@ def prepare_folder(task: Task) -> None:
         ) from error
 
 
-@contextlib.contextmanager
-def stopping_gently(run: Run) -> Iterator[None]:
-    """Let the first Ctrl-C (or request to terminate) finish the iteration and the second one leave at once."""
+def stopping_gently(run: Run) -> contextlib.AbstractContextManager[None]:
+    """Let signals finish the iteration and write a checkpoint. A second Ctrl-C leaves at once, but not while one is written."""
+    stop = StopRequest(is_interruptible=lambda: not run.is_saving)
 
-    def request_stop(number: int, frame: FrameType | None) -> None:
+    def ask(number: int) -> None:
+        stop.ask(number)
         run.stop_requested = True
-        signal.signal(number, before[number])
 
-    before = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return on_stop_signals(ask)
 
 
 if __name__ == "__main__":

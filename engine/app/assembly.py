@@ -98,6 +98,7 @@ def assemble(
             live=source.live,
         ),
         runtime=runtime,
+        has_take=steering.recorder is not None,
     )
 
 

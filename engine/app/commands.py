@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from engine.app.command_line import ParsedCommand
 from engine.app.config import LiveConfig, describe
 from engine.core.errors import ConfigError
 from engine.core.printable import print_line
+from engine.core.stop_signals import StopRequest, handle_stop_signals
 
 if TYPE_CHECKING:
     from engine.app.show_builder import BuiltShow, ShowBuilder
+    from engine.render.show import Show
     from engine.render.statistics import ShowStatistics
 
 THREAD_SWITCH_S = 0.0005
@@ -91,12 +90,15 @@ def play_show(command: ParsedCommand) -> int:
     from engine.ops.health_monitor import HealthMonitor
     from engine.render.play import play
 
-    stop = stop_on_signals()
+    stop = StopRequest()
+    # To the end of the process: whatever is written after the show is written whole.
+    handle_stop_signals(stop.ask)
     share_processor()
     config, monitor = command.resolved.config, HealthMonitor(WallClock())
     check_stats_file(config)
     with ExitStack() as releasing:
         built = _build(ShowBuilder(command, monitor, say, releasing), command)
+        stop.begin(lambda: goes_on_without_terminal(built.show))
         play(built.show, stop, built.seconds)
     say(("stopped: " if stop.is_set() else "played: ") + end_report(monitor, built.controllers.switcher.card))
     write_stats(config, monitor)
@@ -109,6 +111,13 @@ def _build(builder: ShowBuilder, command: ParsedCommand) -> BuiltShow:
     return builder.rendering(*command.render) if command.render else builder.live()
 
 
+def goes_on_without_terminal(show: Show) -> bool:
+    """Tell whether a show whose terminal was closed still has something to play for, and say so in its log."""
+    if show.is_kept_or_seen:
+        show.runtime.notices.tell("The terminal was closed. The show goes on; SIGTERM ends it.")
+    return show.is_kept_or_seen
+
+
 def share_processor() -> None:
     """Let the threads of a show get in each other's way as little as can be."""
     import cv2
@@ -117,19 +126,6 @@ def share_processor() -> None:
     sys.setswitchinterval(THREAD_SWITCH_S)
     # Effects and upscaling would take the cores from the step.
     cv2.setNumThreads(1)
-
-
-def stop_on_signals() -> threading.Event:
-    """Return an event that Ctrl-C and SIGTERM set; a second Ctrl-C ends the process at once."""
-    stop = threading.Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    signal.signal(signal.SIGINT, ask)
-    signal.signal(signal.SIGTERM, ask)
-    return stop
 
 
 def check_stats_file(config: LiveConfig) -> None:

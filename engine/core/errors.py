@@ -18,6 +18,7 @@ import difflib
 import sys
 from collections.abc import Callable, Iterable
 
+from engine.core.lossy_stream import outlive_readers
 from engine.core.printable import print_line
 
 USER_ERROR_EXIT_CODE = 2
@@ -63,6 +64,7 @@ def nearest_name(name: str, known: Iterable[str]) -> str:
 
 def run_main(main: Callable[[], int]) -> None:
     """Run an entry point, print a UserError as one line on stderr, and exit with its code (2 for user errors)."""
+    outlive_readers()
     try:
         code = main()
     except UserError as error:

@@ -25,8 +25,11 @@ MOST_CONNECTIONS = 16
 REQUEST_WITHIN_S = 2.0
 """From the connection to the last byte of the answer."""
 LARGEST_HEAD_BYTES = 8192
+MOST_DROPPED_READS = 16
+_READ_BYTES = 65536
 _BACKLOG = 64
 _PAUSE_S = 0.1
+_TEXT = "text/plain; charset=utf-8"
 
 
 class HealthServer:
@@ -80,9 +83,14 @@ class HealthServer:
                 until_s = self._clock.now_s() + REQUEST_WITHIN_S
                 head = self._read_head(connection, until_s)
                 if head:
-                    connection.settimeout(max(until_s - self._clock.now_s(), 0.001))
+                    self._wait_until(connection, until_s)
                     connection.sendall(answer(head, self._report))
                     connection.shutdown(socket.SHUT_WR)
+                    # What comes after the head is read and dropped: closing before that would take the answer back.
+                    for _ in range(MOST_DROPPED_READS):
+                        self._wait_until(connection, until_s)
+                        if not connection.recv(_READ_BYTES):
+                            break
         finally:
             with self._lock, suppress(ValueError):
                 self._open.remove(connection)
@@ -90,20 +98,24 @@ class HealthServer:
     def _read_head(self, connection: socket.socket, until_s: float) -> bytes:
         """Return the request up to its blank line, the client's end of sending or the size limit. Raises TimeoutError."""
         head = b""
-        while b"\r\n\r\n" not in head and b"\n\n" not in head and len(head) < LARGEST_HEAD_BYTES:
-            left_s = until_s - self._clock.now_s()
-            if left_s <= 0.0:
-                raise TimeoutError
-            connection.settimeout(left_s)
+        while not _is_whole(head) and len(head) < LARGEST_HEAD_BYTES:
+            self._wait_until(connection, until_s)
             part = connection.recv(LARGEST_HEAD_BYTES)
             if not part:
                 break
             head += part
         return head
 
+    def _wait_until(self, connection: socket.socket, until_s: float) -> None:
+        """Let the next call on the connection take until the deadline. Raises TimeoutError after it."""
+        left_s = until_s - self._clock.now_s()
+        if left_s <= 0.0:
+            raise TimeoutError
+        connection.settimeout(left_s)
+
 
 def answer(head: bytes, report: Callable[[], HealthReport]) -> bytes:
-    """Return the HTTP response to a request without a body."""
+    """Return the HTTP response to a request. Nothing of the request is repeated in it."""
     return _Request(head, report).response
 
 
@@ -114,7 +126,11 @@ class _Request(BaseHTTPRequestHandler):
         written = io.BytesIO()
         self.rfile, self.wfile = io.BytesIO(head), written
         self._report = report
-        self.handle_one_request()
+        self.command = ""
+        if len(head) >= LARGEST_HEAD_BYTES and not _is_whole(head):
+            self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        else:
+            self.handle_one_request()
         self.response = written.getvalue()
 
     def do_GET(self) -> None:
@@ -126,22 +142,33 @@ class _Request(BaseHTTPRequestHandler):
         elif path == "/metrics":
             self._send(HTTPStatus.OK, CONTENT_TYPE, metrics_text(self._report()))
         else:
-            self._send(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"The addresses are /health and /metrics.\n")
+            self._send(HTTPStatus.NOT_FOUND, _TEXT, b"The addresses are /health and /metrics.\n")
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse a request without repeating any of it, as the messages of the parser do."""
+        is_method = code == HTTPStatus.NOT_IMPLEMENTED
+        status = HTTPStatus.METHOD_NOT_ALLOWED if is_method else HTTPStatus(code)
+        # A request that is not understood has no version; its answer has one.
+        self.request_version = self.protocol_version
+        self._send(status, _TEXT, b"GET and HEAD are answered.\n" if is_method else f"{status.phrase}.\n".encode())
+
     def _send(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
-        self.send_response(status)
+        self.send_response_only(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.send_header("Allow", "GET, HEAD")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Requests are not logged."""
+
+def _is_whole(head: bytes) -> bool:
+    return b"\r\n\r\n" in head or b"\n\n" in head
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -14,7 +14,7 @@ class NullSink:
     name = "null"
     rate: FrameRate = "hop"
     with_effects = False
-    standby = False
+    standby = True
     lost_frames = 0
 
     def open(self, show: ShowFormat) -> None:

@@ -16,7 +16,7 @@ class ProgressBar:
     name = "progress"
     rate: FrameRate = "hop"
     with_effects = False
-    standby = False
+    standby = True
     lost_frames = 0
 
     def __init__(self, total_s: float | None) -> None:

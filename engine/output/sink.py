@@ -7,12 +7,13 @@ from typing import Literal, Protocol
 
 from engine.output.frame import Frame, ShowFormat
 
-FrameRate = Literal["hop", "display"]
-"""Once a hop, or once a refresh of the display."""
+FrameRate = Literal["hop", "file", "display"]
+"""Once a hop, from the step loop itself; once a hop, from a thread of its own, since finishing a frame for a file takes long; or once
+a refresh of the display."""
 
 
 class Sink(Protocol):
-    """An output. A slow sink owns a thread and a bounded queue: `show` never makes a live step wait.
+    """An output. A slow sink owns a thread and a bounded queue: `show` never makes a live show wait.
 
     Before each frame the loop asks `wants` with the frame's values. A sink that answers False costs nothing: it is not called,
     and where no sink wants a frame with effects, none are applied. `Frame.first_sample` tells a sink how much sound it missed.
@@ -35,7 +36,8 @@ class Sink(Protocol):
 
     @property
     def standby(self) -> bool:
-        """Whether it waits to be switched on. A show whose window has failed ends when all other sinks are on standby."""
+        """Whether nobody sees or keeps its frames: it waits to be switched on, or shows nothing. A show that lost its window or its
+        terminal ends when all other sinks are on standby."""
         ...
 
     @property

@@ -8,18 +8,20 @@ systems demand. Otherwise everything happens in the calling thread.
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
 from engine.core.errors import SinkError
+from engine.core.stop_signals import StopFlag
 from engine.output.sink import Sink
 from engine.render.present_loop import PresentLoop
 from engine.render.show import Show
 from engine.render.statistics import ShowStatistics
 
+SIGNALS_EVERY_S = 0.5
 
-def play(show: Show, stop: threading.Event, seconds: float | None = None) -> None:
+
+def play(show: Show, stop: StopFlag, seconds: float | None = None) -> None:
     """Play until the sound ends, `seconds` of it have been played, `stop` is set or a window is closed.
 
     Opens the source and the outputs and closes them in any case. Raises SourceError, SinkError or BackendError for what cannot
@@ -31,6 +33,9 @@ def play(show: Show, stop: threading.Event, seconds: float | None = None) -> Non
         for output in show.outputs:
             closing.callback(_close, output, show.runtime.statistics)
             output.open(show.format)
+        # Before the outputs are closed, the frames that wait for them are handed over.
+        closing.callback(show.step_loop.delivery.close)
+        show.step_loop.delivery.start()
         show.source.start()
         if show.present_loops:
             show.capture.start()
@@ -44,7 +49,7 @@ def _close(output: Sink, statistics: ShowStatistics) -> None:
     statistics.lost_frames[output.name] = statistics.lost_frames.get(output.name, 0) + output.lost_frames
 
 
-def _play_in_threads(show: Show, stop: threading.Event, seconds: float | None) -> None:
+def _play_in_threads(show: Show, stop: StopFlag, seconds: float | None) -> None:
     """Run the step loop and each present loop but that of the windows in threads, that of the windows here."""
     in_windows = [loop for loop in show.present_loops if loop.windows]
     others = [loop for loop in show.present_loops if not loop.windows]
@@ -55,13 +60,11 @@ def _play_in_threads(show: Show, stop: threading.Event, seconds: float | None) -
             for loop in in_windows:
                 _present(show, loop, stepping)
             if not in_windows:
-                # Waits for the end, whatever it is.
-                stepping.exception()
+                _wait_for_end(stepping)
         finally:
             stop.set()
             for loop in show.present_loops:
-                for output in loop.outputs:
-                    show.runtime.statistics.lost_frames[output.name] = loop.latest_frame.replaced_frames
+                _count_replaced(loop, show.runtime.statistics)
     for future in (stepping, *presenting):
         future.result()
 
@@ -76,5 +79,19 @@ def _present(show: Show, loop: PresentLoop, stepping: Future[None]) -> None:
         show.runtime.notices.tell(f"{error} The show goes on without {', '.join(o.name for o in loop.outputs)}.")
         for output in loop.outputs:
             output.close()
+        _count_replaced(loop, show.runtime.statistics)
+        loop.outputs.clear()
         if loop.windows:
-            stepping.exception()
+            _wait_for_end(stepping)
+
+
+def _count_replaced(loop: PresentLoop, statistics: ShowStatistics) -> None:
+    """Note how many frames the loop's outputs never showed, because a newer one came first."""
+    for output in loop.outputs:
+        statistics.lost_frames[output.name] = loop.latest_frame.replaced_frames
+
+
+def _wait_for_end(stepping: Future[None]) -> None:
+    """Wait for the end of the step loop, whatever it is. On Windows, signals are handled only between two waits."""
+    while not stepping.done():
+        wait((stepping,), SIGNALS_EVERY_S)

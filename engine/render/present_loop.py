@@ -85,6 +85,11 @@ class PresentLoop:
         """The highest rate of the monitors that the windows are on."""
         return max((hz for window in self.windows if (hz := window.refresh_hz)), default=DEFAULT_REFRESH_HZ)
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether an output would notice the end of the show."""
+        return any(not output.standby for output in self.outputs)
+
     def run(self, over: Callable[[], bool]) -> None:
         """Draw until `over` or until a window is closed. Raises SinkError when an output fails for good."""
         while not over() and all([window.poll() for window in self.windows]):

@@ -28,3 +28,10 @@ class Show:
     """Each draws in a thread of its own, except that of the windows; offline there is none."""
     format: ShowFormat
     runtime: Runtime
+    has_take: bool = False
+    """Whether a take is recorded."""
+
+    @property
+    def is_kept_or_seen(self) -> bool:
+        """Whether it gives more than lines in a terminal: a window, a file, a recording that is on, or a take."""
+        return self.has_take or self.step_loop.delivery.is_seen or any(loop.is_seen for loop in self.present_loops)

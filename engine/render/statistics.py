@@ -87,7 +87,15 @@ class ShowStatistics:
         if age_s is not None:
             self.handed_age.add(age_s)
         for name, duration_s in timings_s.items():
-            self.timings.setdefault(name, Durations()).add(duration_s)
+            self.add_timing(name, duration_s)
+
+    def add_timing(self, name: str, duration_s: float) -> None:
+        """Add how long a stage took. Each stage belongs to one thread."""
+        self.timings.setdefault(name, Durations()).add(duration_s)
+
+    def count_lost(self, sink: str) -> None:
+        """Count one frame that a sink was not given because the machine is too slow."""
+        self.lost_frames[sink] = self.lost_frames.get(sink, 0) + 1
 
     def count_drawn(self, flashes: GuardMeter) -> None:
         """Count one drawing in the windows, and keep the flash guard's measurements so far."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot
 from engine.control.parameter_table import ShowValues
 from engine.core.errors import BackendError
+from engine.core.stop_signals import StopFlag
 from engine.model.card import ModelCard
 from engine.model.session import Controls, ModelFrame
 from engine.output.frame import Frame
@@ -68,7 +68,7 @@ class StepLoop:
         # Mappings may read the model's features before the first step.
         self._features_F = np.zeros(card.feature_bands, np.float32)
 
-    def run(self, stop: threading.Event, seconds: float | None, poll: Callable[[], bool] = lambda: True) -> None:
+    def run(self, stop: StopFlag, seconds: float | None, poll: Callable[[], bool] = lambda: True) -> None:
         """Step each hop as soon as its sound has arrived, until `stop`, `seconds` of sound, the end of the sound, or until
         `poll`, asked after each hop, says False. Raises what the source raised, and offline what fails on the way."""
         card, runtime, last_index = self._model.card, self._runtime, -1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,10 @@ import pytest
 import yaml
 
 from engine.core.errors import TrainingError
+from tests.terminals import Terminal
 from tests.training.clips import moving_clip
+from tests.training.runs import ONE_THREAD
+from training.logging.records import read_records
 from training.loop.checkpoint import read_checkpoint
 from training.loop.run_folder import checkpoint_folders
 from training.sweep import main
@@ -94,6 +99,39 @@ def check_run(run: Path, row: Mapping[str, Any], printed: str) -> None:
     assert f"{row['validation']['l1']:.4f}" in printed
     assert "2 iterations" in (run / "log.txt").read_text()
     assert read_checkpoint(run).config.model.name == row["trial"]
+
+
+@posix
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_sweep_that_is_told_to_end_leaves_checkpoints(clip: Path, tmp_path: Path, closes: bool) -> None:
+    """By SIGTERM, or because its terminal is closed, which also ends the processes between it and the training."""
+    configs = [{"name": "canvas", "file": "configs/train/tiny.yaml"}]
+    sweep = write_sweep(tmp_path, clip, configs=configs, set={**SMALL, "total_iterations": 100_000, "intervals.log": 1})
+    command = [sys.executable, "-m", "training.sweep", str(sweep), "--cache-folder", str(tmp_path / "cache")]
+    terminal, run = Terminal(command, Path.cwd(), ONE_THREAD), tmp_path / "runs" / "bar-canvas"
+    try:
+        wait_for(lambda: any("l1" in record for record in read_records(run / "stats.jsonl")), "training")
+        if not closes:
+            terminal.process.send_signal(signal.SIGTERM)
+        else:
+            terminal.close()
+        assert terminal.process.wait(60) == 2
+        # The training has a session of its own and takes its time.
+        wait_for(lambda: (run / "report.html").is_file(), "the end of the training")
+    finally:
+        terminal.process.kill()
+        if not closes:
+            terminal.close()
+    assert "interrupted" in (run / "report.html").read_text()
+    assert read_checkpoint(run).iterations >= 1
+    assert closes or b"The sweep was stopped; run the same command again to resume it." in terminal.shown
+
+
+def wait_for(happened: Callable[[], object], what: str) -> None:
+    deadline_s = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < deadline_s, f"{what} did not happen"
+        time.sleep(0.1)
 
 
 @posix

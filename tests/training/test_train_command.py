@@ -1,12 +1,10 @@
 """The command line: flags, dry run, training, Ctrl-C in a process of its own, resuming."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,7 +16,7 @@ from tests.training.runs import ONE_THREAD, TINY, words
 from training.logging.records import read_records
 from training.loop.checkpoint import find_checkpoint, load_generator
 from training.loop.run_folder import checkpoint_folder
-from training.train import main, stopping_gently
+from training.train import main
 
 
 @pytest.fixture(scope="module")
@@ -145,17 +143,6 @@ def test_control_c_writes_a_checkpoint_and_leaves(clip: Path, tmp_path: Path) ->
     assert "Traceback" not in errors
     assert "interrupted" in (tmp_path / "run" / "report.html").read_text()
     assert int(find_checkpoint(tmp_path / "run").name) >= 1
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process at once")
-def test_the_first_request_to_end_is_gentle_and_the_second_is_not() -> None:
-    run, before = SimpleNamespace(stop_requested=False), signal.getsignal(signal.SIGTERM)
-    with stopping_gently(run):  # type: ignore[arg-type]
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert run.stop_requested
-        assert signal.getsignal(signal.SIGTERM) is before
-        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_another_clip_takes_neither_name_nor_licence_of_the_configurations_own(

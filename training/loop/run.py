@@ -48,7 +48,9 @@ class Run:
         self.validated: tuple[int, bool, Validation] | None = None
         self.agreed_progress = 0.0
         self.stop_requested = False
-        """Set from outside (Ctrl-C) to finish the iteration, write a checkpoint and leave."""
+        """Set from outside (a signal) to finish the iteration, write a checkpoint and leave."""
+        self.is_saving = False
+        """Whether a checkpoint is being written."""
 
     @property
     def elapsed_s(self) -> float:
@@ -95,8 +97,12 @@ class Run:
                 raise Diverged(
                     f"'{broken}' is no finite number after {found.iterations} iterations and training stopped"
                 )
-            if distributed.first():
-                self._write(folder, found)
+            self.is_saving = True
+            try:
+                if distributed.first():
+                    self._write(folder, found)
+            finally:
+                self.is_saving = False
             self.last_checkpoint = folder
         return folder
 

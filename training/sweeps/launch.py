@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.core.errors import TrainingError
+from engine.core.stop_signals import StopFlag
 from training.sweeps.plan import LaunchConfig, Trial
 from training.sweeps.trial import TrialJob
 
@@ -44,9 +45,14 @@ def executor_of(kind: ExecutorKind, launch: LaunchConfig, folder: Path) -> Any:
 
 
 def run_all(
-    executor: Any, kind: ExecutorKind, trials: Sequence[Trial], launch: LaunchConfig, cache_folder: Path | None
+    executor: Any,
+    kind: ExecutorKind,
+    trials: Sequence[Trial],
+    launch: LaunchConfig,
+    cache_folder: Path | None,
+    stop: StopFlag,
 ) -> Iterator[tuple[Trial, int]]:
-    """Run all trials and yield each with its exit code when it ends. On Ctrl-C the trials write checkpoints and end."""
+    """Run all trials and yield each with its exit code when it ends. Once `stop` is set, trials write checkpoints and end."""
     waiting = [(trial, TrialJob(trial, launch.gpus, cache_folder)) for trial in trials]
     running: dict[int, tuple[Trial, Any]] = {}
     try:
@@ -55,7 +61,7 @@ def run_all(
             with executor.batch():
                 running = {number: (trial, executor.submit(job)) for number, (trial, job) in enumerate(waiting)}
             waiting = []
-        while waiting or running:
+        while (waiting or running) and not stop.is_set():
             while waiting and len(running) < launch.parallel:
                 trial, job = waiting.pop(0)
                 slot = next(number for number in range(launch.parallel) if number not in running)

@@ -15,6 +15,7 @@ import yaml
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError
 from engine.core.small_files import read_lines
+from engine.core.stop_signals import HANGUP, on_stop_signals
 from training.logging.records import concluded
 from training.loop.checkpoint import read_newest
 from training.loop.resumption import check_resumable
@@ -91,7 +92,9 @@ class TrialJob:
                 command, stdout=file, stderr=subprocess.STDOUT, env=environment, start_new_session=True
             )
         try:
-            return self.process.wait()
+            # A terminal that is closed ends submitit's processes, but not the training, which has a session of its own.
+            with on_stop_signals(_interrupt, (HANGUP,) if HANGUP else ()):
+                return self.process.wait()
         finally:
             self._end()
 
@@ -106,6 +109,10 @@ class TrialJob:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait()
+
+
+def _interrupt(number: int) -> None:
+    raise KeyboardInterrupt
 
 
 def last_error(trial: Trial) -> str:

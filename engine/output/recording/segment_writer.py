@@ -127,7 +127,7 @@ class SegmentWriter:
     def _finish(self, file: _OpenFile, end_sample: int | None) -> None:
         try:
             file.recording.finish(None if end_sample is None else end_sample - file.segment.first_sample)
-        except (FFmpegError, OSError) as error:
+        except (FFmpegError, OSError, ValueError) as error:
             self._give_up(file, file.segment, file.path, error)
             return
         if self._retention:

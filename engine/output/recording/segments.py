@@ -35,7 +35,7 @@ class SegmentedRecorder:
     """Records while the frame's value `record` is on. A failure costs a notice and a file, never the show."""
 
     name = "recordings"
-    rate: FrameRate = "hop"
+    rate: FrameRate = "file"
     with_effects = True
 
     def __init__(

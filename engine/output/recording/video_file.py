@@ -18,7 +18,7 @@ from engine.output.sink import FrameRate
 class VideoFileSink:
     """Video and sound in one file. Live, a slow disk or encoder drops frames, and counts them; offline, none is dropped."""
 
-    rate: FrameRate = "hop"
+    rate: FrameRate = "file"
     with_effects = True
     standby = False
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engine.core.fit import fit_inside
 from engine.output.frame import ShowFormat
+from engine.output.recording.movie_index import MovieIndex
 from engine.output.recording.write_queue import QueuedFrame
 
 # H W C rows, columns, channels of pixels; T audio samples, C channels
@@ -26,9 +27,10 @@ AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64
 FALLBACK_RATE_HZ = 48000
 _BITS_A_SECOND = 192_000
 _BT709 = 1
-# Fragments make an unfinished file readable; finished, it is an ordinary one. Without delay_moov the sound would begin late by
-# the encoder's delay. FFmpeg holds back 256 KiB unless it is told to flush.
-_MOVIE_OPTIONS = {"movflags": "hybrid_fragmented+delay_moov"}
+# Fragments make an unfinished file readable; MovieIndex makes an ordinary one of a finished one, so FFmpeg's own index of the
+# fragments is left out. Without delay_moov the sound would begin late by the encoder's delay. FFmpeg holds back 256 KiB unless it
+# is told to flush.
+_MOVIE_OPTIONS = {"movflags": "frag_keyframe+delay_moov+skip_trailer"}
 _CONTAINER_OPTIONS = {"flush_packets": "1"}
 
 
@@ -40,9 +42,11 @@ class Recording:
         path.open("wb").close()
         aac_rate_hz = show.sound_rate_hz if show.sound_rate_hz in AAC_RATES_HZ else FALLBACK_RATE_HZ
         # By default the duration is rounded to milliseconds; this keeps it exact to the sample.
-        options = {**_MOVIE_OPTIONS, "movie_timescale": str(aac_rate_hz)} if path.suffix.lower() != ".mkv" else {}
+        is_movie = path.suffix.lower() != ".mkv"
+        options = {**_MOVIE_OPTIONS, "movie_timescale": str(aac_rate_hz)} if is_movie else {}
         self._size = show.width, show.height
         self._fps = Fraction(show.fps).limit_denominator(100_000)
+        self._key_frame_every = max(1, round(show.fps * KEY_FRAME_EVERY_S))
         self._rate_hz = show.sound_rate_hz
         self._layout = "mono" if show.sound_channels == 1 else "stereo"
         self._container = av.open(str(path), "w", options=options, container_options=_CONTAINER_OPTIONS)
@@ -53,6 +57,8 @@ class Recording:
         self._written_samples = 0
         self._last_pts = -1
         self._container.start_encoding()
+        # A pipe or a device is written from its beginning to its end, and stays fragmented.
+        self._index = MovieIndex(path) if is_movie and path.is_file() else None
 
     def write(self, queued_frame: QueuedFrame) -> None:
         """Write one frame at its media time, and its sound after the sound before; sound that was lost becomes silence."""
@@ -69,9 +75,13 @@ class Recording:
         for stream in (self._video, self._audio):
             self._container.mux(stream.encode(None))
         self._container.close()
+        if self._index:
+            self._index.finish()
 
     def abandon(self) -> None:
         """Close the file as it is, after an error."""
+        if self._index:
+            self._index.close()
         self._container.close()
 
     def _add_video(self, show: ShowFormat) -> Any:
@@ -82,7 +92,7 @@ class Recording:
         stream.options = {"preset": "veryfast" if show.live else "medium", "crf": "17"}
         context = stream.codec_context
         context.time_base = 1 / self._fps
-        context.gop_size = max(1, round(show.fps * KEY_FRAME_EVERY_S))
+        context.gop_size = self._key_frame_every
         context.color_range = ColorRange.MPEG
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         return stream
@@ -103,6 +113,8 @@ class Recording:
         frame = rgb.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
         frame.pts, frame.time_base, frame.duration = pts, 1 / self._fps, 1
         self._container.mux(self._video.encode(frame))
+        if self._index and pts // self._key_frame_every > self._last_pts // self._key_frame_every:
+            self._index.follow()
         self._last_pts = pts
 
     def _write_silence(self, samples: int, channels: int) -> None:

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -92,3 +92,31 @@ def test_a_show_tells_that_it_plays_and_how_it_is(probe_file: Path, tmp_path: Pa
     assert events[-1]["event"] == "end"
     assert events[-1]["steps"] > 10
     assert any("model" in event.get("line", "") for event in events)
+
+
+def test_a_show_beset_by_clients_answers_and_ends(probe_file: Path, tmp_path: Path) -> None:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port = trial.getsockname()[1]
+    command = [sys.executable, str(ROOT / "run_live.py"), "--source", "tone", "--out", "null", "--no-osc"]
+    show = subprocess.Popen(
+        [*command, "--model", str(probe_file), "--health-port", str(port), "--stats", "stats.json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for(lambda: ask(port)[0] == 200, "an answer")
+        with ExitStack() as closing:
+            for _ in range(100):
+                client = closing.enter_context(socket.create_connection(("127.0.0.1", port), timeout=WITHIN_S))
+                client.send(b"G")
+            assert ask(port)[0] == 200
+            show.send_signal(signal.SIGTERM)
+            _, complained = show.communicate(timeout=WITHIN_S)
+    finally:
+        show.kill()
+    assert (show.returncode, complained) == (0, "")
+    assert json.loads((tmp_path / "stats.json").read_text())["hops"] > 0

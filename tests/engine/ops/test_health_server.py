@@ -113,7 +113,67 @@ def test_head_gets_the_headers_of_get(server: HealthServer) -> None:
 
 def test_other_paths_are_answered_with_the_known_ones(server: HealthServer) -> None:
     assert get(server, "/")[0::2] == (404, "The addresses are /health and /metrics.\n")
-    assert get(server, "/health", "POST")[0] == 501
+
+
+def exchange(server: HealthServer, *parts: bytes) -> bytes:
+    """Send the parts of a request and return all that comes back."""
+    answered = b""
+    with connect(server) as client:
+        # It may hang up before everything was sent.
+        with suppress(OSError):
+            for part in parts:
+                client.sendall(part)
+            client.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionError):
+            while part := client.recv(65536):
+                answered += part
+    return answered
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get", "__init__"])
+def test_only_get_and_head_are_answered(server: HealthServer, method: str) -> None:
+    answered = exchange(server, f"{method} /health HTTP/1.1\r\n\r\n".encode())
+    assert answered.startswith(b"HTTP/1.0 405 Method Not Allowed\r\n")
+    assert b"\r\nAllow: GET, HEAD\r\n" in answered
+
+
+EVIL = b"\x1b[31m<script>evil"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (EVIL + b" /health HTTP/1.1\r\n\r\n", 405),
+        (b"GET /" + EVIL + b" HTTP/1.1\r\n\r\n", 404),
+        (b"GET /health " + EVIL + b"\r\n\r\n", 400),
+        (b"GET /health HTTP/9." + EVIL + b"\r\n\r\n", 400),
+        (b"GET /health HTTP/2.0\r\n\r\n", 505),
+        (EVIL + b"\r\n\r\n", 400),
+        (b"GET /health x " + EVIL + b" HTTP/1.1\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\n" + b"X: 1\r\n" * 101 + b"\r\n", 431),
+        (b"GET /health HTTP/1.1\r\nX: " + EVIL * 8000 + b"\r\n\r\n", 431),
+        (b"GET /health HTTP/1.1\r\n" + EVIL * 1000, 431),
+        (b"\x00" * 9000, 431),
+    ],
+)
+def test_nothing_of_a_request_is_repeated(server: HealthServer, request_bytes: bytes, status: int) -> None:
+    answered = exchange(server, request_bytes)
+    assert answered.startswith(f"HTTP/1.0 {status} ".encode())
+    assert b"evil" not in answered
+    assert b"\x1b" not in answered
+    assert b"Python" not in answered
+
+
+def test_of_requests_one_after_another_the_first_is_answered(server: HealthServer) -> None:
+    answered = exchange(server, *(50 * [b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"]))
+    assert answered.count(b"HTTP/1.0 200 OK") == 1
+    assert b"Content-Length" in answered
+
+
+def test_a_request_may_come_byte_by_byte(server: HealthServer) -> None:
+    request = b"GET /health HTTP/1.1\r\n\r\n"
+    answered = exchange(server, *(request[place : place + 1] for place in range(len(request))))
+    assert answered.startswith(b"HTTP/1.0 200 OK")
 
 
 @pytest.mark.parametrize(
@@ -135,9 +195,10 @@ def is_hung_up(client: socket.socket) -> bool:
         return True
 
 
-def test_idle_clients_neither_block_others_nor_the_end(server: HealthServer) -> None:
+@pytest.mark.parametrize("clients", [2 * MOST_CONNECTIONS + 1, 300])
+def test_idle_clients_neither_block_others_nor_the_end(server: HealthServer, clients: int) -> None:
     with ExitStack() as closing:
-        idle = [closing.enter_context(connect(server)) for _ in range(2 * MOST_CONNECTIONS + 1)]
+        idle = [closing.enter_context(connect(server)) for _ in range(clients)]
         assert get(server, "/health")[0] == 200
         # The newest took the places of the oldest.
         assert is_hung_up(idle[0])

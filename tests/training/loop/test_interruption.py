@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.terminals import Terminal
 from tests.training.clips import moving_clip
 from tests.training.runs import ONE_THREAD, words
 from training.logging.records import read_records
@@ -114,3 +115,68 @@ def test_a_run_killed_from_outside_ends_with_the_same_weights(
     told = [record["event"] for record in read_records(run / "stats.jsonl") if "event" in record]
     assert told == ["started", "resumed", "resumed", "finished"]
     assert "12 iterations" in (run / "report.html").read_text()
+
+
+SIGNALLED_ITERATIONS = 80
+
+
+@pytest.fixture(scope="module")
+def unsignalled(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a run that no signal interrupts."""
+    folder = tmp_path_factory.mktemp("unsignalled")
+    whole = start(words(clip, folder, "--iterations", str(SIGNALLED_ITERATIONS), **UNSAVED))
+    _, errors = whole.communicate(timeout=240)
+    assert whole.returncode == 0, errors
+    return folder / "run"
+
+
+UNSAVED = {"deterministic": "true", "intervals__log": 1, "intervals__sample": 0, "intervals__checkpoint": 0}
+"""Settings of a run that writes a checkpoint at its end alone."""
+
+
+def wait_for_iterations(run: Path) -> None:
+    deadline = time.monotonic() + 120
+    while len([record for record in read_records(run / "stats.jsonl") if "l1" in record]) < 5:
+        assert time.monotonic() < deadline, "it does not train"
+        time.sleep(0.005)
+
+
+def assert_resumes_exactly(run: Path, cache: Path, unsignalled: Path) -> None:
+    reached = [int(folder.name) for folder in checkpoint_folders(run)]
+    assert len(reached) == 1
+    assert 5 <= reached[0] < SIGNALLED_ITERATIONS
+    assert "interrupted" in (run / "report.html").read_text()
+    last = start(["--resume", str(run), "--cache-folder", str(cache)])
+    _, errors = last.communicate(timeout=240)
+    assert last.returncode == 0, errors
+    for file in WEIGHTS:
+        ours, theirs = (folder / "checkpoints" / f"{SIGNALLED_ITERATIONS:07}" / file for folder in (run, unsignalled))
+        assert ours.read_bytes() == theirs.read_bytes(), file
+
+
+@pytest.mark.parametrize("numbers", [50 * [signal.SIGTERM], 2 * [signal.SIGHUP], 2 * [signal.SIGINT]])
+def test_signals_write_a_checkpoint_and_the_run_resumes_exactly(
+    clip: Path, unsignalled: Path, tmp_path: Path, numbers: list[signal.Signals]
+) -> None:
+    training = start(words(clip, tmp_path, "--iterations", str(SIGNALLED_ITERATIONS), **UNSAVED))
+    wait_for_iterations(tmp_path / "run")
+    for number in numbers:
+        training.send_signal(number)
+    output, errors = training.communicate(timeout=60)
+    assert training.returncode == 0, errors
+    assert "--resume" in output
+    assert_resumes_exactly(tmp_path / "run", tmp_path / "cache", unsignalled)
+
+
+def test_a_closed_terminal_writes_a_checkpoint_and_the_run_resumes_exactly(
+    clip: Path, unsignalled: Path, tmp_path: Path
+) -> None:
+    command = words(clip, tmp_path, "--iterations", str(SIGNALLED_ITERATIONS), **UNSAVED)
+    terminal = Terminal([sys.executable, "-m", "training.train", *command], Path.cwd(), ONE_THREAD)
+    try:
+        wait_for_iterations(tmp_path / "run")
+        terminal.close()
+        assert terminal.process.wait(60) == 0
+    finally:
+        terminal.process.kill()
+    assert_resumes_exactly(tmp_path / "run", tmp_path / "cache", unsignalled)
