@@ -141,4 +141,5 @@ def test_signals_are_handled_in_one_place() -> None:
         *(path for part in ("engine", "training", "export") for path in (ROOT / part).rglob("*.py")),
     ]
     handling = [path.relative_to(ROOT).as_posix() for path in files if "signal.signal(" in path.read_text()]
-    assert handling == ["engine/core/stop_signals.py"]
+    # The process that opens a MIDI port imports nothing of the engine; it leaves its end to the show.
+    assert sorted(handling) == ["engine/control/remotes/midi_process.py", "engine/core/stop_signals.py"]
