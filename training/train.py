@@ -53,6 +53,7 @@ from training.loop.run_log import RunOutputs
 from training.loop.trainer import choose_device
 from training.report import write_report
 
+KEPT_FOR_ANY_CLIP = ("path", "tuning_share")
 RUN_OUTPUTS = RunOutputs(open_log=RunLog, write_report=write_report)
 
 
@@ -153,6 +154,9 @@ def resolve(arguments: argparse.Namespace) -> Task:
 def _config(arguments: argparse.Namespace, earlier: Checkpoint | None) -> TrainConfig:
     def build(values: Mapping[str, Any]) -> TrainConfig:
         if arguments.config is not None:
+            if arguments.resume and earlier and not earlier.config.clip.tuning_share:
+                # A run of the version before: it has no tuning part and goes on so.
+                values = {"clip.tuning_share": 0.0} | dict(values)
             return load_train_config(arguments.config, values)
         if earlier is None:
             raise TrainingError("Nothing to train: give a configuration (configs/train/water.yaml) or --resume RUN.")
@@ -163,7 +167,9 @@ def _config(arguments: argparse.Namespace, earlier: Checkpoint | None) -> TrainC
         own = build({key: value for key, value in given.items() if key != "clip.path"}).clip.path
         if own and own != given["clip.path"]:
             # What is said of the configuration's own clip is not true of another one.
-            unsaid = {f"clip.{key}": value for key, value in config_dict(ClipConfig()).items() if key != "path"}
+            unsaid = {
+                f"clip.{key}": value for key, value in config_dict(ClipConfig()).items() if key not in KEPT_FOR_ANY_CLIP
+            }
             given = unsaid | {"model.name": model_name(Path(str(given["clip.path"])))} | given
     return build(given)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from engine.core.errors import TrainingError
 
+LARGEST_TUNING_SHARE = 0.4
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClipConfig:
@@ -23,6 +25,15 @@ class ClipConfig:
     licence: str = "unknown"
     crop: tuple[int, int, int, int] | None = None
     """x, y, width, height in the file's own pixels; none takes the largest centred square."""
+    tuning_share: float = 0.1
+    """Share of each clip, just before its held-out part, that is neither trained nor reported: it chooses the best checkpoint and
+    adapts the augmentation. 0: there is no such part, as in runs of the version before."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.tuning_share <= LARGEST_TUNING_SHARE:
+            raise TrainingError(
+                f"clip.tuning_share is {self.tuning_share:g}; a share from 0 to {LARGEST_TUNING_SHARE:g} was expected."
+            )
 
     def paths(self) -> list[Path]:
         """Return all files and folders to train on."""

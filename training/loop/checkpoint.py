@@ -7,8 +7,10 @@ RUN/checkpoints/0001000/checkpoint.json         configuration, iteration, commit
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import math
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -87,6 +89,8 @@ class Checkpoint:
     """Of the clip's file; empty when not known."""
     started_from: tuple[TrainedOn, ...] = ()
     """The runs before this one whose weights it started from, oldest first."""
+    tuning_loss: float | None = None
+    """The loss on the tuning part; None in a run without that part."""
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -106,6 +110,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
                 "commit": current_commit(),
                 "clip_sha256": checkpoint.clip_sha256,
                 "started_from": [config_dict(each) for each in checkpoint.started_from],
+                "tuning_loss": checkpoint.tuning_loss,
                 "sha256": {file.name: _sha256(file) for file in sorted(partial.iterdir())},
                 "config": checkpoint.config.to_dict(),
             }
@@ -185,7 +190,20 @@ def read_start(path: Path) -> Checkpoint:
         folder=folder,
         clip_sha256=str(description.get("clip_sha256", "")),
         started_from=_started_from(description),
+        tuning_loss=_tuning_loss(description),
     )
+
+
+def best_checkpoint(run_folder: Path) -> Path | None:
+    """Return the checkpoint of a run with the lowest loss on the tuning part, the newest of equals; None where none has such a loss."""
+    losses: dict[Path, float] = {}
+    for folder in reversed(checkpoint_folders(run_folder)):
+        # A damaged description costs the choice, not the run.
+        with contextlib.suppress(TrainingError):
+            loss = _tuning_loss(_description(folder))
+            if loss is not None:
+                losses[folder] = loss
+    return min(losses, key=losses.__getitem__) if losses else None
 
 
 def read_newest(path: Path) -> tuple[Checkpoint, list[DamagedCheckpoint]]:
@@ -267,9 +285,18 @@ def _description(folder: Path) -> dict[str, Any]:
     return values
 
 
+def _tuning_loss(description: Mapping[str, Any]) -> float | None:
+    value = description.get("tuning_loss")
+    return value if type(value) is float and math.isfinite(value) else None
+
+
 def _config(description: Mapping[str, Any], folder: Path) -> TrainConfig:
+    values = description["config"]
+    if isinstance(values, Mapping) and isinstance(values.get("clip"), Mapping):
+        # The version before had no tuning part; its runs keep their two parts.
+        values = {**values, "clip": {"tuning_share": 0.0, **values["clip"]}}
     try:
-        return TrainConfig.from_dict(description["config"])
+        return TrainConfig.from_dict(values)
     except TrainingError as error:
         raise TrainingError(f"{folder} was written by another version of this project: {error}") from error
 

@@ -13,7 +13,14 @@ from training.core.machine import machine
 from training.core.run_state import not_finite
 from training.data.footage import Footage, footage_sha256
 from training.data.video import Clip
-from training.loop.checkpoint import Checkpoint, CheckpointNotWritten, ancestry, current_commit, write_checkpoint
+from training.loop.checkpoint import (
+    Checkpoint,
+    CheckpointNotWritten,
+    ancestry,
+    best_checkpoint,
+    current_commit,
+    write_checkpoint,
+)
 from training.loop.config import TrainConfig
 from training.loop.memory import OutOfMemory, memory_watched
 from training.loop.resumption import start_from
@@ -101,10 +108,17 @@ class Run:
         return folder
 
     def _write(self, folder: Path, found: Checkpoint) -> None:
+        with memory_watched(self.config, f"while iteration {found.iterations} played the tuning part"):
+            tuning_loss = self.trainer.tuning_loss()
         write_checkpoint(
-            folder, dataclasses.replace(found, clip_sha256=self.clip_sha256, started_from=self.started_from)
+            folder,
+            dataclasses.replace(
+                found, clip_sha256=self.clip_sha256, started_from=self.started_from, tuning_loss=tuning_loss
+            ),
         )
-        prune_checkpoints(self.run_folder, self.config.intervals.checkpoints_kept, self.config.intervals.milestone)
+        intervals = self.config.intervals
+        best = best_checkpoint(self.run_folder)
+        prune_checkpoints(self.run_folder, intervals.checkpoints_kept, intervals.milestone, best)
 
     def _goes_on(self) -> bool:
         """Decide, alike in all processes, whether there is another iteration."""

@@ -109,7 +109,7 @@ def validate_segments(
     sums, first_frames = torch.zeros(5, dtype=torch.float64), _FirstFrames()
     for segment in played:
         last_real, last_fake = None, None
-        for real, fake in _played(model, segment, steps, noise_source):
+        for real, fake in played_sequences(model, segment, steps, noise_source):
             first_frames.add(fake)
             # The last frame of the part before goes in front, so that no difference is left out.
             joined_real = real if last_real is None else torch.cat([last_real, real])
@@ -143,7 +143,7 @@ class _FirstFrames:
             self.left -= len(kept)
 
 
-def _played(
+def played_sequences(
     model: StreamingModel, segment: Segment, steps: int, noise_source: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield real and generated frames [T, 3, H, W] of a segment, part by part."""

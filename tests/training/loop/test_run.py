@@ -12,9 +12,10 @@ from engine.core.errors import TrainingError
 from tests.training.loop.limits import files_no_larger_than
 from tests.training.runs import PLAIN
 from tests.training.runs import small_config as config
+from training.data.config import ClipConfig
 from training.data.video import Clip
 from training.logging.records import read_records
-from training.loop.checkpoint import load_generator, read_checkpoint
+from training.loop.checkpoint import best_checkpoint, load_generator, read_checkpoint
 from training.loop.config import IntervalConfig
 from training.loop.run import Run
 from training.loop.run_folder import checkpoint_folders
@@ -38,6 +39,25 @@ def test_a_run_leaves_checkpoint_samples_and_statistics(clip: Clip, tmp_path: Pa
     assert [record["event"] for record in records if "event" in record] == ["started", "finished"]
     assert "Held-out error" in (tmp_path / "report.html").read_text()
     assert load_generator(tmp_path).iterations == 5
+
+
+def test_the_best_checkpoint_is_kept_beside_the_newest(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(PLAIN, intervals=IntervalConfig(checkpoint=1, checkpoints_kept=1), total_iterations=5)
+    run = Run(settings, clip, tmp_path, RUN_OUTPUTS)
+    losses = iter([0.5, 0.2, 0.3, 0.2, 0.4])
+    monkeypatch.setattr(run.trainer, "tuning_loss", lambda: next(losses))
+    run.run()
+    assert [folder.name for folder in checkpoint_folders(tmp_path)] == ["0000004", "0000005"]
+    assert best_checkpoint(tmp_path) == tmp_path / "checkpoints" / "0000004"
+    assert read_checkpoint(tmp_path).tuning_loss == 0.4
+
+
+def test_without_a_tuning_part_no_checkpoint_is_the_best(clip: Clip, tmp_path: Path) -> None:
+    Run(config(PLAIN, clip=ClipConfig(tuning_share=0.0)), clip, tmp_path, RUN_OUTPUTS).run()
+    assert best_checkpoint(tmp_path) is None
+    assert read_checkpoint(tmp_path).tuning_loss is None
 
 
 def test_a_request_to_stop_writes_a_checkpoint(clip: Clip, tmp_path: Path) -> None:
@@ -141,7 +161,8 @@ def test_a_full_disk_stops_nothing_but_the_end(clip: Clip, tmp_path: Path, capsy
         run.run()
     last = tmp_path / "checkpoints" / "0000007"
     assert str(caught.value).endswith(f"; go on with --resume {tmp_path}, the last good checkpoint is {last}.")
-    assert checkpoint_folders(tmp_path) == [last]
+    best = best_checkpoint(tmp_path)
+    assert checkpoint_folders(tmp_path) == sorted({last, best or last})
     assert read_checkpoint(tmp_path).iterations == 7
     notices = [line for line in capsys.readouterr().err.splitlines() if "notice" in line]
     for what in ("a checkpoint", "stats.jsonl", "the TensorBoard log", "a contact sheet"):
