@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from training.data.video import ClipFormat, file_frame_rate, read_frames, read_sound
@@ -45,7 +46,7 @@ def table(rows: dict[str, Synchrony]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m training.evaluate_synchrony",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -8,13 +8,13 @@ the original). torch's weights-only loader reads the weights, so nothing in the 
 
 from __future__ import annotations
 
-import argparse
 import pickle
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import TrainingError, run_main
 from training.families.registry import family
 from training.loop.checkpoint import save_generator
@@ -39,7 +39,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
 
 def main(words: list[str] | None = None) -> int:
     about = (__doc__ or "").split("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m training.import_reference", description=about)
+    parser = ArgumentParser(prog="python -m training.import_reference", description=about)
     parser.add_argument("weights", type=Path, metavar="WEIGHTS.pth")
     parser.add_argument("config", type=Path, metavar="CONFIG.yaml")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="CHECKPOINT")

@@ -21,10 +21,12 @@ import jinja2
 import numpy as np
 import yaml
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from training.logging.charts import Point, Series, line_chart
 from training.logging.records import Record, read_records
+from training.loop.checkpoint import best_checkpoint
 from training.loop.run_folder import (
     CONFIG_FILE,
     EVALUATION_FOLDER,
@@ -81,7 +83,7 @@ def page(run_folder: Path) -> str:
         events=[_event(record) for record in events],
         machine=next((record["machine"] for record in reversed(events) if "machine" in record), {}),
         commit=next((record["commit"] for record in reversed(events) if "commit" in record), ""),
-        checkpoints=[{"name": f.name, "mb": _megabytes(f)} for f in checkpoint_folders(run_folder)],
+        checkpoints=_checkpoints(run_folder),
         evaluation=_evaluation(run_folder),
         settings=yaml.safe_dump(config, sort_keys=False),
         folders={"run": run_folder, "tensorboard": run_folder / TENSORBOARD_FOLDER},
@@ -217,6 +219,14 @@ def _evaluation(run_folder: Path) -> dict[str, Any]:
     return {"links": links, "curves": embedded} if links or embedded else {}
 
 
+def _checkpoints(run_folder: Path) -> list[dict[str, Any]]:
+    best = best_checkpoint(run_folder)
+    return [
+        {"name": folder.name, "mb": _megabytes(folder), "best": folder == best}
+        for folder in checkpoint_folders(run_folder)
+    ]
+
+
 def _megabytes(folder: Path) -> str:
     return f"{sum(file.stat().st_size for file in folder.iterdir()) / 1e6:.1f}"
 
@@ -229,7 +239,7 @@ def _duration(seconds: float) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m training.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder")

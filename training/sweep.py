@@ -15,6 +15,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import TrainingError, run_main
 from training.sweeps.launch import executor_of, run_all
 from training.sweeps.plan import Trial, load_sweep, trials_of
@@ -24,7 +25,7 @@ from training.sweeps.trial import State, command_of, last_error, log_file, state
 
 def argument_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m training.sweep", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("sweep", type=Path, metavar="SWEEP.yaml")

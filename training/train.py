@@ -27,6 +27,7 @@ from typing import Any
 import torch
 import yaml
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from training.core import distributed
@@ -59,7 +60,7 @@ RUN_OUTPUTS = RunOutputs(open_log=RunLog, write_report=write_report)
 
 def argument_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m training.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from engine.app.config import (
     DEFAULT_MODEL,
@@ -23,6 +23,7 @@ from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import TABLE, parameters_for
 from engine.control.remotes.midi import check_controllers
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import ConfigError, ModelFileError, nearest_name
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
@@ -51,13 +52,6 @@ class ParsedCommand:
     calibrate: bool
     calibrate_from: str | None
     dry_run: bool
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises ConfigError instead of printing the usage, so that every mistake is one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message[0].upper()}{message[1:]}; see --help.")
 
 
 def flag(name: str) -> str:
@@ -122,7 +116,7 @@ def parse_mappings(given: Sequence[str]) -> dict[str, str]:
 
 def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> argparse.ArgumentParser:
     """Return the parser for the settings, the engine's parameters and those of the model called `model_name`."""
-    parser = _Parser(prog="run_live.py", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
+    parser = ArgumentParser(prog="run_live.py", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     _add_actions(parser)
     show = parser.add_argument_group("the show")
     show.add_argument(
@@ -192,7 +186,7 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
 
 
 def _early_parser() -> argparse.ArgumentParser:
-    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("-h", "--help"):
         parser.add_argument(name, dest="help", action="store_true")
     parser.add_argument("--devices", action="store_true")
