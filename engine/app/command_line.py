@@ -19,6 +19,7 @@ from engine.app.config import (
     settable,
     setting_kind,
 )
+from engine.app.renderings import RenderRequest
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import TABLE, parameters_for
@@ -44,8 +45,7 @@ class ParsedCommand:
     resolved: Resolved
     card: ModelCard
     parameters: tuple[Parameter, ...]
-    render: tuple[str, str] | None
-    """A sound and the file to render it to."""
+    render: RenderRequest | None
     replay: tuple[str, str] | None
     """A take and the file to render it to."""
     size: str | None
@@ -84,7 +84,8 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     settings = {name: given[name] for name in SETTINGS if name in given}
     beside = {name: given[name] for name in ("map", "config") if given.get(name)}
     _check_action(parsed)
-    _check_render(parsed.render, {**settings, **controls}, parameters)
+    render = RenderRequest.of(parsed.render) if parsed.render else None
+    _check_render(render, {**settings, **controls}, parameters)
     _check_replay(parsed.replay, {**settings, **controls, **beside})
     if parsed.size and not parsed.replay:
         raise ConfigError("--size is for --replay; leave it out, windows and players enlarge frames by themselves.")
@@ -94,7 +95,7 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
         resolved=resolved,
         card=card,
         parameters=parameters,
-        render=tuple(parsed.render) if parsed.render else None,
+        render=render,
         replay=tuple(parsed.replay) if parsed.replay else None,
         size=parsed.size,
         calibrate=parsed.calibrate,
@@ -157,9 +158,10 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_argument_group("what to do instead")
     actions.add_argument(
         "--render",
-        nargs=2,
-        metavar=("IN", "OUT.mp4"),
-        help="render a sound or video file to a video file, as fast as the machine can",
+        nargs="+",
+        metavar=("IN", "OUT"),
+        help="render a sound or video file to OUT.mp4, as fast as the machine can; several files, or a folder with all in it, "
+        "into the folder OUT",
     )
     actions.add_argument(
         "--replay",
@@ -216,7 +218,7 @@ def _check_action(parsed: argparse.Namespace) -> None:
         raise ConfigError(f"{' and '.join(asked)} exclude each other; give one of them.")
 
 
-def _check_render(render: Sequence[str] | None, given: dict[str, Any], parameters: Sequence[Parameter]) -> None:
+def _check_render(render: RenderRequest | None, given: dict[str, Any], parameters: Sequence[Parameter]) -> None:
     if render is None:
         return
     for name in ("source", "out", "repeat", "take"):
@@ -225,7 +227,11 @@ def _check_render(render: Sequence[str] | None, given: dict[str, Any], parameter
     for name in (*LIVE_ONLY, *(parameter.name for parameter in parameters if parameter.live_only)):
         if name in given:
             raise ConfigError(f"{flag(name)} is for live shows; leave it out of a rendering.")
-    source, output = (Path(path) for path in render)
+    if render.into_folder:
+        if "stats" in given:
+            raise ConfigError("--stats measures one rendering; leave it out, or render the files one by one.")
+        return
+    source, output = Path(render.sounds[0]), Path(render.output)
     if source.exists() and output.exists() and source.samefile(output):
         raise ConfigError(f"--render would overwrite its own input {source}; give another output.")
 
