@@ -15,6 +15,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import cv2
 import jinja2
@@ -35,6 +36,7 @@ from training.loop.run_folder import (
     STATS_FILE,
     TENSORBOARD_FOLDER,
     checkpoint_folders,
+    sound_sample_name,
 )
 
 TEMPLATE = Path(__file__).parent / "logging" / "report_page.html"
@@ -79,6 +81,7 @@ def page(run_folder: Path) -> str:
         tiles=_tiles(records, losses, validations),
         charts=_charts(losses, validations),
         video=_video(run_folder, validations),
+        sounds=_sounds(run_folder, validations),
         sheets=_sheets(run_folder, validations),
         events=[_event(record) for record in events],
         machine=next((record["machine"] for record in reversed(events) if "machine" in record), {}),
@@ -86,6 +89,7 @@ def page(run_folder: Path) -> str:
         checkpoints=_checkpoints(run_folder),
         evaluation=_evaluation(run_folder),
         settings=yaml.safe_dump(config, sort_keys=False),
+        exported=best_checkpoint(run_folder) or run_folder,
         folders={"run": run_folder, "tensorboard": run_folder / TENSORBOARD_FOLDER},
     )
 
@@ -167,14 +171,30 @@ def _speed(losses: Sequence[Record]) -> list[float]:
 
 
 def _video(run_folder: Path, validations: Sequence[Record]) -> dict[str, str] | None:
-    """Return the newest sample video: embedded in the page, or linked when it is large."""
+    """Return the newest sample video."""
     for record in reversed(validations):
         file = run_folder / SAMPLES_FOLDER / f"{record['iteration']:07d}.mp4"
         if file.is_file():
-            small = file.stat().st_size <= LARGEST_VIDEO_BYTES
-            embedded = f"data:video/mp4;base64,{base64.b64encode(file.read_bytes()).decode()}" if small else ""
-            return {"source": embedded or f"{SAMPLES_FOLDER}/{file.name}", "iteration": f"{record['iteration']:,}"}
+            return {"source": _video_source(file), "iteration": f"{record['iteration']:,}"}
     return None
+
+
+def _sounds(run_folder: Path, validations: Sequence[Record]) -> dict[str, Any]:
+    """Return the newest videos of sounds from outside the clip."""
+    for record in reversed(validations):
+        start = sound_sample_name(record["iteration"], "").removesuffix(".mp4")
+        files = sorted((run_folder / SAMPLES_FOLDER).glob(f"{start}*.mp4"))
+        if files:
+            videos = [{"name": file.stem.removeprefix(start), "source": _video_source(file)} for file in files]
+            return {"iteration": f"{record['iteration']:,}", "videos": videos}
+    return {}
+
+
+def _video_source(file: Path) -> str:
+    """Return the content of a sample video for the page, or a link to a large one."""
+    if file.stat().st_size > LARGEST_VIDEO_BYTES:
+        return f"{SAMPLES_FOLDER}/{quote(file.name)}"
+    return f"data:video/mp4;base64,{base64.b64encode(file.read_bytes()).decode()}"
 
 
 def _sheets(run_folder: Path, validations: Sequence[Record]) -> list[dict[str, str]]:

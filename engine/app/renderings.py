@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.app.sink_registry import VIDEO_SUFFIXES
+from engine.core.distinct_names import distinct_names
 from engine.core.errors import ConfigError
 
 SOUND_SUFFIXES = (
@@ -71,7 +71,11 @@ class RenderRequest:
             if Path(sound).resolve() not in seen:
                 seen.add(Path(sound).resolve())
                 found[sound] = place
-        return [Rendering(sound, folder / name) for sound, name in zip(found, _distinct(found), strict=True)]
+        names = distinct_names(list(found.values()))
+        return [
+            Rendering(sound, folder / name.with_name(name.name + OUTPUT_SUFFIX))
+            for sound, name in zip(found, names, strict=True)
+        ]
 
     def _sounds(self, output: Path) -> Iterator[tuple[str, Path]]:
         """Yield each sound and its path below the folder that it was found in."""
@@ -94,18 +98,3 @@ def _is_sound(file: Path, root: Path, output: Path) -> bool:
     # What an earlier rendering wrote into a folder inside this one is no sound to render.
     earlier = output.resolve() != root.resolve() and file.resolve().is_relative_to(output.resolve())
     return not hidden and not earlier
-
-
-def _distinct(found: dict[str, Path]) -> list[Path]:
-    """Return a name for each: a.mp4 for a.wav; where a.mp3 is there as well, a-wav.mp4 and a-mp3.mp4."""
-    plain = [place.with_suffix("") for place in found.values()]
-    count = Counter(str(name).casefold() for name in plain)
-    names: list[Path] = []
-    used: Counter[str] = Counter()
-    for place, name in zip(found.values(), plain, strict=True):
-        if count[str(name).casefold()] > 1 and place.suffix:
-            name = name.with_name(f"{name.name}-{place.suffix[1:]}")
-        used[str(name).casefold()] += 1
-        number = used[str(name).casefold()]
-        names.append(name.with_name(f"{name.name}{f'-{number}' if number > 1 else ''}{OUTPUT_SUFFIX}"))
-    return names

@@ -8,6 +8,8 @@ from pathlib import Path
 from engine.core.errors import TrainingError
 
 LARGEST_TUNING_SHARE = 0.4
+LONGEST_SAMPLE_S = 600.0
+"""All frames of a sample are held in memory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +40,22 @@ class ClipConfig:
     def paths(self) -> list[Path]:
         """Return all files and folders to train on."""
         return [Path(path) for path in (self.path, *self.more) if path]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SamplesConfig:
+    """Sounds that the model plays at the sample interval, beside the held-out part of the clip."""
+
+    sounds: tuple[str, ...] = ()
+    """Sound or video files; of each, a video with its sound is written to the run's samples and shown in the report."""
+    seconds: float = 10.0
+    """How much of each is played, from its start."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.seconds <= LONGEST_SAMPLE_S:
+            raise TrainingError(
+                f"samples.seconds is {self.seconds:g}; more than 0 and at most {LONGEST_SAMPLE_S:g} was expected."
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -37,6 +37,11 @@ def checkpoint_folders(run_folder: Path) -> list[Path]:
     return sorted((file.parent for file in found if file.parent.name.isdigit()), key=lambda folder: int(folder.name))
 
 
+def sound_sample_name(iteration: int, name: str) -> str:
+    """Name the video of a sound from outside the clip."""
+    return f"{iteration:07d}-{name}.mp4"
+
+
 def find_checkpoint(path: Path) -> Path:
     """Return `path` if it is a checkpoint, else the newest checkpoint of the run folder `path`. Raises TrainingError."""
     if is_checkpoint(path):
