@@ -38,7 +38,7 @@ from training.families.family import build_model
 from training.families.registry import family
 from training.logging.records import concluded
 from training.logging.run_log import RunLog
-from training.loop.checkpoint import Checkpoint, DamagedCheckpoint, read_newest, read_start
+from training.loop.checkpoint import Checkpoint, DamagedCheckpoint, best_checkpoint, read_newest, read_start
 from training.loop.config import TrainConfig, load_train_config, with_overrides
 from training.loop.resumption import check_resumable, check_start
 from training.loop.run import Run
@@ -250,6 +250,9 @@ def train(task: Task, footage: Footage) -> int:
         print(f"{run_folder} is finished: {spent}; train it for longer with --iterations N or --minutes N")
     else:
         print(f"{spent}; report: {run_folder / REPORT_FILE}")
+    best = best_checkpoint(run_folder)
+    if best and distributed.first() and int(best.name) != run.trainer.iteration:
+        print(f"the best checkpoint, by its loss on the tuning part: {best}")
     if run.stop_requested:
         print(f"stopped; continue with: python -m training.train --resume {run_folder}")
     return 0
