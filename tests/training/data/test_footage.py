@@ -68,8 +68,11 @@ def test_the_list_can_be_given_in_a_file_of_settings() -> None:
 def test_a_clip_that_is_too_short_is_left_out_and_named() -> None:
     footage = Footage.of([made_clip(40), made_clip(6), made_clip(20)], STEPS)
     assert [len(s.clip.frames_NHWC) for s in footage.training] == [40, 20]
-    (notice,) = footage.notices()
-    assert notice.startswith("left out: 6.mp4 has 6 frames")
+    left_out, *of_clips = footage.notices()
+    assert left_out.startswith("left out: 6.mp4 has 6 frames")
+    assert of_clips == [
+        f"{name}.mp4: one still frame from start to end; the model cannot learn to move." for name in (40, 20)
+    ]
     with pytest.raises(TrainingError, match=r"^6\.mp4 has 6 frames"):
         Footage.of([made_clip(6)], STEPS)
     with pytest.raises(TrainingError, match=r"None of 2 clips is long enough; 6\.mp4 has 6 frames"):
