@@ -31,6 +31,33 @@ def test_render_draws_every_hop_and_keeps_the_sound(tmp_path: Path) -> None:
     assert (stats["hops"], stats["skipped_hops"]) == (30, 0)
 
 
+def test_several_sounds_become_several_files_and_a_bad_one_costs_only_itself(tmp_path: Path) -> None:
+    for name, seconds in (("in/a.wav", 0.5), ("in/more/b.wav", 1.0), ("out/more/b.mp4", 0.5)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_sound(tmp_path / name, seconds)
+    (tmp_path / "in" / "bad.mp3").write_text("no sound")
+    code, said, complained = run("--no-osc", "--render", "in", "out", cwd=tmp_path)
+    assert code == 2
+    assert streams(tmp_path / "out" / "a.mp4")[0] == 10
+    assert "rendered: 1 of 3 files" in said
+    assert len(complained.strip().splitlines()) == 2
+    assert "bad.mp3 is not a sound or video file" in complained
+    assert f"{Path('out/more/b.mp4')} is there already and was left as it is" in complained
+    assert sorted(file.name for file in (tmp_path / "out").rglob("*.*")) == ["a.mp4", "b.mp4"]
+
+
+def test_ctrl_c_leaves_the_finished_files_and_no_part_of_another(tmp_path: Path) -> None:
+    write_sound(tmp_path / "a.wav", 0.5)
+    write_sound(tmp_path / "b.wav", 600.0)
+    process = start("--no-osc", "--render", "a.wav", "b.wav", "out/", cwd=tmp_path)
+    wait_for_recording(tmp_path / "out" / "a.mp4")
+    process.send_signal(signal.SIGINT)
+    said, complained = process.communicate(timeout=ENDS_WITHIN_S)
+    assert (process.returncode, complained) == (0, "")
+    assert "stopped: 1 of 2 files; a file that was not finished was deleted" in said
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["a.mp4"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_close_files_properly(tmp_path: Path, number: signal.Signals) -> None:
     process = start("--no-osc", "--source", "tone", "--out", "take.mp4", cwd=tmp_path)

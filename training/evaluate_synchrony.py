@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_lines
@@ -46,7 +47,7 @@ def table(rows: dict[str, Synchrony]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m training.evaluate_synchrony",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

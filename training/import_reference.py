@@ -8,11 +8,11 @@ the original). torch's weights-only loader reads the weights, so nothing in the 
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from torch import Tensor
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line
 from training.core.weight_reading import read_tensors
@@ -36,7 +36,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
 
 def main(words: list[str] | None = None) -> int:
     about = (__doc__ or "").split("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m training.import_reference", description=about)
+    parser = ArgumentParser(prog="python -m training.import_reference", description=about)
     parser.add_argument("weights", type=Path, metavar="WEIGHTS.pth")
     parser.add_argument("config", type=Path, metavar="CONFIG.yaml")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="CHECKPOINT")

@@ -15,18 +15,21 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import cv2
 import jinja2
 import numpy as np
 import yaml
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line
 from engine.core.yaml_reading import read_yaml
 from training.logging.charts import Point, Series, line_chart
 from training.logging.records import Record, read_records
+from training.loop.checkpoint import best_checkpoint
 from training.loop.run_folder import (
     CONFIG_FILE,
     EVALUATION_FOLDER,
@@ -35,6 +38,7 @@ from training.loop.run_folder import (
     STATS_FILE,
     TENSORBOARD_FOLDER,
     checkpoint_folders,
+    sound_sample_name,
 )
 
 TEMPLATE = Path(__file__).parent / "logging" / "report_page.html"
@@ -79,13 +83,15 @@ def page(run_folder: Path) -> str:
         tiles=_tiles(records, losses, validations),
         charts=_charts(losses, validations),
         video=_video(run_folder, validations),
+        sounds=_sounds(run_folder, validations),
         sheets=_sheets(run_folder, validations),
         events=[_event(record) for record in events],
         machine=next((record["machine"] for record in reversed(events) if "machine" in record), {}),
         commit=next((record["commit"] for record in reversed(events) if "commit" in record), ""),
-        checkpoints=[{"name": f.name, "mb": _megabytes(f)} for f in checkpoint_folders(run_folder)],
+        checkpoints=_checkpoints(run_folder),
         evaluation=_evaluation(run_folder),
         settings=yaml.safe_dump(config, sort_keys=False),
+        exported=best_checkpoint(run_folder) or run_folder,
         folders={"run": run_folder, "tensorboard": run_folder / TENSORBOARD_FOLDER},
     )
 
@@ -167,14 +173,30 @@ def _speed(losses: Sequence[Record]) -> list[float]:
 
 
 def _video(run_folder: Path, validations: Sequence[Record]) -> dict[str, str] | None:
-    """Return the newest sample video: embedded in the page, or linked when it is large."""
+    """Return the newest sample video."""
     for record in reversed(validations):
         file = run_folder / SAMPLES_FOLDER / f"{record['iteration']:07d}.mp4"
         if file.is_file():
-            small = file.stat().st_size <= LARGEST_VIDEO_BYTES
-            embedded = f"data:video/mp4;base64,{base64.b64encode(file.read_bytes()).decode()}" if small else ""
-            return {"source": embedded or f"{SAMPLES_FOLDER}/{file.name}", "iteration": f"{record['iteration']:,}"}
+            return {"source": _video_source(file), "iteration": f"{record['iteration']:,}"}
     return None
+
+
+def _sounds(run_folder: Path, validations: Sequence[Record]) -> dict[str, Any]:
+    """Return the newest videos of sounds from outside the clip."""
+    for record in reversed(validations):
+        start = sound_sample_name(record["iteration"], "").removesuffix(".mp4")
+        files = sorted((run_folder / SAMPLES_FOLDER).glob(f"{start}*.mp4"))
+        if files:
+            videos = [{"name": file.stem.removeprefix(start), "source": _video_source(file)} for file in files]
+            return {"iteration": f"{record['iteration']:,}", "videos": videos}
+    return {}
+
+
+def _video_source(file: Path) -> str:
+    """Return the content of a sample video for the page, or a link to a large one."""
+    if file.stat().st_size > LARGEST_VIDEO_BYTES:
+        return f"{SAMPLES_FOLDER}/{quote(file.name)}"
+    return f"data:video/mp4;base64,{base64.b64encode(file.read_bytes()).decode()}"
 
 
 def _sheets(run_folder: Path, validations: Sequence[Record]) -> list[dict[str, str]]:
@@ -219,6 +241,14 @@ def _evaluation(run_folder: Path) -> dict[str, Any]:
     return {"links": links, "curves": embedded} if links or embedded else {}
 
 
+def _checkpoints(run_folder: Path) -> list[dict[str, Any]]:
+    best = best_checkpoint(run_folder)
+    return [
+        {"name": folder.name, "mb": _megabytes(folder), "best": folder == best}
+        for folder in checkpoint_folders(run_folder)
+    ]
+
+
 def _megabytes(folder: Path) -> str:
     return f"{sum(file.stat().st_size for file in folder.iterdir()) / 1e6:.1f}"
 
@@ -231,7 +261,7 @@ def _duration(seconds: float) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m training.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder")

@@ -15,6 +15,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line, print_lines
 from engine.core.stop_signals import StopRequest, on_stop_signals
@@ -26,7 +27,7 @@ from training.sweeps.trial import State, command_of, last_error, log_file, state
 
 def argument_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m training.sweep", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("sweep", type=Path, metavar="SWEEP.yaml")

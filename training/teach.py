@@ -10,30 +10,37 @@ again to train for the same time again. Ctrl-C ends the training early; the mode
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from engine.core.errors import TrainingError, run_main
+from engine.core.argument_parser import ArgumentParser
+from engine.core.errors import TrainingError, UserError, run_main
 from engine.core.printable import print_line, print_lines
 from training import evaluate, train
 from training.autopilot.clip_analysis import analyse_clip
 from training.autopilot.crop import Crop, choose_crop, parse_crop
 from training.autopilot.pace import seconds_per_iteration
 from training.autopilot.plan import Plan, SizeStep, allowed_size_steps, choose_plan, model_settings, size_step_of
-from training.autopilot.summary import summary
+from training.autopilot.summary import Ending, validations
 from training.data.cache import load_clip
 from training.data.config import ClipConfig
-from training.data.footage import footage_sha256
-from training.loop.checkpoint import Checkpoint, read_newest
-from training.loop.config import load_train_config
+from training.data.footage import footage_sha256, load_footage
+from training.data.windows import TRAINING_SHARE
+from training.loop.checkpoint import Checkpoint, best_checkpoint, load_generator, read_newest
+from training.loop.config import TrainConfig, load_train_config
+from training.loop.memory import memory_watched
 from training.loop.run_folder import EVALUATION_FOLDER, checkpoint_folders, find_checkpoint
 from training.loop.trainer import choose_device
+from training.loop.validation import validate_segments
 from training.report import write_report
 
 CONFIG = Path(__file__).parents[1] / "configs" / "train" / "teach.yaml"
@@ -43,7 +50,7 @@ EVALUATION_LENGTHS = "8,32"
 
 def argument_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m training.teach", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("clip", type=Path, metavar="CLIP.mp4", help="a video with sound")
@@ -83,13 +90,23 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     print_line(f"run       {run_folder}" + (f", continued after {earlier.iterations:,} iterations" if earlier else ""))
     train.main(training_arguments(arguments, run_folder, settings, earlier))
-    reached = int(find_checkpoint(run_folder).name)
-    if train.concluded(run_folder, reached):
-        evaluate.main(evaluation_arguments(arguments, run_folder))
-        write_report(run_folder)
+    # The model file comes first: nothing that is measured or written about it may cost it.
+    newest = find_checkpoint(run_folder)
+    best = best_checkpoint(run_folder)
     model_file = run_folder / f"{name}.onnx"
-    export(run_folder, model_file)
-    print_lines(summary(run_folder, model_file, reached))
+    export(best or newest, model_file)
+    figures, reason = measured(arguments, run_folder, best or newest, int(newest.name))
+    ending = Ending(
+        analysis=plan.analysis,
+        figures=figures,
+        reason=reason,
+        exported=int((best or newest).name),
+        last=int(newest.name),
+        chosen=best is not None,
+        model_file=model_file,
+        report=written_report(run_folder),
+    )
+    print_lines("\n".join(["", *ending.lines()]))
     return 0
 
 
@@ -115,7 +132,8 @@ def earlier_run(run_folder: Path, arguments: argparse.Namespace) -> Checkpoint |
 
 def make_plan(arguments: argparse.Namespace, started_s: float, earlier: Checkpoint | None) -> Plan:
     """Analyse the clip and measure this machine. Raises TrainingError for a clip that cannot be used."""
-    analysis = analyse_clip(arguments.clip)
+    started = earlier.config if earlier else load_train_config(arguments.config, given_settings(arguments))
+    analysis = analyse_clip(arguments.clip, trained_share(started))
     if arguments.crop:
         crop = parse_crop(arguments.crop, analysis)
     elif earlier and earlier.config.clip.crop:
@@ -129,7 +147,13 @@ def make_plan(arguments: argparse.Namespace, started_s: float, earlier: Checkpoi
         return seconds_per_iteration(config)
 
     size_steps = [size_step_of(earlier.config)] if earlier else allowed_size_steps(crop, arguments.size)
-    return choose_plan(analysis, crop, size_steps, measure, lambda: time.monotonic() - started_s, arguments.minutes)
+    plan = choose_plan(analysis, crop, size_steps, measure, lambda: time.monotonic() - started_s, arguments.minutes)
+    return replace(plan, solid=getattr(earlier.config.model.generator, "warp_rank", 0) > 0) if earlier else plan
+
+
+def trained_share(config: TrainConfig) -> float:
+    """Return the share of the clip, from its start, that is trained."""
+    return TRAINING_SHARE - config.clip.tuning_share
 
 
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -158,21 +182,67 @@ def training_arguments(
     return argv + [word for pair in [*pairs, *arguments.set] for word in ("--set", pair)]
 
 
-def evaluation_arguments(arguments: argparse.Namespace, run_folder: Path) -> list[str]:
+def measured(
+    arguments: argparse.Namespace, run_folder: Path, checkpoint: Path, last: int
+) -> tuple[dict[str, float] | None, str]:
+    """Evaluate the exported checkpoint; return its figures on the held-out part, or None and the reason why there are none."""
+    if not train.concluded(run_folder, last):
+        return None, "training was stopped before the test on the held-out part"
+    try:
+        figures = validations(run_folder).get(int(checkpoint.name)) if int(checkpoint.name) == last else None
+        found = figures or held_out_figures(arguments, checkpoint)
+    except KeyboardInterrupt:
+        return None, "the test was stopped"
+    except (UserError, OSError) as error:
+        return None, str(error).rstrip(".")
+    try:
+        # The tables are on the page that is written; a person who waits for the model wants five lines.
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluate.main(evaluation_arguments(arguments, run_folder, checkpoint))
+    except KeyboardInterrupt:
+        print_line("notice: the evaluation was stopped; its tables are missing.", file=sys.stderr)
+    except (UserError, OSError) as error:
+        print_line(f"notice: there are no evaluation tables: {error}", file=sys.stderr)
+    return found, ""
+
+
+def held_out_figures(arguments: argparse.Namespace, checkpoint: Path) -> dict[str, float]:
+    """Play the held-out part with a checkpoint that is not the newest. Raises TrainingError."""
+    loaded = load_generator(checkpoint)
+    config, clip_config = loaded.config, replace(loaded.config.clip, path=str(arguments.clip))
+    footage = load_footage(clip_config, config.clip_format(), config.sequence_frames, arguments.cache_folder)
+    model = loaded.model.to(choose_device(arguments.device))
+    with memory_watched(config, "while the held-out part was played"):
+        found = validate_segments(model, footage.validation, footage.mean_frame(), config.sequence_frames)
+    return found.numbers()
+
+
+def evaluation_arguments(arguments: argparse.Namespace, run_folder: Path, checkpoint: Path) -> list[str]:
     """Return the command line for `training.evaluate`, with few, short sequences."""
-    argv = [str(run_folder), "--out", str(run_folder / EVALUATION_FOLDER), "--device", arguments.device]
+    argv = [str(checkpoint), "--out", str(run_folder / EVALUATION_FOLDER), "--device", arguments.device]
+    argv += ["--clip", str(arguments.clip)]
     argv += ["--lengths", EVALUATION_LENGTHS, "--sequences", "2", "--shifts", "1"]
     return argv + (["--cache-folder", str(arguments.cache_folder)] if arguments.cache_folder else [])
 
 
-def export(run_folder: Path, model_file: Path) -> None:
-    """Export the newest checkpoint. Raises TrainingError when the export fails; its own message is already on stderr."""
+def written_report(run_folder: Path) -> str:
+    """Write the report and say where it is, or why it is not there."""
+    try:
+        return f"tables and samples: {write_report(run_folder)}"
+    except (OSError, TrainingError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).rstrip(".")
+        return f"the report was not written ({reason})"
+
+
+def export(checkpoint: Path, model_file: Path) -> None:
+    """Export a checkpoint. Raises TrainingError when that fails; its own message is already on stderr."""
     # In a process of its own: training must not import export, because a checkpoint has to contain all that export needs.
-    command = [sys.executable, "-m", "export.to_onnx", str(run_folder), "-o", str(model_file)]
-    sys.stdout.flush()
-    if subprocess.run(command, check=False).returncode:
+    command = [sys.executable, "-m", "export.to_onnx", str(checkpoint), "-o", str(model_file)]
+    print_line(f"export    {model_file}")
+    # What it prints when all is well, parity and drift, is in the model file too.
+    if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
         raise TrainingError(
-            f"{model_file} was not written; the run is saved in {run_folder}. Try: {' '.join(['python', *command[1:]])}"
+            f"{model_file} was not written; the checkpoint {checkpoint} is saved. Try: {' '.join(['python', *command[1:]])}"
         )
 
 

@@ -25,6 +25,7 @@ from typing import Any
 import torch
 import yaml
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line, print_lines
@@ -39,7 +40,7 @@ from training.families.family import build_model
 from training.families.registry import family
 from training.logging.records import concluded
 from training.logging.run_log import RunLog
-from training.loop.checkpoint import Checkpoint, DamagedCheckpoint, read_newest, read_start
+from training.loop.checkpoint import Checkpoint, DamagedCheckpoint, best_checkpoint, read_newest, read_start
 from training.loop.config import TrainConfig, load_train_config, with_overrides
 from training.loop.resumption import check_resumable, check_start
 from training.loop.run import Run
@@ -55,12 +56,13 @@ from training.loop.run_log import RunOutputs
 from training.loop.trainer import choose_device
 from training.report import write_report
 
+KEPT_FOR_ANY_CLIP = ("path", "tuning_share")
 RUN_OUTPUTS = RunOutputs(open_log=RunLog, write_report=write_report)
 
 
 def argument_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m training.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
@@ -165,6 +167,9 @@ def resolve(arguments: argparse.Namespace) -> Task:
 def _config(arguments: argparse.Namespace, earlier: Checkpoint | None) -> TrainConfig:
     def build(values: Mapping[str, Any]) -> TrainConfig:
         if arguments.config is not None:
+            if arguments.resume and earlier and not earlier.config.clip.tuning_share:
+                # A run of the version before: it has no tuning part and goes on so.
+                values = {"clip.tuning_share": 0.0} | dict(values)
             return load_train_config(arguments.config, values)
         if earlier is None:
             raise TrainingError("Nothing to train: give a configuration (configs/train/water.yaml) or --resume RUN.")
@@ -175,7 +180,9 @@ def _config(arguments: argparse.Namespace, earlier: Checkpoint | None) -> TrainC
         own = build({key: value for key, value in given.items() if key != "clip.path"}).clip.path
         if own and own != given["clip.path"]:
             # What is said of the configuration's own clip is not true of another one.
-            unsaid = {f"clip.{key}": value for key, value in config_dict(ClipConfig()).items() if key != "path"}
+            unsaid = {
+                f"clip.{key}": value for key, value in config_dict(ClipConfig()).items() if key not in KEPT_FOR_ANY_CLIP
+            }
             given = unsaid | {"model.name": model_name(Path(str(given["clip.path"])))} | given
     return build(given)
 
@@ -255,6 +262,9 @@ def train(task: Task, footage: Footage) -> int:
         print_line(f"{run_folder} is finished: {spent}; train it for longer with --iterations N or --minutes N")
     else:
         print_line(f"{spent}; report: {run_folder / REPORT_FILE}")
+    best = best_checkpoint(run_folder)
+    if best and distributed.first() and int(best.name) != run.trainer.iteration:
+        print_line(f"the best checkpoint, by its loss on the tuning part: {best}")
     if run.stop_requested:
         print_line(f"stopped; continue with: python -m training.train --resume {run_folder}")
     return 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line
 from training.loop.checkpoint import read_start, write_checkpoint
@@ -21,7 +22,7 @@ from training.loop.upscaling import upscaled
 
 
 def main(words: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m training.upscale_checkpoint",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

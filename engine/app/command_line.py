@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from engine.app.config import (
     DEFAULT_MODEL,
@@ -20,12 +20,14 @@ from engine.app.config import (
     settable,
     setting_kind,
 )
+from engine.app.renderings import RenderRequest
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import TABLE, parameters_for
 from engine.control.remotes.midi import check_controllers
 from engine.control.remotes.osc_senders import parse_networks
 from engine.control.remotes.remote_access import locked_names
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import ConfigError, ModelFileError, nearest_name
 from engine.core.printable import printable
 from engine.model.backends.selection import read_card
@@ -47,21 +49,13 @@ class ParsedCommand:
     resolved: Resolved
     card: ModelCard
     parameters: tuple[Parameter, ...]
-    render: tuple[str, str] | None
-    """A sound and the file to render it to."""
+    render: RenderRequest | None
     replay: tuple[str, str] | None
     """A take and the file to render it to."""
     size: str | None
     calibrate: bool
     calibrate_from: str | None
     dry_run: bool
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises ConfigError instead of printing the usage, so that every mistake is one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message[0].upper()}{message[1:]}; see --help.")
 
 
 def flag(name: str) -> str:
@@ -94,7 +88,8 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     settings = {name: given[name] for name in SETTINGS if name in given}
     beside = {name: given[name] for name in ("map", "config") if given.get(name)}
     _check_action(parsed)
-    _check_render(parsed.render, {**settings, **controls}, parameters)
+    render = RenderRequest.of(parsed.render) if parsed.render else None
+    _check_render(render, {**settings, **controls}, parameters)
     _check_replay(parsed.replay, {**settings, **controls, **beside})
     if parsed.size and not parsed.replay:
         raise ConfigError("--size is for --replay; leave it out, windows and players enlarge frames by themselves.")
@@ -104,7 +99,7 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
         resolved=resolved,
         card=card,
         parameters=parameters,
-        render=tuple(parsed.render) if parsed.render else None,
+        render=render,
         replay=tuple(parsed.replay) if parsed.replay else None,
         size=parsed.size,
         calibrate=parsed.calibrate,
@@ -126,7 +121,7 @@ def parse_mappings(given: Sequence[str]) -> dict[str, str]:
 
 def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> argparse.ArgumentParser:
     """Return the parser for the settings, the engine's parameters and those of the model called `model_name`."""
-    parser = _Parser(prog="run_live.py", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
+    parser = ArgumentParser(prog="run_live.py", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     _add_actions(parser)
     show = parser.add_argument_group("the show")
     show.add_argument(
@@ -167,9 +162,10 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_argument_group("what to do instead")
     actions.add_argument(
         "--render",
-        nargs=2,
-        metavar=("IN", "OUT.mp4"),
-        help="render a sound or video file to a video file, as fast as the machine can",
+        nargs="+",
+        metavar=("IN", "OUT"),
+        help="render a sound or video file to OUT.mp4, as fast as the machine can; several files, or a folder with all in it, "
+        "into the folder OUT",
     )
     actions.add_argument(
         "--replay",
@@ -196,7 +192,7 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
 
 
 def _early_parser() -> argparse.ArgumentParser:
-    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("-h", "--help"):
         parser.add_argument(name, dest="help", action="store_true")
     parser.add_argument("--devices", action="store_true")
@@ -234,7 +230,7 @@ def _check_action(parsed: argparse.Namespace) -> None:
         raise ConfigError(f"{' and '.join(asked)} exclude each other; give one of them.")
 
 
-def _check_render(render: Sequence[str] | None, given: dict[str, Any], parameters: Sequence[Parameter]) -> None:
+def _check_render(render: RenderRequest | None, given: dict[str, Any], parameters: Sequence[Parameter]) -> None:
     if render is None:
         return
     for name in ("source", "out", "repeat", "take"):
@@ -243,7 +239,11 @@ def _check_render(render: Sequence[str] | None, given: dict[str, Any], parameter
     for name in (*LIVE_ONLY, *(parameter.name for parameter in parameters if parameter.live_only)):
         if name in given:
             raise ConfigError(f"{flag(name)} is for live shows; leave it out of a rendering.")
-    source, output = (Path(path) for path in render)
+    if render.into_folder:
+        if "stats" in given:
+            raise ConfigError("--stats measures one rendering; leave it out, or render the files one by one.")
+        return
+    source, output = Path(render.sounds[0]), Path(render.output)
     if source.exists() and output.exists() and source.samefile(output):
         raise ConfigError(f"--render would overwrite its own input {source}; give another output.")
 

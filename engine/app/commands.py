@@ -105,10 +105,22 @@ def play_show(command: ParsedCommand) -> int:
     return 0
 
 
+def render_into_folder(command: ParsedCommand) -> int:
+    """Render several sounds into a folder; return 2 where one could not be rendered."""
+    assert command.render
+    renderings = command.render.renderings()
+    from engine.app.render_files import render_files
+
+    stop = StopRequest()
+    handle_stop_signals(stop.ask)
+    share_processor()
+    return render_files(command, renderings, stop)
+
+
 def _build(builder: ShowBuilder, command: ParsedCommand) -> BuiltShow:
     if command.replay:
         return builder.replay(*command.replay)
-    return builder.rendering(*command.render) if command.render else builder.live()
+    return builder.rendering(command.render.sounds[0], command.render.output) if command.render else builder.live()
 
 
 def goes_on_without_terminal(show: Show) -> bool:

@@ -119,15 +119,19 @@ def recorder(config: LiveConfig, notify: Callable[[str], None]) -> Sink:
     return SegmentedRecorder(recording, notify=notify)
 
 
-def duration_s(config: LiveConfig) -> float | None:
-    """Return how much of a file will be rendered, if the file says how long it is."""
-    if not config.source or not Path(config.source).is_file():
-        return config.seconds
+def duration_s(source: str | None, seconds: float | None) -> float | None:
+    """Return how much of a file will be rendered, at most `seconds`, if the file says how long it is."""
+    if not source or not Path(source).is_file():
+        return seconds
     import av
+    from av.error import FFmpegError
 
-    with av.open(config.source) as container:
-        known_s = None if container.duration is None else container.duration / av.time_base
-    return config.seconds if known_s is None else min(known_s, config.seconds or known_s)
+    try:
+        with av.open(source) as container:
+            known_s = None if container.duration is None else container.duration / av.time_base
+    except (FFmpegError, OSError):
+        return seconds
+    return seconds if known_s is None else min(known_s, seconds or known_s)
 
 
 def open_osc(

@@ -19,16 +19,25 @@ def start_report(
 
     `selected` is what the selection of the backend said, where the engine chose it.
     """
-    card = backend.card
+    model, on_backend = model_lines(backend, selected)
     channels = "mono" if source.channels == 1 else "stereo"
     return [
-        f"model    {card.name} ({card.family}), {card.width}x{card.height} at {card.fps:g} fps; {_provenance(card)}",
+        model,
         f"sound    {source.name}, {source.rate_hz} Hz {channels}",
         f"output   {', '.join(outputs)}",
-        f"backend  {' '.join(selected).removeprefix('backend: ') or backend.description}",
+        on_backend,
         f"osc      {osc}",
         # A rendering has no latency: its sound waits.
         *(measure_budget(backend, source, WallClock()).lines() if source.live else []),
+    ]
+
+
+def model_lines(backend: Backend, selected: Sequence[str]) -> list[str]:
+    """Return the lines on the model and on its backend."""
+    card = backend.card
+    return [
+        f"model    {card.name} ({card.family}), {card.width}x{card.height} at {card.fps:g} fps; {_provenance(card)}",
+        f"backend  {' '.join(selected).removeprefix('backend: ') or backend.description}",
     ]
 
 

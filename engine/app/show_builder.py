@@ -30,7 +30,7 @@ from engine.model.backend import Backend
 from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.ops.gc_schedule import GcSchedule
 from engine.ops.health_monitor import HealthMonitor
-from engine.output.progress import ProgressBar
+from engine.output.progress import ProgressBar, SharedProgressBar
 from engine.output.resized import ResizedSink, parse_size
 from engine.output.sink import Sink, WindowSink
 from engine.render.runtime import Runtime, no_pause
@@ -96,6 +96,14 @@ def build_replay(
     return BuiltShow(show=show, controllers=controllers)
 
 
+@dataclass(frozen=True, slots=True)
+class SharedParts:
+    """What several renderings use one after the other."""
+
+    backend: Backend
+    progress: SharedProgressBar
+
+
 class ShowBuilder:
     """Builds the show that was asked for. `releasing` ends what goes on beside it, once it is over."""
 
@@ -124,11 +132,14 @@ class ShowBuilder:
             notify = openers.supervise(config, source, self._monitor, self._say, self._releasing)
         return self._of_source(config, source, notify)
 
-    def rendering(self, sound: str, output: str) -> BuiltShow:
-        """Build the show of a sound file, written to `output` as fast as it goes. Raises UserError for what cannot begin."""
+    def rendering(self, sound: str, output: str, shared: SharedParts | None = None) -> BuiltShow:
+        """Build the show of a sound file, written to `output` as fast as it goes. Raises UserError for what cannot begin.
+
+        `shared` are the parts that several renderings have in common, whose start is told once and not here.
+        """
         source = open_source(sound, live=False)
         self._releasing.callback(source.close)
-        return self._of_source(replace(self._config, source=sound, out=(output,)), source, self._say)
+        return self._of_source(replace(self._config, source=sound, out=(output,)), source, self._say, shared)
 
     def replay(self, folder: str, output: str) -> BuiltShow:
         """Build the show that a take recorded, written to `output`. Raises UserError for what cannot begin."""
@@ -148,17 +159,22 @@ class ShowBuilder:
 
         return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs)
 
-    def _of_source(self, config: LiveConfig, source: Source, notify: Callable[[str], None]) -> BuiltShow:
+    def _of_source(
+        self, config: LiveConfig, source: Source, notify: Callable[[str], None], shared: SharedParts | None = None
+    ) -> BuiltShow:
         # "auto" says where it stopped and why.
         selected: list[str] = []
-        backend = openers.open_model(config, source.live, selected.append, notify)
+        backend = shared.backend if shared else openers.open_model(config, source.live, selected.append, notify)
         store = ParameterStore(self._command.parameters, config.controls, notify)
 
         def outputs(controllers: Controllers) -> tuple[list[Sink], list[WindowSink]]:
-            return self._outputs(config, source, store, controllers, notify)
+            progress = shared.progress if shared else None
+            return self._outputs(config, source, store, controllers, notify, progress)
 
         runtime = self._runtime(source.live, notify)
         built = build_from_source(config, backend, source, store, runtime, outputs, self._releasing)
+        if shared:
+            return built
         osc = "off" if self._command.render else self._open_remotes(config, store, notify)
         for line in start_report(backend, selected, source, config.out, osc):
             notify(line)
@@ -171,6 +187,7 @@ class ShowBuilder:
         store: ParameterStore,
         controllers: Controllers,
         notify: Callable[[str], None],
+        progress: ProgressBar | None = None,
     ) -> tuple[list[Sink], list[WindowSink]]:
         monitor = self._monitor
         monitor.describe_source = lambda: openers.source_state(source)
@@ -179,7 +196,10 @@ class ShowBuilder:
         monitor.has_window = WINDOW in config.out
         overlay = openers.overlay_of(monitor, controllers, self._clock)
         windows = [openers.open_window_sink(config, store, overlay, notify)] if monitor.has_window else []
-        last = openers.recorder(config, notify) if source.live else ProgressBar(openers.duration_s(config))
+        if source.live:
+            last: Sink = openers.recorder(config, notify)
+        else:
+            last = progress or ProgressBar(openers.duration_s(config.source, config.seconds))
         return [*open_sinks(config.out), last], windows
 
     def _open_remotes(self, config: LiveConfig, store: ParameterStore, notify: Callable[[str], None]) -> str:

@@ -1,7 +1,8 @@
-"""A progress bar on stderr for renders; silent where stderr is no terminal."""
+"""A progress bar on stderr for renders, with the time left; silent where stderr is no terminal."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,8 +27,10 @@ class ProgressBar:
     def open(self, show: ShowFormat) -> None:
         from tqdm import tqdm
 
-        total = None if self._total_s is None else round(self._total_s * show.fps)
-        self._bar = tqdm(total=total, unit="frame", desc=printable(show.title), disable=None, leave=False)
+        if self._bar is None:
+            total = None if self._total_s is None else round(self._total_s * show.fps)
+            self._bar = tqdm(total=total, unit="frame", disable=None, leave=False)
+        self._bar.set_description(printable(show.title))
 
     def wants(self, values: Mapping[str, float | int | bool]) -> bool:
         return True
@@ -38,3 +41,24 @@ class ProgressBar:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+class SharedProgressBar(ProgressBar):
+    """One bar over several shows: it is closed with `end`, not with a show."""
+
+    def close(self) -> None:
+        """Leave the bar for the next show."""
+
+    def reach(self, done_s: float, fps: float) -> None:
+        """Go to `done_s` seconds of the total: a sound that failed, or was shorter than it said, counts as done."""
+        if self._bar is not None:
+            self._bar.update(max(0, round(done_s * fps) - self._bar.n))
+
+    def say(self, line: str, failed: bool = False) -> None:
+        """Print a line above the bar."""
+        from tqdm import tqdm
+
+        tqdm.write(printable(line), file=sys.stderr if failed else sys.stdout)
+
+    def end(self) -> None:
+        super().close()

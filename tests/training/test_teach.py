@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.errors import TrainingError
+from engine.core.errors import ConfigError, TrainingError
 from engine.model.backends.onnx_cpu import open_model
 from tests.training.clips import moving_clip
-from training.loop.checkpoint import load_generator
+from training.loop.checkpoint import best_checkpoint, load_generator
 from training.teach import main
 from training.train import model_name
 
@@ -49,7 +49,7 @@ def test_a_clip_becomes_a_model_file_and_the_same_command_continues(
         "32x32",
         "0.5 minutes in total",
         f"run_live.py --model {model_file}",
-        "as much as the clip",
+        "of the clip's: ",
     ):
         assert part in printed
     opened = open_model(model_file, threads=1)
@@ -63,6 +63,34 @@ def test_a_clip_becomes_a_model_file_and_the_same_command_continues(
     other = moving_clip(tmp_path / "other.mp4", seconds=2.5)
     with pytest.raises(TrainingError, match=r"holds a run on another clip, .*bar one.mp4; choose another --run-folder"):
         main(arguments(other, tmp_path, "--minutes", "1"))
+
+
+def test_a_report_never_costs_the_export(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """At ten frames a second the held-out part is too short for the evaluation, and a folder stands where the report should be."""
+    (tmp_path / "run" / "report.html").mkdir(parents=True)
+    flags = arguments(clip, tmp_path, "--minutes", "0.5", "--size", "32", **{"model.fps": "10"})
+    assert main(flags) == 0
+    printed = capfd.readouterr()
+    assert (tmp_path / "run" / "bar_one.onnx").is_file()
+    assert "notice: there are no evaluation tables: " in printed.err
+    *_, quality, motion, _, following, play = printed.out.splitlines()
+    assert quality.startswith("quality   ")
+    assert "of the clip's: " in motion
+    assert "the report was not written (Is a directory)" in following
+    assert play.startswith("play it   python run_live.py --model ")
+
+
+def test_the_best_checkpoint_is_exported(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """With a learning rate that is far too high, the first iterations are the best ones."""
+    settings = {"total_iterations": "6", "intervals.checkpoint": "1", "optimiser.lr_generator": "0.5"}
+    assert main(arguments(clip, tmp_path, "--minutes", "0.5", "--size", "32", **settings)) == 0
+    best = best_checkpoint(tmp_path / "run")
+    assert best is not None
+    assert int(best.name) < 6
+    printed = capfd.readouterr().out
+    assert f"the checkpoint after {int(best.name)} of 6 iterations, the best on" in printed
+    exported = open_model(tmp_path / "run" / "bar_one.onnx", threads=1)
+    assert exported.card.provenance.iterations == int(best.name)
 
 
 def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,6 +118,11 @@ def test_wrong_flags_are_refused_with_a_sentence(clip: Path, tmp_path: Path, fla
     with pytest.raises(TrainingError, match=sentence):
         main(arguments(clip, tmp_path, *flags))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_mistake_on_the_command_line_is_one_sentence_without_usage(clip: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^Argument --minutes: invalid float value: 'ten'; see --help\.$"):
+        main([str(clip), "--minutes", "ten"])
 
 
 def test_a_clip_that_is_missing_leaves_with_code_2() -> None:

@@ -1,8 +1,12 @@
-"""Analysis of a clip before training: its length, its level, whether the camera moves, and where the motion is."""
+"""Analysis of a clip before training: its length, its level, whether the camera moves, and where the motion is.
+
+Motion is judged on the training part alone: what is reported later has decided nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +17,17 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from training.autopilot.flow_fit import flow_fit_error
-from training.data.video import SILENCE_DB, Clip, ClipFormat, file_frame_rate, open_media, read_frames, read_sound
+from training.data.video import (
+    SILENCE_DB,
+    STILL_LEVELS,
+    Clip,
+    ClipFormat,
+    file_frame_rate,
+    open_media,
+    read_frames,
+    read_sound,
+    video_track,
+)
 
 # H W rows and columns of the reduced frames, S samples of sound
 
@@ -47,8 +61,12 @@ class ClipAnalysis:
     """The file's own frame rate."""
     duration_s: float
     """Length of the shorter track."""
+    trained_s: float
+    """The part of it, from its start, that is trained."""
     level_db: float
     """Root mean square of the sound, in dB of full scale."""
+    level_range_db: tuple[float, float]
+    """The level of its quiet moments and of its loud ones: the 5th and the 95th percentile over tenths of a second."""
     camera_moves_share: float
     """Share of the frames, 5 a second, in which the whole frame had shifted."""
     motion_HW: NDArray[np.float32]
@@ -66,48 +84,60 @@ class ClipAnalysis:
         return self.camera_moves_share > MOVING_CAMERA_SHARE
 
 
-def analyse_clip(path: Path) -> ClipAnalysis:
-    """Decode a clip once, at five small frames a second, and its sound.
+def analyse_clip(path: Path, trained_share: float = 1.0) -> ClipAnalysis:
+    """Decode a clip once, at five small frames a second, and its sound; `trained_share` of it, from its start, is trained.
 
-    Raises TrainingError for a file that is missing, not a video, damaged, without sound, silent or shorter than 2 s.
+    Raises TrainingError for a file that is missing, not a video, damaged, without sound, silent, still or shorter than 2 s.
     """
     width, height = shown_size(path)
     sound_S = read_sound(path, SOUND_RATE_HZ)
     small = ClipFormat(
         fps=FRAMES_PER_S, image_size=FRAME_SIZE, sample_rate_hz=SOUND_RATE_HZ, crop=(0, 0, width, height)
     )
-    frames, motion_HW, moves_share = _analyse_motion(read_frames(path, small))
+    frames = [_grey(frame_HWC) for frame_HWC in read_frames(path, small)]
     duration_s = min(len(frames) / FRAMES_PER_S, len(sound_S) / SOUND_RATE_HZ)
     level_db = Clip(np.empty((0, 1, 1, 3), np.uint8), sound_S, small, str(path)).loudness_db()
     _check_length_and_level(path, duration_s, level_db)
+    trained = frames[: max(2, int(trained_share * len(frames)))]
+    _check_motion(path, trained)
+    motion_HW, moves_share = _analyse_motion(trained)
     return ClipAnalysis(
         path=path,
         width=width,
         height=height,
         frames_per_s=file_frame_rate(path),
         duration_s=duration_s,
+        trained_s=trained_share * duration_s,
         level_db=level_db,
+        level_range_db=level_range_db(sound_S),
         camera_moves_share=moves_share,
         motion_HW=motion_HW,
-        flow_fit_error=flow_fit_error(frames),
+        flow_fit_error=flow_fit_error(trained),
     )
 
 
-def _analyse_motion(
-    frames: Iterable[NDArray[np.uint8]],
-) -> tuple[list[NDArray[np.uint8]], NDArray[np.float32], float]:
-    """Return the grey frames [H, W], the mean change [H, W] between them, and the share of them at which the camera moved."""
-    grey: list[NDArray[np.uint8]] = []
+def _grey(frame_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+def _analyse_motion(grey: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], float]:
+    """Return the mean change [H, W] between grey frames [H, W], and the share of them at which the camera moved."""
     changed_HW, shifted = np.zeros((FRAME_SIZE, FRAME_SIZE), np.float32), 0
-    for frame_HWC in frames:
-        grey_HW = np.asarray(cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-        if grey:
-            levels_HW = cv2.absdiff(grey_HW, grey[-1]).astype(np.float32)
-            changed_HW += np.clip(levels_HW - NOISE_LEVELS, 0.0, LARGEST_LEVELS)
-            shifted += edge_shift(grey[-1], grey_HW) > CAMERA_STEP
-        grey.append(grey_HW)
+    for before_HW, after_HW in itertools.pairwise(grey):
+        levels_HW = cv2.absdiff(after_HW, before_HW).astype(np.float32)
+        changed_HW += np.clip(levels_HW - NOISE_LEVELS, 0.0, LARGEST_LEVELS)
+        shifted += edge_shift(before_HW, after_HW) > CAMERA_STEP
     pairs = max(len(grey) - 1, 1)
-    return grey, changed_HW / pairs, shifted / pairs
+    return changed_HW / pairs, shifted / pairs
+
+
+def level_range_db(sound_S: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the levels, in dB of full scale, below which 5 % and 95 % of the tenths of a second lie."""
+    block = SOUND_RATE_HZ // 10
+    count = max(len(sound_S) // block, 1)
+    energy = np.square(sound_S[: count * block], dtype=np.float64).reshape(count, -1).mean(axis=1)
+    quiet, loud = np.percentile(10.0 * np.log10(np.maximum(energy, 1e-10)), (5, 95))
+    return float(quiet), float(loud)
 
 
 def _check_length_and_level(path: Path, duration_s: float, level_db: float) -> None:
@@ -123,16 +153,22 @@ def _check_length_and_level(path: Path, duration_s: float, level_db: float) -> N
         )
 
 
+def _check_motion(path: Path, trained: Sequence[NDArray[np.uint8]]) -> None:
+    if all(int(cv2.absdiff(frame, trained[0]).max()) <= STILL_LEVELS for frame in trained):
+        raise TrainingError(
+            f"{path} shows one still frame, so there is no motion to learn; use a clip in which something moves with the sound."
+        )
+
+
 def shown_size(path: Path) -> tuple[int, int]:
     """Return width and height of the first frame as shown, after the file's own rotation.
 
     Raises TrainingError for a file that is missing, not a video or damaged.
     """
     with open_media(path) as container:
-        if not container.streams.video:
-            raise TrainingError(f"{path} has no video track; a video with sound was expected.")
+        track = video_track(container, path)
         try:
-            frame = next(container.decode(container.streams.video[0]), None)
+            frame = next(container.decode(track), None)
         except av.FFmpegError as error:
             raise TrainingError(f"{path} is damaged ({error.strerror}); a playable video was expected.") from error
     if frame is None:

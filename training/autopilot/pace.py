@@ -37,6 +37,8 @@ def noise_clip(config: TrainConfig) -> Clip:
     """Return the shortest clip in the configuration's format; its content does not change the time."""
     random, clip_format = np.random.default_rng(0), config.clip_format()
     count = math.ceil(2 * config.sequence_frames / TRAINING_SHARE)
+    if getattr(config.losses, "overfitting_target", 0.0) > 0 and config.clip.tuning_share > 0:
+        count = max(count, math.ceil(config.sequence_frames / config.clip.tuning_share) + 1)
     size, hop_samples = clip_format.image_size, clip_format.sample_rate_hz // clip_format.fps
     return Clip(
         frames_NHWC=random.integers(0, 256, (count, size, size, 3), np.uint8),

@@ -55,6 +55,8 @@ class Plan:
     """Total time, from the command to the model file."""
     spent_s: float
     """The part of it that passes before training starts."""
+    solid: bool
+    """Whether the sound warps one frame of the clip; else it mixes frames."""
     larger: SizeStep | None = None
     """The next larger size, if the time is too short for it."""
 
@@ -75,7 +77,7 @@ class Plan:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that differ from the configuration, by dotted key."""
-        return model_settings(self.size_step, self.analysis.solid) | {
+        return model_settings(self.size_step, self.solid) | {
             "clip.crop": list(self.crop.box()),
             "minutes": self.training_s / 60.0,
             # The time limit ends the run, even if the machine becomes faster. The progress bar needs a number.
@@ -100,7 +102,7 @@ class Plan:
         )
         motion = (
             "of solid things: the sound warps one frame of the clip"
-            if analysis.solid
+            if self.solid
             else "of surfaces: the sound mixes frames of the clip"
         )
         crop = self.crop
@@ -172,6 +174,7 @@ def choose_plan(
         iteration_s=paces[chosen],
         minutes=minutes,
         spent_s=spent_s(),
+        solid=analysis.solid,
         larger=larger,
     )
 

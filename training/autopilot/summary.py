@@ -1,24 +1,77 @@
-"""Summary at the end of `python -m training.teach`: the result on the held-out part, and the command that plays the model."""
+"""The ending of `python -m training.teach`, five lines: how good, how much it moves, what it was trained on, what to do next, how to play it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from training.autopilot.clip_analysis import ClipAnalysis
 from training.logging.records import read_records
 from training.loop.run_folder import STATS_FILE
 
 STILL_SHARE = 0.4
-"""With a smaller share of the clip's motion, the result looks like a still image."""
+"""With a smaller share of the clip's motion, the result looks like a still frame."""
+MOTION = ((1.3, "more restless than the clip"), (0.7, "as lively as the clip"), (STILL_SHARE, "calmer than the clip"))
+NEARLY_STILL = "it looks nearly still"
+QUALITY = ((0.2, "good"), (0.05, "fair"), (1e-9, "weak"))
+"""How much less error than the clip's mean frame deserves the word: a talking head reached 0.15, water 0.35."""
+POOR = "poor, no better than a still frame"
+EARLY_SHARE = 0.6
+"""A best checkpoint in the first part of the training says that more of it no longer helps."""
 
 
-def summary(run_folder: Path, model_file: Path, iteration: int) -> str:
-    """Return the held-out figures of a run after `iteration`, its best earlier ones, and the command that plays the model."""
-    earlier = validations(run_folder)
-    now = earlier.pop(iteration, None)
-    lines = held_out_lines(now) + (progress_lines(earlier, now) if now else [])
-    return "\n".join(
-        [*lines, f"play it:   python run_live.py --model {model_file}", "train it longer: run the same command again"]
-    )
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """What the ending tells of. `figures` is None where they could not be had, and `reason` says why."""
+
+    analysis: ClipAnalysis
+    figures: Mapping[str, float] | None
+    """Of the exported checkpoint on the held-out part."""
+    reason: str
+    exported: int
+    last: int
+    """Iterations of the exported checkpoint and of the newest one."""
+    chosen: bool
+    """Whether the exported checkpoint was chosen by its loss on the tuning part."""
+    model_file: Path
+    report: str
+    """Where the tables are, or why there are none."""
+
+    def lines(self) -> list[str]:
+        """Return the five lines."""
+        return [
+            f"quality   {_quality(self.figures, self.reason)}",
+            f"motion    {_motion(self.figures)}",
+            f"trained   {self._trained()}",
+            f"next      {advice(self.figures, self.exported, self.last)}; {self.report}",
+            f"play it   python run_live.py --model {self.model_file}",
+        ]
+
+    def _trained(self) -> str:
+        quiet_db, loud_db = self.analysis.level_range_db
+        best = (
+            f"the checkpoint after {self.exported:,} of {self.last:,} iterations, the best on a part kept aside for this choice"
+            if self.chosen
+            else f"the newest checkpoint, after {self.exported:,} iterations"
+        )
+        return (
+            f"on {self.analysis.trained_s:.1f} s of {self.analysis.path.name}, with sound from {quiet_db:.0f} dB in quiet moments to "
+            f"{loud_db:.0f} dB in loud ones; the model file holds {best}"
+        )
+
+
+def advice(figures: Mapping[str, float] | None, exported: int, last: int) -> str:
+    """Return what to do next."""
+    if figures is None:
+        return "run the same command again to train it longer"
+    if exported < EARLY_SHARE * last:
+        return "use a longer clip: more time no longer helped with this one"
+    if figures["l1"] >= figures["mean_frame_l1"]:
+        return "run the same command again, or use a longer clip whose end is like the rest"
+    if figures["motion_share"] < STILL_SHARE:
+        return "run the same command again: with more time it moves more"
+    return "play it, or run the same command again to train it longer"
 
 
 def validations(run_folder: Path) -> dict[int, dict[str, float]]:
@@ -27,35 +80,25 @@ def validations(run_folder: Path) -> dict[int, dict[str, float]]:
     return {record["iteration"]: record["validation"] for record in records if "validation" in record}
 
 
-def progress_lines(earlier: dict[int, dict[str, float]], now: dict[str, float]) -> list[str]:
-    """Return a line when the error was lower before: from there on, more time adds only motion, if anything."""
-    better = {iteration: figures for iteration, figures in earlier.items() if figures["l1"] < now["l1"]}
-    if not better:
-        return []
-    best = min(better, key=lambda iteration: better[iteration]["l1"])
-    figures = better[best]
-    return [
-        f"After {best:,} iterations its error was {figures['l1']:.3f}, with {figures['motion_share']:.0%} of the motion: more "
-        "time no longer reduces the error; a longer clip would."
-    ]
-
-
-def held_out_lines(figures: dict[str, float] | None) -> list[str]:
-    """Describe the model's error and motion on the held-out part of the clip."""
+def _quality(figures: Mapping[str, float] | None, reason: str) -> str:
     if figures is None:
-        return ["Training was stopped before the model was tested on the held-out part of the clip."]
-    error, still, share = figures["l1"], figures["mean_frame_l1"], figures["motion_share"]
-    reduction = 1.0 - error / still
-    lines = [
-        "On the held-out part, the last fifth of the clip, the model moves "
-        f"{share:.0%} as much as the clip; its error is {error:.3f}, and the error of the clip's mean frame is {still:.3f} "
-        f"({abs(reduction):.0%} {'less' if reduction > 0 else 'more'} error)."
-    ]
-    if share < STILL_SHARE:
-        lines.append("It moves little so far: train it longer.")
-    if reduction <= 0:
-        lines.append(
-            "It is not better than a still frame: the end of the clip differs from the rest, or more time or a longer "
-            "clip is needed."
-        )
-    return lines
+        return f"not measured: {reason}"
+    error, still = figures["l1"], figures["mean_frame_l1"]
+    reduction = 1.0 - error / still if still > 0.0 else 0.0
+    word = _word(reduction, QUALITY, POOR)
+    return (
+        f"{word}: on the last fifth of the clip, which was not trained, its error is {error:.3f}; that of the clip's mean "
+        f"frame is {still:.3f}"
+    )
+
+
+def _motion(figures: Mapping[str, float] | None) -> str:
+    if figures is None:
+        return "not measured"
+    share = figures["motion_share"]
+    return f"{share:.0%} of the clip's: {_word(share, MOTION, NEARLY_STILL)}"
+
+
+def _word(value: float, words: Sequence[tuple[float, str]], otherwise: str) -> str:
+    """Return the word of the first number that `value` reaches."""
+    return next((word for least, word in words if value >= least), otherwise)

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from engine.core.errors import TrainingError
 
+LARGEST_TUNING_SHARE = 0.4
+LONGEST_SAMPLE_S = 600.0
+"""All frames of a sample are held in memory."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClipConfig:
@@ -23,10 +27,35 @@ class ClipConfig:
     licence: str = "unknown"
     crop: tuple[int, int, int, int] | None = None
     """x, y, width, height in the file's own pixels; none takes the largest centred square."""
+    tuning_share: float = 0.1
+    """Share of each clip, just before its held-out part, that is neither trained nor reported: it chooses the best checkpoint and
+    adapts the augmentation. 0: there is no such part, as in runs of the version before."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.tuning_share <= LARGEST_TUNING_SHARE:
+            raise TrainingError(
+                f"clip.tuning_share is {self.tuning_share:g}; a share from 0 to {LARGEST_TUNING_SHARE:g} was expected."
+            )
 
     def paths(self) -> list[Path]:
         """Return all files and folders to train on."""
         return [Path(path) for path in (self.path, *self.more) if path]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SamplesConfig:
+    """Sounds that the model plays at the sample interval, beside the held-out part of the clip."""
+
+    sounds: tuple[str, ...] = ()
+    """Sound or video files; of each, a video with its sound is written to the run's samples and shown in the report."""
+    seconds: float = 10.0
+    """How much of each is played, from its start."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.seconds <= LONGEST_SAMPLE_S:
+            raise TrainingError(
+                f"samples.seconds is {self.seconds:g}; more than 0 and at most {LONGEST_SAMPLE_S:g} was expected."
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""One or several clips of one format, each split into a training part and a held-out part."""
+"""One or several clips of one format, each split into a training part, a tuning part and a held-out part."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.data.config import ClipConfig
 from training.data.sources import Source, VideoFile, joined_digest
 from training.data.sub_urmp import find_recordings
 from training.data.video import Clip, ClipFormat
-from training.data.windows import Segment, frame_tensor, split
+from training.data.windows import Segment, frame_tensor, split, split_off_tuning
 
 # N frames, C colours, H W rows and columns
 
@@ -30,16 +30,19 @@ class Footage:
 
     training: tuple[Segment, ...]
     validation: tuple[Segment, ...]
+    """The held-out parts: their figures are reported, and nothing is decided by them."""
+    tuning: tuple[Segment, ...] = ()
+    """What chooses the best checkpoint and adapts the augmentation; a very short clip has no such part."""
     left_out: tuple[str, ...] = ()
     """One sentence for each clip that is not used."""
 
     @classmethod
-    def of(cls, clips: Sequence[Clip], sequence_frames: int) -> Self:
+    def of(cls, clips: Sequence[Clip], sequence_frames: int, tuning_share: float = 0.0) -> Self:
         """Split clips for sequences of that length and leave out those that are too short.
 
         Raises TrainingError when none is left.
         """
-        training, validation, left_out = [], [], []
+        training, validation, tuning, left_out = [], [], [], []
         for clip in clips:
             try:
                 trained, held_out = split(clip, sequence_frames)
@@ -48,11 +51,13 @@ class Footage:
                     raise
                 left_out.append(f"left out: {error}")
                 continue
+            trained, tuned = split_off_tuning(trained, len(clip.frames_NHWC), tuning_share, sequence_frames)
             training.append(Segment(clip, trained))
+            tuning += [Segment(clip, tuned)] if tuned else []
             validation.append(Segment(clip, held_out))
         if not training:
             raise TrainingError(f"None of {len(clips)} clips is long enough; {left_out[0].removeprefix('left out: ')}")
-        return cls(tuple(training), tuple(validation), tuple(left_out))
+        return cls(tuple(training), tuple(validation), tuple(tuning), tuple(left_out))
 
     @property
     def format(self) -> ClipFormat:
@@ -82,7 +87,7 @@ def load_footage(
     clips = [load_clip(source, clip_format, cache_folder) for path in config.paths() for source in find_sources(path)]
     if not clips:
         raise TrainingError("clip.path is empty; give the path of a video file.")
-    return Footage.of(clips, sequence_frames)
+    return Footage.of(clips, sequence_frames, config.tuning_share)
 
 
 def footage_sha256(config: ClipConfig) -> str:

@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 import soxr
 from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
@@ -25,6 +27,9 @@ from engine.core.errors import TrainingError
 
 SILENCE_DB = -70.0
 LOUDNESS_BLOCK = 1 << 20
+LOOKED_AT = 32
+STILL_LEVELS = 8
+"""Of 255: changes up to this are compression's, not motion."""
 LISTED_CUTS = 8
 INSTANT_S = 1e-6  # "just before": less than any frame interval, more than the rounding of time stamps
 
@@ -64,6 +69,8 @@ class Clip:
             notices.append(
                 f"{self.file}: the sound track is silent ({level:.0f} dB); the model cannot learn to move with it."
             )
+        if self._is_still():
+            notices.append(f"{self.file}: one still frame from start to end; the model cannot learn to move.")
         if self.cuts_s:
             first_s, end_s = self.longest_shot_s()
             notices.append(
@@ -71,6 +78,14 @@ class Clip:
                 f"jump. Use one shot; the longest runs from {first_s:g} s to {end_s:g} s."
             )
         return notices
+
+    def _is_still(self) -> bool:
+        """Tell a clip in which nothing changes, as far as frames spread over it show."""
+        if len(self.frames_NHWC) < 2:
+            return False
+        chosen = np.unique(np.linspace(0, len(self.frames_NHWC) - 1, LOOKED_AT).round().astype(int))
+        first_HWC = self.frames_NHWC[0].astype(np.int16)
+        return all(int(np.abs(self.frames_NHWC[i] - first_HWC).max()) <= STILL_LEVELS for i in chosen)
 
     def longest_shot_s(self) -> tuple[float, float]:
         """Return start and end in seconds of the longest part without a scene cut."""
@@ -91,9 +106,7 @@ def read_frames(path: Path, clip_format: ClipFormat) -> Iterator[NDArray[np.uint
     Raises TrainingError for a file that is missing, no video, damaged or smaller than the crop.
     """
     with open_media(path) as container:
-        if not container.streams.video:
-            raise TrainingError(f"{path} has no video track; a video with sound was expected.")
-        stream = container.streams.video[0]
+        stream = video_track(container, path)
         stream.thread_type = "AUTO"
         yield from at_frame_rate(_timed_frames(container, stream, clip_format, path), clip_format.fps)
 
@@ -179,12 +192,29 @@ def open_media(path: Path) -> InputContainer:
         ) from error
 
 
+def video_track(container: InputContainer, path: Path) -> VideoStream:
+    """Return the first video track. Raises TrainingError where there is none; the cover of a song is none."""
+    tracks = _video_tracks(container)
+    if not tracks and container.streams.video:
+        raise TrainingError(
+            f"{path} is music with a cover image, which never moves; give a video with the sound that moves it."
+        )
+    if not tracks:
+        raise TrainingError(f"{path} has no video track; a video with sound was expected.")
+    return tracks[0]
+
+
+def _video_tracks(container: InputContainer) -> list[VideoStream]:
+    return [track for track in container.streams.video if Disposition.attached_pic not in track.disposition]
+
+
 def file_frame_rate(path: Path) -> float:
     """Return the file's own frames a second. Raises TrainingError when it has no video track."""
     with open_media(path) as container:
-        if not container.streams.video or not container.streams.video[0].average_rate:
+        rate = video_track(container, path).average_rate
+        if not rate:
             raise TrainingError(f"{path} has no video track with a frame rate; a video with sound was expected.")
-        return float(container.streams.video[0].average_rate)
+        return float(rate)
 
 
 def _tick_s(index: int, fps: int) -> float:
@@ -202,8 +232,8 @@ def _decoded(container: InputContainer, stream: Any, path: Path) -> Iterator[Any
 
 def _first_frame_s(path: Path) -> float:
     with open_media(path) as container:
-        if container.streams.video:
-            for frame in _decoded(container, container.streams.video[0], path):
+        for track in _video_tracks(container)[:1]:
+            for frame in _decoded(container, track, path):
                 return float(frame.time or 0.0)
     return 0.0
 

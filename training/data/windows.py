@@ -1,4 +1,4 @@
-"""Sound windows and frames of step k, and the split of a clip into training part and held-out part."""
+"""Sound windows and frames of step k, and the split of a clip into training part, tuning part and held-out part."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from training.data.video import Clip
 # T steps, W window samples, S samples of sound, H W rows and columns, C colours
 
 TRAINING_SHARE = 0.8
+"""Training part and tuning part together; the held-out part is the rest."""
+FEWEST_TUNING_FRAMES = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +80,7 @@ class Segment:
 
 
 def split(clip: Clip, sequence_frames: int) -> tuple[FrameRange, FrameRange]:
-    """Return the first 80 % for training and the last 20 % for validation.
+    """Return the first 80 % for training, with the tuning part at its end, and the last 20 % for validation.
 
     Raises TrainingError when the training part is shorter than one sequence or the held-out part is shorter than two frames.
     """
@@ -91,3 +93,17 @@ def split(clip: Clip, sequence_frames: int) -> tuple[FrameRange, FrameRange]:
             f"{sequence_frames}: give a longer clip or lower sequence_frames."
         )
     return FrameRange(0, border), FrameRange(border, count)
+
+
+def split_off_tuning(
+    trained: FrameRange, frames: int, tuning_share: float, sequence_frames: int
+) -> tuple[FrameRange, FrameRange | None]:
+    """Cut the tuning part, `tuning_share` of all `frames` of the clip, off the end of the first part that `split` returned.
+
+    None where that is less than two frames, or where less than one sequence would be left for training.
+    """
+    count = int(frames * tuning_share)
+    if count < FEWEST_TUNING_FRAMES or trained.count - count < sequence_frames:
+        return trained, None
+    border = trained.end - count
+    return FrameRange(trained.first, border), FrameRange(border, trained.end)

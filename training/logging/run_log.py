@@ -14,7 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
@@ -25,7 +27,8 @@ from training.logging.event_log import EventLog
 from training.logging.records import append_record, drop_after
 from training.logging.samples import VIDEO_SECONDS, animation, contact_sheet, side_by_side, write_png, write_video
 from training.loop.checkpoint import CheckpointNotWritten
-from training.loop.run_folder import SAMPLES_FOLDER, STATS_FILE, TENSORBOARD_FOLDER
+from training.loop.run_folder import SAMPLES_FOLDER, STATS_FILE, TENSORBOARD_FOLDER, sound_sample_name
+from training.loop.sound_samples import SampleSound
 from training.loop.validation import Validation
 
 BAR_INTERVAL_S, RECENT_ITERATIONS = 0.5, 50
@@ -133,6 +136,15 @@ class RunLog:
             f"{iteration}: held-out L1 {found.l1:.4f} (mean frame {found.mean_frame_l1:.4f}), "
             f"motion {found.motion_share:.2f} of the clip's"
         )
+
+    def sound_sample(
+        self, iteration: int, sound: SampleSound, frames_NHWC: NDArray[np.uint8], clip_format: ClipFormat
+    ) -> None:
+        """Write the video of a sound from outside the clip."""
+        fps, rate_hz = clip_format.fps, clip_format.sample_rate_hz
+        path = self.samples / sound_sample_name(iteration, sound.name)
+        sound_S = sound.sound_S[: len(frames_NHWC) * (rate_hz // fps)]
+        self.try_write("a sample of a sound", lambda: write_video(path, frames_NHWC, sound_S, fps, rate_hz))
 
     def try_write(self, what: str, write: Callable[[], object], otherwise: str = TRIED_AGAIN) -> str:
         """Write something that the run can do without for now; return the reason of a failure, or an empty string.

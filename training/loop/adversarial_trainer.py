@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.core.errors import TrainingError
 from training.core import distributed
 from training.core.precision import reduced
 from training.data.reader import Batch
-from training.data.windows import WindowTiming
+from training.data.windows import Segment, WindowTiming
 from training.families.registry import family
 from training.loop.config import TrainConfig
 from training.loop.trainer import StepLosses, Trainer
@@ -47,10 +48,28 @@ class AdversarialTrainer(Trainer):
         weights = Path(config.losses.perceptual_weights)
         self.perceptual = PerceptualLoss(weights).to(self.device) if config.losses.perceptual > 0 else None
         if config.losses.overfitting_target > 0:
-            longest = max(self.footage.validation, key=lambda segment: segment.frame_range.count)
+            longest = max(self._overfitting_segments(), key=lambda segment: segment.frame_range.count)
             timing = WindowTiming.of(self.model)
             heldout = heldout_sequences(longest.clip, longest.frame_range, config.sequence_frames, timing)
             self.adversarial.hold_out(heldout[0], self._features(heldout[1]))
+
+    def _overfitting_segments(self) -> Sequence[Segment]:
+        """Return what overfitting is measured on. Raises TrainingError for a new run without a tuning part."""
+        if self.footage.tuning:
+            return self.footage.tuning
+        if not self.is_resumed:
+            raise TrainingError(
+                f"losses.overfitting_target is {self.config.losses.overfitting_target:g}, and no clip has a tuning part to "
+                "measure it on: give a longer clip, set clip.tuning_share to 0.1, or set overfitting_target to 0."
+            )
+        # Runs of the version before have no tuning part and go on as they began.
+        return self.footage.validation
+
+    def reconstruction_loss(self, fake_BTCHW: Tensor, real_BTCHW: Tensor) -> Tensor:
+        """Return the weighted sum of all losses without a discriminator; L1 where every weight is 0."""
+        terms = self._reconstruction_terms(fake_BTCHW, real_BTCHW)
+        weighted = [weight * loss for weight, loss in terms.values() if weight > 0]
+        return torch.stack(weighted).sum() if weighted else terms["l1"][1]
 
     def losses(self, batch: Batch) -> StepLosses:
         real_BTCHW, audio_BTW = batch.real_BTCHW.to(self.device), batch.audio_BTW.to(self.device)

@@ -7,9 +7,11 @@ RUN/checkpoints/0001000/checkpoint.json         configuration, iteration, commit
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -91,6 +93,8 @@ class Checkpoint:
     """Of the clip's file; empty when not known."""
     started_from: tuple[TrainedOn, ...] = ()
     """The runs before this one whose weights it started from, oldest first."""
+    tuning_loss: float | None = None
+    """The loss on the tuning part; None in a run without that part."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,6 +107,8 @@ class _Description:
     commit: str = "unknown"
     clip_sha256: str = ""
     started_from: tuple[TrainedOn, ...] = ()
+    tuning_loss: float | None = None
+    """None, too, where it was not finite: JSON has no such number."""
     sha256: Mapping[str, str] = field(default_factory=dict[str, str])
     """Checksums by file. Checkpoints written before there were any have none."""
 
@@ -130,12 +136,17 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
                 "commit": current_commit(),
                 "clip_sha256": checkpoint.clip_sha256,
                 "started_from": [config_dict(each) for each in checkpoint.started_from],
+                "tuning_loss": _finite(checkpoint.tuning_loss),
                 "sha256": {file.name: _sha256(file) for file in sorted(partial.iterdir())},
                 "config": checkpoint.config.to_dict(),
             }
             (partial / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1))
     except (OSError, SafetensorError) as error:
         raise CheckpointNotWritten(folder, _reason(error)) from error
+
+
+def _finite(loss: float | None) -> float | None:
+    return loss if loss is not None and math.isfinite(loss) else None
 
 
 def save_generator(path: Path, model: StreamingModel, config: TrainConfig, iterations: int) -> None:
@@ -208,7 +219,20 @@ def read_start(path: Path) -> Checkpoint:
         folder=folder,
         clip_sha256=description.clip_sha256,
         started_from=description.started_from,
+        tuning_loss=description.tuning_loss,
     )
+
+
+def best_checkpoint(run_folder: Path) -> Path | None:
+    """Return the checkpoint of a run with the lowest loss on the tuning part, the newest of equals; None where none has such a loss."""
+    losses: dict[Path, float] = {}
+    for folder in reversed(checkpoint_folders(run_folder)):
+        # A damaged description costs the choice, not the run.
+        with contextlib.suppress(TrainingError):
+            loss = _description(folder).tuning_loss
+            if loss is not None:
+                losses[folder] = loss
+    return min(losses, key=losses.__getitem__) if losses else None
 
 
 def read_newest(path: Path) -> tuple[Checkpoint, list[DamagedCheckpoint]]:
@@ -290,8 +314,12 @@ def _description(folder: Path) -> _Description:
 
 
 def _config(description: _Description, folder: Path) -> TrainConfig:
+    values = description.config
+    if isinstance(values.get("clip"), Mapping):
+        # The version before had no tuning part; its runs keep their two parts.
+        values = {**values, "clip": {"tuning_share": 0.0, **values["clip"]}}
     try:
-        return TrainConfig.from_dict(description.config)
+        return TrainConfig.from_dict(values)
     except TrainingError as error:
         raise TrainingError(f"{folder} was written by another version of this project: {error}") from error
 

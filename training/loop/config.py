@@ -11,7 +11,7 @@ from engine.core.errors import TrainingError
 from engine.core.yaml_reading import read_yaml
 from training.core.precision import Precision
 from training.core.strict import build_config, config_dict
-from training.data.config import AugmentationConfig, ClipConfig
+from training.data.config import AugmentationConfig, ClipConfig, SamplesConfig
 from training.data.video import ClipFormat
 from training.families.model_config import ModelConfig, family_name
 from training.families.registry import family
@@ -72,6 +72,7 @@ class TrainConfig:
     """An instance of the family's `loss_config`; None builds one of defaults."""
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     intervals: IntervalConfig = field(default_factory=IntervalConfig)
+    samples: SamplesConfig = field(default_factory=SamplesConfig)
     sequence_frames: int = 16
     sequences_per_batch: int = 1
     """Training streams: they read the clip at different places, each with its own carried state."""

@@ -22,6 +22,7 @@ MAY_CHANGE = (
     "total_iterations",
     "minutes",
     "intervals",
+    "samples",
     "threads",
     "device",
     "deterministic",
@@ -30,7 +31,7 @@ MAY_CHANGE = (
     "clip.source",
     "clip.licence",
 )
-"""Settings that may change when a run is resumed: length, intervals, device and titles."""
+"""Settings that may change when a run is resumed: length, intervals, samples, device and titles."""
 
 
 def check_resumable(checkpoint: Checkpoint, wanted: TrainConfig) -> None:

@@ -13,12 +13,20 @@ from training.core.machine import machine
 from training.core.run_state import not_finite
 from training.data.footage import Footage, footage_sha256
 from training.data.video import Clip
-from training.loop.checkpoint import Checkpoint, CheckpointNotWritten, ancestry, current_commit, write_checkpoint
+from training.loop.checkpoint import (
+    Checkpoint,
+    CheckpointNotWritten,
+    ancestry,
+    best_checkpoint,
+    current_commit,
+    write_checkpoint,
+)
 from training.loop.config import TrainConfig
 from training.loop.memory import OutOfMemory, memory_watched
 from training.loop.resumption import start_from
 from training.loop.run_folder import checkpoint_folder, prune_checkpoints
 from training.loop.run_log import RunLog, RunOutputs, SilentLog
+from training.loop.sound_samples import load_sample_sounds, played
 from training.loop.trainer import Diverged, build_trainer
 from training.loop.validation import USUAL_LIMIT_S, Validation
 
@@ -37,6 +45,8 @@ class Run:
     ) -> None:
         """Go on from `resume`, or begin again with the weights of `start`, or from nothing. Raises TrainingError as `Trainer`."""
         self.config, self.run_folder, self.outputs, self.resumed = config, run_folder, outputs, resume is not None
+        rate_hz = config.clip_format().sample_rate_hz
+        self.sample_sounds = load_sample_sounds(config.samples, rate_hz) if distributed.first() else ()
         with memory_watched(config, "while the networks were built"):
             self.trainer = build_trainer(config, footage, resume)
         self.notices = start_from(self.trainer, start) if start else []
@@ -107,10 +117,17 @@ class Run:
         return folder
 
     def _write(self, folder: Path, found: Checkpoint) -> None:
+        with memory_watched(self.config, f"while iteration {found.iterations} played the tuning part"):
+            tuning_loss = self.trainer.tuning_loss()
         write_checkpoint(
-            folder, dataclasses.replace(found, clip_sha256=self.clip_sha256, started_from=self.started_from)
+            folder,
+            dataclasses.replace(
+                found, clip_sha256=self.clip_sha256, started_from=self.started_from, tuning_loss=tuning_loss
+            ),
         )
-        prune_checkpoints(self.run_folder, self.config.intervals.checkpoints_kept, self.config.intervals.milestone)
+        intervals = self.config.intervals
+        best = best_checkpoint(self.run_folder)
+        prune_checkpoints(self.run_folder, intervals.checkpoints_kept, intervals.milestone, best)
 
     def _goes_on(self) -> bool:
         """Decide, alike in all processes, whether there is another iteration."""
@@ -153,8 +170,16 @@ class Run:
             # On the way a part is enough; the end is measured whole.
             found = self.trainer.validate(None if whole else USUAL_LIMIT_S)
         run_log.sample(iteration, self.elapsed_s, found, self.trainer.footage.format)
+        self._play_sounds(run_log)
         self.validated = (iteration, whole, found)
         return found
+
+    def _play_sounds(self, run_log: RunLog) -> None:
+        trainer = self.trainer
+        for sound in self.sample_sounds:
+            with memory_watched(self.config, f"while iteration {trainer.iteration} played the sound {sound.name}"):
+                frames_NHWC = played(trainer.average, sound, self.config.sequence_frames)
+            run_log.sound_sample(trainer.iteration, sound, frames_NHWC, trainer.footage.format)
 
     def _began(self, run_log: RunLog) -> None:
         what = "resumed" if self.resumed else "started"

@@ -37,6 +37,11 @@ def checkpoint_folders(run_folder: Path) -> list[Path]:
     return sorted((file.parent for file in found if file.parent.name.isdigit()), key=lambda folder: int(folder.name))
 
 
+def sound_sample_name(iteration: int, name: str) -> str:
+    """Name the video of a sound from outside the clip."""
+    return f"{iteration:07d}-{name}.mp4"
+
+
 def find_checkpoint(path: Path) -> Path:
     """Return `path` if it is a checkpoint, else the newest checkpoint of the run folder `path`. Raises TrainingError."""
     if is_checkpoint(path):
@@ -61,10 +66,10 @@ def run_of(path: Path) -> Path:
     return path.absolute().parent.parent if inside else path
 
 
-def prune_checkpoints(run_folder: Path, kept: int, milestone: int = 0) -> None:
-    """Delete all but the newest `kept` checkpoints of a run and those at multiples of `milestone`."""
+def prune_checkpoints(run_folder: Path, kept: int, milestone: int = 0, best: Path | None = None) -> None:
+    """Delete all but the newest `kept` checkpoints of a run, those at multiples of `milestone` and the `best` one."""
     for folder in checkpoint_folders(run_folder)[:-kept]:
-        if milestone and int(folder.name) % milestone == 0:
+        if folder == best or (milestone and int(folder.name) % milestone == 0):
             continue
         # A checkpoint that cannot be deleted now is deleted with the next ones.
         with contextlib.suppress(OSError):

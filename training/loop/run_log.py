@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data.video import ClipFormat
+from training.loop.sound_samples import SampleSound
 from training.loop.validation import Validation
 
 
@@ -31,6 +34,12 @@ class RunLog(Protocol):
 
     def sample(self, iteration: int, elapsed_s: float, found: Validation, clip_format: ClipFormat) -> None:
         """Record a validation and write its samples."""
+        ...
+
+    def sound_sample(
+        self, iteration: int, sound: SampleSound, frames_NHWC: NDArray[np.uint8], clip_format: ClipFormat
+    ) -> None:
+        """Write the video of a sound from outside the clip."""
         ...
 
     def try_write(self, what: str, write: Callable[[], object], otherwise: str = ...) -> str:
@@ -73,6 +82,11 @@ class SilentLog:
         pass
 
     def sample(self, iteration: int, elapsed_s: float, found: Validation, clip_format: ClipFormat) -> None:
+        pass
+
+    def sound_sample(
+        self, iteration: int, sound: SampleSound, frames_NHWC: NDArray[np.uint8], clip_format: ClipFormat
+    ) -> None:
         pass
 
     def try_write(self, what: str, write: Callable[[], object], otherwise: str = "") -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from engine.core.errors import TrainingError, UserError
 from training.core import distributed
@@ -27,6 +28,7 @@ from training.families.family import build_model
 from training.families.registry import family
 from training.loop.checkpoint import Checkpoint, check_same_shape, load_weights
 from training.loop.config import TrainConfig
+from training.loop.tuning import mean_loss
 from training.loop.validation import Validation, validate_segments
 
 # B streams, C colours, H W rows and columns
@@ -54,14 +56,14 @@ class Trainer(ABC):
 
     A subclass brings the losses and whatever networks are trained beside the generator (`AdversarialTrainer` has two
     discriminators). What a family changes: `build_reader`, `build_losses`, `networks`, `optimisers`, `losses`, `validate`,
-    `tensors_of_losses`, `restore_losses` and `networks_of`.
+    `reconstruction_loss`, `tensors_of_losses`, `restore_losses` and `networks_of`.
     """
 
     def __init__(self, config: TrainConfig, footage: Footage | Clip, resume: Checkpoint | None = None) -> None:
         """A single clip is split here. Raises TrainingError for a clip that is too short, a device that is absent or a checkpoint that does not fit."""
         if not isinstance(footage, Footage):
-            footage = Footage.of([footage], config.sequence_frames)
-        self.config, self.footage = config, footage
+            footage = Footage.of([footage], config.sequence_frames, config.clip.tuning_share)
+        self.config, self.footage, self.is_resumed = config, footage, resume is not None
         self.device = choose_device(config.device)
         torch.manual_seed(config.seed)
         streams = config.sequences_per_batch
@@ -178,6 +180,15 @@ class Trainer(ABC):
         """Play the held-out part, its leading `limit_s` seconds or whole, with the averaged generator."""
         held_out, steps = self.footage.validation, self.config.sequence_frames
         return validate_segments(self.average, held_out, self.mean_CHW, steps, limit_s)
+
+    def tuning_loss(self) -> float | None:
+        """Return the averaged generator's loss on the tuning part, by which the best checkpoint is chosen; None without that part."""
+        tuning, steps = self.footage.tuning, self.config.sequence_frames
+        return mean_loss(self.average, tuning, steps, self.reconstruction_loss) if tuning else None
+
+    def reconstruction_loss(self, fake_BTCHW: Tensor, real_BTCHW: Tensor) -> Tensor:
+        """Return the loss of `tuning_loss` for frames in [-1, 1]; by default L1."""
+        return functional.l1_loss(fake_BTCHW, real_BTCHW)
 
     def checkpoint(self, elapsed_s: float) -> Checkpoint:
         """Return the state for resuming. All processes must call it; raises TrainingError when their weights differ."""

@@ -109,7 +109,7 @@ def validate_segments(
     sums, first_frames = torch.zeros(5, dtype=torch.float64), _FirstFrames()
     for segment in played:
         last_real, last_fake = None, None
-        for real, fake in _played(model, segment, steps, noise_source):
+        for real, fake in played_sequences(model, segment, steps, noise_source):
             first_frames.add(fake)
             # The last frame of the part before goes in front, so that no difference is left out.
             joined_real = real if last_real is None else torch.cat([last_real, real])
@@ -138,22 +138,39 @@ class _FirstFrames:
     def add(self, fake_TCHW: Tensor) -> None:
         kept = fake_TCHW[: self.left]
         if len(kept):
-            shown = ((kept + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-            self.frames.append(shown.numpy())
+            self.frames.append(frame_bytes(kept))
             self.left -= len(kept)
 
 
-def _played(
+def played_sequences(
     model: StreamingModel, segment: Segment, steps: int, noise_source: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield real and generated frames [T, 3, H, W] of a segment, part by part."""
-    device, frame_range = next(model.parameters()).device, segment.frame_range
+    clip = segment.clip
+    for first, fake in generated_sequences(model, clip.sound_S, segment.frame_range, steps, noise_source):
+        yield frame_tensor(clip, first, len(fake)), fake
+
+
+def generated_sequences(
+    model: StreamingModel,
+    sound_S: NDArray[np.float32],
+    frame_range: FrameRange,
+    steps: int,
+    noise_source: torch.Generator,
+) -> Iterator[tuple[int, Tensor]]:
+    """Yield the generated frames [T, 3, H, W] of a sound, with the number of the first, from the initial state on."""
+    device = next(model.parameters()).device
     state, timing = model.initial_state(1), WindowTiming.of(model)
     for first in range(frame_range.first, frame_range.end, steps):
         count = min(steps, frame_range.end - first)
-        audio = torch.from_numpy(sound_windows(segment.clip.sound_S, first, count, timing))[None].to(device)
+        audio = torch.from_numpy(sound_windows(sound_S, first, count, timing))[None].to(device)
         fake_BTCHW, _, state = model.clip(audio, model.draw_noise(1, count, noise_source), state)
-        yield frame_tensor(segment.clip, first, count), fake_BTCHW[0].float().cpu()
+        yield first, fake_BTCHW[0].float().cpu()
+
+
+def frame_bytes(frames_TCHW: Tensor) -> NDArray[np.uint8]:
+    """Return frames [T, H, W, 3] as bytes from frames [T, 3, H, W] in [-1, 1]."""
+    return ((frames_TCHW + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 
 def _sums(real: Tensor, fake: Tensor, real_motion: Tensor, fake_motion: Tensor, mean_CHW: Tensor) -> Tensor:

@@ -41,8 +41,8 @@ def heldout_sequences(clip: Clip, frame_range: FrameRange, steps: int, timing: W
     """
     if frame_range.count < steps:
         raise TrainingError(
-            f"The held-out part of {clip.file} has {frame_range.count} frames, and losses.overfitting_target needs a whole "
-            f"sequence of {steps}: give a longer clip, lower sequence_frames, or set overfitting_target to 0."
+            f"The tuning part of {clip.file} has {frame_range.count} frames, and losses.overfitting_target needs a whole "
+            f"sequence of {steps}: give a longer clip, raise clip.tuning_share, lower sequence_frames, or set overfitting_target to 0."
         )
     wanted = max(1, min(HELDOUT_SEQUENCES, round(2 * frame_range.count / steps)))
     starts = np.unique(np.linspace(frame_range.first, frame_range.end - steps, wanted).round().astype(int)).tolist()

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip, noise, write_clip
 from training.autopilot.clip_analysis import analyse_clip, shown_size
 from training.autopilot.crop import choose_crop
+from training.data.video import read_sound
 
 FPS, SECONDS = 20, 3
 
@@ -73,6 +76,42 @@ def test_an_unusable_clip_is_refused_with_a_sentence(
     frames = scene(width=64, height=48)[: round(FPS * seconds)]
     with pytest.raises(TrainingError, match=sentence):
         analyse_clip(write_clip(tmp_path / "clip.mp4", frames, sound, FPS))
+
+
+def test_a_still_frame_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    still = np.repeat(scene()[:1], FPS * SECONDS, axis=0)
+    path = write_clip(tmp_path / "still.mp4", still, noise(SECONDS), FPS)
+    with pytest.raises(TrainingError, match=r"still\.mp4 shows one still frame, so there is no motion to learn"):
+        analyse_clip(path)
+
+
+def test_crop_and_kind_are_judged_on_the_training_part_alone(tmp_path: Path) -> None:
+    """In the last third something large moves at the left, which nothing may be chosen by."""
+    frames = scene()
+    moving = frames.copy()
+    for index in range(2 * len(frames) // 3, len(frames)):
+        moving[index, 20:90, :60] = 255 * (index // 4 % 2)
+    own = analyse_clip(write_clip(tmp_path / "own.mp4", frames[: 2 * len(frames) // 3], noise(SECONDS), FPS))
+    part = analyse_clip(write_clip(tmp_path / "part.mp4", moving, noise(SECONDS), FPS), trained_share=0.6)
+    whole = analyse_clip(tmp_path / "part.mp4")
+    assert part.trained_s == pytest.approx(0.6 * part.duration_s)
+    assert choose_crop(part).box() == choose_crop(own).box() != choose_crop(whole).box()
+    assert part.solid == own.solid
+
+
+def test_a_song_with_a_cover_image_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "song.mp3"
+    with av.open(str(path), "w") as container:
+        audio, cover = container.add_stream("libmp3lame", rate=16000, layout="mono"), container.add_stream("png")
+        cover.width, cover.height, cover.pix_fmt, cover.disposition = 32, 32, "rgb24", Disposition.attached_pic
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+        sound = av.AudioFrame.from_ndarray(noise(SECONDS), format="fltp", layout="mono")
+        sound.sample_rate = 16000
+        container.mux(audio.encode(sound))
+        container.mux(audio.encode())
+    with pytest.raises(TrainingError, match=r"song\.mp3 is music with a cover image, which never moves; give a video"):
+        analyse_clip(path)
+    assert len(read_sound(path, 16000)) > 0
 
 
 def test_files_that_are_not_videos_are_refused_with_a_sentence(tmp_path: Path) -> None:

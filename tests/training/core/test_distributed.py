@@ -66,7 +66,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("distributed")
-    moving_clip(folder / CLIP_FILE)
+    # At the places that 3 s give, the penalty of wgan-gp is so steep that the last bits grow to 4 % in four iterations.
+    moving_clip(folder / CLIP_FILE, seconds=3.5)
     losses = {kind: train_in_halves(folder, kind, folder / ONE_FOLDER) for kind in KINDS}
     (folder / "one.json").write_text(json.dumps(losses))
     process = start("tests.training.core.distributed_steps", "equal", str(folder))

@@ -42,7 +42,8 @@ def made_clip(count: int, level: int = 100) -> Clip:
 def test_one_video_is_one_clip(tmp_path: Path) -> None:
     path = moving_clip(tmp_path / "clip.mp4")
     footage = load(ClipConfig(path=str(path)), tmp_path)
-    assert [(s.clip.file, s.frame_range) for s in footage.training] == [(str(path), FrameRange(0, 48))]
+    assert [(s.clip.file, s.frame_range) for s in footage.training] == [(str(path), FrameRange(0, 42))]
+    assert [(s.clip.file, s.frame_range) for s in footage.tuning] == [(str(path), FrameRange(42, 48))]
     assert [(s.clip.file, s.frame_range) for s in footage.validation] == [(str(path), FrameRange(48, 60))]
     assert (footage.notices(), footage.format) == ([], FORMAT)
     assert footage_sha256(ClipConfig(path=str(path))) == file_digest(path)
@@ -52,7 +53,8 @@ def test_every_clip_is_split_by_itself(tmp_path: Path) -> None:
     paths = [str(moving_clip(tmp_path / f"{seconds}.mp4", seconds)) for seconds in (3.0, 1.0)]
     config = ClipConfig(path=paths[0], more=(paths[1],))
     footage = load(config, tmp_path)
-    assert [s.frame_range for s in footage.training] == [FrameRange(0, 48), FrameRange(0, 16)]
+    assert [s.frame_range for s in footage.training] == [FrameRange(0, 42), FrameRange(0, 14)]
+    assert [s.frame_range for s in footage.tuning] == [FrameRange(42, 48), FrameRange(14, 16)]
     assert [s.frame_range for s in footage.validation] == [FrameRange(48, 60), FrameRange(16, 20)]
     assert footage_sha256(config) not in (footage_sha256(ClipConfig(path=path)) for path in paths)
 
@@ -66,8 +68,11 @@ def test_the_list_can_be_given_in_a_file_of_settings() -> None:
 def test_a_clip_that_is_too_short_is_left_out_and_named() -> None:
     footage = Footage.of([made_clip(40), made_clip(6), made_clip(20)], STEPS)
     assert [len(s.clip.frames_NHWC) for s in footage.training] == [40, 20]
-    (notice,) = footage.notices()
-    assert notice.startswith("left out: 6.mp4 has 6 frames")
+    left_out, *of_clips = footage.notices()
+    assert left_out.startswith("left out: 6.mp4 has 6 frames")
+    assert of_clips == [
+        f"{name}.mp4: one still frame from start to end; the model cannot learn to move." for name in (40, 20)
+    ]
     with pytest.raises(TrainingError, match=r"^6\.mp4 has 6 frames"):
         Footage.of([made_clip(6)], STEPS)
     with pytest.raises(TrainingError, match=r"None of 2 clips is long enough; 6\.mp4 has 6 frames"):
@@ -115,7 +120,7 @@ def test_a_recording_is_a_clip_with_one_continuous_track(tmp_path: Path) -> None
     assert len(segment.clip.sound_S) == 3 * RATE_HZ
     np.testing.assert_allclose(segment.clip.sound_S, SOUND[: 3 * RATE_HZ], atol=1e-4)
     assert segment.clip.file == f"{folder / 'cello03'} from 0.5 s"
-    assert segment.frame_range == FrameRange(0, 24)
+    assert segment.frame_range == FrameRange(0, 21)
 
 
 def test_a_recording_at_another_rate_repeats_frames(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from engine.core.errors import TrainingError
 from tests.training.clips import RATE_HZ, noise, numbered_frames
 from training.data.video import Clip, ClipFormat
-from training.data.windows import FrameRange, WindowTiming, frame_tensor, sound_windows, split
+from training.data.windows import FrameRange, WindowTiming, frame_tensor, sound_windows, split, split_off_tuning
 
 FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
 TIMING = WindowTiming(window_samples=1360, hop_samples=800)
@@ -54,3 +54,21 @@ def test_too_short_a_clip_says_how_long_it_must_be(count: int) -> None:
     with pytest.raises(TrainingError, match=rf"has {count} frames .* at least 20 are needed"):
         split(made_clip(count), 16)
     split(made_clip(20), 16)
+
+
+@pytest.mark.parametrize(
+    ("frames", "share", "expected"),
+    [
+        (200, 0.1, (FrameRange(0, 140), FrameRange(140, 160))),
+        (200, 0.0, (FrameRange(0, 160), None)),
+        (21, 0.1, (FrameRange(0, 16), None)),
+        (30, 0.1, (FrameRange(0, 21), FrameRange(21, 24))),
+    ],
+    ids=["ten seconds", "as before", "too short for three parts", "short"],
+)
+def test_the_tuning_part_lies_between_the_training_and_the_held_out_part(
+    frames: int, share: float, expected: tuple[FrameRange, FrameRange | None]
+) -> None:
+    trained, held_out = split(made_clip(frames), 16)
+    assert split_off_tuning(trained, frames, share, 16) == expected
+    assert held_out == FrameRange(trained.end, frames)

@@ -18,6 +18,7 @@ from training.loop.checkpoint import (
     CheckpointNotWritten,
     DamagedCheckpoint,
     TrainedOn,
+    best_checkpoint,
     check_same_shape,
     load_generator,
     read_checkpoint,
@@ -243,3 +244,23 @@ def test_a_moved_run_folder_still_loads(tmp_path: Path) -> None:
     save_generator(checkpoint_folder(tmp_path / "run", 3), MODEL, CONFIG, 3)
     shutil.move(tmp_path / "run", tmp_path / "elsewhere")
     assert load_generator(tmp_path / "elsewhere").iterations == 3
+
+
+def test_a_checkpoint_of_the_version_before_keeps_its_two_parts(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "checkpoints" / "0001234")
+    assert read_start(folder).config.clip.tuning_share == ClipConfig().tuning_share > 0
+    description = json.loads((folder / "checkpoint.json").read_text())
+    del description["tuning_loss"], description["config"]["clip"]["tuning_share"]
+    (folder / "checkpoint.json").write_text(json.dumps(description))
+    assert read_start(folder).config.clip.tuning_share == 0.0
+    assert load_generator(folder).config.clip.tuning_share == 0.0
+    assert read_start(folder).tuning_loss is None
+
+
+@pytest.mark.parametrize("written", ["low", None, float("nan"), True])
+def test_a_loss_that_is_no_number_makes_no_checkpoint_the_best(tmp_path: Path, written: object) -> None:
+    for iterations, loss in ((1, 0.5), (2, written)):
+        folder = saved(tmp_path / "checkpoints" / f"{iterations:07d}")
+        description = json.loads((folder / "checkpoint.json").read_text())
+        (folder / "checkpoint.json").write_text(json.dumps({**description, "tuning_loss": loss}))
+    assert best_checkpoint(tmp_path) == tmp_path / "checkpoints" / "0000001"

@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from engine.core.errors import TrainingError
+from tests.training.clips import noise, write_wav
 from tests.training.loop.limits import files_no_larger_than
 from tests.training.runs import PLAIN
 from tests.training.runs import small_config as config
-from training.data.video import Clip
+from training.data.config import ClipConfig, SamplesConfig
+from training.data.video import Clip, ClipFormat, read_frames, read_sound
 from training.logging.records import read_records
-from training.loop.checkpoint import load_generator, read_checkpoint
+from training.loop.checkpoint import best_checkpoint, load_generator, read_checkpoint
 from training.loop.config import IntervalConfig
 from training.loop.run import Run
 from training.loop.run_folder import checkpoint_folders
@@ -38,6 +40,53 @@ def test_a_run_leaves_checkpoint_samples_and_statistics(clip: Clip, tmp_path: Pa
     assert [record["event"] for record in records if "event" in record] == ["started", "finished"]
     assert "Held-out error" in (tmp_path / "report.html").read_text()
     assert load_generator(tmp_path).iterations == 5
+
+
+def test_the_best_checkpoint_is_kept_beside_the_newest(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(PLAIN, intervals=IntervalConfig(checkpoint=1, checkpoints_kept=1), total_iterations=5)
+    run = Run(settings, clip, tmp_path, RUN_OUTPUTS)
+    losses = iter([0.5, 0.2, 0.3, 0.2, 0.4])
+    monkeypatch.setattr(run.trainer, "tuning_loss", lambda: next(losses))
+    run.run()
+    assert [folder.name for folder in checkpoint_folders(tmp_path)] == ["0000004", "0000005"]
+    assert best_checkpoint(tmp_path) == tmp_path / "checkpoints" / "0000004"
+    assert read_checkpoint(tmp_path).tuning_loss == 0.4
+
+
+def test_without_a_tuning_part_no_checkpoint_is_the_best(clip: Clip, tmp_path: Path) -> None:
+    Run(config(PLAIN, clip=ClipConfig(tuning_share=0.0)), clip, tmp_path, RUN_OUTPUTS).run()
+    assert best_checkpoint(tmp_path) is None
+    assert read_checkpoint(tmp_path).tuning_loss is None
+
+
+def test_sounds_from_outside_are_played_at_each_sample_with_their_sound(clip: Clip, tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        write_wav(tmp_path / name, noise(3.0)[0])
+    (tmp_path / "more").mkdir()
+    write_wav(tmp_path / "more" / "b.wav", noise(0.5)[0])
+    sounds = tuple(str(tmp_path / name) for name in ("a.wav", "b.wav", "more/b.wav"))
+    settings = config(PLAIN, intervals=IntervalConfig(sample=2), samples=SamplesConfig(sounds=sounds, seconds=1.0))
+    Run(settings, clip, tmp_path / "run", RUN_OUTPUTS).run()
+    written = sorted(file.name for file in (tmp_path / "run" / "samples").glob("*-*.mp4"))
+    assert written == sorted(f"000000{i}-{name}.mp4" for i in (2, 4) for name in ("a", "b-wav", "b-wav-2"))
+    for name, seconds in (("a", 1.0), ("b-wav-2", 0.5)):
+        video = tmp_path / "run" / "samples" / f"0000004-{name}.mp4"
+        frames = list(read_frames(video, ClipFormat(fps=20, image_size=16, sample_rate_hz=16000)))
+        assert len(frames) == round(20 * seconds)
+        assert len(read_sound(video, 16000)) == pytest.approx(16000 * seconds, abs=1100)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert page.count("<video") == 4
+    assert "b-wav-2" in page
+
+
+@pytest.mark.parametrize("name", ["absent.wav", "text.wav"])
+def test_a_sound_that_cannot_be_read_is_told_before_the_training(clip: Clip, tmp_path: Path, name: str) -> None:
+    (tmp_path / "text.wav").write_text("no sound")
+    settings = config(PLAIN, samples=SamplesConfig(sounds=(str(tmp_path / name),)))
+    with pytest.raises(TrainingError, match=rf"samples\.sounds.*{name}|{name}.*samples\.sounds"):
+        Run(settings, clip, tmp_path / "run", RUN_OUTPUTS)
 
 
 def test_a_request_to_stop_writes_a_checkpoint(clip: Clip, tmp_path: Path) -> None:
@@ -141,7 +190,8 @@ def test_a_full_disk_stops_nothing_but_the_end(clip: Clip, tmp_path: Path, capsy
         run.run()
     last = tmp_path / "checkpoints" / "0000007"
     assert str(caught.value).endswith(f"; go on with --resume {tmp_path}, the last good checkpoint is {last}.")
-    assert checkpoint_folders(tmp_path) == [last]
+    best = best_checkpoint(tmp_path)
+    assert checkpoint_folders(tmp_path) == sorted({last, best or last})
     assert read_checkpoint(tmp_path).iterations == 7
     notices = [line for line in capsys.readouterr().err.splitlines() if "notice" in line]
     for what in ("a checkpoint", "stats.jsonl", "the TensorBoard log", "a contact sheet"):

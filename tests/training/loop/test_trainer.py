@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from engine.core.errors import TrainingError
-from tests.training.runs import PLAIN
+from tests.training.runs import ADVERSARIAL, PLAIN
 from tests.training.runs import small_config as config
 from training.core.run_state import follow
-from training.data.config import AugmentationConfig
+from training.data.config import AugmentationConfig, ClipConfig
 from training.data.footage import Footage
 from training.data.video import Clip
 from training.data.windows import WindowTiming, frame_tensor, sound_windows
@@ -167,3 +167,25 @@ def test_validation_knows_a_perfect_model_and_a_still_one(
     still = validate(model, clip, frame_range, mean_CHW, steps=5)
     assert still.l1 == pytest.approx(still.mean_frame_l1)
     assert still.motion_share == 0.0
+
+
+def test_overfitting_is_measured_on_the_tuning_part_and_never_on_the_reported_one(clip: Clip, tmp_path: Path) -> None:
+    """A run of the version before has no tuning part and goes on with the held-out part, as it began."""
+    losses = replace(ADVERSARIAL, augment=("translation",), overfitting_target=0.6)
+    clip = replace(clip, frames_NHWC=np.array(clip.frames_NHWC))
+    before, own = config(losses, clip=ClipConfig(tuning_share=0.0)), config(losses, clip=ClipConfig(tuning_share=0.2))
+    clip.frames_NHWC[36:48], clip.frames_NHWC[48:] = 0, 255
+    assert build_trainer(own, clip).adversarial.heldout[0].unique().tolist() == [-1.0]
+    with pytest.raises(TrainingError, match=r"no clip has a tuning part to measure it on"):
+        build_trainer(before, clip)
+    write_checkpoint(tmp_path, build_trainer(replace(before, losses=ADVERSARIAL), clip).checkpoint(0.0))
+    resumed = build_trainer(before, clip, read_checkpoint(tmp_path))
+    assert resumed.adversarial.heldout[0].unique().tolist() == [1.0]
+
+
+def test_the_loss_on_the_tuning_part_has_the_weights_of_the_training(clip: Clip) -> None:
+    one = build_trainer(config(PLAIN), clip)
+    twice = build_trainer(config(replace(PLAIN, l1=2.0, motion=2.0)), clip)
+    assert one.tuning_loss() == one.tuning_loss() > 0.0
+    assert twice.tuning_loss() == pytest.approx(2.0 * one.tuning_loss())
+    assert build_trainer(config(PLAIN, clip=ClipConfig(tuning_share=0.0)), clip).tuning_loss() is None

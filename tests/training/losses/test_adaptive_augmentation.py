@@ -54,5 +54,5 @@ def test_heldout_sequences_are_frames_and_sound_of_the_part_that_is_not_trained(
     assert torch.equal(real_NTCHW[0], frame_tensor(clip, frame_range.first, 4))
     assert torch.equal(real_NTCHW[-1], frame_tensor(clip, frame_range.end - 4, 4))
     assert len(heldout_sequences(clip, frame_range, frame_range.count, timing)[0]) >= 1
-    with pytest.raises(TrainingError, match=r"held-out part .* has 12 frames"):
+    with pytest.raises(TrainingError, match=r"tuning part .* has 12 frames"):
         heldout_sequences(clip, frame_range, frame_range.count + 1, timing)

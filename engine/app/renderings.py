@@ -1,0 +1,100 @@
+"""What `--render` is asked for: one sound to one file, or several sounds and folders of sounds into a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.app.sink_registry import VIDEO_SUFFIXES
+from engine.core.distinct_names import distinct_names
+from engine.core.errors import ConfigError
+
+SOUND_SUFFIXES = (
+    *(".aac", ".ac3", ".aif", ".aiff", ".amr", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus"),
+    *(".wav", ".wma", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"),
+)
+"""Of the files that are rendered out of a folder; all others there are left alone."""
+OUTPUT_SUFFIX = ".mp4"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """One sound and the video file that it becomes."""
+
+    sound: str
+    output: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """The paths given to `--render`."""
+
+    sounds: tuple[str, ...]
+    """Sources as `open_source` takes them, and folders."""
+    output: str
+    """A file for one sound, else a folder."""
+
+    @classmethod
+    def of(cls, paths: Sequence[str]) -> RenderRequest:
+        """Read the paths. Raises ConfigError for one path alone and for several sounds with a file as their output."""
+        if len(paths) < 2:
+            raise ConfigError(
+                f"--render was given {paths[0]} alone; a sound and its video file were expected, or sounds and a folder."
+            )
+        request = cls(tuple(paths[:-1]), paths[-1])
+        output = Path(request.output)
+        if request.into_folder and (output.is_file() or output.suffix.lower() in VIDEO_SUFFIXES):
+            first, *more = request.sounds
+            what = f"{1 + len(more)} sounds" if more else f"the folder {first}"
+            raise ConfigError(
+                f"--render was given {what} and, as the last path, the file {output}; give a folder to render into."
+            )
+        return request
+
+    @property
+    def into_folder(self) -> bool:
+        """Tell whether the output is a folder: for several sounds, for a folder of them, and where it is one already."""
+        first, *more = self.sounds
+        return bool(more) or Path(first).is_dir() or Path(self.output).is_dir() or self.output.endswith(("/", "\\"))
+
+    def renderings(self) -> list[Rendering]:
+        """List the sounds with their outputs, each sound once and each with an output of its own.
+
+        A folder stands for the sound and video files in it and in its folders, which the output repeats. Raises ConfigError
+        for a folder without any.
+        """
+        folder = Path(self.output)
+        found: dict[str, Path] = {}
+        seen: set[Path] = set()
+        for sound, place in self._sounds(folder):
+            if Path(sound).resolve() not in seen:
+                seen.add(Path(sound).resolve())
+                found[sound] = place
+        names = distinct_names(list(found.values()))
+        return [
+            Rendering(sound, folder / name.with_name(name.name + OUTPUT_SUFFIX))
+            for sound, name in zip(found, names, strict=True)
+        ]
+
+    def _sounds(self, output: Path) -> Iterator[tuple[str, Path]]:
+        """Yield each sound and its path below the folder that it was found in."""
+        for given in self.sounds:
+            root = Path(given)
+            if not root.is_dir():
+                yield given, Path(root.name.replace(":", "-"))
+                continue
+            files = [file for file in sorted(root.rglob("*")) if _is_sound(file, root, output)]
+            if not files:
+                raise ConfigError(f"The folder {root} holds no sound or video file; give another one, or files.")
+            for file in files:
+                yield str(file), file.relative_to(root)
+
+
+def _is_sound(file: Path, root: Path, output: Path) -> bool:
+    if file.suffix.lower() not in SOUND_SUFFIXES or not file.is_file():
+        return False
+    hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
+    # What an earlier rendering wrote into a folder inside this one is no sound to render.
+    earlier = output.resolve() != root.resolve() and file.resolve().is_relative_to(output.resolve())
+    return not hidden and not earlier
