@@ -23,10 +23,11 @@ from engine.core.atomic_files import atomic_folder
 from engine.core.errors import TrainingError
 from engine.core.structured import parse_json
 from engine.model.card import Provenance
+from training.core.front_end import settings_as_saved
 from training.core.streaming import StreamingModel
 from training.core.strict import build_config, config_dict, differing_keys
 from training.families.family import build_model
-from training.loop.config import TrainConfig
+from training.loop.config import TrainConfig, with_overrides
 from training.loop.run_folder import DESCRIPTION_FILE, checkpoint_folders, find_checkpoint, is_checkpoint
 
 FORMAT = "fluid checkpoint 1"
@@ -269,9 +270,17 @@ def _description(folder: Path) -> dict[str, Any]:
 
 def _config(description: Mapping[str, Any], folder: Path) -> TrainConfig:
     try:
-        return TrainConfig.from_dict(description["config"])
+        return TrainConfig.from_dict(_as_saved(description["config"]))
     except TrainingError as error:
         raise TrainingError(f"{folder} was written by another version of this project: {error}") from error
+
+
+def _as_saved(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration of a checkpoint with what its settings meant when it was written."""
+    try:
+        return with_overrides(config, {"model.front_end": settings_as_saved(config["model"]["front_end"])})
+    except (KeyError, TypeError, AttributeError):
+        return config  # refused, or complete without it
 
 
 def _started_from(description: Mapping[str, Any]) -> tuple[TrainedOn, ...]:
