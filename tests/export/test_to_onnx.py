@@ -9,14 +9,14 @@ import torch
 
 from engine.core.errors import ModelFileError, run_main
 from engine.model.backends.onnx_cpu import open_model
-from engine.model.card import Parity, Provenance
+from engine.model.card import Provenance
 from engine.model.noise import draw_noise
 from engine.model.step import resting_inputs
 from export.precision.half_storage import LEAST_ELEMENTS
 from export.targets.onnx.model import Form, export_model
 from export.to_onnx import argument_parser, form_of, main
 from export.verification.graph import frame_bytes
-from export.verification.parity import PARITY_LIMIT, PARITY_STEPS, check_parity, probe_sound, windows
+from export.verification.parity import LEVELS_LIMIT, PARITY_STEPS, probe_sound, windows
 from tests.training.models import VARIANTS, small_model
 from tests.training.runs import small_config
 from training.core.streaming import StreamingModel
@@ -24,6 +24,8 @@ from training.families.rewriting import Rewrites
 from training.loop.checkpoint import save_generator
 
 PROVENANCE = Provenance(source="random weights", licence="MIT", config="small", commit="none", iterations=0)
+TOLERANCE = 1e-4
+"""Of values of about 1 in the small models of these tests."""
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_the_engine_plays_what_torch_plays(variant: str, tmp_path: Path) -> None
     model = small_model(**VARIANTS[variant])
     card = export_model(model, PROVENANCE, tmp_path / "small.onnx")
     assert card.parity.steps == PARITY_STEPS
-    assert max(card.parity.frame_max, card.parity.state_max) <= PARITY_LIMIT
+    assert max(card.parity.frame_max, card.parity.state_max) <= TOLERANCE
     backend = open_model(tmp_path / "small.onnx")
     assert backend.card == card
     assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
@@ -42,7 +44,7 @@ def test_the_engine_plays_what_torch_plays(variant: str, tmp_path: Path) -> None
 
 
 def play_both(model: StreamingModel, backend: object) -> None:
-    """Carry both over 64 steps of sound; frames may differ by one level where rounding tips over, states by PARITY_LIMIT."""
+    """Carry both over 64 steps of sound; frames may differ by LEVELS_LIMIT where rounding tips over, states by TOLERANCE."""
     card = backend.card  # type: ignore[attr-defined]
     resting = resting_inputs(card)
     theirs, ours = backend.initial_state(), model.initial_state(1)  # type: ignore[attr-defined]
@@ -55,19 +57,10 @@ def play_both(model: StreamingModel, backend: object) -> None:
             frame, features, ours = model.step(torch.from_numpy(window)[None], given, ours)
         theirs = came.next_state
         difference = came.pixels_HWC.astype(int) - frame_bytes(frame[0]).numpy()
-        assert np.abs(difference).max() <= 1
-        np.testing.assert_allclose(came.features_F, features[0].numpy(), atol=PARITY_LIMIT)
+        assert np.abs(difference).max() <= LEVELS_LIMIT
+        np.testing.assert_allclose(came.features_F, features[0].numpy(), atol=TOLERANCE)
     for name, value in theirs.items():
-        np.testing.assert_allclose(value, ours[name][0].numpy(), atol=PARITY_LIMIT)
-
-
-def test_a_file_that_fails_parity_is_not_written(tmp_path: Path) -> None:
-    model = small_model()
-    with torch.no_grad():
-        model.generator.to_rgb[0].weight.fill_(float("nan"))  # type: ignore[union-attr]
-    with pytest.raises(ModelFileError, match="was not written"):
-        export_model(model, PROVENANCE, tmp_path / "bad.onnx")
-    assert list(tmp_path.iterdir()) == []
+        np.testing.assert_allclose(value, ours[name][0].numpy(), atol=TOLERANCE)
 
 
 def test_a_model_that_looks_at_later_frames_is_refused_in_one_sentence(
@@ -89,7 +82,7 @@ def test_half_storage_is_smaller_and_plays_the_rounded_model(tmp_path: Path) -> 
     model = small_model(image_size=32, channels_base=128)
     export_model(model, PROVENANCE, tmp_path / "whole.onnx")
     card = export_model(model, PROVENANCE, tmp_path / "half.onnx", Form(half=True))
-    assert max(card.parity.frame_max, card.parity.state_max) <= PARITY_LIMIT
+    assert max(card.parity.frame_max, card.parity.state_max) <= TOLERANCE
     sizes = {path.stem: path.stat().st_size for path in tmp_path.iterdir()}
     large = sum(p.numel() for p in model.parameters() if p.numel() >= LEAST_ELEMENTS)
     assert sizes["whole"] - sizes["half"] > 0.95 * 2 * large
@@ -114,13 +107,6 @@ def test_a_batch_out_of_range_is_refused(batch: str) -> None:
     arguments = argument_parser().parse_args(["checkpoint", "-o", "model.onnx", "--batch", batch])
     with pytest.raises(ModelFileError, match=f"--batch is {batch}; a whole number from 1 to 64"):
         form_of(arguments, Rewrites())
-
-
-def test_parity_limit() -> None:
-    close = Parity(steps=64, frame_max=PARITY_LIMIT, frame_rms=0.0, state_max=0.0, sound="")
-    check_parity(close, Path("x.onnx"))
-    with pytest.raises(ModelFileError, match=r"0\.0002 in the states"):
-        check_parity(Parity(steps=64, frame_max=0.0, frame_rms=0.0, state_max=2e-4, sound=""), Path("x.onnx"))
 
 
 def test_unwritable_place_is_one_sentence(tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 `stage` is made for playing: the window ends at the frame's own time (look-ahead 0) and levels are measured against a
 fixed reference, so silence is silence. `mel`, `lms` and `mfcc` are those of Listen and Move (arXiv 2406.16155): they look
-82.5 ms ahead, and `lms` measures each chunk against its own loudest point.
+82.5 ms ahead, and `lms` measures each chunk against its own loudest point. The original takes them at 64 kHz; here they have
+the same values at every sample rate, as far as the sound reaches 7.5 kHz in it: the columns stand at the same times, the
+spectrum is taken at the same frequencies, and its power is scaled to that of 64 kHz.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from fractions import Fraction
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +30,7 @@ POWER_FLOOR = 1e-10
 STAGE_LOUDEST_DB = 20.0
 STAGE_RANGE_DB = 80.0
 REFERENCE_RANGE_DB = 80.0
+REFERENCE_RATE_HZ = 64000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +46,9 @@ class FrontEndConfig:
     high_hz: float = 7500.0
     newest_column: bool = False
     """Stage only: the newest 25 ms stand beside the mean of the window, so an onset arrives without delay."""
+    spectrum_rate_hz: int = REFERENCE_RATE_HZ
+    """Reference kinds only: the features have the values that the same sound has at this rate. Checkpoints from before this
+    setting took them at the sample rate and are read so; `stage` takes them there too."""
 
     def __post_init__(self) -> None:
         if self.high_hz > self.sample_rate_hz / 2:
@@ -55,18 +63,29 @@ class FrontEndConfig:
             raise TrainingError(
                 f"front_end.mel_bands is {self.mel_bands}; kind 'mfcc' takes {MFCC_COUNT} coefficients of at least {MFCC_COUNT} bands."
             )
+        if self.kind != "stage" and self.spectrum_rate_hz < 2 * self.high_hz:
+            raise TrainingError(
+                f"front_end.spectrum_rate_hz is {self.spectrum_rate_hz}; for bands up to {self.high_hz:g} Hz at least "
+                f"{2 * self.high_hz:g} was expected (the original has {REFERENCE_RATE_HZ})."
+            )
         if self.column_count < 1:
             raise TrainingError(f"front_end.chunk_s is {self.chunk_s} s; at least {COLUMN_WINDOW_S} s was expected.")
         if self.newest_column and self.kind != "stage":
             raise TrainingError(f"front_end.newest_column belongs to kind 'stage', not '{self.kind}'.")
 
     @property
+    def taken_at_hz(self) -> int:
+        """The rate that defines columns and spectrum."""
+        return self.sample_rate_hz if self.kind == "stage" else self.spectrum_rate_hz
+
+    @property
     def column_samples(self) -> int:
-        return round(self.sample_rate_hz * COLUMN_WINDOW_S)
+        """Length of a column, at `taken_at_hz` as all about columns."""
+        return round(self.taken_at_hz * COLUMN_WINDOW_S)
 
     @property
     def column_hop_samples(self) -> int:
-        return round(self.sample_rate_hz * COLUMN_HOP_S)
+        return round(self.taken_at_hz * COLUMN_HOP_S)
 
     @property
     def column_count(self) -> int:
@@ -79,18 +98,58 @@ class FrontEndConfig:
     def window_samples(self) -> int:
         if self.kind == "stage":
             return round(self.sample_rate_hz * self.chunk_s)
-        return (self.column_count - 1) * self.column_hop_samples + self.column_samples
+        return self._before_samples + self.look_ahead_samples
 
     @property
     def look_ahead_samples(self) -> int:
         """Sound after the frame's own time. The reference centres its first column there."""
-        return 0 if self.kind == "stage" else self.window_samples - self.column_samples // 2
+        if self.kind == "stage":
+            return 0
+        return math.ceil(self._at_sample_rate(self._columns_span - self.column_samples // 2))
+
+    @property
+    def column_starts(self) -> list[Fraction]:
+        """Where the columns of a window begin, in samples of it; between two of them where the rates do not divide."""
+        if self.kind == "stage":
+            # Counted back from the newest sample, so that the last one always ends "now".
+            first = Fraction(self.window_samples - self._columns_span)
+        else:
+            first = self._before_samples - self._at_sample_rate(self.column_samples // 2)
+        return [first + self._at_sample_rate(n * self.column_hop_samples) for n in range(self.column_count)]
+
+    @property
+    def column_length(self) -> Fraction:
+        """Length of a column in samples of the window."""
+        return self._at_sample_rate(self.column_samples)
+
+    @property
+    def _columns_span(self) -> int:
+        return (self.column_count - 1) * self.column_hop_samples + self.column_samples
+
+    @property
+    def _before_samples(self) -> int:
+        """Samples of the window up to the frame's own time."""
+        return math.ceil(self._at_sample_rate(self.column_samples // 2))
+
+    def _at_sample_rate(self, samples: int) -> Fraction:
+        return Fraction(samples * self.sample_rate_hz, self.taken_at_hz)
 
     @property
     def feature_count(self) -> int:
         if self.kind == "mfcc":
             return MFCC_COUNT
         return self.mel_bands * (2 if self.newest_column else 1)
+
+
+def settings_as_saved(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a front end in a checkpoint so that its generator hears what it learned with.
+
+    Before there was `spectrum_rate_hz`, the reference kinds were taken at the sample rate.
+    """
+    default = FrontEndConfig()
+    if "spectrum_rate_hz" in saved or saved.get("kind", default.kind) == "stage":
+        return dict(saved)
+    return {**saved, "spectrum_rate_hz": saved.get("sample_rate_hz", default.sample_rate_hz)}
 
 
 class FrontEnd(nn.Module):
@@ -109,22 +168,16 @@ class FrontEnd(nn.Module):
         filters_KM = mel_filters(config)
         used = filters_KM.any(dim=1).nonzero().flatten()
         first_bin, last_bin = int(used[0]), int(used[-1])
-        cosine, sine = fourier_matrices(config.column_samples, fourier_length(config), first_bin, last_bin)
+        columns_NC, cosine, sine = column_spectra(config, first_bin, last_bin)
         self.register_buffer("cosine", cosine, persistent=False)
         self.register_buffer("sine", sine, persistent=False)
         self.register_buffer("filters", filters_KM[first_bin : last_bin + 1].float(), persistent=False)
-        # Columns are counted back from the newest sample, so the last one always ends "now".
-        starts = (
-            config.window_samples
-            - config.column_samples
-            - config.column_hop_samples * torch.arange(config.column_count).flip(0)
-        )
-        self.register_buffer("columns", starts[:, None] + torch.arange(config.column_samples), persistent=False)
+        self.register_buffer("columns", columns_NC, persistent=False)
         self.register_buffer("transform", cosine_transform(config.mel_bands, MFCC_COUNT), persistent=False)
 
     def forward(self, audio_BW: Tensor) -> Tensor:
-        columns_BNW = audio_BW[:, self.columns]
-        power_BNK = (columns_BNW @ self.cosine).square() + (columns_BNW @ self.sine).square()
+        columns_BNC = audio_BW[:, self.columns]
+        power_BNK = self._part(columns_BNC, self.cosine).square() + self._part(columns_BNC, self.sine).square()
         mel_BNM = power_BNK @ self.filters
         if self.config.kind == "mel":
             return mel_BNM.mean(dim=1)
@@ -136,6 +189,13 @@ class FrontEnd(nn.Module):
         if self.config.kind == "lms":
             return (level_BNM - loudest).mean(dim=1)
         return (level_BNM @ self.transform).mean(dim=1)
+
+    @staticmethod
+    def _part(columns_BNC: Tensor, matrix: Tensor) -> Tensor:
+        """Return the cosine or sine part of the spectra [B, N, K]; the columns share a matrix, or each has its own."""
+        if matrix.dim() == 2:
+            return columns_BNC @ matrix
+        return (columns_BNC[:, :, None] @ matrix)[:, :, 0]
 
     def _stage(self, level_BNM: Tensor) -> Tensor:
         level = ((level_BNM - STAGE_LOUDEST_DB) / STAGE_RANGE_DB + 1.0).clamp(0.0, 1.25)
@@ -153,12 +213,27 @@ def fourier_length(config: FrontEndConfig) -> int:
     return 2 ** math.ceil(math.log2(config.column_samples))
 
 
-def fourier_matrices(column_samples: int, length: int, first_bin: int, last_bin: int) -> tuple[Tensor, Tensor]:
-    """Return the Hann-windowed cosine and sine matrices [column_samples, bins]; |x C|² + |x S|² is the power spectrum."""
-    n = torch.arange(column_samples, dtype=torch.float64)
-    window = 0.5 - 0.5 * torch.cos(2 * math.pi * n / column_samples)
-    angle = 2 * math.pi / length * n[:, None] * torch.arange(first_bin, last_bin + 1, dtype=torch.float64)
-    return (window[:, None] * torch.cos(angle)).float(), (window[:, None] * torch.sin(angle)).float()
+def column_spectra(config: FrontEndConfig, first_bin: int, last_bin: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the samples of each column [N, C] and the Hann-windowed cosine and sine matrices [C, bins]: |x C|² + |x S|² is its
+    power spectrum. Columns that begin at different fractions of a sample have matrices of their own [N, C, bins].
+    """
+    starts, length = config.column_starts, config.column_length
+    # A column begins with the first sample in it.
+    first_samples = [math.ceil(start) for start in starts]
+    count = max(math.ceil(start + length) - first for start, first in zip(starts, first_samples, strict=True))
+    first_samples = [min(first, config.window_samples - count) for first in first_samples]
+    offsets = [float(first - start) for start, first in zip(starts, first_samples, strict=True)]
+    different = offsets if len(set(offsets)) > 1 else offsets[:1]
+    place_NC = torch.tensor(different, dtype=torch.float64)[:, None] + torch.arange(count, dtype=torch.float64)
+    hann_NC = 0.5 - 0.5 * torch.cos(2 * math.pi / float(length) * place_NC)
+    hann_NC = torch.where((place_NC >= 0) & (place_NC < float(length)), hann_NC, 0.0)
+    # A column of fewer samples has a smaller sum.
+    hann_NC = hann_NC * (config.taken_at_hz / config.sample_rate_hz)
+    step = 2 * math.pi / fourier_length(config) * config.taken_at_hz / config.sample_rate_hz
+    angle_NCK = step * place_NC[..., None] * torch.arange(first_bin, last_bin + 1, dtype=torch.float64)
+    parts = [(hann_NC[..., None] * wave(angle_NCK)).float() for wave in (torch.cos, torch.sin)]
+    cosine, sine = (part[0] if len(different) == 1 else part for part in parts)
+    return torch.tensor(first_samples)[:, None] + torch.arange(count), cosine, sine
 
 
 def mel_filters(config: FrontEndConfig) -> Tensor:
@@ -167,7 +242,7 @@ def mel_filters(config: FrontEndConfig) -> Tensor:
     Source: M. Slaney, Auditory Toolbox, Interval Research 1998-010; the form librosa uses by default.
     """
     length = fourier_length(config)
-    bins_hz = torch.arange(length // 2 + 1, dtype=torch.float64) * config.sample_rate_hz / length
+    bins_hz = torch.arange(length // 2 + 1, dtype=torch.float64) * config.taken_at_hz / length
     low, high = _hz_to_mel(config.low_hz), _hz_to_mel(config.high_hz)
     edges_hz = _mel_to_hz(torch.linspace(low, high, config.mel_bands + 2, dtype=torch.float64))
     rising = (bins_hz[:, None] - edges_hz[:-2]) / (edges_hz[1:-1] - edges_hz[:-2])

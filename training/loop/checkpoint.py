@@ -27,10 +27,11 @@ from engine.core.errors import TrainingError
 from engine.core.small_files import check_file, read_bytes
 from engine.core.structured import parse_json, shown, structure
 from engine.model.card import Provenance
+from training.core.front_end import settings_as_saved
 from training.core.streaming import StreamingModel
 from training.core.strict import config_dict, differing_keys
 from training.families.family import build_model
-from training.loop.config import TrainConfig
+from training.loop.config import TrainConfig, with_overrides
 from training.loop.run_folder import DESCRIPTION_FILE, checkpoint_folders, find_checkpoint, is_checkpoint
 
 FORMAT = "fluid checkpoint 1"
@@ -314,14 +315,21 @@ def _description(folder: Path) -> _Description:
 
 
 def _config(description: _Description, folder: Path) -> TrainConfig:
-    values = description.config
-    if isinstance(values.get("clip"), Mapping):
-        # The version before had no tuning part; its runs keep their two parts.
-        values = {**values, "clip": {"tuning_share": 0.0, **values["clip"]}}
     try:
-        return TrainConfig.from_dict(values)
+        return TrainConfig.from_dict(_as_saved(description.config))
     except TrainingError as error:
         raise TrainingError(f"{folder} was written by another version of this project: {error}") from error
+
+
+def _as_saved(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the configuration of a checkpoint with what its settings meant when it was written."""
+    if isinstance(config.get("clip"), Mapping):
+        # The version before had no tuning part; its runs keep their two parts.
+        config = {**config, "clip": {"tuning_share": 0.0, **config["clip"]}}
+    try:
+        return with_overrides(config, {"model.front_end": settings_as_saved(config["model"]["front_end"])})
+    except (KeyError, TypeError, AttributeError):
+        return config  # refused, or complete without it
 
 
 def _tensors(folder: Path, name: str, description: _Description) -> dict[str, Tensor]:

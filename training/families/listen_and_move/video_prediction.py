@@ -96,8 +96,8 @@ class ConvGRU(nn.Module):
         """Return the hidden states [B, C, H, W] after each step. What depends on the input alone is computed for all T at once."""
         batch = hidden_BCHW.shape[0]
         # Made once for all steps.
-        gates_of_input, gates_of_hidden = self.gates.kernel(direction).split(self.parts, dim=1)
-        candidate_of_input, candidate_of_hidden = self.candidate.kernel(direction).split(self.parts, dim=1)
+        gates_of_input, gates_of_hidden = self._parted(self.gates.kernel(direction))
+        candidate_of_input, candidate_of_hidden = self._parted(self.candidate.kernel(direction))
         gates = self.gates(x_MCHW, gates_of_input, direction, True)
         candidate = self.candidate(x_MCHW, candidate_of_input, direction, True)
         hiddens: list[Tensor] = []
@@ -111,6 +111,14 @@ class ConvGRU(nn.Module):
             hidden_BCHW = hidden_BCHW + update * (proposed - hidden_BCHW)
             hiddens.append(hidden_BCHW)
         return hiddens
+
+    def _parted(self, kernel: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the parts of a kernel for input and hidden state.
+
+        Two slices, not a split: the exporter computes slices of weights in advance, and prints a line for a split that it leaves
+        in the file.
+        """
+        return kernel[:, : self.parts[0]], kernel[:, self.parts[0] :]
 
 
 class VideoPrediction(nn.Module):
