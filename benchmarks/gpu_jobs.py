@@ -41,8 +41,9 @@ class Bench:
 
     @property
     def backends(self) -> tuple[str, ...]:
-        """The backends to measure: with a card those that use it."""
-        return tuple(name for name in MODULES if self.card is None or name not in PROCESSORS)
+        """The backends to measure: with a card those that use it, without one the processor's first."""
+        others = tuple(name for name in MODULES if name not in PROCESSORS)
+        return others if self.card else (*PROCESSORS, *others)
 
 
 def jobs_of(part: str, bench: Bench) -> list[Job]:

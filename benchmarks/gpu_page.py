@@ -50,14 +50,29 @@ def page(text: str) -> str:
         ("Durations of a step", "time", _times),
         ("Training", "train", _training),
     ):
-        rows = rows_of(record, part)
+        # The processor's own rows, which the others are compared with, have no figures.
+        rows = [row for row in rows_of(record, part) if part != "check" or "levels" in row]
         if rows:
             parts += [f"## {heading}", table(rows, record)]
-    lines = [f"- {job['part']}, {job['name']}: {job['fault']}" for job in record["jobs"] if job["fault"]]
+    lines = faults(record)
     lines += [f"- make, {row['file']}: {row['left_out']}" for row in rows_of(record, "make") if "left_out" in row]
     if lines:
         parts += ["## Skipped, or ended early", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
+
+
+def faults(record: Mapping[str, Any]) -> list[str]:
+    """Return a line for each reason why jobs were skipped or ended early; jobs of one backend with one reason share theirs."""
+    jobs: dict[tuple[str, str], list[str]] = {}
+    for job in record["jobs"]:
+        if job["fault"]:
+            subject = job["name"].partition(",")[0] if job["skipped"] else f"{job['part']}, {job['name']}"
+            jobs.setdefault((subject, job["fault"]), []).append(job["part"])
+    lines: list[str] = []
+    for (subject, fault), parts in jobs.items():
+        where = "" if subject.startswith(f"{parts[0]},") else f" ({', '.join(dict.fromkeys(parts))})"
+        lines.append(f"- {subject}{where}: {fault}")
+    return lines
 
 
 def rows_of(record: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
@@ -89,7 +104,6 @@ def _checks(rows: Rows, record: Mapping[str, Any]) -> str:
         [r["file"], r["description"], r["levels"], r["worst_db"], r["last_db"], f"{r['state_error']:.1e}", r["opening_s"],
          "yes" if r["worst_db"] >= PARITY_DB["float16" if "float16" in r["file"] else "float32"] else "**no**"]
         for r in rows
-        if "levels" in r
     ]  # fmt: skip
     return table(
         ["file", "backend", "levels apart", "worst dB", "last dB", "state error", "opening s", "as the processor"],

@@ -30,9 +30,9 @@ def peaks(emit: Emit) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     where = torch.cuda.get_device_name() if device == "cuda" else "processor"
     emit({"peak": "memory", "on": where, "rate": memory_rate(torch, device), "unit": "B/s"})
-    kinds: dict[str, tuple[Any, bool]] = {"float32": (torch.float32, False), "float16": (torch.float16, False)}
+    kinds: dict[str, tuple[Any, bool]] = {"float32": (torch.float32, False)}
     if device == "cuda":
-        kinds["TF32"] = (torch.float32, True)
+        kinds |= {"TF32": (torch.float32, True), "float16": (torch.float16, False)}
     side = SIDE[device]
     for name, (dtype, rounded) in kinds.items():
         torch.backends.cuda.matmul.allow_tf32 = rounded

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from benchmarks import gpu
-from benchmarks.gpu import run_part, run_parts
+from benchmarks.gpu import ENOUGH_S, job_limit_s, run_part, run_parts
 from benchmarks.gpu_checks import STEPS, compared, error
 from benchmarks.gpu_child import Job, Outcome, ended, read_rows, run_job
 from benchmarks.gpu_jobs import PARTS, Bench, jobs_of
-from benchmarks.gpu_page import bound_s, figures, page
+from benchmarks.gpu_page import PARITY_DB, bound_s, figures, page
 from engine.core.errors import run_main
 from engine.model.backends.graphics_card import GraphicsCard
+from export.verification.verdict import LEAST_PSNR_DB
 from tests.engine.app.shows import InventedClock
 
 LIMIT_S = 100.0
@@ -107,6 +108,13 @@ def test_time_that_is_over_skips_the_rest(bench: Bench) -> None:
     assert all(outcome.skipped for outcome in outcomes)
 
 
+def test_a_job_gets_twice_its_share_and_some_seconds_at_least() -> None:
+    assert job_limit_s("check", 100.0, 4) == 50.0
+    assert job_limit_s("check", 100.0, 40) == ENOUGH_S
+    assert job_limit_s("check", 5.0, 40) == 5.0
+    assert job_limit_s("make", 100.0, 7) == 100.0
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -172,12 +180,16 @@ def test_the_page_shows_every_part_and_every_reason() -> None:
     ]
     text = page(figures(outcomes, CARD_HERE, 8.0))
     for expected in (
-        "RTX 4090", "| **no** |", "check, onnx-cuda: crashed with SIGSEGV", "swap, torch: torch is not installed",
+        "RTX 4090", "| **no** |", "check, onnx-cuda: crashed with SIGSEGV", "- torch (swap): torch is not installed",
         "make, warp.plan: no sm90", "| 2.00 |", "128 x 128", "0.5 %",
     ):  # fmt: skip
         assert expected in text, expected
     assert "no graphics card" not in text
     assert "no graphics card" in page(figures(outcomes, None, 8.0))
+
+
+def test_checks_are_judged_as_model_files_are() -> None:
+    assert PARITY_DB.items() <= LEAST_PSNR_DB.items()
 
 
 def test_every_part_has_a_share_and_jobs(bench: Bench) -> None:

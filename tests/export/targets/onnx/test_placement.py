@@ -1,7 +1,12 @@
-"""Every node of every graph that is exported has a kernel on the graphics card: onnx-cuda refuses a file of which one has none."""
+"""Every node of every graph that is exported has a kernel on the graphics card: onnx-cuda refuses a file of which one has none.
+
+TensorRT for RTX, where it is installed, reads the same graphs by itself.
+"""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +16,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
+from engine.model.backends.plan_file import LIBRARY, error_logger
 from export.precision.half import to_half
 from export.targets.onnx.trace import remove_float_frame, trace
 from export.verification.graph import StepGraph
@@ -71,6 +77,18 @@ def of_node(node: onnx.NodeProto, types: dict[str, str], constant: set[str]) -> 
             yield f"{node.op_type} gives no {types[name]}"
 
 
+def refused_by_tensorrt(whole: onnx.ModelProto) -> list[str]:
+    """Return what TensorRT for RTX cannot read of a graph; nothing where it is not installed."""
+    if importlib.util.find_spec(LIBRARY) is None:
+        return []
+    library, errors = importlib.import_module(LIBRARY), list[str]()
+    logger = error_logger(library, errors)
+    typed = 1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+    builder = library.Builder(logger)
+    network = builder.create_network(typed)
+    return [] if library.OnnxParser(network, logger).parse(whole.SerializeToString()) else errors
+
+
 def plain(model: StreamingModel) -> onnx.ModelProto:
     whole = trace(StepGraph(model.eval()))
     remove_float_frame(whole)
@@ -95,8 +113,9 @@ def test_every_node_of_every_option_has_a_kernel_on_the_card(number: int, tmp_pa
     front_end = FrontEndConfig(kind=kind, mel_bands=16 if kind == "stage" else 32)  # type: ignore[arg-type]
     options: Any = together()[number % len(together())]
     whole = plain(small_model(IMAGE_SIZE, front_end, **options))
-    assert complaints(whole, tmp_path) == set()
-    assert complaints(to_half(whole), tmp_path) == set()
+    for program in (whole, to_half(whole)):
+        assert complaints(program, tmp_path) == set()
+        assert refused_by_tensorrt(program) == []
 
 
 def test_every_node_of_a_batch_has_a_kernel_on_the_card(tmp_path: Path) -> None:
