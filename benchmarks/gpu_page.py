@@ -94,8 +94,8 @@ def bound_s(row: Mapping[str, Any], peaks: Mapping[str, float]) -> float | None:
 
 
 def _peaks(rows: Rows, record: Mapping[str, Any]) -> str:
-    units = {"B/s": (1e9, "GB/s"), "FLOP/s": (1e12, "TFLOP/s")}
-    cells = [[r["peak"], r["on"], f"{r['rate'] / units[r['unit']][0]:.2f} {units[r['unit']][1]}"] for r in rows]
+    units = {"B/s": (1e9, "GB/s"), "FLOP/s": (1e9, "GFLOP/s")}
+    cells = [[r["peak"], r["on"], f"{r['rate'] / units[r['unit']][0]:,.1f} {units[r['unit']][1]}"] for r in rows]
     return table(["", "on", "rate"], cells)
 
 
