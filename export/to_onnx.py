@@ -64,6 +64,8 @@ def form_of(arguments: argparse.Namespace, rewrites: Rewrites) -> Form:
         passes=tuple(
             arguments.passes if arguments.passes is not None else rewrites.defaults.get(arguments.backend, ())
         ),
+        # Measured with a warp of 256 x 256: 1.5 ms against 4.7 ms as gathers. ONNX Runtime takes the same time for both.
+        grid_sample=arguments.backend == "openvino",
         batch=batch,
         drift_steps=LONG_DRIFT_STEPS if arguments.drift else DRIFT_STEPS,
         drift_sound=arguments.drift,

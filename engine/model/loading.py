@@ -9,6 +9,7 @@ from engine.core.background_task import BackgroundTask
 from engine.core.clock import Clock
 from engine.core.errors import ModelFileError
 from engine.model.backend import Backend
+from engine.model.capture_gate import CAPTURES
 from engine.model.card import ModelCard
 from engine.model.session import Session
 from engine.model.step import resting_inputs
@@ -33,11 +34,12 @@ def load_model(
 
     Raises ModelFileError for a file that cannot be played, or not in this show, BackendError where a step fails.
     """
-    backend = open_model(path)
-    check_fit(first, backend.card, window_samples, path)
-    # For what a session refuses.
-    Session(backend)
-    return LoadedModel(path, backend, _warm_up(backend, clock))
+    with CAPTURES.opening():
+        backend = open_model(path)
+        check_fit(first, backend.card, window_samples, path)
+        # For what a session refuses.
+        Session(backend)
+        return LoadedModel(path, backend, _warm_up(backend, clock))
 
 
 def check_fit(first: ModelCard, card: ModelCard, window_samples: int, path: str) -> None:

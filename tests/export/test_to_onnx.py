@@ -102,6 +102,13 @@ def test_the_batch_has_an_old_name(
     assert "--rooms" not in argument_parser().format_help()
 
 
+@pytest.mark.parametrize(("backend", "kept"), [("any", False), ("onnx-cpu", False), ("openvino", True)])
+def test_only_a_file_for_openvino_keeps_grid_sample(backend: str, kept: bool) -> None:
+    arguments = argument_parser().parse_args(["checkpoint", "-o", "model.onnx", "--for", backend])
+    rewrites = Rewrites(defaults={"onnx-cpu": (), "openvino": ()})
+    assert form_of(arguments, rewrites).grid_sample == kept
+
+
 @pytest.mark.parametrize("batch", ["0", "65"])
 def test_a_batch_out_of_range_is_refused(batch: str) -> None:
     arguments = argument_parser().parse_args(["checkpoint", "-o", "model.onnx", "--batch", batch])

@@ -197,7 +197,7 @@ def test_a_graph_that_the_library_cannot_read_is_refused(tmp_path: Path) -> None
 
 @needs_library
 def test_int8_around_a_zero_point_is_refused_with_a_way_out(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="zero points are zero, so export the model again") as caught:
+    with pytest.raises(ModelFileError, match="zero points are zero; export the model again") as caught:
         build_plan(write_asymmetric(tmp_path / "int8.onnx"), ["sm89"])
     assert "\n" not in str(caught.value)
 

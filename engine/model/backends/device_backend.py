@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
+from engine.core.errors import BackendError
 from engine.model.backend import OpenedModel
+from engine.model.card import ModelCard
 from engine.model.step import Step, StepInputs, resting_inputs
 
 
@@ -23,3 +26,15 @@ class DeviceBackend(OpenedModel, ABC):
         inputs = resting_inputs(self.card)
         for _ in range(2):
             inputs = inputs.with_states(self.step(inputs).next_state)
+
+
+def refuse_int8(card: ModelCard, file: Path, backend: str) -> None:
+    """Raise BackendError for a file in int8, before a library refuses it with an error about something else.
+
+    Its zero points are for processors: TensorRT takes none, and CUDA rounds for nothing and computes in float32.
+    """
+    if card.precision == "int8":
+        raise BackendError(
+            f"{backend} plays no int8, which is for processors, and {file} is in int8; play it with --backend onnx-cpu, "
+            "or export the model again with --precision float16."
+        )

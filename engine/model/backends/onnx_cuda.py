@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.core.errors import BackendError
 from engine.model.backends import onnx_session
+from engine.model.backends.device_backend import refuse_int8
 from engine.model.backends.graphics_card import find_card
 from engine.model.backends.onnx_device import CUDA, OnnxDeviceBackend
 from engine.model.card import ModelCard
@@ -24,6 +25,8 @@ PROVIDER, LIBRARY = "CUDAExecutionProvider", "cuda"
 # TF32 has ten bits of mantissa: less than the parity that a float32 file was verified with.
 OPTIONS = {"device_id": "0", "use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 _FATAL = 4
+_NO_KERNEL = "fallback to CPU EP has been explicitly disabled"
+"""In ONNX Runtime's message about a graph of which a part has no kernel on the card, and of a provider that does not start."""
 
 
 def obstacle() -> str | None:
@@ -46,12 +49,13 @@ def provider_obstacle(backend: str, library: str) -> str | None:
 
 
 def open_model(path: Path | str, threads: int | None = None) -> OnnxDeviceBackend:
-    """Open a model file on the card, check it and capture its graphs.
+    """Open a model file on the card and check it. The thread that plays captures its graphs.
 
     Raises ModelFileError for a faulty file, BackendError where the card, its driver or ONNX Runtime cannot play it.
     """
     file = Path(path)
     card = read_checked_card(file)
+    refuse_int8(card, file, NAME)
     runtime = onnx_session.load_runtime(NAME, "live-gpu")
     session = open_on_card(runtime, file, card, NAME, LIBRARY, [(PROVIDER, {**OPTIONS, "enable_cuda_graph": "1"})])
     opened = OnnxDeviceBackend(session, card, NAME, describe(NAME), CUDA, graphs=True)
@@ -88,6 +92,11 @@ def open_on_card(
             warnings.simplefilter("ignore")
             session = runtime.InferenceSession(str(file), options, providers=providers, enable_fallback=0)
     except onnx_session.runtime_errors() as error:
+        if _NO_KERNEL in str(error) and _starts(runtime, file, providers):
+            raise BackendError(
+                f"{backend} has no kernel for a part of {file}, and a step must not leave the card; export the model again "
+                "without --for, or use another --backend."
+            ) from error
         reason = onnx_session.missing_library(library) or onnx_session.first_line(error)
         raise BackendError(
             f"{backend} cannot play {file} ({reason}); install what is missing with: "
@@ -96,6 +105,19 @@ def open_on_card(
     onnx_session.check_provider(session, providers[0][0], backend)
     onnx_session.check_session(session, card, file)
     return session
+
+
+def _starts(runtime: Any, file: Path, providers: list[tuple[str, dict[str, Any]]]) -> bool:
+    """Return whether the first provider takes a part of the graph where the processor may take the others."""
+    options = onnx_session.session_options(runtime, 1)
+    options.log_severity_level = _FATAL
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            session = runtime.InferenceSession(str(file), options, providers=providers)
+    except onnx_session.runtime_errors():
+        return False
+    return list(session.get_providers())[:1] == [providers[0][0]]
 
 
 def describe(backend: str) -> str:

@@ -9,6 +9,7 @@ reverse. It also runs on the processor, where it must be bit-exact with plain ru
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,17 +21,22 @@ from engine.model.backend import shown_step
 from engine.model.backends import onnx_session
 from engine.model.backends.device_backend import DeviceBackend
 from engine.model.backends.ping_pong import PingPong
+from engine.model.capture_gate import CAPTURES
 from engine.model.card import NEXT_SUFFIX, ModelCard
 from engine.model.step import State, Step, StepInputs, check_names
 
 HOST = "cpu"
 CUDA = "cuda"
+CAPTURE_AFTER_STEPS = 8
+"""Of one thread. Opening and loading take fewer, in threads that do not play; ONNX Runtime keeps graphs for each thread."""
+_NO_GRAPH = -1
+"""ONNX Runtime's number for a step that is neither captured nor replayed."""
 
 
 class OnnxDeviceBackend(DeviceBackend):
     """A model file in an ONNX Runtime session with its inputs, outputs and ping-pong buffers on `device`, "cuda" or "cpu".
 
-    With `graphs` each of the two bindings is captured as a CUDA graph at its first step and replayed afterwards.
+    With `graphs` each of the two bindings is captured as a CUDA graph by the thread that plays, and replayed afterwards.
     """
 
     def __init__(
@@ -61,7 +67,9 @@ class OnnxDeviceBackend(DeviceBackend):
         self._outputs = buffers(*card.shown_names)
         self._sets = (buffers(*self._state_names), buffers(*self._state_names))
         self._bindings = tuple(self._bind(self._sets[read], self._sets[1 - read]) for read in (0, 1))
-        self._options = tuple(_run_options(runtime, number if graphs else None) for number in (1, 2))
+        self._with_graph = tuple(_run_options(runtime, number) for number in (1, 2))
+        self._without_graph = _run_options(runtime, _NO_GRAPH)
+        self._graphs = _Graphs(graphs)
         self._buffers = PingPong(self._state_names, self._fetch, self._load)
 
     def step(self, inputs: StepInputs) -> Step:
@@ -72,12 +80,25 @@ class OnnxDeviceBackend(DeviceBackend):
             read, written = self._buffers.begin(inputs.states)
             for name, value in inputs.without_states.items():
                 self._fill(self._inputs, name, value)
-            # The capture of a graph runs the step about three times; as it reads one buffer and writes the other, that changes nothing.
-            self._session.run_with_iobinding(self._bindings[read], self._options[read])
+            self._run(read)
             shown = {name: self._read(buffer) for name, buffer in self._outputs.items()}
         except self._errors as error:
             raise BackendError(f"{self.name}: the step failed ({onnx_session.first_line(error)}).") from error
         return shown_step(self.card, shown, self._buffers.finish(written))
+
+    def _run(self, read: int) -> None:
+        if not self._graphs.is_due(read):
+            self._run_bound(read, self._graphs.is_captured(read))
+            return
+        with CAPTURES.capturing() as allowed:
+            # A capture runs the step about three times; as it reads one buffer and writes the other, that changes nothing.
+            self._run_bound(read, allowed)
+        if allowed:
+            self._graphs.captured(read)
+
+    def _run_bound(self, read: int, with_graph: bool) -> None:
+        options = self._with_graph[read] if with_graph else self._without_graph
+        self._session.run_with_iobinding(self._bindings[read], options)
 
     def _bind(self, read: dict[str, Any], written: dict[str, Any]) -> Any:
         binding = self._session.io_binding()
@@ -107,9 +128,34 @@ class OnnxDeviceBackend(DeviceBackend):
         return value.numpy().copy() if self._device == HOST else value.numpy()
 
 
-def _run_options(runtime: Any, graph: int | None) -> Any:
+class _Graphs:
+    """Which of the two bindings the thread that steps now has captured, and whether it should capture one."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted
+        self._thread, self._steps = 0, 0
+        self._captured: set[int] = set()
+
+    def is_due(self, read: int) -> bool:
+        """Count a step that reads buffer `read`; return whether this thread must be the one that plays and has no graph of it."""
+        thread = threading.get_ident()
+        if thread != self._thread:
+            self._thread, self._steps = thread, 0
+            self._captured.clear()
+        self._steps += 1
+        return self._wanted and self._steps > CAPTURE_AFTER_STEPS and read not in self._captured
+
+    def is_captured(self, read: int) -> bool:
+        """Return whether this thread has captured the step that reads buffer `read`."""
+        return read in self._captured
+
+    def captured(self, read: int) -> None:
+        """Note that it has."""
+        self._captured.add(read)
+
+
+def _run_options(runtime: Any, graph: int) -> Any:
     """Return the options of one binding's runs; each captured graph has a number, and addresses fixed to it."""
     options = runtime.RunOptions()
-    if graph is not None:
-        options.add_run_config_entry("gpu_graph_id", str(graph))
+    options.add_run_config_entry("gpu_graph_id", str(graph))
     return options

@@ -1,4 +1,8 @@
-"""ONNX Runtime with TensorRT on an NVIDIA graphics card. Compiled engines are cached under all facts that they depend on."""
+"""ONNX Runtime with TensorRT on an NVIDIA graphics card. Compiled engines are cached under all facts that they depend on.
+
+The network is strongly typed: TensorRT computes each tensor in the type that it has in the file. float32 products are rounded to
+TF32, ten bits of mantissa, on cards from Ampere on; the provider has no option against it.
+"""
 
 # onnxruntime ships no types.
 # pyright: basic
@@ -14,6 +18,7 @@ from typing import Any
 
 from engine.core.errors import BackendError
 from engine.model.backends import onnx_cuda, onnx_session
+from engine.model.backends.device_backend import refuse_int8
 from engine.model.backends.engine_cache import engine_folder
 from engine.model.backends.graphics_card import GraphicsCard, find_card
 from engine.model.backends.onnx_device import CUDA, OnnxDeviceBackend
@@ -43,16 +48,23 @@ def open_model(path: Path | str, threads: int | None = None) -> OnnxDeviceBacken
     """
     file = Path(path)
     card = read_checked_card(file)
+    refuse_int8(card, file, NAME)
     runtime = onnx_session.load_runtime(NAME, "live-gpu")
     version = _load_libraries()
     folder = engine_folder(NAME, cache_facts(card, runtime.__version__, version, find_card()))
     # Nodes that TensorRT cannot take run on the graphics card too, with CUDA.
-    providers = [(PROVIDER, provider_options(card, folder)), (onnx_cuda.PROVIDER, onnx_cuda.OPTIONS)]
+    providers = [(PROVIDER, provider_options(folder)), (onnx_cuda.PROVIDER, onnx_cuda.OPTIONS)]
     session = onnx_cuda.open_on_card(runtime, file, card, NAME, LIBRARY, providers)
     # Without CUDA graphs: those of this provider repeat the first frame when an address changes.
-    opened = OnnxDeviceBackend(session, card, NAME, onnx_cuda.describe(NAME), CUDA)
+    opened = OnnxDeviceBackend(session, card, NAME, describe(card), CUDA)
     opened.warm_up()
     return opened
+
+
+def describe(card: ModelCard) -> str:
+    """Return the backend's name, the graphics card's and the precision."""
+    precision = "float16" if card.precision == "float16" else "float32 rounded to TF32"
+    return f"{onnx_cuda.describe(NAME)}, {precision}"
 
 
 def cache_facts(card: ModelCard, runtime: str, tensorrt: str, graphics: GraphicsCard | None) -> dict[str, str]:
@@ -61,21 +73,22 @@ def cache_facts(card: ModelCard, runtime: str, tensorrt: str, graphics: Graphics
     return {
         "graph_sha256": card.graph_sha256,
         "precision": card.precision,
+        "typing": "strong",
         "onnxruntime": runtime,
         "tensorrt": tensorrt,
         **graphics._asdict(),
     }
 
 
-def provider_options(card: ModelCard, folder: Path | None) -> dict[str, Any]:
-    """Return the provider's options: the precision of the model card, and compiled engines in `folder` if there is one."""
+def provider_options(folder: Path | None) -> dict[str, Any]:
+    """Return the provider's options, with compiled engines in `folder` if there is one."""
     options: dict[str, Any] = {
         "device_id": 0,
         "trt_cuda_graph_enable": False,
-        "trt_fp16_enable": card.precision == "float16",
-        "trt_int8_enable": card.precision == "int8",
-        # Sixteen bits overflow in the sums of a norm.
-        "trt_layer_norm_fp32_fallback": True,
+        # Either would end strong typing, and TensorRT could run front end, norms and states in 16 bits, where the floor of the
+        # logarithm is 0. The float16 of a file stands in its graph.
+        "trt_fp16_enable": False,
+        "trt_int8_enable": False,
     }
     if folder is not None:
         options |= {

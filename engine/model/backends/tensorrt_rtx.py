@@ -2,7 +2,8 @@
 
 The inputs are in one block of memory, the shown outputs in another, and each state buffer in one more, so a step is one copy to
 the card, one launch and one copy back. Two execution contexts, one for each direction between the ping-pong buffers, have fixed
-addresses, so that the library can capture each as a CUDA graph.
+addresses, so that the library can capture each as a CUDA graph. The kernels that it compiles for this card are kept for the next
+start (kernel_cache.py).
 """
 
 # tensorrt_rtx and cuda-bindings ship no types.
@@ -11,6 +12,7 @@ addresses, so that the library can capture each as a CUDA graph.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import importlib
 import importlib.util
 from collections.abc import Mapping, Sequence
@@ -23,8 +25,10 @@ from numpy.typing import NDArray
 from engine.core.errors import BackendError, ModelFileError
 from engine.model.backend import shown_step
 from engine.model.backends import plan_file
-from engine.model.backends.device_backend import DeviceBackend
-from engine.model.backends.graphics_card import find_card
+from engine.model.backends.device_backend import DeviceBackend, refuse_int8
+from engine.model.backends.engine_cache import engine_folder
+from engine.model.backends.graphics_card import GraphicsCard, find_card
+from engine.model.backends.kernel_cache import KernelCache
 from engine.model.backends.ping_pong import PingPong
 from engine.model.backends.plan_file import INSTALL, LIBRARY, Plan
 from engine.model.card import NEXT_SUFFIX, ModelCard, TensorInfo, check_graph
@@ -207,16 +211,26 @@ def open_model(path: Path | str, threads: int | None = None) -> RtxBackend:
     gpu = generation(graphics.capability)
     plan = find(Path(path), library.__version__, gpu)
     engine = deserialise(library, plan, Path(path))
+    # First, because the library reads its kernels in the context that this makes.
+    device = CudaDevice()
     settings = engine.create_runtime_config()
     settings.cuda_graph_strategy = library.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+    kernels = KernelCache(settings, engine_folder(NAME, kernel_facts(plan, graphics)))
     contexts = [engine.create_execution_context(settings) for _ in range(2)]
     if None in contexts:
         raise BackendError(
             f"{NAME}: the graphics card has too little free memory for {path}; close other programs that use it."
         )
-    opened = RtxBackend(plan.card, contexts, CudaDevice(), f"{NAME}, {graphics.name}, {plan.key.precision}")
+    again = f", compiles its kernels again (of the cache: {kernels.fault})" if kernels.fault else ""
+    opened = RtxBackend(plan.card, contexts, device, f"{NAME}, {graphics.name}, {plan.key.precision}{again}")
     opened.warm_up()
+    kernels.save()
     return opened
+
+
+def kernel_facts(plan: Plan, graphics: GraphicsCard) -> dict[str, str]:
+    """Return all facts that the kernels of a plan depend on."""
+    return {"plan": plan.key.digest(), "engine_sha256": hashlib.sha256(plan.engine).hexdigest(), **graphics._asdict()}
 
 
 def generation(capability: str) -> str:
@@ -232,7 +246,7 @@ def find(path: Path, version: str, gpu: str) -> Plan:
         return plan
     if path.suffix != ".onnx":
         raise BackendError(f"{NAME} plays .plan and .onnx files, and {path} is neither; use another --backend.")
-    read_checked_card(path)
+    refuse_int8(read_checked_card(path), path, NAME)
     beside = path.with_suffix(plan_file.SUFFIX)
     try:
         if beside.is_file() and plan_file.read_header(beside).model_file == path.name:

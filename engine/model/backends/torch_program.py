@@ -139,7 +139,8 @@ def captured(torch: Any, take: Callable[[], None]) -> Callable[[], None]:
             take()
     torch.cuda.current_stream().wait_stream(aside)
     graph = torch.cuda.CUDAGraph()
-    with torch.no_grad(), torch.cuda.graph(graph):
+    # By default work of any other thread on the card, such as that of the model that plays meanwhile, would end the capture.
+    with torch.no_grad(), torch.cuda.graph(graph, capture_error_mode="thread_local"):
         take()
     return cast(Callable[[], None], graph.replay)
 

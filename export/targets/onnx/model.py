@@ -32,6 +32,8 @@ class Form:
     """Of int8: the sound that its ranges are measured on."""
     passes: tuple[str, ...] = ()
     """Names of graph rewrites (docs/inference.md)."""
+    grid_sample: bool = False
+    """Leave GridSample one operator: faster in OpenVINO, and refused by onnx-cuda. Without it the file plays everywhere."""
     batch: int = 1
     drift_steps: tuple[int, ...] = DRIFT_STEPS
     drift_sound: Path | None = None
@@ -52,7 +54,7 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
     plain = StepGraph(model.eval(), form.batch)
     rewritten = copy.deepcopy(model)
     passes = family(model.family).rewrites.apply(rewritten, form.passes)
-    program = trace(StepGraph(rewritten.eval(), form.batch))
+    program = trace(StepGraph(rewritten.eval(), form.batch), form.grid_sample)
     measured = measure_parity(plain, program.SerializeToString())
     check_parity(measured, path, plain, passes)
     program, calibration = in_precision(program, plain, form.precision, form.calibration_sound)

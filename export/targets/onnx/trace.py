@@ -11,13 +11,17 @@ from typing import Any
 import onnx
 import torch
 
+from export.targets.onnx.grid_sample import gathered
 from export.verification.graph import FLOAT_FRAME_OUTPUT, StepGraph
 
 OPSET = 18
 
 
-def trace(graph: StepGraph) -> onnx.ModelProto:
-    """Export one step, with all weights in the file. The float frame is among the outputs, for parity."""
+def trace(graph: StepGraph, grid_sample: bool = False) -> onnx.ModelProto:
+    """Export one step, with all weights in the file. The float frame is among the outputs, for parity.
+
+    Without `grid_sample` that operator is written as gathers, which every runtime has.
+    """
     # The exporter prints its progress, warns about its own internals and logs that torchvision is missing.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
@@ -32,6 +36,7 @@ def trace(graph: StepGraph) -> onnx.ModelProto:
             input_names=graph.input_names,
             output_names=graph.output_names,
             verbose=False,
+            custom_translation_table=None if grid_sample else {torch.ops.aten.grid_sampler.default: gathered},
         )
     assert program is not None
     return without_traces(program.model_proto)

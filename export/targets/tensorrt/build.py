@@ -19,8 +19,6 @@ GENERATIONS = MappingProxyType({
 })  # fmt: skip
 """Generations of graphics cards by their compute capability, and the names they are sold under."""
 
-_SYMMETRIC = "it takes int8 only where all zero points are zero, so export the model again with --precision float16"
-
 
 def build_plan(model: Path, gpus: Sequence[str]) -> Plan:
     """Compile a model file for the generations `gpus`.
@@ -37,6 +35,11 @@ def plan_key(model: Path, gpus: Sequence[str]) -> tuple[PlanKey, ModelCard]:
     library = load_library(WHAT)
     check_gpus(gpus, supported_gpus(library), library.__version__)
     card = read_checked_card(model)
+    if card.precision == "int8":
+        raise ModelFileError(
+            f"{model} is in int8 for processors, and TensorRT for RTX takes int8 only where all zero points are zero; "
+            "export the model again with --precision float16."
+        )
     key = PlanKey(
         model_sha256=file_sha256(model),
         library=LIBRARY,
@@ -84,9 +87,9 @@ def _compile(library: Any, model: Path, card: ModelCard, gpus: Sequence[str]) ->
     parser = library.OnnxParser(network, logger)
     if not parser.parse(model.read_bytes()):
         reasons = [parser.get_error(index).desc() for index in range(parser.num_errors)]
-        again = _SYMMETRIC if card.precision == "int8" else "export the model again"
         raise ModelFileError(
-            f"{model}: TensorRT for RTX {library.__version__} cannot read its graph ({first_reason(reasons)}); {again}."
+            f"{model}: TensorRT for RTX {library.__version__} cannot read its graph ({first_reason(reasons)}); "
+            "export the model again."
         )
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
     outputs = [network.get_output(index) for index in range(network.num_outputs)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 import zipfile
@@ -245,8 +246,10 @@ class CudaCalls:
         return SimpleNamespace(replay=lambda: self.said.append("replay"))
 
     @contextmanager
-    def graph(self, graph: Any) -> Any:
-        self.said.append("capture")
+    def graph(self, *given: Any, **named: Any) -> Any:
+        bound = inspect.signature(torch.cuda.graph).bind(*given, **named)
+        # The mode in which the model that plays meanwhile, in another thread, does not end the capture.
+        self.said.append(f"capture {bound.arguments['capture_error_mode']}")
         yield
         self.said.append("captured")
 
@@ -255,7 +258,17 @@ def test_a_capture_runs_aside_first_and_is_replayed_after() -> None:
     calls = CudaCalls()
     replay = captured(SimpleNamespace(cuda=calls, no_grad=nullcontext), lambda: calls.said.append("step"))
     replay()
-    assert calls.said == ["aside waits", "step", "step", "step", "waits", "capture", "step", "captured", "replay"]
+    assert calls.said == [
+        "aside waits",
+        "step",
+        "step",
+        "step",
+        "waits",
+        "capture thread_local",
+        "step",
+        "captured",
+        "replay",
+    ]
 
 
 def test_the_state_is_what_a_step_writes_last(backend: TorchBackend, monkeypatch: pytest.MonkeyPatch) -> None:
