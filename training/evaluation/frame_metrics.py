@@ -12,9 +12,9 @@ from torch import Tensor
 
 from training.evaluation.metrics.extractors import Extractors
 from training.evaluation.metrics.frechet import LEAST, frechet_distance
-from training.evaluation.metrics.paired import SSIM, pixel_figures, similarity
 from training.evaluation.metrics.synchrony import LEAST_FRAMES, motion, synchrony
 from training.evaluation.metrics.video_features import pooled_snippets
+from training.losses.quality import SSIM, pixel_figures, similarity
 
 # T frames, H W rows and columns, D features, P snippets
 

@@ -1,4 +1,4 @@
-"""Distances of a generated frame from the clip's frame at the same time: MSE, PSNR and SSIM, from torchmetrics.
+"""Quality of a generated frame beside the clip's frame at the same time: MSE, PSNR and SSIM, from torchmetrics.
 
 Frames are in [0, 1], rounded to 8 bits. All figures are means over a frame; PSNR and SSIM are higher for similar frames.
 """
@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-# N frames, H W rows and columns
+# B streams, T frames, N frames, H W rows and columns
 
 HIGHEST_PSNR_DB = 100.0  # for equal frames, whose PSNR is infinite
 MSE, PSNR, SSIM = "MSE", "PSNR (dB)", "SSIM"
+QUALITY = {"mse": MSE, "psnr_db": PSNR, "ssim": SSIM}
+"""The figures by their names in a run log."""
 
 
 def pixel_figures(fake_N3HW: Tensor, real_N3HW: Tensor) -> dict[str, Tensor]:
@@ -27,3 +29,13 @@ def similarity(fake_N3HW: Tensor, real_N3HW: Tensor) -> Tensor:
     found = structural_similarity_index_measure(fake_N3HW, real_N3HW, data_range=1.0, reduction="none")
     assert isinstance(found, Tensor)
     return found.reshape(len(fake_N3HW))
+
+
+@torch.no_grad()
+def quality_of(fake_BTCHW: Tensor, real_BTCHW: Tensor) -> dict[str, Tensor]:
+    """Return the mean figures of frames in [-1, 1] by their names in a run log."""
+    fake, real = (
+        ((each.float().flatten(0, 1) + 1.0) * 127.5).round().clamp(0, 255) / 255.0 for each in (fake_BTCHW, real_BTCHW)
+    )
+    found = {**pixel_figures(fake, real), SSIM: similarity(fake, real)}
+    return {name: found[label].mean() for name, label in QUALITY.items()}
