@@ -24,7 +24,7 @@ def test_similarity_falls_with_noise() -> None:
 
 def test_the_quality_of_sequences_is_that_of_their_frames_in_eight_bits() -> None:
     torch.manual_seed(0)
-    real = torch.rand(2, 3, 3, 16, 16) * 2 - 1
+    real = torch.rand(2, 2, 3, 16, 16) * 2 - 1
     found = quality_of(real + 0.2, real)
     eight_bits = [((frames.flatten(0, 1) + 1) * 127.5).round().clamp(0, 255) / 255 for frames in (real + 0.2, real)]
     expected = {**pixel_figures(*eight_bits), SSIM: similarity(*eight_bits)}
