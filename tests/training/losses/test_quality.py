@@ -22,6 +22,17 @@ def test_similarity_falls_with_noise() -> None:
     assert other < 0.9
 
 
+def test_figures_equal_those_of_torchmetrics() -> None:
+    image = pytest.importorskip("torchmetrics.functional.image")
+    torch.manual_seed(0)
+    real = torch.rand(3, 3, 24, 40)
+    fake = (real + 0.2 * torch.randn_like(real)).clamp(0, 1)
+    expected = image.structural_similarity_index_measure(fake, real, data_range=1.0, reduction="none")
+    torch.testing.assert_close(similarity(fake, real), expected, atol=1e-6, rtol=1e-5)
+    psnr = image.peak_signal_noise_ratio(fake, real, data_range=1.0, reduction="none", dim=(1, 2, 3))
+    torch.testing.assert_close(pixel_figures(fake, real)[PSNR], psnr, atol=1e-4, rtol=1e-6)
+
+
 def test_the_quality_of_sequences_is_that_of_their_frames_in_eight_bits() -> None:
     torch.manual_seed(0)
     real = torch.rand(2, 2, 3, 16, 16) * 2 - 1

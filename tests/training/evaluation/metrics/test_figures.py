@@ -13,6 +13,23 @@ def test_frechet_distance_of_known_sets() -> None:
     assert frechet_distance(left, left) == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.parametrize(("frames", "features"), [((40, 50), 12), ((30, 20), 64)])
+def test_frechet_distance_equals_that_of_torchmetrics(frames: tuple[int, int], features: int) -> None:
+    class Given(torch.nn.Module):
+        num_features = features
+
+        def forward(self, values: torch.Tensor) -> torch.Tensor:
+            return values
+
+    fid = pytest.importorskip("torchmetrics.image.fid")
+    torch.manual_seed(0)
+    left, right = torch.randn(frames[0], features).double(), 1.5 * torch.randn(frames[1], features).double() + 0.5
+    reference = fid.FrechetInceptionDistance(feature=Given(), normalize=True).set_dtype(torch.float64)
+    reference.update(left, real=False)
+    reference.update(right, real=True)
+    assert frechet_distance(left, right) == pytest.approx(float(reference.compute()), rel=1e-6)
+
+
 def test_frechet_distance_does_not_change_under_rotation() -> None:
     """Sets with fewer frames than features are projected first; the distance stays the same."""
     torch.manual_seed(0)
