@@ -30,7 +30,7 @@ from training.evaluation.frame_metrics import FrameMetrics
 from training.evaluation.generators import load_generators, run_folder
 from training.evaluation.metrics.extractors import Extractors, load_extractors
 from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER
-from training.evaluation.outside_sound import COMPARED_FRAMES, OutsideFigures, OutsideSound
+from training.evaluation.outside_sound import OutsideFigures, OutsideSound, outside_frames
 from training.evaluation.pieces import ChosenPieces, PieceOptions, choose_pieces, find_files, skipped_notices
 from training.evaluation.results import Evaluation, Row
 from training.evaluation.text import report
@@ -62,11 +62,10 @@ def measure(task: Task) -> tuple[Evaluation, Evaluator]:
     with tqdm(desc="evaluating", unit="frame", mininterval=0.5, dynamic_ncols=True) as bar:
         metrics = FrameMetrics(task.extractors, task.device, bar.update)
         evaluators = [Evaluator(clip, task.generators, metrics, each) for clip in clips]
-        bar.total = sum(evaluator.frames() for evaluator in evaluators)
+        bar.total = _frames(task, evaluators)
         outside: dict[str, OutsideFigures] = {}
         if chosen.pieces:
             sound = OutsideSound([evaluator.real for evaluator in evaluators], metrics, options.seed)
-            bar.total += 2 * len(task.generators) * sound.generated_frames(chosen.pieces) + COMPARED_FRAMES
             mean_HWC = mean_bytes([Segment(evaluator.clip, evaluator.trained) for evaluator in evaluators])
             outside = {g.name: sound.figures(g.model, chosen.pieces, mean_HWC) for g in task.generators}
         measured = [evaluator.rows() for evaluator in evaluators]
@@ -79,6 +78,16 @@ def measure(task: Task) -> tuple[Evaluation, Evaluator]:
         missing=task.extractors.missing(),
         notices=[*task.clips.notices, *chosen.notices, *skipped_notices(list(lost))],
     ), evaluators[0]
+
+
+def _frames(task: Task, evaluators: Sequence[Evaluator]) -> int:
+    """Return about how often a frame is generated or measured, for the progress bar."""
+    generated, real = outside_frames(task.chosen.pieces)
+    generated = sum(evaluator.frames() for evaluator in evaluators) + 2 * len(task.generators) * generated
+    real += sum(evaluator.real_frames() for evaluator in evaluators)
+    # A frame of a clip is measured once at most. The mean frame counts as well.
+    real = min(real, sum(len(evaluator.clip.frames_NHWC) for evaluator in evaluators))
+    return generated + real + 2 * len(evaluators) * len(task.generators)
 
 
 def _pieces(outside: PieceOptions | None, clip_format: ClipFormat) -> ChosenPieces:

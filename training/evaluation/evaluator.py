@@ -75,12 +75,15 @@ class Evaluator:
         self.sheets: list[Sheet] = [self._sheet(each) for each in self.plans]
 
     def frames(self) -> int:
-        """Return the number of frames to generate and to measure, for the progress bar."""
+        """Return how often a generated frame is made or measured, for the progress bar."""
         each = sum(sum(plan.longest().values()) for plan in (*self.plans, *self.floors))
+        return 2 * each * len(self.generators)
+
+    def real_frames(self) -> int:
+        """Return about how many frames of the clip are measured: those of the sequences and half a clip away from them."""
         places = ((plan.part, rollout, frames) for plan in self.plans for rollout, frames in plan.longest().items())
         shown = {frame for part, rollout, frames in places for frame in part.indices(rollout.start, frames).tolist()}
-        # Real video is measured at these frames and half a clip away.
-        return 2 * each * len(self.generators) + min(2 * len(shown), len(self.clip.frames_NHWC))
+        return 2 * len(shown)
 
     def rows(self) -> list[MeasuredRow]:
         """Return all rows, real video first."""

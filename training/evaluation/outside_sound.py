@@ -52,11 +52,6 @@ class OutsideSound:
         measured = [motion(np.asarray(each.clip.frames_NHWC[: 4 * COMPARED_FRAMES]))[1:] for each in real]
         self.motion = max(float(np.concatenate(measured).mean()), 1e-9)
 
-    def generated_frames(self, pieces: Sequence[Piece]) -> int:
-        """Return how many frames `figures` generates, for the progress bar."""
-        references = [piece.frames for piece in pieces[:REFERENCE_PIECES]]
-        return sum(piece.frames for piece in pieces) + sum(references) + sum(references[:SILENT_PIECES])
-
     def figures(self, model: StreamingModel, pieces: Sequence[Piece], mean_HWC: NDArray[np.uint8]) -> OutsideFigures:
         """Measure real video, the clips' own sound, every piece from outside, silence and the mean frame.
 
@@ -121,6 +116,15 @@ class OutsideSound:
     def _figures(self, shown: Features) -> dict[str, float]:
         distances = {label: frechet_distance(ours, self.spread[label]) for label, ours in shown.by_network.items()}
         return distances | {MOTION: float(motion(shown.frames_THWC)[1:].mean()) / self.motion}
+
+
+def outside_frames(pieces: Sequence[Piece]) -> tuple[int, int]:
+    """Return about how many frames one generator makes and how many real ones are measured, for the progress bar."""
+    if not pieces:
+        return 0, 0
+    references = [piece.frames for piece in pieces[:REFERENCE_PIECES]]
+    generated = sum(piece.frames for piece in pieces) + sum(references) + sum(references[:SILENT_PIECES])
+    return generated, COMPARED_FRAMES + sum(references)
 
 
 def _row(name: str, kind: str, figures: Sequence[dict[str, float]]) -> OutsideRow:
