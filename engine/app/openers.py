@@ -123,7 +123,7 @@ def duration_s(config: LiveConfig) -> float | None:
         return config.seconds
     import av
 
-    with av.open(config.source) as container:
+    with av.open(config.source, metadata_errors="replace") as container:
         known_s = None if container.duration is None else container.duration / av.time_base
     return config.seconds if known_s is None else min(known_s, config.seconds or known_s)
 

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
-from training.data.video import resampled
+from training.data.video import resampled, track_rate_hz
 
 # S samples of sound
 
@@ -32,20 +32,20 @@ def read_piece(path: Path, share: float, seconds: float, sample_rate_hz: int) ->
     """
     try:
         with av.open(str(path), metadata_errors="replace") as container:
-            if not container.streams.audio:
+            if not container.streams.audio or not track_rate_hz(container.streams.audio[0]):
                 raise TrainingError(f"{path} has no sound track; a sound or video file was expected.")
             start_s = share * max(_duration_s(container) - seconds, 0.0)
             sound_S, rate_hz = _decoded(container, start_s, seconds)
-    except (OSError, av.FFmpegError, ValueError) as error:
-        if isinstance(error, TrainingError):
-            raise
+        if not np.isfinite(sound_S).all():
+            raise TrainingError(f"{path} holds samples that are no finite numbers; sound in [-1, 1] was expected.")
+        return SoundPiece(resampled(sound_S, rate_hz, sample_rate_hz) if len(sound_S) else sound_S, start_s)
+    except TrainingError:
+        raise
+    except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise TrainingError(
             f"{path} cannot be read as sound ({reason}); a sound or video file was expected."
         ) from error
-    if not np.isfinite(sound_S).all():
-        raise TrainingError(f"{path} holds samples that are no finite numbers; sound in [-1, 1] was expected.")
-    return SoundPiece(resampled(sound_S, rate_hz, sample_rate_hz) if len(sound_S) else sound_S, start_s)
 
 
 def _duration_s(container: InputContainer) -> float:
@@ -58,7 +58,7 @@ def _duration_s(container: InputContainer) -> float:
 
 def _decoded(container: InputContainer, start_s: float, seconds: float) -> tuple[NDArray[np.float32], int]:
     stream: Any = container.streams.audio[0]
-    rate_hz, planar = int(stream.rate), av.AudioResampler(format="fltp")
+    rate_hz, planar = track_rate_hz(stream), av.AudioResampler(format="fltp")
     first_s = float(stream.start_time * stream.time_base) if stream.start_time is not None else 0.0
     if start_s > 0.0:
         container.seek(round((first_s + start_s) / float(stream.time_base)), stream=stream)

@@ -156,10 +156,15 @@ def read_track(path: Path) -> tuple[NDArray[np.float32], float, int]:
         for frame in _decoded(container, stream, path):
             start_s = float(frame.time or 0.0) if start_s is None else start_s
             parts += [part.to_ndarray().mean(axis=0, dtype=np.float32) for part in planar.resample(frame)]
-        rate_hz = int(stream.rate or 0)
+        rate_hz = track_rate_hz(stream)
     if not parts or start_s is None or not rate_hz:
         raise TrainingError(f"{path} has an empty sound track; a video with sound was expected.")
     return np.concatenate(parts), start_s, rate_hz
+
+
+def track_rate_hz(stream: Any) -> int:
+    """Return the rate of a sound track; 0 where it is unknown, as in a damaged file whose codec is unknown too."""
+    return int(getattr(stream, "rate", 0) or 0)
 
 
 def resampled(sound_S: NDArray[np.float32], rate_hz: int, sample_rate_hz: int) -> NDArray[np.float32]:
@@ -172,7 +177,7 @@ def open_media(path: Path) -> InputContainer:
     if not path.is_file():
         raise TrainingError(f"{path} does not exist; give the path of a video file.")
     try:
-        return av.open(str(path))
+        return av.open(str(path), metadata_errors="replace")
     except av.FFmpegError as error:
         raise TrainingError(
             f"{path} is not a video that can be read ({error.strerror}); give a video file with sound, such as .mp4, .mov or .mkv."

@@ -64,7 +64,7 @@ class ChosenPieces:
 def find_files(folder: Path) -> list[str]:
     """Return the files of a folder and its sub-folders, relative to it and in one order everywhere; hidden ones are left out.
 
-    Raises TrainingError for a missing folder and for one without files.
+    Links to folders are not followed. Raises TrainingError for a missing folder and for one without files.
     """
     if not folder.is_dir():
         raise TrainingError(f"{folder} is not a folder; --foreign expects a folder with sound or video files.")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.core.errors import TrainingError
 from tests.training.clips import RATE_HZ, noise, numbered_frames, write_clip, write_wav
 from training.data.sound_piece import read_piece
-from training.data.video import read_track
+from training.data.video import read_sound, read_track
 
 RAMP = np.linspace(0.0, 0.9, 10 * RATE_HZ, dtype=np.float32)
 
@@ -95,3 +95,29 @@ def test_files_that_are_no_sound_are_a_sentence(tmp_path: Path) -> None:
     ):
         with pytest.raises(TrainingError, match=sentence):
             read_piece(tmp_path / name, 0.0, 1.0, RATE_HZ)
+
+
+def test_damaged_files_are_read_as_far_as_they_go_or_refused(tmp_path: Path) -> None:
+    """Whatever a few changed bytes or a cut do to a file, nothing but a sentence comes out of it."""
+    random = np.random.default_rng(0)
+    whole = [
+        write_wav(tmp_path / "a.wav", noise(2.0)[0]),
+        flac(tmp_path / "a.flac", noise(2.0)[0]),
+        write_clip(tmp_path / "a.mp4", numbered_frames(40), noise(2.0)),
+    ]
+    refused: list[str] = []
+    for number in range(150):
+        path = whole[number % 3]
+        content = bytearray(path.read_bytes())
+        header_only = number % 2
+        for _ in range(int(random.integers(1, 20))):
+            content[int(random.integers(200 if header_only else len(content)))] = int(random.integers(256))
+        damaged = tmp_path / f"damaged{path.suffix}"
+        damaged.write_bytes(content if number % 5 else content[: int(random.integers(len(content)))])
+        for read in (lambda file: read_piece(file, 0.5, 1.0, RATE_HZ), lambda file: read_sound(file, RATE_HZ)):
+            try:
+                read(damaged)
+            except TrainingError as error:
+                refused.append(str(error))
+    assert 50 < len(refused) < 250
+    assert all("damaged." in sentence for sentence in refused)
