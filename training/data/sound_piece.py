@@ -12,7 +12,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
-from training.data.video import resampled, track_rate_hz
+from training.data.video import mono, resampled, track_rate_hz
 
 # S samples of sound
 
@@ -58,7 +58,7 @@ def _duration_s(container: InputContainer) -> float:
 
 def _decoded(container: InputContainer, start_s: float, seconds: float) -> tuple[NDArray[np.float32], int]:
     stream: Any = container.streams.audio[0]
-    rate_hz, planar = track_rate_hz(stream), av.AudioResampler(format="fltp")
+    rate_hz, interleaved = track_rate_hz(stream), av.AudioResampler(format="flt")
     first_s = float(stream.start_time * stream.time_base) if stream.start_time is not None else 0.0
     if start_s > 0.0:
         container.seek(round((first_s + start_s) / float(stream.time_base)), stream=stream)
@@ -67,10 +67,9 @@ def _decoded(container: InputContainer, start_s: float, seconds: float) -> tuple
     for number, frame in enumerate(container.decode(stream)):
         if number == 0 and frame.time is not None:
             left_out = max(0, round((first_s + start_s - frame.time) * rate_hz))
-        for part in planar.resample(frame):
-            mono_S = part.to_ndarray().mean(axis=0, dtype=np.float32)[left_out:]
+        for part in interleaved.resample(frame):
+            parts.append(mono(part)[left_out:][:missing])
             left_out = max(0, left_out - part.samples)
-            parts.append(mono_S[:missing])
             missing -= len(parts[-1])
         if missing <= 0:
             break

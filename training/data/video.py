@@ -150,16 +150,21 @@ def read_track(path: Path) -> tuple[NDArray[np.float32], float, int]:
         if not container.streams.audio:
             raise TrainingError(f"{path} has no sound track; a video with sound was expected.")
         stream = container.streams.audio[0]
-        planar = av.AudioResampler(format="fltp")
+        interleaved = av.AudioResampler(format="flt")
         parts: list[NDArray[np.float32]] = []
         start_s: float | None = None
         for frame in _decoded(container, stream, path):
             start_s = float(frame.time or 0.0) if start_s is None else start_s
-            parts += [part.to_ndarray().mean(axis=0, dtype=np.float32) for part in planar.resample(frame)]
+            parts += [mono(part) for part in interleaved.resample(frame)]
         rate_hz = track_rate_hz(stream)
     if not parts or start_s is None or not rate_hz:
         raise TrainingError(f"{path} has an empty sound track; a video with sound was expected.")
     return np.concatenate(parts), start_s, rate_hz
+
+
+def mono(frame: av.AudioFrame) -> NDArray[np.float32]:
+    """Return the mean [S] of the channels of interleaved sound (separate planes of 8 and more crash PyAV 18)."""
+    return frame.to_ndarray().reshape(frame.samples, -1).mean(axis=1, dtype=np.float32)
 
 
 def track_rate_hz(stream: Any) -> int:

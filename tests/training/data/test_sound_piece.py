@@ -2,6 +2,7 @@
 
 import struct
 import tracemalloc
+import wave
 from pathlib import Path
 
 import av
@@ -65,6 +66,17 @@ def test_a_piece_of_a_long_file_needs_the_memory_of_the_piece(tmp_path: Path) ->
     finally:
         tracemalloc.stop()
     assert peak < 20 * RATE_HZ  # bytes; the whole file has 1,200 * RATE_HZ as float32
+
+
+@pytest.mark.parametrize("channels", [2, 8, 9, 64])
+def test_any_number_of_channels_is_mixed_to_one(tmp_path: Path, channels: int) -> None:
+    sound_SC = np.zeros((RATE_HZ, channels), np.int16)
+    sound_SC[:, 0] = 16384
+    with wave.open(str(tmp_path / "many.wav"), "wb") as file:
+        file.setparams((channels, 2, RATE_HZ, 0, "NONE", "not compressed"))
+        file.writeframes(sound_SC.tobytes())
+    for sound_S in (read_piece(tmp_path / "many.wav", 0.0, 1.0, RATE_HZ).sound_S, read_track(tmp_path / "many.wav")[0]):
+        np.testing.assert_allclose(sound_S, np.full(RATE_HZ, 0.5 / channels), atol=1e-6)
 
 
 def riff(*chunks: tuple[bytes, bytes]) -> bytes:
