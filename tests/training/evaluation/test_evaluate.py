@@ -83,7 +83,7 @@ def test_without_weights_it_measures_pixels_and_lists_the_missing_metrics(
 def test_the_same_seed_gives_the_same_files(run: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         main(arguments(run, tmp_path / name))
-    for file in ("evaluation.json", "evaluation.html"):
+    for file in ("evaluation.json", "evaluation.html", "positions.csv", "positions.png"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 

@@ -14,6 +14,8 @@ from export.to_onnx import main as export
 from tests.training.clips import noise, numbered_frames, write_recording
 from tests.training.runs import words
 from training.evaluate import main as evaluate
+from training.evaluation.results import FILE_KEYS
+from training.evaluation.sequences import TRAINED
 from training.train import main as train
 
 
@@ -51,7 +53,7 @@ def test_all_recordings_are_measured_together(run: Path, folder: Path, tmp_path:
     model = next(row for row in record["rows"] if row["kind"] == "model")
     # 12 and 16 held-out frames: both recordings have a sequence of 8, one has two and one of 16.
     assert {n: figures["MSE"]["sequences"] for n, figures in model["figures"]["held-out"].items()} == {"8": 3, "16": 1}
-    assert model["figures"]["taught, looped"]["32"]["MSE"]["sequences"] == 4
+    assert model["figures"][FILE_KEYS[TRAINED]]["32"]["MSE"]["sequences"] == 4
     with (tmp_path / "out" / "positions.csv").open(newline="") as file:
         lines = [line for line in csv.DictReader(file) if line["part"] == "held-out" and line["figure"] == "MSE"]
     own = [line for line in lines if line["row"] == model["name"]]
