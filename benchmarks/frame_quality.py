@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.evaluation.metrics.extractors import load_extractors
-from training.evaluation.metrics.paired import SSIM, similarity
+from training.losses.quality import SSIM, similarity
 
 # N frames, H W rows and columns
 

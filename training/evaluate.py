@@ -1,162 +1,136 @@
 """Measure how well generators follow sound that they were not trained on, with a floor and a ceiling.
 
-    python -m training.evaluate RUN [RUN ...] [--clip FILE] [--foreign FOLDER] [--weights FILE ...] [--out FOLDER]
+    python -m training.evaluate RUN [RUN ...] [--labels NAME,NAME] [--clip FILE] [--weights FILE ...] [--out FOLDER]
+    python -m training.evaluate RUN --foreign FOLDER --pieces 500 --seconds 1-5
 
 Generates the held-out part of the clip at several sequence lengths; longer sequences use the trained part, looped. Prints tables and
-writes evaluation.json, curves.png and evaluation.html. Without weight files, only pixel figures and synchrony are measured; fetch
-small ones with python -m training.evaluation.metrics.fetch_weights. docs/evaluation.md explains each figure.
+writes a page, curves and their values. --foreign adds sound from outside the clip. Without weight files, only pixel figures and
+synchrony are measured; fetch small ones with python -m training.evaluation.metrics.fetch_weights. docs/evaluation.md explains each
+figure.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import dataclasses
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 from tqdm import tqdm
 
-from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_lines
-from training.data.video import Clip
-from training.evaluation.evaluator import EvaluatedGenerator, EvaluationOptions, Evaluator
+from training.data.video import ClipFormat
+from training.data.windows import Segment
+from training.evaluation.clips import EvaluatedClips, choose_clips, load_shared_clips
+from training.evaluation.command_line import argument_parser, parse_labels, parse_options, parse_pieces
+from training.evaluation.evaluator import EvaluatedGenerator, EvaluationOptions, Evaluator, mean_bytes
+from training.evaluation.files import make_folder, write_files
 from training.evaluation.frame_metrics import FrameMetrics
-from training.evaluation.generators import load_generators, load_shared_clip, run_folder
+from training.evaluation.generators import load_generators, run_folder
 from training.evaluation.metrics.extractors import Extractors, load_extractors
 from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER
-from training.evaluation.outside_sound import OutsideSound, outside_excerpts
-from training.evaluation.page import page
-from training.evaluation.plots import draw, svg, write_png
-from training.evaluation.results import Evaluation, OutsideRow
+from training.evaluation.outside_sound import OutsideFigures, OutsideSound, outside_frames
+from training.evaluation.pieces import ChosenPieces, PieceOptions, choose_pieces, find_files, skipped_notices
+from training.evaluation.results import Evaluation, Row
 from training.evaluation.text import report
 from training.loop.checkpoint import current_commit
 
-SHORTEST_LENGTH = 8
-DEFAULTS = EvaluationOptions()
+NO_PIECES = ChosenPieces((), 0, ())
 
 
-def argument_parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("checkpoints", type=Path, nargs="+", metavar="RUN", help="run folders or checkpoints to compare")
-    add("--clip", type=Path, metavar="FILE", help="default: the clip of the first run")
-    lengths = ",".join(map(str, DEFAULTS.lengths))
-    add("--lengths", metavar="N,N,...", help=f"sequence lengths in frames; default {lengths}")
-    add("--sequences", type=int, default=DEFAULTS.sequences, metavar="N", help="most sequences per length; default 4")
-    add("--shifts", type=int, default=DEFAULTS.shifts, metavar="N", help="shifts of the shuffled sound; default 4")
-    add(
-        "--weights",
-        type=Path,
-        nargs="+",
-        metavar="PATH",
-        help=f"weight files or folders; default {DEFAULT_FOLDER} if present",
-    )
-    add("--trust", metavar="SHA256", help="allow the TorchScript weight file with this SHA-256 (an I3D, for FVD)")
-    add("--foreign", type=Path, metavar="FOLDER", help="folder with sound or video files from outside the clip")
-    add("--pieces", type=int, default=1, metavar="N", help="excerpts of 1 to 5 s from each of these files; default 1")
-    add("--seed", type=int, default=DEFAULTS.seed, metavar="N", help="seed of the noise and the excerpts; default 20")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--threads", type=int, default=0, metavar="N", help="CPU threads; default: torch's own choice")
-    add("--out", type=Path, metavar="FOLDER", help="default RUN/evaluation")
-    add("--cache-folder", type=Path, metavar="FOLDER", help="cache of decoded clips; default ~/.cache/fluid/clips")
-    return parser
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is measured with what."""
+
+    generators: Sequence[EvaluatedGenerator]
+    clips: EvaluatedClips
+    extractors: Extractors
+    options: EvaluationOptions
+    outside: PieceOptions | None
+    chosen: ChosenPieces
+    device: torch.device
 
 
-def parse_options(arguments: argparse.Namespace) -> EvaluationOptions:
-    """Return the options of the evaluation. Raises TrainingError for wrong lengths and counts."""
-    text = arguments.lengths
-    try:
-        lengths = tuple(sorted({int(word) for word in text.split(",")})) if text is not None else DEFAULTS.lengths
-    except ValueError:
-        raise TrainingError(
-            f"--lengths is {text!r}; numbers of frames separated by commas were expected, such as 16,32,64."
-        ) from None
-    if min(lengths) < SHORTEST_LENGTH:
-        raise TrainingError(f"--lengths holds {min(lengths)}; {SHORTEST_LENGTH} frames or more were expected.")
-    for name in ("sequences", "shifts", "pieces"):
-        if getattr(arguments, name) < 1:
-            raise TrainingError(f"--{name} is {getattr(arguments, name)}; 1 or more was expected.")
-    return EvaluationOptions(
-        lengths=lengths, sequences=arguments.sequences, shifts=arguments.shifts, seed=arguments.seed
-    )
+def measure(task: Task) -> tuple[Evaluation, Evaluator]:
+    """Generate and measure everything; the evaluator is that of the first clip.
 
-
-def measure(
-    arguments: argparse.Namespace,
-    generators: Sequence[EvaluatedGenerator],
-    clip: Clip,
-    extractors: Extractors,
-    device: torch.device,
-) -> tuple[Evaluation, Evaluator]:
-    """Generate and measure everything. Raises TrainingError for a clip or a --foreign folder that cannot be used."""
-    options, notices = parse_options(arguments), clip.notices()
-    bar = tqdm(desc="evaluating", unit="frame", mininterval=0.5, dynamic_ncols=True)
-    with bar:
-        metrics = FrameMetrics(extractors, device, bar.update)
-        evaluator = Evaluator(clip, generators, metrics, options)
-        excerpts = []
-        if arguments.foreign is not None:
-            excerpts, skipped = outside_excerpts(arguments.foreign, clip, arguments.pieces, options.seed)
-            notices += skipped
-        bar.total = evaluator.frames() + 4 * len(generators) * sum(excerpt.frames for excerpt in excerpts)
-        rows = evaluator.rows()
-        outside: dict[str, list[OutsideRow]] = {}
-        if excerpts:
-            outside_sound = OutsideSound(clip, evaluator.real, metrics, options.seed)
-            mean_HWC = evaluator.mean_frame()
-            outside = {each.name: outside_sound.rows(each.model, excerpts, mean_HWC) for each in generators}
+    Raises TrainingError when no piece of sound from outside can be read any more.
+    """
+    options, clips, chosen = task.options, task.clips.clips, task.chosen
+    each = dataclasses.replace(options, sequences=-(-options.sequences // len(clips)))
+    with tqdm(desc="evaluating", unit="frame", mininterval=0.5, dynamic_ncols=True) as bar:
+        metrics = FrameMetrics(task.extractors, task.device, bar.update)
+        evaluators = [Evaluator(clip, task.generators, metrics, each) for clip in clips]
+        bar.total = _frames(task, evaluators)
+        outside: dict[str, OutsideFigures] = {}
+        if chosen.pieces:
+            sound = OutsideSound([evaluator.real for evaluator in evaluators], metrics, options.seed)
+            mean_HWC = mean_bytes([Segment(evaluator.clip, evaluator.trained) for evaluator in evaluators])
+            outside = {g.name: sound.figures(g.model, chosen.pieces, mean_HWC) for g in task.generators}
+        measured = [evaluator.rows() for evaluator in evaluators]
+    lost = dict.fromkeys(reason for found in outside.values() for reason in found.skipped)
     return Evaluation(
-        _about(generators, clip, evaluator, options, extractors), rows, outside, extractors.missing(), notices
-    ), evaluator
+        about=_about(task, evaluators),
+        rows=[Row.pooled(rows) for rows in zip(*measured, strict=True)],
+        outside={name: found.rows for name, found in outside.items()},
+        pieces={name: found.pieces for name, found in outside.items()},
+        missing=task.extractors.missing(),
+        notices=[*task.clips.notices, *chosen.notices, *skipped_notices(list(lost))],
+    ), evaluators[0]
 
 
-def _about(
-    generators: Sequence[EvaluatedGenerator],
-    clip: Clip,
-    evaluator: Evaluator,
-    options: EvaluationOptions,
-    extractors: Extractors,
-) -> dict[str, object]:
-    return {
-        "names": [generator.name for generator in generators],
-        "checkpoints": [generator.path for generator in generators],
-        "clip": clip.file,
-        "frames": len(clip.frames_NHWC),
-        "held_out_frames": evaluator.held_out.count,
-        "fps": clip.format.fps,
-        "image_size": clip.format.image_size,
+def _frames(task: Task, evaluators: Sequence[Evaluator]) -> int:
+    """Return about how often a frame is generated or measured, for the progress bar."""
+    generated, real = outside_frames(task.chosen.pieces)
+    generated = sum(evaluator.frames() for evaluator in evaluators) + 2 * len(task.generators) * generated
+    real += sum(evaluator.real_frames() for evaluator in evaluators)
+    # A frame of a clip is measured once at most. The mean frame counts as well.
+    real = min(real, sum(len(evaluator.clip.frames_NHWC) for evaluator in evaluators))
+    return generated + real + 2 * len(evaluators) * len(task.generators)
+
+
+def _pieces(outside: PieceOptions | None, clip_format: ClipFormat) -> ChosenPieces:
+    """Choose the pieces before anything is generated: a folder without usable sound is told at once."""
+    if outside is None:
+        return NO_PIECES
+    with tqdm(desc="choosing pieces", unit="piece", total=outside.pieces, leave=False, dynamic_ncols=True) as bar:
+        return choose_pieces(outside, clip_format, bar.update)
+
+
+def _about(task: Task, evaluators: Sequence[Evaluator]) -> dict[str, object]:
+    options, clips, outside, chosen = task.options, task.clips.clips, task.outside, task.chosen
+    about: dict[str, object] = {
+        "names": [generator.name for generator in task.generators],
+        "checkpoints": [generator.path for generator in task.generators],
+        "clip": ", ".join(clip.file for clip in clips),
+        "frames": sum(len(clip.frames_NHWC) for clip in clips),
+        "held_out_frames": sum(evaluator.held_out.count for evaluator in evaluators),
+        "fps": clips[0].format.fps,
+        "image_size": clips[0].format.image_size,
         "commit": current_commit(),
         "lengths": list(options.lengths),
         "sequences": options.sequences,
         "shifts": options.shifts,
         "seed": options.seed,
-        "weights": extractors.files,
+        "weights": task.extractors.files,
     }
-
-
-def write(folder: Path, evaluation: Evaluation, evaluator: Evaluator) -> None:
-    """Write JSON, PNG and HTML. Raises TrainingError when they cannot be written."""
-    figure = draw(evaluation)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "evaluation.json", json.dumps(evaluation.record(), indent=1, ensure_ascii=False) + "\n")
-        write_text(folder / "evaluation.html", page(evaluation, svg(figure), evaluator.sheets))
-    except OSError as error:
-        raise TrainingError(
-            f"Cannot write to {folder} ({error.strerror}); choose another folder with --out."
-        ) from error
-    write_png(folder / "curves.png", figure)
+    if outside is not None:
+        about["foreign"] = {
+            "folder": str(outside.folder),
+            "pieces": len(chosen.pieces),
+            "files": chosen.files,
+            "seconds": [outside.shortest_s, outside.longest_s],
+        }
+    return about
 
 
 def main(argv: list[str] | None = None) -> int:
-    arguments = argument_parser().parse_args(argv)
-    parse_options(arguments)
+    arguments = argument_parser(__doc__).parse_args(argv)
+    options, labels, outside = parse_options(arguments), parse_labels(arguments), parse_pieces(arguments)
+    if outside is not None:
+        find_files(outside.folder)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     device = torch.device("cuda" if arguments.device != "cpu" and torch.cuda.is_available() else "cpu")
@@ -164,13 +138,17 @@ def main(argv: list[str] | None = None) -> int:
         raise TrainingError("--device is cuda, but torch sees no CUDA device; use --device cpu.")
     given = arguments.weights if arguments.weights is not None else [DEFAULT_FOLDER] if DEFAULT_FOLDER.is_dir() else []
     extractors = load_extractors(given, arguments.trust)
-    generators, loaded = load_generators(arguments.checkpoints, device)
-    clip = load_shared_clip(loaded, arguments.clip, arguments.cache_folder)
-    evaluation, evaluator = measure(arguments, generators, clip, extractors, device)
+    generators, loaded = load_generators(arguments.checkpoints, device, labels)
+    found = load_shared_clips([generator.config for generator in loaded], arguments.clip, arguments.cache_folder)
+    longest = max(generator.sequence_frames for generator in generators)
+    clips = choose_clips(found, longest, min(options.lengths), options.sequences)
     folder = arguments.out or run_folder(arguments.checkpoints[0]) / "evaluation"
-    write(folder, evaluation, evaluator)
+    chosen = _pieces(outside, clips.clips[0].format)
+    make_folder(folder)
+    evaluation, evaluator = measure(Task(generators, clips, extractors, options, outside, chosen, device))
+    names = write_files(folder, evaluation, evaluator.sheets)
     print_lines(report(evaluation))
-    print_lines(f"\nwritten: {folder / 'evaluation.html'}, curves.png, evaluation.json", file=sys.stderr)
+    print_lines(f"\nwritten: {folder / names[0]}, {', '.join(names[1:])}", file=sys.stderr)
     return 0
 
 

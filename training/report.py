@@ -27,6 +27,7 @@ from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line
 from engine.core.yaml_reading import read_yaml
+from training.evaluation.results import direction
 from training.logging.charts import Point, Series, line_chart
 from training.logging.records import Record, read_records
 from training.loop.checkpoint import best_checkpoint
@@ -40,6 +41,7 @@ from training.loop.run_folder import (
     checkpoint_folders,
     sound_sample_name,
 )
+from training.losses.quality import QUALITY
 
 TEMPLATE = Path(__file__).parent / "logging" / "report_page.html"
 LARGEST_VIDEO_BYTES = 16_000_000
@@ -140,9 +142,8 @@ def _charts(losses: Sequence[Record], validations: Sequence[Record]) -> list[dic
         return [(r["iteration"], r[name]) for r in records if isinstance(r.get(name), (int, float))]
 
     held_out = [{"iteration": r["iteration"], **r["validation"]} for r in validations]
-    names = [
-        n for n in dict.fromkeys(n for r in losses for n in r) if n not in ("iteration", "elapsed_s", "learning_rate")
-    ]
+    apart = {"iteration", "elapsed_s", "learning_rate", *QUALITY}
+    names = [n for n in dict.fromkeys(n for r in losses for n in r) if n not in apart]
     training = [Series(n, points(losses, n)) for n in names if not n.startswith(ADVERSARIAL)]
     generator = [Series(n, points(losses, n)) for n in names if n.startswith("g_")]
     discriminators = [Series(n, points(losses, n)) for n in names if n.startswith("d_")]
@@ -155,6 +156,14 @@ def _charts(losses: Sequence[Record], validations: Sequence[Record]) -> list[dic
         ("Held-out error", "L1 on the held-out part, for frames in −1 … 1", line_chart(errors, end)),
         ("Motion", "of the model, as a share of the clip's", line_chart(moved, end, from_zero=True)),
         ("Training losses", "mean since the last record", line_chart(training, end, noisy=True)),
+        *(
+            (
+                label,
+                f"of the last training batch; {direction(label)}",
+                line_chart([Series(label, points(losses, name))], end, noisy=True),
+            )
+            for name, label in QUALITY.items()
+        ),
         ("Learning rate", "of the generator", line_chart(rate, end, from_zero=True)),
         ("Generator against discriminators", "adversarial losses", line_chart(generator, end, noisy=True)),
         ("Discriminators", "their losses", line_chart(discriminators, end, noisy=True)),

@@ -127,7 +127,7 @@ def duration_s(source: str | None, seconds: float | None) -> float | None:
     from av.error import FFmpegError
 
     try:
-        with av.open(source) as container:
+        with av.open(source, metadata_errors="replace") as container:
             known_s = None if container.duration is None else container.duration / av.time_base
     except (FFmpegError, OSError):
         return seconds

@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
+from engine.app.command_line import build_parser
+from engine.control.parameter_table import TABLE
+from export.to_onnx import argument_parser as export_parser
+from training.evaluation.command_line import argument_parser as evaluation_parser
 from training.loop.config import TrainConfig, load_train_config
+from training.train import argument_parser as training_parser
 from training.train import describe
 
 PAGE = Path("docs/options.md").read_text(encoding="utf-8")
 CONFIGS = sorted(Path("configs/train").glob("*.yaml"))
-FLAGS = [
-    "train_source",
-    "gpus",
-    "trial_name",
-    "resume",
+MODEL_FLAGS = [
     "seq_len",
     "fps",
     "chunk_len",
@@ -28,21 +29,43 @@ FLAGS = [
     "motion_layers",
     "motion_type",
     "image_size",
-    "crop",
     "g_type",
     "g_arch",
-    "d_arch",
     "vid_pred",
     "double_finest",
     "cond_gen",
+]
+"""Flags that every program of the original asks for again."""
+EVALUATED = [flag for flag in MODEL_FLAGS if flag != "seq_len"]
+TRAINING = [
+    "train_source",
+    "gpus",
+    "trial_name",
+    "resume",
+    "crop",
+    "d_arch",
     "total_iter",
     "loss_type",
     "lr_g",
     "lr_d",
     "lambda_L1",
     "lambda_pl",
-    "checkpoint",
 ]
+PROGRAMS = {
+    "train.py": {*MODEL_FLAGS, *TRAINING},
+    "deploy.py": {*MODEL_FLAGS, "gpus", "checkpoint"},
+    "eval_models.py": {*EVALUATED, "train_source", "checkpoints", "labels", "crop", "max_seq_len", "save_plot"},
+    "eval_FSD50K.py": {*MODEL_FLAGS, "gpus", "train_source", "checkpoint", "crop"},
+}
+"""The flags of the original's four programs, as their parsers declare them."""
+SHARED, EVALUATION = "The original's flags", "The original's evaluation flags"
+COMMANDS = {
+    "python -m training.train": training_parser(),
+    "python -m training.evaluate": evaluation_parser(None),
+    "python -m export.to_onnx": export_parser(),
+    "python run_live.py": build_parser(TABLE, None),
+}
+COMMAND = re.compile(r"`(python (?:-m )?[\w.]+)([^`]*)`")
 ABSENT = object()
 
 
@@ -72,11 +95,33 @@ def shown(found: Any) -> str:
     return f"[{', '.join(map(str, found))}]" if isinstance(found, tuple) else str(found)
 
 
-def test_every_flag_of_the_original_has_its_row() -> None:
-    assert list(dict.fromkeys(row[0].strip("`-") for row in rows("The original's flags"))) == FLAGS
+def flag(row: list[str]) -> str:
+    return row[0].strip("`-")
 
 
-@pytest.mark.parametrize("row", rows("The original's flags"), ids=lambda row: row[0])
+def test_every_flag_of_the_original_s_programs_has_its_row() -> None:
+    assert {flag(row) for row in rows(SHARED)} == PROGRAMS["train.py"] | PROGRAMS["deploy.py"]
+    for column, program in ((1, "eval_models.py"), (2, "eval_FSD50K.py")):
+        assert {flag(row) for row in rows(EVALUATION) if row[column] == "yes"} == PROGRAMS[program]
+
+
+@pytest.mark.parametrize("row", [*rows(SHARED), *rows(EVALUATION)], ids=lambda row: row[0])
+def test_every_row_names_a_key_or_a_command_that_exists(row: list[str]) -> None:
+    cells = " ".join(row[2:])
+    keys = [key for key in re.findall(r"`([a-z_.0-9]+)`", cells) if value(TrainConfig(), key) is not ABSENT]
+    assert keys or COMMAND.search(cells)
+
+
+def test_every_command_on_the_page_has_the_flags_it_is_given() -> None:
+    commands = COMMAND.findall(PAGE)
+    assert {command for command, _ in commands} >= COMMANDS.keys()
+    for command, words in commands:
+        if command in COMMANDS:
+            known = set(re.findall(r"--[a-z-]+", COMMANDS[command].format_help()))
+            assert set(re.findall(r"--[a-z-]+", words)) <= known, (command, words)
+
+
+@pytest.mark.parametrize("row", rows(SHARED), ids=lambda row: row[0])
 def test_keys_and_values_of_the_original_s_flags(row: list[str]) -> None:
     _, _, key, default, paper, _ = row
     if key:

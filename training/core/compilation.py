@@ -6,9 +6,8 @@ Discriminators stay as they are: a gradient penalty derives a derivative, which 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
-
-from torch._dynamo.exc import TorchDynamoException
 
 from engine.core.errors import TrainingError
 from training.core.streaming import StreamingModel
@@ -25,7 +24,11 @@ def compiling() -> Iterator[None]:
     """Raise one TrainingError when torch.compile fails inside."""
     try:
         yield
-    except TorchDynamoException as error:
+    except RuntimeError as error:
+        # Not imported: the compiler needs 90 MB, and whatever it raises, it is there already.
+        compiler = sys.modules.get("torch._dynamo.exc")
+        if compiler is None or not isinstance(error, compiler.TorchDynamoException):
+            raise
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise TrainingError(
             f"compile is true, but torch.compile failed here ({reason}); set compile to false, or install a compiler "

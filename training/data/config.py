@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.core.errors import TrainingError
+from training.data.sub_urmp import folder_of
 
 LARGEST_TUNING_SHARE = 0.4
 LONGEST_SAMPLE_S = 600.0
@@ -17,7 +18,7 @@ class ClipConfig:
     """The clips to train on, and what the model card will say about them."""
 
     path: str = ""
-    """A video file, or the frames of one instrument in the layout of Sub-URMP (ROOT/img/SPLIT/INSTRUMENT)."""
+    """A video file, or the frames of one instrument in the layout of Sub-URMP (ROOT/img/SPLIT/INSTRUMENT, or ROOT+SPLIT+INSTRUMENT)."""
     more: tuple[str, ...] = ()
     """Further clips of the same scene; each is split into its own training part and held-out part."""
     title: str = ""
@@ -38,8 +39,8 @@ class ClipConfig:
             )
 
     def paths(self) -> list[Path]:
-        """Return all files and folders to train on."""
-        return [Path(path) for path in (self.path, *self.more) if path]
+        """Return all files and folders to train on; ROOT+SPLIT+INSTRUMENT becomes the folder that it names."""
+        return [folder_of(Path(path)) for path in (self.path, *self.more) if path]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

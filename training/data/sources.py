@@ -51,7 +51,9 @@ class VideoFile:
 
     def digest(self) -> str:
         if not self.path.is_file():
-            raise TrainingError(f"{self.path} does not exist; give the path of a video file.")
+            raise TrainingError(
+                f"{self.path} does not exist; give the path of a video file, or the folder of an instrument in the layout of Sub-URMP."
+            )
         return file_digest(self.path)
 
     def frames(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:

@@ -3,6 +3,8 @@
     ROOT/img/SPLIT/INSTRUMENT/NAME_500.jpg     the frame at 500 ms of recording NAME (cello03)
     ROOT/chunk/SPLIT/INSTRUMENT/NAME_500.wav   the sound from 500 to 1000 ms
 
+ROOT+SPLIT+INSTRUMENT names the same folder, as in the original's code.
+
 The chunks overlap by 0.4 s. The first 0.1 s of all chunks, one after another, are the continuous sound track.
 """
 
@@ -65,6 +67,14 @@ class Recording:
                 )
             parts.append(chunk_S[: end - begin])
         return resampled(np.concatenate(parts), rate_hz, sample_rate_hz)
+
+
+def folder_of(path: Path) -> Path:
+    """Return the folder that ROOT+SPLIT+INSTRUMENT names, the notation of the original's code; any other path stays."""
+    root, *names = str(path).rsplit("+", 2)
+    if path.exists() or len(names) < 2 or not Path(root).is_dir():
+        return path
+    return Path(root, FRAMES, *names)
 
 
 def find_recordings(folder: Path) -> list[Recording]:

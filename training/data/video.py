@@ -163,16 +163,26 @@ def read_track(path: Path) -> tuple[NDArray[np.float32], float, int]:
         if not container.streams.audio:
             raise TrainingError(f"{path} has no sound track; a video with sound was expected.")
         stream = container.streams.audio[0]
-        planar = av.AudioResampler(format="fltp")
+        interleaved = av.AudioResampler(format="flt")
         parts: list[NDArray[np.float32]] = []
         start_s: float | None = None
         for frame in _decoded(container, stream, path):
             start_s = float(frame.time or 0.0) if start_s is None else start_s
-            parts += [part.to_ndarray().mean(axis=0, dtype=np.float32) for part in planar.resample(frame)]
-        rate_hz = int(stream.rate or 0)
+            parts += [mono(part) for part in interleaved.resample(frame)]
+        rate_hz = track_rate_hz(stream)
     if not parts or start_s is None or not rate_hz:
         raise TrainingError(f"{path} has an empty sound track; a video with sound was expected.")
     return np.concatenate(parts), start_s, rate_hz
+
+
+def mono(frame: av.AudioFrame) -> NDArray[np.float32]:
+    """Return the mean [S] of the channels of interleaved sound (separate planes of 8 and more crash PyAV 18)."""
+    return frame.to_ndarray().reshape(frame.samples, -1).mean(axis=1, dtype=np.float32)
+
+
+def track_rate_hz(stream: Any) -> int:
+    """Return the rate of a sound track; 0 where it is unknown, as in a damaged file whose codec is unknown too."""
+    return int(getattr(stream, "rate", 0) or 0)
 
 
 def resampled(sound_S: NDArray[np.float32], rate_hz: int, sample_rate_hz: int) -> NDArray[np.float32]:
@@ -185,7 +195,7 @@ def open_media(path: Path) -> InputContainer:
     if not path.is_file():
         raise TrainingError(f"{path} does not exist; give the path of a video file.")
     try:
-        return av.open(str(path))
+        return av.open(str(path), metadata_errors="replace")
     except av.FFmpegError as error:
         raise TrainingError(
             f"{path} is not a video that can be read ({error.strerror}); give a video file with sound, such as .mp4, .mov or .mkv."

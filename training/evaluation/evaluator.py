@@ -14,9 +14,10 @@ from training.data.footage import mean_frame
 from training.data.video import Clip
 from training.data.windows import Segment, split
 from training.evaluation.clip_features import ClipFeatures, Indices, half_a_clip_away, half_clip_frames, one_frame_late
-from training.evaluation.frame_metrics import Features, FrameMetrics, FrameScores, Series
+from training.evaluation.frame_metrics import Features, FrameMetrics, FrameScores, costly_positions
 from training.evaluation.metrics.synchrony import loudness, motion
-from training.evaluation.results import Row, RowKind, Spread, summarise
+from training.evaluation.positions import Series
+from training.evaluation.results import Measured, MeasuredRow, RowKind
 from training.evaluation.rollouts import Frames, generate_all, rollout_inputs
 from training.evaluation.sequences import Part, Rollout, SequencePlan, clip_parts, plan_sequences, with_shuffled_sound
 
@@ -24,8 +25,6 @@ from training.evaluation.sequences import Part, Rollout, SequencePlan, clip_part
 
 FLOOR_LONGEST_LOOPED = 128
 SHEET_COLUMNS = 8
-
-Figures = dict[int, dict[str, Spread]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Evaluator:
     def __init__(
         self, clip: Clip, generators: Sequence[EvaluatedGenerator], metrics: FrameMetrics, options: EvaluationOptions
     ) -> None:
-        """Raises TrainingError for a clip whose held-out part is shorter than the shortest sequence."""
+        """The clip's held-out part holds a sequence of the shortest length (see `choose_clips`)."""
         self.clip, self.generators, self.metrics, self.options = clip, generators, metrics, options
         self.trained, self.held_out = split(clip, max(generator.sequence_frames for generator in generators))
         hop = clip.format.sample_rate_hz // clip.format.fps
@@ -76,11 +75,17 @@ class Evaluator:
         self.sheets: list[Sheet] = [self._sheet(each) for each in self.plans]
 
     def frames(self) -> int:
-        """Return the number of frames to generate and to measure, for the progress bar."""
+        """Return how often a generated frame is made or measured, for the progress bar."""
         each = sum(sum(plan.longest().values()) for plan in (*self.plans, *self.floors))
         return 2 * each * len(self.generators)
 
-    def rows(self) -> list[Row]:
+    def real_frames(self) -> int:
+        """Return about how many frames of the clip are measured: those of the sequences and half a clip away from them."""
+        places = ((plan.part, rollout, frames) for plan in self.plans for rollout, frames in plan.longest().items())
+        shown = {frame for part, rollout, frames in places for frame in part.indices(rollout.start, frames).tolist()}
+        return 2 * len(shown)
+
+    def rows(self) -> list[MeasuredRow]:
         """Return all rows, real video first."""
         mean_HWC = self.mean_frame()
         found = [
@@ -90,9 +95,10 @@ class Evaluator:
             ),
         ]
         for generator in self.generators:
-            found.append(Row(generator.name, "model", self._generated(generator, self.plans, generator.name)))
+            measured = self._generated(generator, self.plans, generator.name)
+            found.append(MeasuredRow(generator.name, "model", measured))
             floor = f"{generator.name}, shuffled sound"
-            found.append(Row(floor, "floor", self._generated(generator, self.floors, floor)))
+            found.append(MeasuredRow(floor, "floor", self._generated(generator, self.floors, floor)))
         found.append(self._reference("mean frame", "mean frame", lambda part, i: self.real.still(mean_HWC, len(i))))
         return found
 
@@ -103,48 +109,52 @@ class Evaluator:
 
     def mean_frame(self) -> NDArray[np.uint8]:
         """Return the mean frame [H, W, 3] of the trained part."""
-        mean_CHW = (mean_frame([Segment(self.clip, self.trained)]) + 1.0) * 127.5
-        return mean_CHW.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+        return mean_bytes([Segment(self.clip, self.trained)])
 
-    def _generated(self, generator: EvaluatedGenerator, plans: Sequence[SequencePlan], name: str) -> dict[str, Figures]:
-        found: dict[str, Figures] = {}
+    def _generated(
+        self, generator: EvaluatedGenerator, plans: Sequence[SequencePlan], name: str
+    ) -> dict[str, Measured]:
+        found: dict[str, Measured] = {}
         for each in plans:
             frames_of = generate_all(generator.model, rollout_inputs(each, self.options.seed), self.metrics.progress)
             scores = {rollout: self._scores(each.part, rollout, frames) for rollout, frames in frames_of.items()}
-            found[each.part.name] = self._by_length(each, scores)
+            found[each.part.name] = self._measured(each, scores)
             self._add_to_sheet(each, frames_of, name)
         return found
 
     def _scores(self, part: Part, rollout: Rollout, frames: Frames) -> FrameScores:
         indices = part.indices(rollout.start, len(frames))
-        return self.metrics.compare(self.metrics.extract(frames), self.real.at(indices), self.loudness_N[indices])
+        costly_T = costly_positions(len(frames))
+        fake, real = self.metrics.extract(frames), self.real.at(indices)
+        return self.metrics.compare(fake, real, self.loudness_N[indices], costly_T)
 
-    def _by_length(self, each: SequencePlan, scores: dict[Rollout, FrameScores]) -> Figures:
-        return summarise(
-            {
-                n: [self.metrics.over_sequence(scores[rollout], n) for rollout in rollouts]
-                for n, rollouts in each.rollouts.items()
-                if rollouts
-            }
+    def _measured(self, each: SequencePlan, scores: dict[Rollout, FrameScores]) -> Measured:
+        return Measured(
+            {n: [self.metrics.over_sequence(scores[r], n) for r in rollouts] for n, rollouts in each.rollouts.items()},
+            [found.figures for found in scores.values()],
         )
 
-    def _reference(self, name: str, kind: RowKind, features_of: Callable[[Part, Indices], Features]) -> Row:
+    def _reference(self, name: str, kind: RowKind, features_of: Callable[[Part, Indices], Features]) -> MeasuredRow:
         """Measure a row without a model; each frame of the clip is compared once, however often it is looped."""
-        found: dict[str, Figures] = {}
+        found: dict[str, Measured] = {}
         for original in self.plans:
             each = original if kind != "other moment" else original.up_to(half_clip_frames(original.part))
             if not each.rollouts:
                 continue
             wanted = {rollout: each.part.indices(rollout.start, n) for rollout, n in each.longest().items()}
             once = np.unique(np.concatenate(list(wanted.values())))
-            compared = self.metrics.compare(features_of(each.part, once), self.real.at(once), self.loudness_N[once])
+            costly = np.unique(np.concatenate([indices[costly_positions(len(indices))] for indices in wanted.values()]))
+            fake, real = features_of(each.part, once), self.real.at(once)
+            compared = self.metrics.compare(fake, real, self.loudness_N[once], np.isin(once, costly))
             scores: dict[Rollout, FrameScores] = {}
             for rollout, indices in wanted.items():
                 places = np.searchsorted(once, indices)
                 figures = {label: values[places] for label, values in compared.figures.items()}
+                # The same positions as a generator's: figures and curves of all rows then compare.
+                figures = self.metrics.without_costly(figures, costly_positions(len(indices)))
                 scores[rollout] = self._selected(figures, features_of(each.part, indices), indices)
-            found[each.part.name] = self._by_length(each, scores)
-        return Row(name, kind, found)
+            found[each.part.name] = self._measured(each, scores)
+        return MeasuredRow(name, kind, found)
 
     def _selected(self, figures: dict[str, Series], fake: Features, indices: Indices) -> FrameScores:
         return FrameScores(figures, fake, self.real.at(indices), self.loudness_N[indices], motion(fake.frames_THWC))
@@ -163,3 +173,9 @@ class Evaluator:
         wanted = np.array(sheet.times_s) * self.clip.format.fps
         if len(frames) > wanted[-1]:
             sheet.rows.append((name, frames[wanted.round().astype(int)]))
+
+
+def mean_bytes(segments: Sequence[Segment]) -> NDArray[np.uint8]:
+    """Return the mean frame [H, W, 3] of segments."""
+    mean_CHW = (mean_frame(segments) + 1.0) * 127.5
+    return mean_CHW.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()

@@ -12,17 +12,16 @@ from torch import Tensor
 
 from training.evaluation.metrics.extractors import Extractors
 from training.evaluation.metrics.frechet import LEAST, frechet_distance
-from training.evaluation.metrics.paired import SSIM, pixel_figures, similarity
 from training.evaluation.metrics.synchrony import LEAST_FRAMES, motion, synchrony
 from training.evaluation.metrics.video_features import pooled_snippets
+from training.evaluation.positions import Series
+from training.losses.quality import SSIM, pixel_figures, similarity
 
 # T frames, H W rows and columns, D features, P snippets
 
 BATCH = 16
 COSTLY_EVERY, COSTLY_FROM = 8, 4  # SSIM and learned distances cost as much as generating: every 8th frame is enough
 SYNCHRONY = "synchrony"
-
-Series = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,11 @@ class FrameScores:
     real: Features
     loudness_T: Series
     motion_T: Series
+
+
+def costly_positions(frames: int) -> NDArray[np.bool_]:
+    """Return at which positions [T] of a sequence costly figures are measured."""
+    return np.arange(frames) % COSTLY_EVERY == COSTLY_FROM
 
 
 def tensor_of(frames_THWC: NDArray[np.uint8], device: torch.device) -> Tensor:
@@ -67,15 +71,15 @@ class FrameMetrics:
         return Features({label: torch.cat(parts) for label, parts in found.items()}, frames_THWC)
 
     @torch.inference_mode()
-    def compare(self, fake: Features, real: Features, loudness_T: Series) -> FrameScores:
-        """Compare generated frames with the clip's frames."""
+    def compare(self, fake: Features, real: Features, loudness_T: Series, costly_T: NDArray[np.bool_]) -> FrameScores:
+        """Compare generated frames with the clip's frames; costly figures only where `costly_T` says so."""
         parts: dict[str, list[Tensor]] = {}
         for begin in range(0, len(fake.frames_THWC), BATCH):
             some = slice(begin, begin + BATCH)
             left, right = (tensor_of(side.frames_THWC[some], self.device) for side in (fake, real))
             for label, values in pixel_figures(left, right).items():
                 parts.setdefault(label, []).append(values)
-            chosen = [t for t in range(len(left)) if (begin + t) % COSTLY_EVERY == COSTLY_FROM]
+            chosen = np.flatnonzero(costly_T[some]).tolist()
             for label, distance in self._costly().items():
                 values = left.new_full((len(left),), torch.nan)
                 if chosen:
@@ -101,6 +105,14 @@ class FrameMetrics:
         if frames >= LEAST_FRAMES:
             found[SYNCHRONY] = synchrony(scores.loudness_T[:frames], scores.motion_T[:frames]).correlation
         return found
+
+    def without_costly(self, figures: dict[str, Series], costly_T: NDArray[np.bool_]) -> dict[str, Series]:
+        """Return the figures with costly ones only where `costly_T` says so."""
+        costly = self._costly()
+        return {
+            label: np.where(costly_T, values, np.nan) if label in costly else values
+            for label, values in figures.items()
+        }
 
     def _costly(self) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
         return {SSIM: similarity} | {distance.label: distance for distance in self.extractors.distances}

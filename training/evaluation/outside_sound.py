@@ -1,129 +1,130 @@
 """Robustness to sound from outside the clip: do the frames still look like the clip when the sound is new to the model?
 
-Excerpts of 1 to 5 s of every file drive the generator from its initial state. The set of frames is compared with frames spread
-over the whole clip. Excerpts of the clip's own sound, silence and real video of the same lengths serve as references.
+Each piece of sound drives the generator from its initial state. Its frames are compared with frames spread over all clips.
+Pieces of the clips' own sound, silence and real video of the same lengths serve as references. One piece is in memory at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from engine.core.errors import TrainingError
 from training.core.streaming import StreamingModel
-from training.data.video import Clip, read_sound
 from training.evaluation.clip_features import ClipFeatures
 from training.evaluation.frame_metrics import Features, FrameMetrics
-from training.evaluation.metrics.frechet import frechet_distance
+from training.evaluation.metrics.frechet import LEAST, frechet_distance
 from training.evaluation.metrics.synchrony import motion
-from training.evaluation.results import OutsideRow, Spread
+from training.evaluation.pieces import Piece, printable
+from training.evaluation.results import OutsideRow, PieceFigures, Spread
 from training.evaluation.rollouts import RolloutInput, generate_together
 
-# T frames, S samples of sound, H W rows and columns, C colours
+# T frames, S samples of sound, H W rows and columns, D features
 
-SHORTEST_S, LONGEST_S = 1.0, 5.0
+REFERENCE_PIECES, SILENT_PIECES = 32, 4
+"""The references need fewer pieces than the sound from outside."""
 COMPARED_FRAMES = 256
 MOTION = "motion (1 = the clip's)"
 
 
 @dataclass(frozen=True, slots=True)
-class Excerpt:
-    """A short piece of sound and the file or kind it comes from."""
+class OutsideFigures:
+    """Rows of one generator, the figures of each piece, and one sentence for each piece that could not be measured."""
 
-    source: str
-    sound_S: NDArray[np.float32]
-    frames: int
-
-
-def outside_excerpts(folder: Path, clip: Clip, each: int, seed: int) -> tuple[list[Excerpt], list[str]]:
-    """Cut `each` excerpts out of every sound or video file; return them and one sentence for each skipped file.
-
-    Raises TrainingError for a missing folder and for a folder without sound.
-    """
-    if not folder.is_dir():
-        raise TrainingError(f"{folder} is not a folder; --foreign expects a folder with sound or video files.")
-    random = np.random.default_rng(seed)
-    excerpts: list[Excerpt] = []
-    skipped: list[str] = []
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
-        try:
-            sound_S = read_sound(path, clip.format.sample_rate_hz)
-        except TrainingError as error:
-            skipped.append(f"skipped: {error}")
-            continue
-        excerpts += [_cut(path.name, sound_S, clip, random) for _ in range(each)]
-    if not excerpts:
-        raise TrainingError(
-            f"{folder} holds no file with sound ({len(skipped)} skipped); put sound or video files there."
-        )
-    return excerpts, skipped
-
-
-def own_excerpts(clip: Clip, like: Sequence[Excerpt], seed: int) -> list[Excerpt]:
-    """Cut excerpts of the same lengths out of the clip's own sound."""
-    random = np.random.default_rng(seed)
-    hop = clip.format.sample_rate_hz // clip.format.fps
-    found = []
-    for excerpt in like:
-        frames = min(excerpt.frames, len(clip.frames_NHWC))
-        start = int(random.integers(len(clip.frames_NHWC) - frames + 1)) * hop
-        found.append(Excerpt("the clip", np.asarray(clip.sound_S[start : start + frames * hop]), frames))
-    return found
+    rows: list[OutsideRow]
+    pieces: list[PieceFigures] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
 
 
 class OutsideSound:
-    """Measures generators with sound from outside the clip, against frames spread over the clip."""
+    """Measures generators with sound from outside the clips, against frames spread over the clips."""
 
-    def __init__(self, clip: Clip, real: ClipFeatures, metrics: FrameMetrics, seed: int) -> None:
-        self.clip, self.real, self.metrics, self.seed = clip, real, metrics, seed
-        count = len(clip.frames_NHWC)
-        indices = np.unique(np.linspace(0, count - 1, min(COMPARED_FRAMES, count)).round().astype(int))
-        self.spread = real.at(indices)
-        self.motion = max(float(motion(np.asarray(clip.frames_NHWC[: 4 * COMPARED_FRAMES]))[1:].mean()), 1e-9)
+    def __init__(self, real: Sequence[ClipFeatures], metrics: FrameMetrics, seed: int) -> None:
+        self.real, self.metrics, self.seed = tuple(real), metrics, seed
+        self.frames = [len(each.clip.frames_NHWC) for each in real]
+        self.format = real[0].clip.format
+        self.spread = self._spread()
+        measured = [motion(np.asarray(each.clip.frames_NHWC[: 4 * COMPARED_FRAMES]))[1:] for each in real]
+        self.motion = max(float(np.concatenate(measured).mean()), 1e-9)
 
-    def rows(self, model: StreamingModel, excerpts: Sequence[Excerpt], mean_HWC: NDArray[np.uint8]) -> list[OutsideRow]:
-        """Return rows for real video, the clip's own sound, outside sound (all, then by file), silence and the mean frame."""
-        own = own_excerpts(self.clip, excerpts, self.seed)
-        silent = [Excerpt("silence", np.zeros_like(excerpt.sound_S), excerpt.frames) for excerpt in excerpts[:4]]
-        by_file: dict[str, list[dict[str, float]]] = {}
-        for excerpt in excerpts:
-            by_file.setdefault(excerpt.source, []).append(self._generated(model, excerpt))
-        every = [figures for some in by_file.values() for figures in some]
-        still = [self._figures(self.real.still(mean_HWC, excerpt.frames)) for excerpt in excerpts]
+    def figures(self, model: StreamingModel, pieces: Sequence[Piece], mean_HWC: NDArray[np.uint8]) -> OutsideFigures:
+        """Measure real video, the clips' own sound, every piece from outside, silence and the mean frame.
+
+        Raises TrainingError when no piece can be read any more.
+        """
+        measured, skipped = [], []
+        for piece in pieces:
+            try:
+                sound_S = piece.sound(self.format.sample_rate_hz)
+            except TrainingError as error:
+                skipped.append(str(error))
+                continue
+            figures = self._generated(model, sound_S, piece.frames)
+            measured.append(PieceFigures(printable(piece.file), piece.start_s, piece.frames / self.format.fps, figures))
+        if not measured:
+            raise TrainingError(skipped[0])
+        rows = self._references(model, [piece.frames for piece in pieces[:REFERENCE_PIECES]], mean_HWC)
+        rows.insert(2, _row("outside sound", "outside", [each.figures for each in measured]))
+        return OutsideFigures(rows, measured, skipped)
+
+    def _references(
+        self, model: StreamingModel, lengths: Sequence[int], mean_HWC: NDArray[np.uint8]
+    ) -> list[OutsideRow]:
+        random = np.random.default_rng(self.seed)
+        hop = self.format.sample_rate_hz // self.format.fps
+        own, real = [], []
+        for length in lengths:
+            each, start, frames = self._place(length, random)
+            sound_S = np.asarray(each.clip.sound_S[start * hop : (start + frames) * hop])
+            own.append(self._generated(model, sound_S, frames))
+            each, start, frames = self._place(length, random)
+            real.append(self._figures(each.at(np.arange(start, start + frames))))
+        silent = [self._generated(model, np.zeros(n * hop, np.float32), n) for n in lengths[:SILENT_PIECES]]
+        still = self._figures(self.real[0].still(mean_HWC, max(lengths)))
         return [
-            _row("real video", "ceiling", [self._real(excerpt) for excerpt in own]),
-            _row("own sound", "model", [self._generated(model, excerpt) for excerpt in own]),
-            _row("outside sound", "outside", every),
-            *(_row(name, "file", some) for name, some in by_file.items()),
-            _row("silence", "floor", [self._generated(model, excerpt) for excerpt in silent]),
-            _row("mean frame", "mean frame", still),
+            _row("real video", "ceiling", real),
+            _row("own sound", "model", own),
+            _row("silence", "floor", silent),
+            _row("mean frame", "mean frame", [still]),
         ]
 
-    def _generated(self, model: StreamingModel, excerpt: Excerpt) -> dict[str, float]:
-        rollout = RolloutInput(excerpt.sound_S, 0, excerpt.frames, self.seed)
+    def _place(self, length: int, random: np.random.Generator) -> tuple[ClipFeatures, int, int]:
+        """Draw a clip, a first frame and a number of frames, at most `length`."""
+        index = int(random.choice(len(self.frames), p=np.array(self.frames) / sum(self.frames)))
+        frames = min(length, self.frames[index])
+        return self.real[index], int(random.integers(self.frames[index] - frames + 1)), frames
+
+    def _spread(self) -> dict[str, Tensor]:
+        """Return the features [T, D] of frames spread evenly over all clips, by network."""
+        found: dict[str, list[Tensor]] = {}
+        for each, count in zip(self.real, self.frames, strict=True):
+            share = max(LEAST, round(COMPARED_FRAMES * count / sum(self.frames)))
+            indices = np.unique(np.linspace(0, count - 1, min(share, count)).round().astype(int))
+            for label, values in each.at(indices).by_network.items():
+                found.setdefault(label, []).append(values)
+        return {label: torch.cat(parts) for label, parts in found.items()}
+
+    def _generated(self, model: StreamingModel, sound_S: NDArray[np.float32], frames: int) -> dict[str, float]:
+        rollout = RolloutInput(sound_S, 0, frames, self.seed)
         return self._figures(self.metrics.extract(generate_together(model, [rollout], self.metrics.progress)[0]))
 
-    def _real(self, excerpt: Excerpt) -> dict[str, float]:
-        latest = len(self.clip.frames_NHWC) - excerpt.frames
-        start = int(np.random.default_rng([self.seed, excerpt.frames]).integers(latest + 1))
-        return self._figures(self.real.at(np.arange(start, start + excerpt.frames)))
-
     def _figures(self, shown: Features) -> dict[str, float]:
-        pairs = ((label, values, self.spread.by_network[label]) for label, values in shown.by_network.items())
-        distances = {label: frechet_distance(ours, clip) for label, ours, clip in pairs}
+        distances = {label: frechet_distance(ours, self.spread[label]) for label, ours in shown.by_network.items()}
         return distances | {MOTION: float(motion(shown.frames_THWC)[1:].mean()) / self.motion}
 
 
-def _cut(name: str, sound_S: NDArray[np.float32], clip: Clip, random: np.random.Generator) -> Excerpt:
-    hop = clip.format.sample_rate_hz // clip.format.fps
-    # A sound shorter than its excerpt ends in silence, as in a show.
-    frames = round(random.uniform(SHORTEST_S, LONGEST_S) * clip.format.fps)
-    start = int(random.integers(max(len(sound_S) - frames * hop, 0) + 1))
-    return Excerpt(name, sound_S[start : start + frames * hop], frames)
+def outside_frames(pieces: Sequence[Piece]) -> tuple[int, int]:
+    """Return about how many frames one generator makes and how many real ones are measured, for the progress bar."""
+    if not pieces:
+        return 0, 0
+    references = [piece.frames for piece in pieces[:REFERENCE_PIECES]]
+    generated = sum(piece.frames for piece in pieces) + sum(references) + sum(references[:SILENT_PIECES])
+    return generated, COMPARED_FRAMES + sum(references)
 
 
 def _row(name: str, kind: str, figures: Sequence[dict[str, float]]) -> OutsideRow:

@@ -12,6 +12,7 @@ import numpy as np
 from engine.core.errors import TrainingError
 from training.evaluation.evaluator import Sheet
 from training.evaluation.results import EXPLANATIONS, Evaluation, OutsideRow, Spread, direction
+from training.evaluation.text import outside_extent
 
 STYLE = """
 :root { color-scheme: light; }
@@ -23,15 +24,15 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 1px solid #bbb; font-weight: 600; }
 tbody tr { border-bottom: 1px solid #eee; } td.first, th.first { border-left: 1px solid #ccc; }
 td small { display: block; color: #8a8a8a; font-weight: normal; font-size: .74rem; line-height: 1.15; }
-tr.model td { background: #eef5fb; font-weight: 600; } tr.floor td { color: #7a4a12; } tr.ceiling td { color: #1a7f37; }
-tr.file td { color: #6b6b6b; font-size: .8rem; } tr.file td:first-child { padding-left: 1.8rem; }
+tr.model td, tr.outside td { background: #eef5fb; font-weight: 600; } tr.outside ~ tr.model td { background: none; font-weight: 400; }
+tr.floor td { color: #7a4a12; } tr.ceiling td { color: #1a7f37; }
 img { max-width: 100%; display: block; } .sheet { display: grid; gap: 3px; align-items: center; margin: .3rem 0 1.4rem; }
 .sheet span { font-size: .8rem; } .sheet .time { text-align: center; color: #6b6b6b; } .sheet img { width: 100%; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; } dt { font-weight: 600; } dd { margin: 0; }
 """
 
 
-def page(evaluation: Evaluation, plot_svg: bytes, sheets: Sequence[Sheet]) -> str:
+def page(evaluation: Evaluation, by_length_svg: bytes, by_position_svg: bytes, sheets: Sequence[Sheet]) -> str:
     """Return the page."""
     about = evaluation.about
     body = [
@@ -39,7 +40,10 @@ def page(evaluation: Evaluation, plot_svg: bytes, sheets: Sequence[Sheet]) -> st
         f"<p class=quiet>{escape(about['clip'])} · {about['frames']} frames at {about['fps']} a second, the last "
         f"{about['held_out_frames']} held out · {about['image_size']} pixels · commit {escape(about['commit'])}</p>",
         "<h2>Over sequence length</h2>",
-        f'<img alt="curves" src="data:image/svg+xml;base64,{base64.b64encode(plot_svg).decode()}">',
+        _image("figures over sequence length", by_length_svg),
+        "<h2>Along a sequence</h2><p class=quiet>The figures of each frame by its position. Bands show one deviation over the "
+        "sequences; where fewer sequences go on, the curve starts again. positions.csv holds the values.</p>",
+        _image("figures at each frame position", by_position_svg),
         "<h2>Rows</h2><dl>",
         *(f"<dt>{escape(row.name)}</dt><dd>{escape(EXPLANATIONS[row.kind])}</dd>" for row in evaluation.rows),
         "</dl>",
@@ -52,13 +56,17 @@ def page(evaluation: Evaluation, plot_svg: bytes, sheets: Sequence[Sheet]) -> st
     ]
     if evaluation.outside:
         body.append(
-            "<h2>Sound from outside the clip</h2><p class=quiet>Frames from excerpts of 1 to 5 s, compared with frames spread over the "
-            "clip.</p>"
+            f"<h2>Sound from outside the clip</h2><p class=quiet>{escape(outside_extent(about['foreign']))}. The frames of each piece "
+            "are compared with frames spread over the clip. foreign.csv lists every piece.</p>"
         )
-        body += [_outside(name, rows) for name, rows in evaluation.outside.items()]
+        body.append(_outside(evaluation.outside_table()))
     title = escape("Evaluation of " + ", ".join(about["names"]))
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
     return head + "\n".join(body) + "</html>\n"
+
+
+def _image(about: str, drawn_svg: bytes) -> str:
+    return f'<img alt="{about}" src="data:image/svg+xml;base64,{base64.b64encode(drawn_svg).decode()}">'
 
 
 def _notes(evaluation: Evaluation) -> str:
@@ -96,7 +104,7 @@ def _first(column: tuple[str, int], firsts: set[tuple[str, int]]) -> str:
     return " class=first" if column in firsts else ""
 
 
-def _outside(name: str, rows: Sequence[OutsideRow]) -> str:
+def _outside(rows: Sequence[OutsideRow]) -> str:
     labels = list(rows[0].figures)
     head = "".join(f"<th>{escape(label)}</th>" for label in labels)
     lines = [
@@ -105,9 +113,7 @@ def _outside(name: str, rows: Sequence[OutsideRow]) -> str:
         + "</tr>"
         for row in rows
     ]
-    return (
-        f"<h3>{escape(name)}</h3><table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    )
+    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 def _sheet(sheet: Sheet) -> str:

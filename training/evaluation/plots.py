@@ -22,7 +22,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 REFERENCE_COLOURS = {"ceiling": "#1a7f37", "other moment": "#999999", "mean frame": "#444444"}
 MARKS = {"ceiling": "^", "other moment": "x", "mean frame": "_"}
 LOGARITHMIC = ("MSE", "ST-LPIPS", "LPIPS")
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -42,7 +42,7 @@ def draw(evaluation: Evaluation) -> Any:
     tall = -(-len(labels) // wide)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(tall, wide, figsize=(5.0 * wide, 3.3 * tall + 1.2), squeeze=False)
-        colours = _colours(evaluation)
+        colours = row_colours(evaluation)
         for panel, label in zip(axes.flat, labels, strict=False):
             _panel(panel, evaluation, label, colours, lengths)
         for panel in axes.flat[len(labels) :]:
@@ -58,7 +58,8 @@ def draw(evaluation: Evaluation) -> Any:
     return figure
 
 
-def _colours(evaluation: Evaluation) -> dict[str, str]:
+def row_colours(evaluation: Evaluation) -> dict[str, str]:
+    """Return the colour of each generator, and of its floor."""
     models = [row.name for row in evaluation.rows if row.kind == "model"]
     found = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(models)}
     # A floor row has the colour of its generator.
@@ -74,7 +75,7 @@ def _legend(evaluation: Evaluation, colours: dict[str, str]) -> list[Line2D]:
     """Return a handle for each row and for each part of the clip."""
     handles = []
     for row in evaluation.rows:
-        style = _style(row, colours)
+        style = row_style(row, colours)
         handles.append(Line2D([], [], markersize=6, markerfacecolor=style["color"], label=row.name, **style))
     named = {HELD_OUT: "solid: held-out sound", TRAINED: "dashed, hollow: trained part, looped"}
     for part in dict.fromkeys(part for part, _ in evaluation.columns()):
@@ -86,7 +87,8 @@ def _legend(evaluation: Evaluation, colours: dict[str, str]) -> list[Line2D]:
     return handles
 
 
-def _style(row: Row, colours: dict[str, str]) -> dict[str, Any]:
+def row_style(row: Row, colours: dict[str, str]) -> dict[str, Any]:
+    """Return colour, width, mark and opacity of a row's line."""
     return {
         "color": colours.get(row.name) or REFERENCE_COLOURS[row.kind],
         "linewidth": 2.2 if row.kind == "model" else 1.2,
@@ -116,7 +118,7 @@ def _curve(panel: Any, row: Row, part: str, label: str, colours: dict[str, str])
     points = [(n, spread) for n in sorted(row.figures.get(part, {})) if (spread := row.get(part, n, label))]
     if not points:
         return False
-    style = _style(row, colours)
+    style = row_style(row, colours)
     panel.plot(
         [n for n, _ in points],
         [spread.mean for _, spread in points],

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from training.evaluation.positions import Curve, Series, curves
 from training.evaluation.sequences import TRAINED
 
 RowKind = Literal["ceiling", "other moment", "model", "floor", "mean frame"]
@@ -45,12 +46,43 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """One row on one part of one clip."""
+
+    sequences: Mapping[int, Sequence[Mapping[str, float]]]
+    """The figures of each sequence, by length."""
+    rollouts: Sequence[Mapping[str, Series]]
+    """The figures of each frame of each rollout; NaN where not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRow:
+    """One row on one clip, by part."""
+
+    name: str
+    kind: RowKind
+    parts: dict[str, Measured]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the tables: figures[part][length][label]."""
+    """One row of the tables: figures[part][length][label] over sequences, positions[part][label] along them."""
 
     name: str
     kind: RowKind
     figures: dict[str, dict[int, dict[str, Spread]]]
+    positions: dict[str, dict[str, Curve]]
+
+    @classmethod
+    def pooled(cls, clips: Sequence[MeasuredRow]) -> Row:
+        """Summarise the sequences of the same row on all clips."""
+        figures, positions = {}, {}
+        for part in dict.fromkeys(part for row in clips for part in row.parts):
+            measured = [row.parts[part] for row in clips if part in row.parts]
+            lengths = sorted({length for each in measured for length in each.sequences})
+            figures[part] = summarise({n: [s for each in measured for s in each.sequences.get(n, ())] for n in lengths})
+            positions[part] = curves([rollout for each in measured for rollout in each.rollouts])
+        return cls(clips[0].name, clips[0].kind, figures, positions)
 
     def get(self, part: str, length: int, label: str) -> Spread | None:
         """Return one figure, or None where it was not measured."""
@@ -67,14 +99,41 @@ class OutsideRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PieceFigures:
+    """One piece of sound from outside the clip: its file, its place there and the figures of the frames."""
+
+    file: str
+    start_s: float
+    seconds: float
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """All results, and the clip, checkpoints and options they belong to."""
 
     about: dict[str, Any]
     rows: list[Row]
     outside: dict[str, list[OutsideRow]]
+    """Rows by checkpoint."""
+    pieces: dict[str, list[PieceFigures]]
+    """Every piece of sound from outside, by checkpoint."""
     missing: list[str]
     notices: list[str]
+
+    def outside_table(self) -> list[OutsideRow]:
+        """Return one row a checkpoint with its references below it; real video and the mean frame are the same for all."""
+        table, by_kind = [], {}
+        for name, rows in self.outside.items():
+            by_kind = {row.kind: row for row in rows}
+            table += [
+                OutsideRow(name, "outside", by_kind["outside"].figures),
+                *(
+                    OutsideRow(f"{name}, {by_kind[kind].name}", kind, by_kind[kind].figures)
+                    for kind in ("model", "floor")
+                ),
+            ]
+        return [by_kind["ceiling"], *table, by_kind["mean frame"]] if table else []
 
     def columns(self) -> list[tuple[str, int]]:
         """Return (part, length) in the order of tables."""
@@ -98,7 +157,9 @@ class Evaluation:
         """Return plain values under the keys of evaluation.json, which stay the same in every version."""
         values = asdict(self)
         values["foreign"] = values.pop("outside")
+        del values["pieces"]  # They are in foreign.csv.
         for row in values["rows"]:
+            del row["positions"]  # They are in positions.csv.
             row["figures"] = {FILE_KEYS.get(part, part): lengths for part, lengths in row["figures"].items()}
         return values
 

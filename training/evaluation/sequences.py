@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.errors import TrainingError
 from training.data.video import Clip
 from training.data.windows import FrameRange
 
@@ -99,12 +98,7 @@ class SequencePlan:
 def clip_parts(
     clip: Clip, trained: FrameRange, held_out: FrameRange, hop_samples: int, lengths: Sequence[int]
 ) -> list[Part]:
-    """Return the held-out part and, for longer lengths, the looped part. Raises TrainingError when the shortest length does not fit."""
-    if min(lengths) > held_out.count:
-        raise TrainingError(
-            f"The held-out part of {clip.file} has {held_out.count} frames, less than the shortest sequence of {min(lengths)}; use a "
-            f"longer clip or shorter --lengths."
-        )
+    """Return the held-out part, which holds a sequence of the shortest length, and for longer lengths the looped part."""
     parts = [Part(HELD_OUT, clip, held_out, hop_samples)]
     if max(lengths) > held_out.count:
         parts.append(Part(TRAINED, clip, trained, hop_samples))

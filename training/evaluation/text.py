@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from training.evaluation.results import Evaluation, OutsideRow, direction
 
 LEAST_NAME_WIDTH = 24
@@ -10,7 +12,8 @@ LEAST_NAME_WIDTH = 24
 def report(evaluation: Evaluation) -> str:
     """Return every table, the metrics that could not be measured, and the notices."""
     blocks = [_table(evaluation, label) for label in evaluation.labels()]
-    blocks += [_outside(name, rows) for name, rows in evaluation.outside.items()]
+    if evaluation.outside:
+        blocks.append(_outside(evaluation.about["foreign"], evaluation.outside_table()))
     notes = [*evaluation.missing, *evaluation.notices]
     return "\n\n".join(blocks + (["\n".join(notes)] if notes else []))
 
@@ -33,18 +36,25 @@ def _table(evaluation: Evaluation, label: str) -> str:
     return "\n".join(lines)
 
 
-def _outside(name: str, rows: list[OutsideRow]) -> str:
+def _outside(about: dict[str, Any], rows: list[OutsideRow]) -> str:
     labels = list(rows[0].figures)
-    width, widths = _width(["  " + row.name for row in rows]), [max(len(label), 14) for label in labels]
+    width, widths = _width([row.name for row in rows]), [max(len(label), 14) for label in labels]
     lines = [
-        f"Sound from outside the clip: {name}",
+        f"Sound from outside the clip: {outside_extent(about)}",
         " " * width + "".join(f"  {n:>{w}}" for n, w in zip(labels, widths, strict=True)),
     ]
     for row in rows:
-        indent = "  " if row.kind == "file" else ""
         cells = "".join(f"  {row.figures[n].text():>{w}}" for n, w in zip(labels, widths, strict=True))
-        lines.append((indent + row.name).ljust(width) + cells)
+        lines.append(row.name.ljust(width) + cells)
     return "\n".join(lines)
+
+
+def outside_extent(about: dict[str, Any]) -> str:
+    """Say how many pieces of which length come from how many files."""
+    shortest_s, longest_s = about["seconds"]
+    lengths = f"{shortest_s:g} s" if shortest_s == longest_s else f"{shortest_s:g} to {longest_s:g} s"
+    files = "1 file" if about["files"] == 1 else f"{about['files']} files"
+    return f"{about['pieces']} pieces of {lengths} from {files} in {about['folder']}, mean ± deviation over the pieces"
 
 
 def _width(names: list[str]) -> int:

@@ -1,6 +1,7 @@
 """Log records in stats.jsonl: losses, validations and events of a run, one JSON object per line.
 
-{"iteration": 50, "elapsed_s": 22.3, "learning_rate": 0.001, "l1": 0.135, "motion": 0.087}      mean losses since the last record
+{"iteration": 50, "elapsed_s": 22.3, "learning_rate": 0.001, "l1": 0.135, "psnr_db": 17.2, …}   mean losses since the last record,
+                                                                                               quality of the last training batch
 {"iteration": 1000, "elapsed_s": 430.1, "validation": {"l1": 0.09, "mean_frame_l1": 0.128, …}}  the held-out part
 {"iteration": 0, "elapsed_s": 0.0, "at": "2026-01-31 12:00:00", "event": "started", …}          an event
 """

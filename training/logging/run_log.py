@@ -30,6 +30,7 @@ from training.loop.checkpoint import CheckpointNotWritten
 from training.loop.run_folder import SAMPLES_FOLDER, STATS_FILE, TENSORBOARD_FOLDER, sound_sample_name
 from training.loop.sound_samples import SampleSound
 from training.loop.validation import Validation
+from training.losses.quality import QUALITY
 
 BAR_INTERVAL_S, RECENT_ITERATIONS = 0.5, 50
 BAR_FORMAT = "{desc}: {n_fmt}/{total_fmt} |{bar:20}| [{elapsed}, {rate_fmt}{postfix}]"
@@ -99,8 +100,8 @@ class RunLog:
             return
         self.latest = {name: float(value) / self.counts[name] for name, value in self.sums.items()}
         self.sums, self.counts = {}, {}
-        points = {f"loss/{name}": value for name, value in self.latest.items()} | {"learning_rate": learning_rate}
-        self._scalars(points, iteration)
+        points = {f"{'quality' if name in QUALITY else 'loss'}/{name}": value for name, value in self.latest.items()}
+        self._scalars(points | {"learning_rate": learning_rate}, iteration)
         self._record(iteration, elapsed_s, {"learning_rate": learning_rate, **self.latest})
 
     def event(self, iteration: int, elapsed_s: float, name: str, **details: Any) -> None:

@@ -30,6 +30,7 @@ from training.loop.checkpoint import Checkpoint, check_same_shape, load_weights
 from training.loop.config import TrainConfig
 from training.loop.tuning import mean_loss
 from training.loop.validation import Validation, validate_segments
+from training.losses.quality import quality_of
 
 # B streams, C colours, H W rows and columns
 
@@ -49,6 +50,8 @@ class StepLosses:
     logged: Mapping[str, Tensor]
     """Further numbers for the log by name, such as the losses of discriminators."""
     next_state: dict[str, Tensor]
+    frames: tuple[Tensor, Tensor] | None = None
+    """Generated and real frames [B, T, 3, H, W] in [-1, 1], from which the log's quality figures are computed."""
 
 
 class Trainer(ABC):
@@ -152,6 +155,7 @@ class Trainer(ABC):
     def step(self, progress: float = 0.0) -> dict[str, Tensor]:
         """Train on the next sequence of every stream and return the losses by name; `progress` is the share of the budget used.
 
+        The iterations that a log record ends with also return the quality of their own batch (QUALITY).
         Raises Diverged when a loss is no finite number.
         """
         self._set_learning_rates(progress)
@@ -160,6 +164,7 @@ class Trainer(ABC):
         self.model.train()
         found = self.losses(batch)
         terms = {**found.logged, **{name: loss.detach() for name, (_, loss) in found.weighted.items()}}
+        terms |= self._quality(found.frames)
         terms = distributed.mean_terms(terms)
         if not finite(terms):
             raise Diverged(_diverged(terms, self.iteration))
@@ -194,6 +199,13 @@ class Trainer(ABC):
         """Return the state for resuming. All processes must call it; raises TrainingError when their weights differ."""
         distributed.check_weights(self.model, *self.networks.values())
         return Checkpoint(self.config, self.iteration, elapsed_s, dict(self.average.state_dict()), self._tensors())
+
+    def _quality(self, frames: tuple[Tensor, Tensor] | None) -> dict[str, Tensor]:
+        """Return the quality of this batch's frames where a log record is due: they are there already, so it costs little."""
+        interval = self.config.intervals.log
+        if frames is None or interval <= 0 or (self.iteration + 1) % interval:
+            return {}
+        return quality_of(*frames)
 
     def _restart(self, fresh_B: Tensor) -> None:
         """Give streams that restart the initial state."""

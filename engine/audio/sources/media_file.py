@@ -33,15 +33,17 @@ class MediaFileSource:
         if not self._path.is_file():
             raise SourceError(f"There is no sound file {self._path}; give the path of a sound or video file.")
         try:
-            self._container = av.open(str(self._path))
+            # Tags of older files are often no UTF-8; they do not matter here.
+            self._container = av.open(str(self._path), metadata_errors="replace")
         except (FFmpegError, ValueError) as error:
             raise SourceError(f"{self._path} is not a sound or video file ({_reason(error)}); give another.") from error
         if not self._container.streams.audio:
             self._container.close()
             raise SourceError(f"{self._path} has no sound track; give a file with sound.")
         stream = self._container.streams.audio[0]
-        self.rate_hz = int(stream.rate or 0)
-        self.channels = 1 if stream.channels == 1 else 2
+        # A track whose codec is unknown, in a damaged file, has neither rate nor channels.
+        self.rate_hz = int(getattr(stream, "rate", 0) or 0)
+        self.channels = 1 if getattr(stream, "channels", 0) == 1 else 2
         if self.rate_hz <= 0:
             self._container.close()
             raise SourceError(f"{self._path} does not say its sample rate; convert it with: ffmpeg -i FILE sound.wav")

@@ -57,7 +57,7 @@ def read_film(path: Path | str) -> Film:
     times_s: list[float] = []
     starts_s: float | None = None
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.video or not container.streams.audio:
                 raise ConfigError(f"{path} has no video or no sound track; film the flashing window with sound.")
             resampler = AudioResampler(format="flt", layout="mono", rate=SOUND_HZ)

@@ -156,6 +156,19 @@ def test_the_only_instrument_is_found_from_above(tmp_path: Path) -> None:
         load(ClipConfig(path=str(tmp_path / "set")), tmp_path, TEN)
 
 
+def test_the_original_s_notation_names_the_folder(tmp_path: Path) -> None:
+    root = tmp_path / "a+b"
+    folder = write_recording(root, "cello03", numbered_frames(20), SOUND)
+    config, written = ClipConfig(path=str(folder)), ClipConfig(path=f"{root}+train+cello", more=(f"{root}+train+horn",))
+    assert written.paths() == [folder, root / "img" / "train" / "horn"]
+    assert footage_sha256(ClipConfig(path=written.path)) == footage_sha256(config)
+    with pytest.raises(TrainingError, match=r"img/train/horn does not exist; give .* the layout of Sub-URMP"):
+        load(written, tmp_path, TEN)
+    (tmp_path / "x+y+z").mkdir()
+    assert ClipConfig(path=str(tmp_path / "x+y+z")).paths() == [tmp_path / "x+y+z"]
+    assert ClipConfig(path="absent+train+cello").paths() == [Path("absent+train+cello")]
+
+
 def test_video_and_recordings_together(tmp_path: Path) -> None:
     folder = write_recording(tmp_path, "cello03", numbered_frames(20), SOUND)
     config = ClipConfig(path=str(moving_clip(tmp_path / "clip.mp4")), more=(str(folder),))

@@ -1,5 +1,6 @@
 """The command: from a checkpoint and a clip to tables, curves and a page, with floor and ceiling, repeatable by seed."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_without_weights_it_measures_pixels_and_lists_the_missing_metrics(
 def test_the_same_seed_gives_the_same_files(run: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         main(arguments(run, tmp_path / name))
-    for file in ("evaluation.json", "evaluation.html"):
+    for file in ("evaluation.json", "evaluation.html", "positions.csv", "positions.png"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
@@ -97,26 +98,33 @@ def test_two_checkpoints_and_outside_sound_with_a_network(
     write_clip(outside / "loud.mp4", frames, noise(1.0))
     write_clip(outside / "mute.mp4", frames, None)
     other = checkpoint(tmp_path / "other", clip)
-    more = ["--foreign", str(outside), "--weights", str(tmp_path / "random.pth"), "--sequences", "1", "--lengths", "16"]
+    more = ["--weights", str(tmp_path / "random.pth"), "--sequences", "1", "--lengths", "16"]
+    more += ["--foreign", str(outside), "--pieces", "3", "--seconds", "0.4-0.6"]
     assert main([str(other), *arguments(run, tmp_path / "out", *more)]) == 0
     record = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert record["about"]["names"] == ["other @ 7", "mine @ 7"]
     ours = record["foreign"]["mine @ 7"]
-    assert [row["name"] for row in ours] == [
-        "real video",
-        "own sound",
-        "outside sound",
-        "loud.mp4",
-        "silence",
-        "mean frame",
-    ]
+    assert [row["name"] for row in ours] == ["real video", "own sound", "outside sound", "silence", "mean frame"]
     assert set(ours[0]["figures"]) == {"FD (MobileNetV2 random.pth)", "motion (1 = the clip's)"}
     assert ours[-1]["figures"]["motion (1 = the clip's)"]["mean"] == 0.0
     assert any("mute.mp4 has no sound track" in notice for notice in record["notices"])
     figures = record["rows"][2]["figures"]["held-out"]["16"]
     assert "FVD-like (MobileNetV2 random.pth, pooled)" in figures
     assert figures["MSE"]["deviation"] is None
-    assert "mute.mp4" in capsys.readouterr().out
+    assert ours[2]["figures"]["motion (1 = the clip's)"]["sequences"] == 3
+    printed = capsys.readouterr().out
+    assert "mute.mp4" in printed
+    table = printed.split("Sound from outside the clip: 3 pieces of 0.4 to 0.6 s from 1 file")[1].split("\n\n")[0]
+    names = [line.split("  ")[0] for line in table.splitlines()[2:]]
+    references = ("", ", own sound", ", silence")
+    of_each = [f"{name} @ 7{kind}" for name in ("other", "mine") for kind in references]
+    assert names == ["real video", *of_each, "mean frame"]
+    with (tmp_path / "out" / "foreign.csv").open(newline="") as file:
+        pieces = list(csv.DictReader(file))
+    assert [row["checkpoint"] for row in pieces] == ["other @ 7"] * 3 + ["mine @ 7"] * 3
+    assert {row["file"] for row in pieces} == {"loud.mp4"}
+    mean = np.mean([float(row["motion (1 = the clip's)"]) for row in pieces[3:]])
+    assert ours[2]["figures"]["motion (1 = the clip's)"]["mean"] == pytest.approx(mean, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +133,21 @@ def test_two_checkpoints_and_outside_sound_with_a_network(
         (["--lengths", "16,many"], "numbers of frames separated by commas"),
         (["--lengths", "4"], "8 frames or more"),
         (["--lengths", "32"], "has 24 frames, less than the shortest sequence of 32"),
-        (["--sequences", "0"], "--sequences is 0"),
+        (["--lengths", "16,20000"], "holds 20000; 16384 frames or fewer"),
+        (["--sequences", "0"], "--sequences is 0; 1 or more"),
+        (["--seed", "-1"], "--seed is -1; 0 to"),
+        (["--threads", "-1"], "--threads is -1; 0 or more"),
+        (["--labels", "a,b"], "--labels has 2 names for 1 checkpoint; one name for each"),
+        (["--labels", ""], "a different name for each checkpoint"),
+        (["--pieces", "3"], "--pieces is given without --foreign"),
+        (["--seconds", "1-5"], "--seconds is given without --foreign"),
+        (["--foreign", ".", "--pieces", "0"], "--pieces is 0; 1 or more"),
+        (["--foreign", ".", "--seconds", "5-1"], "--seconds is '5-1'; shortest and longest piece"),
+        (["--foreign", ".", "--seconds", "0-1"], "--seconds is '0-1'"),
+        (["--foreign", ".", "--seconds", "1-100"], "--seconds is '1-100'"),
+        (["--foreign", ".", "--seconds", "short"], "--seconds is 'short'"),
+        (["--foreign", ".", "--seconds", "nan"], "--seconds is 'nan'"),
+        (["--foreign", "."], "holds no file with sound; put"),
         (["--foreign", "absent"], "absent is not a folder"),
         (["--weights", "absent.pth"], "absent.pth does not exist"),
         (["--clip", "absent.mp4"], "absent.mp4 does not exist"),
@@ -142,8 +164,16 @@ def test_folders_without_checkpoint_sound_or_common_format_are_refused(run: Path
     empty.mkdir()
     with pytest.raises(TrainingError, match="neither a checkpoint nor a run folder"):
         main(arguments(empty, tmp_path / "out"))
-    with pytest.raises(TrainingError, match="holds no file with sound"):
+    (empty / "inside").mkdir()
+    (empty / "inside" / "notes.txt").write_text("no sound")
+    with pytest.raises(
+        TrainingError, match=r"holds no file with sound of 1 s or more \(1 skipped, among them: .*notes.txt"
+    ):
         main(arguments(run, tmp_path / "out", "--foreign", str(empty)))
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match=r"Cannot write to .*file"):
+        main(arguments(run, tmp_path / "file"))
     larger = checkpoint(tmp_path / "larger", clip, image_size=32)
     with pytest.raises(TrainingError, match="needs one format"):
         main([str(larger), *arguments(run, tmp_path / "out")])

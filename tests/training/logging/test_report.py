@@ -26,7 +26,10 @@ def validation(iteration: int, l1: float) -> str:
 def run(tmp_path: Path) -> Path:
     """Return a run of 100 iterations that failed at its end."""
     lines = [record(0, event="started", at="2026-01-02 03:04:05", machine={"processor": "A <fast> one"}, commit="abc")]
-    lines += [record(i, learning_rate=0.001, l1=1 / i, g_image=-0.5, d_image=1.0) for i in range(1, 101)]
+    lines += [
+        record(i, learning_rate=0.001, l1=1 / i, mse=0.1 / i, psnr_db=20.0, ssim=0.5, g_image=-0.5, d_image=1.0)
+        for i in range(1, 101)
+    ]
     lines += [validation(50, 0.1), validation(100, 0.12), record(100, event="failed", why="The loss 'l1' is nan")]
     (tmp_path / "stats.jsonl").write_text("".join(lines) + '{"iteration": 101, "torn')
     (tmp_path / "config.yaml").write_text("model: {name: waves, image_size: 64, fps: 20}\nclip: {title: A & B}\n")
@@ -59,6 +62,9 @@ def test_the_page_shows_the_files_of_the_run(run: Path) -> None:
         "Held-out error",
         "Motion",
         "Training losses",
+        "MSE",
+        "PSNR (dB)",
+        "SSIM",
         "Learning rate",
         "Generator against discriminators",
         "Discriminators",

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training.logging.event_log import EventLog
 from training.logging.records import append_record, drop_after, read_records
+from training.logging.run_log import RunLog
 
 
 def test_tensorboard_finds_curves_images_animations_and_sound(tmp_path: Path) -> None:
@@ -42,6 +44,17 @@ def test_tensorboard_drops_events_that_a_resumed_run_writes_again(tmp_path: Path
         *((step, step) for step in range(1, 5)),
         *((step, 10 * step) for step in range(5, 9)),
     ]
+
+
+def test_losses_are_means_and_quality_stands_apart_from_them(tmp_path: Path) -> None:
+    with RunLog(tmp_path, 2, 0) as log:
+        log.add({"l1": torch.tensor(0.5)}, 0.5, 1.0)
+        log.add({"l1": torch.tensor(0.25), "psnr_db": torch.tensor(20.0)}, 1.0, 2.0)
+        log.log(2, 2.0, 0.125)
+    (record,) = read_records(tmp_path / "stats.jsonl")
+    assert record == {"iteration": 2, "elapsed_s": 2.0, "learning_rate": 0.125, "l1": 0.375, "psnr_db": 20.0}
+    found = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert found.Tags()["scalars"] == ["loss/l1", "quality/psnr_db", "learning_rate"]
 
 
 def test_records_after_a_checkpoint_and_incomplete_lines_are_dropped_and_events_stay(tmp_path: Path) -> None:

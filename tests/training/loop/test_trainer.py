@@ -20,6 +20,7 @@ from training.loop.config import OptimiserConfig
 from training.loop.trainer import Trainer, build_trainer, choose_device
 from training.loop.validation import mean_frame, validate
 from training.losses.losses import LossConfig
+from training.losses.quality import QUALITY
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -119,6 +120,19 @@ def test_adversarial_losses_join_when_told(clip: Clip, tmp_path: Path) -> None:
     trainer = build_trainer(config(losses), clip)
     assert "g_image" not in trainer.step()
     assert "g_image" in trainer.step()
+
+
+def test_the_batch_that_a_log_record_ends_with_has_its_quality(clip: Clip) -> None:
+    trainer = build_trainer(config(PLAIN), clip)
+    batch = trainer.reader.next()
+    trainer.reader.next = lambda: batch
+    found = [trainer.step() for _ in range(4)]
+    assert [QUALITY.keys() <= terms.keys() for terms in found] == [False, True, False, True]
+    assert all(QUALITY.keys().isdisjoint(terms) for terms in found[::2])
+    # 4 MSE = mean square in [-1, 1] >= L1²
+    assert 4 * float(found[1]["mse"]) >= 0.99 * float(found[1]["l1"]) ** 2
+    assert 0 < float(found[1]["psnr_db"]) < 100
+    assert -1 <= float(found[1]["ssim"]) < 1
 
 
 def test_cosine_falls_to_a_twentieth(clip: Clip, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def read_sound(path: Path, rate_hz: int = RATE_HZ) -> Array:
     Raises TrainingError when the file is missing or holds no sound.
     """
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise TrainingError(f"{path} has no sound track; give a file with sound.")
             resampler = av.AudioResampler(format="fltp", layout="mono")

@@ -7,11 +7,11 @@ cannot be compared.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-import torchmetrics
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,7 +20,11 @@ from training.evaluation.metrics.weight_files import TRUNK_SHAS, WeightFile, loa
 
 # N frames, H W rows and columns, C channels
 
-HEADS_FOLDER = Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_models"
+_TORCHMETRICS = importlib.util.find_spec("torchmetrics")
+assert _TORCHMETRICS is not None
+assert _TORCHMETRICS.origin is not None
+# Found, not imported: the library needs 120 MB.
+HEADS_FOLDER = Path(_TORCHMETRICS.origin).parent / "functional" / "image" / "lpips_models"
 _CHANNELS = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 

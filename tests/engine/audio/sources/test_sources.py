@@ -11,6 +11,8 @@ import av
 import numpy as np
 import pytest
 
+from engine.app.config import LiveConfig
+from engine.app.openers import duration_s
 from engine.audio.source import Source
 from engine.audio.sources import portaudio
 from engine.audio.sources.demo import BEAT_S, QUIET_BAR, demo_sound
@@ -75,6 +77,16 @@ def test_any_container_with_sound_will_do(tmp_path: Path, name: str, codec: str)
     came = read_all(MediaFileSource(path))
     assert len(came) == pytest.approx(RATE_HZ, abs=4096)
     assert np.sqrt(np.square(came[8000:36000]).mean()) == pytest.approx(0.5 / np.sqrt(2), rel=0.02)
+
+
+def test_tags_that_are_no_utf_8_do_not_matter(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "song.wav", varied_sound(0.1, RATE_HZ, 1))
+    content = (
+        path.read_bytes() + b"LIST" + (16).to_bytes(4, "little") + b"INFOINAM" + (4).to_bytes(4, "little") + b"caf\xe9"
+    )
+    path.write_bytes(b"RIFF" + (len(content) - 8).to_bytes(4, "little") + content[8:])
+    assert len(read_all(open_source(str(path), live=False))) == round(0.1 * RATE_HZ)
+    assert duration_s(LiveConfig(source=str(path))) == pytest.approx(0.1)
 
 
 def test_more_channels_than_two_are_mixed_to_two(tmp_path: Path) -> None:

@@ -4,30 +4,30 @@ import pytest
 import torch
 
 from training.evaluation.metrics.frechet import frechet_distance
-from training.evaluation.metrics.paired import MSE, PSNR, pixel_figures, similarity
 from training.evaluation.metrics.video_features import pooled_snippets
-
-
-def test_pixel_figures_of_known_frames() -> None:
-    real = torch.full((2, 3, 16, 16), 0.5)
-    found = pixel_figures(real + torch.tensor([0.1, 0.0]).view(2, 1, 1, 1), real)
-    assert found[MSE].tolist() == pytest.approx([0.01, 0.0])
-    assert found[PSNR].tolist() == pytest.approx([20.0, 100.0], rel=1e-4)
-
-
-def test_similarity_falls_with_noise() -> None:
-    torch.manual_seed(0)
-    real = torch.rand(1, 3, 16, 16).repeat(2, 1, 1, 1)
-    noisy = real + torch.tensor([0.0, 0.3]).view(2, 1, 1, 1) * torch.randn_like(real)
-    same, other = similarity(noisy, real).tolist()
-    assert same == pytest.approx(1.0)
-    assert other < 0.9
 
 
 def test_frechet_distance_of_known_sets() -> None:
     left = torch.tensor([[-1.0], [1.0]])  # mean 0, deviation √2
     assert frechet_distance(left, 3.0 + 2.0 * left) == pytest.approx(9.0 + 2.0)
     assert frechet_distance(left, left) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("frames", "features"), [((40, 50), 12), ((30, 20), 64)])
+def test_frechet_distance_equals_that_of_torchmetrics(frames: tuple[int, int], features: int) -> None:
+    class Given(torch.nn.Module):
+        num_features = features
+
+        def forward(self, values: torch.Tensor) -> torch.Tensor:
+            return values
+
+    fid = pytest.importorskip("torchmetrics.image.fid")
+    torch.manual_seed(0)
+    left, right = torch.randn(frames[0], features).double(), 1.5 * torch.randn(frames[1], features).double() + 0.5
+    reference = fid.FrechetInceptionDistance(feature=Given(), normalize=True).set_dtype(torch.float64)
+    reference.update(left, real=False)
+    reference.update(right, real=True)
+    assert frechet_distance(left, right) == pytest.approx(float(reference.compute()), rel=1e-6)
 
 
 def test_frechet_distance_does_not_change_under_rotation() -> None:
