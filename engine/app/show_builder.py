@@ -66,7 +66,9 @@ def build_from_source(
     notify = runtime.notices.tell
 
     def open_next(path: str) -> Backend:
-        return open_with_fallback(path, config.backend, config.threads, notify, notify)
+        if runtime.live:
+            return open_with_fallback(path, config.backend, config.threads, notify, notify)
+        return open_backend(path, config.backend, config.threads, notify, notify)
 
     model = ModelChoice(path=config.model, backend=backend, open_next=open_next)
     controllers = control(model, store, config.mappings, config.scenes, runtime)

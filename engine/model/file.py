@@ -105,14 +105,22 @@ def sealed(content: bytes, card: ModelCard) -> bytes:
 
     Raises EOFError for content that is no ONNX file.
     """
+    complete = dataclasses.replace(card, graph_sha256=graph_sha256(content))
+    return sealed_text(content, complete.to_json())
+
+
+def sealed_text(content: bytes, card_text: str) -> bytes:
+    """Return the content of an ONNX file with a card's JSON, whatever it is, as its only card, and with its seal.
+
+    Raises EOFError for content that is no ONNX file.
+    """
     stream = io.BytesIO(content)
     others = [
         content[field.start : field.end]
         for field in fields_of_stream(stream, len(content))
         if field.number != _METADATA_PROPS or _entry(stream, field).key not in (METADATA_KEY, SEAL_KEY)
     ]
-    complete = dataclasses.replace(card, graph_sha256=graph_sha256(content))
-    whole = b"".join([*others, _written(METADATA_KEY, complete.to_json())])
+    whole = b"".join([*others, _written(METADATA_KEY, card_text)])
     return whole + _written(SEAL_KEY, _sha256(whole))
 
 

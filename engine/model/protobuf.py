@@ -77,7 +77,7 @@ def _field(data: bytes, start: int, end: int) -> tuple[int, int, int, int]:
         after = value + length
     elif wire == VARINT:
         after = read_varint(data, value)[1]
-    elif wire == FIXED32 or wire == FIXED64:
+    elif wire in (FIXED32, FIXED64):
         after = value + (4 if wire == FIXED32 else 8)
     else:
         raise EOFError

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine.core.errors import BackendError, ModelFileError, StepError
+from engine.core.printable import printable
 from engine.model.backend import OpenedModel, shown_step
 from engine.model.backends.engine_cache import engine_folder
 from engine.model.backends.openvino_split import split_behind_front_end
@@ -197,4 +198,4 @@ def _infos(ports: Any, card: ModelCard) -> tuple[TensorInfo, ...]:
 def _in_a_line(error: Exception) -> str:
     """Return the last line of an OpenVINO error; the others name its own source files."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else type(error).__name__
+    return printable(lines[-1]).rstrip(".") if lines else type(error).__name__

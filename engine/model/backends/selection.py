@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
@@ -13,6 +14,7 @@ from engine.model.backend import Backend
 from engine.model.backends import plan_file, program_file, torch_program
 from engine.model.backends.fallback import FallbackBackend
 from engine.model.backends.first_test import run_first_test
+from engine.model.backends.step_limit import LimitedBackend
 from engine.model.card import ModelCard
 from engine.model.content import FileContent, ModelSource, read_content
 
@@ -106,11 +108,13 @@ def open_with_fallback(
 ) -> Backend:
     """Open a model file for a live show: like `open_backend`, but "auto" goes on to the next candidate when a backend is lost.
 
-    `notify` is told of the choice, `tell` of a first test and of a change during the show. Raises as `open_backend` does.
+    Steps have a limit (step_limit.py).     `notify` is told of the choice, `tell` of a first test and of a change during the show. Raises as
+    `open_backend` does.
     """
     if name != AUTO:
-        return open_backend(path, name, threads, notify)
-    candidates = _candidates(Path(path), threads, notify, tell)
+        return LimitedBackend(open_backend(path, name, threads, notify, tell), tell)
+    # `map` keeps no backend, so a lost one makes room for the next.
+    candidates = map(partial(LimitedBackend, tell=tell), _candidates(Path(path), threads, notify, tell))
     return FallbackBackend(next(candidates), candidates, tell)
 
 

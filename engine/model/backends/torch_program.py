@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError, ModelFileError, StepError
+from engine.core.printable import printable
 from engine.model.backend import shown_step
 from engine.model.backends.compiled_files import is_compiled_here
 from engine.model.backends.device_backend import DeviceBackend
@@ -278,4 +279,4 @@ def _refused(torch: Any, file: ModelSource, described: ProgramDescription, error
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".")[:200] if str(error).strip() else type(error).__name__
+    return printable(str(error).strip().splitlines()[0], 200).rstrip(".") if str(error).strip() else type(error).__name__
