@@ -56,14 +56,14 @@ def _build_value(key: str, annotation: str, value: Any, nested: Mapping[str, typ
         if all(type(item) is int and item > 0 for item in items):
             return tuple(cast(list[int], items))
         raise ModelFileError(
-            f"the model card's '{key}' is {shown(value)}; a list of positive integers was expected. Export the model again."
+            f"the model card's '{key}' is {shown(cast(object, value))}; a list of positive integers was expected. Export the model again."
         )
     if annotation.startswith("tuple[str"):
         words = cast(list[Any], value) if isinstance(value, list) else [None]
         if all(isinstance(word, str) for word in words):
             return tuple(words)
         raise ModelFileError(
-            f"the model card's '{key}' is {shown(value)}; a list of words was expected. Export the model again."
+            f"the model card's '{key}' is {shown(cast(object, value))}; a list of words was expected. Export the model again."
         )
     return _build_scalar(key, annotation, value)
 

@@ -112,7 +112,7 @@ def limit_resources(limit_s: float, limits_memory: bool) -> None:
     resource = importlib.import_module("resource")
     limits = {"RLIMIT_CORE": 0, "RLIMIT_CPU": int(limit_s) * (os.cpu_count() or 1)}
     if limits_memory:
-        # Of data alone: libraries reserve addresses far beyond what they use.
+        # Of data alone: libraries reserve addresses far beyond what they use. macOS accepts the limit and does not hold it.
         limits["RLIMIT_DATA"] = int(MEMORY_SHARE * (memory_bytes() or _USUAL_MEMORY_BYTES))
     for name, most in limits.items():
         with contextlib.suppress(OSError, ValueError, AttributeError):

@@ -84,7 +84,9 @@ class OpenVinoBackend(OpenedModel):
                 request.set_tensor(port, self._tensor(value, shared_memory=True))
             self._in_use = in_use
             for request in self._requests:
-                request.infer()
+                # Not `infer`, which stays in this thread and cannot be cancelled.
+                request.start_async()
+                request.wait()
         except (RuntimeError, ValueError) as error:
             raise StepError(f"{NAME}: the step failed ({_in_a_line(error)}).") from error
         states = {spec.name: gives[spec.name + NEXT_SUFFIX] for spec in self.card.states}

@@ -279,4 +279,6 @@ def _refused(torch: Any, file: ModelSource, described: ProgramDescription, error
 
 
 def _first_line(error: Exception) -> str:
-    return printable(str(error).strip().splitlines()[0], 200).rstrip(".") if str(error).strip() else type(error).__name__
+    return (
+        printable(str(error).strip().splitlines()[0], 200).rstrip(".") if str(error).strip() else type(error).__name__
+    )

@@ -37,5 +37,5 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path, mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     known_models.note_made_here(SHA256)
     assert not known_models.is_ours(SHA256)
-    with pytest.raises(OSError, match="Not a directory|exists"):
+    with pytest.raises(OSError, match=r"Not a directory|exists"):
         known_models.note_passed(SHA256, "onnx-cpu 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,14 @@ from onnx import helper, numpy_helper
 
 from engine.core.errors import BackendError, ModelFileError
 from engine.model.backends import first_test, selection
-from engine.model.backends.selection import open_backend
+from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.model.content import read_content
 from engine.model.file import sealed
 from tests.engine.model.probe_model import CARD, program
+from tests.engine.model.switchers import Stage
+
+ROOT = Path(__file__).parents[4]
+TESTED_WITHIN_S = 60.0
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and forks are those of POSIX")
 
@@ -81,7 +86,9 @@ def test_a_model_whose_step_fails_is_refused_and_not_handed_on(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("how", "error", "says"),
     [
-        pytest.param("signal", ModelFileError, r"ended the process that tested it on onnx-cpu \(SIGSEGV\)", marks=posix),
+        pytest.param(
+            "signal", ModelFileError, r"ended the process that tested it on onnx-cpu \(SIGSEGV\)", marks=posix
+        ),
         pytest.param("late", ModelFileError, "took longer than 2 s to open and play", marks=posix),
         pytest.param("leaves a child", ModelFileError, r"\(code 0x3\)", marks=posix),
         ("step", ModelFileError, "cannot be played: onnx-cpu: the step failed"),
@@ -139,3 +146,41 @@ def test_more_memory_than_half_the_machine_has_is_an_error_of_the_child_alone(tm
         open_backend(path, "onnx-cpu", threads=1)
     assert str(caught.value).isprintable()
     assert os.path.exists(path)
+
+
+def test_a_show_goes_on_with_its_model_when_an_unknown_one_fails(probe_file: Path, tmp_path: Path) -> None:
+    stage, told = Stage(probe_file), []
+    stage.open_model = lambda path: open_with_fallback(path, selection.AUTO, 1, lambda line: None, told.append)
+    stage.play(0, 3)
+    for number, path in enumerate(
+        (write_failing(tmp_path / "failing.onnx"), write(tmp_path / "good.onnx", program(CARD)))
+    ):
+        stage.switcher.swap_to(str(path))
+        # Steps go on while the test runs in the background.
+        stage.play(3 + number, 4 + number)
+        assert stage.switcher.wait_until_open(TESTED_WITHIN_S)
+        stage.play(5 + number, 6 + number)
+    assert [line.partition(":")[0] for line in told] == ["First time with this model"] * 2
+    assert len(stage.told) == 1
+    assert stage.told[0].endswith("probe keeps playing.")
+    stage.play(7, 8)
+    assert stage.switcher.playing_path == str(tmp_path / "good.onnx")
+
+
+def test_the_command_says_that_it_tests_and_the_next_start_does_not(tmp_path: Path) -> None:
+    path = write(tmp_path / "stranger.onnx", program(CARD))
+    command = [
+        sys.executable,
+        str(ROOT / "run_live.py"),
+        "--no-osc",
+        "--source",
+        "tone",
+        "--out",
+        "null",
+        "--seconds",
+        "0.2",
+    ]
+    for says in (True, False):
+        done = subprocess.run([*command, "--model", str(path)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert ("First time with this model" in done.stdout) is says
