@@ -153,7 +153,7 @@ def _card_keys(card: dict[str, Any], draw: Draw) -> None:
     if draw.random() < 0.5 and len(card) > 1:
         del card[pick(draw, list(card))]
     else:
-        card[pick(draw, ("rooms", "x", "\x1b", "states"))] = pick(draw, CARD_VALUES)
+        card[pick(draw, ("batches", "x", "\x1b", "states"))] = pick(draw, CARD_VALUES)
 
 
 GRAPH_CHANGES: tuple[Callable[[Any, Draw], None], ...] = (

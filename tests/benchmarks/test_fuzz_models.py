@@ -15,7 +15,7 @@ from engine.model.file import read_model
 from tests.engine.model.probe_model import CARD, program, write_probe
 
 SEED = 18
-READ, PLAYED = 300, 40
+READ, PLAYED = 200, 25
 
 
 def test_mutations_are_read_or_refused_in_a_sentence(probe_file: Path, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ and a limit that is exceeded condemn the model: another backend could crash too.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import os
 import signal
@@ -156,6 +155,9 @@ def _end(code: int) -> str:
 
 def _where(backend: str) -> str:
     """Return the name of a backend with the versions that a verdict depends on."""
+    # Imported where it is needed: a known model shall begin at once.
+    import importlib.metadata
+
     versions: list[str] = []
     for package in _PACKAGES[backend]:
         try:

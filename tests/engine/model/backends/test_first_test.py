@@ -167,20 +167,12 @@ def test_a_show_goes_on_with_its_model_when_an_unknown_one_fails(probe_file: Pat
     assert stage.switcher.playing_path == str(tmp_path / "good.onnx")
 
 
-def test_the_command_says_that_it_tests_and_the_next_start_does_not(tmp_path: Path) -> None:
-    path = write(tmp_path / "stranger.onnx", program(CARD))
-    command = [
-        sys.executable,
-        str(ROOT / "run_live.py"),
-        "--no-osc",
-        "--source",
-        "tone",
-        "--out",
-        "null",
-        "--seconds",
-        "0.2",
-    ]
-    for says in (True, False):
-        done = subprocess.run([*command, "--model", str(path)], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert ("First time with this model" in done.stdout) is says
+def test_the_command_says_that_it_tests_and_remembers_it(tmp_path: Path) -> None:
+    path, told = write(tmp_path / "stranger.onnx", program(CARD)), []
+    command = [sys.executable, str(ROOT / "run_live.py"), "--no-osc", "--source", "tone", "--out", "null"]
+    arguments = [*command, "--seconds", "0.2", "--backend", "onnx-cpu", "--model", str(path)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "First time with this model: testing 'stranger.onnx' on onnx-cpu ..." in done.stdout
+    open_backend(path, "onnx-cpu", tell=told.append)
+    assert told == []
