@@ -45,7 +45,7 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "openvino": ("openvino",),
 })  # fmt: skip
 """The packages whose versions a verdict depends on, by the name of the backend."""
-_SAY_WHERE = "it was refused; if the model is yours, export it again here"
+_SAY_WHERE = "if the model is yours, export it again here"
 
 
 def run_first_test(
