@@ -27,7 +27,7 @@ from engine.core.errors import ModelFileError, run_main
 from engine.core.printable import print_line
 from engine.model.card import ControlSpec, ModelCard, Parity, Provenance
 from engine.model.file import graph_sha256, sealed
-from export.targets.model_file import write_model_file
+from export.targets.model_file import write_own_model
 
 RATES_HZ = (16000, 24000, 48000, 22050, 44100)
 """The first that the frame rate divides is taken, and the first of all when none is."""
@@ -81,7 +81,7 @@ def write_probe_file(path: Path, fps: float, size: int, listen_ms: float | None 
     card = probe_card(fps, size, listen_ms)
     content = _program(card, _measured_samples(card.sample_rate_hz, card.hop_samples, listen_ms)).SerializeToString()
     card = replace(card, graph_sha256=graph_sha256(content))
-    write_model_file(sealed(content, card), path)
+    write_own_model(sealed(content, card), path)
     return card
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from engine.core.errors import ModelFileError, run_main
 from engine.core.printable import print_line
 from engine.model.card import ModelCard
+from engine.model.card_limits import MOST_BATCH_SLOTS
 from export.precision.choice import PRECISIONS
 from export.targets.onnx.model import DRIFT_STEPS, Form, export_model
 from training.families.registry import family
 from training.families.rewriting import Rewrites
 from training.loop.checkpoint import load_generator
 
-LARGEST_BATCH = 64
 LONG_DRIFT_STEPS = (1, 64, 1000, 20000)
 
 
@@ -55,8 +55,8 @@ def form_of(arguments: argparse.Namespace, rewrites: Rewrites) -> Form:
         print_line("--rooms is now called --batch; the old name works until the next version.", file=sys.stderr)
         batch = arguments.rooms
     batch = 1 if batch is None else batch
-    if not 1 <= batch <= LARGEST_BATCH:
-        raise ModelFileError(f"--batch is {batch}; a whole number from 1 to {LARGEST_BATCH} was expected.")
+    if not 1 <= batch <= MOST_BATCH_SLOTS:
+        raise ModelFileError(f"--batch is {batch}; a whole number from 1 to {MOST_BATCH_SLOTS} was expected.")
     return Form(
         half=arguments.half,
         precision=arguments.precision,

@@ -83,6 +83,7 @@ ALLOWED_IN = {
     "docs/mapping.md": FORMER_VARIABLES,
     # Inputs of a model beside the sound: stills and cameras. Version 2 of the card says `rooms` for `batch`.
     "engine/model/card.py": PICTURE_INPUTS | FORMER_CARD_KEYS,
+    "engine/model/card_limits.py": PICTURE_INPUTS,
     "engine/model/step.py": PICTURE_INPUTS,
     "export/targets/card.py": PICTURE_INPUTS,
     "tests/engine/model/test_card.py": PICTURE_INPUTS | FORMER_CARD_KEYS,

@@ -31,7 +31,7 @@ def open_model(config: LiveConfig, live: bool, selected: Callable[[str], None], 
 
     if live:
         return open_with_fallback(config.model, config.backend, config.threads, selected, tell)
-    return open_backend(config.model, config.backend, config.threads, selected)
+    return open_backend(config.model, config.backend, config.threads, selected, tell)
 
 
 def source_state(source: Source) -> str:

@@ -67,7 +67,9 @@ def build_from_source(
     notify = runtime.notices.tell
 
     def open_next(path: str) -> Backend:
-        return open_with_fallback(path, config.backend, config.threads, notify, notify)
+        if runtime.live:
+            return open_with_fallback(path, config.backend, config.threads, notify, notify)
+        return open_backend(path, config.backend, config.threads, notify, notify)
 
     model = ModelChoice(path=config.model, backend=backend, open_next=open_next)
     controllers = control(model, store, config.mappings, config.scenes, runtime)
@@ -86,7 +88,8 @@ def build_replay(
     """Build the show that repeats a take. Raises ConfigError for a mapping that this version does not understand."""
 
     def open_next(path: str) -> Backend:
-        return ReplayedFailures(open_backend(path, take.header.backend, take.header.threads), store)
+        opened = open_backend(path, take.header.backend, take.header.threads, tell=runtime.notices.tell)
+        return ReplayedFailures(opened, store)
 
     model = ModelChoice(path=take.model, backend=ReplayedFailures(backend, store), open_next=open_next)
     controllers = control(model, store, take.header.mappings, str(take.folder), runtime)
@@ -145,7 +148,7 @@ class ShowBuilder:
         """Build the show that a take recorded, written to `output`. Raises UserError for what cannot begin."""
         moved_to = self._config.model if self._command.resolved.origins.get("model") else None
         take = read_take(folder, moved_to)
-        backend = open_backend(take.model, take.header.backend, take.header.threads)
+        backend = open_backend(take.model, take.header.backend, take.header.threads, tell=self._say)
         for line in differences(take, backend):
             self._say(line)
         source = TakeSource(take)

@@ -6,6 +6,7 @@
     ├── SourceError         a device or file without sound
     ├── SinkError           an output that cannot be written
     ├── BackendError        a backend that cannot run here
+    │   └── StepError       a step of a model that failed
     └── TrainingError       a clip, checkpoint or training configuration
 
 Entry points print the sentence on stderr and exit with code 2. Mistakes of the program itself are `assert`s.
@@ -48,6 +49,10 @@ class SinkError(UserError):
 
 class BackendError(UserError):
     """A backend that was asked for and cannot run here."""
+
+
+class StepError(BackendError):
+    """A step of a model that failed, outlasted its limit, or gave what the card does not say."""
 
 
 class TrainingError(UserError):

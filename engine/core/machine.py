@@ -32,7 +32,13 @@ def _processor_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def _memory_gib() -> float | None:
+def memory_bytes() -> int | None:
+    """Return the size of the machine's memory; None where the system does not report it."""
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return None
+
+
+def _memory_gib() -> float | None:
+    size_bytes = memory_bytes()
+    return None if size_bytes is None else round(size_bytes / 2**30, 1)

@@ -13,6 +13,8 @@ from typing import TextIO
 
 LONGEST_LINE = 4000
 LONGEST_NAME = 100
+LONGEST_REASON = 300
+"""Of an error of a library, which may quote a file."""
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # controls, line breaks and escape among them
     "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # no width, direction, line and paragraph ends

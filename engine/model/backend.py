@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.model.card import ModelCard
+from engine.core.errors import StepError
+from engine.model.card import NEXT_SUFFIX, ModelCard
 from engine.model.step import State, Step, StepInputs, initial_state
 
 CHECK_EVERY_STEPS = 64
@@ -42,7 +43,11 @@ class Backend(Protocol):
         ...
 
     def step(self, inputs: StepInputs) -> Step:
-        """Take one step. `inputs` has exactly the card's names; nothing given is changed. Raises BackendError when the step fails."""
+        """Take one step. `inputs` has exactly the card's names; nothing given is changed. Raises StepError when the step fails."""
+        ...
+
+    def cancel(self) -> bool:
+        """Ask the running step to end, from another thread: it then fails. Return whether this backend can be asked."""
         ...
 
 
@@ -55,6 +60,10 @@ class OpenedModel:
     def initial_state(self) -> State:
         """Return the state before the first step."""
         return initial_state(self.card)
+
+    def cancel(self) -> bool:
+        """Ask the running step to end; most libraries cannot be asked."""
+        return False
 
 
 class LazyState(Mapping[str, NDArray[np.float32]], ABC):
@@ -72,7 +81,21 @@ def is_on_device(state: State) -> bool:
 
 
 def shown_step(card: ModelCard, shown: Mapping[str, Any], next_state: State) -> Step:
-    """Return the step whose frame, features and further outputs are in `shown`, by name."""
+    """Return the step whose frame, features and further outputs are in `shown`, by name.
+
+    Raises StepError where one of them, or a state on the host, has another shape or type than in the card: shapes may depend on
+    what a step computes, and a graph's declarations are not held to by all runtimes.
+    """
+    for info in card.output_tensors():
+        state = info.name.removesuffix(NEXT_SUFFIX)
+        if info.name not in shown and is_on_device(next_state):
+            continue
+        came = shown[info.name] if info.name in shown else next_state[state]
+        if came.shape != info.shape or came.dtype != info.dtype:
+            raise StepError(
+                f"{card.name}: the step failed ({info.name} came as {came.dtype} {list(came.shape)}, and the card says "
+                f"{info.dtype} {list(info.shape)})."
+            )
     return Step(
         shown["frame"], shown["features"], next_state, {output.name: shown[output.name] for output in card.outputs}
     )

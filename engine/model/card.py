@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, cast
 
 from engine.core.errors import ModelFileError
+from engine.core.osc_names import ENGINE_ADDRESSES
+from engine.core.structured import parse_json, shown
+from engine.model.card_limits import MOST_PIXELS, check_limits, check_step_size
 from engine.model.card_values import build_dataclass
 
 FORMAT_VERSION = 3
@@ -35,6 +38,9 @@ class StateSpec:
     initial: float = 0.0
     """Every element of the initial state has this value."""
 
+    def __post_init__(self) -> None:
+        check_limits(self)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoiseSpec:
@@ -44,6 +50,9 @@ class NoiseSpec:
     shape: tuple[int, ...]
     distribution: Literal["normal", "uniform"]
     """normal: mean 0, standard deviation 1. uniform: [0, 1)."""
+
+    def __post_init__(self) -> None:
+        check_limits(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +67,11 @@ class ControlSpec:
     unit: str = ""
 
     def __post_init__(self) -> None:
+        check_limits(self)
+        if self.name in ENGINE_ADDRESSES:
+            raise ModelFileError(
+                f"Control '{self.name}' has the name of an address that the engine itself answers; rename it and export the model again."
+            )
         if not (self.low <= self.default <= self.high):
             raise ModelFileError(
                 f"Control '{self.name}' has default {self.default} outside its range {self.low} to {self.high}; export the model again."
@@ -74,10 +88,8 @@ class PictureSpec:
     help: str
 
     def __post_init__(self) -> None:
-        if min(self.height, self.width) <= 0:
-            raise ModelFileError(
-                f"Picture '{self.name}' is {self.width}x{self.height} pixels; both must be positive. Export the model again."
-            )
+        check_limits(self)
+        _check_pixels(f"Picture '{self.name}'", self.height, self.width)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +100,9 @@ class OutputSpec:
     shape: tuple[int, ...]
     dtype: Literal["float32", "uint8"]
     help: str
+
+    def __post_init__(self) -> None:
+        check_limits(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +117,9 @@ class Parity:
     """Of all states after the last step."""
     sound: str
     """The sound that was played for the comparison."""
+
+    def __post_init__(self) -> None:
+        check_limits(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +147,9 @@ class Provenance:
     """Name of the training configuration."""
     commit: str
     iterations: int
+
+    def __post_init__(self) -> None:
+        check_limits(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,11 +217,8 @@ class ModelCard(StepSignature):
     provenance: Provenance
 
     def __post_init__(self) -> None:
-        for field in ("sample_rate_hz", "window_samples", "hop_samples", "height", "width", "feature_bands", "batch"):
-            if getattr(self, field) <= 0:
-                raise ModelFileError(
-                    f"The model card says {field} = {getattr(self, field)}; it must be positive. Export the model again."
-                )
+        check_limits(self)
+        _check_pixels("The frame", self.height, self.width)
         if self.precision == "int8" and not self.calibration:
             raise ModelFileError(
                 "The model card says precision int8 but records no calibration; quantise the model again with "
@@ -208,6 +226,7 @@ class ModelCard(StepSignature):
             )
         _check_names("input", [info.name for info in self.input_tensors()])
         _check_names("output", [info.name for info in self.output_tensors()])
+        check_step_size((*self.input_tensors(), *self.output_tensors()))
         for output in self.outputs:
             if output.name.endswith(NEXT_SUFFIX):
                 raise ModelFileError(
@@ -250,13 +269,19 @@ class ModelCard(StepSignature):
         Raises ModelFileError, naming `file`, for text of another version or with wrong, missing or unknown keys.
         """
         try:
-            values: Any = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ModelFileError(f"{file}: the model card is not JSON ({error}); export the model again.") from error
+            values: Any = parse_json(text)
+        except ValueError as error:
+            reason = str(error).partition(" (char")[0][:100]
+            raise ModelFileError(f"{file}: the model card is not JSON ({reason}); export the model again.") from error
+        return cls.from_values(values, file)
+
+    @classmethod
+    def from_values(cls, values: Any, file: str) -> Self:
+        """Build a card from the decoded values of its JSON. Raises ModelFileError as `from_json` does."""
         version = cast(dict[str, Any], values).get("format_version") if isinstance(values, dict) else None
-        if version not in READ_VERSIONS:
+        if type(version) is not int or version not in READ_VERSIONS:
             raise ModelFileError(
-                f"{file} has model card version {version}; this engine plays versions {' and '.join(map(str, READ_VERSIONS))}. "
+                f"{file} has model card version {shown(version)}; this engine plays versions {' and '.join(map(str, READ_VERSIONS))}. "
                 f"Export the checkpoint again with: python -m export.to_onnx CHECKPOINT -o {file}"
             )
         try:
@@ -290,8 +315,15 @@ def _check_names(side: str, names: list[str]) -> None:
     for name in names:
         if not _NAME.fullmatch(name) or names.count(name) > 1:
             raise ModelFileError(
-                f"The model card's {side} name '{name}' is malformed or used twice; export the model again."
+                f"The model card's {side} name {name!a} is malformed or used twice; export the model again."
             )
+
+
+def _check_pixels(what: str, height: int, width: int) -> None:
+    if height * width > MOST_PIXELS:
+        raise ModelFileError(
+            f"{what} of the model card has {width}x{height} pixels; at most {MOST_PIXELS:,} were expected. Export the model again."
+        )
 
 
 def check_graph(card: ModelCard, inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...], file: str) -> None:

@@ -255,6 +255,9 @@ class ReplayedFailures:
     def initial_state(self) -> State:
         return self._backend.initial_state()
 
+    def cancel(self) -> bool:
+        return self._backend.cancel()
+
     def step(self, inputs: StepInputs) -> Step:
         """Take one step. Raises BackendError when it fails, or failed in the show."""
         step = self._backend.step(inputs)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.control.remotes.token_bucket import Bucket
+from engine.core import osc_names
 from engine.core.errors import nearest_name
 from engine.core.printable import printable_name
 
 PREFIX = "/fluid/"
-ERROR, PONG = PREFIX + "error", PREFIX + "pong"
-PING, STATS = PREFIX + "ping", PREFIX + "stats"
+ERROR, PING, PONG, STATS = (
+    PREFIX + name for name in (osc_names.ERROR, osc_names.PING, osc_names.PONG, osc_names.STATS)
+)
 SUGGESTIONS_A_SECOND, SUGGESTIONS_AT_ONCE = 5.0, 10.0
 MOST_REMEMBERED = 256
 

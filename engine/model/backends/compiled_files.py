@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from engine.model.backends.engine_cache import cache_root
+from engine.core.cache_folder import cache_root
 
 
 def note_compiled(content: bytes) -> None:

@@ -16,13 +16,13 @@ class DeviceBackend(OpenedModel, ABC):
 
     @abstractmethod
     def step(self, inputs: StepInputs) -> Step:
-        """Take one step. Raises BackendError.
+        """Take one step. Raises StepError.
 
         `inputs.states` is compared with what the last step returned before anyone looks at its values: looking copies them.
         """
 
     def warm_up(self) -> None:
-        """Take two steps from silence, one from each state buffer, so that libraries compile and capture. Raises BackendError."""
+        """Take two steps from silence, one from each state buffer, so that libraries compile and capture. Raises StepError."""
         inputs = resting_inputs(self.card)
         for _ in range(2):
             inputs = inputs.with_states(self.step(inputs).next_state)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from engine.core.atomic_files import write_text
+from engine.core.cache_folder import cache_root
 
 MOST_FOLDERS = 8
 """Folders of each backend; the least recently used is removed first."""
 _FACTS = "facts.json"
-
-
-def cache_root() -> Path:
-    """Return $XDG_CACHE_HOME/fluid, by default under ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fluid"
 
 
 def engine_folder(backend: str, facts: Mapping[str, str]) -> Path | None:

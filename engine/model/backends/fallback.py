@@ -56,6 +56,9 @@ class FallbackBackend:
     def initial_state(self) -> State:
         return self._current.initial_state()
 
+    def cancel(self) -> bool:
+        return self._current.cancel()
+
     def step(self, inputs: StepInputs) -> Step:
         """Take one step, with another backend if this one is lost. Raises BackendError when none is left, or for other failures."""
         while True:

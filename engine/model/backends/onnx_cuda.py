@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from pathlib import Path
 from typing import Any
 
 from engine.core.errors import BackendError
@@ -17,7 +16,8 @@ from engine.model.backends.device_backend import refuse_int8
 from engine.model.backends.graphics_card import find_card
 from engine.model.backends.onnx_device import CUDA, OnnxDeviceBackend
 from engine.model.card import ModelCard
-from engine.model.file import read_checked_card
+from engine.model.content import ModelSource, read_content
+from engine.model.file import read_model
 
 NAME = "onnx-cuda"
 SUFFIXES = (".onnx",)
@@ -48,16 +48,15 @@ def provider_obstacle(backend: str, library: str) -> str | None:
     return None
 
 
-def open_model(path: Path | str, threads: int | None = None) -> OnnxDeviceBackend:
+def open_model(path: ModelSource, threads: int | None = None) -> OnnxDeviceBackend:
     """Open a model file on the card and check it. The thread that plays captures its graphs.
 
     Raises ModelFileError for a faulty file, BackendError where the card, its driver or ONNX Runtime cannot play it.
     """
-    file = Path(path)
-    card = read_checked_card(file)
-    refuse_int8(card, file, NAME)
+    card, content = read_model(path)
+    refuse_int8(card, content.path, NAME)
     runtime = onnx_session.load_runtime(NAME, "live-gpu")
-    session = open_on_card(runtime, file, card, NAME, LIBRARY, [(PROVIDER, {**OPTIONS, "enable_cuda_graph": "1"})])
+    session = open_on_card(runtime, content, card, NAME, LIBRARY, [(PROVIDER, {**OPTIONS, "enable_cuda_graph": "1"})])
     opened = OnnxDeviceBackend(session, card, NAME, describe(NAME), CUDA, graphs=True)
     opened.warm_up()
     return opened
@@ -65,7 +64,7 @@ def open_model(path: Path | str, threads: int | None = None) -> OnnxDeviceBacken
 
 def open_on_card(
     runtime: Any,
-    file: Path,
+    source: ModelSource,
     card: ModelCard,
     backend: str,
     library: str,
@@ -75,6 +74,7 @@ def open_on_card(
 
     Raises BackendError, also where ONNX Runtime falls back to the processor.
     """
+    content = read_content(source)
     preload = getattr(runtime, "preload_dlls", None)
     if preload is not None:
         # Finds the CUDA libraries that pip has installed. It prints what it cannot find; the error of the session is clearer.
@@ -90,31 +90,31 @@ def open_on_card(
         with warnings.catch_warnings():
             # About a missing provider; the check below has a clearer message.
             warnings.simplefilter("ignore")
-            session = runtime.InferenceSession(str(file), options, providers=providers, enable_fallback=0)
+            session = runtime.InferenceSession(content.data, options, providers=providers, enable_fallback=0)
     except onnx_session.runtime_errors() as error:
-        if _NO_KERNEL in str(error) and _starts(runtime, file, providers):
+        if _NO_KERNEL in str(error) and _starts(runtime, content.data, providers):
             raise BackendError(
-                f"{backend} has no kernel for a part of {file}, and a step must not leave the card; export the model again "
+                f"{backend} has no kernel for a part of {content.path}, and a step must not leave the card; export the model again "
                 "without --for, or use another --backend."
             ) from error
         reason = onnx_session.missing_library(library) or onnx_session.first_line(error)
         raise BackendError(
-            f"{backend} cannot play {file} ({reason}); install what is missing with: "
+            f"{backend} cannot play {content.path} ({reason}); install what is missing with: "
             'pip install "fluid[live-gpu]", or use another with --backend.'
         ) from error
     onnx_session.check_provider(session, providers[0][0], backend)
-    onnx_session.check_session(session, card, file)
+    onnx_session.check_session(session, card, content.path)
     return session
 
 
-def _starts(runtime: Any, file: Path, providers: list[tuple[str, dict[str, Any]]]) -> bool:
+def _starts(runtime: Any, graph: bytes, providers: list[tuple[str, dict[str, Any]]]) -> bool:
     """Return whether the first provider takes a part of the graph where the processor may take the others."""
     options = onnx_session.session_options(runtime, 1)
     options.log_severity_level = _FATAL
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            session = runtime.InferenceSession(str(file), options, providers=providers)
+            session = runtime.InferenceSession(graph, options, providers=providers)
     except onnx_session.runtime_errors():
         return False
     return list(session.get_providers())[:1] == [providers[0][0]]

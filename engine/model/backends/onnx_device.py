@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.errors import BackendError
+from engine.core.errors import StepError
 from engine.model.backend import shown_step
 from engine.model.backends import onnx_session
 from engine.model.backends.device_backend import DeviceBackend
@@ -73,7 +73,7 @@ class OnnxDeviceBackend(DeviceBackend):
         self._buffers = PingPong(self._state_names, self._fetch, self._load)
 
     def step(self, inputs: StepInputs) -> Step:
-        """Take one step. Raises BackendError."""
+        """Take one step. Raises StepError."""
         try:
             check_names(inputs.without_states, self._inputs)
             check_names(inputs.states, self._state_names)
@@ -83,7 +83,7 @@ class OnnxDeviceBackend(DeviceBackend):
             self._run(read)
             shown = {name: self._read(buffer) for name, buffer in self._outputs.items()}
         except self._errors as error:
-            raise BackendError(f"{self.name}: the step failed ({onnx_session.first_line(error)}).") from error
+            raise StepError(f"{self.name}: the step failed ({onnx_session.first_line(error)}).") from error
         return shown_step(self.card, shown, self._buffers.finish(written))
 
     def _run(self, read: int) -> None:

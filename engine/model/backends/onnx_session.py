@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.errors import BackendError, ModelFileError
+from engine.core.printable import LONGEST_REASON, printable
 from engine.model.card import ModelCard, TensorInfo, check_graph
 
 _DTYPES: dict[str, str] = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
@@ -116,7 +117,11 @@ def damaged(file: Path, error: Exception) -> ModelFileError:
 
 def first_line(error: Exception) -> str:
     """Return the message of an exception in one line."""
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+    return (
+        printable(str(error).strip().splitlines()[0], LONGEST_REASON).rstrip(".")
+        if str(error).strip()
+        else type(error).__name__
+    )
 
 
 def _provider_files(library: str) -> list[Path]:

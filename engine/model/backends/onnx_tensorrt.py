@@ -23,7 +23,8 @@ from engine.model.backends.engine_cache import engine_folder
 from engine.model.backends.graphics_card import GraphicsCard, find_card
 from engine.model.backends.onnx_device import CUDA, OnnxDeviceBackend
 from engine.model.card import ModelCard
-from engine.model.file import read_checked_card
+from engine.model.content import ModelSource
+from engine.model.file import read_model
 
 NAME = "onnx-tensorrt"
 SUFFIXES = (".onnx",)
@@ -41,20 +42,19 @@ def obstacle() -> str | None:
     return missing
 
 
-def open_model(path: Path | str, threads: int | None = None) -> OnnxDeviceBackend:
+def open_model(path: ModelSource, threads: int | None = None) -> OnnxDeviceBackend:
     """Open a model file on the card and check it; the first time TensorRT compiles it, which takes a while.
 
     Raises ModelFileError for a faulty file, BackendError where the card, its driver, TensorRT or ONNX Runtime cannot play it.
     """
-    file = Path(path)
-    card = read_checked_card(file)
-    refuse_int8(card, file, NAME)
+    card, content = read_model(path)
+    refuse_int8(card, content.path, NAME)
     runtime = onnx_session.load_runtime(NAME, "live-gpu")
     version = _load_libraries()
     folder = engine_folder(NAME, cache_facts(card, runtime.__version__, version, find_card()))
     # Nodes that TensorRT cannot take run on the graphics card too, with CUDA.
     providers = [(PROVIDER, provider_options(folder)), (onnx_cuda.PROVIDER, onnx_cuda.OPTIONS)]
-    session = onnx_cuda.open_on_card(runtime, file, card, NAME, LIBRARY, providers)
+    session = onnx_cuda.open_on_card(runtime, content, card, NAME, LIBRARY, providers)
     # Without CUDA graphs: those of this provider repeat the first frame when an address changes.
     opened = OnnxDeviceBackend(session, card, NAME, describe(card), CUDA)
     opened.warm_up()

@@ -10,17 +10,18 @@ import importlib.util
 import os
 import platform
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.core.errors import BackendError, ModelFileError
+from engine.core.errors import BackendError, ModelFileError, StepError
+from engine.core.printable import LONGEST_REASON, printable
 from engine.model.backend import OpenedModel, shown_step
 from engine.model.backends.engine_cache import engine_folder
 from engine.model.backends.openvino_split import split_behind_front_end
 from engine.model.card import NEXT_SUFFIX, ModelCard, TensorInfo, check_graph
-from engine.model.file import read_checked_card
+from engine.model.content import ModelSource
+from engine.model.file import read_model
 from engine.model.step import Step, StepInputs, check_names, resting_inputs
 
 NAME = "openvino"
@@ -62,7 +63,7 @@ class OpenVinoBackend(OpenedModel):
             generator.set_tensor(generator.get_compiled_model().inputs[first + number], written)
 
     def step(self, inputs: StepInputs) -> Step:
-        """Take one step. Raises BackendError."""
+        """Take one step. Raises StepError."""
         gives = {name: np.empty(info.shape, info.dtype) for name, (_, _, info) in self._outputs.items()}
         try:
             values = inputs.as_dict()
@@ -83,11 +84,19 @@ class OpenVinoBackend(OpenedModel):
                 request.set_tensor(port, self._tensor(value, shared_memory=True))
             self._in_use = in_use
             for request in self._requests:
-                request.infer()
+                # Not `infer`, which stays in this thread and cannot be cancelled.
+                request.start_async()
+                request.wait()
         except (RuntimeError, ValueError) as error:
-            raise BackendError(f"{NAME}: the step failed ({_in_a_line(error)}).") from error
+            raise StepError(f"{NAME}: the step failed ({_in_a_line(error)}).") from error
         states = {spec.name: gives[spec.name + NEXT_SUFFIX] for spec in self.card.states}
         return shown_step(self.card, gives, states)
+
+    def cancel(self) -> bool:
+        """Ask the running step to end before its next operation."""
+        for request in self._requests:
+            request.cancel()
+        return True
 
     def _port(self, side: str, name: str, models: tuple[Any, ...]) -> tuple[Any, Any]:
         """Return the request and the port of an input or output."""
@@ -99,19 +108,19 @@ class OpenVinoBackend(OpenedModel):
         )
 
 
-def open_model(path: Path | str, threads: int | None = None) -> OpenVinoBackend:
+def open_model(path: ModelSource, threads: int | None = None) -> OpenVinoBackend:
     """Open a model file, check it against its card and take one step to warm up.
 
     Raises ModelFileError for a file that is missing, damaged, altered, without a card, of another version or at odds with its
-    card, BackendError where OpenVINO is missing.
+    card or with more in it than a network, BackendError where OpenVINO is missing, StepError where the step fails.
     """
-    file = Path(path)
-    card = read_checked_card(file)
+    card, content = read_model(path)
+    file = content.path
     library = _load_library()
     threads = threads or min(DEFAULT_THREADS, os.cpu_count() or 1)
     try:
         core = library.Core()
-        model = core.read_model(str(file))
+        model = core.read_model(content.data)
     except RuntimeError as error:
         raise ModelFileError(
             f"{file} is damaged or not an ONNX file ({_in_a_line(error)}); copy it again or export the model again."
@@ -191,4 +200,4 @@ def _infos(ports: Any, card: ModelCard) -> tuple[TensorInfo, ...]:
 def _in_a_line(error: Exception) -> str:
     """Return the last line of an OpenVINO error; the others name its own source files."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else type(error).__name__
+    return printable(lines[-1], LONGEST_REASON).rstrip(".") if lines else type(error).__name__

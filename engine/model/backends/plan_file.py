@@ -21,10 +21,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
+from engine.core.cache_folder import cache_root
 from engine.core.errors import BackendError, ModelFileError
 from engine.core.structured import parse_json, structure
-from engine.model.backends.engine_cache import cache_root
 from engine.model.card import FORMAT_VERSION, READ_VERSIONS, ModelCard
+from engine.model.content import ModelSource, open_content, unreadable
 
 SUFFIX = ".plan"
 FORMAT = f"fluid plan 1, model card {FORMAT_VERSION}"
@@ -35,7 +36,7 @@ LIBRARY = "tensorrt_rtx"
 INSTALL = 'install it with: pip install "fluid[rtx]"'
 _LONGEST_REASON = 200
 _READ_BYTES = 1 << 20
-_LONGEST_HEADER_BYTES = 1 << 24
+_LONGEST_HEADER_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,26 +95,26 @@ def plan_content(plan: Plan) -> bytes:
     return stream.getvalue()
 
 
-def read_card(path: Path | str) -> ModelCard:
+def read_card(path: ModelSource) -> ModelCard:
     """Read the card of a plan file. Raises ModelFileError as `read_plan` does, except for faults in the engine, which it does not read."""
     return read_header(path).card
 
 
-def read_header(path: Path | str) -> Plan:
+def read_header(path: ModelSource) -> Plan:
     """Read everything but the engine. Raises ModelFileError for a file that is missing, no plan, or of another format."""
-    return _read(Path(path), with_engine=False)
+    return _read(path, with_engine=False)
 
 
-def read_plan(path: Path | str) -> Plan:
+def read_plan(path: ModelSource) -> Plan:
     """Read a plan file. Raises ModelFileError for a file that is missing, no plan, cut short, altered, or of another format."""
-    return _read(Path(path), with_engine=True)
+    return _read(path, with_engine=True)
 
 
 def file_sha256(path: Path) -> str:
     """Return the checksum of a file. Raises ModelFileError when it cannot be read."""
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
+        with open_content(path) as stream:
             while block := stream.read(_READ_BYTES):
                 digest.update(block)
     except OSError as error:
@@ -204,11 +205,10 @@ def first_reason(errors: Sequence[str]) -> str:
     return text[:_LONGEST_REASON]
 
 
-def _read(file: Path, with_engine: bool) -> Plan:
-    if not file.is_file():
-        raise ModelFileError(f"There is no plan {file}; give the path of a file made by export.to_tensorrt.")
+def _read(source: ModelSource, with_engine: bool) -> Plan:
+    file = Path(source)
     try:
-        with zipfile.ZipFile(file) as archive:
+        with open_content(source) as stream, zipfile.ZipFile(stream) as archive:
             if set(archive.namelist()) != {HEADER_ENTRY, ENGINE_ENTRY}:
                 raise zipfile.BadZipFile
             # Entries are stored, so no entry can be larger than the file.
@@ -222,7 +222,7 @@ def _read(file: Path, with_engine: bool) -> Plan:
     except (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
         raise ModelFileError(f"{file} is damaged or no plan; copy it again, or {_again(file)}") from error
     except OSError as error:
-        raise ModelFileError(f"{file} cannot be read ({error.strerror}); check its permissions.") from error
+        raise unreadable(file, error) from error
     return _plan(header, engine if with_engine else None, file)
 
 
@@ -242,7 +242,7 @@ def _plan(header: Any, engine: bytes | None, file: Path) -> Plan:
             f"copy it again, or {_again(file)}"
         )
     return Plan(
-        card=ModelCard.from_json(json.dumps(described.card), str(file)),
+        card=ModelCard.from_values(described.card, str(file)),
         key=described.key,
         model_file=Path(described.model_file).name,
         engine=engine or b"",

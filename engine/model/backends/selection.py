@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
@@ -12,7 +13,10 @@ from engine.model import file as onnx_file
 from engine.model.backend import Backend
 from engine.model.backends import plan_file, program_file, torch_program
 from engine.model.backends.fallback import FallbackBackend
+from engine.model.backends.first_test import run_first_test
+from engine.model.backends.step_limit import LimitedBackend
 from engine.model.card import ModelCard
+from engine.model.content import FileContent, ModelSource, read_content
 
 AUTO = "auto"
 MODULES: Mapping[str, str] = MappingProxyType({
@@ -55,7 +59,7 @@ def backend_table() -> list[str]:
     ]
 
 
-def read_card(path: Path | str) -> ModelCard:
+def read_card(path: ModelSource) -> ModelCard:
     """Read the card of a file of any kind that a backend plays, without a runtime. Raises ModelFileError."""
     readers = {plan_file.SUFFIX: plan_file.read_card, torch_program.SUFFIXES[0]: program_file.read_card}
     return readers.get(Path(path).suffix, onnx_file.read_card)(path)
@@ -66,14 +70,16 @@ def open_backend(
     name: str = AUTO,
     threads: int | None = None,
     notify: Callable[[str], None] = lambda line: None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Backend:
     """Open a model file with the backend `name`; "auto" tries the fastest first and tells `notify` which it took and why.
 
-    Raises ModelFileError for a faulty file, BackendError for an unknown name or a backend that cannot run here.
+    A model that is not known here is tested first, in a process of its own, and `tell` gets a line about it. Raises ModelFileError
+    for a faulty file and a model that fails its test, BackendError for an unknown name or a backend that cannot run here.
     """
     file = Path(path)
     if name == AUTO:
-        return next(_candidates(file, threads, notify))
+        return next(_candidates(file, threads, notify, tell))
     if name not in MODULES:
         raise BackendError(
             f"There is no backend '{name}'.{nearest_name(name, backend_names())} Choose one of: {', '.join(backend_names())}."
@@ -85,7 +91,7 @@ def open_backend(
         raise BackendError(
             f"{name} plays {' and '.join(suffixes(name))} files, and {file} is not one; give another file or --backend."
         )
-    return _module(name).open_model(file, threads)
+    return _open_tested(read_content(file), name, threads, tell)
 
 
 def backend_order(card: ModelCard) -> tuple[str, ...]:
@@ -102,20 +108,32 @@ def open_with_fallback(
 ) -> Backend:
     """Open a model file for a live show: like `open_backend`, but "auto" goes on to the next candidate when a backend is lost.
 
-    `notify` is told of the choice, `tell` of a change during the show. Raises as `open_backend` does.
+    Steps have a limit (step_limit.py).     `notify` is told of the choice, `tell` of a first test and of a change during the show. Raises as
+    `open_backend` does.
     """
     if name != AUTO:
-        return open_backend(path, name, threads, notify)
-    candidates = _candidates(Path(path), threads, notify)
+        return LimitedBackend(open_backend(path, name, threads, notify, tell), tell)
+    # `map` keeps no backend, so a lost one makes room for the next.
+    candidates = map(partial(LimitedBackend, tell=tell), _candidates(Path(path), threads, notify, tell))
     return FallbackBackend(next(candidates), candidates, tell)
 
 
-def _candidates(file: Path, threads: int | None, notify: Callable[[str], None]) -> Iterator[Backend]:
+def _open_tested(content: FileContent, name: str, threads: int | None, tell: Callable[[str], None]) -> Backend:
+    """Open a model file that is known to play on a backend, or passes its first test there."""
+    run_first_test(content, name, MODULES[name], threads, tell)
+    return _module(name).open_model(content, threads)
+
+
+def _candidates(
+    file: Path, threads: int | None, notify: Callable[[str], None], tell: Callable[[str], None]
+) -> Iterator[Backend]:
     """Open the candidates of "auto" one by one, each when the iterator reaches it. Raises as `open_backend` does when none opens."""
     missing: list[str] = []
     refusals: list[str] = []
     opened = False
-    for name in backend_order(read_card(file)):
+    content: FileContent | None = read_content(file)
+    sha256, order = content.sha256, backend_order(read_card(content))
+    for name in order:
         module = _module(name)
         if _kind(file) not in suffixes(name):
             continue
@@ -123,7 +141,10 @@ def _candidates(file: Path, threads: int | None, notify: Callable[[str], None]) 
             missing.append(name)
             continue
         try:
-            backend = module.open_model(file, threads)
+            content = content or read_content(file)
+            if content.sha256 != sha256:
+                raise ModelFileError(f"{file} is another file than the one that was opened")
+            backend = _open_tested(content, name, threads, tell)
         except (BackendError, ModelFileError) as error:
             # A file that another backend has opened is not at fault.
             if isinstance(error, ModelFileError) and not opened:
@@ -136,6 +157,8 @@ def _candidates(file: Path, threads: int | None, notify: Callable[[str], None]) 
         if not opened:
             notify("; ".join([f"backend: {backend.description}", *_why(missing, refusals)]))
         opened = True
+        # Not kept for a backend that may never be lost.
+        content = None
         yield backend
         del backend
     if not opened:

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.errors import BackendError, ModelFileError
+from engine.core.errors import BackendError, ModelFileError, StepError
 from engine.model.backend import shown_step
 from engine.model.backends import plan_file
 from engine.model.backends.device_backend import DeviceBackend, refuse_int8
@@ -32,6 +32,7 @@ from engine.model.backends.kernel_cache import KernelCache
 from engine.model.backends.ping_pong import PingPong
 from engine.model.backends.plan_file import INSTALL, LIBRARY, Plan
 from engine.model.card import NEXT_SUFFIX, ModelCard, TensorInfo, check_graph
+from engine.model.content import ModelSource
 from engine.model.file import read_checked_card
 from engine.model.step import State, Step, StepInputs
 
@@ -93,7 +94,7 @@ class Block:
         for name, view in self.views.items():
             if name not in values or np.shape(values[name]) != view.shape:
                 came = f"has shape {list(np.shape(values[name]))}" if name in values else "is missing"
-                raise BackendError(f"{NAME}: the step failed ({name} {came}, {list(view.shape)} was expected).")
+                raise StepError(f"{NAME}: the step failed ({name} {came}, {list(view.shape)} was expected).")
             view[...] = values[name]
         self._device.upload(self._address, self._host)
 
@@ -135,11 +136,11 @@ class RtxBackend(DeviceBackend):
         self._buffers = PingPong(names, lambda index: self._sets[index].get(), self._load)
 
     def step(self, inputs: StepInputs) -> Step:
-        """Take one step. Raises BackendError."""
+        """Take one step. Raises StepError, or BackendError where the card fails."""
         read, written = self._buffers.begin(inputs.states)
         self._inputs.put(inputs.without_states)
         if not self._contexts[read].execute_async_v3(self._device.stream):
-            raise BackendError(f"{NAME}: the step failed; the library refused to start it.")
+            raise StepError(f"{NAME}: the step failed; the library refused to start it.")
         shown = self._shown.get()
         return shown_step(self.card, shown, self._buffers.finish(written))
 
@@ -198,7 +199,7 @@ class CudaDevice:
         return tuple(results)
 
 
-def open_model(path: Path | str, threads: int | None = None) -> RtxBackend:
+def open_model(path: ModelSource, threads: int | None = None) -> RtxBackend:
     """Open a plan, or the plan of an .onnx file: the one beside it or else in the cache. `threads` is ignored.
 
     Raises ModelFileError for a faulty file and a plan for another card, library or model; BackendError when there is no plan,
@@ -209,7 +210,7 @@ def open_model(path: Path | str, threads: int | None = None) -> RtxBackend:
     if graphics is None:
         raise BackendError(f"{NAME} needs an NVIDIA card with a working driver, and finds none; {_NEW_DRIVER}.")
     gpu = generation(graphics.capability)
-    plan = find(Path(path), library.__version__, gpu)
+    plan = find(path, library.__version__, gpu)
     engine = deserialise(library, plan, Path(path))
     # First, because the library reads its kernels in the context that this makes.
     device = CudaDevice()
@@ -238,15 +239,16 @@ def generation(capability: str) -> str:
     return "sm" + capability.replace(".", "")
 
 
-def find(path: Path, version: str, gpu: str) -> Plan:
+def find(source: ModelSource, version: str, gpu: str) -> Plan:
     """Return the plan to play for a .plan or an .onnx file. Raises as `open_model` does."""
+    path = Path(source)
     if path.suffix == plan_file.SUFFIX:
-        plan = plan_file.read_plan(path)
+        plan = plan_file.read_plan(source)
         plan_file.check_fits(plan, path, LIBRARY, version, gpu)
         return plan
     if path.suffix != ".onnx":
         raise BackendError(f"{NAME} plays .plan and .onnx files, and {path} is neither; use another --backend.")
-    refuse_int8(read_checked_card(path), path, NAME)
+    refuse_int8(read_checked_card(source), path, NAME)
     beside = path.with_suffix(plan_file.SUFFIX)
     try:
         if beside.is_file() and plan_file.read_header(beside).model_file == path.name:

@@ -19,7 +19,6 @@ from typing import Any, cast
 
 from engine.model.backends.torch_schema import CONFIG, ITEM_BYTES, PROGRAM, ArchiveError, check
 
-MOST_FILE_BYTES = 1 << 31
 MOST_JSON_BYTES = 1 << 25
 MOST_ENTRIES = 4096
 MODEL = "models/model.json"

@@ -25,13 +25,15 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.errors import BackendError, ModelFileError
+from engine.core.errors import BackendError, ModelFileError, StepError
+from engine.core.printable import LONGEST_REASON, printable
 from engine.model.backend import shown_step
 from engine.model.backends.compiled_files import is_compiled_here
 from engine.model.backends.device_backend import DeviceBackend
 from engine.model.backends.ping_pong import PingPong
 from engine.model.backends.program_file import AGAIN, ProgramDescription, read_description, read_program
 from engine.model.card import NEXT_SUFFIX, ModelCard
+from engine.model.content import ModelSource, read_content
 from engine.model.step import Arrays, State, Step, StepInputs, resting_inputs
 
 NAME = "torch"
@@ -83,7 +85,7 @@ class TorchBackend(DeviceBackend):
         self._buffers = PingPong(self._states, self._fetch, self._load)
 
     def step(self, inputs: StepInputs) -> Step:
-        """Take one step. Raises BackendError."""
+        """Take one step. Raises StepError."""
         try:
             with self._torch.no_grad():
                 read, written = self._buffers.begin(inputs.states)
@@ -92,7 +94,7 @@ class TorchBackend(DeviceBackend):
                 self._steps[read]()
                 shown = {name: self._read(buffer) for name, buffer in self._shown.items()}
         except (RuntimeError, IndexError) as error:
-            raise BackendError(f"{self.name}: the step failed ({_first_line(error)}).") from error
+            raise StepError(f"{self.name}: the step failed ({_first_line(error)}).") from error
         return shown_step(self.card, shown, self._buffers.finish(written))
 
     def _prepared(self, read: int) -> Callable[[], None]:
@@ -113,7 +115,7 @@ class TorchBackend(DeviceBackend):
         shape = tuple(buffer.shape)
         if name not in values or np.shape(values[name]) != shape:
             came = f"has shape {list(np.shape(values[name]))}" if name in values else "is missing"
-            raise BackendError(f"{self.name}: the step failed ({name} {came}, {list(shape)} was expected).")
+            raise StepError(f"{self.name}: the step failed ({name} {came}, {list(shape)} was expected).")
         # torch warns of arrays that it could not write to; it is only read.
         buffer.copy_(self._torch.from_numpy(np.require(values[name], self._dtypes[name], "W")))
 
@@ -145,18 +147,18 @@ def captured(torch: Any, take: Callable[[], None]) -> Callable[[], None]:
     return cast(Callable[[], None], graph.replay)
 
 
-def open_model(path: Path | str, threads: int | None = None) -> TorchBackend:
+def open_model(path: ModelSource, threads: int | None = None) -> TorchBackend:
     """Open a .pt2 file, on the graphics card if torch finds one, check it against its card and take two steps to warm up.
 
     Raises ModelFileError for a file that is missing, damaged, made by another torch or at odds with its card; BackendError
     without torch, for a file that is no .pt2, and for one compiled for other hardware. A compiled one is opened only where this
     user compiled it.
     """
-    file = Path(path)
-    if file.suffix not in SUFFIXES:
+    if Path(path).suffix not in SUFFIXES:
         raise BackendError(
-            f"{NAME} plays .pt2 files made by export.to_torch, and {file} is not one; use another --backend."
+            f"{NAME} plays .pt2 files made by export.to_torch, and {path} is not one; use another --backend."
         )
+    file = read_content(path)
     described = read_description(file)
     torch = load_torch(NAME)
     threads = threads or min(DEFAULT_THREADS, os.cpu_count() or 1)
@@ -191,9 +193,8 @@ def load_torch(name: str) -> Any:
         ) from error
 
 
-def load_program(torch: Any, file: Path) -> Any:
+def load_program(torch: Any, file: ModelSource) -> Any:
     """Return the exported program of a file, on the processor. Raises ModelFileError when this torch cannot read it."""
-    # Read again, so that the loaded content is the checked content.
     described, content = read_program(file)
     if described.kind != "program":
         raise ModelFileError(f"{file} is compiled, and a program was expected; export it without --compiled.")
@@ -216,7 +217,9 @@ def hardware(torch: Any, device: str) -> str:
     return f"{os.uname().machine} {torch.backends.cpu.get_cpu_capability()}" if hasattr(os, "uname") else "other"
 
 
-def _load(torch: Any, file: Path, described: ProgramDescription, device: str) -> Callable[..., Mapping[str, Any]]:
+def _load(
+    torch: Any, file: ModelSource, described: ProgramDescription, device: str
+) -> Callable[..., Mapping[str, Any]]:
     if described.kind == "program":
         program = load_program(torch, file)
         if device == "cuda":
@@ -252,12 +255,12 @@ def _load(torch: Any, file: Path, described: ProgramDescription, device: str) ->
         raise _refused(torch, file, described, error) from error
 
 
-def _compile(file: Path) -> str:
+def _compile(file: ModelSource) -> str:
     return f"compile it here with: python -m export.to_torch CHECKPOINT --compiled -o {file}"
 
 
 def _check_outputs(
-    torch: Any, play: Callable[..., Mapping[str, Any]], card: ModelCard, device: str, file: Path
+    torch: Any, play: Callable[..., Mapping[str, Any]], card: ModelCard, device: str, file: ModelSource
 ) -> None:
     """Raise ModelFileError unless one step takes the card's inputs and gives the card's outputs."""
     resting = resting_inputs(card)
@@ -269,7 +272,7 @@ def _check_outputs(
             raise ModelFileError(f"{file}: output '{info.name}' does not match its card; {AGAIN.format(file=file)}")
 
 
-def _refused(torch: Any, file: Path, described: ProgramDescription, error: Exception) -> ModelFileError:
+def _refused(torch: Any, file: ModelSource, described: ProgramDescription, error: Exception) -> ModelFileError:
     return ModelFileError(
         f"{file} was made by torch {described.torch_version}, and torch {torch.__version__} cannot play it "
         f"({_first_line(error)}); {AGAIN.format(file=file)}"
@@ -277,4 +280,8 @@ def _refused(torch: Any, file: Path, described: ProgramDescription, error: Excep
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".")[:200] if str(error).strip() else type(error).__name__
+    return (
+        printable(str(error).strip().splitlines()[0], LONGEST_REASON).rstrip(".")
+        if str(error).strip()
+        else type(error).__name__
+    )

@@ -22,6 +22,7 @@ from engine.model.backends.graphics_card import find_card
 from engine.model.backends.program_file import read_description
 from engine.model.backends.torch_program import SUFFIXES, TorchBackend, load_program, load_torch
 from engine.model.card import NEXT_SUFFIX, ModelCard
+from engine.model.content import ModelSource, read_content
 from engine.model.step import resting_inputs
 
 NAME = "torch-tensorrt"
@@ -45,17 +46,17 @@ def obstacle() -> str | None:
     return None
 
 
-def open_model(path: Path | str, threads: int | None = None) -> TorchBackend:
+def open_model(path: ModelSource, threads: int | None = None) -> TorchBackend:
     """Compile the program of a .pt2 file for the card and take two steps to warm up. `threads` is ignored.
 
     Raises ModelFileError for a faulty file; BackendError for a file that is no uncompiled .pt2, without the library or a card,
     and when the compiled program gives other frames than the program.
     """
-    file = Path(path)
-    if file.suffix not in SUFFIXES:
+    if Path(path).suffix not in SUFFIXES:
         raise BackendError(
-            f"{NAME} plays .pt2 files made by export.to_torch, and {file} is not one; use another --backend."
+            f"{NAME} plays .pt2 files made by export.to_torch, and {path} is not one; use another --backend."
         )
+    file = read_content(path)
     described = read_description(file)
     if described.kind != "program":
         raise BackendError(f"{NAME} compiles by itself, and {file} is compiled already; export it without --compiled.")
@@ -104,7 +105,9 @@ def compiled(torch: Any, library: Any, program: Any, card: ModelCard) -> Play:
         raise BackendError(f"{NAME} cannot compile '{card.name}' ({reason}); use another --backend.") from error
 
 
-def check_same(torch: Any, program: Play, compiled_program: Play, card: ModelCard, device: str, file: Path) -> None:
+def check_same(
+    torch: Any, program: Play, compiled_program: Play, card: ModelCard, device: str, file: ModelSource
+) -> None:
     """Raise BackendError unless both give the same frames over COMPARED_STEPS steps of noise, each carrying its own states."""
     noise = np.random.default_rng(0)
     states = {spec.name for spec in card.states}

@@ -11,7 +11,7 @@ from engine.model.file import graph_sha256, sealed
 from export.precision.choice import Precision, check_drift, drift_of, in_precision
 from export.precision.half_storage import round_weights, store_in_half
 from export.targets.card import check_streams, model_card
-from export.targets.model_file import write_model_file
+from export.targets.model_file import write_own_model
 from export.targets.onnx.trace import remove_float_frame, trace
 from export.verification.graph import StepGraph
 from export.verification.parity import check_parity, measure_parity
@@ -74,5 +74,5 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
         drift=drift,
     )
     content = sealed(program.SerializeToString(), card)
-    write_model_file(content, path)
+    write_own_model(content, path)
     return replace(card, graph_sha256=graph_sha256(content))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import tempfile
 import warnings
@@ -17,6 +18,7 @@ from engine.model.backends.compiled_files import note_compiled
 from engine.model.backends.program_file import DESCRIPTION_FILE, ProgramDescription, read_description
 from engine.model.backends.torch_program import hardware
 from engine.model.card import ModelCard, Provenance
+from engine.model.known_models import note_made_here
 from export.targets.card import check_streams, model_card
 from export.targets.torch.parity import Device, Play, example_inputs, measure_program_parity
 from export.verification.graph import StepGraph
@@ -74,8 +76,10 @@ def export_program(
                 else:
                     save_compiled(parts, card, stream, device)
             check_written(partial, path)
+            content = partial.read_bytes()
             if compiled:
-                note_compiled(partial.read_bytes())
+                note_compiled(content)
+            note_made_here(hashlib.sha256(content).hexdigest())
     except OSError as error:
         raise ModelFileError(f"Cannot write {path}: {error.strerror}; choose another place with -o.") from error
     return card

@@ -58,6 +58,9 @@ class WrappedBackend:
     def initial_state(self) -> State:
         return self.inner.initial_state()
 
+    def cancel(self) -> bool:
+        return self.inner.cancel()
+
     def step(self, inputs: StepInputs) -> Step:
         return self.inner.step(inputs)
 

@@ -9,6 +9,7 @@ features = [level, memory']
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from engine.model.card import (
     StateSpec,
 )
 from engine.model.file import graph_sha256, sealed
+from engine.model.known_models import note_made_here
 
 HEIGHT, WIDTH = 12, 16
 NEWEST_SAMPLES = 160
@@ -99,6 +101,13 @@ def _graph(card: ModelCard) -> onnx.GraphProto:
 CARD = replace(_UNSEALED, graph_sha256=graph_sha256(program(_UNSEALED).SerializeToString()))
 
 
+def write_known(content: bytes, path: Path) -> Path:
+    """Write a model file as export does: it needs no first test."""
+    path.write_bytes(content)
+    note_made_here(sha256(content).hexdigest())
+    return path
+
+
 def write_probe(path: Path, card: ModelCard | None = CARD, metadata: str | None = None, **changes: object) -> Path:
     """Write the probe, sealed. `changes` alter the card alone; `metadata` replaces its JSON; card None leaves it out."""
     model = program(card or CARD)
@@ -108,8 +117,7 @@ def write_probe(path: Path, card: ModelCard | None = CARD, metadata: str | None 
     content = model.SerializeToString()
     if card is not None and metadata is None:
         content = sealed(content, replace(card, **changes))  # type: ignore[arg-type]
-    path.write_bytes(content)
-    return path
+    return write_known(content, path)
 
 
 def write_quantised_probe(path: Path) -> Path:
@@ -123,8 +131,8 @@ def write_quantised_probe(path: Path) -> Path:
     graph.node.insert(before, helper.make_node("DequantizeLinear", ["bright_8", "scale", "least"], ["bright_again"]))
     graph.node.insert(before, helper.make_node("QuantizeLinear", ["bright", "scale", "least"], ["bright_8"]))
     onnx.checker.check_model(model)
-    path.write_bytes(sealed(model.SerializeToString(), replace(CARD, precision="int8", calibration="none, by formula")))
-    return path
+    card = replace(CARD, precision="int8", calibration="none, by formula")
+    return write_known(sealed(model.SerializeToString(), card), path)
 
 
 LOOKING_CARD = replace(
@@ -150,5 +158,4 @@ def write_looking_probe(path: Path) -> Path:
     )
     graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "one_shape"))
     onnx.checker.check_model(model)
-    path.write_bytes(sealed(model.SerializeToString(), LOOKING_CARD))
-    return path
+    return write_known(sealed(model.SerializeToString(), LOOKING_CARD), path)

@@ -59,14 +59,18 @@ def test_inputs_and_outputs_are_named_after_the_card() -> None:
         (("format_version",), 1, "version 1; this engine plays versions 2 and 3"),
         (("fames",), 1, "unknown key 'fames'"),
         (("hop_samples",), "800", "'hop_samples' is '800'; int was expected"),
-        (("hop_samples",), 0, "hop_samples = 0; it must be positive"),
+        (("hop_samples",), 0, "hop_samples = 0; 1 to 4,194,304 was expected"),
         (("look_ahead_s",), True, "float was expected"),
         (("states", 0, "shape"), [1, -2], "a list of positive integers was expected"),
         (("states", 0, "name"), "Motion 0", "malformed or used twice"),
         (("states",), "none", "a list was expected"),
         (("noises", 0, "distribution"), "poisson", "normal or uniform was expected"),
         (("controls", 0, "default"), 9, "outside its range"),
-        (("pictures",), [{"name": "still", "height": 0, "width": 4, "help": ""}], "both must be positive"),
+        (
+            ("pictures",),
+            [{"name": "still", "height": 0, "width": 4, "help": ""}],
+            "height = 0; 1 to 16,384 was expected",
+        ),
         (("pictures",), [{"name": "audio", "height": 4, "width": 4, "help": ""}], "malformed or used twice"),
         (("outputs",), [{"name": "features", "shape": [1], "dtype": "uint8", "help": ""}], "malformed or used twice"),
         (
@@ -76,6 +80,21 @@ def test_inputs_and_outputs_are_named_after_the_card() -> None:
         ),
         (("outputs",), [{"name": "mask", "shape": [1], "dtype": "int64", "help": ""}], "float32 or uint8 was expected"),
         (("parity",), None, "where a Parity belongs"),
+        (("sample_rate_hz",), 10**30, "sample_rate_hz = 1e+30; 1 to 768,000 was expected"),
+        (("window_samples",), 10**9, "window_samples = 1000000000; 1 to 16,777,216 was expected"),
+        (("look_ahead_s",), 1e9, "look_ahead_s = 1e+09; 0.0 to 60.0 was expected"),
+        (("states", 0, "shape"), [1 << 20, 1 << 20], "at most 8 axes and 268,435,456 elements"),
+        (("states", 0, "shape"), [1] * 100, "shape of 100 axes"),
+        (("states", 0, "shape"), [10**200], "shape of 1 axes"),
+        (("states", 0, "initial"), 1e30, "initial = 1e+30"),
+        (("controls", 0, "name"), "ping", "the name of an address that the engine itself answers"),
+        (("controls", 0, "help"), "\x1b[2J", r"help is '\x1b[2J'; a text without control characters"),
+        (("controls", 0, "help"), "\u202egnp", "a text without control characters"),
+        (("controls", 0, "help"), "a" * 5000, "help has 5,000 characters; at most 4,000"),
+        (("name",), "a" * 65, "name has 65 characters; at most 64"),
+        (("batch",), 65, "batch = 65; 1 to 64 was expected"),
+        (("provenance", "iterations"), 10**300, "iterations = 1e+300"),
+        (("\x1b[2J",), 1, r"unknown key '\x1b[2J'"),
     ],
 )
 def test_damaged_cards_are_one_sentence_naming_the_file(
@@ -91,6 +110,27 @@ def test_damaged_cards_are_one_sentence_naming_the_file(
     assert "water.onnx" in str(error.value)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_lists_and_sums_have_limits_too() -> None:
+    state = CARD.states[0]
+    for changes, message in (
+        ({"height": 16384, "width": 16384}, "The frame of the model card has 16384x16384 pixels"),
+        ({"states": tuple(dataclasses.replace(state, name=f"s{n}") for n in range(1025))}, "lists 1,025 states"),
+        (
+            {"states": tuple(dataclasses.replace(state, name=f"s{n}", shape=(1 << 28,)) for n in range(3))},
+            "take 6.4 GB a step; at most 2.1 GB was expected",
+        ),
+    ):
+        with pytest.raises(ModelFileError, match=message):
+            dataclasses.replace(CARD, **changes)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "1" * 5000, '{"format_version": [3]}'])
+def test_text_that_would_exhaust_the_reader_is_one_sentence(text: str) -> None:
+    with pytest.raises(ModelFileError, match="model card") as error:
+        ModelCard.from_json(text, "water.onnx")
+    assert len(str(error.value)) < 300
 
 
 def test_a_card_of_the_version_before_is_read() -> None:

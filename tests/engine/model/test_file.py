@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from engine.core.errors import ModelFileError
 from engine.model.card import METADATA_KEY
-from engine.model.file import graph_sha256, read_card, read_checked_card, sealed
+from engine.model.file import SEAL_KEY, graph_sha256, read_card, read_checked_card, read_model, sealed
 from tests.engine.model.probe_model import CARD, program, write_probe
 
 
 def test_a_sealed_file_is_an_onnx_file_with_its_card(probe_file: Path) -> None:
     model = onnx.load(str(probe_file))
     onnx.checker.check_model(model)
-    assert [entry.key for entry in model.metadata_props] == [METADATA_KEY]
+    assert [entry.key for entry in model.metadata_props] == [METADATA_KEY, SEAL_KEY]
     assert read_checked_card(probe_file) == CARD == read_card(probe_file)
 
 
@@ -29,8 +29,8 @@ def test_sealing_again_replaces_the_card_and_keeps_the_rest() -> None:
     once = sealed(model.SerializeToString(), replace(CARD, name="first"))
     twice = sealed(once, replace(CARD, name="second", graph_sha256="stale"))
     read = onnx.load_from_string(twice)
-    assert {entry.key for entry in read.metadata_props} == {"author", METADATA_KEY}
-    assert len(read.metadata_props) == 2
+    assert {entry.key for entry in read.metadata_props} == {"author", METADATA_KEY, SEAL_KEY}
+    assert len(read.metadata_props) == 3
     assert graph_sha256(twice) == graph_sha256(model.SerializeToString()) == CARD.graph_sha256
 
 
@@ -50,11 +50,8 @@ def test_any_changed_byte_is_noticed(
     probe_file: Path, tmp_path_factory: pytest.TempPathFactory, at: int, by: int
 ) -> None:
     content = bytearray(probe_file.read_bytes())
-    card_text = CARD.to_json().encode()
-    start = bytes(content).index(card_text)
-    # A change inside the card is another card, which is checked against the graph instead.
-    at %= start
-    content[at] ^= by
+    # A seal under another name is none, as in files of earlier versions.
+    content[at % content.index(SEAL_KEY.encode())] ^= by
     altered = tmp_path_factory.getbasetemp() / "altered.onnx"
     altered.write_bytes(content)
     with pytest.raises(ModelFileError) as caught:
@@ -72,10 +69,30 @@ def test_a_cut_file_is_refused_wherever_it_is_cut(probe_file: Path, tmp_path: Pa
 
 def test_an_altered_file_is_refused(probe_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "altered.onnx"
+    # The name in the graph, not the one in the card.
     path.write_bytes(probe_file.read_bytes().replace(b"probe", b"prove", 1))
     with pytest.raises(ModelFileError, match="altered or damaged after its export"):
         read_checked_card(path)
     assert read_card(path) == CARD
+
+
+def test_an_altered_card_is_refused_and_a_file_of_a_version_without_seal_is_not(
+    probe_file: Path, tmp_path: Path
+) -> None:
+    content = probe_file.read_bytes()
+    renamed = tmp_path / "renamed.onnx"
+    renamed.write_bytes(content.replace(b'"licence": "CC0"', b'"licence": "MIT"', 1))
+    with pytest.raises(ModelFileError, match="its seal fits neither card nor graph"):
+        read_model(renamed)
+    model = onnx.load_from_string(content)
+    del model.metadata_props[1]
+    unsealed = tmp_path / "unsealed.onnx"
+    unsealed.write_bytes(model.SerializeToString())
+    assert read_model(unsealed).card == CARD
+    model.metadata_props.append(model.metadata_props[0])
+    unsealed.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelFileError, match="damaged"):
+        read_model(unsealed)
 
 
 def test_a_card_without_a_checksum_is_refused(tmp_path: Path) -> None:

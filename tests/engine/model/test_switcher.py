@@ -111,7 +111,7 @@ def damaged(folder: Path) -> Path:
             lambda folder: write_probe(folder / "long.onnx", other_card(window_samples=20000)),
             "needs a window of 20000 samples",
         ),
-        (lambda folder: folder, "There is no model file"),
+        (lambda folder: folder, "is a folder, not a file"),
     ],
 )
 def test_a_model_that_cannot_be_played_costs_a_notice(probe_file, tmp_path, make, sentence) -> None:

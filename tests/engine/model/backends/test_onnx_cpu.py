@@ -62,7 +62,7 @@ def bad_file(kind: str, folder: Path, probe: Path) -> Path:
     ("kind", "says"),
     [
         ("missing", "no model file"),
-        ("folder", "no model file"),
+        ("folder", "is a folder, not a file"),
         ("empty", "damaged|without a model card"),
         ("text", "damaged"),
         ("truncated", "damaged"),

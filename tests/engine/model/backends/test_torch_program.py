@@ -153,7 +153,7 @@ ADDITIONS: dict[str, dict[str, bytes]] = {
     ("kind", "says"),
     [
         ("missing", "no model file"),
-        ("folder", "no model file"),
+        ("folder", "is a folder, not a file"),
         ("empty", "damaged or no .pt2"),
         ("text", "damaged or no .pt2"),
         ("truncated", "damaged or no .pt2"),

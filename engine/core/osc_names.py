@@ -1,0 +1,6 @@
+"""The addresses that the engine itself answers or sends, below its prefix. No parameter and no control input is named so."""
+
+from __future__ import annotations
+
+ERROR, PING, PONG, STATS = "error", "ping", "pong", "stats"
+ENGINE_ADDRESSES = frozenset({ERROR, PING, PONG, STATS})
