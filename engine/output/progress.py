@@ -29,8 +29,9 @@ class ProgressBar:
 
         if self._bar is None:
             total = None if self._total_s is None else round(self._total_s * show.fps)
-            self._bar = tqdm(total=total, unit="frame", disable=None, leave=False)
-        self._bar.set_description(printable(show.title))
+            self._bar = tqdm(total=total, unit="frame", desc=printable(show.title), disable=None, leave=False)
+        else:
+            self._bar.set_description(printable(show.title))
 
     def wants(self, values: Mapping[str, float | int | bool]) -> bool:
         return True

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from training.core.streaming import StreamingModel
 from training.data.footage import mean_frame
 from training.data.video import Clip
-from training.data.windows import Segment, split
+from training.data.windows import Segment, split, split_off_tuning
 from training.evaluation.clip_features import ClipFeatures, Indices, half_a_clip_away, half_clip_frames, one_frame_late
 from training.evaluation.frame_metrics import Features, FrameMetrics, FrameScores, costly_positions
 from training.evaluation.metrics.synchrony import loudness, motion
@@ -36,6 +36,7 @@ class EvaluatedGenerator:
     iterations: int
     path: str
     sequence_frames: int
+    tuning_share: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +66,11 @@ class Evaluator:
     ) -> None:
         """The clip's held-out part holds a sequence of the shortest length (see `choose_clips`)."""
         self.clip, self.generators, self.metrics, self.options = clip, generators, metrics, options
-        self.trained, self.held_out = split(clip, max(generator.sequence_frames for generator in generators))
+        longest = max(generator.sequence_frames for generator in generators)
+        trained, self.held_out = split(clip, longest)
+        # Where one of them was tuned, no generator is measured.
+        share = max(generator.tuning_share for generator in generators)
+        self.trained, _ = split_off_tuning(trained, len(clip.frames_NHWC), share, longest)
         hop = clip.format.sample_rate_hz // clip.format.fps
         found = clip_parts(clip, self.trained, self.held_out, hop, options.lengths)
         self.plans = [plan_sequences(part, options.lengths, options.sequences) for part in found]

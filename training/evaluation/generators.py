@@ -32,7 +32,9 @@ def load_generators(
     if len(set(names)) < len(names):
         names = [f"{name} ({index + 1})" for index, name in enumerate(names)]
     generators = [
-        EvaluatedGenerator(name, g.model.to(device), g.iterations, str(path), g.config.sequence_frames)
+        EvaluatedGenerator(
+            name, g.model.to(device), g.iterations, str(path), g.config.sequence_frames, g.config.clip.tuning_share
+        )
         for name, g, path in zip(names, loaded, paths, strict=True)
     ]
     return generators, loaded
