@@ -92,7 +92,15 @@ class OnnxDeviceBackend(DeviceBackend):
             return
         with CAPTURES.capturing() as allowed:
             # A capture runs the step about three times; as it reads one buffer and writes the other, that changes nothing.
-            self._run_bound(read, allowed)
+            try:
+                self._run_bound(read, allowed)
+            except self._errors:
+                if not allowed:
+                    raise
+                # What cannot be captured may still run: without graphs from now on.
+                self._graphs.give_up()
+                self._run_bound(read, with_graph=False)
+                return
         if allowed:
             self._graphs.captured(read)
 
@@ -152,6 +160,11 @@ class _Graphs:
     def captured(self, read: int) -> None:
         """Note that it has."""
         self._captured.add(read)
+
+    def give_up(self) -> None:
+        """Capture no more, and replay nothing."""
+        self._wanted = False
+        self._captured.clear()
 
 
 def _run_options(runtime: Any, graph: int) -> Any:
