@@ -19,7 +19,7 @@ from training.losses.quality import SSIM, pixel_figures, similarity
 
 # T frames, H W rows and columns, D features, P snippets
 
-BATCH = 16
+BATCH = 4  # frames that a network holds in memory
 COSTLY_EVERY, COSTLY_FROM = 8, 4  # SSIM and learned distances cost as much as generating: every 8th frame is enough
 SYNCHRONY = "synchrony"
 

@@ -16,6 +16,7 @@ from training.evaluation.sequences import Rollout, SequencePlan
 # T frames, H W rows and columns, S samples of sound
 
 CHUNK_FRAMES = 16
+FRAMES_AT_ONCE = 4  # of all rollouts together, on the processor: what the model holds in memory
 TOGETHER = 4
 
 Frames = NDArray[np.uint8]
@@ -68,14 +69,21 @@ def generate_together(model: StreamingModel, inputs: Sequence[RolloutInput], pro
     timing, device = WindowTiming.of(model), next(model.parameters()).device
     sources = [torch.Generator().manual_seed(each.seed) for each in inputs]
     state, parts = model.initial_state(len(inputs)), []
+    # A model that looks at later frames gets whole chunks; a GPU has memory and wants work.
+    small = model.streams and device.type == "cpu"
+    at_once = max(1, FRAMES_AT_ONCE // len(inputs)) if small else CHUNK_FRAMES
     for begin in range(0, frames, CHUNK_FRAMES):
         count = min(CHUNK_FRAMES, frames - begin)
         windows = [sound_windows(each.sound_S, each.first + begin, count, timing) for each in inputs]
         # Always draw a whole chunk of noise, so that a short rollout equals the start of a long one.
         drawn = [model.draw_noise(1, CHUNK_FRAMES, source) for source in sources]
         noise = {name: torch.cat([one[name] for one in drawn])[:, :count] for name in drawn[0]}
-        fake_BTCHW, _, state = model.clip(torch.from_numpy(np.stack(windows)).to(device), noise, state)
-        bytes_BTCHW = ((fake_BTCHW.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        parts.append(bytes_BTCHW.permute(0, 1, 3, 4, 2).cpu().numpy())
-        progress(count * len(inputs))
+        windows_BTW = torch.from_numpy(np.stack(windows)).to(device)
+        for first in range(0, count, at_once):
+            some = slice(first, first + at_once)
+            some_noise = {name: values[:, some] for name, values in noise.items()}
+            fake_BTCHW, _, state = model.clip(windows_BTW[:, some], some_noise, state)
+            bytes_BTCHW = ((fake_BTCHW.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+            parts.append(bytes_BTCHW.permute(0, 1, 3, 4, 2).cpu().numpy())
+            progress(len(inputs) * fake_BTCHW.shape[1])
     return list(np.concatenate(parts, axis=1))
