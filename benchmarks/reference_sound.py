@@ -56,7 +56,7 @@ class _Resample:
 def converter_module(checkout: Path) -> Any:
     """Import the original's converter, with a stand-in for torchaudio where that is missing."""
     sys.path.insert(0, str(checkout))
-    if importlib.util.find_spec("torchaudio") is None:
+    if "torchaudio" not in sys.modules and importlib.util.find_spec("torchaudio") is None:
         stand_in = types.ModuleType("torchaudio")
 
         def load(file: str, **_: Any) -> tuple[Tensor, int]:
