@@ -56,11 +56,11 @@ class _Resample:
 def converter_module(checkout: Path) -> Any:
     """Import the original's converter, with a stand-in for torchaudio where that is missing."""
     sys.path.insert(0, str(checkout))
-    if importlib.util.find_spec("torchaudio") is None:
+    if "torchaudio" not in sys.modules and importlib.util.find_spec("torchaudio") is None:
         stand_in = types.ModuleType("torchaudio")
 
         def load(file: str, **_: Any) -> tuple[Tensor, int]:
-            sound_S, _, rate_hz = read_track(Path(file))
+            sound_S, _start_s, rate_hz = read_track(Path(file))
             return torch.from_numpy(sound_S)[None], rate_hz
 
         vars(stand_in).update(load=load, transforms=types.SimpleNamespace(Resample=_Resample))
@@ -71,13 +71,10 @@ def converter_module(checkout: Path) -> Any:
 @torch.no_grad()
 def hear_alike(reference: Any, spread: float, features: int) -> None:
     """Scale the weights that take sound to the spread of its features, as training does, so that no layer saturates."""
-    first = reference.motion.layers[0].weight_ih
-    first[:, -features:] /= spread
-    seed = reference.generator.format_layer[1].module[0].conv.weight
-    inputs = seed.shape[1]
-    seed[:, inputs - features :] /= spread
+    reference.motion.layers[0].weight_ih[:, -features:].div_(spread)
+    reference.generator.format_layer[1].module[0].conv.weight[:, -features:].div_(spread)
     for condition in reference.generator.conditions:
-        condition[0].weight /= spread
+        condition[0].weight.div_(spread)
 
 
 @torch.no_grad()

@@ -1,19 +1,26 @@
 """Import of the original's format: names and shapes as its published code gives them."""
 
+import wave
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import librosa
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from engine.core.errors import TrainingError
 from training.core.front_end import FrontEndConfig
+from training.data.video import read_sound
+from training.data.windows import WindowTiming, sound_windows
 from training.families.listen_and_move.config import ListenAndMoveConfig
 from training.families.listen_and_move.original_weights import convert
 from training.families.model_config import ModelConfig
 from training.import_reference import load_weights, main
 
-F, E, SIZE = 16, 2, 8  # mel bands, motion noise, frame size
+F, E, SIZE = 20, 2, 8  # features, motion noise, frame size
 I = F + E
 Z = I + F
 C0, C1 = 8, 4  # channels before and after the one level
@@ -63,11 +70,11 @@ def noisy_conv(
     return shapes
 
 
-def config(**generator: object) -> ModelConfig:
+def config(kind: str = "lms", **generator: Any) -> ModelConfig:
     settings = {"motion_layers": 2, "channels_base": C0, **generator}
     return ModelConfig(
         image_size=SIZE,
-        front_end=FrontEndConfig(kind="lms", mel_bands=F),
+        front_end=FrontEndConfig(kind=kind, mel_bands=F),  # type: ignore[arg-type]
         generator=ListenAndMoveConfig(**settings),  # type: ignore[arg-type]
     )
 
@@ -92,13 +99,52 @@ def test_gates_keep_their_order_and_rows_their_direction() -> None:
     )
 
 
+def heard_by_the_original(sound: np.ndarray, kind: str) -> torch.Tensor:
+    """Features of a sound at 64 kHz as the original's converter makes them at 20 frames a second, through librosa: [1, T, F]."""
+    mel = librosa.feature.melspectrogram(
+        y=sound, sr=64000, n_fft=2048, hop_length=640, win_length=1600, n_mels=F, fmin=125, fmax=7500
+    )
+    chunks = [mel[:, 5 * k : 5 * k + 8] for k in range((mel.shape[1] - 8) // 5 + 1)]
+    if kind == "mfcc":
+        chunks = [librosa.feature.mfcc(S=librosa.power_to_db(chunk), n_mfcc=20) for chunk in chunks]
+    return torch.from_numpy(np.stack([chunk.mean(axis=1) for chunk in chunks]))[None]
+
+
+@pytest.mark.parametrize("rate_hz", [16000, 64000])
+@pytest.mark.parametrize("kind", ["mel", "mfcc"])
+def test_an_imported_generator_hears_the_file_as_the_original_does(kind: str, rate_hz: int, tmp_path: Path) -> None:
+    time_s = np.arange(2 * 64000) / 64000
+    tones = [np.sin(2 * np.pi * 110 * n * time_s + n) * np.sin(np.pi * n * time_s) / n for n in range(1, 40)]
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
+        file.setparams((1, 2, 64000, 0, "NONE", ""))
+        file.writeframes((2000.0 * np.sum(tones, axis=0)).astype("<i2").tobytes())
+    sound = read_sound(tmp_path / "sound.wav", 64000)
+    expected_BTF = heard_by_the_original(sound, kind)
+    spread = float(expected_BTF.square().mean().sqrt())
+    # Scaled to the size of the inputs, as training does.
+    scaled = {n: v - v.mean() if v.dim() > 1 else v for n, v in original_weights(True).items()}
+    scaled = {n: v / v[0].numel() ** 0.5 if v.dim() > 1 else v for n, v in scaled.items()}
+    scaled = {n: v / spread if v.dim() > 1 and v.shape[1] in (F, I, Z) else v for n, v in scaled.items()}
+    shape = config(kind)
+    model = convert(scaled, replace(shape, front_end=replace(shape.front_end, sample_rate_hz=rate_hz)))
+    steps = expected_BTF.shape[1]
+    noise, state = model.draw_noise(1, steps, torch.Generator().manual_seed(2)), model.initial_state(1)
+    windows = sound_windows(read_sound(tmp_path / "sound.wav", rate_hz), -1, steps, WindowTiming.of(model))
+    with torch.no_grad():
+        frames, _, _ = model.clip(torch.from_numpy(windows)[None], noise, state)
+        expected, _, _ = model.clip_features(expected_BTF, noise, state)
+    assert expected.std() > 0.01
+    # The file's last instant is another sound at 16 kHz: it ends at once.
+    torch.testing.assert_close(frames[:, 1:-2], expected[:, 1:-2], atol=1e-3, rtol=0)
+
+
 def test_mistakes_are_one_sentence() -> None:
     weights = original_weights(True)
     with pytest.raises(TrainingError, match=r"'generator\.layers.*which this configuration has|lack"):
         convert({n: v for n, v in weights.items() if "block.4" not in n}, config())
     with pytest.raises(TrainingError, match="does not have"):
         convert({**weights, "motion.layers.7.weight_ih": torch.zeros(1)}, config())
-    with pytest.raises(TrainingError, match=r"is \[8, 34, 3, 3\]; this configuration expects \[16, 34, 3, 3\]"):
+    with pytest.raises(TrainingError, match=r"is \[8, 42, 3, 3\]; this configuration expects \[16, 42, 3, 3\]"):
         convert(weights, config(channels_base=2 * C0))
     with pytest.raises(TrainingError, match="without place maps and canvas"):
         convert(weights, config(place_levels=1))
