@@ -35,6 +35,10 @@ pytest_plugins = ["tests.fixtures_display"]
 with contextlib.suppress(ImportError):
     import submitit  # noqa: F401
 
+# Under nohup a SIGHUP is ignored, here and in every process that a test starts.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 SINK_NAME = "fluid"
 START_WITHIN_S = 20.0
 

@@ -12,6 +12,7 @@ from engine.control.former_names import FormerNames, former_names
 from engine.control.parameter import Parameter, Value
 from engine.control.subscription import MODEL_ORIGIN, StoreChange, Subscription
 from engine.core.errors import ConfigError, nearest_name
+from engine.core.structured import shortened
 
 MOST_EVENTS = 64
 """Events that may wait for the next snapshot; older ones are lost."""
@@ -190,7 +191,7 @@ class ParameterStore:
         parameter = self._parameters.get(name)
         if parameter is None:
             raise ConfigError(
-                f"There is no parameter '{name}'.{nearest_name(str(name), self._parameters)} "
+                f"There is no parameter '{shortened(name)}'.{nearest_name(str(name), self._parameters)} "
                 f"Known are {', '.join(self._parameters)}."
             )
         parsed = parameter.parse(given)

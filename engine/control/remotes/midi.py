@@ -16,6 +16,7 @@ from engine.control.remotes.midi_process import VIRTUAL
 from engine.control.remotes.remote_access import LockedError, RemoteAccess
 from engine.core.errors import ConfigError, nearest_name
 from engine.core.notices import ToldOnce
+from engine.core.structured import shortened
 
 CLOCKS_A_BEAT = 24
 """MIDI 1.0: timing clocks in a quarter note."""
@@ -148,7 +149,7 @@ def check_controllers(controllers: Mapping[int, str], parameters: Mapping[str, P
         parameter = parameters.get(str(name))
         if parameter is None:
             raise ConfigError(
-                f"midi_parameters sets '{name}', which is no parameter.{nearest_name(str(name), parameters)}"
+                f"midi_parameters sets '{shortened(name)}', which is no parameter.{nearest_name(str(name), parameters)}"
             )
         if parameter.kind == "event":
             raise ConfigError(f"midi_parameters sets {name}, which takes a number; programme changes recall scenes.")

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from engine.core.errors import ConfigError
+from engine.core.structured import shown
 
 MOST_REMEMBERED = 256
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -51,5 +52,5 @@ def _network(text: str) -> _Network:
         return ipaddress.ip_network(text.strip("[]"), strict=False)
     except ValueError as error:
         raise ConfigError(
-            f"osc_allow names {text!r}; an address or a network was expected, e.g. 10.0.0.7, 10.0.0.0/24 or fd00::/8."
+            f"osc_allow names {shown(text)}; an address or a network was expected, e.g. 10.0.0.7, 10.0.0.0/24 or fd00::/8."
         ) from error

@@ -13,6 +13,7 @@ from engine.control.subscription import StoreChange, Subscription
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import ConfigError, nearest_name
 from engine.core.notices import ToldOnce
+from engine.core.structured import shortened
 
 RECALLS_A_SECOND, RECALLS_AT_ONCE = 4.0, 16.0
 """How often remotes may recall a scene: each beat of a fast piece, and no flood of files and lines."""
@@ -123,7 +124,9 @@ def locked_names(given: Iterable[str], parameters: Mapping[str, Parameter]) -> t
     names = [part.strip() for text in given for part in text.split(",") if part.strip()]
     for name in names:
         if name not in parameters and name not in current:
-            raise ConfigError(f"remote_lock names '{name}', which is no parameter.{nearest_name(name, parameters)}")
+            raise ConfigError(
+                f"remote_lock names '{shortened(name)}', which is no parameter.{nearest_name(name, parameters)}"
+            )
     return tuple(current.get(name, name) for name in names)
 
 

@@ -22,6 +22,7 @@ from engine.core.machine import memory_bytes
 from engine.model.backend import Backend
 from engine.model.backends.first_test import MARK
 from engine.model.content import read_content
+from engine.model.noise import draw_noise
 from engine.model.step import resting_inputs
 
 STEPS = 20
@@ -80,7 +81,7 @@ def play(backend: Backend) -> None:
         # By turns, so that a slow model gets both.
         if number % 2:
             loud = {"audio": random.uniform(-1.0, 1.0, resting["audio"].shape).astype(np.float32)}
-            noise = {n.name: random.standard_normal(resting[n.name].shape).astype(np.float32) for n in card.noises}
+            noise = draw_noise(card.noises, 0, number)
             controls = {c.name: np.full(resting[c.name].shape, c.high, np.float32) for c in card.controls}
             inputs = resting.with_values({**loud, **noise, **controls}, states)
         else:

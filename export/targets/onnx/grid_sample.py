@@ -49,7 +49,8 @@ def _between(places: Any, size: int, align_corners: bool) -> tuple[Any, Any, Any
     """Return the numbers of the pixels before and after each place along one axis, and how far it is from the first to the second."""
     scale, shift = ((size - 1) / 2, (size - 1) / 2) if align_corners else (size / 2, size / 2 - 0.5)
     at = op.Clip(op.Add(op.Mul(places, _number(scale)), _number(shift)), _number(0.0), _number(size - 1.0))
-    before = op.Floor(at)
+    # A place that is no number shows a pixel times no number, as GridSample does, where a gather would end the step.
+    before = op.Floor(op.Where(op.Less(at, _number(float(size))), at, _number(0.0)))
     after = op.Min(op.Add(before, _number(1.0)), _number(size - 1.0))
     return op.Cast(before, to=TensorProto.INT32), op.Cast(after, to=TensorProto.INT32), op.Sub(at, before)
 

@@ -50,3 +50,8 @@ def test_gathers_give_what_torch_gives(align_corners: bool, frames: int) -> None
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     (came,) = session.run(None, {"frame": frame.numpy(), "grid": grid.numpy()})
     np.testing.assert_allclose(came, module(frame, grid).numpy(), atol=2e-6)
+    grid[0, 2, 3, 0] = torch.nan
+    (came,) = session.run(None, {"frame": frame.numpy(), "grid": grid.numpy()})
+    # The step goes on, and whoever looks at its values finds them.
+    assert np.isnan(came[0, :, 2, 3]).all()
+    assert np.isfinite(np.delete(came.reshape(frames, 5, 42)[0], 2 * 7 + 3, axis=1)).all()
