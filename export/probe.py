@@ -14,7 +14,6 @@ With `gain` 0 the frame is the uniform grey `floor`, on which effects are measur
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import ModelFileError, run_main
 from engine.core.printable import print_line
 from engine.model.card import ControlSpec, ModelCard, Parity, Provenance
@@ -130,9 +130,7 @@ def _program(card: ModelCard, measured: int) -> onnx.ModelProto:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Write a model file that turns white on a click, to measure latency with."
-    )
+    parser = ArgumentParser(description="Write a model file that turns white on a click, to measure latency with.")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PROBE.onnx")
     parser.add_argument("--fps", type=float, default=20.0, help="frames per second (default 20)")
     parser.add_argument("--size", type=int, default=128, help="height and width in pixels (default 128)")

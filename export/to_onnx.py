@@ -13,6 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import ModelFileError, run_main
 from engine.core.printable import print_line
 from engine.model.card import ModelCard
@@ -28,7 +29,7 @@ LONG_DRIFT_STEPS = (1, 64, 1000, 20000)
 
 def argument_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m export.to_onnx", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument

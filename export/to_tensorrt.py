@@ -13,6 +13,7 @@ import argparse
 import time
 from pathlib import Path
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import run_main
 from engine.core.printable import print_line
 from export.targets.tensorrt.build import GENERATIONS, build_plan, plan_key, sold_as
@@ -39,7 +40,7 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m export.to_tensorrt",
         description="Compile a model file for NVIDIA graphics cards. This machine needs no such card.",
     )

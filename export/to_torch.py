@@ -8,10 +8,10 @@ compiled ahead of time (AOTInductor) for this machine: this takes minutes, needs
 
 from __future__ import annotations
 
-import argparse
 import logging
 from pathlib import Path
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import run_main
 from engine.core.printable import print_line
 from export.targets.torch.program import export_program
@@ -19,9 +19,7 @@ from training.loop.checkpoint import load_generator
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m export.to_torch", description="Turn a checkpoint into a program of torch."
-    )
+    parser = ArgumentParser(prog="python -m export.to_torch", description="Turn a checkpoint into a program of torch.")
     parser.add_argument("checkpoint", type=Path, help="checkpoint or run folder written by training")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.pt2")
     parser.add_argument(

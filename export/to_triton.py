@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import run_main
 from engine.core.printable import print_line
 from export.targets.triton.config import IDLE_S, SEQUENCES, Service, model_name
@@ -34,7 +35,7 @@ def _seconds(text: str) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m export.to_triton", description="Make a model repository for Triton Inference Server."
     )
     parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="model file written by export.to_onnx")

