@@ -84,7 +84,10 @@ def found(folder: Path) -> dict[str, Any]:
 
 def close(one: list[dict[str, float]], two: list[dict[str, float]]) -> None:
     for left, right in zip(one, two, strict=True):
-        assert right == pytest.approx(left, **LOSSES)
+        # Each process measures it on a few frames of its own.
+        assert "ssim" in left
+        assert "ssim" in right
+        assert {**right, "ssim": 0} == pytest.approx({**left, "ssim": 0}, **LOSSES)
 
 
 def tensors(folder: Path) -> dict[str, Tensor]:
