@@ -94,7 +94,14 @@ def main(argv: list[str] | None = None) -> int:
     newest = find_checkpoint(run_folder)
     best = best_checkpoint(run_folder)
     model_file = run_folder / f"{name}.onnx"
-    export(best or newest, model_file)
+    try:
+        export(best or newest, model_file)
+    except TrainingError:
+        if best is None or best == newest:
+            raise
+        print_line(f"notice: the best checkpoint cannot be exported; the newest one is: {newest}", file=sys.stderr)
+        best = None
+        export(newest, model_file)
     figures, reason = measured(arguments, run_folder, best or newest, int(newest.name))
     ending = Ending(
         analysis=plan.analysis,

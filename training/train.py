@@ -42,7 +42,7 @@ from training.logging.records import concluded
 from training.logging.run_log import RunLog
 from training.loop.checkpoint import Checkpoint, DamagedCheckpoint, best_checkpoint, read_newest, read_start
 from training.loop.config import TrainConfig, load_train_config, with_overrides
-from training.loop.resumption import check_resumable, check_start
+from training.loop.resumption import as_begun, check_resumable, check_start
 from training.loop.run import Run
 from training.loop.run_folder import (
     CONFIG_FILE,
@@ -167,10 +167,8 @@ def resolve(arguments: argparse.Namespace) -> Task:
 def _config(arguments: argparse.Namespace, earlier: Checkpoint | None) -> TrainConfig:
     def build(values: Mapping[str, Any]) -> TrainConfig:
         if arguments.config is not None:
-            if arguments.resume and earlier and not earlier.config.clip.tuning_share:
-                # A run of the version before: it has no tuning part and goes on so.
-                values = {"clip.tuning_share": 0.0} | dict(values)
-            return load_train_config(arguments.config, values)
+            wanted = load_train_config(arguments.config, values)
+            return as_begun(wanted, earlier.config, resumed=bool(arguments.resume)) if earlier else wanted
         if earlier is None:
             raise TrainingError("Nothing to train: give a configuration (configs/train/water.yaml) or --resume RUN.")
         return TrainConfig.from_dict(with_overrides(earlier.config.to_dict(), values))

@@ -27,7 +27,7 @@ def render_files(command: ParsedCommand, renderings: Sequence[Rendering], stop: 
     A file appears in the folder when it is complete. Raises UserError for a model that cannot be opened.
     """
     config, selected = command.resolved.config, list[str]()
-    backend = openers.open_model(config, False, selected.append, selected.append)
+    backend = openers.open_model(config, False, selected.append, print_line)
     lengths_s = [openers.duration_s(rendering.sound, config.seconds) or 0.0 for rendering in renderings]
     # A terminal that is closed does not end the work.
     stop.begin(lambda: True)

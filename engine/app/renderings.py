@@ -50,6 +50,10 @@ class RenderRequest:
             raise ConfigError(
                 f"--render was given {what} and, as the last path, the file {output}; give a folder to render into."
             )
+        if any(Path(sound).is_dir() and Path(sound).resolve() == output.resolve() for sound in request.sounds):
+            raise ConfigError(
+                f"--render was given the folder {output} to render and to render into; give another folder."
+            )
         return request
 
     @property
@@ -96,5 +100,5 @@ def _is_sound(file: Path, root: Path, output: Path) -> bool:
         return False
     hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
     # What an earlier rendering wrote into a folder inside this one is no sound to render.
-    earlier = output.resolve() != root.resolve() and file.resolve().is_relative_to(output.resolve())
+    earlier = file.resolve().is_relative_to(output.resolve())
     return not hidden and not earlier

@@ -16,6 +16,9 @@ class LossyStream:
     def write(self, text: str) -> int:
         try:
             return self._stream.write(text)
+        except UnicodeEncodeError as error:
+            # A name in letters that the terminal does not have.
+            return self.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
         # ValueError: the stream was closed.
         except (OSError, ValueError):
             return len(text)

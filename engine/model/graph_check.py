@@ -15,6 +15,7 @@ from engine.core.errors import ModelFileError
 from engine.model.protobuf import BYTES, FIXED32, FIXED64, VARINT, fields, read_varint
 
 MOST_NODES = 100_000
+MOST_AXES = 32
 _LONGEST_SHOWN = 80
 _DOMAINS = (b"", b"ai.onnx")
 """Neither export nor its quantisation uses operators of any other."""
@@ -73,6 +74,8 @@ def _check_tensor(data: bytes, start: int, end: int) -> None:
             while at < after:
                 size, at = read_varint(data, at)
                 dims.append(size)
+                if len(dims) > MOST_AXES:
+                    raise ContentError(f"holds a tensor of more than {MOST_AXES} axes")
                 if wire == VARINT:
                     break
     # Two elements of four bits are the most that a byte holds.

@@ -22,6 +22,7 @@ from engine.control.parameter_store import Applied, ControlSnapshot
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.core.show_event import MODEL, ShowEvent
 from engine.core.small_files import read_lines as read_text_lines
+from engine.core.structured import shortened
 from engine.model.backend import Backend, not_finite
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
@@ -272,7 +273,7 @@ def _check_model(path: str, graph_sha256: str, folder: Path, way_out: str) -> No
         card = read_card(path)
     except ModelFileError as error:
         raise ModelFileError(
-            f"The take {folder} was played with {path}: {error} If the file was moved, {way_out}."
+            f"The take {folder} was played with {shortened(path)}: {error} If the file was moved, {way_out}."
         ) from error
     if card.graph_sha256 != graph_sha256:
         raise ModelFileError(

@@ -149,7 +149,7 @@ def check_parity(measured: MeasuredParity, path: Path, graph: StepGraph, passes:
     if measured.within_limits:
         return
     apart = (
-        f"{measured.levels_max} of 255 levels in the frame and {100 * measured.state_error:.2g} % in the states"
+        f"{measured.levels_max} of 255 levels in the frame and {100 * measured.state_error:.3g} % in the states"
         if measured.finite
         else "values that are not finite"
     )
@@ -170,7 +170,7 @@ def _cause(graph: StepGraph, passes: Sequence[str]) -> str:
     if not own.within_limits:
         return (
             f"The checkpoint is at fault: it amplifies rounding, so that torch in 32 bits differs from torch in 64 bits by "
-            f"{own.levels_max} levels. Use an older checkpoint, or train on with a lower learning rate."
+            f"{own.levels_max} levels in the frame and {100 * own.state_error:.3g} % in the states. Use an older checkpoint, or train on with a lower learning rate."
         )
     if passes:
         return f"The checkpoint is sound. Export it without --for and --passes: a rewrite may be at fault ({', '.join(passes)})."

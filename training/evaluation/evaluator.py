@@ -69,8 +69,11 @@ class Evaluator:
         longest = max(generator.sequence_frames for generator in generators)
         trained, self.held_out = split(clip, longest)
         # Where one of them was tuned, no generator is measured.
-        share = max(generator.tuning_share for generator in generators)
-        self.trained, _ = split_off_tuning(trained, len(clip.frames_NHWC), share, longest)
+        cut = (
+            split_off_tuning(trained, len(clip.frames_NHWC), each.tuning_share, each.sequence_frames)[0]
+            for each in generators
+        )
+        self.trained = min(cut, key=lambda part: part.end)
         hop = clip.format.sample_rate_hz // clip.format.fps
         found = clip_parts(clip, self.trained, self.held_out, hop, options.lengths)
         self.plans = [plan_sequences(part, options.lengths, options.sequences) for part in found]

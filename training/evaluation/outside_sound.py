@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.core.errors import TrainingError
+from engine.core.printable import printable
 from training.core.streaming import StreamingModel
 from training.evaluation.clip_features import ClipFeatures
 from training.evaluation.frame_metrics import Features, FrameMetrics
 from training.evaluation.metrics.frechet import LEAST, frechet_distance
 from training.evaluation.metrics.synchrony import motion
-from training.evaluation.pieces import Piece, printable
+from training.evaluation.pieces import Piece
 from training.evaluation.results import OutsideRow, PieceFigures, Spread
 from training.evaluation.rollouts import RolloutInput, generate_together
 

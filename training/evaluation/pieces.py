@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
+from engine.core.printable import printable
 from training.data.sound_piece import read_piece
 from training.data.video import ClipFormat
 
 # S samples of sound
 
 USUAL_PIECES = 500
+FEWEST_FRAMES = 2
+"""Of a piece: motion and the Fréchet distance need two."""
 SHOWN_REASONS = 5
 
 
@@ -117,11 +120,6 @@ def skipped_notices(reasons: Sequence[str]) -> list[str]:
     return [f"skipped: {printable(reason)}" for reason in reasons[:SHOWN_REASONS]] + others
 
 
-def printable(text: str) -> str:
-    """Return a text with escapes for control characters and for bytes of file names that are no UTF-8."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def _in_turns(files: list[str], skipped: dict[str, str]) -> Iterator[str]:
     """Yield the files again and again, without skipped ones, as long as there are any."""
     while files:
@@ -135,10 +133,10 @@ def _drawn(file: str, number: int, options: PieceOptions, clip_format: ClipForma
     random = np.random.default_rng([options.seed, number])
     seconds, share = float(random.uniform(options.shortest_s, options.longest_s)), float(random.random())
     hop = clip_format.sample_rate_hz // clip_format.fps
-    seconds = round(seconds * clip_format.fps) / clip_format.fps
+    seconds = max(FEWEST_FRAMES, round(seconds * clip_format.fps)) / clip_format.fps
     found = read_piece(options.folder / file, share, seconds, clip_format.sample_rate_hz)
     frames = round(len(found.sound_S) / hop)
-    if frames < round(options.shortest_s * clip_format.fps):
+    if frames < max(FEWEST_FRAMES, round(options.shortest_s * clip_format.fps)):
         raise TrainingError(
             f"{options.folder / file} lasts {len(found.sound_S) / clip_format.sample_rate_hz:.2f} s; {options.shortest_s:g} s or more was "
             "expected (--seconds)."

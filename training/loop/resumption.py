@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from engine.core.errors import TrainingError
+from training.core.front_end import FrontEndConfig
 from training.core.run_state import under
 from training.core.strict import differing_keys
+from training.data.config import ClipConfig
 from training.data.footage import footage_sha256
 from training.loop.checkpoint import Checkpoint, load_weights
-from training.loop.config import TrainConfig
+from training.loop.config import TrainConfig, with_overrides
 from training.loop.run_folder import run_of
 from training.loop.trainer import Trainer
 from training.loop.upscaling import may_differ, upscaled_weights
@@ -32,6 +34,22 @@ MAY_CHANGE = (
     "clip.licence",
 )
 """Settings that may change when a run is resumed: length, intervals, samples, device and titles."""
+
+
+def as_begun(wanted: TrainConfig, saved: TrainConfig, *, resumed: bool = True) -> TrainConfig:
+    """Return `wanted` with what a run of the version before had and its configuration cannot name.
+
+    Such a run has no tuning part, and hears its spectra at its own sample rate. Settings that are not the defaults stay.
+    """
+    begun: dict[str, Any] = {}
+    if resumed and not saved.clip.tuning_share and wanted.clip.tuning_share == ClipConfig().tuning_share:
+        begun["clip.tuning_share"] = 0.0
+    front_ends = [getattr(config.model, "front_end", None) for config in (wanted, saved)]
+    if None not in front_ends:
+        wanted_hz, saved_hz = (front_end.spectrum_rate_hz for front_end in front_ends)
+        if wanted_hz == FrontEndConfig().spectrum_rate_hz != saved_hz:
+            begun["model.front_end.spectrum_rate_hz"] = saved_hz
+    return TrainConfig.from_dict(with_overrides(wanted.to_dict(), begun)) if begun else wanted
 
 
 def check_resumable(checkpoint: Checkpoint, wanted: TrainConfig) -> None:

@@ -107,18 +107,24 @@ class Run:
                 raise Diverged(
                     f"'{broken}' is no finite number after {found.iterations} iterations and training stopped"
                 )
+            tuning_loss = self._tuning_loss(found.iterations)
             self.is_saving = True
             try:
                 if distributed.first():
-                    self._write(folder, found)
+                    self._write(folder, found, tuning_loss)
             finally:
                 self.is_saving = False
             self.last_checkpoint = folder
         return folder
 
-    def _write(self, folder: Path, found: Checkpoint) -> None:
-        with memory_watched(self.config, f"while iteration {found.iterations} played the tuning part"):
-            tuning_loss = self.trainer.tuning_loss()
+    def _tuning_loss(self, iterations: int) -> float | None:
+        # Whoever asks to stop wants the checkpoint now.
+        if self.stop_requested or not distributed.first():
+            return None
+        with memory_watched(self.config, f"while iteration {iterations} played the tuning part"):
+            return self.trainer.tuning_loss()
+
+    def _write(self, folder: Path, found: Checkpoint, tuning_loss: float | None) -> None:
         write_checkpoint(
             folder,
             dataclasses.replace(

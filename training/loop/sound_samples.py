@@ -31,11 +31,10 @@ class SampleSound:
 def load_sample_sounds(config: SamplesConfig, sample_rate_hz: int) -> tuple[SampleSound, ...]:
     """Read all sounds before the training, so that a mistake costs no time. Raises TrainingError."""
     paths = [Path(path) for path in config.sounds]
-    names = [name.name for name in distinct_names([Path(path.name) for path in paths])]
     samples = round(config.seconds * sample_rate_hz)
-    return tuple(
-        SampleSound(name, _read(path, sample_rate_hz)[:samples]) for name, path in zip(names, paths, strict=True)
-    )
+    sounds = [_read(path, sample_rate_hz)[:samples] for path in paths]
+    names = distinct_names([Path(path.name) for path in paths])
+    return tuple(SampleSound(name.name, sound) for name, sound in zip(names, sounds, strict=True))
 
 
 def _read(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:

@@ -47,7 +47,7 @@ class LossConfig:
     augment_probability: float = 1.0
     """Of each kind, for each sequence by itself. With overfitting_target it is not used: the probability then follows."""
     overfitting_target: float = 0.0
-    """Above it (0.6 is usual) augmentation becomes more likely, below it less; measured on held-out frames. 0: off."""
+    """Above it (0.6 is usual) augmentation becomes more likely, below it less; measured on the tuning part. 0: off."""
     overfitting_interval: int = 8
     """Measured every so many iterations of the discriminators."""
     overfitting_ramp: int = 1000

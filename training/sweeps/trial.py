@@ -18,7 +18,7 @@ from engine.core.small_files import read_lines
 from engine.core.stop_signals import HANGUP, on_stop_signals
 from training.logging.records import concluded
 from training.loop.checkpoint import read_newest
-from training.loop.resumption import check_resumable
+from training.loop.resumption import as_begun, check_resumable
 from training.loop.run import budget_used
 from training.loop.run_folder import checkpoint_folders
 from training.sweeps.plan import Trial
@@ -32,7 +32,7 @@ def state_of(trial: Trial) -> State:
     if not checkpoint_folders(trial.folder):
         return "new"
     checkpoint, _ = read_newest(trial.folder)
-    check_resumable(checkpoint, trial.config)
+    check_resumable(checkpoint, as_begun(trial.config, checkpoint.config))
     used = budget_used(trial.config, checkpoint.iterations, checkpoint.elapsed_s)
     return "finished" if used >= 1.0 and concluded(trial.folder, checkpoint.iterations) else "interrupted"
 

@@ -44,7 +44,14 @@ class AllowedSenders:
 
 def parse_networks(given: Iterable[str]) -> tuple[_Network, ...]:
     """Return the networks that texts name, several of them between commas. Raises ConfigError."""
-    return tuple(_network(part.strip()) for text in given for part in text.split(",") if part.strip())
+    texts = list(given)
+    for text in texts:
+        # Such as "$ADDRESS" of a script that never set it: it shall not let everybody in.
+        if not text.replace(",", " ").strip():
+            raise ConfigError(
+                f"osc_allow holds {shown(text)}, which names no network; give one or leave osc_allow out."
+            )
+    return tuple(_network(part.strip()) for text in texts for part in text.split(",") if part.strip())
 
 
 def _network(text: str) -> _Network:

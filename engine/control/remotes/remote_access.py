@@ -121,7 +121,10 @@ class _Limit:
 def locked_names(given: Iterable[str], parameters: Mapping[str, Parameter]) -> tuple[str, ...]:
     """Return the parameters' names of now, from texts with one or several names between commas. Raises ConfigError."""
     current = {former: parameter.name for parameter in parameters.values() for former in parameter.former_names}
-    names = [part.strip() for text in given for part in text.split(",") if part.strip()]
+    texts = list(given)
+    if any(not text.replace(",", " ").strip() for text in texts):
+        raise ConfigError("remote_lock holds a text that names no parameter; name one or leave remote_lock out.")
+    names = [part.strip() for text in texts for part in text.split(",") if part.strip()]
     for name in names:
         if name not in parameters and name not in current:
             raise ConfigError(

@@ -85,11 +85,16 @@ class FileTasks:
         self.drop_recalls()
         if self._running and not self._running.file_task.saves:
             self._running = None
+        for hung in self._hung:
+            if hung.file_task.saves:
+                hung.task.wait(CLOSE_WITHIN_S)
+        self._attend_hung()
         self._begin(math.inf)
         while self._running and self._running.task.wait(CLOSE_WITHIN_S):
             self._finish(self._running)
             self._begin(math.inf)
-        unfinished = [file_task.name for file_task in self._waiting if file_task.saves]
+        unfinished = [hung.file_task.name for hung in self._hung if hung.file_task.saves]
+        unfinished += [file_task.name for file_task in self._waiting if file_task.saves]
         if self._running and self._running.file_task.saves:
             unfinished.insert(0, self._running.file_task.name)
         if unfinished:
@@ -108,7 +113,8 @@ class FileTasks:
 
     def _leave_if_hung(self, running: _Begun, now_s: float) -> bool:
         """Leave a task behind that takes too long, and tell whether it did."""
-        limit_s = WITHIN_WHILE_OTHERS_WAIT_S if self._waiting else WITHIN_S
+        # A slow disk shall not cost the saves that wait for this one.
+        limit_s = WITHIN_WHILE_OTHERS_WAIT_S if self._waiting and not running.file_task.saves else WITHIN_S
         if now_s - running.at_s < limit_s:
             return False
         self._running = None

@@ -82,9 +82,12 @@ def _test(content: FileContent, backend: str, module: str, threads: int | None) 
         # A file and no pipe: a process that a library left behind could keep a pipe open.
         with tempfile.TemporaryFile() as said:
             child = subprocess.Popen(
-                # -P: the current folder may hold a stranger's files, and so may the model's.
+                # -P, and no empty entry below: the current folder may hold a stranger's files, and so may the model's.
                 [sys.executable, "-P", "-m", PROCESS, json.dumps(asked)],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")])),
+                },
                 # The child ends when this pipe does: with the show, however that ends.
                 stdin=subprocess.PIPE,
                 stdout=said,

@@ -121,6 +121,10 @@ def open_with_fallback(
 def _open_tested(content: FileContent, name: str, threads: int | None, tell: Callable[[str], None]) -> Backend:
     """Open a model file that is known to play on a backend, or passes its first test there."""
     run_first_test(content, name, MODULES[name], threads, tell)
+    return _open(content, name, threads)
+
+
+def _open(content: FileContent, name: str, threads: int | None) -> Backend:
     return _module(name).open_model(content, threads)
 
 
@@ -144,7 +148,9 @@ def _candidates(
             content = content or read_content(file)
             if content.sha256 != sha256:
                 raise ModelFileError(f"{file} is another file than the one that was opened")
-            backend = _open_tested(content, name, threads, tell)
+            # In the middle of a show, which cannot wait for a test: the file has passed one.
+            open_it = partial(_open_tested, tell=tell) if not opened else _open
+            backend = open_it(content, name, threads)
         except (BackendError, ModelFileError) as error:
             # A file that another backend has opened is not at fault.
             if isinstance(error, ModelFileError) and not opened:

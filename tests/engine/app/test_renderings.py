@@ -63,6 +63,8 @@ def test_sources_without_a_file_have_names_too(tmp_path: Path) -> None:
 
 def test_mistakes_are_sentences(tmp_path: Path) -> None:
     folder = made(tmp_path / "in", "a.wav", "b.wav", "texts/c.txt")
+    with pytest.raises(ConfigError, match=r"the folder .* to render and to render into; give another folder"):
+        RenderRequest.of([str(folder), f"{folder}/"])
     sounds = [str(folder / "a.wav"), str(folder / "b.wav")]
     with pytest.raises(ConfigError, match=r"was given x\.wav alone; a sound and its video file were expected"):
         RenderRequest.of(["x.wav"])

@@ -68,6 +68,14 @@ def test_a_stream_is_still_what_it_was() -> None:
     stream.flush()
 
 
+def test_letters_that_the_terminal_does_not_have_are_escapes() -> None:
+    inner = io.BytesIO()
+    stream = LossyStream(io.TextIOWrapper(inner, encoding="cp1252"))
+    print("日 ü", file=stream)
+    stream.flush()
+    assert inner.getvalue().split() == [b"\\u65e5", b"\xfc"]
+
+
 def test_streams_that_stand_in_for_standard_output_stay(capsys: pytest.CaptureFixture[str]) -> None:
     before = sys.stdout
     outlive_readers()

@@ -15,7 +15,7 @@ from training.data.footage import footage_sha256
 from training.data.video import Clip
 from training.loop.checkpoint import Checkpoint, ancestry
 from training.loop.config import TrainConfig, with_overrides
-from training.loop.resumption import check_resumable, check_start, start_from
+from training.loop.resumption import as_begun, check_resumable, check_start, start_from
 from training.loop.trainer import build_trainer
 
 
@@ -43,6 +43,15 @@ def test_how_long_how_often_and_where_may_change(file: Path) -> None:
     checkpoint = saved(file)
     again = {"total_iterations": 9, "minutes": 2, "intervals__log": 9, "threads": 1, "device": "auto"}
     check_resumable(checkpoint, changed(checkpoint.config, **again, model__name="y", clip__title="z"))
+
+
+def test_what_a_run_of_the_version_before_had_is_no_other_setting(file: Path) -> None:
+    begun = changed(saved(file).config, clip__tuning_share=0.0, model__front_end__kind="lms")
+    begun = changed(begun, model__front_end__spectrum_rate_hz=begun.model.front_end.sample_rate_hz)
+    wanted = changed(saved(file).config, model__front_end__kind="lms")
+    check_resumable(saved(file, config=begun), as_begun(wanted, begun))
+    assert as_begun(wanted, begun, resumed=False).clip.tuning_share == wanted.clip.tuning_share
+    assert as_begun(wanted, wanted) is wanted
 
 
 def test_every_other_key_is_refused_with_both_values(file: Path) -> None:

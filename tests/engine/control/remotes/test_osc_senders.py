@@ -52,6 +52,12 @@ def test_what_is_no_network_is_one_sentence(network) -> None:
         AllowedSenders([network])
 
 
+@pytest.mark.parametrize("empty", [" ", ",", " , "])
+def test_a_text_without_a_network_does_not_admit_everybody(empty: str) -> None:
+    with pytest.raises(ConfigError, match="names no network"):
+        AllowedSenders([empty])
+
+
 def listen(host: str, lines: list[str], *networks: str) -> tuple[ParameterStore, OscServer]:
     store = ParameterStore(parameters_for(CARD))
     server = OscServer(RemoteAccess(store, (), lines.append), host, 0, allowed=AllowedSenders(networks))

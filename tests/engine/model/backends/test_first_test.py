@@ -67,6 +67,15 @@ def test_an_unknown_model_is_tested_once_for_each_backend_and_version(
     assert len(told) == 2
 
 
+def test_code_in_the_current_folder_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "json.py").write_text("open('ran', 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    path = write(tmp_path / "stranger.onnx", program(CARD))
+    open_backend(path, "onnx-cpu", threads=1)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_where_nothing_can_be_kept_it_is_tested_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
