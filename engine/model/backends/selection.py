@@ -108,7 +108,7 @@ def open_with_fallback(
 ) -> Backend:
     """Open a model file for a live show: like `open_backend`, but "auto" goes on to the next candidate when a backend is lost.
 
-    Steps have a limit (step_limit.py).     `notify` is told of the choice, `tell` of a first test and of a change during the show. Raises as
+    Steps have a limit (step_limit.py). `notify` is told of the choice, `tell` of a first test and of a change during the show. Raises as
     `open_backend` does.
     """
     if name != AUTO:

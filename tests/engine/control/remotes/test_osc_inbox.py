@@ -26,16 +26,6 @@ CONTROLLER, OTHER = ("10.0.0.1", 9001), ("10.0.0.2", 9000)
 
 
 @pytest.fixture
-def store() -> ParameterStore:
-    return ParameterStore(parameters_for(CARD))
-
-
-@pytest.fixture
-def clock() -> InventedClock:
-    return InventedClock()
-
-
-@pytest.fixture
 def inbox(store: ParameterStore, clock: InventedClock) -> Inbox:
     return Inbox(RemoteAccess(store), lambda: {"hops": 7}, clock)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.control.remotes.midi import MidiRemote
 from engine.control.remotes.osc_inbox import FOREIGN_TOLD, UNKNOWN_TOLD, Inbox
@@ -17,22 +16,11 @@ from engine.control.remotes.remote_access import (
     locked_names,
 )
 from engine.core.errors import ConfigError
-from tests.engine.app.shows import InventedClock
 from tests.engine.control.remotes.test_osc import message
 from tests.engine.model.probe_model import CARD
 
 CONTROLLER = ("10.0.0.1", 9001)
 LOCKED = ("flash_guard", "save_scene", "record")
-
-
-@pytest.fixture
-def store() -> ParameterStore:
-    return ParameterStore(parameters_for(CARD))
-
-
-@pytest.fixture
-def clock() -> InventedClock:
-    return InventedClock()
 
 
 @pytest.fixture
