@@ -204,7 +204,7 @@ def test_the_tone_swells_and_has_its_frequency() -> None:
     ("spec", "says"),
     [
         ("dmeo", "Did you mean 'demo'"),
-        ("whatever", "mic, mic:NAME, demo, tone"),
+        ("whatever", "mic, mic:NAME, system"),
         ("tone:loud", "frequency"),
         ("tone:-3", "frequency"),
         ("tone:nan", "frequency"),
