@@ -6,9 +6,11 @@ import math
 from pathlib import Path
 
 from engine.audio.source import Source
+from engine.audio.sources.address import address_source, recording_source
 from engine.audio.sources.demo import demo_source
 from engine.audio.sources.media_file import MediaFileSource
 from engine.audio.sources.paced import PacedSource
+from engine.audio.sources.pcm import pcm_source, piped_sound
 from engine.audio.sources.spec import ACCEPTED, SourceSpec, parse_spec
 from engine.audio.sources.tone import DEFAULT_HZ, RATE_HZ, tone_source
 from engine.core.clock import Clock, WallClock
@@ -27,6 +29,10 @@ def open_source(source: SourceSpec | str, *, live: bool, repeat: bool = False, c
     clock = clock or WallClock()
     if spec.kind == "mic":
         return _microphone(spec.detail or None, live, clock)
+    if spec.kind == "address":
+        return address_source(spec.detail, clock, repeat=repeat) if live else recording_source(spec.detail)
+    if spec.kind == "pcm":
+        return pcm_source(spec.detail, clock) if live else piped_sound(spec.detail)
     inner: Source
     if spec.kind == "demo":
         inner = demo_source(repeat=live)
