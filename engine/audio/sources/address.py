@@ -90,7 +90,9 @@ class AddressFeed:
     def _play(self, intake: Intake) -> str | None:
         """Hand on the sound of this connection; return why it broke off, or None where the sender ended it."""
         reader = self._reader
-        conversion = Conversion(reader.rate_hz, reader.channels, self._rate_hz, self._channels)
+        # Of a mono feed that was stereo at the start both sides are the same.
+        columns = [min(channel, reader.channels - 1) for channel in range(self._channels)]
+        conversion = Conversion(reader.rate_hz, reader.channels, self._rate_hz, columns)
         played_s = 0.0
         try:
             for block_TC in reader.blocks():
