@@ -95,17 +95,19 @@ def _join(openings: Sequence[_Opening]) -> tuple[Source, list[_Opening]]:
     # Live, sounds without a pace of their own get one together, so that they stay in step to the sample.
     paced = [opening for opening in openings if isinstance(opening.source, PacedSource)]
     groups = [paced if opening in paced else [opening] for opening in openings if opening not in paced[1:]]
-    sources = [_paced_together([opening.source for opening in group]) for group in groups]
-    name = "; ".join(f"{', '.join(opening.channels)}: {opening.source.name}" for opening in openings)
-    return _side_by_side(sources, name), [opening for group in groups for opening in group]
+    sources = [_paced_together(group) for group in groups]
+    return _side_by_side(sources, _name(openings)), [opening for group in groups for opening in group]
 
 
-def _paced_together(sources: Sequence[Source]) -> Source:
-    paced = [source for source in sources if isinstance(source, PacedSource)]
+def _paced_together(group: Sequence[_Opening]) -> Source:
+    paced = [opening.source for opening in group if isinstance(opening.source, PacedSource)]
     if len(paced) < 2:
-        return sources[0]
-    name = ", ".join(source.name for source in paced)
-    return PacedSource(_side_by_side([source.inner for source in paced], name), paced[0].clock)
+        return group[0].source
+    return PacedSource(_side_by_side([source.inner for source in paced], _name(group)), paced[0].clock)
+
+
+def _name(openings: Sequence[_Opening]) -> str:
+    return "; ".join(f"{', '.join(opening.channels)}: {opening.source.name}" for opening in openings)
 
 
 def _side_by_side(sources: Sequence[Source], name: str) -> Source:
