@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.audio.source import Source
 from engine.audio.sources.demo import demo_source
+from engine.audio.sources.input_choice import CaptureName, open_input
 from engine.audio.sources.media_file import MediaFileSource
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.spec import ACCEPTED, SourceSpec, parse_spec
@@ -17,16 +18,23 @@ from engine.core.errors import SourceError, nearest_name
 SOURCE_KINDS = ("mic", "system", "jack", "demo", "tone", "pcm")
 
 
-def open_source(source: SourceSpec | str, *, live: bool, repeat: bool = False, clock: Clock | None = None) -> Source:
+def open_source(
+    source: SourceSpec | str,
+    *,
+    live: bool,
+    repeat: bool = False,
+    clock: Clock | None = None,
+    capture: CaptureName = "sounddevice",
+) -> Source:
     """Open the source that a spec, or its text, names.
 
-    Live, sound arrives at the pace of `clock` (default: the wall clock); `demo` and `tone` loop for ever, files with `repeat`.
-    Offline, all sound can be read at once, and it ends. Raises SourceError with what is accepted.
+    Live, sound arrives at the pace of `clock` (default: the wall clock); `demo` and `tone` loop for ever, files with `repeat`;
+    devices are opened by the capture backend `capture`. Offline, all sound can be read at once, and it ends. Raises SourceError with what is accepted.
     """
     spec = parse_spec(source) if isinstance(source, str) else source
     clock = clock or WallClock()
-    if spec.kind == "mic":
-        return _microphone(spec.detail or None, live, clock)
+    if spec.kind in ("mic", "system", "jack"):
+        return _input(spec, live, clock, capture)
     inner: Source
     if spec.kind == "demo":
         inner = demo_source(repeat=live)
@@ -38,12 +46,10 @@ def open_source(source: SourceSpec | str, *, live: bool, repeat: bool = False, c
     return PacedSource(inner, clock) if live else inner
 
 
-def _microphone(name: str | None, live: bool, clock: Clock) -> Source:
-    from engine.audio.sources.microphone import Microphone
-
+def _input(spec: SourceSpec, live: bool, clock: Clock, capture: CaptureName) -> Source:
     if not live:
-        raise SourceError("A microphone cannot be rendered because it never ends; render demo, tone or a file.")
-    return Microphone(name, clock)
+        raise SourceError(f"'{spec.text}' cannot be rendered because it never ends; render demo, tone or a file.")
+    return open_input(spec, clock, capture)
 
 
 def _tone_hz(text: str) -> float:
