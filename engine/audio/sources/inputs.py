@@ -9,13 +9,16 @@ from typing import NamedTuple
 
 from engine.audio.input_layout import UNNAMED, InputLayout, SoundInput, check_model_input
 from engine.audio.source import Source
+from engine.audio.sources.channel_choice import ChannelChoice
 from engine.audio.sources.input_specs import input_names, parse_inputs
 from engine.audio.sources.joined import JoinedSource
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.spec import SourceSpec
 
-_DEVICES = ("mic", "system", "jack", "pcm")
-"""Kinds that can be opened only once."""
+_DEVICES = ("mic", "system", "jack")
+"""Kinds that are opened with the channels that are wanted. A device can be opened only once."""
+_WHOLE = ("demo", "tone", "pcm")
+"""Kinds that always give all their channels."""
 
 
 class OpenInputs(NamedTuple):
@@ -60,33 +63,38 @@ def _shared(specs: Sequence[SourceSpec]) -> list[list[SourceSpec]]:
     """Return the specs that share a source, in the order of the first of each."""
     shared: dict[tuple[str, str, bool], list[SourceSpec]] = {}
     for spec in specs:
-        # A file without a choice of channels is mixed as its layout says, which is not one of its channels.
-        is_device = spec.kind in _DEVICES
-        key = spec.kind, spec.detail.casefold() if is_device else spec.detail, is_device or not spec.channels
-        shared.setdefault(key, []).append(spec)
+        detail = spec.detail.casefold() if spec.kind in _DEVICES else spec.detail
+        # A file without a choice of channels is mixed as its layout says, which is none of its channels.
+        is_mixed = spec.kind not in (*_DEVICES, *_WHOLE) and not spec.channels
+        shared.setdefault((spec.kind, detail, is_mixed), []).append(spec)
     return list(shared.values())
 
 
 def _open(members: Sequence[SourceSpec], open_one: Callable[[SourceSpec], Source]) -> _Opening:
     """Open one source with the channels of all `members`. Raises SourceError."""
-
-    def opened(channels: tuple[int, ...]) -> Source:
-        return open_one(replace(members[0], name=None, channels=channels))
-
     chosen = {channel for spec in members for channel in spec.channels}
-    if not chosen:
-        source = opened(())
-        return _Opening(source, {spec.name or "": tuple(range(source.channels)) for spec in members})
-    whole: tuple[int, ...] = ()
+    whole = replace(members[0], name=None, channels=())
+    if not chosen or whole.kind in _WHOLE:
+        source = open_one(whole)
+        channels = range(1, source.channels + 1)
+        ChannelChoice(tuple(sorted(chosen)), source.channels).check(source.name)
+        return _opening(source, members, channels, channels)
+    without_choice: Sequence[int] = ()
     if not all(spec.channels for spec in members):
-        # What the device gives without a choice.
-        source = opened(())
-        whole = tuple(range(1, source.channels + 1))
+        source = open_one(whole)
         source.close()
-    channels = tuple(sorted({*chosen, *whole}))
+        without_choice = range(1, source.channels + 1)
+    channels = sorted({*chosen, *without_choice})
+    return _opening(open_one(replace(whole, channels=tuple(channels))), members, channels, without_choice)
+
+
+def _opening(
+    source: Source, members: Sequence[SourceSpec], channels: Sequence[int], without_choice: Sequence[int]
+) -> _Opening:
+    """Return a source with these `channels` for its members; those `without_choice` are for members that chose none."""
     columns = {channel: column for column, channel in enumerate(channels)}
     return _Opening(
-        opened(channels), {spec.name or "": tuple(columns[c] for c in spec.channels or whole) for spec in members}
+        source, {spec.name or "": tuple(columns[c] for c in spec.channels or without_choice) for spec in members}
     )
 
 

@@ -88,7 +88,7 @@ class _Follower:
         self.source = source
         self.buffer = ArrivalBuffer(first.rate_hz, source.channels) if first.live else WholeBuffer(source.channels)
         self._first = first
-        self._conversion = Conversion(source.rate_hz, source.channels, first.rate_hz, source.channels)
+        self._conversion = Conversion(source.rate_hz, source.channels, first.rate_hz, range(source.channels))
         self._has_ended = False
         self._notices: list[str] = []
         self._told_corrections = 0
