@@ -25,7 +25,7 @@ NEAR_END_S = 0.5
 class AddressReader:
     """The sound of one connection, at its own rate, in mono or stereo."""
 
-    def __init__(self, address: str, track: str | None = None) -> None:
+    def __init__(self, address: str, track: str | int | None = None) -> None:
         """Connect. Raises MediaError for an address that refuses, is silent, or sends no sound."""
         self._address = address
         self.shown = shown_address(address)

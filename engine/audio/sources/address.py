@@ -23,7 +23,7 @@ _BUFFERED_WELL = ("http", "https", "ftp", "mmsh")
 MOST_READY_S, MOST_READY_OF_FEEDS_S = 10.0, 2.0
 
 
-def recording_source(address: str, track: str | None = None) -> BlockSource:
+def recording_source(address: str, track: str | int | None = None) -> BlockSource:
     """Connect, and return a source that reads a recording as fast as it comes. Raises SourceError, also for a live feed."""
     reader = _connected(address, track)
     if not reader.has_end:
@@ -35,7 +35,7 @@ def recording_source(address: str, track: str | None = None) -> BlockSource:
     return BlockSource(reader.shown, reader.rate_hz, reader.channels, reader.blocks(), close=reader.close)
 
 
-def address_source(address: str, clock: Clock, *, repeat: bool = False, track: str | None = None) -> StreamSource:
+def address_source(address: str, clock: Clock, *, repeat: bool = False, track: str | int | None = None) -> StreamSource:
     """Connect, and return a live source. Raises SourceError for an address that refuses, is silent, or sends no sound."""
     reader = _connected(address, track)
     buffered = scheme_of(address) in _BUFFERED_WELL
@@ -50,7 +50,7 @@ def address_source(address: str, clock: Clock, *, repeat: bool = False, track: s
     return StreamSource(stream, feed.run, clock)
 
 
-def _connected(address: str, track: str | None) -> AddressReader:
+def _connected(address: str, track: str | int | None) -> AddressReader:
     try:
         return AddressReader(address, track)
     except MediaError as error:
@@ -65,7 +65,7 @@ def pause_s(attempt: int) -> float:
 class AddressFeed:
     """Reads one address for one show, over as many connections as it takes."""
 
-    def __init__(self, address: str, first: AddressReader, *, repeat: bool, track: str | None) -> None:
+    def __init__(self, address: str, first: AddressReader, *, repeat: bool, track: str | int | None) -> None:
         self._address = address
         self._track = track
         self._repeat = repeat

@@ -78,7 +78,7 @@ class PcmPipe:
     def __init__(self, detail: str, pipe: Pipe | None = None) -> None:
         """`pipe` is standard input by default. Raises SourceError for an unknown format, and where nothing is piped in."""
         self.format = parse_pcm(detail)
-        self.name = f"pcm: {self.format.rate_hz} Hz x {self.format.channels}"
+        self.name = "standard input"
         self.surplus_bytes = 0
         """At the end: the bytes of an incomplete sample."""
         found = sys.stdin if pipe is None else pipe
@@ -101,7 +101,7 @@ class PcmPipe:
         self.surplus_bytes = len(kept)
         if is_empty:
             raise SourceError(
-                f"{self.name} gave no sound: standard input ended before the first sample; see what the program before it says."
+                f"{self.name} gave no sound: it ended before the first sample; see what the program before the pipe says."
             )
 
     def notices(self) -> list[str]:

@@ -27,18 +27,22 @@ def open_source(
     repeat: bool = False,
     clock: Clock | None = None,
     capture: CaptureName = "sounddevice",
+    track: str | int | None = None,
 ) -> Source:
     """Open the source that a spec, or its text, names.
 
     Live, sound arrives at the pace of `clock` (default: the wall clock); `demo` and `tone` loop for ever, files with `repeat`;
-    devices are opened by the capture backend `capture`. Offline, all sound can be read at once, and it ends. Raises SourceError with what is accepted.
+    devices are opened by the capture backend `capture`; `track` chooses the sound of files and addresses, by number or language.
+    Offline, all sound can be read at once, and it ends. Raises SourceError with what is accepted.
     """
     spec = parse_spec(source) if isinstance(source, str) else source
     clock = clock or WallClock()
     if spec.kind in ("mic", "system", "jack"):
         return _input(spec, live, clock, capture)
     if spec.kind == "address":
-        return address_source(spec.detail, clock, repeat=repeat) if live else recording_source(spec.detail)
+        if not live:
+            return recording_source(spec.detail, track)
+        return address_source(spec.detail, clock, repeat=repeat, track=track)
     if spec.kind == "pcm":
         return pcm_source(spec.detail, clock) if live else piped_sound(spec.detail)
     inner: Source

@@ -21,6 +21,8 @@ ACCEPTED = (
     "mic, mic:NAME, system, jack:CLIENT, demo, tone, tone:HZ, pcm:RATExCHANNELS, an address such as rtsp://..., or the path "
     "of a sound or video file"
 )
+WITH_TRACKS = ("file", "address")
+"""Kinds that may hold several sounds, one of which is chosen."""
 MOST_CHANNELS = 64
 """Channels are numbered from 1 to this."""
 
@@ -42,6 +44,11 @@ class SourceSpec:
     channels: tuple[int, ...]
     """The chosen channels in their order, numbered from 1; empty: no choice."""
 
+    @property
+    def shown(self) -> str:
+        """The whole for messages: an address without its password."""
+        return shown_address(self.text)
+
 
 def parse_spec(text: str, is_file: Callable[[str], bool] | None = None) -> SourceSpec:
     """Take a source spec apart. `is_file` tells whether a path names a file (default: on the disk).
@@ -57,6 +64,15 @@ def parse_spec(text: str, is_file: Callable[[str], bool] | None = None) -> Sourc
     what, channels = _split_channels(text, rest, exists)
     kind, detail = ("file", what) if exists(what) else _kind(what)
     return SourceSpec(text=text, name=name, kind=kind, detail=detail, channels=channels)
+
+
+def is_sound(text: str) -> bool:
+    """Return whether a text names a file that exists or anything else that can be heard. Nothing is opened."""
+    try:
+        spec = parse_spec(text)
+    except SourceError:
+        return False
+    return spec.kind != "file" or _is_file(spec.detail)
 
 
 def parse_channels(chosen: str, text: str) -> tuple[int, ...]:

@@ -152,7 +152,7 @@ def test_a_pipe_that_ends_without_sound_is_one_sentence(program: Program) -> Non
     program.close()
     for source in (pcm_source("48000x2", WallClock(), program.end), piped_sound("48000x2", program.end)):
         source.start()
-        with pytest.raises(SourceError, match="gave no sound: standard input ended"):
+        with pytest.raises(SourceError, match="standard input gave no sound: it ended"):
             read_until(source)
         source.close()
 
