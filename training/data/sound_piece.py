@@ -12,6 +12,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
+from engine.media.cleaning import SETTLED_S, cleaned
 from training.data.video import mono, resampled, track_rate_hz
 
 # S samples of sound
@@ -19,7 +20,7 @@ from training.data.video import mono, resampled, track_rate_hz
 
 @dataclass(frozen=True, slots=True)
 class SoundPiece:
-    """Mono sound [S] at the rate that was asked for, and where it begins in its file."""
+    """Cleaned mono sound [S] at the rate that was asked for, and where it begins in its file."""
 
     sound_S: NDArray[np.float32]
     start_s: float
@@ -35,9 +36,10 @@ def read_piece(path: Path, share: float, seconds: float, sample_rate_hz: int) ->
             if not container.streams.audio or not track_rate_hz(container.streams.audio[0]):
                 raise TrainingError(f"{path} has no sound track; a sound or video file was expected.")
             start_s = share * max(_duration_s(container) - seconds, 0.0)
-            sound_S, rate_hz = _decoded(container, start_s, seconds)
-        if not np.isfinite(sound_S).all():
-            raise TrainingError(f"{path} holds samples that are no finite numbers; sound in [-1, 1] was expected.")
+            # With the sound before it, an offset is gone where the piece begins.
+            lead_s = min(start_s, SETTLED_S)
+            sound_S, rate_hz = _decoded(container, start_s - lead_s, lead_s + seconds)
+        sound_S = cleaned(sound_S, rate_hz)[0][round(lead_s * rate_hz) :]
         return SoundPiece(resampled(sound_S, rate_hz, sample_rate_hz) if len(sound_S) else sound_S, start_s)
     except TrainingError:
         raise

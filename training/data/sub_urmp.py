@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
+from engine.media.cleaning import cleaned
 from training.data.sources import file_digest, joined_digest
-from training.data.video import ClipFormat, at_frame_rate, crop_and_resize, read_track, resampled
+from training.data.video import ClipFormat, ClipSound, at_frame_rate, crop_and_resize, read_track, resampled
 
 # H W C rows, columns and colours, S samples of sound
 
@@ -50,7 +51,7 @@ class Recording:
         )
         return at_frame_rate(timed, clip_format.fps)
 
-    def sound(self, sample_rate_hz: int) -> NDArray[np.float32]:
+    def sound(self, sample_rate_hz: int) -> ClipSound:
         parts: list[NDArray[np.float32]] = []
         rate_hz = 0
         for number, path in enumerate(self.chunk_paths):
@@ -66,7 +67,8 @@ class Recording:
                     f"{path} holds {len(chunk_S) / rate_hz:.2f} s of sound; at least {STRIDE_MS / 1000} s were expected."
                 )
             parts.append(chunk_S[: end - begin])
-        return resampled(np.concatenate(parts), rate_hz, sample_rate_hz)
+        sound_S, notices = cleaned(np.concatenate(parts), rate_hz)
+        return ClipSound(resampled(sound_S, rate_hz, sample_rate_hz), tuple(notices))
 
 
 def folder_of(path: Path) -> Path:

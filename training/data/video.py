@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
+from engine.media.cleaning import cleaned
 
 # N frames, H W rows and columns, S samples of sound, C channels of sound
 
@@ -55,6 +56,8 @@ class Clip:
     file: str
     cuts_s: tuple[float, ...] = ()
     """Times of the scene cuts."""
+    sound_notices: tuple[str, ...] = ()
+    """One sentence for each thing that was mended in the sound."""
 
     def loudness_db(self) -> float:
         """Return the root mean square of the sound in dB of full scale, at least -200."""
@@ -64,7 +67,7 @@ class Clip:
 
     def notices(self) -> list[str]:
         """Return one sentence for each thing that makes the clip hard to learn."""
-        notices, level = [], self.loudness_db()
+        notices, level = [f"{self.file}: {notice}" for notice in self.sound_notices], self.loudness_db()
         if level <= SILENCE_DB:
             notices.append(
                 f"{self.file}: the sound track is silent ({level:.0f} dB); the model cannot learn to move with it."
@@ -143,19 +146,33 @@ def _timed_frames(
         yield time_s, _duration_s(frame, stream), crop_and_resize(frame_HWC, clip_format, path)
 
 
+@dataclass(frozen=True, slots=True)
+class ClipSound:
+    """Cleaned mono sound [S] on the timeline of the frames, and one sentence for each thing that was mended in it."""
+
+    sound_S: NDArray[np.float32]
+    notices: tuple[str, ...] = ()
+
+
 def read_sound(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
-    """Decode the first sound track [S], mixed to mono; sample 0 belongs to the first frame (zeros where the sound starts later).
+    """Return the sound [S] of `read_clip_sound`; raises as that."""
+    return read_clip_sound(path, sample_rate_hz).sound_S
+
+
+def read_clip_sound(path: Path, sample_rate_hz: int) -> ClipSound:
+    """Decode the first sound track, mixed to mono and cleaned; sample 0 belongs to the first frame (zeros where the sound starts later).
 
     Raises TrainingError for a file that is missing, damaged or without sound.
     """
     sound_S, start_s, rate_hz = read_track(path)
+    sound_S, notices = cleaned(sound_S, rate_hz)
     late = round((start_s - _first_frame_s(path)) * rate_hz)
     sound_S = np.concatenate([np.zeros(late, np.float32), sound_S]) if late > 0 else sound_S[-late:]
-    return resampled(sound_S, rate_hz, sample_rate_hz)
+    return ClipSound(resampled(sound_S, rate_hz, sample_rate_hz), tuple(notices))
 
 
 def read_track(path: Path) -> tuple[NDArray[np.float32], float, int]:
-    """Decode the first sound track [S] of any media file, mixed to mono; return it, its start time in seconds and its own rate.
+    """Decode the first sound track [S] of any media file, mixed to mono, as it is; return it, its start time in seconds and its own rate.
 
     Raises TrainingError for a file that is missing, damaged or without sound.
     """
