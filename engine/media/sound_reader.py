@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from engine.core.errors import MediaError
@@ -38,14 +40,17 @@ TOLD_STRETCH_S = 0.02
 class SoundReader:
     """Decodes one sound track once, from its start: gaps filled, at one rate, in one or two channels."""
 
-    def __init__(self, path: Path | str, track: str | int | None = None) -> None:
+    def __init__(self, path: Path | str, track: str | int | None = None, from_s: float | None = None) -> None:
         """Open the file and decode the first sound of its default track, or of `track`: a number from 1 or a language.
 
+        With `from_s`, a time on the file's clock, decoding begins there or before, where the file allows that.
         Raises MediaError for a file that cannot be read, has no such track, or holds no sound that can be decoded.
         """
         self._container = open_media(path)
         try:
             self._track = sound_track(self._container, path, track)
+            if from_s is not None:
+                self._seek(from_s)
             videos = video_tracks(self._container)
             self._packets = Packets(self._container, videos[0] if videos else None, self._track)
             self._decoding = SoundDecoding(self._packets, self._track)
@@ -109,6 +114,10 @@ class SoundReader:
         self._blocks.close()
         self._runs = iter(())
         self._container.close()
+
+    def _seek(self, time_s: float) -> None:
+        with contextlib.suppress(FFmpegError):
+            self._container.seek(round(time_s / float(self._track.time_base or 1)), stream=self._track)
 
     def _placed(self, first: Decoded) -> Generator[NDArray[np.float32]]:
         waiting: deque[Decoded] = deque()
