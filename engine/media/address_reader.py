@@ -1,19 +1,25 @@
 """Reads the sound of an address: one connection, from its opening to the moment where it breaks or ends."""
 
+# PyAV's types are incomplete.
+# pyright: basic
+
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
+from av.packet import Packet
 from numpy.typing import NDArray
 
 from engine.core.errors import MediaError
 from engine.media.address import shown_address
+from engine.media.channels import check_channels, mixed, picked
 from engine.media.connection import failure, has_end, open_address
+from engine.media.rate import RateConverter
+from engine.media.samples import channel_names, samples_of
 from engine.media.tracks import sound_track
 
 # T samples, C channels
@@ -23,10 +29,13 @@ NEAR_END_S = 0.5
 
 
 class AddressReader:
-    """The sound of one connection, at its own rate, in mono or stereo."""
+    """The sound of one connection, at its own rate, in mono or stereo or in chosen channels."""
 
-    def __init__(self, address: str, track: str | int | None = None) -> None:
-        """Connect. Raises MediaError for an address that refuses, is silent, or sends no sound."""
+    def __init__(self, address: str, track: str | int | None = None, channels: Sequence[int] = ()) -> None:
+        """Connect. `track` is a number from 1 or a language; `channels` are numbered from 1.
+
+        Raises MediaError for an address that refuses, is silent, or sends no such sound.
+        """
         self._address = address
         self.shown = shown_address(address)
         self._container = open_address(address)
@@ -35,17 +44,20 @@ class AddressReader:
             self.rate_hz = int(self._stream.rate or 0)
             if self.rate_hz <= 0:
                 raise MediaError(f"{self.shown} does not say the sample rate of its sound; send it in another format.")
+            check_channels(channels, self._stream.channels, self.shown)
         except MediaError:
             self._container.close()
             raise
-        self.channels = 1 if self._stream.channels == 1 else 2
+        self._chosen = tuple(channels)
+        self.channels = len(channels) or min(2, self._stream.channels)
         self.has_end = has_end(self._container, address)
         """Whether it is a recording, which ends, and not a live feed, which does not."""
         duration = self._container.duration
         self.duration_s = duration / 1e6 if self.has_end and duration else None
         """Length of a recording, where it is known."""
-        self.damaged_packets = 0
-        """Packets that could not be decoded and were left out."""
+        self._damaged_packets = 0
+        self._converter: RateConverter | None = None
+        self._other_rate_hz: int | None = None
 
     def jump(self, position_s: float) -> bool:
         """Go to `position_s` of a recording; return whether its server can do that."""
@@ -57,56 +69,49 @@ class AddressReader:
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield the sound [T, channels] as it comes, until the sender ends it. Raises MediaError where the connection breaks."""
-        converter = _Converter(self.rate_hz, self.channels)
         try:
             for packet in self._container.demux(self._stream):
-                try:
-                    frames = packet.decode()
-                except (FFmpegError, ValueError):
-                    self.damaged_packets += 1
-                    continue
-                for frame in frames:
-                    yield from converter.convert(frame)
-            yield from converter.finish()
+                for frame in self._decoded(packet):
+                    yield from self._converted(frame)
+            yield from self._rest()
         except (FFmpegError, OSError, ValueError) as error:
             raise MediaError(f"{self.shown} broke off ({failure(error, self._address)}).") from None
+
+    def notices(self) -> list[str]:
+        """Return what there is to tell at the end of the connection."""
+        if not self._damaged_packets:
+            return []
+        packets = "a damaged packet" if self._damaged_packets == 1 else f"{self._damaged_packets} damaged packets"
+        return [f"{self.shown} sent {packets}, left out of its sound."]
 
     def close(self) -> None:
         """Disconnect; safe to call twice."""
         with suppress(FFmpegError, OSError):
             self._container.close()
 
+    def _decoded(self, packet: Packet) -> list[AudioFrame]:
+        try:
+            return [frame for frame in packet.decode() if isinstance(frame, AudioFrame) and frame.samples]
+        except (FFmpegError, ValueError):
+            self._damaged_packets += 1
+            return []
 
-class _Converter:
-    """Frames of any format to arrays of one rate and number of channels. A stream may change its format on the way."""
-
-    def __init__(self, rate_hz: int, channels: int) -> None:
-        self._rate_hz = rate_hz
-        self._channels = channels
-        self._resampler: AudioResampler | None = None
-        self._format: tuple[int, str, str] | None = None
-
-    def convert(self, frame: AudioFrame) -> Iterator[NDArray[np.float32]]:
-        if not frame.samples:
+    def _converted(self, frame: AudioFrame) -> Iterator[NDArray[np.float32]]:
+        """Yield a frame's sound in the format of the first one: a feed may change its own on the way."""
+        rate_hz, came_TC, names = frame.sample_rate, samples_of(frame), channel_names(frame)
+        sound_TC = picked(came_TC, self._chosen) if self._chosen else mixed(came_TC, self.channels, names)
+        if rate_hz == self.rate_hz:
+            yield from self._rest()
+            yield sound_TC
             return
-        came = (frame.sample_rate, frame.format.name, frame.layout.name)
-        if came != self._format:
-            yield from self.finish()
-            self._format = came
-            # Interleaved: separate planes of eight and more channels crash PyAV 18.
-            layout = "mono" if self._channels == 1 else "stereo"
-            self._resampler = AudioResampler(format="flt", layout=layout, rate=self._rate_hz)
-        assert self._resampler
-        # Time stamps of feeds jump; the resampler would fill or cut.
-        frame.pts = None
-        yield from self._arrays(self._resampler.resample(frame))
+        if rate_hz != self._other_rate_hz:
+            yield from self._rest()
+            self._other_rate_hz, self._converter = rate_hz, RateConverter(rate_hz, self.rate_hz, self.channels)
+        if self._converter:
+            yield self._converter.feed(sound_TC)
 
-    def finish(self) -> Iterator[NDArray[np.float32]]:
-        if self._resampler:
-            yield from self._arrays(self._resampler.resample(None))
-        self._resampler = self._format = None
-
-    def _arrays(self, frames: list[AudioFrame]) -> Iterator[NDArray[np.float32]]:
-        for frame in frames:
-            if frame.samples:
-                yield frame.to_ndarray().reshape(frame.samples, self._channels).astype(np.float32, copy=False)
+    def _rest(self) -> Iterator[NDArray[np.float32]]:
+        """Yield what is still to come at another rate."""
+        converter, self._converter, self._other_rate_hz = self._converter, None, None
+        if converter:
+            yield converter.finish()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from engine.audio.sources.blocks import BlockSource
 from engine.audio.sources.conversion import Conversion
 from engine.audio.sources.stream import Intake, StreamFormat, StreamSource
@@ -23,21 +25,34 @@ _BUFFERED_WELL = ("http", "https", "ftp", "mmsh")
 MOST_READY_S, MOST_READY_OF_FEEDS_S = 10.0, 2.0
 
 
-def recording_source(address: str, track: str | int | None = None) -> BlockSource:
-    """Connect, and return a source that reads a recording as fast as it comes. Raises SourceError, also for a live feed."""
-    reader = _connected(address, track)
+def recording_source(address: str, track: str | int | None = None, channels: Sequence[int] = ()) -> BlockSource:
+    """Connect, and return a source that reads a recording as fast as it comes. Raises MediaError, and SourceError for a live feed."""
+    reader = AddressReader(address, track, channels)
     if not reader.has_end:
         reader.close()
         raise SourceError(
             f"{reader.shown} cannot be rendered because it is live and never ends; play it with --out FILE.mp4 --seconds S, or "
             "render a file."
         )
-    return BlockSource(reader.shown, reader.rate_hz, reader.channels, reader.blocks(), close=reader.close)
+    return BlockSource(
+        reader.shown, reader.rate_hz, reader.channels, reader.blocks(), told=reader.notices, close=reader.close
+    )
 
 
-def address_source(address: str, clock: Clock, *, repeat: bool = False, track: str | int | None = None) -> StreamSource:
-    """Connect, and return a live source. Raises SourceError for an address that refuses, is silent, or sends no sound."""
-    reader = _connected(address, track)
+def address_source(
+    address: str,
+    clock: Clock,
+    *,
+    repeat: bool = False,
+    track: str | int | None = None,
+    channels: Sequence[int] = (),
+) -> StreamSource:
+    """Connect, and return a live source. Raises MediaError for an address that refuses, is silent, or sends no such sound."""
+
+    def connect() -> AddressReader:
+        return AddressReader(address, track, channels)
+
+    reader = connect()
     buffered = scheme_of(address) in _BUFFERED_WELL
     stream = StreamFormat(
         name=reader.shown,
@@ -46,15 +61,7 @@ def address_source(address: str, clock: Clock, *, repeat: bool = False, track: s
         skips=not buffered and not reader.has_end,
         most_ready_s=MOST_READY_S if buffered else MOST_READY_OF_FEEDS_S,
     )
-    feed = AddressFeed(address, reader, repeat=repeat, track=track)
-    return StreamSource(stream, feed.run, clock)
-
-
-def _connected(address: str, track: str | int | None) -> AddressReader:
-    try:
-        return AddressReader(address, track)
-    except MediaError as error:
-        raise SourceError(str(error)) from error
+    return StreamSource(stream, AddressFeed(reader, connect, repeat=repeat).run, clock)
 
 
 def pause_s(attempt: int) -> float:
@@ -65,9 +72,9 @@ def pause_s(attempt: int) -> float:
 class AddressFeed:
     """Reads one address for one show, over as many connections as it takes."""
 
-    def __init__(self, address: str, first: AddressReader, *, repeat: bool, track: str | int | None) -> None:
-        self._address = address
-        self._track = track
+    def __init__(self, first: AddressReader, connect: Callable[[], AddressReader], *, repeat: bool) -> None:
+        """`connect` makes the connections after the first."""
+        self._connection = connect
         self._repeat = repeat
         self._reader = first
         self._rate_hz, self._channels = first.rate_hz, first.channels
@@ -107,8 +114,8 @@ class AddressFeed:
             self._position_s += played_s
             self._empty_connections = 0 if played_s else self._empty_connections + 1
             reader.close()
-            if reader.damaged_packets:
-                intake.tell(f"{reader.shown} sent {reader.damaged_packets} damaged packets; they were left out.")
+            for line in reader.notices():
+                intake.tell(line)
         return None
 
     def _is_at_end(self, reason: str | None) -> bool:
@@ -130,7 +137,7 @@ class AddressFeed:
             at_once = False
             self._attempts += 1
             try:
-                self._reader = AddressReader(self._address, self._track)
+                self._reader = self._connection()
             except MediaError as error:
                 if str(error) != said or self._attempts % TELL_AGAIN_AFTER == 0:
                     said = str(error)

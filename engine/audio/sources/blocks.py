@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.errors import MediaError, SourceError
-
 # T samples, C channels
 
 
 class BlockSource:
-    """Gives the blocks of an iterator, once, and raises SourceError for the MediaError of a sender that breaks off."""
+    """Gives the blocks of an iterator, once."""
 
     live = False
     stalled = False
@@ -43,10 +41,7 @@ class BlockSource:
         """Nothing to start: the sender sends."""
 
     def read(self) -> tuple[NDArray[np.float32], float | None] | None:
-        try:
-            block_TC = next(self._blocks, None)
-        except MediaError as error:
-            raise SourceError(str(error)) from error
+        block_TC = next(self._blocks, None)
         if block_TC is None:
             self._notices, self._told = self._told(), list
             return None

@@ -14,7 +14,7 @@ from engine.audio.ring import Ring
 from engine.audio.sources.paced import BLOCK_S
 from engine.audio.sources.playout import Playout
 from engine.core.clock import Clock
-from engine.core.errors import SourceError, UserError
+from engine.core.errors import UserError
 
 # T samples, C channels
 
@@ -76,7 +76,7 @@ class Intake:
 
 
 Feed = Callable[[Intake], None]
-"""Reads sound into an intake until it ends or the show is over. May raise SourceError."""
+"""Reads sound into an intake until it ends or the show is over. May raise UserError."""
 
 
 class StreamSource:
@@ -169,7 +169,7 @@ class StreamSource:
         try:
             self._feed(intake)
         except UserError as error:
-            intake.failure = error if isinstance(error, SourceError) else SourceError(str(error))
+            intake.failure = error
         finally:
             intake.has_ended.set()
 

@@ -14,7 +14,7 @@ from engine.audio.source import Source
 from engine.audio.sources import address
 from engine.audio.sources.registry import open_source
 from engine.core.clock import WallClock
-from engine.core.errors import SourceError
+from engine.core.errors import MediaError, SourceError, UserError
 from tests.engine.audio.sources.servers import WebServer, encoded, free_port, sender, web_server
 
 RATE_HZ = 48000
@@ -227,7 +227,7 @@ def opened_when_it_listens(url: str) -> Source:
     while True:
         try:
             return open_source(url, live=True)
-        except SourceError:
+        except MediaError:
             assert time.monotonic() < deadline_s
             time.sleep(0.1)
 
@@ -259,7 +259,7 @@ def opened_when_it_listens(url: str) -> Source:
 )
 def test_an_address_that_cannot_be_is_refused_in_one_sentence_without_its_password(spec: str, says: str) -> None:
     for live in (True, False):
-        with pytest.raises(SourceError, match=says) as caught:
+        with pytest.raises(UserError, match=says) as caught:
             open_source(spec, live=live)
         sentence = str(caught.value)
         assert "hid" not in sentence
@@ -279,7 +279,7 @@ def test_an_answer_without_sound_is_one_sentence(path: str, says: str, web: WebS
             container.mux(film.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), "rgb24")))
         container.mux(film.encode(None))
     web.files["film"] = (tmp_path / "film.mkv").read_bytes()
-    with pytest.raises(SourceError, match=says):
+    with pytest.raises(MediaError, match=says):
         open_source(web.url(path), live=True)
 
 
@@ -299,11 +299,11 @@ def test_a_playlist_leads_to_addresses_and_never_to_files_of_this_machine(web: W
     assert len(block[0])
     good.close()
     for name in ("file.m3u8", "path.m3u8", "list.ffconcat"):
-        with pytest.raises(SourceError, match="cannot be opened"):
+        with pytest.raises(MediaError, match="cannot be opened"):
             open_source(web.url(name), live=True)
     local = tmp_path / "list.m3u8"
     local.write_bytes(web.files["good.m3u8"].replace(b"short.mp3", web.url("short.mp3").encode()))
     before = web.connections
-    with pytest.raises(SourceError):
+    with pytest.raises(MediaError):
         open_source(str(local), live=False)
     assert web.connections == before
