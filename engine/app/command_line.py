@@ -20,7 +20,11 @@ from engine.app.config import (
     settable,
     setting_kind,
 )
-from engine.app.renderings import RenderRequest
+from engine.app.renderings import SOUND_SUFFIXES, RenderRequest
+from engine.audio.input_layout import check_model_input
+from engine.audio.sources.input_specs import input_names, parse_inputs
+from engine.audio.sources.spec import WITH_TRACKS, SourceSpec, is_sound
+from engine.control.modulation.input_names import reserved_names
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import TABLE, parameters_for
@@ -30,6 +34,7 @@ from engine.control.remotes.remote_access import locked_names
 from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import ConfigError, ModelFileError, nearest_name
 from engine.core.printable import printable
+from engine.media.address import shown_address
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
 from engine.output.window.keys import HELP
@@ -76,9 +81,7 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
         known = [option for action in parser._actions for option in action.option_strings]  # pyright: ignore[reportPrivateUsage]
-        raise ConfigError(
-            f"Unknown argument '{unknown[0]}'.{nearest_name(unknown[0].split('=')[0], known)} See --help."
-        )
+        raise ConfigError(f"Unknown argument '{shown_address(unknown[0])}'.{_meant(unknown[0], known)} See --help.")
     if parsed.backends:
         return "backends"
     if parsed.devices or card is None:
@@ -94,7 +97,11 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     if parsed.size and not parsed.replay:
         raise ConfigError("--size is for --replay; leave it out, windows and players enlarge frames by themselves.")
     resolved = resolve(file_values, settings, controls, parameters, parse_mappings(parsed.map or []))
-    check_directions(resolved.config, parameters)
+    # A replay has the inputs of its take.
+    if not parsed.replay:
+        check_directions(resolved.config, parameters, render.inputs if render else None)
+        films = [parsed.calibrate_from] if parsed.calibrate_from else resolved.config.source
+        _check_track(resolved.config.track, parse_inputs(render.inputs if render else films))
     return ParsedCommand(
         resolved=resolved,
         card=card,
@@ -106,6 +113,13 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
         calibrate_from=parsed.calibrate_from,
         dry_run=parsed.dry_run,
     )
+
+
+def _meant(argument: str, known: Iterable[str]) -> str:
+    """Return " Did you mean ...?" for an argument that is nearly a flag, or is a sound without its flag."""
+    if not argument.startswith("-") and (is_sound(argument) or argument.lower().endswith(SOUND_SUFFIXES)):
+        return f" Did you mean --source {shown_address(argument)}?"
+    return nearest_name(argument.split("=")[0], known)
 
 
 def parse_mappings(given: Sequence[str]) -> dict[str, str]:
@@ -165,7 +179,7 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar=("IN", "OUT"),
         help="render a sound or video file to OUT.mp4, as fast as the machine can; several files, or a folder with all in it, "
-        "into the folder OUT",
+        "into the folder OUT; several with names, as in drums=a.wav voice=b.wav, are the inputs of one film OUT.mp4",
     )
     actions.add_argument(
         "--replay",
@@ -209,10 +223,16 @@ def _card_if_any(model: str) -> ModelCard | None:
         return None
 
 
-def check_directions(config: LiveConfig, parameters: Iterable[Parameter]) -> None:
-    """Raise ConfigError for a faulty mapping and for what remotes cannot have, before anything is opened."""
-    Modulator(parameters, config.mappings)
+def check_directions(config: LiveConfig, parameters: Iterable[Parameter], sources: Sequence[str] | None = None) -> None:
+    """Raise ConfigError for faulty inputs and mappings and for what remotes cannot have, before anything is opened.
+
+    `sources` are the sounds of a rendering.
+    """
     table = {parameter.name: parameter for parameter in parameters}
+    names = input_names(parse_inputs(config.source if sources is None else sources, reserved_names(table)))
+    if config.model_input:
+        check_model_input(config.model_input, names)
+    Modulator(table.values(), config.mappings, sound_inputs=names)
     parse_networks(config.osc_allow)
     locked = locked_names(config.remote_lock, table)
     if config.midi:
@@ -222,6 +242,14 @@ def check_directions(config: LiveConfig, parameters: Iterable[Parameter]) -> Non
             raise ConfigError(
                 f"midi_parameters gives {name} to controller {number} and remote_lock locks it; take it out of one of them."
             )
+
+
+def _check_track(track: str | int | None, specs: Sequence[SourceSpec]) -> None:
+    if track and not any(spec.kind in WITH_TRACKS for spec in specs):
+        sound = ", ".join(spec.shown for spec in specs) or "the default source"
+        raise ConfigError(
+            f"track is '{track}', and {sound} has no tracks; leave --track out, or give a file or an address with --source."
+        )
 
 
 def _check_action(parsed: argparse.Namespace) -> None:
@@ -243,9 +271,11 @@ def _check_render(render: RenderRequest | None, given: dict[str, Any], parameter
         if "stats" in given:
             raise ConfigError("--stats measures one rendering; leave it out, or render the files one by one.")
         return
-    source, output = Path(render.sounds[0]), Path(render.output)
-    if source.exists() and output.exists() and source.samefile(output):
-        raise ConfigError(f"--render would overwrite its own input {source}; give another output.")
+    output = Path(render.output)
+    for spec in parse_inputs(render.inputs):
+        source = Path(spec.detail)
+        if spec.kind == "file" and source.exists() and output.exists() and source.samefile(output):
+            raise ConfigError(f"--render would overwrite its own input {source}; give another output.")
 
 
 def _check_replay(replay: Sequence[str] | None, given: dict[str, Any]) -> None:

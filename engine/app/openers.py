@@ -119,14 +119,17 @@ def recorder(config: LiveConfig, notify: Callable[[str], None]) -> Sink:
     return SegmentedRecorder(recording, notify=notify)
 
 
-def duration_s(source: str | None, seconds: float | None) -> float | None:
-    """Return how much of a file will be rendered, at most `seconds`, if the file says how long it is."""
-    if not source or not Path(source).is_file():
+def duration_s(sources: Sequence[str], seconds: float | None) -> float | None:
+    """Return how much of the first of some sources will be rendered, at most `seconds`, if it is a file that says how long it is."""
+    from engine.audio.sources.spec import parse_spec
+
+    path = parse_spec(sources[0]).detail if sources else ""
+    if not path or not Path(path).is_file():
         return seconds
     from engine.media.opening import duration_s as file_duration_s
 
     try:
-        known_s = file_duration_s(source)
+        known_s = file_duration_s(path)
     except MediaError:
         return seconds
     return seconds if known_s is None else min(known_s, seconds or known_s)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from engine.audio.features.analyser import FeatureAnalyser
 from engine.audio.features.audio_features import AudioFeatures, extrapolate
+from engine.audio.input_features import InputFeatures
+from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.source import Source
 from engine.audio.window_buffer import WindowBuffer
 from engine.core.clock import Clock
@@ -29,10 +31,18 @@ WAIT_S = 0.1
 class AudioCapture:
     """Reads one source for one show."""
 
-    def __init__(self, source: Source, window_buffer: WindowBuffer, clock: Clock, notices: Notices) -> None:
+    def __init__(
+        self,
+        source: Source,
+        window_buffer: WindowBuffer,
+        clock: Clock,
+        notices: Notices,
+        layout: InputLayout = UNNAMED,
+    ) -> None:
         self._source = source
         self._window_buffer = window_buffer
         self._analyser = FeatureAnalyser(window_buffer.rate_hz)
+        self._input_features = InputFeatures(layout, source.rate_hz, window_buffer.rate_hz)
         self._clock = clock
         self._notices = notices
         self._received = threading.Condition()
@@ -49,7 +59,13 @@ class AudioCapture:
 
     @property
     def analyser(self) -> FeatureAnalyser:
+        """The analyser of the sound that the model gets."""
         return self._analyser
+
+    @property
+    def onsets(self) -> int:
+        """Onsets since the beginning, of that sound and of all inputs beside it; from any thread."""
+        return self._analyser.latest().onsets + self._input_features.onsets
 
     @property
     def has_ended(self) -> bool:
@@ -101,7 +117,7 @@ class AudioCapture:
             return self._window_buffer.window(index)
 
     def pop_sound(self, index: int) -> NDArray[np.float32]:
-        """Remove and return the source's sound up to the end of hop `index` [T, C]; see WindowBuffer."""
+        """Remove and return the sound for films up to the end of hop `index` [T, C]; see WindowBuffer."""
         with self._received:
             return self._window_buffer.pop_sound(index)
 
@@ -110,9 +126,17 @@ class AudioCapture:
         with self._received:
             return self._window_buffer.captured_s(index)
 
+    def latest(self) -> AudioFeatures:
+        """Return the latest features, with those of named inputs; from any thread, without waiting."""
+        return self._input_features.latest(self._analyser.latest())
+
+    def features_at(self, sample: int) -> AudioFeatures:
+        """Return the features at `sample`, with those of named inputs; see FeatureAnalyser."""
+        return self._input_features.at_sample(self._analyser.at_sample(sample), sample)
+
     def features_now(self, now_s: float, look_ahead_s: float) -> AudioFeatures:
         """Return the latest features extrapolated to `now_s`, their beat `look_ahead_s` further: onsets cannot be predicted."""
-        latest = self._analyser.latest()
+        latest = self.latest()
         captured_s = self._window_buffer.newest_captured_s
         age_s = 0.0 if captured_s is None else max(0.0, now_s - captured_s)
         now = extrapolate(latest, min(age_s, WAIT_S))
@@ -139,16 +163,18 @@ class AudioCapture:
         if block is None:
             with self._received:
                 self._analyser.feed(self._window_buffer.finish())
+                self._input_features.finish()
             self._tell_faults()
             self._end()
         elif len(block[0]):
             started_s = self._clock.now_s()
-            onsets_before = self._analyser.latest().onsets
+            onsets_before = self.onsets
             with self._received:
                 self._analyser.feed(self._window_buffer.append(*block))
+                self._input_features.feed(block[0])
                 self._received.notify_all()
             self._tell_faults()
-            if self._analyser.latest().onsets != onsets_before:
+            if self.onsets != onsets_before:
                 for callback in self._onset_subscribers:
                     callback()
             if self._thread is None:

@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from math import sqrt
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.core.errors import MediaError
 
 # T samples, C channels
 
@@ -35,6 +38,21 @@ def mixed(sound_TC: NDArray[np.float32], channels: int, names: Sequence[str] = (
     weights = _stereo_weights(sound_TC.shape[1], tuple(names))
     sides = weights if channels == 2 else (tuple((left + right) / 2 for left, right in zip(*weights, strict=True)),)
     return np.stack([_weighted_sum(sound_TC, side) for side in sides], axis=1)
+
+
+def picked(sound_TC: NDArray[np.float32], chosen: Sequence[int]) -> NDArray[np.float32]:
+    """Return the chosen channels, numbered from 1, in their order [T, chosen]; silence where there is no such channel."""
+    has = sound_TC.shape[1]
+    silence_T = np.zeros(len(sound_TC), np.float32)
+    return np.stack([sound_TC[:, channel - 1] if channel <= has else silence_T for channel in chosen], axis=1)
+
+
+def check_channels(chosen: Sequence[int], has: int, name: Path | str) -> None:
+    """Raise MediaError if sound with `has` channels, called `name`, lacks a chosen one."""
+    missing = ", ".join(str(channel) for channel in chosen if channel > has)
+    if missing:
+        has_them = f"channels 1 to {has}" if has > 1 else "channel 1 alone"
+        raise MediaError(f"{name} has no channel {missing}: it has {has_them}; choose among them, e.g. @{min(has, 2)}.")
 
 
 def mix_down(sound_TC: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
-# T samples, C channels (one or two)
+# T samples, C channels
 
 
 class RateConverter:
@@ -21,7 +21,8 @@ class RateConverter:
     def __init__(self, from_hz: int, to_hz: int, channels: int) -> None:
         self._from_hz = from_hz
         self._channels = channels
-        self._layout = "mono" if channels == 1 else "stereo"
+        # So many channels without places: each is converted by itself.
+        self._layout = f"{channels}C"
         self._resampler = AudioResampler(format="flt", layout=self._layout, rate=to_hz)
         self._fed_samples = 0
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +17,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from engine.core.errors import MediaError
-from engine.media.channels import mixed, mixed_channels
+from engine.media.channels import check_channels, mixed, mixed_channels, picked
 from engine.media.opening import open_media
 from engine.media.packets import Packets
 from engine.media.rate import RateConverter, stretched
@@ -27,7 +27,7 @@ from engine.media.sound_notices import SoundNotices
 from engine.media.timeline import Placement, Timeline
 from engine.media.tracks import sound_track, video_tracks
 
-# T samples, C channels (one or two)
+# T samples, C channels
 
 SILENCE_BLOCK_S = 0.5
 LONGEST_LEAD_S = 3600.0
@@ -38,13 +38,20 @@ TOLD_STRETCH_S = 0.02
 
 
 class SoundReader:
-    """Decodes one sound track once, from its start: gaps filled, at one rate, in one or two channels."""
+    """Decodes one sound track once, from its start: gaps filled, at one rate, in one or two channels or in chosen ones."""
 
-    def __init__(self, path: Path | str, track: str | int | None = None, from_s: float | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        track: str | int | None = None,
+        from_s: float | None = None,
+        channels: Sequence[int] = (),
+    ) -> None:
         """Open the file and decode the first sound of its default track, or of `track`: a number from 1 or a language.
 
-        With `from_s`, a time on the file's clock, decoding begins there or before, where the file allows that.
-        Raises MediaError for a file that cannot be read, has no such track, or holds no sound that can be decoded.
+        With `from_s`, a time on the file's clock, decoding begins there or before, where the file allows that. `channels`, numbered
+        from 1, are kept apart; without them all are mixed.
+        Raises MediaError for a file that cannot be read, has no such track or channel, or holds no sound that can be decoded.
         """
         self._container = open_media(path)
         try:
@@ -61,11 +68,13 @@ class SoundReader:
                     f"{path} holds no sound that can be decoded: its {self._track.codec_context.name} track is empty, damaged or "
                     "protected; give another file."
                 )
+            check_channels(channels, first.sound_TC.shape[1], path)
         except BaseException:
             self._container.close()
             raise
         self.rate_hz = first.run.rate_hz
-        self.channels = mixed_channels(first.sound_TC.shape[1], first.names)
+        self._chosen = tuple(channels)
+        self.channels = len(channels) or mixed_channels(first.sound_TC.shape[1], first.names)
         self.start_s = first.run.time_s or 0.0
         """Time of the first sample on the file's clock."""
         video_starts_s = [
@@ -144,7 +153,8 @@ class SoundReader:
         rate_hz = decoded.run.rate_hz
         for silence_TC in _silence(placement.silence, rate_hz, self.channels):
             yield from self._at_one_rate(silence_TC)
-        sound_TC = mixed(decoded.sound_TC[placement.left_out :], self.channels, decoded.names)
+        came_TC = decoded.sound_TC[placement.left_out :]
+        sound_TC = picked(came_TC, self._chosen) if self._chosen else mixed(came_TC, self.channels, decoded.names)
         self._tell_audible(self._silent_track.hear(sound_TC, rate_hz))
         if placement.stretch and len(sound_TC):
             sound_TC = stretched(sound_TC, len(sound_TC) + placement.stretch, self._last_C)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +14,31 @@ from engine.media.sound_reader import SoundReader
 
 
 class MediaFileSource:
-    """Plays a file's sound track, in mono or stereo, once or in a loop, as fast as it is read."""
+    """Plays a file's sound track, in mono or stereo or in chosen channels, once or in a loop, as fast as it is read."""
 
     live = False
     stalled = False
     dropped_samples = 0
     block_s = buffer_s = 0.0
 
-    def __init__(self, path: Path | str, repeat: bool = False, track: str | int | None = None) -> None:
-        """Open the file; `track` is a number from 1 or a language, by default the file's default track.
+    def __init__(
+        self,
+        path: Path | str,
+        repeat: bool = False,
+        track: str | int | None = None,
+        channels: Sequence[int] = (),
+    ) -> None:
+        """Open the file; `track` is a number from 1 or a language, by default the file's default track; for `channels` see SoundReader.
 
-        Raises MediaError when the file is missing, cannot be read, has no such track or no sound that can be decoded.
+        Raises MediaError when the file is missing, cannot be read, has no such track or channel, or no sound that can be decoded.
         """
         self._path = Path(path)
         self._repeat = repeat
         self._track = track
         self._notices: list[str] = []
         self.name = self._path.name
-        self._reader = SoundReader(self._path, track)
+        self._chosen = tuple(channels)
+        self._reader = self._opened()
         self.rate_hz = self._reader.rate_hz
         self.channels = self._reader.channels
         self._blocks = self._read()
@@ -55,13 +62,16 @@ class MediaFileSource:
         self._blocks.close()
         self._reader.close()
 
+    def _opened(self) -> SoundReader:
+        return SoundReader(self._path, self._track, channels=self._chosen)
+
     def _read(self) -> Generator[NDArray[np.float32]]:
         yield from self._reader.blocks_from(self._reader.zero_s)
         self._notices += self._reader.notices()
         while self._repeat:
             # Decoders start where the file starts only when they are new: after a jump back they lack what came before.
             self._reader.close()
-            self._reader = SoundReader(self._path, self._track)
+            self._reader = self._opened()
             yield from self._reader.blocks_from(self._reader.zero_s)
             # What the first pass told is known.
             self._reader.notices()

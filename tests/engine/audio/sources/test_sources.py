@@ -86,7 +86,7 @@ def test_tags_that_are_no_utf_8_do_not_matter(tmp_path: Path) -> None:
     )
     path.write_bytes(b"RIFF" + (len(content) - 8).to_bytes(4, "little") + content[8:])
     assert len(read_all(open_source(str(path), live=False))) == round(0.1 * RATE_HZ)
-    assert duration_s(str(path), None) == pytest.approx(0.1)
+    assert duration_s((str(path),), None) == pytest.approx(0.1)
 
 
 def test_more_channels_than_two_are_mixed_to_two(tmp_path: Path) -> None:
