@@ -23,7 +23,7 @@ _ON_DEMAND = (*_WEB, "rtsp", "rtsps")
 _PLAYLISTS = ("hls", "dash")
 
 OPEN_WITHIN_S = READ_WITHIN_S = 10.0
-"""A connection that brings nothing for so long is opened anew."""
+"""A connection that brings nothing for so long is made again."""
 _ANALYSED_S = 1.0
 """How much of a feed is looked at before it plays: the codec of a camera or a mixing desk shows at once."""
 

@@ -51,7 +51,10 @@ def make(name: str) -> CaptureBackend:
     require(ctypes.util.find_library("portaudio"), "PortAudio (apt install libportaudio2)")
     if name == "sounddevice":
         return SounddeviceCapture()
-    require(importlib.util.find_spec("pyaudio"), "PyAudio (apt install portaudio19-dev gcc python3-dev; pip install pyaudio)")
+    require(
+        importlib.util.find_spec("pyaudio"),
+        "PyAudio (apt install portaudio19-dev gcc python3-dev; pip install pyaudio)",
+    )
     from engine.audio.sources.pyaudio_capture import PyAudioCapture
 
     return PyAudioCapture()
@@ -152,9 +155,7 @@ def test_names_that_do_not_exist_are_refused_with_those_that_do(name: str, backe
     assert backend.choose_rate_hz(device, 2, 44100) == 44100
 
 
-def test_nothing_is_written_on_stderr(
-    name: str, backend: CaptureBackend, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_nothing_is_written_on_stderr(name: str, backend: CaptureBackend, capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()
     backend.refresh()
     with opened(backend, name, Received()):
