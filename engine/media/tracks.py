@@ -41,13 +41,13 @@ def video_track(container: InputContainer, path: Path | str) -> VideoStream:
     track = _default(tracks)
     if not _has_decoder(track):
         raise MediaError(
-            f"{path} has a picture in a codec that is unknown here{_tag(track)}; convert it with: ffmpeg -i FILE film.mp4"
+            f"{path} has video in a codec that is unknown here{_tag(track)}; convert it with: ffmpeg -i FILE film.mp4"
         )
     return track
 
 
 def video_tracks(container: InputContainer) -> list[VideoStream]:
-    """Return the tracks with moving pictures."""
+    """Return the video tracks, without covers."""
     return [track for track in container.streams.video if Disposition.attached_pic not in track.disposition]
 
 
