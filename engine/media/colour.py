@@ -53,7 +53,12 @@ def colours_of(frame: av.VideoFrame, codec: str) -> Colours:
             "with: ffmpeg -i FILE -vf format=gbrp,format=yuv420p converted.mp4"
         )
     mapping = mapping_for(frame.color_primaries, frame.color_trc)
-    return Colours(int(_matrix(frame, mapping)), _full_range(frame, codec), mapping)
+    matrix, full_range = _matrix(frame, mapping), _full_range(frame, codec)
+    if mapping is not None:
+        # FFmpeg widens to 16 bits by zeros: white is 255 * 256 in limited range, and the highest number of the stored bits in full range.
+        bits = max(component.bits for component in frame.format.components) if full_range else 8
+        mapping = mapping._replace(white_code=(1 << 16) - (1 << 16 - min(bits, 16)))
+    return Colours(int(matrix), full_range, mapping)
 
 
 def _matrix(frame: av.VideoFrame, mapping: ToneMapping | None) -> Colorspace:
@@ -91,7 +96,7 @@ class ColourConverter:
             return _resized(_on_black(rgba_HW4), width, height)
         if colours.mapping is None:
             return self._converted(frame, colours, width, height, "rgb24")
-        return colours.mapping.apply(self._converted(frame, colours, width, height, "rgb48le"))
+        return colours.mapping.apply(self._converted(frame, colours, width, height, "gbrp16le"))
 
     def _converted(self, frame: av.VideoFrame, colours: Colours, width: int, height: int, name: str) -> NDArray[Any]:
         shrinks = width <= frame.width and height <= frame.height

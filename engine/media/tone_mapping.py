@@ -43,6 +43,8 @@ class ToneMapping(NamedTuple):
 
     primaries: int
     transfer: int
+    white_code: int = CODES - 1
+    """The 16-bit code that stands for 1."""
 
     @property
     def is_hdr(self) -> bool:
@@ -68,7 +70,7 @@ class _Tables:
     @cached_property
     def light_N(self) -> NDArray[np.float32]:
         """Linear light of every 16-bit code; 1 is white (for HLG before the system gamma)."""
-        return _to_light(self._mapping)(np.linspace(0.0, 1.0, CODES)).astype(np.float32)
+        return _to_light(self._mapping)(np.minimum(np.arange(CODES) / self._mapping.white_code, 1.0)).astype(np.float32)
 
     @cached_property
     def levels_N(self) -> NDArray[np.uint8]:
