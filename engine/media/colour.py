@@ -28,7 +28,7 @@ MATRICES = {
 FOREIGN_MATRICES = {8: "YCgCo", 14: "ICtCp", 15: "IPT", 16: "YCgCo", 17: "YCgCo"}
 HD_WIDTH, SD_HEIGHT = 1280, 576
 LIMITED_GREY_CODECS = {"h264", "hevc", "vvc", "av1", "vp9", "mpeg2video"}
-"""Where grey without a tag is limited, as their colours are; elsewhere it is full, as in pictures."""
+"""Where grey without a tag is limited, as their colours are; elsewhere it is full, as in images."""
 ACCURATE = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 """Without these, rounding and doubled chroma columns cost up to three levels."""
 
@@ -49,7 +49,7 @@ def colours_of(frame: av.VideoFrame, codec: str) -> Colours:
     """
     if frame.colorspace in FOREIGN_MATRICES and not frame.format.is_rgb:
         raise MediaError(
-            f"The picture is stored as {FOREIGN_MATRICES[frame.colorspace]}, which is not converted here; convert the film "
+            f"The video is stored as {FOREIGN_MATRICES[frame.colorspace]}, which is not converted here; convert the film "
             "with: ffmpeg -i FILE -vf format=gbrp,format=yuv420p converted.mp4"
         )
     mapping = mapping_for(frame.color_primaries, frame.color_trc)

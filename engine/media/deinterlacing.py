@@ -1,4 +1,4 @@
-"""Interlaced film as whole pictures, one a frame, by FFmpeg's bwdif. Other frames pass as they are."""
+"""Interlaced film as progressive frames, as many as before, by FFmpeg's bwdif. Other frames pass as they are."""
 
 # PyAV's types are incomplete.
 # pyright: basic

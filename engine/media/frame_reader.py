@@ -1,6 +1,6 @@
-"""Reads the pictures of a film as a good player shows them, each at its time.
+"""Reads the frames of a film as a good player shows them, each at its time.
 
-Time stamps are those of the file, on the clock that joins recordings (`engine/media/joined_clock.py`); they never go back. A picture
+Time stamps are those of the file, on the clock that joins recordings (`engine/media/joined_clock.py`); they never go back. A frame
 stays on screen until the next one, however long that takes.
 """
 
@@ -24,13 +24,13 @@ from engine.media.deinterlacing import Deinterlacer
 from engine.media.geometry import Geometry, orientation_of, pixel_aspect
 from engine.media.opening import open_media
 from engine.media.packets import Packets
-from engine.media.picture import Painter, Picture
+from engine.media.shown_frame import Painter, ShownFrame
 from engine.media.tracks import video_track
 
 LARGEST_WIDTH, LARGEST_HEIGHT = 8192, 4608
 MOST_THREADS = 16
 THREADS_BYTES = 96 << 20
-"""Every thread of a decoder holds a picture of its own."""
+"""Every thread of a decoder holds a frame of its own."""
 BYTES_A_PIXEL = 3
 USUAL_FPS = 25
 PROTECTED_TAGS = ("encv", "drmi", "drmv")
@@ -38,11 +38,11 @@ PROTECTED_TAGS = ("encv", "drmi", "drmv")
 
 @dataclass(frozen=True, slots=True)
 class TimedFrame:
-    """A picture with the time in seconds at which it comes on screen, and how long it is meant to stay."""
+    """A frame with the time in seconds at which it comes on screen, and how long it is meant to stay."""
 
     time_s: float
     duration_s: float
-    picture: Picture
+    shown: ShownFrame
 
 
 class FrameReader:
@@ -67,7 +67,7 @@ class FrameReader:
             stream.thread_type, stream.thread_count = "AUTO", _threads(stream.codec_context)
             self._start_s = (container.start_time or 0) / av.time_base
             packets = Packets(container, stream, next(iter(container.streams.audio), None))
-            yield from self._timed(self._pictures(packets, stream), stream)
+            yield from self._timed(self._progressive(packets, stream), stream)
             self._damaged += packets.unreadable
             self._joins = tuple(join.time_s - self._start_s for join in packets.joins)
 
@@ -76,13 +76,13 @@ class FrameReader:
         said = list(self._changes)
         if self._damaged:
             places = "one place" if self._damaged == 1 else f"{self._damaged} places"
-            said.append(f"{self.path} is damaged in {places} of its picture, which were skipped.")
+            said.append(f"{self.path} is damaged in {places} of its video, which were skipped.")
         if self._joins:
             times = ", ".join(f"{time_s:.2f} s" for time_s in self._joins)
             said.append(f"The clock of {self.path} jumps at {times}: recordings were joined there, and play on as one.")
         return said
 
-    def _pictures(self, packets: Packets, stream: Any) -> Iterator[av.VideoFrame]:
+    def _progressive(self, packets: Packets, stream: Any) -> Iterator[av.VideoFrame]:
         """Decode the packets and deinterlace the frames."""
         deinterlacer = Deinterlacer()
         for packet in packets:
@@ -120,31 +120,31 @@ class FrameReader:
             if size is not None and geometry.shown_size() != size:
                 self._say_change(size, geometry.shown_size(), time_s)
             size = geometry.shown_size()
-            yield TimedFrame(time_s, duration_s, Picture(frame, geometry, colours_of(frame, codec), painter))
+            yield TimedFrame(time_s, duration_s, ShownFrame(frame, geometry, colours_of(frame, codec), painter))
         if size is None:
             raise MediaError(_nothing_decoded(self.path, stream, self._damaged))
 
     def _say_change(self, before: tuple[int, int], after: tuple[int, int], time_s: float) -> None:
         old, new = (f"{width}x{height}" for width, height in (before, after))
-        self._changes.append(f"The picture of {self.path} changes from {old} to {new} at {time_s - self._start_s:.2f} s.")
+        self._changes.append(f"The frame size of {self.path} changes from {old} to {new} at {time_s - self._start_s:.2f} s.")
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > LARGEST_WIDTH * LARGEST_HEIGHT:
             raise MediaError(
-                f"{self.path} has pictures of {width}x{height}, more than the {LARGEST_WIDTH}x{LARGEST_HEIGHT} that are kept in "
+                f"{self.path} has frames of {width}x{height}, more than the {LARGEST_WIDTH}x{LARGEST_HEIGHT} that are kept in "
                 "memory; make it smaller with: ffmpeg -i FILE -vf scale=1920:-2 smaller.mp4"
             )
 
 
 def _threads(codec: Any) -> int:
-    picture_bytes = max((codec.width or 0) * (codec.height or 0) * BYTES_A_PIXEL, 1)
-    return max(1, min(MOST_THREADS, (os.cpu_count() or 1) + 1, THREADS_BYTES // picture_bytes))
+    frame_bytes = max((codec.width or 0) * (codec.height or 0) * BYTES_A_PIXEL, 1)
+    return max(1, min(MOST_THREADS, (os.cpu_count() or 1) + 1, THREADS_BYTES // frame_bytes))
 
 
 def _nothing_decoded(path: Path | str, stream: Any, damaged: int) -> str:
     codec, tag = stream.codec_context.name, str(stream.codec_context.codec_tag or "")
     if tag in PROTECTED_TAGS:
-        return f"The picture of {path} is protected against copying ({codec}, {tag}); give a film without protection."
+        return f"The video of {path} is protected against copying ({codec}, {tag}); give a film without protection."
     if damaged:
-        return f"{path} is damaged: nothing of its picture ({codec}) can be decoded; give another copy of the film."
+        return f"{path} is damaged: nothing of its video ({codec}) can be decoded; give another copy of the film."
     return f"{path} has no video frame; a video with sound was expected."

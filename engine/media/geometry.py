@@ -1,6 +1,6 @@
-"""The shape of decoded frames: from the pixels that a codec stores to the picture as displayed.
+"""The shape of decoded frames: from the pixels that a codec stores to the frame as displayed.
 
-A display matrix turns and mirrors the picture. Pixels that are not square are stretched along the stored lines, so that a picture keeps
+A display matrix turns and mirrors the frame. Pixels that are not square are stretched along the stored lines, so that a frame keeps
 its number of lines: 720x576 with pixels of 64:45 is displayed as 1024x576.
 """
 
@@ -21,7 +21,7 @@ OTHERWISE_SQUARE = (Fraction(1, 8), Fraction(8))
 
 
 class Box(NamedTuple):
-    """A rectangle of a picture, in whole pixels."""
+    """A rectangle of a frame, in whole pixels."""
 
     x: int
     y: int
@@ -29,20 +29,20 @@ class Box(NamedTuple):
     height: int
 
     def inside(self, width: int, height: int) -> bool:
-        """Tell whether it is a rectangle within a picture of this size."""
+        """Tell whether it is a rectangle within a frame of this size."""
         right, bottom = self.x + self.width, self.y + self.height
         return min(self.x, self.y) >= 0 and min(self.width, self.height) >= 1 and right <= width and bottom <= height
 
 
 def centred_square(width: int, height: int) -> Box:
-    """Return the largest centred square of a picture."""
+    """Return the largest centred square of a frame."""
     side = min(width, height)
     return Box((width - side) // 2, (height - side) // 2, side, side)
 
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """One of the eight ways to lay down a picture: transposed or not, then mirrored or not along each axis."""
+    """One of the eight ways to lay down a frame: transposed or not, then mirrored or not along each axis."""
 
     transposed: bool = False
     mirrored_x: bool = False
@@ -67,7 +67,7 @@ def orientation_of(display_matrix: bytes | None) -> Orientation:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How a stored picture is displayed."""
+    """How a stored frame is displayed."""
 
     stored_width: int
     stored_height: int

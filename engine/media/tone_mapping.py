@@ -1,4 +1,4 @@
-"""Wide-gamut and HDR colours as a BT.709 picture for ordinary screens.
+"""Wide-gamut and HDR colours as BT.709 frames for ordinary screens.
 
 Within the range of an ordinary screen every colour keeps its look: white (203 cd/m2 by BT.2408) becomes white, grey stays grey. Brighter
 light is compressed into the last few levels, with its hue. Colours outside BT.709 are clipped.
@@ -51,7 +51,7 @@ class ToneMapping(NamedTuple):
         return self.transfer in HDR
 
     def apply(self, rgb_HW3: NDArray[np.uint16]) -> NDArray[np.uint8]:
-        """Return the picture [H, W, 3] of 16-bit codes as 8-bit BT.709."""
+        """Return the frame [H, W, 3] of 16-bit codes as 8-bit BT.709."""
         tables = _tables(self)
         light_HW3 = tables.light_N[rgb_HW3]
         if self.transfer == ColorTrc.ARIB_STD_B67:

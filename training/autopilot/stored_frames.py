@@ -1,4 +1,4 @@
-"""Grey frames in a temporary file, so that the survey of a long clip needs little memory."""
+"""Grey frames in a temporary file, so that the analysis of a long clip needs little memory."""
 
 from __future__ import annotations
 

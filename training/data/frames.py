@@ -25,7 +25,7 @@ from training.data.video import ClipFormat
 
 INSTANT_S = 1e-6  # "just before": less than any frame interval, more than the rounding of time stamps
 SAME_SHAPE = 0.01
-"""Pictures whose sides have a ratio within this share of each other have the same shape."""
+"""Frames whose sides have a ratio within this share of each other have the same shape."""
 
 Shown = TypeVar("Shown")
 
@@ -36,7 +36,7 @@ def read_frames(
     """Decode frames [H, W, 3] RGB at `fps`, cropped and resized by area; at the end `say` is told what was mended.
 
     Raises MediaError for a file that is missing, no video, or in which nothing can be decoded; TrainingError for a crop that
-    reaches outside the picture.
+    reaches outside the frame.
     """
     side = clip_format.image_size
     first: TimedFrame | None = None
@@ -44,7 +44,7 @@ def read_frames(
         first = first or frame
         if is_new:
             box = _box(clip_format, frame, first, path)
-            pixels_HWC = frame.picture.resized_HWC(box, side, side)
+            pixels_HWC = frame.shown.resized_HWC(box, side, side)
         yield pixels_HWC
 
 
@@ -52,7 +52,7 @@ def read_whole_frames(path: Path, fps: int, side: int) -> Iterator[NDArray[np.ui
     """Decode whole frames, squeezed to a square [side, side, 3] RGB, at `fps`. Raises as `read_frames`."""
     for frame, is_new in _at_rate(path, fps, lambda _: None):
         if is_new:
-            pixels_HWC = frame.picture.resized_HWC(Box(0, 0, *frame.picture.size), side, side)
+            pixels_HWC = frame.shown.resized_HWC(Box(0, 0, *frame.shown.size), side, side)
         yield pixels_HWC
 
 
@@ -88,7 +88,7 @@ def at_frame_rate(timed: Iterable[tuple[float, float, Shown]], fps: int) -> Gene
 
 def shown_size(path: Path) -> tuple[int, int]:
     """Return width and height of the first frame as displayed. Raises MediaError for a file without a frame."""
-    return next(FrameReader(path).frames()).picture.size
+    return next(FrameReader(path).frames()).shown.size
 
 
 def file_frame_rate(path: Path) -> float:
@@ -101,7 +101,7 @@ def file_frame_rate(path: Path) -> float:
 
 
 def crop_and_resize(pixels_HWC: NDArray[np.uint8], clip_format: ClipFormat, path: Path) -> NDArray[np.uint8]:
-    """Crop and resize a still picture. Raises TrainingError, with `path` in its sentence, when the crop reaches outside it."""
+    """Crop and resize an image. Raises TrainingError, with `path` in its sentence, when the crop reaches outside it."""
     height, width = pixels_HWC.shape[:2]
     box = Box(*clip_format.crop) if clip_format.crop else centred_square(width, height)
     if not box.inside(width, height):
@@ -115,8 +115,8 @@ def crop_and_resize(pixels_HWC: NDArray[np.uint8], clip_format: ClipFormat, path
 
 
 def _box(clip_format: ClipFormat, frame: TimedFrame, first: TimedFrame, path: Path) -> Box:
-    """Return the crop of a frame; where the picture has changed its size and not its shape, the crop changes with it."""
-    size, first_size = frame.picture.size, first.picture.size
+    """Return the crop of a frame; where the frame size has changed and not its shape, the crop changes with it."""
+    size, first_size = frame.shown.size, first.shown.size
     if clip_format.crop is None:
         return centred_square(*size)
     box = Box(*clip_format.crop)
@@ -129,7 +129,7 @@ def _box(clip_format: ClipFormat, frame: TimedFrame, first: TimedFrame, path: Pa
             raise TrainingError(_outside(box, path, size))
         before, after = (f"{width}x{height}" for width, height in (first_size, size))
         raise TrainingError(
-            f"The picture of {path} changes from {before} to {after} at {frame.time_s - first.time_s:.2f} s, which cannot hold the crop "
+            f"The frame size of {path} changes from {before} to {after} at {frame.time_s - first.time_s:.2f} s and then cannot hold the crop "
             f"x={box.x} y={box.y} w={box.width} h={box.height}; give a crop within both, or cut the film there."
         )
     return scaled

@@ -1,4 +1,4 @@
-"""A decoded picture, converted when its pixels are asked for: frames that nobody looks at cost their decoding alone."""
+"""A decoded frame, converted when its pixels are asked for: frames that nobody looks at cost their decoding alone."""
 
 # PyAV's types are incomplete.
 # pyright: basic
@@ -19,23 +19,23 @@ from engine.media.geometry import Box, Geometry
 
 
 class Painter:
-    """Cuts, resizes and converts pictures; keeps what FFmpeg prepared for the last kind of picture."""
+    """Cuts, resizes and converts frames; keeps what FFmpeg prepared for the last kind of frame."""
 
     def __init__(self) -> None:
         self._converter = ColourConverter()
         self._crop: Graph | None = None
         self._cropped: tuple[object, ...] = ()
 
-    def paint(self, picture: Picture, box: Box, width: int, height: int) -> NDArray[np.uint8]:
-        """Return `box` of the displayed picture, resized, [height, width, 3]."""
-        geometry = picture.geometry
+    def paint(self, shown: ShownFrame, box: Box, width: int, height: int) -> NDArray[np.uint8]:
+        """Return `box` of the displayed frame, resized, [height, width, 3]."""
+        geometry = shown.geometry
         stored = geometry.stored_box(box)
-        frame = picture.frame
+        frame = shown.frame
         if (stored.width, stored.height) != (frame.width, frame.height):
             frame = self._cut(frame, stored)
         turned = geometry.orientation.transposed
         size = (height, width) if turned else (width, height)
-        pixels_HWC = self._converter.to_rgb(frame, picture.colours, *size)
+        pixels_HWC = self._converter.to_rgb(frame, shown.colours, *size)
         return np.ascontiguousarray(geometry.orientation.upright(pixels_HWC))
 
     def _cut(self, frame: av.VideoFrame, box: Box) -> av.VideoFrame:
@@ -48,8 +48,8 @@ class Painter:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One decoded picture."""
+class ShownFrame:
+    """One decoded shown."""
 
     frame: av.VideoFrame
     geometry: Geometry
@@ -62,12 +62,12 @@ class Picture:
         return self.geometry.shown_size()
 
     def pixels_HWC(self) -> NDArray[np.uint8]:
-        """Return the whole picture as displayed, 8-bit RGB."""
+        """Return the whole frame as displayed, 8-bit RGB."""
         width, height = self.size
         return self.resized_HWC(Box(0, 0, width, height), width, height)
 
     def resized_HWC(self, box: Box, width: int, height: int) -> NDArray[np.uint8]:
-        """Return a box of displayed pixels, within the picture, resized to `width` and `height`."""
+        """Return a box of displayed pixels, within the frame, resized to `width` and `height`."""
         assert box.inside(*self.size), (box, self.size)
         return self.painter.paint(self, box, width, height)
 
