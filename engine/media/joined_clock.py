@@ -14,7 +14,7 @@ JUMP_AHEAD_S = 10.0
 """A step ahead up to this is a gap: the clock is right, and something is missing."""
 JUMP_BACK_S = 0.5
 """A step back up to this is an overlap."""
-LONGEST_GAP_S = 3600.0
+LONGEST_GAP_S = 120.0
 """A track that alone steps further ahead has a wrong clock."""
 LOOK_AHEAD_S = 3.0
 LOOK_AHEAD_PACKETS = 3000

@@ -51,9 +51,9 @@ def video_tracks(container: InputContainer) -> list[VideoStream]:
     return [track for track in container.streams.video if Disposition.attached_pic not in track.disposition]
 
 
-def track_names(container: InputContainer) -> str:
-    """Return the sound tracks for a message: "1 (eng), 2 (ger)"."""
-    return _named(list(container.streams.audio))
+def track_name(container: InputContainer, index: int) -> str:
+    """Return a sound track for a message, by its place from 0: "2 (ger)"."""
+    return _names(list(container.streams.audio))[index]
 
 
 def _default(tracks: Sequence[Track]) -> Track:
@@ -75,14 +75,14 @@ def _wanted(tracks: Sequence[AudioStream], wanted: str, path: Path | str) -> Aud
     if not found:
         count = "one sound track" if len(tracks) == 1 else f"{len(tracks)} sound tracks"
         raise MediaError(
-            f"{path} has {count}, {_named(tracks)}, and no track '{wanted}'; give a number from 1 to {len(tracks)} or a language."
+            f"{path} has {count}, {', '.join(_names(tracks))}, and no track '{wanted}'; give a number from 1 to {len(tracks)} or a language."
         )
     return found[0]
 
 
-def _named(tracks: Sequence[AudioStream]) -> str:
+def _names(tracks: Sequence[AudioStream]) -> list[str]:
     languages = [_language(track) for track in tracks]
-    return ", ".join(f"{number}{f' ({name})' if name else ''}" for number, name in enumerate(languages, 1))
+    return [f"{number}{f' ({name})' if name else ''}" for number, name in enumerate(languages, 1)]
 
 
 def _language(track: Any) -> str:
