@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import av
+from av.error import BlockingIOError, EOFError
 from av.filter import Graph
 
 FILTER, OPTIONS = "bwdif", "mode=send_frame:parity=auto:deint=interlaced"
@@ -45,15 +46,13 @@ class Deinterlacer:
         while True:
             try:
                 yield self._graph.vpull()
-            except (av.BlockingIOError, av.EOFError):
+            except (BlockingIOError, EOFError):
                 return
 
 
 def _graph(frame: av.VideoFrame) -> Graph:
     graph = Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
-    )
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
     graph.link_nodes(source, graph.add(FILTER, OPTIONS), graph.add("buffersink"))
     graph.configure()
     return graph

@@ -9,6 +9,7 @@ stays on screen until the next one, however long that takes.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.audio.stream import AudioStream
 from av.error import FFmpegError
 
 from engine.core.errors import MediaError
@@ -25,7 +27,7 @@ from engine.media.geometry import Geometry, orientation_of, pixel_aspect
 from engine.media.opening import open_media
 from engine.media.packets import Packets
 from engine.media.shown_frame import Painter, ShownFrame
-from engine.media.tracks import video_track
+from engine.media.tracks import sound_track, video_track
 
 LARGEST_WIDTH, LARGEST_HEIGHT = 8192, 4608
 MOST_THREADS = 16
@@ -36,7 +38,7 @@ USUAL_FPS = 25
 PROTECTED_TAGS = ("encv", "drmi", "drmv")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TimedFrame:
     """A frame with the time in seconds at which it comes on screen, and how long it is meant to stay."""
 
@@ -52,7 +54,6 @@ class FrameReader:
         self.path = path
         self._damaged = 0
         self._changes: list[str] = []
-        self._joins: tuple[float, ...] = ()
         self._start_s = 0.0
 
     def frames(self) -> Iterator[TimedFrame]:
@@ -66,20 +67,18 @@ class FrameReader:
             self._check_size(stream.codec_context.width or 0, stream.codec_context.height or 0)
             stream.thread_type, stream.thread_count = "AUTO", _threads(stream.codec_context)
             self._start_s = (container.start_time or 0) / av.time_base
-            packets = Packets(container, stream, next(iter(container.streams.audio), None))
+            sound: AudioStream | None = None
+            with contextlib.suppress(MediaError):
+                sound = sound_track(container, self.path)
+            packets = Packets(container, stream, sound)
             yield from self._timed(self._progressive(packets, stream), stream)
-            self._damaged += packets.unreadable
-            self._joins = tuple(join.time_s - self._start_s for join in packets.joins)
 
     def notices(self) -> list[str]:
-        """Return one sentence for each thing that was mended, once the frames are read."""
+        """Return one sentence for each thing that was mended so far. Joined recordings are told by the sound."""
         said = list(self._changes)
         if self._damaged:
             places = "one place" if self._damaged == 1 else f"{self._damaged} places"
-            said.append(f"{self.path} is damaged in {places} of its video, which were skipped.")
-        if self._joins:
-            times = ", ".join(f"{time_s:.2f} s" for time_s in self._joins)
-            said.append(f"The clock of {self.path} jumps at {times}: recordings were joined there, and play on as one.")
+            said.append(f"{Path(self.path).name} is damaged in {places} of its video, which were skipped.")
         return said
 
     def _progressive(self, packets: Packets, stream: Any) -> Iterator[av.VideoFrame]:
@@ -101,32 +100,28 @@ class FrameReader:
             return []
 
     def _timed(self, frames: Iterator[av.VideoFrame], stream: Any) -> Iterator[TimedFrame]:
-        container_aspect = stream.sample_aspect_ratio
-        codec_aspect = stream.codec_context.sample_aspect_ratio
-        painter, codec, usual_s = Painter(), stream.codec_context.name, 1.0 / float(stream.average_rate or USUAL_FPS)
+        shapes, painter, codec = _Shapes(stream), Painter(), stream.codec_context.name
+        usual_s = 1.0 / float(stream.average_rate or USUAL_FPS)
         time_s = end_s = None
         size: tuple[int, int] | None = None
         for frame in frames:
-            given_s = end_s if frame.time is None else float(frame.time)
-            time_s = max(given_s or 0.0, time_s or given_s or 0.0)
+            given_s = frame.time if frame.time is not None else end_s or 0.0
+            time_s = given_s if time_s is None else max(given_s, time_s)
             duration_s = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else usual_s
             end_s = time_s + duration_s
-            # The container's tag holds for the whole file, unless the codec's own changes on the way.
-            now_aspect = stream.codec_context.sample_aspect_ratio
-            aspect = container_aspect if now_aspect == codec_aspect else now_aspect
-            matrix = frame.side_data.get("DISPLAYMATRIX")
-            orientation = orientation_of(bytes(matrix) if matrix is not None else None)
-            geometry = Geometry(frame.width, frame.height, orientation, pixel_aspect(aspect))
-            if size is not None and geometry.shown_size() != size:
-                self._say_change(size, geometry.shown_size(), time_s)
-            size = geometry.shown_size()
-            yield TimedFrame(time_s, duration_s, ShownFrame(frame, geometry, colours_of(frame, codec), painter))
+            shown = ShownFrame(frame, shapes.geometry_of(frame), colours_of(frame, codec), painter)
+            if size is not None and shown.size != size:
+                self._say_change(size, shown.size, time_s)
+            size = shown.size
+            yield TimedFrame(time_s, duration_s, shown)
         if size is None:
             raise MediaError(_nothing_decoded(self.path, stream, self._damaged))
 
     def _say_change(self, before: tuple[int, int], after: tuple[int, int], time_s: float) -> None:
         old, new = (f"{width}x{height}" for width, height in (before, after))
-        self._changes.append(f"The frame size of {self.path} changes from {old} to {new} at {time_s - self._start_s:.2f} s.")
+        self._changes.append(
+            f"The frame size of {Path(self.path).name} changes from {old} to {new} at {time_s - self._start_s:.2f} s."
+        )
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > LARGEST_WIDTH * LARGEST_HEIGHT:
@@ -134,6 +129,23 @@ class FrameReader:
                 f"{self.path} has frames of {width}x{height}, more than the {LARGEST_WIDTH}x{LARGEST_HEIGHT} that are kept in "
                 "memory; make it smaller with: ffmpeg -i FILE -vf scale=1920:-2 smaller.mp4"
             )
+
+
+class _Shapes:
+    """The geometry of a track's frames."""
+
+    def __init__(self, stream: Any) -> None:
+        self._codec = stream.codec_context
+        self._of_file = stream.sample_aspect_ratio
+        self._of_codec_at_start = self._codec.sample_aspect_ratio
+
+    def geometry_of(self, frame: av.VideoFrame) -> Geometry:
+        # The file's tag holds for all of it, unless the codec's own tag changes on the way.
+        of_codec = self._codec.sample_aspect_ratio
+        aspect = self._of_file if of_codec == self._of_codec_at_start else of_codec
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+        orientation = orientation_of(None if matrix is None else bytes(matrix))
+        return Geometry(frame.width, frame.height, orientation, pixel_aspect(aspect))
 
 
 def _threads(codec: Any) -> int:

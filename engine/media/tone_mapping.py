@@ -56,7 +56,7 @@ class ToneMapping(NamedTuple):
         light_HW3 = tables.light_N[rgb_HW3]
         if self.transfer == ColorTrc.ARIB_STD_B67:
             light_HW3 *= _system_gain(light_HW3)
-        light_HW3 = cv2.transform(light_HW3, tables.to_bt709_33)
+        light_HW3 = np.asarray(cv2.transform(light_HW3, tables.to_bt709_33), np.float32)
         if self.is_hdr:
             light_HW3 *= _highlight_gain(light_HW3)
         codes_HW3 = np.rint(np.clip(light_HW3, 0.0, 1.0) * (CODES - 1)).astype(np.uint16)
@@ -106,7 +106,7 @@ def _system_gain(light_HW3: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return HLG's rendering for a screen of 1000 cd/m2, a gain [H, W, 1] on scene light."""
     luminance_HW = light_HW3 @ np.array([0.2627, 0.6780, 0.0593], np.float32)
     gain_HW = np.power(np.maximum(luminance_HW, 1e-9), HLG_SYSTEM_GAMMA - 1.0) * (HLG_PEAK_NITS / WHITE_NITS)
-    return gain_HW[..., None]
+    return gain_HW[..., None].astype(np.float32)
 
 
 def _highlight_gain(light_HW3: NDArray[np.float32]) -> NDArray[np.float32]:

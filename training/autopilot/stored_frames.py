@@ -17,7 +17,7 @@ class StoredFrames(Sequence[NDArray[np.uint8]]):
 
     def __init__(self, height: int, width: int) -> None:
         self._shape = (height, width)
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `close`, deleted by the system in any case
         self._count = 0
 
     def add(self, frame_HW: NDArray[np.uint8]) -> None:

@@ -6,7 +6,8 @@ window does not contain yet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+import itertools
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,32 +39,29 @@ def read_frames(
     Raises MediaError for a file that is missing, no video, or in which nothing can be decoded; TrainingError for a crop that
     reaches outside the frame.
     """
-    side = clip_format.image_size
-    first: TimedFrame | None = None
-    for frame, is_new in _at_rate(path, clip_format.fps, say):
-        first = first or frame
-        if is_new:
-            box = _box(clip_format, frame, first, path)
-            pixels_HWC = frame.shown.resized_HWC(box, side, side)
-        yield pixels_HWC
+    return _at_rate(path, clip_format.fps, _Crop(path, clip_format).pixels_HWC, say)
 
 
-def read_whole_frames(path: Path, fps: int, side: int) -> Iterator[NDArray[np.uint8]]:
-    """Decode whole frames, squeezed to a square [side, side, 3] RGB, at `fps`. Raises as `read_frames`."""
-    for frame, is_new in _at_rate(path, fps, lambda _: None):
-        if is_new:
-            pixels_HWC = frame.shown.resized_HWC(Box(0, 0, *frame.shown.size), side, side)
-        yield pixels_HWC
+def read_whole_frames(path: Path, fps: int, side: int) -> Generator[NDArray[np.uint8]]:
+    """Decode whole frames, squeezed to a square [side, side, 3] RGB, at `fps`. Raises MediaError as `read_frames`."""
+
+    def squeezed(frame: TimedFrame) -> NDArray[np.uint8]:
+        return frame.shown.resized_HWC(Box(0, 0, *frame.shown.size), side, side)
+
+    return _at_rate(path, fps, squeezed, lambda _: None)
 
 
-def _at_rate(path: Path, fps: int, say: Callable[[str], None]) -> Iterator[tuple[TimedFrame, bool]]:
-    """Yield the frame on screen at every tick, and whether it is another one than at the tick before."""
+def _at_rate(
+    path: Path, fps: int, convert: Callable[[TimedFrame], NDArray[np.uint8]], say: Callable[[str], None]
+) -> Generator[NDArray[np.uint8]]:
+    """Yield the pixels on screen at every tick; each frame that is seen is converted once, the others never."""
     reader = FrameReader(path)
-    before: TimedFrame | None = None
+    timed = ((frame.time_s, frame.duration_s, frame) for frame in reader.frames())
     try:
-        for frame in at_frame_rate(((each.time_s, each.duration_s, each) for each in reader.frames()), fps):
-            yield frame, frame is not before
-            before = frame
+        for frame, ticks in itertools.groupby(at_frame_rate(timed, fps)):
+            pixels_HWC = convert(frame)
+            for _ in ticks:
+                yield pixels_HWC
     finally:
         for sentence in reader.notices():
             say(sentence)
@@ -114,29 +112,37 @@ def crop_and_resize(pixels_HWC: NDArray[np.uint8], clip_format: ClipFormat, path
     )
 
 
-def _box(clip_format: ClipFormat, frame: TimedFrame, first: TimedFrame, path: Path) -> Box:
-    """Return the crop of a frame; where the frame size has changed and not its shape, the crop changes with it."""
-    size, first_size = frame.shown.size, first.shown.size
-    if clip_format.crop is None:
-        return centred_square(*size)
-    box = Box(*clip_format.crop)
-    if size == first_size or not box.inside(*first_size):
-        scaled = box
-    else:
-        scaled = _scaled(box, first_size, size)
-    if not scaled.inside(*size):
-        if size == first_size:
-            raise TrainingError(_outside(box, path, size))
-        before, after = (f"{width}x{height}" for width, height in (first_size, size))
-        raise TrainingError(
-            f"The frame size of {path} changes from {before} to {after} at {frame.time_s - first.time_s:.2f} s and then cannot hold the crop "
-            f"x={box.x} y={box.y} w={box.width} h={box.height}; give a crop within both, or cut the film there."
-        )
-    return scaled
+class _Crop:
+    """Cuts the crop of a clip out of its frames. Where their size changes and not their shape, the crop changes with it."""
+
+    def __init__(self, path: Path, clip_format: ClipFormat) -> None:
+        self._path, self._format = path, clip_format
+        self._first: TimedFrame | None = None
+
+    def pixels_HWC(self, frame: TimedFrame) -> NDArray[np.uint8]:
+        self._first = self._first or frame
+        return frame.shown.resized_HWC(self._box(frame, self._first), self._format.image_size, self._format.image_size)
+
+    def _box(self, frame: TimedFrame, first: TimedFrame) -> Box:
+        size, first_size = frame.shown.size, first.shown.size
+        if self._format.crop is None:
+            return centred_square(*size)
+        wanted = Box(*self._format.crop)
+        if not wanted.inside(*first_size):
+            raise TrainingError(_outside(wanted, self._path, first_size))
+        box = _scaled(wanted, first_size, size)
+        if not box.inside(*size):
+            before, after = (f"{width}x{height}" for width, height in (first_size, size))
+            raise TrainingError(
+                f"The frame size of {self._path} changes from {before} to {after} at {frame.time_s - first.time_s:.2f} s and then "
+                f"cannot hold the crop x={box.x} y={box.y} w={box.width} h={box.height}; give a crop within both, or cut the film there."
+            )
+        return box
 
 
 def _scaled(box: Box, before: tuple[int, int], after: tuple[int, int]) -> Box:
-    if abs(before[0] * after[1] / (before[1] * after[0]) - 1.0) > SAME_SHAPE:
+    """Return the same part of a frame of another size; the same box where the shape is another."""
+    if before == after or abs(before[0] * after[1] / (before[1] * after[0]) - 1.0) > SAME_SHAPE:
         return box
     x, y, right, bottom = (
         round(at * after[axis] / before[axis])
