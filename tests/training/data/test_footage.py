@@ -191,7 +191,11 @@ def test_folders_of_another_layout_are_a_sentence(tmp_path: Path) -> None:
     ("name", "content", "sentence"),
     [
         ("img/train/cello/cello03_700.jpg", b"no image", "cello03_700.jpg is not a readable image"),
-        ("chunk/train/cello/cello03_700.wav", b"no sound", r"cello03_700.wav is not a sound or video file that can be read"),
+        (
+            "chunk/train/cello/cello03_700.wav",
+            b"no sound",
+            r"cello03_700.wav is not a sound or video file that can be read",
+        ),
     ],
 )
 def test_a_damaged_part_is_named(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:

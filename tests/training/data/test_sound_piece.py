@@ -78,7 +78,9 @@ def test_any_number_of_channels_is_mixed_to_one(tmp_path: Path, channels: int) -
         file.setparams((channels, 2, RATE_HZ, 0, "NONE", "not compressed"))
         file.writeframes(sound_SC.tobytes())
     for sound_S in (read_piece(tmp_path / "many.wav", 0.0, 1.0, RATE_HZ).sound_S, read_track(tmp_path / "many.wav")[0]):
-        np.testing.assert_allclose(np.abs(sound_S[RATE_HZ // 2 :]), 0.5 / (2 if channels == 2 else channels**0.5), rtol=2e-3)
+        np.testing.assert_allclose(
+            np.abs(sound_S[RATE_HZ // 2 :]), 0.5 / (2 if channels == 2 else channels**0.5), rtol=2e-3
+        )
 
 
 def riff(*chunks: tuple[bytes, bytes]) -> bytes:

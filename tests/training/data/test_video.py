@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.core.errors import MediaError, TrainingError
+from engine.core.errors import TrainingError, UserError
 from tests.training.clips import RATE_HZ, noise, numbered_frames, numbers_of, write_clip
 from training.data.cache import LOCK, load_clip
 from training.data.clip_sound import read_sound
-from training.data.video import Clip, ClipFormat, read_frames
+from training.data.frames import read_frames
+from training.data.video import Clip, ClipFormat
 
 FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
 
@@ -96,7 +97,7 @@ def bad_files(folder: Path) -> dict[str, Path]:
 )
 def test_a_file_that_cannot_be_used_is_a_sentence(tmp_path: Path, name: str, sentence: str) -> None:
     bad_files(tmp_path)
-    with pytest.raises((MediaError, TrainingError), match=sentence) as caught:
+    with pytest.raises(UserError, match=sentence) as caught:
         load_clip(tmp_path / name, FORMAT, tmp_path / "cache")
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
