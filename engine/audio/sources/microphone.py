@@ -176,7 +176,7 @@ class Microphone:
         if self._reopening:
             self._reopening.join(CLOSE_WITHIN_S)
         stream, self._stream = self._stream, None
-        _close_in_thread(stream)
+        close_in_thread(stream)
 
     def _make_intake(self, rate_hz: int, device_channels: int, dropped_before: int) -> _Intake:
         first, end = self._choice.span(device_channels)
@@ -274,7 +274,7 @@ class Microphone:
     def _reopen(self, lost: bool) -> None:
         """Open the device again as soon as it is available; one that was not `lost` still is."""
         stream, self._stream = self._stream, None
-        _close_in_thread(stream)
+        close_in_thread(stream)
         reported = ""
         while not self._closing.wait(REOPEN_EVERY_S if lost else 0.0):
             # After a failed attempt the device counts as lost.
@@ -293,7 +293,7 @@ class Microphone:
                     self._notices.append(f"{self.name} cannot be opened yet ({error}); trying again.")
                 continue
             if self._closing.is_set():
-                _close_in_thread(self._stream)
+                close_in_thread(self._stream)
             return
 
     def _find_again(self) -> SoundDevice:
@@ -318,7 +318,7 @@ class Microphone:
         return stream
 
 
-def _close_in_thread(stream: CaptureStream | None) -> None:
+def close_in_thread(stream: CaptureStream | None) -> None:
     """Close in a thread and wait at most CLOSE_WITHIN_S: with a dead JACK server `close` never returns."""
     if stream is None:
         return

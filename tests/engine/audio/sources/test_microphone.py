@@ -247,6 +247,9 @@ class Outputs:
     default = SimpleNamespace(device=[0, 0])
     there = True
 
+    def query_hostapis(self) -> list[dict[str, Any]]:
+        return [{"name": "ALSA", "devices": [0]}]
+
     def query_devices(self) -> list[dict[str, Any]]:
         mixer = {"index": 0, "name": "mixer", "default_samplerate": 48000.0, "max_output_channels": 8}
         return [mixer] if self.there else []
