@@ -93,7 +93,7 @@ def analyse_clip(
     for frame_HWC in read_whole_frames(path, FRAMES_PER_S, FRAME_SIZE):
         frames.add(_grey(frame_HWC))
     duration_s = min(len(frames) / FRAMES_PER_S, levels.seconds)
-    _check_length_and_level(path, duration_s, levels.level_db)
+    _check_length_and_level(path, duration_s, levels)
     frames.keep(max(2, int(trained_share * len(frames))))
     _check_motion(path, frames)
     motion_HW, moves_share = _analyse_motion(frames)
@@ -135,13 +135,16 @@ class _Levels(NamedTuple):
     seconds: float
     level_db: float
     range_db: tuple[float, float]
+    notices: list[str]
+    """Of the sound's reader, such as that another track is not silent."""
 
 
 def _sound_levels(path: Path, choice: SoundChoice) -> _Levels:
     """Measure a clip's sound block by block, whatever its length."""
     tenth, samples, energy, rest_S = SOUND_RATE_HZ // 10, 0, 0.0, np.zeros(0, np.float32)
     powers: list[NDArray[np.float64]] = []
-    for block_S in read_clip_sound(path, SOUND_RATE_HZ, choice).blocks:
+    sound = read_clip_sound(path, SOUND_RATE_HZ, choice)
+    for block_S in sound.blocks:
         samples += len(block_S)
         energy += float(np.square(block_S, dtype=np.float64).sum())
         rest_S = np.concatenate([rest_S, block_S])
@@ -151,20 +154,21 @@ def _sound_levels(path: Path, choice: SoundChoice) -> _Levels:
     power_N = np.concatenate(powers) if samples >= tenth else np.asarray([energy / max(samples, 1)])
     quiet, loud = np.percentile(10.0 * np.log10(np.maximum(power_N, 1e-10)), (5, 95))
     level_db = 10.0 * float(np.log10(max(energy / max(samples, 1), 1e-20)))
-    return _Levels(samples / SOUND_RATE_HZ, level_db, (float(quiet), float(loud)))
+    return _Levels(samples / SOUND_RATE_HZ, level_db, (float(quiet), float(loud)), sound.notices)
 
 
-def _check_length_and_level(path: Path, duration_s: float, level_db: float) -> None:
+def _check_length_and_level(path: Path, duration_s: float, levels: _Levels) -> None:
     if duration_s < SHORTEST_S:
         raise TrainingError(
             f"{path} has {duration_s:.1f} s of video with sound; at least {SHORTEST_S:g} s are needed, "
             "ten or more are better. Use a longer clip."
         )
-    if level_db <= SILENCE_DB:
-        raise TrainingError(
-            f"{path} has a silent sound track ({level_db:.0f} dB), so the model cannot learn to move with it; use a clip "
+    if levels.level_db <= SILENCE_DB:
+        silent = (
+            f"{path} has a silent sound track ({levels.level_db:.0f} dB), so the model cannot learn to move with it; use a clip "
             "whose sound was recorded with the video."
         )
+        raise TrainingError(" ".join([silent, *levels.notices]))
 
 
 def _check_motion(path: Path, trained: Sequence[NDArray[np.uint8]]) -> None:
