@@ -17,13 +17,13 @@ from engine.audio.resample import Resampler
 
 
 class InputFeatures:
-    """An analyser for each named input. The one that the model gets has been analysed already."""
+    """An analyser for each named input. The one that the model gets has been analysed already; the beat is its alone."""
 
     def __init__(self, layout: InputLayout, source_rate_hz: int, model_rate_hz: int) -> None:
         self._layout = layout
         names = [name for name in layout.names if name != layout.model_input]
         self._resamplers = {name: Resampler(source_rate_hz, model_rate_hz) for name in names}
-        self._analysers = {name: FeatureAnalyser(model_rate_hz) for name in names}
+        self._analysers = {name: FeatureAnalyser(model_rate_hz, follows_beat=False) for name in names}
 
     @property
     def onsets(self) -> int:
