@@ -71,6 +71,9 @@ class ShowValues:
     __slots__ = ("mapping",)
 
     gain_db = _number("sound", "how much louder the model gets the sound", -60.0, 40.0, unit="dB")
+    low_gain_db = _number("sound", "how much louder the show hears the bass, below 200 Hz", -24.0, 24.0, unit="dB")
+    mid_gain_db = _number("sound", "how much louder the show hears the mid range", -24.0, 24.0, unit="dB")
+    high_gain_db = _number("sound", "how much louder the show hears the treble, above 2000 Hz", -24.0, 24.0, unit="dB")
     freeze = _switch("model", "hold the frame and the model's state", in_scenes=False)
     reset = _trigger("model", "reset the model to its initial state")
     reset_on_bar = _trigger("model", "reset the model at the start of the next bar")

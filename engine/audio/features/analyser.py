@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.features.audio_features import NEVER_S, SILENCE, AudioFeatures
+from engine.audio.features.bands import HIGH_HZ, MID_HZ
 from engine.audio.features.beat_clock import (
     BEATS_A_BAR,
     ClockState,
@@ -42,8 +43,6 @@ from engine.core.errors import ConfigError
 RETAINED_S = 8.0
 FASTEST_BPM = 1000.0
 BLOCK_FRAMES = 64
-MID_HZ, HIGH_HZ = 200.0, 2000.0
-"""Upper limit of the bass, lower limit of the treble."""
 
 
 class _Analysis(NamedTuple):
@@ -57,6 +56,7 @@ class _Analysis(NamedTuple):
     onset_strength: float
     onset_age_s: float
     tempo: Tempo | None
+    rms: tuple[float, float, float]
 
 
 class _FrameState(NamedTuple):
@@ -93,6 +93,11 @@ class FeatureAnalyser:
         """Commands by frame."""
         self._latest = SILENCE
         self._lock = threading.Lock()
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples from one analysis to the next."""
+        return self._spectra.hop_samples
 
     def feed(self, mono_T: NDArray[np.float32]) -> None:
         """Analyse the next samples, any number of them. Samples that are not finite become silence."""
@@ -146,7 +151,11 @@ class FeatureAnalyser:
             with self._lock:
                 self._accents.append(onset.accent)
                 tempo = self._tempo.feed(self._accents.smooth(self._frames)) if self._is_tick(self._frames) else None
-                self._add(_Analysis(level, low, mid, high, self._onsets, strength, age_s, tempo))
+                self._add(_Analysis(level, low, mid, high, self._onsets, strength, age_s, tempo, self._rms()))
+
+    def _rms(self) -> tuple[float, float, float]:
+        _, low, mid, high = self._levels
+        return low.rms, mid.rms, high.rms
 
     def _add(self, analysis: _Analysis) -> None:
         """Append one frame."""
@@ -202,6 +211,9 @@ class FeatureAnalyser:
             beats_a_bar=BEATS_A_BAR,
             tempo_bpm=60.0 / clock.period_s if clock.period_s else 0.0,
             certainty=clock.certainty,
+            low_rms=analysis.rms[0],
+            mid_rms=analysis.rms[1],
+            high_rms=analysis.rms[2],
         )
         return _FrameState(analysis, clock, audio_features)
 
