@@ -32,7 +32,9 @@ def choose_outputs(config: LiveConfig, say: Callable[[str], None]) -> LiveConfig
 def choose_inputs(config: LiveConfig, say: Callable[[str], None]) -> OpenInputs:
     """Open the sources; where there are none, the default microphone, or the demo on a machine without one. Raises SourceError."""
     if config.source:
-        return open_inputs(config.source, config.model_input, partial(open_source, live=True, repeat=config.repeat))
+        return open_inputs(
+            config.source, config.model_input, partial(open_source, live=True, repeat=config.repeat, track=config.track)
+        )
     try:
         # Opened once beforehand, to see whether it can be.
         trial = open_source("mic", live=True)

@@ -206,6 +206,7 @@ class AudioCapture:
                 self._window_buffer.finish()
                 self._input_features.finish()
                 self._advance_live()
+            self._tell_faults()
             self._end()
         elif len(block[0]):
             started_s = self._clock.now_s()
@@ -214,6 +215,7 @@ class AudioCapture:
                 self._advance_live()
                 self._feed_inputs(block[0])
                 self._received.notify_all()
+            self._tell_faults()
             if self._thread is None:
                 self._resample_s += self._clock.now_s() - started_s
         else:
@@ -245,6 +247,10 @@ class AudioCapture:
         if self.onsets != onsets_before:
             for callback in self._onset_subscribers:
                 callback()
+
+    def _tell_faults(self) -> None:
+        for notice in (*self._window_buffer.notices(), *self._input_features.notices()):
+            self._notices.tell(notice)
 
     def _end(self) -> None:
         with self._received:

@@ -12,6 +12,7 @@ from engine.audio.features.analyser import FeatureAnalyser
 from engine.audio.features.audio_features import AudioFeatures
 from engine.audio.input_layout import InputLayout
 from engine.audio.resample import Resampler
+from engine.media.cleaning import SoundCleaner
 
 # T audio samples, C channels
 
@@ -22,6 +23,7 @@ class InputFeatures:
     def __init__(self, layout: InputLayout, source_rate_hz: int, model_rate_hz: int) -> None:
         self._layout = layout
         names = [name for name in layout.names if name != layout.model_input]
+        self._cleaners = {name: SoundCleaner(source_rate_hz) for name in names}
         self._resamplers = {name: Resampler(source_rate_hz, model_rate_hz) for name in names}
         self._analysers = {name: FeatureAnalyser(model_rate_hz, follows_beat=False) for name in names}
 
@@ -33,11 +35,17 @@ class InputFeatures:
     def feed(self, sound_TC: NDArray[np.float32]) -> None:
         """Analyse the next block of the source."""
         for name, resampler in self._resamplers.items():
-            self._analysers[name].feed(resampler.feed(sound_TC[:, self._layout.columns_of(name)]))
+            cleaned_T = self._cleaners[name].feed(sound_TC[:, self._layout.columns_of(name)])
+            self._analysers[name].feed(resampler.feed(cleaned_T[:, None]))
+
+    def notices(self) -> list[str]:
+        """Return the notices since the last call: samples of an input that are no sound."""
+        return [f"{name}: {line}" for name, cleaner in self._cleaners.items() for line in cleaner.notices()]
 
     def finish(self) -> None:
         """Analyse what the resamplers hold back at the end of the sound."""
         for name, resampler in self._resamplers.items():
+            self._cleaners[name].finish()
             self._analysers[name].feed(resampler.finish())
 
     def latest(self, of_model: AudioFeatures) -> AudioFeatures:

@@ -22,7 +22,7 @@ def parse_inputs(texts: Sequence[str], reserved: Collection[str] = ()) -> tuple[
         if spec.name is None:
             if len(specs) > 1:
                 raise ConfigError(
-                    f"The input '{spec.text}' has no name, and each of several inputs needs one; write e.g. drums={spec.text}."
+                    f"The input '{spec.shown}' has no name, and each of several inputs needs one; write e.g. drums={spec.shown}."
                 )
             continue
         if spec.name in seen:

@@ -59,6 +59,9 @@ def test_what_was_rendered_into_the_folder_itself_is_not_rendered_again(tmp_path
 
 def test_sources_without_a_file_have_names_too(tmp_path: Path) -> None:
     assert outputs("demo", "tone:440", tmp_path / "out") == ["demo.mp4", "tone-440.mp4"]
+    secret = "hidden" * 100
+    addresses = [f"http://me:{secret}@host/set/night.mp3?key={secret}", f"rtsp://me:{secret}@host:8554/"]
+    assert outputs(*addresses, tmp_path / "out") == ["night.mp4", "host-8554.mp4"]
 
 
 def test_mistakes_are_sentences(tmp_path: Path) -> None:

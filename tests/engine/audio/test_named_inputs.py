@@ -11,10 +11,12 @@ from engine.audio.features.analyser import FeatureAnalyser
 from engine.audio.features.audio_features import AudioFeatures, extrapolate
 from engine.audio.input_layout import MIX, UNNAMED, InputLayout, SoundInput
 from engine.audio.input_mix import film_channels, film_sound, model_sound
-from engine.audio.resample import Resampler, mix_down
+from engine.audio.resample import Resampler
 from engine.audio.sources.samples import SampleSource
 from engine.audio.window_buffer import WindowBuffer
 from engine.core.notices import Notices
+from engine.media.channels import mix_down
+from engine.media.cleaning import SoundCleaner
 from engine.render.pacing import Pick
 from tests.engine.app.shows import DEVICE_BLOCKS, InventedClock, varied_sound
 from tests.engine.model.probe_model import CARD
@@ -86,9 +88,10 @@ def test_each_input_has_the_features_of_its_own_sound(model_input: str) -> None:
     features = capture.latest()
     assert list(features.inputs) == ["drums", "voice", "all"]
     for one in LAYOUT.inputs:
+        cleaner = SoundCleaner(RATE_HZ)
         analyser, resampler = FeatureAnalyser(CARD.sample_rate_hz), Resampler(RATE_HZ, CARD.sample_rate_hz)
         for block_TC in np.array_split(SOUND_TC[:, one.columns], 50):
-            analyser.feed(resampler.feed(block_TC))
+            analyser.feed(resampler.feed(cleaner.feed(block_TC)[:, None]))
         analyser.feed(resampler.finish())
         for sample in (1600, 8000, 15000):
             alone, beside = analyser.at_sample(sample), capture.features_at(sample).inputs[one.name]

@@ -18,7 +18,7 @@ from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.samples import SampleSource
 from engine.audio.sources.spec import SourceSpec
-from engine.core.errors import ConfigError, SourceError
+from engine.core.errors import ConfigError, MediaError, SourceError
 from tests.engine.app.shows import InventedClock, varied_sound
 from tests.processes import write_sound
 
@@ -123,7 +123,7 @@ def test_sounds_of_the_engine_give_single_channels() -> None:
     source, layout = open_inputs(["left=demo@1", "right=demo@2", "both=demo"], None, offline)
     assert source.channels == 2
     assert [one.columns for one in layout.inputs] == [(0,), (1,), (0, 1)]
-    with pytest.raises(SourceError, match="has no channel 3"):
+    with pytest.raises(MediaError, match="has no channel 3"):
         open_inputs(["left=demo@3"], None, offline)
 
 
