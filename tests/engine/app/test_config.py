@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.app.command_line import flag, parse_command
-from engine.app.config import SETTINGS, LiveConfig, describe, parse_setting, read_config_file, resolve
+from engine.app.command_line import check_directions, flag, parse_command
+from engine.app.config import DEFAULT_MODEL, SETTINGS, LiveConfig, describe, parse_setting, read_config_file, resolve
 from engine.control.parameter_table import TABLE, parameters_for
 from engine.core.errors import ConfigError, ModelFileError
+from engine.model.file import read_card
 from tests.engine.model.probe_model import CARD
 
 PARAMETERS = parameters_for(CARD)
@@ -55,7 +56,8 @@ def test_the_default_file_says_what_the_defaults_are():
 
 @pytest.mark.parametrize("path", sorted(LIVE.glob("*.yaml")), ids=lambda p: p.stem)
 def test_shipped_files_are_valid(path):
-    resolve(read_config_file(path), {}, {}, PARAMETERS)
+    parameters = parameters_for(read_card(DEFAULT_MODEL))
+    check_directions(resolve(read_config_file(path), {}, {}, parameters).config, parameters)
 
 
 @pytest.mark.parametrize(
