@@ -210,10 +210,11 @@ class AudioCapture:
             self._end()
         elif len(block[0]):
             started_s = self._clock.now_s()
+            hops_before = self._complete_hops
             with self._received:
                 self._window_buffer.append(*block)
                 self._advance_live()
-                self._feed_inputs(block[0])
+                self._feed_inputs(block[0], self._complete_hops != hops_before)
                 self._received.notify_all()
             self._tell_faults()
             if self._thread is None:
@@ -237,10 +238,14 @@ class AudioCapture:
         self._analyser.feed(self._window_buffer.sound(begin, end))
         self._tell_onsets(onsets_before)
 
-    def _feed_inputs(self, sound_TC: NDArray[np.float32]) -> None:
-        """Analyse the inputs beside the one that the model gets. They are not trimmed, so nothing has to be waited for."""
+    @property
+    def _complete_hops(self) -> int:
+        return self._window_buffer.received_samples // self._window_buffer.hop_samples
+
+    def _feed_inputs(self, sound_TC: NDArray[np.float32], ends_hop: bool) -> None:
+        """Analyse the inputs beside the one that the model gets; a step finds all features of its hop."""
         onsets_before = self.onsets
-        self._input_features.feed(sound_TC)
+        self._input_features.feed(sound_TC, at_once=ends_hop)
         self._tell_onsets(onsets_before)
 
     def _tell_onsets(self, onsets_before: int) -> None:
