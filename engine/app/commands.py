@@ -60,11 +60,11 @@ def describe_show(command: ParsedCommand) -> int:
     return 0
 
 
-def calibrate_from_film(film: str) -> int:
+def calibrate_from_film(film: str, track: str | int | None = None) -> int:
     """Write the venue's latency as measured in a film of the flashing window."""
     from engine.ops.calibration.command import calibrate_from
 
-    calibrate_from(film, say=say)
+    calibrate_from(film, say=say, track=track)
     return 0
 
 

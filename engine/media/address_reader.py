@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engine.core.errors import MediaError
 from engine.media.address import shown_address
 from engine.media.channels import check_channels, mixed, picked
-from engine.media.connection import failure, has_end, open_address
+from engine.media.connection import failure, has_end, open_address, read_within_s
 from engine.media.rate import RateConverter
 from engine.media.samples import channel_names, samples_of
 from engine.media.tracks import sound_track
@@ -75,7 +75,9 @@ class AddressReader:
                     yield from self._converted(frame)
             yield from self._rest()
         except (FFmpegError, OSError, ValueError) as error:
-            raise MediaError(f"{self.shown} broke off ({failure(error, self._address)}).") from None
+            raise MediaError(
+                f"{self.shown} broke off ({failure(error, self._address, read_within_s(self._address))})."
+            ) from None
 
     def notices(self) -> list[str]:
         """Return what there is to tell at the end of the connection."""

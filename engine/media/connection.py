@@ -23,7 +23,9 @@ _ON_DEMAND = (*_WEB, "rtsp", "rtsps")
 _PLAYLISTS = ("hls", "dash")
 
 OPEN_WITHIN_S = READ_WITHIN_S = 10.0
-"""A connection that brings nothing for so long is opened anew."""
+"""A connection that brings nothing for so long is made again."""
+PLAYLIST_READ_WITHIN_S = 30.0
+"""The next segment of a live playlist is up to ten seconds away, and may be late."""
 _ANALYSED_S = 1.0
 """How much of a feed is looked at before it plays: the codec of a camera or a mixing desk shows at once."""
 
@@ -34,14 +36,14 @@ def open_address(address: str) -> InputContainer:
     try:
         return av.open(
             address,
-            timeout=(OPEN_WITHIN_S, READ_WITHIN_S),
+            timeout=(OPEN_WITHIN_S, read_within_s(address)),
             metadata_errors="replace",
             options=_options(scheme_of(address) or ""),
         )
     # FFmpeg's errors quote the address, and with it a password; and its parts are the user's own text.
     except (FFmpegError, OSError, ValueError) as error:
         raise MediaError(
-            f"{shown_address(address)} cannot be opened ({failure(error, address)}); check with ffplay ADDRESS "
+            f"{shown_address(address)} cannot be opened ({failure(error, address, OPEN_WITHIN_S)}); check with ffplay ADDRESS "
             "whether it is sending."
         ) from None
 
@@ -56,10 +58,16 @@ def has_end(container: InputContainer, address: str) -> bool:
     return container.size > 0 and not container.format.name.startswith(_PLAYLISTS)
 
 
-def failure(error: Exception, address: str) -> str:
-    """Return why a connection failed, in words and without the address."""
+def read_within_s(address: str) -> float:
+    """Return how long an address may bring nothing."""
+    path = address.partition("?")[0].lower()
+    return PLAYLIST_READ_WITHIN_S if path.endswith((".m3u8", ".mpd")) else READ_WITHIN_S
+
+
+def failure(error: Exception, address: str, within_s: float) -> str:
+    """Return why a connection failed, in words and without the address; `within_s` was its time limit."""
     if isinstance(error, ExitError):
-        return f"nothing came within {READ_WITHIN_S:g} s"
+        return f"nothing came within {within_s:g} s"
     host = _host(address)
     if host and type(error).__name__ == "OSError" and not _is_known(host):
         return f"no machine called {printable_name(host)} is known"

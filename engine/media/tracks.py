@@ -12,6 +12,9 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from engine.core.errors import MediaError
+from engine.core.printable import printable
+
+_LONGEST_TITLE = 40
 
 Track = TypeVar("Track", AudioStream, VideoStream)
 
@@ -81,12 +84,16 @@ def _wanted(tracks: Sequence[AudioStream], wanted: str, path: Path | str) -> Aud
 
 
 def _names(tracks: Sequence[AudioStream]) -> list[str]:
-    languages = [_language(track) for track in tracks]
-    return [f"{number}{f' ({name})' if name else ''}" for number, name in enumerate(languages, 1)]
+    names = [", ".join(filter(None, (_language(track), _title(track)))) for track in tracks]
+    return [f"{number}{f' ({name})' if name else ''}" for number, name in enumerate(names, 1)]
+
+
+def _title(track: Any) -> str:
+    return printable(str(track.metadata.get("title", "")).strip(), _LONGEST_TITLE)
 
 
 def _language(track: Any) -> str:
-    language = str(track.metadata.get("language", "")).lower()
+    language = printable(str(track.metadata.get("language", "")).lower(), _LONGEST_TITLE)
     return "" if language == "und" else language
 
 

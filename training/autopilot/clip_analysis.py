@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from engine.core.errors import TrainingError
 from training.autopilot.flow_fit import flow_fit_error
 from training.data.clip_sound import read_clip_sound
+from training.data.sound_choice import DEFAULT_SOUND, SoundChoice
 from training.data.video import (
     SILENCE_DB,
     STILL_LEVELS,
@@ -84,13 +85,17 @@ class ClipAnalysis:
         return self.camera_moves_share > MOVING_CAMERA_SHARE
 
 
-def analyse_clip(path: Path, trained_share: float = 1.0) -> ClipAnalysis:
+def analyse_clip(
+    path: Path,
+    trained_share: float = 1.0,
+    choice: SoundChoice = DEFAULT_SOUND,
+) -> ClipAnalysis:
     """Decode a clip once, at five small frames a second, and its sound; `trained_share` of it, from its start, is trained.
 
     Raises TrainingError for a file that is missing, not a video, damaged, without sound, silent, still or shorter than 2 s.
     """
     width, height = shown_size(path)
-    levels = _sound_levels(path)
+    levels = _sound_levels(path, choice)
     small = ClipFormat(
         fps=FRAMES_PER_S, image_size=FRAME_SIZE, sample_rate_hz=SOUND_RATE_HZ, crop=(0, 0, width, height)
     )
@@ -138,11 +143,11 @@ class _Levels(NamedTuple):
     range_db: tuple[float, float]
 
 
-def _sound_levels(path: Path) -> _Levels:
+def _sound_levels(path: Path, choice: SoundChoice) -> _Levels:
     """Measure a clip's sound block by block, whatever its length."""
     tenth, samples, energy, rest_S = SOUND_RATE_HZ // 10, 0, 0.0, np.zeros(0, np.float32)
     powers: list[NDArray[np.float64]] = []
-    for block_S in read_clip_sound(path, SOUND_RATE_HZ).blocks:
+    for block_S in read_clip_sound(path, SOUND_RATE_HZ, choice).blocks:
         samples += len(block_S)
         energy += float(np.square(block_S, dtype=np.float64).sum())
         rest_S = np.concatenate([rest_S, block_S])

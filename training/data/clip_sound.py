@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engine.media.channels import mix_down
 from engine.media.cleaning import SoundCleaner
 from engine.media.sound_reader import LONGEST_LEAD_S, SoundReader
+from training.data.sound_choice import DEFAULT_SOUND, SoundChoice
 from training.data.video import first_frame_s
 
 # S samples of sound, T samples and C channels of a block
@@ -36,12 +37,12 @@ def read_sound(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
     return read_clip_sound(path, sample_rate_hz).whole()
 
 
-def read_clip_sound(path: Path, sample_rate_hz: int) -> ClipSound:
-    """Read a file's default sound track; sample 0 belongs to its first frame, with silence where the sound starts later.
+def read_clip_sound(path: Path, sample_rate_hz: int, choice: SoundChoice = DEFAULT_SOUND) -> ClipSound:
+    """Read a file's sound; sample 0 belongs to its first frame, with silence where the sound starts later.
 
-    Raises MediaError for a file that is missing, cannot be read, or has no sound.
+    Raises MediaError for a file that is missing, cannot be read, or has no such sound.
     """
-    reader = SoundReader(path)
+    reader = SoundReader(path, choice.track, channels=choice.channels)
     frame_s = first_frame_s(path)
     if frame_s is None or abs(frame_s - reader.start_s) > LONGEST_LEAD_S:
         frame_s = reader.start_s

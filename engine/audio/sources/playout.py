@@ -3,7 +3,8 @@ a tenth of a second. Played as it arrives, it would be one frame for all of a bu
 
 So sound is played at the pace of the clock. Where a burst is late, playing waits, and from then on all sound has that much more
 time. A longer wait is a stall, and silence replaces the sound. A live feed whose sound always lies ready loses what lies there
-without need: the picture would stay behind it for ever. A program that sends faster than sound is played loses nothing: it waits.
+without need: the frames would stay behind it for ever. A program that sends faster than sound is played, or a sentence at a time,
+loses nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ WATCHED_S, WATCHED_AT_FIRST_S = 5.0, 1.0
 SPARE_S = 0.25
 """So much may lie ready; more is skipped, down to RESERVE_S."""
 RESERVE_S = 0.1
+LONGEST_GAP_S = 0.45
+"""A sender that pauses for longer is no live feed: it sends what is to be played whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Playout:
         self._least_ready = math.inf
         self._watched_until_s = started_s + WATCHED_AT_FIRST_S
         self._sender_waited = False
+        self._last_arrival_s = started_s
+        self._longest_gap_s = 0.0
 
     @property
     def due_s(self) -> float:
@@ -63,9 +68,11 @@ class Playout:
         """Whether silence replaces the sound."""
         return self._stalled
 
-    def add(self, samples: int) -> None:
+    def add(self, samples: int, now_s: float) -> None:
         """Note that sound has come."""
         self._ready_samples += samples
+        self._longest_gap_s = max(self._longest_gap_s, now_s - self._last_arrival_s)
+        self._last_arrival_s = now_s
 
     def note_wait(self) -> None:
         """Note that the sender was made to wait: it sends faster than sound is played. From any thread."""
@@ -77,7 +84,7 @@ class Playout:
             # The machine slept: go on where it stopped.
             self._last_sound_s += now_s - self._due_s
             self._due_s = now_s
-        skipped = self._unneeded(now_s) if self._skips else 0
+        skipped = self._unneeded(now_s) if self._skips and not has_ended else 0
         self._ready_samples -= skipped
         wanted = max(0, int((now_s - self._due_s) * self._rate_hz))
         played = min(wanted, self._ready_samples)
@@ -109,10 +116,13 @@ class Playout:
         if now_s < self._watched_until_s:
             return 0
         least_s = self._least_ready / self._rate_hz
-        needless = not self._sender_waited and math.isfinite(least_s) and least_s > SPARE_S
+        pauses = max(self._longest_gap_s, now_s - self._last_arrival_s) > LONGEST_GAP_S
+        is_feed = not self._sender_waited and not pauses
+        needless = is_feed and math.isfinite(least_s) and least_s > SPARE_S
         self._watch(now_s, WATCHED_S)
         return int((least_s - RESERVE_S) * self._rate_hz) if needless else 0
 
     def _watch(self, now_s: float, seconds: float) -> None:
         """Begin to watch how much lies ready."""
-        self._least_ready, self._watched_until_s, self._sender_waited = math.inf, now_s + seconds, False
+        self._least_ready, self._watched_until_s = math.inf, now_s + seconds
+        self._sender_waited, self._longest_gap_s = False, 0.0

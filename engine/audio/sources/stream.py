@@ -34,7 +34,7 @@ class StreamFormat:
     rate_hz: int
     channels: int
     skips: bool
-    """Whether sound that lies ready without need is thrown away, so that the picture stays close to it."""
+    """Whether sound that lies ready without need is thrown away, so that the frames stay close to it."""
     most_ready_s: float
     """With so much sound lying ready, the sender waits."""
 
@@ -118,23 +118,23 @@ class StreamSource:
         self._thread.start()
 
     def read(self) -> tuple[NDArray[np.float32], float | None] | None:
-        intake, playout = self._intake, self._playout
+        intake, playout, now_s = self._intake, self._playout, self._clock.now_s()
         # Before the ring is emptied: what was put last is then in it.
         has_ended = intake.has_ended.is_set()
         for block in intake.ring.read():
             self._ready.append(block.sound_TC)
-            playout.add(len(block.sound_TC))
+            playout.add(len(block.sound_TC), now_s)
         if has_ended and not self._ready:
             if intake.failure:
                 raise intake.failure
             return None
-        turn = playout.play(self._clock.now_s(), has_ended)
+        turn = playout.play(now_s, has_ended)
         self._pop(turn.skipped)
         parts_TC = self._pop(turn.played)
         intake.played_samples += turn.skipped + turn.played
         if turn.skipped > SKIP_TOLD_S * self.rate_hz:
             intake.tell(
-                f"{self.name} ran ahead; {turn.skipped / self.rate_hz:.1f} s of sound were skipped so that the picture stays with it."
+                f"{self.name} ran ahead; {turn.skipped / self.rate_hz:.1f} s of sound were skipped so that the frames stay with it."
             )
         self._notice_stall(turn.silent)
         return np.concatenate([*parts_TC, np.zeros((turn.silent, self.channels), np.float32)]), playout.due_s

@@ -38,9 +38,12 @@ class Film(NamedTuple):
     """Frame times, on the clock of the sound."""
 
 
-def offset_of_film(path: Path | str) -> Offset:
-    """Return the offset from clicks to flashes in a film. Raises ConfigError for a film without a clear one."""
-    film = read_film(path)
+def offset_of_film(path: Path | str, track: str | int | None = None) -> Offset:
+    """Return the offset from clicks to flashes in a film. Raises ConfigError for a film without a clear one.
+
+    `track` is the sound track, by number from 1 or language; None: the film's default one.
+    """
+    film = read_film(path, track)
     clicks_s = [film.sound_starts_s + time_s for time_s in click_times_s(film.sound_T, SOUND_HZ)]
     flashes_s = flash_times_s(flashing_brightness(film.patches_TN), film.times_s)
     frame_s = float(np.median(np.diff(film.times_s)))
@@ -50,12 +53,12 @@ def offset_of_film(path: Path | str) -> Offset:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def read_film(path: Path | str) -> Film:
+def read_film(path: Path | str, track: str | int | None = None) -> Film:
     """Read a film's sound as mono and its frames as patches. Raises MediaError for a file that cannot be read, and ConfigError."""
     times_s, patches = _read_patches(path)
     from engine.media.sound_reader import SoundReader
 
-    with SoundReader(path) as reader:
+    with SoundReader(path, track) as reader:
         sound_T = _first_seconds(reader)
         starts_s = reader.start_s
     if len(times_s) < 3:

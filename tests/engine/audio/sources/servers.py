@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -121,6 +123,67 @@ def web_server(files: dict[str, bytes], **settings: object) -> Iterator[WebServe
         state.ending.set()
         server.shutdown()
         server.server_close()
+
+
+class RtspCamera:
+    """Sends a tone as RTSP cameras do, over the connection of its client: L16 at 48 kHz in packets of 20 ms."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        """`seconds` makes it a recording of that length."""
+        self._seconds = seconds
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._ending = threading.Event()
+        self.port = int(self._listening.getsockname()[1])
+        self.cut = threading.Event()
+        """Set: the connections are closed."""
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._ending.set()
+        self.cut.set()
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listening.accept()
+                self.connections += 1
+                threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection, connection.makefile("rb") as requests:
+            while request := requests.readline().decode().split():
+                headers = dict[str, str]()
+                while line := requests.readline().decode().strip():
+                    name, _, value = line.partition(":")
+                    headers[name.lower()] = value.strip()
+                connection.sendall(self._answer(request[0], headers))
+                if request[0] == "PLAY":
+                    self._send(connection)
+                    return
+
+    def _answer(self, method: str, headers: dict[str, str]) -> bytes:
+        body, more = "", "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN"
+        if method == "DESCRIBE":
+            length = f"a=range:npt=0-{self._seconds:g}\r\n" if self._seconds else ""
+            body = f"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=tone\r\nt=0 0\r\n{length}m=audio 0 RTP/AVP 96\r\n"
+            body += "a=rtpmap:96 L16/48000/1\r\na=control:1\r\n"
+            more = "Content-Type: application/sdp"
+        elif method == "SETUP":
+            more = "Session: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1"
+        length = f"Content-Length: {len(body)}\r\n" if body else ""
+        return f"RTSP/1.0 200 OK\r\nCSeq: {headers['cseq']}\r\n{more}\r\n{length}\r\n{body}".encode()
+
+    def _send(self, connection: socket.socket) -> None:
+        begun_s, number = time.monotonic(), 0
+        while not self.cut.is_set() and (self._seconds is None or number * 0.02 < self._seconds):
+            sound_T = 0.3 * np.sin(2 * np.pi * 440 * (number * 960 + np.arange(960)) / 48000)
+            payload = np.rint(32767 * sound_T).astype(">i2").tobytes()
+            header = struct.pack(">BBHII", 0x80, 96, number & 0xFFFF, number * 960, 1)
+            connection.sendall(b"$\0" + struct.pack(">H", len(header) + len(payload)) + header + payload)
+            number += 1
+            self._ending.wait(max(0.0, begun_s + number * 0.02 - time.monotonic()))
 
 
 def free_port(kind: int = socket.SOCK_STREAM) -> int:

@@ -15,7 +15,8 @@ from engine.audio.sources import address
 from engine.audio.sources.registry import open_source
 from engine.core.clock import WallClock
 from engine.core.errors import MediaError, SourceError, UserError
-from tests.engine.audio.sources.servers import WebServer, encoded, free_port, sender, web_server
+from engine.media import connection
+from tests.engine.audio.sources.servers import RtspCamera, WebServer, encoded, free_port, sender, web_server
 
 RATE_HZ = 48000
 WITHIN_S = 40.0
@@ -219,6 +220,61 @@ def test_a_feed_over_a_connection_is_heard_and_connected_again(output: tuple[str
         listener.until_told("is connected again.")
         listener.hear(1.0)
         assert listener.hear(1.0) > 0.05
+    listener.source.close()
+
+
+@pytest.fixture
+def camera() -> Iterator[RtspCamera]:
+    made = RtspCamera()
+    yield made
+    made.close()
+
+
+def test_a_camera_is_heard_and_connected_again(camera: RtspCamera) -> None:
+    listener = Listener(open_source(f"rtsp://me:hidden@127.0.0.1:{camera.port}/stage", live=True))
+    assert (listener.source.rate_hz, listener.source.channels) == (RATE_HZ, 1)
+    listener.hear(1.0)
+    assert listener.hear(1.0) == pytest.approx(0.3 / np.sqrt(2), rel=0.05)
+    camera.cut.set()
+    listener.until_told("is connected again as soon as it answers")
+    camera.cut.clear()
+    listener.until_told("is connected again.")
+    listener.hear(1.0)
+    assert listener.hear(1.0) == pytest.approx(0.3 / np.sqrt(2), rel=0.05)
+    listener.source.close()
+    assert camera.connections == 2
+    assert "hidden" not in "".join(listener.told)
+    with pytest.raises(SourceError, match="live and never ends"):
+        open_source(f"rtsp://127.0.0.1:{camera.port}/stage", live=False)
+
+
+def test_a_recording_on_a_camera_ends() -> None:
+    camera = RtspCamera(seconds=1.0)
+    listener = Listener(open_source(f"rtsp://127.0.0.1:{camera.port}/stage", live=True))
+    listener.until(lambda: False)
+    listener.source.close()
+    camera.close()
+    assert np.abs(listener.sound_TC[-2400:]).max() > 0.2
+    assert camera.connections == 1
+
+
+def test_senders_that_say_nothing_are_given_up(monkeypatch: pytest.MonkeyPatch, web: WebServer) -> None:
+    monkeypatch.setattr(connection, "OPEN_WITHIN_S", 0.4)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        for url in (
+            f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}",
+            f"http://127.0.0.1:{port}/a",
+            f"tcp://127.0.0.1:{port}",
+        ):
+            with pytest.raises(MediaError, match=r"cannot be opened \(nothing came within 0.4 s\)"):
+                open_source(url, live=True)
+    monkeypatch.setattr(connection, "READ_WITHIN_S", 1.0)
+    web.cut_after, web.stalls = len(web.files["long.mp3"]) // 4, True
+    monkeypatch.setattr(connection, "OPEN_WITHIN_S", 10.0)
+    listener = Listener(open_source(web.url("radio/long.mp3"), live=True))
+    listener.until_told("broke off (nothing came within 1 s)")
+    listener.until_told("is connected again.")
     listener.source.close()
 
 

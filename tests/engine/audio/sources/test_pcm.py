@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from engine.audio.source import Source
+from engine.audio.sources.input_specs import parse_inputs
 from engine.audio.sources.pcm import parse_pcm, pcm_source, piped_sound
 from engine.core.clock import WallClock
-from engine.core.errors import SourceError
+from engine.core.errors import ConfigError, SourceError
 from tests.engine.app.shows import varied_sound
 
 RATE_HZ = 48000
@@ -182,3 +183,9 @@ def test_a_terminal_is_refused() -> None:
 def test_an_unknown_format_is_refused_with_the_form(detail: str) -> None:
     with pytest.raises(SourceError, match="pcm:RATExCHANNELS was expected"):
         parse_pcm(detail)
+
+
+def test_two_inputs_cannot_read_standard_input_in_different_formats() -> None:
+    assert len(parse_inputs(("a=pcm:48000x4@1", "b=pcm:48000x4@2,3"))) == 2
+    with pytest.raises(ConfigError, match="Two inputs read standard input in different formats"):
+        parse_inputs(("a=pcm:48000x2", "b=pcm:44100x2"))

@@ -27,7 +27,7 @@ class Listener:
         for _ in range(round(seconds / TURN_S)):
             self.now_s += TURN_S
             while pace and sent_s + burst_s <= (self.now_s - begun_s) * pace + 1e-9:
-                self.playout.add(round(burst_s * RATE_HZ))
+                self.playout.add(round(burst_s * RATE_HZ), self.now_s)
                 sent_s += burst_s
             was_stalled = self.playout.stalled
             turn = self.playout.play(self.now_s)
@@ -59,7 +59,7 @@ def test_a_late_burst_makes_all_sound_wait_once() -> None:
     listener.listen(1.0)
     before_s = listener.playout.ready_s
     listener.listen(0.3, pace=0.0)
-    listener.playout.add(round(0.3 * RATE_HZ))
+    listener.playout.add(round(0.3 * RATE_HZ), listener.now_s)
     listener.listen(1.0)
     assert listener.playout.ready_s == pytest.approx(before_s + 0.3, abs=0.03)
     gave_s = listener.gave_s()
@@ -87,7 +87,7 @@ def test_until_sound_comes_and_in_a_stall_there_is_silence_at_the_pace_of_the_cl
 def test_a_feed_that_ran_ahead_is_brought_back() -> None:
     listener = Listener()
     listener.listen(20.0)
-    listener.playout.add(round(1.5 * RATE_HZ))
+    listener.playout.add(round(1.5 * RATE_HZ), listener.now_s)
     listener.listen(2 * WATCHED_S + 1.0)
     assert listener.skipped / RATE_HZ == pytest.approx(1.5 - RESERVE_S, abs=0.05)
     assert listener.playout.ready_s < SPARE_S
@@ -95,23 +95,37 @@ def test_a_feed_that_ran_ahead_is_brought_back() -> None:
 
 def test_what_was_sent_before_the_start_is_skipped_within_seconds() -> None:
     listener = Listener()
-    listener.playout.add(round(1.8 * RATE_HZ))
+    listener.playout.add(round(1.8 * RATE_HZ), listener.now_s)
     listener.listen(2.0)
     assert listener.playout.ready_s < SPARE_S
 
 
 def test_a_radio_and_a_program_that_sends_too_fast_lose_nothing() -> None:
     radio = Listener(skips=False)
-    radio.playout.add(round(4.0 * RATE_HZ))
+    radio.playout.add(round(4.0 * RATE_HZ), radio.now_s)
     radio.listen(30.0)
     assert (radio.skipped, radio.silent) == (0, 0)
     program = Listener()
     for _ in range(60):
-        program.playout.add(round((2.0 - program.playout.ready_s) * RATE_HZ))
+        program.playout.add(round((2.0 - program.playout.ready_s) * RATE_HZ), program.now_s)
         program.playout.note_wait()
         program.listen(0.5, pace=0.0)
     assert program.skipped == 0
     assert program.played / RATE_HZ == pytest.approx(30.0, abs=0.01)
+
+
+@pytest.mark.parametrize("pause_s", [0.6, 1.5, 4.0])
+def test_a_program_that_sends_a_sentence_at_a_time_loses_nothing(pause_s: float) -> None:
+    """It may lie ready for long: while it is played, and then there is a pause."""
+    speaker = Listener()
+    sent_s = 0.0
+    for _ in range(8):
+        speaker.playout.add(round(1.5 * RATE_HZ), speaker.now_s)
+        sent_s += 1.5
+        speaker.listen(pause_s, pace=0.0)
+    speaker.listen(8 * 1.5, pace=0.0)
+    assert speaker.skipped == 0
+    assert speaker.played / RATE_HZ == pytest.approx(sent_s)
 
 
 def test_a_clock_that_is_slower_or_faster_is_followed() -> None:
@@ -134,5 +148,5 @@ def test_after_a_sleep_of_the_machine_sound_continues_where_it_stopped() -> None
 
 def test_what_is_left_at_the_end_is_played_without_silence_after_it() -> None:
     playout = Playout(RATE_HZ, 0.0, skips=True)
-    playout.add(1000)
+    playout.add(1000, 0.0)
     assert playout.play(0.5, has_ended=True) == Turn(skipped=0, played=1000, silent=0)
