@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.audio.capture import AudioCapture
+from engine.audio.input_layout import UNNAMED, InputLayout
+from engine.audio.input_mix import film_channels
 from engine.audio.source import Source
 from engine.audio.window_buffer import WindowBuffer, window_samples
 from engine.control.modulation.modulator import Modulator
@@ -31,16 +33,21 @@ class Modulators:
     """A modulator for the step loop and one for each present loop, which follow the same model and glides."""
 
     def __init__(
-        self, parameters: Sequence[Parameter], mappings: Mapping[str, str], notify: Callable[[str], None]
+        self,
+        parameters: Sequence[Parameter],
+        mappings: Mapping[str, str],
+        notify: Callable[[str], None],
+        sound_inputs: Sequence[str] = (),
     ) -> None:
-        """Raises ConfigError for a mapping that is not understood."""
+        """`sound_inputs` are the names of the show's inputs. Raises ConfigError for a mapping that is not understood."""
         self._parameters, self._mappings = tuple(parameters), dict(mappings)
-        self.of_steps = Modulator(self._parameters, self._mappings, notify)
+        self._sound_inputs = tuple(sound_inputs)
+        self.of_steps = Modulator(self._parameters, self._mappings, notify, self._sound_inputs)
         self._all = [self.of_steps]
 
     def new(self) -> Modulator:
         """Return one more, whose faults are not told: the step loop's tells them."""
-        self._all.append(Modulator(self._parameters, self._mappings))
+        self._all.append(Modulator(self._parameters, self._mappings, None, self._sound_inputs))
         return self._all[-1]
 
     def replace_parameters(self, parameters: Sequence[Parameter]) -> None:
@@ -61,12 +68,13 @@ def assemble(
     modulators: Modulators,
     runtime: Runtime,
     windows: Sequence[WindowSink] = (),
+    layout: InputLayout = UNNAMED,
 ) -> Show:
     """Join the parts of a show. Offline, and live without an output at the display's rate, it needs no second thread."""
     card = model.card
-    window_buffer = WindowBuffer(card, source.rate_hz, source.channels)
+    window_buffer = WindowBuffer(card, source.rate_hz, source.channels, layout)
     runtime.statistics.resampler_delay_s = window_buffer.resampler_delay_s
-    capture = AudioCapture(source, window_buffer, runtime.clock, runtime.notices)
+    capture = AudioCapture(source, window_buffer, runtime.clock, runtime.notices, layout)
     steering.store.stamp(lambda: capture.received_samples)
     at_display_rate = [sink for sink in outputs if sink.rate == "display"] if runtime.live else []
     groups: list[tuple[Sequence[WindowSink], Sequence[Sink]]] = [((), (sink,)) for sink in at_display_rate]
@@ -94,7 +102,7 @@ def assemble(
             height=card.height,
             fps=card.fps,
             sound_rate_hz=source.rate_hz,
-            sound_channels=source.channels,
+            sound_channels=film_channels(layout, source.channels),
             live=source.live,
         ),
         runtime=runtime,
@@ -121,11 +129,16 @@ class Controllers:
 
 
 def control(
-    model: ModelChoice, store: ControlSource, mappings: Mapping[str, str], scenes: str, runtime: Runtime
+    model: ModelChoice,
+    store: ControlSource,
+    mappings: Mapping[str, str],
+    scenes: str,
+    runtime: Runtime,
+    sound_inputs: Sequence[str] = (),
 ) -> Controllers:
     """Make the controllers of a show whose scenes lie in the folder `scenes`. Raises ConfigError for a faulty mapping."""
     notify = runtime.notices.tell
-    modulators = Modulators(tuple(store.parameters.values()), mappings, notify)
+    modulators = Modulators(tuple(store.parameters.values()), mappings, notify, sound_inputs)
 
     def open_next(path: str) -> Backend:
         backend = model.open_next(path)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from engine.app.config import LiveConfig
 from engine.app.sink_registry import WINDOW
-from engine.audio.source import Source
+from engine.audio.input_layout import UNNAMED
+from engine.audio.sources.inputs import OpenInputs, open_inputs
 from engine.audio.sources.registry import open_source
 from engine.core.errors import SourceError
 from engine.core.free_path import free_path
@@ -27,10 +29,10 @@ def choose_outputs(config: LiveConfig, say: Callable[[str], None]) -> LiveConfig
     return replace(config, out=tuple(str(free_path(name)) if Path(name).suffix else name for name in config.out))
 
 
-def choose_source(config: LiveConfig, say: Callable[[str], None]) -> Source:
-    """Open the source; where none is named, the default microphone, or the demo on a machine without one. Raises SourceError."""
+def choose_inputs(config: LiveConfig, say: Callable[[str], None]) -> OpenInputs:
+    """Open the sources; where there are none, the default microphone, or the demo on a machine without one. Raises SourceError."""
     if config.source:
-        return open_source(config.source, live=True, repeat=config.repeat)
+        return open_inputs(config.source, config.model_input, partial(open_source, live=True, repeat=config.repeat))
     try:
         # Opened once beforehand, to see whether it can be.
         trial = open_source("mic", live=True)
@@ -38,7 +40,7 @@ def choose_source(config: LiveConfig, say: Callable[[str], None]) -> Source:
             trial.start()
         finally:
             trial.close()
-        return open_source("mic", live=True)
+        return OpenInputs(open_source("mic", live=True), UNNAMED)
     except SourceError as error:
         say(f"{error} Playing 'demo'; choose with --source.")
-        return open_source("demo", live=True)
+        return OpenInputs(open_source("demo", live=True), UNNAMED)

@@ -21,6 +21,9 @@ from engine.app.config import (
     setting_kind,
 )
 from engine.app.renderings import RenderRequest
+from engine.audio.input_layout import check_model_input
+from engine.audio.sources.input_specs import input_names, parse_inputs
+from engine.control.modulation.input_names import reserved_names
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import TABLE, parameters_for
@@ -94,7 +97,9 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     if parsed.size and not parsed.replay:
         raise ConfigError("--size is for --replay; leave it out, windows and players enlarge frames by themselves.")
     resolved = resolve(file_values, settings, controls, parameters, parse_mappings(parsed.map or []))
-    check_directions(resolved.config, parameters)
+    # A replay has the inputs of its take.
+    if not parsed.replay:
+        check_directions(resolved.config, parameters, render.inputs if render else None)
     return ParsedCommand(
         resolved=resolved,
         card=card,
@@ -165,7 +170,7 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar=("IN", "OUT"),
         help="render a sound or video file to OUT.mp4, as fast as the machine can; several files, or a folder with all in it, "
-        "into the folder OUT",
+        "into the folder OUT; several with names, as in drums=a.wav voice=b.wav, are the inputs of one film OUT.mp4",
     )
     actions.add_argument(
         "--replay",
@@ -209,10 +214,16 @@ def _card_if_any(model: str) -> ModelCard | None:
         return None
 
 
-def check_directions(config: LiveConfig, parameters: Iterable[Parameter]) -> None:
-    """Raise ConfigError for a faulty mapping and for what remotes cannot have, before anything is opened."""
-    Modulator(parameters, config.mappings)
+def check_directions(config: LiveConfig, parameters: Iterable[Parameter], sources: Sequence[str] | None = None) -> None:
+    """Raise ConfigError for faulty inputs and mappings and for what remotes cannot have, before anything is opened.
+
+    `sources` are the sounds of a rendering.
+    """
     table = {parameter.name: parameter for parameter in parameters}
+    names = input_names(parse_inputs(config.source if sources is None else sources, reserved_names(table)))
+    if config.model_input:
+        check_model_input(config.model_input, names)
+    Modulator(table.values(), config.mappings, sound_inputs=names)
     parse_networks(config.osc_allow)
     locked = locked_names(config.remote_lock, table)
     if config.midi:
@@ -243,9 +254,11 @@ def _check_render(render: RenderRequest | None, given: dict[str, Any], parameter
         if "stats" in given:
             raise ConfigError("--stats measures one rendering; leave it out, or render the files one by one.")
         return
-    source, output = Path(render.sounds[0]), Path(render.output)
-    if source.exists() and output.exists() and source.samefile(output):
-        raise ConfigError(f"--render would overwrite its own input {source}; give another output.")
+    output = Path(render.output)
+    for spec in parse_inputs(render.inputs):
+        source = Path(spec.detail)
+        if spec.kind == "file" and source.exists() and output.exists() and source.samefile(output):
+            raise ConfigError(f"--render would overwrite its own input {source}; give another output.")
 
 
 def _check_replay(replay: Sequence[str] | None, given: dict[str, Any]) -> None:

@@ -76,7 +76,8 @@ def calibrate_venue(command: ParsedCommand) -> int:
     from engine.ops.calibration.command import calibrate_here
 
     config = command.resolved.config
-    source = open_source(config.source or "mic", live=True)
+    # Clicks come back through one input.
+    source = open_source(config.source[0] if config.source else "mic", live=True)
     window = open_window_sink(config, ParameterStore(command.parameters, config.controls))
     calibrate_here(source, window, say=say)
     return 0
@@ -120,7 +121,7 @@ def render_into_folder(command: ParsedCommand) -> int:
 def _build(builder: ShowBuilder, command: ParsedCommand) -> BuiltShow:
     if command.replay:
         return builder.replay(*command.replay)
-    return builder.rendering(command.render.sounds[0], command.render.output) if command.render else builder.live()
+    return builder.rendering(command.render.inputs, command.render.output) if command.render else builder.live()
 
 
 def goes_on_without_terminal(show: Show) -> bool:

@@ -45,10 +45,17 @@ def setting(
 class LiveConfig:
     """A show. None means that the engine chooses."""
 
-    source: str | None = setting(
-        None,
-        "the sound: mic, mic:NAME, demo, tone, tone:HZ, or a sound or video file (default: the microphone, or demo without one)",
+    source: tuple[str, ...] = setting(
+        (),
+        "the sound: mic, mic:NAME, demo, tone, tone:HZ, or a sound or video file; several, each with a name, as in drums=mic@1,2, "
+        "may be given (default: the microphone, or demo without one)",
         "SOURCE",
+    )
+    model_input: str | None = setting(
+        None,
+        "the named input that the model gets, or mix for all of them (default: the first)",
+        "NAME",
+        empty="the first",
     )
     repeat: bool = setting(False, "repeat a file")
     out: tuple[str, ...] = setting(

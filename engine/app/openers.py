@@ -119,15 +119,18 @@ def recorder(config: LiveConfig, notify: Callable[[str], None]) -> Sink:
     return SegmentedRecorder(recording, notify=notify)
 
 
-def duration_s(source: str | None, seconds: float | None) -> float | None:
-    """Return how much of a file will be rendered, at most `seconds`, if the file says how long it is."""
-    if not source or not Path(source).is_file():
+def duration_s(sources: Sequence[str], seconds: float | None) -> float | None:
+    """Return how much of the first of some sources will be rendered, at most `seconds`, if it is a file that says how long it is."""
+    from engine.audio.sources.spec import parse_spec
+
+    path = parse_spec(sources[0]).detail if sources else ""
+    if not path or not Path(path).is_file():
         return seconds
     import av
     from av.error import FFmpegError
 
     try:
-        with av.open(source, metadata_errors="replace") as container:
+        with av.open(path, metadata_errors="replace") as container:
             known_s = None if container.duration is None else container.duration / av.time_base
     except (FFmpegError, OSError):
         return seconds

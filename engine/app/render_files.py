@@ -28,7 +28,7 @@ def render_files(command: ParsedCommand, renderings: Sequence[Rendering], stop: 
     """
     config, selected = command.resolved.config, list[str]()
     backend = openers.open_model(config, False, selected.append, print_line)
-    lengths_s = [openers.duration_s(rendering.sound, config.seconds) or 0.0 for rendering in renderings]
+    lengths_s = [openers.duration_s((rendering.sound,), config.seconds) or 0.0 for rendering in renderings]
     # A terminal that is closed does not end the work.
     stop.begin(lambda: True)
     bar = SharedProgressBar(sum(lengths_s))
@@ -67,7 +67,7 @@ def _render(command: ParsedCommand, rendering: Rendering, shared: SharedParts, s
             builder = ShowBuilder(
                 command, monitor, lambda line: shared.progress.say(f"{rendering.sound}: {line}"), releasing
             )
-            built = builder.rendering(rendering.sound, str(partial), shared)
+            built = builder.rendering((rendering.sound,), str(partial), shared)
             play(built.show, stop, built.seconds)
         if not stop.is_set():
             partial.replace(output)

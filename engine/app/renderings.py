@@ -1,4 +1,4 @@
-"""What `--render` is asked for: one sound to one file, or several sounds and folders of sounds into a folder."""
+"""What `--render` is asked for: one sound, or several with names, to one file; or several sounds and folders of sounds into a folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.app.sink_registry import VIDEO_SUFFIXES
+from engine.audio.sources.spec import parse_spec
 from engine.core.distinct_names import distinct_names
 from engine.core.errors import ConfigError
 
@@ -33,7 +34,9 @@ class RenderRequest:
     sounds: tuple[str, ...]
     """Sources as `open_source` takes them, and folders."""
     output: str
-    """A file for one sound, else a folder."""
+    """A file for one sound and for named inputs, else a folder."""
+    are_inputs: bool = False
+    """Whether the sounds have names and are played together."""
 
     @classmethod
     def of(cls, paths: Sequence[str]) -> RenderRequest:
@@ -42,8 +45,13 @@ class RenderRequest:
             raise ConfigError(
                 f"--render was given {paths[0]} alone; a sound and its video file were expected, or sounds and a folder."
             )
-        request = cls(tuple(paths[:-1]), paths[-1])
+        sounds = tuple(paths[:-1])
+        named = [sound for sound in sounds if parse_spec(sound).name is not None]
+        request = cls(sounds, paths[-1], are_inputs=bool(named))
         output = Path(request.output)
+        if request.are_inputs:
+            _check_inputs(sounds, named, request.output)
+            return request
         if request.into_folder and (output.is_file() or output.suffix.lower() in VIDEO_SUFFIXES):
             first, *more = request.sounds
             what = f"{1 + len(more)} sounds" if more else f"the folder {first}"
@@ -60,7 +68,14 @@ class RenderRequest:
     def into_folder(self) -> bool:
         """Tell whether the output is a folder: for several sounds, for a folder of them, and where it is one already."""
         first, *more = self.sounds
+        if self.are_inputs:
+            return False
         return bool(more) or Path(first).is_dir() or Path(self.output).is_dir() or self.output.endswith(("/", "\\"))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The sources of a film: all sounds where they have names, else one that stands for each of them."""
+        return self.sounds if self.are_inputs else self.sounds[:1]
 
     def renderings(self) -> list[Rendering]:
         """List the sounds with their outputs, each sound once and each with an output of its own.
@@ -93,6 +108,20 @@ class RenderRequest:
                 raise ConfigError(f"The folder {root} holds no sound or video file; give another one, or files.")
             for file in files:
                 yield str(file), file.relative_to(root)
+
+
+def _check_inputs(sounds: Sequence[str], named: Sequence[str], output: str) -> None:
+    """Raise ConfigError for sounds of which some have a name, and for a folder as the output."""
+    for sound in sounds:
+        if sound not in named:
+            raise ConfigError(
+                f"--render was given '{named[0]}' with a name and '{sound}' without; give all of them names, to play them together, "
+                "or none."
+            )
+    if Path(output).is_dir() or output.endswith(("/", "\\")):
+        raise ConfigError(
+            f"--render was given inputs with names, which become one film, and the folder {output}; give a file, e.g. show.mp4."
+        )
 
 
 def _is_sound(file: Path, root: Path, output: Path) -> bool:

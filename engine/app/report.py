@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.audio.source import Source
+from engine.audio.features.audio_features import AudioFeatures
+from engine.audio.input_layout import MIX, InputLayout
+from engine.audio.sources.inputs import OpenInputs
 from engine.core.clock import WallClock
 from engine.model.backend import Backend
 from engine.model.card import ModelCard
@@ -13,23 +15,41 @@ from engine.render.statistics import ShowStatistics
 
 
 def start_report(
-    backend: Backend, selected: Sequence[str], source: Source, outputs: Sequence[str], osc: str
+    backend: Backend, selected: Sequence[str], inputs: OpenInputs, outputs: Sequence[str], osc: str
 ) -> list[str]:
     """Return the lines on model, sound, outputs, backend, OSC and, live, the expected latency.
 
     `selected` is what the selection of the backend said, where the engine chose it.
     """
     model, on_backend = model_lines(backend, selected)
-    channels = "mono" if source.channels == 1 else "stereo"
+    source = inputs.source
     return [
         model,
-        f"sound    {source.name}, {source.rate_hz} Hz {channels}",
+        f"sound    {source.name}, {source.rate_hz} Hz {_channels(source.channels)}",
+        *_input_lines(inputs.layout),
         f"output   {', '.join(outputs)}",
         on_backend,
         f"osc      {osc}",
         # A rendering has no latency: its sound waits.
         *(measure_budget(backend, source, WallClock()).lines() if source.live else []),
     ]
+
+
+def input_levels(audio_features: AudioFeatures) -> dict[str, float]:
+    """Return the level of each named input."""
+    return {name: one.level for name, one in audio_features.inputs.items()}
+
+
+def _input_lines(layout: InputLayout) -> list[str]:
+    if not layout.inputs:
+        return []
+    inputs = ", ".join(f"{one.name} ({_channels(len(one.columns))})" for one in layout.inputs)
+    heard = "the mix of all" if layout.model_input == MIX else layout.model_input
+    return [f"inputs   {inputs}; the model gets {heard}"]
+
+
+def _channels(count: int) -> str:
+    return {1: "mono", 2: "stereo"}.get(count, f"{count} channels")
 
 
 def model_lines(backend: Backend, selected: Sequence[str]) -> list[str]:

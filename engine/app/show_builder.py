@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from engine.app import openers
 from engine.app.assembly import Controllers, ModelChoice, assemble, control
-from engine.app.choices import choose_outputs, choose_source
+from engine.app.choices import choose_inputs, choose_outputs
 from engine.app.command_line import ParsedCommand
 from engine.app.config import SETTINGS, LiveConfig
-from engine.app.report import start_report
+from engine.app.report import input_levels, start_report
 from engine.app.sink_registry import WINDOW, open_sinks
+from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.source import Source
+from engine.audio.sources.inputs import OpenInputs, open_inputs
 from engine.audio.sources.registry import open_source
 from engine.control.parameter_store import ControlSource, ParameterStore
 from engine.control.parameter_table import parameters_for
@@ -62,6 +65,7 @@ def build_from_source(
     runtime: Runtime,
     outputs: Outputs,
     releasing: ExitStack,
+    layout: InputLayout = UNNAMED,
 ) -> BuiltShow:
     """Build the show of a source, live or not. Raises ConfigError for a mapping, SinkError for the take."""
     notify = runtime.notices.tell
@@ -72,13 +76,13 @@ def build_from_source(
         return open_backend(path, config.backend, config.threads, notify, notify)
 
     model = ModelChoice(path=config.model, backend=backend, open_next=open_next)
-    controllers = control(model, store, config.mappings, config.scenes, runtime)
+    controllers = control(model, store, config.mappings, config.scenes, runtime, layout.names)
     releasing.callback(controllers.scene_controller.close)
-    take = _take_recorder(config, backend, source, runtime, releasing) if config.take else None
+    take = _take_recorder(config, backend, OpenInputs(source, layout), runtime, releasing) if config.take else None
     steering = Steering(store=store, scene_controller=controllers.scene_controller, recorder=take)
     sinks, windows = outputs(controllers)
     played = RecordedSource(source, take) if take else source
-    show = assemble(played, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows)
+    show = assemble(played, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout)
     return BuiltShow(show=show, controllers=controllers, seconds=config.seconds)
 
 
@@ -92,10 +96,11 @@ def build_replay(
         return ReplayedFailures(opened, store)
 
     model = ModelChoice(path=take.model, backend=ReplayedFailures(backend, store), open_next=open_next)
-    controllers = control(model, store, take.header.mappings, str(take.folder), runtime)
+    layout = take.header.layout
+    controllers = control(model, store, take.header.mappings, str(take.folder), runtime, layout.names)
     steering = Steering(store=store, scene_controller=controllers.scene_controller, replay=store)
     sinks, windows = outputs(controllers)
-    show = assemble(source, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows)
+    show = assemble(source, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout)
     return BuiltShow(show=show, controllers=controllers)
 
 
@@ -126,23 +131,25 @@ class ShowBuilder:
         self._clock = clock or WallClock()
 
     def live(self) -> BuiltShow:
-        """Build the show that a source plays. Raises UserError for what cannot begin."""
+        """Build the show that its inputs play. Raises UserError for what cannot begin."""
         config = choose_outputs(self._config, self._say)
-        source = choose_source(config, self._say)
-        self._releasing.callback(source.close)
+        inputs = choose_inputs(config, self._say)
+        self._releasing.callback(inputs.source.close)
         notify = self._say
-        if source.live:
-            notify = openers.supervise(config, source, self._monitor, self._say, self._releasing)
-        return self._of_source(config, source, notify)
+        if inputs.source.live:
+            notify = openers.supervise(config, inputs.source, self._monitor, self._say, self._releasing)
+        return self._of_inputs(config, inputs, notify)
 
-    def rendering(self, sound: str, output: str, shared: SharedParts | None = None) -> BuiltShow:
-        """Build the show of a sound file, written to `output` as fast as it goes. Raises UserError for what cannot begin.
+    def rendering(self, sounds: tuple[str, ...], output: str, shared: SharedParts | None = None) -> BuiltShow:
+        """Build the show of a sound file, or of several with names, written to `output` as fast as it goes.
+
+        Raises UserError for what cannot begin.
 
         `shared` are the parts that several renderings have in common, whose start is told once and not here.
         """
-        source = open_source(sound, live=False)
-        self._releasing.callback(source.close)
-        return self._of_source(replace(self._config, source=sound, out=(output,)), source, self._say, shared)
+        inputs = open_inputs(sounds, self._config.model_input, partial(open_source, live=False))
+        self._releasing.callback(inputs.source.close)
+        return self._of_inputs(replace(self._config, source=sounds, out=(output,)), inputs, self._say, shared)
 
     def replay(self, folder: str, output: str) -> BuiltShow:
         """Build the show that a take recorded, written to `output`. Raises UserError for what cannot begin."""
@@ -162,9 +169,10 @@ class ShowBuilder:
 
         return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs)
 
-    def _of_source(
-        self, config: LiveConfig, source: Source, notify: Callable[[str], None], shared: SharedParts | None = None
+    def _of_inputs(
+        self, config: LiveConfig, inputs: OpenInputs, notify: Callable[[str], None], shared: SharedParts | None = None
     ) -> BuiltShow:
+        source, layout = inputs
         # "auto" says where it stopped and why.
         selected: list[str] = []
         backend = shared.backend if shared else openers.open_model(config, source.live, selected.append, notify)
@@ -175,11 +183,12 @@ class ShowBuilder:
             return self._outputs(config, source, store, controllers, notify, progress)
 
         runtime = self._runtime(source.live, notify)
-        built = build_from_source(config, backend, source, store, runtime, outputs, self._releasing)
+        built = build_from_source(config, backend, source, store, runtime, outputs, self._releasing, layout)
+        self._monitor.describe_levels = lambda: input_levels(built.show.capture.latest())
         if shared:
             return built
         osc = "off" if self._command.render else self._open_remotes(config, store, notify)
-        for line in start_report(backend, selected, source, config.out, osc):
+        for line in start_report(backend, selected, inputs, config.out, osc):
             notify(line)
         return built
 
@@ -230,13 +239,14 @@ class ShowBuilder:
 
 
 def _take_recorder(
-    config: LiveConfig, backend: Backend, source: Source, runtime: Runtime, releasing: ExitStack
+    config: LiveConfig, backend: Backend, inputs: OpenInputs, runtime: Runtime, releasing: ExitStack
 ) -> TakeRecorder:
     # A show that is started again after a crash keeps a second take.
     folder = free_path(config.take or "")
     header = take_header(
         backend,
-        source,
+        inputs.source,
+        layout=inputs.layout,
         model=config.model,
         date=WallClock.date(),
         threads=config.threads,

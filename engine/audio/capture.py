@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from engine.audio.band_trim import BandGains
 from engine.audio.features.analyser import FeatureAnalyser
 from engine.audio.features.audio_features import AudioFeatures, extrapolate
+from engine.audio.input_features import InputFeatures
+from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.source import Source
 from engine.audio.trimmed_sound import TrimmedSound
 from engine.audio.window_buffer import WindowBuffer
@@ -43,11 +45,19 @@ P = TypeVar("P", bound=Picked)
 class AudioCapture:
     """Reads one source for one show."""
 
-    def __init__(self, source: Source, window_buffer: WindowBuffer, clock: Clock, notices: Notices) -> None:
+    def __init__(
+        self,
+        source: Source,
+        window_buffer: WindowBuffer,
+        clock: Clock,
+        notices: Notices,
+        layout: InputLayout = UNNAMED,
+    ) -> None:
         self._source = source
         self._window_buffer = window_buffer
         self._trimmed = TrimmedSound(window_buffer)
         self._analyser = FeatureAnalyser(window_buffer.rate_hz)
+        self._input_features = InputFeatures(layout, source.rate_hz, window_buffer.rate_hz)
         self._clock = clock
         self._notices = notices
         self._received = threading.Condition()
@@ -64,7 +74,13 @@ class AudioCapture:
 
     @property
     def analyser(self) -> FeatureAnalyser:
+        """The analyser of the sound that the model gets."""
         return self._analyser
+
+    @property
+    def onsets(self) -> int:
+        """Onsets since the beginning, of that sound and of all inputs beside it; from any thread."""
+        return self._analyser.latest().onsets + self._input_features.onsets
 
     @property
     def has_ended(self) -> bool:
@@ -123,18 +139,21 @@ class AudioCapture:
 
     def begin_hop(self, index: int, gains: BandGains) -> None:
         """Trim and analyse the sound up to the end of hop `index`; `gains` are those that were set, for the first hop alone."""
-        started_s = self._clock.now_s()
+        started_s, onsets_before = self._clock.now_s(), self.onsets
         with self._received:
             self._trimmed.begin(gains)
             self._advance(self._window_buffer.hop_samples * (index + 1))
+        self._tell_onsets(onsets_before)
         if self._thread is None:
             self._resample_s += self._clock.now_s() - started_s
 
     def set_trim(self, gains: BandGains) -> None:
         """Take the gains of the hop that was picked, for the sound from TRIM_HOPS later on."""
+        onsets_before = self.onsets
         with self._received:
             self._trimmed.give(gains)
             self._advance_live()
+        self._tell_onsets(onsets_before)
 
     def window(self, index: int) -> NDArray[np.float32]:
         """Return the sound window of hop `index`; see WindowBuffer."""
@@ -142,7 +161,7 @@ class AudioCapture:
             return self._window_buffer.window(index)
 
     def pop_sound(self, index: int) -> NDArray[np.float32]:
-        """Remove and return the source's sound up to the end of hop `index` [T, C]; see WindowBuffer."""
+        """Remove and return the sound for films up to the end of hop `index` [T, C]; see WindowBuffer."""
         with self._received:
             return self._window_buffer.pop_sound(index)
 
@@ -151,9 +170,17 @@ class AudioCapture:
         with self._received:
             return self._window_buffer.captured_s(index)
 
+    def latest(self) -> AudioFeatures:
+        """Return the latest features, with those of named inputs; from any thread, without waiting."""
+        return self._input_features.latest(self._analyser.latest())
+
+    def features_at(self, sample: int) -> AudioFeatures:
+        """Return the features at `sample`, with those of named inputs; see FeatureAnalyser."""
+        return self._input_features.at_sample(self._analyser.at_sample(sample), sample)
+
     def features_now(self, now_s: float, look_ahead_s: float) -> AudioFeatures:
         """Return the latest features extrapolated to `now_s`, their beat `look_ahead_s` further: onsets cannot be predicted."""
-        latest = self._analyser.latest()
+        latest = self.latest()
         captured_s = self._window_buffer.newest_captured_s
         age_s = 0.0 if captured_s is None else max(0.0, now_s - captured_s)
         now = extrapolate(latest, min(age_s, WAIT_S))
@@ -181,13 +208,17 @@ class AudioCapture:
             with self._received:
                 self._window_buffer.finish()
                 self._advance_live()
+                self._input_features.finish()
             self._end()
         elif len(block[0]):
             started_s = self._clock.now_s()
+            onsets_before = self.onsets
             with self._received:
                 self._window_buffer.append(*block)
                 self._advance_live()
+                self._input_features.feed(block[0])
                 self._received.notify_all()
+            self._tell_onsets(onsets_before)
             if self._thread is None:
                 self._resample_s += self._clock.now_s() - started_s
         else:
@@ -201,13 +232,13 @@ class AudioCapture:
             self._advance(received_samples - received_samples % self._analyser.frame_samples)
 
     def _advance(self, until: int) -> None:
-        """Trim and analyse up to sample `until`, as far as gains are decided, and tell of a new onset."""
+        """Trim and analyse up to sample `until`, as far as gains are decided."""
         begin, end = self._trimmed.end, self._trimmed.advance(until)
-        if end == begin:
-            return
-        onsets_before = self._analyser.latest().onsets
-        self._analyser.feed(self._window_buffer.sound(begin, end))
-        if self._analyser.latest().onsets != onsets_before:
+        if end > begin:
+            self._analyser.feed(self._window_buffer.sound(begin, end))
+
+    def _tell_onsets(self, onsets_before: int) -> None:
+        if self.onsets != onsets_before:
             for callback in self._onset_subscribers:
                 callback()
 

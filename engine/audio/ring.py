@@ -40,6 +40,10 @@ class Ring:
         self._dropped_samples = 0
 
     @property
+    def channels(self) -> int:
+        return self._sound_TC.shape[1]
+
+    @property
     def dropped_samples(self) -> int:
         """Samples dropped since the start because the ring was full."""
         return self._dropped_samples

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio.input_layout import UNNAMED, InputLayout
+from engine.audio.input_mix import film_channels, film_sound, model_sound
 from engine.audio.resample import Resampler
 from engine.model.card import ModelCard
 
@@ -26,17 +28,18 @@ def window_samples(card: ModelCard) -> int:
 
 
 class WindowBuffer:
-    """The newest sound at the model's rate, and the source's own sound that was not yet taken."""
+    """The newest sound at the model's rate, and the sound for films that was not yet taken."""
 
-    def __init__(self, card: ModelCard, source_rate_hz: int, channels: int) -> None:
+    def __init__(self, card: ModelCard, source_rate_hz: int, channels: int, layout: InputLayout = UNNAMED) -> None:
         self._card = card
+        self._layout = layout
         self._resampler = Resampler(source_rate_hz, card.sample_rate_hz)
         # Silence before the start: the first windows reach back into it.
         self._window_samples = window_samples(card)
         self._mono_T = np.zeros(self._window_samples, np.float32)
         self._received_samples = 0
         self._source_blocks: deque[NDArray[np.float32]] = deque()
-        self._channels = channels
+        self._channels = film_channels(layout, channels)
         self._popped_source_samples = 0
         self._source_samples = 0
         self._captured_s: float | None = None
@@ -69,10 +72,10 @@ class WindowBuffer:
         """Append a block whose last sample was captured at `captured_s`; return the mono samples it adds at the model's rate."""
         if not len(sound_TC):
             return np.zeros(0, np.float32)
-        self._source_blocks.append(sound_TC)
+        self._source_blocks.append(film_sound(self._layout, sound_TC))
         self._source_samples += len(sound_TC)
         self._captured_s = captured_s
-        return self._append_mono(self._resampler.feed(sound_TC))
+        return self._append_mono(self._resampler.feed(model_sound(self._layout, sound_TC)))
 
     def finish(self) -> NDArray[np.float32]:
         """End the sound: flush the resampler, fill the last hop with silence, and return the mono samples that this adds."""
@@ -110,7 +113,7 @@ class WindowBuffer:
         return self._captured_s - (self._source_samples - self._source_end(index)) / self._resampler.source_rate_hz
 
     def pop_sound(self, index: int) -> NDArray[np.float32]:
-        """Remove and return the sound up to the end of hop `index`, as it came from the source [T, C]."""
+        """Remove and return the sound up to the end of hop `index`, at the source's rate and as films get it [T, C]."""
         wanted = min(self._source_end(index), self._source_samples) - self._popped_source_samples
         parts: list[NDArray[np.float32]] = []
         while wanted > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Protocol
 
@@ -33,3 +34,15 @@ class WallClock:
     def date() -> str:
         """Return date and time with the time zone, for records, e.g. "2025-01-31T20:15:00+0000"."""
         return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def asleep_s() -> float:
+    """Return for how long the machine has slept, from an arbitrary start; a constant where the system does not tell.
+
+    On Linux and macOS WallClock stands still meanwhile.
+    """
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+    if sys.platform == "darwin":
+        return time.clock_gettime(time.CLOCK_MONOTONIC) - time.clock_gettime(time.CLOCK_UPTIME_RAW)
+    return 0.0

@@ -52,6 +52,8 @@ class HealthReport:
     dropped_samples: int
     lost_frames: Mapping[str, int]
     source: str
+    levels: Mapping[str, float]
+    """The level of each named input, 0 to 1."""
     backend: str
     rss_mib: float | None
 
@@ -72,6 +74,7 @@ class HealthMonitor(ShowStatistics):
         self.has_window = False
         """Whether frames must also be shown for the show to be alive."""
         self.describe_source: Callable[[], str] = lambda: ""
+        self.describe_levels: Callable[[], Mapping[str, float]] = dict
         self.describe_backend: Callable[[], str] = lambda: ""
 
     def add_frame(self, skipped_hops: int, age_s: float | None, timings_s: Mapping[str, float]) -> None:
@@ -107,6 +110,7 @@ class HealthMonitor(ShowStatistics):
             dropped_samples=self.dropped_samples,
             lost_frames=dict(self.lost_frames),
             source=self.describe_source(),
+            levels={name: round(level, 3) for name, level in self.describe_levels().items()},
             backend=self.describe_backend(),
             rss_mib=resident_mib(),
         )

@@ -61,6 +61,11 @@ class _ReportCollector(Collector):
             for output, count in report.lost_frames.items():
                 lost.add_metric([printable(output)], count)
             yield lost
+        if report.levels:
+            levels = GaugeMetricFamily("fluid_input_level", "Level of a named input, 0 to 1.", labels=["input"])
+            for name, level in report.levels.items():
+                levels.add_metric([name], level)
+            yield levels
 
 
 def _seconds(milliseconds: float | None) -> float | None:

@@ -23,7 +23,7 @@ class Frame:
     """RGB. Nobody writes to it once a sink has it."""
     features_F: NDArray[np.float32]
     sound_TC: NDArray[np.float32]
-    """All sound since the previous frame, at the source's own rate and channels, for recorders."""
+    """All sound since the previous frame, at the source's own rate, in mono or stereo, for films."""
     first_sample: int
     """Index of the first sample of `sound_TC`, counted from the start of the show."""
     time_s: float
@@ -31,7 +31,7 @@ class Frame:
     captured_s: float | None
     """Clock time at which that sample was captured; None offline, where there is no such time."""
     audio_features: AudioFeatures = SILENCE
-    """Onset, beat and level at the end of the hop."""
+    """Onset, beat and level at the end of the hop, and those of named inputs."""
     values: Mapping[str, float | int | bool] = field(default_factory=dict[str, float | int | bool])
     """The parameter values it was computed with, after mappings and smoothing."""
     skipped_hops: int = 0

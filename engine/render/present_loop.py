@@ -105,12 +105,12 @@ class PresentLoop:
 
     def _is_due(self) -> bool:
         """A new onset is drawn at once, whatever else moves at the display's rate."""
-        is_new_onset = self._capture.analyser.latest().onsets != self._drawn_onsets
+        is_new_onset = self._capture.onsets != self._drawn_onsets
         return is_new_onset or self._runtime.clock.now_s() - self._drawn_s >= 1.0 / self.refresh_hz
 
     def _refresh(self, frame: Frame) -> None:
         """Draw the same frame again if it would look different now."""
-        self._drawn_onsets = self._capture.analyser.latest().onsets
+        self._drawn_onsets = self._capture.onsets
         parameters, frame = self._now(frame)
         if parameters != self._drawn or parameters.trail > 0.0:
             self._draw(parameters, frame)

@@ -146,7 +146,7 @@ class StepLoop:
         if tempo_bpm != self._tempo_bpm:
             self._tempo_bpm = tempo_bpm
             analyser.set_tempo(tempo_bpm, index * hop_samples)
-        return analyser.at_sample((index + 1) * hop_samples)
+        return self._capture.features_at((index + 1) * hop_samples)
 
     def _values(self, snapshot: ControlSnapshot, audio_features: AudioFeatures, time_s: float) -> Values:
         """Return the parameters of this hop after resets on the bar, glides, smoothing and mappings."""

@@ -24,12 +24,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio.input_layout import MOST_INPUTS, UNNAMED, InputLayout, SoundInput
 from engine.audio.source import Source
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlEvent
 from engine.core.errors import ConfigError
 from engine.core.show_event import ShowEvent
-from engine.core.structured import shown
+from engine.core.structured import shortened, shown
 from engine.model.backend import Backend
 from engine.takes.take_arrays import save_array
 
@@ -73,12 +74,30 @@ class TakeHeader:
     settings: Mapping[str, Any]
     mappings: Mapping[str, str]
     """Expressions by the parameter that they move."""
+    inputs: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict[str, tuple[int, ...]])
+    """The channels of each named input in the sound, from 0, in the order of the show; none without names."""
+    model_input: str = ""
+    """The name of the input that the model got, or "mix"; empty without names."""
+
+    @property
+    def layout(self) -> InputLayout:
+        """The show's inputs."""
+        return InputLayout(tuple(SoundInput(name, columns) for name, columns in self.inputs.items()), self.model_input)
 
     def __post_init__(self) -> None:
         for name, largest in _LARGEST.items():
             value = getattr(self, name)
             if value is not None and not 1 <= value <= largest:
                 raise ConfigError(f"'{name}' is {shown(value)}; a whole number from 1 to {largest} was expected.")
+        if len(self.inputs) > MOST_INPUTS:
+            raise ConfigError(f"'inputs' has {len(self.inputs)} names; at most {MOST_INPUTS} were expected.")
+        for name, columns in self.inputs.items():
+            if not columns or not all(0 <= column < self.source_channels for column in columns):
+                raise ConfigError(
+                    f"'inputs.{shortened(name)}' is {shown(list(columns))}; numbers from 0 to {self.source_channels - 1} were expected."
+                )
+        # Raises ConfigError for a model input that there is not.
+        _ = self.layout
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +125,7 @@ def take_header(
     backend: Backend,
     source: Source,
     *,
+    layout: InputLayout = UNNAMED,
     model: str,
     date: str,
     threads: int | None = None,
@@ -130,6 +150,8 @@ def take_header(
         versions=versions(),
         settings=dict(settings or {}),
         mappings=dict(mappings or {}),
+        inputs={one.name: one.columns for one in layout.inputs},
+        model_input=layout.model_input,
     )
 
 
@@ -147,6 +169,9 @@ def versions() -> dict[str, str]:
 def write_header(header: TakeHeader) -> str:
     """Return the first line."""
     fields = {field.name: getattr(header, field.name) for field in dataclasses.fields(header)}
+    if not header.inputs:
+        # As the version before has it, which reads this take, too.
+        del fields["inputs"], fields["model_input"]
     return json.dumps({"take": fields}, separators=(",", ":"), default=_plain) + "\n"
 
 

@@ -70,8 +70,10 @@ class _FrameState(NamedTuple):
 class FeatureAnalyser:
     """Level, onsets and beat of mono sound at any rate from 8 to 48 kHz."""
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, follows_beat: bool = True) -> None:
+        """Without `follows_beat` there are taps and given tempos, and none that comes from the sound."""
         self._rate_hz = rate_hz
+        self._follows_beat = follows_beat
         self._spectra = Spectra(rate_hz)
         frame_s = self._spectra.frame_s
         self._frame_s = frame_s
@@ -216,4 +218,4 @@ class FeatureAnalyser:
         return _FrameState(analysis, clock, audio_features)
 
     def _is_tick(self, frame: int) -> bool:
-        return (frame + 1) % self._tick_frames == 0
+        return self._follows_beat and (frame + 1) % self._tick_frames == 0

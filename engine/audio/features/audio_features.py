@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 NEVER_S = 1e9
 """Age of an onset where there was none."""
 LEAST_ONSET = 1 / 256
 """An envelope below this is 0, so that a frame comes to rest."""
+_NO_INPUTS: Mapping[str, AudioFeatures] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +41,8 @@ class AudioFeatures:
     """RMS of the bass, the mid range and the treble re full scale, for meters: not relative to a peak."""
     mid_rms: float = 0.0
     high_rms: float = 0.0
+    inputs: Mapping[str, AudioFeatures] = field(default_factory=lambda: _NO_INPUTS)
+    """The features of each named input, by its name."""
 
     @property
     def beat_phase(self) -> float:
@@ -62,8 +67,11 @@ def extrapolate(audio_features: AudioFeatures, seconds: float) -> AudioFeatures:
     """Return the features `seconds` later without new sound: the beat goes on, levels stay."""
     if seconds <= 0.0:
         return audio_features
-    return replace(
+    later = replace(
         audio_features,
         onset_age_s=audio_features.onset_age_s + seconds,
         beats=audio_features.beats + seconds * audio_features.tempo_bpm / 60.0,
     )
+    if not audio_features.inputs:
+        return later
+    return replace(later, inputs={name: extrapolate(one, seconds) for name, one in audio_features.inputs.items()})

@@ -7,7 +7,6 @@ stretched. All other samples pass as they are. Far from where it should be, it j
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 AVERAGED_S = 3.0

@@ -1,6 +1,8 @@
-"""Conversion of a device that returns with another rate or fewer channels to the format of the show."""
+"""Conversion from what a device gives, rate and channels, to the format of the show."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,22 +13,31 @@ from engine.audio.resample import Resampler
 
 
 class Conversion:
-    """Converts from a device's rate and channels to those the show started with."""
+    """Picks channels and converts their rate.
 
-    def __init__(self, device_rate_hz: int, device_channels: int, rate_hz: int, channels: int) -> None:
-        self._channels = channels
+    `columns` says for each channel of the show which one of the device it is, numbered from 0; None: silence, because the device
+    has no such channel any more.
+    """
+
+    def __init__(self, device_rate_hz: int, device_channels: int, rate_hz: int, columns: Sequence[int | None]) -> None:
+        self._columns = tuple(columns)
+        self._is_identity = device_rate_hz == rate_hz and self._columns == tuple(range(device_channels))
         # A resampler mixes down; one per channel keeps the channels apart.
-        self._resamplers = [Resampler(device_rate_hz, rate_hz) for _ in range(device_channels)]
-        self._is_identity = (device_rate_hz, device_channels) == (rate_hz, channels)
+        self._resamplers = {column: Resampler(device_rate_hz, rate_hz) for column in sorted(self._used())}
 
     @property
     def delay_s(self) -> float:
         """Delay of a sample."""
-        return self._resamplers[0].delay_s
+        return next(iter(self._resamplers.values())).delay_s
 
     def convert(self, sound_TC: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the sound that is ready [T', channels]; the last of fewer channels is repeated."""
+        """Return the sound that is ready [T', channels of the show]."""
         if self._is_identity:
             return sound_TC
-        columns = [resampler.feed(sound_TC[:, [c]]) for c, resampler in enumerate(self._resamplers)][: self._channels]
-        return np.stack([*columns, *[columns[-1]] * (self._channels - len(columns))], axis=1)
+        came = {column: resampler.feed(sound_TC[:, [column]]) for column, resampler in self._resamplers.items()}
+        silence_T = np.zeros_like(next(iter(came.values())))
+        return np.stack([silence_T if column is None else came[column] for column in self._columns], axis=1)
+
+    def _used(self) -> set[int]:
+        # Where all channels are gone the first one tells how much sound there would be.
+        return {column for column in self._columns if column is not None} or {0}

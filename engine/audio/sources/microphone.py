@@ -1,26 +1,31 @@
 """A live sound input: stalls become silence, stale sound is dropped, a lost device is reopened when it returns."""
 
-# sounddevice ships no types.
-# pyright: basic
-
 from __future__ import annotations
 
 import threading
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.ring import Ring
 from engine.audio.sources.block_size import BlockSize
+from engine.audio.sources.capture_backend import CaptureBackend, CaptureError, CaptureStream, StreamFormat
+from engine.audio.sources.channel_choice import ChannelChoice
 from engine.audio.sources.conversion import Conversion
-from engine.audio.sources.portaudio import SoundDevice, choose_rate_hz, find_input, load_sounddevice, restart_portaudio
+from engine.audio.sources.portaudio import PREFERRED_RATE_HZ
+from engine.audio.sources.sleep_watch import SleepWatch
+from engine.audio.sources.sound_device import SoundDevice
+from engine.audio.sources.spec import MOST_CHANNELS
 from engine.audio.sources.watchdog import Watchdog
-from engine.core.clock import Clock
+from engine.core.clock import Clock, asleep_s
 from engine.core.errors import SourceError
 
 # T samples, C channels
 
+SYSTEM = "system"
+"""What the machine plays: this input follows the default output."""
 RING_S = 4.0
 BLOCKS_HELD = 2
 """Blocks in the driver: one is delivered while the other fills."""
@@ -38,6 +43,8 @@ class _Intake(NamedTuple):
     """The buffer and conversion of one stream."""
 
     ring: Ring
+    first_channel: int
+    """The ring holds the device's channels from this one on, as many as it has."""
     conversion: Conversion
     opened_s: float
     dropped_before: int
@@ -49,25 +56,42 @@ class _Intake(NamedTuple):
 
 
 class Microphone:
-    """The input `name` (None: the default), at 48 kHz if possible, in mono or stereo."""
+    """An input at 48 kHz if possible: its chosen channels, without a choice mono or the first two."""
 
     live = True
 
-    def __init__(self, name: str | None, clock: Clock) -> None:
-        """Find the device. Raises SourceError."""
-        device = find_input(name)
-        # A lost device is looked for by this name: a show must not continue with another microphone.
-        self._device_name = device.name
+    def __init__(
+        self,
+        backend: CaptureBackend,
+        wanted: str | None,
+        clock: Clock,
+        *,
+        kind: str = "mic",
+        channels: tuple[int, ...] = (),
+        slept_s: Callable[[], float] = asleep_s,
+    ) -> None:
+        """Find the device that is called `wanted` (None: the default) and check that it has the `channels`, numbered from 1.
+
+        `slept_s` tells how long the machine has slept so far. Raises SourceError.
+        """
+        self._backend = backend
+        self._device = backend.find(wanted)
+        # A lost device is looked for by this name. What the machine plays may move to another output, but a show
+        # must not continue with another microphone.
+        self._wanted = wanted if kind == SYSTEM else self._device.key or self._device.name
+        self._choice = ChannelChoice(channels, self._device.channels)
         self._clock = clock
-        self.name = f"mic: {device.name}"
-        self.rate_hz = choose_rate_hz(device)
-        self.channels = device.channels
-        self._device = device
+        self.name = f"{kind}: {self._device.name}"
+        self._choice.check(self.name)
+        self.rate_hz = backend.choose_rate_hz(
+            self._device, self._choice.needed(self._device.channels), PREFERRED_RATE_HZ
+        )
+        self.channels = self._choice.count
         self._blocks = BlockSize(clock.now_s())
-        self._intake = self._make_intake(self.rate_hz, self.channels, 0)
+        self._intake = self._make_intake(self.rate_hz, self._device.channels, 0)
         self._watchdog = Watchdog(self.rate_hz, clock.now_s())
-        self._stream: Any = None
-        self._stream_ended = threading.Event()
+        self._sleep = SleepWatch(slept_s)
+        self._stream: CaptureStream | None = None
         self._closing = threading.Event()
         self._reopening: threading.Thread | None = None
         self._notices: list[str] = []
@@ -94,17 +118,17 @@ class Microphone:
     def buffer_s(self) -> float:
         """Most sound that the driver holds back: its own figure once it is open, if plausible."""
         stream = self._stream
-        reported_s = float(stream.latency) if stream is not None else 0.0
+        reported_s = stream.latency_s if stream is not None else 0.0
         return reported_s if 0.0 < reported_s < _OLDEST_BLOCK_S else BLOCKS_HELD * self.block_s
 
     def start(self) -> None:
-        sounddevice = load_sounddevice()
         self._watchdog = Watchdog(self.rate_hz, self._clock.now_s())
         try:
-            self._stream = self._open(self.rate_hz, self.channels)
-        except (sounddevice.PortAudioError, ValueError) as error:
+            self._stream = self._open(self.rate_hz, self._device.channels)
+        except CaptureError as error:
             raise SourceError(
-                f"{self.name} cannot be opened ({error}); is another program holding it? Choose another input."
+                f"{self.name} cannot be opened ({error}): another program may use it alone; close that program or choose "
+                "another input of --devices."
             ) from error
 
     def read(self) -> tuple[NDArray[np.float32], float | None]:
@@ -154,66 +178,70 @@ class Microphone:
         stream, self._stream = self._stream, None
         _close_in_thread(stream)
 
-    def _make_intake(self, rate_hz: int, channels: int, dropped_before: int) -> _Intake:
+    def _make_intake(self, rate_hz: int, device_channels: int, dropped_before: int) -> _Intake:
+        first, end = self._choice.span(device_channels)
         return _Intake(
-            Ring(round(RING_S * rate_hz), channels),
-            Conversion(rate_hz, channels, self.rate_hz, self.channels),
+            Ring(round(RING_S * rate_hz), end - first),
+            first,
+            Conversion(rate_hz, end - first, self.rate_hz, self._choice.columns(device_channels)),
             self._clock.now_s(),
             dropped_before,
         )
 
-    def _open(self, rate_hz: int, channels: int) -> Any:
-        # One event per stream: the end of an old stream says nothing about the new one.
-        ended = threading.Event()
+    def _open(self, rate_hz: int, device_channels: int) -> CaptureStream:
+        """Open as many channels as are needed, or all where the driver refuses fewer. Raises CaptureError."""
         samples = self._blocks.samples
-        stream = load_sounddevice().InputStream(
-            device=self._device.index,
-            samplerate=rate_hz,
-            channels=channels,
-            blocksize=samples,
-            dtype="float32",
-            # Less than "low", which ignores the block size. A driver that needs more takes it.
-            latency=BLOCKS_HELD * samples / rate_hz,
-            callback=self.receive,
-            finished_callback=ended.set,
-        )
-        stream.start()
-        self._stream_ended = ended
-        self._blocks.note_opened(self._clock.now_s())
-        return stream
+        needed = self._choice.needed(device_channels)
+        for channels in sorted({needed, device_channels}):
+            asked = StreamFormat(
+                rate_hz=rate_hz,
+                channels=channels,
+                block_samples=samples,
+                # Less than "low", which ignores the block size. A driver that needs more takes it.
+                latency_s=BLOCKS_HELD * samples / rate_hz,
+            )
+            try:
+                stream = self._backend.open(self._device, asked, self.receive)
+            except CaptureError:
+                if channels == device_channels:
+                    raise
+            else:
+                self._blocks.note_opened(self._clock.now_s())
+                return stream
+        raise AssertionError("a device has channels")
 
-    def receive(self, sound_TC: NDArray[np.float32], samples: int, times: Any, status: Any) -> None:
+    def receive(self, sound_TC: NDArray[np.float32], age_s: float, has_lost: bool) -> None:
         """Copy one block into the ring: the audio callback."""
         now_s, intake = self._clock.now_s(), self._intake
-        if status and status.input_overflow:
+        if has_lost:
             self.count_overflow()
-        # PortAudio stamps the first sample, with a clock of its own.
-        age_s = times.currentTime - times.inputBufferAdcTime - samples / self.rate_hz
         valid_from_s = max(intake.opened_s, self._watchdog.flowing_since_s) + _TIMES_WRONG_S
         plausible = 0.0 < age_s < _OLDEST_BLOCK_S and now_s > valid_from_s
-        intake.ring.write(sound_TC, now_s, now_s - age_s if plausible else now_s)
+        end = intake.first_channel + intake.ring.channels
+        intake.ring.write(sound_TC[:, intake.first_channel : end], now_s, now_s - age_s if plausible else now_s)
 
     def _check_device(self, now_s: float) -> None:
         """Report stalls and lost sound; start to reopen a lost device."""
-        # Before the other checks: the reopening thread sets the new stream's event before it ends.
+        # Before the other checks: the reopening thread sets the new stream before it ends.
         busy = self._reopening is not None and self._reopening.is_alive()
         self._notice_stall()
         grown = self._notice_losses(now_s, busy)
         if busy or self._closing.is_set():
             return
-        if self._stream_ended.is_set():
-            self._stream_ended.clear()
+        stream, slept_s = self._stream, self._sleep.slept_s()
+        if slept_s:
+            self._notices.append(f"The machine slept for {slept_s:.0f} s; {self.name} is opened again.")
+            self._start_reopening(lost=True)
+        elif stream is not None and not stream.active:
             self._notices.append(f"{self.name} was lost; it is opened again as soon as it returns.")
             self._start_reopening(lost=True)
         elif grown:
             self._start_reopening(lost=False)
 
     def _notice_stall(self) -> None:
-        watchdog, stream = self._watchdog, self._stream
+        watchdog = self._watchdog
         if watchdog.stalled != self._reported_stalled:
             self._reported_stalled = watchdog.stalled
-            if watchdog.stalled and stream is not None and not stream.active:
-                self._stream_ended.set()
             self._notices.append(
                 f"{self.name} gives no sound; silence replaces it until it returns."
                 if watchdog.stalled
@@ -247,19 +275,18 @@ class Microphone:
         """Open the device again as soon as it is available; one that was not `lost` still is."""
         stream, self._stream = self._stream, None
         _close_in_thread(stream)
-        sounddevice = load_sounddevice()
         reported = ""
         while not self._closing.wait(REOPEN_EVERY_S if lost else 0.0):
             # After a failed attempt the device counts as lost.
             was_lost, lost = lost, True
             try:
                 if was_lost:
-                    restart_portaudio()
-                    self._device = find_input(self._device_name)
+                    self._backend.refresh()
+                    self._device = self._find_again()
                 self._stream = self._open_again(self._device)
             except SourceError:
                 continue
-            except (sounddevice.PortAudioError, ValueError) as error:
+            except CaptureError as error:
                 # While the sound server is down a device may be listed and not open: report it once.
                 if str(error) != reported:
                     reported = str(error)
@@ -269,24 +296,32 @@ class Microphone:
                 _close_in_thread(self._stream)
             return
 
-    def _open_again(self, device: SoundDevice) -> Any:
+    def _find_again(self) -> SoundDevice:
+        device = self._backend.find(self._wanted)
+        if (device.key, device.name) != (self._device.key, self._device.name):
+            self._notices.append(f"{self.name} has moved: the sound comes from {device.name} now.")
+        return device
+
+    def _open_again(self, device: SoundDevice) -> CaptureStream:
         """Open the device in its old format if possible, else in its new one, converted."""
-        rate_hz, channels = choose_rate_hz(device, self.rate_hz), min(device.channels, self.channels)
+        rate_hz = self._backend.choose_rate_hz(device, self._choice.needed(device.channels), self.rate_hz)
+        before = self._intake
         # One assignment: the capture thread reads it meanwhile.
-        self._intake = self._make_intake(rate_hz, channels, self._intake.dropped_samples)
-        stream = self._open(rate_hz, channels)
-        if (rate_hz, channels) != (self.rate_hz, self.channels):
+        self._intake = self._make_intake(rate_hz, device.channels, before.dropped_samples)
+        stream = self._open(rate_hz, device.channels)
+        missing = self._choice.missing(device.channels)
+        if rate_hz != self.rate_hz or device.channels < self._choice.needed(MOST_CHANNELS):
             self._notices.append(
-                f"{self.name} returned with {rate_hz} Hz and {channels} channels; its sound is converted to the show's "
-                f"{self.rate_hz} Hz and {self.channels}."
+                f"{self.name} returned with {rate_hz} Hz and {device.channels} channels; its sound is converted to the show's "
+                f"{self.rate_hz} Hz and {self.channels}" + (f", channel {missing} is silent." if missing else ".")
             )
         return stream
 
 
-def _close_in_thread(stream: Any) -> None:
+def _close_in_thread(stream: CaptureStream | None) -> None:
     """Close in a thread and wait at most CLOSE_WITHIN_S: with a dead JACK server `close` never returns."""
     if stream is None:
         return
-    thread = threading.Thread(target=stream.close, kwargs={"ignore_errors": True}, name="close", daemon=True)
+    thread = threading.Thread(target=stream.close, name="close", daemon=True)
     thread.start()
     thread.join(CLOSE_WITHIN_S)

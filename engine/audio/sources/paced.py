@@ -33,26 +33,27 @@ class PacedSource:
         self.name = inner.name
         self.rate_hz = inner.rate_hz
         self.channels = inner.channels
-        self._inner = inner
-        self._clock = clock
+        self.inner = inner
+        """What is played, as fast as it is read."""
+        self.clock = clock
         self._start_s = 0.0
         self._played_samples = 0
         self._pending_TC = np.zeros((0, inner.channels), np.float32)
         self._has_ended = False
 
     def start(self) -> None:
-        self._inner.start()
-        self._start_s = self._clock.now_s()
+        self.inner.start()
+        self._start_s = self.clock.now_s()
         self._played_samples = 0
 
     def read(self) -> tuple[NDArray[np.float32], float | None] | None:
-        wanted = due_samples(self._clock.now_s(), self._start_s, self.rate_hz) - self._played_samples
+        wanted = due_samples(self.clock.now_s(), self._start_s, self.rate_hz) - self._played_samples
         lag_s = wanted / self.rate_hz
         if lag_s > LONGEST_LAG_S:
             self._start_s += lag_s
             wanted = 0
         while len(self._pending_TC) < wanted and not self._has_ended:
-            block = self._inner.read()
+            block = self.inner.read()
             if block is None:
                 self._has_ended = True
             else:
@@ -64,10 +65,10 @@ class PacedSource:
         return sound_TC, self._start_s + self._played_samples / self.rate_hz
 
     def wait(self, timeout_s: float) -> None:
-        self._clock.sleep(min(BLOCK_S, timeout_s))
+        self.clock.sleep(min(BLOCK_S, timeout_s))
 
     def notices(self) -> list[str]:
-        return self._inner.notices()
+        return self.inner.notices()
 
     def close(self) -> None:
-        self._inner.close()
+        self.inner.close()

@@ -1,4 +1,5 @@
-"""PortAudio's sound devices. sounddevice is imported on first use: a machine without PortAudio can play files."""
+"""PortAudio's sound devices, by way of sounddevice, which is imported on first use: a machine without PortAudio can
+play files."""
 
 # sounddevice ships no types.
 # pyright: basic
@@ -6,26 +7,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+import threading
 from typing import Any
 
+from engine.audio.sources.sound_device import SoundDevice, pick
+from engine.audio.sources.spec import MOST_CHANNELS
 from engine.core.errors import SourceError
 
 PREFERRED_RATE_HZ = 48000
 PULSE = "pulse"
 """The sound server's device on Linux: it shares the hardware, converts rates and follows the user's choice."""
-_MOST_CHANNELS = 2
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SoundDevice:
-    """One input or output."""
-
-    index: int
-    name: str
-    channels: int
-    rate_hz: int
-    is_default: bool
+SERVER_DEVICES = (PULSE, "default", "pipewire")
+"""Devices of PortAudio that lead to the sound server, which mixes channels on this way by what it takes them for."""
+JACK = "JACK Audio Connection Kit"
+_OUTPUT_CHANNELS = 2
+"""Outputs are played in stereo at most."""
 
 
 def load_sounddevice() -> Any:
@@ -44,41 +40,67 @@ def load_sounddevice() -> Any:
     return sounddevice
 
 
+class OpenStreams:
+    """Counts the streams that are open in this process: a restart of PortAudio would end them all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def __bool__(self) -> bool:
+        return self._count > 0
+
+    def opened(self) -> None:
+        with self._lock:
+            self._count += 1
+
+    def closed(self) -> None:
+        with self._lock:
+            self._count -= 1
+
+
+OPEN_STREAMS = OpenStreams()
+
+
 def restart_portaudio() -> None:
-    """Refresh the device list: PortAudio reads it once, when it starts."""
+    """Refresh the device list, which PortAudio reads once, when it starts; not while a stream is open."""
+    if OPEN_STREAMS:
+        return
     sounddevice = load_sounddevice()
     sounddevice._terminate()
     sounddevice._initialize()
 
 
-def list_inputs() -> list[SoundDevice]:
-    """Return the inputs, the default first. Raises SourceError without PortAudio."""
-    return _list_devices("max_input_channels", 0)
+def list_inputs(host_api: str | None = None) -> list[SoundDevice]:
+    """Return the inputs, of all of PortAudio's host APIs or one, the default first. Raises SourceError without PortAudio."""
+    return _list_devices("max_input_channels", 0, MOST_CHANNELS, host_api)
 
 
 def list_outputs() -> list[SoundDevice]:
     """Return the outputs, the default first. Raises SourceError without PortAudio."""
-    return _list_devices("max_output_channels", 1)
+    return _list_devices("max_output_channels", 1, _OUTPUT_CHANNELS)
 
 
-def _list_devices(channels: str, side: int) -> list[SoundDevice]:
+def _list_devices(channels: str, side: int, most_channels: int, host_api: str | None = None) -> list[SoundDevice]:
     sounddevice = load_sounddevice()
     default_index = int(sounddevice.default.device[side])
     devices = [
         SoundDevice(
             index=int(device["index"]),
             name=str(device["name"]),
-            channels=min(_MOST_CHANNELS, int(device[channels])),
+            channels=min(most_channels, int(device[channels])),
             rate_hz=int(device["default_samplerate"]),
             is_default=int(device["index"]) == default_index,
         )
         for device in sounddevice.query_devices()
         if device[channels] > 0
+        and (host_api is None or sounddevice.query_hostapis(device["hostapi"])["name"] == host_api)
     ]
-    return sorted(devices, key=_rank)
+    return sorted(devices, key=rank)
 
 
-def _rank(device: SoundDevice) -> tuple[bool, bool, int]:
+def rank(device: SoundDevice) -> tuple[bool, bool, int]:
+    """Return the key that sorts devices: the sound server, the default, the others."""
     prefer_pulse = sys.platform == "linux" and device.name == PULSE
     return (not prefer_pulse, not device.is_default, device.index)
 
@@ -91,48 +113,16 @@ def has_microphone() -> bool:
         return False
 
 
-def find_input(name: str | None) -> SoundDevice:
-    """Return the input whose name is or contains `name`, ignoring case; the default one for None.
-
-    Raises SourceError with the list of inputs.
-    """
-    devices = list_inputs()
-    if not devices:
-        restart_portaudio()
-        devices = list_inputs()
-    if not devices:
-        raise SourceError(
-            "No microphone or other sound input was found; connect one, start the sound server, or play a file or 'demo'."
-        )
-    return _find(devices, name, "input")
-
-
 def find_output(name: str | None) -> SoundDevice:
     """Return the output whose name is or contains `name`, ignoring case; the default one for None. Raises SourceError."""
     devices = list_outputs()
     if not devices:
         raise SourceError("No loudspeaker or other sound output was found; connect one or start the sound server.")
-    return _find(devices, name, "output")
+    return pick(devices, name, "sound output")
 
 
-def _find(devices: list[SoundDevice], name: str | None, kind: str) -> SoundDevice:
-    if name is None:
-        return devices[0]
-    wanted = name.casefold()
-    matches = [device for device in devices if wanted in device.name.casefold()]
-    if not matches:
-        known = ", ".join(f"'{device.name}'" for device in devices)
-        raise SourceError(f"No sound {kind} is called '{name}'; available: {known}.")
-    return min(matches, key=lambda device: device.name.casefold() != wanted)
-
-
-def choose_rate_hz(device: SoundDevice, preferred_hz: int = PREFERRED_RATE_HZ) -> int:
-    """Return `preferred_hz` if the device accepts it, else the device's own rate."""
-    sounddevice = load_sounddevice()
-    try:
-        sounddevice.check_input_settings(
-            device=device.index, channels=device.channels, dtype="float32", samplerate=preferred_hz
-        )
-    except (sounddevice.PortAudioError, ValueError):
-        return device.rate_hz
-    return preferred_hz
+def no_input() -> SourceError:
+    """Return the error of a machine without inputs."""
+    return SourceError(
+        "No microphone or other sound input was found; connect one, start the sound server, or play a file or 'demo'."
+    )

@@ -1,4 +1,4 @@
-"""Sources by name: `mic`, `mic:NAME`, `demo`, `tone`, `tone:HZ` or the path of a file."""
+"""Opens the source that a source spec names."""
 
 from __future__ import annotations
 
@@ -7,42 +7,49 @@ from pathlib import Path
 
 from engine.audio.source import Source
 from engine.audio.sources.demo import demo_source
+from engine.audio.sources.input_choice import CaptureName, open_input
 from engine.audio.sources.media_file import MediaFileSource
 from engine.audio.sources.paced import PacedSource
+from engine.audio.sources.spec import ACCEPTED, SourceSpec, parse_spec
 from engine.audio.sources.tone import DEFAULT_HZ, RATE_HZ, tone_source
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import SourceError, nearest_name
 
-SOURCE_KINDS = ("mic", "demo", "tone")
-ACCEPTED = "mic, mic:NAME, demo, tone, tone:HZ or the path of a sound or video file"
+SOURCE_KINDS = ("mic", "system", "jack", "demo", "tone", "pcm")
 
 
-def open_source(spec: str, *, live: bool, repeat: bool = False, clock: Clock | None = None) -> Source:
-    """Open the source that `spec` names.
+def open_source(
+    source: SourceSpec | str,
+    *,
+    live: bool,
+    repeat: bool = False,
+    clock: Clock | None = None,
+    capture: CaptureName = "sounddevice",
+) -> Source:
+    """Open the source that a spec, or its text, names.
 
-    Live, sound arrives at the pace of `clock` (default: the wall clock); `demo` and `tone` loop for ever, files with `repeat`.
-    Offline, all sound can be read at once, and it ends. Raises SourceError with what is accepted.
+    Live, sound arrives at the pace of `clock` (default: the wall clock); `demo` and `tone` loop for ever, files with `repeat`;
+    devices are opened by the capture backend `capture`. Offline, all sound can be read at once, and it ends. Raises SourceError with what is accepted.
     """
-    kind, colon, detail = spec.partition(":")
-    if kind == "mic" and not Path(spec).is_file():
-        return _microphone(detail.strip() or None, live, clock or WallClock())
+    spec = parse_spec(source) if isinstance(source, str) else source
+    clock = clock or WallClock()
+    if spec.kind in ("mic", "system", "jack"):
+        return _input(spec, live, clock, capture)
     inner: Source
-    if spec == "demo":
+    if spec.kind == "demo":
         inner = demo_source(repeat=live)
-    elif kind == "tone" and not Path(spec).is_file():
-        inner = tone_source(_tone_hz(detail) if colon else DEFAULT_HZ, repeat=live)
+    elif spec.kind == "tone":
+        inner = tone_source(_tone_hz(spec.detail) if spec.detail else DEFAULT_HZ, repeat=live)
     else:
-        _check_is_path(spec)
-        inner = MediaFileSource(spec, repeat=repeat and live)
-    return PacedSource(inner, clock or WallClock()) if live else inner
+        _check_is_path(spec.detail)
+        inner = MediaFileSource(spec.detail, repeat=repeat and live)
+    return PacedSource(inner, clock) if live else inner
 
 
-def _microphone(name: str | None, live: bool, clock: Clock) -> Source:
-    from engine.audio.sources.microphone import Microphone
-
+def _input(spec: SourceSpec, live: bool, clock: Clock, capture: CaptureName) -> Source:
     if not live:
-        raise SourceError("A microphone cannot be rendered because it never ends; render demo, tone or a file.")
-    return Microphone(name, clock)
+        raise SourceError(f"'{spec.text}' cannot be rendered because it never ends; render demo, tone or a file.")
+    return open_input(spec, clock, capture)
 
 
 def _tone_hz(text: str) -> float:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import ast
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from engine.audio.features.audio_features import SILENCE, AudioFeatures
 from engine.control.former_names import FormerNames
 from engine.core import shaping_functions
 from engine.core.errors import ConfigError, nearest_name
@@ -46,6 +47,9 @@ class Inputs:
     tempo: float = 0.0
     time_s: float = 0.0
     features: tuple[float, ...] = field(default=())
+    sound_inputs: Mapping[str, AudioFeatures] = field(default_factory=dict[str, AudioFeatures])
+    """The audio features of the show's named inputs."""
+    onset_decay_ms: float = 1.0
 
 
 NAMES: Mapping[str, Term] = MappingProxyType({
@@ -64,6 +68,15 @@ NAMES: Mapping[str, Term] = MappingProxyType({
     "turn": lambda inputs: math.tau,
     "pi": lambda inputs: math.pi,
 })  # fmt: skip
+INPUT_VARIABLES: Mapping[str, Callable[[AudioFeatures, float], float]] = MappingProxyType({
+    "level": lambda features, decay_ms: features.level,
+    "low": lambda features, decay_ms: features.low,
+    "mid": lambda features, decay_ms: features.mid,
+    "high": lambda features, decay_ms: features.high,
+    "onset": lambda features, decay_ms: features.onset_envelope(decay_ms),
+    "onsets": lambda features, decay_ms: float(features.onsets),
+})  # fmt: skip
+"""What a named input has, as in `drums.onset`: of its audio features and the decay of onsets."""
 FORMER_VARIABLES: Mapping[str, str] = MappingProxyType({"hit": "onset", "hits": "onsets"})
 """Names of now by names of the version before, which work until the next version."""
 
@@ -119,8 +132,10 @@ _COMPARISONS: Mapping[type[ast.cmpop], Callable[[float, float], bool]] = Mapping
 _ALLOWED = "Numbers, + - * / ** %, comparisons, and, or, not, x if y else z, variables and functions are allowed"
 
 
-def parse_expression(text: str, parameter: str, former_variables: FormerNames | None = None) -> Term:
-    """Return a function that evaluates `text`, the expression that drives `parameter`.
+def parse_expression(
+    text: str, parameter: str, former_variables: FormerNames | None = None, sound_inputs: Sequence[str] = ()
+) -> Term:
+    """Return a function that evaluates `text`, the expression that drives `parameter` in a show with these named inputs.
 
     Raises ConfigError for what is unknown or unsafe. The function raises ArithmeticError or ValueError where there is no result,
     as in a division by zero, and its result may be infinite or not a number.
@@ -136,7 +151,7 @@ def parse_expression(text: str, parameter: str, former_variables: FormerNames | 
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
         raise _refusal(parameter, text, f"is no expression ({reason}); write one like 0.2 + 0.6 * onset") from error
-    reader = _Reader(parameter, text, former_variables or FormerNames(FORMER_VARIABLES))
+    reader = _Reader(parameter, text, former_variables or FormerNames(FORMER_VARIABLES), tuple(sound_inputs))
     term = reader.term(tree.body, 0)
     reader.check_constants(tree.body)
     return term
@@ -154,6 +169,7 @@ class _Reader:
     parameter: str
     text: str
     former_variables: FormerNames
+    sound_inputs: tuple[str, ...]
 
     def term(self, node: ast.expr, depth: int) -> Term:
         if depth > DEEPEST:
@@ -163,6 +179,8 @@ class _Reader:
                 return self._number(node.value)
             case ast.Name():
                 return self._name(node.id)
+            case ast.Attribute(value=ast.Name(id=name)) if name not in NAMES:
+                return self._input_variable(name, node.attr)
             case ast.BinOp() if type(node.op) in _OPERATORS:
                 call = _OPERATORS[type(node.op)]
                 left, right = self.term(node.left, depth + 1), self.term(node.right, depth + 1)
@@ -218,10 +236,27 @@ class _Reader:
             return NAMES[name]
         if name in FUNCTIONS or name in INPUT_FUNCTIONS:
             raise _refusal(self.parameter, self.text, f"names the function '{name}' without its brackets")
+        if name in self.sound_inputs:
+            raise _refusal(
+                self.parameter, self.text, f"names the input '{name}' alone; write {name}.onset or {name}.level"
+            )
         near = nearest_name(name, NAMES)
         raise _refusal(
             self.parameter, self.text, f"names '{name}', which does not exist.{near} Known are {', '.join(NAMES)}"
         )
+
+    def _input_variable(self, name: str, variable: str) -> Term:
+        if name not in self.sound_inputs:
+            near, known = nearest_name(name, self.sound_inputs), ", ".join(self.sound_inputs)
+            has = f"It has {known}" if known else "Its sound has no name; give it one, e.g. --source drums=mic"
+            raise _refusal(self.parameter, self.text, f"names '{name}', which is no input of this show.{near} {has}")
+        if variable not in INPUT_VARIABLES:
+            near, known = nearest_name(variable, INPUT_VARIABLES), ", ".join(INPUT_VARIABLES)
+            raise _refusal(
+                self.parameter, self.text, f"names '{name}.{variable}', which no input has.{near} Each has {known}"
+            )
+        value = INPUT_VARIABLES[variable]
+        return lambda inputs: value(inputs.sound_inputs.get(name, SILENCE), inputs.onset_decay_ms)
 
     def _unary(self, node: ast.UnaryOp, depth: int) -> Term:
         operand = self.term(node.operand, depth + 1)

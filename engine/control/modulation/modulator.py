@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +31,15 @@ class Modulator:
         parameters: Iterable[Parameter],
         mappings: Mapping[str, object] | None = None,
         notify: Callable[[str], None] | None = None,
+        sound_inputs: Sequence[str] = (),
     ) -> None:
-        """`mappings` holds expressions by parameter, see engine/control/modulation/expression.py; None: no notices.
+        """`mappings` holds expressions by parameter, see engine/control/modulation/expression.py, which may name
+        `sound_inputs`; None: no notices.
 
         Raises ConfigError for a faulty mapping.
         """
         self._parameters = {parameter.name: parameter for parameter in parameters}
-        self._terms = _parse_mappings(self._parameters, mappings or {}, notify)
+        self._terms = _parse_mappings(self._parameters, mappings or {}, notify, sound_inputs)
         self._reads_features = any("feature" in str(text) for text in (mappings or {}).values())
         self._notify = notify
         self._faults: dict[str, int] = {}
@@ -112,15 +114,22 @@ class Modulator:
 
 
 def _parse_mappings(
-    parameters: Mapping[str, Parameter], mappings: Mapping[str, object], notify: Callable[[str], None] | None
+    parameters: Mapping[str, Parameter],
+    mappings: Mapping[str, object],
+    notify: Callable[[str], None] | None,
+    sound_inputs: Sequence[str],
 ) -> dict[str, Term]:
     former_parameters = FormerNames(former_names(parameters.values()), notify)
     former_variables = FormerNames(FORMER_VARIABLES, notify)
     current = {former_parameters.current(name): text for name, text in mappings.items()}
-    return {name: _term(parameters, name, text, former_variables) for name, text in current.items()}
+    return {
+        name: parse_expression(_text(parameters, name, text), name, former_variables, sound_inputs)
+        for name, text in current.items()
+    }
 
 
-def _term(parameters: Mapping[str, Parameter], name: str, text: object, former_variables: FormerNames) -> Term:
+def _text(parameters: Mapping[str, Parameter], name: str, text: object) -> str:
+    """Return the expression of a parameter that can be driven."""
     parameter = parameters.get(name)
     if parameter is None:
         raise ConfigError(
@@ -134,7 +143,7 @@ def _term(parameters: Mapping[str, Parameter], name: str, text: object, former_v
         raise ConfigError(
             f"The mapping of {name} is {shown(text)}; an expression was expected, e.g. 0.2 + 0.6 * onset."
         )
-    return parse_expression(str(text), name, former_variables)
+    return str(text)
 
 
 def _fill(inputs: Inputs, audio_features: AudioFeatures, onset_decay_ms: float, time_s: float) -> None:
@@ -144,6 +153,7 @@ def _fill(inputs: Inputs, audio_features: AudioFeatures, onset_decay_ms: float, 
         audio_features.mid,
         audio_features.high,
     )
+    inputs.sound_inputs, inputs.onset_decay_ms = audio_features.inputs, onset_decay_ms
     inputs.onset = audio_features.onset_envelope(onset_decay_ms)
     inputs.onsets = float(audio_features.onsets)
     inputs.beat, inputs.bar, inputs.beats = audio_features.beat_phase, audio_features.bar_phase, audio_features.beats

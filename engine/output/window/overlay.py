@@ -31,6 +31,7 @@ QUIETEST_DB, LOUD_DB = -60.0, -12.0
 """RMS of a band re full scale at the left end of its meter, and where the meter warns."""
 _METER_ROWS = 5
 _ONSET_SHOWN_S = 0.12
+_LONGEST_NAME = 16
 
 _BACKGROUND, _DIM, _BRIGHT = (16, 17, 20), (140, 146, 156), (238, 240, 243)
 _GREEN, _AMBER, _RED, _EMPTY = (84, 200, 130), (240, 178, 66), (236, 78, 70), (82, 87, 98)
@@ -117,11 +118,12 @@ def draw_panel(content: Content, unit: int) -> NDArray[np.uint8]:
 
     pen = _Pen(unit)
     names = [line.partition("\t")[0] for line in content.lines if "\t" in line]
-    column = max(map(pen.width_of, [*names, "tempo"])) + unit
+    inputs = [_input_name(name) for name in content.audio_features.inputs]
+    column = max(map(pen.width_of, [*names, *inputs, "tempo"])) + unit
     widest = max([10 * unit, *(pen.width_of(line.partition("\t")[2]) for line in content.lines)])
     alone = max([0, *(pen.width_of(line) for line in content.lines if "\t" not in line)])
     width = 2 * unit + max(column + widest, alone)
-    rows = _METER_ROWS + len(content.lines) + bool(content.badges)
+    rows = _METER_ROWS + len(content.audio_features.inputs) + len(content.lines) + bool(content.badges)
     height = rows * pen.row + 2 * unit - (pen.row - unit) // 2
     canvas_HWC = np.full((height, width, 3), _BACKGROUND, np.uint8)
     pen.begin(canvas_HWC, unit, unit)
@@ -143,15 +145,9 @@ def draw_panel(content: Content, unit: int) -> NDArray[np.uint8]:
 
 
 def _meters(pen: _Pen, content: Content, left: int, right: int) -> None:
-    """Draw rows with the level and the newest onset, the bands as they are heard with their gains, the tempo and the beat."""
+    """Draw rows with the level and the newest onset, the bands as they are heard, the named inputs, the tempo and the beat."""
     audio_features = content.audio_features
-    pen.text("level", pen.unit, _DIM)
-    end = right - 2 * pen.unit
-    pen.bar(left, end, 1.0, _EMPTY)
-    pen.bar(left, end, audio_features.level, _GREEN if audio_features.level < 0.85 else _AMBER)
-    fresh = max(0.0, 1.0 - audio_features.onset_age_s / _ONSET_SHOWN_S)
-    pen.dot(right - pen.unit // 2, _mix(_EMPTY, _BRIGHT, fresh * (0.4 + 0.6 * audio_features.onset_strength)))
-    pen.next_row()
+    _level(pen, "level", audio_features, left, right)
     heard = audio_features.low_rms, audio_features.mid_rms, audio_features.high_rms
     end = right - pen.width_of("+00.0 dB") - pen.unit // 2
     for name, rms, gain_db in zip(("low", "mid", "high"), heard, content.gains_db, strict=True):
@@ -162,6 +158,8 @@ def _meters(pen: _Pen, content: Content, left: int, right: int) -> None:
         gain = f"{gain_db:+.1f} dB" if gain_db else "0 dB"
         pen.text(gain, right - pen.width_of(gain), _BRIGHT if gain_db else _DIM)
         pen.next_row()
+    for name, one in audio_features.inputs.items():
+        _level(pen, _input_name(name), one, left, right)
     pen.text("tempo", pen.unit, _DIM)
     if audio_features.tempo_bpm > 0:
         pen.text(f"{audio_features.tempo_bpm:.1f}", left, _BRIGHT if audio_features.certainty > 0.5 else _DIM)
@@ -173,6 +171,21 @@ def _meters(pen: _Pen, content: Content, left: int, right: int) -> None:
     else:
         pen.text("none yet", left, _DIM)
     pen.next_row()
+
+
+def _level(pen: _Pen, name: str, audio_features: AudioFeatures, left: int, right: int) -> None:
+    pen.text(name, pen.unit, _DIM)
+    end = right - 2 * pen.unit
+    pen.bar(left, end, 1.0, _EMPTY)
+    pen.bar(left, end, audio_features.level, _GREEN if audio_features.level < 0.85 else _AMBER)
+    fresh = max(0.0, 1.0 - audio_features.onset_age_s / _ONSET_SHOWN_S)
+    pen.dot(right - pen.unit // 2, _mix(_EMPTY, _BRIGHT, fresh * (0.4 + 0.6 * audio_features.onset_strength)))
+    pen.next_row()
+
+
+def _input_name(name: str) -> str:
+    """Return the name of an input, short enough for the panel."""
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
 def _badge(pen: _Pen, text: str, colour: tuple[int, int, int], left: int) -> int:

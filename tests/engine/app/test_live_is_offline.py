@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from engine.audio.source import Source
 from engine.audio.sources.microphone import Microphone
-from engine.audio.sources.portaudio import SoundDevice
 from engine.audio.sources.samples import SampleSource
 from engine.core.clock import WallClock
 from engine.core.show_event import ShowEvent
 from engine.output.frame import Frame
 from engine.render.pacing import Pick
 from tests.engine.app.shows import DEVICE_BLOCKS, InventedClock, StandingControls, show_sound, varied_sound
+from tests.engine.audio.sources.devices import GivenDevice
 from tests.engine.model.probe_model import CARD
 
 SECONDS = 0.6
@@ -147,13 +147,8 @@ def test_a_trim_that_moves_with_the_sound_is_that_of_the_render(probe_file: Path
 
 
 @pytest.mark.parametrize("block_samples", DEVICE_BLOCKS)
-def test_the_microphones_own_path_gives_the_frames_of_the_render(
-    probe_file: Path, block_samples: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_microphones_own_path_gives_the_frames_of_the_render(probe_file: Path, block_samples: int) -> None:
     """The real callback, ring and watchdog, with blocks given to the callback at invented times."""
-    device = SoundDevice(index=0, name="given", channels=2, rate_hz=48000, is_default=True)
-    monkeypatch.setattr("engine.audio.sources.microphone.find_input", lambda name: device)
-    monkeypatch.setattr("engine.audio.sources.microphone.choose_rate_hz", lambda found: found.rate_hz)
     clock, sound_TC = InventedClock(), varied_sound(SECONDS, 48000)
 
     class GivenBlocks(Microphone):
@@ -167,9 +162,8 @@ def test_the_microphones_own_path_gives_the_frames_of_the_render(
                 return None
             self.position += len(block_TC)
             clock.sleep(len(block_TC) / 48000)
-            times = type("Times", (), {"currentTime": 5.0, "inputBufferAdcTime": 5.0 - len(block_TC) / 48000})
-            self.receive(block_TC, len(block_TC), times, None)
+            self.receive(block_TC, 0.0, False)
             return super().read()
 
     hops = stepped_hops(48000, block_samples)
-    check_live_frames(probe_file, GivenBlocks(None, clock), clock, sound_TC, hops)
+    check_live_frames(probe_file, GivenBlocks(GivenDevice(), None, clock), clock, sound_TC, hops)

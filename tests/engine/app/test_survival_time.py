@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 import engine
 from engine.audio.sources.microphone import Microphone
 from engine.audio.sources.paced import LONGEST_LAG_S, PacedSource
-from engine.audio.sources.portaudio import SoundDevice
 from engine.audio.sources.samples import SampleSource
 from engine.audio.sources.watchdog import BEGINS_WITHIN_S, LONGEST_AWAY_S, STALL_S, Watchdog
 from engine.model.backend import Backend
@@ -24,6 +23,7 @@ from engine.model.step import Step, StepInputs
 from engine.output.frame import Frame
 from engine.render.statistics import ShowStatistics
 from tests.engine.app.shows import CollectingSink, InventedClock, WrappedBackend, show_sound, varied_sound
+from tests.engine.audio.sources.devices import GivenDevice
 from tests.engine.model.probe_model import CARD
 
 RATE_HZ, BLOCK = 48000, 480
@@ -89,11 +89,8 @@ def test_overload_skips_hops_and_the_age_is_normal_within_one_step_after_it(prob
 class ScriptedMicrophone(Microphone):
     """The real callback, ring and watchdog; blocks come at the times of a script, and the sound ends with it."""
 
-    def __init__(self, clock: InventedClock, arrivals_s: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-        device = SoundDevice(index=0, name="scripted", channels=1, rate_hz=RATE_HZ, is_default=True)
-        monkeypatch.setattr("engine.audio.sources.microphone.find_input", lambda name: device)
-        monkeypatch.setattr("engine.audio.sources.microphone.choose_rate_hz", lambda found: found.rate_hz)
-        super().__init__(None, clock)
+    def __init__(self, clock: InventedClock, arrivals_s: list[float]) -> None:
+        super().__init__(GivenDevice("scripted", channels=1, rates_hz=(RATE_HZ,)), None, clock)
         self._invented = clock
         self._arrivals_s = deque(arrivals_s)
         self.largest_read = 0
@@ -105,8 +102,7 @@ class ScriptedMicrophone(Microphone):
         while self._arrivals_s and self._arrivals_s[0] <= now_s:
             # The driver's thread runs beside the others, at its own times.
             self._invented.time_s = self._arrivals_s.popleft()
-            times = type("Times", (), {"currentTime": 5.0, "inputBufferAdcTime": 5.0 - BLOCK_S})
-            self.receive(np.full((BLOCK, 1), 0.1, np.float32), BLOCK, times, None)
+            self.receive(np.full((BLOCK, 1), 0.1, np.float32), 0.0, False)
         self._invented.time_s = now_s
         came = super().read()
         self.largest_read = max(self.largest_read, len(came[0]))
@@ -149,11 +145,11 @@ def show_microphone(
 
 @pytest.mark.parametrize("pace", [1.0, 4.0, 100.0])
 def test_a_stalled_capture_is_silence_and_its_backlog_does_not_make_the_frame_late(
-    probe_file: Path, pace: float, monkeypatch: pytest.MonkeyPatch
+    probe_file: Path, pace: float
 ) -> None:
     clock, stats, lines = InventedClock(), ShowStatistics(), []
     begin_s = clock.now_s()
-    microphone = ScriptedMicrophone(clock, stalled(begin_s, begin_s + 3, begin_s + 6, begin_s + 12, pace), monkeypatch)
+    microphone = ScriptedMicrophone(clock, stalled(begin_s, begin_s + 3, begin_s + 6, begin_s + 12, pace))
     sink = show_microphone(probe_file, microphone, clock, 10.0, stats, lines)
     assert sink.longest_still_s() < STALL_S + 2 * CARD.hop_s < 1.0
     assert max(sink.ages_from(begin_s)) <= NORMAL_AGE_S
@@ -171,7 +167,7 @@ def test_a_process_that_was_stopped_goes_on_with_what_is_now(probe_file: Path, m
     """Neither callback nor steps for five seconds, then everything that the server kept, at once."""
     clock, stats, lines = InventedClock(), ShowStatistics(), []
     begin_s = clock.now_s()
-    microphone = ScriptedMicrophone(clock, stalled(begin_s, begin_s + 3, begin_s + 8, begin_s + 14, 200.0), monkeypatch)
+    microphone = ScriptedMicrophone(clock, stalled(begin_s, begin_s + 3, begin_s + 8, begin_s + 14, 200.0))
     read = microphone.read
 
     def stopped() -> tuple[NDArray[np.float32], float | None]:
@@ -192,7 +188,7 @@ def test_a_machine_that_slept_for_a_night_goes_on_where_it_stopped(
     clock, stats = InventedClock(), ShowStatistics()
     begin_s, night_s = clock.now_s(), 8 * 3600.0
     arrivals_s = [*steady(begin_s, 3.0), *steady(begin_s + 3.0 + night_s, 6.0)]
-    microphone = ScriptedMicrophone(clock, arrivals_s, monkeypatch)
+    microphone = ScriptedMicrophone(clock, arrivals_s)
     read = microphone.read
 
     def asleep() -> tuple[NDArray[np.float32], float | None]:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from engine.app.report import start_report
+from engine.audio.input_layout import UNNAMED
 from engine.audio.resample import Resampler
+from engine.audio.sources.inputs import OpenInputs
 from engine.audio.sources.microphone import POLL_S
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.samples import SampleSource
@@ -112,7 +114,9 @@ def test_without_a_driver_and_a_display_that_tells_its_rate_the_defaults_count(p
 
 def test_a_live_show_prints_its_budget_and_a_render_none(probe_file: Path) -> None:
     backend = open_backend(str(probe_file), "onnx-cpu")
-    live = "\n".join(start_report(backend, [], open_source("demo", live=True), ["window"], "off"))
+    live = "\n".join(start_report(backend, [], OpenInputs(open_source("demo", live=True), UNNAMED), ["window"], "off"))
     assert "ms at worst" in live
     assert "--calibrate" in live
-    assert "ms at worst" not in "\n".join(start_report(backend, [], open_source("demo", live=False), ["a.mp4"], "off"))
+    assert "ms at worst" not in "\n".join(
+        start_report(backend, [], OpenInputs(open_source("demo", live=False), UNNAMED), ["a.mp4"], "off")
+    )

@@ -13,12 +13,13 @@ import pytest
 
 from engine.app.openers import duration_s
 from engine.audio.source import Source
-from engine.audio.sources import portaudio
+from engine.audio.sources import portaudio, sounddevice_capture
 from engine.audio.sources.demo import BEAT_S, QUIET_BAR, demo_sound
 from engine.audio.sources.media_file import MediaFileSource
 from engine.audio.sources.paced import LONGEST_LAG_S, PacedSource
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.samples import SampleSource
+from engine.audio.sources.sounddevice_capture import SounddeviceCapture
 from engine.audio.sources.watchdog import STALL_S, Watchdog
 from engine.core.errors import SourceError
 from tests.engine.app.shows import InventedClock, varied_sound
@@ -85,7 +86,7 @@ def test_tags_that_are_no_utf_8_do_not_matter(tmp_path: Path) -> None:
     )
     path.write_bytes(b"RIFF" + (len(content) - 8).to_bytes(4, "little") + content[8:])
     assert len(read_all(open_source(str(path), live=False))) == round(0.1 * RATE_HZ)
-    assert duration_s(str(path), None) == pytest.approx(0.1)
+    assert duration_s((str(path),), None) == pytest.approx(0.1)
 
 
 def test_more_channels_than_two_are_mixed_to_two(tmp_path: Path) -> None:
@@ -204,7 +205,7 @@ def test_the_tone_swells_and_has_its_frequency() -> None:
     ("spec", "says"),
     [
         ("dmeo", "Did you mean 'demo'"),
-        ("whatever", "mic, mic:NAME, demo, tone"),
+        ("whatever", "mic, mic:NAME, system"),
         ("tone:loud", "frequency"),
         ("tone:-3", "frequency"),
         ("tone:nan", "frequency"),
@@ -245,27 +246,33 @@ class Devices:
     def _initialize(self) -> None: ...
 
 
+def use(devices: Devices, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in (portaudio, sounddevice_capture):
+        monkeypatch.setattr(place, "load_sounddevice", lambda: devices)
+
+
 def test_devices_are_found_by_part_of_their_name(monkeypatch: pytest.MonkeyPatch) -> None:
     devices = Devices("USB Mixer: Audio (hw:1)", "pulse", "hdmi out", "usb", default=0)
-    monkeypatch.setattr(portaudio, "load_sounddevice", lambda: devices)
+    use(devices, monkeypatch)
     monkeypatch.setattr("sys.platform", "linux")
-    assert portaudio.find_input(None).name == "pulse"
-    assert portaudio.find_input("mixer").index == 0
-    assert portaudio.find_input("USB").name == "usb"
-    assert portaudio.find_input("usb").channels == 2
+    assert SounddeviceCapture().find(None).name == "pulse"
+    assert SounddeviceCapture().find("mixer").index == 0
+    assert SounddeviceCapture().find("USB").name == "usb"
+    assert SounddeviceCapture().find("usb").channels == 32
     assert portaudio.has_microphone()
     with pytest.raises(SourceError, match="'USB Mixer: Audio \\(hw:1\\)'"):
-        portaudio.find_input("hdmi")
-    assert portaudio.choose_rate_hz(portaudio.find_input("mixer")) == 44100
-    assert portaudio.choose_rate_hz(portaudio.find_input("pulse")) == 48000
+        SounddeviceCapture().find("hdmi")
+    capture = SounddeviceCapture()
+    assert capture.choose_rate_hz(capture.find("mixer"), 2, 48000) == 44100
+    assert capture.choose_rate_hz(capture.find("pulse"), 2, 48000) == 48000
     monkeypatch.setattr("sys.platform", "darwin")
-    assert portaudio.find_input(None).index == 0
+    assert SounddeviceCapture().find(None).index == 0
 
 
 def test_without_devices_or_portaudio_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(portaudio, "load_sounddevice", lambda: Devices("an out"))
+    use(Devices("an out"), monkeypatch)
     with pytest.raises(SourceError, match="No microphone"):
-        portaudio.find_input(None)
+        SounddeviceCapture().find(None)
     assert not portaudio.has_microphone()
     monkeypatch.undo()
     real_import = builtins.__import__

@@ -68,6 +68,19 @@ def test_bands_are_metered_in_decibels_beside_their_gains():
     assert (plain != cut).any()
 
 
+def test_each_named_input_has_a_row_with_its_level():
+    def panel(**levels: float) -> np.ndarray:
+        inputs = {name: AudioFeatures(level=level) for name, level in levels.items()}
+        return draw_panel(Content(("age\t1 ms",), AudioFeatures(inputs=inputs)), 16)
+
+    none, one, two = panel(), panel(drums=0.8), panel(drums=0.8, voice=0.4)
+    row = one.shape[0] - none.shape[0]
+    assert row > 0
+    assert two.shape[0] - one.shape[0] == row
+    assert pixels_like(two, GREEN) / pixels_like(one, GREEN) == pytest.approx(1.5, abs=0.05)
+    assert panel(**{"x" * 200: 0.5}).shape[1] < 2 * one.shape[1]
+
+
 def test_the_first_beat_of_the_bar_is_red():
     def red(beats: float) -> int:
         return pixels_like(draw_panel(Content(audio_features=AudioFeatures(tempo_bpm=120.0, beats=beats)), 16), RED)

@@ -1,0 +1,58 @@
+"""The audio features of named inputs, beside those of the sound that the model gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio.features.analyser import FeatureAnalyser
+from engine.audio.features.audio_features import AudioFeatures
+from engine.audio.input_layout import InputLayout
+from engine.audio.resample import Resampler
+
+# T audio samples, C channels
+
+
+class InputFeatures:
+    """An analyser for each named input. The one that the model gets has been analysed already; the beat is its alone."""
+
+    def __init__(self, layout: InputLayout, source_rate_hz: int, model_rate_hz: int) -> None:
+        self._layout = layout
+        names = [name for name in layout.names if name != layout.model_input]
+        self._resamplers = {name: Resampler(source_rate_hz, model_rate_hz) for name in names}
+        self._analysers = {name: FeatureAnalyser(model_rate_hz, follows_beat=False) for name in names}
+
+    @property
+    def onsets(self) -> int:
+        """Onsets of these inputs since the beginning, together."""
+        return sum(analyser.latest().onsets for analyser in self._analysers.values())
+
+    def feed(self, sound_TC: NDArray[np.float32]) -> None:
+        """Analyse the next block of the source."""
+        for name, resampler in self._resamplers.items():
+            self._analysers[name].feed(resampler.feed(sound_TC[:, self._layout.columns_of(name)]))
+
+    def finish(self) -> None:
+        """Analyse what the resamplers hold back at the end of the sound."""
+        for name, resampler in self._resamplers.items():
+            self._analysers[name].feed(resampler.finish())
+
+    def latest(self, of_model: AudioFeatures) -> AudioFeatures:
+        """Return `of_model` with the latest features of each input; from any thread, without waiting."""
+        return self._with_inputs(of_model, lambda analyser: analyser.latest())
+
+    def at_sample(self, of_model: AudioFeatures, sample: int) -> AudioFeatures:
+        """Return `of_model` with the features of each input at `sample`; see FeatureAnalyser."""
+        return self._with_inputs(of_model, lambda analyser: analyser.at_sample(sample))
+
+    def _with_inputs(
+        self, of_model: AudioFeatures, features: Callable[[FeatureAnalyser], AudioFeatures]
+    ) -> AudioFeatures:
+        if not self._layout.inputs:
+            return of_model
+        analysers = self._analysers
+        inputs = {name: features(analysers[name]) if name in analysers else of_model for name in self._layout.names}
+        return replace(of_model, inputs=inputs)

@@ -1,0 +1,195 @@
+"""PortAudio's inputs through PyAudio (`--capture pyaudio`), and on Windows what the machine plays.
+
+PyAudioWPatch is PyAudio with Windows' loopback devices, so there it stands in for PyAudio.
+"""
+
+# PyAudio ships no types.
+# pyright: basic
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from engine.audio.sources.capture_backend import CaptureError, Receive, StreamFormat
+from engine.audio.sources.portaudio import OPEN_STREAMS, no_input, rank, restart_portaudio
+from engine.audio.sources.sound_device import SoundDevice, pick
+from engine.audio.sources.spec import MOST_CHANNELS
+from engine.core.errors import SourceError
+
+# T samples, C channels
+
+_STDERR = 2
+
+
+def load_pyaudio() -> Any:
+    """Import PyAudio, on Windows PyAudioWPatch. Raises SourceError, naming the package that is missing."""
+    try:
+        if sys.platform == "win32":
+            import pyaudiowpatch as pyaudio
+        else:
+            import pyaudio
+    except ImportError as error:
+        raise SourceError(
+            "The package PyAudio is missing or its PortAudio library is; install it with: pip install 'fluid[pyaudio]' "
+            "(Linux: apt install portaudio19-dev gcc python3-dev first), or leave --capture out."
+        ) from error
+    return pyaudio
+
+
+@functools.cache
+def _start() -> Any:
+    """Return the one PyAudio of this process: PortAudio reads its devices again when the last one has ended."""
+    with _quiet_stderr():
+        return load_pyaudio().PyAudio()
+
+
+class PyAudioCapture:
+    """The inputs that PyAudio lists; with `loopback` the loopback devices of Windows' outputs instead."""
+
+    def __init__(self, loopback: bool = False) -> None:
+        self._pyaudio = load_pyaudio()
+        self._loopback = loopback
+        _start()
+
+    def find(self, name: str | None) -> SoundDevice:
+        devices = self._list()
+        if not devices:
+            self.refresh()
+            devices = self._list()
+        if not devices:
+            raise no_input()
+        return pick(devices, name, "sound input")
+
+    def refresh(self) -> None:
+        if OPEN_STREAMS:
+            return
+        _start().terminate()
+        _start.cache_clear()
+        # On Linux both packages share one PortAudio, which looks again when neither holds it.
+        if "sounddevice" in sys.modules:
+            restart_portaudio()
+
+    def choose_rate_hz(self, device: SoundDevice, channels: int, preferred_hz: int) -> int:
+        for count in (channels, device.channels):
+            with contextlib.suppress(ValueError), _quiet_stderr():
+                _start().is_format_supported(
+                    preferred_hz, input_device=device.index, input_channels=count, input_format=self._pyaudio.paFloat32
+                )
+                return preferred_hz
+        return device.rate_hz
+
+    def open(self, device: SoundDevice, asked: StreamFormat, receive: Receive) -> PyAudioStream:
+        # PyAudio has no setting for the latency: PortAudio takes the device's "low" one, or two blocks if those are longer.
+        def open_stream(take_block: Any) -> Any:
+            return _start().open(
+                rate=asked.rate_hz,
+                channels=asked.channels,
+                format=self._pyaudio.paFloat32,
+                input=True,
+                input_device_index=device.index,
+                frames_per_buffer=asked.block_samples,
+                start=False,
+                stream_callback=take_block,
+            )
+
+        try:
+            with _quiet_stderr():
+                return PyAudioStream(
+                    open_stream, asked, receive, (self._pyaudio.paContinue, self._pyaudio.paInputOverflow)
+                )
+        except (OSError, ValueError) as error:
+            raise CaptureError(str(error)) from error
+
+    def _list(self) -> list[SoundDevice]:
+        audio = _start()
+        if self._loopback:
+            default_index = -1
+            with contextlib.suppress(OSError, LookupError):
+                default_index = int(audio.get_default_wasapi_loopback()["index"])
+            found = list(audio.get_loopback_device_info_generator())
+        else:
+            try:
+                default_index = int(audio.get_default_input_device_info()["index"])
+            except OSError:
+                default_index = -1
+            found = [audio.get_device_info_by_index(index) for index in range(audio.get_device_count())]
+        devices = [
+            SoundDevice(
+                index=int(info["index"]),
+                name=str(info["name"]),
+                channels=min(MOST_CHANNELS, int(info["maxInputChannels"])),
+                rate_hz=int(info["defaultSampleRate"]),
+                is_default=int(info["index"]) == default_index,
+            )
+            for info in found
+            if info["maxInputChannels"] > 0
+        ]
+        return sorted(devices, key=rank)
+
+
+class PyAudioStream:
+    """One open input."""
+
+    def __init__(self, open_stream: Any, asked: StreamFormat, receive: Receive, flags: tuple[int, int]) -> None:
+        self._channels = asked.channels
+        self._rate_hz = asked.rate_hz
+        self._receive = receive
+        self._go_on, self._overflow = flags
+        # PyAudio is not safe to ask and to close at the same time.
+        self._lock = threading.Lock()
+        self._stream: Any = open_stream(self._take_block)
+        OPEN_STREAMS.opened()
+        try:
+            self._stream.start_stream()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def active(self) -> bool:
+        with self._lock:
+            return self._stream is not None and bool(self._stream.is_active())
+
+    @property
+    def latency_s(self) -> float:
+        with self._lock:
+            return 0.0 if self._stream is None else float(self._stream.get_input_latency())
+
+    def close(self) -> None:
+        with self._lock:
+            stream, self._stream = self._stream, None
+        if stream is not None:
+            OPEN_STREAMS.closed()
+            with contextlib.suppress(OSError):
+                stream.close()
+
+    def _take_block(self, sound: bytes, samples: int, times: Mapping[str, float], status: int) -> tuple[None, int]:
+        # A view of PyAudio's own bytes.
+        sound_TC = np.frombuffer(sound, np.float32).reshape(samples, self._channels)
+        age_s = times["current_time"] - times["input_buffer_adc_time"] - samples / self._rate_hz
+        self._receive(sound_TC, age_s, bool(status & self._overflow))
+        return None, self._go_on
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Send what the C libraries of ALSA and JACK write on stderr nowhere: 80 lines about devices that do not exist."""
+    if sys.platform != "linux":
+        yield
+        return
+    kept, nowhere = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, _STDERR)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,141 @@
+"""The sound server of Linux, PulseAudio or PipeWire: its sources by name, its monitors, and what it plays now.
+
+On the way through PortAudio the server mixes channels by the places that it takes them for: of an interface with 18 channels
+only the first few arrive, added up. Asked by name it gives every channel as it is.
+"""
+
+# pulsectl ships no types.
+# pyright: basic
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.audio.sources.capture_backend import CaptureStream, Receive, StreamFormat
+from engine.audio.sources.portaudio import PREFERRED_RATE_HZ
+from engine.audio.sources.server_stream import ServerStream
+from engine.audio.sources.sound_device import SoundDevice, match, pick
+from engine.core.errors import SourceError
+
+_CLIENT = "fluid"
+_LOOK_EVERY_S = 1.0
+_STEREO = (1, 2)
+"""The server's numbers of front left and front right."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerSource(SoundDevice):
+    """One source of the server: an input, or the monitor of an output."""
+
+    channel_map: tuple[int, ...]
+    """The server's number of each channel's place."""
+    is_monitor: bool
+
+
+@contextlib.contextmanager
+def connect() -> Iterator[Any]:
+    """Yield a connection to the server. Raises SourceError where there is none."""
+    try:
+        import pulsectl
+    except ImportError as error:
+        raise SourceError(
+            "The package pulsectl is missing, so the sound server cannot be asked; install it with: pip install pulsectl"
+        ) from error
+    except OSError as error:
+        raise SourceError(
+            "The library of PulseAudio is missing, so the sound server cannot be asked; install it (Debian, Ubuntu: "
+            "apt install libpulse0)."
+        ) from error
+    try:
+        with pulsectl.Pulse(_CLIENT, connect=False) as server:
+            server.connect(autospawn=False)
+            yield server
+    except (pulsectl.PulseError, pulsectl.PulseDisconnected) as error:
+        raise SourceError(
+            "No sound server answers (PulseAudio or PipeWire); start it, or choose an input of --devices."
+        ) from error
+
+
+def list_sources(server: Any, monitors_only: bool) -> list[ServerSource]:
+    """Return the monitors, that of the default output first; or all sources, the default first, monitors last."""
+    facts = server.server_info()
+    sources: list[ServerSource] = []
+    for source in server.source_list():
+        is_monitor = bool(source.monitor_of_sink_name)
+        if is_monitor or not monitors_only:
+            if monitors_only:
+                is_default = source.monitor_of_sink_name == facts.default_sink_name
+            else:
+                is_default = source.name == facts.default_source_name
+            sources.append(
+                ServerSource(
+                    index=int(source.index),
+                    name=str(source.description),
+                    key=str(source.name),
+                    channels=int(source.channel_count),
+                    # The server converts to every rate.
+                    rate_hz=PREFERRED_RATE_HZ,
+                    is_default=is_default,
+                    channel_map=tuple(int(place) for place in source.channel_list_raw),
+                    is_monitor=is_monitor,
+                )
+            )
+    return sorted(sources, key=lambda source: (not source.is_default, source.is_monitor, source.index))
+
+
+class SoundServerCapture:
+    """The server's sources; with `monitors_only` what the machine plays, in stereo unless channels were chosen."""
+
+    def __init__(self, *, monitors_only: bool = False, in_stereo: bool = False) -> None:
+        self._monitors_only = monitors_only
+        self._in_stereo = in_stereo
+        self._wanted: str | None = None
+
+    def find(self, name: str | None) -> SoundDevice:
+        self._wanted = name
+        with connect() as server:
+            sources = list_sources(server, self._monitors_only)
+        if not sources:
+            raise SourceError("The sound server has no source; connect an input, or choose another with --source.")
+        return self._as_opened(
+            pick(sources, name, "output of the sound server" if self._monitors_only else "sound input")
+        )
+
+    def refresh(self) -> None:
+        """Do nothing: the server's list is always new."""
+
+    def choose_rate_hz(self, device: SoundDevice, channels: int, preferred_hz: int) -> int:
+        return preferred_hz
+
+    def open(self, device: SoundDevice, asked: StreamFormat, receive: Receive) -> CaptureStream:
+        assert isinstance(device, ServerSource)
+        stream = ServerStream(device.key, device.channel_map, asked, receive)
+        wanted = self._wanted
+        threading.Thread(
+            target=self._watch, args=[stream, device.key, wanted], name="sound server", daemon=True
+        ).start()
+        return stream
+
+    def _as_opened(self, source: ServerSource) -> ServerSource:
+        if not self._in_stereo:
+            return source
+        # The server mixes surround sound down as its user set it up.
+        return replace(source, channels=len(_STEREO), channel_map=_STEREO)
+
+    def _watch(self, stream: ServerStream, key: str, wanted: str | None) -> None:
+        """End the stream when its source is gone, or when another one is the default that is followed.
+
+        The server itself moves a stream to another source then, and a show must not go on with another microphone.
+        """
+        with contextlib.suppress(SourceError), connect() as server:
+            server.event_mask_set("server", "sink", "source")
+            server.event_callback_set(lambda event: server.event_listen_stop())
+            while stream.active:
+                server.event_listen(timeout=_LOOK_EVERY_S)
+                now = match(list_sources(server, self._monitors_only), wanted)
+                if now is None or now.key != key:
+                    stream.end()
