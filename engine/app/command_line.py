@@ -40,7 +40,7 @@ from engine.output.window.keys import HELP
 DESCRIPTION = "Render video that follows sound. Without flags: from the microphone, in a window."
 EPILOG = "In the window: " + "; ".join(f"{keys}: {what}" for keys, what in HELP) + "."
 _CONTROL = "control:"
-LIVE_ONLY = ("midi", "log", "health_port")
+LIVE_ONLY = ("midi", "log", "health_port", "listen")
 """Settings that a rendering refuses; parameters say so themselves."""
 Inquiry = Literal["devices", "backends"]
 
@@ -278,7 +278,10 @@ def _add_setting(group: Any, name: str) -> None:
     if default not in (None, ()):
         text += f" (default: {_short(default)})"
     action = "append" if kind is tuple else "store"
-    group.add_argument(flag(name), action=action, metavar=field.metadata["metavar"], help=text.replace("%", "%%"))
+    alone: dict[str, Any] = {"nargs": "?", "const": field.metadata["alone"]} if field.metadata["alone"] else {}
+    group.add_argument(
+        flag(name), action=action, metavar=field.metadata["metavar"], help=text.replace("%", "%%"), **alone
+    )
 
 
 def _short(default: Any) -> str:

@@ -15,7 +15,9 @@ from engine.core.printable import printable
 
 if TYPE_CHECKING:
     from engine.app.assembly import Controllers
+    from engine.app.listening import Listening
     from engine.audio.source import Source
+    from engine.audio.sources.inputs import OpenInputs
     from engine.control.remotes.midi import MidiRemote
     from engine.control.remotes.osc import OscServer
     from engine.control.remotes.remote_access import RemoteAccess
@@ -32,6 +34,27 @@ def open_model(config: LiveConfig, live: bool, selected: Callable[[str], None], 
     if live:
         return open_with_fallback(config.model, config.backend, config.threads, selected, tell)
     return open_backend(config.model, config.backend, config.threads, selected, tell)
+
+
+def listen(
+    config: LiveConfig,
+    inputs: OpenInputs,
+    store: ParameterStore,
+    clock: Clock,
+    notify: Callable[[str], None],
+    releasing: ExitStack,
+) -> Listening | None:
+    """Open the loudspeaker that the configuration asks for; None where the show is not listened to. Raises UserError."""
+    if config.listen is None or not inputs.source.live:
+        return None
+    from engine.app.listening import Listening
+    from engine.control.parameter_table import ShowValues
+
+    listening = Listening(config, inputs, clock, lambda: 1e-3 * ShowValues(store.values()).listen_delay_ms)
+    releasing.callback(listening.loudspeaker.close)
+    # Called first: the show is over then.
+    releasing.callback(lambda: notify(listening.summary()))
+    return listening
 
 
 def source_state(source: Source) -> str:

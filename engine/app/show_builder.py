@@ -172,11 +172,12 @@ class ShowBuilder:
     def _of_inputs(
         self, config: LiveConfig, inputs: OpenInputs, notify: Callable[[str], None], shared: SharedParts | None = None
     ) -> BuiltShow:
-        source, layout = inputs
+        store = ParameterStore(self._command.parameters, config.controls, notify)
+        listening = openers.listen(config, inputs, store, self._clock, notify, self._releasing)
+        source, layout = listening.source if listening else inputs.source, inputs.layout
         # "auto" says where it stopped and why.
         selected: list[str] = []
         backend = shared.backend if shared else openers.open_model(config, source.live, selected.append, notify)
-        store = ParameterStore(self._command.parameters, config.controls, notify)
 
         def outputs(controllers: Controllers) -> tuple[list[Sink], list[WindowSink]]:
             progress = shared.progress if shared else None
@@ -188,7 +189,8 @@ class ShowBuilder:
         if shared:
             return built
         osc = "off" if self._command.render else self._open_remotes(config, store, notify)
-        for line in start_report(backend, selected, inputs, config.out, osc):
+        align = listening.align if listening else None
+        for line in start_report(backend, selected, inputs, config.out, osc, align):
             notify(line)
         return built
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio.input_layout import InputLayout
+from engine.audio.input_mix import film_sound
 from engine.audio.listening.loudspeaker import Loudspeaker
 from engine.audio.source import Source
 
@@ -16,10 +18,13 @@ from engine.audio.source import Source
 class ListenedSource:
     """Passes the sound on as it comes, and to the loudspeaker."""
 
-    def __init__(self, source: Source, loudspeaker: Loudspeaker, wanted_s: Callable[[], float]) -> None:
-        """`wanted_s` returns the delay that is wanted now; it is asked at each read."""
+    def __init__(
+        self, source: Source, layout: InputLayout, loudspeaker: Loudspeaker, wanted_s: Callable[[], float]
+    ) -> None:
+        """The loudspeaker gets the sound as films get it. `wanted_s` returns the delay that is wanted now; it is asked at each read."""
         self.name, self.live = source.name, source.live
         self._source = source
+        self._layout = layout
         self._loudspeaker = loudspeaker
         self._wanted_s = wanted_s
 
@@ -56,7 +61,7 @@ class ListenedSource:
         if block is None:
             self._loudspeaker.end()
         elif len(block[0]) and block[1] is not None:
-            self._loudspeaker.put(block[0], block[1])
+            self._loudspeaker.put(film_sound(self._layout, block[0]), block[1])
         return block
 
     def wait(self, timeout_s: float) -> None:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from engine.audio.listening.played_sound import PlayedSound
 from engine.audio.listening.playhead import Playhead
 from engine.audio.sources.conversion import Conversion
-from engine.audio.sources.portaudio import SoundDevice, find_output, load_sounddevice, restart_portaudio
+from engine.audio.sources.portaudio import OPEN_STREAMS, find_output, load_sounddevice, restart_portaudio
+from engine.audio.sources.sound_device import SoundDevice
 from engine.core.clock import Clock
 from engine.core.errors import SourceError
 
@@ -169,11 +170,13 @@ class Loudspeaker:
     def _begin(self, device: SoundDevice) -> _Playback:
         rate_hz = self._source_rate_hz if _accepts(device, self._source_rate_hz) else device.rate_hz
         channels = min(CHANNELS, device.channels)
-        conversion = Conversion(self._source_rate_hz, self._source_channels, rate_hz, channels)
+        columns = [min(channel, self._source_channels - 1) for channel in range(channels)]
+        conversion = Conversion(self._source_rate_hz, self._source_channels, rate_hz, columns)
         return _Playback(rate_hz, channels, conversion, PlayedSound(rate_hz, channels), Playhead(rate_hz))
 
     def _open(self, device: SoundDevice) -> Any:
-        stream = load_sounddevice().OutputStream(
+        sounddevice = load_sounddevice()
+        stream = sounddevice.OutputStream(
             device=device.index,
             samplerate=self._playback.rate_hz,
             channels=self._playback.channels,
@@ -182,7 +185,12 @@ class Loudspeaker:
             latency=DRIVER_S,
             callback=self.fill,
         )
-        stream.start()
+        OPEN_STREAMS.opened()
+        try:
+            stream.start()
+        except sounddevice.PortAudioError:
+            _close_in_thread(stream)
+            raise
         self._asked_s = self._clock.now_s()
         if 0.0 < float(stream.latency) < LONGEST_DRIVER_S:
             self._driver_s = float(stream.latency)
@@ -221,7 +229,10 @@ def stretched(sound_TC: Sound, samples: int) -> Sound:
     before, here, after, later = (sound_TC[whole_T + offset] for offset in range(4))
     slope, slope_after = (after - before) / 2, (later - here) / 2
     rise = after - here
-    return here + t_T1 * (slope + t_T1 * (3 * rise - 2 * slope - slope_after + t_T1 * (slope + slope_after - 2 * rise)))
+    curve_TC = here + t_T1 * (
+        slope + t_T1 * (3 * rise - 2 * slope - slope_after + t_T1 * (slope + slope_after - 2 * rise))
+    )
+    return curve_TC.astype(np.float32)
 
 
 def _fade(out_TC: Sound, left_TC: Sound) -> None:
@@ -249,3 +260,4 @@ def _close_in_thread(stream: Any) -> None:
     thread = threading.Thread(target=stream.close, kwargs={"ignore_errors": True}, name="close", daemon=True)
     thread.start()
     thread.join(CLOSE_WITHIN_S)
+    OPEN_STREAMS.closed()

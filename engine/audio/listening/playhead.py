@@ -61,8 +61,10 @@ class Playhead:
             self.jumps += far_s == FAR_S
             self._ahead, self._averaged_samples, self._far_samples = 0.0, 0, 0
             return self._go_on(round(due), samples, samples)
-        self._averaged_samples = min(self._averaged_samples + samples, round(AVERAGED_S * self._rate_hz))
-        self._ahead += (ahead - self._ahead) * samples / self._averaged_samples
+        # A driver that is wrong for a block must not count.
+        if abs(ahead) <= FAR_S * self._rate_hz:
+            self._averaged_samples = min(self._averaged_samples + samples, round(AVERAGED_S * self._rate_hz))
+            self._ahead += (ahead - self._ahead) * samples / self._averaged_samples
         self._since_correction += samples
         return self._go_on(self._position + moved, samples, samples + self._correction())
 
