@@ -21,6 +21,7 @@ from engine.app.config import (
     setting_kind,
 )
 from engine.app.renderings import RenderRequest
+from engine.app.sink_registry import WINDOW
 from engine.audio.input_layout import check_model_input
 from engine.audio.sources.input_specs import input_names, parse_inputs
 from engine.control.modulation.input_names import reserved_names
@@ -94,6 +95,8 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     render = RenderRequest.of(parsed.render) if parsed.render else None
     _check_render(render, {**settings, **controls}, parameters)
     _check_replay(parsed.replay, {**settings, **controls, **beside})
+    if parsed.size and parsed.replay and parsed.replay[1] == WINDOW:
+        raise ConfigError("--size is for a replay into a file; leave it out, the window enlarges frames by itself.")
     if parsed.size and not parsed.replay:
         raise ConfigError("--size is for --replay; leave it out, windows and players enlarge frames by themselves.")
     resolved = resolve(file_values, settings, controls, parameters, parse_mappings(parsed.map or []))
@@ -176,7 +179,7 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
         "--replay",
         nargs=2,
         metavar=("TAKE", "OUT.mp4"),
-        help="render a show that --take recorded once more, bit-exact",
+        help="render a show that --take recorded once more, bit-exact; window in place of OUT.mp4 plays it",
     )
     actions.add_argument("--size", metavar="WxH", help="size of a replay in pixels, e.g. 1920x1080")
     actions.add_argument(
@@ -262,9 +265,16 @@ def _check_render(render: RenderRequest | None, given: dict[str, Any], parameter
 
 
 def _check_replay(replay: Sequence[str] | None, given: dict[str, Any]) -> None:
-    """A replay repeats the show: only the place of the model file may differ."""
-    for name in given if replay else ():
-        if name not in ("model", "stats"):
+    """A replay repeats the show: only the place of the model file may differ, and in the window it can be listened to."""
+    if replay is None:
+        return
+    heard = ("listen", "listen_delay_ms")
+    for name in given:
+        if name in heard and replay[1] != WINDOW:
+            raise ConfigError(
+                f"{flag(name)} is for a replay in the window: --replay TAKE window; leave it out for a file."
+            )
+        if name not in ("model", "stats", *heard):
             raise ConfigError(f"--replay repeats the show that the take recorded; leave {flag(name)} out.")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.app.listening import Listening
     from engine.audio.source import Source
     from engine.audio.sources.inputs import OpenInputs
+    from engine.control.parameter import Value
     from engine.control.remotes.midi import MidiRemote
     from engine.control.remotes.osc import OscServer
     from engine.control.remotes.remote_access import RemoteAccess
@@ -39,7 +40,7 @@ def open_model(config: LiveConfig, live: bool, selected: Callable[[str], None], 
 def listen(
     config: LiveConfig,
     inputs: OpenInputs,
-    store: ParameterStore,
+    values: Callable[[], Mapping[str, Value]],
     clock: Clock,
     notify: Callable[[str], None],
     releasing: ExitStack,
@@ -50,7 +51,7 @@ def listen(
     from engine.app.listening import Listening
     from engine.control.parameter_table import ShowValues
 
-    listening = Listening(config, inputs, clock, lambda: 1e-3 * ShowValues(store.values()).listen_delay_ms)
+    listening = Listening(config, inputs, clock, lambda: 1e-3 * ShowValues(values()).listen_delay_ms)
     releasing.callback(listening.loudspeaker.close)
     # Called first: the show is over then.
     releasing.callback(lambda: notify(listening.summary()))

@@ -18,8 +18,9 @@ from engine.audio.sources.samples import SampleSource
 from engine.core.clock import WallClock
 from engine.ops.calibration.clicks import click_sound
 from engine.output.frame import Frame
-from tests.conftest import SINK_NAME, PulseServer
+from tests.conftest import PulseServer
 from tests.engine.app.shows import CollectingSink, show_sound
+from tests.engine.audio.listening.monitor import Monitor
 
 WITHIN_S = 40.0
 WANTED_S = 0.2
@@ -46,42 +47,6 @@ def clicks(rate_hz: int, seconds: float, channels: int = 2) -> NDArray[np.float3
         click_T = click_sound(rate_hz) * 0.5 * 1.02**number
         sound_TC[begin : begin + len(click_T)] += click_T[:, None]
     return sound_TC.astype(np.float32)
-
-
-class Monitor:
-    """Records what the null output plays, with the clock time of its samples."""
-
-    def __init__(self, server: PulseServer, clock: WallClock) -> None:
-        import subprocess
-
-        command = ["parec", "--raw", "--format=float32le", "--rate=48000", "--channels=2", "--latency-msec=10"]
-        self._process = subprocess.Popen(
-            [*command, f"--device={SINK_NAME}.monitor"],
-            env=server.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        self._clock = clock
-        self._parts: list[bytes] = []
-        self._starts_s: list[float] = []
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout
-        samples = 0
-        while part := self._process.stdout.read1(1 << 16):  # type: ignore[attr-defined]
-            self._parts.append(part)
-            samples += len(part) // 8
-            self._starts_s.append(self._clock.now_s() - samples / 48000)
-
-    def close(self) -> tuple[NDArray[np.float32], float]:
-        """Return the sound [T, 2] and the time of its first sample: no client can have it sooner than the earliest delivery."""
-        self._process.terminate()
-        self._process.wait(10)
-        self._thread.join(10)
-        whole = b"".join(self._parts)
-        return np.frombuffer(whole[: len(whole) // 8 * 8], np.float32).reshape(-1, 2), min(self._starts_s)
 
 
 def played(
