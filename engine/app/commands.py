@@ -28,8 +28,8 @@ def say(line: str) -> None:
 
 
 def list_devices() -> int:
-    """Print the sound inputs, the one that `mic` takes first, and the monitors."""
-    from engine.audio.sources.portaudio import list_inputs
+    """Print the sound inputs, the one that `mic` takes first, the loudspeakers, likewise, and the monitors."""
+    from engine.audio.sources.portaudio import list_inputs, list_outputs
     from engine.core.errors import SinkError
     from engine.output.window.monitors import list_monitors
 
@@ -38,6 +38,8 @@ def list_devices() -> int:
         print_line(f"mic:{device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
     if not devices:
         print_line("No microphone or other sound input was found.")
+    for device in list_outputs():
+        print_line(f"loudspeaker {device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
     try:
         for monitor in list_monitors():
             print_line(f"monitor {monitor}")

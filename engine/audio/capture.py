@@ -139,18 +139,21 @@ class AudioCapture:
 
     def begin_hop(self, index: int, gains: BandGains) -> None:
         """Trim and analyse the sound up to the end of hop `index`; `gains` are those that were set, for the first hop alone."""
-        started_s = self._clock.now_s()
+        started_s, onsets_before = self._clock.now_s(), self.onsets
         with self._received:
             self._trimmed.begin(gains)
             self._advance(self._window_buffer.hop_samples * (index + 1))
+        self._tell_onsets(onsets_before)
         if self._thread is None:
             self._resample_s += self._clock.now_s() - started_s
 
     def set_trim(self, gains: BandGains) -> None:
         """Take the gains of the hop that was picked, for the sound from TRIM_HOPS later on."""
+        onsets_before = self.onsets
         with self._received:
             self._trimmed.give(gains)
             self._advance_live()
+        self._tell_onsets(onsets_before)
 
     def window(self, index: int) -> NDArray[np.float32]:
         """Return the sound window of hop `index`; see WindowBuffer."""
@@ -210,13 +213,15 @@ class AudioCapture:
             self._end()
         elif len(block[0]):
             started_s = self._clock.now_s()
-            hops_before = self._complete_hops
+            onsets_before, hops_before = self.onsets, self._complete_hops
             with self._received:
                 self._window_buffer.append(*block)
                 self._advance_live()
-                self._feed_inputs(block[0], self._complete_hops != hops_before)
+                # A step finds all features of its hop.
+                self._input_features.feed(block[0], at_once=self._complete_hops != hops_before)
                 self._received.notify_all()
             self._tell_faults()
+            self._tell_onsets(onsets_before)
             if self._thread is None:
                 self._resample_s += self._clock.now_s() - started_s
         else:
@@ -230,23 +235,14 @@ class AudioCapture:
             self._advance(received_samples - received_samples % self._analyser.frame_samples)
 
     def _advance(self, until: int) -> None:
-        """Trim and analyse up to sample `until`, as far as gains are decided, and tell of a new onset."""
+        """Trim and analyse up to sample `until`, as far as gains are decided."""
         begin, end = self._trimmed.end, self._trimmed.advance(until)
-        if end == begin:
-            return
-        onsets_before = self.onsets
-        self._analyser.feed(self._window_buffer.sound(begin, end))
-        self._tell_onsets(onsets_before)
+        if end > begin:
+            self._analyser.feed(self._window_buffer.sound(begin, end))
 
     @property
     def _complete_hops(self) -> int:
         return self._window_buffer.received_samples // self._window_buffer.hop_samples
-
-    def _feed_inputs(self, sound_TC: NDArray[np.float32], ends_hop: bool) -> None:
-        """Analyse the inputs beside the one that the model gets; a step finds all features of its hop."""
-        onsets_before = self.onsets
-        self._input_features.feed(sound_TC, at_once=ends_hop)
-        self._tell_onsets(onsets_before)
 
     def _tell_onsets(self, onsets_before: int) -> None:
         if self.onsets != onsets_before:

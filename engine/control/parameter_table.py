@@ -119,6 +119,11 @@ class ShowValues:
         "effects", "soften flashes that can harm people with photosensitive epilepsy; switch off knowingly", True,
         in_scenes=False, not_mapped=_BY_HAND,
     )  # fmt: skip
+    listen_delay_ms = _number(
+        "show", "how much later than its light the loudspeaker of --listen plays the sound; less than 0 is earlier",
+        -500.0, 1000.0, unit="ms", in_scenes=False, is_smoothed=False, live_only=True,
+        not_mapped="which is heard and does not change frames",
+    )  # fmt: skip
     overlay = _switch("show", "show age, level, beat and warnings over the frame", in_scenes=False)
     record = _switch("show", "record the show to the folder of recordings", in_scenes=False, live_only=True)
     crossfade_s = _number(

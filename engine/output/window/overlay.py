@@ -145,12 +145,9 @@ def draw_panel(content: Content, unit: int) -> NDArray[np.uint8]:
 
 
 def _meters(pen: _Pen, content: Content, left: int, right: int) -> None:
-    """Draw rows with the level and the newest onset, those of named inputs, the bands as they are heard with their gains, the tempo
-    and the beat."""
+    """Draw rows with the level and the newest onset, the bands as they are heard, the named inputs, the tempo and the beat."""
     audio_features = content.audio_features
     _level(pen, "level", audio_features, left, right)
-    for name, one in audio_features.inputs.items():
-        _level(pen, _input_name(name), one, left, right)
     heard = audio_features.low_rms, audio_features.mid_rms, audio_features.high_rms
     end = right - pen.width_of("+00.0 dB") - pen.unit // 2
     for name, rms, gain_db in zip(("low", "mid", "high"), heard, content.gains_db, strict=True):
@@ -161,6 +158,8 @@ def _meters(pen: _Pen, content: Content, left: int, right: int) -> None:
         gain = f"{gain_db:+.1f} dB" if gain_db else "0 dB"
         pen.text(gain, right - pen.width_of(gain), _BRIGHT if gain_db else _DIM)
         pen.next_row()
+    for name, one in audio_features.inputs.items():
+        _level(pen, _input_name(name), one, left, right)
     pen.text("tempo", pen.unit, _DIM)
     if audio_features.tempo_bpm > 0:
         pen.text(f"{audio_features.tempo_bpm:.1f}", left, _BRIGHT if audio_features.certainty > 0.5 else _DIM)

@@ -56,6 +56,18 @@ def test_the_bar_is_as_long_as_the_level(level):
     ) / full == pytest.approx(max(level, 0) / 0.84, abs=0.02)
 
 
+def test_bands_are_metered_in_decibels_beside_their_gains():
+    def green(**rms: float) -> int:
+        return pixels_like(draw_panel(Content(audio_features=AudioFeatures(**rms)), 16), GREEN)
+
+    assert green() == 0
+    assert green(low_rms=0.001) == 0
+    # -40 and -20 dB of 60.
+    assert green(low_rms=0.1) == pytest.approx(2 * green(mid_rms=0.01), rel=0.1)
+    plain, cut = (draw_panel(Content(gains_db=(gain_db, 0.0, 0.0)), 16) for gain_db in (0.0, -12.0))
+    assert (plain != cut).any()
+
+
 def test_each_named_input_has_a_row_with_its_level():
     def panel(**levels: float) -> np.ndarray:
         inputs = {name: AudioFeatures(level=level) for name, level in levels.items()}
@@ -67,18 +79,6 @@ def test_each_named_input_has_a_row_with_its_level():
     assert two.shape[0] - one.shape[0] == row
     assert pixels_like(two, GREEN) / pixels_like(one, GREEN) == pytest.approx(1.5, abs=0.05)
     assert panel(**{"x" * 200: 0.5}).shape[1] < 2 * one.shape[1]
-
-
-def test_bands_are_metered_in_decibels_beside_their_gains():
-    def green(**rms: float) -> int:
-        return pixels_like(draw_panel(Content(audio_features=AudioFeatures(**rms)), 16), GREEN)
-
-    assert green() == 0
-    assert green(low_rms=0.001) == 0
-    # -40 and -20 dB of 60.
-    assert green(low_rms=0.1) == pytest.approx(2 * green(mid_rms=0.01), rel=0.1)
-    plain, cut = (draw_panel(Content(gains_db=(gain_db, 0.0, 0.0)), 16) for gain_db in (0.0, -12.0))
-    assert (plain != cut).any()
 
 
 def test_the_first_beat_of_the_bar_is_red():
