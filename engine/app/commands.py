@@ -28,16 +28,13 @@ def say(line: str) -> None:
 
 
 def list_devices() -> int:
-    """Print the sound inputs, the one that `mic` takes first, the loudspeakers, likewise, and the monitors."""
-    from engine.audio.sources.portaudio import list_inputs, list_outputs
+    """Print the sound inputs, the one that `mic` takes first, what the machine plays, the loudspeakers and the monitors."""
+    from engine.audio.sources.device_table import device_table
+    from engine.audio.sources.portaudio import list_outputs
     from engine.core.errors import SinkError
     from engine.output.window.monitors import list_monitors
 
-    devices = list_inputs()
-    for device in devices:
-        print_line(f"mic:{device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
-    if not devices:
-        print_line("No microphone or other sound input was found.")
+    print_line(*device_table())
     for device in list_outputs():
         print_line(f"loudspeaker {device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
     try:
@@ -79,7 +76,7 @@ def calibrate_venue(command: ParsedCommand) -> int:
 
     config = command.resolved.config
     # Clicks come back through one input.
-    source = open_source(config.source[0] if config.source else "mic", live=True)
+    source = open_source(config.source[0] if config.source else "mic", live=True, capture=config.capture)
     window = open_window_sink(config, ParameterStore(command.parameters, config.controls))
     calibrate_here(source, window, say=say)
     return 0

@@ -68,6 +68,11 @@ class LiveConfig:
         "TRACK",
         empty="the default one",
     )
+    capture: str = setting(
+        "sounddevice",
+        "the package that opens sound devices: sounddevice, or pyaudio from the extra of that name",
+        "NAME",
+    )
     repeat: bool = setting(False, "repeat a file")
     listen: str | None = setting(
         None,

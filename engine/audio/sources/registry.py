@@ -9,7 +9,7 @@ from engine.audio.source import Source
 from engine.audio.sources.address import address_source, recording_source
 from engine.audio.sources.chosen import ChosenChannels
 from engine.audio.sources.demo import demo_source
-from engine.audio.sources.input_choice import CaptureName, open_input
+from engine.audio.sources.input_choice import SOUNDDEVICE, open_input
 from engine.audio.sources.media_file import MediaFileSource
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.pcm import pcm_source, piped_sound
@@ -27,7 +27,7 @@ def open_source(
     live: bool,
     repeat: bool = False,
     clock: Clock | None = None,
-    capture: CaptureName = "sounddevice",
+    capture: str = SOUNDDEVICE,
     track: str | int | None = None,
 ) -> Source:
     """Open the source that a spec, or its text, names.
@@ -62,7 +62,7 @@ def _chosen(source: Source, spec: SourceSpec) -> Source:
     return ChosenChannels(source, spec.channels) if spec.channels else source
 
 
-def _input(spec: SourceSpec, live: bool, clock: Clock, capture: CaptureName) -> Source:
+def _input(spec: SourceSpec, live: bool, clock: Clock, capture: str) -> Source:
     if not live:
         raise SourceError(f"'{spec.text}' cannot be rendered because it never ends; render demo, tone or a file.")
     return open_input(spec, clock, capture)
