@@ -97,6 +97,12 @@ def test_a_channel_that_the_input_lacks_is_refused_with_their_number(server: Pul
         open_source("mic:eight.monitor@1,9", live=True)
 
 
+def test_a_name_that_nobody_has_is_refused_with_all_names(server: PulseServer) -> None:
+    load_sink(server, "scarlett", 2)
+    with pytest.raises(SourceError, match=r"'theremin'; available: 'pulse', .*'fluid\.monitor', 'scarlett\.monitor'"):
+        open_source("mic:theremin", live=True)
+
+
 def test_system_is_what_the_machine_plays_and_follows_the_default_output(server: PulseServer) -> None:
     with hearing("system") as heard:
         assert heard.source.channels == 2
@@ -117,7 +123,7 @@ def test_system_by_name_stays_with_its_output_and_gives_its_channels(server: Pul
         pactl(server, "set-default-sink", "fluid")
         heard.wait_for_levels([EIGHTEEN[7], EIGHTEEN[1]])
         assert heard.lines == []
-    with pytest.raises(SourceError, match="No output of the sound server is called 'opera'; available: 'Monitor of"):
+    with pytest.raises(SourceError, match="No output to listen to is called 'opera'; available: '"):
         open_source("system:opera", live=True)
 
 
