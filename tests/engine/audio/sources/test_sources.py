@@ -267,7 +267,7 @@ def test_devices_are_found_by_part_of_their_name(monkeypatch: pytest.MonkeyPatch
 
 def test_without_devices_or_portaudio_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     use(Devices("an out"), monkeypatch)
-    with pytest.raises(SourceError, match="No microphone"):
+    with pytest.raises(SourceError, match="No sound input was found"):
         SounddeviceCapture().find(None)
     assert not portaudio.has_microphone()
     monkeypatch.undo()
