@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from engine.core.small_files import open_file
-from training.data.video import ClipFormat, ClipSound, read_clip_sound, read_frames
+from training.data.clip_sound import ClipSound, read_clip_sound
+from training.data.video import ClipFormat, read_frames
 
 # H W rows and columns
 

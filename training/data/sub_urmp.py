@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from engine.media.cleaning import cleaned
+from training.data.clip_sound import ClipSound, read_track, resampled_blocks
 from training.data.sources import file_digest, joined_digest
-from training.data.video import ClipFormat, ClipSound, at_frame_rate, crop_and_resize, read_track, resampled
+from training.data.video import ClipFormat, at_frame_rate, crop_and_resize
 
 # H W C rows, columns and colours, S samples of sound
 
@@ -55,7 +56,7 @@ class Recording:
         parts: list[NDArray[np.float32]] = []
         rate_hz = 0
         for number, path in enumerate(self.chunk_paths):
-            chunk_S, _, chunk_rate_hz = read_track(path)
+            chunk_S, chunk_rate_hz = read_track(path)
             if rate_hz not in (0, chunk_rate_hz):
                 raise TrainingError(
                     f"{path} is at {chunk_rate_hz} Hz, the chunk before at {rate_hz} Hz; one rate was expected."
@@ -68,7 +69,7 @@ class Recording:
                 )
             parts.append(chunk_S[: end - begin])
         sound_S, notices = cleaned(np.concatenate(parts), rate_hz)
-        return ClipSound(resampled(sound_S, rate_hz, sample_rate_hz), tuple(notices))
+        return ClipSound(resampled_blocks([sound_S], rate_hz, sample_rate_hz), notices)
 
 
 def folder_of(path: Path) -> Path:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from tests.training.clips import RATE_HZ, noise, numbered_frames, write_clip, write_wav
+from training.data.clip_sound import read_sound, read_track
 from training.data.sound_piece import read_piece
-from training.data.video import read_sound, read_track
 
 # Each place has a level and a phase of its own.
 RAMP = (np.linspace(0.0, 0.9, 10 * RATE_HZ) * np.sin(np.linspace(0.0, 200.0, 10 * RATE_HZ) ** 2)).astype(np.float32)
