@@ -16,7 +16,8 @@ from engine.core.clock import WallClock
 from engine.core.errors import UserError
 from engine.media.cleaning import SoundCleaner
 from training.data.sound_piece import read_piece
-from training.data.video import ClipFormat, read_frames, read_sound
+from training.data.clip_sound import read_sound
+from training.data.video import ClipFormat, read_frames
 
 LARGEST_DATA_BYTES = 2 << 30
 LONGEST_S = 600.0

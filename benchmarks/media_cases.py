@@ -60,6 +60,9 @@ FILM_KINDS = (
     Kind(extension="nut", video="mpeg4", sound="libmp3lame"),
 )
 
+UNSAID_SAMPLES = {("aac", "aac"): 1024, ("avi", "libmp3lame"): 1105}
+"""Samples that the encoder puts before the sound where the container has no place to say so: a player plays them too."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
@@ -68,10 +71,11 @@ class Case:
     name: str
     path: Path
     clicks_s: tuple[float, ...]
-    """Since the earlier one of first sample and first frame: live."""
-    first_frame_s: float | None = None
-    """The same clock; training starts there. None without video."""
+    """Since the first frame, or without video since the first sample."""
     flashes_s: tuple[float, ...] = ()
+    """Since the first frame; empty without video."""
+    parts: int = 1
+    """Recordings that were joined, with equally many clicks each."""
 
 
 def click(time_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -124,17 +128,11 @@ class _Builder:
 
     def film(self, name: str, kind: Kind, trouble: Trouble = NO_TROUBLE, channels: int = 2) -> Case:
         """Write one file; the times follow from its time stamps."""
-        path = write_media(
-            self.path(kind.extension), kind, sound(kind.rate_hz, channels), self._frames, FPS, trouble
-        )
-        start_s = min(trouble.sound_from_s, trouble.video_from_s) if kind.video else trouble.sound_from_s
-        # A player begins at zero: what lies before it is not shown.
-        clicks_s = [trouble.sound_from_s - start_s + event_s * trouble.sound_clock for event_s in EVENTS_S]
-        first_frame_s = trouble.video_from_s - start_s if kind.video else None
-        flashes_s = tuple(event_s + (first_frame_s or 0.0) for event_s in EVENTS_S) if kind.video else ()
-        return Case(
-            name=name, path=path, clicks_s=tuple(clicks_s), first_frame_s=first_frame_s, flashes_s=flashes_s
-        )
+        path = write_media(self.path(kind.extension), kind, sound(kind.rate_hz, channels), self._frames, FPS, trouble)
+        start_s = trouble.video_from_s if kind.video else trouble.sound_from_s
+        late_s = trouble.sound_from_s - start_s + UNSAID_SAMPLES.get((kind.extension, kind.sound), 0) / kind.rate_hz
+        clicks_s = tuple(late_s + event_s * trouble.sound_clock for event_s in EVENTS_S)
+        return Case(name=name, path=path, clicks_s=clicks_s, flashes_s=EVENTS_S if kind.video else ())
 
     def joined(self, name: str, parts: Sequence[Case], extension: str, part_s: Sequence[float]) -> Case:
         """Append files; each begins where the one before ends."""
@@ -146,6 +144,7 @@ class _Builder:
             parts[0],
             name=name,
             path=path,
+            parts=len(parts),
             clicks_s=tuple(begin_s + click_s for part, begin_s in pairs for click_s in part.clicks_s),
             flashes_s=tuple(begin_s + flash_s for part, begin_s in pairs for flash_s in part.flashes_s),
         )

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +24,8 @@ from engine.audio.sources.media_file import MediaFileSource
 from engine.core.errors import UserError, run_main
 from engine.core.printable import print_line
 from engine.media.channels import mix_down
-from training.data.video import ClipFormat, read_frames, read_sound
+from training.data.clip_sound import read_sound
+from training.data.video import ClipFormat, read_frames
 
 # T samples, N frames
 
@@ -31,6 +33,7 @@ TRAINED_HZ = 48000
 SEARCHED_S = 0.4
 """A click that is further off counts as lost."""
 LEAST_LIKENESS = 0.5
+LONGEST_SHIFT_S = LONGEST_PRIMING_S = 0.1
 PASSES = 3
 GOAL_MS, GOAL_FRAMES, GOAL_SAMPLES = 1.0, 1, 1
 FORMAT = ClipFormat(fps=FPS, image_size=16, sample_rate_hz=TRAINED_HZ)
@@ -86,20 +89,20 @@ def place(case: Case) -> Placement:
     """Measure one file in all readers."""
     sentences: list[str] = []
     live_ms = pass_samples = training_ms = float("inf")
-    frames = None if case.first_frame_s is None else float("inf")
+    frames = float("inf") if case.flashes_s else None
     try:
         live_T, rate_hz, notices = played(case.path)
         sentences += notices
-        live_ms = click_error_ms(live_T, rate_hz, case.clicks_s)
+        clicks_s = [first_frame_s(case.path) + click_s for click_s in case.clicks_s]
+        live_ms, _ = click_error_ms(live_T, rate_hz, clicks_s, case.parts)
         pass_samples = pass_error(case.path, live_T, rate_hz)
     except UserError as error:
         sentences.append(str(error))
-    start_s = case.first_frame_s or 0.0
     try:
         trained_T = read_sound(case.path, TRAINED_HZ)
-        training_ms = click_error_ms(trained_T, TRAINED_HZ, [click_s - start_s for click_s in case.clicks_s])
-        if case.first_frame_s is not None:
-            frames = flash_error(case.path, [flash_s - start_s for flash_s in case.flashes_s])
+        training_ms, shifts_s = click_error_ms(trained_T, TRAINED_HZ, case.clicks_s, case.parts)
+        if case.flashes_s:
+            frames = flash_error(case.path, case.flashes_s, shifts_s)
     except UserError as error:
         sentences.append(str(error))
     return Placement(live_ms, training_ms, frames, pass_samples, tuple(dict.fromkeys(sentences)))
@@ -121,15 +124,37 @@ def played(path: Path, passes: int = 1, most_samples: int = 10**7) -> tuple[NDAr
         source.close()
 
 
-def click_error_ms(sound_T: NDArray[np.float32], rate_hz: int, expected_s: Sequence[float]) -> float:
-    """Return the largest distance of a click from its time; infinite where one is missing or there are too many."""
-    errors_s: list[float] = []
-    for time_s in expected_s:
-        if time_s < 0.0:
-            continue
-        found_s = click_near(sound_T, rate_hz, time_s)
-        errors_s.append(float("inf") if found_s is None else abs(found_s - time_s))
-    return 1000.0 * max(errors_s)
+def first_frame_s(path: Path) -> float:
+    """Return when FFmpeg shows the first frame, since the first sound or frame; 0 without video.
+
+    Sound of less than LONGEST_PRIMING_S before the picture is what the encoder needed to start: a show begins after it.
+    """
+    with av.open(str(path)) as container:
+        if not container.streams.video or container.start_time is None:
+            return 0.0
+        track = container.streams.video[0]
+        lead_s = float((track.start_time or 0) * (track.time_base or 0)) - container.start_time / av.time_base
+        return lead_s if lead_s >= LONGEST_PRIMING_S else 0.0
+
+
+def click_error_ms(
+    sound_T: NDArray[np.float32], rate_hz: int, expected_s: Sequence[float], parts: int
+) -> tuple[float, list[float]]:
+    """Return the largest distance of a click from its time, infinite where one is missing, and the shift of every part.
+
+    Where recordings are joined, each part may begin up to LONGEST_SHIFT_S later or earlier: its tracks end at different times.
+    """
+    found_s = [click_near(sound_T, rate_hz, time_s) for time_s in expected_s if time_s >= 0.0]
+    errors_s = [
+        float("inf") if came_s is None else came_s - time_s
+        for came_s, time_s in zip(found_s, [time_s for time_s in expected_s if time_s >= 0.0], strict=True)
+    ]
+    shifts_s = [0.0]
+    count = len(errors_s) // parts
+    for part in range(1, parts):
+        shift_s = float(np.median(errors_s[part * count : (part + 1) * count]))
+        shifts_s.append(shift_s if abs(shift_s) <= LONGEST_SHIFT_S else 0.0)
+    return 1000.0 * max(abs(error_s - shifts_s[number // count]) for number, error_s in enumerate(errors_s)), shifts_s
 
 
 def click_near(sound_T: NDArray[np.float32], rate_hz: int, time_s: float) -> float | None:
@@ -161,14 +186,18 @@ def pass_error(path: Path, single_T: NDArray[np.float32], rate_hz: int) -> float
     return round(worst, 3)
 
 
-def flash_error(path: Path, expected_s: Sequence[float]) -> float:
-    """Return the largest distance of a flash from its frame; infinite where their number is wrong."""
+def flash_error(path: Path, expected_s: Sequence[float], shifts_s: Sequence[float]) -> float:
+    """Return the largest distance of a flash from its frame; infinite where their number is wrong.
+
+    A joined part is shifted as its sound is: they stay together.
+    """
     bright_N = np.array([float(frame_HWC.mean()) for frame_HWC in read_frames(path, FORMAT)]) > BRIGHT
     begins = np.flatnonzero(bright_N[1:] & ~bright_N[:-1]) + 1
-    expected = [round(time_s * FPS) for time_s in expected_s]
+    count = len(expected_s) // len(shifts_s)
+    expected = [(time_s + shifts_s[number // count]) * FPS for number, time_s in enumerate(expected_s)]
     if len(begins) != len(expected):
         return float("inf")
-    return float(max(abs(int(came) - wanted) for came, wanted in zip(begins, expected, strict=True)))
+    return float(max(abs(round(int(came) - wanted, 3)) for came, wanted in zip(begins, expected, strict=True)))
 
 
 def _shown(error: float | None) -> str:
