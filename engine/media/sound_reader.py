@@ -34,6 +34,8 @@ LONGEST_LEAD_S = 3600.0
 """Tracks that start further apart have nothing in common."""
 LONGEST_PRIMING_S = 0.1
 """Sound so short before the first frame of a film is what its encoder needed to start."""
+SELF_TRIMMING = ("opus", "vorbis")
+"""Codecs whose files say what the encoder needed, so the decoder leaves it out."""
 TOLD_STRETCH_S = 0.02
 
 
@@ -71,7 +73,8 @@ class SoundReader:
         video_starts_s = [
             float((v.start_time or 0) * (v.time_base or 0)) for v in videos[:1] if v.start_time is not None
         ]
-        self.zero_s = _zero_s(self.start_s, *video_starts_s)
+        primed = self._track.codec_context.name not in SELF_TRIMMING
+        self.zero_s = _zero_s(self.start_s, primed, *video_starts_s)
         """The file's zero on its clock: the start of its sound, or that of its video."""
         self._notices = SoundNotices(Path(path).name)
         self._told_joins = self._told_undecodable = 0
@@ -195,8 +198,8 @@ class SoundReader:
         return max(0.0, time_s - self.zero_s)
 
 
-def _zero_s(sound_s: float, video_s: float | None = None) -> float:
-    if video_s is None or not -LONGEST_PRIMING_S < sound_s - video_s < LONGEST_LEAD_S:
+def _zero_s(sound_s: float, primed: bool, video_s: float | None = None) -> float:
+    if video_s is None or not -LONGEST_PRIMING_S * primed <= sound_s - video_s < LONGEST_LEAD_S:
         return sound_s
     return video_s
 

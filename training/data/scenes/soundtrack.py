@@ -13,10 +13,12 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
-from training.data.clip_sound import read_track, resampled
+from engine.media.channels import mix_down
+from engine.media.sound_reader import SoundReader
 
 Array = NDArray[np.float32]
 
@@ -77,7 +79,9 @@ def read_sound(path: Path, rate_hz: int = RATE_HZ) -> Array:
 
     Raises MediaError when the file is missing or holds no sound.
     """
-    return resampled(*read_track(path), rate_hz)
+    with SoundReader(path) as reader:
+        sound_T = np.concatenate([mix_down(block_TC) for block_TC in reader.blocks()])
+        return np.asarray(soxr.resample(sound_T, reader.rate_hz, rate_hz), dtype=np.float32)
 
 
 def read_recording(name: str) -> Array:
