@@ -60,8 +60,9 @@ FILM_KINDS = (
     Kind(extension="nut", video="mpeg4", sound="libmp3lame"),
 )
 
-UNSAID_SAMPLES = {("aac", "aac"): 1024, ("avi", "libmp3lame"): 1105}
-"""Samples that the encoder puts before the sound where the container has no place to say so: a player plays them too."""
+UNSAID_SAMPLES = {("aac", "aac"): 1024, ("avi", "libmp3lame"): 1105, ("wma", "wmav2"): -2048}
+"""Samples that the encoder puts before the sound where the container has no place to say so: a player plays them too. The decoder of
+WMA leaves its first block out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
