@@ -11,23 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from training.autopilot.flow_fit import flow_fit_error
+from training.autopilot.stored_frames import StoredFrames
 from training.data.clip_sound import read_clip_sound
-from training.data.video import (
-    SILENCE_DB,
-    STILL_LEVELS,
-    ClipFormat,
-    file_frame_rate,
-    open_media,
-    read_frames,
-    video_track,
-)
+from training.data.frames import file_frame_rate, read_whole_frames, shown_size
+from training.data.video import SILENCE_DB, STILL_LEVELS
 
 # H W rows and columns of the reduced frames, S samples of sound, N tenths of a second
 
@@ -56,7 +49,7 @@ class ClipAnalysis:
     path: Path
     width: int
     height: int
-    """As shown, in the file's own pixels."""
+    """As displayed."""
     frames_per_s: float
     """The file's own frame rate."""
     duration_s: float
@@ -91,15 +84,16 @@ def analyse_clip(path: Path, trained_share: float = 1.0) -> ClipAnalysis:
     """
     width, height = shown_size(path)
     levels = _sound_levels(path)
-    small = ClipFormat(
-        fps=FRAMES_PER_S, image_size=FRAME_SIZE, sample_rate_hz=SOUND_RATE_HZ, crop=(0, 0, width, height)
-    )
-    frames = [_grey(frame_HWC) for frame_HWC in read_frames(path, small)]
+    frames = StoredFrames(FRAME_SIZE, FRAME_SIZE)
+    for frame_HWC in read_whole_frames(path, FRAMES_PER_S, FRAME_SIZE):
+        frames.add(_grey(frame_HWC))
     duration_s = min(len(frames) / FRAMES_PER_S, levels.seconds)
     _check_length_and_level(path, duration_s, levels.level_db)
-    trained = frames[: max(2, int(trained_share * len(frames)))]
-    _check_motion(path, trained)
-    motion_HW, moves_share = _analyse_motion(trained)
+    frames.keep(max(2, int(trained_share * len(frames))))
+    _check_motion(path, frames)
+    motion_HW, moves_share = _analyse_motion(frames)
+    fit_error = flow_fit_error(frames)
+    frames.close()
     return ClipAnalysis(
         path=path,
         width=width,
@@ -111,7 +105,7 @@ def analyse_clip(path: Path, trained_share: float = 1.0) -> ClipAnalysis:
         level_range_db=levels.range_db,
         camera_moves_share=moves_share,
         motion_HW=motion_HW,
-        flow_fit_error=flow_fit_error(trained),
+        flow_fit_error=fit_error,
     )
 
 
@@ -169,27 +163,11 @@ def _check_length_and_level(path: Path, duration_s: float, level_db: float) -> N
 
 
 def _check_motion(path: Path, trained: Sequence[NDArray[np.uint8]]) -> None:
-    if all(int(cv2.absdiff(frame, trained[0]).max()) <= STILL_LEVELS for frame in trained):
+    first_HW = trained[0]
+    if all(int(cv2.absdiff(frame, first_HW).max()) <= STILL_LEVELS for frame in trained):
         raise TrainingError(
             f"{path} shows one still frame, so there is no motion to learn; use a clip in which something moves with the sound."
         )
-
-
-def shown_size(path: Path) -> tuple[int, int]:
-    """Return width and height of the first frame as shown, after the file's own rotation.
-
-    Raises TrainingError for a file that is missing, not a video or damaged.
-    """
-    with open_media(path) as container:
-        track = video_track(container, path)
-        try:
-            frame = next(container.decode(track), None)
-        except av.FFmpegError as error:
-            raise TrainingError(f"{path} is damaged ({error.strerror}); a playable video was expected.") from error
-    if frame is None:
-        raise TrainingError(f"{path} has no video frame; a video with sound was expected.")
-    upright = round(frame.rotation / 90) % 2 == 0
-    return (frame.width, frame.height) if upright else (frame.height, frame.width)
 
 
 def edge_shift(before_HW: NDArray[np.uint8], after_HW: NDArray[np.uint8]) -> float:

@@ -27,7 +27,7 @@ class ClipConfig:
     """Origin of the clip: a URL or package."""
     licence: str = "unknown"
     crop: tuple[int, int, int, int] | None = None
-    """x, y, width, height in the file's own pixels; none takes the largest centred square."""
+    """x, y, width, height in displayed pixels; none takes the largest centred square."""
     tuning_share: float = 0.1
     """Share of each clip, just before its held-out part, that is neither trained nor reported: it chooses the best checkpoint and
     adapts the augmentation. 0: there is no such part, as in runs of the version before."""
