@@ -15,9 +15,10 @@ from engine.audio.sources.media_file import MediaFileSource
 from engine.core.clock import WallClock
 from engine.core.errors import UserError
 from engine.media.cleaning import SoundCleaner
-from training.data.sound_piece import read_piece
 from training.data.clip_sound import read_sound
-from training.data.video import ClipFormat, read_frames
+from training.data.frames import read_frames
+from training.data.sound_piece import read_piece
+from training.data.video import ClipFormat
 
 LARGEST_DATA_BYTES = 2 << 30
 LONGEST_S = 600.0
@@ -98,7 +99,9 @@ def _outcome(read: Callable[[Path], float], path: Path) -> tuple[str, str, float
     begun_s = WallClock().now_s()
     try:
         seconds = read(path)
-        verdict, reason = (PLAYED, f"{seconds:.2f} s") if seconds <= LONGEST_S else (ENDLESS, f"more than {LONGEST_S} s")
+        verdict, reason = (
+            (PLAYED, f"{seconds:.2f} s") if seconds <= LONGEST_S else (ENDLESS, f"more than {LONGEST_S} s")
+        )
     except UserError as error:
         verdict, reason = SENTENCE, str(error)
     # A fault of ours, whatever it is; this is what is looked for.

@@ -193,7 +193,10 @@ def _damaged(build: _Builder) -> list[Case]:
     for kind in (MP3, MKV, TS, Kind(extension="wav", sound="pcm_s16le")):
         whole = build.film(kind.extension, kind)
         content = whole.path.read_bytes()
-        for name, damaged in (("bytes after the end", content + b"\xaa" * 2000), ("cut", content[: -len(content) // 20])):
+        for name, damaged in (
+            ("bytes after the end", content + b"\xaa" * 2000),
+            ("cut", content[: -len(content) // 20]),
+        ):
             path = build.path(kind.extension)
             path.write_bytes(damaged)
             made.append(replace(whole, name=f"{kind.extension}: {name}", path=path))

@@ -84,9 +84,7 @@ def write_media(
             made = list(_sound_packets(sound, sound_TC, kind))
             # AVI has no time stamps, and puts frames in where those of the encoder's delay are negative.
             begins_s = _time_s(made[0]) if kind.extension == "avi" else 0.0
-            moved = _moved(
-                iter(made), trouble.sound_from_s - begins_s, trouble.sound_clock, trouble.keeps_sound
-            )
+            moved = _moved(iter(made), trouble.sound_from_s - begins_s, trouble.sound_clock, trouble.keeps_sound)
             packets += [_spoilt(packet) if trouble.spoils_sound(_time_s(packet)) else packet for packet in moved]
         for packet in sorted(packets, key=lambda packet: float((packet.dts or 0) * packet.time_base)):
             container.mux(packet)

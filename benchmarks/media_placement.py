@@ -25,7 +25,8 @@ from engine.core.errors import UserError, run_main
 from engine.core.printable import print_line
 from engine.media.channels import mix_down
 from training.data.clip_sound import read_sound
-from training.data.video import ClipFormat, read_frames
+from training.data.frames import read_frames
+from training.data.video import ClipFormat
 
 # T samples, N frames
 
@@ -60,7 +61,9 @@ class Placement:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.media_placement", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.media_placement", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name holds this")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="copy the files that miss a goal here")
     arguments = parser.parse_args()
@@ -71,7 +74,9 @@ def main() -> int:
             if arguments.only not in case.name:
                 continue
             placed = place(case)
-            shown = [_shown(error) for error in (placed.live_ms, placed.training_ms, placed.frames, placed.pass_samples)]
+            shown = [
+                _shown(error) for error in (placed.live_ms, placed.training_ms, placed.frames, placed.pass_samples)
+            ]
             rows.append([case.name, *shown, "" if placed.reached else "missed"])
             print_line(*(f"{case.name}: {sentence}" for sentence in placed.sentences))
             if not placed.reached:
