@@ -7,7 +7,8 @@
     ├── SinkError           an output that cannot be written
     ├── BackendError        a backend that cannot run here
     │   └── StepError       a step of a model that failed
-    └── TrainingError       a clip, checkpoint or training configuration
+    ├── TrainingError       a clip, checkpoint or training configuration
+    └── StoppedError        something long that was broken off, since nobody needs it any more
 
 Entry points print the sentence on stderr and exit with code 2. Mistakes of the program itself are `assert`s.
 """
@@ -57,6 +58,10 @@ class StepError(BackendError):
 
 class TrainingError(UserError):
     """A clip, checkpoint or training configuration that cannot be used."""
+
+
+class StoppedError(UserError):
+    """Something long that was broken off: the show ends, or something else was asked for. No mistake of anybody."""
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str:

@@ -79,8 +79,8 @@ class RemoteAccess:
             self._told.tell(name, lambda: f"{who} tried to set {name}. {refusal} The show goes on; this is told once.")
         raise LockedError(refusal)
 
-    def set(self, name: str, given: object, *, origin: str) -> Applied:
-        """Set a parameter and return its new value; a number out of range is clipped.
+    def set(self, name: str, given: object, *, origin: str, times: int = 1) -> Applied:
+        """Set a parameter and return its new value; a number out of range is clipped. A trigger is given so many times.
 
         Raises ConfigError for one that is locked, for what comes too often, and where ParameterStore.set does.
         """
@@ -92,7 +92,7 @@ class RemoteAccess:
         if limit and self._begins(parameter, given):
             with self._lock:
                 limit.take(self._clock.now_s())
-        return self._store.set(parameter.name, given, origin=origin)
+        return self._store.set(parameter.name, given, origin=origin, times=times)
 
     def _begins(self, parameter: Parameter, given: object) -> bool:
         """Return whether a value would recall or save a scene or begin a recording. Mistakes and releases are not limited."""
