@@ -67,7 +67,11 @@ def _render(command: ParsedCommand, rendering: Rendering, shared: SharedParts, s
         output.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as releasing:
             builder = ShowBuilder(
-                command, monitor, lambda line: shared.progress.say(f"{rendering.sound}: {line}"), releasing, stop.is_asked
+                command,
+                monitor,
+                lambda line: shared.progress.say(f"{rendering.sound}: {line}"),
+                releasing,
+                stop.is_asked,
             )
             built = builder.rendering(rendering.sound, str(partial), shared)
             play(built.show, stop, built.seconds)

@@ -93,9 +93,7 @@ def build_replay(
 
     def open_next(path: str, is_stopped: IsStopped) -> Backend:
         watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
-        opened = open_backend(
-            path, take.header.backend, take.header.threads, tell=runtime.notices.tell, watch=watch
-        )
+        opened = open_backend(path, take.header.backend, take.header.threads, tell=runtime.notices.tell, watch=watch)
         return ReplayedFailures(opened, store)
 
     model = ModelChoice(path=take.model, backend=ReplayedFailures(backend, store), open_next=open_next)
@@ -160,9 +158,7 @@ class ShowBuilder:
         """Build the show that a take recorded, written to `output`. Raises UserError for what cannot begin."""
         moved_to = self._config.model if self._command.resolved.origins.get("model") else None
         take = read_take(folder, moved_to)
-        backend = open_backend(
-            take.model, take.header.backend, take.header.threads, tell=self._say, watch=self._watch
-        )
+        backend = open_backend(take.model, take.header.backend, take.header.threads, tell=self._say, watch=self._watch)
         for line in differences(take, backend):
             self._say(line)
         source = TakeSource(take)
@@ -181,7 +177,9 @@ class ShowBuilder:
     ) -> BuiltShow:
         # "auto" says where it stopped and why.
         selected: list[str] = []
-        backend = shared.backend if shared else openers.open_model(config, source.live, selected.append, notify, self._watch)
+        backend = (
+            shared.backend if shared else openers.open_model(config, source.live, selected.append, notify, self._watch)
+        )
         store = ParameterStore(self._command.parameters, config.controls, notify)
 
         def outputs(controllers: Controllers) -> tuple[list[Sink], list[WindowSink]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from engine.control.remotes.osc_addresses import ERROR, PING, PONG, PREFIX, STATS, Suggestions, address
+from engine.control.remotes.osc_addresses import ERROR, PING, PONG, PREFIX, STATS, Suggestions
 from engine.control.remotes.osc_limits import AnswerLimits, Sender
 from engine.control.remotes.osc_packet import parse, raw_address, split
 from engine.control.remotes.osc_patterns import Patterns, is_pattern
@@ -29,6 +29,7 @@ UNKNOWN_TOLD, FOREIGN_TOLD = 10, 3
 """Addresses that the terminal is told of."""
 _LONGEST_ANSWER = 500
 _PREFIX_BYTES = PREFIX.encode()
+_NO_PARAMETERS = frozenset((ERROR, PING, PONG, STATS))
 
 Answer = tuple[str, tuple[float | int | bool | str, ...]]
 Key = str | int | tuple[str, bool]
@@ -121,15 +122,14 @@ class Inbox:
 
     def _sort(self, message: bytes, sender: Sender | None) -> None:
         """Keep a message until `apply`. Raises ConfigError."""
-        if message.startswith(b"/") and not message.startswith(_PREFIX_BYTES) and not _may_match(message):
+        if not message.startswith(_PREFIX_BYTES) and message.startswith(b"/") and not _may_match(message):
             self._refuse_foreign(raw_address(message), sender)
             return
         to, values = parse(message)
-        if to in (ERROR, PONG) or (to == STATS and values):
-            # The answer of another show.
-            return
-        if to in (PING, STATS):
-            self._ask(to, sender)
+        if to in _NO_PARAMETERS:
+            # Anything else is the answer of another show.
+            if to == PING or (to == STATS and not values):
+                self._ask(to, sender)
             return
         if len(values) > 1:
             raise ConfigError(f"{printable_name(to)} takes one value, not {len(values)}.")
@@ -140,7 +140,8 @@ class Inbox:
         elif parameter is None:
             self._refuse_unknown(to, sender)
         elif values or parameter.kind == "trigger":
-            self._access.check(parameter.name, _who(sender))
+            if self._access.is_locked(parameter.name):
+                self._access.check(parameter.name, _who(sender))
             value = remote_value(parameter, values[0] if values else None)
             # An invalid value must not replace a valid one.
             parsed = parameter.parse(value)
@@ -194,7 +195,8 @@ class Inbox:
         refusals = list[str]()
         for parameter in parameters:
             try:
-                self._access.check(parameter.name, _who(sender))
+                if self._access.is_locked(parameter.name):
+                    self._access.check(parameter.name, _who(sender))
                 self._set(parameter.name, remote_value(parameter, value), sender)
             except ConfigError as error:
                 refusals.append(str(error))

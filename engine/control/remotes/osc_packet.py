@@ -79,14 +79,17 @@ def _elements(datagram: bytes) -> Iterator[bytes | ConfigError]:
 
 def raw_address(message: bytes) -> bytes:
     """Return the address of a message that was not parsed."""
-    return message.partition(b"\0")[0]
+    return message[: message.find(b"\0")] if b"\0" in message else message
 
 
 def parse(message: bytes) -> Message:
     """Parse one message. Raises ConfigError for a missing part and for extra bytes."""
     if not message.startswith(b"/") or len(message) % 4:
         raise ConfigError(NOT_OSC)
-    at = _head_end(message)
+    # Where the values begin: after the address and, if there are any, the tags. Each ends with a zero and fills groups of four.
+    at = (message.find(b"\0") + 4) & -4
+    if at != len(message):
+        at = (message.find(b"\0", at) + 4) & -4
     # Controllers send the same few heads all the time.
     to, tags = (_known_head if at <= _LONGEST_REMEMBERED_BYTES else _head)(message[:at])
     if len(tags) == 1 and tags in _NUMBERS and len(message) - at == _NUMBERS[tags].size:
@@ -97,12 +100,6 @@ def parse(message: bytes) -> Message:
             f"{printable_name(to)} came with {len(message) - at} bytes that belong to no value; send one number."
         )
     return Message(to, values)
-
-
-def _head_end(message: bytes) -> int:
-    """Return the position after the address and the tags, where the values begin."""
-    at = (message.find(b"\0") + 4) // 4 * 4
-    return at if at == len(message) else (message.find(b"\0", at) + 4) // 4 * 4
 
 
 def _head(head: bytes) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from engine.core.printable import printable_name
 LONGEST_PATTERN = 100
 MOST_REMEMBERED = 64
 NEW_PATTERNS_A_SECOND, NEW_PATTERNS_AT_ONCE = 10.0, 20.0
+_TOO_MANY = f"More than {NEW_PATTERNS_A_SECOND:g} new address patterns came in a second; send this one again."
 _SPECIAL = frozenset("*?[]{}")
 _FIRST = PREFIX.strip("/")
 
@@ -67,9 +68,7 @@ class Patterns:
         matched = self._remembered.pop(pattern, None)
         if matched is None:
             if not self._bucket.take(now_s):
-                raise ConfigError(
-                    f"More than {NEW_PATTERNS_A_SECOND:g} new address patterns came in a second; send this one again."
-                )
+                raise ConfigError(_TOO_MANY)
             matched = _match(pattern, parameters)
             if len(self._remembered) >= MOST_REMEMBERED:
                 self._remembered.popitem(last=False)

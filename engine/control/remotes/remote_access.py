@@ -70,6 +70,10 @@ class RemoteAccess:
         """Call `callback` with each change, as ParameterStore.subscribe does."""
         return self._store.subscribe(callback, name)
 
+    def is_locked(self, name: str) -> bool:
+        """Return whether no remote may set the parameter of that name of now."""
+        return name in self._refusals
+
     def check(self, name: str, who: str) -> None:
         """Raise LockedError if the parameter `name` is locked; the terminal is told once, with `who` tried to set it."""
         refusal = self._refusals.get(name)
