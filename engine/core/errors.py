@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from engine.core.lossy_stream import outlive_readers
-from engine.core.printable import print_line
+from engine.core.printable import print_line, with_short_words
 
 USER_ERROR_EXIT_CODE = 2
 _LONGEST_NAME = 200
@@ -29,7 +29,13 @@ _LONGEST_NAME = 200
 
 
 class UserError(ValueError):
-    """A mistake that the user can correct; `str(error)` is the whole sentence shown."""
+    """A mistake that the user can correct; `str(error)` is the whole sentence shown.
+
+    A name or value of a file in it may be of any length; of a word that nobody would read, beginning and end are shown.
+    """
+
+    def __init__(self, sentence: object = "") -> None:
+        super().__init__(with_short_words(str(sentence)))
 
 
 class ModelFileError(UserError):

@@ -166,6 +166,10 @@ def test_a_trial_that_fails_is_named_and_does_not_stop_the_others(clip: Path, tm
             {"configs": [{"name": "a/b", "file": "configs/train/tiny.yaml"}]},
             "'a/b' in 'configs' cannot be the name of a folder",
         ),
+        (
+            {"clips": [{"name": 5000 * "n", "clip": {"path": "x.mp4"}}]},
+            r"The name 'n{10,100}\.\.\.n*' in 'clips' cannot be .* at most 100 letters",
+        ),
         ({"set": {**SMALL, "losses.l9": 1}}, r"trial bar-canvas: .*losses\.l9"),
         ({"seed": [1]}, "Unknown setting 'seed'. Did you mean 'seeds'"),
         ({"clips": [{"name": "bar", "clip": {"path": "x", "corp": 1}}]}, r"Unknown setting '.*corp'"),

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.errors import TrainingError
+from engine.core.structured import shown
 from engine.core.yaml_reading import read_yaml
 from training.core.strict import build_config, config_dict
 from training.data.config import ClipConfig
 from training.loop.config import TrainConfig, load_train_config
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+LONGEST_NAME = 100
+"""A trial's folder has the names of clip and configuration and its seed in its own."""
+NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{LONGEST_NAME - 1}}}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,10 +149,11 @@ def _check_names(section: str, names: list[str]) -> None:
     for name in names:
         if section != "seeds" and not NAME.fullmatch(name):
             raise TrainingError(
-                f"The name {name!r} in '{section}' cannot be the name of a folder; letters, digits, dots, dashes and _ were expected."
+                f"The name {shown(name)} in '{section}' cannot be the name of a folder; at most {LONGEST_NAME} letters, digits, dots, "
+                "dashes and _ were expected."
             )
         if names.count(name) > 1:
-            raise TrainingError(f"'{section}' has {name!r} twice; each may appear only once.")
+            raise TrainingError(f"'{section}' has {shown(name)} twice; each may appear only once.")
 
 
 def _check_entries(path: Path, values: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from types import MappingProxyType, ModuleType
 from engine.core.errors import BackendError, ModelFileError, nearest_name
 from engine.model import file as onnx_file
 from engine.model.backend import Backend
-from engine.model.backends import plan_file, program_file, torch_program
+from engine.model.backends import plan_file, program_file, tensorrt_rtx, torch_program
 from engine.model.backends.fallback import FallbackBackend
 from engine.model.backends.first_test import FirstTestWatch, run_first_test
 from engine.model.backends.step_limit import LimitedBackend
@@ -131,7 +131,24 @@ def _open_tested(
 ) -> Backend:
     """Open a model file that is known to play on a backend, or passes its first test there."""
     run_first_test(content, name, MODULES[name], threads, tell, watch)
+    _test_beside(content, name, threads, tell, watch)
     return _open(content, name, threads)
+
+
+def _test_beside(
+    content: FileContent, name: str, threads: int | None, tell: Callable[[str], None], watch: FirstTestWatch
+) -> None:
+    """Test the plan that a backend plays in place of a model file: that file may be known, and the plan a stranger's.
+
+    Raises BackendError for a plan at fault, since other backends play the file itself.
+    """
+    if name != tensorrt_rtx.NAME:
+        return
+    try:
+        if beside := tensorrt_rtx.plan_beside(content):
+            run_first_test(read_content(beside), name, MODULES[name], threads, tell, watch)
+    except ModelFileError as error:
+        raise BackendError(f"{name}: {error}") from error
 
 
 def _open(content: FileContent, name: str, threads: int | None) -> Backend:

@@ -15,11 +15,12 @@ import pytest
 from onnx import helper, numpy_helper
 
 from engine.core.errors import BackendError, ModelFileError, StoppedError
-from engine.model.backends import first_test, selection
+from engine.model.backends import first_test, selection, tensorrt_rtx
 from engine.model.backends.first_test import FirstTestWatch
 from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.model.content import FileContent, read_content
 from engine.model.file import sealed
+from tests.engine.model.backends.test_plan_file import write_plan
 from tests.engine.model.probe_model import CARD, program
 from tests.engine.model.switchers import Stage
 
@@ -164,6 +165,36 @@ def test_a_test_that_is_stopped_ends_its_process_at_once(tmp_path: Path, monkeyp
     monkeypatch.setenv("FLUID_TEST_END", "step")
     with pytest.raises(ModelFileError):
         run(content)
+
+
+@pytest.mark.parametrize("at_fault", [False, True])
+def test_a_plan_beside_a_known_model_is_tested_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_fault: bool
+) -> None:
+    """The plan plays in place of the model, and may be a stranger's."""
+    model = write(tmp_path / "known.onnx", program(CARD))
+    plan = write_plan(tmp_path / "known.plan", model)
+    tested, opened = list[Path](), list[object]()
+
+    def test(content: FileContent, *others: object) -> None:
+        tested.append(content.path)
+        if at_fault and content.path == plan:
+            raise ModelFileError(f"{plan} ended the process that tested it on tensorrt-rtx (SIGSEGV).")
+
+    monkeypatch.setattr(selection, "run_first_test", test)
+    monkeypatch.setattr(tensorrt_rtx, "obstacle", lambda: None)
+    monkeypatch.setattr(tensorrt_rtx, "open_model", lambda content, threads: opened.append(content))
+    if at_fault:
+        with pytest.raises(BackendError, match="SIGSEGV"):
+            open_backend(model, "tensorrt-rtx")
+        assert opened == []
+        # The model itself is not at fault, and plays on the next backend.
+        monkeypatch.setattr(selection, "MODULES", {"tensorrt-rtx": "tensorrt_rtx", "onnx-cpu": "onnx_cpu"})
+        assert open_backend(model, threads=1).name == "onnx-cpu"
+        return
+    open_backend(model, "tensorrt-rtx")
+    assert tested == [model, plan]
+    assert len(opened) == 1
 
 
 def test_no_other_backend_is_tried_once_the_test_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
