@@ -28,6 +28,7 @@ class ClipChoice:
 
     name: str
     clip: ClipConfig
+    """Its tuning_share, unless it is the default, goes before that of configuration and `set`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +123,7 @@ def trials_of(sweep: SweepConfig, where: Path) -> list[Trial]:
     trials: list[Trial] = []
     for clip, choice, seed in itertools.product(sweep.clips, sweep.configs, sweep.seeds):
         name = f"{clip.name}-{choice.name}" + (f"-seed{seed}" if len(sweep.seeds) > 1 else "")
-        overrides: dict[str, Any] = {**choice.set, **sweep.set, "clip": config_dict(clip.clip), "seed": seed}
+        overrides: dict[str, Any] = {**choice.set, **sweep.set, **_clip_settings(clip.clip), "seed": seed}
         try:
             config = load_train_config(Path(choice.file), overrides)
             check_clip(config)
@@ -132,6 +133,14 @@ def trials_of(sweep: SweepConfig, where: Path) -> list[Trial]:
         config = dataclasses.replace(config, model=dataclasses.replace(config.model, name=name))
         trials.append(Trial(name, clip.name, choice.name, config, Path(sweep.runs_folder) / name))
     return trials
+
+
+def _clip_settings(clip: ClipConfig) -> dict[str, Any]:
+    """Return the dotted settings of a clip. How it is divided is the configuration's to say, where the clip says nothing else."""
+    settings = {f"clip.{name}": value for name, value in config_dict(clip).items()}
+    if clip.tuning_share == ClipConfig().tuning_share:
+        del settings["clip.tuning_share"]
+    return settings
 
 
 def check_clip(config: TrainConfig) -> None:
