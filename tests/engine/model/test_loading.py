@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from engine.core.errors import ModelFileError, StoppedError
 from engine.core.stop_signals import IsStopped
+from engine.model.backend import Backend
 from engine.model.loading import LoadedModel, ModelLoader
+from tests.engine.model.switchers import Stage
 
 WITHIN_S = 60.0
 LOOKS_EVERY_S = 0.01
@@ -101,3 +104,17 @@ def test_a_mistake_is_told_once() -> None:
     with pytest.raises(ModelFileError):
         loader.deliver()
     loader.deliver()
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_the_end_of_a_show_during_a_first_test_costs_no_line(probe_file: Path, live: bool) -> None:
+    stage = Stage(probe_file, live=live)
+
+    def open_stopped(path: str) -> Backend:
+        raise StoppedError("The first test of the model was stopped before its end.")
+
+    stage.open_model = open_stopped
+    stage.swap("stranger.onnx", 0)
+    stage.play(1, 3)
+    assert (stage.told, stage.switcher.is_loading, stage.switcher.playing.name) == ([], False, "probe")
+    stage.switcher.close()

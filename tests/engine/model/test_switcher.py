@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.core.errors import BackendError, ConfigError, StoppedError
+from engine.core.errors import BackendError, ConfigError
 from engine.core.fit import cover
 from engine.model.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
@@ -134,20 +134,6 @@ def test_a_failure_in_the_loading_thread_does_not_end_the_show(probe_file: Path)
     stage.open_model = open_without_memory
     stage.swap("big.onnx", 0)
     assert "too little memory" in stage.told[0]
-
-
-@pytest.mark.parametrize("live", [True, False])
-def test_the_end_of_a_show_during_a_first_test_costs_no_line(probe_file: Path, live: bool) -> None:
-    stage = Stage(probe_file, live=live)
-
-    def open_stopped(path: str) -> Backend:
-        raise StoppedError("The first test of the model was stopped before its end.")
-
-    stage.open_model = open_stopped
-    stage.swap("stranger.onnx", 0)
-    stage.play(1, 3)
-    assert (stage.told, stage.switcher.is_loading, stage.switcher.playing.name) == ([], False, "probe")
-    stage.switcher.close()
 
 
 def test_the_last_request_counts(probe_file: Path, wide: str, tmp_path: Path) -> None:
