@@ -59,7 +59,7 @@ USUAL = re.compile(
     # The key of the version before; the artwork lies in docs/pictures.
     r"|midi_knobs|pictures/"
     # The sound server and what tests call their own one.
-    r"|PulseAudio|pulse[_-]?(?:server|audio)\w*|(?:--server |lib)pulse[-\w]*|PULSE_\w+|mic:pulse|--server pulse|prefer_pulse|pulse inputs|PULSE\b|pulse/native|fluid-pulse|: pulse\b|\"pulse\"|'pulse'",
+    r"|PulseAudio|pulse[_-]?(?:server|audio)\w*|(?:--server |lib)pulse[-\w]*|PULSE_\w+|mic:pulse|pulsectl\.Pulse\w*|--server pulse|prefer_pulse|pulse inputs|PULSE\b|pulse/native|fluid-pulse|: pulse\b|\"pulse\"|'pulse'",
     re.IGNORECASE,
 )
 """Expressions of the field, and names given by others, that contain such a word."""

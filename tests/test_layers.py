@@ -20,7 +20,7 @@ LONG_CONSTRUCTORS = {
     "ModelSwitcher": "what a model needs to be loaded during a show: two callables, a clock, and the facts of the show",
 }
 
-ENGINE = ("core", "model", "audio", "control", "output", "render", "takes", "ops", "app")
+ENGINE = ("core", "media", "model", "audio", "control", "output", "render", "takes", "ops", "app")
 """Folders of the engine, low to high: each may import those before it."""
 
 
@@ -29,7 +29,8 @@ def _all_before(layers: tuple[str, ...], package: str) -> dict[str, set[str]]:
 
 
 CARD_AND_ERRORS = {"engine/core", "engine/model"}
-TRAINING_CORE = CARD_AND_ERRORS | {"training/core", "training/data"}
+MEDIA = CARD_AND_ERRORS | {"engine/media"}
+TRAINING_CORE = MEDIA | {"training/core", "training/data"}
 PROTOCOL = TRAINING_CORE | {"training/losses", "training/families"}
 LOOP = PROTOCOL | {"training/loop"}
 LOGGING = LOOP | {"training/logging"}
@@ -40,7 +41,7 @@ ALLOWED: Mapping[str, set[str]] = {
     **_all_before(ENGINE, "engine"),
     "engine": set(),
     "training/core": CARD_AND_ERRORS,
-    "training/data": CARD_AND_ERRORS | {"training/core"},
+    "training/data": MEDIA | {"training/core"},
     "training/losses": TRAINING_CORE,
     # Offline families write their frames into the sinks of the engine.
     "training/families": TRAINING_CORE | {"engine/output"},

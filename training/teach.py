@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import io
 import json
+import re
 import subprocess
 import sys
 import time
@@ -34,6 +35,7 @@ from training.autopilot.summary import Ending, validations
 from training.data.cache import load_clip
 from training.data.config import ClipConfig
 from training.data.footage import footage_sha256, load_footage
+from training.data.sources import VideoFile
 from training.data.windows import TRAINING_SHARE
 from training.loop.checkpoint import Checkpoint, best_checkpoint, load_generator, read_newest
 from training.loop.config import TrainConfig, load_train_config
@@ -62,6 +64,10 @@ def argument_parser() -> argparse.ArgumentParser:
         "--crop", metavar="X,Y,W,H", help="in the clip's own pixels; default: the square with most of the motion"
     )
     parser.add_argument("--size", type=int, metavar="PIXELS", help="frame size, a power of two; default: by the time")
+    parser.add_argument(
+        "--track", metavar="TRACK", help="the clip's sound track, by number or language; default: its default track"
+    )
+    parser.add_argument("--channels", metavar="N,N", help="channels of that track, e.g. 3,4; default: all, mixed")
     parser.add_argument("--config", type=Path, default=CONFIG, metavar="FILE.yaml", help="default %(default)s")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the training")
@@ -75,6 +81,7 @@ def argument_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     started_s = time.monotonic()
     arguments = argument_parser().parse_args(argv)
+    arguments.set += sound_settings(arguments.track, arguments.channels)
     if arguments.minutes is not None and not arguments.minutes > 0:
         raise TrainingError(f"--minutes is {arguments.minutes:g}; more than 0 was expected.")
     name = train.model_name(arguments.clip)
@@ -85,7 +92,8 @@ def main(argv: list[str] | None = None) -> int:
     settings = plan.settings() | {"model.name": name}
     if arguments.plan:
         config = load_train_config(arguments.config, settings | given_settings(arguments))
-        for notice in load_clip(arguments.clip, config.clip_format(), arguments.cache_folder).notices():
+        source = VideoFile(arguments.clip, config.clip.sound_choice())
+        for notice in load_clip(source, config.clip_format(), arguments.cache_folder).notices():
             print_line(f"notice    {notice}")
         return 0
     print_line(f"run       {run_folder}" + (f", continued after {earlier.iterations:,} iterations" if earlier else ""))
@@ -125,10 +133,20 @@ def earlier_run(run_folder: Path, arguments: argparse.Namespace) -> Checkpoint |
     if not checkpoint_folders(run_folder):
         return None
     earlier, _ = read_newest(run_folder)
-    if arguments.clip.is_file() and footage_sha256(ClipConfig(path=str(arguments.clip))) != earlier.clip_sha256:
-        raise TrainingError(
-            f"{run_folder} holds a run on another clip, {earlier.config.clip.path}; choose another --run-folder."
+    if arguments.clip.is_file():
+        # The run so far says which track and channels, unless the flags do.
+        asked = load_train_config(arguments.config, given_settings(arguments)).clip
+        trained = earlier.config.clip
+        wanted = ClipConfig(
+            path=str(arguments.clip),
+            track=trained.track if asked.track is None else asked.track,
+            channels=asked.channels or trained.channels,
         )
+        if footage_sha256(wanted) != earlier.clip_sha256:
+            raise TrainingError(
+                f"{run_folder} holds a run on another clip or another sound of it, {earlier.config.clip.path}; choose another "
+                "--run-folder."
+            )
     if arguments.crop or arguments.size:
         raise TrainingError(
             f"{run_folder} already holds a run, and its crop and size cannot change; omit --crop and --size to "
@@ -140,7 +158,7 @@ def earlier_run(run_folder: Path, arguments: argparse.Namespace) -> Checkpoint |
 def make_plan(arguments: argparse.Namespace, started_s: float, earlier: Checkpoint | None) -> Plan:
     """Analyse the clip and measure this machine. Raises TrainingError for a clip that cannot be used."""
     started = earlier.config if earlier else load_train_config(arguments.config, given_settings(arguments))
-    analysis = analyse_clip(arguments.clip, trained_share(started))
+    analysis = analyse_clip(arguments.clip, trained_share(started), started.clip.sound_choice())
     if arguments.crop:
         crop = parse_crop(arguments.crop, analysis)
     elif earlier and earlier.config.clip.crop:
@@ -161,6 +179,17 @@ def make_plan(arguments: argparse.Namespace, started_s: float, earlier: Checkpoi
 def trained_share(config: TrainConfig) -> float:
     """Return the share of the clip, from its start, that is trained."""
     return TRAINING_SHARE - config.clip.tuning_share
+
+
+def sound_settings(track: str | None, channels: str | None) -> list[str]:
+    """Return the settings for --track and --channels. Raises TrainingError for channels that are no numbers."""
+    # In YAML a language without quotes may be a truth value: no.
+    settings = [] if track is None else [f"clip.track={track if track.isdecimal() else json.dumps(track)}"]
+    if channels is not None:
+        if not re.fullmatch(r"\d{1,2}(,\d{1,2})*", channels, re.ASCII):
+            raise TrainingError(f"--channels is {channels!r}; numbers from 1 were expected, e.g. 3,4.")
+        settings.append(f"clip.channels=[{','.join(str(int(channel)) for channel in channels.split(','))}]")
+    return settings
 
 
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -32,15 +32,16 @@ def choose_outputs(config: LiveConfig, say: Callable[[str], None]) -> LiveConfig
 def choose_inputs(config: LiveConfig, say: Callable[[str], None]) -> OpenInputs:
     """Open the sources; where there are none, the default microphone, or the demo on a machine without one. Raises SourceError."""
     if config.source:
-        return open_inputs(config.source, config.model_input, partial(open_source, live=True, repeat=config.repeat))
+        open_one = partial(open_source, live=True, repeat=config.repeat, track=config.track, capture=config.capture)
+        return open_inputs(config.source, config.model_input, open_one)
     try:
         # Opened once beforehand, to see whether it can be.
-        trial = open_source("mic", live=True)
+        trial = open_source("mic", live=True, capture=config.capture)
         try:
             trial.start()
         finally:
             trial.close()
-        return OpenInputs(open_source("mic", live=True), UNNAMED)
+        return OpenInputs(open_source("mic", live=True, capture=config.capture), UNNAMED)
     except SourceError as error:
         say(f"{error} Playing 'demo'; choose with --source.")
         return OpenInputs(open_source("demo", live=True), UNNAMED)

@@ -20,10 +20,11 @@ from engine.app.config import (
     settable,
     setting_kind,
 )
-from engine.app.renderings import RenderRequest
+from engine.app.renderings import SOUND_SUFFIXES, RenderRequest
 from engine.app.sink_registry import WINDOW
 from engine.audio.input_layout import check_model_input
 from engine.audio.sources.input_specs import input_names, parse_inputs
+from engine.audio.sources.spec import WITH_TRACKS, SourceSpec, is_sound
 from engine.control.modulation.input_names import reserved_names
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
@@ -34,6 +35,7 @@ from engine.control.remotes.remote_access import locked_names
 from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import ConfigError, ModelFileError, nearest_name
 from engine.core.printable import printable
+from engine.media.address import shown_address
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
 from engine.output.window.keys import HELP
@@ -80,9 +82,7 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
         known = [option for action in parser._actions for option in action.option_strings]  # pyright: ignore[reportPrivateUsage]
-        raise ConfigError(
-            f"Unknown argument '{unknown[0]}'.{nearest_name(unknown[0].split('=')[0], known)} See --help."
-        )
+        raise ConfigError(f"Unknown argument '{shown_address(unknown[0])}'.{_meant(unknown[0], known)} See --help.")
     if parsed.backends:
         return "backends"
     if parsed.devices or card is None:
@@ -103,6 +103,8 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     # A replay has the inputs of its take.
     if not parsed.replay:
         check_directions(resolved.config, parameters, render.inputs if render else None)
+        films = [parsed.calibrate_from] if parsed.calibrate_from else resolved.config.source
+        _check_track(resolved.config.track, parse_inputs(render.inputs if render else films))
     return ParsedCommand(
         resolved=resolved,
         card=card,
@@ -114,6 +116,13 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
         calibrate_from=parsed.calibrate_from,
         dry_run=parsed.dry_run,
     )
+
+
+def _meant(argument: str, known: Iterable[str]) -> str:
+    """Return " Did you mean ...?" for an argument that is nearly a flag, or is a sound without its flag."""
+    if not argument.startswith("-") and (is_sound(argument) or argument.lower().endswith(SOUND_SUFFIXES)):
+        return f" Did you mean --source {shown_address(argument)}?"
+    return nearest_name(argument.split("=")[0], known)
 
 
 def parse_mappings(given: Sequence[str]) -> dict[str, str]:
@@ -236,6 +245,14 @@ def check_directions(config: LiveConfig, parameters: Iterable[Parameter], source
             raise ConfigError(
                 f"midi_parameters gives {name} to controller {number} and remote_lock locks it; take it out of one of them."
             )
+
+
+def _check_track(track: str | int | None, specs: Sequence[SourceSpec]) -> None:
+    if track and not any(spec.kind in WITH_TRACKS for spec in specs):
+        sound = ", ".join(spec.shown for spec in specs) or "the default source"
+        raise ConfigError(
+            f"track is '{track}', and {sound} has no tracks; leave --track out, or give a file or an address with --source."
+        )
 
 
 def _check_action(parsed: argparse.Namespace) -> None:

@@ -28,18 +28,17 @@ def say(line: str) -> None:
 
 
 def list_devices() -> int:
-    """Print the sound inputs, the one that `mic` takes first, the loudspeakers, likewise, and the monitors."""
-    from engine.audio.sources.portaudio import list_inputs, list_outputs
-    from engine.core.errors import SinkError
+    """Print the sound inputs, the one that `mic` takes first, what the machine plays, the loudspeakers and the monitors."""
+    from engine.audio.sources.device_table import device_table
+    from engine.audio.sources.portaudio import list_outputs
+    from engine.core.errors import SinkError, SourceError
     from engine.output.window.monitors import list_monitors
 
-    devices = list_inputs()
-    for device in devices:
-        print_line(f"mic:{device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
-    if not devices:
-        print_line("No microphone or other sound input was found.")
-    for device in list_outputs():
-        print_line(f"loudspeaker {device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
+    print_line(*device_table())
+    # Without PortAudio the table has said so.
+    with suppress(SourceError):
+        for device in list_outputs():
+            print_line(f"loudspeaker {device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
     try:
         for monitor in list_monitors():
             print_line(f"monitor {monitor}")
@@ -62,11 +61,11 @@ def describe_show(command: ParsedCommand) -> int:
     return 0
 
 
-def calibrate_from_film(film: str) -> int:
+def calibrate_from_film(film: str, track: str | int | None = None) -> int:
     """Write the venue's latency as measured in a film of the flashing window."""
     from engine.ops.calibration.command import calibrate_from
 
-    calibrate_from(film, say=say)
+    calibrate_from(film, say=say, track=track)
     return 0
 
 
@@ -79,7 +78,7 @@ def calibrate_venue(command: ParsedCommand) -> int:
 
     config = command.resolved.config
     # Clicks come back through one input.
-    source = open_source(config.source[0] if config.source else "mic", live=True)
+    source = open_source(config.source[0] if config.source else "mic", live=True, capture=config.capture)
     window = open_window_sink(config, ParameterStore(command.parameters, config.controls))
     calibrate_here(source, window, say=say)
     return 0

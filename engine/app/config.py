@@ -18,6 +18,7 @@ from engine.control.former_names import FormerNames, former_names
 from engine.control.parameter import Parameter, Value
 from engine.core.errors import ConfigError, nearest_name
 from engine.core.structured import shortened, shown
+from engine.media.address import shown_address
 
 DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "water.onnx")
 DEFAULT_OSC_PORT = 9000
@@ -49,8 +50,9 @@ class LiveConfig:
 
     source: tuple[str, ...] = setting(
         (),
-        "the sound: mic, mic:NAME, demo, tone, tone:HZ, or a sound or video file; several, each with a name, as in drums=mic@1,2, "
-        "may be given (default: the microphone, or demo without one)",
+        "the sound: mic, mic:NAME, system, jack:CLIENT, demo, tone, tone:HZ, pcm:RATExCHANNELS for raw sound that is piped in, an "
+        "address such as rtsp://..., or a sound or video file; @3,4 behind it chooses channels; several, each with a name, as in "
+        "drums=mic@1,2, may be given; see docs/sources.md (default: the microphone, or demo without one)",
         "SOURCE",
     )
     model_input: str | None = setting(
@@ -58,6 +60,18 @@ class LiveConfig:
         "the named input that the model gets, or mix for all of them (default: the first)",
         "NAME",
         empty="the first",
+    )
+    track: str | int | None = setting(
+        None,
+        "the sound track of a file or an address, by its number from 1 or by its language, e.g. 2 or ger (default: the one that "
+        "the file marks as default)",
+        "TRACK",
+        empty="the default one",
+    )
+    capture: str = setting(
+        "sounddevice",
+        "the package that opens sound devices: sounddevice, or pyaudio from the extra of that name",
+        "NAME",
     )
     repeat: bool = setting(False, "repeat a file")
     listen: str | None = setting(
@@ -283,6 +297,9 @@ def parse_setting(name: str, given: object) -> Any:
     if kind is str:
         if isinstance(given, str) and given:
             return given
+        # A number that names something, in a file.
+        if type(given) is int and int in typing.get_args(_HINTS[name]):
+            return str(given)
         raise ConfigError(f"{name} is {shown(given)}; a text was expected.")
     if kind is bool:
         if isinstance(given, bool):
@@ -314,7 +331,7 @@ def describe(resolved: Resolved, parameters: Iterable[Parameter]) -> list[str]:
     for name in SETTINGS:
         value, origin = getattr(resolved.config, name), resolved.origins.get(name, "default")
         differs = value != getattr(default, name)
-        text = ", ".join(value) if setting_kind(name) is tuple else value
+        text = ", ".join(map(shown_address, value)) if setting_kind(name) is tuple else value
         lines.append(_line(name, SETTINGS[name].metadata["empty"] if text in (None, "") else text, origin, differs))
     lines.append(f"  {CONTROLS}:")
     for parameter in settable(parameters).values():

@@ -21,12 +21,12 @@ class Listening:
     def __init__(
         self, config: LiveConfig, inputs: OpenInputs, clock: Clock, listen_delay_s: Callable[[], float]
     ) -> None:
-        """Open the loudspeaker. Raises SourceError without one, and ConfigError for a source that hears it."""
+        """Open the loudspeaker. Raises SourceError without one, and ConfigError for a source that is no file or generated sound."""
         source = inputs.source
         if not isinstance(source, PacedSource):
             raise ConfigError(
-                f"--listen plays files, demo and tone, and '{source.name}' would hear itself from the loudspeaker; leave "
-                "--listen out, or give a file with --source."
+                f"--listen plays the sound of files, demo and tone, and '{source.name}' comes from elsewhere (a microphone would hear "
+                "itself); leave --listen out, or give a file with --source."
             )
         name = None if config.listen == DEFAULT_LOUDSPEAKER else config.listen
         self._source, self._layout = source, inputs.layout

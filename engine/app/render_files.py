@@ -16,6 +16,7 @@ from engine.core.clock import WallClock
 from engine.core.errors import USER_ERROR_EXIT_CODE, ConfigError, UserError
 from engine.core.printable import print_line
 from engine.core.stop_signals import StopRequest
+from engine.media.address import shown_address
 from engine.ops.health_monitor import HealthMonitor
 from engine.output.progress import SharedProgressBar
 from engine.render.play import play
@@ -56,7 +57,7 @@ def render_files(command: ParsedCommand, renderings: Sequence[Rendering], stop: 
 
 def _render(command: ParsedCommand, rendering: Rendering, shared: SharedParts, stop: StopRequest) -> str:
     """Render one file and return the line about it. Raises UserError."""
-    output = rendering.output
+    output, shown = rendering.output, shown_address(rendering.sound)
     if output.exists():
         raise ConfigError(f"{output} is there already and was left as it is; delete it or render into another folder.")
     partial = output.with_name(f".{output.stem}.{os.getpid()}{output.suffix}")
@@ -64,9 +65,7 @@ def _render(command: ParsedCommand, rendering: Rendering, shared: SharedParts, s
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as releasing:
-            builder = ShowBuilder(
-                command, monitor, lambda line: shared.progress.say(f"{rendering.sound}: {line}"), releasing
-            )
+            builder = ShowBuilder(command, monitor, lambda line: shared.progress.say(f"{shown}: {line}"), releasing)
             built = builder.rendering((rendering.sound,), str(partial), shared)
             play(built.show, stop, built.seconds)
         if not stop.is_set():
@@ -75,7 +74,7 @@ def _render(command: ParsedCommand, rendering: Rendering, shared: SharedParts, s
         raise ConfigError(f"Cannot write {output} ({error.strerror}); render into another folder.") from error
     finally:
         _remove(partial)
-    return f"{rendering.sound} -> {output}: {end_report(monitor, built.controllers.switcher.card)}"
+    return f"{shown} -> {output}: {end_report(monitor, built.controllers.switcher.card)}"
 
 
 def _remove(partial: Path) -> None:

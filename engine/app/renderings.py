@@ -10,6 +10,7 @@ from engine.app.sink_registry import VIDEO_SUFFIXES
 from engine.audio.sources.spec import parse_spec
 from engine.core.distinct_names import distinct_names
 from engine.core.errors import ConfigError
+from engine.media.address import scheme_of, shown_address
 
 SOUND_SUFFIXES = (
     *(".aac", ".ac3", ".aif", ".aiff", ".amr", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus"),
@@ -58,7 +59,7 @@ class RenderRequest:
             raise ConfigError(
                 f"--render was given {what} and, as the last path, the file {output}; give a folder to render into."
             )
-        if any(Path(sound).is_dir() and Path(sound).resolve() == output.resolve() for sound in request.sounds):
+        if any(_is_folder(sound) and Path(sound).resolve() == output.resolve() for sound in request.sounds):
             raise ConfigError(
                 f"--render was given the folder {output} to render and to render into; give another folder."
             )
@@ -70,7 +71,7 @@ class RenderRequest:
         first, *more = self.sounds
         if self.are_inputs:
             return False
-        return bool(more) or Path(first).is_dir() or Path(self.output).is_dir() or self.output.endswith(("/", "\\"))
+        return bool(more) or _is_folder(first) or Path(self.output).is_dir() or self.output.endswith(("/", "\\"))
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -99,10 +100,10 @@ class RenderRequest:
     def _sounds(self, output: Path) -> Iterator[tuple[str, Path]]:
         """Yield each sound and its path below the folder that it was found in."""
         for given in self.sounds:
-            root = Path(given)
-            if not root.is_dir():
-                yield given, Path(root.name.replace(":", "-"))
+            if not _is_folder(given):
+                yield given, Path(_file_name(given))
                 continue
+            root = Path(given)
             files = [file for file in sorted(root.rglob("*")) if _is_sound(file, root, output)]
             if not files:
                 raise ConfigError(f"The folder {root} holds no sound or video file; give another one, or files.")
@@ -115,13 +116,24 @@ def _check_inputs(sounds: Sequence[str], named: Sequence[str], output: str) -> N
     for sound in sounds:
         if sound not in named:
             raise ConfigError(
-                f"--render was given '{named[0]}' with a name and '{sound}' without; give all of them names, to play them together, "
-                "or none."
+                f"--render was given '{shown_address(named[0])}' with a name and '{shown_address(sound)}' without; give all of "
+                "them names, to play them together, or none."
             )
     if Path(output).is_dir() or output.endswith(("/", "\\")):
         raise ConfigError(
             f"--render was given inputs with names, which become one film, and the folder {output}; give a file, e.g. show.mp4."
         )
+
+
+def _is_folder(sound: str) -> bool:
+    # An address can be longer than a path may be.
+    return scheme_of(sound) is None and Path(sound).is_dir()
+
+
+def _file_name(sound: str) -> str:
+    """Return the name for the film of a sound: the last part of a path or an address, without what may be secret."""
+    path = shown_address(sound).removesuffix("?...").rstrip("/") if scheme_of(sound) else sound
+    return Path(path).name.replace(":", "-")
 
 
 def _is_sound(file: Path, root: Path, output: Path) -> bool:

@@ -30,6 +30,7 @@ from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.clock import Clock, WallClock
 from engine.core.free_path import free_path
 from engine.core.notices import Notices
+from engine.media.address import shown_address
 from engine.model.backend import Backend
 from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.ops.gc_schedule import GcSchedule
@@ -149,7 +150,9 @@ class ShowBuilder:
 
         `shared` are the parts that several renderings have in common, whose start is told once and not here.
         """
-        inputs = open_inputs(sounds, self._config.model_input, partial(open_source, live=False))
+        inputs = open_inputs(
+            sounds, self._config.model_input, partial(open_source, live=False, track=self._config.track)
+        )
         self._releasing.callback(inputs.source.close)
         return self._of_inputs(replace(self._config, source=sounds, out=(output,)), inputs, self._say, shared)
 
@@ -264,7 +267,9 @@ def _take_recorder(
         model=config.model,
         date=WallClock.date(),
         threads=config.threads,
-        settings={name: getattr(config, name) for name in SETTINGS},
+        # A take is handed on: the passwords of addresses stay here.
+        settings={name: getattr(config, name) for name in SETTINGS}
+        | {"source": tuple(shown_address(source) for source in config.source)},
         mappings=config.mappings,
     )
     take = TakeRecorder(folder, header, live=runtime.live, notify=runtime.notices.tell)

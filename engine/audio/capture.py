@@ -207,17 +207,20 @@ class AudioCapture:
         if block is None:
             with self._received:
                 self._window_buffer.finish()
-                self._advance_live()
                 self._input_features.finish()
+                self._advance_live()
+            self._tell_faults()
             self._end()
         elif len(block[0]):
             started_s = self._clock.now_s()
-            onsets_before = self.onsets
+            onsets_before, hops_before = self.onsets, self._complete_hops
             with self._received:
                 self._window_buffer.append(*block)
                 self._advance_live()
-                self._input_features.feed(block[0])
+                # A step finds all features of its hop.
+                self._input_features.feed(block[0], at_once=self._complete_hops != hops_before)
                 self._received.notify_all()
+            self._tell_faults()
             self._tell_onsets(onsets_before)
             if self._thread is None:
                 self._resample_s += self._clock.now_s() - started_s
@@ -237,10 +240,18 @@ class AudioCapture:
         if end > begin:
             self._analyser.feed(self._window_buffer.sound(begin, end))
 
+    @property
+    def _complete_hops(self) -> int:
+        return self._window_buffer.received_samples // self._window_buffer.hop_samples
+
     def _tell_onsets(self, onsets_before: int) -> None:
         if self.onsets != onsets_before:
             for callback in self._onset_subscribers:
                 callback()
+
+    def _tell_faults(self) -> None:
+        for notice in (*self._window_buffer.notices(), *self._input_features.notices()):
+            self._notices.tell(notice)
 
     def _end(self) -> None:
         with self._received:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.input_mix import film_channels, film_sound, model_sound
 from engine.audio.resample import Resampler
+from engine.media.cleaning import SoundCleaner
 from engine.model.card import ModelCard
 
 # T audio samples, C channels
@@ -28,11 +29,12 @@ def window_samples(card: ModelCard) -> int:
 
 
 class WindowBuffer:
-    """The newest sound at the model's rate, and the sound for films that was not yet taken."""
+    """The newest sound at the model's rate, cleaned, and the sound for films, as it came, that was not yet taken."""
 
     def __init__(self, card: ModelCard, source_rate_hz: int, channels: int, layout: InputLayout = UNNAMED) -> None:
         self._card = card
         self._layout = layout
+        self._cleaner = SoundCleaner(source_rate_hz)
         self._resampler = Resampler(source_rate_hz, card.sample_rate_hz)
         # Silence before the start: the first windows reach back into it.
         self._window_samples = window_samples(card)
@@ -68,17 +70,23 @@ class WindowBuffer:
         """Capture time of the newest sample received; None offline and before the first."""
         return self._captured_s
 
+    def notices(self) -> list[str]:
+        """Return the notices since the last call: samples that are no sound."""
+        return self._cleaner.notices()
+
     def append(self, sound_TC: NDArray[np.float32], captured_s: float | None) -> NDArray[np.float32]:
-        """Append a block whose last sample was captured at `captured_s`; return the mono samples it adds at the model's rate."""
+        """Append a block whose last sample was captured at `captured_s`; return the cleaned mono samples it adds at the model's rate."""
         if not len(sound_TC):
             return np.zeros(0, np.float32)
         self._source_blocks.append(film_sound(self._layout, sound_TC))
         self._source_samples += len(sound_TC)
         self._captured_s = captured_s
-        return self._append_mono(self._resampler.feed(model_sound(self._layout, sound_TC)))
+        cleaned_T = self._cleaner.feed(model_sound(self._layout, sound_TC))
+        return self._append_mono(self._resampler.feed(cleaned_T[:, None]))
 
     def finish(self) -> NDArray[np.float32]:
         """End the sound: flush the resampler, fill the last hop with silence, and return the mono samples that this adds."""
+        self._cleaner.finish()
         flushed_T = self._append_mono(self._resampler.finish())
         missing = -self._received_samples % self._card.hop_samples
         return np.concatenate([flushed_T, self._append_mono(np.zeros(missing, np.float32))])

@@ -3,6 +3,7 @@
     UserError (ValueError)
     ├── ModelFileError      a model file that cannot be used
     ├── ConfigError         a flag, YAML key or parameter value
+    ├── MediaError          a sound or video file that cannot be read
     ├── SourceError         a device or file without sound
     ├── SinkError           an output that cannot be written
     ├── BackendError        a backend that cannot run here
@@ -37,6 +38,10 @@ class ModelFileError(UserError):
 
 class ConfigError(UserError):
     """A flag, configuration key or parameter value that is unknown, of the wrong kind or out of range."""
+
+
+class MediaError(UserError):
+    """A sound or video file or address that cannot be read, or lacks the track that was asked for."""
 
 
 class SourceError(UserError):

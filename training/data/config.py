@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.core.errors import TrainingError
+from training.data.sound_choice import SoundChoice
 from training.data.sub_urmp import folder_of
 
 LARGEST_TUNING_SHARE = 0.4
@@ -28,15 +30,28 @@ class ClipConfig:
     licence: str = "unknown"
     crop: tuple[int, int, int, int] | None = None
     """x, y, width, height in the file's own pixels; none takes the largest centred square."""
+    track: Any = None
+    """The sound track that is trained, by its number from 1 or its language (a text); none takes the file's default track."""
+    channels: tuple[int, ...] = ()
+    """Channels of that track, numbered from 1; several are mixed. Empty: all."""
     tuning_share: float = 0.1
     """Share of each clip, just before its held-out part, that is neither trained nor reported: it chooses the best checkpoint and
     adapts the augmentation. 0: there is no such part, as in runs of the version before."""
 
     def __post_init__(self) -> None:
+        self.sound_choice()
         if not 0.0 <= self.tuning_share <= LARGEST_TUNING_SHARE:
             raise TrainingError(
                 f"clip.tuning_share is {self.tuning_share:g}; a share from 0 to {LARGEST_TUNING_SHARE:g} was expected."
             )
+
+    def sound_choice(self) -> SoundChoice:
+        """Return which sound of each clip is trained. Raises TrainingError for channels that cannot be."""
+        if self.track is not None and (type(self.track) not in (int, str) or not str(self.track).strip()):
+            raise TrainingError(
+                f"clip.track is {self.track!r}; a number from 1 or a language was expected, e.g. 2 or ger."
+            )
+        return SoundChoice(None if self.track is None else str(self.track).strip(), self.channels)
 
     def paths(self) -> list[Path]:
         """Return all files and folders to train on; ROOT+SPLIT+INSTRUMENT becomes the folder that it names."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from engine.core.errors import TrainingError
 from training.data.cache import load_clip
 from training.data.config import ClipConfig
+from training.data.sound_choice import DEFAULT_SOUND, SoundChoice
 from training.data.sources import Source, VideoFile, joined_digest
 from training.data.sub_urmp import find_recordings
 from training.data.video import Clip, ClipFormat
@@ -84,7 +85,7 @@ def load_footage(
 
     Raises TrainingError for a file that cannot be used, a folder with another layout and clips that are too short.
     """
-    clips = [load_clip(source, clip_format, cache_folder) for path in config.paths() for source in find_sources(path)]
+    clips = [load_clip(source, clip_format, cache_folder) for source in _sources_of(config)]
     if not clips:
         raise TrainingError("clip.path is empty; give the path of a video file.")
     return Footage.of(clips, sequence_frames, config.tuning_share)
@@ -95,12 +96,20 @@ def footage_sha256(config: ClipConfig) -> str:
 
     Raises TrainingError when something cannot be read.
     """
-    return joined_digest(source.digest() for path in config.paths() for source in find_sources(path))
+    return joined_digest(source.digest() for source in _sources_of(config))
 
 
-def find_sources(path: Path) -> Sequence[Source]:
-    """Return the sources in a path: one for a video file, one for each recording of a folder in the layout of Sub-URMP."""
-    return find_recordings(path) if path.is_dir() else [VideoFile(path)]
+def _sources_of(config: ClipConfig) -> list[Source]:
+    choice = config.sound_choice()
+    return [source for path in config.paths() for source in find_sources(path, choice)]
+
+
+def find_sources(path: Path, choice: SoundChoice = DEFAULT_SOUND) -> Sequence[Source]:
+    """Return the sources in a path: one for a video file, one for each recording of a folder in the layout of Sub-URMP.
+
+    `choice` says which sound of a video file is meant.
+    """
+    return find_recordings(path) if path.is_dir() else [VideoFile(path, choice)]
 
 
 def mean_frame(segments: Sequence[Segment]) -> Tensor:

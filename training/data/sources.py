@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from engine.core.small_files import open_file
-from training.data.video import ClipFormat, read_frames, read_sound
+from training.data.clip_sound import ClipSound, read_clip_sound
+from training.data.sound_choice import DEFAULT_SOUND, SoundChoice
+from training.data.video import ClipFormat, read_frames
 
-# H W rows and columns, S samples of sound
+# H W rows and columns
 
 
 class Source(Protocol):
@@ -34,8 +36,8 @@ class Source(Protocol):
         """Decode frames [H, W, 3]; raises as `read_frames`."""
         ...
 
-    def sound(self, sample_rate_hz: int) -> NDArray[np.float32]:
-        """Decode mono sound [S]; raises as `read_sound`."""
+    def sound(self, sample_rate_hz: int) -> ClipSound:
+        """Decode cleaned mono sound; raises as `read_clip_sound`."""
         ...
 
 
@@ -44,6 +46,7 @@ class VideoFile:
     """One file with a video track and a sound track."""
 
     path: Path
+    choice: SoundChoice = DEFAULT_SOUND
 
     @property
     def name(self) -> str:
@@ -54,13 +57,13 @@ class VideoFile:
             raise TrainingError(
                 f"{self.path} does not exist; give the path of a video file, or the folder of an instrument in the layout of Sub-URMP."
             )
-        return file_digest(self.path)
+        return self.choice.digest(file_digest(self.path))
 
     def frames(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
         return read_frames(self.path, clip_format)
 
-    def sound(self, sample_rate_hz: int) -> NDArray[np.float32]:
-        return read_sound(self.path, sample_rate_hz)
+    def sound(self, sample_rate_hz: int) -> ClipSound:
+        return read_clip_sound(self.path, sample_rate_hz, self.choice)
 
 
 def file_digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Decode any video file into square frames at a fixed rate and mono sound, on one timeline that starts with the first frame.
+"""Decode any video file into square frames at a fixed rate, on a timeline that starts with the first frame, as its sound does.
 
 Frame k is on screen just before time (k + 1) / fps. Sound window k ends there, so a frame never shows a sound that its
 window does not contain yet.
@@ -6,6 +6,7 @@ window does not contain yet.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,15 +16,16 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-import soxr
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
+from engine.media import opening, tracks
+from engine.media.packets import Packets
 
-# N frames, H W rows and columns, S samples of sound, C channels of sound
+# N frames, H W rows and columns, S samples of sound
 
 SILENCE_DB = -70.0
 LOUDNESS_BLOCK = 1 << 20
@@ -55,6 +57,8 @@ class Clip:
     file: str
     cuts_s: tuple[float, ...] = ()
     """Times of the scene cuts."""
+    sound_notices: tuple[str, ...] = ()
+    """One sentence for each thing that was mended in the sound."""
 
     def loudness_db(self) -> float:
         """Return the root mean square of the sound in dB of full scale, at least -200."""
@@ -64,7 +68,7 @@ class Clip:
 
     def notices(self) -> list[str]:
         """Return one sentence for each thing that makes the clip hard to learn."""
-        notices, level = [], self.loudness_db()
+        notices, level = [f"{self.file}: {notice}" for notice in self.sound_notices], self.loudness_db()
         if level <= SILENCE_DB:
             notices.append(
                 f"{self.file}: the sound track is silent ({level:.0f} dB); the model cannot learn to move with it."
@@ -143,53 +147,6 @@ def _timed_frames(
         yield time_s, _duration_s(frame, stream), crop_and_resize(frame_HWC, clip_format, path)
 
 
-def read_sound(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
-    """Decode the first sound track [S], mixed to mono; sample 0 belongs to the first frame (zeros where the sound starts later).
-
-    Raises TrainingError for a file that is missing, damaged or without sound.
-    """
-    sound_S, start_s, rate_hz = read_track(path)
-    late = round((start_s - _first_frame_s(path)) * rate_hz)
-    sound_S = np.concatenate([np.zeros(late, np.float32), sound_S]) if late > 0 else sound_S[-late:]
-    return resampled(sound_S, rate_hz, sample_rate_hz)
-
-
-def read_track(path: Path) -> tuple[NDArray[np.float32], float, int]:
-    """Decode the first sound track [S] of any media file, mixed to mono; return it, its start time in seconds and its own rate.
-
-    Raises TrainingError for a file that is missing, damaged or without sound.
-    """
-    with open_media(path) as container:
-        if not container.streams.audio:
-            raise TrainingError(f"{path} has no sound track; a video with sound was expected.")
-        stream = container.streams.audio[0]
-        interleaved = av.AudioResampler(format="flt")
-        parts: list[NDArray[np.float32]] = []
-        start_s: float | None = None
-        for frame in _decoded(container, stream, path):
-            start_s = float(frame.time or 0.0) if start_s is None else start_s
-            parts += [mono(part) for part in interleaved.resample(frame)]
-        rate_hz = track_rate_hz(stream)
-    if not parts or start_s is None or not rate_hz:
-        raise TrainingError(f"{path} has an empty sound track; a video with sound was expected.")
-    return np.concatenate(parts), start_s, rate_hz
-
-
-def mono(frame: av.AudioFrame) -> NDArray[np.float32]:
-    """Return the mean [S] of the channels of interleaved sound (separate planes of 8 and more crash PyAV 18)."""
-    return frame.to_ndarray().reshape(frame.samples, -1).mean(axis=1, dtype=np.float32)
-
-
-def track_rate_hz(stream: Any) -> int:
-    """Return the rate of a sound track; 0 where it is unknown, as in a damaged file whose codec is unknown too."""
-    return int(getattr(stream, "rate", 0) or 0)
-
-
-def resampled(sound_S: NDArray[np.float32], rate_hz: int, sample_rate_hz: int) -> NDArray[np.float32]:
-    """Return the sound [S] at another rate."""
-    return np.asarray(soxr.resample(sound_S, rate_hz, sample_rate_hz, quality="HQ"), dtype=np.float32)
-
-
 def open_media(path: Path) -> InputContainer:
     """Open a media file for reading. Raises TrainingError when it is missing or is not a media file."""
     if not path.is_file():
@@ -240,12 +197,16 @@ def _decoded(container: InputContainer, stream: Any, path: Path) -> Iterator[Any
         ) from error
 
 
-def _first_frame_s(path: Path) -> float:
-    with open_media(path) as container:
-        for track in _video_tracks(container)[:1]:
-            for frame in _decoded(container, track, path):
-                return float(frame.time or 0.0)
-    return 0.0
+def first_frame_s(path: Path) -> float | None:
+    """Return the time of the first frame on the file's clock; None for a file without video. Raises MediaError as `open_media`."""
+    with opening.open_media(path) as container:
+        for track in tracks.video_tracks(container)[:1]:
+            for packet in Packets(container, track, None):
+                # A damaged packet is no frame.
+                with contextlib.suppress(av.FFmpegError):
+                    for frame in packet.decode():
+                        return float(getattr(frame, "time", None) or 0.0)
+    return None
 
 
 def _duration_s(frame: Any, stream: Any) -> float:

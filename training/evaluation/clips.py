@@ -26,6 +26,7 @@ class EvaluatedClips:
 def load_shared_clips(configs: Sequence[TrainConfig], given: Path | None, cache_folder: Path | None) -> list[Clip]:
     """Return the clips of `given` (a video file or a folder in the layout of Sub-URMP), or all that the runs were trained on.
 
+    Of a video file that is the sound that the first run was trained on: its track and its channels.
     Raises TrainingError when none is given and the runs name none or different ones, and for a clip that cannot be used.
     """
     trained_on = {tuple(config.clip.paths()) for config in configs}
@@ -38,7 +39,8 @@ def load_shared_clips(configs: Sequence[TrainConfig], given: Path | None, cache_
     if not paths:
         raise TrainingError("The checkpoint names no clip; give one with --clip FILE.")
     clip_format = configs[0].clip_format()
-    return [load_clip(source, clip_format, cache_folder) for path in paths for source in find_sources(path)]
+    choice = configs[0].clip.sound_choice()
+    return [load_clip(source, clip_format, cache_folder) for path in paths for source in find_sources(path, choice)]
 
 
 def choose_clips(clips: Sequence[Clip], sequence_frames: int, shortest: int, most: int) -> EvaluatedClips:

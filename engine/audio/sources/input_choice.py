@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Literal
 
 from engine.audio.sources.capture_backend import CaptureBackend
 from engine.audio.sources.microphone import Microphone
@@ -12,15 +11,19 @@ from engine.audio.sources.sound_server import SoundServerCapture
 from engine.audio.sources.sounddevice_capture import SounddeviceCapture
 from engine.audio.sources.spec import SourceSpec
 from engine.core.clock import Clock
-from engine.core.errors import SourceError
+from engine.core.errors import ConfigError, SourceError, nearest_name
 
-CaptureName = Literal["sounddevice", "pyaudio"]
-CAPTURE_NAMES: tuple[CaptureName, ...] = ("sounddevice", "pyaudio")
+SOUNDDEVICE, PYAUDIO = "sounddevice", "pyaudio"
+CAPTURE_NAMES = (SOUNDDEVICE, PYAUDIO)
+"""The packages that open PortAudio's devices."""
 _BLACKHOLE = "BlackHole"
 
 
-def open_input(spec: SourceSpec, clock: Clock, capture: CaptureName = "sounddevice") -> Microphone:
-    """Find the device that a spec of the kinds mic, system or jack means. Raises SourceError."""
+def open_input(spec: SourceSpec, clock: Clock, capture: str = SOUNDDEVICE) -> Microphone:
+    """Find the device that a spec of the kinds mic, system or jack means; `capture` is how PortAudio is reached.
+
+    Raises SourceError, and ConfigError for an unknown `capture`.
+    """
     if spec.kind == "system":
         backend, wanted = _system(spec)
     elif spec.kind == "jack":
@@ -30,7 +33,7 @@ def open_input(spec: SourceSpec, clock: Clock, capture: CaptureName = "sounddevi
     return Microphone(backend, wanted, clock, kind=spec.kind, channels=spec.channels)
 
 
-def _microphone(spec: SourceSpec, capture: CaptureName) -> tuple[CaptureBackend, str | None]:
+def _microphone(spec: SourceSpec, capture: str) -> tuple[CaptureBackend, str | None]:
     name = spec.detail or None
     portaudio = _portaudio(capture)
     try:
@@ -56,8 +59,12 @@ def _server_source(name: str, unknown: SourceError) -> tuple[CaptureBackend, str
     return server, name
 
 
-def _portaudio(capture: CaptureName) -> CaptureBackend:
-    if capture == "pyaudio":
+def _portaudio(capture: str) -> CaptureBackend:
+    if capture not in CAPTURE_NAMES:
+        raise ConfigError(
+            f"There is no capture backend '{capture}'.{nearest_name(capture, CAPTURE_NAMES)} {' and '.join(CAPTURE_NAMES)} were expected."
+        )
+    if capture == PYAUDIO:
         # Imported where it is asked for: the package is an extra.
         from engine.audio.sources.pyaudio_capture import PyAudioCapture
 

@@ -12,7 +12,8 @@ from engine.core.errors import ConfigError
 def parse_inputs(texts: Sequence[str], reserved: Collection[str] = ()) -> tuple[SourceSpec, ...]:
     """Take the source specs of a show apart. `reserved` are the names that no input may have.
 
-    Raises ConfigError for names that are missing, given twice or reserved and for too many inputs, SourceError for a spec.
+    Raises ConfigError for names that are missing, given twice or reserved, for too many inputs and for two pipes, SourceError for a
+    spec.
     """
     if len(texts) > MOST_INPUTS:
         raise ConfigError(f"{len(texts)} inputs were given; a show has at most {MOST_INPUTS}. Leave some out.")
@@ -22,7 +23,7 @@ def parse_inputs(texts: Sequence[str], reserved: Collection[str] = ()) -> tuple[
         if spec.name is None:
             if len(specs) > 1:
                 raise ConfigError(
-                    f"The input '{spec.text}' has no name, and each of several inputs needs one; write e.g. drums={spec.text}."
+                    f"The input '{spec.shown}' has no name, and each of several inputs needs one; write e.g. drums={spec.shown}."
                 )
             continue
         if spec.name in seen:
@@ -32,6 +33,11 @@ def parse_inputs(texts: Sequence[str], reserved: Collection[str] = ()) -> tuple[
                 f"An input cannot be called '{spec.name}', which is a word of the engine; choose another name, e.g. my_{spec.name}."
             )
         seen.add(spec.name)
+    if len({spec.detail for spec in specs if spec.kind == "pcm"}) > 1:
+        raise ConfigError(
+            "Two inputs read standard input in different formats; give it once and choose channels of it, e.g. a=pcm:48000x4@1 "
+            "b=pcm:48000x4@2,3."
+        )
     return specs
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,8 @@ BLOCKS_HELD = 2
 POLL_S = 0.001
 SILENT_POLL_S = 0.005
 REOPEN_EVERY_S = 0.4
+LOST_AFTER_S = 10.0
+"""A device that gives no sound for so long is opened again: drivers do not always notice the end of their server."""
 CLOSE_WITHIN_S = 2.0
 # Larger ages from the driver are wrong, as JACK's are.
 _OLDEST_BLOCK_S = 0.5
@@ -95,7 +98,8 @@ class Microphone:
         self._closing = threading.Event()
         self._reopening: threading.Thread | None = None
         self._notices: list[str] = []
-        self._reported_stalled = False
+        self._reported_stalled, self._reported_lost = False, False
+        self._stalled_since_s = clock.now_s()
         self._reported_dropped = 0
         self._overflows = 0
         self._reported_overflows = 0
@@ -176,7 +180,7 @@ class Microphone:
         if self._reopening:
             self._reopening.join(CLOSE_WITHIN_S)
         stream, self._stream = self._stream, None
-        _close_in_thread(stream)
+        close_in_thread(stream)
 
     def _make_intake(self, rate_hz: int, device_channels: int, dropped_before: int) -> _Intake:
         first, end = self._choice.span(device_channels)
@@ -201,7 +205,8 @@ class Microphone:
                 latency_s=BLOCKS_HELD * samples / rate_hz,
             )
             try:
-                stream = self._backend.open(self._device, asked, self.receive)
+                # Each stream has its own ring: one that hangs while it is closed must not write into the next one's.
+                stream = self._backend.open(self._device, asked, partial(self._receive, self._intake))
             except CaptureError:
                 if channels == device_channels:
                     raise
@@ -210,9 +215,9 @@ class Microphone:
                 return stream
         raise AssertionError("a device has channels")
 
-    def receive(self, sound_TC: NDArray[np.float32], age_s: float, has_lost: bool) -> None:
+    def _receive(self, intake: _Intake, sound_TC: NDArray[np.float32], age_s: float, has_lost: bool) -> None:
         """Copy one block into the ring: the audio callback."""
-        now_s, intake = self._clock.now_s(), self._intake
+        now_s = self._clock.now_s()
         if has_lost:
             self.count_overflow()
         valid_from_s = max(intake.opened_s, self._watchdog.flowing_since_s) + _TIMES_WRONG_S
@@ -224,7 +229,7 @@ class Microphone:
         """Report stalls and lost sound; start to reopen a lost device."""
         # Before the other checks: the reopening thread sets the new stream before it ends.
         busy = self._reopening is not None and self._reopening.is_alive()
-        self._notice_stall()
+        self._notice_stall(now_s)
         grown = self._notice_losses(now_s, busy)
         if busy or self._closing.is_set():
             return
@@ -235,13 +240,19 @@ class Microphone:
         elif stream is not None and not stream.active:
             self._notices.append(f"{self.name} was lost; it is opened again as soon as it returns.")
             self._start_reopening(lost=True)
+        elif self._watchdog.stalled and now_s - self._stalled_since_s > LOST_AFTER_S:
+            if not self._reported_lost:
+                self._notices.append(f"{self.name} was lost or sleeps; it is opened again every {LOST_AFTER_S:.0f} s.")
+            self._reported_lost, self._stalled_since_s = True, now_s
+            self._start_reopening(lost=True)
         elif grown:
             self._start_reopening(lost=False)
 
-    def _notice_stall(self) -> None:
+    def _notice_stall(self, now_s: float) -> None:
         watchdog = self._watchdog
         if watchdog.stalled != self._reported_stalled:
-            self._reported_stalled = watchdog.stalled
+            self._reported_stalled, self._reported_lost = watchdog.stalled, False
+            self._stalled_since_s = now_s
             self._notices.append(
                 f"{self.name} gives no sound; silence replaces it until it returns."
                 if watchdog.stalled
@@ -274,7 +285,7 @@ class Microphone:
     def _reopen(self, lost: bool) -> None:
         """Open the device again as soon as it is available; one that was not `lost` still is."""
         stream, self._stream = self._stream, None
-        _close_in_thread(stream)
+        close_in_thread(stream)
         reported = ""
         while not self._closing.wait(REOPEN_EVERY_S if lost else 0.0):
             # After a failed attempt the device counts as lost.
@@ -293,7 +304,7 @@ class Microphone:
                     self._notices.append(f"{self.name} cannot be opened yet ({error}); trying again.")
                 continue
             if self._closing.is_set():
-                _close_in_thread(self._stream)
+                close_in_thread(self._stream)
             return
 
     def _find_again(self) -> SoundDevice:
@@ -318,7 +329,7 @@ class Microphone:
         return stream
 
 
-def _close_in_thread(stream: CaptureStream | None) -> None:
+def close_in_thread(stream: CaptureStream | None) -> None:
     """Close in a thread and wait at most CLOSE_WITHIN_S: with a dead JACK server `close` never returns."""
     if stream is None:
         return

@@ -6,6 +6,7 @@ play files."""
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 from typing import Any
@@ -63,12 +64,19 @@ OPEN_STREAMS = OpenStreams()
 
 
 def restart_portaudio() -> None:
-    """Refresh the device list, which PortAudio reads once, when it starts; not while a stream is open."""
-    if OPEN_STREAMS:
-        return
+    """Refresh the device list, which PortAudio reads once, when it starts; not while a stream is open.
+
+    Nor where PortAudio is a client of JACK: after the end of that server, PortAudio's own end takes the process with it.
+    """
     sounddevice = load_sounddevice()
+    if OPEN_STREAMS or _has_jack(sounddevice):
+        return
     sounddevice._terminate()
     sounddevice._initialize()
+
+
+def _has_jack(sounddevice: Any) -> bool:
+    return any(api["name"] == JACK and api["devices"] for api in sounddevice.query_hostapis())
 
 
 def list_inputs(host_api: str | None = None) -> list[SoundDevice]:
@@ -83,6 +91,9 @@ def list_outputs() -> list[SoundDevice]:
 
 def _list_devices(channels: str, side: int, most_channels: int, host_api: str | None = None) -> list[SoundDevice]:
     sounddevice = load_sounddevice()
+    if _has_jack(sounddevice):
+        # At the process' exit PortAudio would abort, too, if JACK had ended before.
+        atexit.unregister(sounddevice._exit_handler)
     default_index = int(sounddevice.default.device[side])
     devices = [
         SoundDevice(

@@ -3,8 +3,8 @@
 PyAudioWPatch is PyAudio with Windows' loopback devices, so there it stands in for PyAudio.
 """
 
-# PyAudio ships no types.
-# pyright: basic
+# PyAudio is an extra and ships no types.
+# pyright: basic, reportMissingImports=false
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from engine.audio.sources.capture_backend import CaptureError, Receive, StreamFormat
-from engine.audio.sources.portaudio import OPEN_STREAMS, no_input, rank, restart_portaudio
+from engine.audio.sources.portaudio import JACK, OPEN_STREAMS, no_input, rank, restart_portaudio
 from engine.audio.sources.sound_device import SoundDevice, pick
 from engine.audio.sources.spec import MOST_CHANNELS
 from engine.core.errors import SourceError
@@ -38,8 +38,8 @@ def load_pyaudio() -> Any:
             import pyaudio
     except ImportError as error:
         raise SourceError(
-            "The package PyAudio is missing or its PortAudio library is; install it with: pip install 'fluid[pyaudio]' "
-            "(Linux: apt install portaudio19-dev gcc python3-dev first), or leave --capture out."
+            "The package PyAudio is missing or cannot be loaded; install it with: pip install -e '.[pyaudio]' (Debian, Ubuntu: "
+            "first apt install portaudio19-dev gcc python3-dev), or leave --capture out."
         ) from error
     return pyaudio
 
@@ -69,9 +69,12 @@ class PyAudioCapture:
         return pick(devices, name, "sound input")
 
     def refresh(self) -> None:
-        if OPEN_STREAMS:
+        audio = _start()
+        apis = [audio.get_host_api_info_by_index(index) for index in range(audio.get_host_api_count())]
+        # As restart_portaudio.
+        if OPEN_STREAMS or any(api["name"] == JACK and api["deviceCount"] for api in apis):
             return
-        _start().terminate()
+        audio.terminate()
         _start.cache_clear()
         # On Linux both packages share one PortAudio, which looks again when neither holds it.
         if "sounddevice" in sys.modules:
@@ -167,9 +170,10 @@ class PyAudioStream:
         with self._lock:
             stream, self._stream = self._stream, None
         if stream is not None:
-            OPEN_STREAMS.closed()
             with contextlib.suppress(OSError):
                 stream.close()
+            # Last: with a dead server `close` may never return, and a restart would close the stream again.
+            OPEN_STREAMS.closed()
 
     def _take_block(self, sound: bytes, samples: int, times: Mapping[str, float], status: int) -> tuple[None, int]:
         # A view of PyAudio's own bytes.

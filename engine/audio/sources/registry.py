@@ -6,10 +6,13 @@ import math
 from pathlib import Path
 
 from engine.audio.source import Source
+from engine.audio.sources.address import address_source, recording_source
+from engine.audio.sources.chosen import ChosenChannels
 from engine.audio.sources.demo import demo_source
-from engine.audio.sources.input_choice import CaptureName, open_input
+from engine.audio.sources.input_choice import SOUNDDEVICE, open_input
 from engine.audio.sources.media_file import MediaFileSource
 from engine.audio.sources.paced import PacedSource
+from engine.audio.sources.pcm import pcm_source, piped_sound
 from engine.audio.sources.spec import ACCEPTED, SourceSpec, parse_spec
 from engine.audio.sources.tone import DEFAULT_HZ, RATE_HZ, tone_source
 from engine.core.clock import Clock, WallClock
@@ -24,17 +27,25 @@ def open_source(
     live: bool,
     repeat: bool = False,
     clock: Clock | None = None,
-    capture: CaptureName = "sounddevice",
+    capture: str = SOUNDDEVICE,
+    track: str | int | None = None,
 ) -> Source:
     """Open the source that a spec, or its text, names.
 
     Live, sound arrives at the pace of `clock` (default: the wall clock); `demo` and `tone` loop for ever, files with `repeat`;
-    devices are opened by the capture backend `capture`. Offline, all sound can be read at once, and it ends. Raises SourceError with what is accepted.
+    devices are opened by the capture backend `capture`; `track` chooses the sound of files and addresses, by number or language.
+    Offline, all sound can be read at once, and it ends. Raises SourceError with what is accepted, and MediaError.
     """
     spec = parse_spec(source) if isinstance(source, str) else source
     clock = clock or WallClock()
     if spec.kind in ("mic", "system", "jack"):
         return _input(spec, live, clock, capture)
+    if spec.kind == "address":
+        if not live:
+            return recording_source(spec.detail, track, spec.channels)
+        return address_source(spec.detail, clock, repeat=repeat, track=track, channels=spec.channels)
+    if spec.kind == "pcm":
+        return _chosen(pcm_source(spec.detail, clock) if live else piped_sound(spec.detail), spec)
     inner: Source
     if spec.kind == "demo":
         inner = demo_source(repeat=live)
@@ -42,11 +53,16 @@ def open_source(
         inner = tone_source(_tone_hz(spec.detail) if spec.detail else DEFAULT_HZ, repeat=live)
     else:
         _check_is_path(spec.detail)
-        inner = MediaFileSource(spec.detail, repeat=repeat and live)
+        inner = MediaFileSource(spec.detail, repeat and live, track, spec.channels)
+    inner = inner if spec.kind == "file" else _chosen(inner, spec)
     return PacedSource(inner, clock) if live else inner
 
 
-def _input(spec: SourceSpec, live: bool, clock: Clock, capture: CaptureName) -> Source:
+def _chosen(source: Source, spec: SourceSpec) -> Source:
+    return ChosenChannels(source, spec.channels) if spec.channels else source
+
+
+def _input(spec: SourceSpec, live: bool, clock: Clock, capture: str) -> Source:
     if not live:
         raise SourceError(f"'{spec.text}' cannot be rendered because it never ends; render demo, tone or a file.")
     return open_input(spec, clock, capture)

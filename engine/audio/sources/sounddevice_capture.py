@@ -90,9 +90,9 @@ class SounddeviceStream:
     def close(self) -> None:
         stream, self._stream = self._stream, _CLOSED
         if stream is not _CLOSED:
-            # First, because with a dead server `close` never returns.
-            OPEN_STREAMS.closed()
             stream.close(ignore_errors=True)
+            # Last: with a dead server `close` may never return, and PortAudio must not be restarted under it.
+            OPEN_STREAMS.closed()
 
     def _take_block(self, sound_TC: NDArray[np.float32], samples: int, times: Any, status: Any) -> None:
         # PortAudio stamps the first sample, with a clock of its own.

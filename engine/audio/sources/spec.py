@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Literal, cast
 
 from engine.core.errors import SourceError
+from engine.media.address import scheme_of, shown_address
 
 SourceKind = Literal["mic", "system", "jack", "demo", "tone", "pcm", "address", "file"]
 
-SCHEMES = ("rtsp", "http", "https", "udp", "rtmp", "tcp")
-"""Addresses start with one of these and `://`."""
 ACCEPTED = (
     "mic, mic:NAME, system, jack:CLIENT, demo, tone, tone:HZ, pcm:RATExCHANNELS, an address such as rtsp://..., or the path "
     "of a sound or video file"
 )
+WITH_TRACKS = ("file", "address")
+"""Kinds that may hold several sounds, one of which is chosen."""
 MOST_CHANNELS = 64
 """Channels are numbered from 1 to this."""
 
 _KIND = re.compile(r"(mic|system|jack|demo|tone|pcm)(?::(.*))?", re.DOTALL)
-_ADDRESS = re.compile(rf"({'|'.join(SCHEMES)})://.+", re.DOTALL | re.IGNORECASE)
 _CHANNELS = re.compile(r"[\d,\- ]*", re.ASCII)
 
 
@@ -43,6 +43,11 @@ class SourceSpec:
     """What follows the kind: a device, a client, Hz, RATExCHANNELS; the whole address or path. Empty: nothing."""
     channels: tuple[int, ...]
     """The chosen channels in their order, numbered from 1; empty: no choice."""
+
+    @property
+    def shown(self) -> str:
+        """The whole for messages: an address without its password."""
+        return shown_address(self.text)
 
 
 def parse_spec(text: str, is_file: Callable[[str], bool] | None = None) -> SourceSpec:
@@ -61,6 +66,15 @@ def parse_spec(text: str, is_file: Callable[[str], bool] | None = None) -> Sourc
     return SourceSpec(text=text, name=name, kind=kind, detail=detail, channels=channels)
 
 
+def is_sound(text: str) -> bool:
+    """Return whether a text names a file that exists or anything else that can be heard. Nothing is opened."""
+    try:
+        spec = parse_spec(text)
+    except SourceError:
+        return False
+    return spec.kind != "file" or _is_file(spec.detail)
+
+
 def parse_channels(chosen: str, text: str) -> tuple[int, ...]:
     """Return the channels of a choice such as "3,4" or "1-8". Raises SourceError, which quotes `text`."""
     channels: list[int] = []
@@ -73,13 +87,13 @@ def parse_channels(chosen: str, text: str) -> tuple[int, ...]:
             raise _wrong_channels(text, chosen)
         channels += range(first, last + 1)
     if len(set(channels)) != len(channels):
-        raise SourceError(f"'{text}' chooses a channel twice; name each channel once, e.g. @1-8.")
+        raise SourceError(f"'{shown_address(text)}' chooses a channel twice; name each channel once, e.g. @1-8.")
     return tuple(channels)
 
 
 def _wrong_channels(text: str, chosen: str) -> SourceError:
     return SourceError(
-        f"'{text}' chooses the channels '{chosen}'; numbers from 1 to {MOST_CHANNELS} were expected, e.g. @3,4 or @1-8 or @5."
+        f"'{shown_address(text)}' chooses the channels '{chosen}'; numbers from 1 to {MOST_CHANNELS} were expected, e.g. @3,4 or @1-8 or @5."
     )
 
 
@@ -92,8 +106,8 @@ def _split_name(text: str, exists: Callable[[str], bool]) -> tuple[str | None, s
         return name, rest
     if _kind(rest.rpartition("@")[0] or rest)[0] != "file" or exists(rest):
         raise SourceError(
-            f"'{name}' in '{text}' is no name for a sound; letters, digits and _ were expected, not first a digit, "
-            f"e.g. drums={rest}."
+            f"'{name}' in '{shown_address(text)}' is no name for a sound; letters, digits and _ were expected, not first a digit, "
+            f"e.g. drums={shown_address(rest)}."
         )
     return None, text
 
@@ -117,7 +131,7 @@ def _kind(what: str) -> tuple[SourceKind, str]:
     found = _KIND.fullmatch(what)
     if found:
         return cast(SourceKind, found[1]), (found[2] or "").strip()
-    return ("address" if _ADDRESS.fullmatch(what) else "file"), what
+    return ("address" if scheme_of(what) else "file"), what
 
 
 def _is_file(path: str) -> bool:

@@ -45,9 +45,14 @@ def calibrate_here(
     )
 
 
-def calibrate_from(film: Path | str, venue: Path | str = DEFAULT_VENUE, say: Callable[[str], None] = print) -> None:
-    """Measure the offset in a film of the flashing window and write it. Raises ConfigError."""
-    offset = offset_of_film(film)
+def calibrate_from(
+    film: Path | str,
+    venue: Path | str = DEFAULT_VENUE,
+    say: Callable[[str], None] = print,
+    track: str | int | None = None,
+) -> None:
+    """Measure the offset in a film of the flashing window and write it. Raises ConfigError. For `track` see `offset_of_film`."""
+    offset = offset_of_film(film, track)
     description = describe_offset(offset)
     write_venue(venue, offset.median_s, f"in the film {Path(film).name}, {description}")
     say(f"{Path(film).name}: {description}.")

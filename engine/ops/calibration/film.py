@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,10 @@ from numpy.typing import NDArray
 from engine.core.errors import ConfigError
 from engine.ops.calibration.detection import Offset, click_times_s, flash_times_s, flashing_brightness, pair_offset
 
-# T samples or frames, N patches of a frame
+if TYPE_CHECKING:
+    from engine.media.sound_reader import SoundReader
+
+# T samples or frames, C channels, N patches of a frame
 
 PATCHES = (32, 18)
 """Columns and rows of patches in a frame."""
@@ -34,9 +38,12 @@ class Film(NamedTuple):
     """Frame times, on the clock of the sound."""
 
 
-def offset_of_film(path: Path | str) -> Offset:
-    """Return the offset from clicks to flashes in a film. Raises ConfigError for a film without a clear one."""
-    film = read_film(path)
+def offset_of_film(path: Path | str, track: str | int | None = None) -> Offset:
+    """Return the offset from clicks to flashes in a film. Raises ConfigError for a film without a clear one.
+
+    `track` is the sound track, by number from 1 or language; None: the film's default one.
+    """
+    film = read_film(path, track)
     clicks_s = [film.sound_starts_s + time_s for time_s in click_times_s(film.sound_T, SOUND_HZ)]
     flashes_s = flash_times_s(flashing_brightness(film.patches_TN), film.times_s)
     frame_s = float(np.median(np.diff(film.times_s)))
@@ -46,37 +53,55 @@ def offset_of_film(path: Path | str) -> Offset:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def read_film(path: Path | str) -> Film:
-    """Read a film's sound as mono and its frames as patches. Raises ConfigError without either."""
-    import av
-    from av.audio.resampler import AudioResampler
+def read_film(path: Path | str, track: str | int | None = None) -> Film:
+    """Read a film's sound as mono and its frames as patches. Raises MediaError for a file that cannot be read, and ConfigError."""
+    times_s, patches = _read_patches(path)
+    from engine.media.sound_reader import SoundReader
+
+    with SoundReader(path, track) as reader:
+        sound_T = _first_seconds(reader)
+        starts_s = reader.start_s
+    if len(times_s) < 3:
+        raise ConfigError(f"{path} has too few frames; film the flashing window for twenty seconds.")
+    return Film(sound_T, starts_s, np.stack(patches), np.asarray(times_s))
+
+
+def _first_seconds(reader: SoundReader) -> NDArray[np.float32]:
+    """Return the first LONGEST_S of the sound at SOUND_HZ."""
+    from engine.media.channels import mix_down
+    from engine.media.rate import RateConverter
+
+    converter = RateConverter(reader.rate_hz, SOUND_HZ, 1)
+    parts: list[NDArray[np.float32]] = []
+    for block_TC in reader.blocks():
+        parts.append(converter.feed(mix_down(block_TC)[:, None]))
+        if sum(map(len, parts)) > LONGEST_S * SOUND_HZ:
+            break
+    return np.concatenate([*parts, converter.finish()])[:, 0]
+
+
+def _read_patches(path: Path | str) -> tuple[list[float], list[NDArray[np.float32]]]:
+    """Return the times of the first LONGEST_S of frames, on the clock of the sound, and their patches [N]."""
     from av.error import FFmpegError
 
-    sound: list[NDArray[np.float32]] = []
-    patches: list[NDArray[np.float32]] = []
+    from engine.media.opening import open_media
+    from engine.media.packets import Packets
+    from engine.media.tracks import sound_track, video_track
+
     times_s: list[float] = []
-    starts_s: float | None = None
-    try:
-        with av.open(str(path), metadata_errors="replace") as container:
-            if not container.streams.video or not container.streams.audio:
-                raise ConfigError(f"{path} has no video or no sound track; film the flashing window with sound.")
-            resampler = AudioResampler(format="flt", layout="mono", rate=SOUND_HZ)
-            for frame in container.decode(container.streams.video[0], container.streams.audio[0]):
-                if (
-                    not isinstance(frame, (av.AudioFrame, av.VideoFrame))
-                    or frame.time is None
-                    or frame.time > LONGEST_S
-                ):
-                    continue
-                if isinstance(frame, av.AudioFrame):
-                    starts_s = frame.time if starts_s is None else starts_s
-                    sound += [part.to_ndarray()[0] for part in resampler.resample(frame) if part.samples]
-                else:
+    patches: list[NDArray[np.float32]] = []
+    with open_media(path) as container:
+        video, sound = video_track(container, path), sound_track(container, path)
+        for packet in Packets(container, video, sound):
+            if packet.stream_index != video.index:
+                continue
+            # A damaged packet is a lost frame.
+            with contextlib.suppress(FFmpegError):
+                for frame in packet.decode():
                     small = frame.reformat(width=PATCHES[0], height=PATCHES[1], format="gray", interpolation="AREA")
-                    patches.append(small.to_ndarray().astype(np.float32).ravel())
-                    times_s.append(frame.time)
-    except (FFmpegError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read as a film ({error}); give a film from a phone or camera.") from error
-    if starts_s is None or not sound or len(times_s) < 3:
-        raise ConfigError(f"{path} has too few frames or no sound; film the flashing window for twenty seconds.")
-    return Film(np.concatenate(sound), starts_s, np.stack(patches), np.asarray(times_s))
+                    if frame.time is not None:
+                        patches.append(small.to_ndarray().astype(np.float32).ravel())
+                        times_s.append(frame.time)
+            if times_s and times_s[-1] - times_s[0] > LONGEST_S:
+                break
+    return times_s, patches

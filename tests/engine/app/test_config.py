@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.app.command_line import flag, parse_command
-from engine.app.config import SETTINGS, LiveConfig, describe, parse_setting, read_config_file, resolve
+from engine.app.command_line import check_directions, flag, parse_command
+from engine.app.config import DEFAULT_MODEL, SETTINGS, LiveConfig, describe, parse_setting, read_config_file, resolve
 from engine.control.parameter_table import TABLE, parameters_for
 from engine.core.errors import ConfigError, ModelFileError
+from engine.model.file import read_card
 from tests.engine.model.probe_model import CARD
 
 PARAMETERS = parameters_for(CARD)
@@ -55,7 +56,8 @@ def test_the_default_file_says_what_the_defaults_are():
 
 @pytest.mark.parametrize("path", sorted(LIVE.glob("*.yaml")), ids=lambda p: p.stem)
 def test_shipped_files_are_valid(path):
-    resolve(read_config_file(path), {}, {}, PARAMETERS)
+    parameters = parameters_for(read_card(DEFAULT_MODEL))
+    check_directions(resolve(read_config_file(path), {}, {}, parameters).config, parameters)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,8 @@ def test_shipped_files_are_valid(path):
         ("osc_port: 65536", "from 0 to 65535"),
         ("fullscreen: 3", "true or false"),
         ("title: 3", "a text was expected"),
+        ("{source: a.wav, track: [2]}", "track is .2.; a text was expected"),
+        ("{source: mic, track: 2}", "track is '2', and mic has no tracks; leave --track out"),
         ("out: [3]", "a list of texts"),
         ("osc_allow: [10.0.0.0/33]", "osc_allow names '10.0.0.0/33'; an address or a network was expected"),
         ("osc_allow: 5", "osc_allow is 5; a list of texts"),
@@ -101,6 +105,15 @@ def test_mistakes_in_a_file(probe_file, tmp_path, text, sentence):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
+        ("song.wav", "Unknown argument 'song.wav'. Did you mean --source song.wav?"),
+        ("pyproject.toml", "Did you mean --source pyproject.toml?"),
+        (
+            "http://me:hidden@host/a?b",
+            r"Unknown argument 'http://host/a\?\.\.\.'. Did you mean --source http://host/a\?",
+        ),
+        ("nothing", "Unknown argument 'nothing'. See --help"),
+        ("--track 2", "track is '2', and the default source has no tracks"),
+        ("--render demo b.mp4 --track ger", "track is 'ger', and demo has no tracks"),
         ("--sorce mic", "Unknown argument '--sorce'. Did you mean '--source'"),
         ("--gain-db 50", "gain_db takes a number from -60 to 40 dB, not '50'"),
         ("--gain-db nan", "gain_db takes"),
@@ -131,6 +144,26 @@ def test_mistakes_in_a_file(probe_file, tmp_path, text, sentence):
 def test_mistakes_in_flags(probe_file, flags, sentence):
     with pytest.raises(ConfigError, match=sentence):
         parse_command(["--model", str(probe_file), *flags.split()])
+
+
+def test_a_track_is_a_number_or_a_language(probe_file, tmp_path):
+    for given in (["--source", "a.wav", "--track", "2"], ["--config", written(tmp_path, "{source: a.wav, track: 2}")]):
+        order = parse_command(["--model", str(probe_file), *given])
+        assert not isinstance(order, str)
+        assert order.resolved.config.track == "2"
+    order = parse_command(["--model", str(probe_file), "--calibrate-from", "film.mp4", "--track", "ger"])
+    assert not isinstance(order, str)
+
+
+def test_the_password_of_an_address_is_not_shown(probe_file):
+    order = parse_command(
+        ["--model", str(probe_file), "--source", "a=rtsp://me:hidden@host/1", "--source", "b=mic", "--dry-run"]
+    )
+    assert not isinstance(order, str)
+    lines = describe(order.resolved, order.parameters)
+    assert "a=rtsp://host/1, b=mic" in lines[0]
+    assert "hidden" not in "".join(lines)
+    assert order.resolved.config.source[0] == "a=rtsp://me:hidden@host/1"
 
 
 def test_a_missing_model_is_one_sentence():

@@ -41,7 +41,7 @@ def test_a_delay_is_added(pulse_server: PulseServer, probe_file: Path, tmp_path:
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (("--source", "mic", "--listen"), "would hear itself from the loudspeaker"),
+        (("--source", "mic", "--listen"), "comes from elsewhere (a microphone would hear itself)"),
         (("--source", "demo", "--listen", "nowhere"), "No sound output is called 'nowhere'; available: "),
         (("--render", "demo", "a.mp4", "--listen"), "--listen is for live shows; leave it out of a rendering."),
     ],

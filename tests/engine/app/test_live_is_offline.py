@@ -149,12 +149,10 @@ def test_a_trim_that_moves_with_the_sound_is_that_of_the_render(probe_file: Path
 @pytest.mark.parametrize("block_samples", DEVICE_BLOCKS)
 def test_the_microphones_own_path_gives_the_frames_of_the_render(probe_file: Path, block_samples: int) -> None:
     """The real callback, ring and watchdog, with blocks given to the callback at invented times."""
-    clock, sound_TC = InventedClock(), varied_sound(SECONDS, 48000)
+    clock, device, sound_TC = InventedClock(), GivenDevice(), varied_sound(SECONDS, 48000)
 
     class GivenBlocks(Microphone):
         position = 0
-
-        def start(self) -> None: ...
 
         def read(self) -> tuple[NDArray[np.float32], float | None] | None:
             block_TC = sound_TC[self.position : self.position + block_samples]
@@ -162,8 +160,8 @@ def test_the_microphones_own_path_gives_the_frames_of_the_render(probe_file: Pat
                 return None
             self.position += len(block_TC)
             clock.sleep(len(block_TC) / 48000)
-            self.receive(block_TC, 0.0, False)
+            device.streams[0].bring(block_TC)
             return super().read()
 
     hops = stepped_hops(48000, block_samples)
-    check_live_frames(probe_file, GivenBlocks(GivenDevice(), None, clock), clock, sound_TC, hops)
+    check_live_frames(probe_file, GivenBlocks(device, None, clock), clock, sound_TC, hops)

@@ -90,19 +90,18 @@ class ScriptedMicrophone(Microphone):
     """The real callback, ring and watchdog; blocks come at the times of a script, and the sound ends with it."""
 
     def __init__(self, clock: InventedClock, arrivals_s: list[float]) -> None:
-        super().__init__(GivenDevice("scripted", channels=1, rates_hz=(RATE_HZ,)), None, clock)
+        self._given = GivenDevice("scripted", channels=1, rates_hz=(RATE_HZ,))
+        super().__init__(self._given, None, clock)
         self._invented = clock
         self._arrivals_s = deque(arrivals_s)
         self.largest_read = 0
-
-    def start(self) -> None: ...
 
     def read(self) -> tuple[NDArray[np.float32], float | None]:
         now_s = self._invented.now_s()
         while self._arrivals_s and self._arrivals_s[0] <= now_s:
             # The driver's thread runs beside the others, at its own times.
             self._invented.time_s = self._arrivals_s.popleft()
-            self.receive(np.full((BLOCK, 1), 0.1, np.float32), 0.0, False)
+            self._given.streams[0].bring(np.full((BLOCK, 1), 0.1, np.float32), 0.0)
         self._invented.time_s = now_s
         came = super().read()
         self.largest_read = max(self.largest_read, len(came[0]))

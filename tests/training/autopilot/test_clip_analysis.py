@@ -12,7 +12,7 @@ from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip, noise, write_clip
 from training.autopilot.clip_analysis import analyse_clip, shown_size
 from training.autopilot.crop import choose_crop
-from training.data.video import read_sound
+from training.data.clip_sound import read_sound
 
 FPS, SECONDS = 20, 3
 

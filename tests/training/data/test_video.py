@@ -9,7 +9,8 @@ import pytest
 from engine.core.errors import TrainingError
 from tests.training.clips import RATE_HZ, noise, numbered_frames, numbers_of, write_clip
 from training.data.cache import LOCK, load_clip
-from training.data.video import Clip, ClipFormat, read_frames, read_sound
+from training.data.clip_sound import read_sound
+from training.data.video import Clip, ClipFormat, read_frames
 
 FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
 

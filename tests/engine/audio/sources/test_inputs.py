@@ -18,7 +18,7 @@ from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.samples import SampleSource
 from engine.audio.sources.spec import SourceSpec
-from engine.core.errors import ConfigError, SourceError
+from engine.core.errors import ConfigError, MediaError, SourceError
 from tests.engine.app.shows import InventedClock, varied_sound
 from tests.processes import write_sound
 
@@ -123,7 +123,7 @@ def test_sounds_of_the_engine_give_single_channels() -> None:
     source, layout = open_inputs(["left=demo@1", "right=demo@2", "both=demo"], None, offline)
     assert source.channels == 2
     assert [one.columns for one in layout.inputs] == [(0,), (1,), (0, 1)]
-    with pytest.raises(SourceError, match="has no channel 3"):
+    with pytest.raises(MediaError, match="has no channel 3"):
         open_inputs(["left=demo@3"], None, offline)
 
 
@@ -169,6 +169,57 @@ def test_live_files_stay_in_step_to_the_sample(tmp_path: Path) -> None:
     assert len(sound_TC) == int(0.7 * 44100)
     assert np.array_equal(sound_TC[:, 0], sound_TC[:, 1])
     assert np.array_equal(sound_TC[:, 0], sound_TC[:, 2])
+
+
+class Torn:
+    """A sound file that cannot be read to its end."""
+
+    live, stalled, dropped_samples = False, False, 0
+    block_s = buffer_s = 0.0
+    name, rate_hz, channels = "torn.wav", RATE_HZ, 1
+
+    def __init__(self) -> None:
+        self._blocks = iter([np.full((4800, 1), 0.5, np.float32)])
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def read(self) -> tuple[NDArray[np.float32], float | None] | None:
+        block_TC = next(self._blocks, None)
+        if block_TC is None:
+            raise MediaError("torn.wav is torn.")
+        return block_TC, None
+
+    def wait(self, timeout_s: float) -> None:
+        """Sound is always available."""
+
+    def notices(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def test_a_file_beside_the_first_that_fails_is_silence_live_and_an_error_in_a_rendering() -> None:
+    clock = InventedClock()
+
+    def opened(live: bool) -> Source:
+        def open_one(spec: SourceSpec) -> Source:
+            whole = SampleSource("song", np.ones((RATE_HZ, 1), np.float32), RATE_HZ)
+            source: Source = whole if spec.detail == "song.wav" else Torn()
+            return PacedSource(source, clock) if live else source
+
+        source = open_inputs(["a=song.wav", "b=torn.wav"], None, open_one).source
+        source.start()
+        return source
+
+    sound_TC, told = run(opened(live=True), 0.9)
+    assert (sound_TC[:, 0] == 1.0).all()
+    assert sound_TC[1000, 1] == 0.5
+    assert not sound_TC[5000:, 1].any()
+    assert told[0] == "torn.wav is torn. The show goes on with silence in its place."
+    with pytest.raises(MediaError, match="is torn"):
+        everything(opened(live=False))
 
 
 class Device:

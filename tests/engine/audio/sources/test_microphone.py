@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from engine.audio.sources import microphone as module
 from engine.audio.sources import portaudio
 from engine.audio.sources.block_size import BLOCK_SIZES, OVERFLOWS, SETTLE_S, WITHIN_S, BlockSize
 from engine.audio.sources.conversion import Conversion
-from engine.audio.sources.microphone import Microphone
+from engine.audio.sources.microphone import LOST_AFTER_S, Microphone
 from engine.audio.sources.sleep_watch import LEAST_SLEEP_S
 from engine.core.clock import Clock, WallClock, asleep_s
 from engine.core.errors import SourceError
@@ -235,6 +236,30 @@ def test_a_machine_that_slept_opens_the_device_again(device: GivenDevice) -> Non
         source.close()
 
 
+def test_a_device_that_gives_no_sound_for_long_is_opened_again_and_told_once(device: GivenDevice) -> None:
+    clock = SteppedClock()
+    source = open_microphone(device, clock)
+    try:
+        device.streams[0].bring(ramp(128, 2))
+        source.read()
+        clock.ahead_s += 1.0
+        assert read_until(source, "gives no sound")
+        lines: list[str] = []
+        for count in (2, 3):
+            clock.ahead_s += LOST_AFTER_S
+            source.read()
+            device.wait_for_streams(count)
+            # The thread that reopens has ended when the next stream is looked at.
+            wait_until(lambda: not any(t.name == "reopen" for t in threading.enumerate()), "the end of the reopening")
+            lines += source.notices()
+        assert sum("was lost or sleeps" in line for line in lines) == 1
+        # A stream that hangs while it is closed writes nowhere.
+        device.streams[0].bring(ramp(128, 2) + 1)
+        assert not source.read()[0].any()
+    finally:
+        source.close()
+
+
 def test_the_time_asleep_never_runs_while_the_machine_is_awake() -> None:
     first_s, begin_s = asleep_s(), WallClock().now_s()
     while WallClock().now_s() - begin_s < 0.05:
@@ -246,6 +271,9 @@ class Outputs:
 
     default = SimpleNamespace(device=[0, 0])
     there = True
+
+    def query_hostapis(self) -> list[dict[str, Any]]:
+        return [{"name": "ALSA", "devices": [0]}]
 
     def query_devices(self) -> list[dict[str, Any]]:
         mixer = {"index": 0, "name": "mixer", "default_samplerate": 48000.0, "max_output_channels": 8}

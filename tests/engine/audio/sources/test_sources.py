@@ -241,6 +241,9 @@ class Devices:
         if settings["device"] == 0:
             raise RuntimeError("Invalid sample rate")
 
+    def query_hostapis(self) -> list[dict[str, Any]]:
+        return [{"name": "ALSA", "devices": list(range(len(self._names)))}]
+
     def _terminate(self) -> None: ...
 
     def _initialize(self) -> None: ...

@@ -58,7 +58,7 @@ def parse(text: str, *files: str) -> SourceSpec:
         ("-song.wav", None, "file", "-song.wav", ()),
         ("", None, "file", "", ()),
         ("microphone", None, "file", "microphone", ()),
-        ("ftp://host/a", None, "file", "ftp://host/a", ()),
+        ("srt://host:9/a", None, "address", "srt://host:9/a", ()),
     ],
 )
 def test_a_spec_is_taken_apart(text: str, name: str | None, kind: str, detail: str, channels: tuple[int, ...]) -> None:

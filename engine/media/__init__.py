@@ -1,0 +1,1 @@
+"""Reads sound and video files as people bring them."""

@@ -1,0 +1,46 @@
+"""Opens media files. A path is a path: colons, percent signs, leading dashes and umlauts are parts of a name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from engine.core.errors import MediaError
+from engine.core.small_files import check_file
+
+LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}
+"""A playlist can name other files, never an address."""
+
+
+def open_media(path: Path | str) -> InputContainer:
+    """Open a regular file for reading. Raises MediaError when it is missing, something else, or no sound or video file."""
+    try:
+        check_file(path)
+    except FileNotFoundError as error:
+        raise MediaError(f"There is no file {path}; give the path of a sound or video file.") from error
+    except OSError as error:
+        raise MediaError(
+            f"{path} cannot be opened ({error.strerror}); give the path of a sound or video file."
+        ) from error
+    try:
+        # Tags of older files are often no UTF-8; they do not matter here.
+        return av.open(f"file:{os.fspath(path)}", metadata_errors="replace", options=dict(LOCAL_FILES_ONLY))
+    except (FFmpegError, OSError, ValueError) as error:
+        raise MediaError(
+            f"{path} is not a sound or video file that can be read ({reason(error)}); give another."
+        ) from error
+
+
+def duration_s(path: Path | str) -> float | None:
+    """Return how long a file lasts, as far as it tells; joined recordings last longer. Raises MediaError as `open_media`."""
+    with open_media(path) as container:
+        return None if container.duration is None else container.duration / av.time_base
+
+
+def reason(error: Exception) -> str:
+    """Return FFmpeg's reason for an error, without the path."""
+    return str(getattr(error, "strerror", None) or error)
