@@ -61,7 +61,7 @@ def argument_parser() -> argparse.ArgumentParser:
         "--run-folder", type=Path, metavar="FOLDER", help="default runs/NAME, after the clip's file name"
     )
     parser.add_argument(
-        "--crop", metavar="X,Y,W,H", help="in the clip's own pixels; default: the square with most of the motion"
+        "--crop", metavar="X,Y,W,H", help="in displayed pixels; default: the square with most of the motion"
     )
     parser.add_argument("--size", type=int, metavar="PIXELS", help="frame size, a power of two; default: by the time")
     parser.add_argument(
