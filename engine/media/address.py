@@ -27,15 +27,22 @@ def scheme_of(text: str) -> str | None:
 
 def shown_address(text: str) -> str:
     """Return an address, or a text that holds one, for messages: without user, password and query, and printable."""
-    before, sign, place = text.partition("://")
+    whole, channels = _split_channels(text)
+    before, sign, place = whole.partition("://")
     if not sign:
         return printable(text, _LONGEST_SHOWN)
-    place, query, _ = place.partition("?")
-    host, slash, path = place.partition("#")[0].partition("/")
-    # A password with a slash in it reaches into the path.
-    if "@" in path and ":" in host and not host.rpartition(":")[2].isdecimal():
-        host, slash, path = place.rpartition("@")[2].partition("/")
-    return printable(f"{before}://{host.rpartition('@')[2]}{slash}{path}{query and '?...'}", _LONGEST_SHOWN)
+    # Passwords may hold any sign, also those that end a host: when in doubt, less is shown.
+    login, at, rest = place.rpartition("@")
+    if at and ("/" not in login or ":" in login):
+        place = rest
+    shown = re.split("[?#]", place, maxsplit=1)
+    return printable(f"{before}://{shown[0]}{'?...' if len(shown) > 1 else ''}{channels}", _LONGEST_SHOWN)
+
+
+def _split_channels(text: str) -> tuple[str, str]:
+    """Split a choice of channels off the end, such as "@3,4"."""
+    found = re.fullmatch(r"(.*)(@[\d,\- ]+)", text, re.DOTALL | re.ASCII)
+    return (found[1], found[2]) if found else (text, "")
 
 
 def check_scheme(address: str) -> None:

@@ -24,6 +24,7 @@ from engine.media.tracks import sound_track
 
 # T samples, C channels
 
+MOST_STUMBLES = 1000
 NEAR_END_S = 0.5
 """A recording that breaks off this close to its end has ended."""
 
@@ -70,7 +71,7 @@ class AddressReader:
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield the sound [T, channels] as it comes, until the sender ends it. Raises MediaError where the connection breaks."""
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._packets():
                 for frame in self._decoded(packet):
                     yield from self._converted(frame)
             yield from self._rest()
@@ -78,6 +79,18 @@ class AddressReader:
             raise MediaError(
                 f"{self.shown} broke off ({failure(error, self._address, read_within_s(self._address))})."
             ) from None
+
+    def _packets(self) -> Iterator[Packet]:
+        """Yield the packets of the track. PyAV 18 stumbles over packets of tracks that appear on the way; they are not ours."""
+        stumbles = 0
+        while stumbles < MOST_STUMBLES:
+            try:
+                for packet in self._container.demux(self._stream):
+                    stumbles = 0
+                    yield packet
+                return
+            except IndexError:
+                stumbles += 1
 
     def notices(self) -> list[str]:
         """Return what there is to tell at the end of the connection."""

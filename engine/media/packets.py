@@ -64,7 +64,8 @@ class Packets:
                     errors = 0
                     yield packet
                 return
-            except (FFmpegError, ValueError):
+            # IndexError: PyAV 18 stumbles over packets of tracks that appear on the way.
+            except (FFmpegError, ValueError, IndexError):
                 # FFmpeg continues behind the place, unless the file is at its end.
                 self.unreadable += 1
                 errors += 1

@@ -11,24 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from training.autopilot.flow_fit import flow_fit_error
+from training.autopilot.stored_frames import StoredFrames
 from training.data.clip_sound import read_clip_sound
+from training.data.frames import file_frame_rate, read_whole_frames, shown_size
 from training.data.sound_choice import DEFAULT_SOUND, SoundChoice
-from training.data.video import (
-    SILENCE_DB,
-    STILL_LEVELS,
-    ClipFormat,
-    file_frame_rate,
-    open_media,
-    read_frames,
-    video_track,
-)
+from training.data.video import SILENCE_DB, STILL_LEVELS
 
 # H W rows and columns of the reduced frames, S samples of sound, N tenths of a second
 
@@ -57,7 +50,7 @@ class ClipAnalysis:
     path: Path
     width: int
     height: int
-    """As shown, in the file's own pixels."""
+    """As displayed."""
     frames_per_s: float
     """The file's own frame rate."""
     duration_s: float
@@ -96,15 +89,16 @@ def analyse_clip(
     """
     width, height = shown_size(path)
     levels = _sound_levels(path, choice)
-    small = ClipFormat(
-        fps=FRAMES_PER_S, image_size=FRAME_SIZE, sample_rate_hz=SOUND_RATE_HZ, crop=(0, 0, width, height)
-    )
-    frames = [_grey(frame_HWC) for frame_HWC in read_frames(path, small)]
+    frames = StoredFrames(FRAME_SIZE, FRAME_SIZE)
+    for frame_HWC in read_whole_frames(path, FRAMES_PER_S, FRAME_SIZE):
+        frames.add(_grey(frame_HWC))
     duration_s = min(len(frames) / FRAMES_PER_S, levels.seconds)
-    _check_length_and_level(path, duration_s, levels.level_db)
-    trained = frames[: max(2, int(trained_share * len(frames)))]
-    _check_motion(path, trained)
-    motion_HW, moves_share = _analyse_motion(trained)
+    _check_length_and_level(path, duration_s, levels)
+    frames.keep(max(2, int(trained_share * len(frames))))
+    _check_motion(path, frames)
+    motion_HW, moves_share = _analyse_motion(frames)
+    fit_error = flow_fit_error(frames)
+    frames.close()
     return ClipAnalysis(
         path=path,
         width=width,
@@ -116,7 +110,7 @@ def analyse_clip(
         level_range_db=levels.range_db,
         camera_moves_share=moves_share,
         motion_HW=motion_HW,
-        flow_fit_error=flow_fit_error(trained),
+        flow_fit_error=fit_error,
     )
 
 
@@ -141,13 +135,16 @@ class _Levels(NamedTuple):
     seconds: float
     level_db: float
     range_db: tuple[float, float]
+    notices: list[str]
+    """Of the sound's reader, such as that another track is not silent."""
 
 
 def _sound_levels(path: Path, choice: SoundChoice) -> _Levels:
     """Measure a clip's sound block by block, whatever its length."""
     tenth, samples, energy, rest_S = SOUND_RATE_HZ // 10, 0, 0.0, np.zeros(0, np.float32)
     powers: list[NDArray[np.float64]] = []
-    for block_S in read_clip_sound(path, SOUND_RATE_HZ, choice).blocks:
+    sound = read_clip_sound(path, SOUND_RATE_HZ, choice)
+    for block_S in sound.blocks:
         samples += len(block_S)
         energy += float(np.square(block_S, dtype=np.float64).sum())
         rest_S = np.concatenate([rest_S, block_S])
@@ -157,44 +154,29 @@ def _sound_levels(path: Path, choice: SoundChoice) -> _Levels:
     power_N = np.concatenate(powers) if samples >= tenth else np.asarray([energy / max(samples, 1)])
     quiet, loud = np.percentile(10.0 * np.log10(np.maximum(power_N, 1e-10)), (5, 95))
     level_db = 10.0 * float(np.log10(max(energy / max(samples, 1), 1e-20)))
-    return _Levels(samples / SOUND_RATE_HZ, level_db, (float(quiet), float(loud)))
+    return _Levels(samples / SOUND_RATE_HZ, level_db, (float(quiet), float(loud)), sound.notices)
 
 
-def _check_length_and_level(path: Path, duration_s: float, level_db: float) -> None:
+def _check_length_and_level(path: Path, duration_s: float, levels: _Levels) -> None:
     if duration_s < SHORTEST_S:
         raise TrainingError(
             f"{path} has {duration_s:.1f} s of video with sound; at least {SHORTEST_S:g} s are needed, "
             "ten or more are better. Use a longer clip."
         )
-    if level_db <= SILENCE_DB:
-        raise TrainingError(
-            f"{path} has a silent sound track ({level_db:.0f} dB), so the model cannot learn to move with it; use a clip "
+    if levels.level_db <= SILENCE_DB:
+        silent = (
+            f"{path} has a silent sound track ({levels.level_db:.0f} dB), so the model cannot learn to move with it; use a clip "
             "whose sound was recorded with the video."
         )
+        raise TrainingError(" ".join([silent, *levels.notices]))
 
 
 def _check_motion(path: Path, trained: Sequence[NDArray[np.uint8]]) -> None:
-    if all(int(cv2.absdiff(frame, trained[0]).max()) <= STILL_LEVELS for frame in trained):
+    first_HW = trained[0]
+    if all(int(cv2.absdiff(frame, first_HW).max()) <= STILL_LEVELS for frame in trained):
         raise TrainingError(
             f"{path} shows one still frame, so there is no motion to learn; use a clip in which something moves with the sound."
         )
-
-
-def shown_size(path: Path) -> tuple[int, int]:
-    """Return width and height of the first frame as shown, after the file's own rotation.
-
-    Raises TrainingError for a file that is missing, not a video or damaged.
-    """
-    with open_media(path) as container:
-        track = video_track(container, path)
-        try:
-            frame = next(container.decode(track), None)
-        except av.FFmpegError as error:
-            raise TrainingError(f"{path} is damaged ({error.strerror}); a playable video was expected.") from error
-    if frame is None:
-        raise TrainingError(f"{path} has no video frame; a video with sound was expected.")
-    upright = round(frame.rotation / 90) % 2 == 0
-    return (frame.width, frame.height) if upright else (frame.height, frame.width)
 
 
 def edge_shift(before_HW: NDArray[np.uint8], after_HW: NDArray[np.uint8]) -> float:

@@ -25,7 +25,7 @@ FEWEST_PIXELS = 128
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A rectangle in the file's own pixels, and the reason for it."""
+    """A rectangle in displayed pixels, and the reason for it."""
 
     x: int
     y: int
@@ -85,7 +85,7 @@ def motion_share(analysis: ClipAnalysis, crop: Crop) -> float:
 def parse_crop(text: str, analysis: ClipAnalysis) -> Crop:
     """Return the crop given as "x,y,w,h". Raises TrainingError for a wrong text and a crop that reaches outside the frame."""
     if not re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*){3}", text):
-        raise TrainingError(f"--crop is '{text}'; x,y,w,h in the clip's own pixels was expected, such as 32,0,288,288.")
+        raise TrainingError(f"--crop is '{text}'; x,y,w,h in displayed pixels was expected, such as 32,0,288,288.")
     x, y, width, height = (int(part) for part in text.split(","))
     if width < 1 or height < 1 or x + width > analysis.width or y + height > analysis.height:
         raise TrainingError(

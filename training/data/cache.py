@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -92,7 +93,7 @@ def _decode_into(entry: Path, source: Source, clip_format: ClipFormat) -> None:
             "frames": count,
             "samples": samples,
             "cuts_s": cuts.cuts_s(),
-            "sound_notices": sound.notices,
+            "mended": [*source.mended, *sound.notices],
             "source": source.name,
             **dataclasses.asdict(clip_format),
         }
@@ -111,12 +112,14 @@ def _write_sound(file: BinaryIO, sound: ClipSound) -> int:
 def _write_frames(file: BinaryIO, source: Source, clip_format: ClipFormat, cuts: SceneCutDetector, limit: int) -> int:
     """Write up to `limit` frames, pass them to the cut detector, and return their number."""
     count = 0
-    for frame in source.frames(clip_format):
-        if count == limit:
-            break
-        file.write(frame.tobytes())
-        cuts.add(frame)
-        count += 1
+    # Closed at once: a source tells what it mended when its frames end.
+    with closing(source.frames(clip_format)) as frames:
+        for frame in frames:
+            if count == limit:
+                break
+            file.write(frame.tobytes())
+            cuts.add(frame)
+            count += 1
     if not count:
         raise TrainingError(
             f"{source.name} is shorter than one frame at {clip_format.fps} frames a second; a longer clip was expected."
@@ -150,14 +153,12 @@ def _read(entry: Path, clip_format: ClipFormat, name: str) -> Clip | None:
         description = parse_json(read_bytes(entry / DESCRIPTION_FILE, LARGEST_DESCRIPTION_BYTES))
         if not isinstance(description, dict) or description.get("version") != CACHE_VERSION:
             return None
-        frames, samples, cuts_s, told = (
-            description.get(key) for key in ("frames", "samples", "cuts_s", "sound_notices")
-        )
+        frames, samples, cuts_s, mended = (description.get(key) for key in ("frames", "samples", "cuts_s", "mended"))
         if not (isinstance(frames, int) and isinstance(samples, int) and isinstance(cuts_s, list)):
             return None
-        if not all(type(cut_s) in (int, float) and math.isfinite(cut_s) for cut_s in cuts_s):
+        if not (isinstance(mended, list) and all(isinstance(sentence, str) for sentence in mended)):
             return None
-        if not (isinstance(told, list) and all(isinstance(notice, str) for notice in told)):
+        if not all(type(cut_s) in (int, float) and math.isfinite(cut_s) for cut_s in cuts_s):
             return None
         for file in (FRAMES_FILE, SOUND_FILE):
             check_file(entry / file)
@@ -168,4 +169,4 @@ def _read(entry: Path, clip_format: ClipFormat, name: str) -> Clip | None:
         sound_S = np.memmap(entry / SOUND_FILE, np.float32, "r")
     except (OSError, ValueError):
         return None
-    return Clip(frames_NHWC, sound_S, clip_format, name, tuple(cuts_s), tuple(told))
+    return Clip(frames_NHWC, sound_S, clip_format, name, tuple(cuts_s), tuple(mended))

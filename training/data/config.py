@@ -29,7 +29,7 @@ class ClipConfig:
     """Origin of the clip: a URL or package."""
     licence: str = "unknown"
     crop: tuple[int, int, int, int] | None = None
-    """x, y, width, height in the file's own pixels; none takes the largest centred square."""
+    """x, y, width, height in displayed pixels; none takes the largest centred square."""
     track: Any = None
     """The sound track that is trained, by its number from 1 or its language (a text); none takes the file's default track."""
     channels: tuple[int, ...] = ()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from engine.core.errors import TrainingError
 from engine.core.small_files import open_file
 from training.data.clip_sound import ClipSound, read_clip_sound
+from training.data.frames import read_frames
 from training.data.sound_choice import DEFAULT_SOUND, SoundChoice
-from training.data.video import ClipFormat, read_frames
+from training.data.video import ClipFormat
 
 # H W rows and columns
 
@@ -28,11 +29,16 @@ class Source(Protocol):
         """The name in messages."""
         ...
 
+    @property
+    def mended(self) -> Sequence[str]:
+        """One sentence for each thing that decoding has mended so far."""
+        ...
+
     def digest(self) -> str:
         """Return the SHA-256 of the whole content. Raises TrainingError when it cannot be read."""
         ...
 
-    def frames(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
+    def frames(self, clip_format: ClipFormat) -> Generator[NDArray[np.uint8]]:
         """Decode frames [H, W, 3]; raises as `read_frames`."""
         ...
 
@@ -47,6 +53,7 @@ class VideoFile:
 
     path: Path
     choice: SoundChoice = DEFAULT_SOUND
+    mended: list[str] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -59,8 +66,8 @@ class VideoFile:
             )
         return self.choice.digest(file_digest(self.path))
 
-    def frames(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
-        return read_frames(self.path, clip_format)
+    def frames(self, clip_format: ClipFormat) -> Generator[NDArray[np.uint8]]:
+        return read_frames(self.path, clip_format, self.mended.append)
 
     def sound(self, sample_rate_hz: int) -> ClipSound:
         return read_clip_sound(self.path, sample_rate_hz, self.choice)

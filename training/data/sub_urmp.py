@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from engine.core.errors import TrainingError
 from engine.media.cleaning import cleaned
 from training.data.clip_sound import ClipSound, read_track, resampled_blocks
+from training.data.frames import at_frame_rate, crop_and_resize
 from training.data.sources import file_digest, joined_digest
-from training.data.video import ClipFormat, at_frame_rate, crop_and_resize
+from training.data.video import ClipFormat
 
 # H W C rows, columns and colours, S samples of sound
 
@@ -41,10 +42,14 @@ class Recording:
     frame_paths: tuple[Path, ...]
     chunk_paths: tuple[Path, ...]
 
+    @property
+    def mended(self) -> tuple[str, ...]:
+        return ()
+
     def digest(self) -> str:
         return joined_digest(map(file_digest, (*self.frame_paths, *self.chunk_paths)))
 
-    def frames(self, clip_format: ClipFormat) -> Iterator[NDArray[np.uint8]]:
+    def frames(self, clip_format: ClipFormat) -> Generator[NDArray[np.uint8]]:
         stride_s = STRIDE_MS / 1000
         timed = (
             (number * stride_s, stride_s, crop_and_resize(_read_frame(path), clip_format, path))

@@ -6,7 +6,7 @@ knows its sources by name and gives their channels as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,6 +57,10 @@ class CaptureStream(Protocol):
 
 class CaptureBackend(Protocol):
     """Finds inputs and opens them."""
+
+    def inputs(self) -> Sequence[SoundDevice]:
+        """Return the inputs, the default first. Raises SourceError where the library or the server is missing."""
+        ...
 
     def find(self, name: str | None) -> SoundDevice:
         """Return the input that is called `name`, or the default one. Raises SourceError with the names there are."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 
 from engine.audio.sources.portaudio import JACK, list_inputs
 from engine.audio.sources.sound_device import SoundDevice
@@ -34,16 +33,11 @@ def _server_lines() -> list[str]:
             outputs = list_sources(server, monitors_only=True)
     except SourceError:
         return []
-    names = Counter(source.name for source in sources)
     return [
-        *(_line("mic", source, names[source.name] > 1) for source in sources if not source.is_monitor),
-        *(
-            _line("system", output, names[output.name] > 1) + (", played now: system" if output.is_default else "")
-            for output in outputs
-        ),
+        *(_line("mic", source) for source in sources if not source.is_monitor),
+        *(_line("system", output) + (", played now: system" if output.is_default else "") for output in outputs),
     ]
 
 
-def _line(kind: str, device: SoundDevice, by_key: bool = False) -> str:
-    name = device.key if by_key else device.name
-    return f"{kind}:{name}  ({device.channels} channels, {device.rate_hz} Hz)"
+def _line(kind: str, device: SoundDevice) -> str:
+    return f"{kind}:{device.name}  ({device.channels} channels, {device.rate_hz} Hz)"

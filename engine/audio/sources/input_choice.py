@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from engine.audio.sources.capture_backend import CaptureBackend
 from engine.audio.sources.microphone import Microphone
 from engine.audio.sources.portaudio import JACK, SERVER_DEVICES
+from engine.audio.sources.sound_device import SoundDevice, pick
 from engine.audio.sources.sound_server import SoundServerCapture
 from engine.audio.sources.sounddevice_capture import SounddeviceCapture
 from engine.audio.sources.spec import SourceSpec
@@ -38,24 +40,24 @@ def _microphone(spec: SourceSpec, capture: str) -> tuple[CaptureBackend, str | N
     portaudio = _portaudio(capture)
     try:
         device = portaudio.find(name)
-    except SourceError as error:
+    except SourceError:
         if not name or sys.platform != "linux":
             raise
         # A source of the sound server, which PortAudio does not list one by one.
-        return _server_source(name, error)
+        return _server_source(name, portaudio)
     if sys.platform == "linux" and spec.channels and device.name in SERVER_DEVICES:
         return SoundServerCapture(), None
     return portaudio, name
 
 
-def _server_source(name: str, unknown: SourceError) -> tuple[CaptureBackend, str]:
-    """Return the way to a source of the sound server. Raises `unknown` where there is no server, and the server's own error."""
+def _server_source(name: str, portaudio: CaptureBackend) -> tuple[CaptureBackend, str]:
+    """Return the way to a source of the sound server. Raises SourceError with all names there are."""
     server = SoundServerCapture()
-    try:
-        server.find(None)
-    except SourceError:
-        raise unknown from None
-    server.find(name)
+    known: list[SoundDevice] = []
+    for backend in (portaudio, server):
+        with contextlib.suppress(SourceError):
+            known += backend.inputs()
+    pick(known, name)
     return server, name
 
 
@@ -95,7 +97,7 @@ def _jack(spec: SourceSpec) -> tuple[CaptureBackend, str]:
     if not spec.detail:
         raise SourceError("'jack' names no client; its name was expected, e.g. jack:system or jack:Ardour.")
     backend = SounddeviceCapture(host_api=JACK)
-    if not backend.has_inputs():
+    if not backend.inputs():
         raise SourceError(
             f"'{spec.text}' needs a JACK server and none runs, or PortAudio was built without JACK; start jackd, or PipeWire "
             "with pw-jack in front of the command."

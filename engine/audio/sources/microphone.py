@@ -98,7 +98,8 @@ class Microphone:
         self._closing = threading.Event()
         self._reopening: threading.Thread | None = None
         self._notices: list[str] = []
-        self._reported_stalled, self._reported_lost = False, False
+        self._reported_stalled = False
+        self._reported_lost = False
         self._stalled_since_s = clock.now_s()
         self._reported_dropped = 0
         self._overflows = 0
@@ -251,7 +252,8 @@ class Microphone:
     def _notice_stall(self, now_s: float) -> None:
         watchdog = self._watchdog
         if watchdog.stalled != self._reported_stalled:
-            self._reported_stalled, self._reported_lost = watchdog.stalled, False
+            self._reported_stalled = watchdog.stalled
+            self._reported_lost = False
             self._stalled_since_s = now_s
             self._notices.append(
                 f"{self.name} gives no sound; silence replaces it until it returns."

@@ -130,10 +130,3 @@ def find_output(name: str | None) -> SoundDevice:
     if not devices:
         raise SourceError("No loudspeaker or other sound output was found; connect one or start the sound server.")
     return pick(devices, name, "sound output")
-
-
-def no_input() -> SourceError:
-    """Return the error of a machine without inputs."""
-    return SourceError(
-        "No microphone or other sound input was found; connect one, start the sound server, or play a file or 'demo'."
-    )

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from engine.audio.sources.capture_backend import CaptureError, Receive, StreamFormat
-from engine.audio.sources.portaudio import JACK, OPEN_STREAMS, no_input, rank, restart_portaudio
+from engine.audio.sources.portaudio import JACK, OPEN_STREAMS, rank, restart_portaudio
 from engine.audio.sources.sound_device import SoundDevice, pick
 from engine.audio.sources.spec import MOST_CHANNELS
 from engine.core.errors import SourceError
@@ -59,14 +59,13 @@ class PyAudioCapture:
         self._loopback = loopback
         _start()
 
-    def find(self, name: str | None) -> SoundDevice:
-        devices = self._list()
-        if not devices:
+    def inputs(self) -> list[SoundDevice]:
+        if not self._list():
             self.refresh()
-            devices = self._list()
-        if not devices:
-            raise no_input()
-        return pick(devices, name, "sound input")
+        return self._list()
+
+    def find(self, name: str | None) -> SoundDevice:
+        return pick(self.inputs(), name)
 
     def refresh(self) -> None:
         audio = _start()

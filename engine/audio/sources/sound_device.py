@@ -36,9 +36,11 @@ def match(devices: Sequence[Device], name: str | None) -> Device | None:
     return next((device for device in devices if wanted in device.name.casefold()), None)
 
 
-def pick(devices: Sequence[Device], name: str | None, kind: str) -> Device:
-    """Return what `match` finds among one device or more. Raises SourceError with their names."""
+def pick(devices: Sequence[Device], name: str | None, kind: str = "sound input") -> Device:
+    """Return what `match` finds. Raises SourceError with the names there are."""
     device = match(devices, name)
+    if device is None and not devices:
+        raise SourceError(f"No {kind} was found; connect one, start the sound server, or play a file or 'demo'.")
     if device is None:
         known = ", ".join(f"'{device.name}'" for device in devices)
         raise SourceError(f"No {kind} is called '{name}'; available: {known}.")

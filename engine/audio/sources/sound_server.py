@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -62,28 +63,25 @@ def connect() -> Iterator[Any]:
 
 def list_sources(server: Any, monitors_only: bool) -> list[ServerSource]:
     """Return the monitors, that of the default output first; or all sources, the default first, monitors last."""
-    facts = server.server_info()
-    sources: list[ServerSource] = []
-    for source in server.source_list():
-        is_monitor = bool(source.monitor_of_sink_name)
-        if is_monitor or not monitors_only:
-            if monitors_only:
-                is_default = source.monitor_of_sink_name == facts.default_sink_name
-            else:
-                is_default = source.name == facts.default_source_name
-            sources.append(
-                ServerSource(
-                    index=int(source.index),
-                    name=str(source.description),
-                    key=str(source.name),
-                    channels=int(source.channel_count),
-                    # The server converts to every rate.
-                    rate_hz=PREFERRED_RATE_HZ,
-                    is_default=is_default,
-                    channel_map=tuple(int(place) for place in source.channel_list_raw),
-                    is_monitor=is_monitor,
-                )
-            )
+    facts, infos = server.server_info(), server.source_list()
+    default = facts.default_sink_name if monitors_only else facts.default_source_name
+    names = Counter(str(info.description) for info in infos)
+    sources = [
+        ServerSource(
+            index=int(info.index),
+            # A description that two sources share says nothing.
+            name=str(info.description if names[str(info.description)] == 1 else info.name),
+            key=str(info.name),
+            channels=int(info.channel_count),
+            # The server converts to every rate.
+            rate_hz=PREFERRED_RATE_HZ,
+            is_default=default == (info.monitor_of_sink_name if monitors_only else info.name),
+            channel_map=tuple(int(place) for place in info.channel_list_raw),
+            is_monitor=bool(info.monitor_of_sink_name),
+        )
+        for info in infos
+        if info.monitor_of_sink_name or not monitors_only
+    ]
     return sorted(sources, key=lambda source: (not source.is_default, source.is_monitor, source.index))
 
 
@@ -95,14 +93,14 @@ class SoundServerCapture:
         self._in_stereo = in_stereo
         self._wanted: str | None = None
 
+    def inputs(self) -> list[ServerSource]:
+        with connect() as server:
+            return list_sources(server, self._monitors_only)
+
     def find(self, name: str | None) -> SoundDevice:
         self._wanted = name
-        with connect() as server:
-            sources = list_sources(server, self._monitors_only)
-        if not sources:
-            raise SourceError("The sound server has no source; connect an input, or choose another with --source.")
         return self._as_opened(
-            pick(sources, name, "output of the sound server" if self._monitors_only else "sound input")
+            pick(self.inputs(), name, "output to listen to" if self._monitors_only else "sound input")
         )
 
     def refresh(self) -> None:

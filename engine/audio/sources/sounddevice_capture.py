@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.sources.capture_backend import CaptureError, Receive, StreamFormat
-from engine.audio.sources.portaudio import OPEN_STREAMS, list_inputs, load_sounddevice, no_input, restart_portaudio
+from engine.audio.sources.portaudio import OPEN_STREAMS, list_inputs, load_sounddevice, restart_portaudio
 from engine.audio.sources.sound_device import SoundDevice, pick
 
 # T samples, C channels
@@ -23,16 +23,13 @@ class SounddeviceCapture:
     def __init__(self, host_api: str | None = None) -> None:
         self._host_api = host_api
 
-    def has_inputs(self) -> bool:
-        """Return whether there is any; look again if there is none. Raises SourceError without PortAudio."""
+    def inputs(self) -> list[SoundDevice]:
         if not list_inputs(self._host_api):
             restart_portaudio()
-        return bool(list_inputs(self._host_api))
+        return list_inputs(self._host_api)
 
     def find(self, name: str | None) -> SoundDevice:
-        if not self.has_inputs():
-            raise no_input()
-        return pick(list_inputs(self._host_api), name, "sound input")
+        return pick(self.inputs(), name)
 
     def refresh(self) -> None:
         restart_portaudio()

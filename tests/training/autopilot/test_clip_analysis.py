@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from engine.core.errors import TrainingError
+from engine.core.errors import TrainingError, UserError
 from tests.training.clips import moving_clip, noise, write_clip
-from training.autopilot.clip_analysis import analyse_clip, shown_size
+from training.autopilot.clip_analysis import analyse_clip
 from training.autopilot.crop import choose_crop
 from training.data.clip_sound import read_sound
+from training.data.frames import shown_size
 
 FPS, SECONDS = 20, 3
 
@@ -74,7 +75,7 @@ def test_an_unusable_clip_is_refused_with_a_sentence(
     tmp_path: Path, sound: np.ndarray | None, seconds: float, sentence: str
 ) -> None:
     frames = scene(width=64, height=48)[: round(FPS * seconds)]
-    with pytest.raises(TrainingError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         analyse_clip(write_clip(tmp_path / "clip.mp4", frames, sound, FPS))
 
 
@@ -109,19 +110,19 @@ def test_a_song_with_a_cover_image_is_no_video(tmp_path: Path) -> None:
         sound.sample_rate = 16000
         container.mux(audio.encode(sound))
         container.mux(audio.encode())
-    with pytest.raises(TrainingError, match=r"song\.mp3 is music with a cover image, which never moves; give a video"):
+    with pytest.raises(UserError, match=r"song\.mp3 is music with a cover image, which never moves; give a video"):
         analyse_clip(path)
     assert len(read_sound(path, 16000)) > 0
 
 
 def test_files_that_are_not_videos_are_refused_with_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="does not exist"):
+    with pytest.raises(UserError, match="absent"):
         analyse_clip(tmp_path / "absent.mp4")
     text = tmp_path / "text.mp4"
     text.write_text("not a video")
-    with pytest.raises(TrainingError, match="not a video"):
+    with pytest.raises(UserError, match="is not a"):
         analyse_clip(text)
     half = tmp_path / "half.mp4"
     half.write_bytes(moving_clip(tmp_path / "whole.mp4").read_bytes()[:2000])
-    with pytest.raises(TrainingError, match=r"not a video|damaged|no video"):
+    with pytest.raises(UserError, match=r"not a video|damaged|no video"):
         shown_size(half)

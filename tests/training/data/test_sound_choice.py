@@ -87,7 +87,9 @@ def test_an_evaluation_hears_what_was_trained(film: Path) -> None:
 
 def test_the_analysis_hears_what_is_trained(film: Path) -> None:
     assert analyse_clip(film, 1.0, SoundChoice("3", (7,))).level_db == pytest.approx(-13.5, abs=0.5)
-    with pytest.raises(TrainingError, match="silent"):
+    with pytest.raises(
+        TrainingError, match=r"a silent sound track.*audible is 2 \(eng\), 3 \(mul\): choose it with --track"
+    ):
         analyse_clip(film, 1.0, SoundChoice("fre"))
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.core.errors import TrainingError
+from engine.core.errors import TrainingError, UserError
 from tests.training.clips import RATE_HZ, noise, numbered_frames, numbers_of, write_clip
 from training.data.cache import LOCK, load_clip
 from training.data.clip_sound import read_sound
-from training.data.video import Clip, ClipFormat, read_frames
+from training.data.frames import read_frames
+from training.data.video import Clip, ClipFormat
 
 FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
 
@@ -86,9 +87,9 @@ def bad_files(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("text.mp4", "not a video that can be read"),
-        ("empty.mp4", "not a video that can be read"),
-        ("truncated.mp4", "not a video that can be read"),
+        ("text.mp4", "not a sound or video file that can be read"),
+        ("empty.mp4", "not a sound or video file that can be read"),
+        ("truncated.mp4", "not a sound or video file that can be read"),
         ("mute.mp4", "has no sound track"),
         ("sound.wav", "has no video track"),
         ("absent.mp4", "does not exist"),
@@ -96,7 +97,7 @@ def bad_files(folder: Path) -> dict[str, Path]:
 )
 def test_a_file_that_cannot_be_used_is_a_sentence(tmp_path: Path, name: str, sentence: str) -> None:
     bad_files(tmp_path)
-    with pytest.raises(TrainingError, match=sentence) as caught:
+    with pytest.raises(UserError, match=sentence) as caught:
         load_clip(tmp_path / name, FORMAT, tmp_path / "cache")
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -21,6 +21,7 @@ import numpy as np
 
 from tests.conftest import require
 
+RATE_HZ = 48000
 AHEAD_S = 0.5
 """How much a radio sends at once."""
 
@@ -190,6 +191,12 @@ def free_port(kind: int = socket.SOCK_STREAM) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def tone(seconds: float, channels: int = 2, rate_hz: int = RATE_HZ) -> np.ndarray:
+    """Return a tone of 440 Hz [T, channels] at half of full scale."""
+    time_T = np.arange(round(seconds * rate_hz)) / rate_hz
+    return np.repeat(0.5 * np.sin(2 * np.pi * 440 * time_T)[:, None], channels, 1).astype(np.float32)
 
 
 def encoded(path: Path, codec: str, sound_TC: np.ndarray, rate_hz: int = 48000) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,32 +13,12 @@ from engine.audio.source import Source
 from engine.audio.sources import address
 from engine.audio.sources.registry import open_source
 from engine.core.clock import WallClock
-from engine.core.errors import MediaError, SourceError, UserError
+from engine.core.errors import MediaError, SourceError
 from engine.media import connection
-from tests.engine.audio.sources.servers import RtspCamera, WebServer, encoded, free_port, sender, web_server
+from tests.engine.audio.sources.servers import RtspCamera, WebServer, free_port, sender, tone
 
 RATE_HZ = 48000
 WITHIN_S = 40.0
-
-
-def tone(seconds: float, channels: int = 2, rate_hz: int = RATE_HZ) -> np.ndarray:
-    time_T = np.arange(round(seconds * rate_hz)) / rate_hz
-    return np.repeat(0.5 * np.sin(2 * np.pi * 440 * time_T)[:, None], channels, 1).astype(np.float32)
-
-
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[WebServer]:
-    files = {
-        "song.wav": encoded(tmp_path / "song.wav", "pcm_s16le", tone(1.5)),
-        "song.ogg": encoded(tmp_path / "song.ogg", "libopus", tone(1.5)),
-        "long.mp3": encoded(tmp_path / "long.mp3", "libmp3lame", tone(12.0)),
-        "short.mp3": encoded(tmp_path / "short.mp3", "libmp3lame", tone(1.0)),
-        "mono.mp3": encoded(tmp_path / "mono.mp3", "libmp3lame", tone(12.0, 1, 22050), 22050),
-        "page.html": b"<html>no sound</html>" * 50,
-    }
-    seconds = {"long.mp3": 12.0, "short.mp3": 1.0, "mono.mp3": 12.0}
-    with web_server(files, seconds=seconds) as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)
@@ -286,80 +265,3 @@ def opened_when_it_listens(url: str) -> Source:
         except MediaError:
             assert time.monotonic() < deadline_s
             time.sleep(0.1)
-
-
-@pytest.mark.parametrize(
-    ("spec", "says"),
-    [
-        (
-            "http://me:hidden@127.0.0.1:1/a?key=hidden",
-            r"http://127.0.0.1:1/a\?\.\.\. cannot be opened \(Connection refused\)",
-        ),
-        ("rtmp://127.0.0.1:1/live/a", "Connection refused"),
-        ("rtsp://me:hidden@127.0.0.1:1/a", "Connection refused"),
-        ("tcp://127.0.0.1:1", "Connection refused"),
-        ("http://nowhere.invalid/a", "no machine called nowhere.invalid is known"),
-        ("http://nowhere.invalid/\x1b[2J", r"nowhere.invalid/\\x1b\[2J"),
-        ("http://[::1", "cannot be opened"),
-        ("rtsp://", "cannot be opened"),
-        (
-            "srt://me:hidden@host:9/a?passphrase=hidden",
-            "srt is none of http, https.*ffmpeg -i ADDRESS.*--source pcm:48000x2",
-        ),
-        ("rist://host:9", "rist is none of"),
-        ("file:///etc/hostname", "is a file; give its path alone"),
-        ("concat://a.wav|b.wav", "concat is none of"),
-        ("http://me:hid/den@127.0.0.1:1/a", "cannot be opened"),
-        ("http://me:hidden@127.0.0.1:1/a@99", "channels '99'"),
-    ],
-)
-def test_an_address_that_cannot_be_is_refused_in_one_sentence_without_its_password(spec: str, says: str) -> None:
-    for live in (True, False):
-        with pytest.raises(UserError, match=says) as caught:
-            open_source(spec, live=live)
-        sentence = str(caught.value)
-        assert "hid" not in sentence
-        assert sentence.isprintable()
-
-
-@pytest.mark.parametrize(
-    ("path", "says"), [("nothing", "404"), ("page.html", "Invalid data"), ("film", "no sound track")]
-)
-def test_an_answer_without_sound_is_one_sentence(path: str, says: str, web: WebServer, tmp_path: Path) -> None:
-    import av
-
-    with av.open(str(tmp_path / "film.mkv"), "w") as container:
-        film = container.add_stream("mpeg4", rate=10)
-        film.width, film.height, film.pix_fmt = 32, 32, "yuv420p"
-        for _ in range(5):
-            container.mux(film.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), "rgb24")))
-        container.mux(film.encode(None))
-    web.files["film"] = (tmp_path / "film.mkv").read_bytes()
-    with pytest.raises(MediaError, match=says):
-        open_source(web.url(path), live=True)
-
-
-def test_a_playlist_leads_to_addresses_and_never_to_files_of_this_machine(web: WebServer, tmp_path: Path) -> None:
-    secret = tmp_path / "secret.wav"
-    secret.write_bytes(web.files["song.wav"])
-    segment = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.5,\n{}\n#EXT-X-ENDLIST\n"
-    web.files |= {
-        "good.m3u8": segment.format("short.mp3").encode(),
-        "file.m3u8": segment.format(f"file://{secret}").encode(),
-        "path.m3u8": segment.format(secret).encode(),
-        "list.ffconcat": f"ffconcat version 1.0\nfile 'file:{secret}'\n".encode(),
-    }
-    good = open_source(web.url("good.m3u8"), live=False)
-    block = good.read()
-    assert block is not None
-    assert len(block[0])
-    good.close()
-    for name in ("file.m3u8", "path.m3u8", "list.ffconcat"):
-        with pytest.raises(MediaError, match="cannot be opened"):
-            open_source(web.url(name), live=True)
-    local = tmp_path / "list.m3u8"
-    local.write_bytes(web.files["good.m3u8"].replace(b"short.mp3", web.url("short.mp3").encode()))
-    before = web.connections
-    with pytest.raises(MediaError):
-        open_source(str(local), live=False)
-    assert web.connections == before

@@ -29,7 +29,7 @@ def server(pulse_server: PulseServer) -> PulseServer:
     return pulse_server
 
 
-class Heard:
+class Reception:
     """An open source, its newest samples and its notices."""
 
     def __init__(self, source: Microphone) -> None:
@@ -59,12 +59,12 @@ class Heard:
 
 
 @contextlib.contextmanager
-def hearing(spec: str) -> Iterator[Heard]:
+def receiving(spec: str) -> Iterator[Reception]:
     source = open_source(spec, live=True)
     assert isinstance(source, Microphone)
     source.start()
     try:
-        yield Heard(source)
+        yield Reception(source)
     finally:
         source.close()
 
@@ -77,9 +77,9 @@ def test_channels_of_an_interface_arrive_as_they_are(
     server: PulseServer, choice: str, channels: tuple[int, ...]
 ) -> None:
     load_sink(server, "scarlett", 18, aux(18))
-    with playing(server, EIGHTEEN, "scarlett", aux(18)), hearing(f"mic:Scarlett.monitor{choice}") as heard:
-        heard.wait_for_levels([EIGHTEEN[channel - 1] for channel in channels])
-        assert heard.source.channels == len(channels)
+    with playing(server, EIGHTEEN, "scarlett", aux(18)), receiving(f"mic:Scarlett.monitor{choice}") as reception:
+        reception.wait_for_levels([EIGHTEEN[channel - 1] for channel in channels])
+        assert reception.source.channels == len(channels)
 
 
 def test_the_default_input_gives_its_own_channels(server: PulseServer) -> None:
@@ -87,8 +87,8 @@ def test_the_default_input_gives_its_own_channels(server: PulseServer) -> None:
     pactl(server, "set-default-source", "eight.monitor")
     with playing(server, EIGHTEEN[:8], "eight"):
         for spec in ("mic@7,3", "mic:pulse@7,3"):
-            with hearing(spec) as heard:
-                heard.wait_for_levels([EIGHTEEN[6], EIGHTEEN[2]])
+            with receiving(spec) as reception:
+                reception.wait_for_levels([EIGHTEEN[6], EIGHTEEN[2]])
 
 
 def test_a_channel_that_the_input_lacks_is_refused_with_their_number(server: PulseServer) -> None:
@@ -97,27 +97,33 @@ def test_a_channel_that_the_input_lacks_is_refused_with_their_number(server: Pul
         open_source("mic:eight.monitor@1,9", live=True)
 
 
+def test_a_name_that_nobody_has_is_refused_with_all_names(server: PulseServer) -> None:
+    load_sink(server, "scarlett", 2)
+    with pytest.raises(SourceError, match=r"'theremin'; available: 'pulse', .*'fluid\.monitor', 'scarlett\.monitor'"):
+        open_source("mic:theremin", live=True)
+
+
 def test_system_is_what_the_machine_plays_and_follows_the_default_output(server: PulseServer) -> None:
-    with hearing("system") as heard:
-        assert heard.source.channels == 2
+    with receiving("system") as reception:
+        assert reception.source.channels == 2
         with playing(server, (0.3, 0.6), "fluid"):
-            heard.wait_for_levels((0.3, 0.6))
+            reception.wait_for_levels((0.3, 0.6))
         load_sink(server, "hdmi", 2)
         with playing(server, (0.2, 0.4), "hdmi"):
             pactl(server, "set-default-sink", "hdmi")
-            heard.wait_for_levels((0.2, 0.4))
-        assert any("has moved: the sound comes from" in line for line in heard.lines)
+            reception.wait_for_levels((0.2, 0.4))
+        assert any("has moved: the sound comes from" in line for line in reception.lines)
 
 
 def test_system_by_name_stays_with_its_output_and_gives_its_channels(server: PulseServer) -> None:
     load_sink(server, "surround", 8, aux(8))
-    with playing(server, EIGHTEEN[:8], "surround", aux(8)), hearing("system:surround.monitor@8,2") as heard:
-        heard.wait_for_levels([EIGHTEEN[7], EIGHTEEN[1]])
+    with playing(server, EIGHTEEN[:8], "surround", aux(8)), receiving("system:surround.monitor@8,2") as reception:
+        reception.wait_for_levels([EIGHTEEN[7], EIGHTEEN[1]])
         pactl(server, "set-default-sink", "surround")
         pactl(server, "set-default-sink", "fluid")
-        heard.wait_for_levels([EIGHTEEN[7], EIGHTEEN[1]])
-        assert heard.lines == []
-    with pytest.raises(SourceError, match="No output of the sound server is called 'opera'; available: 'Monitor of"):
+        reception.wait_for_levels([EIGHTEEN[7], EIGHTEEN[1]])
+        assert reception.lines == []
+    with pytest.raises(SourceError, match="No output to listen to is called 'opera'; available: '"):
         open_source("system:opera", live=True)
 
 
@@ -138,15 +144,15 @@ def test_an_interface_that_comes_back_with_fewer_channels_plays_on(server: Pulse
         return pactl(server, "load-module", "module-remap-source", *names, *form, *maps)
 
     module = plug_in(4, 48000)
-    with playing(server, EIGHTEEN[:4], "behind", aux(4)), hearing("mic:Mixer@2,4") as heard:
-        heard.wait_for_levels((EIGHTEEN[1], EIGHTEEN[3]))
+    with playing(server, EIGHTEEN[:4], "behind", aux(4)), receiving("mic:Mixer@2,4") as reception:
+        reception.wait_for_levels((EIGHTEEN[1], EIGHTEEN[3]))
         pactl(server, "unload-module", module)
-        heard.wait_for_line("was lost")
+        reception.wait_for_line("was lost")
         plug_in(2, 44100)
-        heard.wait_for_line(
+        reception.wait_for_line(
             "with 48000 Hz and 2 channels; its sound is converted to the show's 48000 Hz and 2, channel 4 is silent"
         )
-        heard.wait_for_levels((EIGHTEEN[1], 0.0))
+        reception.wait_for_levels((EIGHTEEN[1], 0.0))
 
 
 def test_devices_are_listed_as_source_takes_them(server: PulseServer) -> None:
