@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.sources.portaudio import find_output, load_sounddevice
+from engine.audio.sources.portaudio import OPEN_STREAMS, find_output, load_sounddevice
 from engine.core.clock import Clock
 from engine.core.errors import SinkError
 
@@ -77,6 +77,7 @@ class ClickOutput:
                 latency="high",
                 callback=self.fill,
             )
+            OPEN_STREAMS.opened()
             self._stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
             raise SinkError(
@@ -87,6 +88,7 @@ class ClickOutput:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close(ignore_errors=True)
+            OPEN_STREAMS.closed()
 
     def fill(self, sound_TC: NDArray[np.float32], samples: int, times: Any, status: Any) -> None:
         """Fill one block of the output: the audio callback."""
