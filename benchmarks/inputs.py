@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.record import append_record, print_table
 from engine.app.assembly import Modulators, assemble
+from engine.app.commands import share_processor
 from engine.audio.input_layout import InputLayout, SoundInput
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
@@ -110,6 +111,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="pairs of shows (default 5)")
     parser.add_argument("--backend", default=AUTO, choices=backend_names())
     arguments = parser.parse_args()
+    share_processor()
     backend = open_backend(arguments.model, arguments.backend)
     rows: list[list[object]] = []
     ratios, shares = list[float](), list[float]()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.fixtures_display import wait_until
 from tests.processes import ENDS_WITHIN_S, decoded_NHWC, run, start, streams, write_sound
 
 STEMS = ("drums", "voice", "room")
@@ -57,6 +58,11 @@ def test_a_show_of_stems_is_replayed(tmp_path: Path, stems: list[str]) -> None:
     assert streams(tmp_path / "replay.mp4")[0] > 5
 
 
+def page(address: str) -> str:
+    with urllib.request.urlopen(f"{address}/metrics", timeout=ENDS_WITHIN_S) as answer:
+        return answer.read().decode()
+
+
 def test_the_levels_of_inputs_are_monitored(tmp_path: Path) -> None:
     process = start(
         "--no-osc", "--source", "a=demo", "--source", "b=tone", "--out", "null", "--health-port", "0", "--log", "log.jsonl",
@@ -73,13 +79,11 @@ def test_the_levels_of_inputs_are_monitored(tmp_path: Path) -> None:
         timer.cancel()
         address = next(word for word in lines[-1].split() if word.startswith("http")).rstrip(".,;/")
         address = address.removesuffix("/health").removesuffix("/metrics")
-        with urllib.request.urlopen(f"{address}/metrics", timeout=ENDS_WITHIN_S) as answer:
-            page = answer.read().decode()
+        # The server answers before the show is built.
+        wait_until(lambda: all(f'fluid_input_level{{input="{name}"}}' in page(address) for name in "ab"), "a level")
     finally:
         process.terminate()
         process.communicate(timeout=ENDS_WITHIN_S)
-    assert 'fluid_input_level{input="a"}' in page
-    assert 'fluid_input_level{input="b"}' in page
 
 
 @pytest.mark.parametrize(

@@ -16,29 +16,27 @@ from engine.core.errors import ConfigError
 
 
 class Listening:
-    """The loudspeaker of a show. A frame shows a sound some time after the source has played it; the loudspeaker waits for that."""
+    """The loudspeaker of a show. A frame shows a sound some time after the source has played it, and then it is to be heard."""
 
     def __init__(
         self, config: LiveConfig, inputs: OpenInputs, clock: Clock, listen_delay_s: Callable[[], float]
     ) -> None:
-        """Open the loudspeaker. Raises SourceError without one, and ConfigError for a source that hears it."""
-        if not isinstance(inputs.source, PacedSource):
+        """Open the loudspeaker. Raises SourceError without one, and ConfigError for a source that is no file or generated sound."""
+        source = inputs.source
+        if not isinstance(source, PacedSource):
             raise ConfigError(
-                f"--listen plays files, demo and tone, and '{inputs.source.name}' would hear itself from the loudspeaker; leave "
-                "--listen out, or give a file with --source."
+                f"--listen plays the sound of files, demo and tone, and '{source.name}' comes from elsewhere (a microphone would hear "
+                "itself); leave --listen out, or give a file with --source."
             )
         name = None if config.listen == DEFAULT_LOUDSPEAKER else config.listen
-        self._inputs = inputs
+        self._source, self._layout = source, inputs.layout
         self._listen_delay_s = listen_delay_s
         self._light_s = 0.0
-        self.loudspeaker = Loudspeaker(
-            name, inputs.source.rate_hz, film_channels(inputs.layout, inputs.source.channels), clock
-        )
+        self.loudspeaker = Loudspeaker(name, source.rate_hz, film_channels(inputs.layout, source.channels), clock)
 
-    @property
     def source(self) -> Source:
-        """The show's source, heard."""
-        return ListenedSource(self._inputs.source, self._inputs.layout, self.loudspeaker, self.wanted_s)
+        """Return the show's source, heard. Call it once."""
+        return ListenedSource(self._source, self._layout, self.loudspeaker, self.wanted_s)
 
     def wanted_s(self) -> float:
         """Return how long after the source the sound is to be heard: with its light, or as much later as the parameter says."""
@@ -49,22 +47,25 @@ class Listening:
         self._light_s = light_s
         loudspeaker = self.loudspeaker
         loudspeaker.wanted_s = self.wanted_s()
-        sound_ms, light_ms = 1e3 * loudspeaker.delay_s, 1e3 * light_s
-        line = f"listen   {loudspeaker.name}: sound {sound_ms:.0f} ms and light {light_ms:.0f} ms after the source"
-        added_ms = 1e3 * (loudspeaker.delay_s - loudspeaker.least_s)
+        sound_ms, light_ms, driver_ms = (1e3 * s for s in (loudspeaker.delay_s, light_s, loudspeaker.driver_s))
+        line = (
+            f"listen   {loudspeaker.name}, whose driver holds {driver_ms:.0f} ms: sound {sound_ms:.0f} ms and light {light_ms:.0f} ms "
+            "after the source;"
+        )
         apart_ms = sound_ms - light_ms
-        if abs(apart_ms) < 1.0:
-            return f"{line}, together: the sound waits {added_ms:.0f} ms; --listen-delay-ms moves it"
-        order = f"{abs(apart_ms):.0f} ms {'after' if apart_ms > 0 else 'before'} its light"
-        if added_ms < 1.0:
-            return f"{line}: the sound comes {order}, and this loudspeaker allows no less"
-        return f"{line}: the sound comes {order}, as --listen-delay-ms says"
+        order = f"the sound comes {abs(apart_ms):.0f} ms {'after' if apart_ms > 0 else 'before'} its light"
+        if loudspeaker.delay_s > loudspeaker.wanted_s:
+            return f"{line} {order}, and this loudspeaker allows no less"
+        if abs(apart_ms) < 0.5:
+            return f"{line} they come together, and --listen-delay-ms moves the sound"
+        return f"{line} {order}, as --listen-delay-ms says"
 
     def summary(self) -> str:
         """Return how it went, in a line."""
         loudspeaker = self.loudspeaker
         left_out, added = loudspeaker.corrected_samples
         return (
-            f"listened {loudspeaker.name}: {1e3 * loudspeaker.delay_s:.0f} ms after the source, {loudspeaker.gaps} gaps; "
-            f"{left_out} samples left out and {added} added to follow its clock"
+            f"listened {loudspeaker.name}, whose driver held {1e3 * loudspeaker.driver_s:.0f} ms: sound "
+            f"{1e3 * loudspeaker.delay_s:.0f} ms after the source, {loudspeaker.gaps} gaps, {left_out} samples left out and {added} "
+            "added to follow its clock"
         )

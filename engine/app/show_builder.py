@@ -179,7 +179,7 @@ class ShowBuilder:
         inputs = OpenInputs(source, layout)
         listening = openers.listen(config, inputs, lambda: config.controls, self._clock, self._say, self._releasing)
         if listening:
-            source = listening.source
+            source = listening.source()
             self._say(listening.align(measure_budget(backend, source, self._clock).typical_s()))
 
         def outputs(controllers: Controllers) -> tuple[list[Sink], list[WindowSink]]:
@@ -199,7 +199,7 @@ class ShowBuilder:
     ) -> BuiltShow:
         store = ParameterStore(self._command.parameters, config.controls, notify)
         listening = openers.listen(config, inputs, store.values, self._clock, notify, self._releasing)
-        source, layout = listening.source if listening else inputs.source, inputs.layout
+        source, layout = listening.source() if listening else inputs.source, inputs.layout
         # "auto" says where it stopped and why.
         selected: list[str] = []
         backend = (

@@ -11,6 +11,7 @@ outputs of the same two resonators: it cannot ring, click or become unstable.
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class BandTrim:
         self._rising_PT, self._falling_PT = poles_P1**-powers, poles_P1**powers
         self._gains: BandGains | None = None
         self._before = self._weights = self._crossovers.weights(NEUTRAL)
+        self._of_sums_PT = self._weights.of_poles_P[:, None] * self._falling_PT
         self._is_bypass = self._is_steady = True
         self._sums_P = np.zeros(len(poles_P1), np.complex128)
         self._in_hop = self._in_chunk = 0
@@ -79,6 +81,7 @@ class BandTrim:
         if gains != self._gains:
             self._before = self._weights if self._gains is not None else self._crossovers.weights(gains)
             self._weights = self._crossovers.weights(gains)
+            self._of_sums_PT = self._weights.of_poles_P[:, None] * self._falling_PT
         self._gains, self._in_hop = gains, 0
         if self._is_bypass:
             self._sums_P, self._in_chunk = np.zeros_like(self._sums_P), 0
@@ -102,23 +105,23 @@ class BandTrim:
         np.multiply(mono_T, self._rising_PT[:, begin:end], out=sums_PT[:, 1:])
         # One after the other, so that a sum does not depend on where a block ended.
         np.add.accumulate(sums_PT, axis=1, out=sums_PT)
-        resonators_PT = sums_PT[:, 1:] * self._falling_PT[:, begin:end]
         is_whole = end == self._chunk_samples
-        self._sums_P = resonators_PT[:, -1].copy() if is_whole else sums_PT[:, -1].copy()
+        self._sums_P = sums_PT[:, -1] * self._falling_PT[:, -1] if is_whole else sums_PT[:, -1].copy()
         self._in_chunk = 0 if is_whole else end
-        direct, of_poles = self._ramp(len(mono_T))
-        resonators_PT *= of_poles
-        return direct * mono_T + resonators_PT[0].real + resonators_PT[1].real
+        direct, of_sums_PT = self._ramp(begin, end)
+        of_sums_PT = sums_PT[:, 1:] * of_sums_PT
+        return direct * mono_T + of_sums_PT[0].real + of_sums_PT[1].real
 
-    def _ramp(self, samples: int) -> tuple[NDArray[np.float64] | float, NDArray[np.complex128]]:
-        """Return the weights of the next samples: in a hop in which gains move, linear from those before."""
-        begin, self._in_hop = self._in_hop, self._in_hop + samples
+    def _ramp(self, begin: int, end: int) -> tuple[NDArray[np.float64] | float, NDArray[np.complex128]]:
+        """Return the weights of input and sums for these samples of the chunk; where gains move, linear from those before."""
+        first, self._in_hop = self._in_hop, self._in_hop + end - begin
         after, before = self._weights, self._before
         if self._is_steady:
-            return after.direct, after.of_poles_P[:, None]
-        share_T = np.arange(begin + 1, begin + samples + 1) / self._hop_samples
+            return after.direct, self._of_sums_PT[:, begin:end]
+        share_T = np.arange(first + 1, self._in_hop + 1) / self._hop_samples
         direct_T = before.direct + (after.direct - before.direct) * share_T
-        return direct_T, before.of_poles_P[:, None] + (after.of_poles_P - before.of_poles_P)[:, None] * share_T
+        of_poles_PT = before.of_poles_P[:, None] + (after.of_poles_P - before.of_poles_P)[:, None] * share_T
+        return direct_T, of_poles_PT * self._falling_PT[:, begin:end]
 
 
 class _Crossovers:
@@ -136,9 +139,11 @@ class _Crossovers:
             return _Weights(1.0, np.zeros(len(self.poles_P), np.complex128))
         low, mid, high = (10.0 ** (gain_db / 10.0) for gain_db in gains)
         p1, p2 = self._f1**4, self._f2**4
-        # The power response times (f1⁴ + f⁴) (f2⁴ + f⁴), as a polynomial in f⁴.
-        squares = np.roots([high, (low + high) * p1 + mid * (p2 - p1), low * p1 * p2])
-        roots = [complex(square) ** 0.25 * turn for square in squares for turn in (1, 1j, -1, -1j)]
+        # The power response times (f1⁴ + f⁴) (f2⁴ + f⁴) is high f⁸ + middle f⁴ + low f1⁴ f2⁴.
+        middle = (low + high) * p1 + mid * (p2 - p1)
+        half = -0.5 * (middle + cmath.sqrt(middle * middle - 4.0 * high * low * p1 * p2))
+        fourth_powers = (half / high, low * p1 * p2 / half)
+        roots = [fourth_power**0.25 * turn for fourth_power in fourth_powers for turn in (1, 1j, -1, -1j)]
         numerator = math.sqrt(high) * _polynomial(root for root in roots if root.real < 0.0)
         poles_P = self.poles_P
         pair = (1.0 - poles_P[::-1] / poles_P) * (1.0 - poles_P[::-1].conj() / poles_P)

@@ -16,8 +16,8 @@ from engine.media.cleaning import SoundCleaner
 
 # T audio samples, C channels
 
-BATCH_S = 0.01
-"""So much sound is analysed at a time: blocks of a driver, one by one, would cost more than twice as much."""
+BATCH_S = 0.016
+"""So much sound is analysed at a time, about a refresh of the display: blocks of a driver, one by one, would cost twice as much."""
 
 
 class InputFeatures:

@@ -1,4 +1,7 @@
-"""A source whose sound is also played on a loudspeaker, in time with the frames."""
+"""A source whose sound is also played on a loudspeaker, in time with the frames.
+
+The loudspeaker gets the sound ahead of the show: neither what its driver holds nor a step that takes long can make it late.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from numpy.typing import NDArray
 
 from engine.audio.input_layout import InputLayout
 from engine.audio.input_mix import film_sound
-from engine.audio.listening.loudspeaker import Loudspeaker
-from engine.audio.source import Source
+from engine.audio.listening.loudspeaker import AHEAD_S, Loudspeaker
+from engine.audio.sources.paced import PacedSource
 
 # T samples, C channels
 
@@ -19,7 +22,7 @@ class ListenedSource:
     """Passes the sound on as it comes, and to the loudspeaker."""
 
     def __init__(
-        self, source: Source, layout: InputLayout, loudspeaker: Loudspeaker, wanted_s: Callable[[], float]
+        self, source: PacedSource, layout: InputLayout, loudspeaker: Loudspeaker, wanted_s: Callable[[], float]
     ) -> None:
         """The loudspeaker gets the sound as films get it. `wanted_s` returns the delay that is wanted now; it is asked at each read."""
         self.name, self.live = source.name, source.live
@@ -27,6 +30,7 @@ class ListenedSource:
         self._layout = layout
         self._loudspeaker = loudspeaker
         self._wanted_s = wanted_s
+        source.tell_ahead(self._hear, AHEAD_S)
 
     @property
     def rate_hz(self) -> int:
@@ -60,9 +64,10 @@ class ListenedSource:
         self._loudspeaker.wanted_s = self._wanted_s()
         if block is None:
             self._loudspeaker.end()
-        elif len(block[0]) and block[1] is not None:
-            self._loudspeaker.put(film_sound(self._layout, block[0]), block[1])
         return block
+
+    def _hear(self, sound_TC: NDArray[np.float32], played_s: float) -> None:
+        self._loudspeaker.put(film_sound(self._layout, sound_TC), played_s)
 
     def wait(self, timeout_s: float) -> None:
         self._source.wait(timeout_s)

@@ -18,16 +18,17 @@ from engine.audio.sources.portaudio import OPEN_STREAMS, find_output, load_sound
 from engine.audio.sources.sound_device import SoundDevice
 from engine.core.clock import Clock
 from engine.core.errors import SourceError
+from engine.core.notices import INTERVAL_S
 
 # T samples, C channels
 
 BLOCK_SAMPLES = 512
-DRIVER_S = 0.05
-"""Sound asked to lie in the driver: less is lost whenever another thread of the show holds the interpreter."""
-SPARE_S = 0.015
-"""Sound comes from the source up to so much late."""
-SPARE_GROWS_S, LARGEST_SPARE_S = 0.01, 0.1
-"""After a gap there is more to spare."""
+DRIVER_S = 0.2
+"""Sound asked to lie in the driver, so that none is missing when another thread of the show holds the interpreter."""
+AHEAD_S = 0.5
+"""How long before the source plays it sound is put in."""
+SPARE_S = 0.15
+"""How much later than that it may come: the longest step."""
 LONGEST_DRIVER_S = 1.0
 """Longer times from a driver are wrong."""
 SILENT_S = 3.0
@@ -61,13 +62,13 @@ class Loudspeaker:
         self.name = self._device.name
         self.wanted_s = 0.0
         """The delay that is wanted, from a sample's playing by the source to its sounding. Set at any time."""
-        self._spare_s = SPARE_S
         self._delay_s: float | None = None
         self._gaps = self._told_gaps = 0
+        self._told_s = -INTERVAL_S
         self._is_gap = False
         self._has_ended = False
         self._asked_s = clock.now_s()
-        self._driver_s = DRIVER_S
+        self._driver_s = self._measured_s = DRIVER_S
         self._notices: list[str] = []
         self._closing = threading.Event()
         self._reopening: threading.Thread | None = None
@@ -83,9 +84,14 @@ class Loudspeaker:
             ) from error
 
     @property
+    def driver_s(self) -> float:
+        """How much sound the driver holds, as it says itself with the newest block."""
+        return self._measured_s
+
+    @property
     def least_s(self) -> float:
-        """The least delay that it allows: what the driver holds, a block, and what the source may be late."""
-        return self._driver_s + BLOCK_SAMPLES / self._playback.rate_hz + self._spare_s
+        """The least delay that it allows; below 0 it sounds before the source has played it."""
+        return self._driver_s + BLOCK_SAMPLES / self._playback.rate_hz + SPARE_S - AHEAD_S
 
     @property
     def delay_s(self) -> float:
@@ -103,10 +109,13 @@ class Loudspeaker:
         return self._playback.playhead.left_out, self._playback.playhead.added
 
     def put(self, sound_TC: Sound, played_s: float) -> None:
-        """Add sound whose last sample the source played at `played_s`."""
+        """Add sound whose last sample the source plays at `played_s`, at best AHEAD_S before that; none says a new time alone."""
         playback = self._playback
-        converted_TC = playback.conversion.convert(sound_TC)
-        if len(converted_TC):
+        is_empty = not len(sound_TC)
+        converted_TC = (
+            np.zeros((0, playback.channels), np.float32) if is_empty else playback.conversion.convert(sound_TC)
+        )
+        if is_empty or len(converted_TC):
             playback.played.put(np.nan_to_num(converted_TC).clip(-1.0, 1.0), played_s - playback.conversion.delay_s)
 
     def end(self) -> None:
@@ -120,13 +129,10 @@ class Loudspeaker:
             self._notices.append(f"The loudspeaker {self.name} was lost; it is opened again as soon as it returns.")
             self._reopening = threading.Thread(target=self._reopen, name="loudspeaker", daemon=True)
             self._reopening.start()
-        gaps = self._gaps
-        if gaps != self._told_gaps:
-            self._told_gaps = gaps
-            self._notices.append(
-                f"The loudspeaker {self.name} had {gaps} gaps so far; it plays {1e3 * self.delay_s:.0f} ms after the source "
-                "from now on."
-            )
+        gaps, now_s = self._gaps, self._clock.now_s()
+        if gaps != self._told_gaps and now_s - self._told_s >= INTERVAL_S:
+            self._told_gaps, self._told_s = gaps, now_s
+            self._notices.append(f"The loudspeaker {self.name} did not get its sound in time ({gaps} times so far).")
         notices, self._notices = self._notices, []
         return notices
 
@@ -145,7 +151,9 @@ class Loudspeaker:
         now_s, playback = self._clock.now_s(), self._playback
         self._asked_s = now_s
         ahead_s = times.outputBufferDacTime - times.currentTime
-        if not 0.0 < ahead_s < LONGEST_DRIVER_S:
+        if 0.0 < ahead_s < LONGEST_DRIVER_S:
+            self._measured_s = ahead_s
+        else:
             ahead_s = self._driver_s
         newest = playback.played.newest
         if newest is None:
@@ -164,7 +172,6 @@ class Loudspeaker:
     def _count_gap(self, is_gap: bool) -> None:
         if is_gap and not self._is_gap and not self._has_ended:
             self._gaps += 1
-            self._spare_s = min(self._spare_s + SPARE_GROWS_S, LARGEST_SPARE_S)
         self._is_gap = is_gap
 
     def _begin(self, device: SoundDevice) -> _Playback:
@@ -193,7 +200,7 @@ class Loudspeaker:
             raise
         self._asked_s = self._clock.now_s()
         if 0.0 < float(stream.latency) < LONGEST_DRIVER_S:
-            self._driver_s = float(stream.latency)
+            self._driver_s = self._measured_s = float(stream.latency)
         return stream
 
     def _reopen(self) -> None:

@@ -1,4 +1,4 @@
-"""The newest seconds of what a source has played, by sample number, with the time at which it was played.
+"""The newest seconds of what a source plays, by sample number, with the time at which it is played.
 
 One thread puts sound in, the driver's callback reads it. Nothing is taken out, so the reader may go back and forth.
 """
@@ -21,9 +21,9 @@ class Newest(NamedTuple):
     """How far the sound has come."""
 
     end: int
-    """Samples played since the start."""
+    """Samples since the start."""
     played_s: float
-    """Clock time at which the last of them was played."""
+    """Clock time at which the source plays the last of them."""
 
 
 class PlayedSound:
@@ -39,7 +39,7 @@ class PlayedSound:
         return self._newest
 
     def put(self, sound_TC: Sound, played_s: float) -> None:
-        """Add sound whose last sample was played at `played_s`. For one thread."""
+        """Add sound whose last sample the source plays at `played_s`; none says a new time alone. For one thread."""
         capacity = len(self._sound_TC)
         begin = 0 if self._newest is None else self._newest.end
         end = begin + len(sound_TC)

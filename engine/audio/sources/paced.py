@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,6 +42,15 @@ class PacedSource:
         self._played_samples = 0
         self._pending_TC = np.zeros((0, inner.channels), np.float32)
         self._has_ended = False
+        self._ahead_samples = self._told_samples = 0
+        self._ahead: Callable[[NDArray[np.float32], float], None] | None = None
+
+    def tell_ahead(self, callback: Callable[[NDArray[np.float32], float], None], ahead_s: float) -> None:
+        """Let each read call `callback` with the sound [T, C] up to `ahead_s` later, and with the time at which its last sample is played.
+
+        Every sample comes once, in order; T may be 0. Before `start` only.
+        """
+        self._ahead, self._ahead_samples = callback, round(ahead_s * self.rate_hz)
 
     def start(self) -> None:
         self.inner.start()
@@ -52,17 +63,27 @@ class PacedSource:
         if lag_s > LONGEST_LAG_S:
             self._start_s += lag_s
             wanted = 0
-        while len(self._pending_TC) < wanted and not self._has_ended:
+        while len(self._pending_TC) < wanted + self._ahead_samples and not self._has_ended:
             block = self.inner.read()
             if block is None:
                 self._has_ended = True
             else:
                 self._pending_TC = np.concatenate([self._pending_TC, block[0]])
+        self._tell_ahead(wanted + self._ahead_samples)
         sound_TC, self._pending_TC = self._pending_TC[:wanted], self._pending_TC[wanted:]
         if self._has_ended and wanted and not len(sound_TC):
             return None
         self._played_samples += len(sound_TC)
         return sound_TC, self._start_s + self._played_samples / self.rate_hz
+
+    def _tell_ahead(self, samples: int) -> None:
+        """Tell of the next `samples`, as far as they are there and were not told."""
+        if self._ahead is None:
+            return
+        end = self._played_samples + min(samples, len(self._pending_TC))
+        new_TC = self._pending_TC[self._told_samples - self._played_samples : end - self._played_samples]
+        self._told_samples = max(end, self._told_samples)
+        self._ahead(new_TC, self._start_s + self._told_samples / self.rate_hz)
 
     def wait(self, timeout_s: float) -> None:
         self.clock.sleep(min(BLOCK_S, timeout_s))

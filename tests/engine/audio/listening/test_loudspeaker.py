@@ -23,7 +23,8 @@ from tests.engine.app.shows import CollectingSink, show_sound
 from tests.engine.audio.listening.monitor import Monitor
 
 WITHIN_S = 40.0
-WANTED_S = 0.2
+WANTED_S = 0.06
+"""Less than the driver holds."""
 NEAR_S = 0.03
 """What the times of the sound server may be wrong by."""
 
@@ -81,7 +82,7 @@ def test_clicks_are_heard_as_long_after_their_frames_as_was_asked_and_to_the_bit
 ) -> None:
     clock, sound_TC = WallClock(), clicks(48000, 9.0)
     heard_TC, begin_s, frames, loudspeaker = played(pulse_server, probe_file, sound_TC, 48000, clock)
-    assert loudspeaker.delay_s == WANTED_S
+    assert loudspeaker.delay_s == WANTED_S < loudspeaker.driver_s
     # Frames say when the source played: sample n at start + n / rate.
     starts_s = [frame.captured_s - frame.time_s for frame in frames if frame.captured_s is not None]
     start_s = float(np.median(starts_s))
