@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 PIECES = (
-    b"9" * 5000, b"0x" + b"f" * 5000, b"-1", b"18446744073709551617", b"1e999", b".inf", b".nan", b"NaN", b"null", b"true", b"2026-01-31",
+    b"9" * 5000, b"n" * 5000, b"0x" + b"f" * 5000, b"-1", b"18446744073709551617", b"1e999", b".inf", b".nan", b"NaN", b"null", b"true", b"2026-01-31",
     b"[" * 3000, b"{" * 300, b"- " * 300, b"[]", b"{}", b'""', b"'", b'"', b"\n", b"\r\n", b"\t", b"\x00", b"\\u0000", b"\\ud800", b"\x1b[2J", b"\xff\xfe",
     "\u202e".encode(), b"&a ", b"*a", b"&a [*a, *a]", b"<<: *a\n", b"!!python/object/apply:os.system [ls]", b"!!int x", b"!!set {a}", b"!!binary aGk=",
     b"../../../../etc/passwd", b"/dev/zero", b"a: 1\n" * 2000, b"9**9**9", b"1/0", b"(" * 300, b"**", b"<<", b"lambda: 0", b"__import__('os')",

@@ -28,7 +28,7 @@ from engine.core.printable import print_line
 from engine.ops.health_monitor import resident_mib
 
 HANGS_S = 60.0
-LONGEST_SENTENCE = 4000
+LONGEST_SENTENCE = 1000
 OTHER_THAN_A_FILE = 0.05
 """Share of trials in which something else lies in the place of a file."""
 

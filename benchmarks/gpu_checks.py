@@ -112,7 +112,7 @@ def swap(emit: Emit, first: str, second: str, backend: str, seconds: float) -> N
     card, shown = opened.card, Shown(opened.card)
     switcher = ModelSwitcher(
         opened,
-        lambda path: open_backend(path, backend, THREADS),
+        lambda path, is_stopped: open_backend(path, backend, THREADS),
         on_model=lambda taken: None,
         clock=clock,
         window_samples=card.window_samples,

@@ -22,7 +22,7 @@ from export.precision.choice import PRECISIONS
 from export.targets.onnx.model import DRIFT_STEPS, Form, export_model
 from training.families.registry import family
 from training.families.rewriting import Rewrites
-from training.loop.checkpoint import load_generator
+from training.loop.checkpoint import chosen_checkpoint, load_generator
 
 LONG_DRIFT_STEPS = (1, 64, 1000, 20000)
 
@@ -33,7 +33,7 @@ def argument_parser() -> argparse.ArgumentParser:
         prog="python -m export.to_onnx", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("checkpoint", type=Path, help="checkpoint or run folder written by training")
+    add("checkpoint", type=Path, help="checkpoint written by training, or run folder: its best checkpoint is taken")
     add("-o", "--output", type=Path, required=True, metavar="MODEL.onnx")
     add("--half", action="store_true", help="store weights in 16 bits: half the file size, still computed in 32 bits")
     add("--for", dest="backend", metavar="BACKEND", default="any", help="rewrite the graph for a backend")
@@ -91,7 +91,9 @@ def report(card: ModelCard, path: Path) -> list[str]:
 
 def main() -> int:
     arguments = argument_parser().parse_args()
-    loaded = load_generator(arguments.checkpoint)
+    chosen = chosen_checkpoint(arguments.checkpoint)
+    print_line(*chosen.lines())
+    loaded = load_generator(chosen.folder)
     form = form_of(arguments, family(loaded.model.family).rewrites)
     card = export_model(loaded.model, loaded.provenance, arguments.output, form)
     print_line(*report(card, arguments.output))

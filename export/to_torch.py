@@ -15,12 +15,14 @@ from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import run_main
 from engine.core.printable import print_line
 from export.targets.torch.program import export_program
-from training.loop.checkpoint import load_generator
+from training.loop.checkpoint import chosen_checkpoint, load_generator
 
 
 def main() -> int:
     parser = ArgumentParser(prog="python -m export.to_torch", description="Turn a checkpoint into a program of torch.")
-    parser.add_argument("checkpoint", type=Path, help="checkpoint or run folder written by training")
+    parser.add_argument(
+        "checkpoint", type=Path, help="checkpoint written by training, or run folder: its best checkpoint"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.pt2")
     parser.add_argument(
         "--compiled", action="store_true", help="compile for this machine: takes minutes and needs a C++ compiler"
@@ -28,7 +30,9 @@ def main() -> int:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="device for --compiled (default cpu)")
     arguments = parser.parse_args()
     logging.getLogger("torch").setLevel(logging.ERROR)
-    loaded = load_generator(arguments.checkpoint)
+    chosen = chosen_checkpoint(arguments.checkpoint)
+    print_line(*chosen.lines())
+    loaded = load_generator(chosen.folder)
     card = export_program(loaded.model, loaded.provenance, arguments.output, arguments.compiled, arguments.device)
     megabytes = arguments.output.stat().st_size / 1e6
     print_line(f"{arguments.output}: '{card.name}', {card.width}x{card.height} at {card.fps:g} fps, {megabytes:.1f} MB")

@@ -18,7 +18,7 @@ from export.precision.half_storage import holds_half_weights, round_weights
 from export.verification.graph import StepGraph
 from export.verification.sound import made_sound, read_real_sound
 from export.verification.verdict import BackendPlayer, check_belongs, compare, write_report
-from training.loop.checkpoint import load_generator
+from training.loop.checkpoint import chosen_checkpoint, load_generator
 
 DEFAULT_STEPS = 64
 
@@ -38,7 +38,7 @@ def main() -> int:
     if arguments.steps < 1:
         parser.error(f"--steps is {arguments.steps}; at least 1 is needed")
     backend = open_backend(arguments.model, arguments.backend)
-    loaded = load_generator(arguments.checkpoint)
+    loaded = load_generator(chosen_checkpoint(arguments.checkpoint).folder)
     check_belongs(backend.card, loaded, arguments.model, arguments.checkpoint)
     rate_hz = loaded.model.sample_rate_hz
     sound = read_real_sound(arguments.sound, rate_hz) if arguments.sound else made_sound(rate_hz)

@@ -11,13 +11,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import av
+import numpy as np
+import psutil
 import pytest
+from onnx import helper, numpy_helper
 
+from engine.model.file import sealed
+from tests.engine.model.probe_model import CARD, program
 from tests.processes import ENDS_WITHIN_S, ROOT, environment, start, streams, wait_for_recording, write_sound
 from tests.terminals import Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX systems")
 SOUND_S = 15
+SLOW_SIZE, SLOW_PRODUCTS = 4096, 1000
 
 
 def wait_for(happened: Callable[[], object], what: str) -> None:
@@ -43,6 +49,50 @@ def hops(cwd: Path) -> int:
 
 def size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+def write_slow(path: Path) -> Path:
+    """Write a probe whose step takes minutes on any machine, and little memory."""
+    model = program(CARD)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([SLOW_SIZE, SLOW_SIZE], np.int64), "wide"))
+    features = next(node for node in model.graph.node if "features" in node.output)
+    features.output[0] = "own_features"
+    model.graph.node.append(helper.make_node("Expand", ["gain", "wide"], ["product 0"]))
+    for number in range(SLOW_PRODUCTS):
+        before, after = f"product {number}", f"product {number + 1}"
+        model.graph.node.append(helper.make_node("MatMul", [before, "product 0"], [after]))
+    model.graph.node.append(helper.make_node("ReduceMax", [f"product {SLOW_PRODUCTS}"], ["largest"], keepdims=0))
+    model.graph.node.append(helper.make_node("Mul", ["largest", "zero"], ["nothing"]))
+    model.graph.node.append(helper.make_node("Add", ["own_features", "nothing"], ["features"]))
+    path.write_bytes(sealed(model.SerializeToString(), CARD))
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("output", ["live", "file", "folder"])
+def test_a_show_whose_model_is_being_tested_ends_when_it_is_told(
+    tmp_path: Path, number: signal.Signals, output: str
+) -> None:
+    """The test alone would take longer than this one waits."""
+    model, sound = write_slow(tmp_path / "slow.onnx"), write_sound(tmp_path / "tone.wav", 1.0)
+    flags = {
+        "live": ("--no-osc", "--source", "tone", "--out", "null"),
+        "file": ("--render", str(sound), "out.mp4"),
+        "folder": ("--render", str(sound), str(sound), "films/"),
+    }[output]
+    stats = () if output == "folder" else ("--stats", "stats.json")
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    show = start(*flags, *stats, "--backend", "onnx-cpu", "--model", str(model), cwd=tmp_path, **cache)
+    process = psutil.Process(show.pid)
+    wait_for(lambda: [c for c in process.children() if "first_test_process" in " ".join(c.cmdline())], "a first test")
+    children = process.children(recursive=True)
+    show.send_signal(number)
+    said, complained = show.communicate(timeout=ENDS_WITHIN_S)
+    assert (show.returncode, complained) == (0, "")
+    assert "stopped: before the show began" in said
+    assert not any(child.is_running() for child in children)
+    if stats:
+        assert hops(tmp_path) == 0
 
 
 @pytest.mark.parametrize("numbers", [50 * [signal.SIGTERM], 50 * [signal.SIGINT], 20 * [signal.SIGINT, signal.SIGTERM]])

@@ -37,10 +37,17 @@ from training.data.config import ClipConfig
 from training.data.footage import footage_sha256, load_footage
 from training.data.sources import VideoFile
 from training.data.windows import TRAINING_SHARE
-from training.loop.checkpoint import Checkpoint, best_checkpoint, load_generator, read_newest
+from training.loop.checkpoint import (
+    BEST,
+    Checkpoint,
+    ChosenCheckpoint,
+    chosen_checkpoint,
+    load_generator,
+    read_newest,
+)
 from training.loop.config import TrainConfig, load_train_config
 from training.loop.memory import memory_watched
-from training.loop.run_folder import EVALUATION_FOLDER, checkpoint_folders, find_checkpoint
+from training.loop.run_folder import CONFIG_FILE, EVALUATION_FOLDER, checkpoint_folders, find_checkpoint
 from training.loop.trainer import choose_device
 from training.loop.validation import validate_segments
 from training.report import write_report
@@ -99,25 +106,25 @@ def main(argv: list[str] | None = None) -> int:
     print_line(f"run       {run_folder}" + (f", continued after {earlier.iterations:,} iterations" if earlier else ""))
     train.main(training_arguments(arguments, run_folder, settings, earlier))
     # The model file comes first: nothing that is measured or written about it may cost it.
-    newest = find_checkpoint(run_folder)
-    best = best_checkpoint(run_folder)
+    newest, chosen = find_checkpoint(run_folder), chosen_checkpoint(run_folder)
     model_file = run_folder / f"{name}.onnx"
     try:
-        export(best or newest, model_file)
+        export(chosen.folder, model_file)
     except TrainingError:
-        if best is None or best == newest:
+        if chosen.folder == newest:
             raise
         print_line(f"notice: the best checkpoint cannot be exported; the newest one is: {newest}", file=sys.stderr)
-        best = None
+        chosen = ChosenCheckpoint(newest, "")
         export(newest, model_file)
-    figures, reason = measured(arguments, run_folder, best or newest, int(newest.name))
+    figures, reason = measured(arguments, run_folder, chosen.folder, int(newest.name))
     ending = Ending(
         analysis=plan.analysis,
         figures=figures,
         reason=reason,
-        exported=int((best or newest).name),
+        exported=int(chosen.folder.name),
         last=int(newest.name),
-        chosen=best is not None,
+        chosen=chosen.reason == BEST,
+        more_clips=more_clips(run_folder),
         model_file=model_file,
         report=written_report(run_folder),
     )
@@ -262,6 +269,15 @@ def evaluation_arguments(arguments: argparse.Namespace, run_folder: Path, checkp
     argv += ["--clip", str(arguments.clip)]
     argv += ["--lengths", EVALUATION_LENGTHS, "--sequences", "2", "--shifts", "1"]
     return argv + (["--cache-folder", str(arguments.cache_folder)] if arguments.cache_folder else [])
+
+
+def more_clips(run_folder: Path) -> int:
+    """Return how many further clips a run was trained on."""
+    try:
+        return len(load_train_config(run_folder / CONFIG_FILE).clip.more)
+    except TrainingError:
+        # Lost or damaged meanwhile: the ending is not worth an error.
+        return 0
 
 
 def written_report(run_folder: Path) -> str:

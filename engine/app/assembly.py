@@ -16,8 +16,10 @@ from engine.control.parameter_store import ControlSource
 from engine.control.parameter_table import parameters_for
 from engine.control.scenes.scene_controller import SceneController
 from engine.control.scenes.scene_files import Scenes
+from engine.core.stop_signals import IsStopped
 from engine.model.backend import Backend
 from engine.model.card import ModelCard
+from engine.model.loading import OpenModel
 from engine.model.switcher import ModelSwitcher
 from engine.output.frame import ShowFormat
 from engine.output.sink import Sink, WindowSink
@@ -116,7 +118,7 @@ class ModelChoice:
 
     path: str
     backend: Backend
-    open_next: Callable[[str], Backend]
+    open_next: OpenModel
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,8 +142,8 @@ def control(
     notify = runtime.notices.tell
     modulators = Modulators(tuple(store.parameters.values()), mappings, notify, sound_inputs)
 
-    def open_next(path: str) -> Backend:
-        backend = model.open_next(path)
+    def open_next(path: str, is_stopped: IsStopped) -> Backend:
+        backend = model.open_next(path, is_stopped)
         # Refuses a model whose controls take the engine's names, before it plays.
         parameters_for(backend.card)
         return backend

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.app.command_line import ParsedCommand
 from engine.app.config import LiveConfig, describe
-from engine.core.errors import ConfigError
+from engine.core.errors import ConfigError, StoppedError
 from engine.core.printable import print_line
 from engine.core.stop_signals import StopRequest, handle_stop_signals
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.render.statistics import ShowStatistics
 
 THREAD_SWITCH_S = 0.0005
+BEFORE_THE_SHOW = "before the show began, while its model was tested"
 
 
 def say(line: str) -> None:
@@ -98,11 +99,14 @@ def play_show(command: ParsedCommand) -> int:
     share_processor()
     config, monitor = command.resolved.config, HealthMonitor(WallClock())
     check_stats_file(config)
-    with ExitStack() as releasing:
-        built = _build(ShowBuilder(command, monitor, say, releasing), command)
-        stop.begin(lambda: goes_on_without_terminal(built.show))
-        play(built.show, stop, built.seconds)
-    say(("stopped: " if stop.is_set() else "played: ") + end_report(monitor, built.controllers.switcher.card))
+    built: BuiltShow | None = None
+    with ExitStack() as releasing, suppress(StoppedError):
+        built = _build(ShowBuilder(command, monitor, say, releasing, stop.is_asked), command)
+        show = built.show
+        stop.begin(lambda: goes_on_without_terminal(show))
+        play(show, stop, built.seconds)
+    report = end_report(monitor, built.controllers.switcher.card) if built else BEFORE_THE_SHOW
+    say(("stopped: " if stop.is_set() else "played: ") + report)
     write_stats(config, monitor)
     return 0
 
@@ -116,7 +120,11 @@ def render_into_folder(command: ParsedCommand) -> int:
     stop = StopRequest()
     handle_stop_signals(stop.ask)
     share_processor()
-    return render_files(command, renderings, stop)
+    try:
+        return render_files(command, renderings, stop)
+    except StoppedError:
+        say(f"stopped: {BEFORE_THE_SHOW}")
+        return 0
 
 
 def _build(builder: ShowBuilder, command: ParsedCommand) -> BuiltShow:

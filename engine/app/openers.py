@@ -24,17 +24,25 @@ if TYPE_CHECKING:
     from engine.control.remotes.remote_access import RemoteAccess
     from engine.core.clock import Clock
     from engine.model.backend import Backend
+    from engine.model.backends.first_test import FirstTestWatch
     from engine.ops.health_monitor import HealthMonitor
     from engine.output.sink import Sink, WindowSink
 
 
-def open_model(config: LiveConfig, live: bool, selected: Callable[[str], None], tell: Callable[[str], None]) -> Backend:
-    """Open the model; live, "auto" goes on to another backend when one is lost."""
+def open_model(
+    config: LiveConfig,
+    live: bool,
+    selected: Callable[[str], None],
+    tell: Callable[[str], None],
+    watch: FirstTestWatch,
+) -> Backend:
+    """Open the model; live, "auto" goes on to another backend when one is lost. Raises StoppedError where `watch` stops its first
+    test."""
     from engine.model.backends.selection import open_backend, open_with_fallback
 
     if live:
-        return open_with_fallback(config.model, config.backend, config.threads, selected, tell)
-    return open_backend(config.model, config.backend, config.threads, selected, tell)
+        return open_with_fallback(config.model, config.backend, config.threads, selected, tell, watch)
+    return open_backend(config.model, config.backend, config.threads, selected, tell, watch)
 
 
 def listen(

@@ -17,6 +17,7 @@ from engine.core.errors import USER_ERROR_EXIT_CODE, ConfigError, UserError
 from engine.core.printable import print_line
 from engine.core.stop_signals import StopRequest
 from engine.media.address import shown_address
+from engine.model.backends.first_test import FirstTestWatch
 from engine.ops.health_monitor import HealthMonitor
 from engine.output.progress import SharedProgressBar
 from engine.render.play import play
@@ -25,10 +26,11 @@ from engine.render.play import play
 def render_files(command: ParsedCommand, renderings: Sequence[Rendering], stop: StopRequest) -> int:
     """Render all that can be, tell of each, and return the exit code: 2 where one could not be rendered.
 
-    A file appears in the folder when it is complete. Raises UserError for a model that cannot be opened.
+    A file appears in the folder when it is complete. Raises UserError for a model that cannot be opened, StoppedError where its first
+    test was stopped.
     """
     config, selected = command.resolved.config, list[str]()
-    backend = openers.open_model(config, False, selected.append, print_line)
+    backend = openers.open_model(config, False, selected.append, print_line, FirstTestWatch(stop.is_asked))
     lengths_s = [openers.duration_s((rendering.sound,), config.seconds) or 0.0 for rendering in renderings]
     # A terminal that is closed does not end the work.
     stop.begin(lambda: True)
@@ -65,7 +67,9 @@ def _render(command: ParsedCommand, rendering: Rendering, shared: SharedParts, s
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as releasing:
-            builder = ShowBuilder(command, monitor, lambda line: shared.progress.say(f"{shown}: {line}"), releasing)
+            builder = ShowBuilder(
+                command, monitor, lambda line: shared.progress.say(f"{shown}: {line}"), releasing, stop.is_asked
+            )
             built = builder.rendering((rendering.sound,), str(partial), shared)
             play(built.show, stop, built.seconds)
         if not stop.is_set():

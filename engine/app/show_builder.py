@@ -30,8 +30,10 @@ from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.clock import Clock, WallClock
 from engine.core.free_path import free_path
 from engine.core.notices import Notices
+from engine.core.stop_signals import IsStopped, never_stopped
 from engine.media.address import shown_address
 from engine.model.backend import Backend
+from engine.model.backends.first_test import FirstTestWatch
 from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.ops.gc_schedule import GcSchedule
 from engine.ops.health_monitor import HealthMonitor
@@ -73,13 +75,15 @@ def build_from_source(
     """Build the show of a source, live or not. Raises ConfigError for a mapping, SinkError for the take."""
     notify = runtime.notices.tell
 
-    def open_next(path: str) -> Backend:
+    def open_next(path: str, is_stopped: IsStopped) -> Backend:
+        watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
         if runtime.live:
-            return open_with_fallback(path, config.backend, config.threads, notify, notify)
-        return open_backend(path, config.backend, config.threads, notify, notify)
+            return open_with_fallback(path, config.backend, config.threads, notify, notify, watch)
+        return open_backend(path, config.backend, config.threads, notify, notify, watch)
 
     model = ModelChoice(path=config.model, backend=backend, open_next=open_next)
     controllers = control(model, store, config.mappings, config.scenes, runtime, layout.names)
+    releasing.callback(controllers.switcher.close)
     releasing.callback(controllers.scene_controller.close)
     take = _take_recorder(config, backend, OpenInputs(source, layout), runtime, releasing) if config.take else None
     steering = Steering(store=store, scene_controller=controllers.scene_controller, recorder=take)
@@ -94,8 +98,9 @@ def build_replay(
 ) -> BuiltShow:
     """Build the show that repeats a take. Raises ConfigError for a mapping that this version does not understand."""
 
-    def open_next(path: str) -> Backend:
-        opened = open_backend(path, take.header.backend, take.header.threads, tell=runtime.notices.tell)
+    def open_next(path: str, is_stopped: IsStopped) -> Backend:
+        watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
+        opened = open_backend(path, take.header.backend, take.header.threads, tell=runtime.notices.tell, watch=watch)
         return ReplayedFailures(opened, store)
 
     model = ModelChoice(path=take.model, backend=ReplayedFailures(backend, store), open_next=open_next)
@@ -116,7 +121,10 @@ class SharedParts:
 
 
 class ShowBuilder:
-    """Builds the show that was asked for. `releasing` ends what goes on beside it, once it is over."""
+    """Builds the show that was asked for. `releasing` ends what goes on beside it, once it is over.
+
+    Where `is_stopped` says so, the first test of a model is broken off, and StoppedError raised.
+    """
 
     def __init__(
         self,
@@ -124,9 +132,11 @@ class ShowBuilder:
         monitor: HealthMonitor,
         say: Callable[[str], None],
         releasing: ExitStack,
+        is_stopped: IsStopped = never_stopped,
         clock: Clock | None = None,
     ) -> None:
         self._command = command
+        self._watch = FirstTestWatch(is_stopped, monitor.allow_start)
         self._config = command.resolved.config
         self._monitor = monitor
         self._say = say
@@ -160,7 +170,7 @@ class ShowBuilder:
         """Build the show that a take recorded, written to `output` or played in the window. Raises UserError for what cannot begin."""
         moved_to = self._config.model if self._command.resolved.origins.get("model") else None
         take = read_take(folder, moved_to)
-        backend = open_backend(take.model, take.header.backend, take.header.threads, tell=self._say)
+        backend = open_backend(take.model, take.header.backend, take.header.threads, tell=self._say, watch=self._watch)
         for line in differences(take, backend):
             self._say(line)
         sound, config, layout = TakeSource(take), self._config, take.header.layout
@@ -192,7 +202,9 @@ class ShowBuilder:
         source, layout = listening.source() if listening else inputs.source, inputs.layout
         # "auto" says where it stopped and why.
         selected: list[str] = []
-        backend = shared.backend if shared else openers.open_model(config, source.live, selected.append, notify)
+        backend = (
+            shared.backend if shared else openers.open_model(config, source.live, selected.append, notify, self._watch)
+        )
 
         def outputs(controllers: Controllers) -> tuple[list[Sink], list[WindowSink]]:
             progress = shared.progress if shared else None
@@ -251,7 +263,12 @@ class ShowBuilder:
             gc_schedule.start()
             between_hops = gc_schedule.collect
         return Runtime(
-            clock=self._clock, statistics=self._monitor, notices=Notices(notify), live=live, between_hops=between_hops
+            clock=self._clock,
+            statistics=self._monitor,
+            notices=Notices(notify),
+            live=live,
+            between_hops=between_hops,
+            is_stopped=self._watch.is_stopped,
         )
 
 

@@ -88,7 +88,7 @@ class ParameterStore:
         """Start with the defaults, then `values`, which must be in range. Raises ConfigError."""
         self._notify = notify
         self._lock = threading.Lock()
-        self._parameters = {parameter.name: parameter for parameter in parameters}
+        self._parameters: Mapping[str, Parameter] = MappingProxyType({p.name: p for p in parameters})
         self._former_names = FormerNames(former_names(self._parameters.values()), notify)
         self._snapshot = _defaults(self._parameters)
         self._missing: dict[str, Value] = {}
@@ -102,8 +102,8 @@ class ParameterStore:
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
-        """All parameters by name."""
-        return MappingProxyType(self._parameters)
+        """All parameters by name: the same mapping as long as the same model plays."""
+        return self._parameters
 
     @property
     def refused(self) -> int:
@@ -147,7 +147,7 @@ class ParameterStore:
 
         A parameter of the same name keeps its value, within its new range; one that comes back gets the value that it had.
         """
-        table = {parameter.name: parameter for parameter in parameters}
+        table = MappingProxyType({parameter.name: parameter for parameter in parameters})
         with self._lock:
             known = {**self._missing, **self._snapshot}
             values = {name: p.clip(known[name]) for name, p in table.items() if name in known}
@@ -156,10 +156,11 @@ class ParameterStore:
             self._snapshot = MappingProxyType({**_defaults(table), **values})
             self._hand_over(self._whole(MODEL_ORIGIN))
 
-    def set(self, name: str, given: object, *, clip: bool = True, origin: str = "") -> Applied:
+    def set(self, name: str, given: object, *, clip: bool = True, origin: str = "", times: int = 1) -> Applied:
         """Set a parameter and return its new value. A number out of range is clipped, or refused without `clip`.
 
-        An event out of range is always refused, and 0 is a button that was released. `origin` says who sets it.
+        An event out of range is always refused, and 0 is a button that was released. `origin` says who sets it. `times` is how often a
+        trigger was given.
         Raises ConfigError for an unknown name, the wrong kind, and a number that is not finite; nothing changes then.
         """
         name = self._former_names.current(name)
@@ -177,10 +178,12 @@ class ParameterStore:
                 if value:
                     self._events.append(ControlEvent(name, int(value)))
                 return applied
-            if kind == "trigger" and value and len(self._events) < MOST_TRIGGERS:
-                self._events.append(ControlEvent(name, self._received_samples()))
             if kind == "trigger":
-                value = int(self._snapshot[name]) + int(value)
+                given_times = int(value) * times
+                room = min(given_times, MOST_TRIGGERS - len(self._events))
+                if room > 0:
+                    self._events.extend(room * (ControlEvent(name, self._received_samples()),))
+                value = int(self._snapshot[name]) + given_times
             is_new = value != self._snapshot[name]
             self._snapshot = MappingProxyType({**self._snapshot, name: value})
             if is_new and self._subscriptions:

@@ -8,7 +8,8 @@
     ├── SinkError           an output that cannot be written
     ├── BackendError        a backend that cannot run here
     │   └── StepError       a step of a model that failed
-    └── TrainingError       a clip, checkpoint or training configuration
+    ├── TrainingError       a clip, checkpoint or training configuration
+    └── StoppedError        something long that was broken off, since nobody needs it any more
 
 Entry points print the sentence on stderr and exit with code 2. Mistakes of the program itself are `assert`s.
 """
@@ -21,7 +22,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from engine.core.lossy_stream import outlive_readers
-from engine.core.printable import print_line
+from engine.core.printable import print_line, with_short_words
 
 USER_ERROR_EXIT_CODE = 2
 _LONGEST_NAME = 200
@@ -29,7 +30,13 @@ _LONGEST_NAME = 200
 
 
 class UserError(ValueError):
-    """A mistake that the user can correct; `str(error)` is the whole sentence shown."""
+    """A mistake that the user can correct; `str(error)` is the whole sentence shown.
+
+    A name or value of a file in it may be of any length; of a word that nobody would read, beginning and end are shown.
+    """
+
+    def __init__(self, sentence: object = "") -> None:
+        super().__init__(with_short_words(str(sentence)))
 
 
 class ModelFileError(UserError):
@@ -62,6 +69,10 @@ class StepError(BackendError):
 
 class TrainingError(UserError):
     """A clip, checkpoint or training configuration that cannot be used."""
+
+
+class StoppedError(UserError):
+    """Something long that was broken off: the show ends, or something else was asked for. No mistake of anybody."""
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str:

@@ -15,6 +15,10 @@ LONGEST_LINE = 4000
 LONGEST_NAME = 100
 LONGEST_REASON = 300
 """Of an error of a library, which may quote a file."""
+LONGEST_WORD = 300
+"""In a sentence; longer ones are no names, and few paths."""
+_WORD_BEGINNING, _WORD_END = 200, 40
+_LONG_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # controls, line breaks and escape among them
     "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # no width, direction, line and paragraph ends
@@ -33,6 +37,11 @@ def printable(text: object, longest: int = LONGEST_LINE) -> str:
 def printable_name(name: str) -> str:
     """Return a name that a device or the network gave, `printable` and short."""
     return printable(name, LONGEST_NAME)
+
+
+def with_short_words(sentence: str) -> str:
+    """Return a sentence with the beginning and the end alone of each word that is far longer than names and paths are."""
+    return _LONG_WORD.sub(lambda word: f"{word[0][:_WORD_BEGINNING]}...{word[0][-_WORD_END:]}", sentence)
 
 
 def printable_lines(text: str) -> str:

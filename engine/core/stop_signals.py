@@ -22,6 +22,14 @@ STOP_SIGNALS: tuple[int, ...] = tuple(int(getattr(signal, name)) for name in _NA
 
 ONE_REQUEST_S = 1.0
 
+IsStopped = Callable[[], bool]
+"""Asked, again and again, by what takes long: whether nobody needs its result any more."""
+
+
+def never_stopped() -> bool:
+    """For what nobody breaks off."""
+    return False
+
 
 class StopFlag(Protocol):
     """What a loop asks before each round; a `threading.Event` is one too."""
@@ -93,6 +101,11 @@ class StopRequest:
     def set(self) -> None:
         if self._asked_s is None:
             self._asked_s = self._clock.now_s()
+
+    def is_asked(self) -> bool:
+        """Return whether a signal asked for the end. A closed terminal does not count here: while a show is opened, nobody knows yet
+        whether it goes on without one."""
+        return self._asked_s is not None
 
     def is_set(self) -> bool:
         if self._hung_up:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
 from engine.core.background_task import BackgroundTask
 from engine.core.clock import Clock
 from engine.core.errors import ModelFileError
+from engine.core.stop_signals import IsStopped, never_stopped
 from engine.model.backend import Backend
 from engine.model.capture_gate import CAPTURES
 from engine.model.card import ModelCard
@@ -16,6 +18,10 @@ from engine.model.step import resting_inputs
 
 WARM_UP_STEPS = 3
 """The first step compiles and allocates; the fastest of the others is taken for the duration of a step."""
+
+CLOSE_WITHIN_S = 1.0
+OpenModel = Callable[[str, IsStopped], Backend]
+"""Opens a model file; a first test of it ends as soon as the second argument says so."""
 
 
 class LoadedModel(NamedTuple):
@@ -28,14 +34,19 @@ class LoadedModel(NamedTuple):
 
 
 def load_model(
-    path: str, open_model: Callable[[str], Backend], first: ModelCard, window_samples: int, clock: Clock
+    path: str,
+    open_model: OpenModel,
+    first: ModelCard,
+    window_samples: int,
+    clock: Clock,
+    is_stopped: IsStopped = never_stopped,
 ) -> LoadedModel:
     """Open a model file for a show that began with `first`, and take a few steps on silence.
 
-    Raises ModelFileError for a file that cannot be played, or not in this show, BackendError where a step fails.
+    Raises ModelFileError for a file that cannot be played, or not in this show, BackendError where a step fails, StoppedError.
     """
     with CAPTURES.opening():
-        backend = open_model(path)
+        backend = open_model(path, is_stopped)
         check_fit(first, backend.card, window_samples, path)
         # For what a session refuses.
         Session(backend)
@@ -74,13 +85,22 @@ class _Request(NamedTuple):
     when_loaded: Callable[[LoadedModel], None]
 
 
-class ModelLoader:
-    """Loads the models that are asked for, one at a time. A request replaces the one before it that is not loaded yet."""
+class _Loading(NamedTuple):
+    """A model that is being loaded."""
 
-    def __init__(self, load: Callable[[str], LoadedModel]) -> None:
+    path: str
+    task: BackgroundTask[LoadedModel]
+    given_up: threading.Event
+
+
+class ModelLoader:
+    """Loads the models that are asked for, one at a time. A request replaces the one before it that is not loaded yet, and ends its
+    first test."""
+
+    def __init__(self, load: Callable[[str, IsStopped], LoadedModel]) -> None:
         self._load = load
         self._request: _Request | None = None
-        self._task: tuple[_Request, BackgroundTask[LoadedModel]] | None = None
+        self._loading: _Loading | None = None
 
     @property
     def is_loading(self) -> bool:
@@ -90,50 +110,66 @@ class ModelLoader:
     def request(self, path: str, when_loaded: Callable[[LoadedModel], None]) -> None:
         """Load a model file; `deliver` gives it to `when_loaded`."""
         self._request = _Request(path, when_loaded)
+        if self._loading and self._loading.path != path:
+            self._loading.given_up.set()
         self._continue(self._request)
 
     def cancel(self) -> None:
-        """Forget the model that was asked for."""
+        """Forget the model that was asked for, and end its first test."""
         self._request = None
+        if self._loading:
+            self._loading.given_up.set()
+
+    def close(self) -> None:
+        """Cancel, and wait a moment for the end of a first test; what takes longer is left behind."""
+        self.cancel()
+        if self._loading:
+            self._loading.task.wait(CLOSE_WITHIN_S)
 
     def wait(self, timeout_s: float | None) -> bool:
         """Wait at most so long until the requested model is loaded, and return whether it is."""
         while self._request:
-            request, task = self._continue(self._request)
-            if not task.wait(timeout_s):
+            loading = self._continue(self._request)
+            if not loading.task.wait(timeout_s):
                 return False
-            if request is self._request:
+            if self._serves(loading):
                 break
         return True
 
     def deliver(self) -> None:
         """Hand over the requested model, if it is loaded. Raises UserError when it cannot be played."""
         if self._request is None:
-            if self._task and self._task[1].is_done:
-                self._task = None
+            if self._loading and self._loading.task.is_done:
+                self._loading = None
             return
-        request, task = self._continue(self._request)
-        if request is not self._request or not task.is_done:
+        loading, request = self._continue(self._request), self._request
+        if not self._serves(loading) or not loading.task.is_done:
             return
-        self._request = self._task = None
-        request.when_loaded(task.result())
+        self._request = self._loading = None
+        request.when_loaded(loading.task.result())
 
     def load_now(self, path: str) -> LoadedModel:
         """Load a model file while the caller waits. Raises UserError when it cannot be played."""
-        task = self._start(path)
+        task = self._start(path).task
         task.wait()
         return task.result()
 
-    def _continue(self, request: _Request) -> tuple[_Request, BackgroundTask[LoadedModel]]:
-        """Return the running task and its request, which is an earlier one until that has ended.
+    def _continue(self, request: _Request) -> _Loading:
+        """Return what is being loaded, which is for an earlier request until that has ended.
 
         There are never two at a time: many requests at once would fill the memory.
         """
-        if self._task is None or (self._task[0] is not request and self._task[1].is_done):
-            self._task = request, self._start(request.path)
-        return self._task
+        if self._loading is None or (not self._serves(self._loading) and self._loading.task.is_done):
+            self._loading = self._start(request.path)
+        return self._loading
 
-    def _start(self, path: str) -> BackgroundTask[LoadedModel]:
+    def _serves(self, loading: _Loading) -> bool:
+        """Return whether what is being loaded is what was asked for last. Asked for again, a model is not tested from the beginning."""
+        return self._request is not None and loading.path == self._request.path and not loading.given_up.is_set()
+
+    def _start(self, path: str) -> _Loading:
+        given_up = threading.Event()
         # In a thread of its own even where the caller waits: ONNX Runtime changes how the thread that opens a model rounds the
         # smallest numbers, and a replay has to step as the show did.
-        return BackgroundTask(f"opening {path}", lambda: self._load(path))
+        task = BackgroundTask(f"opening {path}", lambda: self._load(path, given_up.is_set))
+        return _Loading(path, task, given_up)

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.clock import Clock
-from engine.core.errors import BackendError, UserError
+from engine.core.errors import BackendError, StoppedError, UserError
 from engine.core.fit import cover
 from engine.core.show_event import HOLD, MODEL, RETURN, STATE, ShowEvent
 from engine.model.backend import Backend
 from engine.model.card import ModelCard
 from engine.model.crossfade import CrossfadePlan, mix_light, plan_crossfade
-from engine.model.loading import LoadedModel, ModelLoader, load_model
+from engine.model.loading import LoadedModel, ModelLoader, OpenModel, load_model
 from engine.model.session import Controls, ModelFrame, Session, Snapshot
 from engine.model.swap import (
     PendingSwap,
@@ -48,7 +48,7 @@ class ModelSwitcher:
     def __init__(
         self,
         backend: Backend,
-        open_model: Callable[[str], Backend],
+        open_model: OpenModel,
         *,
         on_model: Callable[[ModelCard], None],
         clock: Clock,
@@ -69,7 +69,9 @@ class ModelSwitcher:
         self._clock = clock
         self._live = live
         self._notify = notify
-        self._loader = ModelLoader(lambda path: load_model(path, open_model, self._first, window_samples, clock))
+        self._loader = ModelLoader(
+            lambda path, is_stopped: load_model(path, open_model, self._first, window_samples, clock, is_stopped)
+        )
         self._pending: PendingSwap | None = None
         self._crossfade: RunningCrossfade | None = None
         self._controls: Controls = {}
@@ -140,6 +142,10 @@ class ModelSwitcher:
         pending, self._pending = self._pending, None
         if pending and pending.session.backend is not self._session.backend:
             self._on_model(self._session.card)
+
+    def close(self) -> None:
+        """Give up what is being loaded, at the end of the show."""
+        self._loader.close()
 
     def wait_until_open(self, timeout_s: float | None) -> bool:
         """Wait at most so long until the requested model is loaded, and return whether it is. It plays after the next step."""
@@ -305,5 +311,8 @@ class ModelSwitcher:
         """Swap to the requested model, if it is loaded."""
         try:
             self._loader.deliver()
+        except StoppedError:
+            # The show ends.
+            return
         except UserError as error:
             self._notify(f"{error} {self.playing.name} keeps playing.")

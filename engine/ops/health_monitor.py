@@ -69,6 +69,7 @@ class HealthMonitor(ShowStatistics):
         super().__init__()
         self._clock = clock
         self._started_s = clock.now_s()
+        self._start_within_s = START_WITHIN_S
         self._made: deque[FrameTime] = deque(maxlen=_FRAMES_REMEMBERED)
         self._shown: deque[FrameTime] = deque(maxlen=_FRAMES_REMEMBERED)
         self.has_window = False
@@ -85,6 +86,10 @@ class HealthMonitor(ShowStatistics):
         super().add_shown(age_s)
         self._shown.append(FrameTime(self._clock.now_s(), age_s or 0.0))
 
+    def allow_start(self, seconds: float) -> None:
+        """Let the first frame take so much longer, counted from now, than it may take anyway."""
+        self._start_within_s = self._clock.now_s() - self._started_s + seconds + START_WITHIN_S
+
     def report(self, now_s: float) -> HealthReport:
         """Return the health at `now_s`."""
         # list() copies a deque atomically.
@@ -92,7 +97,7 @@ class HealthMonitor(ShowStatistics):
         last_frame_s = now_s - made[-1].at_s if made else None
         last_shown_s = now_s - shown[-1].at_s if shown else None
         uptime_s = now_s - self._started_s
-        reason = stall_reason(uptime_s, last_frame_s, last_shown_s, self.has_window)
+        reason = stall_reason(uptime_s, last_frame_s, last_shown_s, self.has_window, self._start_within_s)
         recent = recent_frames(made, now_s)
         return HealthReport(
             alive=not reason,
@@ -116,16 +121,22 @@ class HealthMonitor(ShowStatistics):
         )
 
 
-def stall_reason(uptime_s: float, last_frame_s: float | None, last_shown_s: float | None, has_window: bool) -> str:
+def stall_reason(
+    uptime_s: float,
+    last_frame_s: float | None,
+    last_shown_s: float | None,
+    has_window: bool,
+    start_within_s: float = START_WITHIN_S,
+) -> str:
     """Return why a show with these times since its last frames is not alive; empty when it is."""
     if last_frame_s is None:
-        return "" if uptime_s < START_WITHIN_S else f"no frame was made in the first {START_WITHIN_S:g} s"
+        return "" if uptime_s < start_within_s else f"no frame was made in the first {start_within_s:.0f} s"
     if last_frame_s > STUCK_S:
         return f"no frame was made for {last_frame_s:.1f} s"
     if not has_window:
         return ""
     if last_shown_s is None:
-        return "" if uptime_s < START_WITHIN_S else f"no frame was shown in the first {START_WITHIN_S:g} s"
+        return "" if uptime_s < start_within_s else f"no frame was shown in the first {start_within_s:.0f} s"
     return f"no frame was shown for {last_shown_s:.1f} s" if last_shown_s > STUCK_S else ""
 
 

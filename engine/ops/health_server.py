@@ -2,6 +2,7 @@
 
 Each connection carries one request and has a thread of its own and a deadline for the whole request. At most MOST_CONNECTIONS are
 open; a new one takes the place of the oldest. So neither slow nor idle clients keep others from an answer, or a show from its end.
+Beyond CONNECTIONS_AT_ONCE so many a second are taken, and the others wait for their turn: a flood takes no time of the steps.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 
+from engine.control.remotes.token_bucket import Bucket
 from engine.core.clock import Clock, WallClock
 from engine.core.server_thread import ServerThread, bind_socket
 from engine.ops.health_monitor import HealthReport
 from engine.ops.metrics import CONTENT_TYPE, metrics_text
 
 MOST_CONNECTIONS = 16
+CONNECTIONS_A_SECOND, CONNECTIONS_AT_ONCE = 50.0, 200.0
 REQUEST_WITHIN_S = 2.0
 """From the connection to the last byte of the answer."""
 LARGEST_HEAD_BYTES = 8192
@@ -48,6 +51,7 @@ class HealthServer:
         )
         self._listener.listen(_BACKLOG)
         self.host, self.port = host, int(self._listener.getsockname()[1])
+        self._bucket = Bucket(CONNECTIONS_A_SECOND, CONNECTIONS_AT_ONCE)
         self._lock = threading.Lock()
         self._open: deque[socket.socket] = deque()
         self._server = ServerThread("health", self._listener, self._accept)
@@ -64,6 +68,10 @@ class HealthServer:
                 _hang_up(self._open.popleft())
 
     def _accept(self) -> None:
+        if not self._bucket.take(self._clock.now_s()):
+            # The system keeps them in a queue, and turns away what finds no room there.
+            self._clock.sleep(1.0 / CONNECTIONS_A_SECOND)
+            return
         try:
             connection, _ = self._listener.accept()
         except OSError:

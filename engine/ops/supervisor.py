@@ -73,6 +73,9 @@ class Supervisor:
             self.tell("Frames are made and shown again." if report.alive else f"The show is stuck: {report.reason}.")
         if check_due:
             self._next_check_s = now_s + min(self._systemd.watchdog_every_s or CHECK_EVERY_S, CHECK_EVERY_S)
+            if report.alive and not has_frames:
+                # A first test may take longer than any fixed limit; a start that hangs gets no more time.
+                self._systemd.notify(systemd.STARTING_ON)
             if has_frames and self._systemd.watchdog_every_s:
                 self._systemd.notify(systemd.WATCHDOG)
         if minute_due:

@@ -10,6 +10,9 @@ import socket
 from collections.abc import Mapping
 
 READY, STOPPING, WATCHDOG = "READY=1", "STOPPING=1", "WATCHDOG=1"
+STARTING_ON_S = 20
+STARTING_ON = f"EXTEND_TIMEOUT_USEC={STARTING_ON_S}000000"
+"""Whatever TimeoutStartSec says, the start is not over yet: for so long, until the next message."""
 
 
 class Systemd:

@@ -76,7 +76,7 @@ def _present(show: Show, loop: PresentLoop, stepping: Future[None]) -> None:
     try:
         loop.run(stepping.done)
     except SinkError as error:
-        if loop.windows and not show.step_loop.delivery.is_seen:
+        if loop.windows and not show.is_kept_or_seen_without(loop):
             raise
         show.runtime.notices.tell(f"{error} The show goes on without {', '.join(o.name for o in loop.outputs)}.")
         for output in loop.outputs:

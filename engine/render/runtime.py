@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.core.clock import Clock
 from engine.core.notices import Notices
+from engine.core.stop_signals import IsStopped, never_stopped
 from engine.render.statistics import ShowStatistics
 
 
@@ -25,3 +26,5 @@ class Runtime:
     """Live, overload skips hops and a failure holds the last frame; offline every hop is stepped and failures are raised."""
     between_hops: Callable[[float], None] = no_pause
     """Called after each hop with the seconds that are left until the next."""
+    is_stopped: IsStopped = never_stopped
+    """Whether the show was asked to end, for what takes long."""

@@ -34,4 +34,9 @@ class Show:
     @property
     def is_kept_or_seen(self) -> bool:
         """Whether it gives more than lines in a terminal: a window, a file, a recording that is on, or a take."""
-        return self.has_take or self.step_loop.delivery.is_seen or any(loop.is_seen for loop in self.present_loops)
+        return self.is_kept_or_seen_without(None)
+
+    def is_kept_or_seen_without(self, lost: PresentLoop | None) -> bool:
+        """Whether it still does once the outputs of a present loop are lost."""
+        is_displayed = any(loop.is_seen for loop in self.present_loops if loop is not lost)
+        return self.has_take or self.step_loop.delivery.is_seen or is_displayed

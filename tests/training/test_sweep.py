@@ -166,6 +166,10 @@ def test_a_trial_that_fails_is_named_and_does_not_stop_the_others(clip: Path, tm
             {"configs": [{"name": "a/b", "file": "configs/train/tiny.yaml"}]},
             "'a/b' in 'configs' cannot be the name of a folder",
         ),
+        (
+            {"clips": [{"name": 5000 * "n", "clip": {"path": "x.mp4"}}]},
+            r"The name 'n{10,100}\.\.\.n*' in 'clips' cannot be .* at most 100 letters",
+        ),
         ({"set": {**SMALL, "losses.l9": 1}}, r"trial bar-canvas: .*losses\.l9"),
         ({"seed": [1]}, "Unknown setting 'seed'. Did you mean 'seeds'"),
         ({"clips": [{"name": "bar", "clip": {"path": "x", "corp": 1}}]}, r"Unknown setting '.*corp'"),
@@ -220,6 +224,27 @@ def test_the_sweeps_of_the_project_can_be_read(file: Path, tmp_path: Path, monke
     monkeypatch.setattr("training.sweeps.plan.check_clip", lambda config: None)  # Clips are fetched, not shipped.
     sweep = load_sweep(file)
     assert len(trials_of(sweep, file)) == len(sweep.clips) * len(sweep.configs)
+
+
+def test_the_tuning_share_is_that_of_the_clip_or_of_set_or_of_the_configuration(clip: Path, tmp_path: Path) -> None:
+    def shares(where: str, **keys: Any) -> list[float]:
+        path = write_sweep(tmp_path, clip, **keys)
+        return [trial.config.clip.tuning_share for trial in trials_of(load_sweep(path), Path(where))]
+
+    base = yaml.safe_load(Path("configs/train/tiny.yaml").read_text())
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump({**base, "clip": {"tuning_share": 0.25, "crop": [0, 0, 8, 8]}}))
+    clips = [
+        {"name": "plain", "clip": {"path": str(clip)}},
+        {"name": "own", "clip": {"path": str(clip), "tuning_share": 0.3}},
+    ]
+    configs = [{"name": "a", "file": str(tmp_path / "base.yaml")}]
+    assert shares("of the file", clips=clips, configs=configs, set={}) == [0.25, 0.3]
+    assert shares("of set", clips=clips, configs=configs, set={"clip.tuning_share": 0.0}) == [0.0, 0.3]
+    configs[0]["set"] = {"clip": {"tuning_share": 0.2}}  # type: ignore[assignment]
+    assert shares("of a choice", clips=clips, configs=configs, set={}) == [0.2, 0.3]
+    # Everything else of a clip is its own.
+    path = write_sweep(tmp_path, clip, clips=clips, configs=configs, set={})
+    assert [trial.config.clip.crop for trial in trials_of(load_sweep(path), path)] == [None, None]
 
 
 def test_the_table_marks_the_best_trial_and_lists_failures() -> None:

@@ -10,7 +10,7 @@ import pytest
 from engine.core.errors import ConfigError, TrainingError
 from engine.model.backends.onnx_cpu import open_model
 from tests.training.clips import moving_clip
-from training.loop.checkpoint import best_checkpoint, load_generator
+from training.loop.checkpoint import BEST, best_checkpoint, chosen_checkpoint, load_generator
 from training.teach import main
 from training.train import model_name
 
@@ -91,6 +91,12 @@ def test_the_best_checkpoint_is_exported(clip: Path, tmp_path: Path, capfd: pyte
     assert f"the checkpoint after {int(best.name)} of 6 iterations, the best on" in printed
     exported = open_model(tmp_path / "run" / "bar_one.onnx", threads=1)
     assert exported.card.provenance.iterations == int(best.name)
+    # The same choice where a run is exported by hand, and it is said.
+    assert chosen_checkpoint(tmp_path / "run") == (best, BEST)
+    command = [sys.executable, "-m", "export.to_onnx", str(tmp_path / "run"), "-o", str(tmp_path / "hand.onnx")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[0] == f"checkpoint {best}: the best, by its loss on the tuning part, of its run"
+    assert open_model(tmp_path / "hand.onnx", threads=1).card.provenance.iterations == int(best.name)
 
 
 def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

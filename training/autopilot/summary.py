@@ -37,12 +37,14 @@ class Ending:
     model_file: Path
     report: str
     """Where the tables are, or why there are none."""
+    more_clips: int = 0
+    """Further clips of the same scene; `analysis` is of the first one, and `figures` are of all."""
 
     def lines(self) -> list[str]:
         """Return the five lines."""
         return [
-            f"quality   {_quality(self.figures, self.reason)}",
-            f"motion    {_motion(self.figures)}",
+            f"quality   {_quality(self.figures, self.reason, bool(self.more_clips))}",
+            f"motion    {_motion(self.figures, bool(self.more_clips))}",
             f"trained   {self._trained()}",
             f"next      {advice(self.figures, self.exported, self.last)}; {self.report}",
             f"play it   python run_live.py --model {self.model_file}",
@@ -55,10 +57,14 @@ class Ending:
             if self.chosen
             else f"the newest checkpoint, after {self.exported:,} iterations"
         )
-        return (
-            f"on {self.analysis.trained_s:.1f} s of {self.analysis.path.name}, with sound from {quiet_db:.0f} dB in quiet moments to "
-            f"{loud_db:.0f} dB in loud ones; the model file holds {best}"
+        name, others = self.analysis.path.name, self.more_clips
+        levels = f"from {quiet_db:.0f} dB in quiet moments to {loud_db:.0f} dB in loud ones"
+        more = (
+            f" and on {others} more {'clip' if others == 1 else 'clips'}; the sound of {name} goes"
+            if others
+            else ", with sound"
         )
+        return f"on {self.analysis.trained_s:.1f} s of {name}{more} {levels}; the model file holds {best}"
 
 
 def advice(figures: Mapping[str, float] | None, exported: int, last: int) -> str:
@@ -80,23 +86,22 @@ def validations(run_folder: Path) -> dict[int, dict[str, float]]:
     return {record["iteration"]: record["validation"] for record in records if "validation" in record}
 
 
-def _quality(figures: Mapping[str, float] | None, reason: str) -> str:
+def _quality(figures: Mapping[str, float] | None, reason: str, of_several: bool) -> str:
     if figures is None:
         return f"not measured: {reason}"
     error, still = figures["l1"], figures["mean_frame_l1"]
     reduction = 1.0 - error / still if still > 0.0 else 0.0
     word = _word(reduction, QUALITY, POOR)
-    return (
-        f"{word}: on the last fifth of the clip, which was not trained, its error is {error:.3f}; that of the clip's mean "
-        f"frame is {still:.3f}"
-    )
+    of_clip, mean_frame = ("each clip", "the mean frame") if of_several else ("the clip", "the clip's mean frame")
+    return f"{word}: on the last fifth of {of_clip}, which was not trained, its error is {error:.3f}; that of {mean_frame} is {still:.3f}"
 
 
-def _motion(figures: Mapping[str, float] | None) -> str:
+def _motion(figures: Mapping[str, float] | None, of_several: bool) -> str:
     if figures is None:
         return "not measured"
     share = figures["motion_share"]
-    return f"{share:.0%} of the clip's: {_word(share, MOTION, NEARLY_STILL)}"
+    whose = "the clips'" if of_several else "the clip's"
+    return f"{share:.0%} of {whose}: {_word(share, MOTION, NEARLY_STILL)}"
 
 
 def _word(value: float, words: Sequence[tuple[float, str]], otherwise: str) -> str:

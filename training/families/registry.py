@@ -7,6 +7,7 @@ import pkgutil
 from typing import TYPE_CHECKING
 
 from engine.core.errors import TrainingError, nearest_name
+from engine.core.structured import shortened
 from training import families
 
 if TYPE_CHECKING:
@@ -25,5 +26,7 @@ def family(name: str) -> Family:
     """Return the family of a name. Raises TrainingError, with the nearest name, when there is none."""
     names = family_names()
     if name not in names:
-        raise TrainingError(f"There is no family '{name}'.{nearest_name(name, names)} Choose from: {', '.join(names)}.")
+        raise TrainingError(
+            f"There is no family '{shortened(name)}'.{nearest_name(name, names)} Choose from: {', '.join(names)}."
+        )
     return importlib.import_module(f"{families.__name__}.{name}.family").FAMILY

@@ -16,7 +16,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -35,6 +35,7 @@ from training.loop.config import TrainConfig, with_overrides
 from training.loop.run_folder import DESCRIPTION_FILE, checkpoint_folders, find_checkpoint, is_checkpoint
 
 FORMAT = "fluid checkpoint 1"
+BEST = "the best, by its loss on the tuning part,"
 LARGEST_DESCRIPTION_BYTES = 16 << 20
 _MOST_ITERATIONS = 2**53
 GENERATOR_FILE, TRAINING_FILE = "generator.safetensors", "training.safetensors"
@@ -234,6 +235,27 @@ def best_checkpoint(run_folder: Path) -> Path | None:
             if loss is not None:
                 losses[folder] = loss
     return min(losses, key=losses.__getitem__) if losses else None
+
+
+class ChosenCheckpoint(NamedTuple):
+    """The checkpoint that stands for a run."""
+
+    folder: Path
+    reason: str
+    """Which of its run it is; empty where it was named."""
+
+    def lines(self) -> list[str]:
+        """Return what to print about the choice."""
+        return [f"checkpoint {self.folder}: {self.reason} of its run"] if self.reason else []
+
+
+def chosen_checkpoint(path: Path) -> ChosenCheckpoint:
+    """Return the checkpoint of a run that is exported, or `path` if it is a checkpoint. Raises TrainingError where there is none."""
+    if is_checkpoint(path):
+        return ChosenCheckpoint(path, "")
+    if best := best_checkpoint(path):
+        return ChosenCheckpoint(best, BEST)
+    return ChosenCheckpoint(find_checkpoint(path), "the newest")
 
 
 def read_newest(path: Path) -> tuple[Checkpoint, list[DamagedCheckpoint]]:

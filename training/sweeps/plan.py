@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.errors import TrainingError
+from engine.core.structured import shown
 from engine.core.yaml_reading import read_yaml
 from training.core.strict import build_config, config_dict
 from training.data.config import ClipConfig
 from training.loop.config import TrainConfig, load_train_config
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+LONGEST_NAME = 100
+"""A trial's folder has the names of clip and configuration and its seed in its own."""
+NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{LONGEST_NAME - 1}}}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +28,7 @@ class ClipChoice:
 
     name: str
     clip: ClipConfig
+    """Its tuning_share, unless it is the default, goes before that of configuration and `set`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +123,7 @@ def trials_of(sweep: SweepConfig, where: Path) -> list[Trial]:
     trials: list[Trial] = []
     for clip, choice, seed in itertools.product(sweep.clips, sweep.configs, sweep.seeds):
         name = f"{clip.name}-{choice.name}" + (f"-seed{seed}" if len(sweep.seeds) > 1 else "")
-        overrides: dict[str, Any] = {**choice.set, **sweep.set, "clip": config_dict(clip.clip), "seed": seed}
+        overrides: dict[str, Any] = {**choice.set, **sweep.set, **_clip_settings(clip.clip), "seed": seed}
         try:
             config = load_train_config(Path(choice.file), overrides)
             check_clip(config)
@@ -129,6 +133,14 @@ def trials_of(sweep: SweepConfig, where: Path) -> list[Trial]:
         config = dataclasses.replace(config, model=dataclasses.replace(config.model, name=name))
         trials.append(Trial(name, clip.name, choice.name, config, Path(sweep.runs_folder) / name))
     return trials
+
+
+def _clip_settings(clip: ClipConfig) -> dict[str, Any]:
+    """Return the dotted settings of a clip. How it is divided is the configuration's to say, where the clip says nothing else."""
+    settings = {f"clip.{name}": value for name, value in config_dict(clip).items()}
+    if clip.tuning_share == ClipConfig().tuning_share:
+        del settings["clip.tuning_share"]
+    return settings
 
 
 def check_clip(config: TrainConfig) -> None:
@@ -146,10 +158,11 @@ def _check_names(section: str, names: list[str]) -> None:
     for name in names:
         if section != "seeds" and not NAME.fullmatch(name):
             raise TrainingError(
-                f"The name {name!r} in '{section}' cannot be the name of a folder; letters, digits, dots, dashes and _ were expected."
+                f"The name {shown(name)} in '{section}' cannot be the name of a folder; at most {LONGEST_NAME} letters, digits, dots, "
+                "dashes and _ were expected."
             )
         if names.count(name) > 1:
-            raise TrainingError(f"'{section}' has {name!r} twice; each may appear only once.")
+            raise TrainingError(f"'{section}' has {shown(name)} twice; each may appear only once.")
 
 
 def _check_entries(path: Path, values: dict[str, Any]) -> None:

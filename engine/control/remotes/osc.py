@@ -44,6 +44,8 @@ class OscServer:
     ) -> None:
         """Bind the port (0: any free one). Without `allowed` all senders are. Raises ConfigError when that is impossible."""
         self._clock = clock or WallClock()
+        # One for all: a buffer of this size for each datagram would leave the thread's memory full of holes.
+        self._buffer = memoryview(bytearray(_LARGEST_DATAGRAM_BYTES))
         self._socket = bind_socket(
             socket.SOCK_DGRAM,
             host,
@@ -89,12 +91,12 @@ class OscServer:
         for _ in range(MOST_DATAGRAMS):
             try:
                 # Lets the other threads run, each time.
-                datagram, sender = self._socket.recvfrom(_LARGEST_DATAGRAM_BYTES)
+                received_bytes, sender = self._socket.recvfrom_into(self._buffer)
             except OSError:
                 # No more for now; or, on Windows, the receiver of an answer is gone.
                 break
             if self._allowed.admits(sender[0]):
-                self._put(datagram, sender)
+                self._put(bytes(self._buffer[:received_bytes]), sender)
             else:
                 self._drop(sender)
             if self._clock.now_s() - begun_s > MOST_DRAIN_S:

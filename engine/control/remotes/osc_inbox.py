@@ -1,6 +1,6 @@
 """Applies OSC messages to a show: a batch of datagrams is sorted, applied, and answered as far as the limits allow.
 
-Of a parameter's values the last valid one counts, all triggers and events are sent, and questions come last, so that their
+Of a parameter's values the last valid one counts, all triggers are counted, all events are sent, and questions come last, so that their
 answers are up to date. Of an address pattern the last press and the last release of a batch count. No answer can cause another one: `/fluid/error`, `/fluid/pong` and `/fluid/stats` with
 values are never answered, and `/fluid/NAME value` only with an error.
 """
@@ -8,10 +8,12 @@ values are never answered, and `/fluid/NAME value` only with an error.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from engine.control.parameter import Parameter
 from engine.control.remotes.osc_addresses import ERROR, PING, PONG, PREFIX, STATS, Suggestions, address
 from engine.control.remotes.osc_limits import AnswerLimits, Sender
 from engine.control.remotes.osc_packet import parse, raw_address, split
@@ -29,10 +31,12 @@ UNKNOWN_TOLD, FOREIGN_TOLD = 10, 3
 """Addresses that the terminal is told of."""
 _LONGEST_ANSWER = 500
 _PREFIX_BYTES = PREFIX.encode()
+_SPECIAL_BYTES = re.compile(rb"[*?\[\]{}]")
+_NO_PARAMETERS = frozenset((ERROR, PING, PONG, STATS))
 
 Answer = tuple[str, tuple[float | int | bool | str, ...]]
 Key = str | int | tuple[str, bool]
-"""A parameter's name, a number for each trigger and event, a pattern and whether its value is a press."""
+"""A parameter's name, a number for each event, a pattern and whether its value is a press."""
 
 
 @dataclass(slots=True)
@@ -81,10 +85,12 @@ class Inbox:
         self._foreign_answers = Bucket(FOREIGN_ANSWERS_A_SECOND, FOREIGN_ANSWERS_AT_ONCE)
         self._suggestions = Suggestions()
         self._patterns = Patterns()
+        self._parameters: Mapping[str, Parameter] = {}
+        self._addresses: frozenset[bytes] = frozenset()
         self._unknown_told = ToldOnce(access.notify, UNKNOWN_TOLD)
         self._foreign_told = ToldOnce(access.notify, FOREIGN_TOLD)
-        self._requests: dict[Key, tuple[str, Any, Sender | None]] = {}
-        """Name or pattern, value and sender, in the order in which they came."""
+        self._requests: dict[Key, tuple[str, Any, Sender | None, int]] = {}
+        """Name or pattern, value, sender, and for a trigger how often it was given, in the order in which the last of each came."""
         self._questions: list[tuple[str, Sender]] = []
         self._answers: list[tuple[Sender, Answer]] = []
 
@@ -92,9 +98,11 @@ class Inbox:
         """Sort the messages of a datagram; None is a sender that gets no answer."""
         for message in split(datagram):
             self.counts.received += 1
+            if isinstance(message, ConfigError):
+                # Raised here, it would be a cycle for the garbage collector, which the step thread has to run.
+                self._refuse(sender, message.__str__)
+                continue
             try:
-                if isinstance(message, ConfigError):
-                    raise message
                 self._sort(message, sender)
             except ConfigError as error:
                 self._refuse(sender, error.__str__)
@@ -102,9 +110,12 @@ class Inbox:
     def apply(self) -> list[tuple[Sender, Answer]]:
         """Apply the messages that were put, and return the answers with their receivers."""
         requests, self._requests = self._requests, {}
-        for name, value, sender in requests.values():
+        for key, (name, value, sender, times) in requests.items():
             try:
-                (self._set_matched if is_pattern(name) else self._set)(name, value, sender)
+                if isinstance(key, tuple):
+                    self._set_matched(name, value, sender)
+                else:
+                    self._set(name, value, sender, times)
             except ConfigError as error:
                 self._refuse(sender, error.__str__)
         questions, self._questions = self._questions, []
@@ -116,41 +127,61 @@ class Inbox:
 
     def _sort(self, message: bytes, sender: Sender | None) -> None:
         """Keep a message until `apply`. Raises ConfigError."""
-        if message.startswith(b"/") and not message.startswith(_PREFIX_BYTES) and not _may_match(message):
-            self._refuse_foreign(raw_address(message), sender)
-            return
+        raw = raw_address(message)
+        # What nobody knows is refused before the rest of the message is read.
+        if raw not in self._known_addresses():
+            if raw.startswith(b"/") and not raw.startswith(_PREFIX_BYTES) and not _may_match(raw):
+                self._refuse_foreign(raw, sender)
+                return
+            if raw.startswith(_PREFIX_BYTES) and len(message) % 4 == 0 and not _SPECIAL_BYTES.search(raw):
+                self._refuse_unknown(raw, sender)
+                return
         to, values = parse(message)
-        if to in (ERROR, PONG) or (to == STATS and values):
-            # The answer of another show.
-            return
-        if to in (PING, STATS):
-            self._ask(to, sender)
+        if to in _NO_PARAMETERS:
+            # Anything else is the answer of another show.
+            if to == PING or (to == STATS and not values):
+                self._ask(to, sender)
             return
         if len(values) > 1:
             raise ConfigError(f"{printable_name(to)} takes one value, not {len(values)}.")
-        if is_pattern(to):
-            self._sort_pattern(to, values, sender)
-            return
         # Looked up once: another model's parameters may take the place of these at any moment.
         parameter = self._access.find(to.removeprefix(PREFIX))
-        if parameter is None:
-            self._refuse_unknown(to, sender)
+        if parameter is None and is_pattern(to):
+            self._sort_pattern(to, values, sender)
+        elif parameter is None:
+            self._refuse_unknown(raw, sender)
         elif values or parameter.kind == "trigger":
-            self._access.check(parameter.name, _who(sender))
+            if self._access.is_locked(parameter.name):
+                self._access.check(parameter.name, _who(sender))
             value = remote_value(parameter, values[0] if values else None)
             # An invalid value must not replace a valid one.
-            parameter.parse(value)
-            self._keep(self.counts.received if parameter.happens else parameter.name, parameter.name, value, sender)
+            parsed = parameter.parse(value)
+            if parameter.kind == "trigger":
+                # A release does nothing.
+                if parsed:
+                    self._count_trigger(parameter.name, sender)
+            else:
+                self._keep(self.counts.received if parameter.happens else parameter.name, parameter.name, value, sender)
         elif parameter.happens:
             raise ConfigError(f"{to} takes {parameter.expected()}, and came without one.")
         else:
             self._ask(to, sender)
 
+    def _known_addresses(self) -> frozenset[bytes]:
+        """Return the addresses that are answered or have a parameter, by their former names too."""
+        parameters = self._access.parameters
+        if parameters is not self._parameters:
+            # Another model plays.
+            names = [name for p in parameters.values() for name in (p.name, *p.former_names)]
+            self._parameters = parameters
+            self._addresses = frozenset(to.encode() for to in (*_NO_PARAMETERS, *map(address, names)))
+        return self._addresses
+
     def _sort_pattern(self, pattern: str, values: list[Any], sender: Sender | None) -> None:
-        matched = self._patterns.matches(pattern, self._access.parameters, self._clock.now_s())
-        if not matched and not pattern.startswith(PREFIX):
+        matched = self._patterns.match(pattern, self._access.parameters, self._clock.now_s())
+        if not matched.names and not pattern.startswith(PREFIX):
             self._refuse_foreign(pattern.encode(), sender)
-        elif not matched:
+        elif not matched.names:
             sentence = f"No parameter matches {printable_name(pattern)}."
             self._unknown_told.tell(pattern, lambda: f"OSC: {sentence} This is told once.")
             raise ConfigError(sentence)
@@ -160,31 +191,33 @@ class Inbox:
                 self._keep((pattern, value > 0), pattern, value, sender)
             else:
                 raise ConfigError(f"{printable_name(pattern)} takes a number, not {described(value)}.")
+        elif matched.triggers_alone:
+            self._keep((pattern, True), pattern, None, sender)
         else:
-            parameters = [parameter for name in matched if (parameter := self._access.find(name))]
-            if all(parameter.kind == "trigger" for parameter in parameters):
-                self._keep((pattern, True), pattern, None, sender)
-                return
-            asked = [address(parameter.name) for parameter in parameters if not parameter.happens]
-            for number, to in enumerate(asked):
+            for number, to in enumerate(matched.asked):
                 if not self._ask(to, sender):
                     # Those that come after it would not be answered either.
-                    self.counts.unanswered += len(asked) - number - 1
+                    self.counts.unanswered += len(matched.asked) - number - 1
                     return
 
-    def _keep(self, key: Key, name: str, value: Any, sender: Sender | None) -> None:
+    def _count_trigger(self, name: str, sender: Sender | None) -> None:
+        before = self._requests.get(name)
+        self._keep(name, name, True, sender, 1 + (before[3] if before else 0))
+
+    def _keep(self, key: Key, name: str, value: Any, sender: Sender | None, times: int = 1) -> None:
         # What came last is applied last.
         self._requests.pop(key, None)
-        self._requests[key] = name, value, sender
+        self._requests[key] = name, value, sender, times
 
     def _set_matched(self, pattern: str, value: Any, sender: Sender | None) -> None:
         """Set what a pattern matches. Events are left out: a scene is recalled or saved by its whole address. Raises ConfigError."""
-        matched = self._patterns.matches(pattern, self._access.parameters, self._clock.now_s())
-        parameters = [p for name in matched if (p := self._access.find(name)) and p.kind != "event"]
+        matched = self._patterns.match(pattern, self._access.parameters, self._clock.now_s())
+        parameters = [p for name in matched.names if (p := self._access.find(name)) and p.kind != "event"]
         refusals = list[str]()
         for parameter in parameters:
             try:
-                self._access.check(parameter.name, _who(sender))
+                if self._access.is_locked(parameter.name):
+                    self._access.check(parameter.name, _who(sender))
                 self._set(parameter.name, remote_value(parameter, value), sender)
             except ConfigError as error:
                 refusals.append(str(error))
@@ -195,8 +228,8 @@ class Inbox:
                 f"{len(refusals)} of {len(parameters)} parameters that {printable_name(pattern)} matches are not set: {refusals[0]}"
             )
 
-    def _set(self, name: str, value: Any, sender: Sender | None) -> None:
-        applied = self._access.set(name, value, origin=self._origin)
+    def _set(self, name: str, value: Any, sender: Sender | None, times: int = 1) -> None:
+        applied = self._access.set(name, value, origin=self._origin, times=times)
         if applied.clipped:
             self.counts.clipped += 1
             parameter = self._access.parameters.get(name)
@@ -231,9 +264,14 @@ class Inbox:
             self.counts.refused += 1
             self.counts.unanswered += 1
 
-    def _refuse_unknown(self, to: str, sender: Sender | None) -> None:
-        self._unknown_told.tell(to, lambda: f"OSC: {self._unknown(to)} This is told once.")
-        self._refuse(sender, lambda: self._unknown(to))
+    def _refuse_unknown(self, raw: bytes, sender: Sender | None) -> None:
+        def sentence() -> str:
+            return self._unknown(raw.decode(errors="replace"))
+
+        if not self._unknown_told.is_full:
+            to = raw.decode(errors="replace")
+            self._unknown_told.tell(to, lambda: f"OSC: {sentence()} This is told once.")
+        self._refuse(sender, sentence)
 
     def _unknown(self, to: str) -> str:
         return self._suggestions.unknown(to, self._access.parameters, self._clock.now_s())
@@ -259,6 +297,6 @@ def _who(sender: Sender | None) -> str:
     return f"OSC of {sender[0]}" if sender else "OSC"
 
 
-def _may_match(message: bytes) -> bool:
+def _may_match(raw: bytes) -> bool:
     """Return whether the first part of an address is a pattern, such as /*/zoom."""
-    return is_pattern(raw_address(message).partition(b"/")[2].partition(b"/")[0].decode(errors="replace"))
+    return bool(_SPECIAL_BYTES.search(raw.partition(b"/")[2].partition(b"/")[0]))

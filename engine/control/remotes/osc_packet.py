@@ -7,7 +7,8 @@ http://opensoundcontrol.org/spec-1_0 : strings end with 1 to 4 zeros, so that th
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from engine.core.errors import ConfigError
@@ -21,6 +22,7 @@ _BUNDLE_HEAD_BYTES = 16
 _NUMBERS = {"i": struct.Struct(">i"), "h": struct.Struct(">q"), "f": struct.Struct(">f"), "d": struct.Struct(">d")}
 _OPAQUE_BYTES = {"c": 4, "r": 4, "m": 4, "t": 8}
 """Sizes of characters, colours, MIDI messages and time tags, which no parameter takes."""
+_HEADS_REMEMBERED, _LONGEST_REMEMBERED_BYTES = 256, 128
 _CONSTANTS = {"T": True, "F": False, "N": None, "I": None}
 """True, false, nil and impulse: the last two carry nothing, and give a trigger."""
 
@@ -32,70 +34,89 @@ class Message(NamedTuple):
     values: list[Any]
 
 
-def split(datagram: bytes) -> Iterator[bytes | ConfigError]:
-    """Yield a datagram's messages, not parsed yet, and an error for each invalid part.
+def split(datagram: bytes) -> Iterable[bytes | ConfigError]:
+    """Return a datagram's messages, not parsed yet, and an error for each invalid part.
 
     After an invalid length nothing can be found up to the end of its bundle.
     """
-    if not datagram.startswith(_BUNDLE):
-        yield datagram
-        return
+    return _elements(datagram) if datagram.startswith(_BUNDLE) else (datagram,)
+
+
+def _elements(datagram: bytes) -> Iterator[bytes | ConfigError]:
     if len(datagram) < _BUNDLE_HEAD_BYTES:
         yield ConfigError(NOT_OSC)
         return
-    # Position of the next element and end of each open bundle, the innermost last.
-    open_bundles = [(_BUNDLE_HEAD_BYTES, len(datagram))]
+    # Position of the next element and end of its bundle, and the same of each bundle around it, the innermost last.
+    next_at, end = _BUNDLE_HEAD_BYTES, len(datagram)
+    around: list[tuple[int, int]] = []
     for _ in range(MOST_ELEMENTS):
-        while open_bundles and open_bundles[-1][0] == open_bundles[-1][1]:
-            open_bundles.pop()
-        if not open_bundles:
-            return
-        at, end = open_bundles.pop()
-        length = int.from_bytes(datagram[at : at + 4], "big", signed=True)
-        at += 4
+        while next_at == end:
+            if not around:
+                return
+            next_at, end = around.pop()
+        length = int.from_bytes(datagram[next_at : next_at + 4], "big", signed=True)
+        at = next_at + 4
         if length < 0 or length % 4 or length > end - at:
             yield ConfigError(
                 "An element of this bundle has a length that is negative, no multiple of four, or beyond the bundle's end; "
                 "what comes after it is lost."
             )
+            next_at = end
             continue
-        open_bundles.append((at + length, end))
-        if not datagram.startswith(_BUNDLE, at, at + length):
-            yield datagram[at : at + length] if length else ConfigError(EMPTY)
+        next_at = at + length
+        if not datagram.startswith(_BUNDLE, at, next_at):
+            yield datagram[at:next_at] if length else ConfigError(EMPTY)
         elif length < _BUNDLE_HEAD_BYTES:
             yield ConfigError(NOT_OSC)
-        elif len(open_bundles) >= MOST_DEPTH:
+        elif len(around) + 1 >= MOST_DEPTH:
             yield ConfigError(f"This datagram has bundles nested more than {MOST_DEPTH} deep; nest them less.")
         else:
-            open_bundles.append((at + _BUNDLE_HEAD_BYTES, at + length))
-    if any(at < end for at, end in open_bundles):
+            around.append((next_at, end))
+            next_at, end = at + _BUNDLE_HEAD_BYTES, next_at
+    if any(at < bundle_end for at, bundle_end in (*around, (next_at, end))):
         yield ConfigError(f"This datagram has more than {MOST_ELEMENTS} elements; send the others in another one.")
 
 
 def raw_address(message: bytes) -> bytes:
     """Return the address of a message that was not parsed."""
-    return message.partition(b"\0")[0]
+    return message[: message.find(b"\0")] if b"\0" in message else message
 
 
 def parse(message: bytes) -> Message:
     """Parse one message. Raises ConfigError for a missing part and for extra bytes."""
     if not message.startswith(b"/") or len(message) % 4:
         raise ConfigError(NOT_OSC)
-    to, at = _string(message, 0)
-    if at == len(message):
-        # Some senders leave out the tags when there is no value.
-        return Message(to, [])
-    tags, at = _string(message, at)
-    if not tags.startswith(","):
-        raise ConfigError(NOT_OSC)
-    if len(tags) > MOST_TAGS:
-        raise ConfigError(f"{printable_name(to)} came with more than {MOST_TAGS - 1} values; send one.")
-    values, at = _values(to, tags[1:], message, at)
+    # Where the values begin: after the address and, if there are any, the tags. Each ends with a zero and fills groups of four.
+    at = (message.find(b"\0") + 4) & -4
+    if at != len(message):
+        at = (message.find(b"\0", at) + 4) & -4
+    # Controllers send the same few heads all the time.
+    to, tags = (_known_head if at <= _LONGEST_REMEMBERED_BYTES else _head)(message[:at])
+    if len(tags) == 1 and tags in _NUMBERS and len(message) - at == _NUMBERS[tags].size:
+        return Message(to, [*_NUMBERS[tags].unpack_from(message, at)])
+    values, at = _values(to, tags, message, at)
     if at != len(message):
         raise ConfigError(
             f"{printable_name(to)} came with {len(message) - at} bytes that belong to no value; send one number."
         )
     return Message(to, values)
+
+
+def _head(head: bytes) -> tuple[str, str]:
+    """Return the address of a message and the tags of its values. Raises ConfigError."""
+    to, at = _string(head, 0)
+    if at == len(head):
+        # Some senders leave out the tags when there is no value.
+        return to, ""
+    tags, _ = _string(head, at)
+    if not tags.startswith(","):
+        raise ConfigError(NOT_OSC)
+    if len(tags) > MOST_TAGS:
+        raise ConfigError(f"{printable_name(to)} came with more than {MOST_TAGS - 1} values; send one.")
+    return to, tags[1:]
+
+
+_known_head = lru_cache(_HEADS_REMEMBERED)(_head)
 
 
 def _values(to: str, tags: str, message: bytes, at: int) -> tuple[list[Any], int]:

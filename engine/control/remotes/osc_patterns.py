@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from engine.control.parameter import Parameter
-from engine.control.remotes.osc_addresses import PREFIX
+from engine.control.remotes.osc_addresses import PREFIX, address
 from engine.control.remotes.token_bucket import Bucket
 from engine.core.errors import ConfigError
 from engine.core.printable import printable_name
@@ -20,6 +20,7 @@ from engine.core.printable import printable_name
 LONGEST_PATTERN = 100
 MOST_REMEMBERED = 64
 NEW_PATTERNS_A_SECOND, NEW_PATTERNS_AT_ONCE = 10.0, 20.0
+_TOO_MANY = f"More than {NEW_PATTERNS_A_SECOND:g} new address patterns came in a second; send this one again."
 _SPECIAL = frozenset("*?[]{}")
 _FIRST = PREFIX.strip("/")
 
@@ -34,30 +35,40 @@ class Name(NamedTuple):
     positions: Mapping[str, int]
 
 
+class Matched(NamedTuple):
+    """What an address pattern matches."""
+
+    names: tuple[str, ...]
+    """Of the parameters; former names for those that it knows by these."""
+    asked: tuple[str, ...]
+    """Addresses of those that have a value to ask for."""
+    triggers_alone: bool
+
+
+_NOTHING = Matched((), (), False)
+
+
 class Patterns:
     """Matches patterns against the parameters. Results are remembered, and only so many new patterns are matched a second."""
 
     def __init__(self) -> None:
         self._bucket = Bucket(NEW_PATTERNS_A_SECOND, NEW_PATTERNS_AT_ONCE)
-        self._names: tuple[str, ...] = ()
-        self._remembered: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._parameters: Mapping[str, Parameter] = {}
+        self._remembered: OrderedDict[str, Matched] = OrderedDict()
 
-    def matches(self, pattern: str, parameters: Mapping[str, Parameter], now_s: float) -> tuple[str, ...]:
-        """Return the names of the parameters that an address pattern matches, former names for those that it knows by these.
+    def match(self, pattern: str, parameters: Mapping[str, Parameter], now_s: float) -> Matched:
+        """Return what an address pattern matches.
 
         Raises ConfigError for an invalid pattern, and when too many new ones have come.
         """
-        names = tuple(parameters)
-        if names != self._names:
+        if parameters is not self._parameters:
             # Another model plays.
-            self._names = names
+            self._parameters = parameters
             self._remembered.clear()
         matched = self._remembered.pop(pattern, None)
         if matched is None:
             if not self._bucket.take(now_s):
-                raise ConfigError(
-                    f"More than {NEW_PATTERNS_A_SECOND:g} new address patterns came in a second; send this one again."
-                )
+                raise ConfigError(_TOO_MANY)
             matched = _match(pattern, parameters)
             if len(self._remembered) >= MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
@@ -76,19 +87,24 @@ def matches_name(pattern: str, name: str) -> bool:
     return _is_match(_parts(pattern), _name(name))
 
 
-def _match(pattern: str, parameters: Mapping[str, Parameter]) -> tuple[str, ...]:
+def _match(pattern: str, parameters: Mapping[str, Parameter]) -> Matched:
     if len(pattern) > LONGEST_PATTERN:
         raise ConfigError(f"This address pattern has more than {LONGEST_PATTERN} characters; send a shorter one.")
     levels = pattern.split("/")
     if len(levels) != 3 or levels[0] or not matches_name(levels[1], _FIRST):
-        return ()
+        return _NOTHING
     parts = _parts(levels[2])
     matched = {name: name for name in parameters if _is_match(parts, _name(name))}
     for parameter in parameters.values():
         for former in parameter.former_names:
             if parameter.name not in matched and _is_match(parts, _name(former)):
                 matched[parameter.name] = former
-    return tuple(matched.values())
+    found = [parameters[name] for name in matched]
+    return Matched(
+        names=tuple(matched.values()),
+        asked=tuple(address(parameter.name) for parameter in found if not parameter.happens),
+        triggers_alone=bool(found) and all(parameter.kind == "trigger" for parameter in found),
+    )
 
 
 def _name(name: str) -> Name:

@@ -70,6 +70,10 @@ class RemoteAccess:
         """Call `callback` with each change, as ParameterStore.subscribe does."""
         return self._store.subscribe(callback, name)
 
+    def is_locked(self, name: str) -> bool:
+        """Return whether no remote may set the parameter of that name of now."""
+        return name in self._refusals
+
     def check(self, name: str, who: str) -> None:
         """Raise LockedError if the parameter `name` is locked; the terminal is told once, with `who` tried to set it."""
         refusal = self._refusals.get(name)
@@ -79,8 +83,8 @@ class RemoteAccess:
             self._told.tell(name, lambda: f"{who} tried to set {name}. {refusal} The show goes on; this is told once.")
         raise LockedError(refusal)
 
-    def set(self, name: str, given: object, *, origin: str) -> Applied:
-        """Set a parameter and return its new value; a number out of range is clipped.
+    def set(self, name: str, given: object, *, origin: str, times: int = 1) -> Applied:
+        """Set a parameter and return its new value; a number out of range is clipped. A trigger is given so many times.
 
         Raises ConfigError for one that is locked, for what comes too often, and where ParameterStore.set does.
         """
@@ -92,7 +96,7 @@ class RemoteAccess:
         if limit and self._begins(parameter, given):
             with self._lock:
                 limit.take(self._clock.now_s())
-        return self._store.set(parameter.name, given, origin=origin)
+        return self._store.set(parameter.name, given, origin=origin, times=times)
 
     def _begins(self, parameter: Parameter, given: object) -> bool:
         """Return whether a value would recall or save a scene or begin a recording. Mistakes and releases are not limited."""

@@ -17,11 +17,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from engine.core.errors import BackendError, ModelFileError
+from engine.core.clock import WallClock
+from engine.core.errors import BackendError, ModelFileError, StoppedError
+from engine.core.stop_signals import IsStopped, never_stopped
 from engine.model import known_models
 from engine.model.backends.fallback import is_lost
 from engine.model.content import FileContent
@@ -46,14 +49,35 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = MappingProxyType({
 })  # fmt: skip
 """The packages whose versions a verdict depends on, by the name of the backend."""
 _SAY_WHERE = "if the model is yours, export it again here"
+_LOOKS_EVERY_S = 0.1
+
+
+def _ignore_wait(seconds: float) -> None:
+    """For whom nobody waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstTestWatch:
+    """How whoever opens a model follows its first test."""
+
+    is_stopped: IsStopped = never_stopped
+    """Ends the test: it is asked ten times a second."""
+    may_take: Callable[[float], None] = _ignore_wait
+    """Gets the seconds that the test may take when it begins, and 0 when it is over."""
 
 
 def run_first_test(
-    content: FileContent, backend: str, module: str, threads: int | None, tell: Callable[[str], None]
+    content: FileContent,
+    backend: str,
+    module: str,
+    threads: int | None,
+    tell: Callable[[str], None],
+    watch: FirstTestWatch,
 ) -> None:
     """Test a model file on a backend, unless it is known there. `tell` gets a line before the test begins.
 
-    Raises ModelFileError for a model that is at fault, BackendError for a backend that cannot open it.
+    Raises ModelFileError for a model that is at fault, BackendError for a backend that cannot open it, StoppedError for a test that
+    `watch` stopped.
     """
     if known_models.is_ours(content.sha256):
         return
@@ -61,15 +85,16 @@ def run_first_test(
     if known_models.is_known(content.sha256, where):
         return
     tell(f"First time with this model: testing {content.path.name!a} on {backend} ...")
-    _test(content, backend, module, threads)
+    _test(content, backend, module, threads, watch)
     try:
         known_models.note_passed(content.sha256, where)
     except OSError as error:
         tell(f"The result of the test cannot be kept ({error.strerror}), so it is repeated at the next start.")
 
 
-def _test(content: FileContent, backend: str, module: str, threads: int | None) -> None:
+def _test(content: FileContent, backend: str, module: str, threads: int | None, watch: FirstTestWatch) -> None:
     limit_s = (COMPILES_WITHIN_S if backend in _COMPILING else OPENS_WITHIN_S) + PLAYS_WITHIN_S
+    watch.may_take(limit_s)
     asked = {
         "path": str(content.path.absolute()),
         "sha256": content.sha256,
@@ -95,16 +120,31 @@ def _test(content: FileContent, backend: str, module: str, threads: int | None) 
                 start_new_session=True,
             )
             try:
-                child.wait(limit_s)
-            except subprocess.TimeoutExpired:
-                raise _too_long(content, backend, limit_s) from None
+                if not _wait(child, limit_s, watch.is_stopped):
+                    raise _too_long(content, backend, limit_s)
             finally:
                 _end_all(child)
+                watch.may_take(0.0)
             said.seek(0)
             verdict = _verdict(said.read(_MOST_SAID_BYTES))
     except OSError as error:
         raise BackendError(f"{content.path} cannot be tested: no process can be started ({error.strerror}).") from error
     _judge(content, backend, child.returncode, verdict, limit_s)
+
+
+def _wait(child: subprocess.Popen[bytes], limit_s: float, is_stopped: IsStopped) -> bool:
+    """Wait for the end of the child, and return whether it came within the limit. Raises StoppedError."""
+    clock = WallClock()
+    until_s = clock.now_s() + limit_s
+    while clock.now_s() < until_s:
+        try:
+            child.wait(_LOOKS_EVERY_S)
+        except subprocess.TimeoutExpired:
+            if is_stopped():
+                raise StoppedError("The first test of the model was stopped before its end.") from None
+        else:
+            return True
+    return False
 
 
 def _end_all(child: subprocess.Popen[bytes]) -> None:

@@ -11,14 +11,15 @@ from types import MappingProxyType, ModuleType
 from engine.core.errors import BackendError, ModelFileError, nearest_name
 from engine.model import file as onnx_file
 from engine.model.backend import Backend
-from engine.model.backends import plan_file, program_file, torch_program
+from engine.model.backends import plan_file, program_file, tensorrt_rtx, torch_program
 from engine.model.backends.fallback import FallbackBackend
-from engine.model.backends.first_test import run_first_test
+from engine.model.backends.first_test import FirstTestWatch, run_first_test
 from engine.model.backends.step_limit import LimitedBackend
 from engine.model.card import ModelCard
 from engine.model.content import FileContent, ModelSource, read_content
 
 AUTO = "auto"
+_UNWATCHED = FirstTestWatch()
 MODULES: Mapping[str, str] = MappingProxyType({
     "tensorrt-rtx": "tensorrt_rtx",
     "onnx-tensorrt": "onnx_tensorrt",
@@ -71,15 +72,17 @@ def open_backend(
     threads: int | None = None,
     notify: Callable[[str], None] = lambda line: None,
     tell: Callable[[str], None] = lambda line: None,
+    watch: FirstTestWatch = _UNWATCHED,
 ) -> Backend:
     """Open a model file with the backend `name`; "auto" tries the fastest first and tells `notify` which it took and why.
 
     A model that is not known here is tested first, in a process of its own, and `tell` gets a line about it. Raises ModelFileError
-    for a faulty file and a model that fails its test, BackendError for an unknown name or a backend that cannot run here.
+    for a faulty file and a model that fails its test, BackendError for an unknown name or a backend that cannot run here, StoppedError
+    where `watch` stops the test.
     """
     file = Path(path)
     if name == AUTO:
-        return next(_candidates(file, threads, notify, tell))
+        return next(_candidates(file, threads, notify, tell, watch))
     if name not in MODULES:
         raise BackendError(
             f"There is no backend '{name}'.{nearest_name(name, backend_names())} Choose one of: {', '.join(backend_names())}."
@@ -91,7 +94,7 @@ def open_backend(
         raise BackendError(
             f"{name} plays {' and '.join(suffixes(name))} files, and {file} is not one; give another file or --backend."
         )
-    return _open_tested(read_content(file), name, threads, tell)
+    return _open_tested(read_content(file), name, threads, tell, watch)
 
 
 def backend_order(card: ModelCard) -> tuple[str, ...]:
@@ -104,7 +107,12 @@ def backend_order(card: ModelCard) -> tuple[str, ...]:
 
 
 def open_with_fallback(
-    path: Path | str, name: str, threads: int | None, notify: Callable[[str], None], tell: Callable[[str], None]
+    path: Path | str,
+    name: str,
+    threads: int | None,
+    notify: Callable[[str], None],
+    tell: Callable[[str], None],
+    watch: FirstTestWatch = _UNWATCHED,
 ) -> Backend:
     """Open a model file for a live show: like `open_backend`, but "auto" goes on to the next candidate when a backend is lost.
 
@@ -112,16 +120,35 @@ def open_with_fallback(
     `open_backend` does.
     """
     if name != AUTO:
-        return LimitedBackend(open_backend(path, name, threads, notify, tell), tell)
+        return LimitedBackend(open_backend(path, name, threads, notify, tell, watch), tell)
     # `map` keeps no backend, so a lost one makes room for the next.
-    candidates = map(partial(LimitedBackend, tell=tell), _candidates(Path(path), threads, notify, tell))
+    candidates = map(partial(LimitedBackend, tell=tell), _candidates(Path(path), threads, notify, tell, watch))
     return FallbackBackend(next(candidates), candidates, tell)
 
 
-def _open_tested(content: FileContent, name: str, threads: int | None, tell: Callable[[str], None]) -> Backend:
+def _open_tested(
+    content: FileContent, name: str, threads: int | None, tell: Callable[[str], None], watch: FirstTestWatch
+) -> Backend:
     """Open a model file that is known to play on a backend, or passes its first test there."""
-    run_first_test(content, name, MODULES[name], threads, tell)
+    run_first_test(content, name, MODULES[name], threads, tell, watch)
+    _test_beside(content, name, threads, tell, watch)
     return _open(content, name, threads)
+
+
+def _test_beside(
+    content: FileContent, name: str, threads: int | None, tell: Callable[[str], None], watch: FirstTestWatch
+) -> None:
+    """Test the plan that a backend plays in place of a model file: that file may be known, and the plan a stranger's.
+
+    Raises BackendError for a plan at fault, since other backends play the file itself.
+    """
+    if name != tensorrt_rtx.NAME:
+        return
+    try:
+        if beside := tensorrt_rtx.plan_beside(content):
+            run_first_test(read_content(beside), name, MODULES[name], threads, tell, watch)
+    except ModelFileError as error:
+        raise BackendError(f"{name}: {error}") from error
 
 
 def _open(content: FileContent, name: str, threads: int | None) -> Backend:
@@ -129,7 +156,11 @@ def _open(content: FileContent, name: str, threads: int | None) -> Backend:
 
 
 def _candidates(
-    file: Path, threads: int | None, notify: Callable[[str], None], tell: Callable[[str], None]
+    file: Path,
+    threads: int | None,
+    notify: Callable[[str], None],
+    tell: Callable[[str], None],
+    watch: FirstTestWatch,
 ) -> Iterator[Backend]:
     """Open the candidates of "auto" one by one, each when the iterator reaches it. Raises as `open_backend` does when none opens."""
     missing: list[str] = []
@@ -149,7 +180,7 @@ def _candidates(
             if content.sha256 != sha256:
                 raise ModelFileError(f"{file} is another file than the one that was opened")
             # In the middle of a show, which cannot wait for a test: the file has passed one.
-            open_it = partial(_open_tested, tell=tell) if not opened else _open
+            open_it = partial(_open_tested, tell=tell, watch=watch) if not opened else _open
             backend = open_it(content, name, threads)
         except (BackendError, ModelFileError) as error:
             # A file that another backend has opened is not at fault.

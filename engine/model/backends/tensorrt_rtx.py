@@ -239,6 +239,14 @@ def generation(capability: str) -> str:
     return "sm" + capability.replace(".", "")
 
 
+def plan_beside(source: ModelSource) -> Path | None:
+    """Return the plan beside an .onnx file that is played in its place; None where there is none. Raises ModelFileError."""
+    path = Path(source)
+    beside = path.with_suffix(plan_file.SUFFIX)
+    is_played = path.suffix == ".onnx" and beside.is_file() and plan_file.read_header(beside).model_file == path.name
+    return beside if is_played else None
+
+
 def find(source: ModelSource, version: str, gpu: str) -> Plan:
     """Return the plan to play for a .plan or an .onnx file. Raises as `open_model` does."""
     path = Path(source)
@@ -249,9 +257,8 @@ def find(source: ModelSource, version: str, gpu: str) -> Plan:
     if path.suffix != ".onnx":
         raise BackendError(f"{NAME} plays .plan and .onnx files, and {path} is neither; use another --backend.")
     refuse_int8(read_checked_card(source), path, NAME)
-    beside = path.with_suffix(plan_file.SUFFIX)
     try:
-        if beside.is_file() and plan_file.read_header(beside).model_file == path.name:
+        if beside := plan_beside(source):
             return find(beside, version, gpu)
     except ModelFileError as error:
         # The .onnx file is not at fault, and other backends can play it.

@@ -14,6 +14,9 @@ from engine.output.recording.video_writer import Recording
 from engine.output.recording.write_queue import QueuedFrame, WriteQueue, make_write_queue
 from engine.output.sink import FrameRate
 
+CLOSE_WITHIN_S = 30.0
+"""So long may writing stand still at the end; as long as it goes on, it may take any time."""
+
 
 class VideoFileSink:
     """Video and sound in one file. Live, a slow disk or encoder drops frames, and counts them; offline, none is dropped."""
@@ -27,6 +30,7 @@ class VideoFileSink:
         self._write_queue: WriteQueue | None = None
         self._writer: threading.Thread | None = None
         self._failure: SinkError | None = None
+        self._written = 0
 
     @property
     def name(self) -> str:
@@ -67,7 +71,15 @@ class VideoFileSink:
         """Write the frames that wait and finish the file. Raises SinkError, once, if not all could be written."""
         if self._write_queue and self._writer:
             self._write_queue.close()
-            self._writer.join()
+            written = -1
+            while self._writer.is_alive() and written != self._written:
+                written = self._written
+                self._writer.join(CLOSE_WITHIN_S)
+            if self._writer.is_alive() and not self._failure:
+                self._write_queue.abandon()
+                self._failure = SinkError(
+                    f"Writing {self._path} did not end: its disk does not answer; what it has taken so far is in the file."
+                )
             self._writer = None
         self._raise_failure()
 
@@ -80,6 +92,7 @@ class VideoFileSink:
         try:
             while (queued_frame := write_queue.take()) is not None:
                 recording.write(queued_frame)
+                self._written += 1
             recording.finish()
         except (FFmpegError, OSError, ValueError) as error:
             self._failure = SinkError(

@@ -6,7 +6,16 @@ import io
 
 import pytest
 
-from engine.core.printable import LONGEST_LINE, print_line, print_lines, printable, printable_lines
+from engine.core.errors import BackendError, ConfigError, TrainingError
+from engine.core.printable import (
+    LONGEST_LINE,
+    LONGEST_WORD,
+    print_line,
+    print_lines,
+    printable,
+    printable_lines,
+    with_short_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +35,21 @@ from engine.core.printable import LONGEST_LINE, print_line, print_lines, printab
 def test_what_is_unprintable_becomes_an_escape(text: str, shown: str) -> None:
     assert printable(text) == shown
     assert printable(shown) == shown
+
+
+@pytest.mark.parametrize("error", [ConfigError, TrainingError, BackendError])
+def test_no_name_makes_a_sentence_long_that_somebody_has_to_read(error: type[ValueError]) -> None:
+    path = "/films/" + "d" * (LONGEST_WORD - 20)
+    told = str(error(f"There is no family '{5000 * 'n'}' in {path}; take 'water'."))
+    assert len(told) < 2 * LONGEST_WORD + 50
+    assert told.startswith("There is no family 'nnn")
+    assert told.endswith(f"...{39 * 'n'}' in {path}; take 'water'.")
+    assert str(error(told)) == told
+
+
+def test_words_of_a_usual_length_stay_as_they_are() -> None:
+    sentence = " ".join([LONGEST_WORD * "a", "b", LONGEST_WORD * "c"])
+    assert with_short_words(sentence) == sentence
 
 
 def test_lines_stay_lines() -> None:

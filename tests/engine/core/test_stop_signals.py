@@ -81,7 +81,10 @@ def test_a_closed_terminal_ends_what_has_nothing_to_play_for(stop: StopRequest, 
 def test_before_it_plays_a_closed_terminal_ends_a_show(stop: StopRequest) -> None:
     assert HANGUP is not None
     stop.ask(HANGUP)
+    # While it is opened, nobody knows whether it goes on without its terminal.
+    assert not stop.is_asked()
     assert stop.is_set()
+    assert stop.is_asked()
 
 
 @posix

@@ -97,7 +97,7 @@ class Stage:
         self.store = ParameterStore(parameters_for(backend.card), {"crossfade_s": 0.2, **values})
         self.switcher = ModelSwitcher(
             backend,
-            lambda path: self.open_model(path),
+            lambda path, is_stopped: self.open_model(path),
             on_model=lambda card: self.adopt(parameters_for(card)),
             clock=self.clock,
             window_samples=WINDOW_SAMPLES,

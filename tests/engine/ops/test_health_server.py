@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from engine.core.errors import ConfigError
 from engine.ops import health_server
 from engine.ops.health_monitor import HealthMonitor
-from engine.ops.health_server import MOST_CONNECTIONS, HealthServer
+from engine.ops.health_server import CONNECTIONS_A_SECOND, CONNECTIONS_AT_ONCE, MOST_CONNECTIONS, HealthServer
 from engine.ops.metrics import metrics_text
 from tests.engine.app.shows import InventedClock
 
@@ -213,6 +213,35 @@ def test_idle_clients_neither_block_others_nor_the_end(server: HealthServer, cli
         assert is_hung_up(idle[0])
         server.close()
         assert all(is_hung_up(client) for client in idle)
+
+
+class HeldClock(InventedClock):
+    """An invented clock whose time passes only when the test says so."""
+
+    def sleep(self, duration_s: float) -> None:
+        threading.Event().wait(0.001)
+
+
+def test_a_flood_of_connections_waits_for_its_turn(monitor: HealthMonitor) -> None:
+    clock = HeldClock()
+    server = HealthServer(HOST, 0, lambda: monitor.report(0.0), clock)
+    server.start()
+    try:
+        assert {get(server, "/health")[0] for _ in range(int(CONNECTIONS_AT_ONCE))} == {200}
+        with connect(server) as client, connect(server) as other:
+            for each in (client, other):
+                each.sendall(b"GET /health HTTP/1.1\r\n\r\n")
+                each.settimeout(0.1)
+                with pytest.raises(TimeoutError):
+                    each.recv(1)
+            clock.time_s += 1.5 / CONNECTIONS_A_SECOND
+            client.settimeout(PATIENCE_S)
+            assert client.recv(1) == b"H"
+            with pytest.raises(TimeoutError):
+                other.recv(1)
+            server.close()
+    finally:
+        server.close()
 
 
 def test_a_request_that_dribbles_in_is_cut_off_as_a_whole(

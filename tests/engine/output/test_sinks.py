@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import av
@@ -14,6 +15,7 @@ import pytest
 from engine.app.sink_registry import open_sinks
 from engine.core.errors import SinkError
 from engine.output.frame import Frame, ShowFormat
+from engine.output.recording import video_file
 from engine.output.recording.video_file import VideoFileSink
 from engine.output.recording.write_queue import QueuedFrame, make_write_queue
 
@@ -165,8 +167,34 @@ def test_lost_sound_becomes_silence(tmp_path):
     np.testing.assert_allclose(beeps_of(path)[0], [0.5, 1.5, 2.5], atol=0.003)
 
 
+@pytest.mark.parametrize("hangs_after", [0, 40])
+def test_a_disk_that_hangs_does_not_keep_a_show_from_its_end(tmp_path, monkeypatch, hangs_after):
+    released, written = threading.Event(), list[int]()
+
+    class HungRecording(video_file.Recording):
+        def write(self, queued_frame):
+            # As long as something is written, the end is waited for.
+            if len(written) == hangs_after:
+                released.wait()
+            written.append(queued_frame.first_sample)
+            super().write(queued_frame)
+
+    monkeypatch.setattr(video_file, "Recording", HungRecording)
+    monkeypatch.setattr(video_file, "CLOSE_WITHIN_S", 0.5)
+    sink, show = VideoFileSink(tmp_path / "hung.mp4"), show_format(live=True)
+    sink.open(show)
+    for frame in frames(show, 63):
+        sink.show(frame)
+    with pytest.raises(SinkError, match=r"Writing .*hung\.mp4 did not end: its disk does not answer"):
+        sink.close()
+    assert len(written) == hangs_after
+    sink.close()
+    released.set()
+
+
 RECORDER = """
 import sys
+import threading
 from tests.engine.output.test_sinks import *
 sink, show = VideoFileSink(sys.argv[1]), show_format(live=False)
 sink.open(show)

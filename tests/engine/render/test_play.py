@@ -17,6 +17,9 @@ from engine.core.errors import BackendError, SinkError
 from engine.model.backends.onnx_cpu import open_model
 from engine.output.frame import Frame
 from engine.render.statistics import ShowStatistics
+from engine.takes.recorder import RecordedSource, TakeRecorder
+from engine.takes.replay import read_take
+from engine.takes.take_log import take_header
 from tests.engine.app.shows import (
     CollectingSink,
     CollectingWindow,
@@ -222,6 +225,51 @@ def test_a_failing_window_is_dropped_while_there_are_sinks(probe_file: Path) -> 
     source = PacedSource(song(), WallClock())
     with pytest.raises(SinkError, match="display is gone"):
         show_sound(probe_file, source, clock=WallClock(), window=FailingWindow(until=0), sinks=[])
+
+
+class LostWindow(CollectingWindow):
+    """A window whose screen goes after two frames."""
+
+    def poll(self) -> bool:
+        if len(self.frames) == 2:
+            raise SinkError("window: the display is gone.")
+        return True
+
+
+def test_a_take_outlasts_the_window_that_was_lost_beside_it(probe_file: Path, tmp_path: Path) -> None:
+    source, lines = PacedSource(song(), WallClock()), list[str]()
+    backend = open_model(probe_file, threads=1)
+    header = take_header(backend, source, model=str(probe_file), date="today")
+    take = TakeRecorder(tmp_path / "take", header, live=True, notify=pytest.fail)
+    take.open()
+    try:
+        show_sound(
+            backend,
+            RecordedSource(source, take),
+            clock=WallClock(),
+            window=LostWindow(until=0),
+            sinks=[],
+            notify=lines.append,
+            controls=ParameterStore(parameters_for(CARD)),
+            recorder=take,
+        )
+    finally:
+        take.close()
+    assert lines[0] == "window: the display is gone. The show goes on without window."
+    assert read_take(tmp_path / "take").seconds == pytest.approx(1.0, abs=0.1)
+
+
+def test_another_output_at_the_rate_of_the_display_outlasts_a_lost_window(probe_file: Path) -> None:
+    class Projector(CollectingSink):
+        name = "projector"
+        rate = "display"
+
+    source, lines, projector = PacedSource(song(), WallClock()), list[str](), Projector()
+    show_sound(
+        probe_file, source, clock=WallClock(), window=LostWindow(until=0), sinks=[projector], notify=lines.append
+    )
+    assert lines[0] == "window: the display is gone. The show goes on without window."
+    assert projector.frames[-1].index > 5
 
 
 def test_what_cannot_open_leaves_nothing_open(probe_file: Path) -> None:

@@ -12,6 +12,7 @@ from engine.audio.sources.samples import SampleSource
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.errors import ModelFileError
+from engine.core.stop_signals import IsStopped, never_stopped
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.switcher import ModelSwitcher
 from engine.takes.recorder import TakeRecorder
@@ -40,7 +41,7 @@ def test_swaps_and_states_are_replayed_bit_exact(tmp_path: Path, probe_file: Pat
     store = ParameterStore(parameters_for(CARD), {"crossfade_s": 0.6})
     told: list[str] = []
 
-    def open_it(path: str):
+    def open_it(path: str, is_stopped: IsStopped = never_stopped):
         return open_model(path, 1)
 
     switcher = ModelSwitcher(open_it(str(probe_file)), open_it, on_model=lambda card: store.replace_parameters(parameters_for(card)), clock=InventedClock(), window_samples=16000,
@@ -69,7 +70,7 @@ def test_swaps_and_states_are_replayed_bit_exact(tmp_path: Path, probe_file: Pat
     read = read_take(tmp_path / "take")
     again = ReplayedControls(read, TakeSource(read), parameters_for(CARD))
 
-    def open_again(path: str) -> ReplayedFailures:
+    def open_again(path: str, is_stopped: IsStopped = never_stopped) -> ReplayedFailures:
         return ReplayedFailures(open_it(path), again)
 
     player = ModelSwitcher(open_again(read.model), open_again, on_model=lambda card: again.replace_parameters(parameters_for(card)), clock=InventedClock(), window_samples=16000,

@@ -32,6 +32,15 @@ def test_the_ending_has_five_lines_with_two_figures_and_the_command() -> None:
     assert play == "play it   python run_live.py --model runs/x/x.onnx"
 
 
+def test_with_several_clips_each_figure_says_which_ones_it_is_of() -> None:
+    quality, motion, trained, *_ = replace(ENDING, more_clips=2).lines()
+    assert "on the last fifth of each clip, " in quality
+    assert "that of the mean frame is 0.080" in quality
+    assert motion.split(maxsplit=1)[1] == "80% of the clips': as lively as the clip"
+    assert "on 7.0 s of clip.mp4 and on 2 more clips; the sound of clip.mp4 goes from -45 dB" in trained
+    assert "and on 1 more clip; " in replace(ENDING, more_clips=1).lines()[2]
+
+
 def test_figures_that_could_not_be_had_are_said_in_the_same_five_lines() -> None:
     lines = replace(ENDING, figures=None, reason="training was stopped", chosen=False).lines()
     assert len(lines) == 5

@@ -57,9 +57,9 @@ class Noted(ParameterStore):
         super().__init__(parameters)
         self.names = []
 
-    def set(self, name, given, *, clip=True, origin=""):
+    def set(self, name, given, *, clip=True, origin="", times=1):
         self.names.append(name)
-        return super().set(name, given, clip=clip, origin=origin)
+        return super().set(name, given, clip=clip, origin=origin, times=times)
 
 
 def test_parameters_are_set_in_the_order_of_their_last_values(clock):

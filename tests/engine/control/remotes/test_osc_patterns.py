@@ -83,48 +83,48 @@ def test_patterns_that_take_others_for_ever_end(pattern: str) -> None:
 def test_patterns_match_parameters_former_names_and_first_parts() -> None:
     patterns = Patterns()
     onsets = {name for name in PARAMETERS if name.startswith("onset_")}
-    assert set(patterns.matches("/fluid/onset_*", PARAMETERS, 0.0)) == onsets
-    assert patterns.matches("/*/{zoom,glow}", PARAMETERS, 0.0) == ("zoom", "glow")
-    assert patterns.matches("/fluid/?it_zoom", PARAMETERS, 0.0) == ("hit_zoom",)
+    assert set(patterns.match("/fluid/onset_*", PARAMETERS, 0.0).names) == onsets
+    assert patterns.match("/*/{zoom,glow}", PARAMETERS, 0.0).names == ("zoom", "glow")
+    assert patterns.match("/fluid/?it_zoom", PARAMETERS, 0.0).names == ("hit_zoom",)
     # By the name of now, where both match.
-    assert patterns.matches("/fluid/*_zoom", PARAMETERS, 0.0) == ("onset_zoom",)
-    assert patterns.matches("/other/*", PARAMETERS, 0.0) == ()
-    assert patterns.matches("/fluid/zoom/*", PARAMETERS, 0.0) == ()
-    assert patterns.matches("//*", PARAMETERS, 0.0) == ()
+    assert patterns.match("/fluid/*_zoom", PARAMETERS, 0.0).names == ("onset_zoom",)
+    assert patterns.match("/other/*", PARAMETERS, 0.0).names == ()
+    assert patterns.match("/fluid/zoom/*", PARAMETERS, 0.0).names == ()
+    assert patterns.match("//*", PARAMETERS, 0.0).names == ()
 
 
 def test_new_patterns_are_limited_and_known_ones_are_not() -> None:
     patterns = Patterns()
     known = [f"/fluid/zoom{'*' * number}" for number in range(1, int(NEW_PATTERNS_AT_ONCE) + 1)]
     for pattern in known:
-        assert patterns.matches(pattern, PARAMETERS, 0.0) == ("zoom",)
+        assert patterns.match(pattern, PARAMETERS, 0.0).names == ("zoom",)
     with pytest.raises(ConfigError, match="new address patterns"):
-        patterns.matches("/fluid/glo*", PARAMETERS, 0.0)
-    assert patterns.matches(known[0], PARAMETERS, 0.0) == ("zoom",)
-    assert patterns.matches("/fluid/glo*", PARAMETERS, 1.0) == ("glow",)
+        patterns.match("/fluid/glo*", PARAMETERS, 0.0)
+    assert patterns.match(known[0], PARAMETERS, 0.0).names == ("zoom",)
+    assert patterns.match("/fluid/glo*", PARAMETERS, 1.0).names == ("glow",)
     # What is used often is not forgotten, and what came before it is.
     now_s = 1.0
     for number in range(2 * MOST_REMEMBERED):
         now_s += 10.0
-        patterns.matches(f"/fluid/{number}*", PARAMETERS, now_s)
-        patterns.matches(known[0], PARAMETERS, now_s)
+        patterns.match(f"/fluid/{number}*", PARAMETERS, now_s)
+        patterns.match(known[0], PARAMETERS, now_s)
     for number in range(int(NEW_PATTERNS_AT_ONCE) - 1):
-        patterns.matches(f"/fluid/{number}??", PARAMETERS, now_s)
-    assert patterns.matches(known[0], PARAMETERS, now_s) == ("zoom",)
+        patterns.match(f"/fluid/{number}??", PARAMETERS, now_s)
+    assert patterns.match(known[0], PARAMETERS, now_s).names == ("zoom",)
     with pytest.raises(ConfigError, match="new address patterns"):
-        patterns.matches(known[1], PARAMETERS, now_s)
+        patterns.match(known[1], PARAMETERS, now_s)
 
 
 def test_another_model_has_other_parameters() -> None:
     patterns = Patterns()
-    assert patterns.matches("/fluid/gai*", PARAMETERS, 0.0) == ("gain_db",)
+    assert patterns.match("/fluid/gai*", PARAMETERS, 0.0).names == ("gain_db",)
     other = {parameter.name: parameter for parameter in parameters_for(CARD)}
-    assert patterns.matches("/fluid/gai*", other, 0.0) == ("gain_db", "gain")
+    assert patterns.match("/fluid/gai*", other, 0.0).names == ("gain_db", "gain")
 
 
 def test_a_long_pattern_is_one_sentence() -> None:
     with pytest.raises(ConfigError, match=f"more than {LONGEST_PATTERN} characters"):
-        Patterns().matches("/fluid/" + "?" * LONGEST_PATTERN, PARAMETERS, 0.0)
+        Patterns().match("/fluid/" + "?" * LONGEST_PATTERN, PARAMETERS, 0.0)
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ how = os.environ["FLUID_TEST_END"]
 if how == "signal":
     os.kill(os.getpid(), signal.SIGSEGV)
 elif how == "late":
+    with open(os.environ["FLUID_TEST_ID"], "w") as file:
+        file.write(str(os.getpid()))
     time.sleep(60)
 elif how == "leaves a child":
     # With the output of this process open.

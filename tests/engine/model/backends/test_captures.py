@@ -68,7 +68,7 @@ def in_another_thread(work: Callable[[], object]) -> None:
 
 def test_a_thread_that_loads_captures_nothing(session: Watched) -> None:
     def load() -> None:
-        load_model("probe.onnx", lambda path: opened(session), CARD, CARD.window_samples, WallClock())
+        load_model("probe.onnx", lambda path, is_stopped: opened(session), CARD, CARD.window_samples, WallClock())
 
     in_another_thread(load)
     assert 0 < len(session.graphs) <= CAPTURE_AFTER_STEPS

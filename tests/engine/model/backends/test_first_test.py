@@ -14,11 +14,13 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from engine.core.errors import BackendError, ModelFileError
-from engine.model.backends import first_test, selection
+from engine.core.errors import BackendError, ModelFileError, StoppedError
+from engine.model.backends import first_test, selection, tensorrt_rtx
+from engine.model.backends.first_test import FirstTestWatch
 from engine.model.backends.selection import open_backend, open_with_fallback
-from engine.model.content import read_content
+from engine.model.content import FileContent, read_content
 from engine.model.file import sealed
+from tests.engine.model.backends.test_plan_file import write_plan
 from tests.engine.model.probe_model import CARD, program
 from tests.engine.model.switchers import Stage
 
@@ -36,6 +38,10 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def write(path: Path, model: Any) -> Path:
     path.write_bytes(sealed(model.SerializeToString(), CARD))
     return path
+
+
+def run(content: FileContent, watch: FirstTestWatch | None = None) -> None:
+    first_test.run_first_test(content, "onnx-cpu", "onnx_cpu", 1, lambda line: None, watch or FirstTestWatch())
 
 
 def write_failing(path: Path) -> Path:
@@ -110,13 +116,14 @@ def test_every_end_of_the_process_is_one_sentence(
     how: str, error: type[Exception], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLUID_TEST_END", how)
+    monkeypatch.setenv("FLUID_TEST_ID", str(tmp_path / "id"))
     monkeypatch.setattr(first_test, "PROCESS", "tests.engine.model.backends.fault_process")
     if how == "late":
         monkeypatch.setattr(first_test, "OPENS_WITHIN_S", 1.0)
         monkeypatch.setattr(first_test, "PLAYS_WITHIN_S", 1.0)
     content = read_content(write(tmp_path / "stranger.onnx", program(CARD)))
     with pytest.raises(error, match=says) as caught:
-        first_test.run_first_test(content, "onnx-cpu", "onnx_cpu", 1, lambda line: None)
+        run(content)
     assert type(caught.value) is error
     assert "\n" not in str(caught.value)
 
@@ -138,7 +145,69 @@ def test_a_file_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
     content = read_content(write(tmp_path / "stranger.onnx", program(CARD)))
     content.path.write_bytes(b"another file")
     with pytest.raises(ModelFileError, match="changed while it was tested"):
-        first_test.run_first_test(content, "onnx-cpu", "onnx_cpu", 1, lambda line: None)
+        run(content)
+
+
+@posix
+def test_a_test_that_is_stopped_ends_its_process_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    id_file, waits_s = tmp_path / "id", list[float]()
+    monkeypatch.setenv("FLUID_TEST_END", "late")
+    monkeypatch.setenv("FLUID_TEST_ID", str(id_file))
+    monkeypatch.setattr(first_test, "PROCESS", "tests.engine.model.backends.fault_process")
+    content = read_content(write(tmp_path / "stranger.onnx", program(CARD)))
+    watch = FirstTestWatch(lambda: id_file.exists() and bool(id_file.read_text()), waits_s.append)
+    with pytest.raises(StoppedError):
+        run(content, watch)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(id_file.read_text()), 0)
+    assert waits_s == [first_test.OPENS_WITHIN_S + first_test.PLAYS_WITHIN_S, 0.0]
+    # It has not passed.
+    monkeypatch.setenv("FLUID_TEST_END", "step")
+    with pytest.raises(ModelFileError):
+        run(content)
+
+
+@pytest.mark.parametrize("at_fault", [False, True])
+def test_a_plan_beside_a_known_model_is_tested_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_fault: bool
+) -> None:
+    """The plan plays in place of the model, and may be a stranger's."""
+    model = write(tmp_path / "known.onnx", program(CARD))
+    plan = write_plan(tmp_path / "known.plan", model)
+    tested, opened = list[Path](), list[object]()
+
+    def test(content: FileContent, *others: object) -> None:
+        tested.append(content.path)
+        if at_fault and content.path == plan:
+            raise ModelFileError(f"{plan} ended the process that tested it on tensorrt-rtx (SIGSEGV).")
+
+    monkeypatch.setattr(selection, "run_first_test", test)
+    monkeypatch.setattr(tensorrt_rtx, "obstacle", lambda: None)
+    monkeypatch.setattr(tensorrt_rtx, "open_model", lambda content, threads: opened.append(content))
+    if at_fault:
+        with pytest.raises(BackendError, match="SIGSEGV"):
+            open_backend(model, "tensorrt-rtx")
+        assert opened == []
+        # The model itself is not at fault, and plays on the next backend.
+        monkeypatch.setattr(selection, "MODULES", {"tensorrt-rtx": "tensorrt_rtx", "onnx-cpu": "onnx_cpu"})
+        assert open_backend(model, threads=1).name == "onnx-cpu"
+        return
+    open_backend(model, "tensorrt-rtx")
+    assert tested == [model, plan]
+    assert len(opened) == 1
+
+
+def test_no_other_backend_is_tried_once_the_test_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tested: list[str] = []
+
+    def stop(content: object, backend: str, *others: object) -> None:
+        tested.append(backend)
+        raise StoppedError("stopped.")
+
+    monkeypatch.setattr(selection, "run_first_test", stop)
+    with pytest.raises(StoppedError):
+        open_backend(write(tmp_path / "stranger.onnx", program(CARD)))
+    assert len(tested) == 1
 
 
 @posix
