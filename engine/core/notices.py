@@ -45,9 +45,14 @@ class ToldOnce:
         self._most = most
         self._told: set[str] = set()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more will be told."""
+        return len(self._told) >= self._most
+
     def tell(self, thing: str, line: Callable[[], str]) -> None:
         """Pass on the line for `thing`, which is built only when it is told."""
-        if thing in self._told or len(self._told) >= self._most:
+        if thing in self._told or self.is_full:
             return
         self._told.add(thing)
         self._notify(line())

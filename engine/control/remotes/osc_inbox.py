@@ -8,11 +8,13 @@ values are never answered, and `/fluid/NAME value` only with an error.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from engine.control.remotes.osc_addresses import ERROR, PING, PONG, PREFIX, STATS, Suggestions
+from engine.control.parameter import Parameter
+from engine.control.remotes.osc_addresses import ERROR, PING, PONG, PREFIX, STATS, Suggestions, address
 from engine.control.remotes.osc_limits import AnswerLimits, Sender
 from engine.control.remotes.osc_packet import parse, raw_address, split
 from engine.control.remotes.osc_patterns import Patterns, is_pattern
@@ -29,6 +31,7 @@ UNKNOWN_TOLD, FOREIGN_TOLD = 10, 3
 """Addresses that the terminal is told of."""
 _LONGEST_ANSWER = 500
 _PREFIX_BYTES = PREFIX.encode()
+_SPECIAL_BYTES = re.compile(rb"[*?\[\]{}]")
 _NO_PARAMETERS = frozenset((ERROR, PING, PONG, STATS))
 
 Answer = tuple[str, tuple[float | int | bool | str, ...]]
@@ -82,6 +85,8 @@ class Inbox:
         self._foreign_answers = Bucket(FOREIGN_ANSWERS_A_SECOND, FOREIGN_ANSWERS_AT_ONCE)
         self._suggestions = Suggestions()
         self._patterns = Patterns()
+        self._parameters: Mapping[str, Parameter] = {}
+        self._addresses: frozenset[bytes] = frozenset()
         self._unknown_told = ToldOnce(access.notify, UNKNOWN_TOLD)
         self._foreign_told = ToldOnce(access.notify, FOREIGN_TOLD)
         self._requests: dict[Key, tuple[str, Any, Sender | None, int]] = {}
@@ -122,9 +127,15 @@ class Inbox:
 
     def _sort(self, message: bytes, sender: Sender | None) -> None:
         """Keep a message until `apply`. Raises ConfigError."""
-        if not message.startswith(_PREFIX_BYTES) and message.startswith(b"/") and not _may_match(message):
-            self._refuse_foreign(raw_address(message), sender)
-            return
+        raw = raw_address(message)
+        # What nobody knows is refused before the rest of the message is read.
+        if raw not in self._known_addresses():
+            if raw.startswith(b"/") and not raw.startswith(_PREFIX_BYTES) and not _may_match(raw):
+                self._refuse_foreign(raw, sender)
+                return
+            if raw.startswith(_PREFIX_BYTES) and len(message) % 4 == 0 and not _SPECIAL_BYTES.search(raw):
+                self._refuse_unknown(raw, sender)
+                return
         to, values = parse(message)
         if to in _NO_PARAMETERS:
             # Anything else is the answer of another show.
@@ -138,7 +149,7 @@ class Inbox:
         if parameter is None and is_pattern(to):
             self._sort_pattern(to, values, sender)
         elif parameter is None:
-            self._refuse_unknown(to, sender)
+            self._refuse_unknown(raw, sender)
         elif values or parameter.kind == "trigger":
             if self._access.is_locked(parameter.name):
                 self._access.check(parameter.name, _who(sender))
@@ -155,6 +166,16 @@ class Inbox:
             raise ConfigError(f"{to} takes {parameter.expected()}, and came without one.")
         else:
             self._ask(to, sender)
+
+    def _known_addresses(self) -> frozenset[bytes]:
+        """Return the addresses that are answered or have a parameter, by their former names too."""
+        parameters = self._access.parameters
+        if parameters is not self._parameters:
+            # Another model plays.
+            names = [name for p in parameters.values() for name in (p.name, *p.former_names)]
+            self._parameters = parameters
+            self._addresses = frozenset(to.encode() for to in (*_NO_PARAMETERS, *map(address, names)))
+        return self._addresses
 
     def _sort_pattern(self, pattern: str, values: list[Any], sender: Sender | None) -> None:
         matched = self._patterns.match(pattern, self._access.parameters, self._clock.now_s())
@@ -243,9 +264,14 @@ class Inbox:
             self.counts.refused += 1
             self.counts.unanswered += 1
 
-    def _refuse_unknown(self, to: str, sender: Sender | None) -> None:
-        self._unknown_told.tell(to, lambda: f"OSC: {self._unknown(to)} This is told once.")
-        self._refuse(sender, lambda: self._unknown(to))
+    def _refuse_unknown(self, raw: bytes, sender: Sender | None) -> None:
+        def sentence() -> str:
+            return self._unknown(raw.decode(errors="replace"))
+
+        if not self._unknown_told.is_full:
+            to = raw.decode(errors="replace")
+            self._unknown_told.tell(to, lambda: f"OSC: {sentence()} This is told once.")
+        self._refuse(sender, sentence)
 
     def _unknown(self, to: str) -> str:
         return self._suggestions.unknown(to, self._access.parameters, self._clock.now_s())
@@ -271,6 +297,6 @@ def _who(sender: Sender | None) -> str:
     return f"OSC of {sender[0]}" if sender else "OSC"
 
 
-def _may_match(message: bytes) -> bool:
+def _may_match(raw: bytes) -> bool:
     """Return whether the first part of an address is a pattern, such as /*/zoom."""
-    return is_pattern(raw_address(message).partition(b"/")[2].partition(b"/")[0].decode(errors="replace"))
+    return bool(_SPECIAL_BYTES.search(raw.partition(b"/")[2].partition(b"/")[0]))
