@@ -16,8 +16,8 @@ from typing import Any, TypeGuard
 from engine.control.parameter import Parameter
 from engine.control.remotes.osc_addresses import ERROR, PING, PONG, PREFIX, STATS, Suggestions, address
 from engine.control.remotes.osc_limits import AnswerLimits, Sender
-from engine.control.remotes.osc_packet import parse, raw_address, split
-from engine.control.remotes.osc_patterns import Patterns, is_pattern
+from engine.control.remotes.osc_packet import NOT_OSC, parse, raw_address, split
+from engine.control.remotes.osc_patterns import Patterns
 from engine.control.remotes.osc_values import described, remote_value
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.remotes.token_bucket import Bucket
@@ -127,28 +127,22 @@ class Inbox:
 
     def _sort(self, message: bytes, sender: Sender | None) -> None:
         """Keep a message until `apply`. Raises ConfigError."""
+        if not message.startswith(b"/"):
+            raise ConfigError(NOT_OSC)
         raw = raw_address(message)
-        # What nobody knows is refused before the rest of the message is read.
         if raw not in self._known_addresses():
-            if raw.startswith(b"/") and not raw.startswith(_PREFIX_BYTES) and not _may_match(raw):
-                self._refuse_foreign(raw, sender)
-                return
-            if raw.startswith(_PREFIX_BYTES) and len(message) % 4 == 0 and not _SPECIAL_BYTES.search(raw):
-                self._refuse_unknown(raw, sender)
-                return
+            self._sort_unknown(message, raw, sender)
+            return
         to, values = parse(message)
         if to in _NO_PARAMETERS:
             # Anything else is the answer of another show.
             if to == PING or (to == STATS and not values):
                 self._ask(to, sender)
             return
-        if len(values) > 1:
-            raise ConfigError(f"{printable_name(to)} takes one value, not {len(values)}.")
+        _check_count(to, values)
         # Looked up once: another model's parameters may take the place of these at any moment.
         parameter = self._access.find(to.removeprefix(PREFIX))
-        if parameter is None and is_pattern(to):
-            self._sort_pattern(to, values, sender)
-        elif parameter is None:
+        if parameter is None:
             self._refuse_unknown(raw, sender)
         elif values or parameter.kind == "trigger":
             if self._access.is_locked(parameter.name):
@@ -177,8 +171,22 @@ class Inbox:
             self._addresses = frozenset(to.encode() for to in (*_NO_PARAMETERS, *map(address, names)))
         return self._addresses
 
-    def _sort_pattern(self, pattern: str, values: list[Any], sender: Sender | None) -> None:
+    def _sort_unknown(self, message: bytes, raw: bytes, sender: Sender | None) -> None:
+        """Sort a message to a pattern or to an address that nobody knows, before the rest of it is read. Raises ConfigError."""
+        has_prefix = raw.startswith(_PREFIX_BYTES)
+        if not has_prefix and not _may_match(raw):
+            self._refuse_foreign(raw, sender)
+        elif len(message) % 4:
+            raise ConfigError(NOT_OSC)
+        elif has_prefix and not _SPECIAL_BYTES.search(raw):
+            self._refuse_unknown(raw, sender)
+        else:
+            self._sort_pattern(message, raw.decode(errors="replace"), sender)
+
+    def _sort_pattern(self, message: bytes, pattern: str, sender: Sender | None) -> None:
         matched = self._patterns.match(pattern, self._access.parameters, self._clock.now_s())
+        values = parse(message).values
+        _check_count(pattern, values)
         if not matched.names and not pattern.startswith(PREFIX):
             self._refuse_foreign(pattern.encode(), sender)
         elif not matched.names:
@@ -295,6 +303,12 @@ class Inbox:
 
 def _who(sender: Sender | None) -> str:
     return f"OSC of {sender[0]}" if sender else "OSC"
+
+
+def _check_count(to: str, values: list[Any]) -> None:
+    """Raise ConfigError for more than one value."""
+    if len(values) > 1:
+        raise ConfigError(f"{printable_name(to)} takes one value, not {len(values)}.")
 
 
 def _may_match(raw: bytes) -> bool:

@@ -79,7 +79,8 @@ def _elements(datagram: bytes) -> Iterator[bytes | ConfigError]:
 
 def raw_address(message: bytes) -> bytes:
     """Return the address of a message that was not parsed."""
-    return message[: message.find(b"\0")] if b"\0" in message else message
+    end = message.find(b"\0")
+    return message if end < 0 else message[:end]
 
 
 def parse(message: bytes) -> Message:
