@@ -26,7 +26,7 @@ from torch import Tensor
 from benchmarks.record import append_record, print_table
 from benchmarks.reference_parity import GivenNoise, original_generator, randomise
 from training.core.front_end import FrontEndConfig
-from training.data.video import read_sound, read_track, resampled
+from training.data.clip_sound import read_sound, read_track, resampled
 from training.data.windows import WindowTiming, sound_windows
 from training.families.listen_and_move.config import ListenAndMoveConfig
 from training.families.listen_and_move.original_weights import convert
@@ -60,7 +60,7 @@ def converter_module(checkout: Path) -> Any:
         stand_in = types.ModuleType("torchaudio")
 
         def load(file: str, **_: Any) -> tuple[Tensor, int]:
-            sound_S, _start_s, rate_hz = read_track(Path(file))
+            sound_S, rate_hz = read_track(Path(file))
             return torch.from_numpy(sound_S)[None], rate_hz
 
         vars(stand_in).update(load=load, transforms=types.SimpleNamespace(Resample=_Resample))
@@ -117,7 +117,7 @@ def main() -> None:
     torch.set_num_threads(1)
     rows: list[list[object]] = []
     for file in arguments.sounds:
-        file_hz = read_track(file)[2]
+        file_hz = read_track(file)[1]
         for kind in get_args(Kind):
             for rate_hz in arguments.rates:
                 features, frames = compare(arguments.reference, file, kind, rate_hz)

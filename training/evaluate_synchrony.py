@@ -19,8 +19,9 @@ from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_lines
+from training.data.clip_sound import read_sound
 from training.data.frames import file_frame_rate, read_frames
-from training.data.video import ClipFormat, read_sound
+from training.data.video import ClipFormat
 from training.evaluation.metrics.synchrony import LoudnessScale, Synchrony, loudness, motion, synchrony
 
 SOUND_RATE_HZ = 16000

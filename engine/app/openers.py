@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.app.config import DEFAULT_OSC_PORT, LiveConfig
 from engine.control.parameter_store import ParameterStore
-from engine.core.errors import ConfigError
+from engine.core.errors import ConfigError, MediaError
 from engine.core.printable import printable
 
 if TYPE_CHECKING:
@@ -123,13 +123,11 @@ def duration_s(source: str | None, seconds: float | None) -> float | None:
     """Return how much of a file will be rendered, at most `seconds`, if the file says how long it is."""
     if not source or not Path(source).is_file():
         return seconds
-    import av
-    from av.error import FFmpegError
+    from engine.media.opening import duration_s as file_duration_s
 
     try:
-        with av.open(source, metadata_errors="replace") as container:
-            known_s = None if container.duration is None else container.duration / av.time_base
-    except (FFmpegError, OSError):
+        known_s = file_duration_s(source)
+    except MediaError:
         return seconds
     return seconds if known_s is None else min(known_s, seconds or known_s)
 

@@ -139,6 +139,7 @@ class AudioCapture:
         if block is None:
             with self._received:
                 self._analyser.feed(self._window_buffer.finish())
+            self._tell_faults()
             self._end()
         elif len(block[0]):
             started_s = self._clock.now_s()
@@ -146,6 +147,7 @@ class AudioCapture:
             with self._received:
                 self._analyser.feed(self._window_buffer.append(*block))
                 self._received.notify_all()
+            self._tell_faults()
             if self._analyser.latest().onsets != onsets_before:
                 for callback in self._onset_subscribers:
                     callback()
@@ -153,6 +155,10 @@ class AudioCapture:
                 self._resample_s += self._clock.now_s() - started_s
         else:
             self._source.wait(WAIT_S)
+
+    def _tell_faults(self) -> None:
+        for notice in self._window_buffer.notices():
+            self._notices.tell(notice)
 
     def _end(self) -> None:
         with self._received:

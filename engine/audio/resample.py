@@ -16,6 +16,9 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
+from engine.media.channels import mix_down
+from engine.media.cleaning import silence_faults
+
 # T samples, C channels
 
 _PROBE_S = 0.25
@@ -36,8 +39,8 @@ class Resampler:
             self.delay_s = _measure_delay_s(source_rate_hz, model_rate_hz)
 
     def feed(self, sound_TC: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the mono samples that are ready [T']. Samples that are not finite become silence."""
-        mono_T = mix_down(sound_TC)
+        """Return the mono samples that are ready [T']. Faulty samples become silence: one would spread over its neighbours."""
+        mono_T = mix_down(silence_faults(sound_TC)[0])
         return mono_T if self._stream is None else self._stream.feed(mono_T)
 
     def finish(self) -> NDArray[np.float32]:
@@ -72,16 +75,6 @@ class _Stream:
 def _join(frames: Iterable[AudioFrame]) -> NDArray[np.float32]:
     parts = [frame.to_ndarray()[0] for frame in frames if frame.samples]
     return np.concatenate([np.zeros(0, np.float32), *parts], dtype=np.float32)
-
-
-def mix_down(sound_TC: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean of the channels [T], with non-finite samples as silence."""
-    finite_TC = np.nan_to_num(sound_TC, nan=0.0, posinf=0.0, neginf=0.0)
-    # Channel by channel: the order of additions in numpy's mean, and so the last bit, depends on the length.
-    mono_T = finite_TC[:, 0].astype(np.float32)
-    for channel in range(1, finite_TC.shape[1]):
-        mono_T = mono_T + finite_TC[:, channel]
-    return mono_T * np.float32(1.0 / finite_TC.shape[1])
 
 
 def _measure_delay_s(source_rate_hz: int, model_rate_hz: int) -> float:

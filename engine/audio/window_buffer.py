@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.resample import Resampler
+from engine.media.cleaning import SoundCleaner
 from engine.model.card import ModelCard
 
 # T audio samples, C channels
@@ -25,10 +26,11 @@ def window_samples(card: ModelCard) -> int:
 
 
 class WindowBuffer:
-    """The newest sound at the model's rate, and the source's own sound that was not yet taken."""
+    """The newest sound at the model's rate, cleaned, and the source's own sound, as it came, that was not yet taken."""
 
     def __init__(self, card: ModelCard, source_rate_hz: int, channels: int) -> None:
         self._card = card
+        self._cleaner = SoundCleaner(source_rate_hz)
         self._resampler = Resampler(source_rate_hz, card.sample_rate_hz)
         # Silence before the start: the first windows reach back into it.
         self._window_samples = window_samples(card)
@@ -59,17 +61,22 @@ class WindowBuffer:
         """Capture time of the newest sample received; None offline and before the first."""
         return self._captured_s
 
+    def notices(self) -> list[str]:
+        """Return the notices since the last call: samples that are no sound."""
+        return self._cleaner.notices()
+
     def append(self, sound_TC: NDArray[np.float32], captured_s: float | None) -> NDArray[np.float32]:
-        """Append a block whose last sample was captured at `captured_s`; return the mono samples it adds at the model's rate."""
+        """Append a block whose last sample was captured at `captured_s`; return the cleaned mono samples it adds at the model's rate."""
         if not len(sound_TC):
             return np.zeros(0, np.float32)
         self._source_blocks.append(sound_TC)
         self._source_samples += len(sound_TC)
         self._captured_s = captured_s
-        return self._append_mono(self._resampler.feed(sound_TC))
+        return self._append_mono(self._resampler.feed(self._cleaner.feed(sound_TC)[:, None]))
 
     def finish(self) -> NDArray[np.float32]:
         """End the sound: flush the resampler, fill the last hop with silence, and return the mono samples that this adds."""
+        self._cleaner.finish()
         flushed_T = self._append_mono(self._resampler.finish())
         missing = -self._received_samples % self._card.hop_samples
         return np.concatenate([flushed_T, self._append_mono(np.zeros(missing, np.float32))])

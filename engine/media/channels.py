@@ -37,6 +37,11 @@ def mixed(sound_TC: NDArray[np.float32], channels: int, names: Sequence[str] = (
     return np.stack([_weighted_sum(sound_TC, side) for side in sides], axis=1)
 
 
+def mix_down(sound_TC: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return unnamed channels, as devices have them, mixed to mono [T]."""
+    return mixed(sound_TC, 1)[:, 0]
+
+
 def mixed_channels(count: int, names: Sequence[str] = ()) -> int:
     """Return how many channels, 1 or 2, sound with `count` channels is mixed to without loss of its sides."""
     left, right = _stereo_weights(count, tuple(names))

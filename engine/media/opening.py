@@ -35,6 +35,12 @@ def open_media(path: Path | str) -> InputContainer:
         ) from error
 
 
+def duration_s(path: Path | str) -> float | None:
+    """Return how long a file lasts, as far as it tells; joined recordings last longer. Raises MediaError as `open_media`."""
+    with open_media(path) as container:
+        return None if container.duration is None else container.duration / av.time_base
+
+
 def reason(error: Exception) -> str:
     """Return FFmpeg's reason for an error, without the path."""
     return str(getattr(error, "strerror", None) or error)

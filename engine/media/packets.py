@@ -45,6 +45,8 @@ class Packets:
         flushing: list[Packet] = []
         for packet in self._read():
             if not packet.size and packet.dts is None:
+                # PyAV gives such packets no stream index; setting their stream does.
+                packet.stream = packet.stream
                 flushing.append(packet)
                 continue
             waiting.append(packet)

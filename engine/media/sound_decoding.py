@@ -64,7 +64,9 @@ class SoundDecoding:
             if runs and last and lost_s and not self._has_clock:
                 lost_TC = np.zeros((round(lost_s * last.run.rate_hz), last.sound_TC.shape[1]), np.float32)
                 yield Decoded(Run(None, len(lost_TC), last.run.rate_hz), lost_TC, last.names)
-            for last in runs:
+            for run in runs:
+                # The first time stamp counts also where the others do not: it is the file's start, or the place after a jump.
+                last = run if last is None or self._has_clock else run._replace(run=run.run._replace(time_s=None))
                 lost_s = 0.0
                 yield last
 
@@ -82,5 +84,4 @@ class SoundDecoding:
         rate_hz = context.sample_rate if context.name.startswith("mp3") else frame.sample_rate
         if rate_hz not in RATES_HZ or not frame.layout.nb_channels:
             raise ValueError("a frame without rate or channels")
-        time_s = frame.time if self._has_clock and frame.time is not None else None
-        return Decoded(Run(time_s, frame.samples, rate_hz), samples_of(frame), names)
+        return Decoded(Run(frame.time, frame.samples, rate_hz), samples_of(frame), names)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from engine.core.errors import MediaError
@@ -32,20 +34,25 @@ LONGEST_LEAD_S = 3600.0
 """Tracks that start further apart have nothing in common."""
 LONGEST_PRIMING_S = 0.1
 """Sound so short before the first frame of a film is what its encoder needed to start."""
+SELF_TRIMMING = ("opus", "vorbis")
+"""Codecs whose files say what the encoder needed, so the decoder leaves it out."""
 TOLD_STRETCH_S = 0.02
 
 
 class SoundReader:
     """Decodes one sound track once, from its start: gaps filled, at one rate, in one or two channels."""
 
-    def __init__(self, path: Path | str, track: str | int | None = None) -> None:
+    def __init__(self, path: Path | str, track: str | int | None = None, from_s: float | None = None) -> None:
         """Open the file and decode the first sound of its default track, or of `track`: a number from 1 or a language.
 
+        With `from_s`, a time on the file's clock, decoding begins there or before, where the file allows that.
         Raises MediaError for a file that cannot be read, has no such track, or holds no sound that can be decoded.
         """
         self._container = open_media(path)
         try:
             self._track = sound_track(self._container, path, track)
+            if from_s is not None:
+                self._seek(from_s)
             videos = video_tracks(self._container)
             self._packets = Packets(self._container, videos[0] if videos else None, self._track)
             self._decoding = SoundDecoding(self._packets, self._track)
@@ -66,7 +73,8 @@ class SoundReader:
         video_starts_s = [
             float((v.start_time or 0) * (v.time_base or 0)) for v in videos[:1] if v.start_time is not None
         ]
-        self.zero_s = _zero_s(self.start_s, *video_starts_s)
+        primed = self._track.codec_context.name not in SELF_TRIMMING
+        self.zero_s = _zero_s(self.start_s, primed, *video_starts_s)
         """The file's zero on its clock: the start of its sound, or that of its video."""
         self._notices = SoundNotices(Path(path).name)
         self._told_joins = self._told_undecodable = 0
@@ -109,6 +117,10 @@ class SoundReader:
         self._blocks.close()
         self._runs = iter(())
         self._container.close()
+
+    def _seek(self, time_s: float) -> None:
+        with contextlib.suppress(FFmpegError):
+            self._container.seek(round(time_s / float(self._track.time_base or 1)), stream=self._track)
 
     def _placed(self, first: Decoded) -> Generator[NDArray[np.float32]]:
         waiting: deque[Decoded] = deque()
@@ -186,8 +198,8 @@ class SoundReader:
         return max(0.0, time_s - self.zero_s)
 
 
-def _zero_s(sound_s: float, video_s: float | None = None) -> float:
-    if video_s is None or not -LONGEST_PRIMING_S < sound_s - video_s < LONGEST_LEAD_S:
+def _zero_s(sound_s: float, primed: bool, video_s: float | None = None) -> float:
+    if video_s is None or not -LONGEST_PRIMING_S * primed <= sound_s - video_s < LONGEST_LEAD_S:
         return sound_s
     return video_s
 

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
+from engine.media.cleaning import cleaned
 from export.verification.parity import PROBE_SOUND, probe_sound
-from training.data.video import SILENCE_DB, read_track, resampled
+from training.data.clip_sound import read_track, resampled
+from training.data.video import SILENCE_DB
 
 # T audio samples
 
@@ -37,11 +39,12 @@ class RealSound:
 
 
 def read_real_sound(path: Path, rate_hz: int, least_s: float = 0.0) -> RealSound:
-    """Read the first sound track of any media file. Raises TrainingError when it is missing, damaged, silent or too short."""
+    """Read the first sound track of any media file, cleaned as in a show. Raises TrainingError when it is missing, damaged, silent or too short."""
     if not path.is_file():
         raise TrainingError(f"There is no sound file {path}; give the path of a sound or video file.")
-    track_T, _, own_rate_hz = read_track(path)
-    sound = RealSound(np.clip(resampled(track_T, own_rate_hz, rate_hz), -1.0, 1.0), rate_hz, path.name)
+    track_T, own_rate_hz = read_track(path)
+    sound_T, _ = cleaned(track_T, own_rate_hz)
+    sound = RealSound(np.clip(resampled(sound_T, own_rate_hz, rate_hz), -1.0, 1.0), rate_hz, path.name)
     if sound.length_s < least_s:
         raise TrainingError(
             f"{path} lasts {sound.length_s:.1f} s; at least {least_s:g} s of sound were expected. Give a longer file."

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,10 +18,11 @@ from numpy.typing import NDArray
 from engine.core.errors import TrainingError
 from training.autopilot.flow_fit import flow_fit_error
 from training.autopilot.stored_frames import StoredFrames
+from training.data.clip_sound import read_clip_sound
 from training.data.frames import file_frame_rate, read_whole_frames, shown_size
-from training.data.video import SILENCE_DB, STILL_LEVELS, Clip, ClipFormat, read_sound
+from training.data.video import SILENCE_DB, STILL_LEVELS
 
-# H W rows and columns of the reduced frames, S samples of sound
+# H W rows and columns of the reduced frames, S samples of sound, N tenths of a second
 
 FRAMES_PER_S = 5
 FRAME_SIZE = 128
@@ -81,14 +83,12 @@ def analyse_clip(path: Path, trained_share: float = 1.0) -> ClipAnalysis:
     Raises TrainingError for a file that is missing, not a video, damaged, without sound, silent, still or shorter than 2 s.
     """
     width, height = shown_size(path)
-    sound_S = read_sound(path, SOUND_RATE_HZ)
-    small = ClipFormat(fps=FRAMES_PER_S, image_size=FRAME_SIZE, sample_rate_hz=SOUND_RATE_HZ)
+    levels = _sound_levels(path)
     frames = StoredFrames(FRAME_SIZE, FRAME_SIZE)
     for frame_HWC in read_whole_frames(path, FRAMES_PER_S, FRAME_SIZE):
         frames.add(_grey(frame_HWC))
-    duration_s = min(len(frames) / FRAMES_PER_S, len(sound_S) / SOUND_RATE_HZ)
-    level_db = Clip(np.empty((0, 1, 1, 3), np.uint8), sound_S, small, str(path)).loudness_db()
-    _check_length_and_level(path, duration_s, level_db)
+    duration_s = min(len(frames) / FRAMES_PER_S, levels.seconds)
+    _check_length_and_level(path, duration_s, levels.level_db)
     frames.keep(max(2, int(trained_share * len(frames))))
     _check_motion(path, frames)
     motion_HW, moves_share = _analyse_motion(frames)
@@ -101,8 +101,8 @@ def analyse_clip(path: Path, trained_share: float = 1.0) -> ClipAnalysis:
         frames_per_s=file_frame_rate(path),
         duration_s=duration_s,
         trained_s=trained_share * duration_s,
-        level_db=level_db,
-        level_range_db=level_range_db(sound_S),
+        level_db=levels.level_db,
+        level_range_db=levels.range_db,
         camera_moves_share=moves_share,
         motion_HW=motion_HW,
         flow_fit_error=fit_error,
@@ -124,13 +124,29 @@ def _analyse_motion(grey: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float
     return changed_HW / pairs, shifted / pairs
 
 
-def level_range_db(sound_S: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the levels, in dB of full scale, below which 5 % and 95 % of the tenths of a second lie."""
-    block = SOUND_RATE_HZ // 10
-    count = max(len(sound_S) // block, 1)
-    energy = np.square(sound_S[: count * block], dtype=np.float64).reshape(count, -1).mean(axis=1)
-    quiet, loud = np.percentile(10.0 * np.log10(np.maximum(energy, 1e-10)), (5, 95))
-    return float(quiet), float(loud)
+class _Levels(NamedTuple):
+    """Length and levels of a sound: root mean square, and the range of its tenths of a second, in dB of full scale."""
+
+    seconds: float
+    level_db: float
+    range_db: tuple[float, float]
+
+
+def _sound_levels(path: Path) -> _Levels:
+    """Measure a clip's sound block by block, whatever its length."""
+    tenth, samples, energy, rest_S = SOUND_RATE_HZ // 10, 0, 0.0, np.zeros(0, np.float32)
+    powers: list[NDArray[np.float64]] = []
+    for block_S in read_clip_sound(path, SOUND_RATE_HZ).blocks:
+        samples += len(block_S)
+        energy += float(np.square(block_S, dtype=np.float64).sum())
+        rest_S = np.concatenate([rest_S, block_S])
+        whole = len(rest_S) // tenth * tenth
+        powers.append(np.square(rest_S[:whole], dtype=np.float64).reshape(-1, tenth).mean(axis=1))
+        rest_S = rest_S[whole:]
+    power_N = np.concatenate(powers) if samples >= tenth else np.asarray([energy / max(samples, 1)])
+    quiet, loud = np.percentile(10.0 * np.log10(np.maximum(power_N, 1e-10)), (5, 95))
+    level_db = 10.0 * float(np.log10(max(energy / max(samples, 1), 1e-20)))
+    return _Levels(samples / SOUND_RATE_HZ, level_db, (float(quiet), float(loud)))
 
 
 def _check_length_and_level(path: Path, duration_s: float, level_db: float) -> None:

@@ -22,6 +22,7 @@ from engine.core.atomic_files import PARTIAL_SUFFIX, atomic_folder, remove_lefto
 from engine.core.errors import TrainingError
 from engine.core.small_files import check_file, read_bytes
 from engine.core.structured import parse_json
+from training.data.clip_sound import ClipSound
 from training.data.scene_cuts import SceneCutDetector
 from training.data.sources import Source, VideoFile
 from training.data.video import Clip, ClipFormat
@@ -41,7 +42,8 @@ def default_cache_folder() -> Path:
 def load_clip(source: Path | Source, clip_format: ClipFormat, cache_folder: Path | None = None) -> Clip:
     """Return the decoded clip of a video file or another source, from the cache if it is there.
 
-    Raises TrainingError for a file that cannot be used (see `read_frames`, `read_sound`) and for a cache that cannot be written.
+    Raises MediaError or TrainingError for a file that cannot be used (see `read_frames`, `read_clip_sound`), and TrainingError for a
+    cache that cannot be written.
     """
     if isinstance(source, Path):
         source = VideoFile(source)
@@ -78,23 +80,33 @@ def _decoded(entry: Path, source: Source, clip_format: ClipFormat) -> Clip:
 
 def _decode_into(entry: Path, source: Source, clip_format: ClipFormat) -> None:
     with atomic_folder(entry) as partial:
-        sound_S = source.sound(clip_format.sample_rate_hz)
+        sound = source.sound(clip_format.sample_rate_hz)
         hop = clip_format.sample_rate_hz / clip_format.fps
         cuts = SceneCutDetector(clip_format.fps)
-        with (partial / FRAMES_FILE).open("wb") as file:
-            count = _write_frames(file, source, clip_format, cuts, limit=int((len(sound_S) + 0.5) // hop))
-        sound_S = sound_S[: round(count * hop)]
-        (partial / SOUND_FILE).write_bytes(sound_S.tobytes())
+        with (partial / SOUND_FILE).open("wb") as sound_file, (partial / FRAMES_FILE).open("wb") as file:
+            samples = _write_sound(sound_file, sound)
+            count = _write_frames(file, source, clip_format, cuts, limit=int((samples + 0.5) // hop))
+            samples = min(samples, round(count * hop))
+            sound_file.truncate(samples * 4)
         description = {
             "version": CACHE_VERSION,
             "frames": count,
-            "samples": len(sound_S),
+            "samples": samples,
             "cuts_s": cuts.cuts_s(),
-            "mended": list(source.mended),
+            "mended": [*sound.notices, *source.mended],
             "source": source.name,
             **dataclasses.asdict(clip_format),
         }
         (partial / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2), encoding="utf-8")
+
+
+def _write_sound(file: BinaryIO, sound: ClipSound) -> int:
+    """Write the sound block by block, and return the number of samples."""
+    samples = 0
+    for block_S in sound.blocks:
+        file.write(block_S.tobytes())
+        samples += len(block_S)
+    return samples
 
 
 def _write_frames(file: BinaryIO, source: Source, clip_format: ClipFormat, cuts: SceneCutDetector, limit: int) -> int:

@@ -2,75 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
-from av.container import InputContainer
 from numpy.typing import NDArray
 
-from engine.core.errors import TrainingError
-from training.data.video import mono, resampled, track_rate_hz
+from engine.media.channels import mix_down
+from engine.media.cleaning import SETTLED_S, cleaned
+from engine.media.opening import open_media
+from engine.media.sound_reader import SoundReader
+from engine.media.tracks import sound_track
+from training.data.clip_sound import resampled
 
-# S samples of sound
+# S samples of sound, T samples and C channels of a block
 
 
 @dataclass(frozen=True, slots=True)
 class SoundPiece:
-    """Mono sound [S] at the rate that was asked for, and where it begins in its file."""
+    """Cleaned mono sound [S] at the rate that was asked for, and where it begins in its file."""
 
     sound_S: NDArray[np.float32]
     start_s: float
 
 
 def read_piece(path: Path, share: float, seconds: float, sample_rate_hz: int) -> SoundPiece:
-    """Decode up to `seconds` of the first sound track; `share` (0 to 1) places the piece between the file's start and its end.
+    """Decode up to `seconds` of the default sound track; `share` (0 to 1) places the piece between the file's start and its end.
 
-    A file that tells no duration is cut at its start. Raises TrainingError for a file that cannot be read as sound.
+    A file that tells no duration is cut at its start. Raises MediaError for a file that cannot be read as sound.
     """
-    try:
-        with av.open(str(path), metadata_errors="replace") as container:
-            if not container.streams.audio or not track_rate_hz(container.streams.audio[0]):
-                raise TrainingError(f"{path} has no sound track; a sound or video file was expected.")
-            start_s = share * max(_duration_s(container) - seconds, 0.0)
-            sound_S, rate_hz = _decoded(container, start_s, seconds)
-        if not np.isfinite(sound_S).all():
-            raise TrainingError(f"{path} holds samples that are no finite numbers; sound in [-1, 1] was expected.")
-        return SoundPiece(resampled(sound_S, rate_hz, sample_rate_hz) if len(sound_S) else sound_S, start_s)
-    except TrainingError:
-        raise
-    except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise TrainingError(
-            f"{path} cannot be read as sound ({reason}); a sound or video file was expected."
-        ) from error
+    first_s, duration_s = _extent_s(path)
+    start_s = share * max(duration_s - seconds, 0.0)
+    # With the sound before it, an offset is gone where the piece begins.
+    lead_s = min(start_s, SETTLED_S)
+    from_s = first_s + start_s - lead_s
+    with SoundReader(path, from_s=from_s if start_s > 0.0 else None) as reader:
+        rate_hz = reader.rate_hz
+        blocks = reader.blocks_from(from_s if start_s > 0.0 else reader.start_s)
+        parts = list(_first_samples(blocks, round((lead_s + seconds) * rate_hz)))
+    sound_S = np.concatenate([np.zeros(0, np.float32), *parts])
+    sound_S = cleaned(sound_S, rate_hz)[0][round(lead_s * rate_hz) :]
+    return SoundPiece(resampled(sound_S, rate_hz, sample_rate_hz), start_s)
 
 
-def _duration_s(container: InputContainer) -> float:
-    """Return the duration of the first sound track; 0 where the file does not tell."""
-    stream = container.streams.audio[0]
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration else 0.0
+def _extent_s(path: Path) -> tuple[float, float]:
+    """Return start and duration of the sound track, 0 each where the file does not tell."""
+    with open_media(path) as container:
+        track = sound_track(container, path)
+        base_s = float(track.time_base or 0.0)
+        if track.duration is not None:
+            duration_s = track.duration * base_s
+        else:
+            duration_s = container.duration / av.time_base if container.duration else 0.0
+        return (track.start_time or 0) * base_s, duration_s
 
 
-def _decoded(container: InputContainer, start_s: float, seconds: float) -> tuple[NDArray[np.float32], int]:
-    stream: Any = container.streams.audio[0]
-    rate_hz, interleaved = track_rate_hz(stream), av.AudioResampler(format="flt")
-    first_s = float(stream.start_time * stream.time_base) if stream.start_time is not None else 0.0
-    if start_s > 0.0:
-        container.seek(round((first_s + start_s) / float(stream.time_base)), stream=stream)
-    wanted, left_out, parts = round(seconds * rate_hz), 0, []
-    missing = wanted
-    for number, frame in enumerate(container.decode(stream)):
-        if number == 0 and frame.time is not None:
-            left_out = max(0, round((first_s + start_s - frame.time) * rate_hz))
-        for part in interleaved.resample(frame):
-            parts.append(mono(part)[left_out:][:missing])
-            left_out = max(0, left_out - part.samples)
-            missing -= len(parts[-1])
-        if missing <= 0:
-            break
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32), rate_hz
+def _first_samples(blocks: Iterable[NDArray[np.float32]], samples: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the first `samples` in mono [S]."""
+    for block_TC in blocks:
+        yield mix_down(block_TC)[:samples]
+        samples -= len(block_TC)
+        if samples <= 0:
+            return

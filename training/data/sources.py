@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from engine.core.small_files import open_file
+from training.data.clip_sound import ClipSound, read_clip_sound
 from training.data.frames import read_frames
-from training.data.video import ClipFormat, read_sound
+from training.data.video import ClipFormat
 
-# H W rows and columns, S samples of sound
+# H W rows and columns
 
 
 class Source(Protocol):
@@ -40,8 +41,8 @@ class Source(Protocol):
         """Decode frames [H, W, 3]; raises as `read_frames`."""
         ...
 
-    def sound(self, sample_rate_hz: int) -> NDArray[np.float32]:
-        """Decode mono sound [S]; raises as `read_sound`."""
+    def sound(self, sample_rate_hz: int) -> ClipSound:
+        """Decode cleaned mono sound; raises as `read_clip_sound`."""
         ...
 
 
@@ -66,8 +67,8 @@ class VideoFile:
     def frames(self, clip_format: ClipFormat) -> Generator[NDArray[np.uint8]]:
         return read_frames(self.path, clip_format, self.mended.append)
 
-    def sound(self, sample_rate_hz: int) -> NDArray[np.float32]:
-        return read_sound(self.path, sample_rate_hz)
+    def sound(self, sample_rate_hz: int) -> ClipSound:
+        return read_clip_sound(self.path, sample_rate_hz)
 
 
 def file_digest(path: Path) -> str:

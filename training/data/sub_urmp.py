@@ -21,9 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
+from engine.media.cleaning import cleaned
+from training.data.clip_sound import ClipSound, read_track, resampled_blocks
 from training.data.frames import at_frame_rate, crop_and_resize
 from training.data.sources import file_digest, joined_digest
-from training.data.video import ClipFormat, read_track, resampled
+from training.data.video import ClipFormat
 
 # H W C rows, columns and colours, S samples of sound
 
@@ -55,11 +57,11 @@ class Recording:
         )
         return at_frame_rate(timed, clip_format.fps)
 
-    def sound(self, sample_rate_hz: int) -> NDArray[np.float32]:
+    def sound(self, sample_rate_hz: int) -> ClipSound:
         parts: list[NDArray[np.float32]] = []
         rate_hz = 0
         for number, path in enumerate(self.chunk_paths):
-            chunk_S, _, chunk_rate_hz = read_track(path)
+            chunk_S, chunk_rate_hz = read_track(path)
             if rate_hz not in (0, chunk_rate_hz):
                 raise TrainingError(
                     f"{path} is at {chunk_rate_hz} Hz, the chunk before at {rate_hz} Hz; one rate was expected."
@@ -71,7 +73,8 @@ class Recording:
                     f"{path} holds {len(chunk_S) / rate_hz:.2f} s of sound; at least {STRIDE_MS / 1000} s were expected."
                 )
             parts.append(chunk_S[: end - begin])
-        return resampled(np.concatenate(parts), rate_hz, sample_rate_hz)
+        sound_S, notices = cleaned(np.concatenate(parts), rate_hz)
+        return ClipSound(resampled_blocks([sound_S], rate_hz, sample_rate_hz), notices)
 
 
 def folder_of(path: Path) -> Path:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.core.errors import TrainingError
+from engine.core.errors import MediaError, TrainingError
 from engine.core.printable import printable
 from training.core.streaming import StreamingModel
 from training.evaluation.clip_features import ClipFeatures
@@ -62,7 +62,7 @@ class OutsideSound:
         for piece in pieces:
             try:
                 sound_S = piece.sound(self.format.sample_rate_hz)
-            except TrainingError as error:
+            except (MediaError, TrainingError) as error:
                 skipped.append(str(error))
                 continue
             figures = self._generated(model, sound_S, piece.frames)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.errors import TrainingError
+from engine.core.errors import MediaError, TrainingError
 from engine.core.printable import printable
 from training.data.sound_piece import read_piece
 from training.data.video import ClipFormat
@@ -99,7 +99,7 @@ def choose_pieces(
         try:
             pieces.append(_drawn(file, len(pieces), options, clip_format))
             progress(1)
-        except TrainingError as error:
+        except (MediaError, TrainingError) as error:
             skipped[file] = str(error)
         if len(pieces) == wanted:
             break

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.core.errors import TrainingError
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import Sink
-from training.data.video import read_sound
+from training.data.clip_sound import read_sound
 
 # S samples of sound, T samples of one hop, H W C rows, columns and channels of pixels
 

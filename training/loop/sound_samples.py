@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from engine.core.distinct_names import distinct_names
-from engine.core.errors import TrainingError
+from engine.core.errors import MediaError, TrainingError
 from training.core.streaming import StreamingModel
+from training.data.clip_sound import read_sound
 from training.data.config import SamplesConfig
-from training.data.video import read_sound
 from training.data.windows import FrameRange
 from training.loop.validation import NOISE_SEED, frame_bytes, generated_sequences
 
@@ -42,7 +42,7 @@ def _read(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
         raise TrainingError(f"There is no sound {path}, which samples.sounds names; give a sound or video file.")
     try:
         return read_sound(path, sample_rate_hz)
-    except TrainingError as error:
+    except (MediaError, TrainingError) as error:
         raise TrainingError(f"samples.sounds names a file without a sound that can be read: {error}") from error
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from engine.core.errors import ConfigError
 from engine.ops.calibration.detection import Offset, click_times_s, flash_times_s, flashing_brightness, pair_offset
 
-# T samples or frames, N patches of a frame
+if TYPE_CHECKING:
+    from engine.media.sound_reader import SoundReader
+
+# T samples or frames, C channels, N patches of a frame
 
 PATCHES = (32, 18)
 """Columns and rows of patches in a frame."""
@@ -47,36 +50,41 @@ def offset_of_film(path: Path | str) -> Offset:
 
 
 def read_film(path: Path | str) -> Film:
-    """Read a film's sound as mono and its frames as patches. Raises ConfigError without either."""
-    import av
-    from av.audio.resampler import AudioResampler
-    from av.error import FFmpegError
+    """Read a film's sound as mono and its frames as patches. Raises MediaError for a file that cannot be read, and ConfigError."""
+    times_s, patches = _read_patches(path)
+    from engine.media.sound_reader import SoundReader
 
-    sound: list[NDArray[np.float32]] = []
-    patches: list[NDArray[np.float32]] = []
+    with SoundReader(path) as reader:
+        sound_T = _first_seconds(reader)
+        starts_s = reader.start_s
+    if len(times_s) < 3:
+        raise ConfigError(f"{path} has too few frames; film the flashing window for twenty seconds.")
+    return Film(sound_T, starts_s, np.stack(patches), np.asarray(times_s))
+
+
+def _first_seconds(reader: SoundReader) -> NDArray[np.float32]:
+    """Return the first LONGEST_S of the sound at SOUND_HZ."""
+    from engine.media.channels import mix_down
+    from engine.media.rate import RateConverter
+
+    converter = RateConverter(reader.rate_hz, SOUND_HZ, 1)
+    parts: list[NDArray[np.float32]] = []
+    for block_TC in reader.blocks():
+        parts.append(converter.feed(mix_down(block_TC)[:, None]))
+        if sum(map(len, parts)) > LONGEST_S * SOUND_HZ:
+            break
+    return np.concatenate([*parts, converter.finish()])[:, 0]
+
+
+def _read_patches(path: Path | str) -> tuple[list[float], list[NDArray[np.float32]]]:
+    """Return the times of the first LONGEST_S of frames, on the clock of the sound, and their patches [N]."""
+    from engine.media.frame_reader import FrameReader
+
     times_s: list[float] = []
-    starts_s: float | None = None
-    try:
-        with av.open(str(path), metadata_errors="replace") as container:
-            if not container.streams.video or not container.streams.audio:
-                raise ConfigError(f"{path} has no video or no sound track; film the flashing window with sound.")
-            resampler = AudioResampler(format="flt", layout="mono", rate=SOUND_HZ)
-            for frame in container.decode(container.streams.video[0], container.streams.audio[0]):
-                if (
-                    not isinstance(frame, (av.AudioFrame, av.VideoFrame))
-                    or frame.time is None
-                    or frame.time > LONGEST_S
-                ):
-                    continue
-                if isinstance(frame, av.AudioFrame):
-                    starts_s = frame.time if starts_s is None else starts_s
-                    sound += [part.to_ndarray()[0] for part in resampler.resample(frame) if part.samples]
-                else:
-                    small = frame.reformat(width=PATCHES[0], height=PATCHES[1], format="gray", interpolation="AREA")
-                    patches.append(small.to_ndarray().astype(np.float32).ravel())
-                    times_s.append(frame.time)
-    except (FFmpegError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read as a film ({error}); give a film from a phone or camera.") from error
-    if starts_s is None or not sound or len(times_s) < 3:
-        raise ConfigError(f"{path} has too few frames or no sound; film the flashing window for twenty seconds.")
-    return Film(np.concatenate(sound), starts_s, np.stack(patches), np.asarray(times_s))
+    patches: list[NDArray[np.float32]] = []
+    for frame in FrameReader(path).frames():
+        if times_s and frame.time_s - times_s[0] > LONGEST_S:
+            break
+        patches.append(frame.shown.squeezed_HWC(*PATCHES).mean(axis=2, dtype=np.float32).ravel())
+        times_s.append(frame.time_s)
+    return times_s, patches

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.audio.resample import mix_down
 from engine.audio.source import Source
 from engine.core.clock import Clock
 from engine.core.errors import ConfigError
+from engine.media.channels import mix_down
+from engine.media.cleaning import silence_faults
 from engine.ops.calibration.clicks import ClickDetector, ClickOutput
 from engine.ops.calibration.detection import Offset, pair_offset
 from engine.output.frame import Frame, ShowFormat
@@ -111,7 +112,7 @@ class _Flasher:
             self._source.wait(_WAIT_S)
         else:
             sound_TC, captured_s = block
-            behind = self._detector.feed(mix_down(sound_TC))
+            behind = self._detector.feed(mix_down(silence_faults(sound_TC)[0]))
             if behind is not None and captured_s is not None:
                 clicked_s = captured_s - behind / self._source.rate_hz
                 self._draw(255)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from engine.audio.resample import Resampler, mix_down
+from engine.audio.resample import Resampler
 from engine.audio.window_buffer import LONGEST_WINDOW_S, WindowBuffer
+from engine.media.cleaning import cleaned
 from tests.engine.app.shows import DEVICE_BLOCKS, varied_sound
 from tests.engine.model.probe_model import CARD
 
@@ -56,17 +57,12 @@ def test_equal_rates_pass_through() -> None:
     assert np.array_equal(resampled(sound_TC, 16000, 100), sound_TC[:, 0])
 
 
-def test_mono_is_the_mean_and_invalid_samples_are_silence() -> None:
-    assert mix_down(np.array([[0.5, -0.25]], np.float32)).tolist() == [0.125]
-    assert mix_down(np.array([[np.nan, 0.5], [np.inf, -np.inf]], np.float32)).tolist() == [0.25, 0.0]
-
-
 def test_windows_reach_back_into_silence_and_slide_by_a_hop() -> None:
     window_buffer = WindowBuffer(CARD, 16000, 1)
     sound_TC = varied_sound(0.5, 16000, 1)
     window_buffer.append(sound_TC, 10.0)
     window_samples = LONGEST_WINDOW_S * CARD.sample_rate_hz
-    padded = np.concatenate([np.zeros(window_samples, np.float32), sound_TC[:, 0]])
+    padded = np.concatenate([np.zeros(window_samples, np.float32), cleaned(sound_TC[:, 0], 16000)[0]])
     for index in (0, 1, 4, 9):
         end = (index + 1) * CARD.hop_samples
         assert np.array_equal(window_buffer.window(index), padded[end : end + window_samples])
@@ -84,3 +80,17 @@ def test_every_sample_of_the_source_is_popped_once() -> None:
         parts = [window_buffer.pop_sound(index) for index in (0, 1, 4, 5, 6)]
         assert [len(part) for part in parts[:3]] == [2205, 2205, 6615]
         assert np.array_equal(np.concatenate(parts), sound_TC)
+
+
+def test_faults_are_told_once_and_the_source_sound_stays_as_it_came() -> None:
+    window_buffer, sound_TC = WindowBuffer(CARD, 48000, 2), varied_sound(1.0, 48000, 2)
+    sound_TC[24000, 1] = np.nan
+    told: list[str] = []
+    for begin in range(0, len(sound_TC), 480):
+        assert np.isfinite(window_buffer.append(sound_TC[begin : begin + 480], None)).all()
+        told += window_buffer.notices()
+    window_buffer.finish()
+    assert told == ["The sound has 1 sample that is no number or is beyond ±16, at 0.500 s; it plays as silence."]
+    assert window_buffer.notices() == []
+    popped_TC = np.concatenate([window_buffer.pop_sound(index) for index in range(20)])
+    assert np.array_equal(popped_TC, sound_TC, equal_nan=True)

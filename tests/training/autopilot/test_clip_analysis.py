@@ -12,8 +12,8 @@ from engine.core.errors import TrainingError, UserError
 from tests.training.clips import moving_clip, noise, write_clip
 from training.autopilot.clip_analysis import analyse_clip
 from training.autopilot.crop import choose_crop
+from training.data.clip_sound import read_sound
 from training.data.frames import shown_size
-from training.data.video import read_sound
 
 FPS, SECONDS = 20, 3
 

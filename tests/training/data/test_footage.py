@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from engine.core.errors import TrainingError
+from engine.media.cleaning import cleaned
 from tests.training.clips import (
     RATE_HZ,
     moving_clip,
@@ -118,7 +119,7 @@ def test_a_recording_is_a_clip_with_one_continuous_track(tmp_path: Path) -> None
     (segment,) = footage.training
     assert numbers_of(segment.clip.frames_NHWC) == list(range(30))
     assert len(segment.clip.sound_S) == 3 * RATE_HZ
-    np.testing.assert_allclose(segment.clip.sound_S, SOUND[: 3 * RATE_HZ], atol=1e-4)
+    np.testing.assert_allclose(segment.clip.sound_S, cleaned(SOUND[: 3 * RATE_HZ], RATE_HZ)[0], atol=1e-4)
     assert segment.clip.file == f"{folder / 'cello03'} from 0.5 s"
     assert segment.frame_range == FrameRange(0, 21)
 
@@ -142,7 +143,9 @@ def test_every_recording_of_the_instrument_is_a_clip_and_a_gap_makes_two(tmp_pat
         "cello10 from 0.5 s",
     ]
     assert [len(s.clip.frames_NHWC) for s in footage.training] == [20, 19, 15]
-    np.testing.assert_allclose(footage.training[1].clip.sound_S, SOUND[int(2.1 * RATE_HZ) :], atol=1e-4)
+    np.testing.assert_allclose(
+        footage.training[1].clip.sound_S, cleaned(SOUND[int(2.1 * RATE_HZ) :], RATE_HZ)[0], atol=1e-4
+    )
 
 
 def test_the_only_instrument_is_found_from_above(tmp_path: Path) -> None:
@@ -217,4 +220,4 @@ def test_a_changed_part_is_another_clip(tmp_path: Path) -> None:
     write_wav(tmp_path / "chunk" / "train" / "cello" / "cello03_700.wav", SOUND[:8000])
     assert footage_sha256(config) != before
     changed = load(config, tmp_path, TEN).training[0].clip.sound_S
-    np.testing.assert_allclose(changed[3200:4800], SOUND[:1600], atol=1e-4)
+    assert np.corrcoef(changed[3200:4800], SOUND[:1600])[0, 1] > 0.999

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from tests.training.clips import RATE_HZ, noise, numbered_frames, write_clip, write_wav
+from training.data.clip_sound import read_sound, read_track
 from training.data.sound_piece import read_piece
-from training.data.video import read_sound, read_track
 
-RAMP = np.linspace(0.0, 0.9, 10 * RATE_HZ, dtype=np.float32)
+# Each place has a level and a phase of its own.
+RAMP = (np.linspace(0.0, 0.9, 10 * RATE_HZ) * np.sin(np.linspace(0.0, 200.0, 10 * RATE_HZ) ** 2)).astype(np.float32)
 
 
 def flac(path: Path, sound_S: NDArray[np.float32]) -> Path:
@@ -37,7 +38,8 @@ def test_a_piece_is_the_sound_at_its_place(tmp_path: Path, write, share: float) 
     found = read_piece(path, share, 2.0, RATE_HZ)
     first = round(share * 8 * RATE_HZ)
     assert found.start_s == pytest.approx(share * 8.0)
-    np.testing.assert_allclose(found.sound_S, RAMP[first : first + 2 * RATE_HZ], atol=1e-4)
+    np.testing.assert_allclose(found.sound_S, read_sound(path, RATE_HZ)[first : first + 2 * RATE_HZ], atol=1e-4)
+    assert np.corrcoef(found.sound_S, RAMP[first : first + 2 * RATE_HZ])[0, 1] > 0.99
 
 
 def test_a_compressed_track_of_a_video_is_cut_at_its_place(tmp_path: Path) -> None:
@@ -65,18 +67,18 @@ def test_a_piece_of_a_long_file_needs_the_memory_of_the_piece(tmp_path: Path) ->
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 20 * RATE_HZ  # bytes; the whole file has 1,200 * RATE_HZ as float32
+    assert peak < 40 * RATE_HZ  # bytes; the whole file has 1,200 * RATE_HZ as float32
 
 
 @pytest.mark.parametrize("channels", [2, 8, 9, 64])
 def test_any_number_of_channels_is_mixed_to_one(tmp_path: Path, channels: int) -> None:
     sound_SC = np.zeros((RATE_HZ, channels), np.int16)
-    sound_SC[:, 0] = 16384
+    sound_SC[:, 0] = np.tile([16384, -16384], RATE_HZ // 2)
     with wave.open(str(tmp_path / "many.wav"), "wb") as file:
         file.setparams((channels, 2, RATE_HZ, 0, "NONE", "not compressed"))
         file.writeframes(sound_SC.tobytes())
     for sound_S in (read_piece(tmp_path / "many.wav", 0.0, 1.0, RATE_HZ).sound_S, read_track(tmp_path / "many.wav")[0]):
-        np.testing.assert_allclose(sound_S, np.full(RATE_HZ, 0.5 / channels), atol=1e-6)
+        np.testing.assert_allclose(np.abs(sound_S[RATE_HZ // 2 :]), 0.5 / channels, rtol=2e-3)
 
 
 def riff(*chunks: tuple[bytes, bytes]) -> bytes:
@@ -94,19 +96,29 @@ def test_tags_that_are_no_utf_8_do_not_matter(tmp_path: Path) -> None:
 def test_files_that_are_no_sound_are_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "text.csv").write_text("a,b\n1,2\n")
     (tmp_path / "empty.wav").write_bytes(b"")
-    kind = struct.pack("<HHIIHH", 3, 1, RATE_HZ, 4 * RATE_HZ, 4, 32)
-    broken = np.full(RATE_HZ, np.nan, np.float32).tobytes()
-    (tmp_path / "nan.wav").write_bytes(riff((b"fmt ", kind), (b"data", broken)))
     write_clip(tmp_path / "mute.mp4", numbered_frames(20), None)
     for name, sentence in (
         ("text.csv", r"text\.csv cannot be read as sound \(.+\); a sound or video file was expected"),
         ("empty.wav", r"empty\.wav cannot be read as sound"),
-        ("nan.wav", "holds samples that are no finite numbers"),
         ("mute.mp4", "has no sound track; a sound or video file"),
         ("absent.wav", r"absent\.wav cannot be read as sound \(No such file or directory\)"),
     ):
         with pytest.raises(TrainingError, match=sentence):
             read_piece(tmp_path / name, 0.0, 1.0, RATE_HZ)
+
+
+def test_samples_that_are_no_numbers_are_silence(tmp_path: Path) -> None:
+    kind = struct.pack("<HHIIHH", 3, 1, RATE_HZ, 4 * RATE_HZ, 4, 32)
+    broken = np.full(RATE_HZ, np.nan, np.float32).tobytes()
+    (tmp_path / "nan.wav").write_bytes(riff((b"fmt ", kind), (b"data", broken)))
+    assert not read_piece(tmp_path / "nan.wav", 0.0, 1.0, RATE_HZ).sound_S.any()
+
+
+def test_a_piece_from_the_middle_of_an_offset_has_none(tmp_path: Path) -> None:
+    tone_S = 0.1 * np.sin(2 * np.pi * 440.0 * np.arange(4 * RATE_HZ) / RATE_HZ)
+    path = write_wav(tmp_path / "offset.wav", (0.3 + tone_S).astype(np.float32))
+    found = read_piece(path, 0.5, 1.0, RATE_HZ).sound_S
+    assert np.abs(found.reshape(10, -1).mean(axis=1)).max() < 2e-3
 
 
 def test_damaged_files_are_read_as_far_as_they_go_or_refused(tmp_path: Path) -> None:

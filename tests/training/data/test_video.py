@@ -9,8 +9,9 @@ import pytest
 from engine.core.errors import TrainingError, UserError
 from tests.training.clips import RATE_HZ, noise, numbered_frames, numbers_of, write_clip
 from training.data.cache import LOCK, load_clip
+from training.data.clip_sound import read_sound
 from training.data.frames import read_frames
-from training.data.video import Clip, ClipFormat, read_sound
+from training.data.video import Clip, ClipFormat
 
 FORMAT = ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.training.clips import RATE_HZ, numbered_frames, numbers_of
+from training.data.clip_sound import read_sound
 from training.data.frames import read_frames
-from training.data.video import ClipFormat, read_sound
+from training.data.video import ClipFormat
 from training.logging.samples import animation, contact_sheet, side_by_side, write_video
 
 

@@ -13,9 +13,10 @@ from tests.training.clips import noise, write_wav
 from tests.training.loop.limits import files_no_larger_than
 from tests.training.runs import PLAIN
 from tests.training.runs import small_config as config
+from training.data.clip_sound import read_sound
 from training.data.config import ClipConfig, SamplesConfig
 from training.data.frames import read_frames
-from training.data.video import Clip, ClipFormat, read_sound
+from training.data.video import Clip, ClipFormat
 from training.logging.records import read_records
 from training.loop.checkpoint import best_checkpoint, load_generator, read_checkpoint
 from training.loop.config import IntervalConfig

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 
-import av
-import av.error
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
+from engine.media.channels import mix_down
+from engine.media.sound_reader import SoundReader
 
 Array = NDArray[np.float32]
 
@@ -77,18 +77,11 @@ class Arrangement:
 def read_sound(path: Path, rate_hz: int = RATE_HZ) -> Array:
     """Return a sound file, or the sound of a video, as mono samples `[T]` at `rate_hz`.
 
-    Raises TrainingError when the file is missing or holds no sound.
+    Raises MediaError when the file is missing or holds no sound.
     """
-    try:
-        with av.open(str(path), metadata_errors="replace") as container:
-            if not container.streams.audio:
-                raise TrainingError(f"{path} has no sound track; give a file with sound.")
-            resampler = av.AudioResampler(format="fltp", layout="mono")
-            parts = [part.to_ndarray()[0] for frame in container.decode(audio=0) for part in resampler.resample(frame)]
-            found_hz = container.streams.audio[0].rate
-    except (av.error.FFmpegError, OSError) as error:
-        raise TrainingError(f"{path} cannot be read as sound ({error}); give a file such as song.wav.") from None
-    return soxr.resample(np.concatenate(parts), found_hz, rate_hz).astype(np.float32)
+    with SoundReader(path) as reader:
+        sound_T = np.concatenate([mix_down(block_TC) for block_TC in reader.blocks()])
+        return np.asarray(soxr.resample(sound_T, reader.rate_hz, rate_hz), dtype=np.float32)
 
 
 def read_recording(name: str) -> Array:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.core.errors import TrainingError
 from training.core.front_end import FrontEndConfig
-from training.data.video import read_sound
+from training.data.clip_sound import read_sound
 from training.data.windows import WindowTiming, sound_windows
 from training.families.listen_and_move.config import ListenAndMoveConfig
 from training.families.listen_and_move.original_weights import convert
