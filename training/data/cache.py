@@ -93,7 +93,7 @@ def _decode_into(entry: Path, source: Source, clip_format: ClipFormat) -> None:
             "frames": count,
             "samples": samples,
             "cuts_s": cuts.cuts_s(),
-            "mended": [*sound.notices, *source.mended],
+            "mended": [*source.mended, *sound.notices],
             "source": source.name,
             **dataclasses.asdict(clip_format),
         }

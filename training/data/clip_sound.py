@@ -46,18 +46,18 @@ def read_clip_sound(path: Path, sample_rate_hz: int) -> ClipSound:
     if frame_s is None or abs(frame_s - reader.start_s) > LONGEST_LEAD_S:
         frame_s = reader.start_s
     notices: list[str] = []
-    return ClipSound(_cleaned_blocks(reader, frame_s, sample_rate_hz, notices), notices)
+    return ClipSound(_cleaned_blocks(reader, frame_s, sample_rate_hz, path.name, notices), notices)
 
 
 def _cleaned_blocks(
-    reader: SoundReader, start_s: float, sample_rate_hz: int, notices: list[str]
+    reader: SoundReader, start_s: float, sample_rate_hz: int, name: str, notices: list[str]
 ) -> Iterator[NDArray[np.float32]]:
     cleaner = SoundCleaner(reader.rate_hz)
     with reader:
         cleaned = (cleaner.feed(block_TC) for block_TC in reader.blocks_from(start_s))
         yield from resampled_blocks(cleaned, reader.rate_hz, sample_rate_hz)
         cleaner.finish()
-        notices += [*reader.notices(), *cleaner.notices()]
+        notices += [*reader.notices(), *(f"{name}: {notice}" for notice in cleaner.notices())]
 
 
 def read_track(path: Path) -> tuple[NDArray[np.float32], int]:

@@ -1,4 +1,4 @@
-"""A decoded clip: square frames at a fixed rate and mono sound, on one timeline that starts with the first frame."""
+"""A decoded clip: frames and mono sound on one timeline that starts with the first frame."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Clip:
 
     def notices(self) -> list[str]:
         """Return one sentence for each thing that makes the clip hard to learn."""
-        notices, level = [f"{self.file}: {notice}" for notice in self.mended], self.loudness_db()
+        notices, level = list(self.mended), self.loudness_db()
         if level <= SILENCE_DB:
             notices.append(
                 f"{self.file}: the sound track is silent ({level:.0f} dB); the model cannot learn to move with it."

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.core.errors import TrainingError
+from engine.core.errors import MediaError, TrainingError
 from engine.media.cleaning import cleaned
 from tests.training.clips import (
     RATE_HZ,
@@ -191,13 +191,17 @@ def test_folders_of_another_layout_are_a_sentence(tmp_path: Path) -> None:
     ("name", "content", "sentence"),
     [
         ("img/train/cello/cello03_700.jpg", b"no image", "cello03_700.jpg is not a readable image"),
-        ("chunk/train/cello/cello03_700.wav", b"no sound", r"cello03_700.wav is not a video that can be read"),
+        (
+            "chunk/train/cello/cello03_700.wav",
+            b"no sound",
+            r"cello03_700.wav is not a sound or video file that can be read",
+        ),
     ],
 )
 def test_a_damaged_part_is_named(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
     folder = write_recording(tmp_path, "cello03", numbered_frames(20), SOUND)
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(TrainingError, match=sentence):
+    with pytest.raises((MediaError, TrainingError), match=sentence):
         load(ClipConfig(path=str(folder)), tmp_path)
 
 

@@ -87,9 +87,9 @@ def bad_files(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("text.mp4", "not a video that can be read"),
-        ("empty.mp4", "not a video that can be read"),
-        ("truncated.mp4", "not a video that can be read"),
+        ("text.mp4", "not a sound or video file that can be read"),
+        ("empty.mp4", "not a sound or video file that can be read"),
+        ("truncated.mp4", "not a sound or video file that can be read"),
         ("mute.mp4", "has no sound track"),
         ("sound.wav", "has no video track"),
         ("absent.mp4", "does not exist"),

