@@ -58,12 +58,12 @@ class Film:
     suffix: str = ".mkv"
 
 
-def write_patches(path: Path, film: Film) -> Path:
+def write_patches(path: Path, film: Film, patch_width: int = PATCH_WIDTH) -> Path:
     """Write the patches, side by side, as a film of a few frames without sound."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(film.codec, rate=FPS, options=film.options)
-        stream.width, stream.height, stream.pix_fmt = PATCH_WIDTH * len(PATCHES_P3), HEIGHT, film.pixel_format
-        frame = _frame(film)
+        stream.width, stream.height, stream.pix_fmt = patch_width * len(PATCHES_P3), HEIGHT, film.pixel_format
+        frame = _frame(film, patch_width)
         if film.tagged:
             codec = stream.codec_context
             codec.colorspace, codec.color_primaries = TAGS[film.matrix], TAGS[film.primaries]
@@ -79,18 +79,17 @@ def write_patches(path: Path, film: Film) -> Path:
 
 def errors_P(pixels_HW3: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the largest error, in levels, in the inside of each patch [P]; their borders are blurred by subsampled chroma."""
-    scale = pixels_HW3.shape[1] / (PATCH_WIDTH * len(PATCHES_P3))
-    height = pixels_HW3.shape[0]
+    height, patch = pixels_HW3.shape[0], pixels_HW3.shape[1] / len(PATCHES_P3)
     found = []
     for number, expected_3 in enumerate(PATCHES_P3):
-        left, right = (round((number + at) * PATCH_WIDTH * scale) for at in (0.2, 0.8))
+        left, right = (round((number + at) * patch) for at in (0.2, 0.8))
         inside = pixels_HW3[height // 4 : -height // 4, left:right].astype(int)
         found.append(np.abs(inside - expected_3).max())
     return np.array(found)
 
 
-def _frame(film: Film) -> av.VideoFrame:
-    frame = av.VideoFrame(PATCH_WIDTH * len(PATCHES_P3), HEIGHT, film.pixel_format)
+def _frame(film: Film, patch_width: int) -> av.VideoFrame:
+    frame = av.VideoFrame(patch_width * len(PATCHES_P3), HEIGHT, film.pixel_format)
     bits = frame.format.components[0].bits
     values_P3 = _signal(film)
     if frame.format.is_rgb:

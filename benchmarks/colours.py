@@ -37,7 +37,7 @@ FILMS = [
     Film(name="H.264, untagged HD", tagged=False, options=LOSSLESS_264, suffix=".mp4"),
     Film(name="H.264 4:2:2 10 bit", pixel_format="yuv422p10le", options=LOSSLESS_264),
     Film(name="VP9, BT.709", codec="libvpx-vp9", options={"lossless": "1"}, suffix=".webm"),
-    Film(name="FFV1, RGB", pixel_format="gbrp", codec="ffv1", tagged=False),
+    Film(name="H.265, RGB", pixel_format="gbrp", codec="libx265", options=LOSSLESS_265, tagged=False),
     Film(
         name="BT.2020 for ordinary screens",
         matrix="bt2020",
