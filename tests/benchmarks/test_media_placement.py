@@ -30,7 +30,7 @@ def test_a_click_is_found_where_it_is() -> None:
         (MP4, Trouble(keeps_sound=lambda time_s: not 1.5 <= time_s < 2.5)),
         (TS, Trouble(video_from_s=0.7)),
     ],
-    ids=["wav", "gap", "late picture"],
+    ids=["wav", "gap", "late video"],
 )
 def test_clicks_and_flashes_are_where_they_belong(tmp_path: Path, kind: Kind, trouble: Trouble) -> None:
     path = write_media(tmp_path / f"a.{kind.extension}", kind, sound(kind.rate_hz), frames(), FPS, trouble)
