@@ -9,6 +9,7 @@ a reader that takes longer than HANGS_S, and a traceback are faults.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -122,7 +123,8 @@ def _place(reason: str) -> str:
 class ReadingProcess(AbstractContextManager["ReadingProcess"]):
     """A process that reads files; after a crash or a hang there is a new one."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "benchmarks.fuzz_media_process") -> None:
+        self._module = module
         self._process: subprocess.Popen[bytes] | None = None
 
     def judge(self, path: Path) -> Iterator[tuple[str, str, str, float]]:
@@ -130,8 +132,10 @@ class ReadingProcess(AbstractContextManager["ReadingProcess"]):
         process = self._process = self._process or self._start()
         assert process.stdin
         assert process.stdout
-        process.stdin.write(json.dumps(str(path)).encode() + b"\n")
-        process.stdin.flush()
+        # One that has ended gives no answer below.
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(str(path)).encode() + b"\n")
+            process.stdin.flush()
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
             if not selector.select(HANGS_S):
@@ -150,7 +154,7 @@ class ReadingProcess(AbstractContextManager["ReadingProcess"]):
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "benchmarks.fuzz_media_process"],
+            [sys.executable, "-P", "-m", self._module],
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -161,7 +165,8 @@ class ReadingProcess(AbstractContextManager["ReadingProcess"]):
         process, self._process = self._process, None
         if process:
             process.kill()
-            with process:
+            # A line that it never read is lost with it.
+            with contextlib.suppress(BrokenPipeError), process:
                 pass
 
     def __exit__(

@@ -47,7 +47,7 @@ def read_repeated(path: Path) -> float:
     return _played(MediaFileSource(path, repeat=True), 3)
 
 
-def read_pictures(path: Path) -> float:
+def read_all_frames(path: Path) -> float:
     count = 0
     for _ in read_frames(path, FORMAT):
         count += 1
@@ -60,7 +60,7 @@ READERS: Mapping[str, Callable[[Path], float]] = {
     "live": read_live,
     "repeated": read_repeated,
     "sound for training": lambda path: len(read_sound(path, FORMAT.sample_rate_hz)) / FORMAT.sample_rate_hz,
-    "frames for training": read_pictures,
+    "frames for training": read_all_frames,
     "piece of sound": lambda path: len(read_piece(path, 0.5, 0.5, 16000).sound_S) / 16000,
 }
 """Each reads a file and returns the seconds that came."""

@@ -2,7 +2,7 @@
 
     python -m benchmarks.long_clip --hours 2
 
-A short clip is repeated without encoding it again. Each station runs in a process of its own: the survey of `teach`, the cache of
+A short clip is repeated without encoding it again. Each station runs in a process of its own: the clip analysis of `teach`, the cache of
 decoded clips, what training reads of it, and the sound of a show. The goal is LIMIT_MIB for each.
 """
 
@@ -93,7 +93,7 @@ def write_long_clip(folder: Path, hours: float) -> Path:
 FILM, CACHE = "film.mkv", "cache"
 
 
-def _survey(folder: Path) -> None:
+def _analyse(folder: Path) -> None:
     analyse_clip(folder / FILM)
 
 
@@ -121,7 +121,7 @@ def _show(folder: Path) -> None:
 
 
 STATIONS: Mapping[str, Callable[[Path], None]] = {
-    "survey": _survey,
+    "clip analysis": _analyse,
     "cache": _cache,
     "training": _training,
     "show": _show,

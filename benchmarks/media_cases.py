@@ -161,7 +161,7 @@ def _troubled(build: _Builder, kind: Kind) -> list[Case]:
         "a gap of 60 ms": Trouble(keeps_sound=_without((1.5, 1.56))),
         "three gaps": Trouble(keeps_sound=_without((0.3, 0.6), (1.5, 2.2), (4.0, 4.05))),
         "frames lost": Trouble(keeps_video=_without((3.5, 4.5))),
-        "picture 0.7 s late": Trouble(video_from_s=0.7),
+        "video 0.7 s late": Trouble(video_from_s=0.7),
         "sound 0.7 s late": Trouble(sound_from_s=0.7),
         "both start at 100 s": Trouble(sound_from_s=100.0, video_from_s=100.0),
         "sound clock 0.5 % slow": Trouble(sound_clock=1.005),

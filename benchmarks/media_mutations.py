@@ -95,7 +95,7 @@ def _place(content: bytes, drawn: random.Random) -> int:
 def _flip(content: bytes, drawn: random.Random) -> bytes:
     changed = bytearray(content or b" ")
     for _ in range(drawn.choice((1, 1, 2, 8, 64))):
-        changed[_place(changed, drawn)] = drawn.choice((0, 255, drawn.randrange(256)))
+        changed[_place(content or b" ", drawn)] = drawn.choice((0, 255, drawn.randrange(256)))
     return bytes(changed)
 
 

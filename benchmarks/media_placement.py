@@ -132,7 +132,7 @@ def played(path: Path, passes: int = 1, most_samples: int = 10**7) -> tuple[NDAr
 def first_frame_s(path: Path) -> float:
     """Return when FFmpeg shows the first frame, since the first sound or frame; 0 without video.
 
-    Sound of less than LONGEST_PRIMING_S before the picture is what the encoder needed to start: a show begins after it.
+    Sound of less than LONGEST_PRIMING_S before the first frame is what the encoder needed to start: a show begins after it.
     """
     with av.open(str(path)) as container:
         if not container.streams.video or container.start_time is None:
