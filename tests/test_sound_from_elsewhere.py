@@ -119,3 +119,18 @@ def test_a_recording_on_a_server_is_rendered_with_the_track_asked_for(tmp_path: 
     assert code == 2
     assert "has 2 sound tracks, 1 (eng), 2 (ger), and no track '5'" in complained
     assert json.dumps(complained).count("\\n") == 1
+
+
+def test_inputs_with_names_come_from_a_radio_and_from_a_recording(tmp_path: Path) -> None:
+    time_T = np.arange(10 * RATE_HZ) / RATE_HZ
+    sound_TC = np.repeat(0.5 * np.sin(2000 * time_T)[:, None], 2, axis=1).astype(np.float32)
+    files = {"live.mp3": encoded(tmp_path / "live.mp3", "libmp3lame", sound_TC)}
+    with web_server(files, seconds={"live.mp3": 10.0}) as web:
+        sources = [f"radio={web.url('radio/live.mp3')}", "drums=demo", f"film={web.url('live.mp3')}@2"]
+        flags = [part for source in sources for part in ("--source", source)]
+        code, said, complained = run(
+            *("--no-osc", "--seconds", "2", "--out", "show.mp4", "--map", "glow=0.5 * film.level", *flags), cwd=tmp_path
+        )
+    assert (code, complained) == (0, "")
+    assert "radio" in said
+    assert streams(tmp_path / "show.mp4")[1] == pytest.approx(2.0, abs=0.3)

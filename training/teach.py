@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
     settings = plan.settings() | {"model.name": name}
     if arguments.plan:
         config = load_train_config(arguments.config, settings | given_settings(arguments))
-        source = VideoFile(arguments.clip, config.clip.sound_choice())
+        source = VideoFile(arguments.clip, (earlier.config if earlier else config).clip.sound_choice())
         for notice in load_clip(source, config.clip_format(), arguments.cache_folder).notices():
             print_line(f"notice    {notice}")
         return 0
@@ -143,8 +143,11 @@ def earlier_run(run_folder: Path, arguments: argparse.Namespace) -> Checkpoint |
             channels=asked.channels or trained.channels,
         )
         if footage_sha256(wanted) != earlier.clip_sha256:
+            same = (
+                footage_sha256(replace(wanted, track=trained.track, channels=trained.channels)) == earlier.clip_sha256
+            )
             raise TrainingError(
-                f"{run_folder} holds a run on another clip or another sound of it, {earlier.config.clip.path}; choose another "
+                f"{run_folder} holds a run on another {'sound of the clip' if same else 'clip'}, {trained.path}; choose another "
                 "--run-folder."
             )
     if arguments.crop or arguments.size:

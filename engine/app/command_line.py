@@ -21,6 +21,7 @@ from engine.app.config import (
     setting_kind,
 )
 from engine.app.renderings import SOUND_SUFFIXES, RenderRequest
+from engine.app.sink_registry import WINDOW
 from engine.audio.input_layout import check_model_input
 from engine.audio.sources.input_specs import input_names, parse_inputs
 from engine.audio.sources.spec import WITH_TRACKS, SourceSpec, is_sound
@@ -42,7 +43,7 @@ from engine.output.window.keys import HELP
 DESCRIPTION = "Render video that follows sound. Without flags: from the microphone, in a window."
 EPILOG = "In the window: " + "; ".join(f"{keys}: {what}" for keys, what in HELP) + "."
 _CONTROL = "control:"
-LIVE_ONLY = ("midi", "log", "health_port")
+LIVE_ONLY = ("midi", "log", "health_port", "listen")
 """Settings that a rendering refuses; parameters say so themselves."""
 Inquiry = Literal["devices", "backends"]
 
@@ -94,6 +95,8 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     render = RenderRequest.of(parsed.render) if parsed.render else None
     _check_render(render, {**settings, **controls}, parameters)
     _check_replay(parsed.replay, {**settings, **controls, **beside})
+    if parsed.size and parsed.replay and parsed.replay[1] == WINDOW:
+        raise ConfigError("--size is for a replay into a file; leave it out, the window enlarges frames by itself.")
     if parsed.size and not parsed.replay:
         raise ConfigError("--size is for --replay; leave it out, windows and players enlarge frames by themselves.")
     resolved = resolve(file_values, settings, controls, parameters, parse_mappings(parsed.map or []))
@@ -185,7 +188,7 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
         "--replay",
         nargs=2,
         metavar=("TAKE", "OUT.mp4"),
-        help="render a show that --take recorded once more, bit-exact",
+        help="render a show that --take recorded once more, bit-exact; window in place of OUT.mp4 plays it",
     )
     actions.add_argument("--size", metavar="WxH", help="size of a replay in pixels, e.g. 1920x1080")
     actions.add_argument(
@@ -279,9 +282,16 @@ def _check_render(render: RenderRequest | None, given: dict[str, Any], parameter
 
 
 def _check_replay(replay: Sequence[str] | None, given: dict[str, Any]) -> None:
-    """A replay repeats the show: only the place of the model file may differ."""
-    for name in given if replay else ():
-        if name not in ("model", "stats"):
+    """A replay repeats the show: only the place of the model file may differ, and in the window it can be listened to."""
+    if replay is None:
+        return
+    heard = ("listen", "listen_delay_ms")
+    for name in given:
+        if name in heard and replay[1] != WINDOW:
+            raise ConfigError(
+                f"{flag(name)} is for a replay in the window: --replay TAKE window; leave it out for a file."
+            )
+        if name not in ("model", "stats", *heard):
             raise ConfigError(f"--replay repeats the show that the take recorded; leave {flag(name)} out.")
 
 
@@ -295,7 +305,10 @@ def _add_setting(group: Any, name: str) -> None:
     if default not in (None, ()):
         text += f" (default: {_short(default)})"
     action = "append" if kind is tuple else "store"
-    group.add_argument(flag(name), action=action, metavar=field.metadata["metavar"], help=text.replace("%", "%%"))
+    alone: dict[str, Any] = {"nargs": "?", "const": field.metadata["alone"]} if field.metadata["alone"] else {}
+    group.add_argument(
+        flag(name), action=action, metavar=field.metadata["metavar"], help=text.replace("%", "%%"), **alone
+    )
 
 
 def _short(default: Any) -> str:

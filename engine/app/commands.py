@@ -28,12 +28,17 @@ def say(line: str) -> None:
 
 
 def list_devices() -> int:
-    """Print the sound inputs, the one that `mic` takes first, what the machine plays, and the monitors."""
+    """Print the sound inputs, the one that `mic` takes first, what the machine plays, the loudspeakers and the monitors."""
     from engine.audio.sources.device_table import device_table
-    from engine.core.errors import SinkError
+    from engine.audio.sources.portaudio import list_outputs
+    from engine.core.errors import SinkError, SourceError
     from engine.output.window.monitors import list_monitors
 
     print_line(*device_table())
+    # Without PortAudio the table has said so.
+    with suppress(SourceError):
+        for device in list_outputs():
+            print_line(f"loudspeaker {device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
     try:
         for monitor in list_monitors():
             print_line(f"monitor {monitor}")

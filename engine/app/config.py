@@ -22,6 +22,7 @@ from engine.media.address import shown_address
 
 DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "water.onnx")
 DEFAULT_OSC_PORT = 9000
+DEFAULT_LOUDSPEAKER = "default"
 CONTROLS, MAPPINGS, MIDI_PARAMETERS = "controls", "mappings", "midi_parameters"
 FORMER_KEYS: Mapping[str, str] = MappingProxyType({"midi_knobs": MIDI_PARAMETERS})
 """Keys of the version before, which files may still have."""
@@ -35,10 +36,11 @@ def setting(
     low: float = -math.inf,
     high: float = math.inf,
     empty: str = "the engine chooses",
+    alone: str | None = None,
 ) -> Any:
     """Declare a field of LiveConfig: what it is for, what its flag's value is called, its range if it is a number, and what is
-    shown where it is empty."""
-    metadata = {"help": help, "metavar": metavar, "low": low, "high": high, "empty": empty}
+    shown where it is empty; `alone` is the value of a flag without one."""
+    metadata = {"help": help, "metavar": metavar, "low": low, "high": high, "empty": empty, "alone": alone}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -72,6 +74,14 @@ class LiveConfig:
         "NAME",
     )
     repeat: bool = setting(False, "repeat a file")
+    listen: str | None = setting(
+        None,
+        "play the sound of a file, demo or tone on this loudspeaker, by a part of its name, in time with the frames; without a "
+        "name on the default one (default: off)",
+        "DEVICE",
+        empty="off",
+        alone=DEFAULT_LOUDSPEAKER,
+    )
     out: tuple[str, ...] = setting(
         (),
         "where frames go: window, FILE.mp4 or null; may be given several times (default: window, or show.mp4 without a screen)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,10 @@ from engine.core.printable import printable
 
 if TYPE_CHECKING:
     from engine.app.assembly import Controllers
+    from engine.app.listening import Listening
     from engine.audio.source import Source
+    from engine.audio.sources.inputs import OpenInputs
+    from engine.control.parameter import Value
     from engine.control.remotes.midi import MidiRemote
     from engine.control.remotes.osc import OscServer
     from engine.control.remotes.remote_access import RemoteAccess
@@ -32,6 +35,27 @@ def open_model(config: LiveConfig, live: bool, selected: Callable[[str], None], 
     if live:
         return open_with_fallback(config.model, config.backend, config.threads, selected, tell)
     return open_backend(config.model, config.backend, config.threads, selected, tell)
+
+
+def listen(
+    config: LiveConfig,
+    inputs: OpenInputs,
+    values: Callable[[], Mapping[str, Value]],
+    clock: Clock,
+    notify: Callable[[str], None],
+    releasing: ExitStack,
+) -> Listening | None:
+    """Open the loudspeaker that the configuration asks for; None where the show is not listened to. Raises UserError."""
+    if config.listen is None or not inputs.source.live:
+        return None
+    from engine.app.listening import Listening
+    from engine.control.parameter_table import ShowValues
+
+    listening = Listening(config, inputs, clock, lambda: 1e-3 * ShowValues(values()).listen_delay_ms)
+    releasing.callback(listening.loudspeaker.close)
+    # Called first: the show is over then.
+    releasing.callback(lambda: notify(listening.summary()))
+    return listening
 
 
 def source_state(source: Source) -> str:

@@ -116,8 +116,8 @@ def _check_inputs(sounds: Sequence[str], named: Sequence[str], output: str) -> N
     for sound in sounds:
         if sound not in named:
             raise ConfigError(
-                f"--render was given '{named[0]}' with a name and '{sound}' without; give all of them names, to play them together, "
-                "or none."
+                f"--render was given '{shown_address(named[0])}' with a name and '{shown_address(sound)}' without; give all of "
+                "them names, to play them together, or none."
             )
     if Path(output).is_dir() or output.endswith(("/", "\\")):
         raise ConfigError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from engine.audio.features.audio_features import AudioFeatures
 from engine.audio.input_layout import MIX, InputLayout
@@ -15,14 +15,22 @@ from engine.render.statistics import ShowStatistics
 
 
 def start_report(
-    backend: Backend, selected: Sequence[str], inputs: OpenInputs, outputs: Sequence[str], osc: str
+    backend: Backend,
+    selected: Sequence[str],
+    inputs: OpenInputs,
+    outputs: Sequence[str],
+    osc: str,
+    align: Callable[[float], str] | None = None,
 ) -> list[str]:
     """Return the lines on model, sound, outputs, backend, OSC and, live, the expected latency.
 
-    `selected` is what the selection of the backend said, where the engine chose it.
+    `selected` is what the selection of the backend said, where the engine chose it. `align` gets the seconds from a sound to its
+    light and returns the line on what is listened to.
     """
     model, on_backend = model_lines(backend, selected)
     source = inputs.source
+    # A rendering has no latency: its sound waits.
+    budget = measure_budget(backend, source, WallClock()) if source.live else None
     return [
         model,
         f"sound    {source.name}, {source.rate_hz} Hz {_channels(source.channels)}",
@@ -30,8 +38,8 @@ def start_report(
         f"output   {', '.join(outputs)}",
         on_backend,
         f"osc      {osc}",
-        # A rendering has no latency: its sound waits.
-        *(measure_budget(backend, source, WallClock()).lines() if source.live else []),
+        *(budget.lines() if budget else []),
+        *([align(budget.typical_s())] if budget and align else []),
     ]
 
 

@@ -22,6 +22,7 @@ from engine.app.sink_registry import WINDOW, open_sinks
 from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.source import Source
 from engine.audio.sources.inputs import OpenInputs, open_inputs
+from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.registry import open_source
 from engine.control.parameter_store import ControlSource, ParameterStore
 from engine.control.parameter_table import parameters_for
@@ -37,6 +38,7 @@ from engine.ops.health_monitor import HealthMonitor
 from engine.output.progress import ProgressBar, SharedProgressBar
 from engine.output.resized import ResizedSink, parse_size
 from engine.output.sink import Sink, WindowSink
+from engine.render.latency_budget import measure_budget
 from engine.render.runtime import Runtime, no_pause
 from engine.render.show import Show
 from engine.render.steering import Steering
@@ -88,7 +90,7 @@ def build_from_source(
 
 
 def build_replay(
-    take: Take, source: TakeSource, backend: Backend, store: ReplayedControls, runtime: Runtime, outputs: Outputs
+    take: Take, source: Source, backend: Backend, store: ReplayedControls, runtime: Runtime, outputs: Outputs
 ) -> BuiltShow:
     """Build the show that repeats a take. Raises ConfigError for a mapping that this version does not understand."""
 
@@ -155,16 +157,26 @@ class ShowBuilder:
         return self._of_inputs(replace(self._config, source=sounds, out=(output,)), inputs, self._say, shared)
 
     def replay(self, folder: str, output: str) -> BuiltShow:
-        """Build the show that a take recorded, written to `output`. Raises UserError for what cannot begin."""
+        """Build the show that a take recorded, written to `output` or played in the window. Raises UserError for what cannot begin."""
         moved_to = self._config.model if self._command.resolved.origins.get("model") else None
         take = read_take(folder, moved_to)
         backend = open_backend(take.model, take.header.backend, take.header.threads, tell=self._say)
         for line in differences(take, backend):
             self._say(line)
-        source = TakeSource(take)
-        store = ReplayedControls(take, source, parameters_for(backend.card))
+        sound, config, layout = TakeSource(take), self._config, take.header.layout
+        store = ReplayedControls(take, sound, parameters_for(backend.card))
+        source: Source = PacedSource(sound, self._clock) if output == WINDOW else sound
+        inputs = OpenInputs(source, layout)
+        listening = openers.listen(config, inputs, lambda: config.controls, self._clock, self._say, self._releasing)
+        if listening:
+            source = listening.source
+            self._say(listening.align(measure_budget(backend, source, self._clock).typical_s()))
 
         def outputs(controllers: Controllers) -> tuple[list[Sink], list[WindowSink]]:
+            if output == WINDOW:
+                # The take alone says what is shown; keys end it and change the window.
+                keys = ParameterStore(store.parameters.values(), notify=self._say)
+                return [ProgressBar(take.seconds)], [openers.open_window_sink(config, keys, notify=self._say)]
             sinks = open_sinks((output,))
             if self._command.size:
                 sinks = [ResizedSink(sink, *parse_size(self._command.size)) for sink in sinks]
@@ -175,11 +187,12 @@ class ShowBuilder:
     def _of_inputs(
         self, config: LiveConfig, inputs: OpenInputs, notify: Callable[[str], None], shared: SharedParts | None = None
     ) -> BuiltShow:
-        source, layout = inputs
+        store = ParameterStore(self._command.parameters, config.controls, notify)
+        listening = openers.listen(config, inputs, store.values, self._clock, notify, self._releasing)
+        source, layout = listening.source if listening else inputs.source, inputs.layout
         # "auto" says where it stopped and why.
         selected: list[str] = []
         backend = shared.backend if shared else openers.open_model(config, source.live, selected.append, notify)
-        store = ParameterStore(self._command.parameters, config.controls, notify)
 
         def outputs(controllers: Controllers) -> tuple[list[Sink], list[WindowSink]]:
             progress = shared.progress if shared else None
@@ -191,7 +204,8 @@ class ShowBuilder:
         if shared:
             return built
         osc = "off" if self._command.render else self._open_remotes(config, store, notify)
-        for line in start_report(backend, selected, inputs, config.out, osc):
+        align = listening.align if listening else None
+        for line in start_report(backend, selected, inputs, config.out, osc, align):
             notify(line)
         return built
 

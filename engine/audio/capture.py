@@ -1,7 +1,8 @@
 """Audio capture: from a source to the windows of hops and to the audio features.
 
 In a live show with a window a thread of its own reads the source, so an onset is known within a block, however long a step takes.
-Otherwise whoever waits for the next hop reads it. The result depends on the sound alone, never on which thread read it when.
+Otherwise whoever waits for the next hop reads it. The sound is trimmed (engine/audio/trimmed_sound.py) before the model's windows and
+the features see it. The result depends on the sound and on the hops that were stepped, never on which thread read it when.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio.band_trim import BandGains
 from engine.audio.features.analyser import FeatureAnalyser
 from engine.audio.features.audio_features import AudioFeatures, extrapolate
 from engine.audio.input_features import InputFeatures
 from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.source import Source
+from engine.audio.trimmed_sound import TrimmedSound
 from engine.audio.window_buffer import WindowBuffer
 from engine.core.clock import Clock
 from engine.core.notices import Notices
@@ -26,6 +30,16 @@ from engine.core.notices import Notices
 
 WAIT_S = 0.1
 """Longest single wait for sound."""
+
+
+class Picked(Protocol):
+    """A hop that was chosen to be stepped."""
+
+    @property
+    def index(self) -> int: ...
+
+
+P = TypeVar("P", bound=Picked)
 
 
 class AudioCapture:
@@ -41,6 +55,7 @@ class AudioCapture:
     ) -> None:
         self._source = source
         self._window_buffer = window_buffer
+        self._trimmed = TrimmedSound(window_buffer)
         self._analyser = FeatureAnalyser(window_buffer.rate_hz)
         self._input_features = InputFeatures(layout, source.rate_hz, window_buffer.rate_hz)
         self._clock = clock
@@ -111,6 +126,35 @@ class AudioCapture:
         if self._failure:
             raise self._failure
 
+    def pick(self, choose: Callable[[int], P | None]) -> P | None:
+        """Return the hop that `choose` picks, given the samples received so far. No sound comes in between.
+
+        Until `set_trim` is called for it, sound that its gains will trim is neither trimmed nor analysed.
+        """
+        with self._received:
+            pick = choose(self._window_buffer.received_samples)
+            if pick is not None:
+                self._trimmed.pick(pick.index)
+            return pick
+
+    def begin_hop(self, index: int, gains: BandGains) -> None:
+        """Trim and analyse the sound up to the end of hop `index`; `gains` are those that were set, for the first hop alone."""
+        started_s, onsets_before = self._clock.now_s(), self.onsets
+        with self._received:
+            self._trimmed.begin(gains)
+            self._advance(self._window_buffer.hop_samples * (index + 1))
+        self._tell_onsets(onsets_before)
+        if self._thread is None:
+            self._resample_s += self._clock.now_s() - started_s
+
+    def set_trim(self, gains: BandGains) -> None:
+        """Take the gains of the hop that was picked, for the sound from TRIM_HOPS later on."""
+        onsets_before = self.onsets
+        with self._received:
+            self._trimmed.give(gains)
+            self._advance_live()
+        self._tell_onsets(onsets_before)
+
     def window(self, index: int) -> NDArray[np.float32]:
         """Return the sound window of hop `index`; see WindowBuffer."""
         with self._received:
@@ -162,28 +206,51 @@ class AudioCapture:
             self._notices.tell(notice)
         if block is None:
             with self._received:
-                self._analyser.feed(self._window_buffer.finish())
+                self._window_buffer.finish()
                 self._input_features.finish()
+                self._advance_live()
             self._tell_faults()
             self._end()
         elif len(block[0]):
             started_s = self._clock.now_s()
-            onsets_before = self.onsets
+            onsets_before, hops_before = self.onsets, self._complete_hops
             with self._received:
-                self._analyser.feed(self._window_buffer.append(*block))
-                self._input_features.feed(block[0])
+                self._window_buffer.append(*block)
+                self._advance_live()
+                # A step finds all features of its hop.
+                self._input_features.feed(block[0], at_once=self._complete_hops != hops_before)
                 self._received.notify_all()
             self._tell_faults()
-            if self.onsets != onsets_before:
-                for callback in self._onset_subscribers:
-                    callback()
+            self._tell_onsets(onsets_before)
             if self._thread is None:
                 self._resample_s += self._clock.now_s() - started_s
         else:
             self._source.wait(WAIT_S)
 
+    def _advance_live(self) -> None:
+        """With a thread, trim and analyse at once all sound whose gains are decided: an onset is to be seen within a block."""
+        if self._thread is not None:
+            received_samples = self._window_buffer.received_samples
+            # Part of a frame is of no use to the features yet.
+            self._advance(received_samples - received_samples % self._analyser.frame_samples)
+
+    def _advance(self, until: int) -> None:
+        """Trim and analyse up to sample `until`, as far as gains are decided."""
+        begin, end = self._trimmed.end, self._trimmed.advance(until)
+        if end > begin:
+            self._analyser.feed(self._window_buffer.sound(begin, end))
+
+    @property
+    def _complete_hops(self) -> int:
+        return self._window_buffer.received_samples // self._window_buffer.hop_samples
+
+    def _tell_onsets(self, onsets_before: int) -> None:
+        if self.onsets != onsets_before:
+            for callback in self._onset_subscribers:
+                callback()
+
     def _tell_faults(self) -> None:
-        for notice in self._window_buffer.notices():
+        for notice in (*self._window_buffer.notices(), *self._input_features.notices()):
             self._notices.tell(notice)
 
     def _end(self) -> None:

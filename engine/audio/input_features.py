@@ -16,31 +16,46 @@ from engine.media.cleaning import SoundCleaner
 
 # T audio samples, C channels
 
+BATCH_S = 0.01
+"""So much sound is analysed at a time: blocks of a driver, one by one, would cost more than twice as much."""
+
 
 class InputFeatures:
-    """An analyser for each named input. The one that the model gets has been analysed already."""
+    """An analyser for each named input. The one that the model gets has been analysed already; the beat is its alone."""
 
     def __init__(self, layout: InputLayout, source_rate_hz: int, model_rate_hz: int) -> None:
         self._layout = layout
+        self._batch_samples = round(BATCH_S * source_rate_hz)
+        self._waiting: list[NDArray[np.float32]] = []
+        self._waiting_samples = 0
         names = [name for name in layout.names if name != layout.model_input]
         self._cleaners = {name: SoundCleaner(source_rate_hz) for name in names}
         self._resamplers = {name: Resampler(source_rate_hz, model_rate_hz) for name in names}
-        self._analysers = {name: FeatureAnalyser(model_rate_hz) for name in names}
+        self._analysers = {name: FeatureAnalyser(model_rate_hz, follows_beat=False) for name in names}
 
     @property
     def onsets(self) -> int:
         """Onsets of these inputs since the beginning, together."""
         return sum(analyser.latest().onsets for analyser in self._analysers.values())
 
-    def feed(self, sound_TC: NDArray[np.float32]) -> None:
-        """Analyse the next block of the source."""
-        for name, resampler in self._resamplers.items():
-            cleaned_T = self._cleaners[name].feed(sound_TC[:, self._layout.columns_of(name)])
-            self._analysers[name].feed(resampler.feed(cleaned_T[:, None]))
+    def feed(self, sound_TC: NDArray[np.float32], *, at_once: bool) -> None:
+        """Take the next block of the source, and analyse what has come, `at_once` or once there is enough."""
+        if not self._analysers:
+            return
+        self._waiting.append(sound_TC)
+        self._waiting_samples += len(sound_TC)
+        if at_once or self._waiting_samples >= self._batch_samples:
+            self._analyse()
+
+    def notices(self) -> list[str]:
+        """Return the notices since the last call: samples of an input that are no sound."""
+        return [f"{name}: {line}" for name, cleaner in self._cleaners.items() for line in cleaner.notices()]
 
     def finish(self) -> None:
-        """Analyse what the resamplers hold back at the end of the sound."""
+        """Analyse the rest, and what the resamplers hold back at the end of the sound."""
+        self._analyse()
         for name, resampler in self._resamplers.items():
+            self._cleaners[name].finish()
             self._analysers[name].feed(resampler.finish())
 
     def latest(self, of_model: AudioFeatures) -> AudioFeatures:
@@ -50,6 +65,15 @@ class InputFeatures:
     def at_sample(self, of_model: AudioFeatures, sample: int) -> AudioFeatures:
         """Return `of_model` with the features of each input at `sample`; see FeatureAnalyser."""
         return self._with_inputs(of_model, lambda analyser: analyser.at_sample(sample))
+
+    def _analyse(self) -> None:
+        if not self._waiting:
+            return
+        sound_TC = np.concatenate(self._waiting)
+        self._waiting, self._waiting_samples = [], 0
+        for name, resampler in self._resamplers.items():
+            cleaned_T = self._cleaners[name].feed(sound_TC[:, self._layout.columns_of(name)])
+            self._analysers[name].feed(resampler.feed(cleaned_T[:, None]))
 
     def _with_inputs(
         self, of_model: AudioFeatures, features: Callable[[FeatureAnalyser], AudioFeatures]

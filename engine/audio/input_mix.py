@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.input_layout import MIX, InputLayout
-from engine.audio.resample import mix_down
+from engine.media.channels import mixed
+from engine.media.cleaning import silence_faults
 
 # T audio samples, C channels
 
@@ -18,7 +19,7 @@ def model_sound(layout: InputLayout, sound_TC: NDArray[np.float32]) -> NDArray[n
     if not layout.inputs:
         return sound_TC
     if layout.model_input == MIX:
-        return _mixed([mix_down(sound_TC[:, one.columns])[:, None] for one in layout.inputs])
+        return _together([_narrowed(sound_TC[:, one.columns], 1) for one in layout.inputs])
     return sound_TC[:, layout.columns_of(layout.model_input)]
 
 
@@ -35,10 +36,10 @@ def film_sound(layout: InputLayout, sound_TC: NDArray[np.float32]) -> NDArray[np
     if not layout.inputs:
         return sound_TC if sound_TC.shape[1] <= 2 else _narrowed(sound_TC, 2)
     channels = film_channels(layout, sound_TC.shape[1])
-    return _mixed([_narrowed(sound_TC[:, one.columns], channels) for one in layout.inputs])
+    return _together([_narrowed(sound_TC[:, one.columns], channels) for one in layout.inputs])
 
 
-def _mixed(parts_TC: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+def _together(parts_TC: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Return sounds mixed with equal power, so that independent ones together are as loud as one of them."""
     # One after the other: the order of additions, and so the last bit, must not depend on the length.
     mixed_TC = parts_TC[0]
@@ -48,7 +49,5 @@ def _mixed(parts_TC: list[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def _narrowed(sound_TC: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
-    """Return a sound in `channels` channels, 1 or 2. Samples that are not finite become silence."""
-    if sound_TC.shape[1] == channels == 2:
-        return np.nan_to_num(sound_TC, nan=0.0, posinf=0.0, neginf=0.0)
-    return np.repeat(mix_down(sound_TC)[:, None], channels, axis=1)
+    """Return a sound in `channels` channels, 1 or 2. A fault of one channel or input does not silence the others."""
+    return mixed(silence_faults(sound_TC)[0], channels)

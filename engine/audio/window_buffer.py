@@ -6,6 +6,7 @@ The result depends on the sound alone, never on the block size.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,11 @@ class WindowBuffer:
         return self._card.sample_rate_hz
 
     @property
+    def hop_samples(self) -> int:
+        """The hop of the model."""
+        return self._card.hop_samples
+
+    @property
     def received_samples(self) -> int:
         """Samples received since the start, at the model's rate."""
         return self._received_samples
@@ -84,6 +90,18 @@ class WindowBuffer:
         flushed_T = self._append_mono(self._resampler.finish())
         missing = -self._received_samples % self._card.hop_samples
         return np.concatenate([flushed_T, self._append_mono(np.zeros(missing, np.float32))])
+
+    def change(self, begin: int, end: int, change: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> None:
+        """Put what `change` makes of the samples from `begin` to `end`, counted since the start, in their place."""
+        part_T = self.sound(begin, end)
+        changed_T = change(part_T)
+        if changed_T is not part_T:
+            part_T[:] = changed_T
+
+    def sound(self, begin: int, end: int) -> NDArray[np.float32]:
+        """Return the samples from `begin` to `end`, counted since the start; those of hops not yet asked for are all there."""
+        offset = len(self._mono_T) - self._received_samples
+        return self._mono_T[offset + begin : offset + end]
 
     def window(self, index: int) -> NDArray[np.float32]:
         """Return the sound window that ends with hop `index`: LONGEST_WINDOW_S, or more if the first model's window is longer.

@@ -71,6 +71,9 @@ class ShowValues:
     __slots__ = ("mapping",)
 
     gain_db = _number("sound", "how much louder the model gets the sound", -60.0, 40.0, unit="dB")
+    low_gain_db = _number("sound", "how much louder the show hears the bass, below 200 Hz", -24.0, 24.0, unit="dB")
+    mid_gain_db = _number("sound", "how much louder the show hears the mid range", -24.0, 24.0, unit="dB")
+    high_gain_db = _number("sound", "how much louder the show hears the treble, above 2000 Hz", -24.0, 24.0, unit="dB")
     freeze = _switch("model", "hold the frame and the model's state", in_scenes=False)
     reset = _trigger("model", "reset the model to its initial state")
     reset_on_bar = _trigger("model", "reset the model at the start of the next bar")
@@ -115,6 +118,11 @@ class ShowValues:
     flash_guard = _switch(
         "effects", "soften flashes that can harm people with photosensitive epilepsy; switch off knowingly", True,
         in_scenes=False, not_mapped=_BY_HAND,
+    )  # fmt: skip
+    listen_delay_ms = _number(
+        "show", "how much later than its light the loudspeaker of --listen plays the sound; less than 0 is earlier",
+        -500.0, 1000.0, unit="ms", in_scenes=False, is_smoothed=False, live_only=True,
+        not_mapped="which is heard and does not change frames",
     )  # fmt: skip
     overlay = _switch("show", "show age, level, beat and warnings over the frame", in_scenes=False)
     record = _switch("show", "record the show to the folder of recordings", in_scenes=False, live_only=True)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -68,8 +68,11 @@ class AddressReader:
             return False
         return True
 
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Yield the sound [T, channels] as it comes, until the sender ends it. Raises MediaError where the connection breaks."""
+    def blocks(self) -> Generator[NDArray[np.float32]]:
+        """Yield the sound [T, channels] as it comes, until the sender ends it. Close this before the reader.
+
+        Raises MediaError where the connection breaks.
+        """
         try:
             for packet in self._packets():
                 for frame in self._decoded(packet):

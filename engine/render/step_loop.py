@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.auto_gain import AutoGain
+from engine.audio.band_trim import BandGains
 from engine.audio.capture import AudioCapture
 from engine.audio.features.audio_features import AudioFeatures
 from engine.control.bar_reset import BarReset
@@ -76,14 +78,16 @@ class StepLoop:
         free_since_s = runtime.clock.now_s()
         while not stop.is_set() and not is_over(last_index + 1, card.hop_s, seconds):
             over, received_samples = self._capture.has_ended, self._capture.received_samples
-            pick = choose(received_samples, card.hop_samples, last_index, runtime.live)
+            pick = self._capture.pick(
+                partial(choose, hop_samples=card.hop_samples, last_index=last_index, live=runtime.live)
+            )
             if pick is None:
                 if over:
                     self._capture.raise_failure()
                     break
                 self._capture.wait(received_samples)
                 continue
-            runtime.statistics.received_samples = received_samples
+            runtime.statistics.received_samples = self._capture.received_samples
             runtime.statistics.dropped_samples = self._capture.dropped_samples
             frame = self._step(pick, free_since_s)
             self.delivery.deliver(frame)
@@ -95,14 +99,16 @@ class StepLoop:
 
     def _step(self, pick: Pick, free_since_s: float) -> Frame:
         index, steering, clock = pick.index, self._steering, self._runtime.clock
+        snapshot = steering.store.take_snapshot(index)
+        self._capture.begin_hop(index, _band_gains(snapshot.values))
         window_T = self._capture.window(index)
         started_s, resample_s = clock.now_s(), self._capture.pop_resample_s()
         time_s, sound_TC = (index + 1) * self._model.card.hop_s, self._capture.pop_sound(index)
         first_sample, self._sound_samples = self._sound_samples, self._sound_samples + len(sound_TC)
-        snapshot = steering.store.take_snapshot(index)
         self._repeat_show_events(index)
         audio_features = self._audio_features(snapshot, index)
         values = self._values(snapshot, audio_features, time_s)
+        self._capture.set_trim(_band_gains(values))
         model_frame, failed = self._model_frame(self._auto_gain.apply(window_T, index, values), values, index)
         self._features_F = model_frame.features_F
         self._record(pick, snapshot, failed)
@@ -169,3 +175,8 @@ class StepLoop:
             recorder.note(pick.index, pick.skipped_hops, snapshot, failed, show_events)
         if scenes and not self._steering.replay:
             scenes.attend(snapshot, self._runtime.clock.now_s())
+
+
+def _band_gains(values: Values) -> BandGains:
+    show_values = ShowValues(values)
+    return BandGains(show_values.low_gain_db, show_values.mid_gain_db, show_values.high_gain_db)

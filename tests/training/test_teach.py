@@ -63,6 +63,8 @@ def test_a_clip_becomes_a_model_file_and_the_same_command_continues(
     other = moving_clip(tmp_path / "other.mp4", seconds=2.5)
     with pytest.raises(TrainingError, match=r"holds a run on another clip, .*bar one.mp4; choose another --run-folder"):
         main(arguments(other, tmp_path, "--minutes", "1"))
+    with pytest.raises(TrainingError, match=r"holds a run on another sound of the clip, .*bar one.mp4; choose another"):
+        main(arguments(clip, tmp_path, "--minutes", "1", "--channels", "1"))
 
 
 def test_a_report_never_costs_the_export(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.features.audio_features import NEVER_S, SILENCE, AudioFeatures
+from engine.audio.features.bands import HIGH_HZ, MID_HZ
 from engine.audio.features.beat_clock import (
     BEATS_A_BAR,
     ClockState,
@@ -42,8 +43,6 @@ from engine.core.errors import ConfigError
 RETAINED_S = 8.0
 FASTEST_BPM = 1000.0
 BLOCK_FRAMES = 64
-MID_HZ, HIGH_HZ = 200.0, 2000.0
-"""Upper limit of the bass, lower limit of the treble."""
 
 
 class _Analysis(NamedTuple):
@@ -57,6 +56,7 @@ class _Analysis(NamedTuple):
     onset_strength: float
     onset_age_s: float
     tempo: Tempo | None
+    rms: tuple[float, float, float]
 
 
 class _FrameState(NamedTuple):
@@ -70,8 +70,10 @@ class _FrameState(NamedTuple):
 class FeatureAnalyser:
     """Level, onsets and beat of mono sound at any rate from 8 to 48 kHz."""
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, follows_beat: bool = True) -> None:
+        """Without `follows_beat` there are taps and given tempos, and none that comes from the sound."""
         self._rate_hz = rate_hz
+        self._follows_beat = follows_beat
         self._spectra = Spectra(rate_hz)
         frame_s = self._spectra.frame_s
         self._frame_s = frame_s
@@ -91,6 +93,11 @@ class FeatureAnalyser:
         """Commands by frame."""
         self._latest = SILENCE
         self._lock = threading.Lock()
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples from one analysis to the next."""
+        return self._spectra.hop_samples
 
     def feed(self, mono_T: NDArray[np.float32]) -> None:
         """Analyse the next samples, any number of them. Samples that are not finite become silence."""
@@ -144,7 +151,11 @@ class FeatureAnalyser:
             with self._lock:
                 self._accents.append(onset.accent)
                 tempo = self._tempo.feed(self._accents.smooth(self._frames)) if self._is_tick(self._frames) else None
-                self._add(_Analysis(level, low, mid, high, self._onsets, strength, age_s, tempo))
+                self._add(_Analysis(level, low, mid, high, self._onsets, strength, age_s, tempo, self._rms()))
+
+    def _rms(self) -> tuple[float, float, float]:
+        _, low, mid, high = self._levels
+        return low.rms, mid.rms, high.rms
 
     def _add(self, analysis: _Analysis) -> None:
         """Append one frame."""
@@ -200,8 +211,11 @@ class FeatureAnalyser:
             beats_a_bar=BEATS_A_BAR,
             tempo_bpm=60.0 / clock.period_s if clock.period_s else 0.0,
             certainty=clock.certainty,
+            low_rms=analysis.rms[0],
+            mid_rms=analysis.rms[1],
+            high_rms=analysis.rms[2],
         )
         return _FrameState(analysis, clock, audio_features)
 
     def _is_tick(self, frame: int) -> bool:
-        return (frame + 1) % self._tick_frames == 0
+        return self._follows_beat and (frame + 1) % self._tick_frames == 0

@@ -37,6 +37,10 @@ class AudioFeatures:
     """0 while no tempo is known."""
     certainty: float = 0.0
     """Confidence of the tempo, 0 to 1; 1 for a tapped or given tempo."""
+    low_rms: float = 0.0
+    """RMS of the bass, the mid range and the treble re full scale, for meters: not relative to a peak."""
+    mid_rms: float = 0.0
+    high_rms: float = 0.0
     inputs: Mapping[str, AudioFeatures] = field(default_factory=lambda: _NO_INPUTS)
     """The features of each named input, by its name."""
 

@@ -22,6 +22,11 @@ class LevelMeter:
         self._release = math.exp(-frame_s / RELEASE_S)
         self._rms = 0.0
 
+    @property
+    def rms(self) -> float:
+        """The level itself, re full scale, not relative to the peak."""
+        return self._rms
+
     def feed(self, rms: float) -> float:
         """Return the level after a frame with this RMS."""
         self._rms = max(rms if rms > SILENCE_RMS else 0.0, self._rms * self._release)

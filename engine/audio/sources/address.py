@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from engine.audio.sources.blocks import BlockSource
 from engine.audio.sources.conversion import Conversion
@@ -102,12 +103,13 @@ class AddressFeed:
         conversion = Conversion(reader.rate_hz, reader.channels, self._rate_hz, columns)
         played_s = 0.0
         try:
-            for block_TC in reader.blocks():
-                if not intake.put(conversion.convert(block_TC)):
-                    return None
-                played_s += len(block_TC) / reader.rate_hz
-                if played_s > SOUND_THAT_LASTS_S:
-                    self._attempts = 0
+            with closing(reader.blocks()) as blocks:
+                for block_TC in blocks:
+                    if not intake.put(conversion.convert(block_TC)):
+                        return None
+                    played_s += len(block_TC) / reader.rate_hz
+                    if played_s > SOUND_THAT_LASTS_S:
+                        self._attempts = 0
         except MediaError as error:
             return str(error)
         finally:

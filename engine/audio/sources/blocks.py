@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 class BlockSource:
-    """Gives the blocks of an iterator, once."""
+    """Gives the blocks of a generator, once."""
 
     live = False
     stalled = False
@@ -23,7 +23,7 @@ class BlockSource:
         name: str,
         rate_hz: int,
         channels: int,
-        blocks: Iterator[NDArray[np.float32]],
+        blocks: Generator[NDArray[np.float32]],
         *,
         told: Callable[[], list[str]] = list,
         close: Callable[[], None] = lambda: None,
@@ -55,4 +55,5 @@ class BlockSource:
         return notices
 
     def close(self) -> None:
+        self._blocks.close()
         self._close()

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from engine.audio.input_layout import UNNAMED, InputLayout, SoundInput, check_model_input
 from engine.audio.source import Source
-from engine.audio.sources.channel_choice import ChannelChoice
 from engine.audio.sources.input_specs import input_names, parse_inputs
 from engine.audio.sources.joined import JoinedSource
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.spec import SourceSpec
+from engine.media.channels import check_channels
 
 _DEVICES = ("mic", "system", "jack")
 """Kinds that are opened with the channels that are wanted. A device can be opened only once."""
@@ -71,13 +71,13 @@ def _shared(specs: Sequence[SourceSpec]) -> list[list[SourceSpec]]:
 
 
 def _open(members: Sequence[SourceSpec], open_one: Callable[[SourceSpec], Source]) -> _Opening:
-    """Open one source with the channels of all `members`. Raises SourceError."""
+    """Open one source with the channels of all `members`. Raises SourceError and MediaError."""
     chosen = {channel for spec in members for channel in spec.channels}
     whole = replace(members[0], name=None, channels=())
     if not chosen or whole.kind in _WHOLE:
         source = open_one(whole)
         channels = range(1, source.channels + 1)
-        ChannelChoice(tuple(sorted(chosen)), source.channels).check(source.name)
+        check_channels(sorted(chosen), source.channels, source.name)
         return _opening(source, members, channels, channels)
     without_choice: Sequence[int] = ()
     if not all(spec.channels for spec in members):
@@ -104,22 +104,23 @@ def _join(openings: Sequence[_Opening]) -> tuple[Source, list[_Opening]]:
     paced = [opening for opening in openings if isinstance(opening.source, PacedSource)]
     groups = [paced if opening in paced else [opening] for opening in openings if opening not in paced[1:]]
     sources = [_paced_together(group) for group in groups]
-    return _side_by_side(sources, _name(openings)), [opening for group in groups for opening in group]
+    return _side_by_side(sources, _name(openings), sources[0].live), [opening for group in groups for opening in group]
 
 
 def _paced_together(group: Sequence[_Opening]) -> Source:
     paced = [opening.source for opening in group if isinstance(opening.source, PacedSource)]
     if len(paced) < 2:
         return group[0].source
-    return PacedSource(_side_by_side([source.inner for source in paced], _name(group)), paced[0].clock)
+    joined = _side_by_side([source.inner for source in paced], _name(group), goes_on=True)
+    return PacedSource(joined, paced[0].clock)
 
 
 def _name(openings: Sequence[_Opening]) -> str:
     return "; ".join(f"{', '.join(opening.channels)}: {opening.source.name}" for opening in openings)
 
 
-def _side_by_side(sources: Sequence[Source], name: str) -> Source:
-    return sources[0] if len(sources) == 1 else JoinedSource(sources[0], sources[1:], name)
+def _side_by_side(sources: Sequence[Source], name: str, goes_on: bool) -> Source:
+    return sources[0] if len(sources) == 1 else JoinedSource(sources[0], sources[1:], name, goes_on=goes_on)
 
 
 def _columns(names: Sequence[str], ordered: Sequence[_Opening]) -> tuple[SoundInput, ...]:

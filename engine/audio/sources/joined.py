@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.audio.source import Source
 from engine.audio.sources.arrival_buffer import ArrivalBuffer, WholeBuffer
 from engine.audio.sources.conversion import Conversion
-from engine.core.errors import SourceError
+from engine.core.errors import UserError
 
 # T samples, C channels
 
@@ -23,16 +23,17 @@ class JoinedSource:
     """Sources of one kind: all of them live, or none. What becomes of the first becomes of all.
 
     Live, the others are aligned by their arrival, and one that gives nothing is silence. Offline, sample n of all of them comes
-    together, and those that end earlier than the first are silence from then on.
+    together, and those that end earlier than the first are silence from then on. `goes_on` says whether one of the others that
+    fails is silence too, or an error.
     """
 
-    def __init__(self, first: Source, others: Sequence[Source], name: str) -> None:
+    def __init__(self, first: Source, others: Sequence[Source], name: str, *, goes_on: bool) -> None:
         self.name = name
         self.live = first.live
         self.rate_hz = first.rate_hz
         self.channels = first.channels + sum(other.channels for other in others)
         self._first = first
-        self._followers = [_Follower(other, first) for other in others]
+        self._followers = [_Follower(other, first, goes_on) for other in others]
         self._notices: list[str] = []
 
     @property
@@ -84,10 +85,11 @@ class JoinedSource:
 class _Follower:
     """One of the other sources, converted to the rate of the first."""
 
-    def __init__(self, source: Source, first: Source) -> None:
+    def __init__(self, source: Source, first: Source, goes_on: bool) -> None:
         self.source = source
         self.buffer = ArrivalBuffer(first.rate_hz, source.channels) if first.live else WholeBuffer(source.channels)
         self._first = first
+        self._goes_on = goes_on
         self._conversion = Conversion(source.rate_hz, source.channels, first.rate_hz, range(source.channels))
         self._has_ended = False
         self._notices: list[str] = []
@@ -95,12 +97,12 @@ class _Follower:
         self._told_silence_s = TOLD_FROM_S / 2
 
     def read(self, wanted: int) -> None:
-        """Take in what has arrived; offline, until `wanted` samples wait. Raises SourceError offline."""
+        """Take in what has arrived; offline, until `wanted` samples wait. Raises UserError where the show does not go on."""
         while not self._has_ended:
             try:
                 block = self.source.read()
-            except SourceError as error:
-                if not self.source.live:
+            except UserError as error:
+                if not self._goes_on:
                     raise
                 self._notices.append(f"{error} The show goes on with silence in its place.")
                 block = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -88,7 +88,7 @@ class PcmPipe:
             )
         self._descriptor = found.fileno()
 
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
+    def blocks(self) -> Generator[NDArray[np.float32]]:
         """Yield the sound [T, C] as it comes, until the pipe ends. Raises SourceError where it brought none."""
         kept, is_empty = b"", True
         while came := os.read(self._descriptor, PIECE_BYTES):

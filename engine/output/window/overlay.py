@@ -1,4 +1,4 @@
-"""The overlay of a window: level, beat, lines of figures, and badges for switches that must not be forgotten.
+"""The overlay of a window: level, bands with their gains, beat, lines of figures, and badges for switches that must not be forgotten.
 
 It is drawn at the window's own resolution, in the window alone: recordings and other outputs never show it.
 """
@@ -8,6 +8,7 @@ It is drawn at the window's own resolution, in the window alone: recordings and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from engine.audio.features.audio_features import SILENCE, AudioFeatures
 from engine.control.parameter_store import ParameterStore
+from engine.control.parameter_table import ShowValues
 from engine.output.frame import Frame
 
 # H W rows and columns, C channels (RGB, or RGBA with the colours multiplied by the opacity)
@@ -25,6 +27,9 @@ from engine.output.frame import Frame
 LINES_EVERY_S = 0.25
 """Figures that change more often cannot be read."""
 METERS_EVERY_S = 0.03
+QUIETEST_DB, LOUD_DB = -60.0, -12.0
+"""RMS of a band re full scale at the left end of its meter, and where the meter warns."""
+_METER_ROWS = 5
 _ONSET_SHOWN_S = 0.12
 _LONGEST_NAME = 16
 
@@ -63,6 +68,8 @@ class Content:
     """A tab separates a line's name from its value; a line without one is a warning."""
     audio_features: AudioFeatures = SILENCE
     badges: tuple[tuple[str, tuple[int, int, int]], ...] = ()
+    gains_db: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """The input trim of bass, mid range and treble."""
 
 
 class Overlay:
@@ -88,7 +95,10 @@ class Overlay:
         due = now_s - self._drawn_at_s >= METERS_EVERY_S
         if self._pixels_HWC is None or due or self._height != window_height:
             badges = tuple((text, colour) for name, shown_at, text, colour in _BADGES if values.get(name) is shown_at)
-            self._pixels_HWC = draw_panel(Content(self._texts, frame.audio_features, badges), _unit(window_height))
+            shown = ShowValues(frame.values)
+            gains_db = shown.low_gain_db, shown.mid_gain_db, shown.high_gain_db
+            content = Content(self._texts, frame.audio_features, badges, gains_db)
+            self._pixels_HWC = draw_panel(content, _unit(window_height))
             self._drawn_at_s, self._height = now_s, window_height
             return Panel(self._pixels_HWC, margin, margin, True)
         return Panel(self._pixels_HWC, margin, margin, False)
@@ -113,11 +123,11 @@ def draw_panel(content: Content, unit: int) -> NDArray[np.uint8]:
     widest = max([10 * unit, *(pen.width_of(line.partition("\t")[2]) for line in content.lines)])
     alone = max([0, *(pen.width_of(line) for line in content.lines if "\t" not in line)])
     width = 2 * unit + max(column + widest, alone)
-    rows = 2 + len(content.audio_features.inputs) + len(content.lines) + bool(content.badges)
+    rows = _METER_ROWS + len(content.audio_features.inputs) + len(content.lines) + bool(content.badges)
     height = rows * pen.row + 2 * unit - (pen.row - unit) // 2
     canvas_HWC = np.full((height, width, 3), _BACKGROUND, np.uint8)
     pen.begin(canvas_HWC, unit, unit)
-    _meters(pen, content.audio_features, unit + column, width - unit)
+    _meters(pen, content, unit + column, width - unit)
     for line in content.lines:
         name, tab, value = line.partition("\t")
         pen.text(name, unit, _DIM if tab else _AMBER)
@@ -134,9 +144,20 @@ def draw_panel(content: Content, unit: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.merge([*colours, opacity_HW]), np.uint8)
 
 
-def _meters(pen: _Pen, audio_features: AudioFeatures, left: int, right: int) -> None:
-    """Draw a row with the level and the newest onset, one for each named input, and one with the tempo and the beat."""
+def _meters(pen: _Pen, content: Content, left: int, right: int) -> None:
+    """Draw rows with the level and the newest onset, the bands as they are heard, the named inputs, the tempo and the beat."""
+    audio_features = content.audio_features
     _level(pen, "level", audio_features, left, right)
+    heard = audio_features.low_rms, audio_features.mid_rms, audio_features.high_rms
+    end = right - pen.width_of("+00.0 dB") - pen.unit // 2
+    for name, rms, gain_db in zip(("low", "mid", "high"), heard, content.gains_db, strict=True):
+        pen.text(name, pen.unit, _DIM)
+        level_db = 20.0 * math.log10(max(rms, 1e-9))
+        pen.bar(left, end, 1.0, _EMPTY)
+        pen.bar(left, end, 1.0 - level_db / QUIETEST_DB, _GREEN if level_db < LOUD_DB else _AMBER)
+        gain = f"{gain_db:+.1f} dB" if gain_db else "0 dB"
+        pen.text(gain, right - pen.width_of(gain), _BRIGHT if gain_db else _DIM)
+        pen.next_row()
     for name, one in audio_features.inputs.items():
         _level(pen, _input_name(name), one, left, right)
     pen.text("tempo", pen.unit, _DIM)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.app.command_line import flag, parse_command
-from engine.app.config import SETTINGS, LiveConfig, describe, parse_setting, read_config_file, resolve
+from engine.app.command_line import check_directions, flag, parse_command
+from engine.app.config import DEFAULT_MODEL, SETTINGS, LiveConfig, describe, parse_setting, read_config_file, resolve
 from engine.control.parameter_table import TABLE, parameters_for
 from engine.core.errors import ConfigError, ModelFileError
+from engine.model.file import read_card
 from tests.engine.model.probe_model import CARD
 
 PARAMETERS = parameters_for(CARD)
@@ -55,7 +56,8 @@ def test_the_default_file_says_what_the_defaults_are():
 
 @pytest.mark.parametrize("path", sorted(LIVE.glob("*.yaml")), ids=lambda p: p.stem)
 def test_shipped_files_are_valid(path):
-    resolve(read_config_file(path), {}, {}, PARAMETERS)
+    parameters = parameters_for(read_card(DEFAULT_MODEL))
+    check_directions(resolve(read_config_file(path), {}, {}, parameters).config, parameters)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,14 @@ def test_shipped_files_are_valid(path):
         ("controls: {gian_db: 3}", "no parameter 'gian_db'. Did you mean 'gain_db'"),
         ("controls: {gain_db: 50}", "gain_db takes a number from -60 to 40 dB, not 50"),
         ("controls: {reset: 1}", "reset is an event"),
+        ("source: 3", "source is 3; a list of texts"),
+        ("source: [a=demo, tone]", "The input 'tone' has no name"),
+        ("source: [a=demo, a=tone]", "Two inputs are called 'a'"),
+        ("source: [gain=demo]", "An input cannot be called 'gain'"),
+        ("{source: [drums=demo], model_input: drum}", "Did you mean 'drums'"),
+        ("model_input: mix", "among inputs with names, and there are none"),
+        ("mappings: {glow: drums.onset}", "names 'drums', which is no input of this show"),
+        ("{source: [drums=demo], mappings: {glow: drums.onst}}", "Did you mean 'onset'"),
     ],
 )
 def test_mistakes_in_a_file(probe_file, tmp_path, text, sentence):
@@ -122,6 +132,13 @@ def test_mistakes_in_a_file(probe_file, tmp_path, text, sentence):
         ("--dry-run --map glow=levle", "Did you mean 'level'"),
         ("--dry-run --map glwo=hit", "Did you mean 'glow'"),
         ("--dry-run --map glow", "--map takes PARAMETER=EXPRESSION"),
+        ("--source onset=demo", "An input cannot be called 'onset'"),
+        ("--source drums=demo --map glow=drum.onset", "Did you mean 'drums'"),
+        ("--source drums=demo --source voice=tone --model-input voise", "Did you mean 'voice'"),
+        ("--render drums=a.wav b.wav c.mp4", "'drums=a.wav' with a name and 'b.wav' without"),
+        ("--render drums=a.wav voice=b.wav c/", "which become one film, and the folder c/"),
+        ("--render drums=a.wav voice=b.wav c.mp4 --map glow=bass.onset", "which is no input of this show"),
+        ("--render a.wav c.mp4 --model-input mix", "among inputs with names"),
     ],
 )
 def test_mistakes_in_flags(probe_file, flags, sentence):
@@ -185,3 +202,27 @@ def test_several_files_are_read_as_one(tmp_path):
     assert config.title == "Stage"
     assert config.controls == {"trail": 0.4, "zoom": 1.5, "look_ahead_ms": 40.0}
     assert config.mappings == {"glow": "hit"}
+
+
+def test_one_source_may_stand_without_a_list_and_several_have_names(probe_file, tmp_path):
+    def source(*flags: str) -> tuple[str, ...]:
+        order = parse_command(["--model", str(probe_file), *flags])
+        return order.resolved.config.source
+
+    assert source("--config", written(tmp_path, "source: demo")) == ("demo",)
+    assert source("--config", written(tmp_path, "source: [drums=demo, voice=tone]")) == ("drums=demo", "voice=tone")
+    # Flags take the place of the file's inputs.
+    assert source("--config", written(tmp_path, "source: [drums=demo, voice=tone]"), "--source", "mic") == ("mic",)
+    assert source("--source", "drums=demo", "--source", "voice=tone", "--map", "glow=voice.low * drums.onset")
+    assert source() == ()
+
+
+def test_a_rendering_takes_its_inputs_from_its_own_paths(probe_file, tmp_path):
+    for name in ("drums.wav", "voice.wav"):
+        (tmp_path / name).touch()
+    paths = [f"{name}={tmp_path / name}.wav" for name in ("drums", "voice")]
+    order = parse_command(
+        ["--model", str(probe_file), "--render", *paths, "out.mp4", "--map", "glow=voice.onset", "--model-input", "mix"]
+    )
+    assert order.render.inputs == tuple(paths)
+    assert not order.render.into_folder

@@ -16,7 +16,7 @@ from engine.core.clock import WallClock
 from engine.core.show_event import ShowEvent
 from engine.output.frame import Frame
 from engine.render.pacing import Pick
-from tests.engine.app.shows import DEVICE_BLOCKS, InventedClock, show_sound, varied_sound
+from tests.engine.app.shows import DEVICE_BLOCKS, InventedClock, StandingControls, show_sound, varied_sound
 from tests.engine.audio.sources.devices import GivenDevice
 from tests.engine.model.probe_model import CARD
 
@@ -119,6 +119,31 @@ def test_live_frames_of_every_block_size_are_those_of_the_render(
     sound_TC, clock = varied_sound(SECONDS, rate_hz), InventedClock()
     source = BlockSource(sound_TC, rate_hz, block_samples, clock)
     check_live_frames(probe_file, source, clock, sound_TC, stepped_hops(rate_hz, block_samples))
+
+
+@pytest.mark.parametrize("block_samples", DEVICE_BLOCKS)
+def test_a_trim_that_moves_with_the_sound_is_that_of_the_render(probe_file: Path, block_samples: int) -> None:
+    sound_TC, clock = varied_sound(SECONDS, 48000), InventedClock()
+    source, hops = BlockSource(sound_TC, 48000, block_samples, clock), stepped_hops(48000, block_samples)
+    mappings = {"low_gain_db": "-18 * level", "high_gain_db": "12 * onset"}
+    given = {"low_gain_db": 0.0, "high_gain_db": 0.0}
+    live = show_sound(probe_file, source, clock=clock, mappings=mappings, controls=StandingControls(**given))
+    whole = SampleSource("song", sound_TC, 48000, block_samples=len(sound_TC))
+    offline = show_sound(
+        probe_file,
+        whole,
+        clock=WallClock(),
+        replay=GivenHops(hops),
+        mappings=mappings,
+        controls=StandingControls(**given),
+    )
+    assert [frame.index for frame in live] == [frame.index for frame in offline] == list(hops)
+    for ours, theirs in zip(live, offline, strict=True):
+        assert np.array_equal(ours.pixels_HWC, theirs.pixels_HWC)
+        assert ours.audio_features == theirs.audio_features
+        assert ours.values == theirs.values
+    untrimmed = render(probe_file, sound_TC, 48000, hops)
+    assert [frame.audio_features for frame in live] != [frame.audio_features for frame in untrimmed]
 
 
 @pytest.mark.parametrize("block_samples", DEVICE_BLOCKS)

@@ -83,3 +83,27 @@ def test_mistakes_are_sentences(tmp_path: Path) -> None:
         outputs(folder / "texts", tmp_path / "out")
     with pytest.raises(ConfigError, match="--stats measures one rendering"):
         parse_command(["--render", *sounds, str(tmp_path), "--stats", "s.json"])
+
+
+def test_sounds_with_names_are_the_inputs_of_one_film(tmp_path: Path) -> None:
+    sounds = [f"{name}={made(tmp_path, f'{name}.wav') / f'{name}.wav'}" for name in ("drums", "voice")]
+    request = RenderRequest.of([*sounds, "out.mp4"])
+    assert not request.into_folder
+    assert request.inputs == tuple(sounds)
+    # One name alone is enough for mappings to use it.
+    assert RenderRequest.of([sounds[0], "out.mp4"]).inputs == (sounds[0],)
+    for output in (str(tmp_path), "new/"):
+        with pytest.raises(
+            ConfigError, match=r"inputs with names, which become one film, and the folder .*; give a file"
+        ):
+            RenderRequest.of([*sounds, output])
+    with pytest.raises(ConfigError, match=r"give all of them names, to play them together, or none"):
+        RenderRequest.of([sounds[0], "demo", "out.mp4"])
+    with pytest.raises(ConfigError, match=r"overwrite its own input .*voice\.wav"):
+        parse_command(["--render", *sounds, str(tmp_path / "voice.wav")])
+
+
+def test_a_file_whose_name_looks_like_an_input_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path, "drums=take.wav", "b.wav")
+    monkeypatch.chdir(tmp_path)
+    assert RenderRequest.of(["drums=take.wav", "b.wav", "out/"]).into_folder

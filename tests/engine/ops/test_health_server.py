@@ -70,6 +70,15 @@ def test_a_playing_show_answers_200_and_a_stuck_one_503(server: HealthServer, cl
     assert (status, json.loads(body)["reason"]) == (503, "no frame was made for 60.0 s")
 
 
+def test_levels_of_named_inputs_are_told(server: HealthServer, monitor: HealthMonitor) -> None:
+    assert "fluid_input_level" not in get(server, "/metrics")[2]
+    monitor.describe_levels = lambda: {"drums": 0.75, "voice": 0.0}
+    body = get(server, "/metrics")[2]
+    assert 'fluid_input_level{input="drums"} 0.75' in body
+    assert 'fluid_input_level{input="voice"} 0.0' in body
+    assert json.loads(get(server, "/health")[2])["levels"] == {"drums": 0.75, "voice": 0.0}
+
+
 def test_metrics_have_the_text_format_of_prometheus(server: HealthServer) -> None:
     status, kind, body = get(server, "/metrics")
     assert (status, kind) == (200, "text/plain; version=0.0.4; charset=utf-8")

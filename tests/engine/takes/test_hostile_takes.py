@@ -103,6 +103,14 @@ ATTACKS: dict[str, tuple[Callable[[Path], object], str]] = {
         "is damaged at line",
     ),
     "rate fills the memory": (lambda f: change_header(f, source_rate_hz=2**31 - 1), "from 1 to 768000 was expected"),
+    "input lies beside the sound": (lambda f: change_header(f, inputs={"a": [99]}, model_input="a"), "numbers from 0 to"),
+    "input has no channel": (lambda f: change_header(f, inputs={"a": []}, model_input="a"), "numbers from 0 to"),
+    "inputs without end": (
+        lambda f: change_header(f, inputs={f"n{i}": [0] for i in range(1000)}, model_input="n0"), "at most 8 were expected"
+    ),
+    "inputs are a text": (lambda f: change_header(f, inputs="a"), "damaged header"),
+    "model input is missing": (lambda f: change_header(f, inputs={"a": [0]}, model_input="b"), "one of a, mix was expected"),
+    "model input without inputs": (lambda f: change_header(f, model_input="b"), "and there are none"),
     "model is a folder": (lambda f: change_header(f, model="/"), "was played with"),
     "model has no name": (lambda f: change_header(f, model="a\0b"), "a character that no text has"),
     "hop is far away": (lambda f: change_line(f, 2, hop=2**53), "is damaged at line"),

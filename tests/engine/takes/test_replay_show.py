@@ -28,6 +28,9 @@ from tests.engine.takes.test_replay import RATE_HZ, failing_backend
 PARAMETERS = (
     "gain",
     "gain_db",
+    "low_gain_db",
+    "mid_gain_db",
+    "high_gain_db",
     "brightness",
     "glow",
     "trail",
@@ -62,7 +65,7 @@ def assert_same(shown: list[Frame], again: list[Frame]) -> None:
 def test_the_whole_show_is_replayed_bit_exact(tmp_path, probe_file, seed):
     """Effects, onsets, taps, smoothing and mappings too."""
     rng, clock = random.Random(seed), InventedClock()
-    mappings = {"zoom": "1 + 0.3 * onset", "gain": "0.5 + beat"} if seed else {}
+    mappings = {"zoom": "1 + 0.3 * onset", "gain": "0.5 + beat", "low_gain_db": "-24 * low"} if seed else {}
     store, backend = ParameterStore(parameters_for(CARD)), failing_backend(probe_file)
 
     def on_frame(frame: Frame) -> None:
@@ -100,6 +103,7 @@ def test_a_show_with_threads_is_replayed_bit_exact(tmp_path, probe_file):
     def remote() -> None:
         while not stop.wait(0.01):
             store.set(rng.choice(("gain", "glow", "trail", "onset_zoom")), rng.random())
+            store.set(rng.choice(("low_gain_db", "mid_gain_db", "high_gain_db")), rng.uniform(-24, 24))
             if rng.random() < 0.2:
                 store.set("tap", True)
             if rng.random() < 0.05:

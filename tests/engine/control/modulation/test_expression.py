@@ -11,15 +11,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.audio.features.audio_features import AudioFeatures
 from engine.control.modulation.expression import (
     DEEPEST,
     FUNCTIONS,
     INPUT_FUNCTIONS,
+    INPUT_VARIABLES,
     LONGEST_TEXT,
     NAMES,
     Inputs,
     parse_expression,
 )
+from engine.control.modulation.input_names import reserved_names
 from engine.core import shaping_functions
 from engine.core.errors import ConfigError
 
@@ -199,3 +202,64 @@ def test_noise_is_smooth_and_always_the_same() -> None:
     assert 0.8 < max(wander) <= 1.0
     assert max(abs(after - before) for before, after in itertools.pairwise(wander)) < 0.02
     assert [shaping_functions.noise(x) for x in (-3.0, 0.0, 7.0)] == pytest.approx(KNOWN, abs=1e-9)
+
+
+DRUMS = AudioFeatures(level=0.7, low=0.6, mid=0.5, high=0.4, onsets=4, onset_strength=1.0, onset_age_s=0.1)
+SOUND_INPUTS = ("drums", "voice")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("drums.level", 0.7),
+        ("drums.low + drums.mid + drums.high", 1.5),
+        ("drums.onsets % 3", 1.0),
+        ("drums.onset", math.exp(-0.1 / 0.2)),
+        ("onset + voice.level", 0.75),
+        ("max(drums.level, level) if drums.onset > 0.1 else lfo(1)", 0.7),
+    ],
+)
+def test_features_of_named_inputs(text: str, expected: float) -> None:
+    inputs = Inputs(level=0.5, onset=0.75, sound_inputs={"drums": DRUMS}, onset_decay_ms=200.0)
+    assert parse_expression(text, "glow", sound_inputs=SOUND_INPUTS)(inputs) == pytest.approx(expected)
+
+
+def test_an_input_without_sound_yet_is_silent() -> None:
+    for variable in INPUT_VARIABLES:
+        assert parse_expression(f"drums.{variable}", "glow", sound_inputs=SOUND_INPUTS)(Inputs()) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "sound_inputs", "sentence"),
+    [
+        (
+            "drum.onset",
+            SOUND_INPUTS,
+            r"names 'drum', which is no input of this show. Did you mean 'drums'\? It has drums, voice",
+        ),
+        (
+            "drums.onst",
+            SOUND_INPUTS,
+            r"names 'drums.onst', which no input has. Did you mean 'onset'\? Each has level, low,",
+        ),
+        ("drums.beat", SOUND_INPUTS, "names 'drums.beat', which no input has"),
+        ("drums", SOUND_INPUTS, r"names the input 'drums' alone; write drums\.onset or drums\.level"),
+        ("drums()", SOUND_INPUTS, "calls 'drums', which is no function"),
+        ("drums.onset.level", SOUND_INPUTS, "which is not allowed"),
+        ("drums.__class__", SOUND_INPUTS, "names 'drums.__class__', which no input has"),
+        ("level.onset", SOUND_INPUTS, "which is not allowed"),
+        ("drums.onset", (), r"Its sound has no name; give it one, e\.g\. --source drums=mic"),
+        ("mix.level", SOUND_INPUTS, "names 'mix', which is no input of this show"),
+    ],
+)
+def test_inputs_that_there_are_not_are_refused_in_one_sentence(
+    text: str, sound_inputs: tuple[str, ...], sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match=sentence) as refusal:
+        parse_expression(text, "glow", sound_inputs=sound_inputs)
+    assert "\n" not in str(refusal.value)
+
+
+def test_no_input_can_have_the_name_of_something_else() -> None:
+    assert {"zoom", "onset", "level", "time_s", "lfo", "sin", "hit"} <= reserved_names(["zoom"])
+    assert "drums" not in reserved_names(["zoom"])

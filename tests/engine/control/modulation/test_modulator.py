@@ -163,3 +163,16 @@ def test_a_glide_of_no_length_jumps_also_where_time_runs_backwards() -> None:
     after(modulator, 10.0, glow=1.0)
     modulator.glide(0.0)
     assert after(modulator, 9.99, glow=0.25)["glow"] == 0.25
+
+
+def test_a_named_input_drives_a_parameter() -> None:
+    modulator = Modulator(TABLE, {"glow": "drums.onset", "zoom": "1 + voice.level"}, sound_inputs=("drums", "voice"))
+    features = AudioFeatures(inputs={"drums": ONSET, "voice": AudioFeatures(level=0.5)})
+    values = after(modulator, audio_features=features, onset_decay_ms=150.0)
+    assert values["glow"] == pytest.approx(0.8 * math.exp(-1))
+    assert values["zoom"] == pytest.approx(1.5)
+
+
+def test_a_mapping_of_an_input_that_there_is_not_is_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match="names 'drums', which is no input of this show"):
+        Modulator(TABLE, {"glow": "drums.onset"})

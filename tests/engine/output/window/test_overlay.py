@@ -15,7 +15,7 @@ from engine.output.window.resampling_kernels import KERNELS, LANCZOS, NEAREST, r
 GREEN, RED = (84, 200, 130), (236, 78, 70)
 
 
-def frame(**values: bool) -> Frame:
+def frame(**values: float) -> Frame:
     return Frame(
         index=0,
         pixels_HWC=np.zeros((8, 8, 3), np.uint8),
@@ -56,6 +56,31 @@ def test_the_bar_is_as_long_as_the_level(level):
     ) / full == pytest.approx(max(level, 0) / 0.84, abs=0.02)
 
 
+def test_bands_are_metered_in_decibels_beside_their_gains():
+    def green(**rms: float) -> int:
+        return pixels_like(draw_panel(Content(audio_features=AudioFeatures(**rms)), 16), GREEN)
+
+    assert green() == 0
+    assert green(low_rms=0.001) == 0
+    # -40 and -20 dB of 60.
+    assert green(low_rms=0.1) == pytest.approx(2 * green(mid_rms=0.01), rel=0.1)
+    plain, cut = (draw_panel(Content(gains_db=(gain_db, 0.0, 0.0)), 16) for gain_db in (0.0, -12.0))
+    assert (plain != cut).any()
+
+
+def test_each_named_input_has_a_row_with_its_level():
+    def panel(**levels: float) -> np.ndarray:
+        inputs = {name: AudioFeatures(level=level) for name, level in levels.items()}
+        return draw_panel(Content(("age\t1 ms",), AudioFeatures(inputs=inputs)), 16)
+
+    none, one, two = panel(), panel(drums=0.8), panel(drums=0.8, voice=0.4)
+    row = one.shape[0] - none.shape[0]
+    assert row > 0
+    assert two.shape[0] - one.shape[0] == row
+    assert pixels_like(two, GREEN) / pixels_like(one, GREEN) == pytest.approx(1.5, abs=0.05)
+    assert panel(**{"x" * 200: 0.5}).shape[1] < 2 * one.shape[1]
+
+
 def test_the_first_beat_of_the_bar_is_red():
     def red(beats: float) -> int:
         return pixels_like(draw_panel(Content(audio_features=AudioFeatures(tempo_bpm=120.0, beats=beats)), 16), RED)
@@ -77,6 +102,9 @@ def test_it_is_shown_only_while_it_is_on_and_has_badges():
     assert recording
     assert pixels_like(recording.pixels_HWC, RED) > 20
     assert overlay.panel(frame(overlay=False), 720, 3.0) is None
+    trimmed = overlay.panel(frame(low_gain_db=-12.0), 720, 4.0)
+    assert trimmed
+    assert (trimmed.pixels_HWC != plain.pixels_HWC).any()
 
 
 def test_it_is_drawn_no_more_often_than_can_be_read():

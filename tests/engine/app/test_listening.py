@@ -1,0 +1,101 @@
+"""--listen as a user gives it: what is told, what is refused, and that both sides come together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.core.clock import WallClock
+from tests.conftest import PulseServer
+from tests.engine.audio.listening.monitor import Monitor
+from tests.fixtures_display import Screen
+from tests.processes import run, write_sound
+
+
+def test_a_file_is_heard_and_the_show_tells_when(pulse_server: PulseServer, probe_file: Path, tmp_path: Path) -> None:
+    sound = write_sound(tmp_path / "song.wav", 3.0)
+    flags = ("--source", str(sound), "--out", "null", "--model", str(probe_file), "--no-osc", "--listen")
+    code, said, complained = run(*flags, cwd=tmp_path, **server_of(pulse_server))
+    assert code == 0, complained
+    told = re.search(r"^listen   (.+): sound (\d+) ms and light (\d+) ms after the source(.*)$", said, re.MULTILINE)
+    assert told, said
+    sound_ms, light_ms = int(told[2]), int(told[3])
+    # The probe's light comes sooner than any loudspeaker.
+    assert sound_ms > light_ms
+    assert f"the sound comes {sound_ms - light_ms} ms after its light" in said or "together" in told[4]
+    assert re.search(r"^listened .+: \d+ ms after the source, \d+ gaps; ", said, re.MULTILINE)
+
+
+def test_a_delay_is_added(pulse_server: PulseServer, probe_file: Path, tmp_path: Path) -> None:
+    flags = ("--source", "tone", "--seconds", "1", "--out", "null", "--model", str(probe_file), "--no-osc", "--listen")
+    code, said, _ = run(*flags, "--listen-delay-ms", "300", cwd=tmp_path, **server_of(pulse_server))
+    assert code == 0
+    assert "the sound comes 300 ms after its light, as --listen-delay-ms says" in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (("--source", "mic", "--listen"), "would hear itself from the loudspeaker"),
+        (("--source", "demo", "--listen", "nowhere"), "No sound output is called 'nowhere'; available: "),
+        (("--render", "demo", "a.mp4", "--listen"), "--listen is for live shows; leave it out of a rendering."),
+    ],
+)
+def test_what_cannot_be_heard_is_refused_in_a_sentence(
+    pulse_server: PulseServer, probe_file: Path, tmp_path: Path, flags: tuple[str, ...], sentence: str
+) -> None:
+    given = flags if "--render" in flags else (*flags, "--out", "null")
+    code, _, complained = run(*given, "--model", str(probe_file), cwd=tmp_path, **server_of(pulse_server))
+    assert code == 2
+    assert sentence in complained
+    assert "Traceback" not in complained
+
+
+def test_without_a_sound_server_it_is_refused(probe_file: Path, tmp_path: Path) -> None:
+    code, _, complained = run("--source", "demo", "--listen", "--out", "null", "--model", str(probe_file), cwd=tmp_path)
+    assert code == 2
+    assert "loudspeaker" in complained
+
+
+def server_of(server: PulseServer) -> dict[str, str]:
+    return {name: server.environment[name] for name in ("XDG_RUNTIME_DIR", "PULSE_SERVER")}
+
+
+def test_a_take_is_played_in_the_window_and_heard(
+    pulse_server: PulseServer, own_screen: Callable[..., Screen], probe_file: Path, tmp_path: Path
+) -> None:
+    there = {**server_of(pulse_server), "DISPLAY": own_screen().name}
+    sound = write_sound(tmp_path / "song.wav", 3.0)
+    recorded = ("--source", str(sound), "--out", "null", "--model", str(probe_file), "--no-osc", "--take", "take")
+    code, said, complained = run(*recorded, cwd=tmp_path, **there)
+    assert code == 0, complained
+    heard = Monitor(pulse_server, WallClock())
+    began_s = WallClock().now_s()
+    code, said, complained = run(
+        "--replay", "take", "window", "--listen", "--listen-delay-ms", "50", cwd=tmp_path, **there
+    )
+    heard_TC, _ = heard.close()
+    assert code == 0, complained
+    # Not as fast as it goes, but in its own time.
+    assert WallClock().now_s() - began_s > 3.0
+    assert re.search(r"^listen   .+: the sound comes \d+ ms after its light", said, re.MULTILINE), said
+    assert "played: 60 frames of 3.0 s of sound" in said
+    assert np.abs(heard_TC).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (("take", "a.mp4", "--listen"), "--listen is for a replay in the window: --replay TAKE window"),
+        (("take", "window", "--size", "640x480"), "--size is for a replay into a file"),
+        (("take", "window", "--zoom", "2"), "--replay repeats the show that the take recorded; leave --zoom out."),
+    ],
+)
+def test_a_replay_says_what_it_cannot_do(tmp_path: Path, flags: tuple[str, ...], sentence: str) -> None:
+    code, _, complained = run("--replay", *flags, cwd=tmp_path)
+    assert code == 2
+    assert sentence in complained
