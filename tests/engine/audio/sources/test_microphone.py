@@ -261,6 +261,17 @@ def test_a_device_that_gives_no_sound_for_long_is_opened_again_and_told_once(dev
         source.close()
 
 
+def test_a_device_that_cannot_be_opened_again_is_silence_and_told_once(device: GivenDevice) -> None:
+    device.opens_again = False
+    source = open_microphone(device, WallClock())
+    device.streams[0].active = False
+    for _ in range(3):
+        source.read()
+    assert source.notices() == ["mic: mixer was lost; to hear it again, start the show again."]
+    assert len(device.streams) == 1
+    source.close()
+
+
 def test_the_time_asleep_never_runs_while_the_machine_is_awake() -> None:
     first_s, begin_s = asleep_s(), WallClock().now_s()
     while WallClock().now_s() - begin_s < 0.05:
