@@ -58,6 +58,11 @@ class CaptureStream(Protocol):
 class CaptureBackend(Protocol):
     """Finds inputs and opens them."""
 
+    @property
+    def opens_again(self) -> bool:
+        """Whether this process can open a device again after its server has ended."""
+        ...
+
     def inputs(self) -> Sequence[SoundDevice]:
         """Return the inputs, the default first. Raises SourceError where the library or the server is missing."""
         ...

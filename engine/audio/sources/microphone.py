@@ -239,13 +239,10 @@ class Microphone:
             self._notices.append(f"The machine slept for {slept_s:.0f} s; {self.name} is opened again.")
             self._start_reopening(lost=True)
         elif stream is not None and not stream.active:
-            self._notices.append(f"{self.name} was lost; it is opened again as soon as it returns.")
-            self._start_reopening(lost=True)
+            self._notice_lost("was lost; it is opened again as soon as it returns.")
         elif self._watchdog.stalled and now_s - self._stalled_since_s > LOST_AFTER_S:
-            if not self._reported_lost:
-                self._notices.append(f"{self.name} was lost or sleeps; it is opened again every {LOST_AFTER_S:.0f} s.")
-            self._reported_lost, self._stalled_since_s = True, now_s
-            self._start_reopening(lost=True)
+            self._stalled_since_s = now_s
+            self._notice_lost(f"was lost or sleeps; it is opened again every {LOST_AFTER_S:.0f} s.")
         elif grown:
             self._start_reopening(lost=False)
 
@@ -253,13 +250,24 @@ class Microphone:
         watchdog = self._watchdog
         if watchdog.stalled != self._reported_stalled:
             self._reported_stalled = watchdog.stalled
-            self._reported_lost = False
+            self._reported_lost = self._reported_lost and watchdog.stalled
             self._stalled_since_s = now_s
             self._notices.append(
                 f"{self.name} gives no sound; silence replaces it until it returns."
                 if watchdog.stalled
                 else f"{self.name} is back; {watchdog.stale_samples / self.rate_hz:.1f} s of sound were dropped as stale so far."
             )
+
+    def _notice_lost(self, outlook: str) -> None:
+        """Say once what is done about a lost device, and do it."""
+        again = self._backend.opens_again
+        if not self._reported_lost:
+            self._notices.append(
+                f"{self.name} {outlook if again else 'was lost; to hear it again, start the show again.'}"
+            )
+        self._reported_lost = True
+        if again:
+            self._start_reopening(lost=True)
 
     def _notice_losses(self, now_s: float, busy: bool) -> bool:
         """Report lost sound; return True when the block size has grown."""
@@ -297,6 +305,7 @@ class Microphone:
                     self._backend.refresh()
                     self._device = self._find_again()
                 self._stream = self._open_again(self._device)
+                self._reported_lost = self._watchdog.stalled and self._reported_lost
             except SourceError:
                 continue
             except CaptureError as error:

@@ -54,6 +54,8 @@ def _start() -> Any:
 class PyAudioCapture:
     """The inputs that PyAudio lists; with `loopback` the loopback devices of Windows' outputs instead."""
 
+    opens_again = True
+
     def __init__(self, loopback: bool = False) -> None:
         self._pyaudio = load_pyaudio()
         self._loopback = loopback

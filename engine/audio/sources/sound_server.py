@@ -88,6 +88,8 @@ def list_sources(server: Any, monitors_only: bool) -> list[ServerSource]:
 class SoundServerCapture:
     """The server's sources; with `monitors_only` what the machine plays, in stereo unless channels were chosen."""
 
+    opens_again = True
+
     def __init__(self, *, monitors_only: bool = False, in_stereo: bool = False) -> None:
         self._monitors_only = monitors_only
         self._in_stereo = in_stereo

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.sources.capture_backend import CaptureError, Receive, StreamFormat
-from engine.audio.sources.portaudio import OPEN_STREAMS, list_inputs, load_sounddevice, restart_portaudio
+from engine.audio.sources.portaudio import JACK, OPEN_STREAMS, list_inputs, load_sounddevice, restart_portaudio
 from engine.audio.sources.sound_device import SoundDevice, pick
 
 # T samples, C channels
@@ -22,6 +22,8 @@ class SounddeviceCapture:
 
     def __init__(self, host_api: str | None = None) -> None:
         self._host_api = host_api
+        # PortAudio cannot join a second JACK server.
+        self.opens_again = host_api != JACK
 
     def inputs(self) -> list[SoundDevice]:
         if not list_inputs(self._host_api):

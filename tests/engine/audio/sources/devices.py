@@ -40,6 +40,7 @@ class GivenDevice:
     there: bool = True
     opens: bool = True
     all_channels_only: bool = False
+    opens_again: bool = True
     streams: list[GivenStream] = field(default_factory=list)
     opened: threading.Condition = field(default_factory=threading.Condition)
 

@@ -61,7 +61,8 @@ def jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
     """A jackd of our own with 64 inputs, and a client that plays two constants."""
     require(shutil.which("jackd"), "jackd (apt install jackd2)")
     require(ctypes.util.find_library("portaudio"), "PortAudio (apt install libportaudio2)")
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", f"fluid-{os.getpid()}")
+    # Always the same name, and an orderly end: a machine has places for eight servers, and one that was killed keeps its place.
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", "fluid-tests")
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
     sound = ["-d", "dummy", "-r", "48000", "-p", "256", "-C", "64", "-P", "2"]
     daemon = subprocess.Popen(
@@ -81,8 +82,8 @@ def jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         for process in (player, daemon):
             if process:
-                process.kill()
-                process.wait()
+                process.terminate()
+                process.wait(START_WITHIN_S)
 
 
 def listen(*specs: str, stdin: int | None = subprocess.DEVNULL) -> subprocess.Popen[str]:
@@ -110,8 +111,8 @@ def test_a_jack_that_ends_is_silence_and_the_process_lives(jack: subprocess.Pope
     assert listener.stdin
     assert listener.stdout
     assert listener.stdout.readline() == "jack:PortAudio 48000 2 0.25 0.75\n"
-    jack.kill()
-    jack.wait()
+    jack.terminate()
+    jack.wait(START_WITHIN_S)
     said, _ = listener.communicate("goes on\n", timeout=60)
     assert "jack: PortAudio gives no sound; silence replaces it" in said
     assert listener.returncode == 0

@@ -173,7 +173,8 @@ def test_chosen_channels_arrive_in_their_order_and_no_more_are_opened(channels: 
     sound_TC, _ = source.read()
     wanted = channels or (1, 2)
     assert source.channels == len(wanted)
-    assert np.array_equal(sound_TC, ramp(128, 64)[:, [channel - 1 for channel in wanted]])
+    # On a slow machine silence comes before it.
+    assert np.array_equal(sound_TC[-128:], ramp(128, 64)[:, [channel - 1 for channel in wanted]])
 
 
 def test_a_driver_that_opens_all_channels_or_none_gets_its_way() -> None:
@@ -181,7 +182,7 @@ def test_a_driver_that_opens_all_channels_or_none_gets_its_way() -> None:
     source = open_microphone(device, WallClock(), (3, 4))
     assert device.streams[0].asked.channels == 18
     device.streams[0].bring(ramp(128, 18))
-    assert np.array_equal(source.read()[0][0], np.float32([0.03, 0.04]))
+    assert np.array_equal(source.read()[0][-1], np.float32([0.03, 0.04]))
 
 
 @pytest.mark.parametrize(("has", "says"), [(1, "it has channel 1 alone"), (2, "it has channels 1 to 2")])
@@ -258,6 +259,17 @@ def test_a_device_that_gives_no_sound_for_long_is_opened_again_and_told_once(dev
         assert not source.read()[0].any()
     finally:
         source.close()
+
+
+def test_a_device_that_cannot_be_opened_again_is_silence_and_told_once(device: GivenDevice) -> None:
+    device.opens_again = False
+    source = open_microphone(device, WallClock())
+    device.streams[0].active = False
+    for _ in range(3):
+        source.read()
+    assert source.notices() == ["mic: mixer was lost; to hear it again, start the show again."]
+    assert len(device.streams) == 1
+    source.close()
 
 
 def test_the_time_asleep_never_runs_while_the_machine_is_awake() -> None:
