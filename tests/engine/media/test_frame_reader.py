@@ -199,3 +199,16 @@ def test_a_file_without_video_is_refused(tmp_path: Path) -> None:
                 container.mux(packet)
     with pytest.raises(MediaError, match="no video track"):
         read(tmp_path / "sound.mka")
+
+
+def test_a_protected_film_is_refused_with_its_codec(tmp_path: Path) -> None:
+    path = tmp_path / "protected.mp4"
+    key = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "76a6c65c5ea762046bd749a2e632ccbb"}
+    with av.open(str(path), "w", options={**key, "encryption_kid": "a7e61c373e219033c21091fa607bf3b8"}) as container:
+        stream = container.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for frame_HWC in numbered_frames(10):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")))
+        container.mux(stream.encode())
+    with pytest.raises(MediaError, match=r"protected\.mp4 \(h264\) is protected against copying"):
+        read(path)
