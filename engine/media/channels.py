@@ -71,8 +71,9 @@ def _stereo_weights(count: int, names: tuple[str, ...]) -> tuple[tuple[float, ..
     """Return the weights of the channels in the left side and in the right one."""
     if count == 1:
         return (1.0,), (1.0,)
-    sides = [[_WEIGHTS[name][side] for name in names] for side in (0, 1)] if all(n in _WEIGHTS for n in names) else []
-    if len(names) == count and all(any(side) for side in sides):
+    known = len(names) == count and all(name in _WEIGHTS for name in names)
+    sides = [[_WEIGHTS[name][side] for name in names] for side in (0, 1)] if known else []
+    if known and all(any(side) for side in sides):
         left, right = (tuple(weight / sqrt(sum(w * w for w in side)) for weight in side) for side in sides)
         return left, right
     if count == 2:

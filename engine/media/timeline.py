@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import takewhile
 from statistics import median
 from typing import NamedTuple
 
@@ -105,12 +106,13 @@ class Timeline:
         self._before_s = now_s
         if lasts and sudden:
             return self._step(run, lasting_s)
-        middle_s = median(deviations_s)
         if lasts:
-            self._ignored_s += middle_s
+            self._ignored_s += median(deviations_s)
             self._before_s = 0.0
             return Placement()
-        return self._follow(run, middle_s)
+        # A step further on is none of this run's, and a stray time stamp is no clock.
+        until_step_s = takewhile(lambda deviation_s: abs(deviation_s - now_s) <= STEP_S, deviations_s)
+        return Placement() if abs(now_s) > STEP_S else self._follow(run, median(until_step_s))
 
     def _deviations_s(self) -> list[float]:
         """Return by how much each waiting run is later than the end of the run before it."""
