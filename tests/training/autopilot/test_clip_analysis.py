@@ -124,5 +124,5 @@ def test_files_that_are_not_videos_are_refused_with_a_sentence(tmp_path: Path) -
         analyse_clip(text)
     half = tmp_path / "half.mp4"
     half.write_bytes(moving_clip(tmp_path / "whole.mp4").read_bytes()[:2000])
-    with pytest.raises(UserError, match=r"not a video|damaged|no video"):
+    with pytest.raises(UserError, match=r"not a sound or video|damaged|no video"):
         shown_size(half)
