@@ -64,6 +64,9 @@ class Packets:
                     errors = 0
                     yield packet
                 return
+            except IndexError:
+                # PyAV wants to flush a track that came up on the way; this is the end of the file.
+                return
             except (FFmpegError, ValueError):
                 # FFmpeg continues behind the place, unless the file is at its end.
                 self.unreadable += 1
