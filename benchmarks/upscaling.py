@@ -16,7 +16,6 @@ import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import onnxruntime
@@ -28,7 +27,8 @@ from torch.nn import functional
 from benchmarks.frame_quality import Quality
 from benchmarks.record import append_record, print_table
 from engine.core.clock import WallClock
-from engine.core.errors import TrainingError, run_main
+from engine.core.errors import MediaError, TrainingError, run_main
+from engine.media.frame_reader import FrameReader
 from engine.output.window.resampling_kernels import BICUBIC, BILINEAR, KERNELS, LANCZOS, NEAREST, resize
 
 # N frames, H W rows and columns, C channels
@@ -111,19 +111,17 @@ def measures_of(quality: Quality) -> list[str]:
 def frames_of(clip: Path, evaluated_on: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return frames to train on and, from later in the clip, frames to evaluate, [N, H, W, 3] with sides divisible by 4."""
     try:
-        with av.open(str(clip)) as container:
-            count = sum(1 for _ in container.demux(video=0)) - 1
+        count = sum(1 for _ in FrameReader(clip).frames())
         first_held_out = int(count * (1 - HELD_OUT))
         wanted = {*np.linspace(0, first_held_out - 1, TRAINED_ON, dtype=int).tolist()}
         evaluated = {*np.linspace(first_held_out, count - 1, evaluated_on, dtype=int).tolist()}
         trained_N: list[NDArray[np.uint8]] = []
         evaluated_N: list[NDArray[np.uint8]] = []
-        with av.open(str(clip)) as container:
-            for index, frame in enumerate(container.decode(video=0)):
-                if index in wanted or index in evaluated:
-                    frame_HWC = fitting(frame.to_ndarray(format="rgb24"))
-                    (trained_N if index in wanted else evaluated_N).append(frame_HWC)
-    except (OSError, IndexError) as error:
+        for index, frame in enumerate(FrameReader(clip).frames()):
+            if index in wanted or index in evaluated:
+                frame_HWC = fitting(frame.shown.pixels_HWC())
+                (trained_N if index in wanted else evaluated_N).append(frame_HWC)
+    except (MediaError, IndexError) as error:
         raise TrainingError(f"{clip} cannot be read as a video ({error}); give a clip.") from error
     return np.stack(trained_N), np.stack(evaluated_N)
 

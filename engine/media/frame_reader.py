@@ -23,7 +23,7 @@ from av.error import FFmpegError
 from engine.core.errors import MediaError
 from engine.media.colour import colours_of
 from engine.media.deinterlacing import Deinterlacer
-from engine.media.geometry import Geometry, orientation_of, pixel_aspect
+from engine.media.geometry import Geometry, Orientation, orientation_of, pixel_aspect
 from engine.media.opening import open_media
 from engine.media.packets import Packets
 from engine.media.shown_frame import Painter, ShownFrame
@@ -138,14 +138,19 @@ class _Shapes:
         self._codec = stream.codec_context
         self._of_file = stream.sample_aspect_ratio
         self._of_codec_at_start = self._codec.sample_aspect_ratio
+        self._laid: tuple[int, int, int] | None = None
+        self._orientation = Orientation()
 
     def geometry_of(self, frame: av.VideoFrame) -> Geometry:
         # The file's tag holds for all of it, unless the codec's own tag changes on the way.
         of_codec = self._codec.sample_aspect_ratio
         aspect = self._of_file if of_codec == self._of_codec_at_start else of_codec
-        matrix = frame.side_data.get("DISPLAYMATRIX")
-        orientation = orientation_of(None if matrix is None else bytes(matrix))
-        return Geometry(frame.width, frame.height, orientation, pixel_aspect(aspect))
+        laid = (frame.rotation, frame.width, frame.height)
+        if laid != self._laid:
+            # Only then: a frame whose side data was looked at stays in memory until the garbage collector comes.
+            matrix = frame.side_data.get("DISPLAYMATRIX")
+            self._laid, self._orientation = laid, orientation_of(None if matrix is None else bytes(matrix))
+        return Geometry(frame.width, frame.height, self._orientation, pixel_aspect(aspect))
 
 
 def _threads(codec: Any) -> int:

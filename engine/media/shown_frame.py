@@ -63,8 +63,11 @@ class ShownFrame:
 
     def pixels_HWC(self) -> NDArray[np.uint8]:
         """Return the whole frame as displayed, 8-bit RGB."""
-        width, height = self.size
-        return self.resized_HWC(Box(0, 0, width, height), width, height)
+        return self.squeezed_HWC(*self.size)
+
+    def squeezed_HWC(self, width: int, height: int) -> NDArray[np.uint8]:
+        """Return the whole frame as displayed, resized to `width` and `height`, whatever its shape."""
+        return self.resized_HWC(Box(0, 0, *self.size), width, height)
 
     def resized_HWC(self, box: Box, width: int, height: int) -> NDArray[np.uint8]:
         """Return a box of displayed pixels, within the frame, resized to `width` and `height`."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import soxr
-from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from engine.media.channels import mix_down
 from engine.media.cleaning import SoundCleaner
-from engine.media.opening import open_media
-from engine.media.packets import Packets
 from engine.media.sound_reader import LONGEST_LEAD_S, SoundReader
-from engine.media.tracks import video_tracks
+from training.data.frames import first_frame_s
 
 # S samples of sound, T samples and C channels of a block
 
@@ -46,7 +42,7 @@ def read_clip_sound(path: Path, sample_rate_hz: int) -> ClipSound:
     Raises MediaError for a file that is missing, cannot be read, or has no sound.
     """
     reader = SoundReader(path)
-    frame_s = _first_frame_s(path)
+    frame_s = first_frame_s(path)
     if frame_s is None or abs(frame_s - reader.start_s) > LONGEST_LEAD_S:
         frame_s = reader.start_s
     notices: list[str] = []
@@ -62,18 +58,6 @@ def _cleaned_blocks(
         yield from resampled_blocks(cleaned, reader.rate_hz, sample_rate_hz)
         cleaner.finish()
         notices += [*reader.notices(), *(f"{name}: {notice}" for notice in cleaner.notices())]
-
-
-def _first_frame_s(path: Path) -> float | None:
-    """Return the time of the first frame on the file's clock; None for a file without video."""
-    with open_media(path) as container:
-        for track in video_tracks(container)[:1]:
-            for packet in Packets(container, track, None):
-                # A damaged packet is no frame.
-                with contextlib.suppress(FFmpegError):
-                    for frame in packet.decode():
-                        return float(getattr(frame, "time", None) or 0.0)
-    return None
 
 
 def read_track(path: Path) -> tuple[NDArray[np.float32], int]:

@@ -6,6 +6,7 @@ window does not contain yet.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
@@ -19,7 +20,7 @@ from engine.core.errors import MediaError, TrainingError
 from engine.media.frame_reader import FrameReader, TimedFrame
 from engine.media.geometry import Box, centred_square
 from engine.media.opening import open_media
-from engine.media.tracks import video_track
+from engine.media.tracks import video_track, video_tracks
 from training.data.video import ClipFormat
 
 # H W rows and columns, C colours
@@ -45,10 +46,7 @@ def read_frames(
 def read_whole_frames(path: Path, fps: int, side: int) -> Generator[NDArray[np.uint8]]:
     """Decode whole frames, squeezed to a square [side, side, 3] RGB, at `fps`. Raises MediaError as `read_frames`."""
 
-    def squeezed(frame: TimedFrame) -> NDArray[np.uint8]:
-        return frame.shown.resized_HWC(Box(0, 0, *frame.shown.size), side, side)
-
-    return _at_rate(path, fps, squeezed, lambda _: None)
+    return _at_rate(path, fps, lambda frame: frame.shown.squeezed_HWC(side, side), lambda _: None)
 
 
 def _at_rate(
@@ -87,6 +85,16 @@ def at_frame_rate(timed: Iterable[tuple[float, float, Shown]], fps: int) -> Gene
 def shown_size(path: Path) -> tuple[int, int]:
     """Return width and height of the first frame as displayed. Raises MediaError for a file without a frame."""
     return next(FrameReader(path).frames()).shown.size
+
+
+def first_frame_s(path: Path) -> float | None:
+    """Return the time of the first frame on the file's clock; None for a file without one. Raises MediaError as `open_media`."""
+    with open_media(path) as container:
+        if not video_tracks(container):
+            return None
+    with contextlib.suppress(MediaError):
+        return next(FrameReader(path).frames()).time_s
+    return None
 
 
 def file_frame_rate(path: Path) -> float:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,26 +78,13 @@ def _first_seconds(reader: SoundReader) -> NDArray[np.float32]:
 
 def _read_patches(path: Path | str) -> tuple[list[float], list[NDArray[np.float32]]]:
     """Return the times of the first LONGEST_S of frames, on the clock of the sound, and their patches [N]."""
-    from av.error import FFmpegError
-
-    from engine.media.opening import open_media
-    from engine.media.packets import Packets
-    from engine.media.tracks import sound_track, video_track
+    from engine.media.frame_reader import FrameReader
 
     times_s: list[float] = []
     patches: list[NDArray[np.float32]] = []
-    with open_media(path) as container:
-        video, sound = video_track(container, path), sound_track(container, path)
-        for packet in Packets(container, video, sound):
-            if packet.stream_index != video.index:
-                continue
-            # A damaged packet is a lost frame.
-            with contextlib.suppress(FFmpegError):
-                for frame in packet.decode():
-                    small = frame.reformat(width=PATCHES[0], height=PATCHES[1], format="gray", interpolation="AREA")
-                    if frame.time is not None:
-                        patches.append(small.to_ndarray().astype(np.float32).ravel())
-                        times_s.append(frame.time)
-            if times_s and times_s[-1] - times_s[0] > LONGEST_S:
-                break
+    for frame in FrameReader(path).frames():
+        if times_s and frame.time_s - times_s[0] > LONGEST_S:
+            break
+        patches.append(frame.shown.squeezed_HWC(*PATCHES).mean(axis=2, dtype=np.float32).ravel())
+        times_s.append(frame.time_s)
     return times_s, patches

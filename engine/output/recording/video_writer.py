@@ -15,6 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from engine.core.fit import fit_inside
+from engine.media.cleaning import silence_faults
 from engine.output.frame import ShowFormat
 from engine.output.recording.movie_index import MovieIndex
 from engine.output.recording.write_queue import QueuedFrame
@@ -126,7 +127,9 @@ class Recording:
     def _write_sound(self, sound_TC: NDArray[np.float32]) -> None:
         if not len(sound_TC):
             return
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound_TC.T), "fltp", self._layout)
+        # The encoder refuses a sample that is no number, and with it the file.
+        finite_TC, _ = silence_faults(sound_TC)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(finite_TC.T), "fltp", self._layout)
         frame.sample_rate = self._rate_hz
         frame.pts, frame.time_base = self._written_samples, Fraction(1, self._rate_hz)
         self._container.mux(self._audio.encode(frame))

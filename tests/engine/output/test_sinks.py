@@ -141,6 +141,19 @@ def queued_frame(index: int) -> QueuedFrame:
     )
 
 
+def test_samples_that_are_no_numbers_do_not_end_a_film(tmp_path):
+    show = show_format()
+    sink = VideoFileSink(tmp_path / "film.mp4")
+    sink.open(show)
+    for frame in frames(show, 63):
+        if frame.index == 10:
+            frame.sound_TC[[5, 6, 7], 0] = np.nan, np.inf, 1e30
+        sink.show(frame)
+    sink.close()
+    beeps_s, _, _ = beeps_of(tmp_path / "film.mp4")
+    assert len(beeps_s) == len(FLASHES)
+
+
 def test_a_slow_disk_drops_the_oldest_pixels_and_no_sound():
     queue = make_write_queue(live=True, most_waiting=3, most_queued=6)
     for index in range(8):
