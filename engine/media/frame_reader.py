@@ -35,7 +35,7 @@ THREADS_BYTES = 96 << 20
 """Every thread of a decoder holds a frame of its own."""
 BYTES_A_PIXEL = 3
 USUAL_FPS = 25
-PROTECTED_TAGS = ("encv", "drmi", "drmv")
+ENCRYPTED = "encryption_info"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +54,7 @@ class FrameReader:
         self.path = path
         self._damaged = 0
         self._changes: list[str] = []
+        self._protected = False
         self._start_s = 0.0
 
     def frames(self) -> Iterator[TimedFrame]:
@@ -97,6 +98,7 @@ class FrameReader:
             return packet.decode()
         except FFmpegError:
             self._damaged += 1
+            self._protected = self._protected or packet.has_sidedata(ENCRYPTED)
             return []
 
     def _timed(self, frames: Iterator[av.VideoFrame], stream: Any) -> Iterator[TimedFrame]:
@@ -115,13 +117,22 @@ class FrameReader:
             size = shown.size
             yield TimedFrame(time_s, duration_s, shown)
         if size is None:
-            raise MediaError(_nothing_decoded(self.path, stream, self._damaged))
+            raise MediaError(self._nothing_decoded(codec))
 
     def _say_change(self, before: tuple[int, int], after: tuple[int, int], time_s: float) -> None:
         old, new = (f"{width}x{height}" for width, height in (before, after))
         self._changes.append(
             f"The frame size of {Path(self.path).name} changes from {old} to {new} at {time_s - self._start_s:.2f} s."
         )
+
+    def _nothing_decoded(self, codec: str) -> str:
+        if self._protected:
+            return f"The video of {self.path} ({codec}) is protected against copying; give a film without protection."
+        if self._damaged:
+            return (
+                f"{self.path} is damaged: nothing of its video ({codec}) can be decoded; give another copy of the film."
+            )
+        return f"{self.path} has no video frame; a video with sound was expected."
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > LARGEST_WIDTH * LARGEST_HEIGHT:
@@ -156,12 +167,3 @@ class _Shapes:
 def _threads(codec: Any) -> int:
     frame_bytes = max((codec.width or 0) * (codec.height or 0) * BYTES_A_PIXEL, 1)
     return max(1, min(MOST_THREADS, (os.cpu_count() or 1) + 1, THREADS_BYTES // frame_bytes))
-
-
-def _nothing_decoded(path: Path | str, stream: Any, damaged: int) -> str:
-    codec, tag = stream.codec_context.name, str(stream.codec_context.codec_tag or "")
-    if tag in PROTECTED_TAGS:
-        return f"The video of {path} is protected against copying ({codec}, {tag}); give a film without protection."
-    if damaged:
-        return f"{path} is damaged: nothing of its video ({codec}) can be decoded; give another copy of the film."
-    return f"{path} has no video frame; a video with sound was expected."
