@@ -44,7 +44,7 @@ class Packets:
         waiting: deque[Packet] = deque()
         flushing: list[Packet] = []
         for packet in self._read():
-            if not packet.size and packet.dts is None:
+            if _flushes(packet):
                 # PyAV gives such packets no stream index; setting their stream does.
                 packet.stream = packet.stream
                 flushing.append(packet)
@@ -57,20 +57,26 @@ class Packets:
         yield from flushing
 
     def _read(self) -> Iterator[Packet]:
-        errors = 0
-        while True:
+        errors, at_end = 0, False
+        while errors <= MOST_ERRORS and not at_end:
             try:
                 for packet in self._container.demux(self._tracks):
+                    at_end = at_end or _flushes(packet)
                     errors = 0
                     yield packet
                 return
-            # IndexError: PyAV 18 stumbles over packets of tracks that appear on the way.
-            except (FFmpegError, ValueError, IndexError):
+            except IndexError:
+                # PyAV stumbles over packets of tracks that appear on the way, and over flushing them: nothing is damaged.
+                errors += 1
+            except (FFmpegError, ValueError):
                 # FFmpeg continues behind the place, unless the file is at its end.
                 self.unreadable += 1
                 errors += 1
-                if errors > MOST_ERRORS:
-                    return
+
+
+def _flushes(packet: Packet) -> bool:
+    """Tell whether a packet is one of the empty ones after a file's end."""
+    return not packet.size and packet.dts is None
 
 
 def _stamp(packet: Packet, number: int) -> Stamp:

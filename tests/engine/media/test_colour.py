@@ -1,6 +1,7 @@
 """Colours of decoded frames: matrices, ranges, depths, HDR, primaries, alpha, and what no tag tells."""
 
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -25,7 +26,7 @@ def test_patches_keep_their_colours(tmp_path: Path, film: Film) -> None:
 def solid(path: Path, codec: str, pixel_format: str, rgba: tuple[int, int, int, int], size: tuple[int, int]) -> Path:
     """Write a few frames of one colour with alpha."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
+        stream: Any = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
         pixels_HW4 = np.full((size[1], size[0], 4), rgba, np.uint8)
         for _ in range(3):
@@ -76,7 +77,7 @@ def test_bright_light_keeps_its_hue_and_its_order() -> None:
 def test_unknown_matrices_are_named(tmp_path: Path) -> None:
     path = tmp_path / "ycgco.mkv"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
+        stream: Any = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv444p"
         stream.codec_context.colorspace = 8
         container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))

@@ -4,6 +4,7 @@ import itertools
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -27,7 +28,7 @@ def film(
 ) -> Path:
     """Write frames, one each 1/25 s or at the numbers `times`."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=FPS, options={"g": "5", "bf": "0"})
+        stream: Any = container.add_stream(codec, rate=FPS, options={"g": "5", "bf": "0"})
         stream.width, stream.height, stream.pix_fmt = frames_NHWC.shape[2], frames_NHWC.shape[1], "yuv420p"
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
@@ -142,7 +143,7 @@ def test_interlaced_film_loses_its_combs(tmp_path: Path) -> None:
         frame[1::2, 8 * number + 4 : 8 * number + 24] = 230
     with av.open(str(path), "w") as container:
         options = {"flags": "+ildct+ilme", "qscale": "1"}
-        stream = container.add_stream("mpeg2video", rate=FPS, options=options)
+        stream: Any = container.add_stream("mpeg2video", rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
         for frame_HWC in frames:
             frame = av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")
@@ -159,7 +160,7 @@ def test_interlaced_film_loses_its_combs(tmp_path: Path) -> None:
 def test_odd_sizes_are_read_whole(tmp_path: Path) -> None:
     frames = np.full((3, 47, 63, 3), (200, 30, 30), np.uint8)
     with av.open(str(tmp_path / "odd.mkv"), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"qp": "0"})
+        stream: Any = container.add_stream("libx264", rate=FPS, options={"qp": "0"})
         stream.width, stream.height, stream.pix_fmt = 63, 47, "yuv444p"
         for frame_HWC in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")))
@@ -205,7 +206,7 @@ def test_a_protected_film_is_refused_with_its_codec(tmp_path: Path) -> None:
     path = tmp_path / "protected.mp4"
     key = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "76a6c65c5ea762046bd749a2e632ccbb"}
     with av.open(str(path), "w", options={**key, "encryption_kid": "a7e61c373e219033c21091fa607bf3b8"}) as container:
-        stream = container.add_stream("libx264", rate=FPS)
+        stream: Any = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for frame_HWC in numbered_frames(10):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")))

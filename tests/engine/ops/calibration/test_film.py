@@ -57,6 +57,19 @@ def test_the_offset_of_a_film_is_found(tmp_path: Path, fps: float, offset_s: flo
     assert offset.median_s == pytest.approx(offset_s, abs=0.3 / fps)
 
 
+def test_a_gap_in_the_sound_of_a_film_moves_nothing(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mp4", 0.079, 30)
+    with av.open(str(film)) as whole, av.open(str(tmp_path / "gap.mp4"), "w") as gap:
+        streams = [gap.add_stream_from_template(stream) for stream in whole.streams]
+        for packet in whole.demux():
+            is_sound, time_s = packet.stream.type == "audio", float((packet.pts or 0) * packet.time_base)
+            if packet.dts is not None and not (is_sound and 3.0 <= time_s < 3.06):
+                packet.stream = streams[packet.stream.index]
+                gap.mux(packet)
+    offset, mended = offset_of_film(film), offset_of_film(tmp_path / "gap.mp4")
+    assert mended.median_s == pytest.approx(offset.median_s, abs=0.001)
+
+
 def test_the_venue_file_is_a_configuration_that_a_show_loads(tmp_path: Path) -> None:
     film, venue, lines = write_film(tmp_path / "film.mp4", 0.075, 30), tmp_path / "venue.yaml", list[str]()
     calibrate_from(film, venue, lines.append)
