@@ -136,7 +136,9 @@ def test_a_change_of_the_frame_size_is_told_with_its_moment(tmp_path: Path) -> N
 
 
 def test_many_changes_of_the_frame_size_are_told_three_times_and_counted(tmp_path: Path) -> None:
-    parts = [film(tmp_path / f"{number}.ts", flashing(5, 2, 128 >> number % 2, 96 >> number % 2)) for number in range(6)]
+    parts = [
+        film(tmp_path / f"{number}.ts", flashing(5, 2, 128 >> number % 2, 96 >> number % 2)) for number in range(6)
+    ]
     path = tmp_path / "changes.ts"
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     reader = FrameReader(path)
