@@ -97,7 +97,7 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
         if not equals:
             raise TrainingError(f"--set {pair} has no '='; --set KEY=VALUE was expected.")
         try:
-            values[key] = _number(parse_yaml(text))
+            values[key] = _parsed(text)
         except ValueError as error:
             raise TrainingError(f"--set {pair}: the value is not YAML ({error}).") from error
     flags = {
@@ -124,10 +124,11 @@ def default_run_folder(config: TrainConfig) -> Path:
     return Path("runs") / name
 
 
-def _number(value: Any) -> Any:
-    """Take 1e-5 for a number, which YAML does not (it wants 1.0e-5)."""
+def _parsed(text: str) -> Any:
+    """Return the value of a YAML text. 1e-5 is a number, which YAML does not know (it wants 1.0e-5); what is quoted stays a text."""
+    value = parse_yaml(text)
     try:
-        return float(value) if isinstance(value, str) else value
+        return float(value) if isinstance(value, str) and value == text.strip() else value
     except ValueError:
         return value
 

@@ -49,10 +49,20 @@ def picked(sound_TC: NDArray[np.float32], chosen: Sequence[int]) -> NDArray[np.f
 
 def check_channels(chosen: Sequence[int], has: int, name: Path | str) -> None:
     """Raise MediaError if sound with `has` channels, called `name`, lacks a chosen one."""
-    missing = ", ".join(str(channel) for channel in chosen if channel > has)
+    missing = missing_channels(chosen, has)
     if missing:
-        has_them = f"channels 1 to {has}" if has > 1 else "channel 1 alone"
-        raise MediaError(f"{name} has no channel {missing}: it has {has_them}; choose among them, e.g. @{min(has, 2)}.")
+        raise MediaError(no_such_channels(missing, has, name))
+
+
+def missing_channels(chosen: Sequence[int], has: int) -> str:
+    """Return the chosen channels that sound with `has` channels lacks, e.g. "5, 6"."""
+    return ", ".join(str(channel) for channel in chosen if channel > has)
+
+
+def no_such_channels(missing: str, has: int, name: Path | str) -> str:
+    """Return the sentence about missing channels of sound called `name`."""
+    choose = f"channels 1 to {has}; choose among them" if has > 1 else "channel 1 alone; choose that one"
+    return f"{name} has no channel {missing}: it has {choose}."
 
 
 def mix_down(sound_TC: NDArray[np.float32]) -> NDArray[np.float32]:

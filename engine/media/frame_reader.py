@@ -35,6 +35,7 @@ THREADS_BYTES = 96 << 20
 """Every thread of a decoder holds a frame of its own."""
 BYTES_A_PIXEL = 3
 USUAL_FPS = 25
+MOST_TOLD_CHANGES = 3
 ENCRYPTED = "encryption_info"
 
 
@@ -54,6 +55,7 @@ class FrameReader:
         self.path = path
         self._damaged = 0
         self._changes: list[str] = []
+        self._change_count = 0
         self._protected = False
         self._start_s = 0.0
 
@@ -62,7 +64,7 @@ class FrameReader:
 
         Raises MediaError for a file that is missing, no video, larger than memory allows, or in which nothing can be decoded.
         """
-        self._damaged, self._changes = 0, []
+        self._damaged, self._changes, self._change_count = 0, [], 0
         with open_media(self.path) as container:
             stream = video_track(container, self.path)
             self._check_size(stream.codec_context.width or 0, stream.codec_context.height or 0)
@@ -77,6 +79,8 @@ class FrameReader:
     def notices(self) -> list[str]:
         """Return one sentence for each thing that was mended so far. Joined recordings are told by the sound."""
         said = list(self._changes)
+        if self._change_count > MOST_TOLD_CHANGES:
+            said.append(f"The frame size of {Path(self.path).name} changes {self._change_count} times in all.")
         if self._damaged:
             places = "one place" if self._damaged == 1 else f"{self._damaged} places"
             said.append(f"{Path(self.path).name} is damaged in {places} of its video, which were skipped.")
@@ -120,6 +124,9 @@ class FrameReader:
             raise MediaError(self._nothing_decoded(codec))
 
     def _say_change(self, before: tuple[int, int], after: tuple[int, int], time_s: float) -> None:
+        self._change_count += 1
+        if self._change_count > MOST_TOLD_CHANGES:
+            return
         old, new = (f"{width}x{height}" for width, height in (before, after))
         self._changes.append(
             f"The frame size of {Path(self.path).name} changes from {old} to {new} at {time_s - self._start_s:.2f} s."

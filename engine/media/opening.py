@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -10,10 +11,15 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from engine.core.errors import MediaError
-from engine.core.small_files import check_file
+from engine.core.small_files import check_file, open_file
 
-LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}
-"""A playlist can name other files, never an address."""
+NAMING_OTHER_FILES = ("concat", "dash", "hls", "image2", "imf", "rtsp", "sdp", "smoothstreaming")
+"""FFmpeg's formats that lead to other files or addresses: these may be pipes, playlists again, or never end."""
+PLAYLIST_BEGINNINGS = (b"#EXTM3U", b"ffconcat")
+THIS_FILE_ONLY = {
+    "protocol_whitelist": "file",
+    "format_whitelist": ",".join(sorted(av.formats_available - set(NAMING_OTHER_FILES))),
+}
 
 
 def open_media(path: Path | str) -> InputContainer:
@@ -28,11 +34,19 @@ def open_media(path: Path | str) -> InputContainer:
         ) from error
     try:
         # Tags of older files are often no UTF-8; they do not matter here.
-        return av.open(f"file:{os.fspath(path)}", metadata_errors="replace", options=dict(LOCAL_FILES_ONLY))
+        return av.open(f"file:{os.fspath(path)}", metadata_errors="replace", options=dict(THIS_FILE_ONLY))
     except (FFmpegError, OSError, ValueError) as error:
+        if _is_playlist(path):
+            raise MediaError(f"{path} is a playlist, which names other files; give one of those.") from error
         raise MediaError(
             f"{path} is not a sound or video file that can be read ({reason(error)}); give another."
         ) from error
+
+
+def _is_playlist(path: Path | str) -> bool:
+    with suppress(OSError), open_file(path) as file:
+        return file.read(len(max(PLAYLIST_BEGINNINGS, key=len))).startswith(PLAYLIST_BEGINNINGS)
+    return False
 
 
 def duration_s(path: Path | str) -> float | None:

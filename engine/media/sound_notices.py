@@ -1,10 +1,10 @@
-"""The sentences about a file's sound: each kind is told a few times, then counted."""
+"""The sentences about a file's sound: each kind is told a few times, the same sentence once, then they are counted."""
 
 from __future__ import annotations
 
-from engine.media.timeline import Gap
-
 MOST_OF_A_KIND = 3
+SHORTEST_GAP_S = 0.005
+"""A shorter one would be told as one from 0.00 to 0.00 s."""
 
 
 class SoundNotices:
@@ -14,6 +14,7 @@ class SoundNotices:
         self._name = name
         self._sentences: list[str] = []
         self._counts: dict[str, int] = {}
+        self._told: dict[str, list[str]] = {}
         self._missing_s = 0.0
 
     def take(self) -> list[str]:
@@ -21,13 +22,14 @@ class SoundNotices:
         taken, self._sentences = self._sentences, []
         return taken
 
-    def gap(self, gap: Gap, start_s: float) -> None:
-        """Tell a gap; times are shown from `start_s` on."""
-        self._missing_s += gap.seconds
-        begin_s = gap.time_s - start_s
+    def gap(self, begin_s: float, end_s: float) -> None:
+        """Tell a gap, unless nothing of it is heard."""
+        if end_s - begin_s < SHORTEST_GAP_S:
+            return
+        self._missing_s += end_s - begin_s
         self._tell(
             "gap",
-            f"The sound of {self._name} has a gap from {begin_s:.2f} to {begin_s + gap.seconds:.2f} s; it is filled with silence.",
+            f"The sound of {self._name} has a gap from {begin_s:.2f} to {end_s:.2f} s; it is filled with silence.",
         )
 
     def join(self, time_s: float, jump_s: float) -> None:
@@ -79,7 +81,7 @@ class SoundNotices:
 
     def end(self) -> None:
         """Tell how much was not told one by one."""
-        more = {kind: count - MOST_OF_A_KIND for kind, count in self._counts.items() if count > MOST_OF_A_KIND}
+        more = {kind for kind, count in self._counts.items() if count > len(self._told[kind])}
         if "gap" in more:
             self._sentences.append(
                 f"The sound of {self._name} has {self._counts['gap']} gaps, {self._missing_s:.2f} s in all."
@@ -87,8 +89,11 @@ class SoundNotices:
         if "undecodable" in more:
             self._sentences.append(f"{self._counts['undecodable']} parts of the sound of {self._name} were damaged.")
         self._counts.clear()
+        self._told.clear()
 
     def _tell(self, kind: str, sentence: str, most: int = MOST_OF_A_KIND) -> None:
         self._counts[kind] = self._counts.get(kind, 0) + 1
-        if self._counts[kind] <= most:
+        told = self._told.setdefault(kind, [])
+        if len(told) < most and sentence not in told:
+            told.append(sentence)
             self._sentences.append(sentence)

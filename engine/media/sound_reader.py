@@ -188,7 +188,7 @@ class SoundReader:
             self._notices.join(self._shown_s(join.time_s), join.jump_s)
         self._told_joins = len(self._packets.joins)
         for gap in timeline.gaps:
-            self._notices.gap(gap, self.zero_s)
+            self._notices.gap(self._shown_s(gap.time_s), self._shown_s(gap.time_s + gap.seconds))
         timeline.gaps.clear()
         damaged = self._decoding.undecodable + self._packets.unreadable
         for _ in range(damaged - self._told_undecodable):

@@ -138,7 +138,7 @@ def test_a_clip_that_is_missing_leaves_with_code_2() -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert found.returncode == 2
-    assert found.stderr.strip() == "error: absent.mp4 does not exist; give the path of a video file."
+    assert found.stderr.strip() == "error: There is no file absent.mp4; give the path of a sound or video file."
 
 
 @pytest.mark.parametrize(

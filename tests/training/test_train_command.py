@@ -16,7 +16,7 @@ from tests.training.runs import ONE_THREAD, TINY, words
 from training.logging.records import read_records
 from training.loop.checkpoint import find_checkpoint, load_generator
 from training.loop.run_folder import checkpoint_folder
-from training.train import main
+from training.train import argument_parser, main, overrides
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +111,13 @@ def test_a_new_run_starts_from_the_weights_of_another(clip: Path, tmp_path: Path
 def test_wrong_flags_are_a_sentence(tmp_path: Path, flags: list[str], sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence):
         main([*flags, "--run-folder", str(tmp_path / "run")] if "--resume" not in flags else flags)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e-5", 1e-5), ("-1", -1), ('"-1"', "-1"), ("'nan'", "nan"), ("ger", "ger")]
+)
+def test_a_setting_is_a_number_unless_it_is_quoted(text: str, value: object) -> None:
+    assert overrides(argument_parser().parse_args(["--set", f"clip.track={text}"])) == {"clip.track": value}
 
 
 def test_a_clip_that_is_too_short_says_how_long_it_must_be(tmp_path: Path) -> None:

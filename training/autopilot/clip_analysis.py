@@ -164,7 +164,7 @@ def _check_length_and_level(path: Path, duration_s: float, levels: _Levels) -> N
     if duration_s < SHORTEST_S:
         raise TrainingError(
             f"{path} has {duration_s:.1f} s of video with sound; at least {SHORTEST_S:g} s are needed, "
-            "ten or more are better. Use a longer clip."
+            "ten or more are better; use a longer clip."
         )
     if levels.level_db <= SILENCE_DB:
         silent = (

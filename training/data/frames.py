@@ -25,7 +25,8 @@ from training.data.video import ClipFormat
 
 # H W rows and columns, C colours
 
-INSTANT_S = 1e-6  # "just before": less than any frame interval, more than the rounding of time stamps
+INSTANT_S = 0.002
+"""Just before: less than a frame interval, more than the rounding of time stamps, which Matroska and Flash round to 1 ms."""
 SAME_SHAPE = 0.01
 """Frames whose sides have a ratio within this share of each other have the same shape."""
 

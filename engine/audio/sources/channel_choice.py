@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.core.errors import SourceError
+from engine.media.channels import missing_channels, no_such_channels
 
 FIRST_CHANNELS = 2
 """So many are taken where none were chosen."""
@@ -26,14 +27,11 @@ class ChannelChoice:
         has = self._device_channels
         missing = self.missing(has)
         if missing:
-            has_them = f"channels 1 to {has}" if has > 1 else "channel 1 alone"
-            raise SourceError(
-                f"{name} has no channel {missing}: it has {has_them}; choose among them, e.g. @{min(has, 2)}."
-            )
+            raise SourceError(no_such_channels(missing, has, name))
 
     def missing(self, device_channels: int) -> str:
         """Return the chosen channels that such a device lacks, e.g. "5, 6"."""
-        return ", ".join(str(channel) for channel in self._chosen if channel > device_channels)
+        return missing_channels(self._chosen, device_channels)
 
     def needed(self, device_channels: int) -> int:
         """Return how many channels of a device have to be opened, of those that it has."""

@@ -36,6 +36,8 @@ class MediaFileSource:
         self._repeat = repeat
         self._track = track
         self._notices: list[str] = []
+        self._is_known = False
+        """Whether the file was played once: what there is to tell of it has been told."""
         self.name = self._path.name
         self._chosen = tuple(channels)
         self._reader = self._opened()
@@ -55,7 +57,8 @@ class MediaFileSource:
         """Sound is always available."""
 
     def notices(self) -> list[str]:
-        notices, self._notices = [*self._notices, *self._reader.notices()], []
+        met = self._reader.notices()
+        notices, self._notices = [*self._notices, *([] if self._is_known else met)], []
         return notices
 
     def close(self) -> None:
@@ -68,10 +71,9 @@ class MediaFileSource:
     def _read(self) -> Generator[NDArray[np.float32]]:
         yield from self._reader.blocks_from(self._reader.zero_s)
         self._notices += self._reader.notices()
+        self._is_known = True
         while self._repeat:
             # Decoders start where the file starts only when they are new: after a jump back they lack what came before.
             self._reader.close()
             self._reader = self._opened()
             yield from self._reader.blocks_from(self._reader.zero_s)
-            # What the first pass told is known.
-            self._reader.notices()

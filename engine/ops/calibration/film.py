@@ -68,12 +68,13 @@ def read_film(path: Path | str, track: str | int | None = None) -> Film:
 def _first_seconds(reader: SoundReader) -> NDArray[np.float32]:
     """Return the first LONGEST_S of the sound at SOUND_HZ."""
     from engine.media.channels import mix_down
+    from engine.media.cleaning import silence_faults
     from engine.media.rate import RateConverter
 
     converter = RateConverter(reader.rate_hz, SOUND_HZ, 1)
     parts: list[NDArray[np.float32]] = []
     for block_TC in reader.blocks():
-        parts.append(converter.feed(mix_down(block_TC)[:, None]))
+        parts.append(converter.feed(mix_down(silence_faults(block_TC)[0])[:, None]))
         if sum(map(len, parts)) > LONGEST_S * SOUND_HZ:
             break
     return np.concatenate([*parts, converter.finish()])[:, 0]

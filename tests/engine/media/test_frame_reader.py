@@ -135,6 +135,18 @@ def test_a_change_of_the_frame_size_is_told_with_its_moment(tmp_path: Path) -> N
     assert float(notice.split(" at ")[1].split()[0]) == pytest.approx(2.0, abs=1.01 / FPS)
 
 
+def test_many_changes_of_the_frame_size_are_told_three_times_and_counted(tmp_path: Path) -> None:
+    parts = [
+        film(tmp_path / f"{number}.ts", flashing(5, 2, 128 >> number % 2, 96 >> number % 2)) for number in range(6)
+    ]
+    path = tmp_path / "changes.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    reader = FrameReader(path)
+    assert len(list(reader.frames())) == 30
+    assert len(reader.notices()) == 4
+    assert reader.notices()[-1] == "The frame size of changes.ts changes 5 times in all."
+
+
 def test_interlaced_film_loses_its_combs(tmp_path: Path) -> None:
     path = tmp_path / "interlaced.mkv"
     frames = np.full((10, 96, 128, 3), 40, np.uint8)

@@ -180,3 +180,17 @@ def test_every_pass_of_a_repeated_file_is_the_same(tmp_path: Path, name: str, co
     source.close()
     passes = np.concatenate(parts)[: 3 * len(once_TC)].reshape(3, len(once_TC), -1)
     assert all(np.array_equal(one_TC, once_TC) for one_TC in passes)
+
+
+def test_what_there_is_to_tell_of_a_repeated_file_is_told_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mkv", lost_s=[(1.5, 2.0)])
+    samples = len(read(path)[0])
+    source = MediaFileSource(path, repeat=True)
+    heard, told = 0, list[str]()
+    while heard < 3 * samples:
+        came = source.read()
+        assert came is not None
+        heard += len(came[0])
+        told += source.notices()
+    source.close()
+    assert [sentence.startswith("The sound of a.mkv has a gap from 1.5") for sentence in told] == [True]

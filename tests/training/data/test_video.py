@@ -26,6 +26,13 @@ def test_a_file_at_the_wanted_rate_gives_every_frame_once(tmp_path: Path, contai
     assert numbers_of(np.stack(list(read_frames(path, FORMAT)))) == list(range(20))
 
 
+@pytest.mark.parametrize("fps", [24, 30])
+def test_rounded_time_stamps_cost_no_frame(tmp_path: Path, fps: int) -> None:
+    # Matroska rounds time stamps to 1 ms, so frames come up to half of that before or after their time.
+    path = write_clip(tmp_path / "clip.mkv", numbered_frames(fps), noise(1.0), fps=fps)
+    assert numbers_of(np.stack(list(read_frames(path, at_fps(fps))))) == list(range(fps))
+
+
 @pytest.mark.parametrize(
     ("fps", "expected"),
     [

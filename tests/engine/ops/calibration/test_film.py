@@ -22,8 +22,13 @@ RATE_HZ = 44100
 SECONDS = 14.0
 
 
-def write_film(path: Path, offset_s: float, fps: float, sound: bool = True, flashing: bool = True) -> Path:
-    """Write a film of a small bright screen in a grey room, which flashes `offset_s` after each click."""
+def write_film(
+    path: Path, offset_s: float, fps: float, sound: bool = True, flashing: bool = True, codec: str = "aac"
+) -> Path:
+    """Write a film of a small bright screen in a grey room, which flashes `offset_s` after each click.
+
+    With the codec pcm_f32le one sample of its sound is no number.
+    """
     generator = np.random.default_rng(0)
     starts = np.asarray(click_starts(18, 0, RATE_HZ, first_s=1.0, gap_s=(0.4, 0.9)))
     sound_T = 0.01 * generator.standard_normal(round(SECONDS * RATE_HZ))
@@ -34,7 +39,7 @@ def write_film(path: Path, offset_s: float, fps: float, sound: bool = True, flas
             "libx264", rate=Fraction(fps).limit_denominator(1001), options={"preset": "ultrafast"}
         )
         film.width, film.height, film.pix_fmt = 160, 96, "yuv420p"
-        track: Any = container.add_stream("aac", rate=RATE_HZ, layout="mono") if sound else None
+        track: Any = container.add_stream(codec, rate=RATE_HZ, layout="mono") if sound else None
         for index in range(round(SECONDS * fps)):
             frame_HW3 = np.full((96, 160, 3), 70, np.uint8)
             since_s = index / fps - (starts / RATE_HZ + offset_s)
@@ -43,7 +48,9 @@ def write_film(path: Path, offset_s: float, fps: float, sound: bool = True, flas
             container.mux(film.encode(av.VideoFrame.from_ndarray(frame_HW3, "rgb24")))
         container.mux(film.encode(None))
         if sound:
-            frame = av.AudioFrame.from_ndarray(sound_T.astype(np.float32)[None], "fltp", "mono")
+            is_float = codec == "pcm_f32le"
+            sound_T[len(sound_T) // 2] = np.nan if is_float else 0.0
+            frame = av.AudioFrame.from_ndarray(sound_T.astype(np.float32)[None], "flt" if is_float else "fltp", "mono")
             frame.sample_rate, frame.pts = RATE_HZ, 0
             container.mux(track.encode(frame))
             container.mux(track.encode(None))
@@ -55,6 +62,12 @@ def test_the_offset_of_a_film_is_found(tmp_path: Path, fps: float, offset_s: flo
     offset = offset_of_film(write_film(tmp_path / "film.mp4", offset_s, fps))
     assert offset.pairs == 18
     assert offset.median_s == pytest.approx(offset_s, abs=0.3 / fps)
+
+
+def test_a_sample_that_is_no_number_hides_no_click(tmp_path: Path) -> None:
+    offset = offset_of_film(write_film(tmp_path / "film.mkv", 0.075, 30, codec="pcm_f32le"))
+    assert offset.pairs == 18
+    assert offset.median_s == pytest.approx(0.075, abs=0.01)
 
 
 def test_a_gap_in_the_sound_of_a_film_moves_nothing(tmp_path: Path) -> None:
