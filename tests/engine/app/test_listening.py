@@ -38,6 +38,17 @@ def test_a_delay_is_added(pulse_server: PulseServer, probe_file: Path, tmp_path:
     assert "the sound comes 300 ms after its light, as --listen-delay-ms says" in said
 
 
+def test_a_file_that_is_heard_before_its_frames_ends_as_others_do(
+    pulse_server: PulseServer, probe_file: Path, tmp_path: Path
+) -> None:
+    sound = write_sound(tmp_path / "song.wav", 1.0)
+    flags = ("--source", str(sound), "--out", "null", "--model", str(probe_file), "--no-osc", "--listen")
+    code, said, complained = run(*flags, "--listen-delay-ms=-500", cwd=tmp_path, **server_of(pulse_server))
+    assert code == 0, complained
+    assert "before its light, and this loudspeaker allows no less" in said
+    assert "played: " in said
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
