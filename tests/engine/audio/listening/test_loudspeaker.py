@@ -27,6 +27,7 @@ from tests.engine.audio.sources.devices import closes_at_once
 WITHIN_S = 40.0
 WANTED_S = 0.06
 """Less than the driver holds."""
+ATTEMPTS, GAPS_AT_THE_START = 3, 1
 NEAR_S = 0.03
 """What the times of the sound server may be wrong by."""
 
@@ -55,7 +56,20 @@ def clicks(rate_hz: int, seconds: float, channels: int = 2) -> NDArray[np.float3
 def played(
     server: PulseServer, probe_file: Path, sound_TC: NDArray[np.float32], rate_hz: int, clock: WallClock
 ) -> tuple[NDArray[np.float32], float, list[Frame], Loudspeaker]:
-    """Play a show that is listened to; return what was heard, the time of its first sample, and the frames."""
+    """Play a show that is listened to; return what was heard, the time of its first sample, and the frames.
+
+    Where other programs keep the processor for too long there are gaps, and the show is played once more.
+    """
+    for _ in range(ATTEMPTS):
+        heard = played_once(server, probe_file, sound_TC, rate_hz, clock)
+        if heard[-1].gaps <= GAPS_AT_THE_START:
+            break
+    return heard
+
+
+def played_once(
+    server: PulseServer, probe_file: Path, sound_TC: NDArray[np.float32], rate_hz: int, clock: WallClock
+) -> tuple[NDArray[np.float32], float, list[Frame], Loudspeaker]:
     monitor = Monitor(server, clock)
     loudspeaker = Loudspeaker(None, rate_hz, sound_TC.shape[1], clock)
     source = PacedSource(SampleSource("clicks", sound_TC, rate_hz), clock)
