@@ -84,6 +84,11 @@ class Loudspeaker:
             ) from error
 
     @property
+    def has_sound(self) -> bool:
+        """Whether it was given any sound."""
+        return self._playback.played.newest is not None
+
+    @property
     def driver_s(self) -> float:
         """How much sound the driver holds, as it says itself with the newest block."""
         return self._measured_s

@@ -64,7 +64,7 @@ def parse_spec(text: str, is_file: Callable[[str], bool] | None = None) -> Sourc
     what, channels = _split_channels(text, rest, exists)
     if text and not what.strip():
         given = f"{name}=" if name else ""
-        raise SourceError(f"'{text}' names no sound; a source was expected, e.g. {given}mic.")
+        raise SourceError(f"'{shown_address(text)}' names no sound; a source was expected, e.g. {given}mic.")
     kind, detail = ("file", what) if exists(what) else _kind(what)
     return SourceSpec(text=text, name=name, kind=kind, detail=detail, channels=channels)
 
