@@ -98,7 +98,7 @@ def test_hostile_keys_in_files_are_one_line(tmp_path: Path) -> None:
         f"{escaped}: 1",
         f"controls: {{{escaped}: 1}}",
         f"mappings: {{glow: {escaped}}}",
-        f"source: [{escaped}]",
+        f"source: {{{escaped}: 1}}",
     ):
         (tmp_path / "show.yaml").write_text(text)
         code, said, complained = run("--config", "show.yaml", "--dry-run", cwd=tmp_path)

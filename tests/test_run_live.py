@@ -73,8 +73,8 @@ def test_signals_close_files_properly(tmp_path: Path, number: signal.Signals) ->
 MISTAKES = [
     (["--gain-db", "900"], "from -60 to 40 dB"),
     (["--gian-db", "3"], "Did you mean '--gain-db'"),
-    (["--source", "absent.wav"], "There is no sound file absent.wav"),
-    (["--source", "mic:nothing"], "microphone"),
+    (["--source", "absent.wav"], "There is no file absent.wav"),
+    (["--source", "mic:nothing"], "sound input"),
     (["--model", "absent.onnx"], "There is no model file absent.onnx"),
     (["--backend", "tensorrt"], "There is no backend 'tensorrt'"),
     (["--source", "demo", "--out", "absent/x.mp4"], "Cannot write absent/x.mp4"),

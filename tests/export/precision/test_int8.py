@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from engine.core.errors import ModelFileError, TrainingError
+from engine.core.errors import MediaError, ModelFileError, TrainingError
 from export.precision import int8
 from export.precision.calibration import Calibration, calibrate
 from export.precision.int8 import LEAST_PSNR_DB, convolutions, fold_constants, quantise, quantise_faithfully
@@ -80,7 +80,7 @@ def test_bad_sounds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"lasts 1\.0 s; at least 2 s"):
         calibrate(whole, graph, sound_file(tmp_path, 1.0))
     (tmp_path / "text.wav").write_text("no sound")
-    with pytest.raises(TrainingError, match="not a"):
+    with pytest.raises(MediaError, match="not a"):
         calibrate(whole, graph, tmp_path / "text.wav")
     with pytest.raises(TrainingError, match="at least 1"):
         calibrate(whole, graph, sound_file(tmp_path), samples=0)
