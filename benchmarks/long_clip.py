@@ -3,7 +3,7 @@
     python -m benchmarks.long_clip --hours 2
 
 A short clip is repeated without encoding it again. Each station runs in a process of its own: the clip analysis of `teach`, the cache of
-decoded clips, what training reads of it, and the sound of a show. The goal is LIMIT_MIB for each.
+decoded clips, what training reads of it, and the sound of a show. The goal is LIMIT_MIB of resident memory at the peak of each.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ def main() -> int:
         size_mib = film.stat().st_size / 2**20
         found = {name: _in_a_process(name, folder) for name in STATIONS}
     rows = [
-        [name, one["peak_mib"], one["own_mib"], one["seconds"], "" if one["own_mib"] <= LIMIT_MIB else "missed"]
+        [name, one["peak_mib"], one["own_mib"], one["seconds"], "" if one["peak_mib"] <= LIMIT_MIB else "missed"]
         for name, one in found.items()
     ]
     print_table(["station", "peak MiB", "own MiB", "s", "goal"], rows)
     append_record("long_clip", {"hours": arguments.hours, "film_mib": round(size_mib, 1), "stations": found})
-    return 1 if any(one["own_mib"] > LIMIT_MIB for one in found.values()) else 0
+    return 1 if any(one["peak_mib"] > LIMIT_MIB for one in found.values()) else 0
 
 
 def write_long_clip(folder: Path, hours: float) -> Path:
@@ -129,7 +129,7 @@ STATIONS: Mapping[str, Callable[[Path], None]] = {
 
 
 def measured(run: Callable[[Path], None], folder: Path) -> dict[str, float]:
-    """Run a station; return its peak of resident memory, its own part without files that are mapped, and its time."""
+    """Run a station; return its peak of resident memory, its own part without the libraries' and other mapped files, and its time."""
     ended, own_kib, begun_s = threading.Event(), [0], WallClock().now_s()
 
     def watch() -> None:

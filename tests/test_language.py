@@ -119,7 +119,7 @@ ALLOWED_IN = {
     "training/data/scenes/soundtrack.py": {"hit"},
     # Keys of takes that the version before wrote.
     "engine/takes/take_log_reading.py": FORMER_TAKE_KEYS | FORMER_VARIABLES,
-    "tests/engine/takes/test_version_1.py": FORMER_TAKE_KEYS | FORMER_VARIABLES,
+    "tests/engine/takes/test_earlier_versions.py": FORMER_TAKE_KEYS | FORMER_VARIABLES,
 }
 """Words that a file may hold, by its path."""
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
+from contextlib import closing
 from pathlib import Path
-
-import numpy as np
 
 from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_lines
 from training.data.clip_sound import read_sound
-from training.data.frames import file_frame_rate, read_frames
+from training.data.frames import file_frame_rate, frames_with_sound, read_frames
 from training.data.video import ClipFormat
 from training.evaluation.metrics.synchrony import LoudnessScale, Synchrony, loudness, motion, synchrony
 
@@ -33,7 +33,8 @@ def measure_file(path: Path, fps: int | None = None, scale: LoudnessScale = "db"
     fps = fps or max(1, round(file_frame_rate(path)))
     clip_format = ClipFormat(fps=fps, image_size=FRAME_SIZE, sample_rate_hz=SOUND_RATE_HZ)
     sound_S = read_sound(path, SOUND_RATE_HZ)
-    moved_N = motion(np.stack(list(read_frames(path, clip_format))))
+    with closing(read_frames(path, clip_format)) as frames:
+        moved_N = motion(itertools.islice(frames, frames_with_sound(len(sound_S), SOUND_RATE_HZ, fps)))
     return synchrony(loudness(sound_S, len(moved_N), SOUND_RATE_HZ / fps, scale), moved_N)
 
 

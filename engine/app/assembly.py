@@ -17,6 +17,7 @@ from engine.control.parameter_table import parameters_for
 from engine.control.scenes.scene_controller import SceneController
 from engine.control.scenes.scene_files import Scenes
 from engine.core.stop_signals import IsStopped
+from engine.media.cleaning import SoundCleaner
 from engine.model.backend import Backend
 from engine.model.card import ModelCard
 from engine.model.loading import OpenModel
@@ -71,10 +72,14 @@ def assemble(
     runtime: Runtime,
     windows: Sequence[WindowSink] = (),
     layout: InputLayout = UNNAMED,
+    cleaner: SoundCleaner | None = None,
 ) -> Show:
-    """Join the parts of a show. Offline, and live without an output at the display's rate, it needs no second thread."""
+    """Join the parts of a show. Offline, and live without an output at the display's rate, it needs no second thread.
+
+    `cleaner` cleans the sound for the model where a take of an earlier version asks for another one.
+    """
     card = model.card
-    window_buffer = WindowBuffer(card, source.rate_hz, source.channels, layout)
+    window_buffer = WindowBuffer(card, source.rate_hz, source.channels, layout, cleaner)
     runtime.statistics.resampler_delay_s = window_buffer.resampler_delay_s
     capture = AudioCapture(source, window_buffer, runtime.clock, runtime.notices, layout)
     steering.store.stamp(lambda: capture.received_samples)

@@ -61,8 +61,8 @@ def listen(
 
     listening = Listening(config, inputs, clock, lambda: 1e-3 * ShowValues(values()).listen_delay_ms)
     releasing.callback(listening.loudspeaker.close)
-    # Called first: the show is over then.
-    releasing.callback(lambda: notify(listening.summary()))
+    # Called first: the show is over then, or could not begin.
+    releasing.callback(lambda: notify(listening.summary()) if listening.loudspeaker.has_sound else None)
     return listening
 
 

@@ -44,6 +44,7 @@ from engine.render.latency_budget import measure_budget
 from engine.render.runtime import Runtime, no_pause
 from engine.render.show import Show
 from engine.render.steering import Steering
+from engine.takes.former_sound import cleaner_of
 from engine.takes.recorder import RecordedSource, TakeRecorder
 from engine.takes.replay import ReplayedControls, ReplayedFailures, Take, TakeSource, differences, read_take
 from engine.takes.take_log import take_header
@@ -108,7 +109,10 @@ def build_replay(
     controllers = control(model, store, take.header.mappings, str(take.folder), runtime, layout.names)
     steering = Steering(store=store, scene_controller=controllers.scene_controller, replay=store)
     sinks, windows = outputs(controllers)
-    show = assemble(source, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout)
+    cleaner = cleaner_of(take.header)
+    show = assemble(
+        source, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout, cleaner
+    )
     return BuiltShow(show=show, controllers=controllers)
 
 

@@ -31,10 +31,17 @@ def window_samples(card: ModelCard) -> int:
 class WindowBuffer:
     """The newest sound at the model's rate, cleaned, and the sound for films, as it came, that was not yet taken."""
 
-    def __init__(self, card: ModelCard, source_rate_hz: int, channels: int, layout: InputLayout = UNNAMED) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        source_rate_hz: int,
+        channels: int,
+        layout: InputLayout = UNNAMED,
+        cleaner: SoundCleaner | None = None,
+    ) -> None:
         self._card = card
         self._layout = layout
-        self._cleaner = SoundCleaner(source_rate_hz)
+        self._cleaner = cleaner or SoundCleaner(source_rate_hz)
         self._resampler = Resampler(source_rate_hz, card.sample_rate_hz)
         # Silence before the start: the first windows reach back into it.
         self._window_samples = window_samples(card)

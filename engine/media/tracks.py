@@ -77,7 +77,7 @@ def _wanted(tracks: Sequence[AudioStream], wanted: str, path: Path | str) -> Aud
         found = [track for track in tracks if wanted and _language(track).startswith(wanted.lower())]
     if not found:
         count = "one sound track" if len(tracks) == 1 else f"{len(tracks)} sound tracks"
-        way_out = "leave the track out" if len(tracks) == 1 else f"give a number from 1 to {len(tracks)} or a language"
+        way_out = f"give a number from 1 to {len(tracks)} or a language" if len(tracks) > 1 else "choose none"
         raise MediaError(f"{path} has {count}, {', '.join(_names(tracks))}, and no track '{wanted}'; {way_out}.")
     return found[0]
 

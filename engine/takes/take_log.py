@@ -34,7 +34,7 @@ from engine.core.structured import shortened, shown
 from engine.model.backend import Backend
 from engine.takes.take_arrays import save_array
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 LOG, SOUND = "log.jsonl", "sound.caf"
 
 _LIBRARIES = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "av", "opencv-python")
@@ -169,9 +169,6 @@ def versions() -> dict[str, str]:
 def write_header(header: TakeHeader) -> str:
     """Return the first line."""
     fields = {field.name: getattr(header, field.name) for field in dataclasses.fields(header)}
-    if not header.inputs:
-        # As the version before has it, which reads this take, too.
-        del fields["inputs"], fields["model_input"]
     return json.dumps({"take": fields}, separators=(",", ":"), default=_plain) + "\n"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from engine.core.errors import TrainingError
 from training.autopilot.flow_fit import flow_fit_error
 from training.autopilot.stored_frames import StoredFrames
 from training.data.clip_sound import read_clip_sound
-from training.data.frames import file_frame_rate, read_whole_frames, shown_size
+from training.data.frames import file_frame_rate, frames_with_sound, read_whole_frames, shown_size
 from training.data.sound_choice import DEFAULT_SOUND, SoundChoice
 from training.data.video import SILENCE_DB, STILL_LEVELS
 
@@ -90,9 +91,11 @@ def analyse_clip(
     width, height = shown_size(path)
     levels = _sound_levels(path, choice)
     frames = StoredFrames(FRAME_SIZE, FRAME_SIZE)
-    for frame_HWC in read_whole_frames(path, FRAMES_PER_S, FRAME_SIZE):
-        frames.add(_grey(frame_HWC))
-    duration_s = min(len(frames) / FRAMES_PER_S, levels.seconds)
+    most = frames_with_sound(levels.samples, SOUND_RATE_HZ, FRAMES_PER_S)
+    with closing(read_whole_frames(path, FRAMES_PER_S, FRAME_SIZE)) as read:
+        for frame_HWC in itertools.islice(read, most):
+            frames.add(_grey(frame_HWC))
+    duration_s = min(len(frames) / FRAMES_PER_S, levels.samples / SOUND_RATE_HZ)
     _check_length_and_level(path, duration_s, levels)
     frames.keep(max(2, int(trained_share * len(frames))))
     _check_motion(path, frames)
@@ -132,7 +135,7 @@ def _analyse_motion(grey: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float
 class _Levels(NamedTuple):
     """Length and levels of a sound: root mean square, and the range of its tenths of a second, in dB of full scale."""
 
-    seconds: float
+    samples: int
     level_db: float
     range_db: tuple[float, float]
     notices: list[str]
@@ -154,7 +157,7 @@ def _sound_levels(path: Path, choice: SoundChoice) -> _Levels:
     power_N = np.concatenate(powers) if samples >= tenth else np.asarray([energy / max(samples, 1)])
     quiet, loud = np.percentile(10.0 * np.log10(np.maximum(power_N, 1e-10)), (5, 95))
     level_db = 10.0 * float(np.log10(max(energy / max(samples, 1), 1e-20)))
-    return _Levels(samples / SOUND_RATE_HZ, level_db, (float(quiet), float(loud)), sound.notices)
+    return _Levels(samples, level_db, (float(quiet), float(loud)), sound.notices)
 
 
 def _check_length_and_level(path: Path, duration_s: float, levels: _Levels) -> None:

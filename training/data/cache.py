@@ -1,4 +1,4 @@
-"""Cache of decoded clips: one folder for each entry, memory-mapped, written under another name and renamed when complete.
+"""Cache of decoded clips: one folder for each entry, read in parts, written under another name and renamed when complete.
 
 Each entry has a file lock: one process decodes while others wait for the result. The system releases the lock of a process
 that dies, so the process that holds it may delete half-written folders.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -23,8 +24,10 @@ from engine.core.errors import TrainingError
 from engine.core.small_files import check_file, read_bytes
 from engine.core.structured import parse_json
 from training.data.clip_sound import ClipSound
+from training.data.frames import frames_with_sound
 from training.data.scene_cuts import SceneCutDetector
 from training.data.sources import Source, VideoFile
+from training.data.stored_array import StoredArray
 from training.data.video import Clip, ClipFormat
 
 CACHE_VERSION = 3
@@ -85,7 +88,8 @@ def _decode_into(entry: Path, source: Source, clip_format: ClipFormat) -> None:
         cuts = SceneCutDetector(clip_format.fps)
         with (partial / SOUND_FILE).open("wb") as sound_file, (partial / FRAMES_FILE).open("wb") as file:
             samples = _write_sound(sound_file, sound)
-            count = _write_frames(file, source, clip_format, cuts, limit=int((samples + 0.5) // hop))
+            most = frames_with_sound(samples, clip_format.sample_rate_hz, clip_format.fps)
+            count = _write_frames(file, source, clip_format, cuts, most)
             samples = min(samples, round(count * hop))
             sound_file.truncate(samples * 4)
         description = {
@@ -109,14 +113,12 @@ def _write_sound(file: BinaryIO, sound: ClipSound) -> int:
     return samples
 
 
-def _write_frames(file: BinaryIO, source: Source, clip_format: ClipFormat, cuts: SceneCutDetector, limit: int) -> int:
-    """Write up to `limit` frames, pass them to the cut detector, and return their number."""
+def _write_frames(file: BinaryIO, source: Source, clip_format: ClipFormat, cuts: SceneCutDetector, most: int) -> int:
+    """Write up to `most` frames, pass them to the cut detector, and return their number."""
     count = 0
     # Closed at once: a source tells what it mended when its frames end.
     with closing(source.frames(clip_format)) as frames:
-        for frame in frames:
-            if count == limit:
-                break
+        for frame in itertools.islice(frames, most):
             file.write(frame.tobytes())
             cuts.add(frame)
             count += 1
@@ -147,7 +149,7 @@ def _remove_leftovers(folder: Path, own_key: str) -> None:
 
 
 def _read(entry: Path, clip_format: ClipFormat, name: str) -> Clip | None:
-    """Map a complete entry of this version; return None when there is none or another process is replacing it."""
+    """Open a complete entry of this version; return None when there is none or another process is replacing it."""
     size = clip_format.image_size
     try:
         description = parse_json(read_bytes(entry / DESCRIPTION_FILE, LARGEST_DESCRIPTION_BYTES))
@@ -162,11 +164,10 @@ def _read(entry: Path, clip_format: ClipFormat, name: str) -> Clip | None:
             return None
         for file in (FRAMES_FILE, SOUND_FILE):
             check_file(entry / file)
-        sizes = [(entry / file).stat().st_size for file in (FRAMES_FILE, SOUND_FILE)]
-        if min(frames, samples) < 1 or sizes != [frames * size * size * 3, samples * 4]:
+        if min(frames, samples) < 1:
             return None
-        frames_NHWC = np.memmap(entry / FRAMES_FILE, np.uint8, "r", shape=(frames, size, size, 3))
-        sound_S = np.memmap(entry / SOUND_FILE, np.float32, "r")
+        frames_NHWC = StoredArray(entry / FRAMES_FILE, np.uint8, (frames, size, size, 3))
+        sound_S = StoredArray(entry / SOUND_FILE, np.float32, (samples,))
     except (OSError, ValueError):
         return None
     return Clip(frames_NHWC, sound_S, clip_format, name, tuple(cuts_s), tuple(mended))

@@ -83,6 +83,11 @@ def at_frame_rate(timed: Iterable[tuple[float, float, Shown]], fps: int) -> Gene
         count += 1
 
 
+def frames_with_sound(samples: int, sample_rate_hz: int, fps: int) -> int:
+    """Return how many frames a sound of so many samples lasts: no more are read, whatever the time stamps of the film say."""
+    return int((samples + 0.5) * fps // sample_rate_hz)
+
+
 def shown_size(path: Path) -> tuple[int, int]:
     """Return width and height of the first frame as displayed. Raises MediaError for a file without a frame."""
     return next(FrameReader(path).frames()).shown.size

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import itertools
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.stored_array import StoredArray
+
 # N frames, H W rows and columns, S samples of sound
 
 SILENCE_DB = -70.0
-LOUDNESS_BLOCK = 1 << 20
+SOUND_BLOCK = 1 << 20
 LOOKED_AT = 32
 STILL_LEVELS = 8
 """Of 255: changes up to this are compression's, not motion."""
 LISTED_CUTS = 8
+
+
+ClipFrames = NDArray[np.uint8] | StoredArray[np.uint8]
+ClipSamples = NDArray[np.float32] | StoredArray[np.float32]
+"""Slices of both are numpy arrays; ask for parts, for the whole may be gigabytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,8 +42,8 @@ class ClipFormat:
 class Clip:
     """A decoded clip, as long as the shorter of its two tracks."""
 
-    frames_NHWC: NDArray[np.uint8]
-    sound_S: NDArray[np.float32]
+    frames_NHWC: ClipFrames
+    sound_S: ClipSamples
     format: ClipFormat
     file: str
     cuts_s: tuple[float, ...] = ()
@@ -44,9 +53,15 @@ class Clip:
 
     def loudness_db(self) -> float:
         """Return the root mean square of the sound in dB of full scale, at least -200."""
-        starts = range(0, len(self.sound_S), LOUDNESS_BLOCK)
-        energy = sum(float(np.square(self.sound_S[s : s + LOUDNESS_BLOCK], dtype=np.float64).sum()) for s in starts)
+        energy = sum(float(np.square(block_S, dtype=np.float64).sum()) for block_S in self._sound_blocks())
         return 10.0 * float(np.log10(max(energy / max(len(self.sound_S), 1), 1e-20)))
+
+    def sound_checksum(self) -> int:
+        """Return a checksum of the sound, to tell whether two processes have the same one."""
+        checksum = 0
+        for block_S in self._sound_blocks():
+            checksum = zlib.crc32(block_S.data, checksum)
+        return checksum
 
     def notices(self) -> list[str]:
         """Return one sentence for each thing that makes the clip hard to learn."""
@@ -64,6 +79,9 @@ class Clip:
                 f"jump. Use one shot; the longest runs from {first_s:g} s to {end_s:g} s."
             )
         return notices
+
+    def _sound_blocks(self) -> Iterator[NDArray[np.float32]]:
+        return (self.sound_S[start : start + SOUND_BLOCK] for start in range(0, len(self.sound_S), SOUND_BLOCK))
 
     def _is_still(self) -> bool:
         """Tell a clip in which nothing changes, as far as frames spread over it show."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engine.core.errors import TrainingError
 from training.core.streaming import StreamingModel
-from training.data.video import Clip
+from training.data.video import Clip, ClipSamples
 
 # T steps, W window samples, S samples of sound, H W rows and columns, C colours
 
@@ -39,7 +39,7 @@ class WindowTiming:
         )
 
 
-def sound_windows(sound_S: NDArray[np.float32], first: int, steps: int, timing: WindowTiming) -> NDArray[np.float32]:
+def sound_windows(sound_S: ClipSamples, first: int, steps: int, timing: WindowTiming) -> NDArray[np.float32]:
     """Return the windows [T, W] of steps first … first + T - 1, with zeros before the start and after the end.
 
     Training, validation and evaluation all use this function; the engine's window buffer gives the same windows live.

@@ -46,13 +46,16 @@ class Part:
 
     def source(self) -> NDArray[np.float32]:
         """Return the sound [S] of this part before it is looped."""
-        whole = np.asarray(self.clip.sound_S)
-        return whole[: self.frame_range.end * self.hop_samples] if self.looped else whole
+        return self.clip.sound_S[: self._source_samples()]
 
     def sound(self, frames: int, shift_samples: int = 0) -> NDArray[np.float32]:
         """Return sound [S] for positions up to `frames`, shifted in a circle by `shift_samples`; position 0 is at `offset`."""
         shifted = np.roll(self.source(), shift_samples)
         return np.resize(shifted, max(frames * self.hop_samples, len(shifted))) if self.looped else shifted
+
+    def _source_samples(self) -> int:
+        samples = len(self.clip.sound_S)
+        return min(self.frame_range.end * self.hop_samples, samples) if self.looped else samples
 
     @property
     def offset(self) -> int:
@@ -61,7 +64,7 @@ class Part:
 
     def shifts(self, count: int, sample_rate_hz: int) -> list[int]:
         """Return evenly spread shifts in samples, at least 2 s in either direction (a quarter of a sound shorter than 8 s)."""
-        length = len(self.source())
+        length = self._source_samples()
         margin = min(round(LEAST_SHIFT_S * sample_rate_hz), length // 4)
         return [round(value) for value in np.linspace(margin, length - margin, count + 2)[1:-1]]
 

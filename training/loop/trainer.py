@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,7 +94,7 @@ class Trainer(ABC):
         """Join the processes of a distributed run; does nothing in a single process."""
         distributed.check_alike("configuration", self.config.to_dict())
         clips = [segment.clip for segment in self.footage.training]
-        distributed.check_alike("clip", [(clip.frames_NHWC.shape, zlib.crc32(clip.sound_S)) for clip in clips])
+        distributed.check_alike("clip", [(clip.frames_NHWC.shape, clip.sound_checksum()) for clip in clips])
         networks = self.networks.values()
         for network in (self.model, *networks):
             distributed.share_batch_norms(network)

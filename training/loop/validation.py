@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from training.core.streaming import StreamingModel
 from training.data import footage
-from training.data.video import Clip
+from training.data.video import Clip, ClipSamples
 from training.data.windows import FrameRange, Segment, WindowTiming, frame_tensor, sound_windows
 
 # N frames, T steps, C colours, H W rows and columns
@@ -153,7 +153,7 @@ def played_sequences(
 
 def generated_sequences(
     model: StreamingModel,
-    sound_S: NDArray[np.float32],
+    sound_S: ClipSamples,
     frame_range: FrameRange,
     steps: int,
     noise_source: torch.Generator,

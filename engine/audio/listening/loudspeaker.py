@@ -84,6 +84,11 @@ class Loudspeaker:
             ) from error
 
     @property
+    def has_sound(self) -> bool:
+        """Whether it was given any sound."""
+        return self._playback.played.newest is not None
+
+    @property
     def driver_s(self) -> float:
         """How much sound the driver holds, as it says itself with the newest block."""
         return self._measured_s
@@ -137,9 +142,13 @@ class Loudspeaker:
         return notices
 
     def close(self) -> None:
-        """Stop; what was put in and is due soon is played to its end first. Safe to call twice."""
-        if self._has_ended and not self._closing.is_set() and self._stream is not None:
-            self._clock.sleep(min(self.delay_s, LONGEST_DRIVER_S))
+        """Stop; what was put in and is due soon is played to its end first. A second call does nothing: it would wait once more for a
+        server that hangs."""
+        if self._closing.is_set():
+            return
+        if self._has_ended and self._stream is not None:
+            # Sound that comes before its frames has been heard by now.
+            self._clock.sleep(min(max(0.0, self.delay_s), LONGEST_DRIVER_S))
         self._closing.set()
         if self._reopening:
             self._reopening.join(CLOSE_WITHIN_S)
@@ -217,7 +226,9 @@ class Loudspeaker:
             except (SourceError, sounddevice.PortAudioError, ValueError):
                 continue
             if self._closing.is_set():
-                _close_in_thread(self._stream)
+                stream, self._stream = self._stream, None
+                _close_in_thread(stream)
+                return
             self._notices.append(f"The loudspeaker {self.name} is back.")
             return
 
@@ -264,7 +275,12 @@ def _close_in_thread(stream: Any) -> None:
     """Close in a thread and wait at most CLOSE_WITHIN_S: with a dead sound server `close` may never return."""
     if stream is None:
         return
-    thread = threading.Thread(target=stream.close, kwargs={"ignore_errors": True}, name="close", daemon=True)
+
+    def close() -> None:
+        stream.close(ignore_errors=True)
+        # Last: PortAudio must not be restarted under a `close` that has not returned.
+        OPEN_STREAMS.closed()
+
+    thread = threading.Thread(target=close, name="close", daemon=True)
     thread.start()
     thread.join(CLOSE_WITHIN_S)
-    OPEN_STREAMS.closed()

@@ -64,7 +64,7 @@ def _server_source(name: str, portaudio: CaptureBackend) -> tuple[CaptureBackend
 def _portaudio(capture: str) -> CaptureBackend:
     if capture not in CAPTURE_NAMES:
         raise ConfigError(
-            f"There is no capture backend '{capture}'.{nearest_name(capture, CAPTURE_NAMES)} {' and '.join(CAPTURE_NAMES)} were expected."
+            f"There is no capture backend '{capture}'.{nearest_name(capture, CAPTURE_NAMES)} {' or '.join(CAPTURE_NAMES)} was expected."
         )
     if capture == PYAUDIO:
         # Imported where it is asked for: the package is an extra.

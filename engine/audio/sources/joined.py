@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,8 @@ from engine.core.errors import UserError
 
 TOLD_FROM_S = 0.05
 """So much silence in place of a source is told of, and then twice as much each time."""
+CLOSE_NEXT_AFTER_S = 0.2
+"""The devices of a sound server that hangs are closed together, or the end of a show would last as long as all of them."""
 
 
 class JoinedSource:
@@ -78,8 +81,14 @@ class JoinedSource:
         return [*self._first.notices(), *(line for follower in self._followers for line in follower.notices()), *own]
 
     def close(self) -> None:
+        """Close one after the other; one that hangs does not hold up the next."""
+        closing: list[threading.Thread] = []
         for source in (self._first, *(follower.source for follower in self._followers)):
-            source.close()
+            closing.append(threading.Thread(target=source.close, name="close input", daemon=True))
+            closing[-1].start()
+            closing[-1].join(CLOSE_NEXT_AFTER_S)
+        for thread in closing:
+            thread.join()
 
 
 class _Follower:

@@ -177,6 +177,9 @@ class Microphone:
         return notices
 
     def close(self) -> None:
+        # A second call would wait once more for a server that hangs.
+        if self._closing.is_set():
+            return
         self._closing.set()
         if self._reopening:
             self._reopening.join(CLOSE_WITHIN_S)

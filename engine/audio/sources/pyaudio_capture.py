@@ -47,7 +47,7 @@ def load_pyaudio() -> Any:
 @functools.cache
 def _start() -> Any:
     """Return the one PyAudio of this process: PortAudio reads its devices again when the last one has ended."""
-    with _quiet_stderr():
+    with quiet_stderr():
         return load_pyaudio().PyAudio()
 
 
@@ -83,7 +83,7 @@ class PyAudioCapture:
 
     def choose_rate_hz(self, device: SoundDevice, channels: int, preferred_hz: int) -> int:
         for count in (channels, device.channels):
-            with contextlib.suppress(ValueError), _quiet_stderr():
+            with contextlib.suppress(ValueError), quiet_stderr():
                 _start().is_format_supported(
                     preferred_hz, input_device=device.index, input_channels=count, input_format=self._pyaudio.paFloat32
                 )
@@ -105,7 +105,7 @@ class PyAudioCapture:
             )
 
         try:
-            with _quiet_stderr():
+            with quiet_stderr():
                 return PyAudioStream(
                     open_stream, asked, receive, (self._pyaudio.paContinue, self._pyaudio.paInputOverflow)
                 )
@@ -184,17 +184,41 @@ class PyAudioStream:
         return None, self._go_on
 
 
+class _Stderr:
+    """Silences stderr as long as anybody asks for it: two inputs may be opened at once, each in its own thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._quiet = 0
+        self._kept = -1
+
+    def silence(self) -> None:
+        with self._lock:
+            if not self._quiet:
+                self._kept, nowhere = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, _STDERR)
+                os.close(nowhere)
+            self._quiet += 1
+
+    def restore(self) -> None:
+        with self._lock:
+            self._quiet -= 1
+            if not self._quiet:
+                os.dup2(self._kept, _STDERR)
+                os.close(self._kept)
+
+
+_stderr = _Stderr()
+
+
 @contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Send what the C libraries of ALSA and JACK write on stderr nowhere: 80 lines about devices that do not exist."""
     if sys.platform != "linux":
         yield
         return
-    kept, nowhere = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
+    _stderr.silence()
     try:
-        os.dup2(nowhere, _STDERR)
         yield
     finally:
-        os.dup2(kept, _STDERR)
-        os.close(kept)
-        os.close(nowhere)
+        _stderr.restore()

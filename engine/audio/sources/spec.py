@@ -62,6 +62,9 @@ def parse_spec(text: str, is_file: Callable[[str], bool] | None = None) -> Sourc
     if exists(rest):
         return SourceSpec(text=text, name=name, kind="file", detail=rest, channels=())
     what, channels = _split_channels(text, rest, exists)
+    if text and not what.strip():
+        given = f"{name}=" if name else ""
+        raise SourceError(f"'{shown_address(text)}' names no sound; a source was expected, e.g. {given}mic.")
     kind, detail = ("file", what) if exists(what) else _kind(what)
     return SourceSpec(text=text, name=name, kind=kind, detail=detail, channels=channels)
 

@@ -149,6 +149,9 @@ class StreamSource:
         return notices
 
     def close(self) -> None:
+        # A second call would wait once more for a connection that hangs.
+        if self._intake.closing.is_set():
+            return
         self._intake.closing.set()
         if self._thread:
             # A connection that hangs ends with its own time limit; the show does not wait for it.

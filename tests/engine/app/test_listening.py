@@ -38,21 +38,35 @@ def test_a_delay_is_added(pulse_server: PulseServer, probe_file: Path, tmp_path:
     assert "the sound comes 300 ms after its light, as --listen-delay-ms says" in said
 
 
+def test_a_file_that_is_heard_before_its_frames_ends_as_others_do(
+    pulse_server: PulseServer, probe_file: Path, tmp_path: Path
+) -> None:
+    sound = write_sound(tmp_path / "song.wav", 1.0)
+    flags = ("--source", str(sound), "--out", "null", "--model", str(probe_file), "--no-osc", "--listen")
+    code, said, complained = run(*flags, "--listen-delay-ms=-500", cwd=tmp_path, **server_of(pulse_server))
+    assert code == 0, complained
+    assert "before its light, and this loudspeaker allows no less" in said
+    assert "played: " in said
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
         (("--source", "mic", "--listen"), "comes from elsewhere (a microphone would hear itself)"),
         (("--source", "demo", "--listen", "nowhere"), "No sound output is called 'nowhere'; available: "),
+        (("--source", "demo", "--listen", "--take", "model.onnx/take"), "Cannot write a take to"),
         (("--render", "demo", "a.mp4", "--listen"), "--listen is for live shows; leave it out of a rendering."),
     ],
 )
 def test_what_cannot_be_heard_is_refused_in_a_sentence(
     pulse_server: PulseServer, probe_file: Path, tmp_path: Path, flags: tuple[str, ...], sentence: str
 ) -> None:
+    (tmp_path / "model.onnx").touch()
     given = flags if "--render" in flags else (*flags, "--out", "null")
-    code, _, complained = run(*given, "--model", str(probe_file), cwd=tmp_path, **server_of(pulse_server))
+    code, said, complained = run(*given, "--model", str(probe_file), cwd=tmp_path, **server_of(pulse_server))
     assert code == 2
     assert sentence in complained
+    assert "listened" not in said
     assert "Traceback" not in complained
 
 

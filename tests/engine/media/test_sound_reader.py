@@ -13,6 +13,7 @@ import pytest
 from engine.audio.sources.media_file import MediaFileSource
 from engine.core.errors import MediaError
 from engine.media.sound_reader import SoundReader
+from tests.processes import write_sound
 
 RATE_HZ, SECONDS = 48000, 4
 INTEGER = ("pcm_s16le", "pcm_s16be", "libopus")
@@ -163,6 +164,8 @@ def test_a_track_is_chosen_by_number_and_language_and_a_silent_one_is_told(tmp_p
         assert clicks_s(read(path, track)[0]) == pytest.approx(CLICKS_S)
     with pytest.raises(MediaError, match=r"has 2 sound tracks, 1 \(ger\), 2 \(eng\), and no track '3'"):
         read(path, 3)
+    with pytest.raises(MediaError, match=r"has one sound track, 1, and no track '3'; choose none\.$"):
+        read(write_sound(tmp_path / "one.wav", 0.5), 3)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +199,6 @@ def test_what_there_is_to_tell_of_a_repeated_file_is_told_once(tmp_path: Path) -
     assert [sentence.startswith("The sound of a.mkv has a gap from 1.5") for sentence in told] == [True]
 
 
-def test_another_track_than_the_only_one_is_best_left_out(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"a\.wav has one sound track, 1, and no track '2'; leave the track out\."):
+def test_beside_the_only_track_there_is_none_to_choose(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"a\.wav has one sound track, 1, and no track '2'; choose none\."):
         read(write(tmp_path / "a.wav", "pcm_s16le"), 2)

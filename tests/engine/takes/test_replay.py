@@ -17,10 +17,12 @@ from engine.audio.window_buffer import WindowBuffer
 from engine.control.parameter_store import ControlEvent, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.errors import BackendError, ConfigError, ModelFileError
+from engine.media.cleaning import SoundCleaner
 from engine.model.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
 from engine.render.pacing import pick_hop
+from engine.takes.former_sound import cleaner_of
 from engine.takes.recorder import RecordedSource, TakeRecorder
 from engine.takes.replay import ReplayedControls, ReplayedFailures, TakeSource, differences, read_take
 from engine.takes.take_log import LOG, SOUND, take_header
@@ -41,9 +43,15 @@ class Show:
     """A small step loop: it knows nothing of takes but what it gives them."""
 
     def __init__(
-        self, source: Source, backend: Backend, store, pick=pick_hop, take: TakeRecorder | None = None
+        self,
+        source: Source,
+        backend: Backend,
+        store,
+        pick=pick_hop,
+        take: TakeRecorder | None = None,
+        cleaner: SoundCleaner | None = None,
     ) -> None:
-        self.window_buffer = WindowBuffer(backend.card, source.rate_hz, source.channels)
+        self.window_buffer = WindowBuffer(backend.card, source.rate_hz, source.channels, cleaner=cleaner)
         self.source, self.session, self.store, self.pick, self.take = source, Session(backend), store, pick, take
         self.frames: Frames = {}
         self.events: list[tuple[int, ControlEvent]] = []
@@ -91,7 +99,14 @@ class Show:
         self.frames[index] = frame.pixels_HWC.tobytes()
 
 
-def live_show(folder: Path, model: Path, seed: int = 0, seconds: float = 6.0, live: bool = True) -> Show:
+def live_show(
+    folder: Path,
+    model: Path,
+    seed: int = 0,
+    seconds: float = 6.0,
+    live: bool = True,
+    cleaner: SoundCleaner | None = None,
+) -> Show:
     """Return a show with a take, ready to play."""
     clock, song = InventedClock(), SampleSource("song", 1.5 * varied_sound(seconds, RATE_HZ), RATE_HZ)
     source: Source = PacedSource(song, clock) if live else song
@@ -101,7 +116,7 @@ def live_show(folder: Path, model: Path, seed: int = 0, seconds: float = 6.0, li
     )
     take = TakeRecorder(folder, header, live=live, notify=pytest.fail)
     take.open()
-    show = Show(RecordedSource(source, take), backend, ParameterStore(parameters_for(CARD)), take=take)
+    show = Show(RecordedSource(source, take), backend, ParameterStore(parameters_for(CARD)), take=take, cleaner=cleaner)
     show.clock = clock  # type: ignore[attr-defined]
     return show
 
@@ -141,7 +156,8 @@ def replayed(
     take = read_take(folder, model)
     source = TakeSource(take)
     store = ReplayedControls(take, source)
-    show = Show(source, wrap(open_model(take.model, threads=1), store), store, store.pick)
+    backend = wrap(open_model(take.model, threads=1), store)
+    show = Show(source, backend, store, store.pick, cleaner=cleaner_of(take.header))
     show.play()
     return show
 

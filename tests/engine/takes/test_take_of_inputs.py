@@ -19,7 +19,6 @@ from engine.control.parameter_table import parameters_for
 from engine.model.backends.onnx_cpu import open_model
 from engine.render.play import play
 from engine.takes.replay import ReplayedControls, TakeSource, read_take
-from engine.takes.take_log import take_header, write_header
 from engine.takes.take_sound import SoundFile, read_sound
 from tests.engine.app.shows import CollectingSink, InventedClock, varied_sound
 from tests.engine.model.probe_model import CARD
@@ -83,13 +82,6 @@ def test_a_replay_has_the_same_frames_features_and_film_sound(
         assert np.array_equal(old.pixels_HWC, new.pixels_HWC), old.index
         assert old.sound_TC.shape[1] == 2
         assert np.array_equal(old.sound_TC, new.sound_TC)
-
-
-def test_a_take_without_named_inputs_is_written_as_before(probe_file: Path) -> None:
-    backend, source = open_model(probe_file, 1), SampleSource("song", varied_sound(0.1, RATE_HZ), RATE_HZ)
-    line = write_header(take_header(backend, source, model="m", date="today"))
-    assert "inputs" not in line
-    assert "model_input" not in line
 
 
 @pytest.mark.parametrize("channels", [3, 8, 9, 24, 64])

@@ -1,5 +1,7 @@
 """Clip analysis: camera, motion and level of a clip, and the clips that are refused."""
 
+import itertools
+import struct
 from pathlib import Path
 
 import av
@@ -9,11 +11,14 @@ import pytest
 from av.stream import Disposition
 
 from engine.core.errors import TrainingError, UserError
-from tests.training.clips import moving_clip, noise, write_clip
+from tests.training.clips import RATE_HZ, moving_clip, noise, numbered_frames, write_clip
 from training.autopilot.clip_analysis import analyse_clip
 from training.autopilot.crop import choose_crop
+from training.data.cache import load_clip
 from training.data.clip_sound import read_sound
-from training.data.frames import shown_size
+from training.data.frames import read_whole_frames, shown_size
+from training.data.video import ClipFormat
+from training.evaluate_synchrony import measure_file
 
 FPS, SECONDS = 20, 3
 
@@ -42,6 +47,23 @@ def test_a_still_camera_is_told_from_a_moving_one(tmp_path: Path) -> None:
     assert -25 < still.level_db < -15
     assert choose_crop(still).x > 80
     assert choose_crop(shaken).box() == (48, 0, 96, 96)
+
+
+def test_a_rate_of_25_frames_in_67_days_costs_no_more_than_the_sound_is_long(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "slow.avi", numbered_frames(25), noise(SECONDS), 25)
+    header = bytearray(path.read_bytes())
+    # Scale and rate of the first track, the video.
+    struct.pack_into("<II", header, header.index(b"strh") + 28, 67 * 86400 // 25, 1)
+    path.write_bytes(header)
+    seen = itertools.islice(read_whole_frames(path, 5, 16), 1000)
+    assert len(list(seen)) == 1000
+    with pytest.raises(TrainingError, match="one still frame"):
+        analyse_clip(path)
+    clip = load_clip(path, ClipFormat(fps=20, image_size=16, sample_rate_hz=RATE_HZ), tmp_path)
+    # The encoder fills its last block with silence.
+    assert 20 * SECONDS <= len(clip.frames_NHWC) <= 20 * SECONDS + 2
+    with pytest.raises(TrainingError, match=f"The clip has {SECONDS} frames"):
+        measure_file(path)
 
 
 def test_solid_motion_is_told_from_changing_surfaces(tmp_path: Path) -> None:

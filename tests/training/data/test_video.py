@@ -133,7 +133,7 @@ def test_a_clip_is_as_long_as_its_shorter_track(tmp_path: Path) -> None:
 def test_loudness_is_the_same_however_long_the_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     clip = Clip(numbered_frames(40), noise(2.0)[0], FORMAT, "made.mp4")
     whole = 10 * np.log10(np.mean(clip.sound_S.astype(np.float64) ** 2))
-    monkeypatch.setattr("training.data.video.LOUDNESS_BLOCK", 1000)
+    monkeypatch.setattr("training.data.video.SOUND_BLOCK", 1000)
     assert clip.loudness_db() == pytest.approx(whole)
     assert Clip(clip.frames_NHWC, clip.sound_S[:0], FORMAT, "made.mp4").loudness_db() == -200.0
 

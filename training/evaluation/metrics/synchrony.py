@@ -7,6 +7,7 @@ frames. Motion may follow late, so the best of a few lags counts, for the true s
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,8 +62,8 @@ def loudness(
     return np.maximum(10.0 * np.log10(power), LOUDNESS_FLOOR_DB)
 
 
-def motion(frames_NHWC: NDArray[np.uint8]) -> Series:
-    """Return the mean absolute difference [N] of each frame from the one before, in bytes; 0 for the first."""
+def motion(frames_NHWC: Iterable[NDArray[np.uint8]]) -> Series:
+    """Return the mean absolute difference [N] of each frame [H, W, 3] from the one before, in bytes; 0 for the first."""
     moved = [0.0]
     for before, after in itertools.pairwise(frames_NHWC):
         moved.append(float(np.abs(after.astype(np.int16) - before).mean()))

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.audio.input_layout import UNNAMED
+from engine.audio.listening import loudspeaker as module
 from engine.audio.listening.listened_source import ListenedSource
 from engine.audio.listening.loudspeaker import Loudspeaker
 from engine.audio.sources.paced import PacedSource
@@ -21,10 +22,12 @@ from engine.output.frame import Frame
 from tests.conftest import PulseServer
 from tests.engine.app.shows import CollectingSink, show_sound
 from tests.engine.audio.listening.monitor import Monitor
+from tests.engine.audio.sources.devices import closes_at_once
 
 WITHIN_S = 40.0
 WANTED_S = 0.06
 """Less than the driver holds."""
+ATTEMPTS, GAPS_AT_THE_START = 3, 1
 NEAR_S = 0.03
 """What the times of the sound server may be wrong by."""
 
@@ -53,7 +56,20 @@ def clicks(rate_hz: int, seconds: float, channels: int = 2) -> NDArray[np.float3
 def played(
     server: PulseServer, probe_file: Path, sound_TC: NDArray[np.float32], rate_hz: int, clock: WallClock
 ) -> tuple[NDArray[np.float32], float, list[Frame], Loudspeaker]:
-    """Play a show that is listened to; return what was heard, the time of its first sample, and the frames."""
+    """Play a show that is listened to; return what was heard, the time of its first sample, and the frames.
+
+    Where other programs keep the processor for too long there are gaps, and the show is played once more.
+    """
+    for _ in range(ATTEMPTS):
+        heard = played_once(server, probe_file, sound_TC, rate_hz, clock)
+        if heard[-1].gaps <= GAPS_AT_THE_START:
+            break
+    return heard
+
+
+def played_once(
+    server: PulseServer, probe_file: Path, sound_TC: NDArray[np.float32], rate_hz: int, clock: WallClock
+) -> tuple[NDArray[np.float32], float, list[Frame], Loudspeaker]:
     monitor = Monitor(server, clock)
     loudspeaker = Loudspeaker(None, rate_hz, sound_TC.shape[1], clock)
     source = PacedSource(SampleSource("clicks", sound_TC, rate_hz), clock)
@@ -115,6 +131,26 @@ def test_a_clock_that_differs_is_followed(pulse_server: PulseServer, probe_file:
     *_, loudspeaker = played(pulse_server, probe_file, clicks(48000, 14.0), 48000, clock)
     left_out, added = loudspeaker.corrected_samples
     assert left_out - added > 200
+
+
+def test_a_second_close_does_not_wait_again_for_a_server_that_hangs(
+    pulse_server: PulseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_asked, answers = threading.Event(), threading.Event()
+
+    def restart() -> None:
+        is_asked.set()
+        answers.wait()
+
+    monkeypatch.setattr(module, "restart_portaudio", restart)
+    monkeypatch.setattr(module, "SILENT_S", -1.0)
+    loudspeaker = Loudspeaker(None, 48000, 2, WallClock())
+    assert "was lost" in loudspeaker.attend()[0]
+    assert is_asked.wait(WITHIN_S)
+    monkeypatch.setattr(module, "CLOSE_WITHIN_S", 0.01)
+    loudspeaker.close()
+    assert closes_at_once(loudspeaker.close, monkeypatch, module)
+    answers.set()
 
 
 def test_a_dead_server_costs_two_lines_and_the_loudspeaker_comes_back(

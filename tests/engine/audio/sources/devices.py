@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import ModuleType
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from engine.audio.sources.capture_backend import CaptureError, Receive, StreamFormat
@@ -69,3 +72,12 @@ class GivenDevice:
         with self.opened:
             assert self.opened.wait_for(lambda: len(self.streams) >= count, 20.0)
         return self.streams[count - 1]
+
+
+def closes_at_once(close: Callable[[], None], monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> bool:
+    """Tell whether what was closed already, and would wait for ever from now on, can be closed again."""
+    monkeypatch.setattr(module, "CLOSE_WITHIN_S", None)
+    again = threading.Thread(target=close, daemon=True)
+    again.start()
+    again.join(20.0)
+    return not again.is_alive()

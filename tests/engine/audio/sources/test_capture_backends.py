@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import ctypes.util
 import importlib.util
+import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from engine.audio.sources.capture_backend import CaptureBackend, CaptureError, CaptureStream, StreamFormat
 from engine.audio.sources.microphone import close_in_thread
 from engine.audio.sources.portaudio import restart_portaudio
+from engine.audio.sources.pyaudio_capture import quiet_stderr
 from engine.audio.sources.sound_server import SoundServerCapture
 from engine.audio.sources.sounddevice_capture import SounddeviceCapture
 from engine.core.errors import SourceError
@@ -155,3 +158,15 @@ def test_a_restart_of_portaudio_leaves_open_streams_alone(pulse_server: PulseSer
         assert stream.active
         before = len(received.blocks)
         wait_until(lambda: len(received.blocks) > before + 10, "blocks after the restart")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere stderr is left alone")
+def test_stderr_comes_back_after_two_inputs_were_opened_at_once(capfd: pytest.CaptureFixture[str]) -> None:
+    one, other = quiet_stderr(), quiet_stderr()
+    with contextlib.ExitStack() as second:
+        with one:
+            second.enter_context(other)
+            os.write(2, b"of two")
+        os.write(2, b"of one")
+    os.write(2, b"after both")
+    assert capfd.readouterr().err == "after both"

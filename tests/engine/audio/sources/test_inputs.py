@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tests.engine.app.shows import InventedClock, varied_sound
 from tests.processes import write_sound
 
 RATE_HZ = 48000
+CLOSES_WITHIN_S = 10.0
 offline = partial(open_source, live=False)
 
 
@@ -232,6 +234,8 @@ class Device:
         self.name, self.rate_hz, self.channels = name, rate_hz, 1
         self.clock, self.value = clock, value
         self.is_away = self.is_broken = self.is_closed = False
+        self.hangs_until: Device | None = None
+        self.has_closed = threading.Event()
         self._start_s, self._given = 0.0, 0
 
     def start(self) -> None:
@@ -252,7 +256,8 @@ class Device:
         return []
 
     def close(self) -> None:
-        self.is_closed = True
+        self.is_closed = self.hangs_until is None or self.hangs_until.has_closed.wait(CLOSES_WITHIN_S)
+        self.has_closed.set()
 
 
 def run(source: Source, seconds: float) -> tuple[NDArray[np.float32], list[str]]:
@@ -307,6 +312,14 @@ def test_a_second_device_that_fails_for_good_is_silence_and_the_first_one_ends_t
     one.is_broken = True
     with pytest.raises(SourceError, match="mic: one is broken"):
         source.read()
+
+
+def test_a_device_that_hangs_does_not_hold_up_the_end_of_the_others() -> None:
+    one, other, source = live_pair(InventedClock())
+    one.hangs_until = other
+    source.close()
+    assert other.is_closed
+    assert one.is_closed
 
 
 def test_an_input_that_cannot_be_opened_closes_the_others() -> None:

@@ -19,7 +19,7 @@ from engine.audio.sources.sleep_watch import LEAST_SLEEP_S
 from engine.core.clock import Clock, WallClock, asleep_s
 from engine.core.errors import SourceError
 from tests.engine.app.shows import varied_sound
-from tests.engine.audio.sources.devices import GivenDevice
+from tests.engine.audio.sources.devices import GivenDevice, closes_at_once
 from tests.fixtures_display import wait_until
 
 
@@ -142,6 +142,26 @@ def test_a_device_that_returns_with_another_rate_plays_on_and_says_so(device: Gi
         assert came == pytest.approx(4800, abs=100)
     finally:
         source.close()
+
+
+def test_a_second_close_does_not_wait_again_for_a_server_that_hangs(
+    device: GivenDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_asked, answers = threading.Event(), threading.Event()
+
+    def refresh() -> None:
+        is_asked.set()
+        answers.wait()
+
+    monkeypatch.setattr(device, "refresh", refresh)
+    monkeypatch.setattr(module, "CLOSE_WITHIN_S", 0.01)
+    source = open_microphone(device, WallClock())
+    device.streams[0].active = False
+    source.read()
+    assert is_asked.wait(20.0)
+    source.close()
+    assert closes_at_once(source.close, monkeypatch, module)
+    answers.set()
 
 
 def test_a_device_that_returns_and_does_not_open_is_reported_once(device: GivenDevice) -> None:

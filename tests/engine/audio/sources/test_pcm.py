@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from engine.audio.source import Source
+from engine.audio.sources import stream
 from engine.audio.sources.input_specs import parse_inputs
 from engine.audio.sources.pcm import parse_pcm, pcm_source, piped_sound
 from engine.core.clock import WallClock
 from engine.core.errors import ConfigError, SourceError
 from tests.engine.app.shows import varied_sound
+from tests.engine.audio.sources.devices import closes_at_once
 
 RATE_HZ = 48000
 READ_WITHIN_S = 30.0
@@ -147,6 +149,17 @@ def test_a_pipe_that_stalls_becomes_silence_until_it_returns(program: Program) -
     program.close()
     read_until(source)
     source.close()
+
+
+def test_a_second_close_does_not_wait_again_for_a_pipe_that_stalls(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "CLOSE_WITHIN_S", 0.01)
+    source = pcm_source("48000x2", WallClock(), program.end)
+    source.start()
+    source.close()
+    assert closes_at_once(source.close, monkeypatch, stream)
+    program.close()
 
 
 def test_a_pipe_that_ends_without_sound_is_one_sentence(program: Program) -> None:

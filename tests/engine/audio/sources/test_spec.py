@@ -100,6 +100,15 @@ def test_a_name_that_mappings_could_not_say_is_refused(name: str) -> None:
             parse(f"{name}={rest}", "song.wav")
 
 
+@pytest.mark.parametrize(
+    ("text", "example"),
+    [("drums=", "drums=mic"), ("drums= ", "drums=mic"), ("drums=@1", "drums=mic"), ("@1", "mic"), (" ", "mic")],
+)
+def test_a_name_or_channels_without_a_source_are_refused(text: str, example: str) -> None:
+    with pytest.raises(SourceError, match=rf"'{text}' names no sound; a source was expected, e\.g\. {example}\."):
+        parse(text)
+
+
 def test_the_disk_is_asked_and_odd_paths_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "a=b@1.wav").touch()
     assert parse_spec(str(tmp_path / "a=b@1.wav")).channels == ()

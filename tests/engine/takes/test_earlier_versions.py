@@ -1,16 +1,30 @@
-"""Takes of the version before: read with their old keys, and replayed bit-exact."""
+"""Takes of earlier versions: read with their old keys, and replayed bit-exact with the sound as it was before it was cleaned."""
 
 from __future__ import annotations
 
 import json
+import threading
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from engine.control.parameter_store import ControlEvent
-from engine.takes.take_log import LOG, HopLine
+from engine.app.show_builder import build_replay
+from engine.audio.sources.samples import SampleSource
+from engine.control.parameter_store import ControlEvent, ParameterStore
+from engine.control.parameter_table import parameters_for
+from engine.model.backends.onnx_cpu import open_model
+from engine.render.play import play
+from engine.takes.former_sound import FormerCleaner
+from engine.takes.recorder import RecordedSource, TakeRecorder
+from engine.takes.replay import ReplayedControls, TakeSource, read_take
+from engine.takes.take_log import LOG, HopLine, take_header
 from engine.takes.take_log_reading import read_header, read_lines
-from tests.engine.takes.test_replay import live_show, replayed, stormy
+from tests.engine.app.shows import InventedClock, varied_sound
+from tests.engine.model.probe_model import CARD
+from tests.engine.takes.test_replay import RATE_HZ, Show, live_show, replayed, stormy
+from tests.engine.takes.test_replay_assembled import runtime
 
 HASH = "0" * 64
 VERSION_1 = f"""\
@@ -67,7 +81,7 @@ def write_as_version_1(log: Path) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_an_old_take_is_replayed_bit_exact(tmp_path: Path, probe_file: Path, seed: int) -> None:
-    show = live_show(tmp_path, probe_file, seed)
+    show = live_show(tmp_path, probe_file, seed, cleaner=FormerCleaner(RATE_HZ))
     show.play(stormy(show, seed))
     show.take.close()
     write_as_version_1(tmp_path / LOG)
@@ -76,3 +90,35 @@ def test_an_old_take_is_replayed_bit_exact(tmp_path: Path, probe_file: Path, see
     assert again.frames == show.frames
     assert again.events == show.events
     assert str(again.show_events) == str(show.show_events)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_a_take_of_version_2_is_replayed_with_its_offset_and_the_mean_of_its_channels(
+    tmp_path: Path, probe_file: Path, channels: int
+) -> None:
+    sound_TC = 0.25 + 0.5 * varied_sound(0.5, CARD.sample_rate_hz, channels)
+    sound_TC[100, 0] = np.nan
+    backend = open_model(probe_file, 1)
+    source = SampleSource("song", sound_TC, CARD.sample_rate_hz)
+    header = replace(take_header(backend, source, model=str(probe_file), date="today"), format_version=2)
+    recorder = TakeRecorder(tmp_path, header, live=False, notify=pytest.fail)
+    recorder.open()
+    Show(RecordedSource(source, recorder), backend, ParameterStore(parameters_for(CARD)), take=recorder).play()
+    recorder.close()
+
+    take = read_take(tmp_path)
+    replayed_source, heard = TakeSource(take), list[np.ndarray]()
+    store = ReplayedControls(take, replayed_source, parameters_for(CARD))
+    replay = build_replay(
+        take, replayed_source, backend, store, runtime(InventedClock(), False, []), lambda parts: ([], [])
+    )
+    feed = replay.show.capture.analyser.feed
+    replay.show.capture.analyser.feed = lambda sound_T: (heard.append(sound_T), feed(sound_T))[1]  # type: ignore[method-assign]
+    play(replay.show, threading.Event())
+
+    sound_TC[100, 0] = 0.0
+    expected_T = sound_TC[:, 0]
+    for channel in range(1, channels):
+        expected_T = expected_T + sound_TC[:, channel]
+    expected_T = expected_T * np.float32(1.0 / channels)
+    assert np.array_equal(np.concatenate(heard)[: len(expected_T)], expected_T)
