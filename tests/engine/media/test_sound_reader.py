@@ -197,8 +197,3 @@ def test_what_there_is_to_tell_of_a_repeated_file_is_told_once(tmp_path: Path) -
         told += source.notices()
     source.close()
     assert [sentence.startswith("The sound of a.mkv has a gap from 1.5") for sentence in told] == [True]
-
-
-def test_beside_the_only_track_there_is_none_to_choose(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"a\.wav has one sound track, 1, and no track '2'; choose none\."):
-        read(write(tmp_path / "a.wav", "pcm_s16le"), 2)
