@@ -42,8 +42,9 @@ def read_clip_sound(path: Path, sample_rate_hz: int, choice: SoundChoice = DEFAU
 
     Raises MediaError for a file that is missing, cannot be read, or has no such sound.
     """
-    reader = SoundReader(path, choice.track, channels=choice.channels)
+    # First, so that no open reader is left behind where it raises.
     frame_s = first_frame_s(path)
+    reader = SoundReader(path, choice.track, channels=choice.channels)
     if frame_s is None or abs(frame_s - reader.start_s) > LONGEST_LEAD_S:
         frame_s = reader.start_s
     notices: list[str] = []
