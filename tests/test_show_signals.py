@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -93,6 +94,18 @@ def test_a_show_whose_model_is_being_tested_ends_when_it_is_told(
     assert not any(child.is_running() for child in children)
     if stats:
         assert hops(tmp_path) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_show_that_waits_for_an_address_ends_when_it_is_told(tmp_path: Path, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"http://127.0.0.1:{silent.getsockname()[1]}/live"
+        process = start("--source", place, "--out", "null", "--no-osc", cwd=tmp_path)
+        with silent.accept()[0]:
+            process.send_signal(number)
+            said, complained = process.communicate(timeout=ENDS_WITHIN_S)
+    assert process.returncode == 0, complained
+    assert "stopped: before the show began" in said
 
 
 @pytest.mark.parametrize("numbers", [50 * [signal.SIGTERM], 50 * [signal.SIGINT], 20 * [signal.SIGINT, signal.SIGTERM]])

@@ -10,13 +10,18 @@ from pathlib import Path
 from engine.app.config import LiveConfig
 from engine.app.sink_registry import WINDOW
 from engine.audio.input_layout import UNNAMED
+from engine.audio.source import Source
 from engine.audio.sources.inputs import OpenInputs, open_inputs
 from engine.audio.sources.registry import open_source
-from engine.core.errors import SourceError
+from engine.audio.sources.spec import SourceSpec
+from engine.core.background_task import BackgroundTask
+from engine.core.errors import SourceError, StoppedError
 from engine.core.free_path import free_path
+from engine.core.stop_signals import IsStopped, never_stopped
 from engine.output.window.screen import has_screen
 
 HEADLESS_OUTPUT, HEADLESS_SECONDS = "show.mp4", 10.0
+_LOOKS_EVERY_S = 0.1
 
 
 def choose_outputs(config: LiveConfig, say: Callable[[str], None]) -> LiveConfig:
@@ -29,11 +34,14 @@ def choose_outputs(config: LiveConfig, say: Callable[[str], None]) -> LiveConfig
     return replace(config, out=tuple(str(free_path(name)) if Path(name).suffix else name for name in config.out))
 
 
-def choose_inputs(config: LiveConfig, say: Callable[[str], None]) -> OpenInputs:
-    """Open the sources; where there are none, the default microphone, or the demo on a machine without one. Raises SourceError."""
+def choose_inputs(config: LiveConfig, say: Callable[[str], None], is_stopped: IsStopped = never_stopped) -> OpenInputs:
+    """Open the sources; where there are none, the default microphone, or the demo on a machine without one.
+
+    Raises SourceError, and StoppedError where `is_stopped` says so before an address has answered.
+    """
     if config.source:
         open_one = partial(open_source, live=True, repeat=config.repeat, track=config.track, capture=config.capture)
-        return open_inputs(config.source, config.model_input, open_one)
+        return open_inputs(config.source, config.model_input, unless_stopped(open_one, is_stopped))
     try:
         # Opened once beforehand, to see whether it can be.
         trial = open_source("mic", live=True, capture=config.capture)
@@ -45,3 +53,18 @@ def choose_inputs(config: LiveConfig, say: Callable[[str], None]) -> OpenInputs:
     except SourceError as error:
         say(f"{error} Playing 'demo'; choose with --source.")
         return OpenInputs(open_source("demo", live=True), UNNAMED)
+
+
+def unless_stopped(open_one: Callable[[SourceSpec], Source], is_stopped: IsStopped) -> Callable[[SourceSpec], Source]:
+    """Return what opens a source. An address has ten seconds to answer; where `is_stopped` says so, nobody waits for it any more."""
+
+    def open_it(spec: SourceSpec) -> Source:
+        if spec.kind != "address":
+            return open_one(spec)
+        task = BackgroundTask(f"Opening {spec.shown}", lambda: open_one(spec))
+        while not task.wait(_LOOKS_EVERY_S):
+            if is_stopped():
+                raise StoppedError(f"{spec.shown} had not answered when the show was stopped.")
+        return task.result()
+
+    return open_it

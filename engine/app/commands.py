@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.render.statistics import ShowStatistics
 
 THREAD_SWITCH_S = 0.0005
-BEFORE_THE_SHOW = "before the show began, while its model was tested"
+BEFORE_THE_SHOW = "before the show began"
 
 
 def say(line: str) -> None:

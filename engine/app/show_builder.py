@@ -14,7 +14,7 @@ from functools import partial
 
 from engine.app import openers
 from engine.app.assembly import Controllers, ModelChoice, assemble, control
-from engine.app.choices import choose_inputs, choose_outputs
+from engine.app.choices import choose_inputs, choose_outputs, unless_stopped
 from engine.app.command_line import ParsedCommand
 from engine.app.config import SETTINGS, LiveConfig
 from engine.app.report import input_levels, start_report
@@ -127,7 +127,7 @@ class SharedParts:
 class ShowBuilder:
     """Builds the show that was asked for. `releasing` ends what goes on beside it, once it is over.
 
-    Where `is_stopped` says so, the first test of a model is broken off, and StoppedError raised.
+    Where `is_stopped` says so, the first test of a model and the wait for an address are broken off, and StoppedError raised.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class ShowBuilder:
     def live(self) -> BuiltShow:
         """Build the show that its inputs play. Raises UserError for what cannot begin."""
         config = choose_outputs(self._config, self._say)
-        inputs = choose_inputs(config, self._say)
+        inputs = choose_inputs(config, self._say, self._watch.is_stopped)
         self._releasing.callback(inputs.source.close)
         notify = self._say
         if inputs.source.live:
@@ -164,9 +164,8 @@ class ShowBuilder:
 
         `shared` are the parts that several renderings have in common, whose start is told once and not here.
         """
-        inputs = open_inputs(
-            sounds, self._config.model_input, partial(open_source, live=False, track=self._config.track)
-        )
+        open_one = partial(open_source, live=False, track=self._config.track)
+        inputs = open_inputs(sounds, self._config.model_input, unless_stopped(open_one, self._watch.is_stopped))
         self._releasing.callback(inputs.source.close)
         return self._of_inputs(replace(self._config, source=sounds, out=(output,)), inputs, self._say, shared)
 

@@ -14,7 +14,6 @@ from engine.audio.ring import Ring
 from engine.audio.sources.paced import BLOCK_S
 from engine.audio.sources.playout import Playout
 from engine.core.clock import Clock
-from engine.core.errors import UserError
 
 # T samples, C channels
 
@@ -48,7 +47,7 @@ class Intake:
         self.ring = Ring(self._most_samples + 2 * PIECE_SAMPLES, stream.channels)
         self.closing = threading.Event()
         self.has_ended = threading.Event()
-        self.failure: UserError | None = None
+        self.failure: Exception | None = None
         self.told: list[str] = []
         self.played_samples = 0
         """Taken out of the ring and out of what lies ready; the capture thread counts."""
@@ -171,7 +170,7 @@ class StreamSource:
     def _run(self, intake: Intake) -> None:
         try:
             self._feed(intake)
-        except UserError as error:
+        except Exception as error:  # noqa: BLE001 - the thread that reads raises it, whatever it is
             intake.failure = error
         finally:
             intake.has_ended.set()

@@ -162,6 +162,18 @@ def test_a_second_close_does_not_wait_again_for_a_pipe_that_stalls(
     program.close()
 
 
+def test_a_fault_of_a_feed_is_no_end_of_its_sound() -> None:
+    def feed(intake: stream.Intake) -> None:
+        raise ZeroDivisionError
+
+    form = stream.StreamFormat(name="feed", rate_hz=RATE_HZ, channels=1, skips=False, most_ready_s=1.0)
+    source = stream.StreamSource(form, feed, WallClock())
+    source.start()
+    with pytest.raises(ZeroDivisionError):
+        read_until(source)
+    source.close()
+
+
 def test_a_pipe_that_ends_without_sound_is_one_sentence(program: Program) -> None:
     program.close()
     for source in (pcm_source("48000x2", WallClock(), program.end), piped_sound("48000x2", program.end)):
