@@ -57,7 +57,7 @@ class SilentTrack:
                 for decoded in SoundDecoding(Packets(container, None, track), track):
                     if float(np.abs(decoded.sound_TC).max(initial=0.0)) > SILENT_PEAK:
                         return track_name(container, number)
-                    heard_s += decoded.run.samples / decoded.run.rate_hz
+                    heard_s += decoded.span.samples / decoded.span.rate_hz
                     if heard_s >= LISTENED_S:
                         break
         except (MediaError, IndexError):

@@ -1,4 +1,4 @@
-"""Decodes the packets of a sound track into runs of samples; what cannot be decoded is left out and counted."""
+"""Decodes the packets of a sound track into spans of samples; what cannot be decoded is left out and counted."""
 
 # PyAV's types are incomplete.
 # pyright: basic
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine.media.packets import Packets
 from engine.media.samples import channel_names, samples_of
-from engine.media.timeline import Run
+from engine.media.timeline import Span
 
 # T samples, C channels
 
@@ -29,15 +29,15 @@ MOST_UNDECODABLE = 2000
 
 
 class Decoded(NamedTuple):
-    """A run with its samples [T, C] and FFmpeg's names of their channels, if the file names them."""
+    """A span with its samples [T, C] and FFmpeg's names of their channels, if the file names them."""
 
-    run: Run
+    span: Span
     sound_TC: NDArray[np.float32]
     names: tuple[str, ...]
 
 
 class SoundDecoding:
-    """Iterates over the decoded runs of one track."""
+    """Iterates over the decoded spans of one track."""
 
     def __init__(self, packets: Packets, track: AudioStream) -> None:
         self._packets = packets
@@ -54,34 +54,42 @@ class SoundDecoding:
         for packet in self._packets:
             if packet.stream_index != self._track.index:
                 continue
-            runs = self._decode(packet)
-            if runs is None:
+            spans = self._decode(packet)
+            if spans is None:
                 self.undecodable += 1
                 lost_s += min(float((packet.duration or 0) * packet.time_base), 1.0)
                 if last is None and self.undecodable >= MOST_UNDECODABLE:
                     return
                 continue
-            if runs and last and lost_s and not self._has_clock:
-                lost_TC = np.zeros((round(lost_s * last.run.rate_hz), last.sound_TC.shape[1]), np.float32)
-                yield Decoded(Run(None, len(lost_TC), last.run.rate_hz), lost_TC, last.names)
-            for run in runs:
+            if spans and last and lost_s and not self._has_clock:
+                yield from _silence_like(last, lost_s)
+            for span in spans:
                 # The first time stamp counts also where the others do not: it is the file's start, or the place after a jump.
-                last = run if last is None or self._has_clock else run._replace(run=run.run._replace(time_s=None))
+                last = span if last is None or self._has_clock else span._replace(span=span.span._replace(time_s=None))
                 lost_s = 0.0
                 yield last
 
     def _decode(self, packet: Packet) -> list[Decoded] | None:
-        """Return the runs of a packet; None where it is damaged."""
+        """Return the spans of a packet; None where it is damaged."""
         try:
-            return [self._run(frame) for frame in packet.decode() if frame.samples]
+            return [self._span(frame) for frame in packet.decode() if frame.samples]
         except (FFmpegError, ValueError, KeyError):
             return None if packet.size else []
 
-    def _run(self, frame: AudioFrame) -> Decoded:
+    def _span(self, frame: AudioFrame) -> Decoded:
         names = channel_names(frame)
         context = self._track.codec_context
         # FFmpeg's MP3 decoder says one frame too late that the rate has changed; its context knows.
         rate_hz = context.sample_rate if context.name.startswith("mp3") else frame.sample_rate
         if rate_hz not in RATES_HZ or not frame.layout.nb_channels:
             raise ValueError("a frame without rate or channels")
-        return Decoded(Run(frame.time, frame.samples, rate_hz), samples_of(frame), names)
+        return Decoded(Span(frame.time, frame.samples, rate_hz), samples_of(frame), names)
+
+
+def _silence_like(before: Decoded, seconds: float) -> Iterator[Decoded]:
+    """Yield silence in blocks: a damaged file can lack hours."""
+    rate_hz, channels = before.span.rate_hz, before.sound_TC.shape[1]
+    missing = round(seconds * rate_hz)
+    for start in range(0, missing, rate_hz):
+        silence_TC = np.zeros((min(missing - start, rate_hz), channels), np.float32)
+        yield Decoded(Span(None, len(silence_TC), rate_hz), silence_TC, before.names)

@@ -63,8 +63,8 @@ class SoundReader:
             videos = video_tracks(self._container)
             self._packets = Packets(self._container, videos[0] if videos else None, self._track)
             self._decoding = SoundDecoding(self._packets, self._track)
-            self._runs = iter(self._decoding)
-            first = next(self._runs, None)
+            self._spans = iter(self._decoding)
+            first = next(self._spans, None)
             if first is None:
                 raise MediaError(
                     f"{path} holds no sound that can be decoded: its {self._track.codec_context.name} track is empty, damaged or "
@@ -74,10 +74,10 @@ class SoundReader:
         except BaseException:
             self._container.close()
             raise
-        self.rate_hz = first.run.rate_hz
+        self.rate_hz = first.span.rate_hz
         self._chosen = tuple(channels)
         self.channels = len(channels) or mixed_channels(first.sound_TC.shape[1], first.names)
-        self.start_s = first.run.time_s or 0.0
+        self.start_s = first.span.time_s or 0.0
         """Time of the first sample on the file's clock."""
         video_starts_s = [
             float((v.start_time or 0) * (v.time_base or 0)) for v in videos[:1] if v.start_time is not None
@@ -124,7 +124,7 @@ class SoundReader:
         """Close the file; safe to call twice."""
         # A generator that goes on after the file was closed would read freed memory.
         self._blocks.close()
-        self._runs = iter(())
+        self._spans = iter(())
         self._container.close()
 
     def _seek(self, time_s: float) -> None:
@@ -135,7 +135,7 @@ class SoundReader:
         waiting: deque[Decoded] = deque()
         for decoded in self._from(first):
             waiting.append(decoded)
-            for placement in self._timeline.put(decoded.run):
+            for placement in self._timeline.put(decoded.span):
                 yield from self._block(waiting.popleft(), placement)
             self._tell()
         for placement in self._timeline.finish():
@@ -148,12 +148,12 @@ class SoundReader:
 
     def _from(self, first: Decoded) -> Iterator[Decoded]:
         yield first
-        yield from self._runs
+        yield from self._spans
 
     def _block(self, decoded: Decoded, placement: Placement) -> Iterator[NDArray[np.float32]]:
-        """Yield one run at its place."""
+        """Yield one span at its place."""
         yield from self._change(decoded)
-        rate_hz = decoded.run.rate_hz
+        rate_hz = decoded.span.rate_hz
         for silence_TC in _silence(placement.silence, rate_hz, self.channels):
             yield from self._at_one_rate(silence_TC)
         came_TC = decoded.sound_TC[placement.left_out :]
@@ -171,10 +171,10 @@ class SoundReader:
         time_s = self._shown_s(self._timeline.end_s)
         if decoded.sound_TC.shape[1] != before.sound_TC.shape[1]:
             self._notices.channels(time_s, before.sound_TC.shape[1], decoded.sound_TC.shape[1])
-        rate_hz = decoded.run.rate_hz
-        if rate_hz == before.run.rate_hz:
+        rate_hz = decoded.span.rate_hz
+        if rate_hz == before.span.rate_hz:
             return
-        self._notices.rate(time_s, before.run.rate_hz, rate_hz)
+        self._notices.rate(time_s, before.span.rate_hz, rate_hz)
         if self._converter is not None:
             yield from _filled(self._converter.finish())
         self._converter = None if rate_hz == self.rate_hz else RateConverter(rate_hz, self.rate_hz, self.channels)

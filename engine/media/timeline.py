@@ -1,7 +1,7 @@
-"""Places runs of decoded sound by their time stamps. Pure: no PyAV.
+"""Places spans of decoded sound by their time stamps. Pure: no PyAV.
 
 A step that lasts is a gap, which becomes silence, or an overlap, which is left out. Jitter is not followed. A clock that runs off by
-up to 1.5 % is: runs are stretched by a few samples. Each run is judged together with the ones behind it.
+up to 1.5 % is: spans are stretched by a few samples. Each span is judged together with the ones behind it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import NamedTuple
 
 STEP_S = 0.008
 """Time stamps jitter by less; a smaller step is followed as a clock is."""
-WINDOW_RUNS = 8
+WINDOW_SPANS = 8
 FOLLOW_S = 0.0007
 """A clock that is further off is followed, until it is off by less than RIGHT_S."""
 RIGHT_S = 0.00005
 FOLLOWED_SHARE = 0.5
-"""Part of the deviation that one run makes up for."""
+"""Part of the deviation that one span makes up for."""
 MOST_STRETCH = 0.015
-"""Of a run: time stamps that run off further are wrong, as no clock is."""
+"""Of a span: time stamps that run off further are wrong, as no clock is."""
 
 
-class Run(NamedTuple):
+class Span(NamedTuple):
     """Consecutive samples; `time_s` is the time of the first one, None where the file does not tell."""
 
     time_s: float | None
@@ -33,7 +33,7 @@ class Run(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """Placement of one run: silence before it, samples left out of its start, samples by which the rest is stretched."""
+    """Placement of one span: silence before it, samples left out of its start, samples by which the rest is stretched."""
 
     silence: int = 0
     left_out: int = 0
@@ -49,15 +49,15 @@ class Gap:
 
 
 class Timeline:
-    """Says of each run where it belongs. Runs are settled in their order, a few runs after they were put in."""
+    """Says of each span where it belongs. Spans are settled in their order, a few spans after they were put in."""
 
     def __init__(self, stamp_s: float = 0.0) -> None:
         """Take time stamps that are rounded to multiples of `stamp_s`."""
         self._follow_s = FOLLOW_S + stamp_s / 2
-        self._waiting: deque[Run] = deque()
+        self._waiting: deque[Span] = deque()
         self._end_s: float | None = None
         self._before_s = 0.0
-        """Deviation of the run before."""
+        """Deviation of the span before."""
         self._following = False
         self._ignored_s = 0.0
         """Part of the time stamps' deviation that is not followed."""
@@ -69,7 +69,7 @@ class Timeline:
 
     @property
     def end_s(self) -> float:
-        """End of the settled runs, on the clock of the time stamps."""
+        """End of the settled spans, on the clock of the time stamps."""
         return self._end_s or 0.0
 
     @property
@@ -77,27 +77,27 @@ class Timeline:
         """Whether time stamps ran off further than a clock does, and were not followed."""
         return self._ignored_s != 0.0
 
-    def put(self, run: Run) -> list[Placement]:
-        """Put in the next run; return the placements of the runs that are settled."""
+    def put(self, span: Span) -> list[Placement]:
+        """Put in the next span; return the placements of the spans that are settled."""
         if self._end_s is None:
-            self._end_s = run.time_s or 0.0
-        self._waiting.append(run)
-        return [self._settle()] if len(self._waiting) >= WINDOW_RUNS else []
+            self._end_s = span.time_s or 0.0
+        self._waiting.append(span)
+        return [self._settle()] if len(self._waiting) >= WINDOW_SPANS else []
 
     def finish(self) -> list[Placement]:
-        """Return the placements of all runs that still wait."""
+        """Return the placements of all spans that still wait."""
         return [self._settle() for _ in range(len(self._waiting))]
 
     def _settle(self) -> Placement:
         placement = self._placement()
-        run = self._waiting.popleft()
-        samples = placement.silence - placement.left_out + run.samples + placement.stretch
-        self._end_s = self.end_s + samples / run.rate_hz
+        span = self._waiting.popleft()
+        samples = placement.silence - placement.left_out + span.samples + placement.stretch
+        self._end_s = self.end_s + samples / span.rate_hz
         return placement
 
     def _placement(self) -> Placement:
-        run = self._waiting[0]
-        if run.time_s is None:
+        span = self._waiting[0]
+        if span.time_s is None:
             return Placement()
         deviations_s = self._deviations_s()
         now_s, lasting_s = deviations_s[0], min(deviations_s, key=abs)
@@ -105,43 +105,43 @@ class Timeline:
         lasts = abs(lasting_s) > STEP_S and min(deviations_s) * max(deviations_s) > 0
         self._before_s = now_s
         if lasts and sudden:
-            return self._step(run, lasting_s)
+            return self._step(span, lasting_s)
         if lasts:
             self._ignored_s += median(deviations_s)
             self._before_s = 0.0
             return Placement()
-        # A step further on is none of this run's, and a stray time stamp is no clock.
+        # A step further on is none of this span's, and a stray time stamp is no clock.
         until_step_s = takewhile(lambda deviation_s: abs(deviation_s - now_s) <= STEP_S, deviations_s)
-        return Placement() if abs(now_s) > STEP_S else self._follow(run, median(until_step_s))
+        return Placement() if abs(now_s) > STEP_S else self._follow(span, median(until_step_s))
 
     def _deviations_s(self) -> list[float]:
-        """Return by how much each waiting run is later than the end of the run before it."""
+        """Return by how much each waiting span is later than the end of the span before it."""
         expected_s = self.end_s + self._ignored_s
         found: list[float] = []
-        for run in self._waiting:
-            if run.time_s is not None:
-                found.append(run.time_s - expected_s)
-            expected_s += run.samples / run.rate_hz
+        for span in self._waiting:
+            if span.time_s is not None:
+                found.append(span.time_s - expected_s)
+            expected_s += span.samples / span.rate_hz
         return found
 
-    def _step(self, run: Run, step_s: float) -> Placement:
-        samples = round(step_s * run.rate_hz)
+    def _step(self, span: Span, step_s: float) -> Placement:
+        samples = round(step_s * span.rate_hz)
         self._before_s = 0.0
         if samples > 0:
             self.gaps.append(Gap(self.end_s, step_s))
             return Placement(silence=samples)
-        left_out = min(-samples, run.samples)
-        if left_out == run.samples:
-            # The next run overlaps as suddenly as this one did.
+        left_out = min(-samples, span.samples)
+        if left_out == span.samples:
+            # The next span overlaps as suddenly as this one did.
             self._before_s = float("inf")
         return Placement(left_out=left_out)
 
-    def _follow(self, run: Run, deviation_s: float) -> Placement:
+    def _follow(self, span: Span, deviation_s: float) -> Placement:
         self._following = abs(deviation_s) > (RIGHT_S if self._following else self._follow_s)
         if not self._following:
             return Placement()
-        most = int(MOST_STRETCH * run.samples)
-        stretch = max(-most, min(most, round(FOLLOWED_SHARE * deviation_s * run.rate_hz)))
-        self.stretched_s += stretch / run.rate_hz
-        self.followed_s += run.samples / run.rate_hz
+        most = int(MOST_STRETCH * span.samples)
+        stretch = max(-most, min(most, round(FOLLOWED_SHARE * deviation_s * span.rate_hz)))
+        self.stretched_s += stretch / span.rate_hz
+        self.followed_s += span.samples / span.rate_hz
         return Placement(stretch=stretch)

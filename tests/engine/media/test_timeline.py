@@ -1,11 +1,11 @@
-"""Runs of samples are placed by their time stamps: gaps, overlaps, jitter, clocks that run off."""
+"""Spans of samples are placed by their time stamps: gaps, overlaps, jitter, clocks that run off."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from engine.media.timeline import Placement, Run, Timeline
+from engine.media.timeline import Placement, Span, Timeline
 
 RATE_HZ, SAMPLES = 48000, 1024
 RUN_S = SAMPLES / RATE_HZ
@@ -13,12 +13,12 @@ RUN_S = SAMPLES / RATE_HZ
 
 def placed(times_s: list[float | None]) -> tuple[Timeline, list[Placement]]:
     timeline = Timeline()
-    placements = [timeline.put(Run(time_s, SAMPLES, RATE_HZ)) for time_s in times_s]
+    placements = [timeline.put(Span(time_s, SAMPLES, RATE_HZ)) for time_s in times_s]
     return timeline, [*itertools.chain(*placements), *timeline.finish()]
 
 
 def ends_s(placements: list[Placement]) -> np.ndarray:
-    """Return where each run ends."""
+    """Return where each span ends."""
     return np.cumsum([p.silence - p.left_out + p.stretch + SAMPLES for p in placements]) / RATE_HZ
 
 
