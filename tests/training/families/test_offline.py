@@ -40,7 +40,7 @@ class Loudness:
 @pytest.fixture
 def sound(tmp_path: Path) -> Path:
     """One second in which each of 20 hops is louder than the one before."""
-    sound_S = np.repeat(np.linspace(0.05, 0.9, 20), HOP) * np.where(np.arange(20 * HOP) % 40 < 20, 1.0, -1.0)
+    sound_S = np.repeat(np.linspace(0.05, 0.9, 20), HOP) * np.sin(np.arange(20 * HOP) * 2 * np.pi / 40)
     return write_wav(tmp_path / "sound.wav", sound_S.astype(np.float32))
 
 
