@@ -139,9 +139,9 @@ class StepLoop:
     def _audio_features(self, snapshot: ControlSnapshot, index: int) -> AudioFeatures:
         """Return the audio features at the end of hop `index`; taps and a new tempo count from where they came."""
         analyser, hop_samples = self._capture.analyser, self._model.card.hop_samples
-        for event in snapshot.events:
-            if event.name == ShowValues.tap.name:
-                analyser.tap(event.number)
+        taps = [event.number for event in snapshot.events if event.name == ShowValues.tap.name]
+        if taps:
+            analyser.tap(*taps)
         tempo_bpm = ShowValues(snapshot.values).tempo_bpm
         if tempo_bpm != self._tempo_bpm:
             self._tempo_bpm = tempo_bpm

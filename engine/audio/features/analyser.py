@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -117,12 +118,13 @@ class FeatureAnalyser:
                 return SILENCE
             return self._states[max(0, frame - (self._frames - len(self._states)))].audio_features
 
-    def tap(self, sample: int) -> None:
-        """Tap a beat at `sample`; the features of all later frames change.
+    def tap(self, *samples: int) -> None:
+        """Tap a beat at each of `samples`; the features of all later frames change.
 
         Two or more taps set tempo and beat position, and the sound is not followed until `set_tempo(0)`.
         """
-        self._apply(Command(sample, "tap"))
+        # A second tap at the same sample is a bounce.
+        self._apply([Command(sample, "tap") for sample in sorted(set(samples))])
 
     def set_tempo(self, bpm: float, sample: int | None = None) -> None:
         """Set the tempo from `sample` (default: now) on, with beats aligned to the sound; 0 follows the sound's tempo.
@@ -133,7 +135,7 @@ class FeatureAnalyser:
             raise ConfigError(
                 f"A tempo is 0 (follow the sound) or up to {FASTEST_BPM:.0f} beats a minute, not {bpm!r}."
             )
-        self._apply(Command(self._latest.end_sample if sample is None else sample, "tempo", bpm))
+        self._apply([Command(self._latest.end_sample if sample is None else sample, "tempo", bpm)])
 
     def _feed_block(self, mono_T: NDArray[np.float32]) -> None:
         rms_N, power_NB = self._spectra.feed(mono_T)
@@ -167,12 +169,15 @@ class FeatureAnalyser:
         self._frames += 1
         self._publish(self._states[-1].audio_features)
 
-    def _apply(self, command: Command) -> None:
-        """Apply a command and run the clock again through the frames after it."""
+    def _apply(self, commands: Sequence[Command]) -> None:
+        """Apply commands in their order and run the clock again, once, through the frames after the first of them."""
         with self._lock:
             oldest = self._frames - len(self._states)
-            first = max(command.sample // self._spectra.hop_samples, oldest)
-            self._commands[first] = sorted([*self._commands.get(first, ()), command], key=lambda known: known.sample)
+            frames = [max(command.sample // self._spectra.hop_samples, oldest) for command in commands]
+            for frame, command in zip(frames, commands, strict=True):
+                known = self._commands.get(frame, ())
+                self._commands[frame] = sorted([*known, command], key=lambda each: each.sample)
+            first = min(frames, default=self._frames)
             rewound = [self._states.pop() for _ in range(self._frames - first)]
             clock = self._states[-1].clock if self._states else self._oldest_clock
             for frame, state in enumerate(reversed(rewound), first):

@@ -237,3 +237,18 @@ def test_extrapolation_lets_the_beat_go_on() -> None:
         -0.5, abs=0.05
     )
     assert extrapolate(SILENCE, 1.0).beats == 0.0
+
+
+def test_taps_of_one_hop_are_as_good_as_taps_one_by_one() -> None:
+    """A flood of taps costs one rewind a hop."""
+    together, one_by_one = FeatureAnalyser(RATE_HZ), FeatureAnalyser(RATE_HZ)
+    sound = np.random.default_rng(3).standard_normal(6 * RATE_HZ).astype(np.float32)
+    for second in range(6):
+        for analyser in (together, one_by_one):
+            analyser.feed(sound[second * RATE_HZ : (second + 1) * RATE_HZ])
+        taps = [second * RATE_HZ + each for each in (0, 0, 300, RATE_HZ // 2, RATE_HZ // 2, RATE_HZ // 2 + 40)]
+        together.tap(*taps)
+        for tap in taps:
+            one_by_one.tap(tap)
+    assert together.latest().tempo_bpm == one_by_one.latest().tempo_bpm == pytest.approx(120.0)
+    assert together.at_sample(6 * RATE_HZ) == one_by_one.at_sample(6 * RATE_HZ)
