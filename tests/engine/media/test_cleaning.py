@@ -46,10 +46,10 @@ def test_magnitude_and_phase_are_as_stated(rate_hz: int) -> None:
     impulse_T[1] = 1.0
     response_F = np.fft.rfft(cleaned(impulse_T, rate_hz)[0].astype(np.float64)[1:], 4 * rate_hz)
     hz_F = np.arange(len(response_F)) / 4
-    assert np.abs(np.abs(response_F[hz_F >= 20]) - 1.0).max() < 1e-3
+    assert np.abs(np.abs(response_F[hz_F >= 20]) - 1.0).max() < 1e-4
     assert abs(response_F[0]) < 1e-6
     assert abs(response_F[int(4 * CORNER_HZ)]) == pytest.approx(np.sqrt(0.5), rel=1e-3)
-    for tone_hz, degrees in ((20, 16), (100, 3), (1000, 0.3)):
+    for tone_hz, degrees in ((20, 3.0), (100, 0.6), (1000, 0.06)):
         assert np.degrees(np.angle(response_F[4 * tone_hz])) == pytest.approx(degrees, rel=0.1)
 
 
@@ -68,12 +68,13 @@ def test_a_constant_offset_is_silence_from_the_first_sample(offset: float) -> No
 
 @pytest.mark.parametrize(
     "offset_T",
-    [0.01 * TIME_T, 0.3 - 0.01 * TIME_T, 0.3 + 0.01 * np.sin(2 * np.pi * 0.1 * TIME_T)],
+    [0.01 * TIME_T, 0.3 - 0.01 * TIME_T, 0.3 + 0.01 * np.sin(2 * np.pi * 0.05 * TIME_T)],
     ids=["rising", "falling", "slow wave"],
 )
 def test_a_drifting_offset_has_no_level(offset_T: NDArray[np.float64]) -> None:
     found = features(offset_T.astype(np.float32))
-    assert {(one.level, one.low) for one in found} == {(0.0, 0.0)}
+    settled = [one for one in found if one.end_sample >= SETTLED_S * RATE_HZ]
+    assert {(one.level, one.low) for one in settled} == {(0.0, 0.0)}
     # Where the drift begins.
     assert found[-1].onsets <= 1
 
