@@ -22,7 +22,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from engine.core.lossy_stream import outlive_readers
-from engine.core.printable import print_line, with_short_words
+from engine.core.printable import print_line, short_sentence
 
 USER_ERROR_EXIT_CODE = 2
 _LONGEST_NAME = 200
@@ -32,11 +32,11 @@ _LONGEST_NAME = 200
 class UserError(ValueError):
     """A mistake that the user can correct; `str(error)` is the whole sentence shown.
 
-    A name or value of a file in it may be of any length; of a word that nobody would read, beginning and end are shown.
+    A name or value of a file in it may be of any length; of what nobody would read, beginning and end are shown.
     """
 
     def __init__(self, sentence: object = "") -> None:
-        super().__init__(with_short_words(str(sentence)))
+        super().__init__(short_sentence(str(sentence)))
 
 
 class ModelFileError(UserError):

@@ -18,6 +18,9 @@ LONGEST_REASON = 300
 LONGEST_WORD = 300
 """In a sentence; longer ones are no names, and few paths."""
 _WORD_BEGINNING, _WORD_END = 200, 40
+LONGEST_SENTENCE = 900
+"""Longer ones quote what nobody would read."""
+_SENTENCE_BEGINNING, _SENTENCE_END = 600, 250
 _LONG_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # controls, line breaks and escape among them
@@ -39,9 +42,11 @@ def printable_name(name: str) -> str:
     return printable(name, LONGEST_NAME)
 
 
-def with_short_words(sentence: str) -> str:
-    """Return a sentence with the beginning and the end alone of each word that is far longer than names and paths are."""
-    return _LONG_WORD.sub(lambda word: f"{word[0][:_WORD_BEGINNING]}...{word[0][-_WORD_END:]}", sentence)
+def short_sentence(sentence: str) -> str:
+    """Return a sentence with the beginning and the end alone of a word that is far longer than names and paths are, and of a whole
+    that is far longer than sentences are."""
+    short = _LONG_WORD.sub(lambda word: f"{word[0][:_WORD_BEGINNING]}...{word[0][-_WORD_END:]}", sentence)
+    return short if len(short) <= LONGEST_SENTENCE else f"{short[:_SENTENCE_BEGINNING]}...{short[-_SENTENCE_END:]}"
 
 
 def printable_lines(text: str) -> str:

@@ -71,7 +71,7 @@ def read_sound(path: Path, rate_hz: int, channels: int) -> Generator[NDArray[np.
         ) from error
     try:
         # Other formats can name other files and addresses, and so can a path that looks like one.
-        with av.open(str(path.absolute()), format="caf") as container:
+        with av.open(str(path.absolute()), format="caf", metadata_errors="replace") as container:
             stream: Any = container.streams.audio[0]
             if (stream.rate, stream.codec_context.channels, stream.codec_context.name) != (
                 rate_hz,

@@ -61,7 +61,7 @@ def read_duration_s(path: Path) -> float:
     try:
         # A pipe of that name would hold the recording up.
         check_file(path)
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             return (container.duration or 0) / av.time_base
     except (FFmpegError, OSError, ValueError):
         return 0.0

@@ -9,12 +9,13 @@ import pytest
 from engine.core.errors import BackendError, ConfigError, TrainingError
 from engine.core.printable import (
     LONGEST_LINE,
+    LONGEST_SENTENCE,
     LONGEST_WORD,
     print_line,
     print_lines,
     printable,
     printable_lines,
-    with_short_words,
+    short_sentence,
 )
 
 
@@ -49,7 +50,15 @@ def test_no_name_makes_a_sentence_long_that_somebody_has_to_read(error: type[Val
 
 def test_words_of_a_usual_length_stay_as_they_are() -> None:
     sentence = " ".join([LONGEST_WORD * "a", "b", LONGEST_WORD * "c"])
-    assert with_short_words(sentence) == sentence
+    assert short_sentence(sentence) == sentence
+
+
+def test_a_sentence_of_many_words_is_shortened_in_its_middle() -> None:
+    told = str(ConfigError(f"{500 * 'very '}long is no source; take mic."))
+    assert len(told) <= LONGEST_SENTENCE
+    assert told.startswith("very very")
+    assert told.endswith("long is no source; take mic.")
+    assert str(ConfigError(told)) == told
 
 
 def test_lines_stay_lines() -> None:
