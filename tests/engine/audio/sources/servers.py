@@ -39,7 +39,7 @@ class WebServer:
     """Whether it then keeps the connection and sends nothing."""
     refuses: bool = False
     recordings_break_at: dict[str, int] = field(default_factory=dict)
-    """Recordings in which a client can jump, and after how many bytes the first answer breaks off; 0: not."""
+    """Recordings in which a client can jump, and the byte at which the first answer behind their head breaks off; 0: not."""
     refused_after_break: int = 0
     """Requests that are refused after that."""
     refused_next: int = 0
@@ -76,15 +76,16 @@ class WebServer:
         request.wfile.write(self.files[path])
 
     def _send_from(self, request: BaseHTTPRequestHandler, path: str, first: int) -> None:
-        """Answer as servers do that can jump in a file; the first time, break off on the way."""
-        whole = self.files[path]
+        """Answer as servers do that can jump in a file; the first answer behind its head breaks off on the way."""
+        whole, break_at = self.files[path], self.recordings_break_at[path] if first else 0
+        if break_at:
+            # Before anything is sent: the next request can come while this one is still answered.
+            self.recordings_break_at[path], self.refused_next = 0, self.refused_after_break
         request.send_response(206)
         request.send_header("Content-Range", f"bytes {first}-{len(whole) - 1}/{len(whole)}")
         request.send_header("Content-Length", str(len(whole) - first))
         request.end_headers()
-        request.wfile.write(whole[first : self.recordings_break_at[path] or len(whole)])
-        if self.recordings_break_at[path]:
-            self.recordings_break_at[path], self.refused_next = 0, self.refused_after_break
+        request.wfile.write(whole[first : break_at or len(whole)])
         request.close_connection = True
 
     def _send_slowly(self, request: BaseHTTPRequestHandler, name: str) -> None:
