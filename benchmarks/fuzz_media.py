@@ -9,25 +9,19 @@ a reader that takes longer than HANGS_S, and a traceback are faults.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import random
-import selectors
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
+from benchmarks.asked_process import AskedProcess, CrashError, HungError
 from benchmarks.fuzz_media_process import ENDLESS, PLAYED, READERS, SENTENCE, TRACEBACK
 from benchmarks.media_mutations import Seed, mutated, seeds
-from benchmarks.private_desktop import ROOT
 from benchmarks.record import append_record, print_table
 from engine.core.errors import run_main
 from engine.core.printable import print_line
@@ -120,59 +114,25 @@ def _place(reason: str) -> str:
     return f"{' > '.join(places[-3:])} {lines[-1] if lines else ''}"[:300]
 
 
-class ReadingProcess(AbstractContextManager["ReadingProcess"]):
-    """A process that reads files; after a crash or a hang there is a new one."""
+class ReadingProcess(AskedProcess):
+    """A process that reads files."""
 
     def __init__(self, module: str = "benchmarks.fuzz_media_process") -> None:
-        self._module = module
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(module, HANGS_S)
 
     def judge(self, path: Path) -> Iterator[tuple[str, str, str, float]]:
         """Yield reader, verdict, reason and time; one for all readers together where the process does not survive."""
-        process = self._process = self._process or self._start()
-        assert process.stdin
-        assert process.stdout
-        # One that has ended gives no answer below.
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(str(path)).encode() + b"\n")
-            process.stdin.flush()
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            if not selector.select(HANGS_S):
-                self._end()
-                yield "all", HANG, f"no answer within {HANGS_S:.0f} s", HANGS_S
-                return
-        line = process.stdout.readline()
-        if not line:
-            code = process.wait()
-            self._end()
-            yield "all", CRASH, f"code {code}", 0.0
+        try:
+            answer = self.ask(str(path))
+        except HungError as error:
+            yield "all", HANG, str(error), HANGS_S
             return
-        for reader, (verdict, reason, took_s) in json.loads(line).items():
+        except CrashError as error:
+            yield "all", CRASH, str(error), 0.0
+            return
+        for reader, (verdict, reason, took_s) in json.loads(answer).items():
             is_sentence = reason.isprintable() and len(reason) < LONGEST_SENTENCE
             yield reader, verdict if is_sentence or verdict in FAULTS else NO_SENTENCE, reason, took_s
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", self._module],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process:
-            process.kill()
-            # A line that it never read is lost with it.
-            with contextlib.suppress(BrokenPipeError), process:
-                pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end()
 
 
 if __name__ == "__main__":

@@ -10,20 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import selectors
-import subprocess
-import sys
 import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
+from benchmarks.asked_process import AskedProcess, CrashError, HungError
 from benchmarks.model_mutations import mutated
 from benchmarks.private_desktop import ROOT
 from benchmarks.record import append_record, print_table
@@ -100,54 +95,24 @@ def judged(path: Path, worker: Worker) -> tuple[str, str]:
     return (verdict, reason) if is_sentence or verdict == TRACEBACK else (TRACEBACK, ascii(reason))
 
 
-class Worker(AbstractContextManager["Worker"]):
-    """A process that opens and steps model files; after a crash there is a new one."""
+class Worker(AskedProcess):
+    """A process that opens and steps model files."""
 
     def __init__(self, backend: str) -> None:
-        self._module = MODULES[backend]
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__("benchmarks.fuzz_models_process", VERDICT_WITHIN_S)
+        self._backend_module = MODULES[backend]
 
     def judge(self, path: Path) -> tuple[str, str]:
         """Return the verdict of the process on a file, and its reason."""
-        process = self._process = self._process or self._start()
-        assert process.stdin
-        assert process.stdout
-        asked = {"path": str(path), "sha256": read_content(path).sha256, "module": self._module, "threads": 1}
-        process.stdin.write(json.dumps(asked).encode() + b"\n")
-        process.stdin.flush()
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            if not selector.select(VERDICT_WITHIN_S):
-                self._end()
-                return LATE, f"no verdict within {VERDICT_WITHIN_S:.0f} s"
-        line = process.stdout.readline().decode()
-        if not line.startswith(MARK):
-            code = process.wait()
-            self._end()
-            return CRASH, f"code {code}"
-        kind, reason = json.loads(line.removeprefix(MARK))
+        sha256 = read_content(path).sha256
+        try:
+            answer = self.ask({"path": str(path), "sha256": sha256, "module": self._backend_module, "threads": 1})
+        except HungError as error:
+            return LATE, str(error)
+        except CrashError as error:
+            return CRASH, str(error)
+        kind, reason = json.loads(answer.removeprefix(MARK))
         return kind, reason
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "benchmarks.fuzz_models_process"],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process:
-            process.kill()
-            with process:
-                pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end()
 
 
 if __name__ == "__main__":

@@ -64,8 +64,9 @@ class Listening:
         """Return how it went, in a line."""
         loudspeaker = self.loudspeaker
         left_out, added = loudspeaker.corrected_samples
+        gaps = "1 gap" if loudspeaker.gaps == 1 else f"{loudspeaker.gaps} gaps"
         return (
             f"listened {loudspeaker.name}, whose driver held {1e3 * loudspeaker.driver_s:.0f} ms: sound "
-            f"{1e3 * loudspeaker.delay_s:.0f} ms after the source, {loudspeaker.gaps} gaps, {left_out} samples left out and {added} "
+            f"{1e3 * loudspeaker.delay_s:.0f} ms after the source, {gaps}, {left_out} samples left out and {added} "
             "added to follow its clock"
         )

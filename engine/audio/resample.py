@@ -8,16 +8,12 @@ a variable one. `python -m benchmarks.resample` measures all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from fractions import Fraction
-
 import numpy as np
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from engine.media.channels import mix_down
 from engine.media.cleaning import silence_faults
+from engine.media.rate import RateConverter
 
 # T samples, C channels
 
@@ -31,56 +27,27 @@ class Resampler:
     def __init__(self, source_rate_hz: int, model_rate_hz: int) -> None:
         self.source_rate_hz = source_rate_hz
         self.model_rate_hz = model_rate_hz
-        self._stream: _Stream | None = None
+        self._stream: RateConverter | None = None
         self.delay_s = 0.0
         """Constant delay of a sample."""
         if source_rate_hz != model_rate_hz:
-            self._stream = _Stream(source_rate_hz, model_rate_hz)
+            self._stream = RateConverter(source_rate_hz, model_rate_hz, 1)
             self.delay_s = _measure_delay_s(source_rate_hz, model_rate_hz)
 
     def feed(self, sound_TC: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the mono samples that are ready [T']. Faulty samples become silence: one would spread over its neighbours."""
         mono_T = mix_down(silence_faults(sound_TC)[0])
-        return mono_T if self._stream is None else self._stream.feed(mono_T)
+        return mono_T if self._stream is None else self._stream.feed(mono_T[:, None])[:, 0]
 
     def finish(self) -> NDArray[np.float32]:
         """Return the remaining samples at the end of the sound. Nothing may be fed afterwards."""
-        return np.zeros(0, np.float32) if self._stream is None else self._stream.finish()
-
-
-class _Stream:
-    """libswresample, from array to array."""
-
-    def __init__(self, source_rate_hz: int, model_rate_hz: int) -> None:
-        self._rate_hz = source_rate_hz
-        self._resampler = AudioResampler(format="flt", layout="mono", rate=model_rate_hz)
-        self._fed_samples = 0
-
-    def feed(self, mono_T: NDArray[np.float32]) -> NDArray[np.float32]:
-        if not len(mono_T):
-            return np.zeros(0, np.float32)
-        frame = AudioFrame(format="flt", layout="mono", samples=len(mono_T))
-        frame.planes[0].update(np.ascontiguousarray(mono_T).tobytes())
-        frame.sample_rate = self._rate_hz
-        frame.time_base = Fraction(1, self._rate_hz)
-        frame.pts = self._fed_samples
-        self._fed_samples += len(mono_T)
-        return _join(self._resampler.resample(frame))
-
-    def finish(self) -> NDArray[np.float32]:
-        # A resampler that was never fed does not know its input rate.
-        return _join(self._resampler.resample(None)) if self._fed_samples else np.zeros(0, np.float32)
-
-
-def _join(frames: Iterable[AudioFrame]) -> NDArray[np.float32]:
-    parts = [frame.to_ndarray()[0] for frame in frames if frame.samples]
-    return np.concatenate([np.zeros(0, np.float32), *parts], dtype=np.float32)
+        return np.zeros(0, np.float32) if self._stream is None else self._stream.finish()[:, 0]
 
 
 def _measure_delay_s(source_rate_hz: int, model_rate_hz: int) -> float:
     """Feed silence and count the missing samples."""
-    stream = _Stream(source_rate_hz, model_rate_hz)
-    silence = np.zeros(_PROBE_BLOCK_SAMPLES, np.float32)
+    stream = RateConverter(source_rate_hz, model_rate_hz, 1)
+    silence_T1 = np.zeros((_PROBE_BLOCK_SAMPLES, 1), np.float32)
     blocks = round(_PROBE_S * source_rate_hz / _PROBE_BLOCK_SAMPLES)
-    came = sum(len(stream.feed(silence)) for _ in range(blocks))
+    came = sum(len(stream.feed(silence_T1)) for _ in range(blocks))
     return blocks * _PROBE_BLOCK_SAMPLES / source_rate_hz - came / model_rate_hz

@@ -1,4 +1,4 @@
-"""Brings sound whose rate changes on the way to one rate."""
+"""Brings sound to another rate, block by block, by FFmpeg's libswresample; what its delay means live stands in engine/audio/resample.py."""
 
 # PyAV's types are incomplete.
 # pyright: basic
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 
 class RateConverter:
-    """Converts a part of constant rate; without delay, because its end is filled up by `finish`."""
+    """Converts sound of constant rate; what it holds back meanwhile comes with `finish`."""
 
     def __init__(self, from_hz: int, to_hz: int, channels: int) -> None:
         self._from_hz = from_hz
@@ -38,12 +38,14 @@ class RateConverter:
         return self._joined(self._resampler.resample(frame))
 
     def finish(self) -> NDArray[np.float32]:
-        """Return the last samples of the part. Nothing may be fed afterwards."""
+        """Return the last samples. Nothing may be fed afterwards."""
         # A resampler that was never fed does not know its input rate.
         return self._joined(self._resampler.resample(None) if self._fed_samples else [])
 
     def _joined(self, frames: list[AudioFrame]) -> NDArray[np.float32]:
         parts = [frame.to_ndarray().reshape(-1, self._channels) for frame in frames if frame.samples]
+        if len(parts) == 1:
+            return parts[0]
         return np.concatenate([np.zeros((0, self._channels), np.float32), *parts], dtype=np.float32)
 
 

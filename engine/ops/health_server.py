@@ -17,9 +17,9 @@ from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 
-from engine.control.remotes.token_bucket import Bucket
 from engine.core.clock import Clock, WallClock
 from engine.core.server_thread import ServerThread, bind_socket
+from engine.core.token_bucket import Bucket
 from engine.ops.health_monitor import HealthReport
 from engine.ops.metrics import CONTENT_TYPE, metrics_text
 

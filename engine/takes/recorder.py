@@ -20,6 +20,7 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from engine.audio.passed_source import PassedSource
 from engine.audio.source import Source
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot
@@ -195,55 +196,18 @@ class TakeRecorder:
                 continue
 
 
-class RecordedSource:
+class RecordedSource(PassedSource):
     """A source whose sound goes into a take as the show receives it."""
 
     def __init__(self, source: Source, take: TakeRecorder) -> None:
-        self.name, self.live = source.name, source.live
-        self._source = source
+        super().__init__(source)
         self._take = take
 
-    @property
-    def rate_hz(self) -> int:
-        return self._source.rate_hz
-
-    @property
-    def channels(self) -> int:
-        return self._source.channels
-
-    @property
-    def dropped_samples(self) -> int:
-        return self._source.dropped_samples
-
-    @property
-    def stalled(self) -> bool:
-        return self._source.stalled
-
-    @property
-    def block_s(self) -> float:
-        return self._source.block_s
-
-    @property
-    def buffer_s(self) -> float:
-        return self._source.buffer_s
-
-    def start(self) -> None:
-        self._source.start()
-
     def read(self) -> tuple[NDArray[np.float32], float | None] | None:
-        block = self._source.read()
+        block = super().read()
         if block is not None:
             self._take.add_sound(block[0])
         return block
-
-    def wait(self, timeout_s: float) -> None:
-        self._source.wait(timeout_s)
-
-    def notices(self) -> list[str]:
-        return self._source.notices()
-
-    def close(self) -> None:
-        self._source.close()
 
 
 def _write_sound(items: Sequence[Item], sound: SoundFile) -> int:

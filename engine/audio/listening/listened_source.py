@@ -13,68 +13,38 @@ from numpy.typing import NDArray
 from engine.audio.input_layout import InputLayout
 from engine.audio.input_mix import film_sound
 from engine.audio.listening.loudspeaker import AHEAD_S, Loudspeaker
+from engine.audio.passed_source import PassedSource
 from engine.audio.sources.paced import PacedSource
 
 # T samples, C channels
 
 
-class ListenedSource:
+class ListenedSource(PassedSource):
     """Passes the sound on as it comes, and to the loudspeaker."""
 
     def __init__(
         self, source: PacedSource, layout: InputLayout, loudspeaker: Loudspeaker, wanted_s: Callable[[], float]
     ) -> None:
         """The loudspeaker gets the sound as films get it. `wanted_s` returns the delay that is wanted now; it is asked at each read."""
-        self.name, self.live = source.name, source.live
-        self._source = source
+        super().__init__(source)
         self._layout = layout
         self._loudspeaker = loudspeaker
         self._wanted_s = wanted_s
         source.tell_ahead(self._hear, AHEAD_S)
 
-    @property
-    def rate_hz(self) -> int:
-        return self._source.rate_hz
-
-    @property
-    def channels(self) -> int:
-        return self._source.channels
-
-    @property
-    def dropped_samples(self) -> int:
-        return self._source.dropped_samples
-
-    @property
-    def stalled(self) -> bool:
-        return self._source.stalled
-
-    @property
-    def block_s(self) -> float:
-        return self._source.block_s
-
-    @property
-    def buffer_s(self) -> float:
-        return self._source.buffer_s
-
-    def start(self) -> None:
-        self._source.start()
-
     def read(self) -> tuple[NDArray[np.float32], float | None] | None:
-        block = self._source.read()
+        block = super().read()
         self._loudspeaker.wanted_s = self._wanted_s()
         if block is None:
             self._loudspeaker.end()
         return block
 
-    def _hear(self, sound_TC: NDArray[np.float32], played_s: float) -> None:
-        self._loudspeaker.put(film_sound(self._layout, sound_TC), played_s)
-
-    def wait(self, timeout_s: float) -> None:
-        self._source.wait(timeout_s)
-
     def notices(self) -> list[str]:
-        return [*self._source.notices(), *self._loudspeaker.attend()]
+        return [*super().notices(), *self._loudspeaker.attend()]
 
     def close(self) -> None:
-        self._source.close()
+        super().close()
         self._loudspeaker.close()
+
+    def _hear(self, sound_TC: NDArray[np.float32], played_s: float) -> None:
+        self._loudspeaker.put(film_sound(self._layout, sound_TC), played_s)

@@ -128,13 +128,14 @@ class AddressFeed:
         return self._position_s >= duration_s - NEAR_END_S or self._empty_connections >= MOST_EMPTY_CONNECTIONS
 
     def _connect(self, intake: Intake, reason: str | None, repeats: bool) -> None:
-        """Connect again, at once where a recording is repeated, else after growing pauses."""
+        """Connect again, at once where a recording that brought sound is repeated, else after growing pauses."""
         if repeats:
             self._position_s = 0.0
         else:
             why = reason or f"{self._reader.shown} was ended by its sender."
             intake.tell(f"{why} It is connected again as soon as it answers.")
-        said, at_once = reason, repeats
+        # A connection that brought nothing is not made again without a pause.
+        said, at_once = reason, repeats and not self._empty_connections
         while at_once or not intake.closing.wait(pause_s(self._attempts)):
             at_once = False
             self._attempts += 1

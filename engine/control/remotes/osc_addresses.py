@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.control.remotes.token_bucket import Bucket
 from engine.core import osc_names
 from engine.core.errors import nearest_name
 from engine.core.printable import printable_name
+from engine.core.token_bucket import Bucket
 
 PREFIX = "/fluid/"
 ERROR, PING, PONG, STATS = (

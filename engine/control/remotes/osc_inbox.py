@@ -20,11 +20,11 @@ from engine.control.remotes.osc_packet import NOT_OSC, parse, raw_address, split
 from engine.control.remotes.osc_patterns import Patterns
 from engine.control.remotes.osc_values import described, remote_value
 from engine.control.remotes.remote_access import RemoteAccess
-from engine.control.remotes.token_bucket import Bucket
 from engine.core.clock import Clock
 from engine.core.errors import ConfigError
 from engine.core.notices import ToldOnce
 from engine.core.printable import printable_name
+from engine.core.token_bucket import Bucket
 
 FOREIGN_ANSWERS_A_SECOND, FOREIGN_ANSWERS_AT_ONCE = 0.2, 3.0
 UNKNOWN_TOLD, FOREIGN_TOLD = 10, 3

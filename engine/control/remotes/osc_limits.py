@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from engine.control.remotes.token_bucket import Bucket
+from engine.core.token_bucket import Bucket
 
 Sender = tuple[Any, ...]
 """Host and port; with IPv6 also flow label and scope."""

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from engine.control.parameter import Parameter
 from engine.control.remotes.osc_addresses import PREFIX, address
-from engine.control.remotes.token_bucket import Bucket
 from engine.core.errors import ConfigError
 from engine.core.printable import printable_name
+from engine.core.token_bucket import Bucket
 
 LONGEST_PATTERN = 100
 MOST_REMEMBERED = 64

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from engine.control.parameter import Parameter, Value
 from engine.control.parameter_store import Applied, ParameterStore
 from engine.control.parameter_table import ShowValues
-from engine.control.remotes.token_bucket import Bucket
 from engine.control.subscription import StoreChange, Subscription
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import ConfigError, nearest_name
 from engine.core.notices import ToldOnce
 from engine.core.structured import shortened
+from engine.core.token_bucket import Bucket
 
 RECALLS_A_SECOND, RECALLS_AT_ONCE = 4.0, 16.0
 """How often remotes may recall a scene: each beat of a fast piece, and no flood of files and lines."""

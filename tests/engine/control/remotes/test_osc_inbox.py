@@ -17,7 +17,7 @@ from engine.control.remotes.osc_limits import (
     AnswerLimits,
 )
 from engine.control.remotes.remote_access import RemoteAccess
-from engine.control.remotes.token_bucket import Bucket
+from engine.core.token_bucket import Bucket
 from tests.engine.app.shows import InventedClock
 from tests.engine.control.remotes.test_osc import message
 from tests.engine.model.probe_model import CARD

@@ -1,4 +1,4 @@
-"""A token bucket: the limit for what remotes may cause."""
+"""A token bucket: the limit for what others may cause, over the network or by a remote."""
 
 from __future__ import annotations
 
