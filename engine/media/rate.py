@@ -45,7 +45,7 @@ class RateConverter:
     def _joined(self, frames: list[AudioFrame]) -> NDArray[np.float32]:
         parts = [frame.to_ndarray().reshape(-1, self._channels) for frame in frames if frame.samples]
         if len(parts) == 1:
-            return parts[0]
+            return np.asarray(parts[0], np.float32)
         return np.concatenate([np.zeros((0, self._channels), np.float32), *parts], dtype=np.float32)
 
 
