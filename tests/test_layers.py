@@ -20,7 +20,7 @@ LONG_CONSTRUCTORS = {
     "ModelSwitcher": "what a model needs to be loaded during a show: two callables, a clock, and the facts of the show",
 }
 
-ENGINE = ("core", "media", "model", "audio", "control", "output", "render", "takes", "ops", "app")
+ENGINE = ("core", "media", "model", "audio", "control", "output", "render", "takes", "ops", "web", "app")
 """Folders of the engine, low to high: each may import those before it."""
 
 

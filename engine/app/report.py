@@ -19,13 +19,13 @@ def start_report(
     selected: Sequence[str],
     inputs: OpenInputs,
     outputs: Sequence[str],
-    osc: str,
+    remotes: Sequence[str],
     align: Callable[[float], str] | None = None,
 ) -> list[str]:
-    """Return the lines on model, sound, outputs, backend, OSC and, live, the expected latency.
+    """Return the lines on model, sound, outputs, backend, remotes and, live, the expected latency.
 
-    `selected` is what the selection of the backend said, where the engine chose it. `align` gets the seconds from a sound to its
-    light and returns the line on what is listened to.
+    `remotes` are the lines on where the show listens. `selected` is what the selection of the backend said, where the engine chose it.
+    `align` gets the seconds from a sound to its light and returns the line on what is listened to.
     """
     model, on_backend = model_lines(backend, selected)
     source = inputs.source
@@ -37,7 +37,7 @@ def start_report(
         *_input_lines(inputs.layout),
         f"output   {', '.join(outputs)}",
         on_backend,
-        f"osc      {osc}",
+        *remotes,
         *(budget.lines() if budget else []),
         *([align(budget.typical_s())] if budget and align else []),
     ]

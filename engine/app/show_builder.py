@@ -17,8 +17,10 @@ from engine.app.assembly import Controllers, ModelChoice, assemble, control
 from engine.app.choices import choose_inputs, choose_outputs, unless_stopped
 from engine.app.command_line import ParsedCommand
 from engine.app.config import SETTINGS, LiveConfig
+from engine.app.remotes import OFF, RemoteParts, open_remotes
 from engine.app.report import input_levels, start_report
 from engine.app.sink_registry import WINDOW, open_sinks
+from engine.app.telemetry import telemetry_of
 from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.source import Source
 from engine.audio.sources.inputs import OpenInputs, open_inputs
@@ -29,6 +31,7 @@ from engine.control.parameter_table import parameters_for
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.clock import Clock, WallClock
 from engine.core.free_path import free_path
+from engine.core.notice_log import NoticeLog
 from engine.core.notices import Notices
 from engine.core.stop_signals import IsStopped, never_stopped
 from engine.media.address import shown_address
@@ -146,6 +149,7 @@ class ShowBuilder:
         self._say = say
         self._releasing = releasing
         self._clock = clock or WallClock()
+        self._notice_log = NoticeLog(say, self._clock)
 
     def live(self) -> BuiltShow:
         """Build the show that its inputs play. Raises UserError for what cannot begin."""
@@ -154,7 +158,9 @@ class ShowBuilder:
         self._releasing.callback(inputs.source.close)
         notify = self._say
         if inputs.source.live:
-            notify = openers.supervise(config, inputs.source, self._monitor, self._say, self._releasing)
+            told = openers.supervise(config, inputs.source, self._monitor, self._say, self._releasing)
+            self._notice_log = NoticeLog(told, self._clock)
+            notify = self._notice_log.tell
         return self._of_inputs(config, inputs, notify)
 
     def rendering(self, sounds: tuple[str, ...], output: str, shared: SharedParts | None = None) -> BuiltShow:
@@ -218,9 +224,9 @@ class ShowBuilder:
         self._monitor.describe_levels = lambda: input_levels(built.show.capture.latest())
         if shared:
             return built
-        osc = "off" if self._command.render else self._open_remotes(config, store, notify)
+        remotes = [OFF] if self._command.render else self._open_remotes(config, store, built, notify)
         align = listening.align if listening else None
-        for line in start_report(backend, selected, inputs, config.out, osc, align):
+        for line in start_report(backend, selected, inputs, config.out, remotes, align):
             notify(line)
         return built
 
@@ -246,16 +252,22 @@ class ShowBuilder:
             last = progress or ProgressBar(openers.duration_s(config.source, config.seconds))
         return [*open_sinks(config.out), last], windows
 
-    def _open_remotes(self, config: LiveConfig, store: ParameterStore, notify: Callable[[str], None]) -> str:
-        """Start the remotes and return where OSC listens, in words."""
-        access = RemoteAccess(store, config.remote_lock, notify)
-        osc = openers.open_osc(config, access, self._monitor, self._say)
-        if osc:
-            self._releasing.callback(osc.close)
-            osc.start()
-        if config.midi:
-            self._releasing.callback(openers.open_midi(config, access).close)
-        return f"{osc.host} port {osc.port}" if osc else "off"
+    def _open_remotes(
+        self, config: LiveConfig, store: ParameterStore, built: BuiltShow, notify: Callable[[str], None]
+    ) -> list[str]:
+        """Start the remotes and return the lines that say where they are."""
+        telemetry = telemetry_of(built.show.capture, store, built.controllers, self._monitor, self._clock)
+        return open_remotes(
+            RemoteParts(
+                config=config,
+                access=RemoteAccess(store, config.remote_lock, notify),
+                telemetry=telemetry,
+                notice_log=self._notice_log,
+                monitor=self._monitor,
+                clock=self._clock,
+                releasing=self._releasing,
+            )
+        )
 
     def _runtime(self, live: bool, notify: Callable[[str], None]) -> Runtime:
         between_hops = no_pause

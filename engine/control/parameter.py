@@ -14,7 +14,7 @@ from engine.core.errors import ConfigError
 
 Kind = Literal["float", "int", "bool", "trigger", "event"]
 Group = Literal["sound", "model", "effects", "onsets", "tempo", "show", "scenes"]
-Widget = Literal["slider", "number", "toggle", "button"]
+Widget = Literal["slider", "number", "toggle", "button", "choice"]
 Value = float | int | bool
 
 _YES = ("1", "true", "on", "yes")
@@ -43,6 +43,8 @@ class Parameter:
     high: float = 1.0
     default: Value
     unit: str = ""
+    choices: tuple[str, ...] = ()
+    """Names of the values 0, 1, 2, ... of a whole number that chooses; the number and the name mean the same."""
     group: Group = "model"
     in_scenes: bool = True
     """Whether a saved scene contains its value. A scene written by hand may set it in any case."""
@@ -73,7 +75,7 @@ class Parameter:
     @property
     def widget(self) -> Widget:
         """What a remote with a screen shows for it."""
-        return _WIDGETS[self.kind]
+        return "choice" if self.choices else _WIDGETS[self.kind]
 
     def parse(self, given: object) -> Value:
         """Return `given` (a number, a truth value or a text with one) as a value of this kind, whatever its range.
@@ -81,7 +83,7 @@ class Parameter:
         For a trigger, True means "now". Raises ConfigError for another kind and for a number that is not finite.
         """
         if self.is_number:
-            return self._parse_number(given)
+            return self._parse_choice(given) if self.choices else self._parse_number(given)
         if self.kind == "trigger" and given is None:
             return True
         text = given.strip().casefold() if isinstance(given, str) else given
@@ -104,12 +106,18 @@ class Parameter:
             return "nothing or 1"
         if self.kind == "bool":
             return "on or off"
+        if self.choices:
+            return f"{', '.join(self.choices)} or a number from 0 to {len(self.choices) - 1}"
         number = "a number" if self.kind == "float" else "a whole number"
         return f"{number} from {_plain(self.low)} to {_plain(self.high)}{' ' if self.unit else ''}{self.unit}"
 
     def out_of_range(self, given: object) -> ConfigError:
         """Return the error for a number outside the range."""
         return self._refusal(given)
+
+    def _parse_choice(self, given: object) -> Value:
+        name = given.strip().casefold() if isinstance(given, str) else ""
+        return self.choices.index(name) if name in self.choices else self._parse_number(given)
 
     def _parse_number(self, given: object) -> Value:
         if isinstance(given, bool) or not isinstance(given, (int, float, str)):

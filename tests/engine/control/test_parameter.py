@@ -12,6 +12,7 @@ import pytest
 from engine.app.command_line import build_parser, flag
 from engine.app.config import settable
 from engine.app.osc_reference import MODELS, reference, shipped_cards
+from engine.control.parameter import Parameter
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import TABLE, parameters_for
 from engine.control.remotes.osc import OscServer
@@ -183,3 +184,11 @@ def test_a_scene_out_of_range_is_refused_and_a_button_released_is_nothing() -> N
     assert store.take_snapshot(0).events == ()
     store.set("scene", 128)
     assert store.take_snapshot(1).events == (("scene", 128),)
+
+
+def test_a_parameter_with_choices_takes_their_names_and_numbers() -> None:
+    source = Parameter(name="order", kind="int", help="", high=2, default=0, choices=("first", "second", "third"))
+    assert source.parse("Second") == source.parse(1) == source.parse("1") == 1
+    assert source.widget == "choice"
+    with pytest.raises(ConfigError, match="order takes first, second, third or a number from 0 to 2, not 'fourth'"):
+        source.parse("fourth")

@@ -114,9 +114,9 @@ def test_without_a_driver_and_a_display_that_tells_its_rate_the_defaults_count(p
 
 def test_a_live_show_prints_its_budget_and_a_render_none(probe_file: Path) -> None:
     backend = open_backend(str(probe_file), "onnx-cpu")
-    live = "\n".join(start_report(backend, [], OpenInputs(open_source("demo", live=True), UNNAMED), ["window"], "off"))
+    live = "\n".join(start_report(backend, [], OpenInputs(open_source("demo", live=True), UNNAMED), ["window"], []))
     assert "ms at worst" in live
     assert "--calibrate" in live
     assert "ms at worst" not in "\n".join(
-        start_report(backend, [], OpenInputs(open_source("demo", live=False), UNNAMED), ["a.mp4"], "off")
+        start_report(backend, [], OpenInputs(open_source("demo", live=False), UNNAMED), ["a.mp4"], [])
     )
