@@ -6,6 +6,7 @@ import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -100,7 +101,9 @@ class TcpConnections:
                 # The one that has been silent longest makes room.
                 self._close(next(iter(self._connections)))
             opened.setblocking(False)
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # A peer that has gone already is found out when it is read.
+            with suppress(OSError):
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._connections[sender] = _Connection(opened)
             self._server.watch(opened, partial(self._read, sender))
         else:
