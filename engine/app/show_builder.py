@@ -17,6 +17,7 @@ from engine.app.assembly import Controllers, ModelChoice, assemble, control
 from engine.app.choices import choose_inputs, choose_outputs, unless_stopped
 from engine.app.command_line import ParsedCommand
 from engine.app.config import SETTINGS, LiveConfig
+from engine.app.input_switch import InputSwitch
 from engine.app.remotes import OFF, RemoteParts, open_remotes
 from engine.app.report import input_levels, start_report
 from engine.app.show_steering import ShowSteering
@@ -213,7 +214,9 @@ class ShowBuilder:
     ) -> BuiltShow:
         store = ParameterStore(self._command.parameters, config.controls, notify)
         listening = openers.listen(config, inputs, store.values, self._clock, notify, self._releasing)
-        source, layout = listening.source() if listening else inputs.source, inputs.layout
+        input_switch = None if self._command.render else InputSwitch(config, inputs, self._clock)
+        played = input_switch.source if input_switch else inputs.source
+        source, layout = listening.source() if listening else played, inputs.layout
         # "auto" says where it stopped and why.
         selected: list[str] = []
         backend = (
@@ -230,8 +233,8 @@ class ShowBuilder:
         if shared:
             return built
         remotes = [OFF]
-        if not self._command.render:
-            show_control = ShowSteering(config, built.controllers)
+        if input_switch:
+            show_control = ShowSteering(config, built.controllers, input_switch)
             built = replace(built, show_control=show_control)
             remotes = self._open_remotes(config, store, built, show_control, notify)
         align = listening.align if listening else None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine.app.assembly import Controllers
 from engine.app.config import DEFAULT_MODEL, LiveConfig
+from engine.app.input_switch import InputSwitch
 from engine.audio.window_buffer import window_samples
 from engine.control.parameter_table import parameters_for
 from engine.control.scenes.playlist import PlaylistEntry, PlaylistState
@@ -28,8 +29,9 @@ MODEL_WITHIN_S = 20.0
 class ShowSteering:
     """The ShowControl of a live show (engine/web/show_control.py)."""
 
-    def __init__(self, config: LiveConfig, controllers: Controllers) -> None:
+    def __init__(self, config: LiveConfig, controllers: Controllers, inputs: InputSwitch) -> None:
         self._controllers = controllers
+        self._inputs = inputs
         card = controllers.switcher.card
         folders = [config.models] if config.models else [Path(DEFAULT_MODEL).parent, Path(config.model).parent]
         self._models = ModelList(folders, card, window_samples(card), parameters_for)
@@ -78,10 +80,10 @@ class ShowSteering:
             raise ConfigError(f"{refusals[0]} {switcher.playing.name} keeps playing.") from refusals[0]
 
     def inputs(self) -> Sequence[Choice]:
-        return ()
+        return self._inputs.choices()
 
     def play_input(self, id: str) -> None:
-        raise ConfigError("There is no such input in the list; list the inputs again and choose one of them.")
+        self._inputs.play(id)
 
     def mappings(self) -> Mapping[str, str]:
         return self._controllers.modulators.mappings
