@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.audio.source import Source
     from engine.audio.sources.inputs import OpenInputs
     from engine.control.parameter import Value
-    from engine.control.remotes.midi import MidiRemote
+    from engine.control.remotes.midi.midi_remote import MidiRemote
     from engine.control.remotes.osc import OscServer
     from engine.control.remotes.remote_access import RemoteAccess
     from engine.core.clock import Clock
@@ -187,7 +187,7 @@ def open_osc(
 
 def open_midi(config: LiveConfig, access: RemoteAccess) -> MidiRemote:
     """Listen to the MIDI port that was asked for, now or as soon as it is there."""
-    from engine.control.remotes.midi import MidiRemote
+    from engine.control.remotes.midi.midi_remote import MidiRemote
 
     midi = MidiRemote(access, config.midi or "", config.midi_parameters)
     midi.start()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from engine.app import openers
 from engine.app.config import LiveConfig
+from engine.control.remotes.midi.clock import MidiClock
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.telemetry import Telemetry
 from engine.core.clock import Clock
@@ -30,6 +31,8 @@ class RemoteParts:
     """Scenes, playlist, models, inputs and mappings."""
     monitor: HealthMonitor
     clock: Clock
+    midi_clock: MidiClock | None = None
+    """Follows the clock of sequencers; None: every quarter note taps the beat."""
     releasing: ExitStack
     """Closes them at the end of the show."""
 
