@@ -138,6 +138,8 @@ class PlaylistPlayer:
             self._position, self._skipped = -1, 0
             self._publish()
             return None
+        if self.runs and self._entries[self._position].scene == plays:
+            self._skipped = 0
         number: int | None = None
         if by_hand:
             # Somebody else's scene has the time of the entry that it took the place of.
@@ -161,10 +163,6 @@ class PlaylistPlayer:
         following = self._go_on(1, loops)
         self._publish()
         return following
-
-    def recalled(self) -> None:
-        """Note that a scene was recalled."""
-        self._skipped = 0
 
     def _enter(self, plays: int, wanted: int) -> int | None:
         place = self._place_of(plays) if plays else None
