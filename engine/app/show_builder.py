@@ -64,6 +64,7 @@ class BuiltShow:
     """A show, and what is needed besides to play it and to report on it."""
 
     show: Show
+    store: ControlSource
     controllers: Controllers
     seconds: float | None = None
     """How much of the sound is played; None for all."""
@@ -100,7 +101,7 @@ def build_from_source(
     sinks, windows = outputs(controllers)
     played = RecordedSource(source, take) if take else source
     show = assemble(played, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout)
-    return BuiltShow(show=show, controllers=controllers, seconds=config.seconds)
+    return BuiltShow(show=show, store=store, controllers=controllers, seconds=config.seconds)
 
 
 def build_replay(
@@ -122,7 +123,7 @@ def build_replay(
     show = assemble(
         source, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout, cleaner
     )
-    return BuiltShow(show=show, controllers=controllers)
+    return BuiltShow(show=show, store=store, controllers=controllers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +235,10 @@ class ShowBuilder:
             return built
         remotes = [OFF]
         if input_switch:
-            show_control = ShowSteering(config, built.controllers, input_switch)
+            access = RemoteAccess(store, config.remote_lock, notify)
+            show_control = ShowSteering(config, built.controllers, input_switch, access)
             built = replace(built, show_control=show_control)
-            remotes = self._open_remotes(config, store, built, show_control, notify)
+            remotes = self._open_remotes(config, access, built, show_control)
         align = listening.align if listening else None
         for line in start_report(backend, selected, inputs, config.out, remotes, align):
             notify(line)
@@ -265,19 +267,14 @@ class ShowBuilder:
         return [*open_sinks(config.out), last], windows
 
     def _open_remotes(
-        self,
-        config: LiveConfig,
-        store: ParameterStore,
-        built: BuiltShow,
-        show_control: ShowSteering,
-        notify: Callable[[str], None],
+        self, config: LiveConfig, access: RemoteAccess, built: BuiltShow, show_control: ShowSteering
     ) -> list[str]:
         """Start the remotes and return the lines that say where they are."""
-        telemetry = telemetry_of(built.show.capture, store, built.controllers, self._monitor, self._clock)
+        telemetry = telemetry_of(built.show.capture, built.store, built.controllers, self._monitor, self._clock)
         return open_remotes(
             RemoteParts(
                 config=config,
-                access=RemoteAccess(store, config.remote_lock, notify),
+                access=access,
                 telemetry=telemetry,
                 notice_log=self._notice_log,
                 show_control=show_control,

@@ -69,8 +69,14 @@ class ShowController:
                 self._asked.popleft()()
             except UserError as error:
                 self._notify(f"{error} The show goes on as it is.")
-        self._play_on(snapshot, _moment(time_s, next_features))
+        by_hand, wanted = _asked(snapshot)
+        recall = self._play_on(ShowValues(snapshot.values), _moment(time_s, next_features), by_hand, wanted)
+        if not by_hand:
+            recall()
         self._scenes.attend(snapshot, now_s, next_features)
+        if by_hand:
+            # After the scene that was recalled by hand in the same hop, from the next one on.
+            recall()
 
     def show_events(self) -> tuple[ShowEvent, ...]:
         """Return the show events of the last step, for the take."""
@@ -84,26 +90,25 @@ class ShowController:
         else:
             self._scenes.repeat(show_event)
 
-    def _play_on(self, snapshot: ControlSnapshot, moment: Moment) -> None:
-        values = ShowValues(snapshot.values)
+    def _play_on(self, values: ShowValues, moment: Moment, by_hand: int, wanted: int) -> Callable[[], None]:
+        """Advance the playlist, and return what recalls the scene that comes now, if any."""
         self._loops = values.playlist_loop
-        wanted = sum(event.name == ShowValues.next_scene.name for event in snapshot.events)
-        by_hand = [event.number for event in snapshot.events if event.name == ShowValues.scene.name]
         before = self._playlist.state
         number = self._playlist.advance(
             moment,
             runs=values.playlist,
             loops=self._loops,
             wanted=wanted,
-            by_hand=by_hand[-1] if by_hand else 0,
+            by_hand=by_hand,
             plays=self._scenes.number,
         )
         if number:
             # Bars end on a bar line by themselves.
             is_on_time = before.position >= 0 and before.entries[before.position].unit == "bars" and not wanted
-            self._recall(number, is_on_time)
-        elif wanted and not by_hand and not self._playlist.runs:
-            self._scenes.recall_next(wanted)
+            return lambda: self._recall(number, is_on_time)
+        if wanted and not self._playlist.runs:
+            return lambda: self._scenes.recall_next(wanted)
+        return lambda: None
 
     def _recall(self, number: int, at_once: bool = False) -> None:
         self._scenes.recall(number, lambda error: self._skip(number, error), at_once)
@@ -116,6 +121,17 @@ class ShowController:
             return
         self._notify(f"{error} The playlist goes on with scene {following}.")
         self._recall(following)
+
+
+def _asked(snapshot: ControlSnapshot) -> tuple[int, int]:
+    """Return the scene that was recalled by hand in this hop, 0 for none, and how often the next one was asked for since."""
+    by_hand = wanted = 0
+    for event in snapshot.events:
+        if event.name == ShowValues.scene.name:
+            by_hand, wanted = event.number, 0
+        elif event.name == ShowValues.next_scene.name:
+            wanted += 1
+    return by_hand, wanted
 
 
 def _moment(time_s: float, features: AudioFeatures) -> Moment:

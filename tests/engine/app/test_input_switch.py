@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import av
@@ -13,16 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.app.command_line import ParsedCommand, parse_command
-from engine.app.show_builder import BuiltShow, ShowBuilder
 from engine.audio.sources.portaudio import restart_portaudio
 from engine.audio.sources.registry import open_source
-from engine.core.clock import WallClock
 from engine.core.errors import ConfigError
-from engine.ops.health_monitor import HealthMonitor
-from engine.render.play import play
-from engine.web.show_control import Choice, ShowControl
 from tests.conftest import PulseServer, require
+from tests.engine.app.live_shows import show_of
 from tests.engine.audio.sources.players import load_sink, pactl, playing
 from tests.fixtures_display import wait_until
 
@@ -34,22 +26,6 @@ def server(pulse_server: PulseServer) -> PulseServer:
     load_sink(pulse_server, "right", 1)
     restart_portaudio()
     return pulse_server
-
-
-class Playing:
-    """A show that plays in a thread."""
-
-    def __init__(self, built: BuiltShow, told: list[str]) -> None:
-        assert built.show_control
-        self.built, self.told = built, told
-        self.control: ShowControl = built.show_control
-
-    @property
-    def received_samples(self) -> int:
-        return self.built.show.capture.received_samples
-
-    def choice(self, name: str) -> Choice:
-        return next(choice for choice in self.control.inputs() if choice.name == name)
 
 
 def wait_for_level(name: str, level: float) -> None:
@@ -68,26 +44,6 @@ def wait_for_level(name: str, level: float) -> None:
         wait_until(is_heard, f"the level {level} from {name}")
     finally:
         source.close()
-
-
-@contextmanager
-def show_of(folder: Path, model: Path, *flags: str) -> Iterator[Playing]:
-    command = parse_command(
-        ["--model", str(model), "--out", "null", "--no-osc", "--take", str(folder / "take"),
-         "--scenes", str(folder / "scenes"), *flags]
-    )  # fmt: skip
-    assert isinstance(command, ParsedCommand)
-    told, stop = list[str](), threading.Event()
-    with ExitStack() as releasing:
-        built = ShowBuilder(command, HealthMonitor(WallClock()), told.append, releasing).live()
-        thread = threading.Thread(target=play, args=(built.show, stop))
-        thread.start()
-        try:
-            yield Playing(built, told)
-        finally:
-            stop.set()
-            thread.join(20.0)
-            assert not thread.is_alive()
 
 
 def sound_of(folder: Path) -> NDArray[np.float32]:

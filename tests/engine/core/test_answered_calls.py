@@ -33,7 +33,7 @@ def test_what_hangs_is_left_behind_and_there_are_never_many() -> None:
         return answers.wait(60.0)
 
     for _ in range(MOST_RUNNING):
-        with pytest.raises(ConfigError, match="The disk of scenes does not answer: saving takes longer than 0.01 s"):
+        with pytest.raises(ConfigError, match="The disk of scenes does not answer: saving takes longer"):
             calls.run("saving", hang)
     with pytest.raises(ConfigError, match=f"has not answered the last {MOST_RUNNING} times"):
         calls.run("saving", hang)

@@ -108,6 +108,8 @@ def test_a_scene_recalled_by_hand_has_its_own_time() -> None:
     assert (played.player.state.position, played.numbers) == (1, [1])
     played.play(1.5)
     assert played.recalled[1:] == [(pytest.approx(2.55), 3)]
+    played.play(0.1, by_hand=1, wanted=1)
+    assert played.numbers == [1, 3, 2]
     # A scene that is not in the playlist has the time of the one whose place it took.
     played = Played(*SECONDS)
     played.play(0.9)

@@ -72,7 +72,7 @@ def test_a_damaged_file_is_one_sentence_and_an_empty_playlist(tmp_path: Path, te
 def test_a_pipe_in_its_place_is_neither_read_nor_written(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / NAME)
     assert "it is a pipe" in read_order(tmp_path).trouble
-    with pytest.raises(ConfigError, match="The playlist cannot be saved in .*it is a pipe"):
+    with pytest.raises(ConfigError, match=r"The playlist cannot be saved in .*it is a pipe"):
         write_order(tmp_path, ORDER)
 
 

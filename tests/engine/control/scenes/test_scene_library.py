@@ -128,7 +128,7 @@ def test_a_damaged_playlist_is_told_once_and_replaced_when_it_is_set(shelf: Shel
 def test_a_disk_that_refuses_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "scenes").write_text("a file in the place of the folder")
     shelf = Shelf(tmp_path / "scenes")
-    with pytest.raises(ConfigError, match="The playlist cannot be saved in .*choose another folder with --scenes"):
+    with pytest.raises(ConfigError, match=r"The playlist cannot be saved in .*choose another folder with --scenes"):
         shelf.library.set_playlist([PlaylistEntry(1, 4, "bars")])
     assert shelf.library.entries() == ()
 
