@@ -29,7 +29,7 @@ from engine.control.modulation.input_names import reserved_names
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import TABLE, parameters_for
-from engine.control.remotes.midi import check_controllers
+from engine.control.remotes.midi.midi_remote import check_controllers
 from engine.control.remotes.osc_senders import parse_networks
 from engine.control.remotes.remote_access import locked_names
 from engine.core.argument_parser import ArgumentParser

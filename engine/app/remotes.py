@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from engine.app import openers
 from engine.app.config import LiveConfig
+from engine.control.remotes.midi.clock import MidiClock
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.telemetry import Telemetry
 from engine.core.clock import Clock
 from engine.core.notice_log import NoticeLog
 from engine.ops.health_monitor import HealthMonitor
+from engine.web.show_control import ShowControl
 
 OFF = "osc      off"
 
@@ -25,8 +27,12 @@ class RemoteParts:
     access: RemoteAccess
     telemetry: Callable[[], Telemetry]
     notice_log: NoticeLog
+    show_control: ShowControl
+    """Scenes, playlist, models, inputs and mappings."""
     monitor: HealthMonitor
     clock: Clock
+    midi_clock: MidiClock | None = None
+    """Follows the clock of sequencers; None: every quarter note taps the beat."""
     releasing: ExitStack
     """Closes them at the end of the show."""
 

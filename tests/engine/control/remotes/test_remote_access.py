@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.control.parameter_table import parameters_for
-from engine.control.remotes.midi import MidiRemote
+from engine.control.remotes.midi.midi_remote import MidiRemote
 from engine.control.remotes.osc_inbox import FOREIGN_TOLD, UNKNOWN_TOLD, Inbox
 from engine.control.remotes.remote_access import (
     RECALLS_AT_ONCE,

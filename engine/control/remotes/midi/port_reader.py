@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine.control.remotes import midi_process
+from engine.control.remotes.midi import port_process
 from engine.core.printable import printable_name
 
 RESTARTS_AFTER_S = 5.0
@@ -31,12 +31,12 @@ class MidiPort:
     ) -> None:
         """`port` is a part of a port's name, or "virtual"; `receive` gets each message as its bytes.
 
-        `command` starts the process that opens the port, see engine/control/remotes/midi_process.py.
+        `command` starts the process that opens the port, see engine/control/remotes/midi/port_process.py.
         """
         self._port = port
         self._receive = receive
         self._notify = notify
-        self._command = command or [sys.executable, str(Path(midi_process.__file__)), port]
+        self._command = command or [sys.executable, str(Path(port_process.__file__)), port]
         self._process: subprocess.Popen[bytes] | None = None
         self._told: set[str] = set()
         """Lines since the port was opened: the process repeats its state, and one that failed fails again."""

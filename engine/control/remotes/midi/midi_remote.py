@@ -11,17 +11,14 @@ from collections.abc import Mapping, Sequence
 
 from engine.control.parameter import Parameter, Value
 from engine.control.parameter_table import ShowValues
-from engine.control.remotes.midi_port import MidiPort
-from engine.control.remotes.midi_process import VIRTUAL
+from engine.control.remotes.midi.clock import CLOCKS_A_BEAT, CLOCKS_A_SIXTEENTH
+from engine.control.remotes.midi.port_process import VIRTUAL
+from engine.control.remotes.midi.port_reader import MidiPort
 from engine.control.remotes.remote_access import LockedError, RemoteAccess
 from engine.core.errors import ConfigError, nearest_name
 from engine.core.notices import ToldOnce
 from engine.core.structured import shortened
 
-CLOCKS_A_BEAT = 24
-"""MIDI 1.0: timing clocks in a quarter note."""
-CLOCKS_A_SONG_POSITION = 6
-"""The song position counts sixteenths."""
 HIGHEST = 127
 MOST_TOLD = 32
 """Messages that cannot be applied, of which the terminal is told."""
@@ -84,7 +81,7 @@ class MidiRemote:
                     if controller in self._controllers:
                         self._move(self._controllers[controller], position)
                 case [status, low, high] if status == _SONG_POSITION:
-                    self._clocks = (low + 128 * high) * CLOCKS_A_SONG_POSITION
+                    self._clocks = (low + 128 * high) * CLOCKS_A_SIXTEENTH
                 case [status]:
                     self._count(status)
                 case _:

@@ -11,9 +11,9 @@ import pytest
 
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
-from engine.control.remotes import midi_process
-from engine.control.remotes.midi import MOST_TOLD, MidiRemote, value_at
-from engine.control.remotes.midi_process import ALSA_SEQUENCER
+from engine.control.remotes.midi import port_process
+from engine.control.remotes.midi.midi_remote import MOST_TOLD, MidiRemote, value_at
+from engine.control.remotes.midi.port_process import ALSA_SEQUENCER
 from engine.control.remotes.remote import Remote
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.errors import ConfigError
@@ -214,7 +214,7 @@ def test_the_library_ends_its_process_and_not_the_show(tmp_path, monkeypatch) ->
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "no such server")
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
     lines = list[str]()
-    command = [sys.executable, midi_process.__file__, "virtual", "UNIX_JACK"]
+    command = [sys.executable, port_process.__file__, "virtual", "UNIX_JACK"]
     midi = MidiRemote(RemoteAccess(ParameterStore(PARAMETERS), (), lines.append), "virtual", {}, command)
     midi.start()
     wait_until(lambda: lines, "the end of the process")
