@@ -107,9 +107,28 @@ class LiveConfig:
     remote_lock: tuple[str, ...] = setting(
         (), "a parameter that no remote may set; may be given several times (default: none)", "PARAMETER", empty="none"
     )
-    midi: str | None = setting(
-        None, "listen to this MIDI port, by a part of its name; virtual makes one of our own", "PORT"
+    midi: tuple[str, ...] = setting(
+        (),
+        "listen to this MIDI port, by a part of its name; all for every port, virtual for one of our own; may be given several times "
+        "(default: none)",
+        "PORT",
+        empty="none",
     )
+    midi_api: str = setting("auto", "whose MIDI ports: auto for the system's, or jack for JACK's", "NAME")
+    midi_clock_out: str | None = setting(
+        None,
+        "send the show's beat as a MIDI clock to this port, by a part of its name, or virtual",
+        "PORT",
+        empty="off",
+    )
+    controller: tuple[str, ...] = setting(
+        (),
+        "a controller file, which says what the controls of a MIDI device do; may be given several times; see docs/midi.md (default: "
+        "by the port's name, from the folder of --controllers and from configs/controllers)",
+        "FILE.yaml",
+        empty="by the port's name",
+    )
+    controllers: str = setting("controllers", "folder of the controller files that MIDI learn writes", "FOLDER")
     title: str = setting("Fluid", "the window's title", "TEXT")
     fullscreen: bool = setting(False, "start with the window in full screen")
     window: str = setting("auto", "what draws the window: gl, opencv, or auto for gl where it works", "KIND")
