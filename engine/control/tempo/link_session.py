@@ -115,8 +115,8 @@ class _Transport:
     def __init__(self, access: RemoteAccess, origin: str) -> None:
         self._access = access
         self._origin = origin
-        self._plays = False
-        self._wanted = False
+        self._plays: bool = False
+        self._wanted: bool = False
 
     def attend(self, link: Any) -> None:
         """Pass on whichever of the two has changed; the session's first."""

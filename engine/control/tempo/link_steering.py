@@ -45,9 +45,7 @@ class LinkSteering:
         if not is_sure:
             self._off_beats.clear()
             return
-        self._off_beats.append(
-            (show.beats - session.beats + 0.5 * BEATS_A_BAR) % BEATS_A_BAR - 0.5 * BEATS_A_BAR
-        )
+        self._off_beats.append((show.beats - session.beats + 0.5 * BEATS_A_BAR) % BEATS_A_BAR - 0.5 * BEATS_A_BAR)
         if session.at_s - self._begun_s < STEERED_EVERY_S:
             return
         off_s = sum(self._off_beats) / len(self._off_beats) * 60.0 / show.tempo_bpm

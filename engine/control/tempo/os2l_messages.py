@@ -1,8 +1,8 @@
 """OS2L, the protocol by which VirtualDJ tells lights of its beat: JSON objects one after the other in a TCP stream.
 
-    {"evt": "beat", "change": false, "pos": 12, "bpm": 126.0, "strength": 0.5}
-    {"evt": "btn", "name": "blackout", "state": "on"}
-    {"evt": "cmd", "id": 3, "param": 100.0}
+{"evt": "beat", "change": false, "pos": 12, "bpm": 126.0, "strength": 0.5}
+{"evt": "btn", "name": "blackout", "state": "on"}
+{"evt": "cmd", "id": 3, "param": 100.0}
 """
 
 from __future__ import annotations
