@@ -153,6 +153,12 @@ class LiveConfig:
         "FILTER",
     )
     scenes: str = setting("scenes", "folder of the scenes", "FOLDER")
+    models: str | None = setting(
+        None,
+        "folder of the models that the show can change to (default: that of the shipped models and that of --model)",
+        "FOLDER",
+        empty="that of the shipped models and that of the playing one",
+    )
     recordings: str = setting("recordings", "folder of what is recorded while the parameter record is on", "FOLDER")
     segment_minutes: float = setting(10.0, "length of one recorded file", "MIN", low=0.05)
     keep_hours: float | None = setting(

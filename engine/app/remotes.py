@@ -15,7 +15,7 @@ from engine.control.telemetry import Telemetry
 from engine.core.clock import Clock
 from engine.core.notice_log import NoticeLog
 from engine.ops.health_monitor import HealthMonitor
-from engine.web.show_control import MidiControl
+from engine.web.show_control import MidiControl, ShowControl
 
 OFF = "osc      off"
 
@@ -28,6 +28,8 @@ class RemoteParts:
     access: RemoteAccess
     telemetry: Callable[[], Telemetry]
     notice_log: NoticeLog
+    show_control: ShowControl
+    """Scenes, playlist, models, inputs and mappings."""
     monitor: HealthMonitor
     clock: Clock
     midi_clock: MidiClock | None = None
