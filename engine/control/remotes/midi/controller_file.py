@@ -111,12 +111,6 @@ class Assignment:
         """Highest position of the control."""
         return FOURTEEN_BITS if self.sender in WIDE else SEVEN_BITS
 
-    def is_of(self, control: Control) -> bool:
-        """Return whether this is about a control."""
-        return (self.sender, self.number) == (control.sender, control.number) and (
-            self.channel is None or self.channel == control.channel + 1
-        )
-
     def target(self, channel: int) -> Control:
         """Return the control to send feedback to, on the channel on which it was heard last if any will do."""
         return Control(self.sender, channel if self.channel is None else self.channel - 1, self.number)
