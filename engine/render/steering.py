@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from engine.audio.features.audio_features import AudioFeatures
 from engine.control.parameter_store import ControlSnapshot, ControlSource
 from engine.core.show_event import ShowEvent
 from engine.render.pacing import Pick
@@ -14,7 +15,7 @@ from engine.render.pacing import Pick
 class SceneControl(Protocol):
     """Saves and recalls scenes; see engine/control/scenes/scene_controller.py."""
 
-    def attend(self, snapshot: ControlSnapshot, now_s: float) -> None: ...
+    def attend(self, snapshot: ControlSnapshot, now_s: float, next_features: AudioFeatures) -> None: ...
 
     def show_events(self) -> tuple[ShowEvent, ...]: ...
 

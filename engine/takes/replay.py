@@ -191,7 +191,7 @@ class ReplayedControls:
             # A take of the version before has the former names.
             values = {self._names.get(name, name): value for name, value in line.values.items()}
             self._values = MappingProxyType({**remaining, **values})
-        return ControlSnapshot(self._values, line.events)
+        return ControlSnapshot(self._values, line.events, line.beat_points)
 
     def values(self) -> Mapping[str, Value]:
         """Return the values of the last snapshot."""

@@ -4,14 +4,17 @@ snapshot = store.take_snapshot(index)
 values = modulator.values(snapshot.values, ...)
 frame = switcher.step(window_T, values, index)
 show_events = scene_controller.show_events()      # for the take
-scene_controller.attend(snapshot, now_s)          # takes effect from the next hop on
+scene_controller.attend(snapshot, now_s, features)    # takes effect from the next hop on
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
+from engine.audio.features.audio_features import SILENCE, AudioFeatures
+from engine.control.beat_boundary import BeatBoundaries
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot, ControlSource
 from engine.control.parameter_table import ShowValues, parameters_for
@@ -60,11 +63,18 @@ class SceneController:
         """The scene that was recalled or saved last; 0 before the first."""
         self.name = ""
         """Its number and name, to show."""
+        self._boundaries = BeatBoundaries()
+        self._ready: Callable[[], None] | None = None
+        """Recalls the scene that was read and waits for its beat."""
         self._requested = 0
         """The scene requested last, also one that could not be recalled: the key for the next scene must get past it."""
 
-    def attend(self, snapshot: ControlSnapshot, now_s: float) -> None:
-        """At the time `now_s`, start what this hop's events request, and let finished tasks take effect."""
+    def attend(self, snapshot: ControlSnapshot, now_s: float, next_features: AudioFeatures = SILENCE) -> None:
+        """At the time `now_s`, start what this hop's events request, and let finished tasks take effect.
+
+        A scene that was read takes effect once the beat or bar that `quantise` names begins, by the features of the next hop.
+        """
+        self._boundaries.advance(next_features)
         # In a flood of events the queue stays bounded: of several recalls the last one counts.
         saved = dict.fromkeys(event.number for event in snapshot.events if event.name == ShowValues.save_scene.name)
         if saved:
@@ -72,9 +82,16 @@ class SceneController:
         recalled = [event.number for event in snapshot.events if event.name == ShowValues.scene.name]
         if recalled:
             self._file_tasks.drop_recalls()
+            self._ready = None
             self._requested = recalled[-1]
             self._file_tasks.add(FileTask(f"recalling scene {recalled[-1]}", False, self._recalling(recalled[-1])))
         self._file_tasks.work(now_s)
+        if self._ready and self._boundaries.is_chosen(ShowValues(snapshot.values).quantise):
+            ready, self._ready = self._ready, None
+            try:
+                ready()
+            except UserError as error:
+                self._notify(f"{error} The show goes on as it is.")
         self._last_events, self._next_events = self._next_events, []
 
     def show_events(self) -> tuple[ShowEvent, ...]:
@@ -158,9 +175,13 @@ class SceneController:
             found = scene.model_sha256
             if scene.model and scene.model_sha256 != playing_sha256:
                 found = _checksum(scene)
-            return lambda: self._recall(scene, notices, found)
+            return lambda: self._make_ready(partial(self._recall, scene, notices, found))
 
         return load
+
+    def _make_ready(self, recall: Callable[[], None]) -> None:
+        """Keep what recalls a scene until its beat or bar begins; of several scenes the last one counts."""
+        self._ready = recall
 
     def _recall(self, scene: Scene, notices: tuple[str, ...], found_sha256: str) -> None:
         for notice in notices:
