@@ -22,6 +22,7 @@ from engine.media.address import shown_address
 
 DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "water.onnx")
 DEFAULT_OSC_PORT = 9000
+DEFAULT_OS2L = "9996"
 DEFAULT_LOUDSPEAKER = "default"
 CONTROLS, MAPPINGS, MIDI_PARAMETERS = "controls", "mappings", "midi_parameters"
 FORMER_KEYS: Mapping[str, str] = MappingProxyType({"midi_knobs": MIDI_PARAMETERS})
@@ -113,6 +114,17 @@ class LiveConfig:
         "(default: none)",
         "PORT",
         empty="none",
+    )
+    link: bool = setting(
+        False, "join the Ableton Link session of the network: follow its tempo and beat, or lead it; see docs/tempo.md"
+    )
+    os2l: str | None = setting(
+        None,
+        "listen to OS2L senders such as VirtualDJ on this TCP port; HOST: before it, e.g. 0.0.0.0:9996, lets other machines in "
+        "(default: off; without a port 9996)",
+        "[HOST:]PORT",
+        empty="off",
+        alone=DEFAULT_OS2L,
     )
     midi_api: str = setting("auto", "whose MIDI ports: auto for the system's, or jack for JACK's", "NAME")
     midi_clock_out: str | None = setting(

@@ -60,9 +60,7 @@ class MidiTempo:
             if self._line is None or not self._is_running or now_s - self._ticks[-1][1] > LOST_S:
                 return None
             at_s, tick, period_s = self._line
-            return TempoPosition(
-                at_s, tick / CLOCKS_A_BEAT, 60.0 / (period_s * CLOCKS_A_BEAT), self._is_bar_known
-            )
+            return TempoPosition(at_s, tick / CLOCKS_A_BEAT, 60.0 / (period_s * CLOCKS_A_BEAT), self._is_bar_known)
 
     def _take(self, message: ClockMessage) -> None:
         match message.kind:
@@ -79,13 +77,8 @@ class MidiTempo:
                 self._is_running = False
 
     def _add(self, at_s: float) -> None:
-        if self._ticks:
-            gap_s = at_s - self._ticks[-1][1]
-            if gap_s > LOST_S:
-                self._forget()
-            elif self._line and self._is_running:
-                # Ticks that were lost on the way were played all the same.
-                self._next_tick += max(0, round((at_s - self._line[0]) / self._line[2]) - 1) if gap_s > 0.06 else 0
+        if self._ticks and at_s - self._ticks[-1][1] > LOST_S:
+            self._forget()
         self._ticks.append((self._next_tick, at_s))
         # A sequencer that stands may go on to send ticks: they keep the tempo, and it continues where it stopped.
         self._next_tick += 1
@@ -109,20 +102,13 @@ class MidiTempo:
         """Lay the line through the ticks; where the newest beat has left it, through that beat alone."""
         if len(self._ticks) < FEWEST_TICKS:
             return
+        time_s, tick, period_s = _fit_line(list(self._ticks))
         newest = list(self._ticks)[-CLOCKS_A_BEAT:]
-        if self._line and len(self._ticks) > CLOCKS_A_BEAT:
-            at_s, tick, period_s = self._line
-            # The line of before, which these ticks did not pull towards them.
-            off_s = [each_s - at_s - (number - tick) * period_s for number, each_s in newest]
-            fitted = _fit_line(list(self._ticks))
-            off_now_s = [each_s - fitted[0] - (number - fitted[1]) * fitted[2] for number, each_s in newest]
-            if max(_mean_size(off_s), _mean_size(off_now_s)) > CHANGED_S:
-                self._ticks = deque(newest, MOST_TICKS)
-        self._line = _fit_line(list(self._ticks))
-
-
-def _mean_size(values: list[float]) -> float:
-    return abs(sum(values) / len(values))
+        off_s = [at_s - time_s - (number - tick) * period_s for number, at_s in newest]
+        if abs(sum(off_s)) > CHANGED_S * len(newest):
+            self._ticks = deque(newest, MOST_TICKS)
+            time_s, tick, period_s = _fit_line(newest)
+        self._line = time_s, tick, period_s
 
 
 def _fit_line(ticks: list[tuple[int, float]]) -> tuple[float, float, float]:
