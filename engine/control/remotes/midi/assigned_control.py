@@ -18,6 +18,8 @@ class AssignedControl:
 
     def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
+        # Asked for at every message, and found out once.
+        self._sender, self._highest, self._acts = assignment.sender, assignment.highest, assignment.way_of_acting
         self._channel = 0
         self._position: int | None = None
         """Where the control was last."""
@@ -38,11 +40,16 @@ class AssignedControl:
             self._fits = parameter, not problem_of(self.assignment, {self.assignment.parameter: parameter})
         return self._fits[1]
 
+    def is_of(self, moved: Moved) -> bool:
+        """Return whether a control of the same kind and number is on the channel of the assignment."""
+        channel = self.assignment.channel
+        return channel is None or channel == moved.control.channel + 1
+
     def move(self, moved: Moved, parameter: Parameter, current: Value | None, at_s: float) -> Value | None:
         """Return what a movement sets the parameter to, whose value is `current`; None where it sets nothing."""
         before, self._position = self._position, moved.position
         self._channel, self._moved_s = moved.control.channel, at_s
-        acts = self.assignment.way_of_acting
+        acts = self._acts
         if acts in RELATIVE:
             value = self._turned(_turns(acts, moved.position), parameter, current)
         elif acts == "position" and not self._is_pushed(parameter):
@@ -70,7 +77,7 @@ class AssignedControl:
         if not self.assignment.feedback or value is None or parameter.happens:
             return None
         is_held = self._is_touched or now_s - self._moved_s < HOLDS_S
-        if is_held and self.assignment.way_of_acting == "position":
+        if is_held and self._acts == "position":
             return None
         position = self._position_of(parameter, value)
         if position == self._told:
@@ -90,19 +97,19 @@ class AssignedControl:
     def _positioned(
         self, position: int, before: int | None, parameter: Parameter, current: Value | None
     ) -> Value | None:
-        if self.assignment.sender == "note" and position == 0:
+        if self._sender == "note" and position == 0:
             # The velocity counts, and a release has none.
             return None
         if parameter.kind == "bool":
-            return position > self.assignment.highest // 2
+            return position > self._highest // 2
         if parameter.kind == "event":
-            return None if position == before else self._value_at(parameter, position / self.assignment.highest)
+            return None if position == before else self._value_at(parameter, position / self._highest)
         if self.assignment.pickup and not self._picks_up(position, before, parameter, current):
             return None
         if current is not None and self._position_of(parameter, current) == position:
             # A device that repeats what it is told does not coarsen the value.
             return None
-        return self._value_at(parameter, position / self.assignment.highest)
+        return self._value_at(parameter, position / self._highest)
 
     def _picks_up(self, position: int, before: int | None, parameter: Parameter, current: Value | None) -> bool:
         """Return whether the control has the parameter in its hand: it passed the value, and nobody else has set it since."""
@@ -111,7 +118,7 @@ class AssignedControl:
         stands = self._position_of(parameter, current)
         if self._has_picked_up and current != self._set and before is not None and stands != before:
             self._has_picked_up = False
-        near = abs(position - stands) <= self.assignment.highest // SEVEN_BITS
+        near = abs(position - stands) <= self._highest // SEVEN_BITS
         passed = before is not None and min(before, position) <= stands <= max(before, position)
         self._has_picked_up = self._has_picked_up or near or passed
         return self._has_picked_up
@@ -121,10 +128,10 @@ class AssignedControl:
             return self._released(before, parameter)
         # A button sends its position when it is pressed and again when it is released; some send each press alone, always the
         # same. A fader that moves on above the middle presses nothing.
-        if self.assignment.sender == "control" and before is not None and self._is_down(before) and position != before:
+        if self._sender == "control" and before is not None and self._is_down(before) and position != before:
             return None
         value, way = self.assignment.value, self._way(parameter)
-        toggles = self.assignment.way_of_acting == "toggle" or self.assignment.sender == "programme"
+        toggles = self._acts == "toggle" or self._sender == "programme"
         if parameter.kind == "trigger":
             return True
         if parameter.kind == "bool":
@@ -134,7 +141,7 @@ class AssignedControl:
 
     def _released(self, before: int | None, parameter: Parameter) -> Value | None:
         was_down = before is not None and self._is_down(before)
-        if self.assignment.way_of_acting == "toggle" or parameter.happens or not was_down:
+        if self._acts == "toggle" or parameter.happens or not was_down:
             return None
         if parameter.kind == "bool":
             return False
@@ -142,7 +149,7 @@ class AssignedControl:
 
     def _is_down(self, position: int) -> bool:
         """Return whether a button is pressed: a note with any velocity, a controller above its middle."""
-        return position > (0 if self.assignment.sender == "note" else self.assignment.highest // 2)
+        return position > (0 if self._sender == "note" else self._highest // 2)
 
     def _turned(self, turns: int, parameter: Parameter, current: Value | None) -> Value | None:
         if turns == 0 or current is None or parameter.happens:
@@ -168,11 +175,11 @@ class AssignedControl:
     def _position_of(self, parameter: Parameter, value: Value) -> int:
         """Return the position that the control has, or the lamp shows, at a value."""
         way = self._way(parameter)
-        if self.assignment.way_of_acting in ("press", "toggle") or parameter.kind == "bool":
+        if self._acts in ("press", "toggle") or parameter.kind == "bool":
             high = way.high if self.assignment.value is None else self.assignment.value
             is_on = bool(value) if parameter.kind == "bool" else value == _whole(parameter, high)
             return self.assignment.lit if is_on else self.assignment.dark
-        return round(way.share_of(value) * self.assignment.highest)
+        return round(way.share_of(value) * self._highest)
 
 
 def _whole(parameter: Parameter, value: float) -> Value:

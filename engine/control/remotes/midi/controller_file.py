@@ -71,7 +71,7 @@ class Assignment:
     """The note that a motor fader sends while it is held."""
 
     def __post_init__(self) -> None:
-        given = [name for name in SENDERS if getattr(self, name) not in (None, False)]
+        given = [name for name in SENDERS if _is_given(getattr(self, name))]
         if len(given) != 1:
             raise ConfigError(
                 f"The assignment of '{shortened(self.parameter)}' names {' and '.join(given) or 'no control'}; "
@@ -94,7 +94,7 @@ class Assignment:
     @property
     def sender(self) -> Sender:
         """The kind of control."""
-        return next(name for name in SENDERS if getattr(self, name) not in (None, False))
+        return next(name for name in SENDERS if _is_given(getattr(self, name)))
 
     @property
     def number(self) -> int:
@@ -110,12 +110,6 @@ class Assignment:
     def highest(self) -> int:
         """Highest position of the control."""
         return FOURTEEN_BITS if self.sender in WIDE else SEVEN_BITS
-
-    def is_of(self, control: Control) -> bool:
-        """Return whether this is about a control."""
-        return (self.sender, self.number) == (control.sender, control.number) and (
-            self.channel is None or self.channel == control.channel + 1
-        )
 
     def target(self, channel: int) -> Control:
         """Return the control to send feedback to, on the channel on which it was heard last if any will do."""
@@ -215,8 +209,18 @@ def find(name: str, parameters: Mapping[str, Parameter]) -> Parameter | None:
 
 def file_name(port: str) -> str:
     """Return a file's name for a port's name, of letters, digits and hyphens alone: a port may have any name."""
-    words = re.sub(r"\s+\d+:\d+$", "", port).split(":")[-1]
-    return f"{re.sub(r'[^a-z0-9]+', '-', words.casefold()).strip('-')[:_LONGEST_NAME] or 'controller'}.yaml"
+    words = re.sub(r"[^a-z0-9]+", "-", lasting_name(port).casefold()).strip("-")
+    return f"{words[:_LONGEST_NAME] or 'controller'}.yaml"
+
+
+def lasting_name(port: str) -> str:
+    """Return a port's name without the numbers at its end, which change when it is plugged in again."""
+    return re.sub(r"\s+\d+:\d+$", "", port)
+
+
+def _is_given(value: int | None) -> bool:
+    """Return whether a sender is named: controller 0 is one."""
+    return value is not None and value is not False
 
 
 def _changed(assignment: Assignment) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from engine.control.remotes.midi.controller_file import (
     ControllerFile,
     check_assignments,
     file_name,
+    lasting_name,
     problem_of,
     read_controller,
     write_controller,
@@ -74,7 +75,7 @@ class ControllerFolder:
                 self._tell_problems(found, parameters)
                 own = found.path if found.path.parent != self._shipped else self._folder / found.path.name
                 return Found(own, found.file)
-        return Found(self._folder / file_name(port), ControllerFile(name=port, match=_lasting_name(port)))
+        return Found(self._folder / file_name(port), ControllerFile(name=port, match=lasting_name(port)))
 
     def write(self, path: Path, file: Callable[[], ControllerFile]) -> None:
         """Write what `file` returns, as it is now. Raises ConfigError."""
@@ -102,9 +103,3 @@ class ControllerFolder:
             if problem:
                 line = f"The controller file {found.path} {problem} It has no effect; the show goes on."
                 self._told.tell(line, lambda line=line: line)
-
-
-def _lasting_name(port: str) -> str:
-    """Return a port's name without the numbers that change when it is plugged in again."""
-    head, _, tail = port.rpartition(" ")
-    return head if head and tail.replace(":", "").isdigit() and ":" in tail else port

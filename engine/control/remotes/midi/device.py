@@ -75,7 +75,7 @@ class Device:
             for control in self._by_sender.get((moved.control.sender, moved.control.number), ()):
                 parameter = known.find(control.assignment.parameter)
                 # Another model may play, which has no such parameter.
-                if parameter is None or not control.assignment.is_of(moved.control) or not control.fits(parameter):
+                if parameter is None or not control.is_of(moved) or not control.fits(parameter):
                     continue
                 value = control.move(moved, parameter, known.values.get(parameter.name), at_s)
                 if value is not None:
@@ -84,7 +84,7 @@ class Device:
     def has_programme(self, moves: Sequence[Moved]) -> bool:
         """Return whether a programme change is assigned, and recalls no scene by its number."""
         return any(
-            control.assignment.is_of(moved.control)
+            control.is_of(moved)
             for moved in moves
             if moved.control.sender in ("programme", "programmes")
             for control in self._by_sender.get((moved.control.sender, moved.control.number), ())

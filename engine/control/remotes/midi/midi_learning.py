@@ -93,8 +93,8 @@ class MidiLearning:
             assignment = assignment_of(learnt, parameter)
             self._parameter = None
             self._watched.clear()
-        self._devices.assign(device, assignment)
         self._access.notify(f"MIDI: {AssignedOn('', device.port, assignment).said} now {_does(assignment)}.")
+        self._devices.assign(device, assignment)
         self.changed()
 
 

@@ -41,8 +41,10 @@ MOST_WAITING = 4096
 MOST_A_TIME, REST_S = 64, 0.016
 """At most so many messages are handed on before a rest: 4,000 a second; the cable of a controller carries 1,000."""
 HANGS_AFTER_S = 2.0
+ENDS_AFTER_S = 0.05
 _OWN = re.compile(rf"{PORT_NAME}(-\d+)?:|midi through", re.IGNORECASE)
 """Ports that "all" leaves out: our own ones, and the one that gives back what it gets."""
+_OF_PORTS = {"midi", "in", "out", "input", "output", "capture", "playback", "port"}
 _ALSA_NUMBER = re.compile(r"\s+\d+:\d+$")
 _CLOCK, _STOP = 0xF8, 0xFC
 
@@ -122,7 +124,8 @@ def _without_number(name: str) -> str:
 
 
 def _device(name: str) -> str:
-    return name.split(":")[0]
+    """Return the words of a name that say which device it is, and not which of its ports."""
+    return " ".join(word for word in re.findall(r"[a-z]+", name.casefold()) if word not in _OF_PORTS)
 
 
 class Ports:
@@ -304,6 +307,8 @@ def _obey_to_the_end(ports: Ports, clock_out: ClockOut) -> None:
     try:
         obey(ports, clock_out)
         clock_out.stop()
+        # The library hands it on in its own time.
+        _pause.wait(ENDS_AFTER_S)
     finally:
         # The library may hold a thread that no exit waits for.
         os._exit(0)

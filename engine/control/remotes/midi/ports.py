@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import json
 import os
 import subprocess
@@ -32,6 +33,17 @@ MOST_UNSENT = 2048
 LONGEST_LINE_BYTES = 1 << 16
 MOST_TOLD = 64
 _ROOT = Path(__file__).parents[4]
+
+
+def process_environment(api: str) -> dict[str, str]:
+    """Return the environment of the process that opens the ports."""
+    path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path}
+    library = ctypes.util.find_library("jack") if api == "jack" and sys.platform == "linux" else None
+    if library:
+        # The wheel of rtmidi2 brings a libjack that the servers of today refuse; the system's own one comes first.
+        environment["LD_PRELOAD"] = " ".join(filter(None, [library, os.environ.get("LD_PRELOAD")]))
+    return environment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,11 +165,10 @@ class MidiPorts:
             "api": MIDI_APIS[self._asked.api],
             "clock_out": self._asked.clock_out,
         }
-        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
         process = subprocess.Popen(
             # -P: the current folder may hold a stranger's files.
             self._command or [sys.executable, "-P", "-m", PROCESS, json.dumps(asked)],
-            env={**os.environ, "PYTHONPATH": path},
+            env=process_environment(self._asked.api),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
