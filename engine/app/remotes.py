@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from engine.app import openers
 from engine.app.config import LiveConfig
 from engine.app.learnt_controls import LearntControls
+from engine.app.web import open_web
 from engine.control.remotes.midi.clock import MidiClock
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.telemetry import Telemetry
 from engine.core.clock import Clock
 from engine.core.notice_log import NoticeLog
+from engine.model.card import ModelCard
 from engine.ops.health_monitor import HealthMonitor
 from engine.web.show_control import MidiControl, ShowControl
 
@@ -30,6 +32,8 @@ class RemoteParts:
     notice_log: NoticeLog
     show_control: ShowControl
     """Scenes, playlist, models, inputs and mappings."""
+    card: Callable[[], ModelCard]
+    """The card of the model that plays."""
     monitor: HealthMonitor
     clock: Clock
     midi_clock: MidiClock | None = None
@@ -44,8 +48,9 @@ def open_remotes(parts: RemoteParts) -> list[str]:
     Raises ConfigError for what was asked for and cannot be opened.
     """
     lines = _open_osc(parts)
-    _open_midi(parts)
-    return lines
+    midi = _open_midi(parts)
+    # Last: it serves what the others have opened.
+    return [*lines, *open_web(parts, midi)]
 
 
 def _open_midi(parts: RemoteParts) -> MidiControl | None:
