@@ -1,0 +1,34 @@
+"""Who may use OSCQuery: whoever OSC lets in, and nobody else."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from engine.control.remotes.osc_senders import AllowedSenders
+
+
+class Admission:
+    """OSCQuery has no password because OSC has none: so it opens nothing that OSC keeps closed."""
+
+    def __init__(self, osc_host: str, osc_allow: Iterable[str] = ()) -> None:
+        """`osc_host` is where OSC listens. Raises ConfigError for networks that are none."""
+        self._is_open = not is_loopback(osc_host)
+        self._allowed = AllowedSenders(osc_allow)
+
+    def refusal(self, host: str) -> str:
+        """Return why a client at this address is refused, with the way out; empty for one that may use OSCQuery."""
+        if not self._allowed.admits(host):
+            return f"OSCQuery does not answer {host}, since osc_allow does not name it; add it to osc_allow."
+        if self._is_open or is_loopback(host):
+            return ""
+        return f"OSCQuery does not answer {host}, since OSC is open to this machine alone; open it with --osc-host 0.0.0.0."
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address, with or without brackets, is reached from this machine alone."""
+    try:
+        given = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return host == "localhost"
+    return (getattr(given, "ipv4_mapped", None) or given).is_loopback
