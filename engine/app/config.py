@@ -104,6 +104,17 @@ class LiveConfig:
         "NETWORK",
         empty="all",
     )
+    osc_tcp: int | None = setting(
+        None, "listen to OSC over TCP on this port too, of the same address (default: no)", "PORT", 0, 65535, empty="no"
+    )
+    osc_out: tuple[str, ...] = setting(
+        (),
+        "tell this listener by OSC what the show does: sound, beat, frames, changed parameters; HOST:PORT, IPv6 in brackets; may be "
+        "given several times; see docs/osc.md (default: nobody)",
+        "HOST:PORT",
+        empty="nobody",
+    )
+    osc_out_rate: float = setting(20.0, "how often a second listeners are told", "HZ", low=1.0, high=60.0)
     remote_lock: tuple[str, ...] = setting(
         (), "a parameter that no remote may set; may be given several times (default: none)", "PARAMETER", empty="none"
     )

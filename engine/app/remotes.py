@@ -36,16 +36,23 @@ def open_remotes(parts: RemoteParts) -> list[str]:
 
     Raises ConfigError for what was asked for and cannot be opened.
     """
-    lines = [_open_osc(parts)]
+    lines = _open_osc(parts)
     if parts.config.midi:
         parts.releasing.callback(openers.open_midi(parts.config, parts.access).close)
     return lines
 
 
-def _open_osc(parts: RemoteParts) -> str:
-    osc = openers.open_osc(parts.config, parts.access, parts.monitor, parts.notice_log.tell)
-    if osc is None:
-        return OFF
-    parts.releasing.callback(osc.close)
-    osc.start()
-    return f"osc      {osc.host} port {osc.port}"
+def _open_osc(parts: RemoteParts) -> list[str]:
+    config, lines = parts.config, [OFF]
+    osc = openers.open_osc(config, parts.access, parts.monitor, parts.notice_log.tell)
+    if osc:
+        parts.releasing.callback(osc.close)
+        osc.start()
+        tcp = f", tcp port {osc.tcp_port}" if osc.tcp_port else ""
+        lines = [f"osc      {osc.host} port {osc.port}{tcp}"]
+    if config.osc_out:
+        out = openers.open_osc_out(config, parts.access, osc, parts.telemetry, parts.notice_log, parts.clock)
+        parts.releasing.callback(out.close)
+        out.start()
+        lines.append(f"osc out  {', '.join(config.osc_out)}, {config.osc_out_rate:g} times a second")
+    return lines
