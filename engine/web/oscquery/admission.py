@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 
-from engine.control.remotes.osc_senders import AllowedSenders
+from engine.control.remotes.osc_senders import AllowedSenders, is_loopback
 
 
 class Admission:
@@ -13,7 +12,7 @@ class Admission:
 
     def __init__(self, osc_host: str, osc_allow: Iterable[str] = ()) -> None:
         """`osc_host` is where OSC listens. Raises ConfigError for networks that are none."""
-        self._is_open = not is_loopback(osc_host)
+        self._is_open = not is_loopback(osc_host.strip("[]"))
         self._allowed = AllowedSenders(osc_allow)
 
     def refusal(self, host: str) -> str:
@@ -23,12 +22,3 @@ class Admission:
         if self._is_open or is_loopback(host):
             return ""
         return f"OSCQuery does not answer {host}, since OSC is open to this machine alone; open it with --osc-host 0.0.0.0."
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether an address, with or without brackets, is reached from this machine alone."""
-    try:
-        given = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return host == "localhost"
-    return (getattr(given, "ipv4_mapped", None) or given).is_loopback

@@ -33,6 +33,7 @@ MOST_NAMES = 50
 """Numbers that are tried for a name that is taken."""
 _LONGEST_NAME_BYTES = 63
 """RFC 6763, section 4.1.1."""
+_Register = Callable[[ServiceInfo], Awaitable[Awaitable[Any]]]
 _ANYWHERE = ("0.0.0.0", "::")
 
 
@@ -108,20 +109,19 @@ class Advertisement:
                 await self._pause()
                 continue
             try:
-                await self._advertise_on(interfaces, reached)
+                await self._advertise_on(interfaces, reached, here)
             except (TimeoutError, OSError, ZeroconfError, ValueError) as error:
                 self._tell(error)
                 await self._pause()
 
-    async def _advertise_on(self, interfaces: list[str], reached: dict[Service, list[str]]) -> None:
+    async def _advertise_on(self, interfaces: list[str], reached: dict[Service, list[str]], here: list[str]) -> None:
         versions = {ipaddress.ip_address(one).version for one in interfaces}
         version = IPVersion.All if len(versions) > 1 else IPVersion.V6Only if 6 in versions else IPVersion.V4Only
         zeroconf = AsyncZeroconf(interfaces=interfaces, ip_version=version)
         try:
             await self._unless_closing(self._register(zeroconf, reached))
             self._has_failed = False
-            before = list(self._addresses())
-            while not self._closing.is_set() and list(self._addresses()) == before:
+            while not self._closing.is_set() and list(self._addresses()) == here:
                 await self._pause()
         finally:
             with suppress(asyncio.TimeoutError, OSError, ZeroconfError):
@@ -135,14 +135,15 @@ class Advertisement:
             if any(await asyncio.gather(*(_is_taken(zeroconf, info) for info in infos))):
                 continue
             # All at once, or each would wait for the one before.
-            register = cast(Callable[[ServiceInfo], Awaitable[Awaitable[Any]]], zeroconf.async_register_service)
+            register = cast(_Register, zeroconf.async_register_service)  # pyright: ignore[reportUnknownMemberType]
             try:
-                await asyncio.gather(*await asyncio.gather(*map(register, infos)))
+                broadcasts = await asyncio.gather(*map(register, infos))
             except NonUniqueNameException:
                 await zeroconf.async_unregister_all_services()
                 continue
             if number > 1:
                 self._notify(f"Another program is called {self._name}, so this show is advertised as {name}.")
+            await asyncio.gather(*broadcasts)
             return
         raise ZeroconfError(f"{MOST_NAMES} programs are called {self._name}")
 

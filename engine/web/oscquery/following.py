@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from engine.control.parameter import Parameter
-from engine.control.remotes.osc_addresses import PREFIX, address
+from engine.control.remotes.osc_addresses import OUT_PREFIX, PREFIX, address
 from engine.control.remotes.osc_message import build
 from engine.control.remotes.osc_senders import origin_of
+from engine.control.remotes.osc_telemetry import ONSET, current
 from engine.control.remotes.remote_access import RemoteAccess
-from engine.control.remotes.telemetry_addresses import OUT, TelemetryAddress, addresses
 from engine.control.subscription import StoreChange, Subscription
 from engine.control.telemetry import Telemetry
 from engine.web.oscquery.client import Client
@@ -58,19 +58,25 @@ class Following:
 
     def current(self, to: str) -> bytes | None:
         """Return the message with the value of an address as it is now, empty for one without; None for no address."""
-        if to.startswith(f"{OUT}/"):
-            told = self._telemetry()
-            for one in addresses(told):
-                if one.address == to:
-                    self._told.setdefault(to, _state(one, told))
-                    # What happened before somebody listened is over.
-                    return b"" if one.count else build(to, one.read(told))
-            return None
+        if to.startswith(OUT_PREFIX):
+            return self._current_telemetry(to)
         parameter = self._access.parameters.get(to.removeprefix(PREFIX)) if to.startswith(PREFIX) else None
         if parameter is None:
             return None
         value = self._access.values().get(parameter.name)
         return b"" if value is None or parameter.happens else build(to, told_values(parameter, value))
+
+    def _current_telemetry(self, to: str) -> bytes | None:
+        telemetry = self._telemetry()
+        if to == ONSET.address:
+            # Those from before somebody listened are over.
+            self._told.setdefault(to, telemetry.onsets)
+            return b""
+        for outgoing, values in current(telemetry):
+            if outgoing.address == to:
+                self._told.setdefault(to, values)
+                return build(to, values)
+        return None
 
     def _tell(self, change: StoreChange) -> None:
         if change.parameters is not None and change.parameters is not self._parameters:
@@ -90,22 +96,18 @@ class Following:
     async def _follow_telemetry(self) -> None:
         while True:
             listened = set[str]().union(*(client.listened for client in self._clients()))
-            wanted = {to for to in listened if to.startswith(f"{OUT}/")}
-            self._told = {to: state for to, state in self._told.items() if to in wanted}
+            wanted = {to for to in listened if to.startswith(OUT_PREFIX)}
+            self._told = {to: told for to, told in self._told.items() if to in wanted}
             if wanted:
                 self._tell_telemetry(wanted)
             await asyncio.sleep(1.0 / TELEMETRY_A_SECOND)
 
     def _tell_telemetry(self, wanted: set[str]) -> None:
-        told = self._telemetry()
-        for one in addresses(told):
-            state = _state(one, told)
-            if one.address in wanted and self._told.get(one.address) != state:
-                self._told[one.address] = state
-                packet = build(one.address, one.read(told))
+        telemetry = self._telemetry()
+        onset = (ONSET.address, telemetry.onsets, ONSET.read(telemetry))
+        for to, told, values in (onset, *((one.address, values, values) for one, values in current(telemetry))):
+            if to in wanted and self._told.get(to) != told:
+                self._told[to] = told
+                packet = build(to, values)
                 for client in self._clients():
-                    client.put(one.address, packet)
-
-
-def _state(one: TelemetryAddress, told: Telemetry) -> Any:
-    return one.count(told) if one.count else one.read(told)
+                    client.put(to, packet)

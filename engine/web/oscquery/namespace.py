@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.control.parameter import Parameter, Value
-from engine.control.remotes.osc_addresses import PREFIX, address
-from engine.control.remotes.telemetry_addresses import OUT, TelemetryAddress
+from engine.control.remotes.osc_addresses import OUT_PREFIX, PREFIX, address
+from engine.control.remotes.osc_message import OscValue
+from engine.control.remotes.osc_telemetry import ONSET, Outgoing, current
+from engine.control.telemetry import Telemetry
 
 Node = dict[str, Any]
 NONE, READ, WRITE = 0, 1, 2
 """Bits of ACCESS."""
-ROOT = PREFIX.rstrip("/")
+ROOT, _OUT = PREFIX.rstrip("/"), OUT_PREFIX.rstrip("/")
 REQUIRED = ("FULL_PATH", "CONTENTS", "TYPE")
 OPTIONAL = ("ACCESS", "VALUE", "RANGE", "DESCRIPTION", "TAGS", "UNIT", "CLIPMODE")
 UNKNOWN_TO_US = ("EXTENDED_TYPE", "CRITICAL", "OVERLOADS", "HTML")
@@ -50,13 +52,14 @@ def namespace(
     name: str,
     parameters: Mapping[str, Parameter],
     values: Mapping[str, Value],
-    told: Mapping[TelemetryAddress, Sequence[Any]],
+    telemetry: Telemetry,
     is_locked: Callable[[str], bool] = lambda name: False,
 ) -> Node:
     """Return the whole tree of a show: its parameters, and below `out` what it tells of itself, with the values of now."""
     contents = {one.name: parameter_node(one, values.get(one.name), is_locked(one.name)) for one in parameters.values()}
-    contents[OUT.removeprefix(PREFIX)] = _container(
-        OUT, "what the show tells of itself", (telemetry_node(one, read) for one, read in told.items())
+    told = (*current(telemetry), (ONSET, ONSET.read(telemetry)))
+    contents[_OUT.removeprefix(PREFIX)] = _container(
+        _OUT, "what the show tells of itself", (telemetry_node(one, values) for one, values in told)
     )
     show = {"FULL_PATH": ROOT, "ACCESS": NONE, "DESCRIPTION": "the show's parameters", "CONTENTS": contents}
     return {"FULL_PATH": "/", "ACCESS": NONE, "DESCRIPTION": name, "CONTENTS": {ROOT.removeprefix("/"): show}}
@@ -81,14 +84,15 @@ def parameter_node(parameter: Parameter, value: Value | None, locked: bool = Fal
     return node | {"DESCRIPTION": parameter.help, "TAGS": [parameter.group]}
 
 
-def telemetry_node(one: TelemetryAddress, read: Sequence[Any]) -> Node:
+def telemetry_node(outgoing: Outgoing, values: Sequence[OscValue]) -> Node:
     """Return the node of what a show tells of itself."""
-    node: Node = {"FULL_PATH": one.address, "TYPE": _with_truth(one.tags, read), "ACCESS": READ, "VALUE": list(read)}
-    if one.high is not None:
-        node["RANGE"] = [{"MIN": 0.0, "MAX": one.high}]
-    if one.unit:
-        node["UNIT"] = [UNITS.get(one.unit, one.unit)]
-    return node | {"DESCRIPTION": one.help, "TAGS": ["telemetry"]}
+    node: Node = {"FULL_PATH": outgoing.address, "TYPE": outgoing.types, "ACCESS": READ, "VALUE": list(values)}
+    if outgoing.high is not None:
+        number = float if outgoing.types == "f" else int
+        node["RANGE"] = [{"MIN": number(0), "MAX": number(outgoing.high)}]
+    if outgoing.unit:
+        node["UNIT"] = [UNITS.get(outgoing.unit, outgoing.unit)]
+    return node | {"DESCRIPTION": outgoing.help, "TAGS": ["telemetry"]}
 
 
 def types(parameter: Parameter, value: Value | None) -> str:
@@ -102,7 +106,7 @@ def types(parameter: Parameter, value: Value | None) -> str:
     return "f" if parameter.kind == "float" else "i"
 
 
-def told_values(parameter: Parameter, value: Value) -> tuple[float | int | bool | str, ...]:
+def told_values(parameter: Parameter, value: Value) -> tuple[OscValue, ...]:
     """Return a parameter's value as OSC and JSON tell it, in its type; nothing for a trigger."""
     if parameter.kind == "trigger":
         return ()
@@ -162,7 +166,3 @@ def _container(path: str, description: str, nodes: Iterable[Node]) -> Node:
             )
         inner["CONTENTS"][last] = node
     return container
-
-
-def _with_truth(tags: str, values: Sequence[Any]) -> str:
-    return "".join("F" if tag == "T" and not value else tag for tag, value in zip(tags, values, strict=True))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import WSMsgType, web
@@ -16,7 +17,6 @@ from engine.control.remotes.osc_inbox import Inbox
 from engine.control.remotes.osc_limits import Sender
 from engine.control.remotes.osc_message import build
 from engine.control.remotes.remote_access import RemoteAccess
-from engine.control.remotes.telemetry_addresses import addresses
 from engine.control.telemetry import Telemetry
 from engine.core.clock import Clock
 from engine.core.errors import ConfigError
@@ -156,9 +156,10 @@ class OscQuery:
         """Apply what clients send, then rest for as long as that took, so that a flood gets half a core at most."""
         clock = self._parts.clock
         while True:
-            client, content = await self._waiting.get()
+            # A message of a bundle may wait for its time.
+            with suppress(TimeoutError):
+                self._take(*await asyncio.wait_for(self._waiting.get(), self._inbox.due_in_s()))
             begun_s = clock.now_s()
-            self._take(client, content)
             while not self._waiting.empty() and clock.now_s() - begun_s < MOST_APPLY_S:
                 self._take(*self._waiting.get_nowait())
             for sender, (to, values) in self._inbox.apply():
@@ -208,9 +209,10 @@ class OscQuery:
             return
 
     def _namespace(self) -> Node:
-        access, told = self._parts.access, self._parts.telemetry()
-        read = {one: one.read(told) for one in addresses(told)}
-        return namespace(self._parts.name, access.parameters, access.values(), read, access.is_locked)
+        access = self._parts.access
+        return namespace(
+            self._parts.name, access.parameters, access.values(), self._parts.telemetry(), access.is_locked
+        )
 
     def _refusal(self, request: web.Request) -> str:
         host = str(_sender(request)[0])

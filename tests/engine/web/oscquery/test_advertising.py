@@ -6,7 +6,7 @@ import queue
 from collections.abc import Iterator
 
 import pytest
-from zeroconf import ServiceBrowser, Zeroconf
+from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 
 from engine.web.oscquery.advertising import (
     OSC,
@@ -24,7 +24,7 @@ WAITS_S = 20.0
 NOWHERE = "198.51.100.7"
 
 
-class Browser:
+class Browser(ServiceListener):
     """Another program that lists what is advertised."""
 
     def __init__(self) -> None:

@@ -9,7 +9,6 @@ import pytest
 from engine.control.parameter import Parameter
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import TABLE, parameters_for
-from engine.control.remotes.telemetry_addresses import addresses
 from engine.control.telemetry import Telemetry
 from engine.web.oscquery.namespace import (
     Reachable,
@@ -30,8 +29,8 @@ CHOICE = Parameter(name="order", kind="int", help="in which order", high=2, defa
 
 
 def whole(told: Telemetry | None = None) -> dict:
-    store, told = ParameterStore(parameters_for(CARD)), told or Telemetry()
-    return namespace("Show", store.parameters, store.values(), {one: one.read(told) for one in addresses(told)})
+    store = ParameterStore(parameters_for(CARD))
+    return namespace("Show", store.parameters, store.values(), told or Telemetry())
 
 
 def leaves(node: dict) -> list[dict]:
@@ -112,16 +111,16 @@ def test_telemetry_can_be_read_alone() -> None:
     assert out is not None
     assert {leaf["ACCESS"] for leaf in leaves(out)} == {1}
     scene, tempo, recording, drums = (
-        find(tree, f"/fluid/out/{name}") for name in ("scene", "tempo", "recording", "inputs/drums")
+        find(tree, f"/fluid/out/{name}") for name in ("scene", "tempo", "recording", "input/drums")
     )
     assert scene is not None
     assert (scene["TYPE"], scene["VALUE"]) == ("is", [3, "Rain"])
     assert tempo is not None
     assert (tempo["VALUE"], tempo["UNIT"]) == ([120.0], ["time.bpm"])
     assert recording is not None
-    assert (recording["TYPE"], recording["VALUE"]) == ("T", [True])
+    assert (recording["TYPE"], recording["VALUE"]) == ("i", [1])
     assert drums is not None
-    assert (drums["FULL_PATH"], drums["VALUE"]) == ("/fluid/out/inputs/drums", [0.5])
+    assert (drums["FULL_PATH"], drums["VALUE"]) == ("/fluid/out/input/drums", [0.5])
 
 
 @pytest.mark.parametrize("path", ["/", "", "//"])
