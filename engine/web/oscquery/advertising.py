@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import socket
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -203,14 +202,6 @@ def service_name(name: str) -> str:
 def numbered(name: str, number: int) -> str:
     """Return a name with its number, from the second one on."""
     return name if number == 1 else f"{name} {number}"
-
-
-def host_name(port: int) -> str:
-    """Return a name for this machine that no other program on it uses, nor another show: the system's own .local name may be taken."""
-    short = "".join(
-        c for c in socket.gethostname().partition(".")[0] if (c.isalnum() and c.isascii()) or c == "-"
-    ).strip("-")
-    return f"fluid-{port}-{short.casefold() or 'show'}.local"[-63:].lstrip("-")
 
 
 def _cut(text: str, most_bytes: int) -> str:

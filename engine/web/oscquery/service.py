@@ -22,6 +22,7 @@ from engine.core.clock import Clock
 from engine.core.errors import ConfigError
 from engine.core.notices import ToldOnce
 from engine.core.printable import printable_name
+from engine.web.limits import STALLED_S
 from engine.web.oscquery.admission import Admission
 from engine.web.oscquery.client import Client
 from engine.web.oscquery.commands import parse
@@ -46,8 +47,6 @@ MOST_APPLY_S, LEAST_REST_S = 0.004, 0.002
 """A batch and the pause after it, as for OSC over UDP."""
 ROUNDS_A_SECOND = 60.0
 """How often a client is sent what has changed."""
-SLOW_S = 5.0
-"""A client that takes nothing for so long is dropped."""
 HEARTBEAT_S = 30.0
 _TOLD = 3
 _HOST_INFO = "HOST_INFO"
@@ -195,12 +194,13 @@ class OscQuery:
             while True:
                 for outgoing in await client.take():
                     send = socket.send_str(outgoing) if isinstance(outgoing, str) else socket.send_bytes(outgoing)
-                    await asyncio.wait_for(send, SLOW_S)
+                    await asyncio.wait_for(send, STALLED_S)
                 await asyncio.sleep(1.0 / ROUNDS_A_SECOND)
         except TimeoutError:
             host = str(client.sender[0])
             self._slow_told.tell(
-                host, lambda: f"OSCQuery: {host} took nothing for {SLOW_S:g} s and was disconnected. This is told once."
+                host,
+                lambda: f"OSCQuery: {host} took nothing for {STALLED_S:g} s and was disconnected. This is told once.",
             )
             if request.transport:
                 request.transport.abort()

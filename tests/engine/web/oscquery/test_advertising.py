@@ -14,10 +14,10 @@ from engine.web.oscquery.advertising import (
     PAGE,
     Advertisement,
     Service,
-    host_name,
     numbered,
     service_name,
 )
+from engine.web.this_machine import advertised_name
 
 LOOPBACK = "127.0.0.1"
 WAITS_S = 20.0
@@ -53,7 +53,7 @@ def browser() -> Iterator[Browser]:
 
 def advertised(port: int, lines: list[str], addresses=lambda: [LOOPBACK], kinds=(OSCQUERY,)) -> Advertisement:
     services = [Service(kind, port, "0.0.0.0") for kind in kinds]
-    return Advertisement("Fluid 2.0", services, host_name(port), addresses, lines.append, looks_every_s=0.1)
+    return Advertisement("Fluid 2.0", services, advertised_name(port), addresses, lines.append, looks_every_s=0.1)
 
 
 def next_names(found: queue.Queue[str], count: int) -> set[str]:
@@ -68,7 +68,7 @@ def test_a_show_comes_with_its_services_and_goes_at_its_end(browser: Browser) ->
     assert next_names(browser.came, 3) == names
     info = browser.zeroconf.get_service_info(f"{OSCQUERY}.local.", f"Fluid 2 0.{OSCQUERY}.local.")
     assert info is not None
-    assert (info.port, info.parsed_addresses(), info.server) == (8080, [LOOPBACK], f"{host_name(8080)}.")
+    assert (info.port, info.parsed_addresses(), info.server) == (8080, [LOOPBACK], f"{advertised_name(8080)}.")
     second = advertised(8081, lines)
     second.start()
     assert browser.came.get(timeout=WAITS_S) == f"Fluid 2 0 2.{OSCQUERY}.local."
@@ -83,7 +83,7 @@ def test_a_network_that_comes_later_is_used(browser: Browser) -> None:
     here: list[str] = [NOWHERE]
     lines: queue.Queue[str] = queue.Queue()
     services = [Service(OSCQUERY, 8080, "0.0.0.0")]
-    show = Advertisement("Fluid", services, host_name(8080), lambda: here, lines.put, looks_every_s=0.1)
+    show = Advertisement("Fluid", services, advertised_name(8080), lambda: here, lines.put, looks_every_s=0.1)
     show.start()
     # An interface that is not there costs one line.
     assert "could not be advertised" in lines.get(timeout=WAITS_S)
@@ -136,6 +136,6 @@ def test_names_have_no_dots_and_room_for_a_number(title: str, name: str) -> None
 
 
 def test_the_machine_has_a_name_of_its_own_for_each_port() -> None:
-    assert host_name(8080).startswith("fluid-8080-")
-    assert host_name(8080).endswith(".local")
-    assert host_name(8080) != host_name(8081)
+    assert advertised_name(8080).startswith("fluid-8080-")
+    assert advertised_name(8080).endswith(".local")
+    assert advertised_name(8080) != advertised_name(8081)
