@@ -28,10 +28,10 @@ def parse(text: str) -> Command:
         raise ConfigError(f"This text is not JSON; a command was expected, e.g. {_EXPECTED}.") from error
     fields = cast(dict[str, Any], given) if isinstance(given, dict) else {}
     command, data = fields.get("COMMAND"), fields.get("DATA")
+    if not isinstance(command, str):
+        raise ConfigError(f"This text has no COMMAND; LISTEN or IGNORE was expected, e.g. {_EXPECTED}.")
     if command not in (LISTEN, IGNORE):
-        raise ConfigError(
-            f"{printable_name(str(command))} is no command; LISTEN or IGNORE was expected, e.g. {_EXPECTED}."
-        )
+        raise ConfigError(f"{printable_name(command)} is no command; LISTEN or IGNORE was expected, e.g. {_EXPECTED}.")
     if not isinstance(data, str):
         raise ConfigError(f"{command} came without an address in DATA; send e.g. {_EXPECTED}.")
     return Command(command == LISTEN, data)

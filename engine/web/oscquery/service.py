@@ -38,6 +38,7 @@ from engine.web.oscquery.namespace import (
     host_info,
     namespace,
 )
+from engine.web.slow_network import hold_little_back
 
 MOST_CLIENTS = 16
 MOST_WAITING = 256
@@ -120,8 +121,10 @@ class OscQuery:
             return web.Response(status=503, text=sentence)
         # Not compressed: what a short message could grow to would have to be held.
         socket = web.WebSocketResponse(
-            timeout=1.0, heartbeat=HEARTBEAT_S, compress=False, max_msg_size=LARGEST_MESSAGE_BYTES
+            timeout=1.0, heartbeat=HEARTBEAT_S, compress=False, max_msg_size=LARGEST_MESSAGE_BYTES, writer_limit=0
         )
+        # Each message is waited for, so that the next one holds the newest value.
+        hold_little_back(request)
         await socket.prepare(request)
         client = Client(_sender(request), self._parts.access.parameters)
         self._join(client)

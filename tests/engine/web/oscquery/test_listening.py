@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +16,10 @@ from engine.control.parameter_table import TABLE, parameters_for
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.subscription import Subscription
 from engine.control.telemetry import Telemetry
+from engine.web.oscquery import service
 from engine.web.oscquery.service import LARGEST_MESSAGE_BYTES, MOST_CLIENTS
 from tests.engine.model.probe_model import CARD
-from tests.engine.web.oscquery.serving import Connected, Show, packet, run
+from tests.engine.web.oscquery.serving import WAITS_S, Connected, Show, packet, run
 
 PONG = ("/fluid/pong",)
 CHOICE = Parameter(name="order", kind="int", help="in which order", high=2, default=0, choices=("up", "down", "random"))
@@ -172,9 +174,11 @@ def test_a_model_with_the_same_parameters_is_not_told(show: Show) -> None:
         ("hello", "This text is not JSON"),
         ("[" * 60000, "This text is not JSON"),
         ("1" * 60000, "This text is not JSON"),
-        ("[]", "None is no command"),
+        ('{"COMMAND": ' + "[" * 900 + "]" * 900 + "}", "This text has no COMMAND"),
+        ('{"COMMAND": "\\ud800", "DATA": "/"}', "\\ud800 is no command"),
+        ("[]", "This text has no COMMAND"),
         ('{"COMMAND": "DESTROY", "DATA": "/"}', "DESTROY is no command"),
-        ('{"COMMAND": ["LISTEN"], "DATA": "/"}', "['LISTEN'] is no command"),
+        ('{"COMMAND": ["LISTEN"], "DATA": "/"}', "This text has no COMMAND"),
         ('{"COMMAND": "LISTEN"}', "LISTEN came without an address"),
         ('{"COMMAND": "LISTEN", "DATA": {"OLD": 1}}', "LISTEN came without an address"),
         ('{"COMMAND": "LISTEN", "DATA": "/fluid/nothing"}', "There is no address /fluid/nothing"),
@@ -253,31 +257,41 @@ def test_a_flood_leaves_the_last_value_and_the_others(show: Show) -> None:
     run(show, test)
 
 
-def test_a_client_that_reads_nothing_holds_up_nobody(show: Show) -> None:
-    names = [p.name for p in show.store.parameters.values() if p.kind == "float"]
+def test_a_client_that_reads_nothing_is_dropped_and_holds_up_nobody(
+    show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "STALLED_S", 0.2)
+    numbers = [p for p in show.store.parameters.values() if p.kind == "float"]
 
     async def test(client: Connected) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", client.port, limit=1024)
-        writer.write(
+        stalled = socket.socket()
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        stalled.connect(("127.0.0.1", client.port))
+        stalled.sendall(
             b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
-        assert b"101" in await reader.readline()
-        for name in names:
-            text = json.dumps({"COMMAND": "LISTEN", "DATA": f"/fluid/{name}"}).encode()
+        for parameter in numbers:
+            text = json.dumps({"COMMAND": "LISTEN", "DATA": f"/fluid/{parameter.name}"}).encode()
             # A client masks what it sends, here with zeros.
-            writer.write(bytes((0x81, 0x80 | len(text))) + bytes(4) + text)
-        async with client.listening("/fluid/zoom") as other:
+            stalled.sendall(bytes((0x81, 0x80 | len(text))) + bytes(4) + text)
+        async with client.listening("/fluid/zoom") as other, asyncio.timeout(WAITS_S):
             await other.next()
-            for number in range(200):
-                for name in names:
-                    parameter = show.store.parameters[name]
-                    show.store.set(name, parameter.low + (parameter.high - parameter.low) * number / 400)
-                await asyncio.sleep(0)
-            await other.until(("/fluid/zoom", pytest.approx(show.store.values()["zoom"])))
-        writer.transport.abort()
+            number = 0
+            while not show.lines:
+                number += 1
+                for parameter in numbers:
+                    # Never the same twice in a row.
+                    part = number % 97 / 97
+                    show.store.set(parameter.name, parameter.low + (parameter.high - parameter.low) * part)
+                await asyncio.sleep(0.005)
+            assert "took nothing for" in show.lines[0]
+            show.store.set("zoom", 4.0)
+            await other.until(("/fluid/zoom", 4.0))
+        stalled.close()
 
     run(show, test)
+    assert len(show.lines) == 1
 
 
 def test_a_show_that_nobody_listens_to_has_no_subscriber(show: Show) -> None:
