@@ -176,6 +176,12 @@ class LiveConfig:
     )
     web_key: str | None = setting(None, "the key of the certificate, where it is a file of its own", "FILE.pem")
     title: str = setting("Fluid", "the window's title", "TEXT")
+    oscquery: bool = setting(
+        True, "answer OSCQuery on the port of --web, and advertise the show on the network by zeroconf"
+    )
+    web_name: str | None = setting(
+        None, "what the show is called on the network (default: the title)", "TEXT", empty="the title"
+    )
     fullscreen: bool = setting(False, "start with the window in full screen")
     window: str = setting("auto", "what draws the window: gl, opencv, or auto for gl where it works", "KIND")
     monitor: str | None = setting(

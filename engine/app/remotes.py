@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine.app import openers
 from engine.app.config import LiveConfig
@@ -18,6 +19,9 @@ from engine.core.notice_log import NoticeLog
 from engine.model.card import ModelCard
 from engine.ops.health_monitor import HealthMonitor
 from engine.web.show_control import MidiControl, ShowControl
+
+if TYPE_CHECKING:
+    from engine.control.remotes.osc import OscServer
 
 OFF = "osc      off"
 
@@ -47,10 +51,10 @@ def open_remotes(parts: RemoteParts) -> list[str]:
 
     Raises ConfigError for what was asked for and cannot be opened.
     """
-    lines = _open_osc(parts)
+    osc, lines = _open_osc(parts)
     midi = _open_midi(parts)
     # Last: it serves what the others have opened.
-    return [*lines, *open_web(parts, midi)]
+    return [*lines, *open_web(parts, midi, osc)]
 
 
 def _open_midi(parts: RemoteParts) -> MidiControl | None:
@@ -66,7 +70,7 @@ def _open_midi(parts: RemoteParts) -> MidiControl | None:
     return LearntControls(midi.learning, midi.devices) if config.midi else None
 
 
-def _open_osc(parts: RemoteParts) -> list[str]:
+def _open_osc(parts: RemoteParts) -> tuple[OscServer | None, list[str]]:
     config, lines = parts.config, [OFF]
     osc = openers.open_osc(config, parts.access, parts.monitor, parts.notice_log.tell)
     if osc:
@@ -79,4 +83,4 @@ def _open_osc(parts: RemoteParts) -> list[str]:
         parts.releasing.callback(out.close)
         out.start()
         lines.append(f"osc out  {', '.join(config.osc_out)}, {config.osc_out_rate:g} times a second")
-    return lines
+    return osc, lines
