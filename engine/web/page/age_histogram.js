@@ -45,7 +45,6 @@ export class AgeHistogram {
       const tall = Math.round(Math.sqrt(count / most) * (height - 2 * scale));
       if (count) pen.fillRect(Math.round(index * step), height - Math.max(tall, scale), Math.max(Math.round(step) - scale, scale), Math.max(tall, scale));
     });
-    setText(byId("age-median"), `median ${middle.toFixed(0)} ms`);
     setText(byId("age-end"), `${endMs} ms`);
     canvas.setAttribute("aria-label", `Frame age of the last minute: median ${middle.toFixed(0)} ms, at most ${sorted.at(-1).toFixed(0)} ms`);
   }

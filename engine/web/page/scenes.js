@@ -1,6 +1,6 @@
 // The scenes: recall, save, rename, order, delete with undo.
 
-import { byId, iconButton, icon, make } from "./elements.js";
+import { byId, iconButton, make } from "./elements.js";
 import { announce, tell, toast } from "./messages.js";
 import { Playlist } from "./playlist.js";
 import { sortable } from "./sortable.js";
@@ -95,7 +95,7 @@ export class Scenes {
   }
 
   #action(name, text, onclick) {
-    return make("button", { type: "button", class: "button", "data-part": name, onclick }, icon(name), text);
+    return make("button", { type: "button", class: "button", "data-part": name, onclick }, text);
   }
 
   #unfold(number) {
