@@ -47,6 +47,7 @@ export class Playlist {
     this.#entries = this.#entries.toSorted((one, other) => place(one) - place(other));
     this.#render();
     if (this.#entries.some(({ takes_part }) => takes_part)) this.#send();
+    return this.#entries;
   }
 
   #render() {

@@ -17,6 +17,7 @@ export class Scenes {
   #unfolded = 0;
   #renaming = 0;
   #playing = 0;
+  #played = { entries: [], position: -1, left: 0 };
   #isMoving;
   #playlist;
 
@@ -49,7 +50,7 @@ export class Scenes {
 
   #take({ scenes, playlist }) {
     this.#scenes = scenes;
-    this.#playlist.show(scenes, playlist);
+    this.#played = playlist;
     this.#render();
   }
 
@@ -58,6 +59,7 @@ export class Scenes {
     const focused = document.activeElement?.closest?.("[data-part]");
     const place = focused && this.#list.contains(focused) ? [focused.closest("li").dataset.number, focused.dataset.part] : null;
     const shown = this.#scenes.filter(({ number }) => !this.#deleted.has(number));
+    this.#playlist.show(shown, this.#played);
     this.#list.replaceChildren(...shown.map((scene) => this.#row(scene)));
     byId("scene-empty").hidden = shown.length > 0;
     if (place) this.#list.querySelector(`[data-number="${place[0]}"] [data-part="${place[1]}"]`)?.focus();
@@ -147,7 +149,7 @@ export class Scenes {
     const place = (number) => numbers.indexOf(number) + 1 || numbers.length + 1;
     this.#scenes = this.#scenes.toSorted((one, other) => place(one.number) - place(other.number));
     await tell(this.#connection.ask({ do: "order_scenes", numbers: this.#scenes.map(({ number }) => number) }));
-    this.#playlist.order(this.#scenes);
+    this.#played = { ...this.#played, entries: this.#playlist.order(this.#scenes) };
     this.#render();
   }
 

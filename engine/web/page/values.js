@@ -14,6 +14,7 @@ export class Values {
   #pending = new Map();
   #held = new Set();
   #timer = 0;
+  #sentMs = -Infinity;
 
   constructor(connection) {
     this.#connection = connection;
@@ -34,9 +35,10 @@ export class Values {
   }
 
   set(name, value) {
-    this.#show(name, value);
+    // A text is a mistake, for which the show has a sentence.
+    if (typeof value !== "string") this.#show(name, value);
     this.#unsent.set(name, value);
-    this.#timer ||= setTimeout(() => this.#send(), SEND_EVERY_MS);
+    this.#timer ||= setTimeout(() => this.#send(), this.#sentMs + SEND_EVERY_MS - performance.now());
   }
 
   toggle(name) {
@@ -59,6 +61,7 @@ export class Values {
 
   async #send() {
     this.#timer = 0;
+    this.#sentMs = performance.now();
     const values = Object.fromEntries(this.#unsent);
     this.#unsent.clear();
     for (const name in values) this.#pending.set(name, (this.#pending.get(name) ?? 0) + 1);
