@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,16 +97,12 @@ def supervise(
     return supervisor.tell
 
 
-@dataclass(frozen=True, slots=True)
-class OverlaySource:
-    """What the window's overlay and its `n` key ask of the show."""
-
-    lines: Callable[[], Sequence[str]] = tuple
-    next_scene: Callable[[], int] | None = None
+OverlayLines = Callable[[], Sequence[str]]
+"""Gives what the window's overlay says of the show."""
 
 
-def overlay_of(monitor: HealthMonitor, controllers: Controllers, clock: Clock) -> OverlaySource:
-    """Return the overlay's source for a show."""
+def overlay_of(monitor: HealthMonitor, controllers: Controllers, clock: Clock) -> OverlayLines:
+    """Return what gives the overlay's lines for a show."""
     from engine.app.overlay_lines import overlay_lines
 
     switcher, scenes = controllers.switcher, controllers.scene_controller
@@ -115,27 +110,25 @@ def overlay_of(monitor: HealthMonitor, controllers: Controllers, clock: Clock) -
     def lines() -> Sequence[str]:
         return overlay_lines(monitor, clock.now_s(), scenes.name, switcher.card.fps, switcher.playing.name)
 
-    return OverlaySource(lines, scenes.following)
+    return lines
 
 
 def open_window_sink(
     config: LiveConfig,
     store: ParameterStore,
-    overlay: OverlaySource | None = None,
+    overlay: OverlayLines = tuple,
     notify: Callable[[str], None] = print,
 ) -> WindowSink:
     """Make the window that the configuration asks for. Raises SinkError for one that there is not."""
     from engine.output.window.window_choice import make_window
     from engine.output.window.window_config import WindowConfig
 
-    overlay = overlay or OverlaySource()
     window = WindowConfig(
         title=printable(config.title),
         fullscreen=config.fullscreen,
         monitor=config.monitor,
         upscale=config.upscale,
-        overlay_lines=overlay.lines,
-        next_scene=overlay.next_scene,
+        overlay_lines=overlay,
     )
     return make_window(config.window, store, window, notify)
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from engine.app import openers
 from engine.app.config import LiveConfig
+from engine.app.web import open_web
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.telemetry import Telemetry
 from engine.core.clock import Clock
 from engine.core.notice_log import NoticeLog
+from engine.model.card import ModelCard
 from engine.ops.health_monitor import HealthMonitor
+from engine.web.show_control import ShowControl
 
 OFF = "osc      off"
 
@@ -25,6 +28,10 @@ class RemoteParts:
     access: RemoteAccess
     telemetry: Callable[[], Telemetry]
     notice_log: NoticeLog
+    show_control: ShowControl
+    """Scenes, playlist, models, inputs and mappings."""
+    card: Callable[[], ModelCard]
+    """The card of the model that plays."""
     monitor: HealthMonitor
     clock: Clock
     releasing: ExitStack
@@ -39,7 +46,8 @@ def open_remotes(parts: RemoteParts) -> list[str]:
     lines = [_open_osc(parts)]
     if parts.config.midi:
         parts.releasing.callback(openers.open_midi(parts.config, parts.access).close)
-    return lines
+    # Last: it serves what the others have opened.
+    return [*lines, *open_web(parts, None)]
 
 
 def _open_osc(parts: RemoteParts) -> str:

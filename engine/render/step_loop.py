@@ -18,6 +18,7 @@ from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot
 from engine.control.parameter_table import ShowValues
+from engine.control.scenes.playlist import Moment
 from engine.core.errors import BackendError
 from engine.core.stop_signals import StopFlag
 from engine.model.card import ModelCard
@@ -111,7 +112,7 @@ class StepLoop:
         self._capture.set_trim(_band_gains(values))
         model_frame, failed = self._model_frame(self._auto_gain.apply(window_T, index, values), values, index)
         self._features_F = model_frame.features_F
-        self._record(pick, snapshot, failed)
+        self._record(pick, snapshot, failed, _moment(audio_features, time_s))
         return Frame(
             index=index,
             pixels_HWC=model_frame.pixels_HWC,
@@ -132,9 +133,9 @@ class StepLoop:
 
     def _repeat_show_events(self, index: int) -> None:
         """In a replay, repeat what happened at this hop of the show."""
-        if self._steering.replay and self._steering.scene_controller:
+        if self._steering.replay and self._steering.show_controller:
             for show_event in self._steering.replay.show_events(index):
-                self._steering.scene_controller.repeat(show_event)
+                self._steering.show_controller.repeat(show_event)
 
     def _audio_features(self, snapshot: ControlSnapshot, index: int) -> AudioFeatures:
         """Return the audio features at the end of hop `index`; taps and a new tempo count from where they came."""
@@ -167,14 +168,19 @@ class StepLoop:
             runtime.notices.tell_sparsely("step", line, runtime.clock.now_s())
             return self._model.held(values), True
 
-    def _record(self, pick: Pick, snapshot: ControlSnapshot, failed: bool) -> None:
+    def _record(self, pick: Pick, snapshot: ControlSnapshot, failed: bool, moment: Moment) -> None:
         """Record the hop, then let scenes that were asked for or are ready take effect from the next hop on."""
-        scenes, recorder = self._steering.scene_controller, self._steering.recorder
-        show_events = scenes.show_events() if scenes else ()
+        controller, recorder = self._steering.show_controller, self._steering.recorder
+        show_events = controller.show_events() if controller else ()
         if recorder:
             recorder.note(pick.index, pick.skipped_hops, snapshot, failed, show_events)
-        if scenes and not self._steering.replay:
-            scenes.attend(snapshot, self._runtime.clock.now_s())
+        if controller and not self._steering.replay:
+            controller.attend(snapshot, self._runtime.clock.now_s(), moment)
+
+
+def _moment(audio_features: AudioFeatures, time_s: float) -> Moment:
+    """Return the end of a hop, as the playlist counts it."""
+    return Moment(time_s, audio_features.beats, audio_features.beats_a_bar, audio_features.tempo_bpm > 0.0)
 
 
 def _band_gains(values: Values) -> BandGains:

@@ -11,6 +11,7 @@ import pytest
 from engine.audio.features.audio_features import SILENCE
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Value
+from engine.control.scenes.playlist_file import Order, write_order
 from engine.control.scenes.scene_controller import MOST_WAITING, SceneController
 from engine.control.scenes.scene_files import Scene, Scenes
 from engine.model.backend import LazyState
@@ -213,21 +214,38 @@ def test_the_last_recall_counts_while_a_model_is_still_being_loaded(show: Show, 
     assert show.values[-1]["glow"] == 0.9
 
 
-def test_the_following_scene_is_the_next_one_that_there_is(show: Show) -> None:
-    assert show.scene_controller.following() == 1
+def test_the_next_scene_is_the_next_one_that_there_is(show: Show) -> None:
+    show.scene_controller.recall_next()
+    show.play_on(2)
+    assert show.told == ["There is no scene yet; save one first."]
     for number in (4, 7):
         show.scenes.save(Scene(number=number, values={"glow": 0.1}))
-    show.store.set("scene", show.scene_controller.following())
-    show.play_on(4)
-    assert (show.scene_controller.number, show.scene_controller.following()) == (4, 7)
+    numbers = []
+    for _ in range(3):
+        show.scene_controller.recall_next()
+        show.play_on(3)
+        numbers.append(show.scene_controller.number)
+    assert numbers == [4, 7, 4]
+
+
+def test_the_next_scene_follows_the_order_that_was_chosen(show: Show) -> None:
+    for number in (1, 2, 3, 4):
+        show.scenes.save(Scene(number=number, values={"glow": 0.1}))
+    write_order(show.scenes.folder, Order(numbers=(3, 1)))
+    numbers = []
+    for steps in (1, 1, 1, 2):
+        show.scene_controller.recall_next(steps)
+        show.play_on(3)
+        numbers.append(show.scene_controller.number)
+    assert numbers == [3, 1, 2, 3]
 
 
 def test_a_scene_that_cannot_be_recalled_is_passed_by_the_next(show: Show) -> None:
     for number, model in ((1, ""), (2, "absent.onnx"), (3, "")):
         show.scenes.save(Scene(number=number, model=model, values={"glow": 0.1 * number}))
     for _ in range(3):
-        show.store.set("scene", show.scene_controller.following())
-        show.play_on(2)
+        show.scene_controller.recall_next()
+        show.play_on(3)
     assert show.scene_controller.number == 3
     assert len(show.told) == 1
 
