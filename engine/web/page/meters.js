@@ -4,6 +4,7 @@ import { AgeHistogram } from "./age_histogram.js";
 import { byId, make, setText } from "./elements.js";
 
 const LEVELS = [["level", "Level"], ["low", "Low"], ["mid", "Mid"], ["high", "High"]];
+const INPUT = "input ";
 const SPOKEN_EVERY_MS = 2000;
 const GUARD_SHOWN_MS = 2000;
 const NONE = "–";
@@ -21,8 +22,7 @@ export class Meters {
   #ages = new AgeHistogram();
 
   constructor(connection, values) {
-    for (const [name, text] of LEVELS) this.#levels.set(name, this.#meter(text));
-    byId("levels").replaceChildren(...[...this.#levels.values()].map(({ row }) => row));
+    this.#rows([]);
     for (const [name, text] of [["fps", "Frames a second"], ["age", "Frame age"], ["skipped", "Skipped"], ["failed", "Failed"], ["guard", "Flash guard"]]) {
       const value = make("dd", {}, NONE);
       byId("figures").append(make("div", {}, make("dt", {}, text), value));
@@ -30,6 +30,14 @@ export class Meters {
     }
     connection.addEventListener("telemetry", ({ detail }) => this.#take(detail));
     values.watch("flash_guard", (on) => (this.#guard = Boolean(on)));
+  }
+
+  // One row a level; a show with named inputs has one for each of them too.
+  #rows(inputs) {
+    const wanted = [...LEVELS, ...inputs.map((name) => [INPUT + name, name])];
+    if (wanted.length === this.#levels.size && wanted.every(([name]) => this.#levels.has(name))) return;
+    this.#levels = new Map(wanted.map(([name, text]) => [name, this.#meter(text)]));
+    byId("levels").replaceChildren(...[...this.#levels.values()].map(({ row }) => row));
   }
 
   #meter(text) {
@@ -53,8 +61,9 @@ export class Meters {
     const nowMs = performance.now();
     const speaks = nowMs - this.#spokenMs > SPOKEN_EVERY_MS;
     if (speaks) this.#spokenMs = nowMs;
+    this.#rows(Object.keys(now.inputs));
     for (const [name, { bar, fill }] of this.#levels) {
-      const share = Math.min(Math.max(now[name], 0), 1);
+      const share = Math.min(Math.max(now[name] ?? now.inputs[name.slice(INPUT.length)], 0), 1);
       fill.style.setProperty("--share", share.toFixed(3));
       if (speaks) bar.setAttribute("aria-valuenow", Math.round(100 * share));
     }

@@ -18,6 +18,12 @@ export class Playlist {
     this.#nameOf = nameOf;
     const play = byId("playlist-play");
     play.addEventListener("click", () => values.toggle("playlist"));
+    const repeat = byId("playlist-repeat");
+    repeat.addEventListener("change", ({ target }) => values.set("playlist_loop", target.checked));
+    values.watch("playlist_loop", (on) => {
+      repeat.hidden = false;
+      repeat.firstChild.checked = Boolean(on);
+    });
     values.watch("playlist", (runs) => {
       play.hidden = false;
       play.setAttribute("aria-pressed", String(Boolean(runs)));

@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from pythonosc.udp_client import SimpleUDPClient
 from tests.conftest import require
 from tests.processes import start
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
+sync_playwright: Any = None
+expect: Any = None
+if find_spec("playwright"):
+    from playwright.sync_api import expect, sync_playwright
 
 STARTS_WITHIN_S = 30.0
 ENDS_WITHIN_S = 20.0
@@ -28,6 +32,8 @@ CHROMIUM_FLAGS = (
 )
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
+ON_A_PHONE = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+VIEWS = ("live", "parameters", "scenes", "setup", "log")
 
 
 class Show:
@@ -94,10 +100,11 @@ def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
     playing.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    require(shutil.which(CHROMIUM), "chromium")
-    with sync_api.sync_playwright() as playwright:
+    require(sync_playwright, "playwright (pip install playwright)")
+    require(shutil.which(CHROMIUM), "chromium (apt-get install chromium)")
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_FLAGS))
         yield browser
         browser.close()
@@ -121,8 +128,8 @@ class Pages:
         page.on("console", self._keep)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.goto(self._url)
-        sync_api.expect(page.locator("body")).to_have_attribute("data-connection", "open")
-        sync_api.expect(page.locator("[data-name=zoom]")).to_have_count(1)
+        expect(page.locator("body")).to_have_attribute("data-connection", "open")
+        expect(page.locator("[data-name=zoom]")).to_have_count(1)
         return page
 
     def close(self) -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.engine.web.page.conftest import Pages, Show
-
-expect = pytest.importorskip("playwright.sync_api", reason="playwright is missing").expect
+from tests.engine.web.page.conftest import Pages, Show, expect
 
 
 def test_the_page_says_that_the_show_is_gone_and_comes_back_with_it(show: Show, pages: Pages) -> None:
