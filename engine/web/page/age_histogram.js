@@ -4,7 +4,7 @@ import { byId, setText } from "./elements.js";
 
 const KEPT_MS = 60_000;
 const DRAWN_EVERY_MS = 1000;
-const BIN_MS = 5;
+const BINS = 20;
 const LEAST_END_MS = 100;
 
 export class AgeHistogram {
@@ -24,9 +24,9 @@ export class AgeHistogram {
   #draw(sorted) {
     const canvas = byId("age");
     const middle = sorted[sorted.length >> 1];
-    const endMs = Math.max(LEAST_END_MS, Math.ceil(sorted.at(-1) / 50) * 50);
-    const counts = new Array(Math.ceil(endMs / BIN_MS)).fill(0);
-    for (const age of sorted) counts[Math.min(Math.floor(age / BIN_MS), counts.length - 1)]++;
+    const endMs = Math.max(LEAST_END_MS, Math.ceil(sorted.at(-1) / LEAST_END_MS) * LEAST_END_MS);
+    const counts = new Array(BINS).fill(0);
+    for (const age of sorted) counts[Math.min(Math.floor((BINS * age) / endMs), BINS - 1)]++;
     const scale = devicePixelRatio || 1;
     const [width, height] = [Math.round(canvas.clientWidth * scale), Math.round(canvas.clientHeight * scale)];
     if (!width || !height) return;
@@ -34,7 +34,7 @@ export class AgeHistogram {
     if (canvas.height !== height) canvas.height = height;
     const pen = canvas.getContext("2d");
     const style = getComputedStyle(canvas);
-    const step = width / counts.length;
+    const step = width / BINS;
     const most = Math.max(...counts);
     pen.clearRect(0, 0, width, height);
     pen.fillStyle = style.getPropertyValue("--line");

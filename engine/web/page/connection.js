@@ -1,7 +1,7 @@
 // The page's socket: JSON both ways (docs/web.md). It comes back by itself, and says so.
 
 const FIRST_WAIT_MS = 250;
-const LONGEST_WAIT_MS = 8000;
+const LONGEST_WAIT_MS = 4000;
 const SILENCE_MS = 4000; // Telemetry comes 20 times a second: a longer silence is a lost connection.
 
 export class Connection extends EventTarget {

@@ -16,10 +16,10 @@ export function decimals({ kind, low, high }) {
 
 export const written = (parameter, value) => Number(value).toFixed(decimals(parameter)).replace(/^-(0(\.0*)?)$/, "$1");
 
-const readNumber = (text) => {
+const readNumber = (text, { low, high }) => {
   const number = Number(text.trim().replace(",", "."));
   // The show says what is wrong with what is no number.
-  return text.trim() !== "" && Number.isFinite(number) ? number : text.trim();
+  return Number.isFinite(number) ? Math.min(Math.max(number, low), high) : text.trim();
 };
 
 // Returns the elements of a control in their order; the first one bears the id that the label is for.
@@ -101,12 +101,12 @@ function numberEntry(parameter, values, id = null) {
   input.addEventListener("input", () => (input.dataset.typed = "yes"));
   input.addEventListener("focus", () => input.select());
   input.addEventListener("blur", () => {
-    if (input.dataset.typed && input.value.trim() !== "") values.set(name, readNumber(input.value));
+    if (input.dataset.typed && input.value.trim() !== "") values.set(name, readNumber(input.value, parameter));
     leave();
   });
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter") {
-      if (input.value.trim() !== "") values.set(name, readNumber(input.value));
+      if (input.value.trim() !== "") values.set(name, readNumber(input.value, parameter));
       leave();
       input.select();
     } else if (event.key === "Escape") leave();
@@ -124,9 +124,10 @@ function number(parameter, values, id) {
 }
 
 // A whole number that takes effect each time it is sent.
-function event({ name, low, high, locked }, values, id) {
+function event(parameter, values, id) {
+  const { name, low, high, locked } = parameter;
   const input = make("input", { type: "text", class: "number", inputmode: "numeric", id, value: low, disabled: locked, autocomplete: "off", "aria-description": `from ${low} to ${high}` });
-  const send = () => input.value.trim() !== "" && values.set(name, readNumber(input.value));
+  const send = () => input.value.trim() !== "" && values.set(name, readNumber(input.value, parameter));
   input.addEventListener("keydown", ({ key }) => key === "Enter" && send());
   return [make("span", { class: "number-entry" }, input, make("button", { type: "button", class: "button", disabled: locked, onclick: send }, "Send"))];
 }

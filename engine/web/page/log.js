@@ -20,17 +20,15 @@ export class Log {
 
   #take(lines) {
     const atEnd = this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < 40;
-    for (const { number, at_s, text } of lines) {
+    for (const { number, age_s, text } of lines) {
       if (number <= this.#newest) continue;
       this.#newest = number;
-      this.#list.append(make("li", {}, make("time", {}, clock(at_s)), make("span", {}, text)));
+      this.#list.append(make("li", {}, make("time", {}, clock(age_s)), make("span", {}, text)));
     }
     while (this.#list.children.length > MOST_LINES) this.#list.firstChild.remove();
     if (atEnd) this.#list.scrollTop = this.#list.scrollHeight;
   }
 }
 
-function clock(seconds) {
-  const two = (number) => String(Math.floor(number)).padStart(2, "0");
-  return `${Math.floor(seconds / 3600)}:${two((seconds / 60) % 60)}:${two(seconds % 60)}`;
-}
+// The show's clock knows no time of day; the browser's does.
+const clock = (ageS) => new Date(Date.now() - 1000 * ageS).toLocaleTimeString([], { hour12: false });

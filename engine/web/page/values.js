@@ -67,10 +67,13 @@ export class Values {
     for (const name in values) this.#pending.set(name, (this.#pending.get(name) ?? 0) + 1);
     const { ok, text } = await this.#connection.ask({ do: "set", values });
     if (!ok) toast(text);
-    for (const name in values) {
-      this.#pending.set(name, Math.max(0, (this.#pending.get(name) ?? 0) - 1));
-      this.#settle(name);
-    }
+    else for (const name in values) this.#told.set(name, values[name]);
+    setTimeout(() => {
+      for (const name in values) {
+        this.#pending.set(name, Math.max(0, (this.#pending.get(name) ?? 0) - 1));
+        this.#settle(name);
+      }
+    }, SETTLE_MS);
   }
 
   #take(values) {
@@ -85,9 +88,7 @@ export class Values {
   }
 
   #settle(name) {
-    setTimeout(() => {
-      if (!this.#isOurs(name) && this.#told.has(name)) this.#show(name, this.#told.get(name));
-    }, SETTLE_MS);
+    if (!this.#isOurs(name) && this.#told.has(name)) this.#show(name, this.#told.get(name));
   }
 
   #show(name, value) {
