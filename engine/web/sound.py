@@ -87,9 +87,7 @@ class PageSound:
 
 def sound_format(text: str) -> tuple[int, int]:
     """Return the rate and the channels that a page announces. Raises ConfigError."""
-    expected = (
-        f'{{"rate_hz": {SLOWEST_HZ} to {FASTEST_HZ}, "channels": 1 to {MOST_CHANNELS}}}, both whole numbers, was expected'
-    )
+    expected = f'{{"rate_hz": {SLOWEST_HZ} to {FASTEST_HZ}, "channels": 1 to {MOST_CHANNELS}}}, both whole numbers, was expected'
     try:
         values: Any = parse_json(text)
     except ValueError as error:

@@ -24,6 +24,7 @@ export class Preview {
     this.most = width;
     this.fps = fps;
     this.onState = onState;
+    this.state = undefined;
     this.socket = null;
     this.attempt = 0;
     this.newest = null;
@@ -71,7 +72,7 @@ export class Preview {
         return;
       }
       this.socket = null;
-      this.onState({ problem: this.problem ?? LOST });
+      this.tell({ problem: this.problem ?? LOST });
       const pause_s = RETRIES_S[Math.min(this.attempt, RETRIES_S.length - 1)];
       this.attempt += 1;
       this.retry = setTimeout(() => document.hidden || this.connect(), 1000 * pause_s);
@@ -81,7 +82,14 @@ export class Preview {
   // A page that nobody sees costs the show nothing.
   pause() {
     this.disconnect();
-    this.onState("paused");
+    this.tell("paused");
+  }
+
+  tell(state) {
+    if (state !== this.state) {
+      this.state = state;
+      this.onState(state);
+    }
   }
 
   disconnect() {
@@ -147,7 +155,7 @@ export class Preview {
   begun() {
     this.attempt = 0;
     this.problem = undefined;
-    this.onState("on");
+    this.tell("on");
   }
 }
 
