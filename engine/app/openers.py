@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,10 @@ if TYPE_CHECKING:
     from engine.audio.source import Source
     from engine.audio.sources.inputs import OpenInputs
     from engine.control.parameter import Value
-    from engine.control.remotes.midi import MidiRemote
+    from engine.control.remotes.midi.clock import MidiClock
+    from engine.control.remotes.midi.clock_out import MidiClockOut
+    from engine.control.remotes.midi.midi_remote import MidiRemote
+    from engine.control.remotes.midi.ports import MidiPorts
     from engine.control.remotes.osc import OscServer
     from engine.control.remotes.osc_out import OscOut
     from engine.control.remotes.remote_access import RemoteAccess
@@ -101,16 +103,12 @@ def supervise(
     return supervisor.tell
 
 
-@dataclass(frozen=True, slots=True)
-class OverlaySource:
-    """What the window's overlay and its `n` key ask of the show."""
-
-    lines: Callable[[], Sequence[str]] = tuple
-    next_scene: Callable[[], int] | None = None
+OverlayLines = Callable[[], Sequence[str]]
+"""Gives what the window's overlay says of the show."""
 
 
-def overlay_of(monitor: HealthMonitor, controllers: Controllers, clock: Clock) -> OverlaySource:
-    """Return the overlay's source for a show."""
+def overlay_of(monitor: HealthMonitor, controllers: Controllers, clock: Clock) -> OverlayLines:
+    """Return what gives the overlay's lines for a show."""
     from engine.app.overlay_lines import overlay_lines
 
     switcher, scenes = controllers.switcher, controllers.scene_controller
@@ -118,27 +116,25 @@ def overlay_of(monitor: HealthMonitor, controllers: Controllers, clock: Clock) -
     def lines() -> Sequence[str]:
         return overlay_lines(monitor, clock.now_s(), scenes.name, switcher.card.fps, switcher.playing.name)
 
-    return OverlaySource(lines, scenes.following)
+    return lines
 
 
 def open_window_sink(
     config: LiveConfig,
     store: ParameterStore,
-    overlay: OverlaySource | None = None,
+    overlay: OverlayLines = tuple,
     notify: Callable[[str], None] = print,
 ) -> WindowSink:
     """Make the window that the configuration asks for. Raises SinkError for one that there is not."""
     from engine.output.window.window_choice import make_window
     from engine.output.window.window_config import WindowConfig
 
-    overlay = overlay or OverlaySource()
     window = WindowConfig(
         title=printable(config.title),
         fullscreen=config.fullscreen,
         monitor=config.monitor,
         upscale=config.upscale,
-        overlay_lines=overlay.lines,
-        next_scene=overlay.next_scene,
+        overlay_lines=overlay,
     )
     return make_window(config.window, store, window, notify)
 
@@ -218,10 +214,29 @@ def open_osc_out(
     return OscOut(listeners, telemetry, notice_log, feedback, clock, config.osc_out_rate)
 
 
-def open_midi(config: LiveConfig, access: RemoteAccess) -> MidiRemote:
-    """Listen to the MIDI port that was asked for, now or as soon as it is there."""
-    from engine.control.remotes.midi import MidiRemote
+def open_midi(config: LiveConfig, access: RemoteAccess, follow_clock: MidiClock | None, clock: Clock) -> MidiRemote:
+    """Listen to the MIDI ports that were asked for, now or as soon as they are there."""
+    from engine.control.remotes.midi.controller_folder import read_given
+    from engine.control.remotes.midi.midi_remote import MidiRemote, MidiWishes
+    from engine.control.remotes.midi.ports import AskedPorts
 
-    midi = MidiRemote(access, config.midi or "", config.midi_parameters)
+    wishes = MidiWishes(
+        asked=AskedPorts(ports=config.midi, clock_out=config.midi_clock_out, api=config.midi_api),
+        parameters=config.midi_parameters,
+        given=read_given(config.controller, access.parameters),
+        folder=config.controllers,
+    )
+    midi = MidiRemote(access, wishes, follow_clock, clock=clock)
     midi.start()
     return midi
+
+
+def open_midi_clock_out(
+    ports: MidiPorts, telemetry: Callable[[], Telemetry], access: RemoteAccess, clock: Clock
+) -> MidiClockOut:
+    """Send the show's beat to the port that was asked for."""
+    from engine.control.remotes.midi.clock_out import MidiClockOut
+
+    clock_out = MidiClockOut(ports, telemetry, access.values, clock)
+    clock_out.start()
+    return clock_out
