@@ -17,7 +17,7 @@ from engine.core.errors import ConfigError
 from engine.core.server_thread import ServerThread
 
 MOST_CONNECTIONS = 16
-MOST_UNREAD_BYTES = 1 << 18
+MOST_UNREAD_BYTES = 1 << 16
 """What may wait for a connection that does not read; one with more is closed."""
 READ_BYTES = 4096
 """Read of a connection in one turn: at most as many messages as one batch of datagrams."""
