@@ -49,7 +49,7 @@ class MidiClockOut:
         # Telemetry asks for the beat at once, and may gather figures afterwards.
         self._ports.say("beat", before_s, telemetry.beats, telemetry.tempo_bpm, telemetry.beats_a_bar)
         # A process that was started again does not know it.
-        self._ports.say("run", values.midi_run)
+        self._ports.say("run", values.transport)
         if values.midi_rewind != self._rewinds:
             self._rewinds = int(values.midi_rewind)
             self._ports.say("rewind")

@@ -82,11 +82,11 @@ def test_the_clock_starts_at_a_bar_and_stops_with_the_show(plug: Plug, store: Pa
     clock_out.start()
     try:
         wait_until(lambda: device.clocks > 12, "the clock")
-        store.set("midi_run", True)
+        store.set("transport", True)
         wait_until(lambda: [0xFA] in device.received, "the start")
-        store.set("midi_run", False)
+        store.set("transport", False)
         wait_until(lambda: [0xFC] in device.received, "the stop")
-        store.set("midi_run", True)
+        store.set("transport", True)
         wait_until(lambda: [0xFB] in device.received, "going on")
     finally:
         clock_out.close()
