@@ -199,7 +199,7 @@ def test_midi_parameters_are_checked_before_anything_is_opened(probe_file, tmp_p
 
 def test_a_controller_file_is_checked_before_anything_is_opened(probe_file, tmp_path):
     (tmp_path / "pad.yaml").write_text("assignments: [{control: 7, parameter: brightnes}]")
-    with pytest.raises(ConfigError, match="with control 7, which is no parameter[.] Did you mean 'brightness'"):
+    with pytest.raises(ConfigError, match=r"with control 7, which is no parameter\. Did you mean 'brightness'"):
         parse_command(["--model", str(probe_file), "--controller", str(tmp_path / "pad.yaml"), "--dry-run"])
 
 
