@@ -86,6 +86,7 @@ def test_shipped_files_are_valid(path):
         ("midi_api: alsa", "midi_api is 'alsa'; auto or jack was expected"),
         ("midi: 3", "midi is 3; a list of texts"),
         ("controller: none.yaml", "Cannot read the controller file none.yaml"),
+        ("controller: [configs/controllers/generic.yaml]", "no MIDI port is; add --midi all"),
         ("controls: 3", "a mapping of parameters"),
         ("controls: {gian_db: 3}", "no parameter 'gian_db'. Did you mean 'gain_db'"),
         ("controls: {gain_db: 50}", "gain_db takes a number from -60 to 40 dB, not 50"),

@@ -66,8 +66,8 @@ class JackDevice:
 
 
 @pytest.fixture
-def plug(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], JackDevice]]:
-    """Start a JACK server of our own, and return what plugs a device into it."""
+def jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
+    """A JACK server of our own."""
     require(shutil.which("jackd"), "jackd (apt install jackd2)")
     require(ctypes.util.find_library("jack"), "libjack (apt install jackd2)")
     require(importlib.util.find_spec("rtmidi2"), "rtmidi2 (pip install rtmidi2)")
@@ -75,6 +75,14 @@ def plug(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], JackDevice
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
     command = ["jackd", "-r", "--no-mlock", "-n", os.environ["JACK_DEFAULT_SERVER"], "-d", "dummy", "-p", "128"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield server
+    server.terminate()
+    server.wait(START_WITHIN_S)
+
+
+@pytest.fixture
+def plug(jack: subprocess.Popen[bytes]) -> Iterator[Callable[[str], JackDevice]]:
+    """Return what plugs a device into that server."""
     plugged: list[JackDevice] = []
 
     def plug_in(name: str) -> JackDevice:
@@ -85,10 +93,6 @@ def plug(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], JackDevice
         plugged.append(device)
         return device
 
-    try:
-        yield plug_in
-    finally:
-        for device in plugged:
-            device.close()
-        server.terminate()
-        server.wait(START_WITHIN_S)
+    yield plug_in
+    for device in plugged:
+        device.close()

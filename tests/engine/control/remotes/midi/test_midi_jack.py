@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,22 @@ def test_the_clock_starts_at_a_bar_and_stops_with_the_show(plug: Plug, store: Pa
         clock_out.close()
         midi.close()
     wait_until(lambda: device.received.count([0xFC]) == 2, "the stop at the end")
+
+
+def test_the_end_of_the_server_costs_a_line_and_the_ports(
+    jack: subprocess.Popen[bytes], plug: Plug, store: ParameterStore, tmp_path: Path
+) -> None:
+    lines = list[str]()
+    plug("pads")
+    midi = remote(store, tmp_path, lines)
+    midi.start()
+    try:
+        wait_until(lambda: midi.devices.ports(), "the port")
+        jack.terminate()
+        wait_until(lambda: midi.devices.ports() == {"pads:out": False}, "the end of the port")
+        assert lines[1:] == ["MIDI: the library gave up; it is started again every few seconds. The show goes on."]
+    finally:
+        midi.close()
 
 
 @pytest.mark.parametrize("length", [1, 3])
