@@ -181,7 +181,7 @@ class Ports:
             return
         found = choose(wish, names)
         if not found:
-            say(["missing", wish, names])
+            say(["missing", wish, [name for name in names if not _OWN.match(name)]])
         for name in found:
             if name not in self._inputs and name not in self._asked["without"]:
                 output = output_for(name, wish, outputs)
@@ -218,7 +218,7 @@ class Ports:
             return
         found = [PORT_NAME] if wish == VIRTUAL else choose(wish, outputs)
         if not found:
-            say(["missing", wish, outputs])
+            say(["missing", wish, [name for name in outputs if not _OWN.match(name)]])
             return
         self.clock_output = _opened(self._made("MidiOut"), None if wish == VIRTUAL else outputs.index(found[0]))
         self._clock_name = found[0]

@@ -7,7 +7,6 @@ that comes as a JSON list.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import Any
 
@@ -27,8 +26,6 @@ def main() -> None:
     for line in sys.stdin:
         for message in json.loads(line):
             output.send_raw(*message)
-    # The library takes a second to let JACK go.
-    os._exit(0)
 
 
 if __name__ == "__main__":

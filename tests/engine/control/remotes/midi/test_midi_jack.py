@@ -38,15 +38,14 @@ def test_a_control_is_learnt_comes_back_after_unplugging_and_follows_the_paramet
     try:
         wait_until(lambda: "midi     pads:out" in lines, "the port")
         midi.learning.learn("brightness")
-        device.send(*([0xB1, 21, position] for position in (40, 41, 43)))
-        wait_until(lambda: not midi.learning.learning, "learning")
+        moves = [[0xB1, 21, position] for position in (40, 41, 43)]
+        device.send_until(lambda: not midi.learning.learning, "learning", *moves)
         assert lines[-1] == "MIDI: pads:out: control 21, channel 2 now moves brightness."
-        device.send([0xB1, 21, 127])
-        wait_until(lambda: store.values()["brightness"] == 2.0, "the control")
+        device.send_until(lambda: store.values()["brightness"] == 2.0, "the control", [0xB1, 21, 127])
         wait_until(lambda: list(tmp_path.glob("*.yaml")), "the controller file")
         # Another remote sets it: the fader follows once no hand is on it.
         store.set("brightness", 1.0, origin="osc")
-        wait_until(lambda: device.received == [[0xB1, 21, 64]], "the feedback")
+        wait_until(lambda: [0xB1, 21, 64] in device.received, "the feedback")
         device.close()
         wait_until(lambda: midi.devices.ports() == {"pads:out": False}, "the end of the port")
         plug("pads")
@@ -63,9 +62,8 @@ def test_every_port_is_opened_and_each_has_its_shipped_file(plug: Plug, store: P
     try:
         wait_until(lambda: len(midi.devices.ports()) == 2, "both ports")
         # The fader has to pass the value before it takes hold.
-        first.send([0xB0, 0, 0], [0xB0, 0, 127])
-        second.send([0xB0, 2, 127])
-        wait_until(lambda: store.values()["brightness"] == 2.0 and store.values()["glow"] == 1.0, "both controls")
+        first.send_until(lambda: store.values()["brightness"] == 2.0, "the first", [0xB0, 0, 0], [0xB0, 0, 127])
+        second.send_until(lambda: store.values()["glow"] == 1.0, "the second", [0xB0, 2, 127])
         assert not [line for line in lines if not line.startswith("midi     ")]
     finally:
         midi.close()
@@ -121,8 +119,8 @@ def test_a_device_that_sends_rubbish_moves_nothing(
     try:
         wait_until(lambda: midi.devices.ports(), "the port")
         before = store.values()
-        device.send([0xF0, *range(length)], [0xF0, 1, 2, 0xF7], [0x90], [0xB0, 1], [0xFE], [0xC0, 0])
-        wait_until(lambda: store.take_snapshot(0).events, "the programme change after them")
+        rubbish = [[0xF0, *range(length)], [0xF0, 1, 2, 0xF7], [0x90], [0xB0, 1], [0xFE]]
+        device.send_until(lambda: store.take_snapshot(0).events, "the programme change after them", *rubbish, [0xC0, 0])
         assert store.values() == before
         assert json.dumps(lines).count("Traceback") == 0
     finally:
