@@ -247,6 +247,8 @@ def _check_midi(config: LiveConfig, table: Mapping[str, Parameter], locked: Sequ
     if config.midi_api not in MIDI_APIS:
         raise ConfigError(f"midi_api is '{config.midi_api}'; {' or '.join(MIDI_APIS)} was expected.")
     read_given(config.controller, table, locked)
+    if config.controller and not config.midi:
+        raise ConfigError("controller is given and no MIDI port is; add --midi all, or leave --controller out.")
     if not config.midi:
         return
     check_controllers(config.midi_parameters, table)

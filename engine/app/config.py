@@ -26,7 +26,7 @@ DEFAULT_OSC_PORT = 9000
 DEFAULT_OS2L = "9996"
 DEFAULT_LOUDSPEAKER = "default"
 CONTROLS, MAPPINGS, MIDI_PARAMETERS = "controls", "mappings", "midi_parameters"
-FORMER_KEYS: Mapping[str, str] = MappingProxyType({"midi_knobs": MIDI_PARAMETERS})
+FORMER_KEYS: Mapping[str, str] = MappingProxyType({"midi_rotaries": MIDI_PARAMETERS})
 """Keys of the version before, which files may still have."""
 Origin = Literal["default", "file", "flag"]
 

@@ -86,7 +86,7 @@ class AssignedControl:
         return self.assignment.target(self._channel), position
 
     def forget_device(self) -> None:
-        """The port was opened anew: the device knows nothing."""
+        """The port was opened again: the device knows nothing."""
         self._told = self._position = None
         self._is_touched = False
 

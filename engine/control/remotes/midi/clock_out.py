@@ -46,10 +46,11 @@ class MidiClockOut:
         """Tell the process of the beat as it is now."""
         before_s = self._clock.now_s()
         telemetry, values = self._telemetry(), ShowValues(self._values())
-        # Telemetry asks for the beat at once, and may gather figures afterwards.
-        self._ports.say("beat", before_s, telemetry.beats, telemetry.tempo_bpm, telemetry.beats_a_bar)
+        # Light goes ahead of the beat to make up for its way; a sequencer's sound does not.
+        beats = telemetry.beats - 1e-3 * values.look_ahead_ms * telemetry.tempo_bpm / 60.0
+        self._ports.say("beat", before_s, beats, telemetry.tempo_bpm, telemetry.beats_a_bar)
         # A process that was started again does not know it.
-        self._ports.say("run", values.midi_run)
+        self._ports.say("run", values.transport)
         if values.midi_rewind != self._rewinds:
             self._rewinds = int(values.midi_rewind)
             self._ports.say("rewind")

@@ -77,7 +77,7 @@ class Transport:
     def __init__(self) -> None:
         self._runs = False
         self._is_wanted = False
-        self._begins_anew = True
+        self._begins_song = True
         self._stopped_at = 0
         self._started_at = 0
 
@@ -91,7 +91,7 @@ class Transport:
 
     def rewind(self) -> list[list[int]]:
         """Let them begin again with the song, at the next bar if they run; return the messages to send now."""
-        self._begins_anew = True
+        self._begins_song = True
         self._stopped_at = 0
         if not self._runs:
             return []
@@ -107,8 +107,8 @@ class Transport:
         if not self._is_wanted or not ticks.is_at_bar:
             return []
         self._runs = True
-        if self._begins_anew:
-            self._begins_anew, self._started_at = False, here
+        if self._begins_song:
+            self._begins_song, self._started_at = False, here
             return [[0xFA]]
         # It goes on at the bar in which it stopped.
         position = self._stopped_at - self._stopped_at % 16

@@ -1,4 +1,4 @@
-"""Learns which control a hand moves, and what it sends: a button, a knob, an encoder of one of three kinds, or 14 bits."""
+"""Learns which control a hand moves, and what it sends: a button, a rotary, an encoder of one of three kinds, or 14 bits."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from engine.control.remotes.midi.controller_file import Acts, Assignment
 
 SILENT_S = 1.0
 """After so much silence it decides from what came."""
-KNOB_FROM, ENCODER_FROM = 3, 8
-"""Messages after which a knob, and one that could be an encoder, is known."""
+ROTARY_FROM, ENCODER_FROM = 3, 8
+"""Messages after which a rotary, and one that could be an encoder, is known."""
 FASTEST_TURN = 10
 """Steps in one message of an encoder that is turned fast."""
 MOST_CONTROLS, MOST_POSITIONS = 64, 16
@@ -101,7 +101,7 @@ def _acts(positions: Sequence[int], is_over: bool) -> Acts | None:
         return None
     if could_turn and repeats:
         return _encoder(positions)
-    return "position" if len(positions) >= KNOB_FROM or is_over else None
+    return "position" if len(positions) >= ROTARY_FROM or is_over else None
 
 
 def _is_small(position: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from engine.control.parameter import Parameter
 from engine.control.remotes.midi.control_message import Moved
@@ -25,8 +25,6 @@ class MidiLearning:
         self._name = name
         self._parameter: Parameter | None = None
         self._watched: dict[str, Learning] = {}
-        self.changed: Callable[[], None] = lambda: None
-        """Called after each change of the assignments and of what is learnt."""
 
     @property
     def learning(self) -> str:
@@ -50,14 +48,12 @@ class MidiLearning:
         with self._devices.lock:
             self._watched.clear()
             self._parameter = found
-        self.changed()
 
     def cancel(self) -> None:
         """Learn nothing."""
         with self._devices.lock:
             self._parameter = None
             self._watched.clear()
-        self.changed()
 
     def assignments(self) -> Sequence[AssignedOn]:
         """Return what the controls of all open ports do."""
@@ -66,7 +62,6 @@ class MidiLearning:
     def forget(self, id: str) -> None:
         """Take an assignment away. Raises ConfigError for an unknown one, and where that cannot be written."""
         self._devices.forget(id)
-        self.changed()
 
     def watch(self, device: Device, moves: Sequence[Moved], at_s: float) -> bool:
         """Learn from a message; return whether it was used for that, and moves nothing."""
@@ -95,7 +90,6 @@ class MidiLearning:
             self._watched.clear()
         self._access.notify(f"MIDI: {AssignedOn('', device.port, assignment).said} now {_does(assignment)}.")
         self._devices.assign(device, assignment)
-        self.changed()
 
 
 def _does(assignment: Assignment) -> str:

@@ -30,9 +30,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from engine.control.remotes.midi.clock_ticks import ClockTicks, Transport
+from engine.control.remotes.midi.jack_server import JackServer
 from engine.core.clock import WallClock
 
 VIRTUAL, ALL = "virtual", "all"
+JACK = "UNIX_JACK"
+"""The library's name of JACK."""
 PORT_NAME = "fluid"
 ALSA_SEQUENCER = Path("/dev/snd/seq")
 POLL_S = 0.25
@@ -140,6 +143,7 @@ class Ports:
         self._clock_name: str | None = None
         self.clock_output: Any = None
         self._listing: tuple[Any, Any] | None = None
+        self._jack: JackServer | None = None
         self._sending: tuple[str, float] | None = None
 
     def hanging(self) -> str | None:
@@ -149,6 +153,8 @@ class Ports:
 
     def poll(self) -> None:
         """Open what is there and was asked for, and let go of what is gone. Raises RuntimeError without a sequencer."""
+        if self._api == JACK and self._jack is None:
+            self._jack = JackServer()
         if self._listing is None:
             self._listing = (self._made("MidiIn"), self._made("MidiOut"))
         names, outputs = list(self._listing[0].ports), list(self._listing[1].ports)
@@ -175,7 +181,7 @@ class Ports:
             return
         found = choose(wish, names)
         if not found:
-            say(["missing", wish, names])
+            say(["missing", wish, [name for name in names if not _OWN.match(name)]])
         for name in found:
             if name not in self._inputs and name not in self._asked["without"]:
                 output = output_for(name, wish, outputs)
@@ -212,7 +218,7 @@ class Ports:
             return
         found = [PORT_NAME] if wish == VIRTUAL else choose(wish, outputs)
         if not found:
-            say(["missing", wish, outputs])
+            say(["missing", wish, [name for name in outputs if not _OWN.match(name)]])
             return
         self.clock_output = _opened(self._made("MidiOut"), None if wish == VIRTUAL else outputs.index(found[0]))
         self._clock_name = found[0]

@@ -98,6 +98,8 @@ class MidiPorts:
         self._open: set[str] = set()
         self._without = list(asked.without)
         self._opening: str | None = None
+        self._was_ended = False
+        """Whether the process was ended for a port that hangs, which was told."""
         self._heard_s = 0.0
         self._closing = threading.Event()
         self._unsent: deque[bytes] = deque(maxlen=MOST_UNSENT)
@@ -151,7 +153,8 @@ class MidiPorts:
                     f"MIDI: the process that opens the ports cannot be started ({error}). The show goes on without MIDI."
                 )
             else:
-                self._tell("MIDI: the library gave up; it is started again every few seconds. The show goes on.")
+                if not self._was_ended:
+                    self._tell("MIDI: the library gave up; it is started again every few seconds. The show goes on.")
             for port in sorted(self._open):
                 self._listener.lost(port)
             self._open.clear()
@@ -173,7 +176,7 @@ class MidiPorts:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        self._opening, self._heard_s = None, self._clock.now_s()
+        self._opening, self._was_ended, self._heard_s = None, False, self._clock.now_s()
         self._unsent.clear()
         try:
             self._process = process
@@ -206,6 +209,7 @@ class MidiPorts:
         else:
             self._without.append(name)
             self._tell(f"The MIDI port '{printable_name(name)}' hangs; it is left alone. The show goes on.")
+        self._was_ended = True
         process.kill()
 
     def _send_all(self) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ import pytest
 
 from engine.control.remotes.midi.ports import process_environment
 from tests.conftest import START_WITHIN_S, require
+from tests.fixtures_display import wait_until
+from tests.processes import ROOT
 
+RESENDS_AFTER_S = 0.2
 DEVICE = Path(__file__).with_name("device_process.py")
 
 
@@ -48,11 +52,23 @@ class JackDevice:
         self._process.stdin.write(json.dumps(messages) + "\n")
         self._process.stdin.flush()
 
+    def send_until(self, has_happened: Callable[[], object], what: str, *messages: list[int]) -> None:
+        """Send messages, and again as long as nothing happens: JACK drops those of a period that a busy machine misses."""
+
+        def send_or_see() -> bool:
+            if has_happened():
+                return True
+            self.send(*messages)
+            time.sleep(RESENDS_AFTER_S)
+            return bool(has_happened())
+
+        wait_until(send_or_see, what)
+
     def close(self) -> None:
         """Unplug it."""
         assert self._process.stdin
         self._process.stdin.close()
-        self._process.wait(START_WITHIN_S)
+        _wait(self._process)
         self._thread.join(START_WITHIN_S)
 
     def _read(self) -> None:
@@ -65,16 +81,38 @@ class JackDevice:
                 self.received.append(message)
 
 
+def _wait(process: subprocess.Popen[Any]) -> None:
+    """Wait for the end of a process; one that hangs must not stand in the way of the next test."""
+    try:
+        process.wait(START_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture
-def plug(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], JackDevice]]:
-    """Start a JACK server of our own, and return what plugs a device into it."""
+def jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
+    """A JACK server of our own."""
     require(shutil.which("jackd"), "jackd (apt install jackd2)")
     require(ctypes.util.find_library("jack"), "libjack (apt install jackd2)")
     require(importlib.util.find_spec("rtmidi2"), "rtmidi2 (pip install rtmidi2)")
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", "fluid-midi")
+    # Always the same name for a checkout, and its own: a machine has places for eight servers, and one that was killed keeps its place.
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", f"fluid-midi-{zlib.crc32(str(ROOT).encode()) % 1000}")
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
-    command = ["jackd", "-r", "--no-mlock", "-n", os.environ["JACK_DEFAULT_SERVER"], "-d", "dummy", "-p", "128"]
+    # Long periods: on a busy machine programs miss short ones.
+    name = os.environ["JACK_DEFAULT_SERVER"]
+    command = ["jackd", "-r", "--no-mlock", "-n", name, "-d", "dummy", "-p", "1024"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield server
+    finally:
+        server.terminate()
+        _wait(server)
+
+
+@pytest.fixture
+def plug(jack: subprocess.Popen[bytes]) -> Iterator[Callable[[str], JackDevice]]:
+    """Return what plugs a device into that server."""
     plugged: list[JackDevice] = []
 
     def plug_in(name: str) -> JackDevice:
@@ -85,10 +123,6 @@ def plug(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], JackDevice
         plugged.append(device)
         return device
 
-    try:
-        yield plug_in
-    finally:
-        for device in plugged:
-            device.close()
-        server.terminate()
-        server.wait(START_WITHIN_S)
+    yield plug_in
+    for device in plugged:
+        device.close()

@@ -33,7 +33,7 @@ def control(number: int, *positions: int) -> list[list[int]]:
         (control(21, 65, 65, 66, 65, 65, 66, 65, 65), Learnt(Control("control", 2, 21), "binary_offset")),
         (control(21, 65, 65, 63, 63, 62, 65, 65, 65), Learnt(Control("control", 2, 21), "binary_offset")),
         (control(21, 1, 1, 2, 65, 65, 66, 1, 1), Learnt(Control("control", 2, 21), "signed_bit")),
-        # A knob that is turned up from its lowest position repeats nothing.
+        # A rotary that is turned up from its lowest position repeats nothing.
         (control(21, 1, 2, 3, 4, 5, 6, 7, 8), Learnt(Control("control", 2, 21), "position")),
         ([[0xB2, 3, 9], [0xB2, 35, 100]], Learnt(Control("control14", 2, 3), "position")),
         ([[0xB0, 99, 1], [0xB0, 98, 4], [0xB0, 6, 5]], Learnt(Control("nrpn", 0, 132), "position")),

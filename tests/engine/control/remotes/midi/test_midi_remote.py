@@ -213,12 +213,24 @@ sys.stdin.read()
 
 
 @pytest.mark.skipif(not HAS_RTMIDI or sys.platform != "linux", reason="needs rtmidi2 with JACK")
-def test_the_library_ends_its_process_and_not_the_show(tmp_path, monkeypatch) -> None:
-    """rtmidi2 1.5 ends its process when a port cannot be opened: here since there is no JACK server."""
+def test_a_jack_server_that_does_not_run_is_told_in_one_line(monkeypatch) -> None:
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "no such server")
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
     lines = list[str]()
     midi = MidiRemote(RemoteAccess(ParameterStore(PARAMETERS), (), lines.append), wishes("virtual", api="jack"))
+    midi.start()
+    wait_until(lambda: lines, "the line")
+    midi.close()
+    assert lines == [
+        "MIDI: this machine has no sequencer (the JACK server does not run). The port is opened as soon as there is one; the show goes on."
+    ]
+
+
+def test_the_end_of_the_process_costs_a_line() -> None:
+    """rtmidi2 1.5 ends its process when a port goes while it is opened."""
+    lines = list[str]()
+    access = RemoteAccess(ParameterStore(PARAMETERS), (), lines.append)
+    midi = MidiRemote(access, wishes("virtual"), None, program("sys.exit(134)"))
     midi.start()
     wait_until(lambda: lines, "the end of the process")
     midi.close()

@@ -13,8 +13,8 @@ from engine.control.remotes.midi.ports import HANGS_AFTER_S, MOST_UNSENT, AskedP
 from tests.fixtures_display import wait_until
 
 
-class Ears:
-    """Hears what ports say."""
+class Listener:
+    """Hlistener what ports say."""
 
     def __init__(self) -> None:
         self.heard: list[object] = []
@@ -42,7 +42,7 @@ class FastClock:
         time.sleep(0.01 * duration_s)
 
 
-Opened = tuple[MidiPorts, Ears, list[str]]
+Opened = tuple[MidiPorts, Listener, list[str]]
 
 
 @pytest.fixture
@@ -50,16 +50,16 @@ def opened() -> Iterator[Callable[[str], Opened]]:
     made = list[MidiPorts]()
 
     def open_with(script: str, clock: FastClock | None = None) -> Opened:
-        ears, lines = Ears(), list[str]()
+        listener, lines = Listener(), list[str]()
         command = [
             sys.executable,
             "-c",
             f"import sys, time, functools\nprint = functools.partial(print, flush=True)\n{script}",
         ]
-        ports = MidiPorts(AskedPorts(ports=("all",)), ears, lines.append, command, clock)
+        ports = MidiPorts(AskedPorts(ports=("all",)), listener, lines.append, command, clock)
         made.append(ports)
         ports.start()
-        return ports, ears, lines
+        return ports, listener, lines
 
     yield open_with
     for ports in made:
@@ -73,9 +73,9 @@ for line in ('["open", "pad", "all", true]', '["midi", "pad", 12.5, 248]', '[]',
     print(line)
 sys.stdin.read()
 """
-    _, ears, lines = opened(script)
-    wait_until(lambda: ("lost", "pad") in ears.heard, "the end of the port")
-    assert ears.heard == [
+    _, listener, lines = opened(script)
+    wait_until(lambda: ("lost", "pad") in listener.heard, "the end of the port")
+    assert listener.heard == [
         ("opened", "pad", "all", True),
         ("pad", 12.5, 248),
         ("pad", 12.75, 176, 1, 2),
@@ -99,22 +99,22 @@ def test_a_process_that_hangs_is_ended_with_a_line(opened, said: str, line: str)
 
 
 def test_what_it_is_told_arrives_in_order(opened) -> None:
-    ports, ears, _ = opened("""
+    ports, listener, _ = opened("""
 import json
 print('["open", "pad", "all", true]')
 for line in sys.stdin:
     print(json.dumps(["midi", "pad", 1.0, *json.loads(line)[2]]))
 """)
-    wait_until(lambda: ears.heard, "the port")
+    wait_until(lambda: listener.heard, "the port")
     for number in range(50):
         ports.send("pad", [[0xB0, 1, number]])
-    wait_until(lambda: len(ears.heard) == 51, "all messages")
-    assert ears.heard[1:] == [("pad", 1.0, 0xB0, 1, number) for number in range(50)]
+    wait_until(lambda: len(listener.heard) == 51, "all messages")
+    assert listener.heard[1:] == [("pad", 1.0, 0xB0, 1, number) for number in range(50)]
 
 
 def test_a_process_that_never_reads_holds_nobody(opened) -> None:
-    ports, ears, lines = opened('print(\'["open", "pad", "all", true]\')\ntime.sleep(600)')
-    wait_until(lambda: ears.heard, "the port")
+    ports, listener, lines = opened('print(\'["open", "pad", "all", true]\')\ntime.sleep(600)')
+    wait_until(lambda: listener.heard, "the port")
     for _ in range(3 * MOST_UNSENT):
         ports.send("pad", [[0xB0, 1, 2]] * 20)
     ports.close()
@@ -139,8 +139,8 @@ def test_a_wish_is_a_part_of_a_name_and_all_leaves_our_own_out() -> None:
             ["a2j:pad (playback): MIDI 1", "a2j:nano (playback): MIDI 1"],
             "a2j:nano (playback): MIDI 1",
         ),
-        ("SLIDER/KNOB", "nano", ["nano CTRL"], "nano CTRL"),
-        ("SLIDER/KNOB", "all", ["nano CTRL"], None),
+        ("SLIDER/ROTARY", "nano", ["nano CTRL"], "nano CTRL"),
+        ("SLIDER/ROTARY", "all", ["nano CTRL"], None),
         ("pad", "all", ["fluid:fluid 128:0"], None),
     ],
 )
