@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from engine.control.parameter_table import TABLE
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.tempo.link_session import LinkSession, leads
 from engine.core.clock import WallClock
+from engine.core.errors import ConfigError
 
 WITHIN_S = 5.0
 NEEDED = importlib.util.find_spec("aalink") is not None
@@ -136,3 +138,9 @@ def test_without_peers_there_is_no_position_and_the_end_is_quick() -> None:
 def test_who_leads(source: str, peers: int, expected: bool) -> None:
     store = ParameterStore(TABLE, {"tempo_source": source})
     assert leads(store.values(), peers) is expected
+
+
+def test_without_the_library_one_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aalink", None)
+    with pytest.raises(ConfigError, match=r'^Ableton Link needs aalink; install it with: pip install "fluid\[link\]"$'):
+        Joined()
