@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from engine.control.remotes.midi.midi_remote import MidiRemote
     from engine.control.remotes.midi.ports import MidiPorts
     from engine.control.remotes.osc import OscServer
+    from engine.control.remotes.osc_out import OscOut
     from engine.control.remotes.remote_access import RemoteAccess
     from engine.control.telemetry import Telemetry
     from engine.core.clock import Clock
+    from engine.core.notice_log import NoticeLog
     from engine.model.backend import Backend
     from engine.model.backends.first_test import FirstTestWatch
     from engine.ops.health_monitor import HealthMonitor
@@ -181,12 +183,33 @@ def open_osc(
     allowed = AllowedSenders(config.osc_allow)
     try:
         server = OscServer(access, config.osc_host, port, figures, allowed)
+        if config.osc_tcp is not None:
+            server.listen_to_tcp(config.osc_tcp)
     except ConfigError as error:
-        if config.osc_port is not None:
+        if config.osc_port is not None or config.osc_tcp is not None:
             raise
         say(f"{error} The show goes on without OSC.")
         return None
     return server
+
+
+def open_osc_out(
+    config: LiveConfig,
+    access: RemoteAccess,
+    server: OscServer | None,
+    telemetry: Callable[[], Telemetry],
+    notice_log: NoticeLog,
+    clock: Clock,
+) -> OscOut:
+    """Prepare to tell the listeners that were asked for. Raises ConfigError for what is no address."""
+    from engine.control.remotes.osc_feedback import Feedback
+    from engine.control.remotes.osc_listeners import Listener, parse_listener
+    from engine.control.remotes.osc_out import OscOut
+
+    addresses = dict.fromkeys(map(parse_listener, config.osc_out))
+    listeners = [Listener(address, notice_log.tell, server) for address in addresses]
+    feedback = server.feedback if server else Feedback(access, clock)
+    return OscOut(listeners, telemetry, notice_log, feedback, clock, config.osc_out_rate)
 
 
 def open_midi(config: LiveConfig, access: RemoteAccess, follow_clock: MidiClock | None, clock: Clock) -> MidiRemote:

@@ -280,6 +280,7 @@ class ShowBuilder:
             telemetry=telemetry,
             notice_log=self._notice_log,
             show_control=show_control,
+            card=lambda: built.controllers.switcher.card,
             monitor=self._monitor,
             clock=self._clock,
             midi_clock=tempo.midi,
@@ -325,9 +326,9 @@ def _take_recorder(
         model=config.model,
         date=WallClock.date(),
         threads=config.threads,
-        # A take is handed on: the passwords of addresses stay here.
+        # A take is handed on: the passwords of addresses and of the page stay here.
         settings={name: getattr(config, name) for name in SETTINGS}
-        | {"source": tuple(shown_address(source) for source in config.source)},
+        | {"source": tuple(shown_address(source) for source in config.source), "web_token": None},
         mappings=config.mappings,
     )
     take = TakeRecorder(folder, header, live=runtime.live, notify=runtime.notices.tell)

@@ -90,6 +90,22 @@ def test_a_generated_sound_takes_the_place_of_a_device_and_the_show_goes_on(
         wait_until(lambda: sum("comes from" in line for line in show.told) == 2, "the way back")
 
 
+def test_the_capture_backend_that_was_chosen_opens_the_next_device(
+    server: PulseServer, tmp_path: Path, probe_file: Path
+) -> None:
+    require(
+        importlib.util.find_spec("pyaudio"),
+        "PyAudio (apt install portaudio19-dev gcc python3-dev; pip install pyaudio)",
+    )
+    with playing(server, (0.25, 0.25)):
+        wait_for_level("fluid", 0.25)
+        with show_of(tmp_path, probe_file, "--source", "demo", "--capture", "pyaudio") as show:
+            show.control.play_input(show.choice("mic:pulse").id)
+            wait_until(lambda: "mic: pulse" in show.built.show.source.name, "the device")
+            show.wait_for_hops(4)
+    assert np.isclose(sound_of(tmp_path / "take")[-1, 0], 0.25, atol=1e-3)
+
+
 def test_what_cannot_be_opened_leaves_the_old_one(server: PulseServer, tmp_path: Path, probe_file: Path) -> None:
     module = load_sink(server, "gone", 2)
     with show_of(tmp_path, probe_file, "--source", "demo") as show:
