@@ -89,16 +89,16 @@ def _open_os2l(
     given: str, access: RemoteAccess, inputs: list[TempoInput], clock: Clock, releasing: ExitStack
 ) -> Os2lServer:
     from engine.control.tempo.beat_messages_tempo import BeatMessagesTempo
-    from engine.control.tempo.os2l_announcement import Os2lAnnouncement
+    from engine.control.tempo.os2l_advertising import Os2lAdvertising
     from engine.control.tempo.os2l_server import Os2lServer
 
     host, port = parse_os2l(given)
     tempo = BeatMessagesTempo()
     server = Os2lServer(access, tempo, host, port, clock)
     releasing.callback(server.close)
-    announcement = Os2lAnnouncement(host, server.port, access.notify)
-    releasing.callback(announcement.close)
-    announcement.start()
+    advertising = Os2lAdvertising(host, server.port, access.notify)
+    releasing.callback(advertising.close)
+    advertising.start()
     inputs.append(tempo)
     return server
 

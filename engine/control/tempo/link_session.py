@@ -83,6 +83,8 @@ class LinkSession:
         link: Any = aalink.Link(START_BPM)
         link.quantum = float(BEATS_A_BAR)
         link.start_stop_sync_enabled = True
+        # A peer that joins as soon as it is made may bring its own tempo into the session.
+        await self._pause(JOINS_WITHIN_S)
         link.enabled = True
         steering, joined_s = LinkSteering(), self._clock.now_s()
         while not self._closing.is_set():
@@ -93,6 +95,12 @@ class LinkSession:
                 self._transport.attend(link)
             await asyncio.sleep(ASKED_EVERY_S)
         link.enabled = False
+
+    async def _pause(self, seconds: float) -> None:
+        """Let time pass, or less where the show ends."""
+        end_s = self._clock.now_s() + seconds
+        while self._clock.now_s() < end_s and not self._closing.is_set():
+            await asyncio.sleep(ASKED_EVERY_S)
 
     def _read(self, link: Any) -> TempoPosition:
         before_s = self._clock.now_s()

@@ -16,7 +16,7 @@ from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import TABLE
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.tempo.beat_messages_tempo import BeatMessagesTempo
-from engine.control.tempo.os2l_announcement import TYPE, Os2lAnnouncement
+from engine.control.tempo.os2l_advertising import TYPE, Os2lAdvertising
 from engine.control.tempo.os2l_messages import (
     LONGEST_MESSAGE,
     BeatMessage,
@@ -195,7 +195,7 @@ def _beats(served: Served, sender: socket.socket) -> bool:
     return served.server.counts.beats > 0
 
 
-@pytest.mark.skipif(importlib.util.find_spec("zeroconf") is None, reason="announcing needs zeroconf")
+@pytest.mark.skipif(importlib.util.find_spec("zeroconf") is None, reason="advertising needs zeroconf")
 def test_senders_find_it_on_the_network() -> None:
     from zeroconf import ServiceBrowser, ServiceStateChange, Zeroconf
 
@@ -204,17 +204,17 @@ def test_senders_find_it_on_the_network() -> None:
     def on_change(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
         found.append(name)
 
-    announcement = Os2lAnnouncement("127.0.0.1", 19996, pytest.fail)
+    advertising = Os2lAdvertising("127.0.0.1", 19996, pytest.fail)
     browsing = Zeroconf(interfaces=["127.0.0.1"])
     try:
         browser = ServiceBrowser(browsing, TYPE, handlers=[on_change])
-        announcement.start()
-        assert announcement.wait(10.0)
+        advertising.start()
+        assert advertising.wait(10.0)
         assert until(lambda: any(name.startswith("Fluid") for name in found))
         info = browsing.get_service_info(TYPE, found[0])
         assert info
         assert info.port == 19996
         browser.cancel()
     finally:
-        announcement.close()
+        advertising.close()
         browsing.close()

@@ -16,29 +16,29 @@ LIBRARY = "zeroconf"
 CLOSE_WITHIN_S = 1.0
 
 
-class Os2lAnnouncement:
-    """Announces a port from `start` to `close`, in a thread of its own: it takes seconds to find a name that is free."""
+class Os2lAdvertising:
+    """Advertises a port from `start` to `close`, in a thread of its own: it takes seconds to find a name that is free."""
 
     def __init__(self, host: str, port: int, notify: Callable[[str], None]) -> None:
         self._host = host
         self._port = port
         self._notify = notify
         self._closing = threading.Event()
-        self._announced = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="os2l announcement", daemon=True)
+        self._advertised = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="os2l advertising", daemon=True)
 
     def start(self) -> None:
-        """Begin to announce; without the library senders need the address."""
+        """Begin to advertise; without the library senders need the address."""
         if importlib.util.find_spec(LIBRARY) is None:
             self._notify(
-                f"OS2L is not announced, since {LIBRARY} is missing; give the sender the address, or: pip install {LIBRARY}"
+                f"OS2L is not advertised, since {LIBRARY} is missing; give the sender the address, or: pip install {LIBRARY}"
             )
             return
         self._thread.start()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until it is announced, at most so long. For tests."""
-        return self._announced.wait(timeout_s)
+        """Wait until it is advertised, at most so long. For tests."""
+        return self._advertised.wait(timeout_s)
 
     def close(self) -> None:
         """Take it back; safe to call twice, and without `start`."""
@@ -50,9 +50,9 @@ class Os2lAnnouncement:
         zeroconf: Any = importlib.import_module(LIBRARY)
         address = _reached_at(self._host)
         try:
-            announcing: Any = zeroconf.Zeroconf(interfaces=[address])
+            advertising: Any = zeroconf.Zeroconf(interfaces=[address])
         except (OSError, RuntimeError) as error:
-            self._notify(f"OS2L is not announced ({error}); give the sender the address {address}:{self._port}.")
+            self._notify(f"OS2L is not advertised ({error}); give the sender the address {address}:{self._port}.")
             return
         try:
             service: Any = zeroconf.ServiceInfo(
@@ -63,13 +63,13 @@ class Os2lAnnouncement:
                 server=f"fluid-{self._port}.local.",
             )
             # A name that is taken gets a number.
-            announcing.register_service(service, allow_name_change=True)
-            self._announced.set()
+            advertising.register_service(service, allow_name_change=True)
+            self._advertised.set()
             self._closing.wait()
         except (OSError, zeroconf.Error) as error:
-            self._notify(f"OS2L is not announced ({error}); give the sender the address {address}:{self._port}.")
+            self._notify(f"OS2L is not advertised ({error}); give the sender the address {address}:{self._port}.")
         finally:
-            announcing.close()
+            advertising.close()
 
 
 def _reached_at(host: str) -> str:
