@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from engine.app import openers
 from engine.app.config import LiveConfig
+from engine.app.learnt_controls import LearntControls
 from engine.control.remotes.midi.clock import MidiClock
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.telemetry import Telemetry
 from engine.core.clock import Clock
 from engine.core.notice_log import NoticeLog
 from engine.ops.health_monitor import HealthMonitor
-from engine.web.show_control import ShowControl
+from engine.web.show_control import MidiControl, ShowControl
 
 OFF = "osc      off"
 
@@ -43,9 +44,21 @@ def open_remotes(parts: RemoteParts) -> list[str]:
     Raises ConfigError for what was asked for and cannot be opened.
     """
     lines = [_open_osc(parts)]
-    if parts.config.midi:
-        parts.releasing.callback(openers.open_midi(parts.config, parts.access).close)
+    _open_midi(parts)
     return lines
+
+
+def _open_midi(parts: RemoteParts) -> MidiControl | None:
+    """Open the MIDI ports, and return what learns their controls; None where no port is asked for."""
+    config = parts.config
+    if not (config.midi or config.midi_clock_out):
+        return None
+    midi = openers.open_midi(config, parts.access, parts.midi_clock, parts.clock)
+    parts.releasing.callback(midi.close)
+    if config.midi_clock_out:
+        clock_out = openers.open_midi_clock_out(midi.ports, parts.telemetry, parts.access, parts.clock)
+        parts.releasing.callback(clock_out.close)
+    return LearntControls(midi.learning, midi.devices) if config.midi else None
 
 
 def _open_osc(parts: RemoteParts) -> str:

@@ -23,6 +23,7 @@ from engine.app.report import input_levels, start_report
 from engine.app.show_steering import ShowSteering
 from engine.app.sink_registry import WINDOW, open_sinks
 from engine.app.telemetry import telemetry_of
+from engine.app.tempo import open_tempo
 from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.source import Source
 from engine.audio.sources.inputs import OpenInputs, open_inputs
@@ -270,19 +271,21 @@ class ShowBuilder:
         self, config: LiveConfig, access: RemoteAccess, built: BuiltShow, show_control: ShowSteering
     ) -> list[str]:
         """Start the remotes and return the lines that say where they are."""
-        telemetry = telemetry_of(built.show.capture, built.store, built.controllers, self._monitor, self._clock)
-        return open_remotes(
-            RemoteParts(
-                config=config,
-                access=access,
-                telemetry=telemetry,
-                notice_log=self._notice_log,
-                show_control=show_control,
-                monitor=self._monitor,
-                clock=self._clock,
-                releasing=self._releasing,
-            )
+        capture, store = built.show.capture, built.store
+        tempo = open_tempo(config, access, store, capture, self._clock, self._releasing)
+        telemetry = telemetry_of(capture, store, built.controllers, self._monitor, self._clock, tempo)
+        parts = RemoteParts(
+            config=config,
+            access=access,
+            telemetry=telemetry,
+            notice_log=self._notice_log,
+            show_control=show_control,
+            monitor=self._monitor,
+            clock=self._clock,
+            midi_clock=tempo.midi,
+            releasing=self._releasing,
         )
+        return [*open_remotes(parts), *tempo.lines]
 
     def _runtime(self, live: bool, notify: Callable[[str], None]) -> Runtime:
         between_hops = no_pause

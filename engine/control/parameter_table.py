@@ -136,6 +136,10 @@ class ShowValues:
         "tempo", "how much earlier than the sound effects follow the beat, against the venue's latency (see --calibrate)",
         0.0, 500.0, unit="ms", in_scenes=False, is_smoothed=False, not_mapped=_READ_BEFORE,
     )  # fmt: skip
+    midi_run = _switch(
+        "tempo", "let sequencers on the MIDI clock out run, from the next bar on", in_scenes=False, live_only=True
+    )
+    midi_rewind = _trigger("tempo", "let sequencers on the MIDI clock out begin their song again at the next bar")
     flash_guard = _switch(
         "effects", "soften flashes that can harm people with photosensitive epilepsy; switch off knowingly", True,
         in_scenes=False, not_mapped=_BY_HAND,
