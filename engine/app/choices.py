@@ -13,7 +13,7 @@ from engine.audio.input_layout import UNNAMED
 from engine.audio.source import Source
 from engine.audio.sources.inputs import OpenInputs, open_inputs
 from engine.audio.sources.registry import open_source
-from engine.audio.sources.spec import SourceSpec
+from engine.audio.sources.spec import SourceSpec, parse_spec
 from engine.core.background_task import BackgroundTask
 from engine.core.errors import SourceError, StoppedError
 from engine.core.free_path import free_path
@@ -21,6 +21,7 @@ from engine.core.stop_signals import IsStopped, never_stopped
 from engine.output.window.screen import has_screen
 
 HEADLESS_OUTPUT, HEADLESS_SECONDS = "show.mp4", 10.0
+MICROPHONE, DEMO = "mic", "demo"
 _LOOKS_EVERY_S = 0.1
 
 
@@ -39,20 +40,26 @@ def choose_inputs(config: LiveConfig, say: Callable[[str], None], is_stopped: Is
 
     Raises SourceError, and StoppedError where `is_stopped` says so before an address has answered.
     """
+    open_one = live_opener(config)
     if config.source:
-        open_one = partial(open_source, live=True, repeat=config.repeat, track=config.track, capture=config.capture)
         return open_inputs(config.source, config.model_input, unless_stopped(open_one, is_stopped))
+    microphone = parse_spec(MICROPHONE)
     try:
         # Opened once beforehand, to see whether it can be.
-        trial = open_source("mic", live=True, capture=config.capture)
+        trial = open_one(microphone)
         try:
             trial.start()
         finally:
             trial.close()
-        return OpenInputs(open_source("mic", live=True, capture=config.capture), UNNAMED)
+        return OpenInputs(open_one(microphone), UNNAMED)
     except SourceError as error:
-        say(f"{error} Playing 'demo'; choose with --source.")
-        return OpenInputs(open_source("demo", live=True), UNNAMED)
+        say(f"{error} Playing '{DEMO}'; choose with --source.")
+        return OpenInputs(open_one(parse_spec(DEMO)), UNNAMED)
+
+
+def live_opener(config: LiveConfig) -> Callable[[SourceSpec], Source]:
+    """Return what opens a source of a live show, at its start and later."""
+    return partial(open_source, live=True, repeat=config.repeat, track=config.track, capture=config.capture)
 
 
 def unless_stopped(open_one: Callable[[SourceSpec], Source], is_stopped: IsStopped) -> Callable[[SourceSpec], Source]:

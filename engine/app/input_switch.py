@@ -6,11 +6,11 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 
+from engine.app.choices import DEMO, MICROPHONE, live_opener
 from engine.app.config import LiveConfig
 from engine.audio.source import Source
 from engine.audio.sources.device_table import find_inputs
 from engine.audio.sources.inputs import OpenInputs
-from engine.audio.sources.registry import open_source
 from engine.audio.sources.spec import SourceSpec, parse_spec
 from engine.audio.sources.switchable import SwitchableSource
 from engine.core.answered_calls import AnsweredCalls
@@ -23,20 +23,23 @@ LISTED_WITHIN_S = 5.0
 OPEN_WITHIN_S = 12.0
 """An address has ten seconds to answer."""
 HEARD_WITHIN_S = 5.0
-DEMO = "demo"
 
 
 class InputSwitch:
     """The source of a live show, which can be exchanged unless there is an obstacle. Any thread may list and play."""
 
-    def __init__(self, config: LiveConfig, inputs: OpenInputs, clock: Clock) -> None:
-        self._config = config
+    def __init__(
+        self, config: LiveConfig, inputs: OpenInputs, clock: Clock, generated: Sequence[str] = (DEMO,)
+    ) -> None:
+        """`generated` are sources beside the devices that can always be chosen."""
+        self._open_one = live_opener(config)
         self._clock = clock
+        self._generated = tuple(generated)
         self._obstacle = _obstacle(config, inputs)
         self._switchable = None if self._obstacle else SwitchableSource(inputs.source)
         self._source = inputs.source
         # What `choose_inputs` opens where nothing was asked for.
-        first = DEMO if inputs.source.name == DEMO else "mic"
+        first = DEMO if inputs.source.name == DEMO else MICROPHONE
         self._configured = tuple(parse_spec(text) for text in config.source or (first,))
         self._playing = self._configured[0].text
         self._specs: dict[str, SourceSpec] = {}
@@ -55,7 +58,8 @@ class InputSwitch:
         specs = {spec.text: (spec, "as the show was started") for spec in self._configured}
         for listed in self._listing.run("list of inputs", find_inputs).listed:
             specs.setdefault(listed.spec.text, (listed.spec, listed.detail))
-        specs.setdefault(DEMO, (parse_spec(DEMO), "a piece that comes with the engine"))
+        for text in self._generated:
+            specs.setdefault(text, (parse_spec(text), "comes with the engine"))
         self._specs = {id_of(text): spec for text, (spec, _) in specs.items()}
         return [
             Choice(
@@ -89,10 +93,7 @@ class InputSwitch:
         self._playing = spec.text
 
     def _open(self, spec: SourceSpec, switchable: SwitchableSource, given_up: threading.Event) -> None:
-        config = self._config
-        source = open_source(
-            spec, live=True, repeat=config.repeat, clock=self._clock, track=config.track, capture=config.capture
-        )
+        source = self._open_one(spec)
         try:
             source.start()
             self._wait_for_sound(source)

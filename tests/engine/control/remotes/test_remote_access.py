@@ -69,6 +69,27 @@ def test_the_lock_holds_for_former_names(store, lines, clock) -> None:
     assert store.values()["onset_zoom"] == 0.0
 
 
+def test_whoever_may_not_recall_a_scene_may_not_play_the_next_one_either(store, lines, clock) -> None:
+    access = RemoteAccess(store, ["scene"], lines.append, clock)
+    for name, given in (("scene", 3), ("next_scene", True), ("playlist", True)):
+        assert access.is_locked(name)
+        with pytest.raises(LockedError, match=r"take (it|scene) out of remote_lock"):
+            access.set(name, given, origin="osc")
+    assert not access.is_locked("playlist_loop")
+    assert store.take_snapshot(0).events == ()
+
+
+def test_the_next_scene_comes_no_more_often_than_any_other(store, lines, clock) -> None:
+    access = RemoteAccess(store, (), lines.append, clock)
+    for number in range(round(RECALLS_AT_ONCE)):
+        access.set(("scene", "next_scene")[number % 2], 1, origin="osc")
+    for name in ("scene", "next_scene"):
+        with pytest.raises(ConfigError, match="Remotes may recall 16 scenes at once"):
+            access.set(name, 1, origin="osc")
+    # A button that is released.
+    access.set("next_scene", 0, origin="osc")
+
+
 def test_several_names_stand_between_commas() -> None:
     table = {parameter.name: parameter for parameter in parameters_for(CARD)}
     assert locked_names(["record, flash_guard", "zoom"], table) == ("record", "flash_guard", "zoom")

@@ -12,7 +12,7 @@ from engine.control.scenes.playlist_file import LONGEST_BYTES, NAME, Order, chec
 from engine.core.errors import ConfigError
 
 ORDER = Order(
-    (3, 1, 2), (PlaylistEntry(3, 16, "bars"), PlaylistEntry(1, 30.5, "seconds", False), PlaylistEntry(3, 1, "bars"))
+    (3, 1, 2), (PlaylistEntry(3, 16.0, "bars"), PlaylistEntry(1, 30.5, "seconds", False), PlaylistEntry(3, 1, "bars"))
 )
 
 
