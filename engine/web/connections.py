@@ -12,6 +12,7 @@ from contextlib import suppress
 from engine.core.clock import Clock
 from engine.core.token_bucket import Bucket
 from engine.web import limits
+from engine.web.slow_network import drop
 
 LOOKS_EVERY_S = 0.5
 
@@ -102,7 +103,7 @@ class _Connection(asyncio.Protocol):
         """Break the connection off, whatever waits to be sent."""
         if self._transport:
             self._connections.remove(self._transport)
-            self._transport.abort()
+            drop(self._transport)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -110,7 +111,7 @@ class _Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.address = str(peer[0]) if peer else ""
         if not self._connections.add(transport, self):
-            transport.abort()
+            drop(transport)
             return
         self._inner = self._make_protocol()
         self._inner.connection_made(transport)
