@@ -97,5 +97,5 @@ def test_what_is_no_certificate_is_refused(tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_written_costs_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be written .*; give one with --web-cert and --web-key"):
+    with pytest.raises(ConfigError, match=r"cannot be written .*; give one with --web-cert and --web-key"):
         own_certificate(tmp_path / "file" / "web", NAMES)

@@ -13,7 +13,16 @@ def paths(folder: Path) -> set[str]:
 
 def test_files_of_known_kinds_have_an_address_each(tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
-    for name in ("index.html", "app.js", "parts/meters.js", "icon.svg", "notes.txt", ".hidden.js", "tool.py", "x.js.bak"):
+    for name in (
+        "index.html",
+        "app.js",
+        "parts/meters.js",
+        "icon.svg",
+        "notes.txt",
+        ".hidden.js",
+        "tool.py",
+        "x.js.bak",
+    ):
         (tmp_path / name).write_text("x")
     files = {"/page/index.html", "/page/app.js", "/page/parts/meters.js", "/page/icon.svg"}
     assert paths(tmp_path) == {"/page", "/page/", *files}
