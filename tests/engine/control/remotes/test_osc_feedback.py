@@ -78,15 +78,15 @@ def follow(server, store) -> Callable[[], Fader]:
 
 
 def test_each_is_told_of_all_but_its_own(store, follow):
-    touch, desk = follow(), follow()
+    touch, mixer = follow(), follow()
     touch.send("zoom", 2.0)
-    assert desk.told_until("zoom", 2.0) == []
+    assert mixer.told_until("zoom", 2.0) == []
     store.set("glow", 0.5, origin="midi")
-    desk.send("trail", 0.25)
+    mixer.send("trail", 0.25)
     assert touch.told_until("trail", 0.25) in ([("/fluid/glow", [0.5])], [])
     store.set(LAST, 7)
     assert ("/fluid/zoom", [2.0]) not in touch.told_until(LAST, 7)
-    assert all(to == "/fluid/glow" for to, _ in desk.told_until(LAST, 7))
+    assert all(to == "/fluid/glow" for to, _ in mixer.told_until(LAST, 7))
 
 
 def test_a_page_follows_another_controller_and_back(store, follow):
@@ -292,21 +292,21 @@ class Access(RemoteAccess):
 @pytest.mark.parametrize(
     ("origin", "expected"),
     [
-        ("midi", {"touch", "desk", "here"}),
-        (origin_of(("10.0.0.7", 9001)), {"desk", "here"}),
-        (origin_of(("10.0.0.7", 51_234)), {"desk", "here"}),
-        (origin_of(("10.0.0.7", 51_234, "tcp")), {"desk", "here"}),
-        (origin_of(("::ffff:10.0.0.7", 51_234, 0, 0)), {"desk", "here"}),
-        (origin_of(("10.0.0.70", 51_234)), {"touch", "desk", "here"}),
-        (origin_of(("127.0.0.1", 9001)), {"touch", "desk"}),
-        (origin_of(("127.0.0.1", 9002)), {"touch", "desk", "here"}),
+        ("midi", {"touch", "mixer", "here"}),
+        (origin_of(("10.0.0.7", 9001)), {"mixer", "here"}),
+        (origin_of(("10.0.0.7", 51_234)), {"mixer", "here"}),
+        (origin_of(("10.0.0.7", 51_234, "tcp")), {"mixer", "here"}),
+        (origin_of(("::ffff:10.0.0.7", 51_234, 0, 0)), {"mixer", "here"}),
+        (origin_of(("10.0.0.70", 51_234)), {"touch", "mixer", "here"}),
+        (origin_of(("127.0.0.1", 9001)), {"touch", "mixer"}),
+        (origin_of(("127.0.0.1", 9002)), {"touch", "mixer", "here"}),
     ],
 )
 def test_a_machine_of_its_own_is_one_remote_and_here_each_port_is(store, clock, origin, expected):
     access = Access(store)
     feedback = Feedback(access, clock)
     sent = list[str]()
-    for name, host, machine in (("touch", "10.0.0.7", True), ("desk", "10.0.0.8", True), ("here", "127.0.0.1", False)):
+    for name, host, machine in (("touch", "10.0.0.7", True), ("mixer", "10.0.0.8", True), ("here", "127.0.0.1", False)):
         origins = frozenset((origin_of((host, 9001)),))
         feedback.add(Follower(lambda _, name=name: sent.append(name), origins, machine_origin(host) if machine else ""))
     sent.clear()
