@@ -9,14 +9,11 @@ import pytest
 from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 
 from engine.web.oscquery.advertising import (
-    OSC,
-    OSCQUERY,
-    PAGE,
     Advertisement,
-    Service,
     numbered,
     service_name,
 )
+from engine.web.oscquery.services import OSC, OSCQUERY, PAGE, SECURE_PAGE, Bound, Service, services
 from engine.web.this_machine import advertised_name
 
 LOOPBACK = "127.0.0.1"
@@ -52,7 +49,7 @@ def browser() -> Iterator[Browser]:
 
 
 def advertised(port: int, lines: list[str], addresses=lambda: [LOOPBACK], kinds=(OSCQUERY,)) -> Advertisement:
-    services = [Service(kind, port, "0.0.0.0") for kind in kinds]
+    services = [Service(kind, Bound("0.0.0.0", port)) for kind in kinds]
     return Advertisement("Fluid 2.0", services, advertised_name(port), addresses, lines.append, looks_every_s=0.1)
 
 
@@ -82,7 +79,7 @@ def test_a_show_comes_with_its_services_and_goes_at_its_end(browser: Browser) ->
 def test_a_network_that_comes_later_is_used(browser: Browser) -> None:
     here: list[str] = [NOWHERE]
     lines: queue.Queue[str] = queue.Queue()
-    services = [Service(OSCQUERY, 8080, "0.0.0.0")]
+    services = [Service(OSCQUERY, Bound("0.0.0.0", 8080))]
     show = Advertisement("Fluid", services, advertised_name(8080), lambda: here, lines.put, looks_every_s=0.1)
     show.start()
     # An interface that is not there costs one line.
@@ -117,7 +114,27 @@ def test_closing_at_once_and_twice_and_without_a_beginning() -> None:
     ],
 )
 def test_a_service_is_advertised_where_it_can_be_reached(host: str, reached: list[str]) -> None:
-    assert Service(OSCQUERY, 8080, host).addresses(["10.0.0.5", "fd00::2"]) == reached
+    assert Service(OSCQUERY, Bound(host, 8080)).addresses(["10.0.0.5", "fd00::2"]) == reached
+
+
+@pytest.mark.parametrize(
+    ("web_host", "is_secure", "osc_host", "osc_port", "kinds"),
+    [
+        ("0.0.0.0", False, "0.0.0.0", 9000, {PAGE: 8080, OSCQUERY: 8080, OSC: 9000}),
+        # OSCQuery lets in whom OSC lets in.
+        ("0.0.0.0", False, "127.0.0.1", 9000, {PAGE: 8080}),
+        ("127.0.0.1", False, "0.0.0.0", 9000, {OSC: 9000}),
+        ("127.0.0.1", False, "::1", 9000, {}),
+        ("0.0.0.0", True, "0.0.0.0", 9000, {SECURE_PAGE: 8080, OSC: 9000}),
+        # Another program had the port of OSC.
+        ("10.0.0.5", False, "10.0.0.5", None, {PAGE: 8080, OSCQUERY: 8080}),
+    ],
+)
+def test_only_what_others_can_use_is_advertised(
+    web_host: str, is_secure: bool, osc_host: str, osc_port: int | None, kinds: dict[str, int]
+) -> None:
+    advertised_services = services(Bound(web_host, 8080), is_secure, osc_host, osc_port)
+    assert {service.kind: service.at.port for service in advertised_services} == kinds
 
 
 @pytest.mark.parametrize(
