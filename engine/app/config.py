@@ -23,6 +23,7 @@ from engine.web.web_address import DEFAULT_WEB_PORT, LOOPBACK
 
 DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "water.onnx")
 DEFAULT_OSC_PORT = 9000
+DEFAULT_OS2L = "9996"
 DEFAULT_LOUDSPEAKER = "default"
 CONTROLS, MAPPINGS, MIDI_PARAMETERS = "controls", "mappings", "midi_parameters"
 FORMER_KEYS: Mapping[str, str] = MappingProxyType({"midi_knobs": MIDI_PARAMETERS})
@@ -120,9 +121,39 @@ class LiveConfig:
     remote_lock: tuple[str, ...] = setting(
         (), "a parameter that no remote may set; may be given several times (default: none)", "PARAMETER", empty="none"
     )
-    midi: str | None = setting(
-        None, "listen to this MIDI port, by a part of its name; virtual makes one of our own", "PORT"
+    midi: tuple[str, ...] = setting(
+        (),
+        "listen to this MIDI port, by a part of its name; all for every port, virtual for one of our own; may be given several times "
+        "(default: none)",
+        "PORT",
+        empty="none",
     )
+    link: bool = setting(
+        False, "join the Ableton Link session of the network: follow its tempo and beat, or lead it; see docs/tempo.md"
+    )
+    os2l: str | None = setting(
+        None,
+        "listen to OS2L senders such as VirtualDJ on this TCP port; HOST: before it, e.g. 0.0.0.0:9996, lets other machines in "
+        "(default: off; without a port 9996)",
+        "[HOST:]PORT",
+        empty="off",
+        alone=DEFAULT_OS2L,
+    )
+    midi_api: str = setting("auto", "whose MIDI ports: auto for the system's, or jack for JACK's", "NAME")
+    midi_clock_out: str | None = setting(
+        None,
+        "send the show's beat as a MIDI clock to this port, by a part of its name, or virtual",
+        "PORT",
+        empty="off",
+    )
+    controller: tuple[str, ...] = setting(
+        (),
+        "a controller file, which says what the controls of a MIDI device do; may be given several times; see docs/midi.md (default: "
+        "by the port's name, from the folder of --controllers and from configs/controllers)",
+        "FILE.yaml",
+        empty="by the port's name",
+    )
+    controllers: str = setting("controllers", "folder of the controller files that MIDI learn writes", "FOLDER")
     web: str | int | None = setting(
         None,
         "serve the web page on this port, or at HOST:PORT; 0.0.0.0 lets other machines in, :: with IPv6 too (default: off; alone: "

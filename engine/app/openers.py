@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from engine.audio.source import Source
     from engine.audio.sources.inputs import OpenInputs
     from engine.control.parameter import Value
-    from engine.control.remotes.midi import MidiRemote
+    from engine.control.remotes.midi.clock import MidiClock
+    from engine.control.remotes.midi.clock_out import MidiClockOut
+    from engine.control.remotes.midi.midi_remote import MidiRemote
+    from engine.control.remotes.midi.ports import MidiPorts
     from engine.control.remotes.osc import OscServer
     from engine.control.remotes.osc_out import OscOut
     from engine.control.remotes.remote_access import RemoteAccess
@@ -211,10 +214,29 @@ def open_osc_out(
     return OscOut(listeners, telemetry, notice_log, feedback, clock, config.osc_out_rate)
 
 
-def open_midi(config: LiveConfig, access: RemoteAccess) -> MidiRemote:
-    """Listen to the MIDI port that was asked for, now or as soon as it is there."""
-    from engine.control.remotes.midi import MidiRemote
+def open_midi(config: LiveConfig, access: RemoteAccess, follow_clock: MidiClock | None, clock: Clock) -> MidiRemote:
+    """Listen to the MIDI ports that were asked for, now or as soon as they are there."""
+    from engine.control.remotes.midi.controller_folder import read_given
+    from engine.control.remotes.midi.midi_remote import MidiRemote, MidiWishes
+    from engine.control.remotes.midi.ports import AskedPorts
 
-    midi = MidiRemote(access, config.midi or "", config.midi_parameters)
+    wishes = MidiWishes(
+        asked=AskedPorts(ports=config.midi, clock_out=config.midi_clock_out, api=config.midi_api),
+        parameters=config.midi_parameters,
+        given=read_given(config.controller, access.parameters),
+        folder=config.controllers,
+    )
+    midi = MidiRemote(access, wishes, follow_clock, clock=clock)
     midi.start()
     return midi
+
+
+def open_midi_clock_out(
+    ports: MidiPorts, telemetry: Callable[[], Telemetry], access: RemoteAccess, clock: Clock
+) -> MidiClockOut:
+    """Send the show's beat to the port that was asked for."""
+    from engine.control.remotes.midi.clock_out import MidiClockOut
+
+    clock_out = MidiClockOut(ports, telemetry, access.values, clock)
+    clock_out.start()
+    return clock_out

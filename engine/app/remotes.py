@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from engine.app import openers
 from engine.app.config import LiveConfig
+from engine.app.learnt_controls import LearntControls
 from engine.app.web import open_web
 from engine.audio.sources.web import BrowserSound
+from engine.control.remotes.midi.clock import MidiClock
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.telemetry import Telemetry
 from engine.core.clock import Clock
@@ -18,7 +20,7 @@ from engine.core.notice_log import NoticeLog
 from engine.model.card import ModelCard
 from engine.ops.health_monitor import HealthMonitor
 from engine.output.preview.preview_sink import PreviewSink
-from engine.web.show_control import ShowControl
+from engine.web.show_control import MidiControl, ShowControl
 
 if TYPE_CHECKING:
     from engine.control.remotes.osc import OscServer
@@ -44,6 +46,8 @@ class RemoteParts:
     """Where browsers send the sound of their microphones to."""
     monitor: HealthMonitor
     clock: Clock
+    midi_clock: MidiClock | None = None
+    """Follows the clock of sequencers; None: every quarter note taps the beat."""
     releasing: ExitStack
     """Closes them at the end of the show."""
 
@@ -54,10 +58,22 @@ def open_remotes(parts: RemoteParts) -> list[str]:
     Raises ConfigError for what was asked for and cannot be opened.
     """
     osc, lines = _open_osc(parts)
-    if parts.config.midi:
-        parts.releasing.callback(openers.open_midi(parts.config, parts.access).close)
+    midi = _open_midi(parts)
     # Last: it serves what the others have opened.
-    return [*lines, *open_web(parts, None, osc)]
+    return [*lines, *open_web(parts, midi, osc)]
+
+
+def _open_midi(parts: RemoteParts) -> MidiControl | None:
+    """Open the MIDI ports, and return what learns their controls; None where no port is asked for."""
+    config = parts.config
+    if not (config.midi or config.midi_clock_out):
+        return None
+    midi = openers.open_midi(config, parts.access, parts.midi_clock, parts.clock)
+    parts.releasing.callback(midi.close)
+    if config.midi_clock_out:
+        clock_out = openers.open_midi_clock_out(midi.ports, parts.telemetry, parts.access, parts.clock)
+        parts.releasing.callback(clock_out.close)
+    return LearntControls(midi.learning, midi.devices) if config.midi else None
 
 
 def _open_osc(parts: RemoteParts) -> tuple[OscServer | None, list[str]]:

@@ -83,6 +83,11 @@ class AudioCapture:
         return self._analyser.latest().onsets + self._input_features.onsets
 
     @property
+    def rate_hz(self) -> int:
+        """The model's rate, at which samples are counted."""
+        return self._window_buffer.rate_hz
+
+    @property
     def has_ended(self) -> bool:
         """Whether the sound has ended and all of it was received."""
         return self._has_ended
@@ -185,6 +190,12 @@ class AudioCapture:
         age_s = 0.0 if captured_s is None else max(0.0, now_s - captured_s)
         now = extrapolate(latest, min(age_s, WAIT_S))
         return replace(now, beats=extrapolate(now, look_ahead_s).beats)
+
+    def newest_sample(self) -> tuple[float, float] | None:
+        """Return the number of the newest sample, at the model's rate, and when it was captured; None offline and before the first."""
+        with self._received:
+            captured_s = self._window_buffer.newest_captured_s
+            return None if captured_s is None else (self._window_buffer.newest_sample, captured_s)
 
     def pop_resample_s(self) -> float:
         """Return the time spent on resampling and analysis in the caller's thread since the last call."""

@@ -77,6 +77,11 @@ class WindowBuffer:
         """Capture time of the newest sample received; None offline and before the first."""
         return self._captured_s
 
+    @property
+    def newest_sample(self) -> float:
+        """The number of the newest sample received, at the model's rate, also while the resampler still holds it back."""
+        return self._source_samples * self._card.sample_rate_hz / self._resampler.source_rate_hz
+
     def notices(self) -> list[str]:
         """Return the notices since the last call: samples that are no sound."""
         return self._cleaner.notices()

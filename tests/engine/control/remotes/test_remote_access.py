@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.control.parameter_table import parameters_for
-from engine.control.remotes.midi import MidiRemote
+from engine.control.remotes.midi.midi_remote import MidiRemote, MidiWishes
+from engine.control.remotes.midi.ports import AskedPorts
 from engine.control.remotes.osc_inbox import FOREIGN_TOLD, UNKNOWN_TOLD, Inbox
 from engine.control.remotes.remote_access import (
     RECALLS_AT_ONCE,
@@ -139,11 +140,11 @@ def test_scenes_are_recalled_so_often(store, clock, lines) -> None:
 
 def test_every_remote_takes_the_same_tokens(store, clock, lines) -> None:
     access = RemoteAccess(store, (), lines.append, clock)
-    midi = MidiRemote(access, "pad", {1: "record"}, ["nothing"])
+    midi = MidiRemote(access, MidiWishes(asked=AskedPorts(ports=("pad",)), parameters={1: "record"}), None, ["nothing"])
     inbox = Inbox(access, dict, clock)
     for _ in range(10):
-        midi.receive([0xB0, 1, 127])
-        midi.receive([0xB0, 1, 0])
+        midi.receive("pad", 0.0, [0xB0, 1, 127])
+        midi.receive("pad", 0.0, [0xB0, 1, 0])
     assert len(lines) == 1
     assert lines[0].startswith("MIDI: Remotes may begin 3 recordings")
     inbox.put(message("record", 1), CONTROLLER)
