@@ -137,11 +137,9 @@ def test_nobody_is_told_after_it_has_unsubscribed(store, follow):
 class TwoShows:
     """Two shows on this machine, each the listener of the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str) -> None:
         self.stores = [ParameterStore(parameters_for(CARD)) for _ in range(2)]
-        self.servers = [
-            OscServer(RemoteAccess(store, notify=lambda line: None), "127.0.0.1", 0) for store in self.stores
-        ]
+        self.servers = [OscServer(RemoteAccess(store, notify=lambda line: None), host, 0) for store in self.stores]
         for server in self.servers:
             server.start()
         for server, other in zip(self.servers, self.servers[::-1], strict=True):
@@ -163,8 +161,11 @@ class TwoShows:
             assert len(set(self.values("seed"))) == 1
 
 
-def test_two_shows_that_follow_each_other_agree_and_fall_silent():
-    shows = TwoShows()
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
+def test_two_shows_that_follow_each_other_agree_and_fall_silent(request, host):
+    if ":" in host:
+        request.getfixturevalue("ipv6")
+    shows = TwoShows(host)
     shows.settle()
     shows.stores[0].set("zoom", 2.0)
     shows.settle()
@@ -204,6 +205,18 @@ def receivers(sent: list[tuple[object, bytes]]) -> set[object]:
 def test_another_port_of_the_same_machine_may_be_named(subscribers, sent):
     subscribers.subscribe(("10.0.0.7", 50_000), [9001], 0.0)
     assert receivers(sent) == {("10.0.0.7", 9001)}
+
+
+def test_a_program_that_was_started_again_is_not_told_of_its_own(store, clock):
+    access, sent = Access(store), list[object]()
+    subscribers = Subscribers(Feedback(access, clock), AllowedSenders(), lambda to, datagram: sent.append(to))
+    for port in (50_000, 50_001):
+        subscribers.subscribe(("127.0.0.1", port), [9001], clock.now_s())
+    sent.clear()
+    access.callback(StoreChange({"zoom": 2.0}, {"zoom": origin_of(("127.0.0.1", 50_001))}))
+    assert sent == []
+    access.callback(StoreChange({"zoom": 3.0}, {"zoom": origin_of(("127.0.0.1", 50_000))}))
+    assert sent == [("127.0.0.1", 9001)]
 
 
 @pytest.mark.parametrize(
