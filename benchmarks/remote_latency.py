@@ -57,7 +57,9 @@ def main() -> int:
                 missed = arguments.changes - len(delays_s)
                 figures = [round(spread.get(key, 0.0), 1) for key in ("p50", "p95", "max")]
                 rows.append([remote, parameter, *figures, missed, round(goal_ms, 1)])
-                records.append({"remote": remote, "parameter": parameter, **spread, "missed": missed, "goal_ms": goal_ms})
+                records.append(
+                    {"remote": remote, "parameter": parameter, **spread, "missed": missed, "goal_ms": goal_ms}
+                )
     print_table(["remote", "parameter", "p50 ms", "p95 ms", "max ms", "missed", "goal ms"], rows)
     append_record("remote_latency", {"fps": arguments.fps, "changes": arguments.changes, "rows": records})
     return 0
@@ -66,7 +68,9 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure how long a remote's message takes to change the screen.")
     parser.add_argument("--remotes", nargs="+", choices=tuple(REMOTES), default=list(REMOTES))
-    parser.add_argument("--changes", type=int, default=100, help="changes of each parameter by each remote (default 100)")
+    parser.add_argument(
+        "--changes", type=int, default=100, help="changes of each parameter by each remote (default 100)"
+    )
     parser.add_argument("--fps", type=float, default=20.0, help="frame rate of the probe (default 20)")
     parser.add_argument("--seed", type=int, default=0, help="random seed of the times between changes")
     return parser
@@ -76,7 +80,7 @@ def measure(remote: str, model: Path, changes: int, seed: int) -> dict[str, list
     """Play a show with one kind of remote and return the delays in seconds by parameter. Raises ConfigError."""
     kind = REMOTES[remote]
     with ClickDesktop(kind.sound_server) as desktop:
-        show = desktop.start_show(model, desktop.folder / "stats.json", "demo", ["--gain", "0", *kind.options])
+        show = desktop.start_show(model, desktop.folder / "stats.json", "demo", ["--gain-db", "-60", *kind.options])
         light = Light(Screen(desktop.display), SCREEN[0] // 2, SCREEN[1] // 2, LIT)
         try:
             sender = _connected(lambda: kind.connect(desktop.environment), show, lambda: desktop.output("show.log"))

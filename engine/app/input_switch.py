@@ -13,6 +13,7 @@ from engine.audio.sources.device_table import find_inputs
 from engine.audio.sources.inputs import OpenInputs
 from engine.audio.sources.spec import SourceSpec, parse_spec
 from engine.audio.sources.switchable import SwitchableSource
+from engine.audio.sources.web import BrowserSound
 from engine.core.answered_calls import AnsweredCalls
 from engine.core.choice import Choice, id_of
 from engine.core.clock import Clock
@@ -29,10 +30,15 @@ class InputSwitch:
     """The source of a live show, which can be exchanged unless there is an obstacle. Any thread may list and play."""
 
     def __init__(
-        self, config: LiveConfig, inputs: OpenInputs, clock: Clock, generated: Sequence[str] = (DEMO,)
+        self,
+        config: LiveConfig,
+        inputs: OpenInputs,
+        clock: Clock,
+        browser_sound: BrowserSound | None = None,
+        generated: Sequence[str] = (DEMO,),
     ) -> None:
         """`generated` are sources beside the devices that can always be chosen."""
-        self._open_one = live_opener(config)
+        self._open_one = live_opener(config, browser_sound)
         self._clock = clock
         self._generated = tuple(generated)
         self._obstacle = _obstacle(config, inputs)

@@ -61,13 +61,15 @@ def open_web(parts: RemoteParts, midi: MidiControl | None, osc: OscServer | None
 
 def _web_parts(parts: RemoteParts, midi: MidiControl | None, osc: OscServer | None) -> list[WebPart]:
     from engine.web.page_socket import PageShow, PageSocket
+    from engine.web.preview import PagePreview
+    from engine.web.sound import PageSound
 
     config = parts.config
     shown = PageShow(
         title=config.title,
         card=parts.card,
         live=True,
-        sound_from_browser=any(source.partition("=")[2] == "web" or source == "web" for source in config.source),
+        sound_from_browser=parts.browser_sound.is_heard,
         access=parts.access,
         telemetry=parts.telemetry,
         notice_log=parts.notice_log,
@@ -76,7 +78,8 @@ def _web_parts(parts: RemoteParts, midi: MidiControl | None, osc: OscServer | No
     )
     page = PageSocket(shown, WallClock())
     parts.releasing.callback(page.close)
-    return [page, *oscquery_parts(parts, osc)]
+    preview = [PagePreview(parts.preview, parts.clock)] if parts.preview else []
+    return [page, *preview, PageSound(parts.browser_sound, parts.clock), *oscquery_parts(parts, osc)]
 
 
 def _tls(parts: RemoteParts, address: WebAddress) -> ssl.SSLContext | None:
