@@ -49,7 +49,8 @@ async def watched_by(sink: PreviewSink, viewers: int) -> None:
 async def next_jpeg(client: ClientWebSocketResponse) -> tuple[int, int]:
     """Return columns and rows of the next frame, which comes after its features."""
     features = await client.receive_bytes(timeout=COMES_WITHIN_S)
-    assert features[:1] == b"\x02" and len(features) == 1 + 8
+    assert features[:1] == b"\x02"
+    assert len(features) == 1 + 8
     message = await client.receive_bytes(timeout=COMES_WITHIN_S)
     assert message[:1] == b"\x01"
     pixels_HWC = cv2.imdecode(np.frombuffer(message[1:], np.uint8), cv2.IMREAD_COLOR)

@@ -141,7 +141,8 @@ def test_sizes_are_few_and_colours_stay() -> None:
     decoded = cv2.imdecode(np.frombuffer(encode_jpeg(pixels_HWC, 64), np.uint8), cv2.IMREAD_COLOR)
     assert decoded is not None
     blue, green, red = decoded[32, 32]
-    assert red > 245 and max(blue, green) < 10
+    assert red > 245
+    assert max(blue, green) < 10
 
 
 def test_levels_follow_the_range_of_any_features_and_silence_stays_dark() -> None:
