@@ -51,8 +51,8 @@ class LiveConfig:
 
     source: tuple[str, ...] = setting(
         (),
-        "the sound: mic, mic:NAME, system, jack:CLIENT, demo, tone, tone:HZ, pcm:RATExCHANNELS for raw sound that is piped in, an "
-        "address such as rtsp://..., or a sound or video file; @3,4 behind it chooses channels; several, each with a name, as in "
+        "the sound: mic, mic:NAME, system, jack:CLIENT, web for the microphone of a browser, demo, tone, tone:HZ, pcm:RATExCHANNELS for raw sound "
+        "that is piped in, an address such as rtsp://..., or a sound or video file; @3,4 behind it chooses channels; several, each with a name, as in "
         "drums=mic@1,2, may be given; see docs/sources.md (default: the microphone, or demo without one)",
         "SOURCE",
     )
@@ -85,7 +85,8 @@ class LiveConfig:
     )
     out: tuple[str, ...] = setting(
         (),
-        "where frames go: window, FILE.mp4 or null; may be given several times (default: window, or show.mp4 without a screen)",
+        "where frames go: window, web for the web page alone, FILE.mp4 or null; may be given several times (default: window, or web "
+        "without a screen)",
         "OUTPUT",
     )
     model: str = setting(DEFAULT_MODEL, "the model file to play", "MODEL.onnx")

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from engine.app import openers
 from engine.app.config import LiveConfig
 from engine.app.web import open_web
+from engine.audio.sources.web import BrowserSound
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.telemetry import Telemetry
 from engine.core.clock import Clock
 from engine.core.notice_log import NoticeLog
 from engine.model.card import ModelCard
 from engine.ops.health_monitor import HealthMonitor
+from engine.output.preview.preview_sink import PreviewSink
 from engine.web.show_control import ShowControl
 
 OFF = "osc      off"
@@ -32,6 +34,10 @@ class RemoteParts:
     """Scenes, playlist, models, inputs and mappings."""
     card: Callable[[], ModelCard]
     """The card of the model that plays."""
+    preview: PreviewSink | None
+    """What browsers see of it; None in a show without a page."""
+    browser_sound: BrowserSound
+    """Where browsers send the sound of their microphones to."""
     monitor: HealthMonitor
     clock: Clock
     releasing: ExitStack

@@ -20,13 +20,14 @@ from engine.app.config import SETTINGS, LiveConfig
 from engine.app.remotes import OFF, RemoteParts, open_remotes
 from engine.app.report import input_levels, start_report
 from engine.app.show_steering import ShowSteering
-from engine.app.sink_registry import WINDOW, open_sinks
+from engine.app.sink_registry import WEB, WINDOW, open_sinks
 from engine.app.telemetry import telemetry_of
 from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.source import Source
 from engine.audio.sources.inputs import OpenInputs, open_inputs
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.registry import open_source
+from engine.audio.sources.web import BrowserSound
 from engine.control.parameter_store import ControlSource, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.control.remotes.remote_access import RemoteAccess
@@ -42,6 +43,7 @@ from engine.model.backends.first_test import FirstTestWatch
 from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.ops.gc_schedule import GcSchedule
 from engine.ops.health_monitor import HealthMonitor
+from engine.output.preview.preview_sink import PreviewSink
 from engine.output.progress import ProgressBar, SharedProgressBar
 from engine.output.resized import ResizedSink, parse_size
 from engine.output.sink import Sink, WindowSink
@@ -155,11 +157,13 @@ class ShowBuilder:
         self._releasing = releasing
         self._clock = clock or WallClock()
         self._notice_log = NoticeLog(say, self._clock)
+        self._browser_sound = BrowserSound()
+        self._preview: PreviewSink | None = None
 
     def live(self) -> BuiltShow:
         """Build the show that its inputs play. Raises UserError for what cannot begin."""
         config = choose_outputs(self._config, self._say)
-        inputs = choose_inputs(config, self._say, self._watch.is_stopped)
+        inputs = choose_inputs(config, self._say, self._watch.is_stopped, self._browser_sound)
         self._releasing.callback(inputs.source.close)
         notify = self._say
         if inputs.source.live:
@@ -255,11 +259,14 @@ class ShowBuilder:
         monitor.has_window = WINDOW in config.out
         overlay = openers.overlay_of(monitor, controllers, self._clock)
         windows = [openers.open_window_sink(config, store, overlay, notify)] if monitor.has_window else []
+        if source.live and config.web is not None:
+            self._preview = PreviewSink(is_output=WEB in config.out)
+        preview = [self._preview] if self._preview else []
         if source.live:
             last: Sink = openers.recorder(config, notify)
         else:
             last = progress or ProgressBar(openers.duration_s(config.source, config.seconds))
-        return [*open_sinks(config.out), last], windows
+        return [*open_sinks(config.out), *preview, last], windows
 
     def _open_remotes(
         self,
@@ -278,6 +285,8 @@ class ShowBuilder:
                 telemetry=telemetry,
                 notice_log=self._notice_log,
                 show_control=show_control,
+                preview=self._preview,
+                browser_sound=self._browser_sound,
                 card=lambda: built.controllers.switcher.card,
                 monitor=self._monitor,
                 clock=self._clock,

@@ -59,13 +59,15 @@ def open_web(parts: RemoteParts, midi: MidiControl | None) -> list[str]:
 
 def _web_parts(parts: RemoteParts, midi: MidiControl | None) -> list[WebPart]:
     from engine.web.page_socket import PageShow, PageSocket
+    from engine.web.preview import PagePreview
+    from engine.web.sound import PageSound
 
     config = parts.config
     shown = PageShow(
         title=config.title,
         card=parts.card,
         live=True,
-        sound_from_browser=any(source.partition("=")[2] == "web" or source == "web" for source in config.source),
+        sound_from_browser=parts.browser_sound.is_heard,
         access=parts.access,
         telemetry=parts.telemetry,
         notice_log=parts.notice_log,
@@ -74,7 +76,8 @@ def _web_parts(parts: RemoteParts, midi: MidiControl | None) -> list[WebPart]:
     )
     page = PageSocket(shown, WallClock())
     parts.releasing.callback(page.close)
-    return [page]
+    preview = [PagePreview(parts.preview, parts.clock)] if parts.preview else []
+    return [page, *preview, PageSound(parts.browser_sound, parts.clock)]
 
 
 def _tls(parts: RemoteParts, address: WebAddress) -> ssl.SSLContext | None:
