@@ -39,7 +39,7 @@ def open_web(parts: RemoteParts, midi: MidiControl | None) -> list[str]:
     from engine.web.server import WebServer, bind_web
     from engine.web.static_files import StaticFiles
 
-    address = parse_web_address(config.web)
+    address = parse_web_address(str(config.web))
     token = check_token(config.web_token) if config.web_token else None if address.is_loopback else new_token()
     tls = _tls(parts, address)
     bound = bind_web(address, parts.notice_log.tell)

@@ -23,7 +23,7 @@ from engine.core.token_bucket import Bucket
 
 PAGE_PATH = "/page"
 TOKEN_IN_URL = "token"
-SHORTEST_TOKEN = 8
+SHORTEST_TOKEN, LONG_TOKEN = 8, 20
 GUESSES_A_SECOND, GUESSES_AT_ONCE = 0.5, 10.0
 """Wrong tokens that one address may send."""
 MOST_GUESSERS = 256
@@ -64,7 +64,7 @@ class WebAccess:
         self.clock = clock
         self._guessers: OrderedDict[str, Bucket] = OrderedDict()
 
-    def refusal(self, request: web.BaseRequest) -> web.Response | None:
+    def refusal(self, request: web.Request) -> web.Response | None:
         """Return the answer to a request that must not be answered otherwise; None for all others."""
         if not self._is_own_host(request):
             return _refuse(421, _NO_NAME)
@@ -76,14 +76,14 @@ class WebAccess:
             return self._token_refusal(request)
         return None
 
-    def remember(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+    def remember(self, request: web.Request, response: web.StreamResponse) -> None:
         """Give a browser that came with the token the cookie that stands for it."""
         if self._token and needs_token(request) and TOKEN_IN_URL in request.query:
             response.set_cookie(
                 self._cookie, self._token, path="/", httponly=True, samesite="Strict", secure=self._is_secure
             )
 
-    def _token_refusal(self, request: web.BaseRequest) -> web.Response | None:
+    def _token_refusal(self, request: web.Request) -> web.Response | None:
         if self._token is None:
             return None
         given = request.query.getall(TOKEN_IN_URL, [])[:1] or [request.cookies.get(self._cookie, "")]
@@ -93,7 +93,8 @@ class WebAccess:
             return _refuse(429, _TOO_MANY)
         if hmac.compare_digest(given[0].encode(errors="replace"), self._token.encode()):
             return None
-        if given != [""]:
+        # Nobody guesses a long one: that is a page which was opened before the show was started again.
+        if given != [""] and len(self._token) < LONG_TOKEN:
             self._count_guess(request.remote or "")
         return _refuse(403, _NO_TOKEN)
 
@@ -118,10 +119,12 @@ class WebAccess:
         return True
 
 
-def needs_token(request: web.BaseRequest) -> bool:
+def needs_token(request: web.Request) -> bool:
     """Return whether a request is for the page or one of its sockets, and not for OSCQuery."""
-    path = request.path
-    return path == PAGE_PATH or path.startswith(f"{PAGE_PATH}/") or wants_page(request)
+    resource = request.match_info.route.resource
+    # The address of the route that was found as well: what decides is who answers, however the path was written.
+    paths = (request.path, resource.canonical if resource else "")
+    return wants_page(request) or any(path == PAGE_PATH or path.startswith(f"{PAGE_PATH}/") for path in paths)
 
 
 def wants_page(request: web.BaseRequest) -> bool:
@@ -168,13 +171,14 @@ def _is_same(origin: str, host: str) -> bool:
 
 
 def _host_of(address: str) -> str | None:
+    """Return the host of `//HOST:PORT`; None for anything else."""
     try:
         parts = urlsplit(address)
         # Reading the port checks it.
-        is_bare = parts.port is not False and not (parts.path or parts.query or parts.fragment or parts.username)
+        rest = (parts.path, parts.query, parts.fragment, parts.username, parts.port and "")
     except ValueError:
         return None
-    return parts.hostname if is_bare else None
+    return None if any(rest) else parts.hostname
 
 
 def _refuse(status: int, sentence: str) -> web.Response:

@@ -6,9 +6,11 @@ aiohttp waits for as long as it takes until a request is whole. Here each connec
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from engine.core.clock import Clock
+from engine.core.token_bucket import Bucket
 from engine.web import limits
 
 LOOKS_EVERY_S = 0.5
@@ -19,14 +21,15 @@ class Connections:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._new = Bucket(limits.CONNECTIONS_A_SECOND, limits.CONNECTIONS_AT_ONCE)
         self._open: dict[asyncio.BaseTransport, _Connection] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def watched(self, protocol: asyncio.Protocol) -> asyncio.Protocol:
-        """Return a protocol that passes all on to `protocol`, for a connection that is counted here."""
-        return _Connection(self, protocol, self._clock)
+    def watched(self, make_protocol: Callable[[], asyncio.Protocol]) -> asyncio.Protocol:
+        """Return a protocol for a new connection, which passes all on to the one that is made if it may stay."""
+        return _Connection(self, make_protocol, self._clock)
 
     def began(self, transport: asyncio.BaseTransport | None, is_lasting: bool) -> None:
         """A whole request has come; a lasting one is a WebSocket, which looks after itself."""
@@ -56,6 +59,8 @@ class Connections:
 
     def add(self, transport: asyncio.BaseTransport, connection: _Connection) -> bool:
         """Count a new connection, and return whether it may stay."""
+        if not self._new.take(self._clock.now_s()):
+            return False
         same = [one for one in self._open.values() if one.address == connection.address]
         if len(same) >= limits.MOST_CONNECTIONS_OF_ONE or len(self._open) >= limits.MOST_CONNECTIONS:
             # Whoever waits for nothing makes room; whoever uses the page keeps it.
@@ -74,12 +79,13 @@ class Connections:
 class _Connection(asyncio.Protocol):
     """Passes everything between a transport and aiohttp's protocol."""
 
-    def __init__(self, connections: Connections, inner: asyncio.Protocol, clock: Clock) -> None:
+    def __init__(self, connections: Connections, make_protocol: Callable[[], asyncio.Protocol], clock: Clock) -> None:
         self._connections = connections
-        self._inner = inner
+        self._make_protocol = make_protocol
+        self._inner = asyncio.Protocol()
+        """Does nothing until the connection is taken."""
         self._clock = clock
         self._transport: asyncio.Transport | None = None
-        self._is_refused = False
         self.address = ""
         self.until_s = clock.now_s() + limits.FIRST_REQUEST_WITHIN_S
         self.head_bytes: int | None = 0
@@ -102,14 +108,12 @@ class _Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.address = str(peer[0]) if peer else ""
         if not self._connections.add(transport, self):
-            self._is_refused = True
             transport.abort()
             return
+        self._inner = self._make_protocol()
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_refused:
-            return
         if self.head_bytes is not None:
             if self.head_bytes == 0:
                 self.until_s = min(self.until_s, self._clock.now_s() + limits.FIRST_REQUEST_WITHIN_S)
@@ -120,13 +124,12 @@ class _Connection(asyncio.Protocol):
         self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:
-        return None if self._is_refused else self._inner.eof_received()
+        return self._inner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport:
             self._connections.remove(self._transport)
-        if not self._is_refused:
-            self._inner.connection_lost(exc)
+        self._inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
         self._inner.pause_writing()

@@ -5,6 +5,8 @@ from __future__ import annotations
 MOST_CONNECTIONS = 96
 MOST_CONNECTIONS_OF_ONE = 48
 """Of one address: a browser with a page open needs about ten."""
+CONNECTIONS_A_SECOND, CONNECTIONS_AT_ONCE = 100.0, 200.0
+"""New ones; a flood beyond takes no time of the steps."""
 FIRST_REQUEST_WITHIN_S = 5.0
 """From the connection, or from the last answer to one that has begun another request, to a whole request."""
 IDLE_S = 30.0

@@ -7,7 +7,6 @@ waits for it stays small.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,12 +18,12 @@ from engine.core.clock import Clock
 from engine.core.notice_log import MOST_LINES, ToldLine
 from engine.core.token_bucket import Bucket
 from engine.web import limits, page_messages
+from engine.web.slow_network import hold_little_back
 
 STATES = ("hello", "table", "values", "scenes", "models", "inputs", "mappings", "midi", "notices", "telemetry")
 """Kinds of states, in the order in which they are sent."""
-UNSENT_BYTES = 16384
-"""So much at most waits in the system for a slow network. More would be the levels of seconds ago."""
-WRITER_LIMIT_BYTES = 16384
+WRITER_LIMIT_BYTES = 0
+"""Each message is waited for, so that the next one holds the newest state."""
 _PAUSE_S = 0.02
 
 
@@ -110,19 +109,7 @@ class PageClient:
             if kind == "notices" and self._notices:
                 lines = tuple(self._notices)
                 self._notices.clear()
-                return page_messages.notices(lines)
+                return page_messages.notices(lines, self._clock.now_s())
             if kind in self._states:
                 return self._states.pop(kind)
         return None
-
-
-def hold_little_back(request: web.Request) -> None:
-    """Let whoever sends to a client notice at once that it is slow."""
-    transport = request.transport
-    if transport is None:
-        return
-    transport.set_write_buffer_limits(high=UNSENT_BYTES)
-    connection = transport.get_extra_info("socket")
-    if connection is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        with suppress(OSError):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, cast
@@ -21,6 +20,7 @@ from engine.core.structured import parse_json, shown
 from engine.core.token_bucket import Bucket
 from engine.output.preview.preview_sink import MOST_VIEWERS, PreviewSink, Viewer
 from engine.web.refusal import refuse
+from engine.web.slow_network import hold_little_back
 
 PREVIEW = "/page/preview"
 JPEG, FEATURES = b"\x01", b"\x02"
@@ -31,8 +31,6 @@ STALLED_S = 5.0
 HEARTBEAT_S = 20.0
 LONGEST_MESSAGE = 1024
 MESSAGES_A_SECOND, MOST_MESSAGES = 20.0, 60.0
-UNSENT_BYTES = 16384
-"""So much at most waits in the system for a slow network. More would be frames of seconds ago."""
 
 
 class PagePreview:
@@ -62,7 +60,7 @@ class PagePreview:
             heartbeat=HEARTBEAT_S, max_msg_size=LONGEST_MESSAGE, writer_limit=0, compress=False
         )
         await page.prepare(request)
-        _hold_little_back(request)
+        hold_little_back(request)
         if not self._sink.join(viewer):
             await refuse(page, f"{MOST_VIEWERS} watch this show, and no more can.", WSCloseCode.TRY_AGAIN_LATER)
             return page
@@ -114,18 +112,6 @@ def _values(text: str) -> Mapping[str, object]:
     if not isinstance(values, dict):
         raise ConfigError(f'A message to the preview is {shown(values)}; {{"width": 512, "fps": 20}} was expected.')
     return cast(Mapping[str, object], values)
-
-
-def _hold_little_back(request: web.Request) -> None:
-    """Let whoever sends notice at once that the network is slow."""
-    transport = request.transport
-    if transport is None:
-        return
-    transport.set_write_buffer_limits(high=0)
-    connection = transport.get_extra_info("socket")
-    if connection is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        with suppress(OSError):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 async def _send(request: web.Request, page: web.WebSocketResponse, viewer: Viewer, came: asyncio.Event) -> None:

@@ -98,6 +98,7 @@ class WebServer:
         """Start to serve; what arrives is answered when this returns."""
         self._thread.start()
         self._has_started.wait(_STARTS_WITHIN_S)
+        assert self._thread.is_alive()
 
     def close(self) -> None:
         """Hang up on every client and release the port within CLOSE_WITHIN_S; safe to call twice, and without `start`."""
@@ -142,7 +143,7 @@ class WebServer:
             "ssl_shutdown_timeout": _FAREWELL_S,
         }
         listener = await self._loop.create_server(
-            lambda: connections.watched(inner()),
+            lambda: connections.watched(inner),
             sock=self._socket,
             backlog=_BACKLOG,
             ssl=self._tls,
