@@ -56,7 +56,9 @@ def main() -> int:
     with PrivateDesktop("browser sound", (*PULSE_PROGRAMS, "pacat", "chromium"), "pulseaudio chromium") as stage:
         stage.start_sound()
         # A browser shows no monitor of an output as a microphone.
-        stage.run("pactl", "load-module", "module-remap-source", f"master={SINK_NAME}.monitor", "source_name=microphone")
+        stage.run(
+            "pactl", "load-module", "module-remap-source", f"master={SINK_NAME}.monitor", "source_name=microphone"
+        )
         stage.run("pactl", "set-default-source", "microphone")
         os.environ |= {name: stage.environment[name] for name in ("XDG_RUNTIME_DIR", "PULSE_SERVER")}
         direct, sent = open_source("system", live=True), browser_sound.source(clock)
@@ -120,7 +122,9 @@ def clicking(stage: PrivateDesktop) -> Iterator[None]:
     time_T = np.arange(round(EVERY_S * RATE_HZ)) / RATE_HZ
     click_T = np.where(time_T < CLICK_S, 0.8 * np.sin(2 * np.pi * 1000 * time_T), 0.0).astype("<f4").tobytes()
     sound = ["--raw", "--format=float32le", f"--rate={RATE_HZ}", "--channels=1", "--latency-msec=20"]
-    player = subprocess.Popen(["pacat", *sound], env=stage.environment, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    player = subprocess.Popen(
+        ["pacat", *sound], env=stage.environment, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     pipe, ending = player.stdin, threading.Event()
     assert pipe is not None
 

@@ -33,7 +33,7 @@ def open_page(address: str) -> Opening:
     """Open a page in a browser that has none of it yet."""
     from playwright.sync_api import sync_playwright
 
-    counted = _Counted()
+    counted, first_ms = _Counted(), None
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(FLAGS))
         page = browser.new_page()

@@ -74,7 +74,9 @@ def main() -> int:
 def start_show(stage: PrivateDesktop, model: Path, port: int, stats: Path) -> Any:
     """Start a show that plays into its page alone, and return it once the page is served."""
     options = ["--source", "demo", "--out", "web", "--web", str(port), "--no-osc", "--stats", str(stats)]
-    show = stage.start([sys.executable, str(ROOT / "run_live.py"), "--model", str(model.resolve()), *options], "show.log")
+    show = stage.start(
+        [sys.executable, str(ROOT / "run_live.py"), "--model", str(model.resolve()), *options], "show.log"
+    )
     wait_until(lambda: answers(port), "the show's page")
     return show
 

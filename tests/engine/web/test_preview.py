@@ -100,9 +100,12 @@ def test_what_is_no_size_is_refused_with_a_sentence(sink: PreviewSink, message: 
 
 def test_an_address_with_a_wrong_size_is_refused(sink: PreviewSink) -> None:
     async def ask() -> tuple[int, str]:
-        async with served(PagePreview(sink, WallClock()).routes()) as port, ClientSession() as session:
-            async with session.get(address(port, "?width=nan")) as answer:
-                return answer.status, await answer.text()
+        async with (
+            served(PagePreview(sink, WallClock()).routes()) as port,
+            ClientSession() as session,
+            session.get(address(port, "?width=nan")) as answer,
+        ):
+            return answer.status, await answer.text()
 
     assert asyncio.run(ask()) == (400, "The preview's width is 'nan'; a number from 1 to 8192 was expected.")
     with pytest.raises(ConfigError, match="fps is '0'"):
