@@ -138,6 +138,22 @@ def test_what_is_no_sound_is_refused_with_a_sentence(
     converse(browser_sound, talk)
 
 
+def test_browsers_that_come_and_go_do_not_fill_the_log(browser_sound: BrowserSound, source: StreamSource) -> None:
+    assert source.live
+
+    async def talk(connect: Callable[[], Awaitable[ClientWebSocketResponse]]) -> None:
+        told = list[dict[str, object]]()
+        for _ in range(40):
+            client = await connect()
+            await client.send_json(FORMAT)
+            told.append(await client.receive_json(timeout=COMES_WITHIN_S))
+            await client.close()
+        assert told[0] == {"heard": True}
+        assert told[-1] == {"problem": sound.TOO_OFTEN}
+
+    converse(browser_sound, talk)
+
+
 def test_a_message_beyond_all_sense_ends_the_connection(browser_sound: BrowserSound, source: StreamSource) -> None:
     assert source.live
 
