@@ -4,6 +4,7 @@ import { make, spoken } from "./elements.js";
 import { toast } from "./messages.js";
 
 const LONG_PRESS_MS = 600;
+const SURE_AFTER_PX = 8;
 const ARROW_SHARE = 0.01;
 const FINE_SHARE = 0.001;
 const PAGE_SHARE = 0.1;
@@ -59,7 +60,8 @@ function slider(parameter, values, id) {
     input.style.setProperty("--to", share(Math.max(value, zero)));
     input.setAttribute("aria-valuetext", `${written(parameter, value)} ${parameter.unit}`.trim());
   });
-  input.addEventListener("input", () => values.set(name, Number(input.value)));
+  const touch = touched(input, values, name);
+  input.addEventListener("input", () => touch.mayScroll() || values.set(name, Number(input.value)));
   input.addEventListener("pointerdown", () => values.hold(name));
   for (const end of ["pointerup", "pointercancel", "lostpointercapture", "blur", "change"]) input.addEventListener(end, () => values.release(name));
   input.addEventListener("keydown", (event) => {
@@ -69,6 +71,24 @@ function slider(parameter, values, id) {
   });
   resetOn(input, parameter, values, false);
   return [input, numberEntry(parameter, values)];
+}
+
+// A finger on a slider may scroll the page: it sets nothing before it moves sideways or leaves.
+function touched(input, values, name) {
+  let beganX = null;
+  const set = () => {
+    beganX = null;
+    values.set(name, Number(input.value));
+  };
+  input.addEventListener("pointerdown", ({ pointerType, clientX }) => (beganX = pointerType === "mouse" ? null : clientX));
+  input.addEventListener("pointermove", ({ clientX }) => beganX !== null && Math.abs(clientX - beganX) > SURE_AFTER_PX && set());
+  input.addEventListener("pointerup", () => beganX !== null && set());
+  input.addEventListener("pointercancel", () => {
+    if (beganX === null) return;
+    beganX = null;
+    input.value = values.get(name);
+  });
+  return { mayScroll: () => beganX !== null };
 }
 
 function moved(event, value, { low, high, kind }, set) {

@@ -23,7 +23,7 @@ export class Meters {
 
   constructor(connection, values) {
     this.#rows([]);
-    for (const [name, text] of [["fps", "Frames a second"], ["age", "Frame age"], ["skipped", "Skipped"], ["failed", "Failed"], ["guard", "Flash guard"]]) {
+    for (const [name, text] of [["fps", "Frame rate"], ["age", "Frame age"], ["skipped", "Skipped"], ["failed", "Failed"], ["guard", "Flash guard"]]) {
       const value = make("dd", {}, NONE);
       byId("figures").append(make("div", {}, make("dt", {}, text), value));
       this.#figures.set(name, value);
@@ -96,7 +96,7 @@ export class Meters {
       setText(this.#figures.get(name), text);
       this.#figures.get(name).dataset.state = state;
     };
-    write("fps", now.fps.toFixed(1));
+    write("fps", `${now.fps.toFixed(1)} fps`);
     write("age", `${now.frame_age_ms.toFixed(0)} ms`);
     write("skipped", String(now.skipped_hops));
     write("failed", String(now.failed_steps), now.failed_steps ? "problem" : "");

@@ -77,7 +77,7 @@ export class Playlist {
     for (const element of [takesPart, length, unit]) element.addEventListener("change", change);
     const row = make(
       "div",
-      { class: entry.takes_part ? "entry" : "entry rests" },
+      { class: entry.takes_part ? "entry" : "entry rests", "data-scene": entry.scene },
       takesPart,
       make("label", { for: takesPart.id, class: "entry-name" }, name),
       make("span", { class: "entry-left" }),

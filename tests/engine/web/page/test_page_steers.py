@@ -81,7 +81,7 @@ def test_the_show_is_seen_and_measured(pages: Pages) -> None:
     page = pages.open()
     expect(page.locator("#stage-note")).to_be_hidden()
     expect(page.locator("#preview")).not_to_have_attribute("width", "16")
-    expect(page.locator("#figures dd").first).to_have_text(re.compile(r"^(1\d|2\d)\.\d$"), timeout=15_000)
+    expect(page.locator("#figures dd").first).to_have_text(re.compile(r"^[1-9]\d?\.\d fps$"), timeout=15_000)
     expect(page.get_by_role("meter", name="Level")).not_to_have_attribute("aria-valuenow", "0", timeout=10_000)
 
 
