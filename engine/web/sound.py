@@ -92,10 +92,10 @@ def sound_format(text: str) -> tuple[int, int]:
         values: Any = parse_json(text)
     except ValueError as error:
         raise ConfigError(f"The format of the sound cannot be read: {error}; {expected}.") from error
-    known = cast(Mapping[str, object], values) if isinstance(values, dict) else {}
+    known: Mapping[str, object] = cast(dict[str, object], values) if isinstance(values, dict) else {}
     rate_hz, channels = (_whole(known.get(name)) for name in ("rate_hz", "channels"))
     if not SLOWEST_HZ <= rate_hz <= FASTEST_HZ or not 1 <= channels <= MOST_CHANNELS:
-        raise ConfigError(f"The format of the sound is {shown(values)}; {expected}.")
+        raise ConfigError(f"The format of the sound is {shown(cast(object, values))}; {expected}.")
     return rate_hz, channels
 
 
