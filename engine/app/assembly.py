@@ -16,6 +16,8 @@ from engine.control.parameter_store import ControlSource
 from engine.control.parameter_table import parameters_for
 from engine.control.scenes.scene_controller import SceneController
 from engine.control.scenes.scene_files import Scenes
+from engine.control.scenes.scene_library import SceneLibrary
+from engine.control.scenes.show_controller import ShowController
 from engine.core.stop_signals import IsStopped
 from engine.media.cleaning import SoundCleaner
 from engine.model.backend import Backend
@@ -47,6 +49,23 @@ class Modulators:
         self._sound_inputs = tuple(sound_inputs)
         self.of_steps = Modulator(self._parameters, self._mappings, notify, self._sound_inputs)
         self._all = [self.of_steps]
+
+    @property
+    def mappings(self) -> Mapping[str, str]:
+        """The expressions by the parameter that they drive: the same mapping until one changes."""
+        return self._mappings
+
+    def check_mapping(self, parameter: str, expression: str) -> None:
+        """Raise ConfigError with what is wrong with an expression."""
+        Modulator(self._parameters, {parameter: expression}, None, self._sound_inputs)
+
+    def set_mapping(self, parameter: str, expression: str, may_wait: bool = False) -> None:
+        """Drive a parameter by an expression from now on; an empty one leaves it alone. `may_wait`: see Modulator. Raises ConfigError."""
+        others = {name: text for name, text in self._mappings.items() if name != parameter}
+        mappings = {**others, parameter: expression} if expression else others
+        for modulator in self._all:
+            modulator.replace_mappings(mappings, may_wait)
+        self._mappings = mappings
 
     def new(self) -> Modulator:
         """Return one more, whose faults are not told: the step loop's tells them."""
@@ -133,6 +152,8 @@ class Controllers:
     modulators: Modulators
     switcher: ModelSwitcher
     scene_controller: SceneController
+    show_controller: ShowController
+    library: SceneLibrary
 
 
 def control(
@@ -168,7 +189,12 @@ def control(
         live=runtime.live,
         notify=notify,
     )
-    scene_controller = SceneController(
-        Scenes(scenes), switcher, store, glide=modulators.glide, live=runtime.live, notify=notify
+    files = Scenes(scenes)
+    scene_controller = SceneController(files, switcher, store, glide=modulators.glide, live=runtime.live, notify=notify)
+    return Controllers(
+        modulators=modulators,
+        switcher=switcher,
+        scene_controller=scene_controller,
+        show_controller=ShowController(scene_controller, modulators.set_mapping, notify),
+        library=SceneLibrary(files, notify),
     )
-    return Controllers(modulators=modulators, switcher=switcher, scene_controller=scene_controller)

@@ -19,6 +19,7 @@ from engine.control.parameter import Parameter, Value
 from engine.core.errors import ConfigError, nearest_name
 from engine.core.structured import shortened, shown
 from engine.media.address import shown_address
+from engine.web.web_address import DEFAULT_WEB_PORT, LOOPBACK
 
 DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "water.onnx")
 DEFAULT_OSC_PORT = 9000
@@ -105,6 +106,17 @@ class LiveConfig:
         "NETWORK",
         empty="all",
     )
+    osc_tcp: int | None = setting(
+        None, "listen to OSC over TCP on this port too, of the same address (default: no)", "PORT", 0, 65535, empty="no"
+    )
+    osc_out: tuple[str, ...] = setting(
+        (),
+        "tell this listener by OSC what the show does: sound, beat, frames, changed parameters; HOST:PORT, IPv6 in brackets; may be "
+        "given several times; see docs/osc.md (default: nobody)",
+        "HOST:PORT",
+        empty="nobody",
+    )
+    osc_out_rate: float = setting(20.0, "how often a second listeners are told", "HZ", low=1.0, high=60.0)
     remote_lock: tuple[str, ...] = setting(
         (), "a parameter that no remote may set; may be given several times (default: none)", "PARAMETER", empty="none"
     )
@@ -141,7 +153,35 @@ class LiveConfig:
         empty="by the port's name",
     )
     controllers: str = setting("controllers", "folder of the controller files that MIDI learn writes", "FOLDER")
+    web: str | int | None = setting(
+        None,
+        "serve the web page on this port, or at HOST:PORT; 0.0.0.0 lets other machines in, :: with IPv6 too (default: off; alone: "
+        f"{LOOPBACK}, port {DEFAULT_WEB_PORT} or the next free one)",
+        "[HOST:]PORT",
+        empty="off",
+        alone=LOOPBACK,
+    )
+    web_token: str | None = setting(
+        None,
+        "the word that opens the page from other machines, at least 8 characters (default: another one with each start)",
+        "TEXT",
+        empty="a new one, on the network",
+    )
+    web_cert: str | None = setting(
+        None,
+        "serve the page over TLS with this certificate, or with auto for one that is made here; phones give their microphone to no "
+        "other page (default: no TLS)",
+        "FILE.pem",
+        empty="no TLS",
+    )
+    web_key: str | None = setting(None, "the key of the certificate, where it is a file of its own", "FILE.pem")
     title: str = setting("Fluid", "the window's title", "TEXT")
+    oscquery: bool = setting(
+        True, "answer OSCQuery on the port of --web, and advertise the show on the network by zeroconf"
+    )
+    web_name: str | None = setting(
+        None, "what the show is called on the network (default: the title)", "TEXT", empty="the title"
+    )
     fullscreen: bool = setting(False, "start with the window in full screen")
     window: str = setting("auto", "what draws the window: gl, opencv, or auto for gl where it works", "KIND")
     monitor: str | None = setting(
@@ -153,6 +193,12 @@ class LiveConfig:
         "FILTER",
     )
     scenes: str = setting("scenes", "folder of the scenes", "FOLDER")
+    models: str | None = setting(
+        None,
+        "folder of the models that the show can change to (default: that of the shipped models and that of --model)",
+        "FOLDER",
+        empty="that of the shipped models and that of the playing one",
+    )
     recordings: str = setting("recordings", "folder of what is recorded while the parameter record is on", "FOLDER")
     segment_minutes: float = setting(10.0, "length of one recorded file", "MIN", low=0.05)
     keep_hours: float | None = setting(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +23,11 @@ if TYPE_CHECKING:
     from engine.control.remotes.midi.midi_remote import MidiRemote
     from engine.control.remotes.midi.ports import MidiPorts
     from engine.control.remotes.osc import OscServer
+    from engine.control.remotes.osc_out import OscOut
     from engine.control.remotes.remote_access import RemoteAccess
     from engine.control.telemetry import Telemetry
     from engine.core.clock import Clock
+    from engine.core.notice_log import NoticeLog
     from engine.model.backend import Backend
     from engine.model.backends.first_test import FirstTestWatch
     from engine.ops.health_monitor import HealthMonitor
@@ -102,16 +103,12 @@ def supervise(
     return supervisor.tell
 
 
-@dataclass(frozen=True, slots=True)
-class OverlaySource:
-    """What the window's overlay and its `n` key ask of the show."""
-
-    lines: Callable[[], Sequence[str]] = tuple
-    next_scene: Callable[[], int] | None = None
+OverlayLines = Callable[[], Sequence[str]]
+"""Gives what the window's overlay says of the show."""
 
 
-def overlay_of(monitor: HealthMonitor, controllers: Controllers, clock: Clock) -> OverlaySource:
-    """Return the overlay's source for a show."""
+def overlay_of(monitor: HealthMonitor, controllers: Controllers, clock: Clock) -> OverlayLines:
+    """Return what gives the overlay's lines for a show."""
     from engine.app.overlay_lines import overlay_lines
 
     switcher, scenes = controllers.switcher, controllers.scene_controller
@@ -119,27 +116,25 @@ def overlay_of(monitor: HealthMonitor, controllers: Controllers, clock: Clock) -
     def lines() -> Sequence[str]:
         return overlay_lines(monitor, clock.now_s(), scenes.name, switcher.card.fps, switcher.playing.name)
 
-    return OverlaySource(lines, scenes.following)
+    return lines
 
 
 def open_window_sink(
     config: LiveConfig,
     store: ParameterStore,
-    overlay: OverlaySource | None = None,
+    overlay: OverlayLines = tuple,
     notify: Callable[[str], None] = print,
 ) -> WindowSink:
     """Make the window that the configuration asks for. Raises SinkError for one that there is not."""
     from engine.output.window.window_choice import make_window
     from engine.output.window.window_config import WindowConfig
 
-    overlay = overlay or OverlaySource()
     window = WindowConfig(
         title=printable(config.title),
         fullscreen=config.fullscreen,
         monitor=config.monitor,
         upscale=config.upscale,
-        overlay_lines=overlay.lines,
-        next_scene=overlay.next_scene,
+        overlay_lines=overlay,
     )
     return make_window(config.window, store, window, notify)
 
@@ -176,6 +171,8 @@ def open_osc(
 ) -> OscServer | None:
     """Begin to listen; a port that nobody asked for and that is taken costs a line, not the show."""
     if not config.osc:
+        if config.osc_tcp is not None:
+            raise ConfigError(f"osc_tcp is {config.osc_tcp} and osc is off; leave out --osc-tcp or --no-osc.")
         return None
     from engine.app.report import remote_figures
     from engine.control.remotes.osc import OscServer
@@ -188,12 +185,33 @@ def open_osc(
     allowed = AllowedSenders(config.osc_allow)
     try:
         server = OscServer(access, config.osc_host, port, figures, allowed)
+        if config.osc_tcp is not None:
+            server.listen_to_tcp(config.osc_tcp)
     except ConfigError as error:
-        if config.osc_port is not None:
+        if config.osc_port is not None or config.osc_tcp is not None:
             raise
         say(f"{error} The show goes on without OSC.")
         return None
     return server
+
+
+def open_osc_out(
+    config: LiveConfig,
+    access: RemoteAccess,
+    server: OscServer | None,
+    telemetry: Callable[[], Telemetry],
+    notice_log: NoticeLog,
+    clock: Clock,
+) -> OscOut:
+    """Prepare to tell the listeners that were asked for. Raises ConfigError for what is no address."""
+    from engine.control.remotes.osc_feedback import Feedback
+    from engine.control.remotes.osc_listeners import Listener, parse_listener
+    from engine.control.remotes.osc_out import OscOut
+
+    addresses = dict.fromkeys(map(parse_listener, config.osc_out))
+    listeners = [Listener(address, notice_log.tell, server) for address in addresses]
+    feedback = server.feedback if server else Feedback(access, clock)
+    return OscOut(listeners, telemetry, notice_log, feedback, clock, config.osc_out_rate)
 
 
 def open_midi(config: LiveConfig, access: RemoteAccess, follow_clock: MidiClock | None, clock: Clock) -> MidiRemote:

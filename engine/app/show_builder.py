@@ -17,8 +17,10 @@ from engine.app.assembly import Controllers, ModelChoice, assemble, control
 from engine.app.choices import choose_inputs, choose_outputs, unless_stopped
 from engine.app.command_line import ParsedCommand
 from engine.app.config import SETTINGS, LiveConfig
+from engine.app.input_switch import InputSwitch
 from engine.app.remotes import OFF, RemoteParts, open_remotes
 from engine.app.report import input_levels, start_report
+from engine.app.show_steering import ShowSteering
 from engine.app.sink_registry import WINDOW, open_sinks
 from engine.app.telemetry import telemetry_of
 from engine.app.tempo import open_tempo
@@ -31,6 +33,7 @@ from engine.control.parameter_store import ControlSource, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.clock import Clock, WallClock
+from engine.core.errors import ConfigError
 from engine.core.free_path import free_path
 from engine.core.notice_log import NoticeLog
 from engine.core.notices import Notices
@@ -62,9 +65,12 @@ class BuiltShow:
     """A show, and what is needed besides to play it and to report on it."""
 
     show: Show
+    store: ControlSource
     controllers: Controllers
     seconds: float | None = None
     """How much of the sound is played; None for all."""
+    show_control: ShowSteering | None = None
+    """What remotes steer beside parameters, in a show that remotes may steer."""
 
 
 def build_from_source(
@@ -90,12 +96,13 @@ def build_from_source(
     controllers = control(model, store, config.mappings, config.scenes, runtime, layout.names)
     releasing.callback(controllers.switcher.close)
     releasing.callback(controllers.scene_controller.close)
+    _begin_playlist(controllers, notify)
     take = _take_recorder(config, backend, OpenInputs(source, layout), runtime, releasing) if config.take else None
-    steering = Steering(store=store, scene_controller=controllers.scene_controller, recorder=take)
+    steering = Steering(store=store, show_controller=controllers.show_controller, recorder=take)
     sinks, windows = outputs(controllers)
     played = RecordedSource(source, take) if take else source
     show = assemble(played, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout)
-    return BuiltShow(show=show, controllers=controllers, seconds=config.seconds)
+    return BuiltShow(show=show, store=store, controllers=controllers, seconds=config.seconds)
 
 
 def build_replay(
@@ -111,13 +118,13 @@ def build_replay(
     model = ModelChoice(path=take.model, backend=ReplayedFailures(backend, store), open_next=open_next)
     layout = take.header.layout
     controllers = control(model, store, take.header.mappings, str(take.folder), runtime, layout.names)
-    steering = Steering(store=store, scene_controller=controllers.scene_controller, replay=store)
+    steering = Steering(store=store, show_controller=controllers.show_controller, replay=store)
     sinks, windows = outputs(controllers)
     cleaner = cleaner_of(take.header)
     show = assemble(
         source, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout, cleaner
     )
-    return BuiltShow(show=show, controllers=controllers)
+    return BuiltShow(show=show, store=store, controllers=controllers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +216,9 @@ class ShowBuilder:
     ) -> BuiltShow:
         store = ParameterStore(self._command.parameters, config.controls, notify)
         listening = openers.listen(config, inputs, store.values, self._clock, notify, self._releasing)
-        source, layout = listening.source() if listening else inputs.source, inputs.layout
+        input_switch = None if self._command.render else InputSwitch(config, inputs, self._clock)
+        played = input_switch.source if input_switch else inputs.source
+        source, layout = listening.source() if listening else played, inputs.layout
         # "auto" says where it stopped and why.
         selected: list[str] = []
         backend = (
@@ -225,7 +234,12 @@ class ShowBuilder:
         self._monitor.describe_levels = lambda: input_levels(built.show.capture.latest())
         if shared:
             return built
-        remotes = [OFF] if self._command.render else self._open_remotes(config, store, built, notify)
+        remotes = [OFF]
+        if input_switch:
+            access = RemoteAccess(store, config.remote_lock, notify)
+            show_control = ShowSteering(config, built.controllers, input_switch, access)
+            built = replace(built, show_control=show_control)
+            remotes = self._open_remotes(config, access, built, show_control)
         align = listening.align if listening else None
         for line in start_report(backend, selected, inputs, config.out, remotes, align):
             notify(line)
@@ -254,10 +268,10 @@ class ShowBuilder:
         return [*open_sinks(config.out), last], windows
 
     def _open_remotes(
-        self, config: LiveConfig, store: ParameterStore, built: BuiltShow, notify: Callable[[str], None]
+        self, config: LiveConfig, access: RemoteAccess, built: BuiltShow, show_control: ShowSteering
     ) -> list[str]:
         """Start the remotes and return the lines that say where they are."""
-        capture, access = built.show.capture, RemoteAccess(store, config.remote_lock, notify)
+        capture, store = built.show.capture, built.store
         tempo = open_tempo(config, access, store, capture, self._clock, self._releasing)
         telemetry = telemetry_of(capture, store, built.controllers, self._monitor, self._clock, tempo)
         parts = RemoteParts(
@@ -265,6 +279,8 @@ class ShowBuilder:
             access=access,
             telemetry=telemetry,
             notice_log=self._notice_log,
+            show_control=show_control,
+            card=lambda: built.controllers.switcher.card,
             monitor=self._monitor,
             clock=self._clock,
             midi_clock=tempo.midi,
@@ -290,6 +306,14 @@ class ShowBuilder:
         )
 
 
+def _begin_playlist(controllers: Controllers, notify: Callable[[str], None]) -> None:
+    """Take the playlist that lies beside the scenes; without an answer of the disk the show begins without one."""
+    try:
+        controllers.show_controller.replace_playlist(controllers.library.playlist())
+    except ConfigError as error:
+        notify(str(error))
+
+
 def _take_recorder(
     config: LiveConfig, backend: Backend, inputs: OpenInputs, runtime: Runtime, releasing: ExitStack
 ) -> TakeRecorder:
@@ -302,9 +326,9 @@ def _take_recorder(
         model=config.model,
         date=WallClock.date(),
         threads=config.threads,
-        # A take is handed on: the passwords of addresses stay here.
+        # A take is handed on: the passwords of addresses and of the page stay here.
         settings={name: getattr(config, name) for name in SETTINGS}
-        | {"source": tuple(shown_address(source) for source in config.source)},
+        | {"source": tuple(shown_address(source) for source in config.source), "web_token": None},
         mappings=config.mappings,
     )
     take = TakeRecorder(folder, header, live=runtime.live, notify=runtime.notices.tell)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.app.config import LiveConfig
 from engine.audio.capture import AudioCapture
-from engine.control.parameter_store import ParameterStore
+from engine.control.parameter_store import ControlSource
 from engine.control.parameter_table import ShowValues
 from engine.control.remotes.midi.clock import MidiClock
 from engine.control.remotes.remote_access import RemoteAccess
@@ -53,7 +53,7 @@ class OpenTempo:
 def open_tempo(
     config: LiveConfig,
     access: RemoteAccess,
-    store: ParameterStore,
+    store: ControlSource,
     capture: AudioCapture,
     clock: Clock,
     releasing: ExitStack,

@@ -71,6 +71,10 @@ class ControlSource(Protocol):
         """Stamp triggers with what `received_samples` returns when they come."""
         ...
 
+    def follow(self, point: BeatPoint) -> None:
+        """Let the beat clock follow another clock, which is at `point`, from the next snapshot on."""
+        ...
+
     def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
         """Take the parameters of another model in place of these."""
         ...

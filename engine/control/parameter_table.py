@@ -153,6 +153,14 @@ class ShowValues:
         in_scenes=False, is_smoothed=False,
     )  # fmt: skip
     scene = _event("scenes", "recall the scene of this number", 1, 128)
+    next_scene = _trigger("scenes", "recall the next scene, of the playlist where that runs")
+    playlist = _switch(
+        "scenes", "recall the scenes of the playlist one after the other, each for its bars or seconds",
+        in_scenes=False, not_mapped=_READ_BEFORE,
+    )  # fmt: skip
+    playlist_loop = _switch(
+        "scenes", "begin the playlist again after its last scene", True, in_scenes=False, not_mapped=_READ_BEFORE
+    )
     save_scene = _event("scenes", "save the show as the scene of this number", 1, 128)
     quantise = _choice(
         "scenes", "when a recalled scene takes effect: at once, or at the next beat, bar or fourth bar", QUANTISE_CHOICES,

@@ -18,6 +18,8 @@ HOLD = "hold"
 """The outgoing model stops stepping; its last frame stands still."""
 GLIDE = "glide"
 """Parameters glide to their next values. Key: `seconds`."""
+MAPPING = "mapping"
+"""A parameter is driven by another expression from this hop on, or by none. Keys: `parameter`, `expression`."""
 
 REQUIRED_KEYS: Mapping[str, frozenset[str]] = {
     MODEL: frozenset({"model", "graph_sha256", "fade_hops", "is_held"}),
@@ -25,5 +27,6 @@ REQUIRED_KEYS: Mapping[str, frozenset[str]] = {
     RETURN: frozenset(),
     HOLD: frozenset(),
     GLIDE: frozenset({"seconds"}),
+    MAPPING: frozenset({"parameter", "expression"}),
 }
 """Keys that an event of each kind has, beside `kind`."""

@@ -81,6 +81,7 @@ class ModelSwitcher:
         self._last_index = -1
         self._steps_s: deque[float] = deque(maxlen=_TIMED_STEPS)
         self._show_events: list[ShowEvent] = []
+        self._when_refused = self._tell_refused
 
     @property
     def card(self) -> ModelCard:
@@ -116,11 +117,12 @@ class ModelSwitcher:
         state: Snapshot | None = None,
         graph_sha256: str = "",
         when_taken: Callable[[], None] = lambda: None,
+        when_refused: Callable[[UserError], None] | None = None,
     ) -> None:
         """Load the model file `path` and crossfade to it when it is ready. An earlier request that is not ready is dropped.
 
         The model begins in `state` if its graph has the checksum `graph_sha256`. `when_taken` is called after `on_model`.
-        A file that cannot be played costs a notice.
+        A file that cannot be played costs a notice, or `when_refused` gets the error in its place.
         """
 
         def swap(loaded: LoadedModel) -> None:
@@ -131,6 +133,7 @@ class ModelSwitcher:
             self._swap(loaded, begin, self._plan(loaded.step_s))
             when_taken()
 
+        self._when_refused = when_refused or self._tell_refused
         self._loader.request(path, swap)
         if not self._live:
             self._loader.wait(None)
@@ -315,4 +318,7 @@ class ModelSwitcher:
             # The show ends.
             return
         except UserError as error:
-            self._notify(f"{error} {self.playing.name} keeps playing.")
+            self._when_refused(error)
+
+    def _tell_refused(self, error: UserError) -> None:
+        self._notify(f"{error} {self.playing.name} keeps playing.")

@@ -12,10 +12,10 @@ from engine.core.show_event import ShowEvent
 from engine.render.pacing import Pick
 
 
-class SceneControl(Protocol):
-    """Saves and recalls scenes; see engine/control/scenes/scene_controller.py."""
+class HopControl(Protocol):
+    """Scenes, the playlist, and what other threads ask for; see engine/control/scenes/show_controller.py."""
 
-    def attend(self, snapshot: ControlSnapshot, now_s: float, next_features: AudioFeatures) -> None: ...
+    def attend(self, snapshot: ControlSnapshot, now_s: float, time_s: float, next_features: AudioFeatures) -> None: ...
 
     def show_events(self) -> tuple[ShowEvent, ...]: ...
 
@@ -50,6 +50,6 @@ class Steering:
     """The store is read once a hop; the rest may be missing."""
 
     store: ControlSource
-    scene_controller: SceneControl | None = None
+    show_controller: HopControl | None = None
     recorder: HopRecorder | None = None
     replay: ReplayedTake | None = None

@@ -132,9 +132,9 @@ class StepLoop:
 
     def _repeat_show_events(self, index: int) -> None:
         """In a replay, repeat what happened at this hop of the show."""
-        if self._steering.replay and self._steering.scene_controller:
+        if self._steering.replay and self._steering.show_controller:
             for show_event in self._steering.replay.show_events(index):
-                self._steering.scene_controller.repeat(show_event)
+                self._steering.show_controller.repeat(show_event)
 
     def _audio_features(self, snapshot: ControlSnapshot, index: int) -> AudioFeatures:
         """Return the audio features at the end of hop `index`; taps and a new tempo count from where they came."""
@@ -177,14 +177,15 @@ class StepLoop:
 
     def _record(self, pick: Pick, snapshot: ControlSnapshot, failed: bool, audio_features: AudioFeatures) -> None:
         """Record the hop, then let scenes that were asked for or are ready take effect from the next hop on."""
-        scenes, recorder = self._steering.scene_controller, self._steering.recorder
-        show_events = scenes.show_events() if scenes else ()
+        controller, recorder = self._steering.show_controller, self._steering.recorder
+        show_events = controller.show_events() if controller else ()
         if recorder:
             recorder.note(pick.index, pick.skipped_hops, snapshot, failed, show_events)
-        if scenes and not self._steering.replay:
+        if controller and not self._steering.replay:
             # What takes effect now is seen in the next hop, so that one must hold the beat.
-            next_features = extrapolate(audio_features, self._model.card.hop_s)
-            scenes.attend(snapshot, self._runtime.clock.now_s(), next_features)
+            hop_s = self._model.card.hop_s
+            next_features = extrapolate(audio_features, hop_s)
+            controller.attend(snapshot, self._runtime.clock.now_s(), (pick.index + 1) * hop_s, next_features)
 
 
 def _band_gains(values: Values) -> BandGains:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio.features.beat_clock import BeatPoint
 from engine.control.former_names import former_names
 from engine.control.parameter import Parameter, Value
 from engine.control.parameter_store import Applied, ControlSnapshot
@@ -216,6 +217,9 @@ class ReplayedControls:
 
     def stamp(self, received_samples: Callable[[], int]) -> None:
         """Change nothing: the log holds the time of each trigger."""
+
+    def follow(self, point: BeatPoint) -> None:
+        """Change nothing: the log holds the points."""
 
     def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
         """Take the parameters of another model; their values are in the log."""

@@ -168,4 +168,6 @@ _SHOW_EVENT_CHECKS: dict[str, Callable[[object], bool]] = {
     "fade_hops": _is_count,
     "is_held": lambda value: type(value) is bool,
     "seconds": _is_value,
+    "parameter": _is_text,
+    "expression": _is_text,
 }

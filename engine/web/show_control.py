@@ -8,49 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
+from engine.control.scenes.playlist import PlaylistEntry, PlaylistState
+from engine.control.scenes.scene_library import SceneEntry
+from engine.core.choice import Choice
 
-@dataclass(frozen=True, slots=True)
-class SceneEntry:
-    """A scene in its place in the order that was chosen."""
-
-    number: int
-    name: str
-    model: str
-    """Name of its model; empty where the playing one stays."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlaylistEntry:
-    """A scene in the playlist and how long it plays."""
-
-    scene: int
-    length: float
-    unit: Literal["bars", "seconds"]
-    takes_part: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class PlaylistState:
-    """The playlist, and the entry that plays; -1 while it does not run. It runs while the parameter `playlist` is on."""
-
-    entries: tuple[PlaylistEntry, ...]
-    position: int
-    left: float
-    """How much of the entry is left, in its unit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A model or an input that can be chosen."""
-
-    id: str
-    name: str
-    detail: str
-    plays: bool
-    problem: str = ""
-    """Why it cannot be chosen now; empty where it can."""
+__all__ = [
+    "Choice",
+    "MidiAssignment",
+    "MidiControl",
+    "PlaylistEntry",
+    "PlaylistState",
+    "SceneEntry",
+    "ShowControl",
+]
 
 
 class ShowControl(Protocol):

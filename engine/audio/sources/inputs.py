@@ -15,7 +15,7 @@ from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.spec import SourceSpec
 from engine.media.channels import check_channels
 
-_DEVICES = ("mic", "system", "jack")
+_DEVICES = ("mic", "system", "jack", "web")
 """Kinds that are opened with the channels that are wanted. A device can be opened only once."""
 _WHOLE = ("demo", "tone", "pcm")
 """Kinds that always give all their channels."""

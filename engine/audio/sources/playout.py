@@ -18,8 +18,8 @@ from engine.audio.sources.watchdog import BEGINS_WITHIN_S, STALL_S
 WATCHED_S, WATCHED_AT_FIRST_S = 5.0, 1.0
 """What lay ready for so long was not needed. A feed that begins often brings what was sent before."""
 SPARE_S = 0.25
-"""So much may lie ready; more is skipped, down to RESERVE_S."""
-RESERVE_S = 0.1
+"""So much may lie ready, unless a feed says otherwise; more is skipped, down to RESERVE of it."""
+RESERVE = 0.4
 LONGEST_GAP_S = 0.45
 """A sender that pauses for longer is no live feed: it sends what is to be played whole."""
 
@@ -38,10 +38,11 @@ class Turn:
 class Playout:
     """The pace of one source. All times come from the caller."""
 
-    def __init__(self, rate_hz: int, started_s: float, *, skips: bool) -> None:
-        """`skips`: sound that lies ready without need is thrown away."""
+    def __init__(self, rate_hz: int, started_s: float, *, skips: bool, spare_s: float = SPARE_S) -> None:
+        """`skips`: sound that lies ready without need is thrown away, where it is more than `spare_s`."""
         self._rate_hz = rate_hz
         self._skips = skips
+        self._spare_s = spare_s
         self._ready_samples = 0
         self._due_s = started_s
         self._last_sound_s = started_s
@@ -118,9 +119,9 @@ class Playout:
         least_s = self._least_ready / self._rate_hz
         pauses = max(self._longest_gap_s, now_s - self._last_arrival_s) > LONGEST_GAP_S
         is_feed = not self._sender_waited and not pauses
-        needless = is_feed and math.isfinite(least_s) and least_s > SPARE_S
+        needless = is_feed and math.isfinite(least_s) and least_s > self._spare_s
         self._watch(now_s, WATCHED_S)
-        return int((least_s - RESERVE_S) * self._rate_hz) if needless else 0
+        return int((least_s - RESERVE * self._spare_s) * self._rate_hz) if needless else 0
 
     def _watch(self, now_s: float, seconds: float) -> None:
         """Begin to watch how much lies ready."""

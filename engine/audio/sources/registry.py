@@ -15,10 +15,11 @@ from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.pcm import pcm_source, piped_sound
 from engine.audio.sources.spec import ACCEPTED, SourceSpec, parse_spec
 from engine.audio.sources.tone import DEFAULT_HZ, RATE_HZ, tone_source
+from engine.audio.sources.web import BrowserSound
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import SourceError, nearest_name
 
-SOURCE_KINDS = ("mic", "system", "jack", "demo", "tone", "pcm")
+SOURCE_KINDS = ("mic", "system", "jack", "web", "demo", "tone", "pcm")
 
 
 def open_source(
@@ -29,17 +30,21 @@ def open_source(
     clock: Clock | None = None,
     capture: str = SOUNDDEVICE,
     track: str | int | None = None,
+    browser_sound: BrowserSound | None = None,
 ) -> Source:
     """Open the source that a spec, or its text, names.
 
     Live, sound arrives at the pace of `clock` (default: the wall clock); `demo` and `tone` loop for ever, files with `repeat`;
-    devices are opened by the capture backend `capture`; `track` chooses the sound of files and addresses, by number or language.
+    devices are opened by the capture backend `capture`; `track` chooses the sound of files and addresses, by number or language;
+    `browser_sound` is where browsers send to, in a show that has the web page.
     Offline, all sound can be read at once, and it ends. Raises SourceError with what is accepted, and MediaError.
     """
     spec = parse_spec(source) if isinstance(source, str) else source
     clock = clock or WallClock()
     if spec.kind in ("mic", "system", "jack"):
         return _input(spec, live, clock, capture)
+    if spec.kind == "web":
+        return _browser(spec, live, clock, browser_sound)
     if spec.kind == "address":
         if not live:
             return recording_source(spec.detail, track, spec.channels)
@@ -63,9 +68,24 @@ def _chosen(source: Source, spec: SourceSpec) -> Source:
 
 
 def _input(spec: SourceSpec, live: bool, clock: Clock, capture: str) -> Source:
+    _check_is_live(spec, live)
+    return open_input(spec, clock, capture)
+
+
+def _browser(spec: SourceSpec, live: bool, clock: Clock, browser_sound: BrowserSound | None) -> Source:
+    _check_is_live(spec, live)
+    if spec.detail:
+        raise SourceError(
+            f"'{spec.text}' is no source; web alone was expected: the newest browser that sends sound is heard."
+        )
+    if browser_sound is None:
+        raise SourceError("'web' hears a browser that has the show's page open, and this show has none; add --web.")
+    return browser_sound.source(clock, spec.channels)
+
+
+def _check_is_live(spec: SourceSpec, live: bool) -> None:
     if not live:
         raise SourceError(f"'{spec.text}' cannot be rendered because it never ends; render demo, tone or a file.")
-    return open_input(spec, clock, capture)
 
 
 def _tone_hz(text: str) -> float:

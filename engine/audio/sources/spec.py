@@ -15,10 +15,10 @@ from typing import Literal, cast
 from engine.core.errors import SourceError
 from engine.media.address import scheme_of, shown_address
 
-SourceKind = Literal["mic", "system", "jack", "demo", "tone", "pcm", "address", "file"]
+SourceKind = Literal["mic", "system", "jack", "web", "demo", "tone", "pcm", "address", "file"]
 
 ACCEPTED = (
-    "mic, mic:NAME, system, jack:CLIENT, demo, tone, tone:HZ, pcm:RATExCHANNELS, an address such as rtsp://..., or the path "
+    "mic, mic:NAME, system, jack:CLIENT, web, demo, tone, tone:HZ, pcm:RATExCHANNELS, an address such as rtsp://..., or the path "
     "of a sound or video file"
 )
 WITH_TRACKS = ("file", "address")
@@ -26,7 +26,7 @@ WITH_TRACKS = ("file", "address")
 MOST_CHANNELS = 64
 """Channels are numbered from 1 to this."""
 
-_KIND = re.compile(r"(mic|system|jack|demo|tone|pcm)(?::(.*))?", re.DOTALL)
+_KIND = re.compile(r"(mic|system|jack|web|demo|tone|pcm)(?::(.*))?", re.DOTALL)
 _CHANNELS = re.compile(r"[\d,\- ]*", re.ASCII)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.audio.ring import Ring
 from engine.audio.sources.paced import BLOCK_S
-from engine.audio.sources.playout import Playout
+from engine.audio.sources.playout import SPARE_S, Playout
 from engine.core.clock import Clock
 
 # T samples, C channels
@@ -36,6 +36,9 @@ class StreamFormat:
     """Whether sound that lies ready without need is thrown away, so that the frames stay close to it."""
     most_ready_s: float
     """With so much sound lying ready, the sender waits."""
+    spare_s: float = SPARE_S
+    """So much may lie ready without need."""
+    tells_skips_from_s: float = SKIP_TOLD_S
 
 
 class Intake:
@@ -91,9 +94,9 @@ class StreamSource:
         self.channels = stream.channels
         self._feed = feed
         self._clock = clock
-        self._playout = Playout(stream.rate_hz, clock.now_s(), skips=stream.skips)
-        self._intake = Intake(stream, self._playout)
         self._stream = stream
+        self._playout = self._new_playout()
+        self._intake = Intake(stream, self._playout)
         self._ready: deque[NDArray[np.float32]] = deque()
         self._thread: threading.Thread | None = None
         self._reported_stalled = False
@@ -111,7 +114,7 @@ class StreamSource:
 
     def start(self) -> None:
         """Begin to read, in a thread of its own."""
-        self._playout = Playout(self.rate_hz, self._clock.now_s(), skips=self._stream.skips)
+        self._playout = self._new_playout()
         self._intake = Intake(self._stream, self._playout)
         self._thread = threading.Thread(target=self._run, args=[self._intake], name="stream", daemon=True)
         self._thread.start()
@@ -131,7 +134,7 @@ class StreamSource:
         self._pop(turn.skipped)
         parts_TC = self._pop(turn.played)
         intake.played_samples += turn.skipped + turn.played
-        if turn.skipped > SKIP_TOLD_S * self.rate_hz:
+        if turn.skipped > self._stream.tells_skips_from_s * self.rate_hz:
             intake.tell(
                 f"{self.name} ran ahead; {turn.skipped / self.rate_hz:.1f} s of sound were skipped so that the frames stay with it."
             )
@@ -155,6 +158,10 @@ class StreamSource:
         if self._thread:
             # A connection that hangs ends with its own time limit; the show does not wait for it.
             self._thread.join(CLOSE_WITHIN_S)
+
+    def _new_playout(self) -> Playout:
+        stream = self._stream
+        return Playout(stream.rate_hz, self._clock.now_s(), skips=stream.skips, spare_s=stream.spare_s)
 
     def _pop(self, samples: int) -> list[NDArray[np.float32]]:
         """Remove the first samples of what lies ready, and return them in parts."""

@@ -39,10 +39,12 @@ class Modulator:
         Raises ConfigError for a faulty mapping.
         """
         self._parameters = {parameter.name: parameter for parameter in parameters}
-        self._terms = _parse_mappings(self._parameters, mappings or {}, notify, sound_inputs)
-        self._reads_features = any("feature" in str(text) for text in (mappings or {}).values())
+        self._sound_inputs = tuple(sound_inputs)
+        self._mappings: Mapping[str, object] = {}
+        self._terms: Mapping[str, Term] = {}
         self._notify = notify
         self._faults: dict[str, int] = {}
+        self.replace_mappings(mappings or {})
         self._inputs = Inputs()
         self._smoothing = Smoothing()
         self._reached: Values = {}
@@ -58,6 +60,27 @@ class Modulator:
     def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
         """Take the parameters of another model; a mapping of a parameter that it lacks waits until it is back."""
         self._parameters = {parameter.name: parameter for parameter in parameters}
+
+    def replace_mappings(self, mappings: Mapping[str, object], may_wait: bool = False) -> None:
+        """Take other expressions in place of these. Raises ConfigError for a faulty one; nothing changes then.
+
+        `may_wait` says whether one may drive a parameter that the model lacks, until it is back. One that stays may in any case.
+        """
+        kept = {
+            name: self._terms[name]
+            for name, text in mappings.items()
+            if name in self._terms and self._mappings.get(name) == text
+        }
+        others = {name: text for name, text in mappings.items() if name not in kept}
+        checked = {name: text for name, text in others.items() if not may_wait or name in self._parameters}
+        read = _parse_mappings(self._parameters, checked, self._notify, self._sound_inputs)
+        for name in others.keys() - checked.keys():
+            read[name] = parse_expression(str(others[name]), name, None, self._sound_inputs)
+        # One assignment each: `values` may run in another thread meanwhile.
+        self._reads_features = any("feature" in str(text) for text in mappings.values())
+        self._terms = {**kept, **read}
+        self._mappings = dict(mappings)
+        self._faults = {name: count for name, count in self._faults.items() if name in kept}
 
     def glide(self, duration_s: float) -> None:
         """Let all continuous parameters take `duration_s` from their values of now to those set from now on."""

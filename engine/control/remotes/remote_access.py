@@ -22,6 +22,7 @@ SCENES_A_SECOND, SCENES_AT_ONCE = 0.5, 8.0
 RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE = 0.05, 3.0
 """How often remotes may begin a recording; they may always end one."""
 _RECORD, _SCENE, _SAVE_SCENE = ShowValues.record.name, ShowValues.scene.name, ShowValues.save_scene.name
+_NEXT_SCENE = ShowValues.next_scene.name
 _MOST_TOLD = 32
 
 
@@ -47,8 +48,10 @@ class RemoteAccess:
         self._refusals = {name: _refusal(name) for name in locked_names(locked, store.parameters)}
         self._told = ToldOnce(notify, _MOST_TOLD)
         self._lock = threading.Lock()
+        recalls = _Limit(RECALLS_A_SECOND, RECALLS_AT_ONCE, "recall {most} scenes", "recall it")
         self._limits = {
-            _SCENE: _Limit(RECALLS_A_SECOND, RECALLS_AT_ONCE, "recall {most} scenes", "recall it"),
+            _SCENE: recalls,
+            _NEXT_SCENE: recalls,
             _SAVE_SCENE: _Limit(SCENES_A_SECOND, SCENES_AT_ONCE, "save {most} scenes", "save it"),
             _RECORD: _Limit(RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE, "begin {most} recordings", "switch record on"),
         }
@@ -103,6 +106,8 @@ class RemoteAccess:
         value = parameter.parse(given)
         if parameter.kind == "event":
             return parameter.low <= value <= parameter.high
+        if parameter.kind == "trigger":
+            return bool(value)
         return bool(value) and not self._store.values()[parameter.name]
 
 

@@ -5,6 +5,8 @@ values = modulator.values(snapshot.values, ...)
 frame = switcher.step(window_T, values, index)
 show_events = scene_controller.show_events()      # for the take
 scene_controller.attend(snapshot, now_s, features)    # takes effect from the next hop on
+
+show_controller.py adds the playlist and what other threads ask for.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.audio.features.audio_features import SILENCE, AudioFeatures
 from engine.control.beat_boundary import BeatBoundaries
@@ -19,8 +22,7 @@ from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot, ControlSource
 from engine.control.parameter_table import ShowValues, parameters_for
 from engine.control.scenes.file_tasks import FileTask, FileTasks
-from engine.control.scenes.scene_files import Scene, Scenes, next_number
-from engine.core.background_task import BackgroundTask
+from engine.control.scenes.scene_files import Scene, Scenes, number_after
 from engine.core.errors import ConfigError, UserError
 from engine.core.show_event import GLIDE, ShowEvent
 from engine.model.backends.selection import read_card
@@ -30,7 +32,22 @@ ORIGIN = "scene"
 """Origin of the values that a scene sets."""
 MOST_WAITING = 16
 """Scenes that may wait to be written."""
-LISTED_WITHIN_S = 0.05
+WhenFailed = Callable[[UserError], None]
+"""Gets why a scene could not be recalled, in the step thread."""
+
+
+class _Request(NamedTuple):
+    """How a scene was asked for."""
+
+    when_failed: WhenFailed | None
+    at_once: bool
+
+
+class _Ready(NamedTuple):
+    """A scene that was read."""
+
+    recall: Callable[[], None]
+    at_once: bool
 
 
 class SceneController:
@@ -53,9 +70,8 @@ class SceneController:
         self._glide = glide
         self._notify = notify
         self._file_tasks = FileTasks(str(scenes.folder), live=live, notify=notify)
-        self._listing: BackgroundTask[tuple[int, ...]] | None = None
-        self._numbers: tuple[int, ...] = ()
-        """The scenes that there were when the disk answered last."""
+        self._steps = 0
+        """How many scenes further the next one is that was asked for and is not known yet."""
         self._next_events: list[ShowEvent] = []
         # Events between two hops belong to the later one.
         self._last_events: list[ShowEvent] = []
@@ -64,10 +80,10 @@ class SceneController:
         self.name = ""
         """Its number and name, to show."""
         self._boundaries = BeatBoundaries()
-        self._ready: Callable[[], None] | None = None
-        """Recalls the scene that was read and waits for its beat."""
+        self._ready: _Ready | None = None
+        """The scene that was read and waits for its beat."""
         self._requested = 0
-        """The scene requested last, also one that could not be recalled: the key for the next scene must get past it."""
+        """The scene requested last, also one that could not be recalled: the next scene must get past it."""
 
     def attend(self, snapshot: ControlSnapshot, now_s: float, next_features: AudioFeatures = SILENCE) -> None:
         """At the time `now_s`, start what this hop's events request, and let finished tasks take effect.
@@ -81,18 +97,41 @@ class SceneController:
             self._save(tuple(saved), snapshot.values)
         recalled = [event.number for event in snapshot.events if event.name == ShowValues.scene.name]
         if recalled:
-            self._file_tasks.drop_recalls()
-            self._ready = None
-            self._requested = recalled[-1]
-            self._file_tasks.add(FileTask(f"recalling scene {recalled[-1]}", False, self._recalling(recalled[-1])))
+            self.recall(recalled[-1])
         self._file_tasks.work(now_s)
-        if self._ready and self._boundaries.is_chosen(ShowValues(snapshot.values).quantise):
-            ready, self._ready = self._ready, None
+        ready = self._ready
+        if ready and (ready.at_once or self._boundaries.is_chosen(ShowValues(snapshot.values).quantise)):
+            self._ready = None
             try:
-                ready()
+                ready.recall()
             except UserError as error:
                 self._notify(f"{error} The show goes on as it is.")
         self._last_events, self._next_events = self._next_events, []
+
+    def recall(self, number: int, when_failed: WhenFailed | None = None, at_once: bool = False) -> None:
+        """Recall a scene; the next `attend` begins. One that is asked for and does not play yet is dropped.
+
+        `at_once` says that it does not wait for what `quantise` names: it comes at its time already.
+        """
+        self._drop_recalls()
+        self._requested, self._steps = number, 0
+        request = _Request(when_failed, at_once)
+        self._file_tasks.add(FileTask(f"recalling scene {number}", False, self._recalling(number, request)))
+
+    def recall_next(self, steps: int = 1) -> None:
+        """Recall the scene that comes so many after the one requested last; the next `attend` begins."""
+        self._drop_recalls()
+        self._steps += steps
+
+        def find() -> Callable[[], None]:
+            ordered = self._scenes.ordered()
+            return lambda: self._recall_after(ordered)
+
+        self._file_tasks.add(FileTask("finding the next scene", False, find))
+
+    def note(self, show_event: ShowEvent) -> None:
+        """Let a show event belong to the next hop, before `attend`."""
+        self._next_events.append(show_event)
 
     def show_events(self) -> tuple[ShowEvent, ...]:
         """Return the show events of the last step, for the take."""
@@ -103,17 +142,6 @@ class SceneController:
     def waiting(self) -> int:
         """Number of scene files that wait to be read or written."""
         return len(self._file_tasks)
-
-    def following(self) -> int:
-        """Return the number of the scene after the one requested last, for a key; 1 where there are none. For one other thread.
-
-        Where the disk does not answer at once, these are the scenes that were seen last.
-        """
-        if self._listing is None or self._listing.is_done:
-            self._listing = BackgroundTask("listing the scenes", self._scenes.numbers)
-        if self._listing.wait(LISTED_WITHIN_S):
-            self._numbers = self._listing.result()
-        return next_number(self._numbers, self._requested) or 1
 
     def repeat(self, show_event: ShowEvent) -> None:
         """Repeat a show event of a take at its hop: after the snapshot, before values and step. Raises UserError."""
@@ -167,23 +195,50 @@ class SceneController:
         self.name = str(number)
         self._notify(f"Scene {number} is saved in {path}.")
 
-    def _recalling(self, number: int) -> Callable[[], Callable[[], None]]:
+    def _recall_after(self, ordered: tuple[int, ...]) -> None:
+        steps, self._steps = self._steps, 0
+        # Once round is the same scene again.
+        steps = steps if steps <= len(ordered) else steps % len(ordered) if ordered else 0
+        number: int | None = self._requested
+        for _ in range(steps):
+            number = number_after(ordered, number or 0)
+        if not ordered:
+            self._notify("There is no scene yet; save one first.")
+        elif steps and number:
+            self.recall(number)
+
+    def _drop_recalls(self) -> None:
+        self._file_tasks.drop_recalls()
+        self._ready = None
+
+    def _tell_failed(self, error: UserError) -> None:
+        self._notify(f"{error} The show goes on as it is.")
+
+    def _recalling(self, number: int, request: _Request) -> Callable[[], Callable[[], None]]:
         playing_sha256 = self._switcher.playing.graph_sha256
 
         def load() -> Callable[[], None]:
-            scene, notices = self._scenes.load(number)
-            found = scene.model_sha256
-            if scene.model and scene.model_sha256 != playing_sha256:
-                found = _checksum(scene)
-            return lambda: self._make_ready(partial(self._recall, scene, notices, found))
+            try:
+                scene, notices = self._scenes.load(number)
+                found = scene.model_sha256
+                if scene.model and scene.model_sha256 != playing_sha256:
+                    found = _checksum(scene)
+            except UserError as error:
+                failure = error
+                return lambda: (request.when_failed or self._tell_failed)(failure)
+            return lambda: self._make_ready(
+                _Ready(partial(self._recall, scene, notices, found, request.when_failed), request.at_once)
+            )
 
         return load
 
-    def _make_ready(self, recall: Callable[[], None]) -> None:
+    def _make_ready(self, ready: _Ready) -> None:
         """Keep what recalls a scene until its beat or bar begins; of several scenes the last one counts."""
-        self._ready = recall
+        self._ready = ready
 
-    def _recall(self, scene: Scene, notices: tuple[str, ...], found_sha256: str) -> None:
+    def _recall(
+        self, scene: Scene, notices: tuple[str, ...], found_sha256: str, when_failed: WhenFailed | None
+    ) -> None:
         for notice in notices:
             self._notify(notice)
         self.number = scene.number
@@ -194,6 +249,7 @@ class SceneController:
                 state=scene.state,
                 graph_sha256=scene.model_sha256,
                 when_taken=lambda: self._set(scene),
+                when_refused=when_failed,
             )
             return
         if scene.model:

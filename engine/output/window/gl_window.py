@@ -52,7 +52,7 @@ class GlWindow:
         self._config = config
         self._is_fullscreen = config.fullscreen
         self._overlay = Overlay(store, config.overlay_lines)
-        self._keys = Keys(store, self._ask_to_quit, self._toggle_fullscreen, config.next_scene)
+        self._keys = Keys(store, self._ask_to_quit, self._toggle_fullscreen)
         self._notify = notify
         self._clock = clock or WallClock()
         self._show: ShowFormat | None = None

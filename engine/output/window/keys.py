@@ -7,7 +7,6 @@ from collections.abc import Callable
 from engine.control.parameter_store import ParameterStore
 
 ESCAPE, SPACE = "escape", "space"
-LAST_DIGIT = 9
 _TOGGLES = {
     SPACE: "freeze",
     "m": "mirror",
@@ -16,7 +15,7 @@ _TOGGLES = {
     "c": "record",
     "g": "flash_guard",
 }
-_TRIGGERS = {"r": "reset", "o": "reset_on_bar", "t": "tap"}
+_TRIGGERS = {"r": "reset", "o": "reset_on_bar", "t": "tap", "n": "next_scene"}
 
 HELP = (
     ("q Esc", "quit"),
@@ -38,20 +37,17 @@ HELP = (
 
 
 class Keys:
-    """Turns keys into parameter values. `next_scene` returns the number that `n` recalls; without it, the one after the last."""
+    """Turns keys into parameter values."""
 
     def __init__(
         self,
         store: ParameterStore,
         on_quit: Callable[[], None],
         on_fullscreen: Callable[[], None],
-        next_scene: Callable[[], int] | None = None,
     ) -> None:
         self._store = store
         self._on_quit = on_quit
         self._on_fullscreen = on_fullscreen
-        self._next_scene = next_scene or self._scene_after
-        self._scene = 0
 
     def press(self, key: str, shift: bool = False) -> None:
         """Act on a key: a character, SPACE or ESCAPE. Other keys do nothing."""
@@ -65,17 +61,5 @@ class Keys:
             self._store.set(name, not self._store.values()[name])
         elif key in _TRIGGERS:
             self._store.set(_TRIGGERS[key], True)
-        elif key == "n":
-            self._recall(self._next_scene())
         elif len(key) == 1 and key in "123456789":
-            if shift:
-                self._store.set("save_scene", int(key))
-            else:
-                self._recall(int(key))
-
-    def _recall(self, scene: int) -> None:
-        self._scene = scene
-        self._store.set("scene", scene)
-
-    def _scene_after(self) -> int:
-        return self._scene % LAST_DIGIT + 1
+            self._store.set("save_scene" if shift else "scene", int(key))

@@ -52,7 +52,7 @@ class OpenCvWindow:
         self._cv2: Any = None
         self._quit = False
         self._size = (0, 0)
-        self._keys = Keys(store, self._ask_to_quit, self._toggle_fullscreen, config.next_scene)
+        self._keys = Keys(store, self._ask_to_quit, self._toggle_fullscreen)
 
     def open(self, show: ShowFormat) -> None:
         """Open the window. Raises SinkError without a screen, or with an OpenCV that has no windows."""

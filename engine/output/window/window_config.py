@@ -23,8 +23,6 @@ class WindowConfig:
     upscale: str = AUTO
     overlay_lines: Callable[[], Sequence[str]] = tuple
     """Called on the window's thread for what the overlay says; a tab separates a line's name from its value."""
-    next_scene: Callable[[], int] | None = None
-    """Returns the number that the key `n` recalls; None: the one after the last that this window recalled."""
 
     def __post_init__(self) -> None:
         check_upscaler(self.upscale)

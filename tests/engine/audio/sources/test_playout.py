@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.audio.sources.playout import RESERVE_S, SPARE_S, WATCHED_S, Playout, Turn
+from engine.audio.sources.playout import RESERVE, SPARE_S, WATCHED_S, Playout, Turn
 from engine.audio.sources.watchdog import BEGINS_WITHIN_S, STALL_S
 
 RATE_HZ = 48000
@@ -89,7 +89,7 @@ def test_a_feed_that_ran_ahead_is_brought_back() -> None:
     listener.listen(20.0)
     listener.playout.add(round(1.5 * RATE_HZ), listener.now_s)
     listener.listen(2 * WATCHED_S + 1.0)
-    assert listener.skipped / RATE_HZ == pytest.approx(1.5 - RESERVE_S, abs=0.05)
+    assert listener.skipped / RATE_HZ == pytest.approx(1.5 - RESERVE * SPARE_S, abs=0.05)
     assert listener.playout.ready_s < SPARE_S
 
 

@@ -30,7 +30,7 @@ def lines() -> list[str]:
 
 
 def test_a_locked_parameter_answers_and_the_terminal_is_told_once(store, clock, lines) -> None:
-    inbox = Inbox(RemoteAccess(store, LOCKED, lines.append, clock), dict, clock, origin="osc")
+    inbox = Inbox(RemoteAccess(store, LOCKED, lines.append, clock), dict, clock)
     for _ in range(5):
         inbox.put(message("flash_guard", 0), CONTROLLER)
         inbox.put(message("save_scene", 3), CONTROLLER)

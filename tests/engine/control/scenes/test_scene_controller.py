@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.audio.features.audio_features import SILENCE
+from engine.audio.features.audio_features import SILENCE, AudioFeatures
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Value
+from engine.control.scenes.playlist_file import Order, write_order
 from engine.control.scenes.scene_controller import MOST_WAITING, SceneController
 from engine.control.scenes.scene_files import Scene, Scenes
 from engine.model.backend import LazyState
@@ -213,21 +214,38 @@ def test_the_last_recall_counts_while_a_model_is_still_being_loaded(show: Show, 
     assert show.values[-1]["glow"] == 0.9
 
 
-def test_the_following_scene_is_the_next_one_that_there_is(show: Show) -> None:
-    assert show.scene_controller.following() == 1
+def test_the_next_scene_is_the_next_one_that_there_is(show: Show) -> None:
+    show.scene_controller.recall_next()
+    show.play_on(2)
+    assert show.told == ["There is no scene yet; save one first."]
     for number in (4, 7):
         show.scenes.save(Scene(number=number, values={"glow": 0.1}))
-    show.store.set("scene", show.scene_controller.following())
-    show.play_on(4)
-    assert (show.scene_controller.number, show.scene_controller.following()) == (4, 7)
+    numbers = []
+    for _ in range(3):
+        show.scene_controller.recall_next()
+        show.play_on(3)
+        numbers.append(show.scene_controller.number)
+    assert numbers == [4, 7, 4]
+
+
+def test_the_next_scene_follows_the_order_that_was_chosen(show: Show) -> None:
+    for number in (1, 2, 3, 4):
+        show.scenes.save(Scene(number=number, values={"glow": 0.1}))
+    write_order(show.scenes.folder, Order(numbers=(3, 1)))
+    numbers = []
+    for steps in (1, 1, 1, 2):
+        show.scene_controller.recall_next(steps)
+        show.play_on(3)
+        numbers.append(show.scene_controller.number)
+    assert numbers == [3, 1, 2, 3]
 
 
 def test_a_scene_that_cannot_be_recalled_is_passed_by_the_next(show: Show) -> None:
     for number, model in ((1, ""), (2, "absent.onnx"), (3, "")):
         show.scenes.save(Scene(number=number, model=model, values={"glow": 0.1 * number}))
     for _ in range(3):
-        show.store.set("scene", show.scene_controller.following())
-        show.play_on(2)
+        show.scene_controller.recall_next()
+        show.play_on(3)
     assert show.scene_controller.number == 3
     assert len(show.told) == 1
 
@@ -309,3 +327,23 @@ def test_a_show_with_scenes_is_replayed_bit_exact(show: Show, probe_file: Path, 
         values = again.modulator.values(show.given[index], SILENCE, NO_FEATURES, index * CARD.hop_s)
         assert values == show.values[index]
         assert np.array_equal(again.switcher.step(window(index), values, index).pixels_HWC, show.frames[index]), index
+
+
+def test_a_scene_waits_for_the_bar_and_the_last_one_recalled_counts(show: Show) -> None:
+    for number in (2, 3):
+        show.scenes.save(Scene(number=number, values={"zoom": float(number)}))
+    show.store.set("quantise", "bar")
+    show.store.set("crossfade_s", 0.0)
+    zoom = []
+    for index in range(12):
+        for number, asked_at in ((2, 1), (3, 3)):
+            if index == asked_at:
+                show.store.set("scene", number)
+        snapshot = show.store.take_snapshot(index)
+        zoom.append(snapshot.values["zoom"])
+        next_features = AudioFeatures(beats=0.5 * (index + 1), tempo_bpm=120.0)
+        show.scene_controller.attend(snapshot, index * CARD.hop_s, next_features)
+        assert show.scene_controller.wait(OPEN_WITHIN_S)
+    # The hop that ends at beat 4 is the first to have the values.
+    assert zoom == [1.0] * 8 + [3.0] * 4
+    assert show.recalled == ["Scene 3 is recalled."]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from engine.control.scenes.scene_files import Scene, Scenes, next_number
+from engine.control.scenes.scene_files import Scene, Scenes, number_after
 from engine.core.errors import ConfigError
 
 STATE = {"memory": np.array([0.25, -1e-30], np.float32), "file": np.ones((2, 3), np.float32)}
@@ -54,13 +54,13 @@ def test_saved_again_without_a_state_it_has_none(scenes: Scenes) -> None:
 
 def test_the_folder_says_which_scenes_there_are_and_which_follows(scenes: Scenes) -> None:
     assert scenes.numbers() == ()
-    assert next_number(scenes.numbers(), 0) is None
+    assert number_after(scenes.numbers(), 0) is None
     for number in (12, 1, 128):
         scenes.save(scene(number))
     (scenes.folder / "notes.yaml").write_text("x: 1")
     (scenes.folder / "001.yaml").write_text("x: 1")
     assert scenes.numbers() == (1, 12, 128)
-    assert [next_number(scenes.numbers(), number) for number in (0, 1, 12, 128)] == [1, 12, 128, 1]
+    assert [number_after(scenes.numbers(), number) for number in (0, 1, 12, 128)] == [1, 12, 128, 1]
 
 
 def test_a_folder_with_scenes_and_models_can_be_moved(tmp_path: Path) -> None:

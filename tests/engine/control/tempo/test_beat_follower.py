@@ -111,7 +111,9 @@ def test_the_best_clock_that_is_there_leads() -> None:
     assert followed == [("link", 100.0), ("midi", 110.0), ("os2l", 120.0), ("", 0.0)]
 
 
-@pytest.mark.parametrize(("source", "expected"), [("midi", "midi"), ("link", "link"), ("os2l", ""), ("tap", ""), ("sound", "")])
+@pytest.mark.parametrize(
+    ("source", "expected"), [("midi", "midi"), ("link", "link"), ("os2l", ""), ("tap", ""), ("sound", "")]
+)
 def test_a_named_source_leads_alone(source: str, expected: str) -> None:
     stage = Stage(Outside("link", 100.0), Outside("midi", 110.0), tempo_source=source)
     stage.play(0.1)

@@ -154,7 +154,14 @@ def test_without_peers_there_is_no_position_and_the_end_is_quick() -> None:
 
 @pytest.mark.parametrize(
     ("source", "peers", "expected"),
-    [("auto", 0, True), ("auto", 1, False), ("link", 1, False), ("link", 0, True), ("sound", 2, True), ("midi", 1, True)],
+    [
+        ("auto", 0, True),
+        ("auto", 1, False),
+        ("link", 1, False),
+        ("link", 0, True),
+        ("sound", 2, True),
+        ("midi", 1, True),
+    ],
 )
 def test_who_leads(source: str, peers: int, expected: bool) -> None:
     store = ParameterStore(TABLE, {"tempo_source": source})
