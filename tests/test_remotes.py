@@ -43,6 +43,15 @@ def test_osc_packets_change_the_frames(tmp_path: Path) -> None:
     assert shown[-5:].max() <= BLACK
 
 
+def test_a_controller_file_with_a_mistake_is_one_sentence_before_the_show(tmp_path: Path) -> None:
+    (tmp_path / "pad.yaml").write_text("assignments:\n- {note: 36, parameter: blakout}\n")
+    code, said, complained = run("--midi", "all", "--controller", "pad.yaml", cwd=tmp_path)
+    assert (code, said) == (2, "")
+    assert complained == (
+        "error: The controller file pad.yaml moves 'blakout' with note 36, which is no parameter. Did you mean 'blackout'?\n"
+    )
+
+
 def heard_until(listener: socket.socket, address: str, value: object) -> set[str]:
     """Return the addresses that a listener hears up to that value."""
     heard = set[str]()
@@ -93,15 +102,6 @@ def test_what_cannot_be_told_or_listened_to_ends_before_the_show(tmp_path: Path,
     code, _, complained = run("--source", "demo", "--out", "null", *flags, cwd=tmp_path)
     assert code == 2
     assert sentence in complained
-
-
-def test_a_controller_file_with_a_mistake_is_one_sentence_before_the_show(tmp_path: Path) -> None:
-    (tmp_path / "pad.yaml").write_text("assignments:\n- {note: 36, parameter: blakout}\n")
-    code, said, complained = run("--midi", "all", "--controller", "pad.yaml", cwd=tmp_path)
-    assert (code, said) == (2, "")
-    assert complained == (
-        "error: The controller file pad.yaml moves 'blakout' with note 36, which is no parameter. Did you mean 'blackout'?\n"
-    )
 
 
 def test_a_midi_port_that_cannot_be_had_costs_a_line_and_not_the_show(tmp_path: Path) -> None:

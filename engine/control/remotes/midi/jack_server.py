@@ -27,6 +27,10 @@ class JackServer:
         if not client:
             raise RuntimeError("the JACK server does not run")
         # Kept, since JACK keeps no reference.
-        self._end = _Shutdown(lambda _: os._exit(1))
+        self._end = _Shutdown(_end_process)
         library.jack_on_shutdown(ctypes.c_void_p(client), self._end, None)
         library.jack_activate(ctypes.c_void_p(client))
+
+
+def _end_process(_: int | None) -> None:
+    os._exit(1)
