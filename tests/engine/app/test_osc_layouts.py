@@ -115,7 +115,7 @@ def test_every_control_sends_what_the_show_takes(is_high):
             elif parameter.kind == "bool":
                 assert value is is_high
             elif parameter.choices:
-                assert value == (2 if is_high else 0)
+                assert value == (len(parameter.choices) - 1 if is_high else 0)
             elif parameter.kind == "trigger":
                 assert value == 1
 
