@@ -53,7 +53,7 @@ def touchosc_sends(content: bytes, x: float) -> list[tuple[str, float | int]]:
                 continue
             to = "".join(part.findtext("value") or "" for part in osc.iterfind("path/partial"))
             (argument,) = osc.iterfind("arguments/partial")
-            at = x * 2 if node.get("type") == "RADIO" else x
+            at = x * (int(_property(node, "steps").findtext("value") or 0) - 1) if node.get("type") == "RADIO" else x
             low, high = float(argument.findtext("scaleMin") or 0), float(argument.findtext("scaleMax") or 1)
             value = (
                 low + at * (high - low)
@@ -115,7 +115,7 @@ def test_every_control_sends_what_the_show_takes(is_high):
             elif parameter.kind == "bool":
                 assert value is is_high
             elif parameter.choices:
-                assert value == (len(parameter.choices) - 1 if is_high else 0)
+                assert value == (parameter.high if is_high else 0)
             elif parameter.kind == "trigger":
                 assert value == 1
 
@@ -169,8 +169,13 @@ def test_controls_stay_within_their_page():
 STRANGE_NAMES = [Parameter(name=f"control_{number}", kind="float", help="many", default=0.0) for number in range(40)]
 
 
+def _property(node: ElementTree.Element, key: str) -> ElementTree.Element:
+    (found,) = (p for p in node.iterfind("properties/property") if p.findtext("key") == key)
+    return found
+
+
 def _frame(node: ElementTree.Element) -> list[int]:
-    (found,) = (p for p in node.iterfind("properties/property") if p.findtext("key") == "frame")
+    found = _property(node, "frame")
     return [int(found.findtext(f"value/{axis}") or 0) for axis in "xywh"]
 
 
