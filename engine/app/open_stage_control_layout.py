@@ -12,7 +12,7 @@ from typing import Any
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import ShowValues
 from engine.control.remotes.osc_addresses import address
-from engine.control.remotes.osc_telemetry import ONSET, OUTGOING, Outgoing
+from engine.control.remotes.osc_telemetry import NOTICE, ONSET, OUTGOING, Outgoing
 
 VERSION = "1.30.1"
 """The version whose form the session has; later ones read it."""
@@ -100,7 +100,7 @@ def _scenes_tab() -> Widget:
 
 def _telemetry_tab() -> Widget:
     widgets = list[Widget]()
-    for outgoing in OUTGOING:
+    for outgoing in (*OUTGOING, NOTICE):
         name = outgoing.address.rpartition("/")[2]
         if name in _LEVELS:
             shown = _listens(
@@ -111,7 +111,9 @@ def _telemetry_tab() -> Widget:
         widgets.append(_panel(f"out_{name}", name.replace("_", " "), [shown]))
     # Its strength lights it; a script puts it out again.
     lamp = _listens(ONSET, {"type": "led", "range": {"min": 0, "max": 1}})
-    lamp["onValue"] = "if (value > 0) setTimeout(function() { set(this.id, 0, {send: false}) }, 100)"
+    lamp["onValue"] = (
+        'if (value > 0) setTimeout("off", function() { set("this", 0, {send: false, script: false}) }, 100)'
+    )
     widgets.append(_panel("out_onset", "onset", [lamp]))
     return _tab("monitor", widgets)
 

@@ -171,6 +171,8 @@ def open_osc(
 ) -> OscServer | None:
     """Begin to listen; a port that nobody asked for and that is taken costs a line, not the show."""
     if not config.osc:
+        if config.osc_tcp is not None:
+            raise ConfigError(f"osc_tcp is {config.osc_tcp} and osc is off; leave out --osc-tcp or --no-osc.")
         return None
     from engine.app.report import remote_figures
     from engine.control.remotes.osc import OscServer

@@ -139,7 +139,7 @@ python -m engine.app.osc_layouts --model my.onnx --folder pages
 - **TouchOSC** on a tablet at 10.0.0.7: start the show with `--osc-host 0.0.0.0 --osc-allow 10.0.0.7 --osc-out 10.0.0.7:9001`. Import the file; under Connections, OSC, set UDP, the show's machine as host,
   send port {DEFAULT_OSC_PORT} and receive port 9001. Not tried with TouchOSC itself: the file was checked with py2tosc 0.6.0, an independent reader, which finds no fault in it.
 - **Open Stage Control** on this machine: start the show with `--osc-out 127.0.0.1:9001`; in its launcher set `send` to 127.0.0.1:{DEFAULT_OSC_PORT}, `osc-port` to 9001 and `load` to the file. Not tried with Open Stage
-  Control itself, which no package registry holds; the session was compared with the properties that its source declares, and a test sends what each control would.
+  Control itself, which npm does not hold; the session was compared with the properties that its source declares, and a test sends what each control would.
 """
 
 

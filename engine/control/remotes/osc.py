@@ -13,7 +13,7 @@ from engine.control.remotes.osc_feedback import Feedback
 from engine.control.remotes.osc_inbox import Answer, Counts, Inbox
 from engine.control.remotes.osc_limits import Sender
 from engine.control.remotes.osc_message import build
-from engine.control.remotes.osc_senders import TCP, AllowedSenders, plain_host
+from engine.control.remotes.osc_senders import TCP, AllowedSenders, is_loopback, plain_host
 from engine.control.remotes.osc_subscribers import Subscribers
 from engine.control.remotes.osc_tcp import TcpConnections
 from engine.control.remotes.remote_access import RemoteAccess
@@ -133,12 +133,14 @@ class OscServer:
         """Return whether an address is the one that it listens on."""
         return self._own.is_sender(receiver)
 
-    def reaches(self, family: socket.AddressFamily, is_loopback: bool) -> bool:
-        """Return whether `send` can reach an address of that family, on this machine or another."""
-        if self._socket.family != family:
-            return False
+    def address_of(self, receiver: Sender, family: socket.AddressFamily) -> Sender | None:
+        """Return how `send` reaches an address, on this machine or another; None where this socket cannot."""
         bound_host = self._socket.getsockname()[0]
-        return bound_host in _ALL_ADDRESSES or (bound_host in ("127.0.0.1", "::1")) == is_loopback
+        if self._socket.family != family:
+            # Bound to all addresses of IPv6, it has those of IPv4 too.
+            return (f"::ffff:{receiver[0]}", receiver[1], 0, 0) if bound_host == "::" else None
+        can_reach = bound_host in _ALL_ADDRESSES or is_loopback(bound_host) == is_loopback(receiver[0])
+        return receiver if can_reach else None
 
     # What TcpConnections need.
 

@@ -30,7 +30,7 @@ class Follower:
 
     send: Callable[[bytes], None]
     """Sends a datagram; it never waits and never raises."""
-    origins: frozenset[str]
+    origins: frozenset[str] = frozenset()
     """Origins of the values that it sets itself."""
     machine: str = ""
     """What the origins of all senders of its machine begin with, where that machine is one remote; else empty."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from engine.control.parameter import Parameter
@@ -68,7 +68,7 @@ class Counts:
     """Answers that were left out to keep within the limits."""
     strangers: int = 0
     """Datagrams and connections of senders that may not send, which were not read."""
-    far_ahead: int = 0
+    far_ahead: int = field(default=0, init=False)
     """Refused messages whose time was too far ahead."""
 
     def figures(self) -> dict[str, int]:

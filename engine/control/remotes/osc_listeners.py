@@ -62,9 +62,12 @@ class Listener:
         if _is_address(address.host):
             if server and server.is_own((address.host, address.port)):
                 raise ConfigError(f"osc_out names {address}, where this show itself listens to OSC; name another port.")
-            self._open()
-        else:
-            threading.Thread(target=self._find, name=f"osc out {address}", daemon=True).start()
+            try:
+                self._open()
+                return
+            except OSError as error:
+                self._fail(error)
+        threading.Thread(target=self._find, name=f"osc out {address}", daemon=True).start()
 
     def send(self, datagram: bytes) -> None:
         """Send what the show tells of itself."""
@@ -91,7 +94,7 @@ class Listener:
             self._closing.wait(RESOLVES_AGAIN_S)
 
     def _open(self) -> None:
-        """Raises OSError where the host is a name that nobody knows."""
+        """Raises OSError where the host is not known, or no network leads there."""
         found = socket.getaddrinfo(self.address.host, self.address.port, type=socket.SOCK_DGRAM)[0]
         family, to = socket.AddressFamily(found[0]), found[4]
         opened = socket.socket(family, socket.SOCK_DGRAM)
@@ -99,23 +102,20 @@ class Listener:
         try:
             # A connected socket is told that nobody listens.
             opened.connect(to)
-        except OSError as error:
+        except OSError:
             opened.close()
-            if _is_address(self.address.host):
-                self._fail(error)
-                threading.Thread(target=self._find, name=f"osc out {self.address}", daemon=True).start()
-                return
             raise
         self._socket = opened
         self.follower = self._follow(family, to)
 
     def _follow(self, family: socket.AddressFamily, to: tuple[object, ...]) -> Follower:
-        host, is_here, server = str(to[0]), is_loopback(str(to[0])), self._server
+        host, server = str(to[0]), self._server
+        reached = server.address_of(to, family) if server else None
         return Follower(
-            (lambda datagram: server.send(to, datagram)) if server and server.reaches(family, is_here) else self.send,
+            (lambda datagram: server.send(reached, datagram)) if server and reached else self.send,
             frozenset((origin_of(to),)),
             # On this machine are many programs; of another one, all that comes is taken as of the listener there.
-            "" if is_here else machine_origin(host),
+            "" if is_loopback(host) else machine_origin(host),
         )
 
     def _fail(self, error: OSError) -> None:

@@ -56,9 +56,10 @@ class Subscribers:
             )
         follower = self._followers.get(receiver)
         if follower is None:
-            follower = self._followers[receiver] = Follower(
-                lambda datagram: self._send(receiver, datagram), frozenset((origin_of(sender), origin_of(receiver)))
-            )
+            follower = Follower(lambda datagram: self._send(receiver, datagram))
+            self._followers[receiver] = follower
+        # A program that was started again sends from another port than before.
+        follower.origins = frozenset((origin_of(sender), origin_of(receiver)))
         follower.expires_s = now_s + EXPIRES_S
         self._feedback.add(follower)
 

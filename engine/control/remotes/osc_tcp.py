@@ -6,6 +6,7 @@ import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from engine.core.errors import ConfigError
 from engine.core.server_thread import ServerThread
 
 MOST_CONNECTIONS = 16
-MOST_UNREAD_BYTES = 1 << 18
+MOST_UNREAD_BYTES = 1 << 16
 """What may wait for a connection that does not read; one with more is closed."""
 READ_BYTES = 4096
 """Read of a connection in one turn: at most as many messages as one batch of datagrams."""
@@ -100,7 +101,9 @@ class TcpConnections:
                 # The one that has been silent longest makes room.
                 self._close(next(iter(self._connections)))
             opened.setblocking(False)
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # A peer that has gone already is found out when it is read.
+            with suppress(OSError):
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._connections[sender] = _Connection(opened)
             self._server.watch(opened, partial(self._read, sender))
         else:

@@ -10,6 +10,7 @@ from engine.control.remotes.osc_addresses import OUT_PREFIX
 from engine.control.remotes.osc_message import OscValue, build
 from engine.control.telemetry import Telemetry
 from engine.core.notice_log import ToldLine
+from engine.core.printable import printable
 
 WHOLE_EVERY_S = 5.0
 """How often all of it is told, changed or not, for listeners that came late."""
@@ -116,7 +117,7 @@ class TelemetryFeed:
 
 def lines_due(lines: Iterable[ToldLine]) -> list[bytes]:
     """Return the messages for lines that the show has told, the newest of many."""
-    return [build(NOTICE.address, (line.text[:LONGEST_TEXT],)) for line in [*lines][-MOST_LINES_AT_ONCE:]]
+    return [build(NOTICE.address, (_text(line.text),)) for line in [*lines][-MOST_LINES_AT_ONCE:]]
 
 
 def current(telemetry: Telemetry) -> Iterable[tuple[Outgoing, tuple[OscValue, ...]]]:
@@ -129,7 +130,12 @@ def current(telemetry: Telemetry) -> Iterable[tuple[Outgoing, tuple[OscValue, ..
         yield INPUT._replace(address=to, help=f"level of the input {name}, from 0 to 1"), (float(level),)
 
 
+def _text(given: str) -> str:
+    """Return a text that OSC can carry: without zeros, and without halves of letters as file names may have."""
+    return printable(given, LONGEST_TEXT)
+
+
 def _fitting(value: OscValue, kind: str) -> OscValue:
     if kind == "s":
-        return str(value)[:LONGEST_TEXT]
+        return _text(str(value))
     return float(value) if kind == "f" else int(value)

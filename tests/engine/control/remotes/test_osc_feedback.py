@@ -78,15 +78,15 @@ def follow(server, store) -> Callable[[], Fader]:
 
 
 def test_each_is_told_of_all_but_its_own(store, follow):
-    touch, desk = follow(), follow()
+    touch, mixer = follow(), follow()
     touch.send("zoom", 2.0)
-    assert desk.told_until("zoom", 2.0) == []
+    assert mixer.told_until("zoom", 2.0) == []
     store.set("glow", 0.5, origin="midi")
-    desk.send("trail", 0.25)
+    mixer.send("trail", 0.25)
     assert touch.told_until("trail", 0.25) in ([("/fluid/glow", [0.5])], [])
     store.set(LAST, 7)
     assert ("/fluid/zoom", [2.0]) not in touch.told_until(LAST, 7)
-    assert all(to == "/fluid/glow" for to, _ in desk.told_until(LAST, 7))
+    assert all(to == "/fluid/glow" for to, _ in mixer.told_until(LAST, 7))
 
 
 def test_a_page_follows_another_controller_and_back(store, follow):
@@ -137,11 +137,9 @@ def test_nobody_is_told_after_it_has_unsubscribed(store, follow):
 class TwoShows:
     """Two shows on this machine, each the listener of the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str) -> None:
         self.stores = [ParameterStore(parameters_for(CARD)) for _ in range(2)]
-        self.servers = [
-            OscServer(RemoteAccess(store, notify=lambda line: None), "127.0.0.1", 0) for store in self.stores
-        ]
+        self.servers = [OscServer(RemoteAccess(store, notify=lambda line: None), host, 0) for store in self.stores]
         for server in self.servers:
             server.start()
         for server, other in zip(self.servers, self.servers[::-1], strict=True):
@@ -163,8 +161,11 @@ class TwoShows:
             assert len(set(self.values("seed"))) == 1
 
 
-def test_two_shows_that_follow_each_other_agree_and_fall_silent():
-    shows = TwoShows()
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
+def test_two_shows_that_follow_each_other_agree_and_fall_silent(request, host):
+    if ":" in host:
+        request.getfixturevalue("ipv6")
+    shows = TwoShows(host)
     shows.settle()
     shows.stores[0].set("zoom", 2.0)
     shows.settle()
@@ -204,6 +205,18 @@ def receivers(sent: list[tuple[object, bytes]]) -> set[object]:
 def test_another_port_of_the_same_machine_may_be_named(subscribers, sent):
     subscribers.subscribe(("10.0.0.7", 50_000), [9001], 0.0)
     assert receivers(sent) == {("10.0.0.7", 9001)}
+
+
+def test_a_program_that_was_started_again_is_not_told_of_its_own(store, clock):
+    access, sent = Access(store), list[object]()
+    subscribers = Subscribers(Feedback(access, clock), AllowedSenders(), lambda to, datagram: sent.append(to))
+    for port in (50_000, 50_001):
+        subscribers.subscribe(("127.0.0.1", port), [9001], clock.now_s())
+    sent.clear()
+    access.callback(StoreChange({"zoom": 2.0}, {"zoom": origin_of(("127.0.0.1", 50_001))}))
+    assert sent == []
+    access.callback(StoreChange({"zoom": 3.0}, {"zoom": origin_of(("127.0.0.1", 50_000))}))
+    assert sent == [("127.0.0.1", 9001)]
 
 
 @pytest.mark.parametrize(
@@ -292,21 +305,21 @@ class Access(RemoteAccess):
 @pytest.mark.parametrize(
     ("origin", "expected"),
     [
-        ("midi", {"touch", "desk", "here"}),
-        (origin_of(("10.0.0.7", 9001)), {"desk", "here"}),
-        (origin_of(("10.0.0.7", 51_234)), {"desk", "here"}),
-        (origin_of(("10.0.0.7", 51_234, "tcp")), {"desk", "here"}),
-        (origin_of(("::ffff:10.0.0.7", 51_234, 0, 0)), {"desk", "here"}),
-        (origin_of(("10.0.0.70", 51_234)), {"touch", "desk", "here"}),
-        (origin_of(("127.0.0.1", 9001)), {"touch", "desk"}),
-        (origin_of(("127.0.0.1", 9002)), {"touch", "desk", "here"}),
+        ("midi", {"touch", "mixer", "here"}),
+        (origin_of(("10.0.0.7", 9001)), {"mixer", "here"}),
+        (origin_of(("10.0.0.7", 51_234)), {"mixer", "here"}),
+        (origin_of(("10.0.0.7", 51_234, "tcp")), {"mixer", "here"}),
+        (origin_of(("::ffff:10.0.0.7", 51_234, 0, 0)), {"mixer", "here"}),
+        (origin_of(("10.0.0.70", 51_234)), {"touch", "mixer", "here"}),
+        (origin_of(("127.0.0.1", 9001)), {"touch", "mixer"}),
+        (origin_of(("127.0.0.1", 9002)), {"touch", "mixer", "here"}),
     ],
 )
 def test_a_machine_of_its_own_is_one_remote_and_here_each_port_is(store, clock, origin, expected):
     access = Access(store)
     feedback = Feedback(access, clock)
     sent = list[str]()
-    for name, host, machine in (("touch", "10.0.0.7", True), ("desk", "10.0.0.8", True), ("here", "127.0.0.1", False)):
+    for name, host, machine in (("touch", "10.0.0.7", True), ("mixer", "10.0.0.8", True), ("here", "127.0.0.1", False)):
         origins = frozenset((origin_of((host, 9001)),))
         feedback.add(Follower(lambda _, name=name: sent.append(name), origins, machine_origin(host) if machine else ""))
     sent.clear()

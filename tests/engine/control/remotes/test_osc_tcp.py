@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-import time
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -14,9 +14,10 @@ from pythonosc.tcp_client import SimpleTCPClient
 
 from engine.control.parameter_store import ParameterStore
 from engine.control.remotes.osc import OscServer
-from engine.control.remotes.osc_senders import AllowedSenders
+from engine.control.remotes.osc_senders import TCP, AllowedSenders
 from engine.control.remotes.osc_tcp import MOST_CONNECTIONS
 from engine.control.remotes.remote_access import RemoteAccess
+from engine.core.clock import WallClock
 from engine.core.errors import ConfigError
 from tests.engine.control.remotes.test_osc import message
 
@@ -169,18 +170,22 @@ def test_a_subscriber_over_tcp_is_told_on_its_connection_and_not_of_its_own(stor
 
 def test_one_who_does_not_read_is_hung_up_on_and_holds_nobody_up(store, server):
     stalled, other = Connected(server), Connected(server)
-    stalled.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    stalled.send(message("subscribe"))
+    assert stalled.ask(message("ping")) == ("/fluid/pong", [])
+    sender = ("127.0.0.1", stalled.socket.getsockname()[1], TCP)
+    for _ in range(1000):
+        server.send(sender, bytes(60_000))
     assert other.ask(message("ping")) == ("/fluid/pong", [])
-    until_s = time.monotonic() + WITHIN_S
-    stalled.socket.setblocking(False)
-    question = struct.pack(">i", len(message("x" * 200))) + message("x" * 200)
-    sent = 0
-    while sent < 400_000 and time.monotonic() < until_s:
-        try:
-            sent += stalled.socket.send(question)
-        except BlockingIOError:
-            assert other.ask(message("ping")) == ("/fluid/pong", [])
-        except ConnectionError:
-            break
+    assert stalled.ends()
+    # What is sent to nobody is lost.
+    server.send(sender, b"late")
     assert other.ask(message("ping")) == ("/fluid/pong", [])
+
+
+def test_a_bundle_is_obeyed_when_it_is_due_although_nothing_else_comes(store, server):
+    inner = message("zoom", 2.0)
+    due = struct.pack(">Q", int((WallClock.unix_s() + 2_208_988_800 + 0.3) * 2**32))
+    connected = Connected(server)
+    connected.send(b"#bundle\0" + due + struct.pack(">i", len(inner)) + inner)
+    applied = threading.Event()
+    store.subscribe(lambda change: applied.set() if change.values.get("zoom") == 2.0 else None, "test")
+    assert applied.wait(WITHIN_S)

@@ -97,6 +97,15 @@ def test_lines_are_told_as_far_as_anybody_reads_them():
     assert len(texts[-1]) == LONGEST_TEXT
 
 
+def test_texts_that_osc_cannot_carry_are_escaped():
+    strange = replace(SHOW, scene_name="a\0b", model="\udcff.onnx", problem="zwölf")
+    told = read(TelemetryFeed(1.0).due(0.0, strange))
+    assert told["scene"] == (3, r"a\x00b")
+    assert told["problem"] == ("zwölf",)
+    assert str(told["model"][0]).endswith(".onnx")
+    assert OscMessage(lines_due([ToldLine(1, 0.0, "lost \udcff\0")])[0]).params[0].startswith("lost ")
+
+
 @pytest.mark.parametrize(
     ("given", "host", "port"),
     [("10.0.0.7:9001", "10.0.0.7", 9001), ("[fd00::7]:9001", "fd00::7", 9001), ("tablet.local:1", "tablet.local", 1)],
