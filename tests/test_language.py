@@ -111,6 +111,7 @@ ALLOWED_IN = {
     "tests/training/core/test_distributed.py": {"lanes"},
     # A control's help, as it stands in the shipped model's card.
     "docs/osc.md": PICTURE_INPUTS,
+    "docs/parameters.md": PICTURE_INPUTS,
     # Sound and picture, as of films and phones; the artwork's folder.
     "docs/latency.md": PICTURE_INPUTS,
     # Keys of evaluation.json.

@@ -57,6 +57,10 @@ OUTGOING = (
     _outgoing("beat", "i", "beat of the bar, from 1", lambda now: now.beat),
     _outgoing("bar", "i", "bar of the show, from 1", lambda now: now.bar),
     _outgoing("tempo", "f", "beats a minute; 0 while no tempo is known", lambda now: now.tempo_bpm, unit="bpm"),
+    _outgoing(
+        "followed_clock", "s", "clock outside that the beat follows: link, midi, os2l or none", lambda now: now.followed_clock
+    ),
+    _outgoing("link_peers", "i", "other peers in the Ableton Link session", lambda now: now.link_peers),
     _outgoing("fps", "f", "frames made in the last second", lambda now: now.fps),
     _outgoing(
         "frame_age_ms", "f", "age of the frames when they are shown, in ms: their median", lambda now: now.frame_age_ms, unit="ms"
