@@ -24,6 +24,7 @@ from engine.output.window.screen import has_screen
 from engine.web.web_address import LOOPBACK
 
 HEADLESS_OUTPUT, HEADLESS_SECONDS = "show.mp4", 10.0
+MICROPHONE, DEMO = "mic", "demo"
 _LOOKS_EVERY_S = 0.1
 
 
@@ -55,27 +56,33 @@ def choose_inputs(
 
     Raises SourceError, and StoppedError where `is_stopped` says so before an address has answered.
     """
+    open_one = live_opener(config, browser_sound)
     if config.source:
-        open_one = partial(
-            open_source,
-            live=True,
-            repeat=config.repeat,
-            track=config.track,
-            capture=config.capture,
-            browser_sound=browser_sound,
-        )
         return open_inputs(config.source, config.model_input, unless_stopped(open_one, is_stopped))
+    microphone = parse_spec(MICROPHONE)
     try:
         # Opened once beforehand, to see whether it can be.
-        trial = open_source("mic", live=True, capture=config.capture)
+        trial = open_one(microphone)
         try:
             trial.start()
         finally:
             trial.close()
-        return OpenInputs(open_source("mic", live=True, capture=config.capture), UNNAMED)
+        return OpenInputs(open_one(microphone), UNNAMED)
     except SourceError as error:
-        say(f"{error} Playing 'demo'; choose with --source.")
-        return OpenInputs(open_source("demo", live=True), UNNAMED)
+        say(f"{error} Playing '{DEMO}'; choose with --source.")
+        return OpenInputs(open_one(parse_spec(DEMO)), UNNAMED)
+
+
+def live_opener(config: LiveConfig, browser_sound: BrowserSound | None = None) -> Callable[[SourceSpec], Source]:
+    """Return what opens a source of a live show, at its start and later."""
+    return partial(
+        open_source,
+        live=True,
+        repeat=config.repeat,
+        track=config.track,
+        capture=config.capture,
+        browser_sound=browser_sound,
+    )
 
 
 def unless_stopped(open_one: Callable[[SourceSpec], Source], is_stopped: IsStopped) -> Callable[[SourceSpec], Source]:

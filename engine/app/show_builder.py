@@ -17,11 +17,13 @@ from engine.app.assembly import Controllers, ModelChoice, assemble, control
 from engine.app.choices import choose_inputs, choose_outputs, unless_stopped
 from engine.app.command_line import ParsedCommand
 from engine.app.config import SETTINGS, LiveConfig
+from engine.app.input_switch import InputSwitch
 from engine.app.remotes import OFF, RemoteParts, open_remotes
 from engine.app.report import input_levels, start_report
 from engine.app.show_steering import ShowSteering
 from engine.app.sink_registry import WEB, WINDOW, open_sinks
 from engine.app.telemetry import telemetry_of
+from engine.app.tempo import open_tempo
 from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.source import Source
 from engine.audio.sources.inputs import OpenInputs, open_inputs
@@ -65,6 +67,7 @@ class BuiltShow:
     """A show, and what is needed besides to play it and to report on it."""
 
     show: Show
+    store: ControlSource
     controllers: Controllers
     seconds: float | None = None
     """How much of the sound is played; None for all."""
@@ -101,7 +104,7 @@ def build_from_source(
     sinks, windows = outputs(controllers)
     played = RecordedSource(source, take) if take else source
     show = assemble(played, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout)
-    return BuiltShow(show=show, controllers=controllers, seconds=config.seconds)
+    return BuiltShow(show=show, store=store, controllers=controllers, seconds=config.seconds)
 
 
 def build_replay(
@@ -123,7 +126,7 @@ def build_replay(
     show = assemble(
         source, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout, cleaner
     )
-    return BuiltShow(show=show, controllers=controllers)
+    return BuiltShow(show=show, store=store, controllers=controllers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +220,13 @@ class ShowBuilder:
     ) -> BuiltShow:
         store = ParameterStore(self._command.parameters, config.controls, notify)
         listening = openers.listen(config, inputs, store.values, self._clock, notify, self._releasing)
-        source, layout = listening.source() if listening else inputs.source, inputs.layout
+        input_switch = (
+            None
+            if self._command.render
+            else InputSwitch(config, inputs, self._clock, browser_sound=self._browser_sound)
+        )
+        played = input_switch.source if input_switch else inputs.source
+        source, layout = listening.source() if listening else played, inputs.layout
         # "auto" says where it stopped and why.
         selected: list[str] = []
         backend = (
@@ -234,10 +243,11 @@ class ShowBuilder:
         if shared:
             return built
         remotes = [OFF]
-        if not self._command.render:
-            show_control = ShowSteering(config, built.controllers)
+        if input_switch:
+            access = RemoteAccess(store, config.remote_lock, notify)
+            show_control = ShowSteering(config, built.controllers, input_switch, access)
             built = replace(built, show_control=show_control)
-            remotes = self._open_remotes(config, store, built, show_control, notify)
+            remotes = self._open_remotes(config, access, built, show_control)
         align = listening.align if listening else None
         for line in start_report(backend, selected, inputs, config.out, remotes, align):
             notify(line)
@@ -269,30 +279,27 @@ class ShowBuilder:
         return [*open_sinks(config.out), *preview, last], windows
 
     def _open_remotes(
-        self,
-        config: LiveConfig,
-        store: ParameterStore,
-        built: BuiltShow,
-        show_control: ShowSteering,
-        notify: Callable[[str], None],
+        self, config: LiveConfig, access: RemoteAccess, built: BuiltShow, show_control: ShowSteering
     ) -> list[str]:
         """Start the remotes and return the lines that say where they are."""
-        telemetry = telemetry_of(built.show.capture, store, built.controllers, self._monitor, self._clock)
-        return open_remotes(
-            RemoteParts(
-                config=config,
-                access=RemoteAccess(store, config.remote_lock, notify),
-                telemetry=telemetry,
-                notice_log=self._notice_log,
-                show_control=show_control,
-                preview=self._preview,
-                browser_sound=self._browser_sound,
-                card=lambda: built.controllers.switcher.card,
-                monitor=self._monitor,
-                clock=self._clock,
-                releasing=self._releasing,
-            )
+        capture, store = built.show.capture, built.store
+        tempo = open_tempo(config, access, store, capture, self._clock, self._releasing)
+        telemetry = telemetry_of(capture, store, built.controllers, self._monitor, self._clock, tempo)
+        parts = RemoteParts(
+            config=config,
+            access=access,
+            telemetry=telemetry,
+            notice_log=self._notice_log,
+            show_control=show_control,
+            preview=self._preview,
+            browser_sound=self._browser_sound,
+            card=lambda: built.controllers.switcher.card,
+            monitor=self._monitor,
+            clock=self._clock,
+            midi_clock=tempo.midi,
+            releasing=self._releasing,
         )
+        return [*open_remotes(parts), *tempo.lines]
 
     def _runtime(self, live: bool, notify: Callable[[str], None]) -> Runtime:
         between_hops = no_pause

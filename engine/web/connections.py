@@ -12,6 +12,7 @@ from contextlib import suppress
 from engine.core.clock import Clock
 from engine.core.token_bucket import Bucket
 from engine.web import limits
+from engine.web.slow_network import drop
 
 LOOKS_EVERY_S = 0.5
 
@@ -22,6 +23,7 @@ class Connections:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._new = Bucket(limits.CONNECTIONS_A_SECOND, limits.CONNECTIONS_AT_ONCE)
+        self._is_closed = False
         self._open: dict[asyncio.BaseTransport, _Connection] = {}
 
     def __len__(self) -> int:
@@ -52,14 +54,15 @@ class Connections:
             if connection.until_s < now_s:
                 connection.hang_up()
 
-    def hang_up_all(self) -> None:
-        """Hang up on all."""
+    def close(self) -> None:
+        """Hang up on all, and on those that are being taken just now."""
+        self._is_closed = True
         for connection in list(self._open.values()):
             connection.hang_up()
 
     def add(self, transport: asyncio.BaseTransport, connection: _Connection) -> bool:
         """Count a new connection, and return whether it may stay."""
-        if not self._new.take(self._clock.now_s()):
+        if self._is_closed or not self._new.take(self._clock.now_s()):
             return False
         same = [one for one in self._open.values() if one.address == connection.address]
         if len(same) >= limits.MOST_CONNECTIONS_OF_ONE or len(self._open) >= limits.MOST_CONNECTIONS:
@@ -100,7 +103,7 @@ class _Connection(asyncio.Protocol):
         """Break the connection off, whatever waits to be sent."""
         if self._transport:
             self._connections.remove(self._transport)
-            self._transport.abort()
+            drop(self._transport)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -108,7 +111,7 @@ class _Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.address = str(peer[0]) if peer else ""
         if not self._connections.add(transport, self):
-            transport.abort()
+            drop(transport)
             return
         self._inner = self._make_protocol()
         self._inner.connection_made(transport)

@@ -18,7 +18,7 @@ from engine.core.clock import Clock
 from engine.core.notice_log import MOST_LINES, ToldLine
 from engine.core.token_bucket import Bucket
 from engine.web import limits, page_messages
-from engine.web.slow_network import hold_little_back
+from engine.web.slow_network import drop, hold_little_back
 
 STATES = ("hello", "table", "values", "scenes", "models", "inputs", "mappings", "midi", "notices", "telemetry")
 """Kinds of states, in the order in which they are sent."""
@@ -96,7 +96,7 @@ class PageClient:
                             await self._page.send_str(text)
                     except TimeoutError:
                         if self._transport:
-                            self._transport.abort()
+                            drop(self._transport)
                         return
 
     def _next(self) -> str | None:

@@ -151,6 +151,9 @@ class PageSocket:
     async def _receive(self, page: web.WebSocketResponse, client: PageClient) -> None:
         async for message in page:
             data: Any = message.data
+            if message.type == WSMsgType.ERROR:
+                # A frame that breaks the protocol; aiohttp has ended the connection.
+                return
             await client.turn(len(data) if data else 0)
             fields: Message = {}
             try:

@@ -20,7 +20,7 @@ from engine.core.structured import parse_json, shown
 from engine.core.token_bucket import Bucket
 from engine.output.preview.preview_sink import MOST_VIEWERS, PreviewSink, Viewer
 from engine.web.refusal import refuse
-from engine.web.slow_network import hold_little_back
+from engine.web.slow_network import drop, hold_little_back
 
 PREVIEW = "/page/preview"
 JPEG, FEATURES = b"\x01", b"\x02"
@@ -129,5 +129,5 @@ async def _send(request: web.Request, page: web.WebSocketResponse, viewer: Viewe
                         await page.send_bytes(JPEG + jpeg)
             except TimeoutError:
                 if request.transport:
-                    request.transport.abort()
+                    drop(request.transport)
                 return

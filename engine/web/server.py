@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -34,6 +35,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    hdrs.SERVER: "Fluid",
 }
 """Of every answer."""
 _BACKLOG = 64
@@ -123,43 +125,27 @@ class WebServer:
         app.on_response_prepare.append(self._add_headers)
         for part in self._parts:
             app.add_routes(part.routes())
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            logger=self._faults.logger,
-            keepalive_timeout=limits.IDLE_S,
-            max_line_size=limits.LONGEST_LINE_BYTES,
-            max_field_size=limits.LONGEST_LINE_BYTES,
-            max_headers=limits.MOST_HEADERS,
-            lingering_time=0.0,
-            auto_decompress=False,
-            shutdown_timeout=_FAREWELL_S,
-        )
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FAREWELL_S)
         await runner.setup()
-        inner = runner.server
-        assert inner is not None
-        tls: dict[str, Any] = {
-            "ssl_handshake_timeout": limits.FIRST_REQUEST_WITHIN_S,
-            "ssl_shutdown_timeout": _FAREWELL_S,
-        }
         listener = await self._loop.create_server(
-            lambda: connections.watched(inner),
+            lambda: connections.watched(lambda: _Requests(runner, self._faults.logger)),
             sock=self._socket,
             backlog=_BACKLOG,
             ssl=self._tls,
-            **(tls if self._tls else {}),
+            ssl_handshake_timeout=limits.FIRST_REQUEST_WITHIN_S if self._tls else None,
+            ssl_shutdown_timeout=_FAREWELL_S if self._tls else None,
         )
         watching = self._loop.create_task(watch(connections))
         self._has_started.set()
         await self._ending.wait()
-        listener.close()
+        # No more are taken, and those that are being taken now come to their end before the listener's.
+        with suppress(NotImplementedError):
+            self._loop.remove_reader(self._socket)
+        connections.close()
         watching.cancel()
-        connections.hang_up_all()
+        await _end_tasks()
+        listener.close()
         await runner.cleanup()
-        # What parts left behind, such as the task that sends to a client.
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-        await asyncio.sleep(0)
 
     def _guard(self, connections: Connections) -> Any:
         """Return the middleware that every request passes."""
@@ -192,7 +178,36 @@ class WebServer:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
-        response.headers[hdrs.SERVER] = "Fluid"
+
+
+class _Requests(web.RequestHandler):
+    """aiohttp's protocol with limits, and with answers to faulty requests that repeat nothing of them."""
+
+    def __init__(self, runner: web.AppRunner, logger: logging.Logger) -> None:
+        server = runner.server
+        assert server is not None
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=logging.Logger("web requests", logging.CRITICAL),
+            logger=logger,
+            keepalive_timeout=limits.IDLE_S,
+            max_line_size=limits.LONGEST_LINE_BYTES,
+            max_field_size=limits.LONGEST_LINE_BYTES,
+            max_headers=limits.MOST_HEADERS,
+            lingering_time=0.0,
+            auto_decompress=False,
+        )
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        super().handle_error(request, status, exc, message)
+        return _closing(web.Response(status=status, text=f"{HTTPStatus(status).phrase}.\n", headers=HEADERS))
 
 
 def _refusal(request: web.Request) -> web.Response | None:
@@ -202,6 +217,16 @@ def _refusal(request: web.Request) -> web.Response | None:
     if request.headers.get(hdrs.TRANSFER_ENCODING) or request.headers.get(hdrs.CONTENT_LENGTH, "0") != "0":
         return web.Response(status=400, text="A request here has no body.\n")
     return None
+
+
+async def _end_tasks() -> None:
+    """Wait for tasks that end by themselves, and end those that parts left behind, such as the one that sends to a client."""
+    for _ in range(2):
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        if tasks:
+            await asyncio.wait(tasks, timeout=_FAREWELL_S)
+        for task in tasks:
+            task.cancel()
 
 
 def _closing(response: web.Response) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ LOOPBACK = "127.0.0.1"
 ALL, ALL_WITH_IPV6 = "0.0.0.0", "::"
 DEFAULT_WEB_PORT = 8080
 _WITH_PORT = re.compile(r"(?P<host>\[[^\]]+\]|[^:]*):(?P<port>\d{1,5})")
-_HOST = re.compile(r"\[[0-9A-Fa-f:.%\w]+\]|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%\w+)?|[\w.-]+")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,22 @@ def parse_web_address(text: str) -> WebAddress:
         host, port, is_port_given = found["host"], int(found["port"]), True
     else:
         host, is_port_given = given, False
-    if port > 65535 or not _HOST.fullmatch(host):
+    if port > 65535 or not _is_host(host):
         raise ConfigError(
             f"web is {shown(text)}; a port, an address or both were expected, e.g. 8080, 0.0.0.0 or 10.0.0.7:8080."
         )
     return WebAddress(host, port, is_port_given)
+
+
+def _is_host(host: str) -> bool:
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if ":" not in host:
+        return _NAME.fullmatch(host) is not None and not host.isdecimal()
+    try:
+        ipaddress.IPv6Address(bare)
+    except ValueError:
+        return False
+    return True
 
 
 def url(scheme: str, host: str, port: int, token: str | None = None) -> str:
