@@ -73,7 +73,7 @@ def choose_inputs(
         return OpenInputs(open_one(parse_spec(DEMO)), UNNAMED)
 
 
-def live_opener(config: LiveConfig, browser_sound: BrowserSound | None = None) -> Callable[[SourceSpec], Source]:
+def live_opener(config: LiveConfig, browser_sound: BrowserSound | None) -> Callable[[SourceSpec], Source]:
     """Return what opens a source of a live show, at its start and later."""
     return partial(
         open_source,

@@ -34,8 +34,8 @@ class InputSwitch:
         config: LiveConfig,
         inputs: OpenInputs,
         clock: Clock,
-        generated: Sequence[str] = (DEMO,),
         browser_sound: BrowserSound | None = None,
+        generated: Sequence[str] = (DEMO,),
     ) -> None:
         """`generated` are sources beside the devices that can always be chosen."""
         self._open_one = live_opener(config, browser_sound)

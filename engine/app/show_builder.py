@@ -220,11 +220,7 @@ class ShowBuilder:
     ) -> BuiltShow:
         store = ParameterStore(self._command.parameters, config.controls, notify)
         listening = openers.listen(config, inputs, store.values, self._clock, notify, self._releasing)
-        input_switch = (
-            None
-            if self._command.render
-            else InputSwitch(config, inputs, self._clock, browser_sound=self._browser_sound)
-        )
+        input_switch = None if self._command.render else InputSwitch(config, inputs, self._clock, self._browser_sound)
         played = input_switch.source if input_switch else inputs.source
         source, layout = listening.source() if listening else played, inputs.layout
         # "auto" says where it stopped and why.

@@ -2,6 +2,7 @@
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4000;
+const ANSWERED_WITHIN_MS = 2000;
 const SILENCE_MS = 4000; // Telemetry comes 20 times a second: a longer silence is a lost connection.
 
 export class Connection extends EventTarget {
@@ -12,6 +13,7 @@ export class Connection extends EventTarget {
   #retry = 0;
   #heardMs = 0;
   #isGreeted = false;
+  #told = "";
 
   constructor() {
     super();
@@ -89,21 +91,25 @@ export class Connection extends EventTarget {
       this.#retry = 0;
       this.open();
     }, waitMs);
-    this.#state("lost", waitMs);
-    this.#askWhy();
+    this.#say(waitMs);
   }
 
-  // A refused socket has no reason; a request for a file of the page has a status.
-  async #askWhy() {
+  // A refused socket gives no reason; a request for a file of the page has a status.
+  async #say(waitMs) {
+    if (this.#told !== "refused") this.#state("lost", waitMs);
+    let refused = false;
     try {
-      const answer = await fetch("/page/page.css", { method: "HEAD", cache: "no-store" });
-      if ([401, 403].includes(answer.status) && this.#retry) this.#state("refused");
+      const answer = await fetch("/page/page.css", { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(ANSWERED_WITHIN_MS) });
+      refused = [401, 403].includes(answer.status);
     } catch {
       // Nobody is there.
     }
+    const state = refused ? "refused" : "lost";
+    if (this.#retry && this.#told !== state) this.#state(state, waitMs);
   }
 
   #state(state, waitMs = 0) {
+    this.#told = state;
     this.dispatchEvent(new CustomEvent("state", { detail: { state, waitMs } }));
   }
 }

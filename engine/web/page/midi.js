@@ -17,11 +17,13 @@ export function showMidi(connection) {
         make("button", { type: "button", class: "button", "aria-label": `Forget ${sender}`, onclick: () => tell(connection.ask({ do: "midi_forget", assignment: id })) }, "Forget"),
       ),
     );
+    const hasFocus = place.contains(document.activeElement);
     place.replaceChildren(make("ul", { class: "plain" }, ...ports, ...assignments));
     if (!assignments.length) place.append(make("p", { class: "hint" }, "No control is learnt yet; unfold a parameter and press Learn."));
     if (midi.learning)
       place.append(
         make("p", { class: "row-line" }, make("span", {}, `Waits for the control that shall move ${spoken(midi.learning)}.`), make("button", { type: "button", class: "button", onclick: () => tell(connection.ask({ do: "midi_cancel" })) }, "Cancel")),
       );
+    if (hasFocus) place.querySelector("button")?.focus();
   });
 }

@@ -35,6 +35,8 @@ connectionState();
 preview();
 sound();
 keepListsFresh();
+// The cookie stands for the token now; nobody needs to read it over a shoulder.
+history.replaceState(null, "", location.pathname);
 connection.open();
 
 // What a list shows changes with what plays, whoever changed it.

@@ -92,6 +92,7 @@ function midiLine(place, parameter, context) {
     if (now === shown) return;
     shown = now;
     if (!midi?.available) return line.replaceChildren(make("p", { class: "hint" }, "The show listens to no MIDI port; start it with --midi."));
+    const hasFocus = line.contains(document.activeElement);
     line.replaceChildren(
       ...ours.map((one) => make("p", { class: "row-line" }, make("span", {}, one.sender), make("button", { type: "button", class: "button", "aria-label": `Forget ${one.sender}`, onclick: () => tell(connection.ask({ do: "midi_forget", assignment: one.id })) }, "Forget"))),
       make(
@@ -101,5 +102,6 @@ function midiLine(place, parameter, context) {
         make("span", { class: "hint", role: "status" }, learning ? `Move the control that shall move ${spoken(parameter.name, parameter.unit)}.` : ""),
       ),
     );
+    if (hasFocus) [...line.querySelectorAll("button")].at(-1).focus();
   };
 }

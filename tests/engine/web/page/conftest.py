@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -39,8 +40,8 @@ VIEWS = ("live", "parameters", "scenes", "setup", "log")
 class Show:
     """A show that plays into nothing, with a page and a port for OSC."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *flags: str) -> None:
+        self._folder, self._flags = folder, flags
         self._web_port, self._osc_port = _free_port(socket.SOCK_STREAM), _free_port(socket.SOCK_DGRAM)
         self._process: subprocess.Popen[str] | None = None
         self.url = f"http://127.0.0.1:{self._web_port}/"
@@ -50,6 +51,7 @@ class Show:
         self._process = start(
             *("--source", "demo", "--out", "null", "--web", f"127.0.0.1:{self._web_port}"),
             *("--osc-port", str(self._osc_port), "--scenes", "scenes"),
+            *self._flags,
             cwd=self._folder,
         )
         deadline_s = time.monotonic() + STARTS_WITHIN_S
@@ -88,6 +90,9 @@ class Show:
         try:
             with urllib.request.urlopen(self.url + "page/page.css", timeout=1):
                 return True
+        except urllib.error.HTTPError:
+            # It asks for a token.
+            return True
         except OSError:
             return False
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from tests.engine.web.page.conftest import Pages, Show, expect
+
+TOKEN = "a-token-of-this-test"
 
 
 def test_the_page_says_that_the_show_is_gone_and_comes_back_with_it(show: Show, pages: Pages) -> None:
@@ -23,3 +28,21 @@ def test_the_page_says_that_the_show_is_gone_and_comes_back_with_it(show: Show, 
     # Browsers write every connection that fails into the console; nothing else may stand there.
     assert [text for text in pages.complaints if "ERR_CONNECTION_REFUSED" not in text and "WebSocket" not in text] == []
     pages.complaints.clear()
+
+
+def test_the_token_leaves_the_address_and_a_page_without_it_says_so(tmp_path: Path, chromium: Any) -> None:
+    guarded = Show(tmp_path, "--web-token", TOKEN)
+    context = chromium.new_context()
+    try:
+        guarded.start()
+        page = context.new_page()
+        page.goto(f"{guarded.url}?token={TOKEN}")
+        expect(page.locator("body")).to_have_attribute("data-connection", "open")
+        assert page.url == guarded.url
+        context.clear_cookies()
+        guarded.stop()
+        guarded.start()
+        expect(page.locator("#banner")).to_contain_text("open the address with the token", timeout=15_000)
+    finally:
+        context.close()
+        guarded.stop()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import require
-from tests.engine.web.page.conftest import ON_A_PHONE, VIEWS, Pages
+from tests.engine.web.page.conftest import ON_A_PHONE, VIEWS, Pages, expect
 
 
 def axe_file() -> Path | None:
@@ -39,6 +39,11 @@ def test_axe_finds_nothing(context: dict[str, Any], pages: Pages) -> None:
     page = pages.open(bypass_csp=True, **context)
     page.add_script_tag(path=script)
     found: list[str] = []
+
+    def judge(where: str) -> None:
+        violations = page.evaluate("axe.run().then(result => result.violations)")
+        found.extend(f"{where}: {one['id']}: {one['nodes'][0]['html']}" for one in violations)
+
     for view in VIEWS:
         tab = page.locator(f"#tabs [data-view={view}]")
         if not tab.is_visible():
@@ -46,6 +51,8 @@ def test_axe_finds_nothing(context: dict[str, Any], pages: Pages) -> None:
         tab.click()
         if view == "parameters":
             page.locator("[data-name=motion] .more, [data-name=glow] .more").first.click()
-        violations = page.evaluate("axe.run().then(result => result.violations)")
-        found += [f"{view}: {one['id']}: {one['nodes'][0]['html']}" for one in violations]
+        judge(view)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    judge("keyboard")
     assert found == []
