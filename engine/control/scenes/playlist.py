@@ -126,12 +126,21 @@ class PlaylistPlayer:
         self._publish()
 
     def advance(
-        self, moment: Moment, *, runs: bool, loops: bool = True, wanted: int = 0, by_hand: int = 0, plays: int = 0
+        self,
+        moment: Moment,
+        *,
+        runs: bool,
+        loops: bool = True,
+        wanted: int = 0,
+        by_hand: int = 0,
+        plays: int = 0,
+        waits: bool = False,
     ) -> int | None:
         """Return the scene to recall at the end of a hop; None: it stays as it is.
 
         `runs` says whether the playlist is on, `by_hand` the scene that was recalled by hand (0: none), `wanted` how often the next
-        one was asked for since, `plays` the one that plays (0: none).
+        one was asked for since, `plays` the one that plays (0: none), `waits` whether a scene still waits for its beat: its time has
+        not begun.
         """
         before, self._before = self._before or moment, moment
         if not runs or not any(entry.takes_part for entry in self._entries):
@@ -149,7 +158,7 @@ class PlaylistPlayer:
             number = self._go_on(wanted, True) if wanted else None
         elif not self.runs:
             number = self._enter(plays, wanted)
-        elif wanted or self._is_over(before, moment):
+        elif wanted or (not waits and self._is_over(before, moment)):
             number = self._go_on(max(1, wanted), loops or wanted > 0)
         self._publish()
         return number

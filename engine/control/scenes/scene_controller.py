@@ -139,6 +139,11 @@ class SceneController:
         return (*due, *self._switcher.show_events())
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether a scene was read and waits for its beat or bar."""
+        return self._ready is not None
+
+    @property
     def waiting(self) -> int:
         """Number of scene files that wait to be read or written."""
         return len(self._file_tasks)

@@ -101,6 +101,7 @@ class ShowController:
             wanted=wanted,
             by_hand=by_hand,
             plays=self._scenes.number,
+            waits=self._scenes.is_waiting,
         )
         if number:
             # Bars end on a bar line by themselves.
