@@ -1,8 +1,8 @@
-"""Random hostile OSC over a real socket into a real show without a window, for as long as it is given.
+"""Random hostile OSC over real sockets, UDP and TCP, into a real show without a window, for as long as it is given.
 
     python -m benchmarks.fuzz_osc --minutes 10
 
-The show has locked parameters. It must answer all the time, keep these, skip no step, stay within its memory, print no traceback
+The show has locked parameters and listeners of its own, and who attacks subscribes to it. It must answer all the time, keep these, skip no step, stay within its memory, print no traceback
 and end within ENDS_WITHIN_S with its statistics, while the datagrams go on. Its memory is told after a minute (or a tenth of a shorter
 run) and at the end, with the slope of the last half: what the start takes is no leak.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import signal
 import socket
 import subprocess
@@ -26,13 +25,14 @@ import psutil
 from benchmarks.night_desktop import free_port
 from benchmarks.osc_flood import MODEL, SceneControl
 from benchmarks.osc_flood_traffic import HOST
-from benchmarks.osc_hostile import hostile
+from benchmarks.osc_hostile_senders import Sender, TcpSender, answers_tcp
 from benchmarks.private_desktop import ROOT, PrivateDesktop, wait_until
 from benchmarks.record import append_record, print_table
 from engine.control.parameter_table import ShowValues, parameters_for
 from engine.control.remotes.osc_addresses import PING, address
 from engine.core.clock import WallClock
 from engine.core.errors import run_main
+from engine.core.osc_names import OUT, SUBSCRIBE, UNSUBSCRIBE
 from engine.model.file import read_card
 
 LOCKED = (ShowValues.flash_guard.name, ShowValues.save_scene.name, ShowValues.record.name, ShowValues.scene.name)
@@ -63,8 +63,13 @@ def main() -> int:
 
 def fuzz(stage: PrivateDesktop, model: Path, seconds: float, a_second: float, seed: int) -> dict[str, Any]:
     """Return what became of a show under random datagrams."""
-    port, stats_file = free_port(socket.SOCK_DGRAM), stage.folder / "stats.json"
+    port, tcp_port, stats_file = (
+        free_port(socket.SOCK_DGRAM),
+        free_port(socket.SOCK_STREAM),
+        stage.folder / "stats.json",
+    )
     options = ["--source", "tone", "--out", "null", "--osc-port", str(port), "--stats", str(stats_file)]
+    options += ["--osc-tcp", str(tcp_port), "--osc-out", f"{HOST}:{free_port(socket.SOCK_DGRAM)}"]
     locks = [part for name in LOCKED for part in ("--remote-lock", name)]
     show = stage.start(
         [sys.executable, str(ROOT / "run_live.py"), "--model", str(model.resolve()), *options, *locks], "show.log"
@@ -72,20 +77,28 @@ def fuzz(stage: PrivateDesktop, model: Path, seconds: float, a_second: float, se
     control = SceneControl(port)
     wait_until(lambda: control.ask(PING) is not None, "the show's start")
     before = control.figures()
-    sender = Sender(port, [parameter.name for parameter in parameters_for(read_card(model))], seed)
-    asked, answered, memory = _attack(show, control, sender, seconds, a_second)
+    names = [parameter.name for parameter in parameters_for(read_card(model))]
+    senders = (
+        Sender(port, [*names, SUBSCRIBE, UNSUBSCRIBE, f"{OUT}/level"], seed),
+        TcpSender(tcp_port, [*names, SUBSCRIBE], seed),
+    )
+    asked, answered, memory = _attack(show, control, senders, seconds, a_second)
+    answered_tcp = answers_tcp(tcp_port)
     guard = control.ask_patiently(address(ShowValues.flash_guard.name))
     after = control.ask_figures()
-    ended_s = _end(show, sender)
+    ended_s = _end(show, senders)
     written = json.loads(stats_file.read_text(encoding="utf-8")) if stats_file.exists() else {}
     said = stage.output("show.log")
     memory_figures = memory_growth(memory, ASK_EVERY_S)
     figures: dict[str, Any] = {
-        "sent": sender.sent,
+        "sent": senders[0].sent,
+        "sent_tcp": senders[1].sent,
+        "connected": senders[1].connected,
         "received": int(after.get("osc_received", 0)),
         "refused": int(after.get("osc_refused", 0)),
         "asked": asked,
         "answered": answered,
+        "answered_tcp": answered_tcp,
         "steps": int(written.get("hops", 0)),
         "skipped": int(written.get("skipped_hops", 0) - before["skipped_hops"]) if written else None,
         "age_p99_ms": written.get("handed_age", {}).get("p99_ms"),
@@ -100,7 +113,10 @@ def fuzz(stage: PrivateDesktop, model: Path, seconds: float, a_second: float, se
     clean = not figures["tracebacks"] and "\x1b" not in said and show.returncode == 0
     ended = ended_s is not None and ended_s <= ENDS_WITHIN_S and figures["stats"]
     flat = memory_figures["growth_percent"] <= MOST_GROWTH_PERCENT
-    return {**figures, "met": bool(clean and ended and flat and figures["kept"] and figures["skipped"] == 0)}
+    return {
+        **figures,
+        "met": bool(clean and ended and flat and answered_tcp and figures["kept"] and figures["skipped"] == 0),
+    }
 
 
 def memory_growth(memory: Sequence[int], every_s: float) -> dict[str, float]:
@@ -117,30 +133,21 @@ def memory_growth(memory: Sequence[int], every_s: float) -> dict[str, float]:
     }
 
 
-class Sender:
-    """Sends random datagrams; the same seed sends the same ones."""
-
-    def __init__(self, port: int, names: list[str], seed: int) -> None:
-        self._rolled, self._names = random.Random(seed), names
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._to = (HOST, port)
-        self.sent = 0
-
-    def send(self) -> None:
-        """Send one datagram."""
-        self._socket.sendto(hostile(self._rolled, self._names), self._to)
-        self.sent += 1
-
-
 def _attack(
-    show: subprocess.Popen[bytes], control: SceneControl, sender: Sender, seconds: float, a_second: float
+    show: subprocess.Popen[bytes],
+    control: SceneControl,
+    senders: tuple[Sender, TcpSender],
+    seconds: float,
+    a_second: float,
 ) -> tuple[int, int, list[int]]:
     """Send for so long; return how often the show was asked and answered, and its resident memory in bytes."""
     clock, process = WallClock(), psutil.Process(show.pid)
-    began_s, asked, answered, memory, begun_with = clock.now_s(), 0, 0, list[int](), sender.sent
+    began_s, asked, answered, memory, rounds = clock.now_s(), 0, 0, list[int](), 0
     while (passed_s := clock.now_s() - began_s) < seconds and show.poll() is None:
-        while sender.sent - begun_with < passed_s * a_second and clock.now_s() - began_s < seconds:
-            sender.send()
+        while rounds < passed_s * a_second and clock.now_s() - began_s < seconds:
+            # Every other one over TCP.
+            senders[rounds % 2].send()
+            rounds += 1
         if passed_s >= asked * ASK_EVERY_S:
             asked += 1
             answered += control.ask_patiently(PING) is not None
@@ -149,13 +156,14 @@ def _attack(
     return asked, answered, memory
 
 
-def _end(show: subprocess.Popen[bytes], sender: Sender) -> float | None:
+def _end(show: subprocess.Popen[bytes], senders: tuple[Sender, TcpSender]) -> float | None:
     """Ask the show to end while datagrams go on; return how long that took, None when it did not."""
     clock = WallClock()
     asked_s = clock.now_s()
     show.send_signal(signal.SIGTERM)
     while show.poll() is None and clock.now_s() - asked_s < WAITS_S:
-        sender.send()
+        for sender in senders:
+            sender.send()
         clock.sleep(0.0005)
     return round(clock.now_s() - asked_s, 2) if show.poll() is not None else None
 

@@ -8,6 +8,8 @@ gains at 0 dB, with gains that stand, and with gains that move.
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 
 from benchmarks.record import append_record, print_table
@@ -22,6 +24,7 @@ CASES = {"0 dB": (NEUTRAL, NEUTRAL), "standing": (STANDING, STANDING), "moving":
 
 
 def main() -> None:
+    argparse.ArgumentParser(description="Measure what the input trim costs a hop.").parse_args()
     headings = ["blocks", "gains", "ms a hop"]
     rows: list[list[object]] = [
         [name, case, measure(block_samples, targets)]

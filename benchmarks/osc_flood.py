@@ -4,7 +4,8 @@
 
 For each kind of flood a show of its own plays without a window, and a process of its own sends. Meanwhile a fader is moved:
 what is measured is the time until the show answers with the fader's new value, which the next step plays. A show without a flood
-comes first, for comparison, and one beside a flood that goes elsewhere. Each show is asked to end while its flood goes on.
+comes first, for comparison, and one beside a flood that goes elsewhere. Each show is asked to end while its flood goes on; only the
+flood to every address ends before, and the show has to have the last value of each.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pythonosc.osc_message import OscMessage
 
 from benchmarks.night_desktop import free_port
 from benchmarks.night_traffic import message
-from benchmarks.osc_flood_traffic import HOST, KINDS, LOCKED
+from benchmarks.osc_flood_traffic import EVERY_ADDRESS, FADER, HOST, KINDS, LOCKED, last_values
 from benchmarks.private_desktop import ROOT, PrivateDesktop, wait_until
 from benchmarks.record import append_record, print_table
 from engine.control.remotes.osc_addresses import PING, PONG, STATS, address
@@ -33,7 +34,6 @@ from engine.core.errors import run_main
 from engine.model.file import read_card
 
 MODEL = ROOT / "engine" / "models" / "water.onnx"
-FADER = "zoom"
 MOVE_EVERY_S = 0.5
 ASK_EVERY_S = 1.2 / SENDER_ANSWERS_A_SECOND
 """A little slower than the show answers."""
@@ -80,7 +80,8 @@ def judge(figures: dict[str, Any], quiet: dict[str, Any], hop_s: float) -> None:
     seen = not figures["unseen"] and late_ms is not None and late_ms <= 1e3 * (hop_s + ASK_EVERY_S)
     ended = figures["end_s"] is not None and figures["end_s"] <= MOST_END_S and figures["stats"]
     aged = figures["age_ratio"] is not None and figures["age_ratio"] <= MOST_AGE_RATIO
-    figures["met"] = bool(seen and ended and aged and figures["skipped"] == 0)
+    applied = figures["last_missed"] in (None, 0)
+    figures["met"] = bool(seen and ended and aged and applied and figures["skipped"] == 0)
 
 
 def measure(stage: PrivateDesktop, model: Path, kind: str, a_second: float, seconds: float) -> dict[str, Any]:
@@ -95,14 +96,18 @@ def measure(stage: PrivateDesktop, model: Path, kind: str, a_second: float, seco
     wait_until(lambda: sender.ask(PING) is not None, "the show's start")
     clock.sleep(2 * SETTLES_S)
     before = sender.figures()
-    flood = _start_flood(port, kind, a_second, seconds + OUTLASTS_S)
+    outlasts_s = 0.0 if kind == EVERY_ADDRESS else OUTLASTS_S
+    flood = _start_flood(port, kind, a_second, seconds + outlasts_s)
     began_s, seen_s = clock.now_s(), list[float | None]()
     while clock.now_s() - began_s < seconds:
         seen_s.append(sender.move(FADER, 1.0 + (len(seen_s) % 16 + 1) / 16))
         clock.sleep(MOVE_EVERY_S)
+    # A flood to every address is waited for, the others go on.
+    sent = flood.communicate()[0].strip() if flood and not outlasts_s else ""
+    missed = sender.missed(last_values(kind, int(sent))) if sent else None
     after = sender.ask_figures()
     ended_s = _end(show)
-    sent = flood.communicate()[0].strip() if flood else 0
+    sent = sent or (flood.communicate()[0].strip() if flood else 0)
     written = json.loads(stats_file.read_text(encoding="utf-8")) if stats_file.exists() else {}
     known_s = [seconds for seconds in seen_s if seconds is not None]
     return {
@@ -112,6 +117,7 @@ def measure(stage: PrivateDesktop, model: Path, kind: str, a_second: float, seco
         "age_p99_ms": written["handed_age"]["p99_ms"] if written else None,
         "moves": len(seen_s),
         "unseen": len(seen_s) - len(known_s),
+        "last_missed": missed,
         "seen_p50_ms": round(1e3 * float(np.percentile(known_s, 50)), 1) if known_s else None,
         "seen_max_ms": round(1e3 * max(known_s), 1) if known_s else None,
         **{name: int(after[f"osc_{name}"] - before[f"osc_{name}"]) if after else None for name in COUNTS},
@@ -197,6 +203,11 @@ class SceneControl:
                 return self._clock.now_s() - moved_s
             self._clock.sleep(max(0.0, ASK_EVERY_S - (self._clock.now_s() - asked_s)))
         return None
+
+    def missed(self, last: dict[str, float]) -> int:
+        """Return how many addresses do not answer the value that was sent there last."""
+        self._clock.sleep(SETTLES_S)
+        return sum(self.ask_patiently(to) != [value] for to, value in last.items())
 
     def _forget(self) -> None:
         """Drop late answers."""

@@ -14,7 +14,10 @@ import struct
 from collections.abc import Callable
 from contextlib import closing
 
+from pythonosc.osc_message import OscMessage
+
 from benchmarks.night_traffic import message
+from engine.control.parameter_table import TABLE
 from engine.control.remotes.osc_addresses import ERROR, PONG, STATS, address
 from engine.core.clock import WallClock
 from engine.core.errors import ConfigError, run_main
@@ -47,9 +50,20 @@ def _bundle(rolled: random.Random) -> bytes:
     return BUNDLE_HEAD + b"".join(struct.pack(">i", len(element)) + element for element in elements)
 
 
+FADER = "zoom"
+"""The fader that is measured; no flood touches it."""
+EVERY_ADDRESS = "every address"
+SET_BY_EVERY_ADDRESS = tuple(p for p in TABLE if p.kind == "float" and p.name != FADER)
+
+
+def _any_parameter(rolled: random.Random) -> bytes:
+    parameter = rolled.choice(SET_BY_EVERY_ADDRESS)
+    return message(address(parameter.name), rolled.uniform(parameter.low, parameter.high))
+
+
 PATTERNS = ("/fluid/onset_*", "/fluid/{glow,trail,tap}", "/*/[a-h]*_*", "/fluid/gai*")
-"""None of them touches the fader that is measured."""
 KINDS: dict[str, Callable[[random.Random], bytes]] = {
+    EVERY_ADDRESS: _any_parameter,
     "known": lambda rolled: message(address("glow"), rolled.random()),
     "out of range": lambda rolled: message(address("glow"), 2.0 + rolled.random()),
     "triggers": lambda rolled: message(address("tap")),
@@ -107,11 +121,26 @@ def spoofed(payload: bytes, port: int) -> bytes:
     return head + struct.pack(">HHHH", port, port, 8 + len(payload), 0) + payload
 
 
+def datagrams(kind: str) -> list[bytes]:
+    """Return the datagrams that a flood sends round and round: made beforehand, since the sender must not need a core of its own."""
+    rolled = random.Random(kind)
+    return [KINDS[kind](rolled) for _ in range(DIFFERENT)]
+
+
+def last_values(kind: str, sent: int) -> dict[str, float]:
+    """Return the last value that a flood of so many datagrams sent to each address."""
+    made = datagrams(kind)
+    last: dict[str, float] = {}
+    for number in range(max(0, sent - DIFFERENT), sent):
+        told = OscMessage(made[number % DIFFERENT])
+        last[told.address] = told.params[0]
+    return last
+
+
 def send(sender: socket.socket, port: int, kind: str, a_second: float, seconds: float) -> int:
     """Send at a steady rate and return how many datagrams there were."""
-    clock, rolled, sent = WallClock(), random.Random(kind), 0
-    # Made beforehand: the sender must not need a core of its own.
-    made = [KINDS[kind](rolled) for _ in range(DIFFERENT)]
+    clock, sent = WallClock(), 0
+    made = datagrams(kind)
     if kind == SPOOFED:
         made = [spoofed(datagram, port) for datagram in made]
     began_s = clock.now_s()

@@ -7,6 +7,8 @@ import struct
 from collections.abc import Sequence
 
 HEAD = b"#bundle\0" + bytes(7) + b"\1"
+_HEADS = (HEAD, HEAD, HEAD, b"#bundle\0" + bytes(8), b"#bundle\0" + 8 * b"\xff", b"#bundle\0\xd0" + bytes(7))
+"""Now, and times that are long past or far ahead."""
 _TAGS = "ifhdsSbcrmtTFNI[]z"
 _LETTERS = "abcdefgh_*?[]{}!-,/\x1b\n é"
 _NUMBERS = (0.0, -0.0, 1.0, 0.7, 127.0, -1.0, 0.5, 3.0, 1e300, float("inf"), float("nan"))
@@ -22,7 +24,9 @@ def hostile(rolled: random.Random, names: Sequence[str], depth: int = 0) -> byte
     if kind < 0.04:
         datagram = rolled.randbytes(rolled.randrange(200))
     elif kind < 0.2 and depth < _MOST_DEPTH:
-        datagram = HEAD + b"".join(_element(rolled, names, depth) for _ in range(rolled.randrange(_MOST_ELEMENTS)))
+        datagram = rolled.choice(_HEADS) + b"".join(
+            _element(rolled, names, depth) for _ in range(rolled.randrange(_MOST_ELEMENTS))
+        )
     else:
         datagram = _message(rolled, _address(rolled, names))
     return _mutated(rolled, datagram) if rolled.random() < _SHARE_MUTATED else datagram

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,12 +14,29 @@ import pytest
 from tests.processes import ENDS_WITHIN_S, ROOT, run, start, streams, wait_for_recording, write_sound
 
 
-def test_with_nothing_it_says_so_and_writes_a_file(tmp_path: Path) -> None:
+def test_with_nothing_it_says_so_and_shows_itself_on_the_page(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
     code, said, complained = run("--no-osc", "--seconds", "1", cwd=tmp_path)
     assert (code, complained) == (0, "")
     assert "demo" in said
-    assert "show.mp4" in said
-    assert streams(tmp_path / "show.mp4")[0] >= 15
+    assert "No screen answers, so the show is on its web page" in said
+    assert "page     http://127.0.0.1:" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="hangs up")
+def test_a_show_on_the_page_outlives_its_terminal(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    process = start("--no-osc", "--source", "demo", "--log", "log.jsonl", "--seconds", "4", cwd=tmp_path)
+    assert process.stdout
+    while "latency" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=ENDS_WITHIN_S)
+    assert process.returncode == 0
+    log = (tmp_path / "log.jsonl").read_text()
+    assert "The terminal was closed. The show goes on" in log
+    assert json.loads(log.splitlines()[-1])["hops"] == 80
 
 
 def test_render_draws_every_hop_and_keeps_the_sound(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +29,9 @@ from engine.control.modulation.input_names import reserved_names
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import TABLE, parameters_for
-from engine.control.remotes.midi import check_controllers
+from engine.control.remotes.midi.controller_folder import read_given
+from engine.control.remotes.midi.midi_remote import check_controllers
+from engine.control.remotes.midi.ports import MIDI_APIS
 from engine.control.remotes.osc_senders import parse_networks
 from engine.control.remotes.remote_access import locked_names
 from engine.core.argument_parser import ArgumentParser
@@ -43,7 +45,7 @@ from engine.output.window.keys import HELP
 DESCRIPTION = "Render video that follows sound. Without flags: from the microphone, in a window."
 EPILOG = "In the window: " + "; ".join(f"{keys}: {what}" for keys, what in HELP) + "."
 _CONTROL = "control:"
-LIVE_ONLY = ("midi", "log", "health_port", "listen")
+LIVE_ONLY = ("midi", "midi_clock_out", "controller", "log", "health_port", "listen")
 """Settings that a rendering refuses; parameters say so themselves."""
 Inquiry = Literal["devices", "backends"]
 
@@ -238,9 +240,19 @@ def check_directions(config: LiveConfig, parameters: Iterable[Parameter], source
     Modulator(table.values(), config.mappings, sound_inputs=names)
     parse_networks(config.osc_allow)
     locked = locked_names(config.remote_lock, table)
-    if config.midi:
-        check_controllers(config.midi_parameters, table)
-    for number, name in config.midi_parameters.items() if config.midi else ():
+    _check_midi(config, table, locked)
+
+
+def _check_midi(config: LiveConfig, table: Mapping[str, Parameter], locked: Sequence[str]) -> None:
+    if config.midi_api not in MIDI_APIS:
+        raise ConfigError(f"midi_api is '{config.midi_api}'; {' or '.join(MIDI_APIS)} was expected.")
+    read_given(config.controller, table, locked)
+    if config.controller and not config.midi:
+        raise ConfigError("controller is given and no MIDI port is; add --midi all, or leave --controller out.")
+    if not config.midi:
+        return
+    check_controllers(config.midi_parameters, table)
+    for number, name in config.midi_parameters.items():
         if name in locked:
             raise ConfigError(
                 f"midi_parameters gives {name} to controller {number} and remote_lock locks it; take it out of one of them."

@@ -23,9 +23,10 @@ from engine.web.web_address import DEFAULT_WEB_PORT, LOOPBACK
 
 DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "water.onnx")
 DEFAULT_OSC_PORT = 9000
+DEFAULT_OS2L = "9996"
 DEFAULT_LOUDSPEAKER = "default"
 CONTROLS, MAPPINGS, MIDI_PARAMETERS = "controls", "mappings", "midi_parameters"
-FORMER_KEYS: Mapping[str, str] = MappingProxyType({"midi_knobs": MIDI_PARAMETERS})
+FORMER_KEYS: Mapping[str, str] = MappingProxyType({"midi_rotaries": MIDI_PARAMETERS})
 """Keys of the version before, which files may still have."""
 Origin = Literal["default", "file", "flag"]
 
@@ -51,8 +52,8 @@ class LiveConfig:
 
     source: tuple[str, ...] = setting(
         (),
-        "the sound: mic, mic:NAME, system, jack:CLIENT, demo, tone, tone:HZ, pcm:RATExCHANNELS for raw sound that is piped in, an "
-        "address such as rtsp://..., or a sound or video file; @3,4 behind it chooses channels; several, each with a name, as in "
+        "the sound: mic, mic:NAME, system, jack:CLIENT, web for the microphone of a browser, demo, tone, tone:HZ, pcm:RATExCHANNELS for raw sound "
+        "that is piped in, an address such as rtsp://..., or a sound or video file; @3,4 behind it chooses channels; several, each with a name, as in "
         "drums=mic@1,2, may be given; see docs/sources.md (default: the microphone, or demo without one)",
         "SOURCE",
     )
@@ -85,7 +86,8 @@ class LiveConfig:
     )
     out: tuple[str, ...] = setting(
         (),
-        "where frames go: window, FILE.mp4 or null; may be given several times (default: window, or show.mp4 without a screen)",
+        "where frames go: window, web for the web page alone, FILE.mp4 or null; may be given several times (default: window, or web "
+        "without a screen)",
         "OUTPUT",
     )
     model: str = setting(DEFAULT_MODEL, "the model file to play", "MODEL.onnx")
@@ -105,12 +107,53 @@ class LiveConfig:
         "NETWORK",
         empty="all",
     )
+    osc_tcp: int | None = setting(
+        None, "listen to OSC over TCP on this port too, of the same address (default: no)", "PORT", 0, 65535, empty="no"
+    )
+    osc_out: tuple[str, ...] = setting(
+        (),
+        "tell this listener by OSC what the show does: sound, beat, frames, changed parameters; HOST:PORT, IPv6 in brackets; may be "
+        "given several times; see docs/osc.md (default: nobody)",
+        "HOST:PORT",
+        empty="nobody",
+    )
+    osc_out_rate: float = setting(20.0, "how often a second listeners are told", "HZ", low=1.0, high=60.0)
     remote_lock: tuple[str, ...] = setting(
         (), "a parameter that no remote may set; may be given several times (default: none)", "PARAMETER", empty="none"
     )
-    midi: str | None = setting(
-        None, "listen to this MIDI port, by a part of its name; virtual makes one of our own", "PORT"
+    midi: tuple[str, ...] = setting(
+        (),
+        "listen to this MIDI port, by a part of its name; all for every port, virtual for one of our own; may be given several times "
+        "(default: none)",
+        "PORT",
+        empty="none",
     )
+    link: bool = setting(
+        False, "join the Ableton Link session of the network: follow its tempo and beat, or lead it; see docs/tempo.md"
+    )
+    os2l: str | None = setting(
+        None,
+        "listen to OS2L senders such as VirtualDJ on this TCP port; HOST: before it, e.g. 0.0.0.0:9996, lets other machines in "
+        "(default: off; without a port 9996)",
+        "[HOST:]PORT",
+        empty="off",
+        alone=DEFAULT_OS2L,
+    )
+    midi_api: str = setting("auto", "whose MIDI ports: auto for the system's, or jack for JACK's", "NAME")
+    midi_clock_out: str | None = setting(
+        None,
+        "send the show's beat as a MIDI clock to this port, by a part of its name, or virtual",
+        "PORT",
+        empty="off",
+    )
+    controller: tuple[str, ...] = setting(
+        (),
+        "a controller file, which says what the controls of a MIDI device do; may be given several times; see docs/midi.md (default: "
+        "by the port's name, from the folder of --controllers and from configs/controllers)",
+        "FILE.yaml",
+        empty="by the port's name",
+    )
+    controllers: str = setting("controllers", "folder of the controller files that MIDI learn writes", "FOLDER")
     web: str | int | None = setting(
         None,
         "serve the web page on this port, or at HOST:PORT; 0.0.0.0 lets other machines in, :: with IPv6 too (default: off; alone: "
@@ -134,6 +177,12 @@ class LiveConfig:
     )
     web_key: str | None = setting(None, "the key of the certificate, where it is a file of its own", "FILE.pem")
     title: str = setting("Fluid", "the window's title", "TEXT")
+    oscquery: bool = setting(
+        True, "answer OSCQuery on the port of --web, and advertise the show on the network by zeroconf"
+    )
+    web_name: str | None = setting(
+        None, "what the show is called on the network (default: the title)", "TEXT", empty="the title"
+    )
     fullscreen: bool = setting(False, "start with the window in full screen")
     window: str = setting("auto", "what draws the window: gl, opencv, or auto for gl where it works", "KIND")
     monitor: str | None = setting(

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from engine.audio.source import Source
     from engine.audio.sources.inputs import OpenInputs
     from engine.control.parameter import Value
-    from engine.control.remotes.midi import MidiRemote
+    from engine.control.remotes.midi.clock import MidiClock
+    from engine.control.remotes.midi.clock_out import MidiClockOut
+    from engine.control.remotes.midi.midi_remote import MidiRemote
+    from engine.control.remotes.midi.ports import MidiPorts
     from engine.control.remotes.osc import OscServer
+    from engine.control.remotes.osc_out import OscOut
     from engine.control.remotes.remote_access import RemoteAccess
+    from engine.control.telemetry import Telemetry
     from engine.core.clock import Clock
+    from engine.core.notice_log import NoticeLog
     from engine.model.backend import Backend
     from engine.model.backends.first_test import FirstTestWatch
     from engine.ops.health_monitor import HealthMonitor
@@ -165,6 +171,8 @@ def open_osc(
 ) -> OscServer | None:
     """Begin to listen; a port that nobody asked for and that is taken costs a line, not the show."""
     if not config.osc:
+        if config.osc_tcp is not None:
+            raise ConfigError(f"osc_tcp is {config.osc_tcp} and osc is off; leave out --osc-tcp or --no-osc.")
         return None
     from engine.app.report import remote_figures
     from engine.control.remotes.osc import OscServer
@@ -177,18 +185,58 @@ def open_osc(
     allowed = AllowedSenders(config.osc_allow)
     try:
         server = OscServer(access, config.osc_host, port, figures, allowed)
+        if config.osc_tcp is not None:
+            server.listen_to_tcp(config.osc_tcp)
     except ConfigError as error:
-        if config.osc_port is not None:
+        if config.osc_port is not None or config.osc_tcp is not None:
             raise
         say(f"{error} The show goes on without OSC.")
         return None
     return server
 
 
-def open_midi(config: LiveConfig, access: RemoteAccess) -> MidiRemote:
-    """Listen to the MIDI port that was asked for, now or as soon as it is there."""
-    from engine.control.remotes.midi import MidiRemote
+def open_osc_out(
+    config: LiveConfig,
+    access: RemoteAccess,
+    server: OscServer | None,
+    telemetry: Callable[[], Telemetry],
+    notice_log: NoticeLog,
+    clock: Clock,
+) -> OscOut:
+    """Prepare to tell the listeners that were asked for. Raises ConfigError for what is no address."""
+    from engine.control.remotes.osc_feedback import Feedback
+    from engine.control.remotes.osc_listeners import Listener, parse_listener
+    from engine.control.remotes.osc_out import OscOut
 
-    midi = MidiRemote(access, config.midi or "", config.midi_parameters)
+    addresses = dict.fromkeys(map(parse_listener, config.osc_out))
+    listeners = [Listener(address, notice_log.tell, server) for address in addresses]
+    feedback = server.feedback if server else Feedback(access, clock)
+    return OscOut(listeners, telemetry, notice_log, feedback, clock, config.osc_out_rate)
+
+
+def open_midi(config: LiveConfig, access: RemoteAccess, follow_clock: MidiClock | None, clock: Clock) -> MidiRemote:
+    """Listen to the MIDI ports that were asked for, now or as soon as they are there."""
+    from engine.control.remotes.midi.controller_folder import read_given
+    from engine.control.remotes.midi.midi_remote import MidiRemote, MidiWishes
+    from engine.control.remotes.midi.ports import AskedPorts
+
+    wishes = MidiWishes(
+        asked=AskedPorts(ports=config.midi, clock_out=config.midi_clock_out, api=config.midi_api),
+        parameters=config.midi_parameters,
+        given=read_given(config.controller, access.parameters),
+        folder=config.controllers,
+    )
+    midi = MidiRemote(access, wishes, follow_clock, clock=clock)
     midi.start()
     return midi
+
+
+def open_midi_clock_out(
+    ports: MidiPorts, telemetry: Callable[[], Telemetry], access: RemoteAccess, clock: Clock
+) -> MidiClockOut:
+    """Send the show's beat to the port that was asked for."""
+    from engine.control.remotes.midi.clock_out import MidiClockOut
+
+    clock_out = MidiClockOut(ports, telemetry, access.values, clock)
+    clock_out.start()
+    return clock_out

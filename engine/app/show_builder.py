@@ -17,16 +17,19 @@ from engine.app.assembly import Controllers, ModelChoice, assemble, control
 from engine.app.choices import choose_inputs, choose_outputs, unless_stopped
 from engine.app.command_line import ParsedCommand
 from engine.app.config import SETTINGS, LiveConfig
+from engine.app.input_switch import InputSwitch
 from engine.app.remotes import OFF, RemoteParts, open_remotes
 from engine.app.report import input_levels, start_report
 from engine.app.show_steering import ShowSteering
-from engine.app.sink_registry import WINDOW, open_sinks
+from engine.app.sink_registry import WEB, WINDOW, open_sinks
 from engine.app.telemetry import telemetry_of
+from engine.app.tempo import open_tempo
 from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.source import Source
 from engine.audio.sources.inputs import OpenInputs, open_inputs
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.registry import open_source
+from engine.audio.sources.web import BrowserSound
 from engine.control.parameter_store import ControlSource, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.control.remotes.remote_access import RemoteAccess
@@ -42,6 +45,7 @@ from engine.model.backends.first_test import FirstTestWatch
 from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.ops.gc_schedule import GcSchedule
 from engine.ops.health_monitor import HealthMonitor
+from engine.output.preview.preview_sink import PreviewSink
 from engine.output.progress import ProgressBar, SharedProgressBar
 from engine.output.resized import ResizedSink, parse_size
 from engine.output.sink import Sink, WindowSink
@@ -63,6 +67,7 @@ class BuiltShow:
     """A show, and what is needed besides to play it and to report on it."""
 
     show: Show
+    store: ControlSource
     controllers: Controllers
     seconds: float | None = None
     """How much of the sound is played; None for all."""
@@ -99,7 +104,7 @@ def build_from_source(
     sinks, windows = outputs(controllers)
     played = RecordedSource(source, take) if take else source
     show = assemble(played, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout)
-    return BuiltShow(show=show, controllers=controllers, seconds=config.seconds)
+    return BuiltShow(show=show, store=store, controllers=controllers, seconds=config.seconds)
 
 
 def build_replay(
@@ -121,7 +126,7 @@ def build_replay(
     show = assemble(
         source, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout, cleaner
     )
-    return BuiltShow(show=show, controllers=controllers)
+    return BuiltShow(show=show, store=store, controllers=controllers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +160,13 @@ class ShowBuilder:
         self._releasing = releasing
         self._clock = clock or WallClock()
         self._notice_log = NoticeLog(say, self._clock)
+        self._browser_sound = BrowserSound()
+        self._preview: PreviewSink | None = None
 
     def live(self) -> BuiltShow:
         """Build the show that its inputs play. Raises UserError for what cannot begin."""
         config = choose_outputs(self._config, self._say)
-        inputs = choose_inputs(config, self._say, self._watch.is_stopped)
+        inputs = choose_inputs(config, self._say, self._watch.is_stopped, self._browser_sound)
         self._releasing.callback(inputs.source.close)
         notify = self._say
         if inputs.source.live:
@@ -213,7 +220,13 @@ class ShowBuilder:
     ) -> BuiltShow:
         store = ParameterStore(self._command.parameters, config.controls, notify)
         listening = openers.listen(config, inputs, store.values, self._clock, notify, self._releasing)
-        source, layout = listening.source() if listening else inputs.source, inputs.layout
+        input_switch = (
+            None
+            if self._command.render
+            else InputSwitch(config, inputs, self._clock, browser_sound=self._browser_sound)
+        )
+        played = input_switch.source if input_switch else inputs.source
+        source, layout = listening.source() if listening else played, inputs.layout
         # "auto" says where it stopped and why.
         selected: list[str] = []
         backend = (
@@ -230,10 +243,11 @@ class ShowBuilder:
         if shared:
             return built
         remotes = [OFF]
-        if not self._command.render:
-            show_control = ShowSteering(config, built.controllers)
+        if input_switch:
+            access = RemoteAccess(store, config.remote_lock, notify)
+            show_control = ShowSteering(config, built.controllers, input_switch, access)
             built = replace(built, show_control=show_control)
-            remotes = self._open_remotes(config, store, built, show_control, notify)
+            remotes = self._open_remotes(config, access, built, show_control)
         align = listening.align if listening else None
         for line in start_report(backend, selected, inputs, config.out, remotes, align):
             notify(line)
@@ -255,35 +269,37 @@ class ShowBuilder:
         monitor.has_window = WINDOW in config.out
         overlay = openers.overlay_of(monitor, controllers, self._clock)
         windows = [openers.open_window_sink(config, store, overlay, notify)] if monitor.has_window else []
+        if source.live and config.web is not None:
+            self._preview = PreviewSink(is_output=WEB in config.out)
+        preview = [self._preview] if self._preview else []
         if source.live:
             last: Sink = openers.recorder(config, notify)
         else:
             last = progress or ProgressBar(openers.duration_s(config.source, config.seconds))
-        return [*open_sinks(config.out), last], windows
+        return [*open_sinks(config.out), *preview, last], windows
 
     def _open_remotes(
-        self,
-        config: LiveConfig,
-        store: ParameterStore,
-        built: BuiltShow,
-        show_control: ShowSteering,
-        notify: Callable[[str], None],
+        self, config: LiveConfig, access: RemoteAccess, built: BuiltShow, show_control: ShowSteering
     ) -> list[str]:
         """Start the remotes and return the lines that say where they are."""
-        telemetry = telemetry_of(built.show.capture, store, built.controllers, self._monitor, self._clock)
-        return open_remotes(
-            RemoteParts(
-                config=config,
-                access=RemoteAccess(store, config.remote_lock, notify),
-                telemetry=telemetry,
-                notice_log=self._notice_log,
-                show_control=show_control,
-                card=lambda: built.controllers.switcher.card,
-                monitor=self._monitor,
-                clock=self._clock,
-                releasing=self._releasing,
-            )
+        capture, store = built.show.capture, built.store
+        tempo = open_tempo(config, access, store, capture, self._clock, self._releasing)
+        telemetry = telemetry_of(capture, store, built.controllers, self._monitor, self._clock, tempo)
+        parts = RemoteParts(
+            config=config,
+            access=access,
+            telemetry=telemetry,
+            notice_log=self._notice_log,
+            show_control=show_control,
+            preview=self._preview,
+            browser_sound=self._browser_sound,
+            card=lambda: built.controllers.switcher.card,
+            monitor=self._monitor,
+            clock=self._clock,
+            midi_clock=tempo.midi,
+            releasing=self._releasing,
         )
+        return [*open_remotes(parts), *tempo.lines]
 
     def _runtime(self, live: bool, notify: Callable[[str], None]) -> Runtime:
         between_hops = no_pause

@@ -1,4 +1,4 @@
-"""Turns what the user typed into outputs: `window`, `null`, or the path of a video file."""
+"""Turns what the user typed into outputs: `window`, `web`, `null`, or the path of a video file."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from engine.output.null import NullSink
 from engine.output.sink import Sink
 
 WINDOW = "window"
+WEB = "web"
 NULL = "null"
-SINK_KINDS = (WINDOW, NULL)
+SINK_KINDS = (WINDOW, WEB, NULL)
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
 
 
 def open_sinks(specs: Sequence[str]) -> list[Sink]:
-    """Return the outputs that `specs` name, without the window, which belongs to the main thread (see window_choice.py).
+    """Return the outputs that `specs` name, without the window, which belongs to the main thread (see window_choice.py), and without
+    the web page, whose preview is there whether it is named or not.
 
     Raises SinkError, which lists what is accepted.
     """
     for index, spec in enumerate(specs):
         if spec in specs[:index]:
             raise SinkError(f"Output '{spec}' is given twice; give it once.")
-    return [_sink(spec) for spec in specs if spec != WINDOW]
+    return [_sink(spec) for spec in specs if spec not in (WINDOW, WEB)]
 
 
 def _sink(spec: str) -> Sink:
@@ -33,7 +35,7 @@ def _sink(spec: str) -> Sink:
     if suffix not in VIDEO_SUFFIXES:
         suggestion = nearest_name(spec, SINK_KINDS) if not suffix else nearest_name(suffix, VIDEO_SUFFIXES)
         raise SinkError(
-            f"There is no output '{spec}'.{suggestion} Known are window, null and files ending in "
+            f"There is no output '{spec}'.{suggestion} Known are window, web, null and files ending in "
             f"{', '.join(VIDEO_SUFFIXES)}."
         )
     from engine.output.recording.video_file import VideoFileSink

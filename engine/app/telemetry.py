@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.app.assembly import Controllers
+from engine.app.tempo import OpenTempo
 from engine.audio.capture import AudioCapture
 from engine.control.parameter_store import ControlSource
 from engine.control.parameter_table import ShowValues
@@ -16,9 +17,15 @@ _REPORT_EVERY_S = 0.1
 
 
 def telemetry_of(
-    capture: AudioCapture, store: ControlSource, controllers: Controllers, monitor: HealthMonitor, clock: Clock
+    capture: AudioCapture,
+    store: ControlSource,
+    controllers: Controllers,
+    monitor: HealthMonitor,
+    clock: Clock,
+    tempo: OpenTempo | None = None,
 ) -> Callable[[], Telemetry]:
     """Return what gives the telemetry of this moment. Any thread may call it, and as often as it likes."""
+    tempo = tempo or OpenTempo()
     report, reported_s = monitor.report(clock.now_s()), clock.now_s()
 
     def telemetry() -> Telemetry:
@@ -42,6 +49,8 @@ def telemetry_of(
             beats_a_bar=sound.beats_a_bar,
             tempo_bpm=sound.tempo_bpm,
             certainty=sound.certainty,
+            followed_clock=tempo.followed_clock,
+            link_peers=tempo.link_peers,
             fps=report.fps,
             frame_age_ms=report.shown_age_ms or report.age_ms or 0.0,
             skipped_hops=report.skipped_hops,

@@ -6,6 +6,7 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from engine.app.oscquery import advertise, oscquery_parts
 from engine.core.clock import WallClock
 from engine.core.errors import ConfigError
 from engine.web.web_address import ALL, ALL_WITH_IPV6, WebAddress, parse_web_address, url
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import ssl
 
     from engine.app.remotes import RemoteParts
+    from engine.control.remotes.osc import OscServer
     from engine.web.show_control import MidiControl
     from engine.web.web_part import WebPart
 
@@ -28,7 +30,7 @@ def has_web() -> bool:
     return find_spec(PACKAGE) is not None
 
 
-def open_web(parts: RemoteParts, midi: MidiControl | None) -> list[str]:
+def open_web(parts: RemoteParts, midi: MidiControl | None, osc: OscServer | None) -> list[str]:
     """Serve the page if the configuration asks for it, and return the lines of the report that say where. Raises ConfigError."""
     config = parts.config
     if config.web is None:
@@ -45,8 +47,8 @@ def open_web(parts: RemoteParts, midi: MidiControl | None) -> list[str]:
     bound = bind_web(address, parts.notice_log.tell)
     port = int(bound.getsockname()[1])
     # The port belongs to the name: browsers keep cookies by host alone, and two shows may run on one.
-    access = WebAccess(_names(address), token, f"fluid_{port}", tls is not None, WallClock())
-    server = WebServer(bound, access, _web_parts(parts, midi), StaticFiles(), parts.notice_log.tell, tls)
+    access = WebAccess(_names(address, port), token, f"fluid_{port}", tls is not None, WallClock())
+    server = WebServer(bound, access, _web_parts(parts, midi, osc), StaticFiles(), parts.notice_log.tell, tls)
     parts.releasing.callback(server.close)
     server.start()
     scheme = "https" if tls else "http"
@@ -54,18 +56,20 @@ def open_web(parts: RemoteParts, midi: MidiControl | None) -> list[str]:
     lines = [f"page     {', '.join(urls[:MOST_SHOWN])}"]
     if not address.is_loopback:
         _print_qr_code(urls[0])
-    return lines
+    return lines + advertise(parts, address.host, port, tls is not None, osc)
 
 
-def _web_parts(parts: RemoteParts, midi: MidiControl | None) -> list[WebPart]:
+def _web_parts(parts: RemoteParts, midi: MidiControl | None, osc: OscServer | None) -> list[WebPart]:
     from engine.web.page_socket import PageShow, PageSocket
+    from engine.web.preview import PagePreview
+    from engine.web.sound import PageSound
 
     config = parts.config
     shown = PageShow(
         title=config.title,
         card=parts.card,
         live=True,
-        sound_from_browser=any(source.partition("=")[2] == "web" or source == "web" for source in config.source),
+        sound_from_browser=parts.browser_sound.is_heard,
         access=parts.access,
         telemetry=parts.telemetry,
         notice_log=parts.notice_log,
@@ -74,7 +78,8 @@ def _web_parts(parts: RemoteParts, midi: MidiControl | None) -> list[WebPart]:
     )
     page = PageSocket(shown, WallClock())
     parts.releasing.callback(page.close)
-    return [page]
+    preview = [PagePreview(parts.preview, parts.clock)] if parts.preview else []
+    return [page, *preview, PageSound(parts.browser_sound, parts.clock), *oscquery_parts(parts, osc)]
 
 
 def _tls(parts: RemoteParts, address: WebAddress) -> ssl.SSLContext | None:
@@ -85,17 +90,19 @@ def _tls(parts: RemoteParts, address: WebAddress) -> ssl.SSLContext | None:
         return None
     from engine.web.certificate import AUTO, WARNING, tls_context
 
-    context = tls_context(config.web_cert, config.web_key, {*_names(address), *_hosts(address), "127.0.0.1", "::1"})
+    context = tls_context(
+        config.web_cert, config.web_key, {*_names(address, address.port), *_hosts(address), "127.0.0.1", "::1"}
+    )
     if config.web_cert == AUTO:
         parts.notice_log.tell(WARNING)
     return context
 
 
-def _names(address: WebAddress) -> list[str]:
+def _names(address: WebAddress, port: int) -> list[str]:
     """Return the names under which the page may be opened."""
-    from engine.web.this_machine import names
+    from engine.web.this_machine import advertised_name, names
 
-    return ["localhost", address.host.strip("[]"), *([] if address.is_loopback else names())]
+    return ["localhost", address.host.strip("[]"), *([] if address.is_loopback else (*names(), advertised_name(port)))]
 
 
 def _hosts(address: WebAddress) -> list[str]:

@@ -83,6 +83,11 @@ class AudioCapture:
         return self._analyser.latest().onsets + self._input_features.onsets
 
     @property
+    def rate_hz(self) -> int:
+        """The model's rate, at which samples are counted."""
+        return self._window_buffer.rate_hz
+
+    @property
     def has_ended(self) -> bool:
         """Whether the sound has ended and all of it was received."""
         return self._has_ended
@@ -181,10 +186,18 @@ class AudioCapture:
     def features_now(self, now_s: float, look_ahead_s: float) -> AudioFeatures:
         """Return the latest features extrapolated to `now_s`, their beat `look_ahead_s` further: onsets cannot be predicted."""
         latest = self.latest()
-        captured_s = self._window_buffer.newest_captured_s
-        age_s = 0.0 if captured_s is None else max(0.0, now_s - captured_s)
+        newest = self.newest_sample()
+        age_s = 0.0
+        if newest:
+            # Sound that was received and is not analysed yet is passed over: the features are older by it.
+            sample, captured_s = newest
+            age_s = max(0.0, now_s - captured_s + (sample - latest.end_sample) / self.rate_hz)
         now = extrapolate(latest, min(age_s, WAIT_S))
         return replace(now, beats=extrapolate(now, look_ahead_s).beats)
+
+    def newest_sample(self) -> tuple[float, float] | None:
+        """Return the number of the newest sample, at the model's rate, and when it was captured; None offline and before the first."""
+        return self._window_buffer.newest_sample
 
     def pop_resample_s(self) -> float:
         """Return the time spent on resampling and analysis in the caller's thread since the last call."""

@@ -15,7 +15,12 @@ class PassedSource:
 
     def __init__(self, inner: Source) -> None:
         self._inner = inner
-        self.name, self.live = inner.name, inner.live
+        self.live = inner.live
+
+    @property
+    def name(self) -> str:
+        # Another source may take over while the show plays.
+        return self._inner.name
 
     @property
     def rate_hz(self) -> int:

@@ -52,6 +52,7 @@ class WindowBuffer:
         self._popped_source_samples = 0
         self._source_samples = 0
         self._captured_s: float | None = None
+        self._newest_sample: tuple[float, float] | None = None
 
     @property
     def rate_hz(self) -> int:
@@ -73,9 +74,10 @@ class WindowBuffer:
         return self._resampler.delay_s
 
     @property
-    def newest_captured_s(self) -> float | None:
-        """Capture time of the newest sample received; None offline and before the first."""
-        return self._captured_s
+    def newest_sample(self) -> tuple[float, float] | None:
+        """The number of the newest sample received, at the model's rate, also while the resampler still holds it back, and when it
+        was captured; None offline and before the first. One value, so that any thread may read it."""
+        return self._newest_sample
 
     def notices(self) -> list[str]:
         """Return the notices since the last call: samples that are no sound."""
@@ -88,6 +90,9 @@ class WindowBuffer:
         self._source_blocks.append(film_sound(self._layout, sound_TC))
         self._source_samples += len(sound_TC)
         self._captured_s = captured_s
+        if captured_s is not None:
+            sample = self._source_samples * self._card.sample_rate_hz / self._resampler.source_rate_hz
+            self._newest_sample = (sample, captured_s)
         cleaned_T = self._cleaner.feed(model_sound(self._layout, sound_TC))
         return self._append_mono(self._resampler.feed(cleaned_T[:, None]))
 

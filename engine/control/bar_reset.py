@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from engine.audio.features.audio_features import AudioFeatures
+from engine.control.beat_boundary import BeatBoundaries
 from engine.control.parameter import Value
 from engine.control.parameter_table import ShowValues
 
@@ -19,17 +19,16 @@ class BarReset:
     def __init__(self) -> None:
         self._requested = 0
         self._is_due = False
-        self._bar = 0
+        self._boundaries = BeatBoundaries()
         self._resets = 0
 
     def count(self, values: Mapping[str, Value], audio_features: AudioFeatures) -> int:
         """Return the number of resets so far; call it once a hop. Without a tempo the reset comes at once."""
         requested = int(ShowValues(values).reset_on_bar)
-        bar = math.floor(audio_features.beats / audio_features.beats_a_bar)
-        is_new_bar, self._bar = bar > self._bar, bar
+        self._boundaries.advance(audio_features)
         self._is_due = self._is_due or requested != self._requested
         self._requested = requested
-        if self._is_due and (is_new_bar or audio_features.tempo_bpm <= 0.0):
+        if self._is_due and self._boundaries.is_bar():
             self._is_due = False
             self._resets += 1
         return self._resets

@@ -116,7 +116,8 @@ class Parameter:
         return self._refusal(given)
 
     def _parse_choice(self, given: object) -> Value:
-        name = given.strip().casefold() if isinstance(given, str) else ""
+        # YAML reads an off without quotation marks as false.
+        name = "off" if given is False else given.strip().casefold() if isinstance(given, str) else ""
         return self.choices.index(name) if name in self.choices else self._parse_number(given)
 
     def _parse_number(self, given: object) -> Value:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from engine.audio.features.beat_clock import BeatPoint
 from engine.control.former_names import FormerNames, former_names
 from engine.control.parameter import Parameter, Value
 from engine.control.subscription import MODEL_ORIGIN, StoreChange, Subscription
@@ -16,6 +17,7 @@ from engine.core.structured import shortened
 
 MOST_EVENTS = 64
 """Events that may wait for the next snapshot; older ones are lost."""
+MOST_BEAT_POINTS = 16
 MOST_TRIGGERS = 32
 """Events among which a trigger still finds a place: a flood of taps must not take that of a scene. All count in their values."""
 
@@ -34,6 +36,8 @@ class ControlSnapshot(NamedTuple):
     """All parameters but events; never changes afterwards."""
     events: tuple[ControlEvent, ...]
     """Events and triggers since the snapshot before, in order."""
+    beat_points: tuple[BeatPoint, ...] = ()
+    """Where the clock that is followed was, since the snapshot before."""
 
 
 class Applied(NamedTuple):
@@ -67,6 +71,10 @@ class ControlSource(Protocol):
         """Stamp triggers with what `received_samples` returns when they come."""
         ...
 
+    def follow(self, point: BeatPoint) -> None:
+        """Let the beat clock follow another clock, which is at `point`, from the next snapshot on."""
+        ...
+
     def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
         """Take the parameters of another model in place of these."""
         ...
@@ -94,6 +102,7 @@ class ParameterStore:
         self._missing: dict[str, Value] = {}
         """Values of parameters that the playing model lacks."""
         self._events: deque[ControlEvent] = deque(maxlen=MOST_EVENTS)
+        self._beat_points: deque[BeatPoint] = deque(maxlen=MOST_BEAT_POINTS)
         self._subscriptions: tuple[Subscription, ...] = ()
         self._refused = 0
         self._received_samples: Callable[[], int] = int
@@ -122,12 +131,19 @@ class ParameterStore:
         """Take the parameters of hop `index`. For the step thread alone."""
         with self._lock:
             events = tuple(self._events)
+            points = tuple(self._beat_points)
             self._events.clear()
-            return ControlSnapshot(self._snapshot, events)
+            self._beat_points.clear()
+            return ControlSnapshot(self._snapshot, events, points)
 
     def stamp(self, received_samples: Callable[[], int]) -> None:
         """Stamp triggers with what `received_samples` returns when they come."""
         self._received_samples = received_samples
+
+    def follow(self, point: BeatPoint) -> None:
+        """Let the beat clock follow another clock, which is at `point`, from the next snapshot on."""
+        with self._lock:
+            self._beat_points.append(point)
 
     def subscribe(self, callback: Callable[[StoreChange], None], name: str) -> Subscription:
         """Call `callback` with each change, in a thread of its own, until the subscription is closed.

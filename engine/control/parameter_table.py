@@ -12,12 +12,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, overload
 
+from engine.control.beat_boundary import QUANTISE_CHOICES
 from engine.control.parameter import Group, Parameter, Value
 from engine.core.errors import ModelFileError
 from engine.model.card import ModelCard
 
 T = TypeVar("T", float, int, bool)
 
+TEMPO_SOURCES = ("auto", "link", "midi", "os2l", "tap", "sound")
+SOUND_ALONE = TEMPO_SOURCES.index("sound")
+"""The choice with which taps and a given tempo have no effect."""
 _BY_HAND = "which is switched by hand alone"
 _READ_BEFORE = "which is read before expressions are evaluated"
 
@@ -56,6 +60,15 @@ def _switch(group: Group, help: str, default: bool = False, **more: Any) -> _Dec
 
 def _trigger(group: Group, help: str) -> _Declared[int]:
     return _Declared(Parameter(name="", kind="trigger", group=group, help=help, default=0))
+
+
+def _choice(group: Group, help: str, choices: tuple[str, ...], **more: Any) -> _Declared[int]:
+    return _Declared(
+        Parameter(
+            name="", kind="int", group=group, help=help, high=len(choices) - 1, default=0, choices=choices,
+            in_scenes=False, **more,
+        )
+    )  # fmt: skip
 
 
 def _event(group: Group, help: str, low: int, high: int) -> _Declared[int]:
@@ -111,10 +124,19 @@ class ShowValues:
         in_scenes=False, is_smoothed=False, not_mapped=_READ_BEFORE,
     )  # fmt: skip
     tap = _trigger("tempo", "tap the beat; several taps set the tempo")
+    tempo_source = _choice(
+        "tempo", "where tempo and beat come from; auto takes the best that is there", TEMPO_SOURCES,
+        not_mapped=_READ_BEFORE,
+    )  # fmt: skip
+    transport = _switch(
+        "tempo", "start and stop, shared with the peers of Ableton Link and what gets the MIDI clock out; on while a MIDI sequencer runs",
+        in_scenes=False, live_only=True, not_mapped=_BY_HAND,
+    )  # fmt: skip
     look_ahead_ms = _number(
         "tempo", "how much earlier than the sound effects follow the beat, against the venue's latency (see --calibrate)",
         0.0, 500.0, unit="ms", in_scenes=False, is_smoothed=False, not_mapped=_READ_BEFORE,
     )  # fmt: skip
+    midi_rewind = _trigger("tempo", "let sequencers on the MIDI clock out begin their song again at the next bar")
     flash_guard = _switch(
         "effects", "soften flashes that can harm people with photosensitive epilepsy; switch off knowingly", True,
         in_scenes=False, not_mapped=_BY_HAND,
@@ -140,6 +162,10 @@ class ShowValues:
         "scenes", "begin the playlist again after its last scene", True, in_scenes=False, not_mapped=_READ_BEFORE
     )
     save_scene = _event("scenes", "save the show as the scene of this number", 1, 128)
+    quantise = _choice(
+        "scenes", "when a recalled scene takes effect: at once, or at the next beat, bar or fourth bar", QUANTISE_CHOICES,
+        not_mapped=_BY_HAND,
+    )  # fmt: skip
     seed: _Declared[int] = _Declared(
         Parameter(
             name="",

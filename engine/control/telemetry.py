@@ -28,6 +28,10 @@ class Telemetry:
     tempo_bpm: float = 0.0
     """0 while no tempo is known."""
     certainty: float = 0.0
+    followed_clock: str = ""
+    """The clock outside that the beat follows: link, midi or os2l; empty where it is the show's own."""
+    link_peers: int = 0
+    """Other peers in the session of Ableton Link."""
     fps: float = 0.0
     """Frames made in the last second."""
     frame_age_ms: float = 0.0

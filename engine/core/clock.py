@@ -31,6 +31,11 @@ class WallClock:
         time.sleep(duration_s)
 
     @staticmethod
+    def unix_s() -> float:
+        """Return the seconds since 1970, which others share who set their clocks by NTP."""
+        return time.time()
+
+    @staticmethod
     def date() -> str:
         """Return date and time with the time zone, for records, e.g. "2025-01-31T20:15:00+0000"."""
         return time.strftime("%Y-%m-%dT%H:%M:%S%z")

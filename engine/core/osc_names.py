@@ -3,4 +3,7 @@
 from __future__ import annotations
 
 ERROR, PING, PONG, STATS = "error", "ping", "pong", "stats"
-ENGINE_ADDRESSES = frozenset({ERROR, PING, PONG, STATS})
+SUBSCRIBE, UNSUBSCRIBE = "subscribe", "unsubscribe"
+OUT = "out"
+"""Below it stands what a show tells of itself, such as out/level."""
+ENGINE_ADDRESSES = frozenset({ERROR, PING, PONG, STATS, SUBSCRIBE, UNSUBSCRIBE, OUT})

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from engine.core.errors import ConfigError
 
 CLOSE_WITHIN_S = 1.0
-_POLL_S = 0.1
+POLL_S = 0.1
 
 
 def bind_socket(kind: socket.SocketKind, host: str, port: int, *, purpose: str, way_out: str) -> socket.socket:
@@ -63,9 +63,19 @@ def in_words(host: str) -> str:
 class ServerThread:
     """Calls `on_readable` in a daemon thread whenever the socket has something to read, from `start` to `close`."""
 
-    def __init__(self, name: str, bound: socket.socket, on_readable: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        bound: socket.socket,
+        on_readable: Callable[[], None],
+        on_pause: Callable[[], None] = lambda: None,
+        wait_s: Callable[[], float] = lambda: POLL_S,
+    ) -> None:
+        """`on_pause` is called when there was nothing to read for `wait_s`, and for POLL_S at most."""
         self._socket = bound
-        self._on_readable = on_readable
+        self._on_pause, self._wait_s = on_pause, wait_s
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(bound, selectors.EVENT_READ, on_readable)
         self._closing = threading.Event()
         # A daemon thread: the process can end even if a callback hangs.
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
@@ -74,17 +84,29 @@ class ServerThread:
         """Start to serve."""
         self._thread.start()
 
+    def watch(self, opened: socket.socket, on_readable: Callable[[], None]) -> None:
+        """Call `on_readable` for another socket too. Before `start`, or in this thread."""
+        self._selector.register(opened, selectors.EVENT_READ, on_readable)
+
+    def forget(self, opened: socket.socket) -> None:
+        """Watch that socket no longer; before it is closed, in this thread."""
+        self._selector.unregister(opened)
+
     def close(self) -> None:
         """Stop and release the port; safe to call twice, and without `start`. A callback that hangs is left behind after
         CLOSE_WITHIN_S."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join(CLOSE_WITHIN_S)
+        else:
+            self._selector.close()
         self._socket.close()
 
     def _serve(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._socket, selectors.EVENT_READ)
+        with self._selector:
             while not self._closing.is_set():
-                if selector.select(_POLL_S):
-                    self._on_readable()
+                ready = self._selector.select(min(POLL_S, max(0.0, self._wait_s())))
+                for key, _ in ready:
+                    key.data()
+                if not ready:
+                    self._on_pause()

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from engine.audio.features.audio_features import AudioFeatures
 from engine.control.parameter_store import ControlSnapshot, ControlSource
-from engine.control.scenes.playlist import Moment
 from engine.core.show_event import ShowEvent
 from engine.render.pacing import Pick
 
@@ -15,7 +15,7 @@ from engine.render.pacing import Pick
 class HopControl(Protocol):
     """Scenes, the playlist, and what other threads ask for; see engine/control/scenes/show_controller.py."""
 
-    def attend(self, snapshot: ControlSnapshot, now_s: float, moment: Moment) -> None: ...
+    def attend(self, snapshot: ControlSnapshot, now_s: float, time_s: float, next_features: AudioFeatures) -> None: ...
 
     def show_events(self) -> tuple[ShowEvent, ...]: ...
 

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from engine.audio.auto_gain import AutoGain
 from engine.audio.band_trim import BandGains
 from engine.audio.capture import AudioCapture
-from engine.audio.features.audio_features import AudioFeatures
+from engine.audio.features.audio_features import AudioFeatures, extrapolate
 from engine.control.bar_reset import BarReset
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot
-from engine.control.parameter_table import ShowValues
-from engine.control.scenes.playlist import Moment
+from engine.control.parameter_table import SOUND_ALONE, ShowValues
 from engine.core.errors import BackendError
 from engine.core.stop_signals import StopFlag
 from engine.model.card import ModelCard
@@ -66,7 +65,7 @@ class StepLoop:
         self._runtime = runtime
         self._auto_gain = AutoGain(card.sample_rate_hz, card.hop_samples)
         self._bar_reset = BarReset()
-        self._tempo_bpm = 0.0
+        self._tempo_bpm, self._is_sound_alone = 0.0, False
         self._sound_samples = 0
         # Mappings may read the model's features before the first step.
         self._features_F = np.zeros(card.feature_bands, np.float32)
@@ -112,7 +111,7 @@ class StepLoop:
         self._capture.set_trim(_band_gains(values))
         model_frame, failed = self._model_frame(self._auto_gain.apply(window_T, index, values), values, index)
         self._features_F = model_frame.features_F
-        self._record(pick, snapshot, failed, _moment(audio_features, time_s))
+        self._record(pick, snapshot, failed, audio_features)
         return Frame(
             index=index,
             pixels_HWC=model_frame.pixels_HWC,
@@ -140,10 +139,18 @@ class StepLoop:
     def _audio_features(self, snapshot: ControlSnapshot, index: int) -> AudioFeatures:
         """Return the audio features at the end of hop `index`; taps and a new tempo count from where they came."""
         analyser, hop_samples = self._capture.analyser, self._model.card.hop_samples
+        if snapshot.beat_points:
+            analyser.follow(snapshot.beat_points)
+        values = ShowValues(snapshot.values)
+        is_sound_alone, was_sound_alone = values.tempo_source == SOUND_ALONE, self._is_sound_alone
+        self._is_sound_alone = is_sound_alone
+        if is_sound_alone and not was_sound_alone:
+            analyser.set_tempo(0.0, index * hop_samples)
+            self._tempo_bpm = 0.0
         taps = [event.number for event in snapshot.events if event.name == ShowValues.tap.name]
-        if taps:
+        if taps and not is_sound_alone:
             analyser.tap(*taps)
-        tempo_bpm = ShowValues(snapshot.values).tempo_bpm
+        tempo_bpm = 0.0 if is_sound_alone else values.tempo_bpm
         if tempo_bpm != self._tempo_bpm:
             self._tempo_bpm = tempo_bpm
             analyser.set_tempo(tempo_bpm, index * hop_samples)
@@ -168,19 +175,17 @@ class StepLoop:
             runtime.notices.tell_sparsely("step", line, runtime.clock.now_s())
             return self._model.held(values), True
 
-    def _record(self, pick: Pick, snapshot: ControlSnapshot, failed: bool, moment: Moment) -> None:
+    def _record(self, pick: Pick, snapshot: ControlSnapshot, failed: bool, audio_features: AudioFeatures) -> None:
         """Record the hop, then let scenes that were asked for or are ready take effect from the next hop on."""
         controller, recorder = self._steering.show_controller, self._steering.recorder
         show_events = controller.show_events() if controller else ()
         if recorder:
             recorder.note(pick.index, pick.skipped_hops, snapshot, failed, show_events)
         if controller and not self._steering.replay:
-            controller.attend(snapshot, self._runtime.clock.now_s(), moment)
-
-
-def _moment(audio_features: AudioFeatures, time_s: float) -> Moment:
-    """Return the end of a hop, as the playlist counts it."""
-    return Moment(time_s, audio_features.beats, audio_features.beats_a_bar, audio_features.tempo_bpm > 0.0)
+            # What takes effect now is seen in the next hop, so that one must hold the beat.
+            hop_s = self._model.card.hop_s
+            next_features = extrapolate(audio_features, hop_s)
+            controller.attend(snapshot, self._runtime.clock.now_s(), (pick.index + 1) * hop_s, next_features)
 
 
 def _band_gains(values: Values) -> BandGains:

@@ -107,7 +107,9 @@ class TakeRecorder:
         """Record hop `index`, when it was played; arrays in show events must not change afterwards."""
         self._tell()
         changed, removed = _difference(self._values, snapshot.values)
-        eventful = skipped_hops or failed or changed or removed or snapshot.events or show_events
+        eventful = (
+            skipped_hops or failed or changed or removed or snapshot.events or snapshot.beat_points or show_events
+        )
         if eventful or index - self._noted_hop >= self._longest_gap_hops:
             line = HopLine(
                 hop=index,
@@ -117,6 +119,7 @@ class TakeRecorder:
                 values=changed,
                 removed=removed,
                 events=snapshot.events,
+                beat_points=snapshot.beat_points,
                 show_events=tuple(show_events),
             )
             if not self._put(line):

@@ -16,6 +16,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio.features.beat_clock import BeatPoint
 from engine.control.former_names import former_names
 from engine.control.parameter import Parameter, Value
 from engine.control.parameter_store import Applied, ControlSnapshot
@@ -191,7 +192,7 @@ class ReplayedControls:
             # A take of the version before has the former names.
             values = {self._names.get(name, name): value for name, value in line.values.items()}
             self._values = MappingProxyType({**remaining, **values})
-        return ControlSnapshot(self._values, line.events)
+        return ControlSnapshot(self._values, line.events, line.beat_points)
 
     def values(self) -> Mapping[str, Value]:
         """Return the values of the last snapshot."""
@@ -216,6 +217,9 @@ class ReplayedControls:
 
     def stamp(self, received_samples: Callable[[], int]) -> None:
         """Change nothing: the log holds the time of each trigger."""
+
+    def follow(self, point: BeatPoint) -> None:
+        """Change nothing: the log holds the points."""
 
     def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
         """Take the parameters of another model; their values are in the log."""

@@ -3,7 +3,7 @@
     {"take": {...TakeHeader...}}
     {"hop": 0, "received_samples": 2400, "values": {"gain_db": 0.0, ...}}
     {"hop": 31, "received_samples": 76800, "skipped_hops": 2, "values": {"gain_db": 6.0}, "events": [["scene", 3]]}
-    {"hop": 60, "received_samples": 146400, "failed": true}
+    {"hop": 60, "received_samples": 146400, "failed": true, "beat_points": [[48612, 2.25, 120.0, true]]}
     {"end": "the show is over", "hop": 99, "received_samples": 240000}
 
 Arrays (the state of a scene) lie beside the log; see take_arrays.py. engine/takes/take_log_reading.py reads a log again.
@@ -24,6 +24,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio.features.beat_clock import BeatPoint
 from engine.audio.input_layout import MOST_INPUTS, UNNAMED, InputLayout, SoundInput
 from engine.audio.source import Source
 from engine.control.parameter import Value
@@ -34,7 +35,7 @@ from engine.core.structured import shortened, shown
 from engine.model.backend import Backend
 from engine.takes.take_arrays import save_array
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 LOG, SOUND = "log.jsonl", "sound.caf"
 
 _LIBRARIES = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "av", "opencv-python")
@@ -116,6 +117,8 @@ class HopLine:
     removed: tuple[str, ...] = ()
     """Parameters that no longer exist."""
     events: tuple[ControlEvent, ...] = ()
+    beat_points: tuple[BeatPoint, ...] = ()
+    """Where the clock that was followed was, by the sound."""
     show_events: tuple[ShowEvent, ...] = ()
     end: str | None = None
     """Why the take ends here; the hop is then the last one, repeated."""
@@ -180,7 +183,7 @@ def write_line(line: HopLine, folder: Path) -> str:
 
     fields: dict[str, Any] = {} if line.end is None else {"end": line.end}
     fields |= {"hop": line.hop, "received_samples": line.received_samples}
-    for name in ("skipped_hops", "failed", "values", "removed", "events", "show_events"):
+    for name in ("skipped_hops", "failed", "values", "removed", "events", "beat_points", "show_events"):
         if getattr(line, name):
             fields[name] = getattr(line, name)
     return json.dumps(fields, separators=(",", ":"), default=plain) + "\n"

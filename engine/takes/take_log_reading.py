@@ -1,4 +1,4 @@
-"""Read the log of a take, of this version and of the two before. What is damaged is one sentence, with the number of its line."""
+"""Read the log of a take, of this version and of the three before. What is damaged is one sentence, with the number of its line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+from engine.audio.features.analyser import FASTEST_BPM
+from engine.audio.features.beat_clock import BEATS_A_BAR, SLOWEST_FOLLOWED_BPM, BeatPoint
 from engine.control.parameter_store import ControlEvent
 from engine.core.errors import ConfigError
 from engine.core.show_event import REQUIRED_KEYS
@@ -25,7 +27,7 @@ _RENAMED_SINCE_1 = {
 
 
 def read_header(text: str, file: Path) -> TakeHeader:
-    """Read the first line. Raises ConfigError, naming `file`, for anything but a header of version 1 to 3."""
+    """Read the first line. Raises ConfigError, naming `file`, for anything but a header of version 1 to 4."""
     try:
         fields: Any = parse_json(text)["take"]
         version: Any = fields["format_version"]
@@ -85,7 +87,8 @@ def _parse(text: str, is_version_1: bool) -> HopLine | None:
         return None
     lists: dict[str, Any] = {name: tuple(fields.pop(name, ())) for name in ("removed", "show_events")}
     events = tuple(ControlEvent(name, number) for name, number in fields.pop("events", ()))
-    return HopLine(events=events, **lists, **fields)
+    beat_points = tuple(BeatPoint(*point) for point in fields.pop("beat_points", ()))
+    return HopLine(events=events, beat_points=beat_points, **lists, **fields)
 
 
 def _is_count(value: object) -> bool:
@@ -119,6 +122,18 @@ def _is_event(value: object) -> bool:
     return _is_text(name) and _is_whole(number)
 
 
+def _is_beat_point(value: object) -> bool:
+    if not isinstance(value, list) or len(cast(list[object], value)) != 4:
+        return False
+    sample, beats, bpm, is_bar_known = cast(list[object], value)
+    return (
+        _is_count(sample)
+        and (type(beats) is float and 0.0 <= beats < BEATS_A_BAR)
+        and (type(bpm) is float and (bpm == 0.0 or SLOWEST_FOLLOWED_BPM <= bpm <= FASTEST_BPM))
+        and type(is_bar_known) is bool
+    )
+
+
 def _is_show_event(value: object) -> bool:
     if not isinstance(value, dict):
         return False
@@ -141,6 +156,7 @@ _CHECKS: dict[str, Callable[[object], bool]] = {
     "values": _are_values,
     "removed": _is_list_of(_is_text),
     "events": _is_list_of(_is_event),
+    "beat_points": _is_list_of(_is_beat_point),
     "show_events": _is_list_of(_is_show_event),
     "end": _is_text,
 }

@@ -109,7 +109,7 @@ class PageClient:
             if kind == "notices" and self._notices:
                 lines = tuple(self._notices)
                 self._notices.clear()
-                return page_messages.notices(lines)
+                return page_messages.notices(lines, self._clock.now_s())
             if kind in self._states:
                 return self._states.pop(kind)
         return None

@@ -64,9 +64,14 @@ def telemetry(now: Telemetry) -> str:
     return _text("telemetry", **told, beat_phase=now.beat_phase, bar=now.bar, beat=now.beat)
 
 
-def notices(lines: Iterable[ToldLine]) -> str:
+def notices(lines: Iterable[ToldLine], now_s: float) -> str:
+    """`now_s` is clock time: a browser has another clock, so it gets the age of each line."""
     return _text(
-        "notices", lines=[{"number": one.number, "at_s": one.at_s, "text": printable(one.text)} for one in lines]
+        "notices",
+        lines=[
+            {"number": one.number, "at_s": one.at_s, "age_s": now_s - one.at_s, "text": printable(one.text)}
+            for one in lines
+        ],
     )
 
 

@@ -31,7 +31,10 @@ LONGEST_BLOCK_SAMPLES = 16384
 LONGEST_MESSAGE = 4 * MOST_CHANNELS * LONGEST_BLOCK_SAMPLES
 MESSAGES_A_SECOND, MOST_MESSAGES = 600.0, 1200.0
 """A page of ours sends 94 a second at 48 kHz and 375 at 192 kHz; a network that hung brings many at once."""
+BEGINNINGS_A_SECOND, MOST_BEGINNINGS = 0.5, 10.0
+"""Of all browsers together: each is a line of the log."""
 NOT_HEARD = "This show does not listen to browsers; start it with --source web."
+TOO_OFTEN = "Browsers begin to send too often; try again in a few seconds."
 TAKEN_OVER = "Another browser gives the sound now."
 SOUND_EXPECTED = "A message with sound was expected: 32-bit floats, the channels in turn."
 
@@ -42,6 +45,7 @@ class PageSound:
     def __init__(self, browser_sound: BrowserSound, clock: Clock) -> None:
         self._browser_sound = browser_sound
         self._clock = clock
+        self._beginnings = Bucket(BEGINNINGS_A_SECOND, MOST_BEGINNINGS)
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get(SOUND, self._take)]
@@ -70,7 +74,10 @@ class PageSound:
             message = await page.receive(timeout=BEGINS_WITHIN_S)
         except TimeoutError as error:
             raise ConfigError(f"No format of the sound came within {BEGINS_WITHIN_S:g} s.") from error
-        return sound_format(message.data if message.type == WSMsgType.TEXT else "")
+        found = sound_format(message.data if message.type == WSMsgType.TEXT else "")
+        if not self._beginnings.take(self._clock.now_s()):
+            raise ConfigError(TOO_OFTEN)
+        return found
 
     async def _receive(self, page: web.WebSocketResponse, sender: SoundSender) -> None:
         """Hand on all blocks until the page goes. Raises ConfigError for what is no sound."""
@@ -92,10 +99,10 @@ def sound_format(text: str) -> tuple[int, int]:
         values: Any = parse_json(text)
     except ValueError as error:
         raise ConfigError(f"The format of the sound cannot be read: {error}; {expected}.") from error
-    known = cast(Mapping[str, object], values) if isinstance(values, dict) else {}
+    known: Mapping[str, object] = cast(dict[str, object], values) if isinstance(values, dict) else {}
     rate_hz, channels = (_whole(known.get(name)) for name in ("rate_hz", "channels"))
     if not SLOWEST_HZ <= rate_hz <= FASTEST_HZ or not 1 <= channels <= MOST_CHANNELS:
-        raise ConfigError(f"The format of the sound is {shown(values)}; {expected}.")
+        raise ConfigError(f"The format of the sound is {shown(cast(object, values))}; {expected}.")
     return rate_hz, channels
 
 

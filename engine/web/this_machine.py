@@ -24,3 +24,11 @@ def names() -> list[str]:
     short = socket.gethostname().casefold()
     # Asks the file of hosts first; without an answer it is the name itself.
     return list(dict.fromkeys((short, f"{short.partition('.')[0]}.local", socket.getfqdn(short).casefold())))
+
+
+def advertised_name(port: int) -> str:
+    """Return what zeroconf calls this machine for what is at `port`: the system's own .local name may belong to another program."""
+    short = "".join(
+        c for c in socket.gethostname().partition(".")[0].casefold() if c.isascii() and (c.isalnum() or c == "-")
+    )
+    return f"fluid-{port}-{short[:40].strip('-') or 'show'}.local"

@@ -20,6 +20,7 @@ from engine.audio.features.audio_features import NEVER_S, SILENCE, AudioFeatures
 from engine.audio.features.bands import HIGH_HZ, MID_HZ
 from engine.audio.features.beat_clock import (
     BEATS_A_BAR,
+    BeatPoint,
     ClockState,
     Command,
     advance,
@@ -125,6 +126,10 @@ class FeatureAnalyser:
         """
         # A second tap at the same sample is a bounce.
         self._apply([Command(sample, "tap") for sample in sorted(set(samples))])
+
+    def follow(self, points: Sequence[BeatPoint]) -> None:
+        """Follow another clock, which says where it is at some samples; taps and given tempos have no effect until it is lost."""
+        self._apply([Command(p.sample, "follow", p.bpm, p.beats, p.is_bar_known) for p in points])
 
     def set_tempo(self, bpm: float, sample: int | None = None) -> None:
         """Set the tempo from `sample` (default: now) on, with beats aligned to the sound; 0 follows the sound's tempo.

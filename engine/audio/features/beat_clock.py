@@ -1,4 +1,4 @@
-"""A beat clock: a phase-locked loop that follows the sound, a given tempo or taps. It never goes back.
+"""A beat clock: a phase-locked loop that follows the sound, a given tempo, taps or another clock. It never goes back.
 
 Small phase errors are corrected by a slightly faster or slower clock, large ones that last by a jump forward. The state is a
 value, so the clock can be rewound to any frame to apply a command that arrived late.
@@ -15,6 +15,8 @@ from engine.audio.features.tap_tempo import add_tap, fit_beat
 from engine.audio.features.tempo import TICK_S, BeatPosition, Tempo
 
 BEATS_A_BAR = 4
+SLOWEST_FOLLOWED_BPM = 1.0
+"""Slower clocks are not followed."""
 PULL = 0.5
 """Share of a measured phase error that is corrected,"""
 PULL_S = 0.15
@@ -39,8 +41,8 @@ FindPosition = Callable[[float, float], BeatPosition]
 class ClockState(NamedTuple):
     """The beat clock at the end of one frame."""
 
-    mode: Literal["sound", "given", "tapped"] = "sound"
-    """What sets the tempo: the sound; a given tempo, with the position measured in the sound; or taps alone."""
+    mode: Literal["sound", "given", "tapped", "followed"] = "sound"
+    """What sets the tempo: the sound; a given tempo, with the position measured in the sound; taps alone; or another clock alone."""
     beats: float = 0.0
     period_s: float = 0.0
     """0 while unknown."""
@@ -50,24 +52,41 @@ class ClockState(NamedTuple):
     is_aligned: bool = False
     far_ticks: int = 0
     taps_s: tuple[float, ...] = ()
+    given_bpm: float = 0.0
+    """The tempo that was given last and counts again once no other clock is followed; 0 for that of the sound."""
+
+
+class BeatPoint(NamedTuple):
+    """Where another clock is at a sample of the sound, e.g. that of a sequencer."""
+
+    sample: int
+    beats: float
+    """Its position in the bar, from 0 up to BEATS_A_BAR."""
+    bpm: float
+    """0: from here on it is not followed any more."""
+    is_bar_known: bool
+    """Whether it says where the bar begins, or the beat alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A tap or a tempo at a sample of the sound."""
+    """A tap, a tempo or a position of another clock, at a sample of the sound."""
 
     sample: int
-    kind: Literal["tap", "tempo"]
+    kind: Literal["tap", "tempo", "follow"]
     bpm: float = 0.0
+    beats: float = 0.0
+    is_bar_known: bool = False
 
 
 def apply_command(state: ClockState, command: Command, now_s: float, rate_hz: int) -> ClockState:
     """Return the clock after a command; `now_s` is the time of `state`."""
+    if command.kind == "follow":
+        return _follow(state, command, now_s - command.sample / rate_hz)
     if command.kind == "tap":
-        return _apply_tap(state, command.sample / rate_hz, now_s)
-    if not command.bpm:
-        return state._replace(mode="sound", taps_s=(), is_aligned=False)
-    return state._replace(mode="given", period_s=60.0 / command.bpm, certainty=1.0, taps_s=())
+        return state if state.mode == "followed" else _apply_tap(state, command.sample / rate_hz, now_s)
+    state = state._replace(given_bpm=command.bpm, taps_s=())
+    return state if state.mode == "followed" else _apply_given(state)
 
 
 def advance(state: ClockState, duration_s: float) -> ClockState:
@@ -82,7 +101,7 @@ def advance(state: ClockState, duration_s: float) -> ClockState:
 
 def apply_measurement(state: ClockState, tempo: Tempo | None, find: FindPosition) -> ClockState:
     """Return the clock after a measurement of the sound, one every `TICK_S`."""
-    if state.mode == "tapped" or (state.mode == "given" and tempo is None):
+    if state.mode in ("tapped", "followed") or (state.mode == "given" and tempo is None):
         return state
     if tempo is None:
         return state._replace(certainty=state.certainty * math.exp(-TICK_S / DOUBT_S))
@@ -115,6 +134,21 @@ def _align(state: ClockState, find: FindPosition) -> ClockState:
         if far_ticks == FAR_TICKS
         else state._replace(correction_beats=0.0, far_ticks=far_ticks)
     )
+
+
+def _apply_given(state: ClockState) -> ClockState:
+    if not state.given_bpm:
+        return state._replace(mode="sound", is_aligned=False)
+    return state._replace(mode="given", period_s=60.0 / state.given_bpm, certainty=1.0)
+
+
+def _follow(state: ClockState, command: Command, since_s: float) -> ClockState:
+    """Return the clock on its way to the position of another one, which was there `since_s` ago."""
+    if not command.bpm:
+        return _apply_given(state)
+    period_s = 60.0 / command.bpm
+    state = state._replace(mode="followed", period_s=period_s, certainty=1.0, taps_s=())
+    return _move_to(state, command.beats + since_s / period_s, BEATS_A_BAR if command.is_bar_known else 1)
 
 
 def _apply_tap(state: ClockState, tap_s: float, now_s: float) -> ClockState:

@@ -1,31 +1,67 @@
-"""The inputs of this machine, as `--devices` prints them."""
+"""The inputs of this machine, as `--devices` prints them and as they can be chosen while a show plays."""
 
 from __future__ import annotations
 
 import sys
+from typing import NamedTuple
 
 from engine.audio.sources.portaudio import JACK, list_inputs
 from engine.audio.sources.sound_device import SoundDevice
 from engine.audio.sources.sound_server import connect, list_sources
+from engine.audio.sources.spec import SourceKind, SourceSpec
 from engine.core.errors import SourceError
+
+
+class ListedInput(NamedTuple):
+    """An input that there is now."""
+
+    kind: SourceKind
+    device: SoundDevice
+    is_played_now: bool = False
+    """Whether it is what the default output plays."""
+
+    @property
+    def spec(self) -> SourceSpec:
+        """What opens it. Not parsed from its text: a name may hold every sign of the grammar."""
+        text = f"{self.kind}:{self.device.name}"
+        return SourceSpec(text=text, name=None, kind=self.kind, detail=self.device.name, channels=())
+
+    @property
+    def detail(self) -> str:
+        return f"{self.device.channels} channels, {self.device.rate_hz} Hz"
+
+
+class FoundInputs(NamedTuple):
+    """The inputs, and why PortAudio could not be asked; empty where it could."""
+
+    listed: tuple[ListedInput, ...]
+    trouble: str
 
 
 def device_table() -> list[str]:
     """Return a line for each input, as --source takes it: PortAudio's, JACK's clients, the sound server's, what it plays."""
-    lines: list[str] = []
-    clients: list[SoundDevice] = []
+    found = find_inputs()
+    lines = [
+        f"{one.spec.text}  ({one.detail})" + (", played now: system" if one.is_played_now else "")
+        for one in found.listed
+    ]
+    return [*filter(None, [found.trouble]), *lines] or ["No microphone or other sound input was found."]
+
+
+def find_inputs() -> FoundInputs:
+    """Look for inputs: PortAudio's, JACK's clients, the sound server's, what it plays. It may take as long as a server that hangs."""
+    listed: list[ListedInput] = []
+    trouble = ""
     try:
         clients = list_inputs(JACK)
-        inputs = [device for device in list_inputs() if device not in clients]
-        lines += [_line("mic", device) for device in inputs] + [_line("jack", client) for client in clients]
+        listed += [ListedInput("mic", device) for device in list_inputs() if device not in clients]
+        listed += [ListedInput("jack", client) for client in clients]
     except SourceError as error:
-        lines.append(str(error))
-    if sys.platform == "linux":
-        lines += _server_lines()
-    return lines or ["No microphone or other sound input was found."]
+        trouble = str(error)
+    return FoundInputs((*listed, *(_of_the_server() if sys.platform == "linux" else ())), trouble)
 
 
-def _server_lines() -> list[str]:
+def _of_the_server() -> list[ListedInput]:
     """Return the sources of the sound server; none without a server, which many machines do not have."""
     try:
         with connect() as server:
@@ -34,10 +70,6 @@ def _server_lines() -> list[str]:
     except SourceError:
         return []
     return [
-        *(_line("mic", source) for source in sources if not source.is_monitor),
-        *(_line("system", output) + (", played now: system" if output.is_default else "") for output in outputs),
+        *(ListedInput("mic", source) for source in sources if not source.is_monitor),
+        *(ListedInput("system", output, output.is_default) for output in outputs),
     ]
-
-
-def _line(kind: str, device: SoundDevice) -> str:
-    return f"{kind}:{device.name}  ({device.channels} channels, {device.rate_hz} Hz)"

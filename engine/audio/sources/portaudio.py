@@ -61,6 +61,8 @@ class OpenStreams:
 
 
 OPEN_STREAMS = OpenStreams()
+_LISTED = threading.Lock()
+"""PortAudio must not end while another thread reads its list."""
 
 
 def restart_portaudio() -> None:
@@ -69,10 +71,11 @@ def restart_portaudio() -> None:
     Nor where PortAudio is a client of JACK: after the end of that server, PortAudio's own end takes the process with it.
     """
     sounddevice = load_sounddevice()
-    if OPEN_STREAMS or _has_jack(sounddevice):
-        return
-    sounddevice._terminate()
-    sounddevice._initialize()
+    with _LISTED:
+        if OPEN_STREAMS or _has_jack(sounddevice):
+            return
+        sounddevice._terminate()
+        sounddevice._initialize()
 
 
 def _has_jack(sounddevice: Any) -> bool:
@@ -91,22 +94,23 @@ def list_outputs() -> list[SoundDevice]:
 
 def _list_devices(channels: str, side: int, most_channels: int, host_api: str | None = None) -> list[SoundDevice]:
     sounddevice = load_sounddevice()
-    if _has_jack(sounddevice):
-        # At the process' exit PortAudio would abort, too, if JACK had ended before.
-        atexit.unregister(sounddevice._exit_handler)
-    default_index = int(sounddevice.default.device[side])
-    devices = [
-        SoundDevice(
-            index=int(device["index"]),
-            name=str(device["name"]),
-            channels=min(most_channels, int(device[channels])),
-            rate_hz=int(device["default_samplerate"]),
-            is_default=int(device["index"]) == default_index,
-        )
-        for device in sounddevice.query_devices()
-        if device[channels] > 0
-        and (host_api is None or sounddevice.query_hostapis(device["hostapi"])["name"] == host_api)
-    ]
+    with _LISTED:
+        if _has_jack(sounddevice):
+            # At the process' exit PortAudio would abort, too, if JACK had ended before.
+            atexit.unregister(sounddevice._exit_handler)
+        default_index = int(sounddevice.default.device[side])
+        devices = [
+            SoundDevice(
+                index=int(device["index"]),
+                name=str(device["name"]),
+                channels=min(most_channels, int(device[channels])),
+                rate_hz=int(device["default_samplerate"]),
+                is_default=int(device["index"]) == default_index,
+            )
+            for device in sounddevice.query_devices()
+            if device[channels] > 0
+            and (host_api is None or sounddevice.query_hostapis(device["hostapi"])["name"] == host_api)
+        ]
     return sorted(devices, key=rank)
 
 

@@ -50,12 +50,14 @@ class BrowserSound:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._queues: tuple[_Queue, ...] = ()
+        self.is_heard = False
+        """Whether the show has an input for it."""
         self._sender: SoundSender | None = None
 
     @property
-    def is_heard(self) -> bool:
-        """Whether the show has an input for it."""
-        return bool(self._queues)
+    def listeners(self) -> int:
+        """How many sources play it now."""
+        return len(self._queues)
 
     def begin(self, rate_hz: int, channels: int, place: str) -> SoundSender:
         """Let a browser at `place` send from now on, in place of the one before. From any thread."""
@@ -79,6 +81,7 @@ class BrowserSound:
             spare_s=SPARE_S,
             tells_skips_from_s=TELLS_SKIPS_FROM_S,
         )
+        self.is_heard = True
         return StreamSource(stream, _Feed(self, channels).run, clock)
 
     def is_current(self, sender: SoundSender) -> bool:

@@ -13,6 +13,8 @@ PREFIX = "/fluid/"
 ERROR, PING, PONG, STATS = (
     PREFIX + name for name in (osc_names.ERROR, osc_names.PING, osc_names.PONG, osc_names.STATS)
 )
+SUBSCRIBE, UNSUBSCRIBE = (PREFIX + name for name in (osc_names.SUBSCRIBE, osc_names.UNSUBSCRIBE))
+OUT_PREFIX = f"{PREFIX}{osc_names.OUT}/"
 SUGGESTIONS_A_SECOND, SUGGESTIONS_AT_ONCE = 5.0, 10.0
 MOST_REMEMBERED = 256
 
@@ -47,6 +49,6 @@ class Suggestions:
         if len(self._remembered) >= MOST_REMEMBERED:
             self._remembered.clear()
         meant = to if to.startswith(PREFIX) else PREFIX + to.lstrip("/")
-        nearest = nearest_name(meant, [PING, STATS, *map(address, names)])
+        nearest = nearest_name(meant, [PING, STATS, SUBSCRIBE, UNSUBSCRIBE, *map(address, names)])
         self._remembered[to] = nearest
         return nearest

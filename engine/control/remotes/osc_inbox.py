@@ -1,8 +1,8 @@
 """Applies OSC messages to a show: a batch of datagrams is sorted, applied, and answered as far as the limits allow.
 
 Of a parameter's values the last valid one counts, all triggers are counted, all events are sent, and questions come last, so that their
-answers are up to date. Of an address pattern the last press and the last release of a batch count. No answer can cause another one: `/fluid/error`, `/fluid/pong` and `/fluid/stats` with
-values are never answered, and `/fluid/NAME value` only with an error.
+answers are up to date. Of an address pattern the last press and the last release of a batch count. Messages of a bundle whose time has not come wait in a schedule.
+No answer can cause another one: `/fluid/error`, `/fluid/pong`, `/fluid/stats` with values and `/fluid/out/...` are never answered, and `/fluid/NAME value` only with an error.
 """
 
 from __future__ import annotations
@@ -10,17 +10,32 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from engine.control.parameter import Parameter
-from engine.control.remotes.osc_addresses import ERROR, PING, PONG, PREFIX, STATS, Suggestions, address
+from engine.control.remotes.osc_addresses import (
+    ERROR,
+    OUT_PREFIX,
+    PING,
+    PONG,
+    PREFIX,
+    STATS,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    Suggestions,
+    address,
+)
 from engine.control.remotes.osc_limits import AnswerLimits, Sender
-from engine.control.remotes.osc_packet import NOT_OSC, parse, raw_address, split
+from engine.control.remotes.osc_message import OscValue
+from engine.control.remotes.osc_packet import IMMEDIATELY, NOT_OSC, parse, raw_address, split
 from engine.control.remotes.osc_patterns import Patterns
+from engine.control.remotes.osc_schedule import FarAheadError, Schedule, ahead_s
+from engine.control.remotes.osc_senders import origin_of
+from engine.control.remotes.osc_subscribers import Subscribers
 from engine.control.remotes.osc_values import described, remote_value
 from engine.control.remotes.remote_access import RemoteAccess
-from engine.core.clock import Clock
+from engine.core.clock import Clock, WallClock
 from engine.core.errors import ConfigError
 from engine.core.notices import ToldOnce
 from engine.core.printable import printable_name
@@ -30,11 +45,11 @@ FOREIGN_ANSWERS_A_SECOND, FOREIGN_ANSWERS_AT_ONCE = 0.2, 3.0
 UNKNOWN_TOLD, FOREIGN_TOLD = 10, 3
 """Addresses that the terminal is told of."""
 _LONGEST_ANSWER = 500
-_PREFIX_BYTES = PREFIX.encode()
+_PREFIX_BYTES, _OUT_BYTES = PREFIX.encode(), OUT_PREFIX.encode()
 _SPECIAL_BYTES = re.compile(rb"[*?\[\]{}]")
-_NO_PARAMETERS = frozenset((ERROR, PING, PONG, STATS))
+_NO_PARAMETERS = frozenset((ERROR, PING, PONG, STATS, SUBSCRIBE, UNSUBSCRIBE))
 
-Answer = tuple[str, tuple[float | int | bool | str, ...]]
+Answer = tuple[str, tuple[OscValue, ...]]
 Key = str | int | tuple[str, bool]
 """A parameter's name, a number for each event, a pattern and whether its value is a press."""
 
@@ -52,7 +67,9 @@ class Counts:
     unanswered: int = 0
     """Answers that were left out to keep within the limits."""
     strangers: int = 0
-    """Datagrams of senders that may not send, which were not read."""
+    """Datagrams and connections of senders that may not send, which were not read."""
+    far_ahead: int = field(default=0, init=False)
+    """Refused messages whose time was too far ahead."""
 
     def figures(self) -> dict[str, int]:
         """Return the counts that /fluid/stats reports."""
@@ -62,6 +79,7 @@ class Counts:
             "osc_foreign": self.foreign,
             "osc_unanswered": self.unanswered,
             "osc_strangers": self.strangers,
+            "osc_far_ahead": self.far_ahead,
         }
 
 
@@ -73,14 +91,17 @@ class Inbox:
         access: RemoteAccess,
         describe_stats: Callable[[], Mapping[str, float]],
         clock: Clock,
-        origin: str = "osc",
+        subscribers: Subscribers | None = None,
+        unix_s: Callable[[], float] = WallClock.unix_s,
     ) -> None:
-        """`origin` is the origin of the values that it sets."""
+        """`unix_s` gives the wall time, by which bundles say when they are due. The origin of a value is its sender's."""
         self.counts = Counts()
         self._access = access
         self._describe_stats = describe_stats
         self._clock = clock
-        self._origin = origin
+        self._subscribers = subscribers
+        self._unix_s = unix_s
+        self._schedule = Schedule()
         self._limits = AnswerLimits()
         self._foreign_answers = Bucket(FOREIGN_ANSWERS_A_SECOND, FOREIGN_ANSWERS_AT_ONCE)
         self._suggestions = Suggestions()
@@ -95,20 +116,43 @@ class Inbox:
         self._answers: list[tuple[Sender, Answer]] = []
 
     def put(self, datagram: bytes, sender: Sender | None) -> None:
-        """Sort the messages of a datagram; None is a sender that gets no answer."""
-        for message in split(datagram):
+        """Sort the messages of a datagram, or keep those that are due later; None is a sender that gets no answer."""
+        is_far_told = False
+        for message, tag in split(datagram):
             self.counts.received += 1
             if isinstance(message, ConfigError):
                 # Raised here, it would be a cycle for the garbage collector, which the step thread has to run.
                 self._refuse(sender, message.__str__)
                 continue
             try:
-                self._sort(message, sender)
+                if tag > IMMEDIATELY and (wait_s := ahead_s(tag, self._unix_s())):
+                    self._schedule.put(self._clock.now_s() + wait_s, message, sender)
+                else:
+                    self._sort(message, sender)
+            except FarAheadError as error:
+                self.counts.far_ahead += 1
+                # One answer for a whole bundle.
+                self._refuse(None if is_far_told else sender, error.__str__)
+                is_far_told = True
             except ConfigError as error:
                 self._refuse(sender, error.__str__)
 
+    def refuse(self, sentence: str, sender: Sender) -> None:
+        """Count what is no datagram at all, and answer it when it is time to apply."""
+        self.counts.received += 1
+        self._refuse(sender, lambda: sentence)
+
+    def due_in_s(self) -> float | None:
+        """Return in how many seconds `apply` has to be called for a message that waits for its time; None when none does."""
+        return None if self._schedule.next_s is None else self._schedule.next_s - self._clock.now_s()
+
     def apply(self) -> list[tuple[Sender, Answer]]:
-        """Apply the messages that were put, and return the answers with their receivers."""
+        """Apply the messages that were put and those that are due by now, and return the answers with their receivers."""
+        for message, sender in self._schedule.take(self._clock.now_s()):
+            try:
+                self._sort(message, sender)
+            except ConfigError as error:
+                self._refuse(sender, error.__str__)
         requests, self._requests = self._requests, {}
         for key, (name, value, sender, times) in requests.items():
             try:
@@ -138,6 +182,8 @@ class Inbox:
             # Anything else is the answer of another show.
             if to == PING or (to == STATS and not values):
                 self._ask(to, sender)
+            if sender and self._subscribers:
+                self._attend(self._subscribers, to, values, sender)
             return
         _check_count(to, values)
         # Looked up once: another model's parameters may take the place of these at any moment.
@@ -161,6 +207,15 @@ class Inbox:
         else:
             self._ask(to, sender)
 
+    def _attend(self, subscribers: Subscribers, to: str, values: list[Any], sender: Sender) -> None:
+        """Take what a subscriber says. Raises ConfigError."""
+        if to == SUBSCRIBE:
+            subscribers.subscribe(sender, values, self._clock.now_s())
+        elif to == UNSUBSCRIBE:
+            subscribers.unsubscribe(sender, values)
+        elif to == PING:
+            subscribers.renew(sender, self._clock.now_s())
+
     def _known_addresses(self) -> frozenset[bytes]:
         """Return the addresses that are answered or have a parameter, by their former names too."""
         parameters = self._access.parameters
@@ -173,6 +228,9 @@ class Inbox:
 
     def _sort_unknown(self, message: bytes, raw: bytes, sender: Sender | None) -> None:
         """Sort a message to a pattern or to an address that nobody knows, before the rest of it is read. Raises ConfigError."""
+        if raw.startswith(_OUT_BYTES):
+            # Another show tells of itself.
+            return
         has_prefix = raw.startswith(_PREFIX_BYTES)
         if not has_prefix and not _may_match(raw):
             self._refuse_foreign(raw, sender)
@@ -237,7 +295,7 @@ class Inbox:
             )
 
     def _set(self, name: str, value: Any, sender: Sender | None, times: int = 1) -> None:
-        applied = self._access.set(name, value, origin=self._origin, times=times)
+        applied = self._access.set(name, value, origin=origin_of(sender), times=times)
         if applied.clipped:
             self.counts.clipped += 1
             parameter = self._access.parameters.get(name)

@@ -15,6 +15,8 @@ from engine.core.errors import ConfigError
 from engine.core.printable import printable_name
 
 MOST_ELEMENTS, MOST_DEPTH, MOST_TAGS = 1000, 8, 64
+IMMEDIATELY = 1
+"""The time tag for "now"."""
 NOT_OSC = "This datagram is not OSC; send messages like /fluid/gain_db with one number."
 EMPTY = "An element of this bundle is empty; a message was expected."
 _BUNDLE = b"#bundle\0"
@@ -34,47 +36,63 @@ class Message(NamedTuple):
     values: list[Any]
 
 
-def split(datagram: bytes) -> Iterable[bytes | ConfigError]:
-    """Return a datagram's messages, not parsed yet, and an error for each invalid part.
+class Element(NamedTuple):
+    """A message of a datagram, not parsed yet, or the error for an invalid part."""
+
+    content: bytes | ConfigError
+    tag: int = IMMEDIATELY
+    """When it is due: seconds since 1900, times 2**32. A bundle inside another is due no earlier than that one."""
+
+
+def split(datagram: bytes) -> Iterable[Element]:
+    """Return a datagram's messages and an error for each invalid part.
 
     After an invalid length nothing can be found up to the end of its bundle.
     """
-    return _elements(datagram) if datagram.startswith(_BUNDLE) else (datagram,)
+    return _elements(datagram) if datagram.startswith(_BUNDLE) else (Element(datagram),)
 
 
-def _elements(datagram: bytes) -> Iterator[bytes | ConfigError]:
+def _elements(datagram: bytes) -> Iterator[Element]:
     if len(datagram) < _BUNDLE_HEAD_BYTES:
-        yield ConfigError(NOT_OSC)
+        yield Element(ConfigError(NOT_OSC))
         return
-    # Position of the next element and end of its bundle, and the same of each bundle around it, the innermost last.
-    next_at, end = _BUNDLE_HEAD_BYTES, len(datagram)
-    around: list[tuple[int, int]] = []
+    # Position of the next element, end and time tag of its bundle, and the same of each bundle around it, the innermost last.
+    next_at, end, tag = _BUNDLE_HEAD_BYTES, len(datagram), _tag(datagram, 0)
+    around: list[tuple[int, int, int]] = []
     for _ in range(MOST_ELEMENTS):
         while next_at == end:
             if not around:
                 return
-            next_at, end = around.pop()
+            next_at, end, tag = around.pop()
         length = int.from_bytes(datagram[next_at : next_at + 4], "big", signed=True)
         at = next_at + 4
         if length < 0 or length % 4 or length > end - at:
-            yield ConfigError(
-                "An element of this bundle has a length that is negative, no multiple of four, or beyond the bundle's end; "
-                "what comes after it is lost."
+            yield Element(
+                ConfigError(
+                    "An element of this bundle has a length that is negative, no multiple of four, or beyond the bundle's end; "
+                    "what comes after it is lost."
+                )
             )
             next_at = end
             continue
         next_at = at + length
         if not datagram.startswith(_BUNDLE, at, next_at):
-            yield datagram[at:next_at] if length else ConfigError(EMPTY)
+            yield Element(datagram[at:next_at] if length else ConfigError(EMPTY), tag)
         elif length < _BUNDLE_HEAD_BYTES:
-            yield ConfigError(NOT_OSC)
+            yield Element(ConfigError(NOT_OSC))
         elif len(around) + 1 >= MOST_DEPTH:
-            yield ConfigError(f"This datagram has bundles nested more than {MOST_DEPTH} deep; nest them less.")
+            yield Element(ConfigError(f"This datagram has bundles nested more than {MOST_DEPTH} deep; nest them less."))
         else:
-            around.append((next_at, end))
-            next_at, end = at + _BUNDLE_HEAD_BYTES, next_at
-    if any(at < bundle_end for at, bundle_end in (*around, (next_at, end))):
-        yield ConfigError(f"This datagram has more than {MOST_ELEMENTS} elements; send the others in another one.")
+            around.append((next_at, end, tag))
+            next_at, end, tag = at + _BUNDLE_HEAD_BYTES, next_at, max(tag, _tag(datagram, at))
+    if any(at < bundle_end for at, bundle_end, _ in (*around, (next_at, end, tag))):
+        yield Element(
+            ConfigError(f"This datagram has more than {MOST_ELEMENTS} elements; send the others in another one.")
+        )
+
+
+def _tag(datagram: bytes, at: int) -> int:
+    return int.from_bytes(datagram[at + len(_BUNDLE) : at + _BUNDLE_HEAD_BYTES], "big")
 
 
 def raw_address(message: bytes) -> bytes:

@@ -11,11 +11,15 @@ from engine.core.errors import ConfigError
 def remote_value(parameter: Parameter, given: object) -> float | int | bool | None:
     """Return what `parameter.parse` takes for a value that came over OSC; None for a trigger that is given.
 
+    A parameter that chooses takes the names of its choices too.
+
     Buttons and switches send 1, 1.0, 127, 0.7 or T when they are pressed, and 0 or F when they are released.
     Raises ConfigError for texts, blobs, arrays and impulses where a number is expected, and for numbers that are not finite.
     """
     if given is None and parameter.kind == "trigger":
         return None
+    if isinstance(given, str) and given.strip().casefold() in parameter.choices:
+        return int(parameter.parse(given))
     if not isinstance(given, (bool, int, float)):
         raise ConfigError(f"{parameter.name} takes {parameter.expected()}, not {described(given)}.")
     if parameter.is_number:

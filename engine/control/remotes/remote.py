@@ -8,8 +8,8 @@ from typing import Protocol
 class Remote(Protocol):
     """A remote for one show, whose RemoteAccess it gets when it is made: never the store itself, so that locks and limits hold.
 
-    It sets values with its `name` as their origin. One that mirrors values subscribes in `start`, ignores changes
-    whose origin is its own name, and ends its subscription in `close`. What arrives from outside must never raise.
+    It sets values with its `name` as their origin; one with many senders has an origin for each. One that mirrors values subscribes,
+    ignores changes whose origin is its own, and ends its subscription in `close`. What arrives from outside must never raise.
     """
 
     @property

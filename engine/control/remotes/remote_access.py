@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from engine.control.parameter import Parameter, Value
 from engine.control.parameter_store import Applied, ParameterStore
@@ -23,6 +24,8 @@ RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE = 0.05, 3.0
 """How often remotes may begin a recording; they may always end one."""
 _RECORD, _SCENE, _SAVE_SCENE = ShowValues.record.name, ShowValues.scene.name, ShowValues.save_scene.name
 _NEXT_SCENE = ShowValues.next_scene.name
+_LOCKED_WITH = MappingProxyType({_SCENE: (_NEXT_SCENE, ShowValues.playlist.name)})
+"""Parameters that do what another one does, so that they are locked with it."""
 _MOST_TOLD = 32
 
 
@@ -45,7 +48,10 @@ class RemoteAccess:
         """Takes lines for the terminal and the log."""
         self._store = store
         self._clock = clock or WallClock()
-        self._refusals = {name: _refusal(name) for name in locked_names(locked, store.parameters)}
+        self._refusals: dict[str, str] = {}
+        for name in locked_names(locked, store.parameters):
+            self._refusals |= {other: _refusal(other, name) for other in _LOCKED_WITH.get(name, ())}
+            self._refusals[name] = _refusal(name)
         self._told = ToldOnce(notify, _MOST_TOLD)
         self._lock = threading.Lock()
         recalls = _Limit(RECALLS_A_SECOND, RECALLS_AT_ONCE, "recall {most} scenes", "recall it")
@@ -142,5 +148,6 @@ def locked_names(given: Iterable[str], parameters: Mapping[str, Parameter]) -> t
     return tuple(current.get(name, name) for name in names)
 
 
-def _refusal(name: str) -> str:
-    return f"{name} is locked against remotes; to open it, take it out of remote_lock in the show's configuration."
+def _refusal(name: str, locked_with: str = "") -> str:
+    together, what = (f" together with {locked_with}", locked_with) if locked_with else ("", "it")
+    return f"{name} is locked against remotes{together}; to open it, take {what} out of remote_lock in the show's configuration."

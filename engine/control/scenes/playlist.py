@@ -130,20 +130,23 @@ class PlaylistPlayer:
     ) -> int | None:
         """Return the scene to recall at the end of a hop; None: it stays as it is.
 
-        `runs` says whether the playlist is on, `wanted` how often the next scene was asked for, `by_hand` the scene that was recalled
-        by hand, `plays` the one that plays (0: none).
+        `runs` says whether the playlist is on, `by_hand` the scene that was recalled by hand (0: none), `wanted` how often the next
+        one was asked for since, `plays` the one that plays (0: none).
         """
         before, self._before = self._before or moment, moment
         if not runs or not any(entry.takes_part for entry in self._entries):
             self._position, self._skipped = -1, 0
             self._publish()
             return None
+        if self.runs and self._entries[self._position].scene == plays:
+            self._skipped = 0
         number: int | None = None
         if by_hand:
             # Somebody else's scene has the time of the entry that it took the place of.
             place = self._place_of(by_hand)
-            self._begin(max(0, self._position) if place is None else place)
+            self._begin((self._position if self.runs else self._first()) if place is None else place)
             self._skipped = 0
+            number = self._go_on(wanted, True) if wanted else None
         elif not self.runs:
             number = self._enter(plays, wanted)
         elif wanted or self._is_over(before, moment):
@@ -162,17 +165,16 @@ class PlaylistPlayer:
         self._publish()
         return following
 
-    def recalled(self) -> None:
-        """Note that a scene was recalled."""
-        self._skipped = 0
-
     def _enter(self, plays: int, wanted: int) -> int | None:
         place = self._place_of(plays) if plays else None
         if place is not None and not wanted:
             self._begin(place)
             return None
-        self._begin(next(place for place, entry in enumerate(self._entries) if entry.takes_part))
+        self._begin(self._first())
         return self._entries[self._position].scene
+
+    def _first(self) -> int:
+        return next(place for place, entry in enumerate(self._entries) if entry.takes_part)
 
     def _go_on(self, steps: int, loops: bool) -> int | None:
         """Go to the entry that comes `steps` later; after the last one it stays, unless the playlist loops."""

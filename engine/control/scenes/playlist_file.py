@@ -63,7 +63,11 @@ def write_order(folder: Path, order: Order) -> None:
     import yaml
 
     entries = [
-        {"scene": entry.scene, entry.unit: entry.length, **({} if entry.takes_part else {"takes_part": False})}
+        {
+            "scene": entry.scene,
+            entry.unit: int(entry.length) if entry.unit == "bars" else entry.length,
+            **({} if entry.takes_part else {"takes_part": False}),
+        }
         for entry in order.playlist
     ]
     content: dict[str, object] = {"order": list(order.numbers), "playlist": entries}

@@ -4,7 +4,7 @@ snapshot = store.take_snapshot(index)
 values = modulator.values(snapshot.values, ...)
 frame = switcher.step(window_T, values, index)
 show_events = scene_controller.show_events()      # for the take
-scene_controller.attend(snapshot, now_s)          # takes effect from the next hop on
+scene_controller.attend(snapshot, now_s, features)    # takes effect from the next hop on
 
 show_controller.py adds the playlist and what other threads ask for.
 """
@@ -12,8 +12,12 @@ show_controller.py adds the playlist and what other threads ask for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+from engine.audio.features.audio_features import SILENCE, AudioFeatures
+from engine.control.beat_boundary import BeatBoundaries
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot, ControlSource
 from engine.control.parameter_table import ShowValues, parameters_for
@@ -30,6 +34,20 @@ MOST_WAITING = 16
 """Scenes that may wait to be written."""
 WhenFailed = Callable[[UserError], None]
 """Gets why a scene could not be recalled, in the step thread."""
+
+
+class _Request(NamedTuple):
+    """How a scene was asked for."""
+
+    when_failed: WhenFailed | None
+    at_once: bool
+
+
+class _Ready(NamedTuple):
+    """A scene that was read."""
+
+    recall: Callable[[], None]
+    at_once: bool
 
 
 class SceneController:
@@ -61,11 +79,18 @@ class SceneController:
         """The scene that was recalled or saved last; 0 before the first."""
         self.name = ""
         """Its number and name, to show."""
+        self._boundaries = BeatBoundaries()
+        self._ready: _Ready | None = None
+        """The scene that was read and waits for its beat."""
         self._requested = 0
         """The scene requested last, also one that could not be recalled: the next scene must get past it."""
 
-    def attend(self, snapshot: ControlSnapshot, now_s: float) -> None:
-        """At the time `now_s`, start what this hop's events request, and let finished tasks take effect."""
+    def attend(self, snapshot: ControlSnapshot, now_s: float, next_features: AudioFeatures = SILENCE) -> None:
+        """At the time `now_s`, start what this hop's events request, and let finished tasks take effect.
+
+        A scene that was read takes effect once the beat or bar that `quantise` names begins, by the features of the next hop.
+        """
+        self._boundaries.advance(next_features)
         # In a flood of events the queue stays bounded: of several recalls the last one counts.
         saved = dict.fromkeys(event.number for event in snapshot.events if event.name == ShowValues.save_scene.name)
         if saved:
@@ -74,17 +99,28 @@ class SceneController:
         if recalled:
             self.recall(recalled[-1])
         self._file_tasks.work(now_s)
+        ready = self._ready
+        if ready and (ready.at_once or self._boundaries.is_chosen(ShowValues(snapshot.values).quantise)):
+            self._ready = None
+            try:
+                ready.recall()
+            except UserError as error:
+                self._notify(f"{error} The show goes on as it is.")
         self._last_events, self._next_events = self._next_events, []
 
-    def recall(self, number: int, when_failed: WhenFailed | None = None) -> None:
-        """Recall a scene; the next `attend` begins. One that is asked for and not begun is dropped."""
-        self._file_tasks.drop_recalls()
+    def recall(self, number: int, when_failed: WhenFailed | None = None, at_once: bool = False) -> None:
+        """Recall a scene; the next `attend` begins. One that is asked for and does not play yet is dropped.
+
+        `at_once` says that it does not wait for what `quantise` names: it comes at its time already.
+        """
+        self._drop_recalls()
         self._requested, self._steps = number, 0
-        self._file_tasks.add(FileTask(f"recalling scene {number}", False, self._recalling(number, when_failed)))
+        request = _Request(when_failed, at_once)
+        self._file_tasks.add(FileTask(f"recalling scene {number}", False, self._recalling(number, request)))
 
     def recall_next(self, steps: int = 1) -> None:
         """Recall the scene that comes so many after the one requested last; the next `attend` begins."""
-        self._file_tasks.drop_recalls()
+        self._drop_recalls()
         self._steps += steps
 
         def find() -> Callable[[], None]:
@@ -171,10 +207,14 @@ class SceneController:
         elif steps and number:
             self.recall(number)
 
+    def _drop_recalls(self) -> None:
+        self._file_tasks.drop_recalls()
+        self._ready = None
+
     def _tell_failed(self, error: UserError) -> None:
         self._notify(f"{error} The show goes on as it is.")
 
-    def _recalling(self, number: int, when_failed: WhenFailed | None) -> Callable[[], Callable[[], None]]:
+    def _recalling(self, number: int, request: _Request) -> Callable[[], Callable[[], None]]:
         playing_sha256 = self._switcher.playing.graph_sha256
 
         def load() -> Callable[[], None]:
@@ -185,10 +225,16 @@ class SceneController:
                     found = _checksum(scene)
             except UserError as error:
                 failure = error
-                return lambda: (when_failed or self._tell_failed)(failure)
-            return lambda: self._recall(scene, notices, found, when_failed)
+                return lambda: (request.when_failed or self._tell_failed)(failure)
+            return lambda: self._make_ready(
+                _Ready(partial(self._recall, scene, notices, found, request.when_failed), request.at_once)
+            )
 
         return load
+
+    def _make_ready(self, ready: _Ready) -> None:
+        """Keep what recalls a scene until its beat or bar begins; of several scenes the last one counts."""
+        self._ready = ready
 
     def _recall(
         self, scene: Scene, notices: tuple[str, ...], found_sha256: str, when_failed: WhenFailed | None

@@ -2,7 +2,7 @@
 
     values = modulator.values(...); frame = switcher.step(...)
     show_events = show_controller.show_events()               # for the take
-    show_controller.attend(snapshot, now_s, moment)           # takes effect from the next hop on
+    show_controller.attend(snapshot, now_s, time_s, features) # takes effect from the next hop on
 
 Other threads call `ask`, with what is then done in the step thread.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from engine.audio.features.audio_features import AudioFeatures
 from engine.control.parameter_store import ControlSnapshot
 from engine.control.parameter_table import ShowValues
 from engine.control.scenes.playlist import Moment, PlaylistEntry, PlaylistPlayer, PlaylistState
@@ -57,16 +58,25 @@ class ShowController:
         self._set_mapping(parameter, expression, False)
         self._scenes.note({"kind": MAPPING, "parameter": parameter, "expression": expression})
 
-    def attend(self, snapshot: ControlSnapshot, now_s: float, moment: Moment) -> None:
-        """At the time `now_s` and the end of a hop, do what was asked for and what the playlist has come to."""
+    def attend(self, snapshot: ControlSnapshot, now_s: float, time_s: float, next_features: AudioFeatures) -> None:
+        """At the time `now_s` and the end of a hop, do what was asked for and what the playlist has come to.
+
+        `time_s` is the time of the sound, `next_features` are those of the next hop, in which it takes effect.
+        """
         # What is asked for meanwhile waits for the next hop.
         for _ in range(len(self._asked)):
             try:
                 self._asked.popleft()()
             except UserError as error:
                 self._notify(f"{error} The show goes on as it is.")
-        self._play_on(snapshot, moment)
-        self._scenes.attend(snapshot, now_s)
+        by_hand, wanted = _asked(snapshot)
+        recall = self._play_on(ShowValues(snapshot.values), _moment(time_s, next_features), by_hand, wanted)
+        if not by_hand:
+            recall()
+        self._scenes.attend(snapshot, now_s, next_features)
+        if by_hand:
+            # After the scene that was recalled by hand in the same hop, from the next one on.
+            recall()
 
     def show_events(self) -> tuple[ShowEvent, ...]:
         """Return the show events of the last step, for the take."""
@@ -80,27 +90,28 @@ class ShowController:
         else:
             self._scenes.repeat(show_event)
 
-    def _play_on(self, snapshot: ControlSnapshot, moment: Moment) -> None:
-        values = ShowValues(snapshot.values)
+    def _play_on(self, values: ShowValues, moment: Moment, by_hand: int, wanted: int) -> Callable[[], None]:
+        """Advance the playlist, and return what recalls the scene that comes now, if any."""
         self._loops = values.playlist_loop
-        wanted = sum(event.name == ShowValues.next_scene.name for event in snapshot.events)
-        by_hand = [event.number for event in snapshot.events if event.name == ShowValues.scene.name]
-        was_running = self._playlist.runs
+        before = self._playlist.state
         number = self._playlist.advance(
             moment,
             runs=values.playlist,
             loops=self._loops,
             wanted=wanted,
-            by_hand=by_hand[-1] if by_hand else 0,
+            by_hand=by_hand,
             plays=self._scenes.number,
         )
         if number:
-            self._recall(number)
-        elif wanted and not by_hand and not self._playlist.runs and not was_running:
-            self._scenes.recall_next(wanted)
+            # Bars end on a bar line by themselves.
+            is_on_time = before.position >= 0 and before.entries[before.position].unit == "bars" and not wanted
+            return lambda: self._recall(number, is_on_time)
+        if wanted and not self._playlist.runs:
+            return lambda: self._scenes.recall_next(wanted)
+        return lambda: None
 
-    def _recall(self, number: int) -> None:
-        self._scenes.recall(number, lambda error: self._skip(number, error))
+    def _recall(self, number: int, at_once: bool = False) -> None:
+        self._scenes.recall(number, lambda error: self._skip(number, error), at_once)
 
     def _skip(self, number: int, error: UserError) -> None:
         """Go on with the entry after scene `number`, which cannot be recalled."""
@@ -110,3 +121,18 @@ class ShowController:
             return
         self._notify(f"{error} The playlist goes on with scene {following}.")
         self._recall(following)
+
+
+def _asked(snapshot: ControlSnapshot) -> tuple[int, int]:
+    """Return the scene that was recalled by hand in this hop, 0 for none, and how often the next one was asked for since."""
+    by_hand = wanted = 0
+    for event in snapshot.events:
+        if event.name == ShowValues.scene.name:
+            by_hand, wanted = event.number, 0
+        elif event.name == ShowValues.next_scene.name:
+            wanted += 1
+    return by_hand, wanted
+
+
+def _moment(time_s: float, features: AudioFeatures) -> Moment:
+    return Moment(time_s, features.beats, features.beats_a_bar, features.tempo_bpm > 0.0)

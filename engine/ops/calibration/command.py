@@ -31,7 +31,7 @@ def calibrate_here(
     measured = calibrate(source, window, output, WallClock(), say)
     trip = measured.round_trip
     say(
-        f"loudspeaker to microphone: {1e3 * trip.median_s:.0f} ms (±{1e3 * trip.spread_s:.0f} ms, {trip.pairs} of {trip.clicks} "
+        f"loudspeaker to microphone: {round(1e3 * trip.median_s)} ms (±{1e3 * trip.spread_s:.0f} ms, {trip.pairs} of {trip.clicks} "
         f"clicks); capture to drawing: {1e3 * measured.drawn_s:.0f} ms"
     )
     write_venue(

@@ -83,6 +83,10 @@ def test_shipped_files_are_valid(path):
             "{midi: pad, midi_parameters: {20: record}, remote_lock: [record]}",
             "gives record to controller 20 and remote_lock",
         ),
+        ("midi_api: alsa", "midi_api is 'alsa'; auto or jack was expected"),
+        ("midi: 3", "midi is 3; a list of texts"),
+        ("controller: none.yaml", "Cannot read the controller file none.yaml"),
+        ("controller: [configs/controllers/generic.yaml]", "no MIDI port is; add --midi all"),
         ("controls: 3", "a mapping of parameters"),
         ("controls: {gian_db: 3}", "no parameter 'gian_db'. Did you mean 'gain_db'"),
         ("controls: {gain_db: 50}", "gain_db takes a number from -60 to 40 dB, not 50"),
@@ -192,6 +196,20 @@ def test_midi_parameters_are_checked_before_anything_is_opened(probe_file, tmp_p
     config = written(tmp_path, "midi: launch\nmidi_parameters: {7: brightnes}")
     with pytest.raises(ConfigError, match="Did you mean 'brightness'"):
         parse_command(["--model", str(probe_file), "--config", config, "--dry-run"])
+
+
+def test_a_controller_file_is_checked_before_anything_is_opened(probe_file, tmp_path):
+    (tmp_path / "pad.yaml").write_text("assignments: [{control: 7, parameter: brightnes}]")
+    with pytest.raises(ConfigError, match=r"with control 7, which is no parameter\. Did you mean 'brightness'"):
+        parse_command(["--model", str(probe_file), "--controller", str(tmp_path / "pad.yaml"), "--dry-run"])
+
+
+def test_several_ports_may_be_listened_to(probe_file, tmp_path):
+    order = parse_command(["--model", str(probe_file), "--midi", "nano", "--midi", "pad"])
+    assert order.resolved.config.midi == ("nano", "pad")
+    # The form of the version before, with one port.
+    order = parse_command(["--model", str(probe_file), "--config", written(tmp_path, "midi: launch")])
+    assert order.resolved.config.midi == ("launch",)
 
 
 def test_several_files_are_read_as_one(tmp_path):

@@ -145,4 +145,4 @@ def test_signals_are_handled_in_one_place() -> None:
     ]
     handling = [path.relative_to(ROOT).as_posix() for path in files if "signal.signal(" in path.read_text()]
     # The process that opens a MIDI port imports nothing of the engine; it leaves its end to the show.
-    assert sorted(handling) == ["engine/control/remotes/midi_process.py", "engine/core/stop_signals.py"]
+    assert sorted(handling) == ["engine/control/remotes/midi/port_process.py", "engine/core/stop_signals.py"]

@@ -82,6 +82,10 @@ LINES = (
     b'{"hop": 4, "received_samples": 1, "events": [["scene"]]}',
     b'{"hop": 4, "received_samples": 1, "events": [["scene", 1e999]]}',
     b'{"hop": 4, "received_samples": 1, "events": [[3, "scene"]]}',
+    b'{"hop": 4, "received_samples": 1, "beat_points": [[1, 2.0, 120.0]]}',
+    b'{"hop": 4, "received_samples": 1, "beat_points": [[1, 4.0, 120.0, true]]}',
+    b'{"hop": 4, "received_samples": 1, "beat_points": [[1, 2.0, NaN, true]]}',
+    b'{"hop": 4, "received_samples": 1, "beat_points": [[-1, 2.0, 120.0, true]]}',
     b'{"hop": 4, "received_samples": 1, "show_events": [3]}',
     b'{"hop": 4, "received_samples": 1, "show_events": {}}',
     b'{"hop": 4, "received_samples": 1, "show_events": [{}]}',
@@ -110,7 +114,7 @@ def headers() -> Iterator[tuple[str, str]]:
     for text in ("", "[1]", "null", "3", '{"take": 3}', '{"take": {}}', DEEP.decode(), DIGITS.decode()):
         yield text, "does not begin as the log of a take"
     for version in ("9", "0", "true", "2.0", '"2"', "null", str(2**64)):
-        yield f'{{"take": {{"format_version": {version}}}}}', "this engine replays versions 1 to 3"
+        yield f'{{"take": {{"format_version": {version}}}}}', "this engine replays versions 1 to 4"
     whole = json.loads(write_header(header()))["take"]
     for changes, sentence in (
         ({"modle": "x"}, "Unknown key 'modle'. Did you mean 'model'"),

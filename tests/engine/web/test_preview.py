@@ -49,7 +49,8 @@ async def watched_by(sink: PreviewSink, viewers: int) -> None:
 async def next_jpeg(client: ClientWebSocketResponse) -> tuple[int, int]:
     """Return columns and rows of the next frame, which comes after its features."""
     features = await client.receive_bytes(timeout=COMES_WITHIN_S)
-    assert features[:1] == b"\x02" and len(features) == 1 + 8
+    assert features[:1] == b"\x02"
+    assert len(features) == 1 + 8
     message = await client.receive_bytes(timeout=COMES_WITHIN_S)
     assert message[:1] == b"\x01"
     pixels_HWC = cv2.imdecode(np.frombuffer(message[1:], np.uint8), cv2.IMREAD_COLOR)
@@ -99,9 +100,12 @@ def test_what_is_no_size_is_refused_with_a_sentence(sink: PreviewSink, message: 
 
 def test_an_address_with_a_wrong_size_is_refused(sink: PreviewSink) -> None:
     async def ask() -> tuple[int, str]:
-        async with served(PagePreview(sink, WallClock()).routes()) as port, ClientSession() as session:
-            async with session.get(address(port, "?width=nan")) as answer:
-                return answer.status, await answer.text()
+        async with (
+            served(PagePreview(sink, WallClock()).routes()) as port,
+            ClientSession() as session,
+            session.get(address(port, "?width=nan")) as answer,
+        ):
+            return answer.status, await answer.text()
 
     assert asyncio.run(ask()) == (400, "The preview's width is 'nan'; a number from 1 to 8192 was expected.")
     with pytest.raises(ConfigError, match="fps is '0'"):

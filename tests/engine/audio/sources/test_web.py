@@ -34,7 +34,7 @@ class Listening:
         self.told = list[str]()
         self.heard_TC = np.zeros((0, self.source.channels), np.float32)
         self.source.start()
-        wait_until(lambda: browser_sound.is_heard)
+        wait_until(lambda: browser_sound.listeners > 0)
 
     def turn(self, seconds: float = TURN_S) -> None:
         self.clock.sleep(seconds)
@@ -120,7 +120,7 @@ def test_a_single_channel_is_heard_on_all_and_a_missing_one_is_silent(browser_so
     assert listening.heard_TC[-1].tolist() == [0.25, 0.0]
     assert listening.told[-1] == "It has no channel 3; silence takes the place."
     listening.source.close()
-    wait_until(lambda: not browser_sound.is_heard)
+    wait_until(lambda: not browser_sound.listeners)
 
 
 def test_another_rate_becomes_that_of_the_show(browser_sound: BrowserSound, listening: Listening) -> None:

@@ -82,10 +82,15 @@ def test_parameters_are_set(store, server, remote):
     assert server.counts.refused == server.counts.clipped == 0
 
 
-def test_a_bundle_of_tomorrow_is_obeyed_now(store, server, remote):
+def test_a_bundle_of_yesterday_is_obeyed_now_and_one_of_tomorrow_is_refused(store, server, remote):
     inner = message("gain_db", 3.0)
-    remote.tell(b"#bundle\0" + struct.pack(">II", 0xFFFFFF00, 0) + struct.pack(">i", len(inner)) + inner)
+    element = struct.pack(">i", len(inner)) + inner
+    remote.tell(b"#bundle\0" + struct.pack(">II", 3_000_000_000, 0) + element)
     assert store.values()["gain_db"] == 3.0
+    to, said = remote.ask(b"#bundle\0" + struct.pack(">II", 0xFFFFFF00, 0) + element)
+    assert to == "/fluid/error"
+    assert "at most 2 s are waited for" in str(said[0])
+    assert (server.counts.far_ahead, server.counts.refused) == (1, 1)
 
 
 def test_out_of_range_is_clipped_and_told(store, server, remote):

@@ -17,6 +17,7 @@ from tests.engine.app.shows import InventedClock
 from tests.engine.model.probe_model import CARD
 
 LOCKED = ("flash_guard", "scene", "tap", "gain")
+LOCKED_WITH_SCENE = ("next_scene", "playlist")
 DATAGRAMS = 6000
 SENDERS = [("10.0.0.1", 9001), ("10.0.0.2", 9001), ("::1", 9001, 0, 0), None]
 
@@ -49,7 +50,7 @@ def test_whatever_comes_locked_parameters_stay_and_the_others_keep_their_ranges(
             saved += sum(event.name == "save_scene" for event in store.take_snapshot(number).events)
         clock.time_s += 0.001
         changed |= {name for name, value in store.values().items() if value != begun[name]}
-    for name in LOCKED:
+    for name in (*LOCKED, *LOCKED_WITH_SCENE):
         assert store.values().get(name) == begun.get(name)
     for name, parameter in store.parameters.items():
         if parameter.is_number and parameter.kind != "event":
@@ -63,5 +64,5 @@ def test_whatever_comes_locked_parameters_stay_and_the_others_keep_their_ranges(
     assert 0 < answers < counts.received
     assert saved <= SCENES_AT_ONCE + 0.001 * DATAGRAMS
     assert recordings <= RECORDINGS_AT_ONCE + 1
-    assert len(lines) <= UNKNOWN_TOLD + FOREIGN_TOLD + len(LOCKED) + 1
+    assert len(lines) <= UNKNOWN_TOLD + FOREIGN_TOLD + len((*LOCKED, *LOCKED_WITH_SCENE)) + 1
     assert not any("\x1b" in line or "\n" in line for line in lines)

@@ -158,6 +158,8 @@ def test_names_are_suggested_a_few_times_a_second_and_remembered(inbox, clock):
         (message("pong", 1), 0),
         (message("error", "x"), 0),
         (message("gain_db", 1.0), 0),
+        (message("out/level", 0.5), 0),
+        (message("out/nothing"), 0),
     ],
 )
 def test_two_shows_that_take_each_other_for_remotes_fall_silent(clock, first, rounds):

@@ -23,7 +23,7 @@ def element(content: bytes, length: int | None = None) -> bytes:
 
 def told(datagram: bytes) -> list[str]:
     """Return what a datagram holds: "good", or the beginning of a sentence."""
-    return ["good" if part == GOOD else str(part) for part in split(datagram)]
+    return ["good" if part.content == GOOD else str(part.content) for part in split(datagram)]
 
 
 def nested(depth: int) -> bytes:
@@ -82,7 +82,7 @@ def test_no_bundle_takes_more_than_its_bounds(parts):
     datagram = HEAD + b"".join(parts)
     found = list(split(datagram))
     assert len(found) <= MOST_ELEMENTS + 1
-    assert sum(len(part) for part in found if isinstance(part, bytes)) <= len(datagram)
+    assert sum(len(part.content) for part in found if isinstance(part.content, bytes)) <= len(datagram)
 
 
 ZOOM = b"/fluid/zoom\0"

@@ -12,7 +12,6 @@ from engine.control.remotes.osc import STRANGERS_TOLD, OscServer
 from engine.control.remotes.osc_senders import MOST_REMEMBERED, AllowedSenders
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.errors import ConfigError
-from tests.conftest import require
 from tests.engine.control.remotes.test_osc import message
 from tests.engine.model.probe_model import CARD
 from tests.fixtures_display import wait_until
@@ -86,15 +85,6 @@ def test_strangers_are_dropped_counted_and_told_once() -> None:
     ]
     for sender in senders:
         sender.close()
-
-
-@pytest.fixture
-def ipv6() -> None:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as trial:
-            trial.bind(("::1", 0))
-    except OSError as error:
-        require(None, f"IPv6 ({error})")
 
 
 @pytest.mark.usefixtures("ipv6")

@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from engine.control.parameter import Parameter
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.control.remotes.osc_inbox import Inbox
@@ -133,3 +134,28 @@ def test_what_is_no_value_is_one_sentence(store, inbox, name, tags, content, sen
     assert str(values[0]).startswith(sentence)
     assert store.values() is before
     assert store.take_snapshot(0).events == ()
+
+
+CHOICE = Parameter(name="flavour", kind="int", help="", high=2, default=0, choices=("plain", "warm", "cold"))
+
+
+@pytest.mark.parametrize(
+    ("tags", "content"),
+    [("s", b"cold\0\0\0\0"), ("S", b"Cold\0\0\0\0"), ("i", struct.pack(INTEGER, 2)), ("f", struct.pack(FLOAT, 2.0))],
+)
+def test_a_choice_takes_its_name_or_its_number(tags, content) -> None:
+    store = ParameterStore([CHOICE])
+    inbox = Inbox(RemoteAccess(store), dict, InventedClock())
+    inbox.put(raw("flavour", tags, content), CONTROLLER)
+    assert inbox.apply() == []
+    assert store.values()["flavour"] == 2
+
+
+@pytest.mark.parametrize("text", [b"hot\0", b"2\0\0\0"])
+def test_what_is_no_choice_is_one_sentence(text) -> None:
+    store = ParameterStore([CHOICE])
+    inbox = Inbox(RemoteAccess(store), dict, InventedClock())
+    inbox.put(raw("flavour", "s", text), CONTROLLER)
+    ((_, (_, (said,))),) = inbox.apply()
+    assert str(said).startswith("flavour takes plain, warm, cold or a number from 0 to 2, not the text '")
+    assert store.values()["flavour"] == 0

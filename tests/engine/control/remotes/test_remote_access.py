@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.control.parameter_table import parameters_for
-from engine.control.remotes.midi import MidiRemote
+from engine.control.remotes.midi.midi_remote import MidiRemote, MidiWishes
+from engine.control.remotes.midi.ports import AskedPorts
 from engine.control.remotes.osc_inbox import FOREIGN_TOLD, UNKNOWN_TOLD, Inbox
 from engine.control.remotes.remote_access import (
     RECALLS_AT_ONCE,
@@ -29,7 +30,7 @@ def lines() -> list[str]:
 
 
 def test_a_locked_parameter_answers_and_the_terminal_is_told_once(store, clock, lines) -> None:
-    inbox = Inbox(RemoteAccess(store, LOCKED, lines.append, clock), dict, clock, origin="osc")
+    inbox = Inbox(RemoteAccess(store, LOCKED, lines.append, clock), dict, clock)
     for _ in range(5):
         inbox.put(message("flash_guard", 0), CONTROLLER)
         inbox.put(message("save_scene", 3), CONTROLLER)
@@ -66,6 +67,27 @@ def test_the_lock_holds_for_former_names(store, lines, clock) -> None:
     inbox.put(message("onset_zoo*", 0.5), CONTROLLER)
     assert len(inbox.apply()) == 3
     assert store.values()["onset_zoom"] == 0.0
+
+
+def test_whoever_may_not_recall_a_scene_may_not_play_the_next_one_either(store, lines, clock) -> None:
+    access = RemoteAccess(store, ["scene"], lines.append, clock)
+    for name, given in (("scene", 3), ("next_scene", True), ("playlist", True)):
+        assert access.is_locked(name)
+        with pytest.raises(LockedError, match=r"take (it|scene) out of remote_lock"):
+            access.set(name, given, origin="osc")
+    assert not access.is_locked("playlist_loop")
+    assert store.take_snapshot(0).events == ()
+
+
+def test_the_next_scene_comes_no_more_often_than_any_other(store, lines, clock) -> None:
+    access = RemoteAccess(store, (), lines.append, clock)
+    for number in range(round(RECALLS_AT_ONCE)):
+        access.set(("scene", "next_scene")[number % 2], 1, origin="osc")
+    for name in ("scene", "next_scene"):
+        with pytest.raises(ConfigError, match="Remotes may recall 16 scenes at once"):
+            access.set(name, 1, origin="osc")
+    # A button that is released.
+    access.set("next_scene", 0, origin="osc")
 
 
 def test_several_names_stand_between_commas() -> None:
@@ -139,11 +161,11 @@ def test_scenes_are_recalled_so_often(store, clock, lines) -> None:
 
 def test_every_remote_takes_the_same_tokens(store, clock, lines) -> None:
     access = RemoteAccess(store, (), lines.append, clock)
-    midi = MidiRemote(access, "pad", {1: "record"}, ["nothing"])
+    midi = MidiRemote(access, MidiWishes(asked=AskedPorts(ports=("pad",)), parameters={1: "record"}), None, ["nothing"])
     inbox = Inbox(access, dict, clock)
     for _ in range(10):
-        midi.receive([0xB0, 1, 127])
-        midi.receive([0xB0, 1, 0])
+        midi.receive("pad", 0.0, [0xB0, 1, 127])
+        midi.receive("pad", 0.0, [0xB0, 1, 0])
     assert len(lines) == 1
     assert lines[0].startswith("MIDI: Remotes may begin 3 recordings")
     inbox.put(message("record", 1), CONTROLLER)

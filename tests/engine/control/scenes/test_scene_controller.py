@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.audio.features.audio_features import SILENCE
+from engine.audio.features.audio_features import SILENCE, AudioFeatures
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Value
 from engine.control.scenes.playlist_file import Order, write_order
@@ -327,3 +327,23 @@ def test_a_show_with_scenes_is_replayed_bit_exact(show: Show, probe_file: Path, 
         values = again.modulator.values(show.given[index], SILENCE, NO_FEATURES, index * CARD.hop_s)
         assert values == show.values[index]
         assert np.array_equal(again.switcher.step(window(index), values, index).pixels_HWC, show.frames[index]), index
+
+
+def test_a_scene_waits_for_the_bar_and_the_last_one_recalled_counts(show: Show) -> None:
+    for number in (2, 3):
+        show.scenes.save(Scene(number=number, values={"zoom": float(number)}))
+    show.store.set("quantise", "bar")
+    show.store.set("crossfade_s", 0.0)
+    zoom = []
+    for index in range(12):
+        for number, asked_at in ((2, 1), (3, 3)):
+            if index == asked_at:
+                show.store.set("scene", number)
+        snapshot = show.store.take_snapshot(index)
+        zoom.append(snapshot.values["zoom"])
+        next_features = AudioFeatures(beats=0.5 * (index + 1), tempo_bpm=120.0)
+        show.scene_controller.attend(snapshot, index * CARD.hop_s, next_features)
+        assert show.scene_controller.wait(OPEN_WITHIN_S)
+    # The hop that ends at beat 4 is the first to have the values.
+    assert zoom == [1.0] * 8 + [3.0] * 4
+    assert show.recalled == ["Scene 3 is recalled."]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -88,7 +86,6 @@ def test_any_order_of_states_gives_what_values_would_give(chosen: list[int]) -> 
         if choice == 5:
             # Forget one, so that its set may be overwritten.
             del states[0], expected[0]
-            gc.collect()
             if not states:
                 states, expected = [START], [0]
     assert [float(state["count"][0]) for state in states] == expected

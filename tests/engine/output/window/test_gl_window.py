@@ -163,9 +163,9 @@ def test_keys_set_parameters(shown_window):
     for key, event in (
         ("3", ControlEvent("scene", 3)),
         ("shift+5", ControlEvent("save_scene", 5)),
-        ("n", ControlEvent("scene", 4)),
+        ("n", ControlEvent("next_scene", 0)),
         ("KP_9", ControlEvent("scene", 9)),
-        ("n", ControlEvent("scene", 1)),
+        ("n", ControlEvent("next_scene", 0)),
     ):
         shown.press(key)
         events.clear()

@@ -68,7 +68,7 @@ def test_the_window(capfd):
         for key, event in (
             ("3", ControlEvent("scene", 3)),
             ("shift+2", ControlEvent("save_scene", 2)),
-            ("n", ControlEvent("scene", 4)),
+            ("n", ControlEvent("next_scene", 0)),
         ):
             press(key)
             events: list[ControlEvent] = []

@@ -11,9 +11,9 @@ import pytest
 
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
-from engine.control.remotes import midi_process
-from engine.control.remotes.midi import MOST_TOLD, MidiRemote, value_at
-from engine.control.remotes.midi_process import ALSA_SEQUENCER
+from engine.control.remotes.midi.midi_remote import MOST_TOLD, MidiRemote, MidiWishes
+from engine.control.remotes.midi.port_process import ALSA_SEQUENCER
+from engine.control.remotes.midi.ports import AskedPorts
 from engine.control.remotes.remote import Remote
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.errors import ConfigError
@@ -29,7 +29,11 @@ def remote(
     store: ParameterStore, controllers: dict[int, str] | None = None, lines: list[str] | None = None
 ) -> MidiRemote:
     access = RemoteAccess(store, (), (lines if lines is not None else []).append)
-    return MidiRemote(access, "virtual", controllers or {}, command=[sys.executable])
+    return MidiRemote(access, wishes("virtual", controllers), command=[sys.executable])
+
+
+def wishes(port: str, controllers: dict[int, str] | None = None, api: str = "auto") -> MidiWishes:
+    return MidiWishes(asked=AskedPorts(ports=(port,), api=api), parameters=controllers or {}, folder="/nowhere")
 
 
 def program(script: str) -> list[str]:
@@ -43,7 +47,7 @@ def program(script: str) -> list[str]:
 
 def receive(midi: MidiRemote, messages: Iterable[tuple[int, ...]]) -> None:
     for message in messages:
-        midi.receive(list(message))
+        midi.receive("pad", 0.0, list(message))
 
 
 def test_a_programme_change_recalls_the_scene_of_that_number() -> None:
@@ -61,8 +65,6 @@ def test_controllers_set_parameters_over_their_range() -> None:
     assert (values["brightness"], values["freeze"], values["reset"]) == (2.0, True, 2)
     receive(midi, [(0xB0, 1, 0), (0xB0, 64, 0)])
     assert (store.values()["brightness"], store.values()["freeze"]) == (0.0, False)
-    gain = next(parameter for parameter in PARAMETERS if parameter.name == "gain_db")
-    assert (value_at(gain, 0), value_at(gain, 127)) == (-60.0, 40.0)
 
 
 def test_the_clock_taps_every_quarter_note_from_the_start() -> None:
@@ -115,7 +117,9 @@ def test_buttons_that_never_send_0_press_again_and_faders_do_not(positions, pres
 
 def test_a_locked_parameter_stays_and_is_told_once() -> None:
     store, lines = ParameterStore(PARAMETERS), list[str]()
-    midi = MidiRemote(RemoteAccess(store, ["blackout"], lines.append), "virtual", {1: "blackout"}, [sys.executable])
+    midi = MidiRemote(
+        RemoteAccess(store, ["blackout"], lines.append), wishes("virtual", {1: "blackout"}), None, [sys.executable]
+    )
     receive(midi, [(0xB0, 1, 127), (0xB0, 1, 0), (0xB0, 1, 127)])
     assert store.values()["blackout"] is False
     assert len(lines) == 1
@@ -148,7 +152,7 @@ def test_random_messages_change_nothing_but_what_they_name() -> None:
     for number in range(20_000):
         status = rolled.choice((0xB0, 0xC0, 0xF2, 0xF8, 0xFA, 0xFB, 0xFC, rolled.randrange(256)))
         content = rolled.choices([1, 20, 21, 64, *range(256)], weights=4 * [60] + 256 * [1], k=rolled.randrange(4))
-        midi.receive([status, *content][rolled.randrange(20) == 0 :])
+        midi.receive("pad", 0.0, [status, *content][rolled.randrange(20) == 0 :])
         changed |= {name for name, value in store.values().items() if value != before[name]}
         for event in store.take_snapshot(number).events:
             assert event.name in ("scene", "tap", "reset")
@@ -175,26 +179,26 @@ def test_it_is_a_remote() -> None:
 )
 def test_a_faulty_controller_is_one_sentence(controllers: dict[int, str], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
-        MidiRemote(RemoteAccess(ParameterStore(PARAMETERS)), "virtual", controllers)
+        MidiRemote(RemoteAccess(ParameterStore(PARAMETERS)), wishes("virtual", controllers))
 
 
 def test_a_port_that_goes_and_comes_is_told_and_read_again() -> None:
     store, lines = ParameterStore(PARAMETERS), list[str]()
     script = """
 print("a line of the library")
-print('["midi", 176')
+print('["midi", "launch 1", 0.5, 176')
 print("7")
 for _ in range(3):
-    print('["missing", ["other\\\\u001b[2J"]]')
-print('["open", "launch 1"]')
-print('["midi", 176, 7, 0]')
+    print('["missing", "launch", ["other\\\\u001b[2J"]]')
+print('["open", "launch 1", "launch", false]')
+print('["midi", "launch 1", 0.5, 176, 7, 0]')
 print('["lost", "launch 1"]')
-print('["missing", []]')
-print('["open", "launch 2"]')
-print('["midi", 176, 7, 127]')
+print('["missing", "launch", []]')
+print('["open", "launch 2", "launch", false]')
+print('["midi", "launch 2", 0.5, 176, 7, 127]')
 sys.stdin.read()
 """
-    midi = MidiRemote(RemoteAccess(store, (), lines.append), "launch", {7: "brightness"}, program(script))
+    midi = MidiRemote(RemoteAccess(store, (), lines.append), wishes("launch", {7: "brightness"}), None, program(script))
     midi.start()
     wait_until(lambda: store.values()["brightness"] == 2.0, "the controller")
     midi.close()
@@ -209,13 +213,24 @@ sys.stdin.read()
 
 
 @pytest.mark.skipif(not HAS_RTMIDI or sys.platform != "linux", reason="needs rtmidi2 with JACK")
-def test_the_library_ends_its_process_and_not_the_show(tmp_path, monkeypatch) -> None:
-    """rtmidi2 1.5 ends its process when a port cannot be opened: here since there is no JACK server."""
+def test_a_jack_server_that_does_not_run_is_told_in_one_line(monkeypatch) -> None:
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "no such server")
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
     lines = list[str]()
-    command = [sys.executable, midi_process.__file__, "virtual", "UNIX_JACK"]
-    midi = MidiRemote(RemoteAccess(ParameterStore(PARAMETERS), (), lines.append), "virtual", {}, command)
+    midi = MidiRemote(RemoteAccess(ParameterStore(PARAMETERS), (), lines.append), wishes("virtual", api="jack"))
+    midi.start()
+    wait_until(lambda: lines, "the line")
+    midi.close()
+    assert lines == [
+        "MIDI: this machine has no sequencer (the JACK server does not run). The port is opened as soon as there is one; the show goes on."
+    ]
+
+
+def test_the_end_of_the_process_costs_a_line() -> None:
+    """rtmidi2 1.5 ends its process when a port goes while it is opened."""
+    lines = list[str]()
+    access = RemoteAccess(ParameterStore(PARAMETERS), (), lines.append)
+    midi = MidiRemote(access, wishes("virtual"), None, program("sys.exit(134)"))
     midi.start()
     wait_until(lambda: lines, "the end of the process")
     midi.close()
@@ -227,7 +242,7 @@ def test_the_library_ends_its_process_and_not_the_show(tmp_path, monkeypatch) ->
 @pytest.mark.parametrize("port", ["launch", "virtual"])
 def test_a_machine_without_a_sequencer_is_told_in_one_line(port: str, capfd: pytest.CaptureFixture[str]) -> None:
     lines = list[str]()
-    midi = MidiRemote(RemoteAccess(ParameterStore(PARAMETERS), (), lines.append), port, {})
+    midi = MidiRemote(RemoteAccess(ParameterStore(PARAMETERS), (), lines.append), wishes(port))
     midi.start()
     wait_until(lambda: lines, "the line")
     midi.close()
@@ -243,7 +258,7 @@ def test_messages_come_from_another_program() -> None:
     import rtmidi2
 
     store, lines = ParameterStore(PARAMETERS), list[str]()
-    midi = MidiRemote(RemoteAccess(store, (), lines.append), "virtual", {7: "brightness"})
+    midi = MidiRemote(RemoteAccess(store, (), lines.append), wishes("virtual", {7: "brightness"}))
     midi.start()
     wait_until(lambda: "midi     fluid" in lines, "the port")
     try:
