@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine.app.command_line import build_parser, flag
-from engine.app.config import SETTINGS, settable
+from engine.app.config import SETTINGS
+from engine.app.config_reading import settable
 from engine.app.osc_reference import reference, shipped_cards
 from engine.control.parameter_table import parameters_for
 from engine.control.remotes.osc_addresses import address

@@ -9,17 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.app.config import (
-    DEFAULT_MODEL,
-    SETTINGS,
-    LiveConfig,
-    Resolved,
-    parse_start_value,
-    read_config_files,
-    resolve,
-    settable,
-    setting_kind,
-)
+from engine.app.config import DEFAULT_MODEL, SETTINGS, LiveConfig, setting_kind
+from engine.app.config_reading import Resolved, parse_start_value, read_config_files, resolve, settable
 from engine.app.renderings import SOUND_SUFFIXES, RenderRequest
 from engine.app.sink_registry import WINDOW
 from engine.audio.input_layout import check_model_input

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.app.command_line import ParsedCommand
-from engine.app.config import LiveConfig, describe
+from engine.app.config import LiveConfig
+from engine.app.config_reading import describe
 from engine.core.errors import ConfigError, StoppedError
 from engine.core.printable import print_line
 from engine.core.stop_signals import StopRequest, handle_stop_signals

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.app.command_line import check_directions, flag, parse_command
-from engine.app.config import DEFAULT_MODEL, SETTINGS, LiveConfig, describe, parse_setting, read_config_file, resolve
+from engine.app.config import DEFAULT_MODEL, SETTINGS, LiveConfig
+from engine.app.config_reading import describe, parse_setting, read_config_file, resolve
 from engine.control.parameter_table import TABLE, parameters_for
 from engine.core.errors import ConfigError, ModelFileError
 from engine.model.file import read_card

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.app.command_line import build_parser, flag
-from engine.app.config import settable
+from engine.app.config_reading import settable
 from engine.app.osc_reference import MODELS, reference, shipped_cards
 from engine.control.parameter import Parameter
 from engine.control.parameter_store import ParameterStore

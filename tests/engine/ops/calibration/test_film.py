@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from engine.app.config import read_config_file, resolve
+from engine.app.config_reading import read_config_file, resolve
 from engine.control.parameter_table import TABLE
 from engine.core.errors import ConfigError, MediaError
 from engine.ops.calibration.clicks import click_sound, click_starts

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.app.config import read_config_file
+from engine.app.config_reading import read_config_file
 from engine.core.errors import ConfigError
 from engine.ops.calibration.venue import write_venue
 
