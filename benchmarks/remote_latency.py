@@ -80,7 +80,7 @@ def measure(remote: str, model: Path, changes: int, seed: int) -> dict[str, list
     """Play a show with one kind of remote and return the delays in seconds by parameter. Raises ConfigError."""
     kind = REMOTES[remote]
     with ClickDesktop(kind.sound_server) as desktop:
-        show = desktop.start_show(model, desktop.folder / "stats.json", "demo", ["--gain", "0", *kind.options])
+        show = desktop.start_show(model, desktop.folder / "stats.json", "demo", ["--gain-db", "-60", *kind.options])
         light = Light(Screen(desktop.display), SCREEN[0] // 2, SCREEN[1] // 2, LIT)
         try:
             sender = _connected(lambda: kind.connect(desktop.environment), show, lambda: desktop.output("show.log"))

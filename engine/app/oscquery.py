@@ -8,7 +8,6 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from engine.control.remotes.osc_senders import is_loopback
 from engine.core.clock import WallClock
 from engine.web.web_address import ALL, ALL_WITH_IPV6
 
@@ -62,23 +61,22 @@ def advertise(parts: RemoteParts, host: str, port: int, is_secure: bool, osc: Os
     """
     if not has_oscquery(parts):
         return []
-    bound = [(_address_of(host), port), *([(_address_of(parts.config.osc_host), osc.port)] if osc else [])]
-    if all(is_loopback(one) for one, _ in bound):
+    from engine.web.oscquery.services import Bound, services
+
+    osc_host = _address_of(parts.config.osc_host)
+    advertised = services(Bound(_address_of(host), port), is_secure, osc_host, osc.port if osc else None)
+    if not advertised:
         return []
     if find_spec("zeroconf") is None:
         return [NEEDS_PACKAGE]
-    from engine.web.oscquery import advertising
+    from engine.web.oscquery.advertising import Advertisement, service_name
     from engine.web.this_machine import addresses, advertised_name
 
-    # No client of OSCQuery speaks TLS.
-    kinds = (advertising.SECURE_PAGE,) if is_secure else (advertising.OSCQUERY, advertising.PAGE)
-    services = [advertising.Service(kind, port, bound[0][0]) for kind in kinds]
-    services += [advertising.Service(advertising.OSC, osc_port, osc_host) for osc_host, osc_port in bound[1:]]
     name = web_name(parts)
-    advertisement = advertising.Advertisement(name, services, advertised_name(port), addresses, parts.notice_log.tell)
+    advertisement = Advertisement(name, advertised, advertised_name(port), addresses, parts.notice_log.tell)
     parts.releasing.callback(advertisement.close)
     advertisement.start()
-    return [f"zeroconf {advertising.service_name(name)}"]
+    return [f"zeroconf {service_name(name)}"]
 
 
 def _address_of(host: str) -> str:

@@ -12,7 +12,6 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, cast
 
 from zeroconf import DNSQuestionType, IPVersion, NonUniqueNameException, ServiceInfo
@@ -20,8 +19,8 @@ from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncZeroconf
 
 from engine.core.printable import printable
+from engine.web.oscquery.services import PAGE, SECURE_PAGE, Service
 
-OSCQUERY, OSC, PAGE, SECURE_PAGE = "_oscjson._tcp", "_osc._udp", "_http._tcp", "_https._tcp"
 LOOKS_EVERY_S = 5.0
 """How often the addresses of this machine are looked at."""
 REGISTERS_WITHIN_S = 30.0
@@ -33,22 +32,6 @@ MOST_NAMES = 50
 _LONGEST_NAME_BYTES = 63
 """RFC 6763, section 4.1.1."""
 _Register = Callable[[ServiceInfo], Awaitable[Awaitable[Any]]]
-_ANYWHERE = ("0.0.0.0", "::")
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One service: its type, its port, and the host that it is bound to."""
-
-    kind: str
-    port: int
-    host: str
-
-    def addresses(self, here: Sequence[str]) -> list[str]:
-        """Return those of this machine's addresses at which it can be reached."""
-        if self.host not in _ANYWHERE:
-            return [one for one in here if one == self.host]
-        return [one for one in here if self.host == "::" or "." in one]
 
 
 class Advertisement:
@@ -151,7 +134,7 @@ class Advertisement:
         return ServiceInfo(
             kind,
             f"{name}.{kind}",
-            port=service.port,
+            port=service.at.port,
             parsed_addresses=addresses,
             server=f"{self._host_name}.",
             properties={"path": "/"} if service.kind in (PAGE, SECURE_PAGE) else {"txtvers": "1"},

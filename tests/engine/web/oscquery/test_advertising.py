@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 from collections.abc import Iterator
 
@@ -9,19 +10,18 @@ import pytest
 from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 
 from engine.web.oscquery.advertising import (
-    OSC,
-    OSCQUERY,
-    PAGE,
     Advertisement,
-    Service,
     numbered,
     service_name,
 )
+from engine.web.oscquery.services import OSC, OSCQUERY, PAGE, SECURE_PAGE, Bound, Service, services
 from engine.web.this_machine import advertised_name
 
 LOOPBACK = "127.0.0.1"
 WAITS_S = 20.0
 NOWHERE = "198.51.100.7"
+TITLE, NAME = f"Fluid {os.getpid()}.0", f"Fluid {os.getpid()} 0"
+"""Others may run these tests on this machine meanwhile."""
 
 
 class Browser(ServiceListener):
@@ -35,10 +35,12 @@ class Browser(ServiceListener):
         self.browser = ServiceBrowser(self.zeroconf, kinds, self)
 
     def add_service(self, zc: Zeroconf, type_: str, name: str) -> None:
-        self.came.put(name)
+        if name.startswith(NAME):
+            self.came.put(name)
 
     def remove_service(self, zc: Zeroconf, type_: str, name: str) -> None:
-        self.left.put(name)
+        if name.startswith(NAME):
+            self.left.put(name)
 
     def update_service(self, zc: Zeroconf, type_: str, name: str) -> None:
         pass
@@ -52,8 +54,8 @@ def browser() -> Iterator[Browser]:
 
 
 def advertised(port: int, lines: list[str], addresses=lambda: [LOOPBACK], kinds=(OSCQUERY,)) -> Advertisement:
-    services = [Service(kind, port, "0.0.0.0") for kind in kinds]
-    return Advertisement("Fluid 2.0", services, advertised_name(port), addresses, lines.append, looks_every_s=0.1)
+    services = [Service(kind, Bound("0.0.0.0", port)) for kind in kinds]
+    return Advertisement(TITLE, services, advertised_name(port), addresses, lines.append, looks_every_s=0.1)
 
 
 def next_names(found: queue.Queue[str], count: int) -> set[str]:
@@ -64,35 +66,35 @@ def test_a_show_comes_with_its_services_and_goes_at_its_end(browser: Browser) ->
     lines: list[str] = []
     first = advertised(8080, lines, kinds=(OSCQUERY, OSC, PAGE))
     first.start()
-    names = {f"Fluid 2 0.{kind}.local." for kind in (OSCQUERY, OSC, PAGE)}
+    names = {f"{NAME}.{kind}.local." for kind in (OSCQUERY, OSC, PAGE)}
     assert next_names(browser.came, 3) == names
-    info = browser.zeroconf.get_service_info(f"{OSCQUERY}.local.", f"Fluid 2 0.{OSCQUERY}.local.")
+    info = browser.zeroconf.get_service_info(f"{OSCQUERY}.local.", f"{NAME}.{OSCQUERY}.local.")
     assert info is not None
     assert (info.port, info.parsed_addresses(), info.server) == (8080, [LOOPBACK], f"{advertised_name(8080)}.")
     second = advertised(8081, lines)
     second.start()
-    assert browser.came.get(timeout=WAITS_S) == f"Fluid 2 0 2.{OSCQUERY}.local."
+    assert browser.came.get(timeout=WAITS_S) == f"{NAME} 2.{OSCQUERY}.local."
     first.close()
     assert next_names(browser.left, 3) == names
     second.close()
-    assert browser.left.get(timeout=WAITS_S) == f"Fluid 2 0 2.{OSCQUERY}.local."
-    assert lines == ["Another program is called Fluid 2 0, so this show is advertised as Fluid 2 0 2."]
+    assert browser.left.get(timeout=WAITS_S) == f"{NAME} 2.{OSCQUERY}.local."
+    assert lines == [f"Another program is called {NAME}, so this show is advertised as {NAME} 2."]
 
 
 def test_a_network_that_comes_later_is_used(browser: Browser) -> None:
     here: list[str] = [NOWHERE]
     lines: queue.Queue[str] = queue.Queue()
-    services = [Service(OSCQUERY, 8080, "0.0.0.0")]
-    show = Advertisement("Fluid", services, advertised_name(8080), lambda: here, lines.put, looks_every_s=0.1)
+    services = [Service(OSCQUERY, Bound("0.0.0.0", 8080))]
+    show = Advertisement(TITLE, services, advertised_name(8080), lambda: here, lines.put, looks_every_s=0.1)
     show.start()
     # An interface that is not there costs one line.
     assert "could not be advertised" in lines.get(timeout=WAITS_S)
     here[:] = []
     here[:] = [LOOPBACK]
-    assert browser.came.get(timeout=WAITS_S) == f"Fluid.{OSCQUERY}.local."
+    assert browser.came.get(timeout=WAITS_S) == f"{NAME}.{OSCQUERY}.local."
     # It goes away.
     here[:] = []
-    assert browser.left.get(timeout=WAITS_S) == f"Fluid.{OSCQUERY}.local."
+    assert browser.left.get(timeout=WAITS_S) == f"{NAME}.{OSCQUERY}.local."
     show.close()
     assert lines.empty()
 
@@ -117,7 +119,27 @@ def test_closing_at_once_and_twice_and_without_a_beginning() -> None:
     ],
 )
 def test_a_service_is_advertised_where_it_can_be_reached(host: str, reached: list[str]) -> None:
-    assert Service(OSCQUERY, 8080, host).addresses(["10.0.0.5", "fd00::2"]) == reached
+    assert Service(OSCQUERY, Bound(host, 8080)).addresses(["10.0.0.5", "fd00::2"]) == reached
+
+
+@pytest.mark.parametrize(
+    ("web_host", "is_secure", "osc_host", "osc_port", "kinds"),
+    [
+        ("0.0.0.0", False, "0.0.0.0", 9000, {PAGE: 8080, OSCQUERY: 8080, OSC: 9000}),
+        # OSCQuery lets in whom OSC lets in.
+        ("0.0.0.0", False, "127.0.0.1", 9000, {PAGE: 8080}),
+        ("127.0.0.1", False, "0.0.0.0", 9000, {OSC: 9000}),
+        ("127.0.0.1", False, "::1", 9000, {}),
+        ("0.0.0.0", True, "0.0.0.0", 9000, {SECURE_PAGE: 8080, OSC: 9000}),
+        # Another program had the port of OSC.
+        ("10.0.0.5", False, "10.0.0.5", None, {PAGE: 8080, OSCQUERY: 8080}),
+    ],
+)
+def test_only_what_others_can_use_is_advertised(
+    web_host: str, is_secure: bool, osc_host: str, osc_port: int | None, kinds: dict[str, int]
+) -> None:
+    advertised_services = services(Bound(web_host, 8080), is_secure, osc_host, osc_port)
+    assert {service.kind: service.at.port for service in advertised_services} == kinds
 
 
 @pytest.mark.parametrize(
