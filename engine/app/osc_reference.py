@@ -160,14 +160,10 @@ def shipped_cards() -> list[ModelCard]:
 
 
 def _table(parameters: Iterable[Parameter]) -> str:
-    rows = "".join(f"| `{address(p.name)}` | {p.expected()} | {_default(p)} | {p.help} |\n" for p in parameters)
+    rows = "".join(
+        f"| `{address(p.name)}` | {p.expected()} | {p.default_in_words()} | {p.help} |\n" for p in parameters
+    )
     return "| address | takes | default | what it does |\n|---|---|---|---|\n" + rows
-
-
-def _default(parameter: Parameter) -> str:
-    if parameter.happens:
-        return ""
-    return f"{parameter.default:g}" if parameter.is_number else ("on" if parameter.default else "off")
 
 
 if __name__ == "__main__":

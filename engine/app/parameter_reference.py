@@ -61,20 +61,13 @@ def _row(parameter: Parameter) -> str:
         "" if parameter.happens else f"`{flag(parameter.name)}`",
         f"`{address(parameter.name)}`",
         parameter.expected(),
-        "" if parameter.happens else default_text(parameter),
+        parameter.default_in_words(),
         parameter.widget,
         _yes(parameter.in_scenes and not parameter.happens),
         _yes(not parameter.not_mapped and not parameter.happens),
         parameter.help + ("; live shows only" if parameter.live_only else ""),
     )
     return f"| {' | '.join(cells)} |\n"
-
-
-def default_text(parameter: Parameter) -> str:
-    """Return a parameter's default as people write it."""
-    if parameter.choices:
-        return parameter.choices[int(parameter.default)]
-    return f"{parameter.default:g}" if parameter.is_number else ("on" if parameter.default else "off")
 
 
 def _yes(is_so: bool) -> str:

@@ -111,6 +111,14 @@ class Parameter:
         number = "a number" if self.kind == "float" else "a whole number"
         return f"{number} from {_plain(self.low)} to {_plain(self.high)}{' ' if self.unit else ''}{self.unit}"
 
+    def default_in_words(self) -> str:
+        """Return the start value as people write it; empty for what happens."""
+        if self.happens:
+            return ""
+        if self.choices:
+            return self.choices[int(self.default)]
+        return f"{self.default:g}" if self.is_number else ("on" if self.default else "off")
+
     def out_of_range(self, given: object) -> ConfigError:
         """Return the error for a number outside the range."""
         return self._refusal(given)
