@@ -37,6 +37,8 @@ PARAMETERS = {
 }
 REST_S = (0.15, 0.25)
 """Shortest and longest time between two changes."""
+SETTLE_S = 3.0
+"""Time in which a MIDI port is found, and the clocks of the sound server settle."""
 DISPLAY_HZ = 60.0
 """The present loop's rate on a screen that tells none."""
 
@@ -80,10 +82,13 @@ def measure(remote: str, model: Path, changes: int, seed: int) -> dict[str, list
     """Play a show with one kind of remote and return the delays in seconds by parameter. Raises ConfigError."""
     kind = REMOTES[remote]
     with ClickDesktop(kind.sound_server) as desktop:
-        show = desktop.start_show(model, desktop.folder / "stats.json", "demo", ["--gain-db", "-60", *kind.options])
+        show = desktop.start_show(
+            model, desktop.folder / "stats.json", "demo", ["--gain-db", "-60", *kind.options(desktop.folder)]
+        )
         light = Light(Screen(desktop.display), SCREEN[0] // 2, SCREEN[1] // 2, LIT)
         try:
             sender = _connected(lambda: kind.connect(desktop.environment), show, lambda: desktop.output("show.log"))
+            WallClock().sleep(SETTLE_S)
             delays_s = {name: _changes(sender, light, name, changes, seed) for name in PARAMETERS}
             sender.close()
             end(show)
