@@ -105,8 +105,9 @@ def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
     playing.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
+    """A browser for the tests of one file: while one is open, its event loop runs in this thread and others cannot."""
     require(sync_playwright, "playwright (pip install playwright)")
     require(shutil.which(CHROMIUM), "chromium (apt-get install chromium)")
     with sync_playwright() as playwright:

@@ -48,7 +48,7 @@ def test_whatever_comes_locked_parameters_stay_and_the_others_keep_their_ranges(
     rolled, clock, lines = random.Random(seed), InventedClock(), list[str]()
     store = ParameterStore(parameters_for(CARD), notify=lines.append)
     begun, access = dict(store.values()), RemoteAccess(store, LOCKED, lines.append, clock)
-    names = [p.name for p in store.parameters.values() if p.kind != "event" and p.name not in LOCKED]
+    names = [p.name for p in store.parameters.values() if p.kind != "event" and not access.is_locked(p.name)]
     found = Found(tmp_path / "every.yaml", every_control(names))
     wishes = MidiWishes(asked=AskedPorts(ports=("all",)), given=[found], folder=str(tmp_path))
     midi = MidiRemote(access, wishes, None, ["nothing"], clock)
