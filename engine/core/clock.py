@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 import time
 from typing import Protocol
@@ -51,3 +52,8 @@ def asleep_s() -> float:
     if sys.platform == "darwin":
         return time.clock_gettime(time.CLOCK_MONOTONIC) - time.clock_gettime(time.CLOCK_UPTIME_RAW)
     return 0.0
+
+
+def utc(days: int = 0) -> datetime.datetime:
+    """Return date and time in UTC, so many days from now: for certificates, which others judge by theirs."""
+    return datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)

@@ -5,7 +5,6 @@ A browser gives a page the microphone only in a secure context: on this machine 
 
 from __future__ import annotations
 
-import datetime
 import ipaddress
 import os
 import ssl
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.core.cache_folder import cache_root
+from engine.core.clock import utc
 from engine.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def _fits(path: Path, names: list[str]) -> bool:
     except (ValueError, x509.ExtensionNotFound):
         return False
     known = {str(name.value) for name in named}
-    left = certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
-    return known >= set(names) and left > datetime.timedelta(days=_RENEWED_DAYS)
+    return known >= set(names) and certificate.not_valid_after_utc > utc(_RENEWED_DAYS)
 
 
 def _made(names: list[str]) -> bytes:
@@ -91,7 +90,6 @@ def _made(names: list[str]) -> bytes:
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Fluid")])
-    now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -99,8 +97,8 @@ def _made(names: list[str]) -> bytes:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         # Clocks of phones are late now and then.
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=_DAYS - 1))
+        .not_valid_before(utc(-1))
+        .not_valid_after(utc(_DAYS - 1))
         .add_extension(x509.SubjectAlternativeName([_general_name(one) for one in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
