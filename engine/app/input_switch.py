@@ -13,6 +13,7 @@ from engine.audio.sources.device_table import find_inputs
 from engine.audio.sources.inputs import OpenInputs
 from engine.audio.sources.spec import SourceSpec, parse_spec
 from engine.audio.sources.switchable import SwitchableSource
+from engine.audio.sources.watchdog import BEGINS_WITHIN_S
 from engine.audio.sources.web import BrowserSound
 from engine.core.answered_calls import AnsweredCalls
 from engine.core.choice import Choice, id_of
@@ -53,6 +54,7 @@ class InputSwitch:
         self._listing = AnsweredCalls("the sound system", LISTED_WITHIN_S)
         self._opening = AnsweredCalls("the sound system", OPEN_WITHIN_S)
         self._is_opening = threading.Lock()
+        self._is_switching = threading.Lock()
 
     @property
     def source(self) -> Source:
@@ -92,34 +94,43 @@ class InputSwitch:
         try:
             self._opening.run(f"opening of {spec.shown}", partial(self._open, spec, switchable, given_up))
         except ConfigError as error:
-            given_up.set()
+            with self._is_switching:
+                given_up.set()
+                if self._playing == spec.text:
+                    # It answered at the last moment.
+                    return
             raise ConfigError(f"{error} {switchable.name} keeps playing.") from error
         finally:
             self._is_opening.release()
-        self._playing = spec.text
 
     def _open(self, spec: SourceSpec, switchable: SwitchableSource, given_up: threading.Event) -> None:
         source = self._open_one(spec)
         try:
             source.start()
             self._wait_for_sound(source)
-            if given_up.is_set():
-                raise StoppedError(f"{source.name} answered too late.")
+            with self._is_switching:
+                if given_up.is_set():
+                    raise StoppedError(f"{source.name} answered too late.")
+                switchable.switch_to(source)
+                self._playing = spec.text
         except BaseException:
             source.close()
             raise
-        switchable.switch_to(source)
 
     def _wait_for_sound(self, source: Source) -> None:
         """Wait for the first samples. Raises SourceError where none come."""
-        until_s = self._clock.now_s() + HEARD_WITHIN_S
+        begun_s = self._clock.now_s()
+        until_s = begun_s + HEARD_WITHIN_S
         while True:
             block = source.read()
             if block is None:
                 raise SourceError(f"{source.name} holds no sound; choose another input.")
-            if len(block[0]) and not source.stalled:
+            now_s = self._clock.now_s()
+            # A device that does not begin is silent for a while before it counts as stalled.
+            is_certain = now_s > begun_s + BEGINS_WITHIN_S + 0.5 or block[0].any()
+            if len(block[0]) and not source.stalled and is_certain:
                 return
-            if self._clock.now_s() > until_s:
+            if now_s > until_s:
                 raise SourceError(f"{source.name} gives no sound; check that it is connected, or choose another input.")
             source.wait(0.05)
 

@@ -63,6 +63,8 @@ class ShowSteering:
 
     def set_playlist(self, entries: Sequence[PlaylistEntry]) -> None:
         self._check(ShowValues.save_scene.name)
+        # Other entries change the scene that plays.
+        self._check(ShowValues.playlist.name)
         self._controllers.library.set_playlist(entries)
         self._replace_playlist(entries)
 
@@ -75,15 +77,18 @@ class ShowSteering:
         """Change to a listed model with a crossfade. Returns when it is loaded, at the latest after MODEL_WITHIN_S. Raises ConfigError."""
         self._check(ShowValues.scene.name)
         path = self._model_files.run("reading of the model", lambda: self._models.path(id))
-        ended, refusals = threading.Event(), list[UserError]()
+        ended, given_up, refusals = threading.Event(), threading.Event(), list[UserError]()
+        switcher = self._controllers.switcher
 
         def refuse(error: UserError) -> None:
+            if given_up.is_set():
+                switcher.tell_refused(error)
             refusals.append(error)
             ended.set()
 
-        switcher = self._controllers.switcher
         self._do(lambda: switcher.swap_to(str(path), when_taken=ended.set, when_refused=refuse))
-        ended.wait(MODEL_WITHIN_S)
+        if not ended.wait(MODEL_WITHIN_S):
+            given_up.set()
         if refusals:
             raise ConfigError(f"{refusals[0]} {switcher.playing.name} keeps playing.") from refusals[0]
         # A model that was taken plays from the next hop on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -28,11 +29,13 @@ class NoticeLog:
         self._tell = tell
         self._clock = clock
         self._lines: deque[ToldLine] = deque(maxlen=most)
+        self._lock = threading.Lock()
 
     def tell(self, text: str) -> None:
         """Keep a line and pass it on."""
-        number = self._lines[-1].number + 1 if self._lines else 1
-        self._lines.append(ToldLine(number, self._clock.now_s(), text))
+        with self._lock:
+            number = self._lines[-1].number + 1 if self._lines else 1
+            self._lines.append(ToldLine(number, self._clock.now_s(), text))
         self._tell(text)
 
     def since(self, number: int) -> Sequence[ToldLine]:

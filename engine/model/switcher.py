@@ -81,7 +81,7 @@ class ModelSwitcher:
         self._last_index = -1
         self._steps_s: deque[float] = deque(maxlen=_TIMED_STEPS)
         self._show_events: list[ShowEvent] = []
-        self._when_refused = self._tell_refused
+        self._when_refused = self.tell_refused
 
     @property
     def card(self) -> ModelCard:
@@ -133,7 +133,7 @@ class ModelSwitcher:
             self._swap(loaded, begin, self._plan(loaded.step_s))
             when_taken()
 
-        self._when_refused = when_refused or self._tell_refused
+        self._when_refused = when_refused or self.tell_refused
         self._loader.request(path, swap)
         if not self._live:
             self._loader.wait(None)
@@ -320,5 +320,6 @@ class ModelSwitcher:
         except UserError as error:
             self._when_refused(error)
 
-    def _tell_refused(self, error: UserError) -> None:
+    def tell_refused(self, error: UserError) -> None:
+        """Tell that a model cannot be played."""
         self._notify(f"{error} {self.playing.name} keeps playing.")

@@ -53,7 +53,8 @@ def tls_context(certificate: str, key: str | None, names: Iterable[str]) -> ssl.
 def own_certificate(folder: Path, names: Iterable[str]) -> Path:
     """Return the file with a certificate for `names`, which are names and addresses, and its key. It is made if there is none that
     fits; only this user can read it. Raises ConfigError."""
-    path, wanted = folder / "certificate.pem", sorted(set(names))
+    # A certificate names other letters in a form that few machines have.
+    path, wanted = folder / "certificate.pem", sorted({name for name in names if name.isascii()})
     try:
         if not _fits(path, wanted):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -6,6 +6,7 @@ aiohttp waits for as long as it takes until a request is whole. Here each connec
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -25,13 +26,21 @@ class Connections:
         self._new = Bucket(limits.CONNECTIONS_A_SECOND, limits.CONNECTIONS_AT_ONCE)
         self._is_closed = False
         self._open: dict[asyncio.BaseTransport, _Connection] = {}
+        self._taken: weakref.WeakSet[_Connection] = weakref.WeakSet()
 
     def __len__(self) -> int:
         return len(self._open)
 
     def watched(self, make_protocol: Callable[[], asyncio.Protocol]) -> asyncio.Protocol:
-        """Return a protocol for a new connection, which passes all on to the one that is made if it may stay."""
-        return _Connection(self, make_protocol, self._clock)
+        """Return a protocol for a new connection, which passes all on to the one that is made if it may stay.
+
+        Raises ConnectionRefusedError, which drops it, where too many are taken: those in the handshake of TLS are not open yet.
+        """
+        if len(self._taken) >= limits.MOST_TAKEN:
+            raise ConnectionRefusedError
+        one = _Connection(self, make_protocol, self._clock)
+        self._taken.add(one)
+        return one
 
     def began(self, transport: asyncio.BaseTransport | None, is_lasting: bool) -> None:
         """A whole request has come; a lasting one is a WebSocket, which looks after itself."""
@@ -67,7 +76,8 @@ class Connections:
         same = [one for one in self._open.values() if one.address == connection.address]
         if len(same) >= limits.MOST_CONNECTIONS_OF_ONE or len(self._open) >= limits.MOST_CONNECTIONS:
             # Whoever waits for nothing makes room; whoever uses the page keeps it.
-            idle = [one for one in (same or self._open.values()) if one.is_waiting]
+            pool = same if len(same) >= limits.MOST_CONNECTIONS_OF_ONE else self._open.values()
+            idle = [one for one in pool if one.is_waiting]
             if not idle:
                 return False
             idle[0].hang_up()

@@ -18,6 +18,7 @@ from engine.core.errors import ConfigError
 from engine.core.notices import ToldOnce
 from engine.core.printable import LONGEST_REASON, printable
 from engine.core.server_thread import CLOSE_WITHIN_S, bind_socket, in_words
+from engine.core.token_bucket import Bucket
 from engine.web import limits
 from engine.web.access import WebAccess, is_websocket, wants_page
 from engine.web.connections import Connections, watch
@@ -84,7 +85,8 @@ class WebServer:
         self._page = page
         self._tls = tls
         self._faults = _Faults(notify)
-        self._loop = asyncio.new_event_loop()
+        # Not the one of Windows, which stops to listen for ever when a client is gone before it is taken.
+        self._loop = asyncio.SelectorEventLoop()
         self._loop.set_exception_handler(self._faults.of_loop)
         self._ending = asyncio.Event()
         self._has_started = threading.Event()
@@ -150,10 +152,14 @@ class WebServer:
     def _guard(self, connections: Connections) -> Any:
         """Return the middleware that every request passes."""
 
+        requests = Bucket(limits.REQUESTS_A_SECOND, limits.REQUESTS_AT_ONCE)
+
         @web.middleware
         async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
             connections.began(request.transport, is_websocket(request))
             try:
+                if not requests.take(self._access.clock.now_s()):
+                    return _closing(web.Response(status=429, text="Too many requests; try again in a moment.\n"))
                 refusal = self._access.refusal(request) or _refusal(request)
                 if refusal:
                     return _closing(refusal)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import sys
 import threading
+from contextlib import AbstractContextManager
 from typing import Any
 
 from engine.audio.sources.sound_device import SoundDevice, pick
@@ -41,8 +42,12 @@ def load_sounddevice() -> Any:
     return sounddevice
 
 
+_LISTED = threading.Lock()
+"""PortAudio must not end while another thread reads its list or opens a stream."""
+
+
 class OpenStreams:
-    """Counts the streams that are open in this process: a restart of PortAudio would end them all."""
+    """Counts the streams that are open or being opened in this process: a restart of PortAudio would end them all."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -52,8 +57,13 @@ class OpenStreams:
         return self._count > 0
 
     def opened(self) -> None:
-        with self._lock:
+        """Count one that is about to be opened, once PortAudio is not being restarted."""
+        with _LISTED, self._lock:
             self._count += 1
+
+    def restarting(self) -> AbstractContextManager[object]:
+        """Return the lock under which PortAudio may be restarted while nothing is counted."""
+        return _LISTED
 
     def closed(self) -> None:
         with self._lock:
@@ -61,8 +71,6 @@ class OpenStreams:
 
 
 OPEN_STREAMS = OpenStreams()
-_LISTED = threading.Lock()
-"""PortAudio must not end while another thread reads its list."""
 
 
 def restart_portaudio() -> None:

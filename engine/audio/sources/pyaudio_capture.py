@@ -73,10 +73,11 @@ class PyAudioCapture:
         audio = _start()
         apis = [audio.get_host_api_info_by_index(index) for index in range(audio.get_host_api_count())]
         # As restart_portaudio.
-        if OPEN_STREAMS or any(api["name"] == JACK and api["deviceCount"] for api in apis):
-            return
-        audio.terminate()
-        _start.cache_clear()
+        with OPEN_STREAMS.restarting():
+            if OPEN_STREAMS or any(api["name"] == JACK and api["deviceCount"] for api in apis):
+                return
+            audio.terminate()
+            _start.cache_clear()
         # On Linux both packages share one PortAudio, which looks again when neither holds it.
         if "sounddevice" in sys.modules:
             restart_portaudio()
@@ -149,8 +150,12 @@ class PyAudioStream:
         self._go_on, self._overflow = flags
         # PyAudio is not safe to ask and to close at the same time.
         self._lock = threading.Lock()
-        self._stream: Any = open_stream(self._take_block)
         OPEN_STREAMS.opened()
+        try:
+            self._stream: Any = open_stream(self._take_block)
+        except BaseException:
+            OPEN_STREAMS.closed()
+            raise
         try:
             self._stream.start_stream()
         except BaseException:

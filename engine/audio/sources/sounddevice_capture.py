@@ -62,16 +62,20 @@ class SounddeviceStream:
     def __init__(self, device: SoundDevice, asked: StreamFormat, receive: Receive) -> None:
         self._rate_hz = asked.rate_hz
         self._receive = receive
-        self._stream: Any = load_sounddevice().InputStream(
-            device=device.index,
-            samplerate=asked.rate_hz,
-            channels=asked.channels,
-            blocksize=asked.block_samples,
-            dtype="float32",
-            latency=asked.latency_s,
-            callback=self._take_block,
-        )
         OPEN_STREAMS.opened()
+        try:
+            self._stream: Any = load_sounddevice().InputStream(
+                device=device.index,
+                samplerate=asked.rate_hz,
+                channels=asked.channels,
+                blocksize=asked.block_samples,
+                dtype="float32",
+                latency=asked.latency_s,
+                callback=self._take_block,
+            )
+        except BaseException:
+            OPEN_STREAMS.closed()
+            raise
         try:
             self._stream.start()
         except BaseException:

@@ -80,7 +80,7 @@ class Modulator:
         self._reads_features = any("feature" in str(text) for text in mappings.values())
         self._terms = {**kept, **read}
         self._mappings = dict(mappings)
-        self._faults = {name: count for name, count in self._faults.items() if name in kept}
+        self._faults = {name: count for name, count in list(self._faults.items()) if name in kept}
 
     def glide(self, duration_s: float) -> None:
         """Let all continuous parameters take `duration_s` from their values of now to those set from now on."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from engine.control.remotes.osc_feedback import Feedback
 from engine.control.remotes.osc_inbox import Answer, Counts, Inbox
@@ -57,7 +58,9 @@ class OscServer:
             purpose="listen to OSC",
             way_out="choose another with --osc-port or --osc-host, or leave it out with --no-osc",
         )
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        # Some systems refuse what is more than they have.
+        with suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         bound_host, self.port = self._socket.getsockname()[:2]
         self.host = in_words(host)
         self._allowed = allowed or AllowedSenders()

@@ -95,7 +95,13 @@ def _receiver(sender: Sender, values: list[Any], to: str) -> Sender:
     if not values or TCP in sender[2:]:
         return sender
     port = values[0]
-    if len(values) > 1 or isinstance(port, bool) or not isinstance(port, (int, float)) or port not in range(1 << 16):
+    if (
+        len(values) > 1
+        or isinstance(port, bool)
+        or not isinstance(port, (int, float))
+        or not 0 <= port < 1 << 16
+        or port != int(port)
+    ):
         raise ConfigError(f"{to} takes nothing or one UDP port, e.g. 9001.")
     if port < LOWEST_PORT:
         raise ConfigError(

@@ -97,6 +97,9 @@ class TcpConnections:
             return
         sender = (plain_host(host), port, TCP)
         if self._receiver.admits(sender):
+            if sender in self._connections:
+                # Its peer came again from the same port before the end of the last connection was read.
+                self._close(sender)
             if len(self._connections) >= MOST_CONNECTIONS:
                 # The one that has been silent longest makes room.
                 self._close(next(iter(self._connections)))

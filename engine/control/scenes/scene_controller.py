@@ -140,8 +140,13 @@ class SceneController:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a scene was read and waits for its beat or bar."""
-        return self._ready is not None
+        """Whether a scene was read and waits for its beat or bar, or its model is being loaded."""
+        return self._ready is not None or self._switcher.is_loading
+
+    @property
+    def requested(self) -> int:
+        """The scene requested last, also one that could not be recalled."""
+        return self._requested
 
     @property
     def waiting(self) -> int:
@@ -246,8 +251,6 @@ class SceneController:
     ) -> None:
         for notice in notices:
             self._notify(notice)
-        self.number = scene.number
-        self.name = f"{scene.number} {scene.name}".strip()
         if scene.model and found_sha256 != self._switcher.playing.graph_sha256:
             self._switcher.swap_to(
                 scene.model,
@@ -269,7 +272,9 @@ class SceneController:
             self._switcher.restore_state(scene.state)
 
     def _set(self, scene: Scene) -> None:
-        """Let the parameters glide to the scene's values."""
+        """Let the parameters glide to the scene's values. From here on it is the scene that plays."""
+        self.number = scene.number
+        self.name = f"{scene.number} {scene.name}".strip()
         seconds = ShowValues(self._store.values()).crossfade_s
         self._glide(seconds)
         self._next_events.append({"kind": GLIDE, "seconds": seconds})

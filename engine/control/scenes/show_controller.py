@@ -115,7 +115,10 @@ class ShowController:
         self._scenes.recall(number, lambda error: self._skip(number, error), at_once)
 
     def _skip(self, number: int, error: UserError) -> None:
-        """Go on with the entry after scene `number`, which cannot be recalled."""
+        """Go on with the entry after scene `number`, which cannot be recalled, unless somebody has asked for another one since."""
+        if number != self._scenes.requested:
+            self._notify(f"{error} The show goes on as it is.")
+            return
         following = self._playlist.skip(number, self._loops)
         if following is None:
             self._notify(f"{error} The show goes on as it is.")

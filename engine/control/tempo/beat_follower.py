@@ -88,8 +88,14 @@ class BeatFollower:
             self._sound.follow(point)
 
     def _run(self) -> None:
-        while not self._closing.wait(ASKED_EVERY_S):
-            self.attend(self._clock.now_s())
+        try:
+            while not self._closing.wait(ASKED_EVERY_S):
+                self.attend(self._clock.now_s())
+        finally:
+            # Nobody follows any more, so the beat goes its own way.
+            newest = self._sound.newest_sample()
+            if self._last is not None and newest is not None:
+                self._sound.follow(BeatPoint(max(0, int(newest[0])), 0.0, 0.0, False))
 
     def _choose(self, now_s: float) -> tuple[str, TempoPosition | None]:
         """Return the clock that `tempo_source` names, or for "auto" the first that is there."""

@@ -60,6 +60,9 @@ class MidiTempo:
             if self._line is None or not self._is_running or now_s - self._ticks[-1][1] > LOST_S:
                 return None
             at_s, tick, period_s = self._line
+            if period_s <= 0.0:
+                # Ticks that came all at once.
+                return None
             return TempoPosition(at_s, tick / CLOCKS_A_BEAT, 60.0 / (period_s * CLOCKS_A_BEAT), self._is_bar_known)
 
     def _take(self, message: ClockMessage) -> None:

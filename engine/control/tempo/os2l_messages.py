@@ -54,6 +54,9 @@ class MessageReader:
     def __init__(self) -> None:
         self.refused = 0
         """Pieces that were no message."""
+        self.is_foreign = False
+        """Whether the sender began with something else: a web page, whose request has a head, may not press buttons."""
+        self._has_begun = False
         self._text = bytearray()
         self._depth = 0
         self._is_in_text = self._is_escaped = False
@@ -65,6 +68,8 @@ class MessageReader:
         for character in received:
             if not self._depth:
                 self._between(character)
+                if self.is_foreign:
+                    break
                 continue
             self._text.append(character)
             self._count(character)
@@ -81,11 +86,13 @@ class MessageReader:
     def _between(self, character: int) -> None:
         """Wait for the beginning of an object; other characters than white space are noise, which counts once."""
         if character == ord("{"):
+            self._has_begun = True
             self._text[:] = b"{"
             self._depth, self._is_in_text, self._is_escaped, self._is_noise = 1, False, False, False
         elif character not in b" \t\r\n\0" and not self._is_noise:
             self._is_noise = True
             self.refused += 1
+            self.is_foreign = not self._has_begun
 
     def _count(self, character: int) -> None:
         """Keep count of open braces and brackets outside texts."""

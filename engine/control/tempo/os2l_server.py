@@ -27,6 +27,7 @@ from engine.core.server_thread import bind_socket, in_words
 from engine.core.token_bucket import Bucket
 
 MOST_SENDERS = 4
+MOST_FADERS = 128
 READ_BYTES = 512
 READS_A_SECOND, READS_AT_ONCE = 100.0, 200.0
 """A sender that sends more is dropped: VirtualDJ sends a few messages a second."""
@@ -55,6 +56,20 @@ class _Sender:
     address: str
     reader: MessageReader = field(default_factory=MessageReader)
     bucket: Bucket = field(default_factory=lambda: Bucket(READS_A_SECOND, READS_AT_ONCE))
+    faders_up: set[int] = field(default_factory=set[int])
+    """Commands whose fader is up."""
+
+    def is_news(self, message: Message) -> bool:
+        """Return whether a message says something new: of a fader that goes up, the first one does."""
+        if not isinstance(message, CommandMessage):
+            return True
+        if message.strength <= 0.0:
+            self.faders_up.discard(message.number)
+            return False
+        was_up = message.number in self.faders_up
+        if len(self.faders_up) < MOST_FADERS:
+            self.faders_up.add(message.number)
+        return not was_up
 
 
 class Os2lServer:
@@ -141,7 +156,8 @@ class Os2lServer:
                     assert isinstance(ready, socket.socket)
                     if ready is self._socket:
                         self._accept(selector)
-                    elif not self._read(ready, self._senders[ready]):
+                    # One that made room in this turn has nothing to say.
+                    elif ready in self._senders and not self._read(ready, self._senders[ready]):
                         self._drop(selector, ready)
             for connection in list(self._senders):
                 self._drop(selector, connection)
@@ -150,10 +166,12 @@ class Os2lServer:
         with suppress(OSError):
             connection, address = self._socket.accept()
             if len(self._senders) >= MOST_SENDERS:
-                connection.close()
+                # One that is gone without a word keeps nobody out.
                 self.counts.dropped_senders += 1
-                self._told.tell("many", lambda: f"OS2L: more than {MOST_SENDERS} senders; others are refused.")
-                return
+                self._told.tell(
+                    "many", lambda: f"OS2L: more than {MOST_SENDERS} senders; the one silent longest makes room."
+                )
+                self._drop(selector, next(iter(self._senders)))
             connection.setblocking(False)
             self._senders[connection] = _Sender(str(address[0]))
             selector.register(connection, selectors.EVENT_READ)
@@ -170,6 +188,8 @@ class Os2lServer:
             return False
         if not received:
             return False
+        # The last one is the one that spoke last.
+        self._senders[connection] = self._senders.pop(connection)
         if not sender.bucket.take(now_s):
             self.counts.dropped_senders += 1
             self._told.tell(
@@ -178,9 +198,10 @@ class Os2lServer:
             return False
         refused_before = sender.reader.refused
         for message in sender.reader.feed(received):
-            self.take(message, now_s, f"os2l {sender.address}")
+            if sender.is_news(message):
+                self.take(message, now_s, f"os2l {sender.address}")
         self.counts.refused += sender.reader.refused - refused_before
-        return True
+        return not sender.reader.is_foreign
 
     def _drop(self, selector: selectors.BaseSelector, connection: socket.socket) -> None:
         selector.unregister(connection)

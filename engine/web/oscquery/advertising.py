@@ -84,15 +84,16 @@ class Advertisement:
     async def _advertise(self) -> None:
         """Advertise with the addresses of now until they change or the end has come."""
         while not self._closing.is_set():
-            here = list(self._addresses())
-            reached = {service: service.addresses(here) for service in self._services}
-            interfaces = sorted({one for addresses in reached.values() for one in addresses})
-            if not interfaces:
-                await self._pause()
-                continue
             try:
-                await self._advertise_on(interfaces, reached, here)
-            except (TimeoutError, OSError, ZeroconfError, ValueError) as error:
+                here = list(self._addresses())
+                reached = {service: service.addresses(here) for service in self._services}
+                interfaces = sorted({one for addresses in reached.values() for one in addresses})
+                if interfaces:
+                    await self._advertise_on(interfaces, reached, here)
+                else:
+                    await self._pause()
+            # zeroconf raises RuntimeError for an address that has gone since.
+            except (TimeoutError, OSError, ZeroconfError, ValueError, RuntimeError) as error:
                 self._tell(error)
                 await self._pause()
 

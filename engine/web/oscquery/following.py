@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from engine.control.parameter import Parameter
@@ -42,7 +43,7 @@ class Following:
 
         def hand_over(change: StoreChange) -> None:
             # The loop may end at any moment.
-            if not loop.is_closed():
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._tell, change)
 
         self._parameters = self._access.parameters

@@ -106,7 +106,9 @@ class AssignedControl:
             return None if position == before else self._value_at(parameter, position / self._highest)
         if self.assignment.pickup and not self._picks_up(position, before, parameter, current):
             return None
-        if current is not None and self._position_of(parameter, current) == position:
+        way = self._way(parameter)
+        is_within = current is not None and min(way.low, way.high) <= current <= max(way.low, way.high)
+        if current is not None and is_within and self._position_of(parameter, current) == position:
             # A device that repeats what it is told does not coarsen the value.
             return None
         return self._value_at(parameter, position / self._highest)

@@ -171,7 +171,9 @@ class Ports:
         self._sending = name, _clock.now_s()
         if output is not None:
             for message in messages:
-                output.send_raw(*message)
+                # A device that was pulled out takes nothing.
+                with suppress(RuntimeError):
+                    output.send_raw(*message)
         self._sending = None
 
     def _open_wish(self, wish: str, names: list[str], outputs: list[str]) -> None:
@@ -290,7 +292,8 @@ class ClockOut:
         output = self._ports.clock_output
         if output is not None:
             for message in messages:
-                output.send_raw(*message)
+                with suppress(RuntimeError):
+                    output.send_raw(*message)
 
 
 def obey(ports: Ports, clock_out: ClockOut) -> None:

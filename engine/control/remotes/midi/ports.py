@@ -218,7 +218,11 @@ class MidiPorts:
             self._has_unsent.clear()
             process = self._process
             while self._unsent and not self._closing.is_set():
-                line = self._unsent.popleft()
+                try:
+                    line = self._unsent.popleft()
+                except IndexError:
+                    # The process was started again meanwhile.
+                    break
                 if process and process.stdin:
                     with suppress(OSError, ValueError):
                         process.stdin.write(line)
