@@ -10,8 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engine.app.config import LiveConfig
+from engine.app.input_switch import InputSwitch
+from engine.audio.input_layout import UNNAMED
+from engine.audio.sources.inputs import OpenInputs
 from engine.audio.sources.portaudio import restart_portaudio
 from engine.audio.sources.registry import open_source
+from engine.audio.sources.web import BrowserSound
+from engine.core.clock import WallClock
 from engine.core.errors import ConfigError
 from tests.conftest import PulseServer, require
 from tests.engine.app.live_shows import show_of
@@ -118,6 +124,16 @@ def test_what_cannot_be_opened_leaves_the_old_one(server: PulseServer, tmp_path:
         assert show.choice("demo").plays
         received = show.received_samples
         wait_until(lambda: show.received_samples > received, "the show going on")
+
+
+def test_an_input_that_gives_no_sound_leaves_the_old_one() -> None:
+    inputs = OpenInputs(open_source("demo", live=True), UNNAMED)
+    switch = InputSwitch(LiveConfig(source=("demo",)), inputs, WallClock(), BrowserSound(), ("demo", "web"))
+    browser = next(choice for choice in switch.choices() if choice.name == "web")
+    # Nobody sends.
+    with pytest.raises(ConfigError, match=r"gives no sound.*demo keeps playing"):
+        switch.play(browser.id)
+    assert next(choice for choice in switch.choices() if choice.name == "demo").plays
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,11 @@ def test_the_certificate_names_this_machine_and_only_this_user_can_read_it(cache
     assert os.listdir(cache) == ["certificate.pem"]
 
 
+def test_a_machine_with_other_letters_in_its_name_has_one_too(cache: Path) -> None:
+    first = own_certificate(cache, ["bühne", *NAMES]).read_bytes()
+    assert own_certificate(cache, ["bühne", *NAMES]).read_bytes() == first
+
+
 def test_it_stays_until_this_machine_gets_another_name(cache: Path) -> None:
     first = own_certificate(cache, NAMES).read_bytes()
     assert own_certificate(cache, NAMES[:2]).read_bytes() == first

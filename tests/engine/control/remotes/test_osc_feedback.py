@@ -220,7 +220,8 @@ def test_a_program_that_was_started_again_is_not_told_of_its_own(store, clock):
 
 
 @pytest.mark.parametrize(
-    "values", [[0], [80], [1023], [65536], [-1], [0.5], ["9001"], [True], [None], [9001, 9002], [1e300]]
+    "values",
+    [[0], [80], [1023], [65536], [-1], [0.5], ["9001"], [True], [None], [9001, 9002], [1e300], [70000.5], [9001.5]],
 )
 def test_what_is_no_port_is_one_sentence(subscribers, sent, values):
     with pytest.raises(ConfigError, match=r"^/fluid/subscribe takes "):

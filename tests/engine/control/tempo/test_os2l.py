@@ -7,6 +7,7 @@ import json
 import random
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import given, settings
@@ -44,7 +45,7 @@ def test_messages_are_cut_out_of_a_stream_wherever_it_is_divided(size: int) -> N
 @pytest.mark.parametrize(
     "noise",
     [
-        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"{}GET / HTTP/1.1\r\nHost: x\r\n\r\n",
         b"{" * 5000,
         b'{"evt":"' + b"x" * 5000 + b'"}',
         b'{"evt":"beat","bpm":NaN}',
@@ -67,10 +68,19 @@ def test_what_is_no_message_is_counted_and_the_next_one_is_read(noise: bytes) ->
     assert reader.feed(b"\n" + BEAT + BEAT)[-1] == BeatMessage(126.5, 12, False)
 
 
+def test_a_request_of_a_web_page_presses_no_button() -> None:
+    reader = MessageReader()
+    body = b'{"evt":"btn","name":"scene 3","state":"on"}'
+    assert reader.feed(b"POST / HTTP/1.1\r\nContent-Type: text/plain\r\n\r\n" + body) == []
+    assert reader.is_foreign
+    assert reader.feed(body) == []
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=200), st.sampled_from([BEAT, BUTTON, COMMAND])), max_size=20))
 def test_no_stream_breaks_the_reader(parts: list[bytes]) -> None:
     reader = MessageReader()
+    reader.feed(BEAT)
     for part in parts:
         reader.feed(part)
     reader.feed(b'"' + b"}" * LONGEST_MESSAGE)
@@ -167,8 +177,9 @@ def test_what_cannot_be_applied_is_told_once_and_locks_hold(served: Served) -> N
     assert any("takes a whole number from 1 to 128, not 999" in line for line in served.told)
 
 
-def test_a_flood_is_disconnected_and_too_many_are_refused(served: Served) -> None:
+def test_a_flood_is_disconnected_and_of_too_many_one_goes(served: Served) -> None:
     with served.connect() as sender:
+        sender.sendall(BEAT)
 
         def is_dropped() -> bool:
             try:
@@ -218,3 +229,22 @@ def test_senders_find_it_on_the_network() -> None:
     finally:
         advertising.close()
         browsing.close()
+
+
+def test_a_fader_recalls_its_scene_when_it_rises_and_not_on_its_way(served: Served) -> None:
+    def command(param: int) -> bytes:
+        return json.dumps({"evt": "cmd", "id": 4, "param": param}).encode()
+
+    with served.connect() as sender:
+        sender.sendall(b"".join(map(command, (10, 40, 100, 60, 0, 30))) + BEAT)
+        assert until(lambda: served.server.counts.beats == 1)
+    assert served.events() == [("scene", 4), ("scene", 4)]
+
+
+def test_the_sender_that_is_silent_longest_makes_room(served: Served) -> None:
+    with ExitStack() as connected:
+        senders = [connected.enter_context(served.connect()) for _ in range(MOST_SENDERS + 1)]
+        senders[-1].sendall(BEAT)
+        assert until(lambda: served.server.counts.beats == 1)
+        senders[0].settimeout(5.0)
+        assert senders[0].recv(1) == b""

@@ -174,3 +174,9 @@ def test_a_device_that_repeats_what_it_is_told_does_not_coarsen_the_value() -> N
     told = hand.told()
     assert told is not None
     assert hand.move(told[1]) == 0.333
+
+
+def test_a_fader_brings_a_value_back_that_others_set_beyond_its_way() -> None:
+    hand = Hand(CROSSFADE, control=7, low=0.0, high=0.5)
+    hand.value = 1.0
+    assert hand.move(127) == 0.5
