@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import importlib
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -279,6 +280,9 @@ class _SumOverProcesses(torch.autograd.Function):
 
 
 def _join() -> None:
+    # This module keeps the group of the moment it is imported (torch's optimisers import it at their first step) as its default.
+    # A group that is kept does not end its threads, and one that lets go of a tensor while Python ends aborts the process.
+    importlib.import_module("torch.distributed.nn.functional")
     try:
         # torch chooses gloo for tensors on the CPU and NCCL for those on CUDA.
         distributed.init_process_group()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -141,7 +142,20 @@ def fail(folder: Path) -> int:
         distributed.agree(0.0, stop=False)
 
 
+def threads() -> list[str]:
+    """Return the names of this process's threads; none where the system has no /proc."""
+    return [(thread / "comm").read_text().strip() for thread in Path("/proc/self/task").glob("*")]
+
+
+def main() -> int:
+    """Join the others, act, leave them, and write down which threads are left."""
+    folder = Path(sys.argv[2])
+    act = {"equal": equal, "fail": fail}[sys.argv[1]]
+    code = distributed.together(lambda: act(folder))()
+    (folder / f"threads-{os.environ['RANK']}.json").write_text(json.dumps(threads()))
+    return code
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    act = {"equal": equal, "fail": fail}[sys.argv[1]]
-    run_main(distributed.together(lambda: act(Path(sys.argv[2]))))
+    run_main(main)

@@ -110,6 +110,14 @@ def test_two_processes_learn_what_one_learns(folder: Path, found: dict[str, Any]
             )
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have names in Linux's /proc only")
+def test_no_thread_of_the_group_outlives_training(folder: Path) -> None:
+    for rank in (0, 1):
+        left = json.loads((folder / f"threads-{rank}.json").read_text())
+        assert left
+        assert not [name for name in left if "gloo" in name]
+
+
 def test_two_processes_go_on_exactly_where_one_stopped(folder: Path, found: dict[str, Any]) -> None:
     kept, again = tensors(folder / ONE_FOLDER / "hinge" / "half"), tensors(folder / TWO_FOLDER / "again")
     assert kept.keys() == again.keys()
