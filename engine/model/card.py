@@ -19,9 +19,9 @@ from engine.core.structured import parse_json, shown
 from engine.model.card_limits import MOST_PIXELS, check_limits, check_step_size
 from engine.model.card_values import build_dataclass
 
-FORMAT_VERSION = 3
-READ_VERSIONS = (2, FORMAT_VERSION)
-"""Cards of these versions are read; a card of version 2 says `rooms` for `batch` and knows neither pictures nor outputs."""
+FORMAT_VERSION = 4
+READ_VERSIONS = (2, 3, FORMAT_VERSION)
+"""Cards of these versions are read; a card of version 2 says `rooms` for `batch`."""
 MOST_PSNR_DB = 100.0
 METADATA_KEY = "fluid_model_card"
 NEXT_SUFFIX = "_next"
@@ -281,7 +281,7 @@ class ModelCard(StepSignature):
         version = cast(dict[str, Any], values).get("format_version") if isinstance(values, dict) else None
         if type(version) is not int or version not in READ_VERSIONS:
             raise ModelFileError(
-                f"{file} has model card version {shown(version)}; this engine plays versions {' and '.join(map(str, READ_VERSIONS))}. "
+                f"{file} has model card version {shown(version)}; this engine plays versions {READ_VERSIONS[0]} to {READ_VERSIONS[-1]}. "
                 f"Export the checkpoint again with: python -m export.to_onnx CHECKPOINT -o {file}"
             )
         try:
@@ -301,14 +301,18 @@ _NESTED: dict[str, type] = {
     "provenance": Provenance,
 }
 """The nested dataclasses of a card."""
+_ADDED: dict[int, dict[str, Any]] = {3: {"pictures": [], "outputs": []}, 4: {}}
+"""The keys that each version added, with the values that cards of earlier versions get."""
 
 
 def _of_this_version(values: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a card as this version names them."""
-    if values["format_version"] == FORMAT_VERSION:
+    version = values["format_version"]
+    if version == FORMAT_VERSION:
         return values
-    renamed = {("batch" if key == "rooms" else key): value for key, value in values.items()}
-    return {**renamed, "format_version": FORMAT_VERSION, "pictures": [], "outputs": []}
+    renamed = {("batch" if key == "rooms" and version == 2 else key): value for key, value in values.items()}
+    added = {key: value for later, keys in _ADDED.items() if later > version for key, value in keys.items()}
+    return {**renamed, **added, "format_version": FORMAT_VERSION}
 
 
 def _check_names(side: str, names: list[str]) -> None:

@@ -56,7 +56,7 @@ def test_inputs_and_outputs_are_named_after_the_card() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("format_version",), 1, "version 1; this engine plays versions 2 and 3"),
+        (("format_version",), 1, "version 1; this engine plays versions 2 to 4"),
         (("fames",), 1, "unknown key 'fames'"),
         (("hop_samples",), "800", "'hop_samples' is '800'; int was expected"),
         (("hop_samples",), 0, "hop_samples = 0; 1 to 4,194,304 was expected"),
@@ -133,7 +133,7 @@ def test_text_that_would_exhaust_the_reader_is_one_sentence(text: str) -> None:
     assert len(str(error.value)) < 300
 
 
-def test_a_card_of_the_version_before_is_read() -> None:
+def test_a_card_of_version_2_is_read() -> None:
     values = json.loads(dataclasses.replace(CARD, batch=4).to_json())
     del values["pictures"], values["outputs"]
     values |= {"format_version": 2, "rooms": values.pop("batch")}
@@ -144,7 +144,7 @@ def test_a_card_of_the_version_before_is_read() -> None:
         ModelCard.from_json(json.dumps(values), "water.onnx")
 
 
-def test_the_shipped_model_has_a_card_of_the_version_before() -> None:
+def test_the_shipped_model_has_a_card_of_version_2() -> None:
     content = Path(DEFAULT_MODEL).read_bytes()
     assert b'"format_version": 2' in content
     assert b'"rooms": 1' in content

@@ -134,7 +134,7 @@ def test_a_bad_plan_is_refused_in_one_sentence(kind: str, says: str, tmp_path: P
     assert "\n" not in str(caught.value)
 
 
-def test_a_plan_of_the_version_before_is_read(tmp_path: Path, model: Path) -> None:
+def test_a_plan_with_a_card_of_version_2_is_read(tmp_path: Path, model: Path) -> None:
     path = write_plan(tmp_path / "before.plan", model)
     values, plan = header(path), read_plan(path)
     card = values["card"]

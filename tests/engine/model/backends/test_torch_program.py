@@ -104,7 +104,7 @@ def rewrite(path: Path, changes: dict[str, bytes]) -> None:
             archive.writestr(name, content)
 
 
-def test_a_program_of_the_version_before_is_read(tmp_path: Path, program_file: Path) -> None:
+def test_a_program_with_a_card_of_version_2_is_read(tmp_path: Path, program_file: Path) -> None:
     described = torch_program.read_description(program_file)
     values = json.loads(described.to_json())
     card = values["card"]
