@@ -20,7 +20,12 @@ class Placement(NamedTuple):
 
 
 def place_inside(width: int, height: int, field_width: int, field_height: int) -> Placement:
-    """Return the largest centred place of the frame's shape; every side is at least one pixel."""
+    """Return the largest centred place of the frame's shape; every side is at least one pixel.
+
+    A frame that has the field's shape to within half a pixel fills it: no dark line is left by rounding.
+    """
+    if min(abs(height * field_width / field_height - width), abs(width * field_height / field_width - height)) <= 0.5:
+        return Placement(0, 0, field_width, field_height)
     scale = min(field_width / width, field_height / height)
     placed_width = min(field_width, max(1, round(width * scale)))
     placed_height = min(field_height, max(1, round(height * scale)))

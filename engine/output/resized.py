@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from engine.control.parameter_table import ShowValues
 from engine.core.errors import ConfigError
-from engine.core.fit import fit_inside
 from engine.output.frame import Frame, ShowFormat
+from engine.output.sharpening import fit_sharpened
 from engine.output.sink import FrameRate, Sink
 
 SMALLEST, LARGEST = 16, 8192
@@ -38,6 +39,10 @@ class ResizedSink:
         return self._sink.name
 
     @property
+    def shown_size(self) -> tuple[int, int]:
+        return self._size
+
+    @property
     def rate(self) -> FrameRate:
         return self._sink.rate
 
@@ -62,7 +67,8 @@ class ResizedSink:
 
     def show(self, frame: Frame) -> None:
         """Take one frame. Raises SinkError when the output has failed for good."""
-        self._sink.show(replace(frame, pixels_HWC=fit_inside(frame.pixels_HWC, *self._size, finely=True)))
+        sharpen = ShowValues(frame.values).sharpen
+        self._sink.show(replace(frame, pixels_HWC=fit_sharpened(frame.pixels_HWC, *self._size, sharpen, finely=True)))
 
     def close(self) -> None:
         """Finish and release everything. Raises SinkError, once, when something could not be saved."""
