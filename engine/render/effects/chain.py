@@ -56,7 +56,7 @@ class EffectChain:
     def _effected(
         self, pixels_HWC: NDArray[np.uint8], parameters: EffectParameters, time_s: float
     ) -> NDArray[np.uint8]:
-        field = field_of(*pixels_HWC.shape[:2], parameters)
+        field = field_of(pixels_HWC.shape[0], pixels_HWC.shape[1], parameters)
         pixels_HWC = in_surround(_changed(pixels_HWC, field, parameters), field, parameters)
         if parameters.glow > SMALLEST_VISIBLE:
             pixels_HWC = frame_effects.glowing(pixels_HWC, parameters.glow)

@@ -34,7 +34,7 @@ def shown(pixels_HWC: np.ndarray, **effects) -> np.ndarray:
 )
 @pytest.mark.parametrize("size", [(256, 256), (288, 352), (512, 288)])
 def test_a_field_has_the_shape_of_its_screen_and_leaves_no_dark_line(size, screen) -> None:
-    rows, columns = field_of(*size, EffectParameters(screen=screen))
+    rows, columns = field_of(size[0], size[1], EffectParameters(screen=screen))
     assert (rows, columns) >= size
     assert rows == size[0] or columns == size[1]
     assert place_inside(columns, rows, *screen) == (0, 0, *screen)

@@ -15,7 +15,7 @@ def test_feedback_grows_and_fades_by_time_and_not_by_frames(fps: int) -> None:
     square[48:80, 48:80] = 240
     parameters = EffectParameters(feedback=0.5, feedback_zoom=2.0, guarded=False)
     black = np.zeros_like(square)
-    effect_chain.apply(square, parameters, 0.0)
+    left_HWC = effect_chain.apply(square, parameters, 0.0)
     for n in range(1, round(0.2 * fps) + 1):
         left_HWC = effect_chain.apply(black, parameters, n / fps)
     assert abs(int(left_HWC[64, 64, 0]) - 240 * 0.5**2) <= 2
