@@ -133,6 +133,7 @@ class CollectingWindow(CollectingSink):
     name = "window"
     rate: FrameRate = "display"
     refresh_hz: float | None = None
+    is_drawn_by_processor = may_be_eased = False
 
     def __init__(self, until: int) -> None:
         super().__init__()
