@@ -46,16 +46,19 @@ def crop_to_shape(pixels_HWC: NDArray[np.uint8], width: int, height: int) -> NDA
     return pixels_HWC[top : top + kept_rows, left : left + kept_columns]
 
 
-def resize(pixels_HWC: NDArray[np.uint8], width: int, height: int, *, finely: bool = False) -> NDArray[np.uint8]:
+def resize(
+    pixels_HWC: NDArray[np.uint8], width: int, height: int, *, finely: bool = False, quickly: bool = False
+) -> NDArray[np.uint8]:
     """Return the frame at another size.
 
-    Larger by cubic interpolation or, `finely`, with Lanczos' kernel over 8 x 8 pixels; smaller by the mean of the pixels that a
-    new one covers.
+    Larger by cubic interpolation; `finely`, with Lanczos' kernel over 8 x 8 pixels; `quickly`, by linear interpolation. Smaller by the mean
+    of the pixels that a new one covers.
     """
     import cv2
 
     enlarges = width >= pixels_HWC.shape[1] and height >= pixels_HWC.shape[0]
-    interpolation = (cv2.INTER_LANCZOS4 if finely else cv2.INTER_CUBIC) if enlarges else cv2.INTER_AREA
+    larger = cv2.INTER_LANCZOS4 if finely else cv2.INTER_LINEAR if quickly else cv2.INTER_CUBIC
+    interpolation = larger if enlarges else cv2.INTER_AREA
     return np.asarray(cv2.resize(pixels_HWC, (width, height), interpolation=interpolation), np.uint8)
 
 

@@ -24,6 +24,8 @@ from engine.output.window.resampling_kernels import AUTO, DAMPING, LANCZOS, PROC
 
 _SOFTWARE = ("llvmpipe", "softpipe", "swrast", "swiftshader", "software", "gdi generic", "basic render")
 """Parts of the names of renderers that use no graphics card."""
+_MOST_CUBIC_PIXELS = 1_000_000
+"""More of them, as in full screen, `auto` makes by linear interpolation where the processor draws: cubic would cost the show its steps."""
 _UNROLLED = 6
 """Tables with up to so many taps get a program of their own, whose loop the compiler unrolls."""
 
@@ -91,7 +93,8 @@ class GlFrame:
         """Name of the renderer, e.g. of a graphics card."""
         self.is_software = any(name in self.renderer.casefold() for name in _SOFTWARE)
         """Whether OpenGL runs on the processor."""
-        if upscale == AUTO:
+        self._is_auto = upscale == AUTO
+        if self._is_auto:
             upscale = PROCESSOR if self.is_software else LANCZOS
         self.upscale = upscale
         """One of UPSCALERS, never `auto`."""
@@ -155,7 +158,8 @@ class GlFrame:
         self, target: Any, pixels_HWC: NDArray[np.uint8], place: Placement, window_height: int, sharpen: float
     ) -> None:
         if pixels_HWC is not self._drawn_HWC or (place.width, place.height, sharpen) != self._drawn_as:
-            resized_HWC = resize(pixels_HWC, place.width, place.height)
+            quickly = self._is_auto and place.width * place.height > _MOST_CUBIC_PIXELS
+            resized_HWC = resize(pixels_HWC, place.width, place.height, quickly=quickly)
             self._load(sharpened(resized_HWC, sharpen, reach_px(pixels_HWC.shape[1], place.width)))
             self._drawn_HWC, self._drawn_as = pixels_HWC, (place.width, place.height, sharpen)
         target.use()

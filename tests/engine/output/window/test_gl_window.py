@@ -147,12 +147,15 @@ def test_the_shader_sharpens_what_it_enlarges_as_the_processor_does(shown_window
 
 
 def test_auto_never_shows_square_pixels(shown_window):
-    """On this screen OpenGL runs on the processor."""
+    """On this screen OpenGL runs on the processor, which takes linear interpolation for the larger of these frames."""
     shown = shown_window(fullscreen=True).open()
-    steps_HWC = np.repeat(np.array([[0, 250] * 4], np.uint8), 6, axis=0)[..., None].repeat(3, axis=2)
-    shown.shows_until(frame_of(steps_HWC), lambda: screen_HWC().max() > 240, "the frame's appearing")
-    row = screen_HWC()[400, 110:1170, 0].astype(int)
-    assert np.abs(np.diff(row)).max() < 20
+    for rows, left in ((6, 110), (5, 10)):
+        steps_HWC = np.repeat(np.array([[0, 250] * 4], np.uint8), rows, axis=0)[..., None].repeat(3, axis=2)
+        frame = frame_of(steps_HWC)
+        shown.shows_until(frame, lambda x=left: screen_HWC()[400, x : x + 60].max() > 0, "the frame's appearing")
+        row = screen_HWC()[400, left : 1280 - left, 0].astype(int)
+        assert row.max() > 240
+        assert np.abs(np.diff(row)).max() < 20
 
 
 def test_the_newest_frame_of_one_index_is_on_the_screen(shown_window):

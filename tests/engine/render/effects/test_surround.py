@@ -144,14 +144,24 @@ def test_tiles_begin_without_a_jump() -> None:
     assert changes[3] < 12
 
 
-def test_the_background_is_under_the_flash_guard() -> None:
-    """A mapping may drive the background as a strobe."""
-    effect_chain, grey = EffectChain(), np.full((64, 64, 3), 100, np.uint8)
-    frames = [
-        effect_chain.apply(grey, EffectParameters(screen=WIDE, background=(float(n % 2), 0.0, 0.0)), n / 20)
-        for n in range(40)
-    ]
-    assert not worst(frames, [n / 20 for n in range(40)]).harmful
+STROBES = {
+    "background": ({}, {"background": (1.0, 0.0, 0.0)}),
+    "vignette": ({}, {"vignette": 1.0}),
+    "tiles": ({"tiles": 0.0}, {"tiles": 1.0}),
+    "palette": ({}, {"palette": 2, "palette_amount": 1.0}),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), STROBES.values(), ids=STROBES)
+def test_what_a_mapping_may_drive_as_a_strobe_is_under_the_flash_guard(one, other) -> None:
+    effect_chain, bright, times_s = EffectChain(), np.full((24, 24, 3), 200, np.uint8), np.arange(16) / 20
+    plain, guarded = [], []
+    for n, time_s in enumerate(times_s):
+        parameters = EffectParameters(screen=WIDE, **(one, other)[n % 2])
+        guarded.append(effect_chain.apply(bright, parameters, time_s))
+        plain.append(EffectChain().apply(bright, parameters, time_s))
+    assert worst(plain, times_s).harmful
+    assert not worst(guarded, times_s).harmful
 
 
 def test_the_frame_given_is_never_written_to() -> None:
