@@ -152,7 +152,7 @@ def test_auto_never_shows_square_pixels(shown_window):
     for rows, left in ((6, 110), (5, 10)):
         steps_HWC = np.repeat(np.array([[0, 250] * 4], np.uint8), rows, axis=0)[..., None].repeat(3, axis=2)
         frame = frame_of(steps_HWC)
-        shown.shows_until(frame, lambda x=left: screen_HWC()[400, x : x + 60].max() > 0, "the frame's appearing")
+        shown.shows_until(frame, lambda x=left: screen_HWC()[400, x : x + 250].max() > 200, "the frame's appearing")
         row = screen_HWC()[400, left : 1280 - left, 0].astype(int)
         assert row.max() > 240
         assert np.abs(np.diff(row)).max() < 20
