@@ -45,7 +45,7 @@ def test_an_import_that_fails_is_one_sentence(error: Exception, monkeypatch: pyt
     monkeypatch.delitem(sys.modules, LIBRARY, raising=False)
     monkeypatch.setattr(sys, "meta_path", [FakeFinder(error), *sys.meta_path])
     with pytest.raises(
-        BackendError, match=r'does not load \(.*\); install it with: pip install "fluid\[tensorrt\]"'
+        BackendError, match=r'does not load \(.*\); install it with: pip install -e "\.\[tensorrt\]"'
     ) as caught:
         load_library()
     assert "\n" not in str(caught.value)
