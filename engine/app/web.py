@@ -69,7 +69,7 @@ def _web_parts(parts: RemoteParts, midi: MidiControl | None, osc: OscServer | No
         title=config.title,
         card=parts.card,
         live=True,
-        sound_from_browser=parts.browser_sound.is_heard,
+        sound_from_browser=parts.browser_sound.is_offered,
         access=parts.access,
         telemetry=parts.telemetry,
         notice_log=parts.notice_log,
