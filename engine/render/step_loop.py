@@ -115,6 +115,7 @@ class StepLoop:
         return Frame(
             index=index,
             pixels_HWC=model_frame.pixels_HWC,
+            layers=model_frame.layers,
             features_F=model_frame.features_F,
             sound_TC=sound_TC,
             first_sample=first_sample,

@@ -11,6 +11,7 @@ from engine.model.file import graph_sha256, sealed
 from export.precision.choice import Precision, check_drift, drift_of, in_precision
 from export.precision.half_storage import round_weights, store_in_half
 from export.targets.card import check_streams, model_card
+from export.targets.layers import add_textures, stored_layers
 from export.targets.model_file import write_own_model
 from export.targets.onnx.trace import remove_float_frame, trace
 from export.verification.graph import StepGraph
@@ -66,8 +67,10 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
     drift = () if form.precision == "bfloat16" else drift_of(program, plain, sound, form.drift_steps)
     check_drift(drift, form.precision, path)
     remove_float_frame(program)
+    layers, stored = stored_layers(model)
+    add_textures(program, stored)
     card = replace(
-        model_card(plain, provenance, measured.recorded),
+        model_card(plain, provenance, measured.recorded, layers),
         precision=form.precision,
         calibration=calibration,
         passes=passes,

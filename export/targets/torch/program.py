@@ -20,9 +20,11 @@ from engine.model.backends.torch_program import hardware
 from engine.model.card import ModelCard, Provenance
 from engine.model.known_models import note_made_here
 from export.targets.card import check_streams, model_card
+from export.targets.layers import refuse_layers
 from export.targets.torch.parity import Device, Play, example_inputs, measure_program_parity
 from export.verification.graph import StepGraph
 from export.verification.parity import check_parity
+from training.core.layered import LayeredModel
 from training.core.streaming import StreamingModel
 
 _inductor: Any = importlib.import_module("torch._inductor")
@@ -53,6 +55,7 @@ def export_program(
     not here.
     """
     check_streams(model, path)
+    refuse_layers(isinstance(model, LayeredModel), path)
     if path.suffix != ".pt2":
         raise ModelFileError(
             f"{path} was not written: torch reads its programs from files named *.pt2; choose another -o."
