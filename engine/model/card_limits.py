@@ -35,6 +35,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "batch": (1, MOST_BATCH_SLOTS),
     "initial": (-1e9, 1e9),
     **dict.fromkeys(("low", "high", "default"), (-1e9, 1e9)),
+    **dict.fromkeys(("loudness_db", "quiet_db", "loud_db", "peak_db"), (-200.0, 100.0)),
+    **dict.fromkeys(("low_hz", "high_hz"), (0.0, 1e6)),
 }
 """Lowest and highest value of a number, by its key. Other numbers are for people to read."""
 _COUNTS: Mapping[str, int] = {
@@ -45,6 +47,7 @@ _COUNTS: Mapping[str, int] = {
     "outputs": 64,
     "passes": 256,
     "drift": 4096,
+    "bands": 64,
 }
 """Most entries of a list, by its key."""
 _NAMES = ("name", "unit", "dtype", "distribution", "precision")
