@@ -14,14 +14,18 @@ LOUDNESS_S = 0.4
 """Averaging time of loudness: the momentary loudness of EBU Tech 3341."""
 DOWN_S, UP_S, OFF_S = 0.5, 20.0, 0.2
 """Time constants of the levelling: down, up, and back to 0 dB when switched off. Up is slow, so that quiet parts stay quiet."""
+BEGIN_S = 3.0
+"""So long the gain follows the first signal as fast as it is known: afterwards quiet parts are part of the music."""
 SILENCE_DB = -70.0
 """Quieter blocks do not count as signal: the absolute gate of ITU-R BS.1770."""
 GATE_OFF_DB = -90.0
 HYSTERESIS_DB = 6.0
 HOLD_S, CLOSE_S = 0.1, 0.06
 """Quiet time before the gate closes, and the time it takes to close; it opens within a block."""
-KNEE_DB = 6.0
-"""The limiter begins so far below the loudest level that the model knows, and bends softly until so far above."""
+SLACK_DB = 6.0
+"""Sound that is no further from the model's loudness passes as it came: the model knows loud and quiet."""
+KNEE_DB = 3.0
+"""The limiter begins at the loudest level that the model knows, and bends softly until nothing gets further above it."""
 RELEASE_S = 0.08
 _CLOSE_DB = 0.01
 
@@ -36,8 +40,9 @@ class Aim:
     lowest_db: float = LOWEST_DB
     highest_db: float = HIGHEST_DB
     up_s: float = UP_S
+    slack_db: float = SLACK_DB
     begins_quickly: bool = True
-    """Whether the gain follows the first seconds of signal as fast as they are known, and not only as fast as later ones."""
+    """Whether the gain follows the first BEGIN_S of signal as fast as they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +78,13 @@ class GainState:
         if not gated.is_open or level_db < SILENCE_DB:
             return gated
         average = self.power + (power - self.power) * _share(block_s, LOUDNESS_S) if self.power else power
-        goal_db = min(max(aim.loudness_db - 10.0 * math.log10(average), aim.lowest_db), aim.highest_db)
-        error_db = goal_db - self.gain_db
+        away_db = aim.loudness_db - 10.0 * math.log10(average)
+        if aim.slack_db:
+            away_db = math.copysign(max(abs(away_db) - aim.slack_db, 0.0), away_db)
+        error_db = min(max(away_db, aim.lowest_db), aim.highest_db) - self.gain_db
         signal_s = self.signal_s + block_s
-        up_s = min(aim.up_s, max(signal_s, LOUDNESS_S)) if aim.begins_quickly else aim.up_s
+        is_beginning = aim.begins_quickly and signal_s < BEGIN_S
+        up_s = max(signal_s, LOUDNESS_S) if is_beginning else aim.up_s
         gain_db = self.gain_db + error_db * _share(block_s, DOWN_S if error_db < 0.0 else up_s)
         return replace(gated, gain_db=gain_db, power=average, signal_s=signal_s)
 
@@ -102,11 +110,11 @@ class GainState:
 
 
 def reduction_db(over_db: float) -> float:
-    """Return by how much a level that lies `over_db` above its ceiling is turned down: nothing below the knee, then ever more of it,
-    and beyond the knee all of it. The parabola meets both lines without a corner."""
-    if over_db <= -KNEE_DB:
+    """Return by how much a level that lies `over_db` above its ceiling is turned down: nothing below it, then ever more, so that no
+    level gets more than KNEE_DB above it. The parabola meets both lines without a corner."""
+    if over_db <= 0.0:
         return 0.0
-    return over_db if over_db >= KNEE_DB else (over_db + KNEE_DB) ** 2 / (4.0 * KNEE_DB)
+    return over_db - KNEE_DB if over_db >= 2.0 * KNEE_DB else over_db**2 / (4.0 * KNEE_DB)
 
 
 def _share(block_s: float, constant_s: float) -> float:

@@ -17,7 +17,7 @@ from training.data.windows import Segment
 LOUDNESS_S = 0.4
 """Averaging time of loudness: the momentary loudness of EBU Tech 3341, as in the engine's input conditioning."""
 LOUD_SHARE, QUIET_SHARE = 0.9, 0.1
-CEILING_SHARE = 0.995
+CEILING_SHARE = 0.999
 """Of the sounding blocks of a band, so many are no louder than its ceiling. The loudest few come too seldom to be learned."""
 _DECIMALS = 2
 _READ_FRAMES = 1000
