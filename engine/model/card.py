@@ -19,6 +19,7 @@ from engine.core.structured import parse_json, shown
 from engine.model.card_limits import MOST_PIXELS, check_limits, check_step_size
 from engine.model.card_values import build_dataclass
 from engine.model.layers import LayersSpec, TextureSpec
+from engine.model.training_sound import BandRange, TrainingSound
 
 FORMAT_VERSION = 4
 READ_VERSIONS = (2, 3, FORMAT_VERSION)
@@ -218,6 +219,8 @@ class ModelCard(StepSignature):
     parity: Parity
     drift: tuple[Drift, ...] = ()
     provenance: Provenance
+    training_sound: TrainingSound | None = None
+    """Levels of the sound that it was trained on; None in files that do not say."""
 
     def __post_init__(self) -> None:
         check_limits(self)
@@ -308,20 +311,25 @@ _NESTED: dict[str, type] = {
     "parity": Parity,
     "drift": Drift,
     "provenance": Provenance,
+    "training_sound": TrainingSound,
+    "bands": BandRange,
 }
 """The nested dataclasses of a card."""
-_ADDED: dict[int, dict[str, Any]] = {3: {"pictures": [], "outputs": []}, 4: {"layers": None}}
+_ADDED: dict[int, dict[str, Any]] = {
+    3: {"pictures": [], "outputs": []},
+    4: {"layers": None, "training_sound": None},
+}
 """The keys that each version added, with the values that cards of earlier versions get."""
 
 
 def _of_this_version(values: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a card as this version names them."""
     version = values["format_version"]
-    if version == FORMAT_VERSION:
-        return values
     renamed = {("batch" if key == "rooms" and version == 2 else key): value for key, value in values.items()}
     added = {key: value for later, keys in _ADDED.items() if later > version for key, value in keys.items()}
-    return {**renamed, **added, "format_version": FORMAT_VERSION}
+    # Keys of the newest version have defaults, and a file that was written before one was added lacks it.
+    newest = _ADDED[FORMAT_VERSION] if version == FORMAT_VERSION else {}
+    return {**newest, **renamed, **added, "format_version": FORMAT_VERSION}
 
 
 def _check_names(side: str, names: list[str]) -> None:

@@ -61,6 +61,11 @@ class Session:
         return self._backend.card
 
     @property
+    def playing(self) -> ModelCard:
+        """The same, as a ModelSwitcher says it."""
+        return self._backend.card
+
+    @property
     def backend(self) -> Backend:
         return self._backend
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.model.card import ModelCard, Provenance
 from engine.model.file import graph_sha256, sealed
+from engine.model.training_sound import TrainingSound
 from export.precision.choice import Precision, check_drift, drift_of, in_precision
 from export.precision.half_storage import round_weights, store_in_half
 from export.targets.card import check_streams, model_card
@@ -40,7 +41,13 @@ class Form:
     drift_sound: Path | None = None
 
 
-def export_model(model: StreamingModel, provenance: Provenance, path: Path, form: Form | None = None) -> ModelCard:
+def export_model(
+    model: StreamingModel,
+    provenance: Provenance,
+    path: Path,
+    form: Form | None = None,
+    training_sound: TrainingSound | None = None,
+) -> ModelCard:
     """Write `path` and return its card.
 
     Raises ModelFileError when the model does not stream, parity fails or the file cannot be written, TrainingError for
@@ -75,6 +82,7 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
         calibration=calibration,
         passes=passes,
         drift=drift,
+        training_sound=training_sound,
     )
     content = sealed(program.SerializeToString(), card)
     write_own_model(content, path)
