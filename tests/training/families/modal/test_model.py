@@ -50,6 +50,15 @@ def frames(count: int = 12, size: int = 32) -> torch.Tensor:
     return (blot[:, None] * colours * 1.4 + at * 0.4 - 0.9).clamp(-1.0, 1.0)
 
 
+def test_its_maps_have_the_shape_of_the_frame() -> None:
+    wide = build_model(replace(MODEL, image_size="64x32"))
+    assert isinstance(wide, Modal)
+    wide.start_from(torch.nn.functional.interpolate(frames(), size=(32, 64)))
+    assert wide.modes.shape[-2:] == (6, 11)
+    verify_contract(wide.eval(), steps=3)
+    assert wide.texture_levels[0].shape == (3, 32, 64)
+
+
 @pytest.mark.parametrize("generator", [{}, {"residual_rank": 0, "textures": 1}])
 def test_it_streams(generator):
     verify_contract(moved_model(**generator), steps=5)
