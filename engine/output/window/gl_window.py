@@ -21,7 +21,7 @@ from engine.output.window.glfw_window import GlfwWindow
 from engine.output.window.keys import Keys
 from engine.output.window.monitors import MonitorError, choose_monitor
 from engine.output.window.overlay import Overlay
-from engine.output.window.resampling_kernels import LANCZOS
+from engine.output.window.resampling_kernels import AUTO, LANCZOS
 from engine.output.window.screen import has_screen
 from engine.output.window.window_config import FILL, WindowConfig, initial_size
 
@@ -67,6 +67,14 @@ class GlWindow:
     def refresh_hz(self) -> float | None:
         """Refresh rate of the monitor that has the window's centre; None when unknown, or while there is no window."""
         return self._window.refresh_hz if self._window else None
+
+    @property
+    def is_drawn_by_processor(self) -> bool:
+        return self._window is not None and self._window.gl_frame.is_software
+
+    @property
+    def may_be_eased(self) -> bool:
+        return self._config.upscale == AUTO
 
     def open(self, show: ShowFormat) -> None:
         """Open the window. Raises SinkError without a screen, glfw, moderngl or OpenGL 3.3, MonitorError without the monitor."""

@@ -81,6 +81,11 @@ class Modal(LayeredModel):
         """Return the shapes of all states, without the batch."""
         return self.resonators.state_shapes()
 
+    def scale_rate(self, ratio: float) -> frozenset[str]:
+        """Scale the oscillators, which are all that it carries."""
+        self.resonators.rate_ratio = ratio
+        return frozenset(self.state_shapes())
+
     def noise_specs(self) -> tuple[NoiseSpec, ...]:
         """Nothing is random."""
         return ()
