@@ -15,7 +15,7 @@ from engine.control.parameter_store import ControlSource
 from engine.control.parameter_table import ShowValues
 from engine.core.errors import SinkError
 from engine.output.frame import Frame
-from engine.output.sink import Sink, WindowSink
+from engine.output.sink import Sink, WindowSink, size_of
 from engine.render.effects.chain import EffectChain
 from engine.render.effects.effect_parameters import EffectParameters, effect_parameters
 from engine.render.runtime import Runtime
@@ -116,7 +116,7 @@ class PresentLoop:
         """Draw the same frame again if it would look different now."""
         self._drawn_onsets = self._capture.onsets
         parameters, frame = self._now(frame)
-        if parameters != self._drawn or parameters.trail > 0.0:
+        if parameters != self._drawn or parameters.moves_by_itself:
             self._draw(parameters, frame)
 
     def _draw(self, parameters: EffectParameters, frame: Frame) -> None:
@@ -153,4 +153,6 @@ class PresentLoop:
         # The media time, as recordings have it, goes on between two frames.
         age_s = 0.0 if frame.captured_s is None else max(0.0, now_s - frame.captured_s)
         values = self._modulator.values(given, audio_features, frame.features_F, frame.time_s + age_s)
-        return effect_parameters(values, audio_features), replace(frame, values=values, audio_features=audio_features)
+        return effect_parameters(values, audio_features, size_of(self.outputs)), replace(
+            frame, values=values, audio_features=audio_features
+        )
