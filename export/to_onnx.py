@@ -20,6 +20,7 @@ from engine.model.card import ModelCard
 from engine.model.card_limits import MOST_BATCH_SLOTS
 from export.precision.choice import PRECISIONS
 from export.targets.onnx.model import DRIFT_STEPS, Form, export_model
+from export.verification.control_effects import effect_lines
 from training.families.registry import family
 from training.families.rewriting import Rewrites
 from training.loop.checkpoint import chosen_checkpoint, load_generator
@@ -43,6 +44,10 @@ def argument_parser() -> argparse.ArgumentParser:
     add("--batch", type=int, metavar="B", help="sessions that are stepped together (default 1; docs/batching.md)")
     add("--rooms", type=int, metavar="B", help=argparse.SUPPRESS)
     add("--drift", type=Path, metavar="SOUND", help="measure drift over 20,000 steps of this sound: minutes to hours")
+    add(
+        "--all-controls", action="store_true",
+        help="keep the controls too that move the frames too little to be seen (default: they stay at their default for good)",
+    )  # fmt: skip
     return parser
 
 
@@ -70,6 +75,7 @@ def form_of(arguments: argparse.Namespace, rewrites: Rewrites) -> Form:
         batch=batch,
         drift_steps=LONG_DRIFT_STEPS if arguments.drift else DRIFT_STEPS,
         drift_sound=arguments.drift,
+        all_controls=arguments.all_controls,
     )
 
 
@@ -80,6 +86,7 @@ def report(card: ModelCard, path: Path) -> list[str]:
     parity = card.parity
     lines = [
         f"{path}: '{card.name}', {card.width}x{card.height} at {card.fps:g} fps, {path.stat().st_size / 1e6:.1f} MB, {form}",
+        *effect_lines(card),
         f"parity with torch over {parity.steps} steps: frame {parity.frame_max:.1e}, states {parity.state_max:.1e}",
     ]
     return lines + [

@@ -15,6 +15,7 @@ from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import run_main
 from engine.core.printable import print_line
 from export.targets.torch.program import export_program
+from export.verification.control_effects import effect_lines
 from training.loop.checkpoint import chosen_checkpoint, load_generator
 
 
@@ -36,6 +37,7 @@ def main() -> int:
     card = export_program(loaded.model, loaded.provenance, arguments.output, arguments.compiled, arguments.device)
     megabytes = arguments.output.stat().st_size / 1e6
     print_line(f"{arguments.output}: '{card.name}', {card.width}x{card.height} at {card.fps:g} fps, {megabytes:.1f} MB")
+    print_line(*effect_lines(card))
     print_line(
         f"parity with the model over {card.parity.steps} steps: frame {card.parity.frame_max:.1e}, states {card.parity.state_max:.1e}"
     )

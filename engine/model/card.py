@@ -79,6 +79,25 @@ class ControlSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ControlEffect:
+    """How far a control moves the frames over its range, as measured when the file was made."""
+
+    name: str
+    levels: float
+    """Mean difference of the frames in levels of 255, at most of any two of: both ends of the range and the default."""
+    least_levels: float
+    """What it had to reach to become a parameter; see export/verification/control_effects.py."""
+
+    def __post_init__(self) -> None:
+        check_limits(self)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether it moves the frames enough to be a parameter."""
+        return self.levels >= self.least_levels
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PictureSpec:
     """A picture that the model looks at, uint8 [height, width, 3] RGB: a still or the camera. Black where there is no source."""
 
@@ -171,6 +190,9 @@ class StepSignature:
     noises: tuple[NoiseSpec, ...]
     states: tuple[StateSpec, ...]
     pictures: tuple[PictureSpec, ...] = ()
+    fixed_controls: tuple[ControlSpec, ...] = ()
+    """Control inputs that are no parameters, since they move the frames too little: they stay at their default. The replay of a take
+    that was recorded while they were parameters gives them the recorded values."""
     batch: int = 1
     """Slots that are stepped together: a leading axis on every input and output. There is no such axis when it is 1."""
 
@@ -178,7 +200,7 @@ class StepSignature:
         """List the inputs that the graph must have."""
         return self._batched(
             TensorInfo(name="audio", shape=(self.window_samples,), dtype="float32"),
-            *(TensorInfo(name=c.name, shape=(), dtype="float32") for c in self.controls),
+            *(TensorInfo(name=c.name, shape=(), dtype="float32") for c in (*self.controls, *self.fixed_controls)),
             *(TensorInfo(name=n.name, shape=n.shape, dtype="float32") for n in self.noises),
             *(TensorInfo(name=p.name, shape=(p.height, p.width, 3), dtype="uint8") for p in self.pictures),
             *(TensorInfo(name=s.name, shape=s.shape, dtype=s.dtype) for s in self.states),
@@ -202,6 +224,8 @@ class ModelCard(StepSignature):
     height: int
     width: int
     feature_bands: int
+    control_effects: tuple[ControlEffect, ...] = ()
+    """Of all controls that the model was trained with; those that are not among `controls` were left out."""
     outputs: tuple[OutputSpec, ...] = ()
     """Outputs beside the frame, the features and the next states."""
     precision: Literal["float32", "float16", "bfloat16", "int8"] = "float32"
@@ -243,6 +267,12 @@ class ModelCard(StepSignature):
     def hop_s(self) -> float:
         """Seconds of sound between frames."""
         return self.hop_samples / self.sample_rate_hz
+
+    @property
+    def left_out(self) -> tuple[ControlEffect, ...]:
+        """The controls that were measured and are no parameters."""
+        kept = {control.name for control in self.controls}
+        return tuple(effect for effect in self.control_effects if effect.name not in kept)
 
     @property
     def shown_names(self) -> tuple[str, ...]:
@@ -294,6 +324,8 @@ _NESTED: dict[str, type] = {
     "states": StateSpec,
     "noises": NoiseSpec,
     "controls": ControlSpec,
+    "fixed_controls": ControlSpec,
+    "control_effects": ControlEffect,
     "pictures": PictureSpec,
     "outputs": OutputSpec,
     "parity": Parity,
@@ -301,7 +333,10 @@ _NESTED: dict[str, type] = {
     "provenance": Provenance,
 }
 """The nested dataclasses of a card."""
-_ADDED: dict[int, dict[str, Any]] = {3: {"pictures": [], "outputs": []}, 4: {}}
+_ADDED: dict[int, dict[str, Any]] = {
+    3: {"pictures": [], "outputs": []},
+    4: {"fixed_controls": [], "control_effects": []},
+}
 """The keys that each version added, with the values that cards of earlier versions get."""
 
 

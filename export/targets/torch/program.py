@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +22,7 @@ from engine.model.card import ModelCard, Provenance
 from engine.model.known_models import note_made_here
 from export.targets.card import check_streams, model_card
 from export.targets.torch.parity import Device, Play, example_inputs, measure_program_parity
+from export.verification.control_effects import chosen_controls
 from export.verification.graph import StepGraph
 from export.verification.parity import check_parity
 from training.core.streaming import StreamingModel
@@ -61,13 +63,14 @@ def export_program(
         raise BackendError(
             "--device cuda compiles for the graphics card of this machine, and torch finds none; leave --compiled out."
         )
-    step = StepGraph(model.eval())
+    controls, measured_effects = chosen_controls(model.eval(), None, all_controls=False)
+    step = StepGraph(model, controls=controls)
     program = trace_program(step)
     parts = compiled_parts(program, example_inputs(step), path, device) if compiled else None
     play = program.module(check_guards=False) if parts is None else load_parts(parts)
     measured = measure_program_parity(step, play, device if compiled else "cpu")
     check_parity(measured, path, step)
-    card = model_card(step, provenance, measured.recorded)
+    card = replace(model_card(step, provenance, measured.recorded), control_effects=measured_effects)
     try:
         with atomic_file(path) as partial:
             with partial.open("wb") as stream:

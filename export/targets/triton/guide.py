@@ -83,7 +83,7 @@ def guide_text(card: ModelCard, service: Service) -> str:
         width=card.width,
         height=card.height,
         shapes={info.name: list(info.shape) for info in served_inputs(card)},
-        controls={spec.name: spec.default for spec in card.controls},
+        controls={spec.name: spec.default for spec in (*card.controls, *card.fixed_controls)},
         normal=sorted(spec.name for spec in card.noises if spec.distribution == "normal"),
         frame=list(frame.shape),
         idle_s=service.idle_s,
