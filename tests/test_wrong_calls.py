@@ -66,7 +66,7 @@ def test_a_wrong_call_is_answered_in_one_sentence(
     write_sound(tmp_path / "other.wav", 0.5)
     before = sorted(tmp_path.iterdir())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["run_live.py", *shlex.split(call), "--no-osc"])
+    monkeypatch.setattr(sys, "argv", ["run_live.py", *shlex.split(call)])
     for name, value in (("DISPLAY", ""), ("PULSE_SERVER", "unix:/nowhere")):
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as left:

@@ -80,20 +80,20 @@ class ControlSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ControlEffect:
-    """How far a control moves the frames over its range, as measured when the file was made."""
+    """How far a control changes the frames over its range, as measured when the file was made."""
 
     name: str
     levels: float
-    """Mean difference of the frames in levels of 255, at most of any two of: both ends of the range and the default."""
+    """Difference of the frames in levels of 255, where they differ most; see export/verification/control_effects.py."""
     least_levels: float
-    """What it had to reach to become a parameter; see export/verification/control_effects.py."""
+    """What it had to reach to become a parameter."""
 
     def __post_init__(self) -> None:
         check_limits(self)
 
     @property
     def is_seen(self) -> bool:
-        """Whether it moves the frames enough to be a parameter."""
+        """Whether it changes the frames enough to be a parameter."""
         return self.levels >= self.least_levels
 
 
@@ -191,7 +191,7 @@ class StepSignature:
     states: tuple[StateSpec, ...]
     pictures: tuple[PictureSpec, ...] = ()
     fixed_controls: tuple[ControlSpec, ...] = ()
-    """Control inputs that are no parameters, since they move the frames too little: they stay at their default. The replay of a take
+    """Control inputs that are no parameters, since they change the frames too little: they stay at their default. The replay of a take
     that was recorded while they were parameters gives them the recorded values."""
     batch: int = 1
     """Slots that are stepped together: a leading axis on every input and output. There is no such axis when it is 1."""

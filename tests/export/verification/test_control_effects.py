@@ -39,18 +39,25 @@ def without_grain() -> StreamingModel:
 
 def test_the_effect_is_the_largest_difference_of_two_places_of_the_range() -> None:
     assert shows((LIGHT, SHADE)) == [{}, {}, {"light": 0.0}, {"light": 2.0}, {"shade": 0.0}, {"shade": 1.0}]
-    levels = np.array([100, 101, 90, 120, 100, 102], np.uint8)
+    levels = np.array([100, 101, 90, 120, 100, 116], np.uint8)
     frames = iter([np.broadcast_to(levels[:, None, None, None], (6, 2, 2, 3))] * 3)
     light, shade = effects((LIGHT, SHADE), frames)
     assert (light.name, light.levels, light.is_seen) == ("light", 30.0, True)
-    assert (shade.name, shade.levels, shade.least_levels, shade.is_seen) == ("shade", 2.0, LEAST_LEVELS, True)
+    assert (shade.name, shade.levels, shade.least_levels, shade.is_seen) == ("shade", 16.0, LEAST_LEVELS, True)
+
+
+def test_a_small_part_of_the_picture_counts() -> None:
+    shown = np.zeros((4, 20, 20, 3), np.uint8)
+    shown[3, :4, :5] = 60
+    (light,) = effects((LIGHT,), iter([shown]))
+    assert light.levels == 60.0
 
 
 def test_what_moves_less_than_other_noise_is_not_seen() -> None:
-    levels = np.array([100, 105, 100, 109], np.uint8)
+    levels = np.array([100, 110, 100, 119], np.uint8)
     frames = iter([np.broadcast_to(levels[:, None, None, None], (4, 2, 2, 3))])
     (light,) = effects((LIGHT,), frames)
-    assert (light.levels, light.least_levels, light.is_seen) == (9.0, 10.0, False)
+    assert (light.levels, light.least_levels, light.is_seen) == (19.0, 20.0, False)
 
 
 def test_a_control_without_effect_is_measured_and_left_out(tmp_path: Path) -> None:
@@ -61,7 +68,7 @@ def test_a_control_without_effect_is_measured_and_left_out(tmp_path: Path) -> No
     assert "grain" not in [given.name for given in graph.input]
     assert "grain" not in [control.name for control in card.controls]
     lines = "\n".join(report(card, tmp_path / "small.onnx"))
-    assert "control grain moves the frames by 0.0 of 255 levels, less than" in lines
+    assert "control grain changes the frames by 0.0 of 255 levels where they change most, less than" in lines
     backend = open_model(tmp_path / "small.onnx")
     assert backend.step(resting_inputs(backend.card)).pixels_HWC.shape == (16, 16, 3)
 
@@ -76,7 +83,7 @@ def test_a_file_is_measured_like_its_model_and_loses_what_nobody_sees(
     with pytest.raises(SystemExit) as left:
         run_main(main)
     assert left.value.code == 0
-    assert "control grain moves the frames by 0.0 of 255 levels" in capsys.readouterr().out
+    assert "control grain changes the frames by 0.0 of 255 levels" in capsys.readouterr().out
     backend = open_model(other)
     assert "grain" in [control.name for control in backend.card.fixed_controls]
     # The graph is the same, so scenes and takes of the file go on.
