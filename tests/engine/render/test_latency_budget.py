@@ -41,7 +41,10 @@ def test_the_sums_are_those_of_the_terms() -> None:
     assert budget.typical_s(onsets=True) == pytest.approx(0.0135)
     assert budget.worst_s(onsets=True) == pytest.approx(0.030)
     first, second = budget.lines()
-    assert "capture 2.5 + resampler 1.0 + frame interval 25 + step 9.0 + display 10 = 48 ms typical, 110 ms at worst" in first
+    assert (
+        "capture 2.5 + resampler 1.0 + frame interval 25 + step 9.0 + display 10 = 48 ms typical, 110 ms at worst"
+        in first
+    )
     assert "14 ms typical, 30 ms at worst" in second
 
 
