@@ -19,6 +19,7 @@ from engine.core.printable import print_line
 from engine.model.card import ModelCard
 from engine.model.card_limits import MOST_BATCH_SLOTS
 from export.precision.choice import PRECISIONS
+from export.targets.model_file import check_place
 from export.targets.onnx.model import DRIFT_STEPS, Form, export_model
 from export.verification.control_effects import effect_lines
 from training.families.registry import family
@@ -98,6 +99,7 @@ def report(card: ModelCard, path: Path) -> list[str]:
 
 def main() -> int:
     arguments = argument_parser().parse_args()
+    check_place(arguments.output)
     chosen = chosen_checkpoint(arguments.checkpoint)
     print_line(*chosen.lines())
     loaded = load_generator(chosen.folder)
