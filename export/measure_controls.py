@@ -17,7 +17,8 @@ from engine.core.errors import ModelFileError, run_main
 from engine.core.printable import print_line
 from engine.model.backends.onnx_cpu import NAME
 from engine.model.backends.selection import open_backend
-from engine.model.card import ControlEffect, ModelCard
+from engine.model.card import ModelCard
+from engine.model.control_effect import ControlEffect
 from engine.model.file import read_model, sealed
 from engine.model.known_models import is_ours
 from export.targets.model_file import check_place, write_model_file, write_own_model

@@ -21,7 +21,8 @@ import torch
 from numpy.typing import NDArray
 
 from engine.model.backend import Backend
-from engine.model.card import ControlEffect, ControlSpec, ModelCard
+from engine.model.card import ControlSpec, ModelCard
+from engine.model.control_effect import ControlEffect
 from engine.model.noise import draw_noise
 from engine.model.step import resting_inputs
 from export.verification.graph import frame_bytes

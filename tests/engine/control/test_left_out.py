@@ -14,7 +14,7 @@ from engine.control.left_out import left_out_controls
 from engine.control.parameter_table import parameters_for, replayed_parameters
 from engine.control.scenes.scene_files import Scene
 from engine.model.backends.onnx_cpu import open_model
-from engine.model.card import ControlEffect
+from engine.model.control_effect import ControlEffect
 from engine.model.session import Session
 from tests.engine.control.scenes.test_scene_controller import Show
 from tests.engine.model.probe_model import CARD, write_probe
