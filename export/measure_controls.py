@@ -15,7 +15,6 @@ from pathlib import Path
 from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import ModelFileError, run_main
 from engine.core.printable import print_line
-from engine.model.backends.onnx_cpu import NAME
 from engine.model.backends.selection import open_backend
 from engine.model.card import ModelCard
 from engine.model.control_effect import ControlEffect
@@ -61,7 +60,7 @@ def main() -> int:
             f"{arguments.model} has a batch of {card.batch}, and controls are measured without one; give the file without --batch."
         )
     sound = read_real_sound(arguments.sound, card.sample_rate_hz) if arguments.sound else None
-    changed = with_seen_controls(card, backend_effects(open_backend(arguments.model, NAME), sound))
+    changed = with_seen_controls(card, backend_effects(open_backend(arguments.model, "onnx-cpu"), sound))
     print_line(*effect_lines(changed))
     if arguments.output:
         write = write_own_model if is_ours(content.sha256) else write_model_file

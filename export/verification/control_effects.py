@@ -2,12 +2,12 @@
 
 Several shows run side by side on the same sound: one with all controls at their defaults, one with other noise, and two for each
 control, with that one at the ends of its range. Two frames differ by the mean difference of the MOST_CHANGED share of their pixels: a
-mouth is a small part of a picture. The effect of a control is that difference, a mean over all steps, the largest of low and default,
+mouth is a small part of a frame. The effect of a control is that difference, a mean over all steps, the largest of low and default,
 default and high, low and high. It has to be
 
     at least LEAST_LEVELS of 255, and at least LEAST_OF_SEED times the effect of the other noise,
 
-since less is not seen in a picture that moves by itself.
+since less is not seen in frames that change by themselves.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def test_the_effect_is_the_largest_difference_of_two_places_of_the_range() -> No
     assert (shade.name, shade.levels, shade.least_levels, shade.is_seen) == ("shade", 16.0, LEAST_LEVELS, True)
 
 
-def test_a_small_part_of_the_picture_counts() -> None:
+def test_a_small_part_of_the_frame_counts() -> None:
     shown = np.zeros((4, 20, 20, 3), np.uint8)
     shown[3, :4, :5] = 60
     (light,) = effects((LIGHT,), iter([shown]))
