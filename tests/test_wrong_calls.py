@@ -30,6 +30,8 @@ CALLS = [
     ("notes.txt", "notes.txt is not a sound or video file"),
     ("album", "--render album FOLDER renders all in it"),
     ("song.wav other.wav", "A show plays one sound, and song.wav and other.wav came"),
+    ("--listen song.wav", "write song.wav --listen"),
+    ("--replay tonight out.mp4 --no-osc", "leave --no-osc out"),
     ("song.wav --source mic", "song.wav came without a flag, beside --source"),
     ("song.wav --out song.gif", "There is no output 'song.gif'"),
     ("song.wav --out absent/song.mp4", "Cannot write absent/song.mp4"),

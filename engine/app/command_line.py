@@ -88,6 +88,8 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
         settings = {**settings, **played(others, parsed)}
     beside = {name: given[name] for name in ("map", "config") if given.get(name)}
     _check_action(parsed)
+    if parsed.listen and is_played(parsed.listen):
+        raise ConfigError(f"--listen names a loudspeaker, and {parsed.listen} is a sound; write {parsed.listen} --listen.")
     render = RenderRequest.of(parsed.render) if parsed.render else None
     _check_render(render, {**settings, **controls}, parameters)
     _check_replay(parsed.replay, {**settings, **controls, **beside})
@@ -309,7 +311,8 @@ def _check_replay(replay: Sequence[str] | None, given: dict[str, Any]) -> None:
                 f"{flag(name)} is for a replay in the window: --replay TAKE window; leave it out for a file."
             )
         if name not in ("model", "stats", *heard):
-            raise ConfigError(f"--replay repeats the show that the take recorded; leave {flag(name)} out.")
+            given_flag = flag(f"no_{name}" if given[name] is False else name)
+            raise ConfigError(f"--replay repeats the show that the take recorded; leave {given_flag} out.")
 
 
 def _add_setting(group: Any, name: str) -> None:
