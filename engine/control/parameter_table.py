@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, overload
 from engine.control.beat_boundary import QUANTISE_CHOICES
 from engine.control.parameter import Group, Parameter, Value
 from engine.core.errors import ModelFileError
-from engine.model.card import ModelCard
+from engine.model.card import ControlSpec, ModelCard
 
 T = TypeVar("T", float, int, bool)
 
@@ -235,10 +235,16 @@ def parameters_for(card: ModelCard) -> tuple[Parameter, ...]:
                 f"Model '{card.name}' declares a control '{control.name}', which is the engine's own; "
                 "rename it and export the model again."
             )
-    return (
-        *TABLE,
-        *(
-            Parameter(name=c.name, kind="float", help=c.help, low=c.low, high=c.high, default=c.default, unit=c.unit)
-            for c in card.controls
-        ),
-    )
+    return (*TABLE, *map(_of_control, card.controls))
+
+
+def replayed_parameters(card: ModelCard) -> tuple[Parameter, ...]:
+    """Return the parameters that a take may hold values of: those of a show, and the fixed controls, which once were parameters."""
+    return (*parameters_for(card), *map(_of_control, card.fixed_controls))
+
+
+def _of_control(control: ControlSpec) -> Parameter:
+    return Parameter(
+        name=control.name, kind="float", help=control.help, low=control.low, high=control.high, default=control.default,
+        unit=control.unit,
+    )  # fmt: skip

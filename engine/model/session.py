@@ -53,6 +53,7 @@ class Session:
             check_state(backend.card, state)
         self._state = backend.initial_state() if state is None else dict(state)
         self._resting = resting_inputs(backend.card)
+        self._fed = (*backend.card.controls, *backend.card.fixed_controls)
         self._shown: Step | None = None
         self._fresh = True
 
@@ -72,7 +73,7 @@ class Session:
     def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame:
         """Play hop `index` with the values `controls`; `window_T` is the newest sound, at least one window of the model.
 
-        Beside the control inputs of the card it reads gain_db, freeze, reset (the number of resets so far) and seed; any may be
+        Beside the control inputs of the card, fixed ones included, it reads gain_db, freeze, reset (the number of resets so far) and seed; any may be
         missing. Raises BackendError when the step fails. The state is then unchanged, or the initial one when the new state is
         not finite.
         """
@@ -106,7 +107,7 @@ class Session:
         card = self.card
         values = {
             "audio": apply_gain(window_T[-card.window_samples :], float(controls.get("gain_db", 0.0))),
-            **{spec.name: float(controls[spec.name]) for spec in card.controls if spec.name in controls},
+            **{spec.name: float(controls[spec.name]) for spec in self._fed if spec.name in controls},
             **draw_noise(card.noises, int(controls.get("seed", self._seed)), index),
         }
         step = self._backend.step(self._resting.with_values(values, self._state))

@@ -171,7 +171,7 @@ class StepLoop:
             if not runtime.live and not (replay and replay.fails_now):
                 raise
             runtime.statistics.failed_steps += 1
-            line = f"{error} The last frame is held ({{count}} times so far)."
+            line = f"{error} The last frame is held ({{times}} so far)."
             runtime.notices.tell_sparsely("step", line, runtime.clock.now_s())
             return self._model.held(values), True
 
