@@ -21,6 +21,8 @@ DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "water.onnx")
 DEFAULT_OSC_PORT = 9000
 DEFAULT_OS2L = "9996"
 DEFAULT_LOUDSPEAKER = "default"
+WHERE_HEARD = "auto"
+"""As a loudspeaker: the default one, and none where there is none."""
 CONTROLS, MAPPINGS, MIDI_PARAMETERS = "controls", "mappings", "midi_parameters"
 FORMER_KEYS: Mapping[str, str] = MappingProxyType({"midi_knobs": MIDI_PARAMETERS})
 """Keys of the version before, which files may still have."""
@@ -75,7 +77,7 @@ class LiveConfig:
     listen: str | None = setting(
         None,
         "play the sound of a file, demo or tone on this loudspeaker, by a part of its name, in time with the frames; without a "
-        "name on the default one (default: off)",
+        "name on the default one, auto for that one where there is one (default: off; auto for a file that is given without a flag)",
         "DEVICE",
         empty="off",
         alone=DEFAULT_LOUDSPEAKER,

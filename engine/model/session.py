@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.model.backend import Backend, not_finite
 from engine.model.card import ModelCard
+from engine.model.layers import Layers
 from engine.model.noise import draw_noise
 from engine.model.step import Step, resting_inputs
 
@@ -27,6 +28,8 @@ class ModelFrame:
 
     pixels_HWC: NDArray[np.uint8]
     features_F: NDArray[np.float32]
+    layers: Layers | None = None
+    """What these pixels were composed of; None where they were not, or were changed since."""
 
 
 class Session:
@@ -50,11 +53,17 @@ class Session:
             check_state(backend.card, state)
         self._state = backend.initial_state() if state is None else dict(state)
         self._resting = resting_inputs(backend.card)
+        self._fed = (*backend.card.controls, *backend.card.fixed_controls)
         self._shown: Step | None = None
         self._fresh = True
 
     @property
     def card(self) -> ModelCard:
+        return self._backend.card
+
+    @property
+    def playing(self) -> ModelCard:
+        """The same, as a ModelSwitcher says it."""
         return self._backend.card
 
     @property
@@ -64,7 +73,7 @@ class Session:
     def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame:
         """Play hop `index` with the values `controls`; `window_T` is the newest sound, at least one window of the model.
 
-        Beside the control inputs of the card it reads gain_db, freeze, reset (the number of resets so far) and seed; any may be
+        Beside the control inputs of the card, fixed ones included, it reads gain_db, freeze, reset (the number of resets so far) and seed; any may be
         missing. Raises BackendError when the step fails. The state is then unchanged, or the initial one when the new state is
         not finite.
         """
@@ -78,7 +87,8 @@ class Session:
         if self._shown is None:
             black_HWC = np.zeros((self.card.height, self.card.width, 3), np.uint8)
             return ModelFrame(pixels_HWC=black_HWC, features_F=np.zeros(self.card.feature_bands, np.float32))
-        return ModelFrame(pixels_HWC=self._shown.pixels_HWC, features_F=self._shown.features_F)
+        shown = self._shown
+        return ModelFrame(pixels_HWC=shown.pixels_HWC, features_F=shown.features_F, layers=shown.layers)
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the state. Raises BackendError when it lies on a device that was lost."""
@@ -97,7 +107,7 @@ class Session:
         card = self.card
         values = {
             "audio": apply_gain(window_T[-card.window_samples :], float(controls.get("gain_db", 0.0))),
-            **{spec.name: float(controls[spec.name]) for spec in card.controls if spec.name in controls},
+            **{spec.name: float(controls[spec.name]) for spec in self._fed if spec.name in controls},
             **draw_noise(card.noises, int(controls.get("seed", self._seed)), index),
         }
         step = self._backend.step(self._resting.with_values(values, self._state))

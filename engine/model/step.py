@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.card import StepSignature
+from engine.model.layers import Layers
 
 # H W C frame rows, columns, channels; F feature bands
 
@@ -29,6 +30,8 @@ class Step(NamedTuple):
     next_state: State
     outputs: Arrays = _NONE
     """The card's further outputs, by name."""
+    layers: Layers | None = None
+    """Of a layered model: what the frame was composed of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +74,7 @@ def resting_inputs(signature: StepSignature) -> StepInputs:
 
     All inputs of all steps are made from these with `with_values`, so an input without a source keeps its value at rest.
     """
-    at_rest: dict[str, float] = {spec.name: spec.default for spec in signature.controls}
+    at_rest: dict[str, float] = {spec.name: spec.default for spec in (*signature.controls, *signature.fixed_controls)}
     at_rest |= {spec.name: spec.initial for spec in signature.states}
     arrays = {
         info.name: np.full(info.shape, at_rest.get(info.name, 0.0), info.dtype) for info in signature.input_tensors()

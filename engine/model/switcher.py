@@ -94,6 +94,11 @@ class ModelSwitcher:
         return self._session.card
 
     @property
+    def next_card(self) -> ModelCard:
+        """The card of the model whose parameters the show has: of the one that plays from the next step on."""
+        return (self._pending.session if self._pending else self._session).card
+
+    @property
     def playing_path(self) -> str:
         return self._path
 
@@ -264,8 +269,11 @@ class ModelSwitcher:
 
     def _own_controls(self, pending: PendingSwap, before: Controls) -> Controls:
         """Return those of the values `before` that feed the playing model and that a store for the pending one may lack."""
-        is_same = pending.session.backend is self._session.backend
-        return {} if is_same else {c.name: before[c.name] for c in self.playing.controls if c.name in before}
+        if pending.session.backend is self._session.backend:
+            return {}
+        # The pending one may have a parameter of the name of a fixed control.
+        fixed = {c.name: before.get(c.name, c.default) for c in self.playing.fixed_controls}
+        return {**fixed, **{c.name: before[c.name] for c in self.playing.controls if c.name in before}}
 
     def _begin_pending(self, index: int, before: Controls) -> None:
         """Let the pending session play; `before` are the values of the last step."""
@@ -308,7 +316,7 @@ class ModelSwitcher:
     def _fitted(self, frame: ModelFrame) -> ModelFrame:
         """Return the frame in the size of the show."""
         pixels_HWC = cover(frame.pixels_HWC, self._first.width, self._first.height)
-        return frame if pixels_HWC is frame.pixels_HWC else replace(frame, pixels_HWC=pixels_HWC)
+        return frame if pixels_HWC is frame.pixels_HWC else replace(frame, pixels_HWC=pixels_HWC, layers=None)
 
     def _take_loaded(self) -> None:
         """Swap to the requested model, if it is loaded."""

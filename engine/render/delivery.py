@@ -12,6 +12,9 @@ from engine.render.present_loop import LatestFrame
 from engine.render.runtime import Runtime
 from engine.render.sink_group import SinkGroup
 
+SETTLED_S = 3.0
+"""Seconds of sound after which skipped frames are told."""
+
 
 class FrameDelivery:
     """Belongs to the step loop. Live, frames for files are finished beside it; offline it waits for every sink."""
@@ -61,6 +64,7 @@ class FrameDelivery:
         now_s = runtime.clock.now_s()
         age_s = None if frame.captured_s is None else started_s - frame.captured_s
         runtime.statistics.add_frame(frame.skipped_hops, age_s, {**frame.timings_s, "finish": now_s - started_s})
-        if frame.skipped_hops and runtime.live:
-            line = "The machine is too slow for every step; hops skipped: {count}."
+        # At the start everything is loaded for the first time, and a few frames less call for nothing.
+        if frame.skipped_hops and runtime.live and frame.time_s >= SETTLED_S:
+            line = "The machine is too slow to compute every frame; frames skipped since the last such line: {count}."
             runtime.notices.tell_sparsely("overload", line, now_s, frame.skipped_hops)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from engine.core.errors import ModelFileError
 from engine.model.card import ModelCard, Parity, Provenance
+from engine.model.layers import LayersSpec
 from export.verification.graph import StepGraph
 from training.core.streaming import StreamingModel
 
 
-def model_card(graph: StepGraph, provenance: Provenance, parity: Parity) -> ModelCard:
+def model_card(graph: StepGraph, provenance: Provenance, parity: Parity, layers: LayersSpec | None = None) -> ModelCard:
     """Return the card of a float32 file of `graph`, without rewrites and without a checksum."""
     model, signature = graph.model, graph.signature
-    size = model.image_size
     return ModelCard(
         name=model.name,
         family=model.family,
@@ -21,13 +21,15 @@ def model_card(graph: StepGraph, provenance: Provenance, parity: Parity) -> Mode
         window_samples=signature.window_samples,
         hop_samples=model.hop_samples,
         look_ahead_s=model.look_ahead_samples / model.sample_rate_hz,
-        height=size,
-        width=size,
+        height=model.frame_size.height,
+        width=model.frame_size.width,
         feature_bands=model.feature_count,
         states=signature.states,
         noises=signature.noises,
         controls=signature.controls,
         pictures=signature.pictures,
+        outputs=graph.fields,
+        layers=layers,
         batch=signature.batch,
         parity=parity,
         provenance=provenance,

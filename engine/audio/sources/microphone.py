@@ -21,6 +21,7 @@ from engine.audio.sources.sound_device import SoundDevice
 from engine.audio.sources.spec import MOST_CHANNELS
 from engine.audio.sources.watchdog import Watchdog
 from engine.core.clock import Clock, asleep_s
+from engine.core.counted import counted
 from engine.core.errors import SourceError
 
 # T samples, C channels
@@ -282,7 +283,7 @@ class Microphone:
         if self._overflows == self._reported_overflows:
             return False
         self._reported_overflows = self._overflows
-        self._notices.append(f"{self.name}: the driver lost sound ({self._overflows} times so far).")
+        self._notices.append(f"{self.name}: the driver lost sound ({counted(self._overflows, 'time')} so far).")
         grown = not busy and self._blocks.note_overflow(now_s)
         if grown:
             self._notices.append(
@@ -337,7 +338,7 @@ class Microphone:
         missing = self._choice.missing(device.channels)
         if rate_hz != self.rate_hz or device.channels < self._choice.needed(MOST_CHANNELS):
             self._notices.append(
-                f"{self.name} returned with {rate_hz} Hz and {device.channels} channels; its sound is converted to the show's "
+                f"{self.name} returned with {rate_hz} Hz and {counted(device.channels, 'channel')}; its sound is converted to the show's "
                 f"{self.rate_hz} Hz and {self.channels}" + (f", channel {missing} is silent." if missing else ".")
             )
         return stream
