@@ -59,16 +59,20 @@ class Plan:
     """Whether the sound warps one frame of the clip; else it mixes frames."""
     larger: SizeStep | None = None
     """The next larger size, if the time is too short for it."""
+    share: float = 1.0
+    """Of a processor that each thread got while the machine was timed."""
+    ending_s: float = 0.0
+    """The least that test and export take at that share."""
 
     @property
     def reserve_s(self) -> float:
         """Seconds reserved for evaluation and export."""
-        return reserve_s(self.minutes)
+        return max(reserve_s(self.minutes), self.ending_s)
 
     @property
     def training_s(self) -> float:
         """Seconds left for training; at least half of the total, even if reading the clip took long."""
-        return training_s(self.minutes, self.spent_s)
+        return training_s(self.minutes, self.spent_s, self.reserve_s)
 
     @property
     def iterations(self) -> int:
@@ -125,10 +129,10 @@ def reserve_s(minutes: float) -> float:
     return min(RESERVE_S, RESERVE_SHARE * 60.0 * minutes)
 
 
-def training_s(minutes: float, spent_s: float) -> float:
-    """Return the seconds left for training out of `minutes`, after `spent_s`."""
+def training_s(minutes: float, spent_s: float, reserved_s: float) -> float:
+    """Return the seconds left for training out of `minutes`, after `spent_s` and before `reserved_s`."""
     whole_s = 60.0 * minutes
-    return max(whole_s - reserve_s(minutes) - spent_s, LEAST_TRAINING_SHARE * whole_s)
+    return max(whole_s - reserved_s - spent_s, LEAST_TRAINING_SHARE * whole_s)
 
 
 def model_settings(size_step: SizeStep, solid: bool) -> dict[str, Any]:
@@ -163,7 +167,10 @@ def choose_plan(
     chosen, larger = size_steps[0], None
     for size_step in size_steps:
         paces[size_step] = paces.get(size_step) or measure(size_step)
-        if size_step != chosen and training_s(minutes, spent_s()) / paces[size_step] < size_step.iterations:
+        if (
+            size_step != chosen
+            and training_s(minutes, spent_s(), reserve_s(minutes)) / paces[size_step] < size_step.iterations
+        ):
             larger = size_step
             break
         chosen = size_step
