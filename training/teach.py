@@ -28,7 +28,7 @@ from engine.core.printable import print_line, print_lines
 from training import train
 from training.autopilot.clip_analysis import analyse_clip
 from training.autopilot.crop import Crop, choose_crop, parse_crop
-from training.autopilot.pace import measured_pace, threads_of
+from training.autopilot.pace import measured_pace
 from training.autopilot.plan import (
     LEAST_TRAINING_SHARE,
     Plan,
@@ -94,7 +94,7 @@ def main(argv: list[str] | None = None, started_s: float | None = None) -> int:
     plan = make_plan(arguments, started_s, earlier)
     config = planned_config(arguments, plan, earlier)
     footage = read_footage(arguments, config)
-    budget = time_budget(arguments, plan, started_s, config, footage)
+    budget = time_budget(plan, started_s, config, footage)
     plan = replace(plan, spent_s=time.monotonic() - started_s, ending_s=ending_s(budget.test_s, plan.share))
     print_line(*plan.lines(hardware(arguments.device)))
     if arguments.plan:
@@ -131,9 +131,7 @@ def read_footage(arguments: argparse.Namespace, config: TrainConfig) -> Footage:
     return footage
 
 
-def time_budget(
-    arguments: argparse.Namespace, plan: Plan, started_s: float, config: TrainConfig, footage: Footage
-) -> TimeBudget:
+def time_budget(plan: Plan, started_s: float, config: TrainConfig, footage: Footage) -> TimeBudget:
     """Return how the time of this command is kept, from now on."""
     whole_s = 60.0 * plan.minutes
     frame_s = frame_seconds(plan.iteration_s, config.sequence_frames * config.sequences_per_batch)
@@ -145,7 +143,6 @@ def time_budget(
         test_s=tested * frame_s,
         frame_s=frame_s,
         share=plan.share,
-        threads=threads_of(choose_device(arguments.device)),
     )
 
 

@@ -10,10 +10,14 @@ import pytest
 
 from engine.core.errors import ConfigError, TrainingError
 from engine.model.backends.onnx_cpu import open_model
+from tests.training.autopilot.test_plan import even_pace
+from tests.training.autopilot.test_plan import plan as plan_of
+from tests.training.autopilot.test_time_budget import InventedClocks, budget_of
 from tests.training.clips import moving_clip, noise, write_clip
+from tests.training.runs import words
 from training.data.frames import shown_size
 from training.loop.checkpoint import BEST, best_checkpoint, chosen_checkpoint, load_generator
-from training.teach import main
+from training.teach import main, run_training
 from training.train import model_name
 
 SMALL = {
@@ -106,16 +110,20 @@ def test_the_best_checkpoint_is_exported(clip: Path, tmp_path: Path, capfd: pyte
     assert open_model(tmp_path / "hand.onnx", threads=1).card.provenance.iterations == int(best.name)
 
 
-def test_a_training_that_breaks_off_leaves_a_model_and_its_error(
-    clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("checkpoint_every", [1, 0])
+def test_a_training_that_breaks_off_is_worth_a_model_where_it_left_a_checkpoint(
+    clip: Path, tmp_path: Path, checkpoint_every: int
 ) -> None:
-    """With such a learning rate the loss overflows after some iterations; the checkpoints before are sound."""
-    settings = {"total_iterations": "400", "intervals.checkpoint": "1", "optimiser.lr_generator": "1e4"}
-    with pytest.raises(TrainingError, match="training stopped; the last good checkpoint is"):
-        main(arguments(clip, tmp_path, "--minutes", "5", "--size", "32", **settings))
-    printed = capfd.readouterr().out
-    assert "quality   not measured: training was stopped" in printed
-    assert open_model(tmp_path / "run" / "bar_one.onnx", threads=1).card.provenance.iterations >= 1
+    """With such a learning rate the second loss is no number."""
+    diverging = words(clip, tmp_path, optimiser__lr_generator="1e4", intervals__checkpoint=checkpoint_every)
+    plan, budget = plan_of(10.0, even_pace(0.06)), budget_of(InventedClocks())
+    if checkpoint_every:
+        error = run_training(diverging, tmp_path / "run", plan, budget, None)
+        assert "training stopped; the last good checkpoint is" in str(error)
+        assert load_generator(tmp_path / "run").iterations == 1
+    else:
+        with pytest.raises(TrainingError, match="there is no checkpoint yet"):
+            run_training(diverging, tmp_path / "run", plan, budget, None)
 
 
 def test_a_crop_in_which_nothing_moves_is_refused_before_training(tmp_path: Path) -> None:

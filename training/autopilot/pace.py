@@ -26,7 +26,7 @@ class Pace(NamedTuple):
 
     iteration_s: float
     share: float
-    """Of a processor that each thread got (see `thread_share`)."""
+    """Of a processor, 0 to 1, that one thread gets."""
 
 
 def measured_pace(config: TrainConfig) -> Pace:
@@ -44,14 +44,7 @@ def measured_pace(config: TrainConfig) -> Pace:
         if trainer.device.type == "cuda":
             torch.cuda.synchronize()
         times_s.append(time.perf_counter() - started_s)
-    return Pace(
-        statistics.median(times_s[WARM_UP_ITERATIONS:]), share_since(began, read_clocks(), threads_of(trainer.device))
-    )
-
-
-def threads_of(device: torch.device) -> int:
-    """Return the threads that train; 1 for a graphics card, where the processor waits."""
-    return 1 if device.type == "cuda" else torch.get_num_threads()
+    return Pace(statistics.median(times_s[WARM_UP_ITERATIONS:]), share_since(began, read_clocks()))
 
 
 def noise_clip(config: TrainConfig) -> Clip:

@@ -13,7 +13,7 @@ from training.loop.config import TrainConfig
 
 RESERVE_S = 60.0
 RESERVE_SHARE = 0.2
-LEAST_TRAINING_SHARE = 0.5
+LEAST_TRAINING_SHARE = 0.25
 ENLARGED_AT_MOST = 1.5
 """Frames larger than this factor times their crop show no more detail."""
 SMALLEST_SIZE = 32
@@ -60,7 +60,7 @@ class Plan:
     larger: SizeStep | None = None
     """The next larger size, if the time is too short for it."""
     share: float = 1.0
-    """Of a processor that each thread got while the machine was timed."""
+    """Of a processor, 0 to 1, that one thread got while the machine was timed."""
     ending_s: float = 0.0
     """The least that test and export take at that share."""
 
@@ -71,7 +71,7 @@ class Plan:
 
     @property
     def training_s(self) -> float:
-        """Seconds left for training; at least half of the total, even if reading the clip took long."""
+        """Seconds left for training; at least a quarter of the total, even if reading the clip took long."""
         return training_s(self.minutes, self.spent_s, self.reserve_s)
 
     @property

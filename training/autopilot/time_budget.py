@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-ENDING_S = 14.0
+ENDING_S = 16.0
 """Processor time, nearly all of one thread, of the last checkpoint, its samples, the report and the export."""
-EVALUATION_S = 5.0
+EVALUATION_S = 3.0
 """Processor time of an evaluation without its frames: tables, curves and page."""
 PASSES_AN_ITERATION = 2.0
 """One iteration takes as long as playing the frames of its batch so many times."""
@@ -22,7 +22,7 @@ EVALUATED_FRAME_PASSES = 2.0
 """A frame of an evaluation is played and measured."""
 LEAST_SHARE = 0.05
 ALONE = 1.25
-"""Threads that train wait for each other: alone on a machine they work four fifths of the time."""
+"""Threads that train wait for each other, and the more the busier the machine is: one that works alone gets this much more."""
 JUDGED_OVER_S, MARKED_EVERY_S = 40.0, 10.0
 """The machine is as busy as it was over this time; one reading is kept every so often."""
 
@@ -69,8 +69,7 @@ class TimeBudget:
     frame_s: float
     """Seconds to play one frame."""
     share: float
-    """Of a processor that each thread got then, and gets while it trains."""
-    threads: int
+    """Of a processor, 0 to 1, that one thread got then, and gets while this process trains."""
     read: Callable[[], Clocks] = read_clocks
     marks: deque[Clocks] = field(default_factory=lambda: deque(maxlen=round(JUDGED_OVER_S / MARKED_EVERY_S)))
     """Readings while training, oldest first."""
@@ -90,15 +89,15 @@ class TimeBudget:
 
     def _judge(self, now: Clocks) -> None:
         if self.marks:
-            self.share = share_since(self.marks[0], now, self.threads)
+            self.share = share_since(self.marks[0], now)
 
 
-def share_since(began: Clocks, now: Clocks, threads: int) -> float:
-    """Return the share of a processor, 0 to 1, that each of `threads` threads that trained all the time got."""
+def share_since(began: Clocks, now: Clocks) -> float:
+    """Return the share of a processor, 0 to 1, that one thread gets on a machine on which this process trained from `began` to `now`."""
     passed_s = now.wall_s - began.wall_s
     if passed_s <= 0.0:
         return 1.0
-    return min(1.0, max(LEAST_SHARE, ALONE * (now.processor_s - began.processor_s) / (passed_s * threads)))
+    return min(1.0, max(LEAST_SHARE, ALONE * (now.processor_s - began.processor_s) / passed_s))
 
 
 def frame_seconds(iteration_s: float, frames: int) -> float:

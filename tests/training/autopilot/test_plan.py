@@ -114,7 +114,7 @@ def test_the_minutes_are_the_total_budget() -> None:
     assert chosen.training_s + chosen.reserve_s + 20.0 == pytest.approx(600.0)
     assert chosen.settings()["minutes"] == pytest.approx(520.0 / 60.0)
     assert chosen.iterations == round(520.0 / 0.24)
-    assert plan(0.1, even_pace(0.06), spent_s=100.0).training_s == pytest.approx(3.0)
+    assert plan(0.1, even_pace(0.06), spent_s=100.0).training_s == pytest.approx(1.5)
 
 
 def test_without_minutes_a_longer_clip_gets_more_time_within_bounds() -> None:

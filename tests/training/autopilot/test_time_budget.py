@@ -21,7 +21,7 @@ from training.autopilot.time_budget import (
 
 @dataclass
 class InventedClocks:
-    """Two threads that get `share` of a processor each."""
+    """A process that gets `share` of a processor for each thread."""
 
     share: float = 1.0
     wall_s: float = 100.0
@@ -32,7 +32,7 @@ class InventedClocks:
 
     def pass_s(self, seconds: float) -> None:
         self.wall_s += seconds
-        self.processor_s += 2 * self.share / ALONE * seconds
+        self.processor_s += self.share / ALONE * seconds
 
 
 def budget_of(clocks: InventedClocks, total_s: float = 600.0, **settings: float) -> TimeBudget:
@@ -45,7 +45,6 @@ def budget_of(clocks: InventedClocks, total_s: float = 600.0, **settings: float)
             test_s=4.0,
             frame_s=0.01,
             share=clocks.share,
-            threads=2,
             read=clocks.read,
         ),
         **settings,
@@ -100,9 +99,9 @@ def test_the_evaluation_shrinks_with_the_time_that_is_left() -> None:
 
 
 def test_shares_and_frames() -> None:
-    assert share_since(Clocks(5.0, 1.0), Clocks(5.0, 1.0), 2) == 1.0
-    assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 20.0), 2) == 1.0
-    assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 4.0), 2) == pytest.approx(0.25)
-    assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 0.0), 2) == LEAST_SHARE
+    assert share_since(Clocks(5.0, 1.0), Clocks(5.0, 1.0)) == 1.0
+    assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 20.0)) == 1.0
+    assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 2.0)) == pytest.approx(0.25)
+    assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 0.0)) == LEAST_SHARE
     assert frame_seconds(0.24, 12) == pytest.approx(0.01)
     assert ending_s(3.0, 0.5) == pytest.approx(3.0 + 2 * ENDING_S)
