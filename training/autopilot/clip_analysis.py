@@ -40,7 +40,7 @@ CAMERA_STEP = 0.5
 EDGE = FRAME_SIZE // 8
 TEXTURE_LEVELS = 24.0
 FEWEST_TEXTURED = 100
-SHORTEST_S = 2.0
+SHORTEST_S, FEWEST_FRAMES = 2.0, 2
 SOLID_ERROR = 0.8
 """Two talking heads were measured at 0.55 and 0.64, water at 1.0."""
 STEADY_DB = 3.0
@@ -102,6 +102,10 @@ def analyse_clip(
         for frame_HWC in itertools.islice(read, most):
             frames.add(_grey(frame_HWC))
     duration_s = min(len(frames) / FRAMES_PER_S, levels.samples / SOUND_RATE_HZ)
+    if len(frames) < FEWEST_FRAMES and levels.samples >= SHORTEST_S * SOUND_RATE_HZ:
+        raise TrainingError(
+            f"{path} shows a single frame beside its sound, as a song with a cover does; give a video with the sound that moves it."
+        )
     _check_length_and_level(path, duration_s, levels)
     frames.keep(max(2, int(trained_share * len(frames))))
     _check_motion(path, frames)

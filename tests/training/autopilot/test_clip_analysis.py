@@ -146,6 +146,12 @@ def test_a_song_with_a_cover_image_is_no_video(tmp_path: Path) -> None:
     assert len(read_sound(path, 16000)) > 0
 
 
+def test_a_single_frame_beside_sound_is_no_video_either(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "cover.mkv", scene()[:1], noise(SECONDS), FPS)
+    with pytest.raises(TrainingError, match=r"cover\.mkv shows a single frame beside its sound, .*; give a video"):
+        analyse_clip(path)
+
+
 def test_files_that_are_not_videos_are_refused_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="absent"):
         analyse_clip(tmp_path / "absent.mp4")
