@@ -116,7 +116,7 @@ def test_pairs_with_penalties_meet_where_they_would_circle_without() -> None:
             with torch.no_grad():
                 slope -= 0.2 * of_slope
                 place -= 0.2 * of_place
-        return float(place.abs())
+        return float(place.detach().abs())
 
     assert distance(penalty=0.5) < 0.05 < distance(penalty=0.0)
 
