@@ -39,7 +39,7 @@ from training.autopilot.plan import (
     reserve_s,
     size_step_of,
 )
-from training.autopilot.time_budget import TimeBudget, ending_s, frame_seconds
+from training.autopilot.time_budget import Limits, TimeBudget, ending_s, frame_seconds
 from training.data.config import ClipConfig
 from training.data.footage import Footage, footage_sha256, load_footage
 from training.data.windows import TRAINING_SHARE
@@ -95,7 +95,7 @@ def main(argv: list[str] | None = None, started_s: float | None = None) -> int:
     config = planned_config(arguments, plan, earlier)
     footage = read_footage(arguments, config)
     budget = time_budget(plan, started_s, config, footage)
-    plan = replace(plan, spent_s=time.monotonic() - started_s, ending_s=ending_s(budget.test_s, plan.share))
+    plan = replace(plan, spent_s=time.monotonic() - started_s, ending_s=ending_s(budget.limits.test_s, plan.share))
     print_line(*plan.lines(hardware(arguments.device)))
     if arguments.plan:
         print_line(*(f"notice    {notice}" for notice in footage.notices()))
@@ -136,7 +136,7 @@ def time_budget(plan: Plan, started_s: float, config: TrainConfig, footage: Foot
     whole_s = 60.0 * plan.minutes
     frame_s = frame_seconds(plan.iteration_s, config.sequence_frames * config.sequences_per_batch)
     tested = sum(segment.frame_range.count for segment in (*footage.validation, *footage.tuning))
-    return TimeBudget(
+    limits = Limits(
         ends_at_s=started_s + whole_s,
         trains_until_s=time.monotonic() + LEAST_TRAINING_SHARE * whole_s,
         reserve_s=reserve_s(plan.minutes),
@@ -144,6 +144,7 @@ def time_budget(plan: Plan, started_s: float, config: TrainConfig, footage: Foot
         frame_s=frame_s,
         share=plan.share,
     )
+    return TimeBudget(limits)
 
 
 def run_training(

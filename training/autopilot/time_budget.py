@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 ENDING_S = 16.0
@@ -55,9 +55,9 @@ EXTENTS = (Extent("8,32", 2), Extent("8,16", 1))
 """The full one first. A clip of 2 s has 8 held-out frames."""
 
 
-@dataclass(kw_only=True, slots=True)
-class TimeBudget:
-    """The time of one command. All times are those of the clock that `read` reads."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What the command has time for, as planned before training. Times are those of the clock that the budget reads."""
 
     ends_at_s: float
     trains_until_s: float
@@ -69,27 +69,29 @@ class TimeBudget:
     frame_s: float
     """Seconds to play one frame."""
     share: float
-    """Of a processor, 0 to 1, that one thread got then, and gets while this process trains."""
-    read: Callable[[], Clocks] = read_clocks
-    marks: deque[Clocks] = field(default_factory=lambda: deque(maxlen=round(JUDGED_OVER_S / MARKED_EVERY_S)))
-    """Readings while training, oldest first."""
+    """Of a processor, 0 to 1, that one thread got then."""
+
+
+class TimeBudget:
+    """Keeps the limits while the machine becomes more or less busy."""
+
+    def __init__(self, limits: Limits, read: Callable[[], Clocks] = read_clocks) -> None:
+        self.limits, self.read, self.share = limits, read, limits.share
+        self._marks: deque[Clocks] = deque(maxlen=round(JUDGED_OVER_S / MARKED_EVERY_S))
 
     def training_left_s(self) -> float:
         """Return the seconds of training that are left, so that what has to follow ends in time."""
-        now = self.read()
-        if not self.marks or now.wall_s - self.marks[-1].wall_s >= MARKED_EVERY_S:
-            self._judge(now)
-            self.marks.append(now)
-        kept_s = max(self.reserve_s, ending_s(self.test_s, self.share))
-        return max(self.ends_at_s - kept_s, self.trains_until_s) - now.wall_s
+        limits, now = self.limits, self.read()
+        if not self._marks or now.wall_s - self._marks[-1].wall_s >= MARKED_EVERY_S:
+            if self._marks:
+                self.share = share_since(self._marks[0], now)
+            self._marks.append(now)
+        kept_s = max(limits.reserve_s, ending_s(limits.test_s, self.share))
+        return max(limits.ends_at_s - kept_s, limits.trains_until_s) - now.wall_s
 
     def evaluation(self) -> Extent | None:
         """Return the largest extent of the evaluation for which there is time, or None."""
-        return evaluation_extent(self.ends_at_s - self.read().wall_s, self.frame_s, self.share)
-
-    def _judge(self, now: Clocks) -> None:
-        if self.marks:
-            self.share = share_since(self.marks[0], now)
+        return evaluation_extent(self.limits.ends_at_s - self.read().wall_s, self.limits.frame_s, self.share)
 
 
 def share_since(began: Clocks, now: Clocks) -> float:

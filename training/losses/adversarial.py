@@ -132,7 +132,7 @@ class AdversarialLosses:
         training = scores.detach().float().mean()
         # In pairs the loss depends on both sides: its slope by the real scores is collected here, and they go backward last.
         paired = scores.detach().float().requires_grad_(kind == "relativistic")
-        side = torch.zeros((), device=self.device)
+        side = against_real = torch.zeros((), device=self.device)
         if frames.requires_grad:
             penalty = slope_penalty(scores, frames)
             terms[f"d_{name}_r1"] = penalty.detach()
@@ -145,7 +145,7 @@ class AdversarialLosses:
             generated = against == "generated"
             other_frames, other_scores = self._scored(name, other, penalised and losses.r2 > 0 and generated)
             loss = pairing_loss(paired, other_scores) if kind == "relativistic" else fake_loss(kind, other_scores)
-            terms[f"d_{name}_{against}"] = loss.detach() + (against_real.detach() if kind != "relativistic" else 0.0)
+            terms[f"d_{name}_{against}"] = against_real.detach() + loss.detach()
             if other_frames.requires_grad:
                 penalty = slope_penalty(other_scores, other_frames)
                 terms[f"d_{name}_r2"] = penalty.detach()

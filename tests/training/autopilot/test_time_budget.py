@@ -11,6 +11,7 @@ from training.autopilot.time_budget import (
     EXTENTS,
     LEAST_SHARE,
     Clocks,
+    Limits,
     TimeBudget,
     ending_s,
     evaluation_extent,
@@ -35,20 +36,17 @@ class InventedClocks:
         self.processor_s += self.share / ALONE * seconds
 
 
-def budget_of(clocks: InventedClocks, total_s: float = 600.0, **settings: float) -> TimeBudget:
-    began = clocks.read()
-    return replace(
-        TimeBudget(
-            ends_at_s=began.wall_s + total_s,
-            trains_until_s=began.wall_s + total_s / 2,
-            reserve_s=60.0,
-            test_s=4.0,
-            frame_s=0.01,
-            share=clocks.share,
-            read=clocks.read,
-        ),
-        **settings,
+def budget_of(clocks: InventedClocks, **settings: float) -> TimeBudget:
+    """Return ten minutes from now on, of which one is kept; `settings` replace limits."""
+    limits = Limits(
+        ends_at_s=clocks.wall_s + 600.0,
+        trains_until_s=clocks.wall_s + 150.0,
+        reserve_s=60.0,
+        test_s=4.0,
+        frame_s=0.01,
+        share=clocks.share,
     )
+    return TimeBudget(replace(limits, **settings), clocks.read)
 
 
 def trained_until_s(budget: TimeBudget, clocks: InventedClocks) -> float:
@@ -78,7 +76,7 @@ def test_a_machine_that_becomes_busy_stops_earlier() -> None:
     assert 700.0 - until_s > 70.0
 
 
-def test_training_gets_half_of_the_time_even_where_reading_the_clip_took_it_all() -> None:
+def test_training_gets_its_share_even_where_reading_the_clip_took_it_all() -> None:
     clocks = InventedClocks()
     budget = budget_of(clocks, trains_until_s=400.0, ends_at_s=50.0)
     assert trained_until_s(budget, clocks) == pytest.approx(400.0, abs=1.0)

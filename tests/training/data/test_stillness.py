@@ -12,7 +12,7 @@ SIDE = 64
 
 def view() -> NDArray[np.float32]:
     rough = np.random.default_rng(0).uniform(40, 215, (SIDE, SIDE)).astype(np.float32)
-    return cv2.GaussianBlur(rough, (0, 0), 2.0)
+    return cv2.GaussianBlur(rough, (0, 0), 2.0).astype(np.float32)
 
 
 def grainy(frames: list[NDArray[np.float32]], deviation: float) -> list[NDArray[np.uint8]]:
