@@ -122,6 +122,14 @@ class AutoGain:
         curve_T = self.history.curve_T
         return window_T * curve_T if len(curve_T) else window_T
 
+    def early(self, window_T: NDArray[np.float32], newer_samples: int) -> NDArray[np.float32]:
+        """Return a window that ends `newer_samples` after the last hop, with the gain of now from there on; nothing changes."""
+        history = self.history
+        if not len(history.curve_T):
+            return window_T
+        newer_T = np.full(newer_samples, history.state.factor, np.float32)
+        return window_T * np.concatenate([history.curve_T, newer_T])[-len(window_T) :]
+
     def _advance(self, window_T: NDArray[np.float32], index: int, auto: bool, gate_db: float) -> GainHistory:
         state, hop = self.history.state, self._hop_samples
         if not auto and gate_db <= GATE_OFF_DB and state.factor == 1.0 and not len(self.history.curve_T):

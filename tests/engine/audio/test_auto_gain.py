@@ -147,3 +147,17 @@ def test_samples_that_are_not_finite_do_not_reach_the_gain() -> None:
         gain.apply(padded[(index + 1) * HOP : (index + 1) * HOP + WINDOW], index, {"auto_gain": True})
     assert np.isfinite(gain.history.curve_T).all()
     assert 0.0 < gain.gain_db < 15.0
+
+
+def test_an_early_window_has_the_gain_of_now_and_changes_nothing() -> None:
+    sound, gain = tone(2.0, -40.0), AutoGain(RATE_HZ, HOP)
+    padded = np.concatenate([np.zeros(WINDOW, np.float32), sound])
+    early = padded[HOP // 2 : HOP // 2 + WINDOW]
+    assert gain.early(early, HOP // 2) is early
+    for k in range(20):
+        gained_T = gain.apply(padded[(k + 1) * HOP : (k + 1) * HOP + WINDOW], k, {"auto_gain": True})
+    before, begin = gain.history, 20 * HOP + 300
+    early_T = gain.early(padded[begin : begin + WINDOW], 300)
+    assert np.array_equal(early_T[:-300], gained_T[300:])
+    assert early_T[-300:] == pytest.approx(padded[begin + WINDOW - 300 : begin + WINDOW] * before.state.factor)
+    assert gain.history is before
