@@ -63,6 +63,11 @@ class CaptureBackend(Protocol):
         """Whether this process can open a device again after its server has ended."""
         ...
 
+    @property
+    def follows_default(self) -> bool:
+        """Whether the default input is followed when the user chooses another one."""
+        ...
+
     def inputs(self) -> Sequence[SoundDevice]:
         """Return the inputs, the default first. Raises SourceError where the library or the server is missing."""
         ...

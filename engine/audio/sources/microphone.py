@@ -79,9 +79,10 @@ class Microphone:
         """
         self._backend = backend
         self._device = backend.find(wanted)
-        # A lost device is looked for by this name. What the machine plays may move to another output, but a show
-        # must not continue with another microphone.
-        self._wanted = wanted if kind == SYSTEM else self._device.key or self._device.name
+        # A lost device is looked for by this name. What the machine plays may move to another output, and the default input of a
+        # sound server is the one that the user chooses there; but a show must not continue with another microphone by itself.
+        is_followed = kind == SYSTEM or (wanted is None and backend.follows_default)
+        self._wanted = wanted if is_followed else self._device.key or self._device.name
         self._choice = ChannelChoice(channels, self._device.channels)
         self._clock = clock
         self.name = f"{kind}: {self._device.name}"
