@@ -25,6 +25,8 @@ from engine.render.runtime import Runtime
 
 WAIT_S = 0.004
 """Longest wait before the window system's events, and effects that move by themselves, are looked at again."""
+LEAST_STRENGTH = 0.2
+"""An onset is weak where it begins, and is drawn when it can be seen: a drawing for nothing would only delay the one that counts."""
 DEFAULT_REFRESH_HZ = 60.0
 """Where no monitor says."""
 
@@ -120,7 +122,8 @@ class PresentLoop:
         if self._frame is None:
             return WAIT_S
         now_s, refresh_s = self._runtime.clock.now_s(), 1.0 / self.refresh_hz
-        if self._capture.newest_onset != self._seen_onset:
+        newest_onset = self._capture.newest_onset
+        if newest_onset != self._seen_onset and newest_onset[1] >= LEAST_STRENGTH:
             return 0.0
         due_s = max(self._drawn_s + refresh_s, self._looked_s + WAIT_S)
         if self._store.values() is not self._seen_values:

@@ -68,6 +68,11 @@ class CaptureBackend(Protocol):
         """Whether the default input is followed when the user chooses another one."""
         ...
 
+    @property
+    def has_own_threads(self) -> bool:
+        """Whether sound is received in a thread of ours, which may take a lock, rather than in one of the driver's."""
+        ...
+
     def inputs(self) -> Sequence[SoundDevice]:
         """Return the inputs, the default first. Raises SourceError where the library or the server is missing."""
         ...

@@ -89,6 +89,7 @@ class SoundServerCapture:
     """The server's sources; with `monitors_only` what the machine plays; `in_stereo` as the server mixes them down."""
 
     opens_again = True
+    has_own_threads = True
 
     def __init__(self, *, monitors_only: bool = False, in_stereo: bool = False, follows_default: bool = False) -> None:
         self.follows_default = follows_default
