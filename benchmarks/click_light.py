@@ -100,20 +100,20 @@ class Light:
 
 
 class BandLight(Light):
-    """Reads a narrow band of a screen, whatever is drawn there: lit is a mean level well above that of the rest."""
+    """Reads a narrow band across a screen, whatever is drawn there: lit is a mean level well above the one between clicks."""
 
-    WIDTH = 8
+    HEIGHT = 8
     RISE = 6.0
     """A level so much above the dark one is lit, of 255."""
     SMOOTHING = 0.02
 
-    def __init__(self, screen: Screen, x: int, top: int, height: int) -> None:
-        self._top, self._height = top, height
+    def __init__(self, screen: Screen, left: int, top: int, width: int) -> None:
+        self._width = width
         self._dark: float | None = None
-        super().__init__(screen, x, top, 0)
+        super().__init__(screen, left, top, 0)
 
     def _is_lit(self) -> bool:
-        level = float(self._screen.grab_area(self._x, self._top, self.WIDTH, self._height).mean())
+        level = float(self._screen.grab_area(self._x, self._y, self._width, self.HEIGHT).mean())
         if self._dark is None:
             self._dark = level
         # Falls at once and rises slowly, so that it is the level between clicks.

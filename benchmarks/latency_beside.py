@@ -1,7 +1,7 @@
 """Other programs in the click test: what an audience sees of them, on the same desktop and by the same clicks.
 
-None of them runs a network, but the eye compares. Each shows sound in a window of the size of ours; a narrow band through its middle is
-read, and a mean level well above the one between clicks is light. Programs that are not installed are left out with a sentence.
+None of them runs a network, but the eye compares. Each shows sound in a window of the size of ours; a narrow band across it, a little
+below its middle, where a wave swings and a spectrum's bars rise, is read, and a mean level well above the one between clicks is light. Programs that are not installed are left out with a sentence.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ from engine.core.errors import ConfigError, nearest_name
 
 SIDE = 768
 """Width and height of the windows, as of ours."""
+PRESET_S = 10
+"""projectM begins with a picture of its own, and with ours after this time."""
+BAND = 0.62
+"""Height of the band, from the top of the screen."""
 SETTLE_S = 3.0
 Measure = Callable[[int, int], list[Click]]
 """From the number of clicks and a seed to the clicks."""
@@ -32,7 +36,7 @@ Measure = Callable[[int, int], list[Click]]
 _PRESET = """[preset00]
 fDecay=0
 fWaveAlpha=0
-ob_size=0.5
+ob_size=1
 ob_a=1
 per_frame_1=level = if(above(bass+mid+treb, 1.5), min(1, (bass+mid+treb)/6), 0);
 per_frame_2=ob_r = level;
@@ -59,7 +63,7 @@ def _gstreamer(element: str, is_small: bool) -> Callable[[Path], Sequence[str]]:
     def command(folder: Path) -> Sequence[str]:
         source = ("pulsesrc", f"device={MONITOR}", *buffers)
         picture = (f"video/x-raw,width={SIDE},height={SIDE}", "!", "videoconvert", "!", "ximagesink", "sync=false")
-        return ("gst-launch-1.0", "-q", *source, "!", "audioconvert", "!", element, "!", *picture)
+        return ("gst-launch-1.0", "-q", *source, "!", "audioconvert", "!", *element.split(), "!", *picture)
 
     return command
 
@@ -71,12 +75,14 @@ def _projectm(folder: Path) -> Sequence[str]:
     (presets / "white.milk").write_text(_PRESET, encoding="utf-8")
     values = {
         "Texture Size": 512, "Mesh X": 8, "Mesh Y": 8, "FPS": 60, "Fullscreen": "false", "Window Width": SIDE, "Window Height": SIDE,
-        "Smooth Preset Duration": 0, "Preset Duration": 3600, "Preset Path": presets, "Shuffle Enabled": "false",
+        "Smooth Preset Duration": 0, "Preset Duration": PRESET_S, "Preset Path": presets, "Shuffle Enabled": "false",
     }  # fmt: skip
     (settings / "config.inp").write_text(
         "".join(f"{key} = {value}\n" for key, value in values.items()), encoding="utf-8"
     )
-    return ("env", f"HOME={folder}", f"PULSE_SOURCE={MONITOR}", "projectM-pulseaudio")
+    # OpenCV leads programs of this process to its own Qt.
+    without = ("-u", "QT_QPA_PLATFORM_PLUGIN_PATH", "-u", "QT_QPA_FONTDIR")
+    return ("env", *without, f"HOME={folder}", f"PULSE_SOURCE={MONITOR}", "projectM-pulseaudio")
 
 
 _GSTREAMER = (
@@ -88,8 +94,12 @@ OTHERS: Mapping[str, Mapping[str, OtherProgram]] = {
         "GStreamer spectrascope, small buffers": OtherProgram(
             "gst-launch-1.0", _GSTREAMER, _gstreamer("spectrascope", True)
         ),
-        "GStreamer wavescope, small buffers": OtherProgram("gst-launch-1.0", _GSTREAMER, _gstreamer("wavescope", True)),
-        "GStreamer wavescope, its defaults": OtherProgram("gst-launch-1.0", _GSTREAMER, _gstreamer("wavescope", False)),
+        "GStreamer wavescope, small buffers": OtherProgram(
+            "gst-launch-1.0", _GSTREAMER, _gstreamer("wavescope style=lines", True)
+        ),
+        "GStreamer wavescope, its defaults": OtherProgram(
+            "gst-launch-1.0", _GSTREAMER, _gstreamer("wavescope style=lines", False)
+        ),
     },
 }
 
@@ -105,9 +115,8 @@ def measure_in_turns(arguments: argparse.Namespace, ours: Mapping[str, Measure])
         if shutil.which(other.program):
             programs[name] = _measure_of(other)
         else:
-            print(
-                f"{name} is left out: {other.program} is not installed (Debian, Ubuntu: apt install {other.packages})."
-            )
+            what = f"{other.program} is not installed (Debian, Ubuntu: apt install {other.packages})."
+            print(f"{name} is left out: {what}")
     clicks: dict[str, list[Click]] = {name: [] for name in programs}
     for turn in range(arguments.turns):
         for name in programs if turn % 2 == 0 else reversed(programs):
@@ -140,9 +149,9 @@ def _measure_of(other: OtherProgram) -> Measure:
         with ClickDesktop() as desktop:
             sound = PulseAudioSound(desktop.environment["PULSE_SERVER"], MONITOR)
             program = desktop.start(other.command(desktop.folder), "other.log")
-            # The window opens somewhere, and is as large as the screen but for a border.
-            middle, margin = SCREEN[0] // 2, (SCREEN[1] - SIDE // 2) // 2
-            light = BandLight(Screen(desktop.display), middle, margin, SIDE // 2)
+            # The window is nearly as large as the screen, so the band crosses it wherever it opens.
+            margin = SCREEN[0] - SIDE
+            light = BandLight(Screen(desktop.display), margin, round(BAND * SCREEN[1]), SIDE - margin)
             try:
                 wait_for_light(desktop, sound, light, program, "other.log")
                 WallClock().sleep(SETTLE_S)
