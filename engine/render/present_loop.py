@@ -88,6 +88,8 @@ class PresentLoop:
         self._frame: Frame | None = None
         self._drawn: EffectParameters | None = None
         self._drawn_s = self._looked_s = self._followed_s = 0.0
+        self._came_s = self._expected_s = 0.0
+        """When the last frame of a hop came, and when the next one is expected."""
         self._seen_onset = (0, 0.0)
         self._seen_values: Mapping[str, Value] | None = None
 
@@ -106,6 +108,7 @@ class PresentLoop:
         while not over() and all([window.poll() for window in self.windows]):
             frame = self.latest_frame.take(min(WAIT_S, self._due_in_s()))
             if frame is not None:
+                self._expect_after(frame)
                 self._draw(*self._now(frame))
                 if self.windows:
                     age_s = None if frame.captured_s is None else self._runtime.clock.now_s() - frame.captured_s
@@ -126,9 +129,18 @@ class PresentLoop:
         if newest_onset != self._seen_onset and newest_onset[1] >= LEAST_STRENGTH:
             return 0.0
         due_s = max(self._drawn_s + refresh_s, self._looked_s + WAIT_S)
+        if abs(due_s - self._expected_s) < refresh_s / 2:
+            # The next frame is drawn anyway, and would have to wait for this drawing.
+            due_s = self._expected_s + refresh_s / 2
         if self._store.values() is not self._seen_values:
             due_s = min(due_s, self._followed_s + refresh_s)
         return max(0.0, due_s - now_s)
+
+    def _expect_after(self, frame: Frame) -> None:
+        """Note when the frame after this one is expected."""
+        if not frame.is_early:
+            now_s = self._runtime.clock.now_s()
+            self._expected_s, self._came_s = 2.0 * now_s - self._came_s if self._came_s else 0.0, now_s
 
     def _refresh(self, frame: Frame) -> None:
         """Draw the same frame again if it would look different now."""

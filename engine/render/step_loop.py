@@ -170,6 +170,7 @@ class StepLoop:
                     captured_s=self._capture.captured_s(end),
                     audio_features=self._capture.features_at(end),
                     values=values,
+                    is_early=True,
                 )
             )
 

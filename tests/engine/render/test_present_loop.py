@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +172,15 @@ def test_an_onset_that_grows_is_drawn_as_it_grows() -> None:
     assert len(seen) >= 1
     assert seen[-1][0] == max(strength for strength, _ in seen)
     assert seen[-1][1] > 150
+
+
+def test_a_refresh_leaves_the_next_frame_its_time() -> None:
+    stage, refresh_s = Glance(click_at(1.0, 2.0), trail=0.5), 1.0 / DEFAULT_REFRESH_HZ
+    for index in range(4):
+        stage.display.latest_frame.put(replace(frame(), index=index))
+        assert stage.look(refresh_s) == 1
+    assert stage.look(1.1 * refresh_s) == 0, "the next frame is due"
+    assert stage.look(0.5 * refresh_s) == 1, "it has not come"
 
 
 def test_a_wake_that_comes_while_nobody_waits_ends_the_next_wait() -> None:

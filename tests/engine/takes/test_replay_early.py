@@ -40,10 +40,6 @@ def clicks(seconds: float) -> NDArray[np.float32]:
     return sound_T[:, None].astype(np.float32)
 
 
-def is_early(frame: Frame) -> bool:
-    return round(frame.time_s * RATE_HZ) != (frame.index + 1) * CARD.hop_samples
-
-
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory, probe_file: Path) -> tuple[Path, list[Frame], list[Frame]]:
     """Play a show with early steps; return its take, its frames at the rate of the hop and its early frames in the window."""
@@ -62,7 +58,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory, probe_file: Path) -> tuple[P
     take.close()
     early_samples = [sample for line in read_lines(folder / LOG) for sample in line.early_samples]
     assert stats.early_steps == len(early_samples) > 0
-    return folder, sink.frames, [frame for frame in window.frames if is_early(frame)]
+    return folder, sink.frames, [frame for frame in window.frames if frame.is_early]
 
 
 def replayed(folder: Path, model: Path, with_window: bool) -> tuple[list[Frame], list[Frame]]:
@@ -93,15 +89,15 @@ def test_a_film_has_the_frames_of_the_hops_alone(
     folder, frames, _ = shown
     film, _ = replayed(folder, probe_file, with_window=False)
     assert same(film, frames)
-    assert not any(is_early(frame) for frame in film)
+    assert not any(frame.is_early for frame in film)
 
 
 def test_a_window_repeats_each_early_frame(shown: tuple[Path, list[Frame], list[Frame]], probe_file: Path) -> None:
     folder, frames, early = shown
     film, in_window = replayed(folder, probe_file, with_window=True)
     assert same(film, frames)
-    assert same([frame for frame in in_window if not is_early(frame)], frames)
-    again = {round(frame.time_s * RATE_HZ): frame for frame in in_window if is_early(frame)}
+    assert same([frame for frame in in_window if not frame.is_early], frames)
+    again = {round(frame.time_s * RATE_HZ): frame for frame in in_window if frame.is_early}
     assert sorted(again) == [sample for line in read_lines(folder / LOG) for sample in line.early_samples]
     # The window shows the newest frame, so it may have missed one.
     for frame in early:
