@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.audio.capture import AudioCapture
+from engine.audio.conditioned_model import ConditionedModel, PlayingModel
+from engine.audio.conditioning import Conditioner
 from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.input_mix import film_channels
 from engine.audio.source import Source
@@ -31,7 +33,7 @@ from engine.render.present_loop import PresentLoop
 from engine.render.runtime import Runtime
 from engine.render.show import Show
 from engine.render.steering import Steering
-from engine.render.step_loop import FrameModel, StepLoop
+from engine.render.step_loop import StepLoop
 
 
 class Modulators:
@@ -84,7 +86,7 @@ class Modulators:
 
 def assemble(
     source: Source,
-    model: FrameModel,
+    model: PlayingModel,
     outputs: Sequence[Sink],
     steering: Steering,
     modulators: Modulators,
@@ -92,12 +94,14 @@ def assemble(
     windows: Sequence[WindowSink] = (),
     layout: InputLayout = UNNAMED,
     cleaner: SoundCleaner | None = None,
+    conditioner: Conditioner | None = None,
 ) -> Show:
     """Join the parts of a show. Offline, and live without an output at the display's rate, it needs no second thread.
 
-    `cleaner` cleans the sound for the model where a take of an earlier version asks for another one.
+    `cleaner` and `conditioner` make the model's sound where a take of an earlier version asks for others.
     """
     card = model.card
+    conditioned = ConditionedModel(model, conditioner or Conditioner(card.sample_rate_hz, card.hop_samples))
     window_buffer = WindowBuffer(card, source.rate_hz, source.channels, layout, cleaner)
     runtime.statistics.resampler_delay_s = window_buffer.resampler_delay_s
     capture = AudioCapture(source, window_buffer, runtime.clock, runtime.notices, layout)
@@ -118,7 +122,7 @@ def assemble(
     return Show(
         source=source,
         capture=capture,
-        step_loop=StepLoop(model, capture, modulators.of_steps, steering, delivery, runtime),
+        step_loop=StepLoop(conditioned, capture, modulators.of_steps, steering, delivery, runtime),
         outputs=(*outputs, *windows),
         windows=tuple(windows),
         present_loops=tuple(present_loops),
@@ -133,6 +137,7 @@ def assemble(
         ),
         runtime=runtime,
         has_take=steering.recorder is not None,
+        conditioning=conditioned.conditioning,
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.model.backend import Backend, not_finite
 from engine.model.card import ModelCard
+from engine.model.layers import Layers
 from engine.model.noise import draw_noise
 from engine.model.step import Step, resting_inputs
 
@@ -27,6 +28,8 @@ class ModelFrame:
 
     pixels_HWC: NDArray[np.uint8]
     features_F: NDArray[np.float32]
+    layers: Layers | None = None
+    """What these pixels were composed of; None where they were not, or were changed since."""
 
 
 class Session:
@@ -58,6 +61,11 @@ class Session:
         return self._backend.card
 
     @property
+    def playing(self) -> ModelCard:
+        """The same, as a ModelSwitcher says it."""
+        return self._backend.card
+
+    @property
     def backend(self) -> Backend:
         return self._backend
 
@@ -82,14 +90,14 @@ class Session:
         if self._shown is None or self._fresh or controls.get("freeze", False):
             return None
         step = self._step(window_T, controls, index)
-        return ModelFrame(pixels_HWC=step.pixels_HWC, features_F=step.features_F)
+        return _frame_of(step)
 
     def held(self, controls: Controls) -> ModelFrame:
         """Return the last good frame again; black before the first."""
         if self._shown is None:
             black_HWC = np.zeros((self.card.height, self.card.width, 3), np.uint8)
             return ModelFrame(pixels_HWC=black_HWC, features_F=np.zeros(self.card.feature_bands, np.float32))
-        return ModelFrame(pixels_HWC=self._shown.pixels_HWC, features_F=self._shown.features_F)
+        return _frame_of(self._shown)
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the state. Raises BackendError when it lies on a device that was lost."""
@@ -125,6 +133,10 @@ class Session:
         self._state = step.next_state
         self._shown = step
         self._fresh = False
+
+
+def _frame_of(step: Step) -> ModelFrame:
+    return ModelFrame(pixels_HWC=step.pixels_HWC, features_F=step.features_F, layers=step.layers)
 
 
 def apply_gain(window_T: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:

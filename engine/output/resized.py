@@ -62,7 +62,7 @@ class ResizedSink:
 
     def show(self, frame: Frame) -> None:
         """Take one frame. Raises SinkError when the output has failed for good."""
-        self._sink.show(replace(frame, pixels_HWC=fit_inside(frame.pixels_HWC, *self._size, finely=True)))
+        self._sink.show(frame.with_pixels(fit_inside(frame.pixels_HWC, *self._size, finely=True)))
 
     def close(self) -> None:
         """Finish and release everything. Raises SinkError, once, when something could not be saved."""

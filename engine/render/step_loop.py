@@ -9,7 +9,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.auto_gain import AutoGain
 from engine.audio.band_trim import BandGains
 from engine.audio.capture import AudioCapture
 from engine.audio.features.audio_features import AudioFeatures, extrapolate
@@ -35,14 +34,14 @@ Values = Mapping[str, Value]
 
 
 class FrameModel(Protocol):
-    """What steps: a Session, or a ModelSwitcher."""
+    """What steps: a ConditionedModel."""
 
     @property
     def card(self) -> ModelCard: ...
 
     def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame: ...
 
-    def early(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame | None: ...
+    def early(self, window_T: NDArray[np.float32], controls: Controls, index: int, end: int) -> ModelFrame | None: ...
 
     def held(self, controls: Controls) -> ModelFrame: ...
 
@@ -66,7 +65,6 @@ class StepLoop:
         self._modulator = modulator
         self._steering = steering
         self._runtime = runtime
-        self._auto_gain = AutoGain(card.sample_rate_hz, card.hop_samples)
         self._bar_reset = BarReset()
         self._tempo_bpm, self._is_sound_alone = 0.0, False
         self._sound_samples = 0
@@ -121,7 +119,7 @@ class StepLoop:
         audio_features = self._audio_features(snapshot, index)
         values = self._values(snapshot, audio_features, time_s)
         self._capture.set_trim(_band_gains(values))
-        model_frame, failed = self._model_frame(self._auto_gain.apply(window_T, index, values), values, index)
+        model_frame, failed = self._model_frame(window_T, values, index)
         self._features_F = model_frame.features_F
         self._hop_values = None if failed else values
         self._early_steps.stepped(clock.now_s() - started_s, audio_features)
@@ -129,6 +127,7 @@ class StepLoop:
         return Frame(
             index=index,
             pixels_HWC=model_frame.pixels_HWC,
+            layers=model_frame.layers,
             features_F=model_frame.features_F,
             sound_TC=sound_TC,
             first_sample=first_sample,
@@ -147,12 +146,11 @@ class StepLoop:
     def _step_early(self, last_index: int) -> None:
         """Show what has been heard since hop `last_index`, if there was an onset and there is time for a step."""
         for end in self._early_ends(last_index):
-            values, index, hop_samples = self._hop_values, last_index + 1, self._model.card.hop_samples
+            values, index = self._hop_values, last_index + 1
             if values is None:
                 return
-            window_T = self._auto_gain.early(self._capture.window_until(end), end - index * hop_samples)
             try:
-                frame = self._model.early(window_T, values, index)
+                frame = self._model.early(self._capture.window_until(end), values, index, end)
             except BackendError:
                 # The hop's own step, which follows, says what is wrong.
                 return
@@ -163,6 +161,7 @@ class StepLoop:
                 Frame(
                     index=index,
                     pixels_HWC=frame.pixels_HWC,
+                    layers=frame.layers,
                     features_F=frame.features_F,
                     sound_TC=np.zeros((0, 1), np.float32),
                     first_sample=self._sound_samples,

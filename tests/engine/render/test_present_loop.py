@@ -11,6 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.audio.capture import AudioCapture
+from engine.audio.conditioned_model import ConditionedModel
+from engine.audio.conditioning import Conditioner
 from engine.audio.sources.samples import SampleSource
 from engine.audio.window_buffer import WindowBuffer
 from engine.control.modulation.modulator import Modulator
@@ -233,7 +235,8 @@ def test_what_the_source_raises_while_a_step_is_busy_ends_the_show_with_its_sent
     wait_until(lambda: capture.has_ended, "the end of the sound")
     runtime = Runtime(clock=clock, statistics=stats, notices=notices, live=True)
     modulator, delivery = Modulator(tuple(store.parameters.values())), FrameDelivery([], [], runtime)
-    loop = StepLoop(Session(backend), capture, modulator, Steering(store=store), delivery, runtime)
+    model = ConditionedModel(Session(backend), Conditioner(RATE_HZ, CARD.hop_samples))
+    loop = StepLoop(model, capture, modulator, Steering(store=store), delivery, runtime)
     with pytest.raises(SourceError, match="the cable is out"):
         loop.run(threading.Event(), None)
     assert stats.steps == 1

@@ -28,7 +28,7 @@ from tests.engine.app.shows import CollectingSink, CollectingWindow, InventedClo
 from tests.engine.model.probe_model import CARD
 
 RATE_HZ = CARD.sample_rate_hz
-CONTROLS = {"flash_guard": False, "auto_gain": True, "low_gain_db": -6.0}
+CONTROLS = {"flash_guard": False, "conditioning": True, "gate_db": -50.0, "gain_db": -2.0, "low_gain_db": -6.0}
 
 
 def clicks(seconds: float) -> NDArray[np.float32]:
