@@ -161,14 +161,9 @@ def choose_plan(
         paces[usual] = measure(usual)
         minutes = usual_minutes(usual_iterations(analysis.duration_s) * paces[usual])
     chosen, larger = size_steps[0], None
-    paces[chosen] = paces.get(chosen) or measure(chosen)
-    for size_step in size_steps[1:]:
-        left_s = training_s(minutes, spent_s(), reserve_s(minutes))
-        # On a busy machine a measurement is dear: what is out of reach is not measured.
-        within_reach = left_s / (LEAST_SLOWER * paces[chosen]) >= size_step.iterations
-        if within_reach:
-            paces[size_step] = paces.get(size_step) or measure(size_step)
-        if not within_reach or left_s / paces[size_step] < size_step.iterations:
+    for size_step in size_steps:
+        paces[size_step] = paces.get(size_step) or measure(size_step)
+        if size_step != chosen and training_s(minutes, spent_s()) / paces[size_step] < size_step.iterations:
             larger = size_step
             break
         chosen = size_step
