@@ -26,7 +26,7 @@ from engine.core.errors import ConfigError, nearest_name
 SIDE = 768
 """Width and height of the windows, as of ours."""
 PRESET_S = 10
-"""projectM begins with a picture of its own, and with ours after this time."""
+"""projectM begins with a preset of its own, and with ours after this time."""
 BAND = 0.62
 """Height of the band, from the top of the screen."""
 SETTLE_S = 3.0
@@ -62,8 +62,8 @@ def _gstreamer(element: str, is_small: bool) -> Callable[[Path], Sequence[str]]:
 
     def command(folder: Path) -> Sequence[str]:
         source = ("pulsesrc", f"device={MONITOR}", *buffers)
-        picture = (f"video/x-raw,width={SIDE},height={SIDE}", "!", "videoconvert", "!", "ximagesink", "sync=false")
-        return ("gst-launch-1.0", "-q", *source, "!", "audioconvert", "!", *element.split(), "!", *picture)
+        frames = (f"video/x-raw,width={SIDE},height={SIDE}", "!", "videoconvert", "!", "ximagesink", "sync=false")
+        return ("gst-launch-1.0", "-q", *source, "!", "audioconvert", "!", *element.split(), "!", *frames)
 
     return command
 

@@ -22,7 +22,7 @@ def test_an_onset_begins_at_its_first_drawing_and_ages_from_there() -> None:
     assert late.begun(heard(2, 0.02)).onset_age_s == 0.0
 
 
-def test_one_that_is_over_when_the_window_returns_is_not_drawn_anew() -> None:
+def test_one_that_is_over_when_the_window_returns_is_not_drawn_again() -> None:
     late = LateOnsets()
     assert late.begun(heard(1, LATEST_S + 0.1)).onset_age_s == pytest.approx(LATEST_S + 0.1)
 

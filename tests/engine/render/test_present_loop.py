@@ -152,7 +152,7 @@ def test_a_fader_in_motion_costs_one_drawing_a_refresh() -> None:
     assert stage.window.frames[-1].values["brightness"] == pytest.approx(1.49)
 
 
-def test_a_parameter_that_changes_nothing_in_the_picture_draws_nothing() -> None:
+def test_a_parameter_that_changes_nothing_in_the_frame_draws_nothing() -> None:
     stage = Glance(click_at(1.0, 2.0))
     stage.display.latest_frame.put(frame())
     stage.look(0.1)
