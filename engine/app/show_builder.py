@@ -343,6 +343,7 @@ class ShowBuilder:
             notices=Notices(notify),
             live=live,
             between_hops=between_hops,
+            has_early_steps=live and self._config.early_step,
             is_stopped=self._watch.is_stopped,
         )
 
