@@ -15,7 +15,7 @@ from engine.model.layers import Layers
 # T audio samples, C channels; H W rows and columns of pixels; F feature bands
 
 
-class InField(NamedTuple):
+class OnBackdrop(NamedTuple):
     """A frame in the middle of black pixels, its edges faded: what a window has to know to draw the frame's layers there."""
 
     height: int
@@ -34,7 +34,7 @@ class Frame:
     """RGB. Nobody writes to it once a sink has it."""
     layers: Layers | None = None
     """What a layered model composed these very pixels of, for a window that composes them at its own size."""
-    in_field: InField | None = None
+    on_backdrop: OnBackdrop | None = None
     """Where the layers belong in these pixels; None: they fill them."""
     features_F: NDArray[np.float32]
     sound_TC: NDArray[np.float32]
@@ -58,12 +58,12 @@ class Frame:
     timings_s: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds by stage of the pipeline: wait, resample, step."""
 
-    def with_pixels(self, pixels_HWC: NDArray[np.uint8], in_field: InField | None = None) -> Frame:
-        """Return this frame with other pixels, which it was not composed of unless `in_field` says where its layers are in them."""
+    def with_pixels(self, pixels_HWC: NDArray[np.uint8], on_backdrop: OnBackdrop | None = None) -> Frame:
+        """Return this frame with other pixels, which it was not composed of unless `on_backdrop` says where its layers are in them."""
         if pixels_HWC is self.pixels_HWC:
             return self
-        layers = self.layers if in_field else None
-        return replace(self, pixels_HWC=pixels_HWC, layers=layers, in_field=in_field)
+        layers = self.layers if on_backdrop else None
+        return replace(self, pixels_HWC=pixels_HWC, layers=layers, on_backdrop=on_backdrop)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -159,7 +159,7 @@ class PresentLoop:
         wanting = [output for output in self.outputs if output.wants(frame.values)]
         if any(output.with_effects for output in wanting):
             shown_HWC = self._effect_chain.apply(frame.pixels_HWC, parameters, now_s)
-            effected = frame.with_pixels(shown_HWC, self._effect_chain.in_field)
+            effected = frame.with_pixels(shown_HWC, self._effect_chain.on_backdrop)
         else:
             effected = frame
         for output in wanting:

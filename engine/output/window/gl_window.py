@@ -16,7 +16,7 @@ from engine.core.clock import Clock, WallClock
 from engine.core.errors import SinkError
 from engine.core.fit import crop_to_shape, place_inside, place_over
 from engine.model.layers import Layers
-from engine.output.frame import Frame, InField, ShowFormat
+from engine.output.frame import Frame, OnBackdrop, ShowFormat
 from engine.output.sink import FrameRate
 from engine.output.window.glfw_window import GlfwWindow
 from engine.output.window.keys import Keys
@@ -192,8 +192,10 @@ class GlWindow:
         fills = frame is not None and bool(frame.values.get(FILL, False))
         self._drawn_size = (width, height)
         layers = frame.layers if frame else None
-        in_field = (frame.in_field if frame else None) or InField(pixels_HWC.shape[0], pixels_HWC.shape[1], 0.0)
-        if layers is None or not self._compose(window, layers, in_field, fills):
+        on_backdrop = (frame.on_backdrop if frame else None) or OnBackdrop(
+            pixels_HWC.shape[0], pixels_HWC.shape[1], 0.0
+        )
+        if layers is None or not self._compose(window, layers, on_backdrop, fills):
             if fills:
                 pixels_HWC = np.ascontiguousarray(crop_to_shape(pixels_HWC, width, height))
             place = place_inside(pixels_HWC.shape[1], pixels_HWC.shape[0], width, height)
@@ -206,10 +208,10 @@ class GlWindow:
         if window.is_lost:
             self._lose(window)
 
-    def _compose(self, window: GlfwWindow, layers: Layers, in_field: InField, fills: bool) -> bool:
+    def _compose(self, window: GlfwWindow, layers: Layers, on_backdrop: OnBackdrop, fills: bool) -> bool:
         """Draw the layers that a frame was composed of, at the window's own size; False where its pixels serve better."""
         width, height = window.size
-        rows, columns, edge = in_field
+        rows, columns, edge = on_backdrop
         place = (place_over if fills else place_inside)(columns, rows, width, height)
         # In a small place the formula, which is for enlarging, would leave out pixels of its textures; other upscalers are wishes.
         if place.width < columns or window.gl_frame.upscale != LANCZOS:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.output.frame import InField
+from engine.output.frame import OnBackdrop
 from engine.render.effects import frame_effects
 from engine.render.effects.effect_parameters import EffectParameters
 from engine.render.effects.flash_guard import FlashGuard, GuardMeter
 from engine.render.effects.frame_effects import SMALLEST_VISIBLE
 from engine.render.effects.kaleidoscope import folded
 from engine.render.effects.palette import coloured
-from engine.render.effects.surround import field_of, in_surround, soft_edge
+from engine.render.effects.surround import backdrop_of, in_surround, soft_edge
 from engine.render.effects.trail import Trail
 from engine.render.effects.video_feedback import VideoFeedback
 
@@ -33,12 +33,12 @@ class EffectChain:
         """Forget the trail, the feedback and the flashes of all frames so far."""
         self._trail, self._feedback = Trail(), VideoFeedback()
         self._guard = FlashGuard()
-        self._in_field: InField | None = None
+        self._on_backdrop: OnBackdrop | None = None
 
     @property
-    def in_field(self) -> InField | None:
+    def on_backdrop(self) -> OnBackdrop | None:
         """Where the last frame lies, if it is shown as it is but for soft edges: its layers may be drawn there as well."""
-        return self._in_field
+        return self._on_backdrop
 
     @property
     def meter(self) -> GuardMeter:
@@ -59,18 +59,18 @@ class EffectChain:
         else:
             effected_HWC = self._effected(pixels_HWC, parameters, time_s)
         shown_HWC = self._guard.apply(effected_HWC, time_s, guarded=parameters.guarded, blackout=blackout)
-        self._in_field = None
+        self._on_backdrop = None
         if shown_HWC is effected_HWC and parameters.is_neutral:
             height, width = pixels_HWC.shape[:2]
-            field = field_of(height, width, parameters)
-            self._in_field = InField(height, width, soft_edge(height, width, field, parameters))
+            backdrop = backdrop_of(height, width, parameters)
+            self._on_backdrop = OnBackdrop(height, width, soft_edge(height, width, backdrop, parameters))
         return shown_HWC
 
     def _effected(
         self, pixels_HWC: NDArray[np.uint8], parameters: EffectParameters, time_s: float
     ) -> NDArray[np.uint8]:
-        field = field_of(pixels_HWC.shape[0], pixels_HWC.shape[1], parameters)
-        pixels_HWC = in_surround(_changed(pixels_HWC, field, parameters), field, parameters)
+        backdrop = backdrop_of(pixels_HWC.shape[0], pixels_HWC.shape[1], parameters)
+        pixels_HWC = in_surround(_changed(pixels_HWC, backdrop, parameters), backdrop, parameters)
         if parameters.glow > SMALLEST_VISIBLE:
             pixels_HWC = frame_effects.glowing(pixels_HWC, parameters.glow)
         if parameters.feedback > 0.0:
@@ -87,9 +87,11 @@ class EffectChain:
         return pixels_HWC
 
 
-def _changed(pixels_HWC: NDArray[np.uint8], field: tuple[int, int], parameters: EffectParameters) -> NDArray[np.uint8]:
-    """Return the frame with the effects that come before its surround. Zoom and kaleidoscope may fill the field; copies do it for them."""
-    room = field if parameters.tiles <= SMALLEST_VISIBLE else (pixels_HWC.shape[0], pixels_HWC.shape[1])
+def _changed(
+    pixels_HWC: NDArray[np.uint8], backdrop: tuple[int, int], parameters: EffectParameters
+) -> NDArray[np.uint8]:
+    """Return the frame with the effects that come before its surround. Zoom and kaleidoscope may fill the backdrop; copies do it for them."""
+    room = backdrop if parameters.tiles <= SMALLEST_VISIBLE else (pixels_HWC.shape[0], pixels_HWC.shape[1])
     if parameters.degrain > SMALLEST_VISIBLE:
         pixels_HWC = frame_effects.degrained(pixels_HWC, parameters.degrain)
     if parameters.mirror:

@@ -1,7 +1,7 @@
 """Frames in a surround: an output of another shape shows more than the frame, and effects reach into the rest of it.
 
-The frame keeps its pixels and gets a field of the output's shape around it, so that one chain draws all that is seen and the flash
-guard measures it; the output only enlarges the field. Without anything to draw there, the output pads the frame with black itself.
+The frame keeps its pixels and gets a backdrop of the output's shape around it, so that one chain draws all that is seen and the flash
+guard measures it; the output only enlarges the backdrop. Without anything to draw there, the output pads the frame with black itself.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from engine.render.effects.frame_effects import SMALLEST_VISIBLE, Pixels
 SOFT_EDGE = 0.15
 """Width of the edge that fades beside a surround without being asked to, as a share of half the shorter side."""
 _LONGEST = 4.0
-"""A field is at most so many times as long as the frame; in a screen that is longer still, the rest is black."""
+"""A backdrop is at most so many times as long as the frame; in a screen that is longer still, the rest is black."""
 _STEPS = 256
 """Widths of vignettes that are told apart."""
 
 
-def field_of(height: int, width: int, parameters: EffectParameters) -> tuple[int, int]:
-    """Return height and width of the field that a frame of this size gets: its own where nothing is drawn around it."""
+def backdrop_of(height: int, width: int, parameters: EffectParameters) -> tuple[int, int]:
+    """Return height and width of the backdrop that a frame of this size gets: its own where nothing is drawn around it."""
     screen = parameters.screen
     if screen is None or parameters.fill or not draws_surround(parameters):
         return height, width
@@ -38,37 +38,37 @@ def field_of(height: int, width: int, parameters: EffectParameters) -> tuple[int
     return round(min(width / shape, _LONGEST * height)), width
 
 
-def in_surround(pixels_HWC: Pixels, field: tuple[int, int], parameters: EffectParameters) -> Pixels:
-    """Return the frame in the middle of a field (height, width), its edges faded; the same array without either.
+def in_surround(pixels_HWC: Pixels, backdrop: tuple[int, int], parameters: EffectParameters) -> Pixels:
+    """Return the frame in the middle of a backdrop (height, width), its edges faded; the same array without either.
 
-    Copies of the frame (`tiles`) reach the edges of the field, and so the fading begins there.
+    Copies of the frame (`tiles`) reach the edges of the backdrop, and so the fading begins there.
     """
     edge = parameters.vignette
     if parameters.screen and parameters.fill and draws_surround(parameters):
         # The vignette belongs to what is seen. The output crops what is left in the same way.
         pixels_HWC = crop_to_shape(pixels_HWC, *parameters.screen)
-        field = pixels_HWC.shape[0], pixels_HWC.shape[1]
+        backdrop = pixels_HWC.shape[0], pixels_HWC.shape[1]
     height, width = pixels_HWC.shape[:2]
     if parameters.tiles >= 1.0:
-        return _faded(_tiled(pixels_HWC, field, parameters.tiles), edge, parameters)
-    if field == (height, width):
+        return _faded(_tiled(pixels_HWC, backdrop, parameters.tiles), edge, parameters)
+    if backdrop == (height, width):
         return _faded(pixels_HWC, edge, parameters)
-    field_HWC = _plain(field, parameters).copy()
+    backdrop_HWC = _plain(backdrop, parameters).copy()
     if parameters.tiles > SMALLEST_VISIBLE:
-        field_HWC = _mixed(field_HWC, _tiled(pixels_HWC, field, 1.0), parameters.tiles)
-    top, left = (field[0] - height) // 2, (field[1] - width) // 2
-    edge = max(edge, soft_edge(height, width, field, parameters))
-    inside_HWC = field_HWC[top : top + height, left : left + width]
+        backdrop_HWC = _mixed(backdrop_HWC, _tiled(pixels_HWC, backdrop, 1.0), parameters.tiles)
+    top, left = (backdrop[0] - height) // 2, (backdrop[1] - width) // 2
+    edge = max(edge, soft_edge(height, width, backdrop, parameters))
+    inside_HWC = backdrop_HWC[top : top + height, left : left + width]
     inside_HWC[:] = _over(pixels_HWC, inside_HWC, edge)
-    return field_HWC
+    return backdrop_HWC
 
 
-def soft_edge(height: int, width: int, field: tuple[int, int], parameters: EffectParameters) -> float:
-    """Return how wide the edges of a frame in a field fade without any vignette, as a share of half its shorter side."""
+def soft_edge(height: int, width: int, backdrop: tuple[int, int], parameters: EffectParameters) -> float:
+    """Return how wide the edges of a frame in a backdrop fade without any vignette, as a share of half its shorter side."""
     if not parameters.soft_edges:
         return 0.0
-    # With little room they are narrow, so that a frame which grows to the size of the field loses them gradually.
-    room = max((field[0] - height) // 2, (field[1] - width) // 2)
+    # With little room they are narrow, so that a frame which grows to the size of the backdrop loses them gradually.
+    room = max((backdrop[0] - height) // 2, (backdrop[1] - width) // 2)
     return math.ceil(_STEPS * min(SOFT_EDGE, 2.0 * room / min(height, width))) / _STEPS
 
 
@@ -87,15 +87,15 @@ def background_colour(level: float, hue: float, saturation: float) -> tuple[int,
     return red, green, blue
 
 
-def _plain(field: tuple[int, int], parameters: EffectParameters) -> Pixels:
-    return _plain_field(*field, background_colour(*parameters.background))
+def _plain(backdrop: tuple[int, int], parameters: EffectParameters) -> Pixels:
+    return _plain_backdrop(*backdrop, background_colour(*parameters.background))
 
 
 @functools.lru_cache(maxsize=4)
-def _plain_field(rows: int, columns: int, colour: tuple[int, int, int]) -> Pixels:
-    field_HWC = np.empty((rows, columns, 3), np.uint8)
-    field_HWC[:] = colour
-    return field_HWC
+def _plain_backdrop(rows: int, columns: int, colour: tuple[int, int, int]) -> Pixels:
+    backdrop_HWC = np.empty((rows, columns, 3), np.uint8)
+    backdrop_HWC[:] = colour
+    return backdrop_HWC
 
 
 def _faded(pixels_HWC: Pixels, edge: float, parameters: EffectParameters) -> Pixels:
@@ -131,11 +131,11 @@ def _opacity(height: int, width: int, edge: int) -> tuple[Pixels, Pixels]:
     return opacity_HWC, 255 - opacity_HWC
 
 
-def _tiled(pixels_HWC: Pixels, field: tuple[int, int], count: float) -> Pixels:
-    """Return a field of copies, `count` of them above each other, each the mirror image of the next."""
+def _tiled(pixels_HWC: Pixels, backdrop: tuple[int, int], count: float) -> Pixels:
+    """Return a backdrop of copies, `count` of them above each other, each the mirror image of the next."""
     import cv2
 
-    rows, columns = field
+    rows, columns = backdrop
     # Fewer pixels than a copy has would flicker, so the frame is made smaller by the mean first.
     halvings = int(math.log2(max(count, 1.0)) + 1e-6)
     height, width = (max(1, side >> halvings) for side in pixels_HWC.shape[:2])
@@ -144,7 +144,7 @@ def _tiled(pixels_HWC: Pixels, field: tuple[int, int], count: float) -> Pixels:
     step = count * height / rows
     if rows > columns * height / width:
         step = count * width / columns
-    # From the field to the frame; both are measured from their centres.
+    # From the backdrop to the frame; both are measured from their centres.
     matrix = np.array(
         [
             [step, 0.0, (width - 1) / 2 - step * (columns - 1) / 2],

@@ -81,9 +81,9 @@ def test_soft_edges_leave_a_frame_its_layers(shown_window):
     shown = shown_window(upscale=LANCZOS, fullscreen=True).open((120, 120))
     fields, parameters, effect_chain = fields_of(0), EffectParameters(screen=SCREEN), EffectChain()
     pixels_HWC = Compositor(TEXTURES, 120, 120).compose(fields)
-    in_field_HWC = effect_chain.apply(pixels_HWC, parameters, 0.0)
-    frame = frame_of(pixels_HWC, layers=Layers(TEXTURES, fields)).with_pixels(in_field_HWC, effect_chain.in_field)
-    assert in_field_HWC.shape == (120, 192, 3)
+    on_backdrop_HWC = effect_chain.apply(pixels_HWC, parameters, 0.0)
+    frame = frame_of(pixels_HWC, layers=Layers(TEXTURES, fields)).with_pixels(on_backdrop_HWC, effect_chain.on_backdrop)
+    assert on_backdrop_HWC.shape == (120, 192, 3)
     assert frame.layers
     whole = EffectChain().apply(Compositor(TEXTURES, 800, 800).compose(fields), parameters, 0.0).astype(float)
     shown.shows_until(frame, lambda: is_equal(screen_HWC(), whole), "the faded frame's appearing")
@@ -92,11 +92,11 @@ def test_soft_edges_leave_a_frame_its_layers(shown_window):
 def test_other_effects_and_the_flash_guard_take_its_layers_away() -> None:
     effect_chain, grey = EffectChain(), np.full((24, 24, 3), 200, np.uint8)
     effect_chain.apply(grey, EffectParameters(screen=SCREEN, glow=0.5), 0.0)
-    assert effect_chain.in_field is None
+    assert effect_chain.on_backdrop is None
     kept = list[bool]()
     for n in range(30):
         effect_chain.apply(grey * (n % 2), EffectParameters(screen=SCREEN), 0.05 * (n + 1))
-        kept.append(effect_chain.in_field is not None)
+        kept.append(effect_chain.on_backdrop is not None)
     assert kept[0]
     assert not all(kept)
 

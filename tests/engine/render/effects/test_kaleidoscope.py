@@ -23,24 +23,24 @@ def shown(pixels_HWC: np.ndarray, **effects) -> np.ndarray:
 
 @pytest.mark.parametrize("sectors", [1, 2, 3, 4, 5, 6, 16])
 def test_a_kaleidoscope_is_symmetrical_left_to_right(sectors: int) -> None:
-    field_HWC = folded(blobs(), sectors, 0.1, (90, 160)).astype(int)
-    assert np.quantile(np.abs(field_HWC - field_HWC[:, ::-1]), 0.99) <= 2
+    backdrop_HWC = folded(blobs(), sectors, 0.1, (90, 160)).astype(int)
+    assert np.quantile(np.abs(backdrop_HWC - backdrop_HWC[:, ::-1]), 0.99) <= 2
 
 
 @pytest.mark.parametrize("sectors", [2, 4, 8])
 def test_even_kaleidoscopes_are_the_same_after_half_a_turn(sectors: int) -> None:
-    field_HWC = folded(blobs(), sectors, 0.3, (90, 160)).astype(int)
-    assert np.quantile(np.abs(field_HWC - field_HWC[::-1, ::-1]), 0.99) <= 2
+    backdrop_HWC = folded(blobs(), sectors, 0.3, (90, 160)).astype(int)
+    assert np.quantile(np.abs(backdrop_HWC - backdrop_HWC[::-1, ::-1]), 0.99) <= 2
 
 
 def test_a_kaleidoscope_fills_the_screen_and_moves_with_its_turn() -> None:
-    field_HWC = shown(blobs() // 2 + 100, screen=WIDE, kaleidoscope=6)
-    assert field_HWC.shape == (64, 114, 3)
-    assert field_HWC.min() >= 99, "no corner is left black"
+    backdrop_HWC = shown(blobs() // 2 + 100, screen=WIDE, kaleidoscope=6)
+    assert backdrop_HWC.shape == (64, 114, 3)
+    assert backdrop_HWC.min() >= 99, "no corner is left black"
     turned = shown(blobs() // 2 + 100, screen=WIDE, kaleidoscope=6, kaleidoscope_turn=0.25)
-    assert np.abs(field_HWC.astype(int) - turned).mean() > 5
+    assert np.abs(backdrop_HWC.astype(int) - turned).mean() > 5
     whole = shown(blobs() // 2 + 100, screen=WIDE, kaleidoscope=6, kaleidoscope_turn=1.0)
-    assert np.abs(field_HWC.astype(int) - whole).max() <= 1
+    assert np.abs(backdrop_HWC.astype(int) - whole).max() <= 1
 
 
 def test_tiles_are_copies_of_the_kaleidoscope() -> None:

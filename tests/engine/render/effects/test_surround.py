@@ -10,7 +10,7 @@ import pytest
 from engine.core.fit import place_inside
 from engine.render.effects.chain import EffectChain
 from engine.render.effects.effect_parameters import EffectParameters
-from engine.render.effects.surround import SOFT_EDGE, background_colour, field_of, in_surround
+from engine.render.effects.surround import SOFT_EDGE, backdrop_of, background_colour, in_surround
 from tests.engine.render.effects.flash_definition import worst
 
 WIDE = (1920, 1080)
@@ -33,23 +33,23 @@ def shown(pixels_HWC: np.ndarray, **effects) -> np.ndarray:
     "screen", [(1920, 1080), (1366, 768), (1280, 800), (1080, 1920), (768, 769), (3840, 2160), (641, 359)]
 )
 @pytest.mark.parametrize("size", [(256, 256), (288, 352), (512, 288)])
-def test_a_field_has_the_shape_of_its_screen_and_leaves_no_dark_line(size, screen) -> None:
-    rows, columns = field_of(size[0], size[1], EffectParameters(screen=screen))
+def test_a_backdrop_has_the_shape_of_its_screen_and_leaves_no_dark_line(size, screen) -> None:
+    rows, columns = backdrop_of(size[0], size[1], EffectParameters(screen=screen))
     assert (rows, columns) >= size
     assert rows == size[0] or columns == size[1]
     assert place_inside(columns, rows, *screen) == (0, 0, *screen)
 
 
-def test_a_very_long_screen_gets_a_field_of_bounded_size() -> None:
-    assert field_of(64, 64, EffectParameters(screen=(10_000, 10))) == (64, 256)
-    assert field_of(64, 64, EffectParameters(screen=(1, 5_000))) == (256, 64)
+def test_a_very_long_screen_gets_a_backdrop_of_bounded_size() -> None:
+    assert backdrop_of(64, 64, EffectParameters(screen=(10_000, 10))) == (64, 256)
+    assert backdrop_of(64, 64, EffectParameters(screen=(1, 5_000))) == (256, 64)
 
 
 def test_the_square_does_not_show() -> None:
     """From the middle to the edge of the screen, no step of light is larger than a soft edge has."""
-    field_HWC = shown(white(), screen=WIDE)
-    assert field_HWC.shape == (64, 114, 3)
-    row = field_HWC[32, :, 0].astype(int)
+    backdrop_HWC = shown(white(), screen=WIDE)
+    assert backdrop_HWC.shape == (64, 114, 3)
+    row = backdrop_HWC[32, :, 0].astype(int)
     assert row[57] == 255
     assert row[0] == row[-1] == 0
     hard = shown(white(), screen=WIDE, soft_edges=False)
@@ -79,9 +79,9 @@ def test_a_vignette_fades_every_frame_and_reaches_its_middle_at_most() -> None:
 
 
 def test_the_background_has_its_level_and_colour_and_frames_fade_into_it() -> None:
-    field_HWC = shown(white(), screen=WIDE, background=(0.5, 1 / 3, 1.0))
-    assert tuple(field_HWC[32, 2]) == (0, 128, 0)
-    assert tuple(field_HWC[32, 57]) == (255, 255, 255)
+    backdrop_HWC = shown(white(), screen=WIDE, background=(0.5, 1 / 3, 1.0))
+    assert tuple(backdrop_HWC[32, 2]) == (0, 128, 0)
+    assert tuple(backdrop_HWC[32, 57]) == (255, 255, 255)
     assert tuple(shown(white(), vignette=0.5, background=(0.5, 0.0, 0.0))[0, 0]) == (128, 128, 128)
     assert background_colour(1.0, 0.0, 1.0) == background_colour(1.0, 1.0, 1.0) == (255, 0, 0)
     black = shown(white(), screen=WIDE, background=(1.0, 0.0, 0.0), brightness=0.0)
@@ -89,10 +89,10 @@ def test_the_background_has_its_level_and_colour_and_frames_fade_into_it() -> No
 
 
 def test_glow_reaches_beyond_the_frame() -> None:
-    field_HWC = shown(white(), screen=WIDE, glow=1.0)
+    backdrop_HWC = shown(white(), screen=WIDE, glow=1.0)
     frame_left = (114 - 64) // 2
-    assert field_HWC[32, frame_left - 2].max() > 20
-    steps = np.abs(np.diff(field_HWC[32, :, 0].astype(int)))
+    assert backdrop_HWC[32, frame_left - 2].max() > 20
+    steps = np.abs(np.diff(backdrop_HWC[32, :, 0].astype(int)))
     assert steps.max() <= np.abs(np.diff(shown(white(), screen=WIDE)[32, :, 0].astype(int))).max()
 
 
@@ -118,18 +118,18 @@ def test_soft_edges_narrow_with_the_room_that_is_left() -> None:
 
 def test_tiles_fill_the_screen_with_mirrored_copies() -> None:
     pixels_HWC = blobs()
-    field_HWC = shown(pixels_HWC, screen=WIDE, tiles=1.0)
+    backdrop_HWC = shown(pixels_HWC, screen=WIDE, tiles=1.0)
     left = (114 - 64) // 2
-    assert np.array_equal(field_HWC[:, left : left + 64], pixels_HWC)
-    assert np.array_equal(field_HWC[:, :left], pixels_HWC[:, :left][:, ::-1])
+    assert np.array_equal(backdrop_HWC[:, left : left + 64], pixels_HWC)
+    assert np.array_equal(backdrop_HWC[:, :left], pixels_HWC[:, :left][:, ::-1])
     half = shown(pixels_HWC, screen=WIDE, tiles=0.5)
-    assert abs(int(half[5, 3, 0]) - int(field_HWC[5, 3, 0]) / 2) <= 1
+    assert abs(int(half[5, 3, 0]) - int(backdrop_HWC[5, 3, 0]) / 2) <= 1
 
 
 @pytest.mark.parametrize("screen", [None, WIDE, (300, 900)])
 def test_more_tiles_are_smaller_and_stay_symmetrical(screen) -> None:
     four = shown(blobs(), screen=screen, tiles=4.0)
-    assert np.abs(four.astype(int) - four[::-1, ::-1]).max() > 40, "copies are mirrored, the field as a whole is not"
+    assert np.abs(four.astype(int) - four[::-1, ::-1]).max() > 40, "copies are mirrored, the backdrop as a whole is not"
     rows = four.shape[0] if screen is None or screen[0] > screen[1] else 64
     period = 2 * rows // 4
     repeated = np.abs(four[: four.shape[0] - period].astype(int) - four[period:])
@@ -169,7 +169,7 @@ def test_the_frame_given_is_never_written_to() -> None:
     kept = pixels_HWC.copy()
     for screen in (None, WIDE):
         parameters = EffectParameters(screen=screen, vignette=0.4, tiles=0.5, background=(0.4, 0.1, 1.0))
-        field = field_of(64, 64, parameters)
-        first = in_surround(pixels_HWC, field, parameters)
-        assert np.array_equal(in_surround(pixels_HWC, field, parameters), first)
+        backdrop = backdrop_of(64, 64, parameters)
+        first = in_surround(pixels_HWC, backdrop, parameters)
+        assert np.array_equal(in_surround(pixels_HWC, backdrop, parameters), first)
     assert np.array_equal(pixels_HWC, kept)
