@@ -89,7 +89,9 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     beside = {name: given[name] for name in ("map", "config") if given.get(name)}
     _check_action(parsed)
     if parsed.listen and is_played(parsed.listen):
-        raise ConfigError(f"--listen names a loudspeaker, and {parsed.listen} is a sound; write {parsed.listen} --listen.")
+        raise ConfigError(
+            f"--listen names a loudspeaker, and {parsed.listen} is a sound; write {parsed.listen} --listen."
+        )
     render = RenderRequest.of(parsed.render) if parsed.render else None
     _check_render(render, {**settings, **controls}, parameters)
     _check_replay(parsed.replay, {**settings, **controls, **beside})
