@@ -69,8 +69,9 @@ class LiveConfig:
         empty="the default one",
     )
     capture: str = setting(
-        "sounddevice",
-        "the package that opens sound devices: sounddevice, or pyaudio from the extra of that name",
+        "auto",
+        "what opens sound devices: sounddevice, pyaudio from the extra of that name, or auto for the sound server of Linux itself "
+        "where it runs, else sounddevice",
         "NAME",
     )
     repeat: bool = setting(False, "repeat a file")
@@ -91,6 +92,9 @@ class LiveConfig:
     model: str = setting(DEFAULT_MODEL, "the model file to play", "MODEL.onnx")
     backend: str = setting("auto", "the backend that runs the model; auto takes the fastest on this machine", "NAME")
     threads: int | None = setting(None, "processor threads of a step (default: 2)", "N", low=1, high=256)
+    early_step: bool = setting(
+        True, "show an onset between two steps at once, by a step of its own where there is time for one"
+    )
     seconds: float | None = setting(None, "end after so many seconds of sound", "S", low=1e-3)
     osc: bool = setting(True, "listen to OSC remotes")
     osc_host: str = setting(

@@ -224,6 +224,8 @@ class ModelCard(StepSignature):
     """Checksum of the file without its metadata; a file that differs from it is refused. Empty for a card without a file."""
     parity: Parity
     drift: tuple[Drift, ...] = ()
+    trained_fps: float = 0.0
+    """Steps a second in training, where the file takes more of them; 0: as many."""
     provenance: Provenance
     training_sound: TrainingSound | None = None
     """Levels of the sound that it was trained on; None in files that do not say."""
@@ -331,7 +333,13 @@ _NESTED: dict[str, type] = {
 """The nested dataclasses of a card."""
 _ADDED: dict[int, dict[str, Any]] = {
     3: {"pictures": [], "outputs": []},
-    4: {"fixed_controls": [], "control_effects": [], "layers": None, "training_sound": None},
+    4: {
+        "fixed_controls": [],
+        "control_effects": [],
+        "layers": None,
+        "training_sound": None,
+        "trained_fps": 0.0,
+    },
 }
 """The keys that each version added, with the values that cards of earlier versions get."""
 

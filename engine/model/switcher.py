@@ -203,6 +203,13 @@ class ModelSwitcher:
         self._take_loaded()
         return frame
 
+    def early(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame | None:
+        """Return hop `index` as it looks before its sound has all arrived; see Session. None while one model gives way to another."""
+        if self._crossfade or self._pending or self._restored:
+            return None
+        frame = self._session.early(window_T, controls, index)
+        return self._fitted(frame) if frame else None
+
     def held(self, controls: Controls) -> ModelFrame:
         """Return the last frame again; black before the first."""
         # When the steps of a model fail, the next model is delivered here.

@@ -18,6 +18,7 @@ from export.targets.onnx.trace import remove_float_frame, trace
 from export.verification.control_effects import chosen_controls
 from export.verification.graph import StepGraph
 from export.verification.parity import check_parity, measure_parity
+from training.core.rate import at_rate
 from training.core.streaming import StreamingModel
 from training.families.registry import family
 
@@ -38,6 +39,8 @@ class Form:
     grid_sample: bool = False
     """Leave GridSample one operator: faster in OpenVINO, and refused by onnx-cuda. Without it the file plays everywhere."""
     batch: int = 1
+    fps: int | None = None
+    """Steps a second; None: as trained."""
     drift_steps: tuple[int, ...] = DRIFT_STEPS
     drift_sound: Path | None = None
     all_controls: bool = False
@@ -65,10 +68,10 @@ def export_model(
     # int8 is for the kind of sound that its ranges were measured on, and is judged on it.
     sound = form.drift_sound or form.calibration_sound
     controls, measured_effects = chosen_controls(model.eval(), sound, form.all_controls)
-    plain = StepGraph(model, form.batch, controls)
+    plain = StepGraph(at_rate(model, form.fps), form.batch, controls)
     rewritten = copy.deepcopy(model)
     passes = family(model.family).rewrites.apply(rewritten, form.passes)
-    program = trace(StepGraph(rewritten.eval(), form.batch, controls), form.grid_sample)
+    program = trace(StepGraph(at_rate(rewritten.eval(), form.fps), form.batch, controls), form.grid_sample)
     measured = measure_parity(plain, program.SerializeToString())
     check_parity(measured, path, plain, passes)
     program, calibration = in_precision(program, plain, form.precision, form.calibration_sound)
@@ -88,6 +91,7 @@ def export_model(
         drift=drift,
         control_effects=measured_effects,
         training_sound=training_sound,
+        trained_fps=0.0 if plain.model is model else float(model.fps),
     )
     content = sealed(program.SerializeToString(), card)
     write_own_model(content, path)
