@@ -16,7 +16,6 @@ from engine.core.fit import crop_to_shape
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sharpening import fit_sharpened
 from engine.output.sink import FrameRate, Sink
-from engine.output.window.window_config import FILL
 
 # H W C rows, columns, channels of pixels
 
@@ -113,7 +112,7 @@ class FilmSink:
         if self._film.size is None:
             self._sink.show(frame)
             return
-        is_filled = bool(frame.values.get(FILL, False)) if self._film.is_filled is None else self._film.is_filled
+        is_filled = ShowValues(frame.values).fill if self._film.is_filled is None else self._film.is_filled
         fitted_as = is_filled, ShowValues(frame.values).sharpen
         self._sink.show(frame.with_pixels(self._fitted(frame.pixels_HWC, self._film.size, fitted_as)))
 
