@@ -115,7 +115,7 @@ def main() -> int:
     print_line(*chosen.lines())
     loaded = load_generator(chosen.folder)
     form = form_of(arguments, family(loaded.model.family).rewrites)
-    card = export_model(loaded.model, loaded.provenance, arguments.output, form)
+    card = export_model(loaded.model, loaded.provenance, arguments.output, form, loaded.training_sound)
     print_line(*report(card, arguments.output))
     changed = at_rate(loaded.model, form.fps)
     if changed is not loaded.model:

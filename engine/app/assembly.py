@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from engine.audio.capture import AudioCapture
+from engine.audio.conditioned_model import ConditionedModel, PlayingModel
+from engine.audio.conditioning import Conditioner
 from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.input_mix import film_channels
 from engine.audio.source import Source
@@ -35,7 +36,7 @@ from engine.render.runtime import Runtime
 from engine.render.show import Show
 from engine.render.sink_group import SinkGroup
 from engine.render.steering import Steering
-from engine.render.step_loop import FrameModel, StepLoop
+from engine.render.step_loop import StepLoop
 
 
 class Modulators:
@@ -88,7 +89,7 @@ class Modulators:
 
 def assemble(
     source: Source,
-    model: FrameModel,
+    model: PlayingModel,
     outputs: Sequence[Sink],
     steering: Steering,
     modulators: Modulators,
@@ -96,14 +97,16 @@ def assemble(
     windows: Sequence[WindowSink] = (),
     layout: InputLayout = UNNAMED,
     cleaner: SoundCleaner | None = None,
+    conditioner: Conditioner | None = None,
     film: FilmFormat | None = None,
 ) -> Show:
     """Join the parts of a show. Offline, and live without an output at the display's rate, it needs no second thread.
 
-    `cleaner` cleans the sound for the model where a take of an earlier version asks for another one. `film` says what files get that
-    are written offline.
+    `cleaner` and `conditioner` make the model's sound where a take of an earlier version asks for others. `film` says what files get
+    that are written offline.
     """
     card = model.card
+    conditioned = ConditionedModel(model, conditioner or Conditioner(card.sample_rate_hz, card.hop_samples))
     window_buffer = WindowBuffer(card, source.rate_hz, source.channels, layout, cleaner)
     runtime.statistics.resampler_delay_s = window_buffer.resampler_delay_s
     capture = AudioCapture(source, window_buffer, runtime.clock, runtime.notices, layout)
@@ -116,28 +119,18 @@ def assemble(
         PresentLoop(capture, steering.store, modulators.new(), runtime, shown, sinks) for shown, sinks in groups
     ]
     at_hop_rate = [sink for sink in outputs if sink not in at_display_rate]
-    films: list[Sink] = []
-    film_delivery: FilmDelivery | None = None
-    if film and film.fps and film.fps != Fraction(card.sample_rate_hz, card.hop_samples):
-        films = [sink for sink in at_hop_rate if sink.rate == "file"]
-        film_delivery = FilmDelivery(
-            SinkGroup(films, runtime),
-            film.fps,
-            lambda time_s: capture.features_at(round(time_s * card.sample_rate_hz)),
-            modulators.new(),
-            is_blended=film.is_blended,
-        )
+    films = [sink for sink in at_hop_rate if sink.rate == "file"] if film and film.differs_from(card) else []
     at_hop_rate = [sink for sink in at_hop_rate if sink not in films]
     delivery = FrameDelivery(
         at_hop_rate if runtime.live else [*at_hop_rate, *windows],
         [loop.latest_frame for loop in present_loops],
         runtime,
-        film_delivery,
+        _film_delivery(film, SinkGroup(films, runtime), capture, modulators) if film and films else None,
     )
     return Show(
         source=source,
         capture=capture,
-        step_loop=StepLoop(model, capture, modulators.of_steps, steering, delivery, runtime),
+        step_loop=StepLoop(conditioned, capture, modulators.of_steps, steering, delivery, runtime),
         outputs=(*outputs, *windows),
         windows=tuple(windows),
         present_loops=tuple(present_loops),
@@ -152,6 +145,18 @@ def assemble(
         ),
         runtime=runtime,
         has_take=steering.recorder is not None,
+        conditioning=conditioned.conditioning,
+    )
+
+
+def _film_delivery(film: FilmFormat, group: SinkGroup, capture: AudioCapture, modulators: Modulators) -> FilmDelivery:
+    assert film.fps, "only a rate makes a film differ"
+    return FilmDelivery(
+        group,
+        film.fps,
+        lambda time_s: capture.features_at(round(time_s * capture.rate_hz)),
+        modulators.new(),
+        is_blended=film.is_blended,
     )
 
 

@@ -29,6 +29,15 @@ def place_inside(width: int, height: int, field_width: int, field_height: int) -
     )
 
 
+def place_over(width: int, height: int, field_width: int, field_height: int) -> Placement:
+    """Return the smallest centred place of the frame's shape that covers the field; it may begin before it and end after it."""
+    scale = max(field_width / width, field_height / height)
+    placed_width, placed_height = round(width * scale), round(height * scale)
+    return Placement(
+        (field_width - placed_width) // 2, (field_height - placed_height) // 2, placed_width, placed_height
+    )
+
+
 def crop_to_shape(pixels_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """Return the middle of the frame in the shape of `width` by `height`; the frame itself where it has that shape."""
     rows, columns, _ = pixels_HWC.shape

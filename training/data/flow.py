@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
-# H W rows and columns
+# T frames, H W rows and columns, h w rows and columns of a flow field
+
+MEASURED_SIDE = 128
+"""Of the frames in which a clip's own flow is measured."""
 
 SMOOTHNESS = 2.0
 """Standard deviation of the smoothing, in pixels."""
@@ -20,3 +26,24 @@ def dense_flow(key_HW: NDArray[np.uint8], frame_HW: NDArray[np.uint8]) -> NDArra
     start = np.zeros((*frame_HW.shape, 2), np.float32)
     flow_HW2 = cv2.calcOpticalFlowFarneback(frame_HW, key_HW, start, 0.5, 4, 21, 5, 7, 1.5, 0)
     return np.asarray(cv2.GaussianBlur(flow_HW2, (0, 0), SMOOTHNESS), dtype=np.float32)
+
+
+def flow_fields(key_3HW: Tensor, frames_T3HW: Tensor, side: int) -> Tensor:
+    """Return the flow from every frame to the key frame, in units of half the frame's side, [T, 2, side, side].
+
+    Frames are in [-1, 1].
+    """
+    (key_HW,) = _grey(key_3HW[None])
+    return torch.stack([_flow_field(key_HW, frame_HW, side) for frame_HW in _grey(frames_T3HW)])
+
+
+def _grey(frames_T3HW: Tensor) -> NDArray[np.uint8]:
+    """Return frames [T, h, w] as the flow is measured in, 0 … 255."""
+    size = (MEASURED_SIDE, MEASURED_SIDE)
+    sized = functional.interpolate(frames_T3HW, size=size, mode="bilinear", antialias=True, align_corners=False)
+    return np.asarray(((sized.mean(dim=1) + 1.0) * 127.5).clamp(0.0, 255.0).byte().cpu().numpy())
+
+
+def _flow_field(key_HW: NDArray[np.uint8], frame_HW: NDArray[np.uint8], side: int) -> Tensor:
+    small = cv2.resize(dense_flow(key_HW, frame_HW), (side, side), interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(np.asarray(small, dtype=np.float32)).permute(2, 0, 1) * (2.0 / MEASURED_SIDE)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from engine.model.card import ModelCard, Provenance
 from engine.model.file import graph_sha256, sealed
+from engine.model.training_sound import TrainingSound
 from export.precision.choice import Precision, check_drift, drift_of, in_precision
 from export.precision.half_storage import round_weights, store_in_half
 from export.targets.card import check_streams, model_card
+from export.targets.layers import add_textures, stored_layers
 from export.targets.model_file import write_own_model
 from export.targets.onnx.trace import remove_float_frame, trace
 from export.verification.graph import StepGraph
@@ -42,7 +44,13 @@ class Form:
     drift_sound: Path | None = None
 
 
-def export_model(model: StreamingModel, provenance: Provenance, path: Path, form: Form | None = None) -> ModelCard:
+def export_model(
+    model: StreamingModel,
+    provenance: Provenance,
+    path: Path,
+    form: Form | None = None,
+    training_sound: TrainingSound | None = None,
+) -> ModelCard:
     """Write `path` and return its card.
 
     Raises ModelFileError when the model does not stream, parity fails or the file cannot be written, TrainingError for
@@ -69,13 +77,16 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
     drift = () if form.precision == "bfloat16" else drift_of(program, plain, sound, form.drift_steps)
     check_drift(drift, form.precision, path)
     remove_float_frame(program)
+    layers, stored = stored_layers(model)
+    add_textures(program, stored)
     card = replace(
-        model_card(plain, provenance, measured.recorded),
+        model_card(plain, provenance, measured.recorded, layers),
         precision=form.precision,
         calibration=calibration,
         passes=passes,
         drift=drift,
         trained_fps=0.0 if plain.model is model else float(model.fps),
+        training_sound=training_sound,
     )
     content = sealed(program.SerializeToString(), card)
     write_own_model(content, path)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.app.assembly import Modulators, assemble
+from engine.audio.conditioned_model import PlayingModel
 from engine.audio.source import Source
 from engine.control.parameter import Parameter
 from engine.control.parameter_store import Applied, ControlSnapshot, ControlSource
@@ -30,7 +31,6 @@ from engine.render.runtime import Runtime
 from engine.render.show import Show
 from engine.render.statistics import ShowStatistics
 from engine.render.steering import Steering
-from engine.render.step_loop import FrameModel
 from tests.engine.model.probe_model import CARD
 
 DEVICE_BLOCKS = (1, 7, 160, 441, 4096)
@@ -147,7 +147,7 @@ class CollectingWindow(CollectingSink):
 
 def show_of(
     source: Source,
-    model: FrameModel,
+    model: PlayingModel,
     sinks: Sequence[Sink],
     *,
     store: ControlSource,

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.core.errors import TrainingError
+from training.core.resonators import Resonators
 from training.families.listen_and_move.canvas import Canvas
 from training.families.listen_and_move.config import SEED_SIZE, ListenAndMoveConfig, channels, level_count
 from training.families.listen_and_move.enlarged import enlarged
@@ -29,7 +30,6 @@ from training.families.listen_and_move.layers import (
 from training.families.listen_and_move.motion_encoder import MotionEncoder
 from training.families.listen_and_move.noise_maps import NoiseTile
 from training.families.listen_and_move.relief import Relief
-from training.families.listen_and_move.resonators import Resonators
 from training.families.listen_and_move.video_prediction import VideoPrediction
 from training.families.listen_and_move.warp import Warp
 

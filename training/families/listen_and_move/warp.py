@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.data.flow import dense_flow
+from training.core.principal import principal_components
+from training.data.flow import flow_fields
 
 # N frames, T frames of a clip, C colours, H W rows and columns, S frame size, R flow fields, h w their rows and columns,
 # I generator inputs
 
 FLOW_SIDE = 32
 """Of the flow fields, whatever the image size, so that a model can be upscaled."""
-MEASURED_SIDE = 128
-"""Of the frames in which the clip's own flow is measured."""
 HIDDEN = 128
 
 
@@ -52,14 +48,9 @@ class Warp(nn.Module):
         Frames are in [-1, 1]. The flow is `dense_flow`, from the frame that is nearest to all others to every frame.
         """
         key_3HW = key_frame(frames_T3HW)
-        grey_THW = _grey(frames_T3HW)
-        key_HW = _grey(key_3HW[None])[0]
-        flows_T2hw = torch.stack([_flow_field(key_HW, frame_HW) for frame_HW in grey_THW])
-        moving = flows_T2hw.flatten(1)
-        _, strength, components = torch.pca_lowrank(moving, q=min(len(self.flows) + 8, len(moving)), center=False)
-        count = min(len(self.flows), components.shape[1])
-        deviation = strength / len(moving) ** 0.5
-        self.flows[:count] = (components.T * deviation[:, None])[:count].unflatten(1, self.flows.shape[1:])
+        moving = flow_fields(key_3HW, frames_T3HW, FLOW_SIDE).flatten(1)
+        components = principal_components(moving, len(self.flows))
+        self.flows[: len(components)] = components.unflatten(1, self.flows.shape[1:])
         return key_3HW
 
 
@@ -67,16 +58,3 @@ def key_frame(frames_T3HW: Tensor) -> Tensor:
     """Return the frame [3, H, W] whose summed difference from all others is least."""
     small = functional.adaptive_avg_pool2d(frames_T3HW, FLOW_SIDE).flatten(1)
     return frames_T3HW[int(torch.cdist(small, small, p=1.0).sum(dim=1).argmin())]
-
-
-def _grey(frames_T3HW: Tensor) -> NDArray[np.uint8]:
-    """Return frames [T, h, w] as the flow is measured in, 0 … 255."""
-    size = (MEASURED_SIDE, MEASURED_SIDE)
-    sized = functional.interpolate(frames_T3HW, size=size, mode="bilinear", antialias=True, align_corners=False)
-    return np.asarray(((sized.mean(dim=1) + 1.0) * 127.5).clamp(0.0, 255.0).byte().cpu().numpy())
-
-
-def _flow_field(key_HW: NDArray[np.uint8], frame_HW: NDArray[np.uint8]) -> Tensor:
-    """Return the flow [2, h, w] in units of half the frame's side."""
-    small = cv2.resize(dense_flow(key_HW, frame_HW), (FLOW_SIDE, FLOW_SIDE), interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(np.asarray(small, dtype=np.float32)).permute(2, 0, 1) * (2.0 / MEASURED_SIDE)
