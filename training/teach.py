@@ -138,7 +138,7 @@ def time_budget(plan: Plan, started_s: float, config: TrainConfig, footage: Foot
     tested = sum(segment.frame_range.count for segment in (*footage.validation, *footage.tuning))
     limits = Limits(
         ends_at_s=started_s + whole_s,
-        trains_until_s=time.monotonic() + LEAST_TRAINING_SHARE * whole_s,
+        least_training_s=LEAST_TRAINING_SHARE * whole_s,
         reserve_s=reserve_s(plan.minutes),
         test_s=tested * frame_s,
         frame_s=frame_s,
