@@ -91,6 +91,8 @@ def main(argv: list[str] | None = None, started_s: float | None = None) -> int:
     name = train.model_name(arguments.clip)
     run_folder: Path = arguments.run_folder or Path("runs") / name
     earlier = earlier_run(run_folder, arguments)
+    if arguments.clip.is_file():
+        print_line(f"reading   {arguments.clip}, and timing this machine")
     plan = make_plan(arguments, started_s, earlier)
     config = planned_config(arguments, plan, earlier)
     footage = read_footage(arguments, config)
