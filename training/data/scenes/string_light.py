@@ -33,6 +33,7 @@ COLOURS = np.array(
     ],
     np.float32,
 )
+SOFTEST_PX = 0.6  # a string at rest moves so far: its slanting line has no steps then
 EXPOSURE, CONTRAST = 1.6, 1.7
 
 
@@ -112,7 +113,7 @@ def _board(height: int, width: int, left_R: Array, right_R: Array, rest_R: Array
 
 def _time_share(away_PW: Array, amplitude_W: Array, radius: float) -> Array:
     """Return the share of time that a sinusoid of that amplitude spends within `radius` of a place."""
-    amplitude_W = np.maximum(amplitude_W, 0.05)
+    amplitude_W = np.hypot(amplitude_W, SOFTEST_PX)
     upper = np.arcsin(np.clip((away_PW + radius) / amplitude_W, -1.0, 1.0))
     lower = np.arcsin(np.clip((away_PW - radius) / amplitude_W, -1.0, 1.0))
     return (upper - lower) * np.float32(1.0 / np.pi)
@@ -125,7 +126,7 @@ def light_strings(stage: StringStage, amplitude_RN: Array, sway_R2: Array, glow_
     spread_RW *= WIDEST * stage.spacing_px
     middle_RW = stage.rest_RW - SWING * stage.spacing_px * np.einsum("rn,rnw->rw", sway_R2, stage.shapes_RNW[:, :2])
     for string in range(STRINGS):
-        reach = spread_RW[string] + stage.radius_R[string] + 1.0
+        reach = spread_RW[string] + stage.radius_R[string] + SOFTEST_PX + 1.0
         first = max(0, int((middle_RW[string] - reach).min()))
         last = min(stage.height, int((middle_RW[string] + reach).max()) + 2)
         away_PW = np.arange(first, last, dtype=np.float32)[:, None] + 0.5 - middle_RW[string][None]
