@@ -33,7 +33,9 @@ def main() -> int:
     chosen = chosen_checkpoint(arguments.checkpoint)
     print_line(*chosen.lines())
     loaded = load_generator(chosen.folder)
-    card = export_program(loaded.model, loaded.provenance, arguments.output, arguments.compiled, arguments.device)
+    card = export_program(
+        loaded.model, loaded.provenance, arguments.output, arguments.compiled, arguments.device, loaded.training_sound
+    )
     megabytes = arguments.output.stat().st_size / 1e6
     print_line(f"{arguments.output}: '{card.name}', {card.width}x{card.height} at {card.fps:g} fps, {megabytes:.1f} MB")
     print_line(

@@ -7,7 +7,7 @@ with ExitStack() as releasing:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +19,7 @@ from engine.app.command_line import ParsedCommand
 from engine.app.config import SETTINGS, LiveConfig
 from engine.app.input_switch import InputSwitch
 from engine.app.remotes import OFF, RemoteParts, open_remotes
-from engine.app.report import input_levels, start_report
+from engine.app.report import film_line, input_levels, replay_lines, start_report
 from engine.app.show_steering import ShowSteering
 from engine.app.sink_registry import WEB, WINDOW, open_sinks
 from engine.app.telemetry import telemetry_of
@@ -43,17 +43,18 @@ from engine.media.address import shown_address
 from engine.model.backend import Backend
 from engine.model.backends.first_test import FirstTestWatch
 from engine.model.backends.selection import open_backend, open_with_fallback
+from engine.model.rest import RestingBackend
 from engine.ops.gc_schedule import GcSchedule
 from engine.ops.health_monitor import HealthMonitor
+from engine.output.film import FilmFormat, FilmSink
 from engine.output.preview.preview_sink import PreviewSink
 from engine.output.progress import ProgressBar, SharedProgressBar
-from engine.output.resized import ResizedSink, parse_size
 from engine.output.sink import Sink, WindowSink
 from engine.render.latency_budget import measure_budget
 from engine.render.runtime import Runtime, no_pause
 from engine.render.show import Show
 from engine.render.steering import Steering
-from engine.takes.former_sound import cleaner_of
+from engine.takes.former_sound import begins_at_rest, cleaner_of, conditioner_of
 from engine.takes.recorder import RecordedSource, TakeRecorder
 from engine.takes.replay import ReplayedControls, ReplayedFailures, Take, TakeSource, differences, read_take
 from engine.takes.take_log import take_header
@@ -84,17 +85,17 @@ def build_from_source(
     outputs: Outputs,
     releasing: ExitStack,
     layout: InputLayout = UNNAMED,
+    film: FilmFormat | None = None,
 ) -> BuiltShow:
     """Build the show of a source, live or not. Raises ConfigError for a mapping, SinkError for the take."""
     notify = runtime.notices.tell
 
     def open_next(path: str, is_stopped: IsStopped) -> Backend:
         watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
-        if runtime.live:
-            return open_with_fallback(path, config.backend, config.threads, notify, notify, watch)
-        return open_backend(path, config.backend, config.threads, notify, notify, watch)
+        open_one = open_with_fallback if runtime.live else open_backend
+        return RestingBackend(open_one(path, config.backend, config.threads, notify, notify, watch))
 
-    model = ModelChoice(path=config.model, backend=backend, open_next=open_next)
+    model = ModelChoice(path=config.model, backend=RestingBackend(backend), open_next=open_next)
     controllers = control(model, store, config.mappings, config.scenes, runtime, layout.names)
     releasing.callback(controllers.switcher.close)
     releasing.callback(controllers.scene_controller.close)
@@ -103,28 +104,46 @@ def build_from_source(
     steering = Steering(store=store, show_controller=controllers.show_controller, recorder=take)
     sinks, windows = outputs(controllers)
     played = RecordedSource(source, take) if take else source
-    show = assemble(played, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout)
+    show = assemble(
+        played, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout, film=film
+    )
     return BuiltShow(show=show, store=store, controllers=controllers, seconds=config.seconds)
 
 
 def build_replay(
-    take: Take, source: Source, backend: Backend, store: ReplayedControls, runtime: Runtime, outputs: Outputs
+    take: Take,
+    source: Source,
+    backend: Backend,
+    store: ReplayedControls,
+    runtime: Runtime,
+    outputs: Outputs,
+    film: FilmFormat | None = None,
 ) -> BuiltShow:
     """Build the show that repeats a take. Raises ConfigError for a mapping that this version does not understand."""
 
     def open_next(path: str, is_stopped: IsStopped) -> Backend:
         watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
         opened = open_backend(path, take.header.backend, take.header.threads, tell=runtime.notices.tell, watch=watch)
-        return ReplayedFailures(opened, store)
+        return ReplayedFailures(begun(opened), store)
 
-    model = ModelChoice(path=take.model, backend=ReplayedFailures(backend, store), open_next=open_next)
+    begun = RestingBackend if begins_at_rest(take.header) else _as_opened
+    model = ModelChoice(path=take.model, backend=ReplayedFailures(begun(backend), store), open_next=open_next)
     layout = take.header.layout
     controllers = control(model, store, take.header.mappings, str(take.folder), runtime, layout.names)
     steering = Steering(store=store, show_controller=controllers.show_controller, replay=store)
     sinks, windows = outputs(controllers)
-    cleaner = cleaner_of(take.header)
     show = assemble(
-        source, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout, cleaner
+        source,
+        controllers.switcher,
+        sinks,
+        steering,
+        controllers.modulators,
+        runtime,
+        windows,
+        layout,
+        cleaner_of(take.header),
+        conditioner_of(take.header),
+        film,
     )
     return BuiltShow(show=show, store=store, controllers=controllers)
 
@@ -208,12 +227,13 @@ class ShowBuilder:
                 # The take alone says what is shown; keys end it and change the window.
                 keys = ParameterStore(store.parameters.values(), notify=self._say)
                 return [ProgressBar(take.seconds)], [openers.open_window_sink(config, keys, notify=self._say)]
-            sinks = open_sinks((output,))
-            if self._command.size:
-                sinks = [ResizedSink(sink, *parse_size(self._command.size)) for sink in sinks]
-            return [*sinks, ProgressBar(take.seconds)], []
+            return [ProgressBar(take.seconds), *self._film_sinks((output,), "give another file to --replay")], []
 
-        return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs)
+        if output != WINDOW:
+            for line in replay_lines(take, backend, film_line(output, backend.card, self._command.film, take.seconds)):
+                self._say(line)
+        film = self._command.film
+        return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs, film)
 
     def _of_inputs(
         self, config: LiveConfig, inputs: OpenInputs, notify: Callable[[str], None], shared: SharedParts | None = None
@@ -234,8 +254,10 @@ class ShowBuilder:
             return self._outputs(config, source, store, controllers, notify, progress)
 
         runtime = self._runtime(source.live, notify)
-        built = build_from_source(config, backend, source, store, runtime, outputs, self._releasing, layout)
+        film = self._command.film if self._command.render else None
+        built = build_from_source(config, backend, source, store, runtime, outputs, self._releasing, layout, film)
         self._monitor.describe_levels = lambda: input_levels(built.show.capture.latest())
+        self._monitor.describe_conditioning = built.show.conditioning
         if shared:
             return built
         remotes = [OFF]
@@ -245,7 +267,11 @@ class ShowBuilder:
             built = replace(built, show_control=show_control)
             remotes = self._open_remotes(config, access, built, show_control)
         align = listening.align if listening else None
-        for line in start_report(backend, selected, inputs, config.out, remotes, align):
+        shown_outputs: Sequence[str] = config.out
+        if film:
+            length_s = openers.duration_s(config.source, config.seconds)
+            shown_outputs = [film_line(config.out[0], backend.card, film, length_s)]
+        for line in start_report(backend, selected, inputs, shown_outputs, remotes, align):
             notify(line)
         return built
 
@@ -269,10 +295,14 @@ class ShowBuilder:
             self._preview = PreviewSink(is_output=WEB in config.out)
         preview = [self._preview] if self._preview else []
         if source.live:
-            last: Sink = openers.recorder(config, notify)
-        else:
-            last = progress or ProgressBar(openers.duration_s(config.source, config.seconds))
-        return [*open_sinks(config.out), *preview, last], windows
+            return [*open_sinks(config.out), *preview, openers.recorder(config, notify)], windows
+        way_out = "render into another folder" if progress else "give another file to --render"
+        bar = progress or ProgressBar(openers.duration_s(config.source, config.seconds))
+        return [bar, *self._film_sinks(config.out, way_out)], windows
+
+    def _film_sinks(self, outputs: Sequence[str], way_out: str) -> list[Sink]:
+        """Return the outputs of a rendering or a replay, whose files are as the film was asked to be."""
+        return [FilmSink(sink, self._command.film) for sink in open_sinks(outputs, way_out)]
 
     def _open_remotes(
         self, config: LiveConfig, access: RemoteAccess, built: BuiltShow, show_control: ShowSteering
@@ -313,6 +343,10 @@ class ShowBuilder:
             between_hops=between_hops,
             is_stopped=self._watch.is_stopped,
         )
+
+
+def _as_opened(backend: Backend) -> Backend:
+    return backend
 
 
 def _begin_playlist(controllers: Controllers, notify: Callable[[str], None]) -> None:

@@ -83,18 +83,24 @@ class ShowValues:
 
     __slots__ = ("mapping",)
 
-    gain_db = _number("sound", "how much louder the model gets the sound", -60.0, 40.0, unit="dB")
+    gain_db = _number(
+        "sound", "how much louder the model gets the sound, after its loudness was met", -60.0, 40.0, unit="dB"
+    )
     low_gain_db = _number("sound", "how much louder the show hears the bass, below 200 Hz", -24.0, 24.0, unit="dB")
     mid_gain_db = _number("sound", "how much louder the show hears the mid range", -24.0, 24.0, unit="dB")
     high_gain_db = _number("sound", "how much louder the show hears the treble, above 2000 Hz", -24.0, 24.0, unit="dB")
     freeze = _switch("model", "hold the frame and the model's state", in_scenes=False)
-    reset = _trigger("model", "reset the model to its initial state")
+    reset = _trigger("model", "reset the model to its state of rest")
     reset_on_bar = _trigger("model", "reset the model at the start of the next bar")
-    auto_gain = _switch("sound", "level quiet and loud feeds for the model", in_scenes=False)
+    conditioning = _switch(
+        "sound", "bring the sound to the loudness that the model was trained on, and limit what is louder than it knows", True,
+        in_scenes=False, former_names=("auto_gain",),
+    )  # fmt: skip
     gate_db = _number(
         "sound", "sound quieter than this becomes silence; -90 lets everything through", -90.0, 0.0, -90.0, "dB",
         in_scenes=False,
     )  # fmt: skip
+    idle = _number("sound", "how much the picture drifts in silence and under sound that stands still")
     mirror = _switch("effects", "flip the frame left to right")
     brightness = _number("effects", "brightness of the frame; 0 is black", 0.0, 2.0, 1.0)
     blackout = _switch("effects", "show black until it is switched off", in_scenes=False)

@@ -29,6 +29,15 @@ def place_inside(width: int, height: int, field_width: int, field_height: int) -
     )
 
 
+def place_over(width: int, height: int, field_width: int, field_height: int) -> Placement:
+    """Return the smallest centred place of the frame's shape that covers the field; it may begin before it and end after it."""
+    scale = max(field_width / width, field_height / height)
+    placed_width, placed_height = round(width * scale), round(height * scale)
+    return Placement(
+        (field_width - placed_width) // 2, (field_height - placed_height) // 2, placed_width, placed_height
+    )
+
+
 def crop_to_shape(pixels_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """Return the middle of the frame in the shape of `width` by `height`; the frame itself where it has that shape."""
     rows, columns, _ = pixels_HWC.shape
@@ -68,8 +77,8 @@ def fit_inside(pixels_HWC: NDArray[np.uint8], width: int, height: int, *, finely
     return field_HWC
 
 
-def cover(pixels_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+def cover(pixels_HWC: NDArray[np.uint8], width: int, height: int, *, finely: bool = False) -> NDArray[np.uint8]:
     """Return `width` by `height` pixels filled by the middle of the frame; the frame itself if it has that size."""
     if pixels_HWC.shape[:2] == (height, width):
         return pixels_HWC
-    return resize(crop_to_shape(pixels_HWC, width, height), width, height)
+    return resize(crop_to_shape(pixels_HWC, width, height), width, height, finely=finely)

@@ -22,6 +22,10 @@ CHECK_EVERY_STEPS = 64
 """How often a state on a device is copied to the host to check that it is finite: about every three seconds."""
 
 
+_NOT_COMPOSED: NDArray[np.uint8] = np.zeros((0, 0, 3), np.uint8)
+"""The frame of a layered model, until backends/layered.py has composed it."""
+
+
 class Backend(Protocol):
     """A model file, opened and ready to play."""
 
@@ -96,9 +100,8 @@ def shown_step(card: ModelCard, shown: Mapping[str, Any], next_state: State) -> 
                 f"{card.name}: the step failed ({info.name} came as {came.dtype} {list(came.shape)}, and the card says "
                 f"{info.dtype} {list(info.shape)})."
             )
-    return Step(
-        shown["frame"], shown["features"], next_state, {output.name: shown[output.name] for output in card.outputs}
-    )
+    outputs = {output.name: shown[output.name] for output in card.outputs}
+    return Step(shown.get("frame", _NOT_COMPOSED), shown["features"], next_state, outputs)
 
 
 def not_finite(state: State, steps: int) -> str | None:

@@ -187,7 +187,10 @@ class StepBatcher:
             for slot in requests:
                 slot.last_state = SlotState(self._last_state, slot.index)
                 outputs = {name: values[slot.index] for name, values in came.outputs.items()}
-                steps[slot] = Step(came.pixels_HWC[slot.index], came.features_F[slot.index], slot.last_state, outputs)
+                layers = came.layers.of_slot(slot.index) if came.layers else None
+                steps[slot] = Step(
+                    came.pixels_HWC[slot.index], came.features_F[slot.index], slot.last_state, outputs, layers
+                )
             return steps
 
     def _batch_arrays(self, requests: Mapping[BatchSlot, StepInputs]) -> dict[str, NDArray[Any]]:

@@ -2,7 +2,7 @@
 
 One step takes `audio` [window_samples], one float32 scalar for each control and one array for each noise, state and picture. It
 gives `frame` uint8 [height, width, 3] RGB, `features` float32 [feature_bands], `NAME_next` for each state and whatever further
-outputs the card declares. Names are the contract, never positions. See docs/design.md §2.
+outputs the card declares. A layered model (layers.py) gives no `frame`: it is composed of these outputs. Names are the contract, never positions. See docs/design.md §2.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from engine.core.osc_names import ENGINE_ADDRESSES
 from engine.core.structured import parse_json, shown
 from engine.model.card_limits import MOST_PIXELS, check_limits, check_step_size
 from engine.model.card_values import build_dataclass
+from engine.model.layers import LayersSpec, TextureSpec
+from engine.model.training_sound import BandRange, TrainingSound
 
 FORMAT_VERSION = 4
 READ_VERSIONS = (2, 3, FORMAT_VERSION)
@@ -204,6 +206,8 @@ class ModelCard(StepSignature):
     feature_bands: int
     outputs: tuple[OutputSpec, ...] = ()
     """Outputs beside the frame, the features and the next states."""
+    layers: LayersSpec | None = None
+    """What the frame is composed of; None for a graph that gives it whole."""
     precision: Literal["float32", "float16", "bfloat16", "int8"] = "float32"
     """What the graph computes in. Front end, norms and states are float32 in all of them."""
     calibration: str = ""
@@ -214,7 +218,11 @@ class ModelCard(StepSignature):
     """Checksum of the file without its metadata; a file that differs from it is refused. Empty for a card without a file."""
     parity: Parity
     drift: tuple[Drift, ...] = ()
+    trained_fps: float = 0.0
+    """Steps a second in training, where the file takes more of them; 0: as many."""
     provenance: Provenance
+    training_sound: TrainingSound | None = None
+    """Levels of the sound that it was trained on; None in files that do not say."""
 
     def __post_init__(self) -> None:
         check_limits(self)
@@ -226,6 +234,8 @@ class ModelCard(StepSignature):
             )
         _check_names("input", [info.name for info in self.input_tensors()])
         _check_names("output", [info.name for info in self.output_tensors()])
+        if self.layers is not None:
+            self.layers.check_outputs({output.name: (output.shape, output.dtype) for output in self.outputs})
         check_step_size((*self.input_tensors(), *self.output_tensors()))
         for output in self.outputs:
             if output.name.endswith(NEXT_SUFFIX):
@@ -247,12 +257,14 @@ class ModelCard(StepSignature):
     @property
     def shown_names(self) -> tuple[str, ...]:
         """Names of all outputs but the next states."""
-        return ("frame", "features", *(output.name for output in self.outputs))
+        frame = () if self.layers else ("frame",)
+        return (*frame, "features", *(output.name for output in self.outputs))
 
     def output_tensors(self) -> tuple[TensorInfo, ...]:
         """List the outputs that the graph must have."""
+        frame = TensorInfo(name="frame", shape=(self.height, self.width, 3), dtype="uint8")
         return self._batched(
-            TensorInfo(name="frame", shape=(self.height, self.width, 3), dtype="uint8"),
+            *(() if self.layers else (frame,)),
             TensorInfo(name="features", shape=(self.feature_bands,), dtype="float32"),
             *(TensorInfo(name=o.name, shape=o.shape, dtype=o.dtype) for o in self.outputs),
             *(TensorInfo(name=s.name + NEXT_SUFFIX, shape=s.shape, dtype=s.dtype) for s in self.states),
@@ -296,23 +308,30 @@ _NESTED: dict[str, type] = {
     "controls": ControlSpec,
     "pictures": PictureSpec,
     "outputs": OutputSpec,
+    "layers": LayersSpec,
+    "textures": TextureSpec,
     "parity": Parity,
     "drift": Drift,
     "provenance": Provenance,
+    "training_sound": TrainingSound,
+    "bands": BandRange,
 }
 """The nested dataclasses of a card."""
-_ADDED: dict[int, dict[str, Any]] = {3: {"pictures": [], "outputs": []}, 4: {}}
+_ADDED: dict[int, dict[str, Any]] = {
+    3: {"pictures": [], "outputs": []},
+    4: {"layers": None, "training_sound": None, "trained_fps": 0.0},
+}
 """The keys that each version added, with the values that cards of earlier versions get."""
 
 
 def _of_this_version(values: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a card as this version names them."""
     version = values["format_version"]
-    if version == FORMAT_VERSION:
-        return values
     renamed = {("batch" if key == "rooms" and version == 2 else key): value for key, value in values.items()}
     added = {key: value for later, keys in _ADDED.items() if later > version for key, value in keys.items()}
-    return {**renamed, **added, "format_version": FORMAT_VERSION}
+    # Keys of the newest version have defaults, and a file that was written before one was added lacks it.
+    newest = _ADDED[FORMAT_VERSION] if version == FORMAT_VERSION else {}
+    return {**newest, **renamed, **added, "format_version": FORMAT_VERSION}
 
 
 def _check_names(side: str, names: list[str]) -> None:

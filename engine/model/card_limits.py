@@ -20,6 +20,8 @@ MOST_STEP_BYTES = 1 << 31
 """Of all inputs and outputs of one step together."""
 MOST_PIXELS = 1 << 25
 """Of one frame: as many as 8K has."""
+MOST_TEXTURE_PIXELS = 1 << 25
+"""Of all textures together."""
 LONGEST_NAME, LONGEST_TEXT = 64, 4000
 _MOST_WHOLE = 1 << 63
 
@@ -29,12 +31,16 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "window_samples": (1, 1 << 24),
     "hop_samples": (1, 1 << 22),
     "look_ahead_s": (0.0, 60.0),
+    "trained_fps": (0.0, 768_000.0),
     "height": (1, 1 << 14),
     "width": (1, 1 << 14),
     "feature_bands": (1, 1 << 14),
     "batch": (1, MOST_BATCH_SLOTS),
+    "stored_bytes": (1, 1 << 31),
     "initial": (-1e9, 1e9),
     **dict.fromkeys(("low", "high", "default"), (-1e9, 1e9)),
+    **dict.fromkeys(("loudness_db", "quiet_db", "loud_db", "peak_db"), (-200.0, 100.0)),
+    **dict.fromkeys(("low_hz", "high_hz"), (0.0, 1e6)),
 }
 """Lowest and highest value of a number, by its key. Other numbers are for people to read."""
 _COUNTS: Mapping[str, int] = {
@@ -43,8 +49,10 @@ _COUNTS: Mapping[str, int] = {
     "noises": 256,
     "pictures": 16,
     "outputs": 64,
+    "textures": 16,
     "passes": 256,
     "drift": 4096,
+    "bands": 64,
 }
 """Most entries of a list, by its key."""
 _NAMES = ("name", "unit", "dtype", "distribution", "precision")

@@ -42,7 +42,11 @@ def build_dataclass(kind: type[T], values: Any, nested: Mapping[str, type]) -> T
 
 
 def _build_value(key: str, annotation: str, value: Any, nested: Mapping[str, type]) -> Any:
+    if value is None and annotation.endswith("| None"):
+        return None
     if key in nested:
+        if value is None and annotation.endswith("| None"):
+            return None
         if not annotation.startswith("tuple"):
             return build_dataclass(cast(type[Any], nested[key]), value, nested)
         if not isinstance(value, list):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.model.backend import Backend, not_finite
 from engine.model.card import ModelCard
+from engine.model.layers import Layers
 from engine.model.noise import draw_noise
 from engine.model.step import Step, resting_inputs
 
@@ -27,6 +28,8 @@ class ModelFrame:
 
     pixels_HWC: NDArray[np.uint8]
     features_F: NDArray[np.float32]
+    layers: Layers | None = None
+    """What these pixels were composed of; None where they were not, or were changed since."""
 
 
 class Session:
@@ -58,6 +61,11 @@ class Session:
         return self._backend.card
 
     @property
+    def playing(self) -> ModelCard:
+        """The same, as a ModelSwitcher says it."""
+        return self._backend.card
+
+    @property
     def backend(self) -> Backend:
         return self._backend
 
@@ -78,7 +86,8 @@ class Session:
         if self._shown is None:
             black_HWC = np.zeros((self.card.height, self.card.width, 3), np.uint8)
             return ModelFrame(pixels_HWC=black_HWC, features_F=np.zeros(self.card.feature_bands, np.float32))
-        return ModelFrame(pixels_HWC=self._shown.pixels_HWC, features_F=self._shown.features_F)
+        shown = self._shown
+        return ModelFrame(pixels_HWC=shown.pixels_HWC, features_F=shown.features_F, layers=shown.layers)
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the state. Raises BackendError when it lies on a device that was lost."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.card import StepSignature
+from engine.model.layers import Layers
 
 # H W C frame rows, columns, channels; F feature bands
 
@@ -29,6 +30,8 @@ class Step(NamedTuple):
     next_state: State
     outputs: Arrays = _NONE
     """The card's further outputs, by name."""
+    layers: Layers | None = None
+    """Of a layered model: what the frame was composed of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -308,7 +308,7 @@ class ModelSwitcher:
     def _fitted(self, frame: ModelFrame) -> ModelFrame:
         """Return the frame in the size of the show."""
         pixels_HWC = cover(frame.pixels_HWC, self._first.width, self._first.height)
-        return frame if pixels_HWC is frame.pixels_HWC else replace(frame, pixels_HWC=pixels_HWC)
+        return frame if pixels_HWC is frame.pixels_HWC else replace(frame, pixels_HWC=pixels_HWC, layers=None)
 
     def _take_loaded(self) -> None:
         """Swap to the requested model, if it is loaded."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.features.audio_features import SILENCE, AudioFeatures
+from engine.model.layers import Layers
 
 # T audio samples, C channels; H W rows and columns of pixels; F feature bands
 
@@ -21,6 +22,8 @@ class Frame:
     """Index of its hop, counted from the first sample received: time_s = (index + 1) * hop_s."""
     pixels_HWC: NDArray[np.uint8]
     """RGB. Nobody writes to it once a sink has it."""
+    layers: Layers | None = None
+    """What a layered model composed these very pixels of, for a window that composes them at its own size."""
     features_F: NDArray[np.float32]
     sound_TC: NDArray[np.float32]
     """All sound since the previous frame, at the source's own rate, in mono or stereo, for films."""
@@ -34,10 +37,16 @@ class Frame:
     """Onset, beat and level at the end of the hop, and those of named inputs."""
     values: Mapping[str, float | int | bool] = field(default_factory=dict[str, float | int | bool])
     """The parameter values it was computed with, after mappings and smoothing."""
+    given_values: Mapping[str, float | int | bool] = field(default_factory=dict[str, float | int | bool])
+    """The parameter values before mappings and smoothing, for what computes them for another moment."""
     skipped_hops: int = 0
     """Hops between the previous frame and this one that were skipped (overload)."""
     timings_s: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds by stage of the pipeline: wait, resample, step."""
+
+    def with_pixels(self, pixels_HWC: NDArray[np.uint8]) -> Frame:
+        """Return this frame with other pixels, which it was not composed of."""
+        return self if pixels_HWC is self.pixels_HWC else replace(self, pixels_HWC=pixels_HWC, layers=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -73,6 +73,16 @@ class WindowSink(Sink, Protocol):
         """Refresh rate of the monitor that the window is on; None when unknown."""
         ...
 
+    @property
+    def is_drawn_by_processor(self) -> bool:
+        """Whether no graphics card draws it, so that drawing takes time from the steps."""
+        ...
+
+    @property
+    def may_be_eased(self) -> bool:
+        """Whether how it is drawn was left to the engine, which may then draw it less often."""
+        ...
+
     def poll(self) -> bool:
         """Handle the window system's events, without waiting; False once the user has closed the window or asked to quit."""
         ...

@@ -19,6 +19,7 @@ from engine.output.sink import Sink, WindowSink
 from engine.render.effects.chain import EffectChain
 from engine.render.effects.effect_parameters import EffectParameters, effect_parameters
 from engine.render.runtime import Runtime
+from engine.render.window_load import WindowLoad
 
 WAIT_S = 0.004
 """Longest wait before the window system's events and the onsets are looked at again."""
@@ -75,6 +76,7 @@ class PresentLoop:
         self._modulator = modulator
         self._runtime = runtime
         self._effect_chain = EffectChain()
+        self._window_load = WindowLoad(self.windows, runtime)
         self._frame: Frame | None = None
         self._drawn: EffectParameters | None = None
         self._drawn_s = 0.0
@@ -106,7 +108,9 @@ class PresentLoop:
     def _is_due(self) -> bool:
         """A new onset is drawn at once, whatever else moves at the display's rate."""
         is_new_onset = self._capture.onsets != self._drawn_onsets
-        return is_new_onset or self._runtime.clock.now_s() - self._drawn_s >= 1.0 / self.refresh_hz
+        if is_new_onset or self._window_load.is_eased:
+            return is_new_onset
+        return self._runtime.clock.now_s() - self._drawn_s >= 1.0 / self.refresh_hz
 
     def _refresh(self, frame: Frame) -> None:
         """Draw the same frame again if it would look different now."""
@@ -119,13 +123,14 @@ class PresentLoop:
         now_s = self._runtime.clock.now_s()
         wanting = [output for output in self.outputs if output.wants(frame.values)]
         if any(output.with_effects for output in wanting):
-            effected = replace(frame, pixels_HWC=self._effect_chain.apply(frame.pixels_HWC, parameters, now_s))
+            effected = frame.with_pixels(self._effect_chain.apply(frame.pixels_HWC, parameters, now_s))
         else:
             effected = frame
         for output in wanting:
             self._show(output, effected if output.with_effects else frame)
         if self.windows:
             self._runtime.statistics.count_drawn(self._effect_chain.meter)
+            self._window_load.drew(now_s, self._runtime.clock.now_s())
         self._drawn, self._drawn_s = parameters, now_s
 
     def _show(self, output: Sink, frame: Frame) -> None:

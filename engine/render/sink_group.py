@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from engine.core.errors import SinkError
 from engine.output.frame import Frame
@@ -46,7 +45,7 @@ class SinkGroup:
             # Trails and flashes from before the pause do not belong to what begins now.
             self._effect_chain.reset()
         parameters = effect_parameters(frame.values, frame.audio_features)
-        return replace(frame, pixels_HWC=self._effect_chain.apply(frame.pixels_HWC, parameters, frame.time_s))
+        return frame.with_pixels(self._effect_chain.apply(frame.pixels_HWC, parameters, frame.time_s))
 
     def _give(self, sink: Sink, frame: Frame) -> None:
         try:

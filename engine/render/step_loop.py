@@ -9,7 +9,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.auto_gain import AutoGain
 from engine.audio.band_trim import BandGains
 from engine.audio.capture import AudioCapture
 from engine.audio.features.audio_features import AudioFeatures, extrapolate
@@ -34,7 +33,7 @@ Values = Mapping[str, Value]
 
 
 class FrameModel(Protocol):
-    """What steps: a Session, or a ModelSwitcher."""
+    """What steps: a ConditionedModel, or a Session."""
 
     @property
     def card(self) -> ModelCard: ...
@@ -63,7 +62,6 @@ class StepLoop:
         self._modulator = modulator
         self._steering = steering
         self._runtime = runtime
-        self._auto_gain = AutoGain(card.sample_rate_hz, card.hop_samples)
         self._bar_reset = BarReset()
         self._tempo_bpm, self._is_sound_alone = 0.0, False
         self._sound_samples = 0
@@ -109,12 +107,13 @@ class StepLoop:
         audio_features = self._audio_features(snapshot, index)
         values = self._values(snapshot, audio_features, time_s)
         self._capture.set_trim(_band_gains(values))
-        model_frame, failed = self._model_frame(self._auto_gain.apply(window_T, index, values), values, index)
+        model_frame, failed = self._model_frame(window_T, values, index)
         self._features_F = model_frame.features_F
         self._record(pick, snapshot, failed, audio_features)
         return Frame(
             index=index,
             pixels_HWC=model_frame.pixels_HWC,
+            layers=model_frame.layers,
             features_F=model_frame.features_F,
             sound_TC=sound_TC,
             first_sample=first_sample,
@@ -122,6 +121,7 @@ class StepLoop:
             captured_s=self._capture.captured_s(index),
             audio_features=audio_features,
             values=values,
+            given_values=snapshot.values,
             skipped_hops=pick.skipped_hops,
             timings_s={
                 "wait": started_s - free_since_s - resample_s,

@@ -35,7 +35,7 @@ from engine.core.structured import shortened, shown
 from engine.model.backend import Backend
 from engine.takes.take_arrays import save_array
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 LOG, SOUND = "log.jsonl", "sound.caf"
 
 _LIBRARIES = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "av", "opencv-python")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from engine.core.errors import ModelFileError
 from engine.model.card import ModelCard, Parity, Provenance
+from engine.model.layers import LayersSpec
 from export.verification.graph import StepGraph
 from training.core.streaming import StreamingModel
 
 
-def model_card(graph: StepGraph, provenance: Provenance, parity: Parity) -> ModelCard:
+def model_card(graph: StepGraph, provenance: Provenance, parity: Parity, layers: LayersSpec | None = None) -> ModelCard:
     """Return the card of a float32 file of `graph`, without rewrites and without a checksum."""
     model, signature = graph.model, graph.signature
     return ModelCard(
@@ -27,6 +28,8 @@ def model_card(graph: StepGraph, provenance: Provenance, parity: Parity) -> Mode
         noises=signature.noises,
         controls=signature.controls,
         pictures=signature.pictures,
+        outputs=graph.fields,
+        layers=layers,
         batch=signature.batch,
         parity=parity,
         provenance=provenance,

@@ -12,6 +12,7 @@ import torch
 from engine.model.card import NEXT_SUFFIX
 from engine.model.noise import draw_noise
 from engine.model.step import Arrays, State, Step, StepInputs, resting_inputs
+from export.verification.composed_frame import FrameComposer
 from export.verification.graph import StepGraph
 from export.verification.parity import session_options
 from export.verification.sound import RealSound
@@ -51,13 +52,15 @@ class TorchPlayer:
 
     def __init__(self, graph: StepGraph) -> None:
         self.graph = graph
+        self._composer = FrameComposer(graph)
         self.state: State = resting_inputs(graph.signature).states
 
     def step(self, inputs: StepInputs) -> Step:
         given = inputs.with_states(self.state)
         with torch.inference_mode():
             came = self.graph(*(torch.tensor(given[name]) for name in self.graph.input_names))
-        step = _step(self.graph, {name: v.numpy() for name, v in zip(self.graph.output_names, came, strict=True)})
+        outputs = {name: v.numpy() for name, v in zip(self.graph.output_names, came, strict=True)}
+        step = _step(self.graph, self._composer.by_torch(outputs))
         self.state = step.next_state
         return step
 
@@ -67,17 +70,18 @@ class OnnxPlayer:
 
     def __init__(self, graph: StepGraph, program: onnx.ModelProto) -> None:
         self._graph = graph
+        self._composer = FrameComposer(graph)
         self.state: State = resting_inputs(graph.signature).states
         options = session_options()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         content = program.SerializeToString()
         self._session = _runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        self._names = ["frame", "features", *(name + NEXT_SUFFIX for name in graph.state_names)]
+        self._names = graph.file_output_names
 
     def step(self, inputs: StepInputs) -> Step:
         came = self._session.run(self._names, inputs.with_states(self.state).as_dict())
-        step = _step(self._graph, dict(zip(self._names, came, strict=True)))
+        step = _step(self._graph, self._composer.by_engine(dict(zip(self._names, came, strict=True))))
         self.state = step.next_state
         return step
 

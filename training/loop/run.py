@@ -12,6 +12,7 @@ from training.core.compilation import compiling
 from training.core.machine import machine
 from training.core.run_state import not_finite
 from training.data.footage import Footage, footage_sha256
+from training.data.training_sound import segments_sound
 from training.data.video import Clip
 from training.loop.checkpoint import (
     Checkpoint,
@@ -52,6 +53,9 @@ class Run:
         self.notices = start_from(self.trainer, start) if start else []
         """What the record of the run shall say of its beginning."""
         self.started_from = ancestry(start) if start else resume.started_from if resume else ()
+        self.training_sound = segments_sound(
+            self.trainer.footage.training, config.clip_title(), config.augmentation.loudest_gain_db
+        )
         self.clip_sha256 = footage_sha256(config.clip) if config.clip.path else ""
         self.elapsed_before_s, self.started_s = (resume.elapsed_s if resume else 0.0), time.monotonic()
         self.last_checkpoint: Path | None = resume.folder if resume else None
@@ -128,7 +132,11 @@ class Run:
         write_checkpoint(
             folder,
             dataclasses.replace(
-                found, clip_sha256=self.clip_sha256, started_from=self.started_from, tuning_loss=tuning_loss
+                found,
+                clip_sha256=self.clip_sha256,
+                started_from=self.started_from,
+                tuning_loss=tuning_loss,
+                training_sound=self.training_sound,
             ),
         )
         intervals = self.config.intervals

@@ -21,6 +21,7 @@ from engine.core.errors import BackendError, ModelFileError, StepError
 from engine.core.machine import memory_bytes
 from engine.model.backend import Backend
 from engine.model.backends.first_test import MARK
+from engine.model.backends.layered import open_composing
 from engine.model.content import read_content
 from engine.model.noise import draw_noise
 from engine.model.step import resting_inputs
@@ -59,7 +60,7 @@ def judge(asked: dict[str, Any]) -> tuple[str, str]:
         if content.sha256 != asked["sha256"]:
             return "file", f"{asked['path']} changed while it was tested; start again once it is complete."
         module = importlib.import_module(f"engine.model.backends.{asked['module']}")
-        play(module.open_model(content, asked["threads"]))
+        play(open_composing(module, content, asked["threads"]))
     except StepError as error:
         return "step", str(error)
     except BackendError as error:

@@ -14,6 +14,7 @@ from engine.model.backend import Backend
 from engine.model.backends import plan_file, program_file, tensorrt_rtx, torch_program
 from engine.model.backends.fallback import FallbackBackend
 from engine.model.backends.first_test import FirstTestWatch, run_first_test
+from engine.model.backends.layered import open_composing
 from engine.model.backends.step_limit import LimitedBackend
 from engine.model.card import ModelCard
 from engine.model.content import FileContent, ModelSource, read_content
@@ -152,7 +153,7 @@ def _test_beside(
 
 
 def _open(content: FileContent, name: str, threads: int | None) -> Backend:
-    return _module(name).open_model(content, threads)
+    return open_composing(_module(name), content, threads)
 
 
 def _candidates(

@@ -87,9 +87,10 @@ class GlFrame:
         self._context = context
         self.renderer = str(context.info["GL_RENDERER"])
         """Name of the renderer, e.g. of a graphics card."""
+        self.is_software = any(name in self.renderer.casefold() for name in _SOFTWARE)
+        """Whether OpenGL runs on the processor."""
         if upscale == AUTO:
-            software = any(name in self.renderer.casefold() for name in _SOFTWARE)
-            upscale = PROCESSOR if software else LANCZOS
+            upscale = PROCESSOR if self.is_software else LANCZOS
         self.upscale = upscale
         """One of UPSCALERS, never `auto`."""
         self._programs: dict[str, Any] = {}

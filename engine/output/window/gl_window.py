@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from engine.control.parameter_store import ParameterStore
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import SinkError
-from engine.core.fit import crop_to_shape, place_inside
+from engine.core.fit import crop_to_shape, place_inside, place_over
+from engine.model.layers import Layers
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import FrameRate
 from engine.output.window.glfw_window import GlfwWindow
 from engine.output.window.keys import Keys
 from engine.output.window.monitors import MonitorError, choose_monitor
 from engine.output.window.overlay import Overlay
+from engine.output.window.resampling_kernels import AUTO, LANCZOS
 from engine.output.window.screen import has_screen
 from engine.output.window.window_config import FILL, WindowConfig, initial_size
 
@@ -65,6 +67,14 @@ class GlWindow:
     def refresh_hz(self) -> float | None:
         """Refresh rate of the monitor that has the window's centre; None when unknown, or while there is no window."""
         return self._window.refresh_hz if self._window else None
+
+    @property
+    def is_drawn_by_processor(self) -> bool:
+        return self._window is not None and self._window.gl_frame.is_software
+
+    @property
+    def may_be_eased(self) -> bool:
+        return self._config.upscale == AUTO
 
     def open(self, show: ShowFormat) -> None:
         """Open the window. Raises SinkError without a screen, glfw, moderngl or OpenGL 3.3, MonitorError without the monitor."""
@@ -172,16 +182,33 @@ class GlWindow:
             return
         if width < 1 or height < 1:
             return
-        if frame is not None and frame.values.get(FILL, False):
-            pixels_HWC = np.ascontiguousarray(crop_to_shape(pixels_HWC, width, height))
-        place = place_inside(pixels_HWC.shape[1], pixels_HWC.shape[0], width, height)
-        window.gl_frame.draw(window.framebuffer, pixels_HWC, place, height)
+        fills = frame is not None and bool(frame.values.get(FILL, False))
+        layers = frame.layers if frame else None
+        if layers is None or not self._compose(window, layers, pixels_HWC, fills):
+            if fills:
+                pixels_HWC = np.ascontiguousarray(crop_to_shape(pixels_HWC, width, height))
+            place = place_inside(pixels_HWC.shape[1], pixels_HWC.shape[0], width, height)
+            window.gl_frame.draw(window.framebuffer, pixels_HWC, place, height)
         panel = self._overlay.panel(frame, height, self._clock.now_s()) if frame else None
         if panel:
             window.gl_frame.lay_over(panel.pixels_HWC, panel.left, panel.top, height, changed=panel.changed)
         window.swap()
         if window.is_lost:
             self._lose(window)
+
+    def _compose(self, window: GlfwWindow, layers: Layers, pixels_HWC: NDArray[np.uint8], fills: bool) -> bool:
+        """Draw the layers that these pixels were composed of, at the window's own size; False where the pixels serve better."""
+        width, height = window.size
+        rows, columns, _ = pixels_HWC.shape
+        place = (place_over if fills else place_inside)(columns, rows, width, height)
+        # In a small place the formula, which is for enlarging, would leave out pixels of its textures; other upscalers are wishes.
+        if place.width < columns or window.gl_frame.upscale != LANCZOS:
+            return False
+        before = window.gl_layers.obstacle
+        drawn = window.gl_layers.draw(window.framebuffer, layers, place, height)
+        if not drawn and window.gl_layers.obstacle != before:
+            self._notify(f"The window gets this model's frames from the processor: {window.gl_layers.obstacle}.")
+        return drawn
 
     # Monitors and full screen
 

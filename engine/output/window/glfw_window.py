@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.core.errors import SinkError
 from engine.output.window.gl_frame import GlFrame
+from engine.output.window.gl_layers import GlLayers
 from engine.output.window.glfw_library import glfw_error, load_glfw
 from engine.output.window.keys import ESCAPE, SPACE
 from engine.output.window.monitors import Monitor, choose_monitor, monitors
@@ -100,6 +101,7 @@ class GlfwWindow:
         self.gl_error: type[Exception] = moderngl.Error
         """What drawing may raise."""
         self.gl_frame = GlFrame(context, upscale)
+        self.gl_layers = GlLayers(context)
         self.framebuffer = context.screen
         # moderngl's own `finish` would hold Python's lock while it waits.
         self._gl_finish = ctypes.CFUNCTYPE(None)(glfw.get_proc_address("glFinish"))

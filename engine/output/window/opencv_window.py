@@ -42,6 +42,8 @@ class OpenCvWindow:
     refresh_hz: float | None = None
     """OpenCV does not say which monitor a window is on."""
     lost_frames = 0
+    is_drawn_by_processor = True
+    may_be_eased = True
 
     def __init__(self, store: ParameterStore, config: WindowConfig, *, clock: Clock | None = None) -> None:
         """The config's monitor and upscaler are not for this window: OpenCV has neither."""

@@ -68,6 +68,14 @@ class WindowWithFallback:
         return self._window.refresh_hz
 
     @property
+    def is_drawn_by_processor(self) -> bool:
+        return self._window.is_drawn_by_processor
+
+    @property
+    def may_be_eased(self) -> bool:
+        return self._window.may_be_eased
+
+    @property
     def lost_frames(self) -> int:
         return self._window.lost_frames
 

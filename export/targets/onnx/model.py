@@ -8,13 +8,16 @@ from pathlib import Path
 
 from engine.model.card import ModelCard, Provenance
 from engine.model.file import graph_sha256, sealed
+from engine.model.training_sound import TrainingSound
 from export.precision.choice import Precision, check_drift, drift_of, in_precision
 from export.precision.half_storage import round_weights, store_in_half
 from export.targets.card import check_streams, model_card
+from export.targets.layers import add_textures, stored_layers
 from export.targets.model_file import write_own_model
 from export.targets.onnx.trace import remove_float_frame, trace
 from export.verification.graph import StepGraph
 from export.verification.parity import check_parity, measure_parity
+from training.core.rate import at_rate
 from training.core.streaming import StreamingModel
 from training.families.registry import family
 
@@ -35,11 +38,19 @@ class Form:
     grid_sample: bool = False
     """Leave GridSample one operator: faster in OpenVINO, and refused by onnx-cuda. Without it the file plays everywhere."""
     batch: int = 1
+    fps: int | None = None
+    """Steps a second; None: as trained."""
     drift_steps: tuple[int, ...] = DRIFT_STEPS
     drift_sound: Path | None = None
 
 
-def export_model(model: StreamingModel, provenance: Provenance, path: Path, form: Form | None = None) -> ModelCard:
+def export_model(
+    model: StreamingModel,
+    provenance: Provenance,
+    path: Path,
+    form: Form | None = None,
+    training_sound: TrainingSound | None = None,
+) -> ModelCard:
     """Write `path` and return its card.
 
     Raises ModelFileError when the model does not stream, parity fails or the file cannot be written, TrainingError for
@@ -51,10 +62,10 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
     check_streams(model, path)
     if form.half:
         round_weights(model)
-    plain = StepGraph(model.eval(), form.batch)
+    plain = StepGraph(at_rate(model.eval(), form.fps), form.batch)
     rewritten = copy.deepcopy(model)
     passes = family(model.family).rewrites.apply(rewritten, form.passes)
-    program = trace(StepGraph(rewritten.eval(), form.batch), form.grid_sample)
+    program = trace(StepGraph(at_rate(rewritten.eval(), form.fps), form.batch), form.grid_sample)
     measured = measure_parity(plain, program.SerializeToString())
     check_parity(measured, path, plain, passes)
     program, calibration = in_precision(program, plain, form.precision, form.calibration_sound)
@@ -66,12 +77,16 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
     drift = () if form.precision == "bfloat16" else drift_of(program, plain, sound, form.drift_steps)
     check_drift(drift, form.precision, path)
     remove_float_frame(program)
+    layers, stored = stored_layers(model)
+    add_textures(program, stored)
     card = replace(
-        model_card(plain, provenance, measured.recorded),
+        model_card(plain, provenance, measured.recorded, layers),
         precision=form.precision,
         calibration=calibration,
         passes=passes,
         drift=drift,
+        training_sound=training_sound,
+        trained_fps=0.0 if plain.model is model else float(model.fps),
     )
     content = sealed(program.SerializeToString(), card)
     write_own_model(content, path)

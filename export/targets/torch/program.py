@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,10 +20,13 @@ from engine.model.backends.program_file import DESCRIPTION_FILE, ProgramDescript
 from engine.model.backends.torch_program import hardware
 from engine.model.card import ModelCard, Provenance
 from engine.model.known_models import note_made_here
+from engine.model.training_sound import TrainingSound
 from export.targets.card import check_streams, model_card
+from export.targets.layers import refuse_layers
 from export.targets.torch.parity import Device, Play, example_inputs, measure_program_parity
 from export.verification.graph import StepGraph
 from export.verification.parity import check_parity
+from training.core.layered import LayeredModel
 from training.core.streaming import StreamingModel
 
 _inductor: Any = importlib.import_module("torch._inductor")
@@ -44,7 +48,12 @@ class NamedStep(nn.Module):
 
 
 def export_program(
-    model: StreamingModel, provenance: Provenance, path: Path, compiled: bool = False, device: Device = "cpu"
+    model: StreamingModel,
+    provenance: Provenance,
+    path: Path,
+    compiled: bool = False,
+    device: Device = "cpu",
+    training_sound: TrainingSound | None = None,
 ) -> ModelCard:
     """Write `path` and return its card; `device` is what it is compiled for.
 
@@ -53,6 +62,7 @@ def export_program(
     not here.
     """
     check_streams(model, path)
+    refuse_layers(isinstance(model, LayeredModel), path)
     if path.suffix != ".pt2":
         raise ModelFileError(
             f"{path} was not written: torch reads its programs from files named *.pt2; choose another -o."
@@ -67,7 +77,7 @@ def export_program(
     play = program.module(check_guards=False) if parts is None else load_parts(parts)
     measured = measure_program_parity(step, play, device if compiled else "cpu")
     check_parity(measured, path, step)
-    card = model_card(step, provenance, measured.recorded)
+    card = replace(model_card(step, provenance, measured.recorded), training_sound=training_sound)
     try:
         with atomic_file(path) as partial:
             with partial.open("wb") as stream:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from engine.core.atomic_files import atomic_folder
 from engine.core.errors import ConfigError, ModelFileError
 from engine.model.card import ModelCard
-from engine.model.file import read_checked_card
+from engine.model.content import FileContent
+from engine.model.file import read_model
+from engine.model.textures import read_pngs
 from export.targets.triton.config import MODEL_FILE, Service, config_text, initial_state_files, model_name
-from export.targets.triton.guide import guide_text
+from export.targets.triton.guide import TEXTURES_FOLDER, guide_text
 
 VERSION = "1"
 
@@ -26,25 +27,30 @@ def write_repository(model: Path, repository: Path, service: Service) -> ModelCa
             f"{model} is not an ONNX model file, and the server plays no other kind; "
             "give the .onnx file that export.to_onnx wrote."
         )
-    card = read_checked_card(model)
+    card, content = read_model(model)
     if repository.exists() and (not repository.is_dir() or any(repository.iterdir())):
         raise ConfigError(
             f"{repository} already exists and is not an empty folder; choose another place with -o or remove it."
         )
     try:
         with atomic_folder(repository) as unfinished:
-            _fill(unfinished, model, card, service)
+            _fill(unfinished, content, card, service)
     except OSError as error:
         raise ConfigError(f"Cannot write {repository}: {error.strerror}; choose another place with -o.") from error
     return card
 
 
-def _fill(folder: Path, model: Path, card: ModelCard, service: Service) -> None:
+def _fill(folder: Path, content: FileContent, card: ModelCard, service: Service) -> None:
     model_folder = folder / model_name(card)
     (model_folder / VERSION).mkdir(parents=True)
-    shutil.copyfile(model, model_folder / VERSION / MODEL_FILE)
+    (model_folder / VERSION / MODEL_FILE).write_bytes(content.data)
     (model_folder / "config.pbtxt").write_text(config_text(card, service), encoding="utf-8")
     for name, content in initial_state_files(card).items():
         (model_folder / "initial_state").mkdir(exist_ok=True)
         (model_folder / "initial_state" / name).write_bytes(content)
+    if card.layers is not None:
+        # Beside the version, as in the root of the repository a folder would be taken for a model.
+        (model_folder / TEXTURES_FOLDER).mkdir()
+        for texture, png in zip(card.layers.textures, read_pngs(content, card.layers), strict=True):
+            (model_folder / TEXTURES_FOLDER / f"{texture.name}.png").write_bytes(png)
     (folder / "README.md").write_text(guide_text(card, service), encoding="utf-8")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.app.assembly import Modulators, assemble
+from engine.audio.conditioned_model import PlayingModel
 from engine.audio.source import Source
 from engine.control.parameter import Parameter
 from engine.control.parameter_store import Applied, ControlSnapshot, ControlSource
@@ -22,6 +23,7 @@ from engine.model.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
 from engine.model.step import State, Step, StepInputs
+from engine.output.film import FilmFormat
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import FrameRate, Sink
 from engine.render.play import play
@@ -29,7 +31,6 @@ from engine.render.runtime import Runtime
 from engine.render.show import Show
 from engine.render.statistics import ShowStatistics
 from engine.render.steering import Steering
-from engine.render.step_loop import FrameModel
 from tests.engine.model.probe_model import CARD
 
 DEVICE_BLOCKS = (1, 7, 160, 441, 4096)
@@ -132,6 +133,7 @@ class CollectingWindow(CollectingSink):
     name = "window"
     rate: FrameRate = "display"
     refresh_hz: float | None = None
+    is_drawn_by_processor = may_be_eased = False
 
     def __init__(self, until: int) -> None:
         super().__init__()
@@ -145,7 +147,7 @@ class CollectingWindow(CollectingSink):
 
 def show_of(
     source: Source,
-    model: FrameModel,
+    model: PlayingModel,
     sinks: Sequence[Sink],
     *,
     store: ControlSource,
@@ -155,13 +157,15 @@ def show_of(
     windows: Sequence[CollectingWindow] | None = None,
     notify: Callable[[str], None] = lambda line: None,
     mappings: Mapping[str, str] | None = None,
+    film: FilmFormat | None = None,
     **steering: Any,
 ) -> Show:
     """Join parts of a show as the show builder does; `steering` may bring a recorder or a replay."""
     runtime = Runtime(clock=clock, statistics=stats or ShowStatistics(), notices=Notices(notify), live=source.live)
     modulators = Modulators(tuple(store.parameters.values()), mappings or {}, notify)
     steering_of = Steering(store=store, **steering)
-    return assemble(source, model, sinks, steering_of, modulators, runtime, windows or ([window] if window else []))
+    shown = windows or ([window] if window else [])
+    return assemble(source, model, sinks, steering_of, modulators, runtime, shown, film=film)
 
 
 def show_sound(

@@ -175,3 +175,20 @@ def test_features_may_be_read_from_the_first_hop_on(probe_file: Path) -> None:
     play(show, threading.Event())
     assert told == []
     assert sink.frames[0].values["glow"] == 0.0
+
+
+def test_a_window_that_costs_steps_is_drawn_with_the_models_frames_and_onsets_alone() -> None:
+    stage = Stage(click_at(1.0, 2.0), trail=0.5, onset_brightness=1.0, flash_guard=False)
+    stage.window.is_drawn_by_processor = stage.window.may_be_eased = True
+    # Drawing takes half of a hop, and every second hop is skipped.
+    stage.window.on_frame = lambda shown: stage.clock.sleep(0.025)
+    for _ in range(100):
+        stage.stats.add_frame(1, None, {})
+        stage.display.latest_frame.put(frame())
+        stage.snapshot(4)
+    drawn = len(stage.window.frames)
+    stage.snapshot(20)
+    assert len(stage.window.frames) == drawn, "a trail moves no more between two frames"
+    stage.hear(0.0, 1.03)
+    stage.snapshot(1)
+    assert len(stage.window.frames) == drawn + 1

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.core.frame_size import FrameSize
+from training.core.principal import principal_components
 
 # N frames, T frames of a clip, H W rows and columns, R rank, I inputs
 
@@ -38,10 +39,8 @@ class Canvas(nn.Module):
         if self.pictures is None:
             return
         small = functional.avg_pool2d(before_tanh - mean, 2).flatten(1)
-        _, strength, components = torch.pca_lowrank(small, q=min(self.pictures.shape[0] + 8, len(small)), center=False)
-        deviation = strength / len(small) ** 0.5
-        count = min(self.pictures.shape[0], components.shape[1])
-        self.pictures[:count] = (components.T * deviation[:, None])[:count].unflatten(1, self.pictures.shape[1:])
+        components = principal_components(small, len(self.pictures))
+        self.pictures[: len(components)] = components.unflatten(1, self.pictures.shape[1:])
 
     @torch.no_grad()
     def be_still(self, frame_3HW: Tensor) -> None:

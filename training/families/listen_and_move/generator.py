@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from engine.core.errors import TrainingError
 from training.core.frame_size import FrameSize
+from training.core.resonators import Resonators
 from training.families.listen_and_move.canvas import Canvas
 from training.families.listen_and_move.config import ListenAndMoveConfig, channels, level_sizes
 from training.families.listen_and_move.enlarged import cut, enlarged
@@ -30,7 +31,6 @@ from training.families.listen_and_move.layers import (
 from training.families.listen_and_move.motion_encoder import MotionEncoder
 from training.families.listen_and_move.noise_maps import NoiseTile
 from training.families.listen_and_move.relief import Relief
-from training.families.listen_and_move.resonators import Resonators
 from training.families.listen_and_move.video_prediction import VideoPrediction
 from training.families.listen_and_move.warp import Warp
 

@@ -1,0 +1,58 @@
+"""Plays a layered model on any backend: the backend steps the graph, and its fields are composed to a frame here."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+
+from engine.core.errors import ModelFileError
+from engine.model.backend import Backend, OpenedModel
+from engine.model.compositor import Compositor
+from engine.model.content import FileContent
+from engine.model.layers import Layers, LayersSpec, finite_fields
+from engine.model.step import State, Step, StepInputs
+from engine.model.textures import read_textures
+
+ONNX = ".onnx"
+
+
+class LayeredBackend(OpenedModel):
+    """A backend whose steps have frames. In a batch every slot is composed, also those that asked for no step."""
+
+    def __init__(self, backend: Backend, content: FileContent, spec: LayersSpec) -> None:
+        """Raises ModelFileError for textures that are missing, damaged or of another size than in the card."""
+        super().__init__(backend.name, backend.description, backend.card)
+        self._backend = backend
+        self._spec = spec
+        self._textures = read_textures(content, spec)
+        self._compositor = Compositor(self._textures, backend.card.height, backend.card.width)
+
+    def initial_state(self) -> State:
+        return self._backend.initial_state()
+
+    def step(self, inputs: StepInputs) -> Step:
+        """Take one step and compose its frame. Raises StepError."""
+        step = self._backend.step(inputs)
+        layers = Layers(self._textures, finite_fields(self._spec, step.outputs))
+        if self.card.batch == 1:
+            return step._replace(pixels_HWC=self._compositor.compose(layers.fields), layers=layers)
+        slots = [self._compositor.compose(layers.of_slot(index).fields) for index in range(self.card.batch)]
+        return step._replace(pixels_HWC=np.stack(slots), layers=layers)
+
+    def cancel(self) -> bool:
+        return self._backend.cancel()
+
+
+def open_composing(module: ModuleType, content: FileContent, threads: int | None) -> Backend:
+    """Open a model file with the backend of `module`, so that every step has a frame. Raises what its `open_model` raises, and
+    ModelFileError for textures that cannot be used."""
+    backend: Backend = module.open_model(content, threads)
+    layers = backend.card.layers
+    if layers is None:
+        return backend
+    if content.path.suffix in module.SUFFIXES and content.path.suffix != ONNX:
+        raise ModelFileError(
+            f"{content.path} is a layered model without its textures, which only .onnx files hold; play the .onnx file that it was made from."
+        )
+    return LayeredBackend(backend, content, layers)

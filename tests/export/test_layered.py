@@ -1,0 +1,101 @@
+"""A layered model from torch to the engine: parity of the composed frame, batches, fewer bits, Triton, and what is refused."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from engine.core.errors import ModelFileError
+from engine.model.backends.selection import open_backend
+from engine.model.batching import StepBatcher
+from engine.model.session import Session
+from export.targets.onnx.model import Form, export_model
+from export.targets.torch.program import export_program
+from export.targets.triton.config import Service
+from export.targets.triton.repository import write_repository
+from export.verification.graph import StepGraph
+from export.verification.parity import PARITY_STEPS, probe_sound, windows
+from export.verification.sound import made_sound
+from export.verification.verdict import BackendPlayer, compare
+from tests.export.test_to_onnx import PROVENANCE
+from tests.training.families.modal.test_model import moved_model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return moved_model()
+
+
+@pytest.fixture(scope="module")
+def exported(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("layered") / "layered.onnx"
+    return path, export_model(model, PROVENANCE, path)
+
+
+def test_the_composed_frame_is_torchs_over_64_carried_steps(model, exported):
+    path, card = exported
+    assert card.parity.steps == PARITY_STEPS
+    assert card.parity.frame_max < 1e-4
+    assert card.layers is not None
+    assert len(card.layers.textures) == 2
+    session = Session(open_backend(path, "onnx-cpu"))
+    state = model.initial_state(1)
+    sound = probe_sound(PARITY_STEPS * model.hop_samples, model.sample_rate_hz)
+    for k, window in enumerate(windows(sound, model.window_samples, model.hop_samples, PARITY_STEPS)):
+        with torch.no_grad():
+            frame, _, state = model.step(torch.from_numpy(window)[None], {}, state)
+        expected = ((frame[0] + 1.0) * 127.5).clamp(0.0, 255.0).permute(1, 2, 0).numpy()
+        apart = np.abs(session.step(window, {}, k).pixels_HWC - expected)
+        assert np.mean(apart.max(axis=-1) > 2.5) < 1e-3
+
+
+def test_verification_compares_composed_frames(model, exported):
+    path, card = exported
+    player = BackendPlayer(open_backend(path, "onnx-cpu"))
+    verdict = compare(StepGraph(model), player, card, made_sound(model.sample_rate_hz), 16)
+    assert verdict.worst_psnr_db > 50.0
+
+
+def test_slots_of_a_batch_get_the_frames_that_they_would_get_alone(model, exported, tmp_path):
+    export_model(model, PROVENANCE, tmp_path / "two.onnx", Form(batch=2))
+    batcher = StepBatcher(open_backend(tmp_path / "two.onnx", "onnx-cpu"), patience_s=0.0)
+    sound = probe_sound(8 * model.hop_samples, model.sample_rate_hz)
+    slot, other = batcher.join(), batcher.join()
+    together, alone = Session(other), Session(open_backend(exported[0], "onnx-cpu"))
+    for k, window in enumerate(windows(sound, model.window_samples, model.hop_samples, 8)):
+        frame, expected = together.step(window, {}, k), alone.step(window, {}, k)
+        np.testing.assert_array_equal(frame.pixels_HWC, expected.pixels_HWC)
+        np.testing.assert_array_equal(frame.layers.fields["flow"], expected.layers.fields["flow"])
+    assert slot.index == 0
+
+
+def test_half_the_bits_of_the_weights_leave_the_textures_as_they_are(exported, tmp_path):
+    card = export_model(moved_model(), PROVENANCE, tmp_path / "half.onnx", Form(half=True, precision="float16"))
+    assert card.layers == exported[1].layers
+    open_backend(tmp_path / "half.onnx", "onnx-cpu")
+
+
+def test_torch_programs_have_no_place_for_textures(model, tmp_path):
+    with pytest.raises(ModelFileError, match=r"only .onnx files hold textures"):
+        export_program(model, PROVENANCE, tmp_path / "layered.pt2")
+
+
+def test_triton_gets_fields_textures_and_a_client_that_composes(model, exported, tmp_path):
+    path, card = exported
+    write_repository(path, tmp_path / "served", Service())
+    config = (tmp_path / "served" / card.name / "config.pbtxt").read_text()
+    assert 'name: "flow"' in config
+    assert 'name: "frame"' not in config
+    stored = cv2.imread(str(tmp_path / "served" / card.name / "textures" / "texture_1.png"))[..., ::-1]
+    np.testing.assert_array_equal(stored, model.texture_levels[1].permute(1, 2, 0).numpy())
+    guide = (tmp_path / "served" / "README.md").read_text()
+    code = guide.split("## Composing")[1].split("```python")[1].split("```")[0]
+    client: dict[str, object] = {}
+    exec(
+        code.replace('f"modal/', f'f"{tmp_path}/served/modal/'), client
+    )  # the client of the guide, as a reader would run it
+    backend = open_backend(path, "onnx-cpu")
+    frame = Session(backend).step(probe_sound(model.window_samples, model.sample_rate_hz), {}, 0)
+    np.testing.assert_allclose(client["compose"](frame.layers.fields), frame.pixels_HWC, atol=1)
