@@ -6,7 +6,7 @@ OpenCV before version 5 rounds the places in a texture to 1/32 of its pixels; th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +64,12 @@ class Compositor:
             light_HWC = self._enlarged(fields[LIGHT], scratch)
             cv2.multiply(mixed_HWC, light_HWC, dst=scratch.mixed_HWC, dtype=cv2.CV_32F)
             mixed_HWC = scratch.mixed_HWC
-        residual = self._enlarged(255.0 * fields[RESIDUAL], scratch) if RESIDUAL in fields else (0.0,) * 4
-        return np.asarray(cv2.add(mixed_HWC, residual, dtype=cv2.CV_8U), np.uint8)
+        if RESIDUAL in fields:
+            self._enlarged(255.0 * fields[RESIDUAL], scratch)
+        else:
+            scratch.field_HWC.fill(0.0)
+        # Rounds to the nearest level and clips.
+        return np.asarray(cv2.add(mixed_HWC, scratch.field_HWC, dtype=cv2.CV_8U), np.uint8)
 
     def _warped(self, k: int, fields: Fields, scratch: _Scratch) -> NDArray[np.uint8]:
         """Return texture k as seen through its flow, at the size of the frame."""
@@ -81,8 +85,17 @@ class Compositor:
             places_HW2 = cv2.add(places_HW2, scratch.places_HW2, dst=scratch.places_HW2)
         elif texture.shape[:2] == (self._height, self._width):
             return texture
-        return cv2.remap(  # type: ignore[return-value]
-            texture, places_HW2, None, cv2.INTER_LINEAR, dst=scratch.warped_HWC, borderMode=cv2.BORDER_REPLICATE
+        no_second_map: Any = None
+        return np.asarray(
+            cv2.remap(
+                texture,
+                places_HW2,
+                no_second_map,
+                cv2.INTER_LINEAR,
+                dst=scratch.warped_HWC,
+                borderMode=cv2.BORDER_REPLICATE,
+            ),
+            np.uint8,
         )
 
     def _enlarged(self, field_Chw: NDArray[np.float32], scratch: _Scratch) -> NDArray[np.float32]:
