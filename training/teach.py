@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,19 @@ from engine.core.errors import TrainingError, UserError, run_main
 from engine.core.printable import print_line, print_lines
 from training import evaluate, train
 from training.autopilot.clip_analysis import analyse_clip
-from training.autopilot.crop import Crop, choose_crop, parse_crop
+from training.autopilot.crop import Crop, choose_crop, parse_crop, parse_shape, trimmed
 from training.autopilot.pace import seconds_per_iteration
-from training.autopilot.plan import Plan, SizeStep, allowed_size_steps, choose_plan, model_settings, size_step_of
+from training.autopilot.plan import (
+    Plan,
+    SizeStep,
+    allowed_size_steps,
+    choose_plan,
+    model_settings,
+    parse_size,
+    size_step_of,
+)
 from training.autopilot.summary import Ending, validations
+from training.core.frame_size import FrameSize
 from training.data.cache import load_clip
 from training.data.config import ClipConfig
 from training.data.footage import footage_sha256, load_footage
@@ -68,9 +78,14 @@ def argument_parser() -> argparse.ArgumentParser:
         "--run-folder", type=Path, metavar="FOLDER", help="default runs/NAME, after the clip's file name"
     )
     parser.add_argument(
-        "--crop", metavar="X,Y,W,H", help="in displayed pixels; default: the square with most of the motion"
+        "--crop", metavar="X,Y,W,H", help="in displayed pixels; default: the part with most of the motion"
     )
-    parser.add_argument("--size", type=int, metavar="PIXELS", help="frame size, a power of two; default: by the time")
+    parser.add_argument(
+        "--shape", metavar="W:H", help="shape of the frame, e.g. 16:9, or 1:1 for a square; default: the clip's"
+    )
+    parser.add_argument(
+        "--size", metavar="WxH", help="frame size, e.g. 640x360, or 128 for a square; default: by the time"
+    )
     parser.add_argument(
         "--track", metavar="TRACK", help="the clip's sound track, by number or language; default: its default track"
     )
@@ -157,9 +172,9 @@ def earlier_run(run_folder: Path, arguments: argparse.Namespace) -> Checkpoint |
                 f"{run_folder} holds a run on another {'sound of the clip' if same else 'clip'}, {trained.path}; choose another "
                 "--run-folder."
             )
-    if arguments.crop or arguments.size:
+    if arguments.crop or arguments.size or arguments.shape:
         raise TrainingError(
-            f"{run_folder} already holds a run, and its crop and size cannot change; omit --crop and --size to "
+            f"{run_folder} already holds a run, and its crop and size cannot change; omit --crop, --shape and --size to "
             "continue it, or choose another --run-folder."
         )
     return earlier
@@ -168,22 +183,36 @@ def earlier_run(run_folder: Path, arguments: argparse.Namespace) -> Checkpoint |
 def make_plan(arguments: argparse.Namespace, started_s: float, earlier: Checkpoint | None) -> Plan:
     """Analyse the clip and measure this machine. Raises TrainingError for a clip that cannot be used."""
     started = earlier.config if earlier else load_train_config(arguments.config, given_settings(arguments))
+    size, shape = frame_size(arguments)
+    if earlier:
+        size, shape = None, earlier.config.model.frame_size.shape
     analysis = analyse_clip(arguments.clip, trained_share(started), started.clip.sound_choice())
     if arguments.crop:
         crop = parse_crop(arguments.crop, analysis)
     elif earlier and earlier.config.clip.crop:
         crop = Crop(*earlier.config.clip.crop, "as in the run so far")
     else:
-        crop = choose_crop(analysis)
+        crop = choose_crop(analysis, shape)
 
     def measure(size_step: SizeStep) -> float:
         settings = model_settings(size_step, analysis.solid) | given_settings(arguments) | {"device": arguments.device}
         config = load_train_config(arguments.config, settings)
         return seconds_per_iteration(config)
 
-    size_steps = [size_step_of(earlier.config)] if earlier else allowed_size_steps(crop, arguments.size)
+    size_steps = [size_step_of(earlier.config)] if earlier else allowed_size_steps(crop, size)
     plan = choose_plan(analysis, crop, size_steps, measure, lambda: time.monotonic() - started_s, arguments.minutes)
-    return replace(plan, solid=getattr(earlier.config.model.generator, "warp_rank", 0) > 0) if earlier else plan
+    if earlier:
+        return replace(plan, solid=getattr(earlier.config.model.generator, "warp_rank", 0) > 0)
+    return replace(plan, crop=trimmed(crop, plan.size_step.frame_size))
+
+
+def frame_size(arguments: argparse.Namespace) -> tuple[FrameSize | None, Fraction | None]:
+    """Return the size and the shape that the flags ask for. Raises TrainingError for wrong ones and for two shapes."""
+    if arguments.shape and (arguments.size or arguments.crop):
+        other = "--size" if arguments.size else "--crop"
+        raise TrainingError(f"--shape and {other} both give the frame a shape; leave one of them out.")
+    size = parse_size(arguments.size) if arguments.size else None
+    return size, size.shape if size else parse_shape(arguments.shape) if arguments.shape else None
 
 
 def trained_share(config: TrainConfig) -> float:

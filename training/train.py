@@ -213,7 +213,7 @@ def describe(config: TrainConfig) -> str:
         yaml.safe_dump(config.to_dict(), sort_keys=False).rstrip(),
         "---",
         f"sound      {batch}, {model.window_samples}] at {model.sample_rate_hz} Hz, hop {model.hop_samples}",
-        f"frames     {batch}, 3, {config.model.image_size}, {config.model.image_size}] at {config.model.fps} fps",
+        f"frames     {batch}, 3, {config.model.frame_size.height}, {config.model.frame_size.width}] at {config.model.fps} fps",
         *(f"state      {name} {list(shape)}" for name, shape in model.state_shapes().items()),
         f"generator  {count:,} parameters",
     ]

@@ -28,7 +28,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return moving_clip(tmp_path_factory.mktemp("clip") / "bar one.mp4")
+    return moving_clip(tmp_path_factory.mktemp("clip") / "bar one.mp4", width=48)
 
 
 def arguments(clip: Path, folder: Path, *more: str, **settings: str) -> list[str]:
@@ -41,19 +41,19 @@ def arguments(clip: Path, folder: Path, *more: str, **settings: str) -> list[str
 def test_a_clip_becomes_a_model_file_and_the_same_command_continues(
     clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments(clip, tmp_path, "--minutes", "0.5", "--size", "32")) == 0
+    assert main(arguments(clip, tmp_path, "--minutes", "0.5", "--size", "48x32")) == 0
     printed = capfd.readouterr().out
     model_file = tmp_path / "run" / "bar_one.onnx"
     for part in (
         "stands still",
-        "32x32",
+        "48x32",
         "0.5 minutes in total",
         f"run_live.py --model {model_file}",
         "of the clip's: ",
     ):
         assert part in printed
     opened = open_model(model_file, threads=1)
-    assert (opened.card.name, opened.card.width, opened.card.height, opened.card.fps) == ("bar_one", 32, 32, 20.0)
+    assert (opened.card.name, opened.card.width, opened.card.height, opened.card.fps) == ("bar_one", 48, 32, 20.0)
     assert load_generator(tmp_path / "run").iterations == 2
     assert main(arguments(clip, tmp_path, "--minutes", "0.5", total_iterations="3")) == 0
     assert "continued after 2 iterations" in capfd.readouterr().out
@@ -102,7 +102,7 @@ def test_the_best_checkpoint_is_exported(clip: Path, tmp_path: Path, capfd: pyte
 
 
 def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments(clip, tmp_path, "--plan", "--minutes", "3", "--size", "32", "--crop", "0,0,16,32")) == 0
+    assert main(arguments(clip, tmp_path, "--plan", "--minutes", "3", "--size", "32x64", "--crop", "0,0,16,32")) == 0
     printed = capsys.readouterr().out
     assert "crop      0,0,16,32: from --crop" in printed
     assert "3 minutes in total" in printed
@@ -116,7 +116,10 @@ def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest
         (["--minutes", "-3"], "--minutes is -3"),
         (["--minutes", "nan"], "--minutes is nan"),
         (["--crop", "0,0,64,64"], "reaches outside"),
-        (["--size", "48"], "--size is 48; a power of two from 32"),
+        (["--size", "100"], "--size is 100; both sides must be multiples of 8"),
+        (["--size", "64x32", "--crop", "0,0,16,32"], "another shape; give a --size of the crop's shape"),
+        (["--size", "32", "--shape", "16:9"], "--shape and --size both give the frame a shape"),
+        (["--shape", "16x9"], "--shape is '16x9'"),
         (["--set", "losses.l9=1"], r"losses\.l9"),
         (["--set", "losses.l1"], "has no '='"),
         (["--config", "configs/train/absent.yaml"], "Cannot read the configuration"),

@@ -39,9 +39,9 @@ def noise_clip(config: TrainConfig) -> Clip:
     count = math.ceil(2 * config.sequence_frames / TRAINING_SHARE)
     if getattr(config.losses, "overfitting_target", 0.0) > 0 and config.clip.tuning_share > 0:
         count = max(count, math.ceil(config.sequence_frames / config.clip.tuning_share) + 1)
-    size, hop_samples = clip_format.image_size, clip_format.sample_rate_hz // clip_format.fps
+    hop_samples = clip_format.sample_rate_hz // clip_format.fps
     return Clip(
-        frames_NHWC=random.integers(0, 256, (count, size, size, 3), np.uint8),
+        frames_NHWC=random.integers(0, 256, (count, *clip_format.frame_size, 3), np.uint8),
         sound_S=(NOISE_LEVEL * random.standard_normal(count * hop_samples)).astype(np.float32),
         format=clip_format,
         file="noise",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.core.frame_size import FrameSize, ImageSize
 from training.data.stored_array import StoredArray
 
 # N frames, H W rows and columns, S samples of sound
@@ -32,10 +33,15 @@ class ClipFormat:
     """Frame rate, size, crop and sample rate of a decoded clip."""
 
     fps: int
-    image_size: int
+    image_size: ImageSize
     sample_rate_hz: int
     crop: tuple[int, int, int, int] | None = None
-    """x, y, width and height in displayed pixels, squeezed if not square; None takes the largest centred square."""
+    """x, y, width and height in displayed pixels, squeezed if they have another shape than the image; None takes the largest centred part of that shape."""
+
+    @property
+    def frame_size(self) -> FrameSize:
+        """Rows and columns of a frame."""
+        return FrameSize.of(self.image_size)
 
 
 @dataclass(frozen=True, slots=True)

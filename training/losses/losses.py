@@ -200,7 +200,7 @@ def _halved(x_BTCHW: Tensor) -> Tensor:
 
 
 def _local_mean(values_BTCHW: Tensor) -> Tensor:
-    """Average the colours and squares of 1/16 of the frame's side."""
+    """Average the colours and squares of 1/16 of the frame's short side."""
     grey_NHW = values_BTCHW.mean(dim=2).flatten(0, 1)
-    side = max(1, values_BTCHW.shape[-1] // 16)
+    side = max(1, min(values_BTCHW.shape[-2:]) // 16)
     return functional.avg_pool2d(grey_NHW[:, None], side)
