@@ -193,8 +193,10 @@ class GlWindow:
         width, height = window.size
         rows, columns, _ = pixels_HWC.shape
         place = (place_over if fills else place_inside)(columns, rows, width, height)
-        # In a small place the formula, which is for enlarging, would leave out pixels of its textures; other upscalers are wishes.
-        if place.width < columns or window.gl_frame.upscale != LANCZOS:
+        # Where textures have no more detail than the frame, Lanczos enlarges it better than the formula's interpolation would. In a small
+        # place that would leave out pixels. Other upscalers are wishes.
+        has_detail = any(texture.shape[1] > columns for texture in layers.textures)
+        if not has_detail or place.width < columns or window.gl_frame.upscale != LANCZOS:
             return False
         before = window.gl_layers.obstacle
         drawn = window.gl_layers.draw(window.framebuffer, layers, place, height)
