@@ -18,9 +18,9 @@ from benchmarks.record import append_record, print_table
 from engine.core.clock import WallClock
 from engine.core.errors import run_main
 from engine.core.notices import Notices
+from engine.output.film import FilmFormat, FilmSink, parse_size
 from engine.output.frame import Frame, ShowFormat
 from engine.output.null import NullSink
-from engine.output.resized import ResizedSink, parse_size
 from engine.output.sink import FrameRate
 from engine.render.delivery import FrameDelivery
 from engine.render.runtime import Runtime
@@ -60,7 +60,7 @@ def measure(rate: FrameRate, frames: int, side: int, size: str) -> dict[str, flo
     """Deliver at 60 fps and return the durations on the step thread, in ms, and the frames that were lost."""
     clock, statistics = WallClock(), ShowStatistics()
     runtime = Runtime(clock=clock, statistics=statistics, notices=Notices(print), live=True)
-    sink = ResizedSink(DroppingSink(rate), *parse_size(size))
+    sink = FilmSink(DroppingSink(rate), FilmFormat(size=parse_size(size)))
     sink.open(ShowFormat(title="", width=side, height=side, fps=FPS, sound_rate_hz=48000, sound_channels=1, live=True))
     delivery, rng = FrameDelivery([sink], [], runtime), np.random.default_rng(0)
     made = [rng.integers(0, 256, (side, side, 3), np.uint8) for _ in range(8)]

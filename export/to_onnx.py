@@ -20,6 +20,9 @@ from engine.model.card import ModelCard
 from engine.model.card_limits import MOST_BATCH_SLOTS
 from export.precision.choice import PRECISIONS
 from export.targets.onnx.model import DRIFT_STEPS, Form, export_model
+from export.verification.rate import measure_rate_difference
+from training.core.rate import at_rate
+from training.core.streaming import StreamingModel
 from training.families.registry import family
 from training.families.rewriting import Rewrites
 from training.loop.checkpoint import chosen_checkpoint, load_generator
@@ -42,6 +45,7 @@ def argument_parser() -> argparse.ArgumentParser:
     add("--calibrate", type=Path, metavar="SOUND", help="for int8: a recording of the kind of sound in the show")
     add("--batch", type=int, metavar="B", help="sessions that are stepped together (default 1; docs/batching.md)")
     add("--rooms", type=int, metavar="B", help=argparse.SUPPRESS)
+    add("--fps", type=int, metavar="N", help="steps a second, as many as in training or more (default: as trained)")
     add("--drift", type=Path, metavar="SOUND", help="measure drift over 20,000 steps of this sound: minutes to hours")
     return parser
 
@@ -68,6 +72,7 @@ def form_of(arguments: argparse.Namespace, rewrites: Rewrites) -> Form:
         # Measured with a warp of 256 x 256: 1.5 ms against 4.7 ms as gathers. ONNX Runtime takes the same time for both.
         grid_sample=arguments.backend == "openvino",
         batch=batch,
+        fps=arguments.fps,
         drift_steps=LONG_DRIFT_STEPS if arguments.drift else DRIFT_STEPS,
         drift_sound=arguments.drift,
     )
@@ -79,13 +84,28 @@ def report(card: ModelCard, path: Path) -> list[str]:
     form = ", ".join([card.precision, *batch, *card.passes])
     parity = card.parity
     lines = [
-        f"{path}: '{card.name}', {card.width}x{card.height} at {card.fps:g} fps, {path.stat().st_size / 1e6:.1f} MB, {form}",
+        f"{path}: '{card.name}', {card.width}x{card.height} at {card.fps:.4g} fps, {path.stat().st_size / 1e6:.1f} MB, {form}",
         f"parity with torch over {parity.steps} steps: frame {parity.frame_max:.1e}, states {parity.state_max:.1e}",
     ]
     return lines + [
         f"drift at step {drift.step:,}: {drift.psnr_db:.1f} dB, at most {drift.frame_max:.0f} of 255 levels, "
         f"states {drift.state_max:.1e}"
         for drift in card.drift
+    ]
+
+
+def rate_lines(model: StreamingModel, changed: StreamingModel) -> list[str]:
+    """Return the lines on what another rate changed."""
+    found = measure_rate_difference(model, changed)
+    exact = (
+        ""
+        if found.same_moment is None
+        else f"; at the moments that both have, frames differ by {found.same_moment:.2f}"
+    )
+    return [
+        f"rate {changed.fps} a second, trained at {model.fps}: from frame to frame {found.change:.2f} of 255 levels change in the mean "
+        f"({found.trained_change:.2f} as trained){exact}",
+        f"jitter {found.jitter:.2f} levels from the middle of both neighbours ({found.trained_jitter:.2f} as trained)",
     ]
 
 
@@ -97,6 +117,9 @@ def main() -> int:
     form = form_of(arguments, family(loaded.model.family).rewrites)
     card = export_model(loaded.model, loaded.provenance, arguments.output, form)
     print_line(*report(card, arguments.output))
+    changed = at_rate(loaded.model, form.fps)
+    if changed is not loaded.model:
+        print_line(*rate_lines(loaded.model, changed))
     return 0
 
 

@@ -8,6 +8,7 @@ when a frame is further off than the file's precision allows, or when the model 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from engine.core.argument_parser import ArgumentParser
@@ -18,6 +19,7 @@ from export.precision.half_storage import holds_half_weights, round_weights
 from export.verification.graph import StepGraph
 from export.verification.sound import made_sound, read_real_sound
 from export.verification.verdict import BackendPlayer, check_belongs, compare, write_report
+from training.core.rate import at_rate
 from training.loop.checkpoint import chosen_checkpoint, load_generator
 
 DEFAULT_STEPS = 64
@@ -39,6 +41,8 @@ def main() -> int:
         parser.error(f"--steps is {arguments.steps}; at least 1 is needed")
     backend = open_backend(arguments.model, arguments.backend)
     loaded = load_generator(chosen_checkpoint(arguments.checkpoint).folder)
+    if backend.card.trained_fps:
+        loaded = replace(loaded, model=at_rate(loaded.model, round(backend.card.fps)))
     check_belongs(backend.card, loaded, arguments.model, arguments.checkpoint)
     rate_hz = loaded.model.sample_rate_hz
     sound = read_real_sound(arguments.sound, rate_hz) if arguments.sound else made_sound(rate_hz)

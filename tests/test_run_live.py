@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ENDS_WITHIN_S, ROOT, run, start, streams, wait_for_recording, write_sound
+from tests.processes import ENDS_WITHIN_S, ROOT, decoded_NHWC, run, start, streams, wait_for_recording, write_sound
 
 
 def test_with_nothing_it_says_so_and_shows_itself_on_the_page(tmp_path: Path) -> None:
@@ -54,9 +54,10 @@ def test_several_sounds_become_several_files_and_a_bad_one_costs_only_itself(tmp
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         write_sound(tmp_path / name, seconds)
     (tmp_path / "in" / "bad.mp3").write_text("no sound")
-    code, said, complained = run("--no-osc", "--render", "in", "out", cwd=tmp_path)
+    film = ("--size", "96x54", "--fps", "30")
+    code, said, complained = run("--no-osc", "--render", "in", "out", *film, cwd=tmp_path)
     assert code == 2
-    assert streams(tmp_path / "out" / "a.mp4")[0] == 10
+    assert decoded_NHWC(tmp_path / "out" / "a.mp4").shape == (15, 54, 96, 3)
     assert "rendered: 1 of 3 files" in said
     assert len(complained.strip().splitlines()) == 2
     assert "bad.mp3 is not a sound or video file" in complained
@@ -97,6 +98,11 @@ MISTAKES = [
     (["--backend", "tensorrt"], "There is no backend 'tensorrt'"),
     (["--source", "demo", "--out", "absent/x.mp4"], "Cannot write absent/x.mp4"),
     (["--source", "demo", "--out", "x.gif"], "There is no output 'x.gif'"),
+    (
+        ["--render", "demo", "absent/x.mp4"],
+        "Cannot write absent/x.mp4: No such file or directory; give another file to --render",
+    ),
+    (["--render", "demo", "x.mp4", "--fps", "0"], "'0' is no frame rate"),
     (["--config", "bad.yaml"], "unknown key 'sources'. Did you mean 'source'"),
     (["--config", "range.yaml"], "from 0 to 2"),
     (["--render", "text.txt", "x.mp4"], "text.txt is not a sound or video file"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from engine.audio.capture import AudioCapture
 from engine.audio.input_layout import UNNAMED, InputLayout
@@ -24,12 +25,15 @@ from engine.model.backend import Backend
 from engine.model.card import ModelCard
 from engine.model.loading import OpenModel
 from engine.model.switcher import ModelSwitcher
+from engine.output.film import FilmFormat
 from engine.output.frame import ShowFormat
 from engine.output.sink import Sink, WindowSink
 from engine.render.delivery import FrameDelivery
+from engine.render.film_delivery import FilmDelivery
 from engine.render.present_loop import PresentLoop
 from engine.render.runtime import Runtime
 from engine.render.show import Show
+from engine.render.sink_group import SinkGroup
 from engine.render.steering import Steering
 from engine.render.step_loop import FrameModel, StepLoop
 
@@ -92,10 +96,12 @@ def assemble(
     windows: Sequence[WindowSink] = (),
     layout: InputLayout = UNNAMED,
     cleaner: SoundCleaner | None = None,
+    film: FilmFormat | None = None,
 ) -> Show:
     """Join the parts of a show. Offline, and live without an output at the display's rate, it needs no second thread.
 
-    `cleaner` cleans the sound for the model where a take of an earlier version asks for another one.
+    `cleaner` cleans the sound for the model where a take of an earlier version asks for another one. `film` says what files get that
+    are written offline.
     """
     card = model.card
     window_buffer = WindowBuffer(card, source.rate_hz, source.channels, layout, cleaner)
@@ -110,10 +116,23 @@ def assemble(
         PresentLoop(capture, steering.store, modulators.new(), runtime, shown, sinks) for shown, sinks in groups
     ]
     at_hop_rate = [sink for sink in outputs if sink not in at_display_rate]
+    films: list[Sink] = []
+    film_delivery: FilmDelivery | None = None
+    if film and film.fps and film.fps != Fraction(card.sample_rate_hz, card.hop_samples):
+        films = [sink for sink in at_hop_rate if sink.rate == "file"]
+        film_delivery = FilmDelivery(
+            SinkGroup(films, runtime),
+            film.fps,
+            lambda time_s: capture.features_at(round(time_s * card.sample_rate_hz)),
+            modulators.new(),
+            is_blended=film.is_blended,
+        )
+    at_hop_rate = [sink for sink in at_hop_rate if sink not in films]
     delivery = FrameDelivery(
         at_hop_rate if runtime.live else [*at_hop_rate, *windows],
         [loop.latest_frame for loop in present_loops],
         runtime,
+        film_delivery,
     )
     return Show(
         source=source,

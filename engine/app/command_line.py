@@ -31,6 +31,7 @@ from engine.core.printable import printable
 from engine.media.address import shown_address
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
+from engine.output.film import FilmFormat, parse_fps, parse_size
 from engine.output.window.keys import HELP
 
 DESCRIPTION = "Render video that follows sound. Without flags: from the microphone, in a window."
@@ -51,7 +52,8 @@ class ParsedCommand:
     render: RenderRequest | None
     replay: tuple[str, str] | None
     """A take and the file to render it to."""
-    size: str | None
+    film: FilmFormat
+    """What the file of a rendering or a replay is to be."""
     calibrate: bool
     calibrate_from: str | None
     dry_run: bool
@@ -88,10 +90,7 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     render = RenderRequest.of(parsed.render) if parsed.render else None
     _check_render(render, {**settings, **controls}, parameters)
     _check_replay(parsed.replay, {**settings, **controls, **beside})
-    if parsed.size and parsed.replay and parsed.replay[1] == WINDOW:
-        raise ConfigError("--size is for a replay into a file; leave it out, the window enlarges frames by itself.")
-    if parsed.size and not parsed.replay:
-        raise ConfigError("--size is for --replay; leave it out, windows and players enlarge frames by themselves.")
+    film = _film_format(parsed, bool(controls.get("fill")))
     resolved = resolve(file_values, settings, controls, parameters, parse_mappings(parsed.map or []))
     # A replay has the inputs of its take.
     if not parsed.replay:
@@ -104,7 +103,7 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
         parameters=parameters,
         render=render,
         replay=tuple(parsed.replay) if parsed.replay else None,
-        size=parsed.size,
+        film=film,
         calibrate=parsed.calibrate,
         calibrate_from=parsed.calibrate_from,
         dry_run=parsed.dry_run,
@@ -183,7 +182,20 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
         metavar=("TAKE", "OUT.mp4"),
         help="render a show that --take recorded once more, bit-exact; window in place of OUT.mp4 plays it",
     )
-    actions.add_argument("--size", metavar="WxH", help="size of a replay in pixels, e.g. 1920x1080")
+    actions.add_argument(
+        "--size", metavar="WxH", help="size of a rendering or a replay in pixels, e.g. 1920x1080 (default: the model's)"
+    )
+    actions.add_argument(
+        "--fps",
+        metavar="RATE",
+        help="frames a second of a rendering or a replay, e.g. 60: effects move at this rate, the model keeps its own (default: the "
+        "model's)",
+    )
+    actions.add_argument(
+        "--blend",
+        action="store_true",
+        help="with --fps, mix two frames of the model for the moments between them, instead of repeating one",
+    )
     actions.add_argument(
         "--calibrate",
         action="store_true",
@@ -294,8 +306,35 @@ def _check_replay(replay: Sequence[str] | None, given: dict[str, Any]) -> None:
             raise ConfigError(
                 f"{flag(name)} is for a replay in the window: --replay TAKE window; leave it out for a file."
             )
-        if name not in ("model", "stats", *heard):
+        # `fill` fits the frames into the film and changes none of them.
+        fits = name == "fill" and replay[1] != WINDOW
+        if not fits and name not in ("model", "stats", *heard):
             raise ConfigError(f"--replay repeats the show that the take recorded; leave {flag(name)} out.")
+
+
+def _film_format(parsed: argparse.Namespace, is_filled: bool) -> FilmFormat:
+    """Return what was asked of the film. Raises ConfigError for a size or a rate without one, and for values that cannot be."""
+    given = [name for name in ("size", "fps", "blend") if getattr(parsed, name)]
+    plays = bool(parsed.replay) and parsed.replay[1] == WINDOW
+    if given and plays:
+        raise ConfigError(
+            f"{flag(given[0])} is for a replay into a file; leave it out, the window has its own size and rate."
+        )
+    if given and not (parsed.render or parsed.replay):
+        raise ConfigError(
+            f"{flag(given[0])} is for --render and --replay; leave it out, a window has its own size and rate."
+        )
+    if parsed.blend and not parsed.fps:
+        raise ConfigError(
+            "--blend fills the time between frames of the model; give the film's rate too, e.g. --fps 60."
+        )
+    return FilmFormat(
+        size=parse_size(parsed.size) if parsed.size else None,
+        fps=parse_fps(parsed.fps) if parsed.fps else None,
+        is_blended=parsed.blend,
+        # What a take says of `fill` was meant for the window of its show.
+        is_filled=is_filled if parsed.replay else None,
+    )
 
 
 def _add_setting(group: Any, name: str) -> None:

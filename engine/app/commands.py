@@ -107,7 +107,8 @@ def play_show(command: ParsedCommand) -> int:
         stop.begin(lambda: goes_on_without_terminal(show))
         play(show, stop, built.seconds)
     report = end_report(monitor, built.controllers.switcher.card) if built else BEFORE_THE_SHOW
-    say(("stopped: " if stop.is_set() else "played: ") + report)
+    film = f"; the film has {float(command.film.fps):.5g} frames a second" if built and command.film.fps else ""
+    say(("stopped: " if stop.is_set() else "played: ") + report + film)
     write_stats(config, monitor)
     return 0
 

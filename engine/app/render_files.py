@@ -34,7 +34,7 @@ def render_files(command: ParsedCommand, renderings: Sequence[Rendering], stop: 
     lengths_s = [openers.duration_s((rendering.sound,), config.seconds) or 0.0 for rendering in renderings]
     # A terminal that is closed does not end the work.
     stop.begin(lambda: True)
-    bar = SharedProgressBar(sum(lengths_s))
+    bar = SharedProgressBar(sum(lengths_s) or None)
     for line in model_lines(backend, selected):
         bar.say(line)
     shared, done_s, failed, rendered = SharedParts(backend, bar), 0.0, 0, 0
@@ -50,7 +50,7 @@ def render_files(command: ParsedCommand, renderings: Sequence[Rendering], stop: 
             bar.say(told)
             rendered += 1
         done_s += length_s
-        bar.reach(done_s, backend.card.fps)
+        bar.reach(done_s)
     bar.end()
     unfinished = "; a file that was not finished was deleted" if stop.is_set() else ""
     print_line(f"{'stopped' if stop.is_set() else 'rendered'}: {rendered} of {len(renderings)} files{unfinished}")

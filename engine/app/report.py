@@ -10,8 +10,10 @@ from engine.audio.sources.inputs import OpenInputs
 from engine.core.clock import WallClock
 from engine.model.backend import Backend
 from engine.model.card import ModelCard
-from engine.render.latency_budget import measure_budget
+from engine.output.film import FilmFormat
+from engine.render.latency_budget import measure_budget, rate_lines
 from engine.render.statistics import ShowStatistics
+from engine.takes.replay import Take
 
 
 def start_report(
@@ -28,7 +30,7 @@ def start_report(
     `align` gets the seconds from a sound to its light and returns the line on what is listened to.
     """
     model, on_backend = model_lines(backend, selected)
-    source = inputs.source
+    source, card = inputs.source, backend.card
     # A rendering has no latency: its sound waits.
     budget = measure_budget(backend, source, WallClock()) if source.live else None
     return [
@@ -38,9 +40,22 @@ def start_report(
         f"output   {', '.join(outputs)}",
         on_backend,
         *remotes,
-        *(budget.lines() if budget else []),
+        *([*budget.lines(), *rate_lines(card, budget.typical_step_s)] if budget else []),
         *([align(budget.typical_s())] if budget and align else []),
     ]
+
+
+def film_line(output: str, card: ModelCard, film: FilmFormat, length_s: float | None) -> str:
+    """Return what a film will be, in a line: its frames where its length is known, its size and its rate."""
+    size, fps = film.size or (card.width, card.height), float(film.fps or card.fps)
+    count = "" if length_s is None else f"{round(length_s * fps)} frames of "
+    return f"{output}, {count}{size[0]}x{size[1]} at {fps:.5g} fps"
+
+
+def replay_lines(take: Take, backend: Backend, film: str) -> list[str]:
+    """Return the lines on the model, the take, the film and the backend of a replay."""
+    model, on_backend = model_lines(backend, ())
+    return [model, f"take     {take.folder}, {take.seconds:.1f} s", f"output   {film}", on_backend]
 
 
 def input_levels(audio_features: AudioFeatures) -> dict[str, float]:
@@ -64,7 +79,7 @@ def model_lines(backend: Backend, selected: Sequence[str]) -> list[str]:
     """Return the lines on the model and on its backend."""
     card = backend.card
     return [
-        f"model    {card.name} ({card.family}), {card.width}x{card.height} at {card.fps:g} fps; {_provenance(card)}",
+        f"model    {card.name} ({card.family}), {card.width}x{card.height} at {card.fps:.4g} fps; {_provenance(card)}",
         f"backend  {' '.join(selected).removeprefix('backend: ') or backend.description}",
     ]
 

@@ -7,7 +7,7 @@ with ExitStack() as releasing:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +19,7 @@ from engine.app.command_line import ParsedCommand
 from engine.app.config import SETTINGS, LiveConfig
 from engine.app.input_switch import InputSwitch
 from engine.app.remotes import OFF, RemoteParts, open_remotes
-from engine.app.report import input_levels, start_report
+from engine.app.report import film_line, input_levels, replay_lines, start_report
 from engine.app.show_steering import ShowSteering
 from engine.app.sink_registry import WEB, WINDOW, open_sinks
 from engine.app.telemetry import telemetry_of
@@ -45,9 +45,9 @@ from engine.model.backends.first_test import FirstTestWatch
 from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.ops.gc_schedule import GcSchedule
 from engine.ops.health_monitor import HealthMonitor
+from engine.output.film import FilmFormat, FilmSink
 from engine.output.preview.preview_sink import PreviewSink
 from engine.output.progress import ProgressBar, SharedProgressBar
-from engine.output.resized import ResizedSink, parse_size
 from engine.output.sink import Sink, WindowSink
 from engine.render.latency_budget import measure_budget
 from engine.render.runtime import Runtime, no_pause
@@ -84,6 +84,7 @@ def build_from_source(
     outputs: Outputs,
     releasing: ExitStack,
     layout: InputLayout = UNNAMED,
+    film: FilmFormat | None = None,
 ) -> BuiltShow:
     """Build the show of a source, live or not. Raises ConfigError for a mapping, SinkError for the take."""
     notify = runtime.notices.tell
@@ -103,12 +104,20 @@ def build_from_source(
     steering = Steering(store=store, show_controller=controllers.show_controller, recorder=take)
     sinks, windows = outputs(controllers)
     played = RecordedSource(source, take) if take else source
-    show = assemble(played, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout)
+    show = assemble(
+        played, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout, film=film
+    )
     return BuiltShow(show=show, store=store, controllers=controllers, seconds=config.seconds)
 
 
 def build_replay(
-    take: Take, source: Source, backend: Backend, store: ReplayedControls, runtime: Runtime, outputs: Outputs
+    take: Take,
+    source: Source,
+    backend: Backend,
+    store: ReplayedControls,
+    runtime: Runtime,
+    outputs: Outputs,
+    film: FilmFormat | None = None,
 ) -> BuiltShow:
     """Build the show that repeats a take. Raises ConfigError for a mapping that this version does not understand."""
 
@@ -124,7 +133,7 @@ def build_replay(
     sinks, windows = outputs(controllers)
     cleaner = cleaner_of(take.header)
     show = assemble(
-        source, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout, cleaner
+        source, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout, cleaner, film
     )
     return BuiltShow(show=show, store=store, controllers=controllers)
 
@@ -208,12 +217,13 @@ class ShowBuilder:
                 # The take alone says what is shown; keys end it and change the window.
                 keys = ParameterStore(store.parameters.values(), notify=self._say)
                 return [ProgressBar(take.seconds)], [openers.open_window_sink(config, keys, notify=self._say)]
-            sinks = open_sinks((output,))
-            if self._command.size:
-                sinks = [ResizedSink(sink, *parse_size(self._command.size)) for sink in sinks]
-            return [*sinks, ProgressBar(take.seconds)], []
+            return [ProgressBar(take.seconds), *self._film_sinks((output,), "give another file to --replay")], []
 
-        return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs)
+        if output != WINDOW:
+            for line in replay_lines(take, backend, film_line(output, backend.card, self._command.film, take.seconds)):
+                self._say(line)
+        film = self._command.film
+        return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs, film)
 
     def _of_inputs(
         self, config: LiveConfig, inputs: OpenInputs, notify: Callable[[str], None], shared: SharedParts | None = None
@@ -234,7 +244,8 @@ class ShowBuilder:
             return self._outputs(config, source, store, controllers, notify, progress)
 
         runtime = self._runtime(source.live, notify)
-        built = build_from_source(config, backend, source, store, runtime, outputs, self._releasing, layout)
+        film = self._command.film if self._command.render else None
+        built = build_from_source(config, backend, source, store, runtime, outputs, self._releasing, layout, film)
         self._monitor.describe_levels = lambda: input_levels(built.show.capture.latest())
         if shared:
             return built
@@ -245,7 +256,11 @@ class ShowBuilder:
             built = replace(built, show_control=show_control)
             remotes = self._open_remotes(config, access, built, show_control)
         align = listening.align if listening else None
-        for line in start_report(backend, selected, inputs, config.out, remotes, align):
+        shown_outputs: Sequence[str] = config.out
+        if film:
+            length_s = openers.duration_s(config.source, config.seconds)
+            shown_outputs = [film_line(config.out[0], backend.card, film, length_s)]
+        for line in start_report(backend, selected, inputs, shown_outputs, remotes, align):
             notify(line)
         return built
 
@@ -269,10 +284,14 @@ class ShowBuilder:
             self._preview = PreviewSink(is_output=WEB in config.out)
         preview = [self._preview] if self._preview else []
         if source.live:
-            last: Sink = openers.recorder(config, notify)
-        else:
-            last = progress or ProgressBar(openers.duration_s(config.source, config.seconds))
-        return [*open_sinks(config.out), *preview, last], windows
+            return [*open_sinks(config.out), *preview, openers.recorder(config, notify)], windows
+        way_out = "render into another folder" if progress else "give another file to --render"
+        bar = progress or ProgressBar(openers.duration_s(config.source, config.seconds))
+        return [bar, *self._film_sinks(config.out, way_out)], windows
+
+    def _film_sinks(self, outputs: Sequence[str], way_out: str) -> list[Sink]:
+        """Return the outputs of a rendering or a replay, whose files are as the film was asked to be."""
+        return [FilmSink(sink, self._command.film) for sink in open_sinks(outputs, way_out)]
 
     def _open_remotes(
         self, config: LiveConfig, access: RemoteAccess, built: BuiltShow, show_control: ShowSteering

@@ -16,19 +16,19 @@ SINK_KINDS = (WINDOW, WEB, NULL)
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")
 
 
-def open_sinks(specs: Sequence[str]) -> list[Sink]:
+def open_sinks(specs: Sequence[str], way_out: str = "choose another place with --out") -> list[Sink]:
     """Return the outputs that `specs` name, without the window, which belongs to the main thread (see window_choice.py), and without
-    the web page, whose preview is there whether it is named or not.
+    the web page, whose preview is there whether it is named or not. `way_out` is what to do where a file cannot be written.
 
     Raises SinkError, which lists what is accepted.
     """
     for index, spec in enumerate(specs):
         if spec in specs[:index]:
             raise SinkError(f"Output '{spec}' is given twice; give it once.")
-    return [_sink(spec) for spec in specs if spec not in (WINDOW, WEB)]
+    return [_sink(spec, way_out) for spec in specs if spec not in (WINDOW, WEB)]
 
 
-def _sink(spec: str) -> Sink:
+def _sink(spec: str, way_out: str) -> Sink:
     if spec == NULL:
         return NullSink()
     suffix = Path(spec).suffix.lower()
@@ -40,4 +40,4 @@ def _sink(spec: str) -> Sink:
         )
     from engine.output.recording.video_file import VideoFileSink
 
-    return VideoFileSink(spec)
+    return VideoFileSink(spec, way_out)

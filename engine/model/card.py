@@ -217,6 +217,8 @@ class ModelCard(StepSignature):
     """Checksum of the file without its metadata; a file that differs from it is refused. Empty for a card without a file."""
     parity: Parity
     drift: tuple[Drift, ...] = ()
+    trained_fps: float = 0.0
+    """Steps a second in training, where the file takes more of them; 0: as many."""
     provenance: Provenance
 
     def __post_init__(self) -> None:
@@ -310,7 +312,7 @@ _NESTED: dict[str, type] = {
     "provenance": Provenance,
 }
 """The nested dataclasses of a card."""
-_ADDED: dict[int, dict[str, Any]] = {3: {"pictures": [], "outputs": []}, 4: {"layers": None}}
+_ADDED: dict[int, dict[str, Any]] = {3: {"pictures": [], "outputs": []}, 4: {"trained_fps": 0.0, "layers": None}}
 """The keys that each version added, with the values that cards of earlier versions get."""
 
 

@@ -31,6 +31,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "window_samples": (1, 1 << 24),
     "hop_samples": (1, 1 << 22),
     "look_ahead_s": (0.0, 60.0),
+    "trained_fps": (0.0, 768_000.0),
     "height": (1, 1 << 14),
     "width": (1, 1 << 14),
     "feature_bands": (1, 1 << 14),

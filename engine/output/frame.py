@@ -37,6 +37,8 @@ class Frame:
     """Onset, beat and level at the end of the hop, and those of named inputs."""
     values: Mapping[str, float | int | bool] = field(default_factory=dict[str, float | int | bool])
     """The parameter values it was computed with, after mappings and smoothing."""
+    given_values: Mapping[str, float | int | bool] = field(default_factory=dict[str, float | int | bool])
+    """The parameter values before mappings and smoothing, for what computes them for another moment."""
     skipped_hops: int = 0
     """Hops between the previous frame and this one that were skipped (overload)."""
     timings_s: dict[str, float] = field(default_factory=dict[str, float])

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from engine.output.frame import Frame
 from engine.output.sink import Sink
 from engine.render.file_delivery import FileDelivery
+from engine.render.film_delivery import FilmDelivery
 from engine.render.present_loop import LatestFrame
 from engine.render.runtime import Runtime
 from engine.render.sink_group import SinkGroup
@@ -15,19 +16,27 @@ from engine.render.sink_group import SinkGroup
 class FrameDelivery:
     """Belongs to the step loop. Live, frames for files are finished beside it; offline it waits for every sink."""
 
-    def __init__(self, sinks: Iterable[Sink], latest_frames: Sequence[LatestFrame], runtime: Runtime) -> None:
-        """`latest_frames` are where the present loops look; they apply effects themselves."""
+    def __init__(
+        self,
+        sinks: Iterable[Sink],
+        latest_frames: Sequence[LatestFrame],
+        runtime: Runtime,
+        film: FilmDelivery | None = None,
+    ) -> None:
+        """`latest_frames` are where the present loops look; they apply effects themselves. `film` serves files with a rate of their own."""
         given = list(sinks)
         files = [sink for sink in given if sink.rate == "file"] if runtime.live else []
         self._group = SinkGroup([sink for sink in given if sink not in files], runtime)
         self._files = FileDelivery(SinkGroup(files, runtime), runtime) if files else None
+        self._film = film
         self._latest_frames = latest_frames
         self._runtime = runtime
 
     @property
     def is_seen(self) -> bool:
         """Whether a sink would notice the end of the show: one that is not on standby."""
-        return self._group.is_seen or (self._files is not None and self._files.group.is_seen)
+        groups = [self._group, *(each.group for each in (self._files, self._film) if each)]
+        return any(group.is_seen for group in groups)
 
     def start(self) -> None:
         """Begin; the sinks are open."""
@@ -46,6 +55,8 @@ class FrameDelivery:
             latest_frame.put(frame)
         if self._files:
             self._files.put(frame)
+        if self._film:
+            self._film.give(frame)
         self._group.give(frame)
         now_s = runtime.clock.now_s()
         age_s = None if frame.captured_s is None else started_s - frame.captured_s

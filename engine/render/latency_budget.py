@@ -20,6 +20,9 @@ from engine.model.noise import draw_noise
 from engine.model.step import resting_inputs
 
 WARM_UP_STEPS = 8
+STEP = "step"
+HELD_SHARE = 0.9
+"""A rate is held where a step takes no more of a hop than this: the window and the effects want some, too."""
 DISPLAY_HZ = 60.0
 """Refresh rate of a monitor that does not report one."""
 
@@ -40,6 +43,10 @@ class Budget:
     """All terms of a model frame, in the order of the path."""
 
     terms: tuple[Term, ...]
+
+    @property
+    def typical_step_s(self) -> float:
+        return next(term.typical_s for term in self.terms if term.name == STEP)
 
     def typical_s(self, onsets: bool = False) -> float:
         """Return the sum of the typical values, with `onsets` only of the terms that effects of onsets wait for."""
@@ -82,7 +89,7 @@ def budget_of(
             Term("resampler", resampler_s, resampler_s, of_onsets=True),
             Term("hop", card.hop_s / 2, card.hop_s, of_onsets=False),
             Term("look-ahead", card.look_ahead_s, card.look_ahead_s, of_onsets=False),
-            Term("step", typical_step_s, steps[-1] if steps else 0.0, of_onsets=False),
+            Term(STEP, typical_step_s, steps[-1] if steps else 0.0, of_onsets=False),
             Term("display", frame_s / 2, frame_s, of_onsets=True),
         )
     )
@@ -99,6 +106,20 @@ def measure_budget(backend: Backend, source: Source, clock: Clock, display_hz: f
         steps_s=measure_steps_s(backend, clock),
         display_hz=display_hz if math.isfinite(display_hz) and display_hz > 0.0 else DISPLAY_HZ,
     )
+
+
+def rate_lines(card: ModelCard, step_s: float) -> list[str]:
+    """Return a line where steps that take `step_s` do not hold the model's rate, with the rate that they hold; else none."""
+    if step_s <= HELD_SHARE * card.hop_s:
+        return []
+    held_fps = HELD_SHARE / step_s
+    helps = "a smaller model or another --backend helps (--backends lists them)"
+    if 0.0 < card.trained_fps <= held_fps:
+        helps = f"export it with --fps {math.floor(held_fps)}"
+    return [
+        f"rate     a step takes {_ms(step_s)} ms here, and {card.fps:.4g} a second leave {_ms(card.hop_s)} ms: about {held_fps:.2g} steps a "
+        f"second are played and the others skipped; {helps}"
+    ]
 
 
 def measure_steps_s(backend: Backend, clock: Clock, steps: int = WARM_UP_STEPS) -> list[float]:

@@ -15,10 +15,11 @@ from engine.control.parameter_store import ControlSource
 from engine.control.parameter_table import ShowValues
 from engine.core.errors import SinkError
 from engine.output.frame import Frame
-from engine.output.sink import Sink, WindowSink
+from engine.output.sink import Sink, WindowSink, size_of
 from engine.render.effects.chain import EffectChain
 from engine.render.effects.effect_parameters import EffectParameters, effect_parameters
 from engine.render.runtime import Runtime
+from engine.render.window_load import WindowLoad
 
 WAIT_S = 0.004
 """Longest wait before the window system's events and the onsets are looked at again."""
@@ -75,6 +76,7 @@ class PresentLoop:
         self._modulator = modulator
         self._runtime = runtime
         self._effect_chain = EffectChain()
+        self._window_load = WindowLoad(self.windows, runtime)
         self._frame: Frame | None = None
         self._drawn: EffectParameters | None = None
         self._drawn_s = 0.0
@@ -106,13 +108,15 @@ class PresentLoop:
     def _is_due(self) -> bool:
         """A new onset is drawn at once, whatever else moves at the display's rate."""
         is_new_onset = self._capture.onsets != self._drawn_onsets
-        return is_new_onset or self._runtime.clock.now_s() - self._drawn_s >= 1.0 / self.refresh_hz
+        if is_new_onset or self._window_load.is_eased:
+            return is_new_onset
+        return self._runtime.clock.now_s() - self._drawn_s >= 1.0 / self.refresh_hz
 
     def _refresh(self, frame: Frame) -> None:
         """Draw the same frame again if it would look different now."""
         self._drawn_onsets = self._capture.onsets
         parameters, frame = self._now(frame)
-        if parameters != self._drawn or parameters.trail > 0.0:
+        if parameters != self._drawn or parameters.moves_by_itself:
             self._draw(parameters, frame)
 
     def _draw(self, parameters: EffectParameters, frame: Frame) -> None:
@@ -126,6 +130,7 @@ class PresentLoop:
             self._show(output, effected if output.with_effects else frame)
         if self.windows:
             self._runtime.statistics.count_drawn(self._effect_chain.meter)
+            self._window_load.drew(now_s, self._runtime.clock.now_s())
         self._drawn, self._drawn_s = parameters, now_s
 
     def _show(self, output: Sink, frame: Frame) -> None:
@@ -148,4 +153,6 @@ class PresentLoop:
         # The media time, as recordings have it, goes on between two frames.
         age_s = 0.0 if frame.captured_s is None else max(0.0, now_s - frame.captured_s)
         values = self._modulator.values(given, audio_features, frame.features_F, frame.time_s + age_s)
-        return effect_parameters(values, audio_features), replace(frame, values=values, audio_features=audio_features)
+        return effect_parameters(values, audio_features, size_of(self.outputs)), replace(
+            frame, values=values, audio_features=audio_features
+        )

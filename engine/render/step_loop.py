@@ -123,6 +123,7 @@ class StepLoop:
             captured_s=self._capture.captured_s(index),
             audio_features=audio_features,
             values=values,
+            given_values=snapshot.values,
             skipped_hops=pick.skipped_hops,
             timings_s={
                 "wait": started_s - free_since_s - resample_s,

@@ -20,6 +20,7 @@ from engine.audio.features.beat_clock import BeatPoint
 from engine.control.former_names import former_names
 from engine.control.parameter import Parameter, Value
 from engine.control.parameter_store import Applied, ControlSnapshot
+from engine.control.parameter_table import TABLE
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.core.show_event import MODEL, ShowEvent
 from engine.core.small_files import read_lines as read_text_lines
@@ -169,7 +170,10 @@ class ReplayedControls:
         self._source = source
         self._lines = (line for line in read_lines(take.folder / LOG) if line.hop >= 0)
         self._line = next(self._lines, None)
-        self._values: Mapping[str, Value] = MappingProxyType({})
+        # A take of a version before names no parameter that came later.
+        self._values: Mapping[str, Value] = MappingProxyType(
+            {known.name: known.default_before for known in TABLE if known.default_before is not None}
+        )
 
     def pick(self, received_samples: int, hop_samples: int, last_index: int, live: bool) -> Pick | None:
         """Return the hop that the show stepped after `last_index`, once its sound is there; None after the last. See pick_hop."""

@@ -25,6 +25,8 @@ class Resonators(nn.Module):
     def __init__(self, features: int, count: int) -> None:
         super().__init__()
         self.count = count
+        self.rate_ratio = 1.0
+        """Steps in the time of a training step."""
         self.drive = nn.Linear(features, count, bias=False)
         nn.init.normal_(self.drive.weight, 0.0, 1.0 / math.sqrt(features))
         # A quarter does not turn at all: plain envelopes of different lengths.
@@ -41,16 +43,35 @@ class Resonators(nn.Module):
 
     def forward(self, features_BTF: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the oscillators for T steps; return their output and the next state."""
-        damping = torch.exp(-torch.exp(-self.log_steps))
-        angle = 2 * math.pi * self.turn
-        keep_real, keep_imaginary = damping * torch.cos(angle), damping * torch.sin(angle)
-        driven_BTR = self.drive(features_BTF) * (1.0 - damping)
+        keep_real, keep_imaginary, gain_real, gain_imaginary = self._constants()
+        drive_BTR = self.drive(features_BTF)
+        driven_BTR = drive_BTR * gain_real
         real, imaginary = state["resonance"].unbind(dim=1)
         output: list[Tensor] = []
-        for driven in driven_BTR.unbind(dim=1):
+        for t, driven in enumerate(driven_BTR.unbind(dim=1)):
             real, imaginary = (
                 keep_real * real - keep_imaginary * imaginary + driven,
                 keep_real * imaginary + keep_imaginary * real,
             )
+            if gain_imaginary is not None:
+                imaginary = imaginary + drive_BTR[:, t] * gain_imaginary
             output.append(torch.cat([real, imaginary], dim=1))
         return GAIN * torch.stack(output, dim=1), {"resonance": torch.stack([real, imaginary], dim=1)}
+
+    def _constants(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Return real and imaginary part of a, and of what u is multiplied by; None for an imaginary part of 0.
+
+        At r times the rate a becomes b = a^(1/r), and 1 - |a| becomes (1 - |a|) (1 - b) / (1 - a): r steps with the same u are one
+        step of training, exactly.
+        """
+        damping = torch.exp(-torch.exp(-self.log_steps))
+        angle = 2 * math.pi * self.turn
+        real, imaginary = damping * torch.cos(angle), damping * torch.sin(angle)
+        if self.rate_ratio == 1.0:
+            return real, imaginary, 1.0 - damping, None
+        shorter, part = damping ** (1.0 / self.rate_ratio), angle / self.rate_ratio
+        new_real, new_imaginary = shorter * torch.cos(part), shorter * torch.sin(part)
+        scale = (1.0 - damping) / ((1.0 - real).square() + imaginary.square())
+        gain_real = scale * ((1.0 - new_real) * (1.0 - real) + new_imaginary * imaginary)
+        gain_imaginary = scale * ((1.0 - new_real) * imaginary - new_imaginary * (1.0 - real))
+        return new_real, new_imaginary, gain_real, gain_imaginary

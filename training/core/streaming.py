@@ -92,6 +92,13 @@ class StreamingModel(nn.Module, ABC):
     def start_from(self, frames_T3HW: Tensor) -> None:
         """Start weights at the frames of the clip, in [-1, 1]. Called once before training; does nothing unless overridden."""
 
+    def scale_rate(self, ratio: float) -> frozenset[str]:
+        """Play at `ratio` times the rate of training from now on, and return the states whose time constants that scales exactly.
+
+        The others, all unless overridden, are carried over as many steps as a training step has (training/core/rate.py).
+        """
+        return frozenset()
+
     def compiled_parts(self) -> Iterable[nn.Module]:
         """Return the modules that torch.compile compiles one by one; none unless overridden."""
         return ()

@@ -74,7 +74,7 @@ class ModelList:
     def _choice(self, path: Path, plays: bool) -> Choice:
         card, problem = self._card(path)[1:]
         name = printable_name(card.name if card else path.stem)
-        size = f"{card.width} x {card.height}, {card.fps:g} fps, " if card else ""
+        size = f"{card.width} x {card.height}, {card.fps:.4g} fps, " if card else ""
         return Choice(
             id=id_of(str(path)), name=name, detail=f"{size}{path.name}", plays=plays, problem="" if plays else problem
         )

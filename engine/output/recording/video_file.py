@@ -11,7 +11,13 @@ from av.error import FFmpegError
 from engine.core.errors import SinkError
 from engine.output.frame import Frame, ShowFormat
 from engine.output.recording.video_writer import Recording
-from engine.output.recording.write_queue import QueuedFrame, WriteQueue, make_write_queue
+from engine.output.recording.write_queue import (
+    MOST_WAITING_FRAMES,
+    MOST_WAITING_OFFLINE,
+    QueuedFrame,
+    WriteQueue,
+    make_write_queue,
+)
 from engine.output.sink import FrameRate
 
 CLOSE_WITHIN_S = 30.0
@@ -25,8 +31,10 @@ class VideoFileSink:
     with_effects = True
     standby = False
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, way_out: str = "choose another place with --out") -> None:
+        """`way_out` ends the sentence about a place that cannot be written: it names the argument that the path came from."""
         self._path = Path(path)
+        self._way_out = way_out
         self._write_queue: WriteQueue | None = None
         self._writer: threading.Thread | None = None
         self._failure: SinkError | None = None
@@ -45,8 +53,8 @@ class VideoFileSink:
         try:
             recording = Recording(self._path, show)
         except (FFmpegError, OSError, ValueError) as error:
-            raise SinkError(f"Cannot write {self._path}: {_reason(error)}; choose another place with --out.") from error
-        self._write_queue = make_write_queue(show.live)
+            raise SinkError(f"Cannot write {self._path}: {_reason(error)}; {self._way_out}.") from error
+        self._write_queue = make_write_queue(show.live, MOST_WAITING_FRAMES if show.live else MOST_WAITING_OFFLINE)
         self._writer = threading.Thread(
             target=self._write, args=(recording, self._write_queue), name="recorder", daemon=True
         )

@@ -13,6 +13,8 @@ from engine.core.bounded_queue import BoundedQueue
 
 MOST_WAITING_FRAMES = 40
 """Frames that may wait with their pixels."""
+MOST_WAITING_OFFLINE = 8
+"""Frames that may wait with their pixels where nothing is lost: the show waits then, so more would only take memory."""
 MOST_QUEUED_FRAMES = 1200
 """Frames that may wait, with or without pixels: a minute of sound at 20 fps."""
 

@@ -16,6 +16,7 @@ from export.targets.model_file import write_own_model
 from export.targets.onnx.trace import remove_float_frame, trace
 from export.verification.graph import StepGraph
 from export.verification.parity import check_parity, measure_parity
+from training.core.rate import at_rate
 from training.core.streaming import StreamingModel
 from training.families.registry import family
 
@@ -36,6 +37,8 @@ class Form:
     grid_sample: bool = False
     """Leave GridSample one operator: faster in OpenVINO, and refused by onnx-cuda. Without it the file plays everywhere."""
     batch: int = 1
+    fps: int | None = None
+    """Steps a second; None: as trained."""
     drift_steps: tuple[int, ...] = DRIFT_STEPS
     drift_sound: Path | None = None
 
@@ -52,10 +55,10 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
     check_streams(model, path)
     if form.half:
         round_weights(model)
-    plain = StepGraph(model.eval(), form.batch)
+    plain = StepGraph(at_rate(model.eval(), form.fps), form.batch)
     rewritten = copy.deepcopy(model)
     passes = family(model.family).rewrites.apply(rewritten, form.passes)
-    program = trace(StepGraph(rewritten.eval(), form.batch), form.grid_sample)
+    program = trace(StepGraph(at_rate(rewritten.eval(), form.fps), form.batch), form.grid_sample)
     measured = measure_parity(plain, program.SerializeToString())
     check_parity(measured, path, plain, passes)
     program, calibration = in_precision(program, plain, form.precision, form.calibration_sound)
@@ -75,6 +78,7 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
         calibration=calibration,
         passes=passes,
         drift=drift,
+        trained_fps=0.0 if plain.model is model else float(model.fps),
     )
     content = sealed(program.SerializeToString(), card)
     write_own_model(content, path)

@@ -22,6 +22,7 @@ from engine.model.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
 from engine.model.step import State, Step, StepInputs
+from engine.output.film import FilmFormat
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import FrameRate, Sink
 from engine.render.play import play
@@ -132,6 +133,7 @@ class CollectingWindow(CollectingSink):
     name = "window"
     rate: FrameRate = "display"
     refresh_hz: float | None = None
+    is_drawn_by_processor = may_be_eased = False
 
     def __init__(self, until: int) -> None:
         super().__init__()
@@ -155,13 +157,15 @@ def show_of(
     windows: Sequence[CollectingWindow] | None = None,
     notify: Callable[[str], None] = lambda line: None,
     mappings: Mapping[str, str] | None = None,
+    film: FilmFormat | None = None,
     **steering: Any,
 ) -> Show:
     """Join parts of a show as the show builder does; `steering` may bring a recorder or a replay."""
     runtime = Runtime(clock=clock, statistics=stats or ShowStatistics(), notices=Notices(notify), live=source.live)
     modulators = Modulators(tuple(store.parameters.values()), mappings or {}, notify)
     steering_of = Steering(store=store, **steering)
-    return assemble(source, model, sinks, steering_of, modulators, runtime, windows or ([window] if window else []))
+    shown = windows or ([window] if window else [])
+    return assemble(source, model, sinks, steering_of, modulators, runtime, shown, film=film)
 
 
 def show_sound(

@@ -109,6 +109,7 @@ def test_a_take_is_played_in_the_window_and_heard(
     [
         (("take", "a.mp4", "--listen"), "--listen is for a replay in the window: --replay TAKE window"),
         (("take", "window", "--size", "640x480"), "--size is for a replay into a file"),
+        (("take", "window", "--fps", "60"), "--fps is for a replay into a file; leave it out"),
         (("take", "window", "--zoom", "2"), "--replay repeats the show that the take recorded; leave --zoom out."),
     ],
 )

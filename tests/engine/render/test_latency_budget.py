@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from engine.audio.sources.registry import open_source
 from engine.audio.sources.samples import SampleSource
 from engine.model.backend import Backend
 from engine.model.backends.selection import open_backend
-from engine.render.latency_budget import WARM_UP_STEPS, budget_of, measure_budget, measure_steps_s
+from engine.render.latency_budget import WARM_UP_STEPS, budget_of, measure_budget, measure_steps_s, rate_lines
 from tests.engine.app.shows import InventedClock
 from tests.engine.model.probe_model import CARD
 
@@ -43,6 +44,25 @@ def test_the_sums_are_those_of_the_terms() -> None:
     first, second = budget.lines()
     assert "capture 2.5 + resampler 1.0 + hop 25 + step 9.0 + display 10 = 48 ms typical, 110 ms at worst" in first
     assert "14 ms typical, 30 ms at worst" in second
+
+
+@pytest.mark.parametrize(
+    ("step_s", "trained_fps", "said"),
+    [
+        (0.044, 0.0, None),
+        (0.090, 0.0, "about 10 steps a second are played and the others skipped; a smaller model or another --backend"),
+        (0.090, 9.0, "about 10 steps a second are played and the others skipped; export it with --fps 10"),
+        (0.090, 15.0, "a smaller model or another --backend helps"),
+    ],
+)
+def test_a_rate_that_steps_cannot_hold_is_told_with_the_one_that_they_can(
+    step_s: float, trained_fps: float, said: str | None
+) -> None:
+    lines = rate_lines(replace(CARD, trained_fps=trained_fps), step_s)
+    assert len(lines) == (said is not None)
+    for line in lines:
+        assert "a step takes 90 ms here, and 20 a second leave 50 ms" in line
+        assert said in line
 
 
 def test_a_driver_of_unknown_buffer_holds_a_block() -> None:

@@ -44,10 +44,12 @@ def click_at(at_s: float, seconds: float) -> NDArray[np.float32]:
 class Stage:
     """A display whose time and sound go on as the test says."""
 
-    def __init__(self, sound_TC: NDArray[np.float32], **controls: float | bool) -> None:
+    def __init__(
+        self, sound_TC: NDArray[np.float32], window: CollectingWindow | None = None, **controls: float | bool
+    ) -> None:
         parameters = parameters_for(CARD)
         self.clock, self.stats = InventedClock(), ShowStatistics()
-        self.window = CollectingWindow(until=10**6)
+        self.window = window or CollectingWindow(until=10**6)
         self.store = ParameterStore(parameters, controls)
         self.sound_TC = sound_TC
         self.window_buffer = WindowBuffer(CARD, RATE_HZ, 1)
@@ -175,3 +177,47 @@ def test_features_may_be_read_from_the_first_hop_on(probe_file: Path) -> None:
     play(show, threading.Event())
     assert told == []
     assert sink.frames[0].values["glow"] == 0.0
+
+
+def test_a_window_that_costs_steps_is_drawn_with_the_models_frames_and_onsets_alone() -> None:
+    stage = Stage(click_at(1.0, 2.0), trail=0.5, onset_brightness=1.0, flash_guard=False)
+    stage.window.is_drawn_by_processor = stage.window.may_be_eased = True
+    # Drawing takes half of a hop, and every second hop is skipped.
+    stage.window.on_frame = lambda shown: stage.clock.sleep(0.025)
+    for _ in range(100):
+        stage.stats.add_frame(1, None, {})
+        stage.display.latest_frame.put(frame())
+        stage.snapshot(4)
+    drawn = len(stage.window.frames)
+    stage.snapshot(20)
+    assert len(stage.window.frames) == drawn, "a trail moves no more between two frames"
+    stage.hear(0.0, 1.03)
+    stage.snapshot(1)
+    assert len(stage.window.frames) == drawn + 1
+
+
+class SizedWindow(CollectingWindow):
+    """A window of 16:9, as a full screen is."""
+
+    shown_size = (160, 90)
+
+
+def test_frames_get_the_shape_of_their_window_and_no_hard_edge() -> None:
+    stage = Stage(click_at(0.1, 0.5), window=SizedWindow(until=10**6))
+    stage.display.latest_frame.put(frame())
+    stage.snapshot(5)
+    assert len(stage.window.frames) == 1, "soft edges stand still"
+    row = stage.window.frames[0].pixels_HWC[16, :, 0].astype(int)
+    assert len(row) == 57
+    assert row[28] == 100
+    assert row[0] == row[-1] == 0
+    stage.window.shown_size = (320, 320)
+    stage.snapshot(5)
+    assert [shown.pixels_HWC.shape[:2] for shown in stage.window.frames] == [(32, 57), (32, 32)]
+
+
+def test_video_feedback_goes_on_between_two_frames() -> None:
+    stage = Stage(click_at(0.1, 0.5), feedback=0.5)
+    stage.display.latest_frame.put(frame())
+    stage.snapshot(5)
+    assert len(stage.window.frames) == 5

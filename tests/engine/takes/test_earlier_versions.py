@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from engine.app.show_builder import build_replay
 from engine.audio.sources.samples import SampleSource
+from engine.control.parameter import Value
 from engine.control.parameter_store import ControlEvent, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.model.backends.onnx_cpu import open_model
@@ -122,3 +124,22 @@ def test_a_take_of_version_2_is_replayed_with_its_offset_and_the_mean_of_its_cha
         expected_T = expected_T + sound_TC[:, channel]
     expected_T = expected_T * np.float32(1.0 / channels)
     assert np.array_equal(np.concatenate(heard)[: len(expected_T)], expected_T)
+
+
+def test_a_take_from_before_soft_edges_is_replayed_without_them(tmp_path: Path, probe_file: Path) -> None:
+    """Their default would change what a rendering at another size shows."""
+    show = live_show(tmp_path, probe_file, 0)
+    show.play()
+    show.take.close()
+    log = tmp_path / LOG
+    assert first_values(tmp_path)["soft_edges"] is True
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    for line in lines:
+        line.get("values", {}).pop("soft_edges", None)
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert first_values(tmp_path)["soft_edges"] is False
+
+
+def first_values(folder: Path) -> Mapping[str, Value]:
+    take = read_take(folder)
+    return ReplayedControls(take, TakeSource(take), parameters_for(CARD)).take_snapshot(0).values

@@ -74,6 +74,14 @@ class ListenAndMove(StreamingModel):
         """Start the canvas, relief and warp, if the configuration has them, at the frames of the clip."""
         self.generator.start_from(frames_T3HW)
 
+    def scale_rate(self, ratio: float) -> frozenset[str]:
+        """Scale the resonators, which are linear."""
+        resonators = self.generator.resonators
+        if resonators is None:
+            return frozenset()
+        resonators.rate_ratio = ratio
+        return frozenset(resonators.state_shapes())
+
     def compiled_parts(self) -> Iterable[nn.Module]:
         """Return the blocks, which take most of the time of an iteration."""
         return self.generator.blocks

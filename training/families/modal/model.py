@@ -83,6 +83,11 @@ class Modal(LayeredModel):
         """Return the shapes of all states, without the batch."""
         return self.resonators.state_shapes()
 
+    def scale_rate(self, ratio: float) -> frozenset[str]:
+        """Scale the resonators, which are linear; nothing else remembers."""
+        self.resonators.rate_ratio = ratio
+        return frozenset(self.resonators.state_shapes())
+
     def noise_specs(self) -> tuple[NoiseSpec, ...]:
         """Nothing is random."""
         return ()

@@ -33,6 +33,7 @@ class Wall:
     with_effects = True
     standby = False
     refresh_hz: float | None = None
+    is_drawn_by_processor = may_be_eased = False
     lost_frames = 0
 
     def __init__(self) -> None:

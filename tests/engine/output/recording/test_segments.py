@@ -19,8 +19,6 @@ from engine.output.frame import Frame, ShowFormat
 from engine.output.recording.retention import SegmentRetention, read_duration_s
 from engine.output.recording.segment_writer import RecordingConfig
 from engine.output.recording.segments import SegmentedRecorder
-from engine.output.recording.video_file import VideoFileSink
-from engine.output.resized import ResizedSink, parse_size
 
 ROOT = Path(__file__).parents[4]
 FPS = 20
@@ -334,23 +332,3 @@ def test_another_model_of_another_size_goes_into_the_same_file(tmp_path):
     (path,) = tmp_path.iterdir()
     assert len(indices_of(path)) == 20
     assert indices_of(path)[-1] == 40
-
-
-def test_frames_are_resized_for_the_file(tmp_path):
-    show = show_format()
-    sink = ResizedSink(VideoFileSink(tmp_path / "large.mp4"), 96, 72)
-    sink.open(show)
-    for frame in frames(show, 5, []):
-        sink.show(frame)
-    sink.close()
-    assert (sink.name, sink.lost_frames) == (str(tmp_path / "large.mp4"), 0)
-    with av.open(str(tmp_path / "large.mp4")) as container:
-        assert (container.streams.video[0].width, container.streams.video[0].height) == (96, 72)
-    assert indices_of(tmp_path / "large.mp4") == pytest.approx(range(5), abs=1)
-
-
-@pytest.mark.parametrize("text", ["", "1280", "1280x", "0x0", "15x720", "9000x20", "1280 x 720", "-1x5", "12.5x10"])
-def test_a_text_that_is_no_size_is_refused(text):
-    with pytest.raises(ConfigError, match="is no size; width and height from 16 to 8192 were expected"):
-        parse_size(text)
-    assert parse_size("1280x720") == parse_size(" 1280X720 ") == (1280, 720)

@@ -13,6 +13,8 @@ from tests.training.clips import moving_clip
 from tests.training.core.contract import verify_contract
 from tests.training.runs import PLAIN, small_config
 from training.core.front_end import FrontEndConfig
+from training.core.layered import LayeredModel
+from training.core.rate import at_rate
 from training.data.cache import load_clip
 from training.families.family import build_model
 from training.families.modal.config import ModalConfig, NoDiscriminatorConfig
@@ -54,6 +56,13 @@ def frames(count: int = 12, size: int = 32) -> torch.Tensor:
 @pytest.mark.parametrize("settings", [{}, {"image_size": "48x32", "residual_rank": 0, "textures": 1}])
 def test_it_streams(settings):
     verify_contract(moved_model(**settings), steps=5)
+
+
+@pytest.mark.parametrize("fps", [30, 40])
+def test_it_plays_at_another_rate(fps):
+    model = at_rate(moved_model(), fps)
+    assert isinstance(model, LayeredModel)
+    verify_contract(model, steps=5)
 
 
 def test_it_starts_at_the_clip():

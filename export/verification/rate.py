@@ -1,0 +1,81 @@
+"""How a model at another rate (training/core/rate.py) differs from itself as trained, measured in torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from export.verification.graph import frame_bytes
+from export.verification.parity import probe_sound, windows
+from training.core.streaming import Noise, StreamingModel
+
+# S frame size
+
+_MEASURED_S = 2.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RateDifference:
+    """How a model at another rate differs from itself as trained, over some seconds of made sound, in levels of 255."""
+
+    same_moment: float | None
+    """Mean difference of the frames at the moments that both have; None where there are none."""
+    trained_change: float
+    """Mean change from one frame to the next, as trained."""
+    change: float
+    """The same at the new rate: less, because less time passes."""
+    jitter: float
+    """Mean distance of a frame from the middle between its neighbours at the new rate."""
+    trained_jitter: float
+    """The same as trained."""
+
+
+@torch.no_grad()
+def measure_rate_difference(model: StreamingModel, changed: StreamingModel) -> RateDifference:
+    """Play the same sound and noise through both, in torch."""
+    ratio = Fraction(changed.fps, model.fps)
+    count = math.ceil(_MEASURED_S * model.fps)
+    noise = model.draw_noise(1, count, torch.Generator().manual_seed(0))
+    trained = _played(model, [Fraction(k) for k in range(count)], noise)
+    frames = _played(changed, [Fraction(i) / ratio for i in range(int(count * ratio))], noise)
+    # Step k ends at (k + 1) training steps.
+    pairs = [(k, (k + 1) * ratio - 1) for k in range(count)]
+    apart = [
+        _difference(trained[k], frames[int(i)]) for k, i in pairs if i.denominator == 1 and i.numerator < len(frames)
+    ]
+    return RateDifference(
+        same_moment=sum(apart) / len(apart) if apart else None,
+        trained_change=_change(trained),
+        change=_change(frames),
+        jitter=_jitter(frames),
+        trained_jitter=_jitter(trained),
+    )
+
+
+def _played(model: StreamingModel, training_steps: list[Fraction], noise: Noise) -> list[Tensor]:
+    """Return the frames [S, S, 3], with the noise of the training step that each lies in."""
+    state, frames = model.initial_state(1), list[Tensor]()
+    sound = probe_sound(len(training_steps) * model.hop_samples, model.sample_rate_hz)
+    heard = windows(sound, model.window_samples, model.hop_samples, len(training_steps))
+    for window_T, training_step in zip(heard, training_steps, strict=True):
+        now = {name: values[:, int(training_step)] for name, values in noise.items()}
+        frame, _, state = model.step(torch.tensor(window_T)[None], now, state)
+        frames.append(frame_bytes(frame[0]).float())
+    return frames
+
+
+def _difference(one: Tensor, other: Tensor) -> float:
+    return float((one - other).abs().mean())
+
+
+def _change(frames: list[Tensor]) -> float:
+    return sum(map(_difference, frames, frames[1:])) / (len(frames) - 1)
+
+
+def _jitter(frames: list[Tensor]) -> float:
+    triples = zip(frames, frames[1:], frames[2:], strict=False)
+    return sum(_difference(now, (before + after) / 2) for before, now, after in triples) / (len(frames) - 2)
