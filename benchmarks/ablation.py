@@ -4,7 +4,8 @@
     python -m benchmarks.ablation CLIP --set own
     python -m benchmarks.ablation CLIP --set own --show      # the table of what was recorded, as Markdown
 
-`paper` builds up the model of arXiv 2406.16155 from its baseline; `own` takes this project's additions away one by one.
+`paper` builds up the model of arXiv 2406.16155 from its baseline; `own` takes this project's additions away one by one;
+`sound` varies the front end and the augmentation of the sound.
 --weights names a file of a learned distance (see docs/evaluation.md); its figure is printed under its own name.
 """
 
@@ -64,6 +65,13 @@ SETS: dict[str, dict[str, Overrides]] = {
         "norms that normalise": _OWN | _generator(normalise=True),
         "norms that hear the sound alone": _OWN | _generator(condition_on="sound"),
         "no prediction": _OWN | _generator(prediction="none"),
+    },
+    "sound": {
+        "level": _OWN,
+        "+ newest column": _OWN | {"model.front_end.newest_column": True},
+        "+ flux": _OWN | {"model.front_end.newest_column": True, "model.front_end.flux": True},
+        "+ louder": _OWN | {"model.front_end.newest_column": True, "augmentation.louder_db": 12.0},
+        "+ rest": _OWN | {"model.front_end.newest_column": True, "augmentation.rest": 0.03},
     },
 }
 

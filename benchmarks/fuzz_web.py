@@ -2,48 +2,28 @@
 
     python -m benchmarks.fuzz_web --minutes 10
 
-The show has locked parameters. It must answer all the time, keep these, skip no step, stay within its memory, print no traceback
-and end within ENDS_WITHIN_S with its statistics, while the traffic goes on. Memory is told as in benchmarks/fuzz_osc.py. Some clients
-stop in the middle of a request, and some never read.
+Some clients stop in the middle of a request, and some never read. benchmarks/fuzzed_show.py says what is asked of the show.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import http.client
-import json
 import random
-import signal
 import socket
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-import psutil
 from aiohttp import ClientError, ClientSession
 
-from benchmarks.fuzz_osc import (
-    ASK_EVERY_S,
-    ENDS_WITHIN_S,
-    LOCKED,
-    MOST_GROWTH_PERCENT,
-    WAITS_S,
-    memory_growth,
-)
+from benchmarks.fuzzed_show import ASK_EVERY_S, WAITS_S, FuzzedShow, FuzzRun, run_fuzz
 from benchmarks.night_desktop import free_port
-from benchmarks.osc_flood import MODEL
-from benchmarks.private_desktop import ROOT, PrivateDesktop, wait_until
-from benchmarks.record import append_record, print_table
+from benchmarks.private_desktop import PrivateDesktop, wait_until
 from benchmarks.web_hostile import SOCKETS, handshake, hostile_frame, hostile_request
-from engine.control.parameter_table import parameters_for
 from engine.core.clock import WallClock
 from engine.core.errors import ConfigError, run_main
-from engine.model.file import read_card
 
 HOST = "127.0.0.1"
 SHARE_SOCKETS, MOST_FRAMES = 0.5, 60
@@ -53,63 +33,33 @@ _PATIENCE_S = 0.02
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Send random hostile web traffic to a show and see what becomes of it."
-    )
-    parser.add_argument("--model", type=Path, default=MODEL, help="model file (default: the one shipped)")
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10)")
-    parser.add_argument("--a-second", type=float, default=40.0, help="connections a second (default 40)")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the traffic (default 1)")
-    parser.add_argument("--no-record", action="store_true", help="only print")
-    arguments = parser.parse_args()
-    with PrivateDesktop("web fuzz", (), "") as stage:
-        figures = fuzz(stage, arguments.model, 60.0 * arguments.minutes, arguments.a_second, arguments.seed)
-    print_table(list(figures), [list(figures.values())])
-    if not arguments.no_record:
-        asked = {"minutes": arguments.minutes, "a_second": arguments.a_second, "seed": arguments.seed}
-        append_record("fuzz_web", {**asked, **figures}, model=read_card(arguments.model).name)
-    return 0 if figures["met"] else 1
+    return run_fuzz("web", 40.0, fuzz)
 
 
-def fuzz(stage: PrivateDesktop, model: Path, seconds: float, a_second: float, seed: int) -> dict[str, Any]:
+def fuzz(stage: PrivateDesktop, run: FuzzRun) -> dict[str, Any]:
     """Return what became of a show under random traffic."""
-    port, stats_file = free_port(socket.SOCK_STREAM), stage.folder / "stats.json"
-    options = ["--source", "tone", "--out", "null", "--no-osc", "--web", str(port), "--stats", str(stats_file)]
-    locks = [part for name in LOCKED for part in ("--remote-lock", name)]
-    show = stage.start(
-        [sys.executable, str(ROOT / "run_live.py"), "--model", str(model.resolve()), *options, *locks], "show.log"
-    )
+    port = free_port(socket.SOCK_STREAM)
+    show = FuzzedShow(stage, run.model, ["--no-osc", "--web", str(port)])
     wait_until(lambda: answers(port), "the show's start")
-    traffic = Traffic(port, [parameter.name for parameter in parameters_for(read_card(model))], seed)
-    before = told(port)["telemetry"]
-    asked, answered, memory = _attack(show, traffic, port, seconds, a_second)
-    guard = told(port)["values"]["values"]["flash_guard"]
-    ended_s = _end(show, traffic)
-    written = json.loads(stats_file.read_text(encoding="utf-8")) if stats_file.exists() else {}
-    said = stage.output("show.log")
-    memory_figures = memory_growth(memory, ASK_EVERY_S)
-    figures: dict[str, Any] = {
+    traffic = Traffic(port, run.names, run.seed)
+    skipped_before = int(told(port)["telemetry"]["skipped_hops"])
+
+    def open_in_time(passed_s: float) -> None:
+        if traffic.connections < passed_s * run.a_second:
+            traffic.open()
+
+    watched = show.watch(60.0 * run.minutes, lambda: answers(port), open_in_time)
+    guarded = told(port)["values"]["values"]["flash_guard"] is True
+    kept = guarded and not (stage.folder / "recordings").exists()
+    figures = show.figures(watched, kept, show.end(traffic.open), skipped_before)
+    faults = show.said.count("could not answer a request")
+    return {
         "connections": traffic.connections,
         "frames": traffic.frames,
-        "asked": asked,
-        "answered": answered,
-        "steps": int(written.get("hops", 0)),
-        "skipped": written["skipped_hops"] - before["skipped_hops"] if written else None,
-        "age_p99_ms": written.get("handed_age", {}).get("p99_ms"),
-        **memory_figures,
-        "lines": len(said.splitlines()),
-        "tracebacks": said.count("Traceback"),
-        "faults": said.count("could not answer a request"),
-        "kept": guard is True and not (stage.folder / "recordings").exists(),
-        "end_s": ended_s,
-        "code": show.returncode,
-        "stats": bool(written),
+        "faults": faults,
+        **figures,
+        "met": figures["met"] and not faults,
     }
-    clean = not figures["tracebacks"] and not figures["faults"] and "\x1b" not in said and show.returncode == 0
-    ended = ended_s is not None and ended_s <= ENDS_WITHIN_S and figures["stats"]
-    flat = memory_figures["growth_percent"] <= MOST_GROWTH_PERCENT
-    served = answered == asked and figures["kept"] and figures["skipped"] == 0
-    return {**figures, "met": bool(clean and ended and flat and served)}
 
 
 class Traffic:
@@ -181,35 +131,6 @@ def told(port: int) -> dict[str, dict[str, Any]]:
             return asyncio.run(visit())
         clock.sleep(ASK_EVERY_S)
     raise ConfigError("The show tells a page nothing.")
-
-
-def _attack(
-    show: subprocess.Popen[bytes], traffic: Traffic, port: int, seconds: float, a_second: float
-) -> tuple[int, int, list[int]]:
-    """Attack for so long; return how often the show was asked and answered, and its resident memory in bytes."""
-    clock, process = WallClock(), psutil.Process(show.pid)
-    began_s, asked, answered, memory = clock.now_s(), 0, 0, list[int]()
-    while (passed_s := clock.now_s() - began_s) < seconds and show.poll() is None:
-        if traffic.connections < passed_s * a_second:
-            traffic.open()
-        else:
-            clock.sleep(0.002)
-        if passed_s >= asked * ASK_EVERY_S:
-            asked += 1
-            answered += answers(port)
-            memory.append(process.memory_info().rss)
-    return asked, answered, memory
-
-
-def _end(show: subprocess.Popen[bytes], traffic: Traffic) -> float | None:
-    """Ask the show to end while traffic goes on; return how long that took, None when it did not."""
-    clock = WallClock()
-    asked_s = clock.now_s()
-    show.send_signal(signal.SIGTERM)
-    while show.poll() is None and clock.now_s() - asked_s < WAITS_S:
-        traffic.open()
-        clock.sleep(0.01)
-    return round(clock.now_s() - asked_s, 2) if show.poll() is not None else None
 
 
 if __name__ == "__main__":

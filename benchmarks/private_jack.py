@@ -19,7 +19,7 @@ STARTS_WITHIN_S = 10.0
 def start_jack(stage: PrivateDesktop) -> None:
     """Start the server on a desktop whose programs reach it from then on. Raises ConfigError without it or rtmidi2."""
     if importlib.util.find_spec("rtmidi2") is None:
-        raise ConfigError('This benchmark needs rtmidi2; install it with: pip install "fluid[midi]"')
+        raise ConfigError('This benchmark needs rtmidi2; install it with: pip install -e ".[midi]"')
     stage.environment.update(process_environment("jack"))
     # Programs that do not ask for JACK keep the libraries that they have.
     stage.environment.update({"JACK_DEFAULT_SERVER": SERVER, "JACK_NO_START_SERVER": "1"})

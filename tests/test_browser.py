@@ -95,7 +95,7 @@ def show(folder: Path, *flags: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a show that listens to no browser."""
+    """The address of a show that plays the built-in sound."""
     with show(tmp_path_factory.mktemp("demo"), "--source", "demo") as address:
         yield address
 
@@ -196,10 +196,12 @@ def test_a_page_that_may_not_have_a_microphone_says_why(demo: str) -> None:
         assert "--web-cert auto" in state["problem"]
 
 
-def test_a_show_that_hears_no_browser_tells_the_page(demo: str) -> None:
+def test_a_show_changes_to_the_microphone_of_a_browser(demo: str) -> None:
     fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
     with chromium(*fake) as page:
-        page.goto(f"{demo}/page/sound.js")
-        page.evaluate(SENDS)
-        until(page, "window.states.some((state) => state.problem)")
-        assert "--source web" in page.evaluate("window.states.at(-1).problem")
+        page.goto(demo)
+        page.click("[data-view=setup]")
+        page.click("#sound-start")
+        until(page, "document.getElementById('sound-state').textContent.includes('choose web')")
+        page.click("#inputs button:has-text('web')")
+        until(page, "document.getElementById('sound-state').textContent === 'The show hears this device.'")

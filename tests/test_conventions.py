@@ -46,6 +46,13 @@ def test_modules_are_named_after_what_they_hold() -> None:
     assert [str(path) for path in FILES if path.stem in NAMES_THAT_SAY_NOTHING] == []
 
 
+def test_extras_are_installed_from_the_checkout() -> None:
+    """No wheel is published: a registry's package of this name is somebody else's."""
+    by_name = re.compile(r"pip3? install[^#\n]*\bfluid\[")
+    texts = [*FILES, *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "configs").rglob("*.yaml")]
+    assert [str(path) for path in texts if by_name.search(path.read_text())] == []
+
+
 def test_drawn_floats_are_not_subnormal() -> None:
     """The runtimes leave flush-to-zero on in this thread, and hypothesis then refuses to draw others (see conftest.py)."""
     drawing = [

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from engine.audio.capture import AudioCapture
+from engine.audio.conditioned_model import ConditionedModel, PlayingModel
+from engine.audio.conditioning import Conditioner
 from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.input_mix import film_channels
 from engine.audio.source import Source
@@ -35,7 +37,7 @@ from engine.render.runtime import Runtime
 from engine.render.show import Show
 from engine.render.sink_group import SinkGroup
 from engine.render.steering import Steering
-from engine.render.step_loop import FrameModel, StepLoop
+from engine.render.step_loop import StepLoop
 
 
 class Modulators:
@@ -88,7 +90,7 @@ class Modulators:
 
 def assemble(
     source: Source,
-    model: FrameModel,
+    model: PlayingModel,
     outputs: Sequence[Sink],
     steering: Steering,
     modulators: Modulators,
@@ -96,14 +98,16 @@ def assemble(
     windows: Sequence[WindowSink] = (),
     layout: InputLayout = UNNAMED,
     cleaner: SoundCleaner | None = None,
+    conditioner: Conditioner | None = None,
     film: FilmFormat | None = None,
 ) -> Show:
     """Join the parts of a show. Offline, and live without an output at the display's rate, it needs no second thread.
 
-    `cleaner` cleans the sound for the model where a take of an earlier version asks for another one. `film` says what files get that
-    are written offline.
+    `cleaner` and `conditioner` make the model's sound where a take of an earlier version asks for others. `film` says what files get
+    that are written offline.
     """
     card = model.card
+    conditioned = ConditionedModel(model, conditioner or Conditioner(card.sample_rate_hz, card.hop_samples))
     window_buffer = WindowBuffer(card, source.rate_hz, source.channels, layout, cleaner)
     runtime.statistics.resampler_delay_s = window_buffer.resampler_delay_s
     capture = AudioCapture(source, window_buffer, runtime.clock, runtime.notices, layout)
@@ -137,7 +141,7 @@ def assemble(
     return Show(
         source=source,
         capture=capture,
-        step_loop=StepLoop(model, capture, modulators.of_steps, steering, delivery, runtime),
+        step_loop=StepLoop(conditioned, capture, modulators.of_steps, steering, delivery, runtime),
         outputs=(*outputs, *windows),
         windows=tuple(windows),
         present_loops=tuple(present_loops),
@@ -152,6 +156,7 @@ def assemble(
         ),
         runtime=runtime,
         has_take=steering.recorder is not None,
+        conditioning=conditioned.conditioning,
     )
 
 
@@ -182,6 +187,7 @@ def control(
     scenes: str,
     runtime: Runtime,
     sound_inputs: Sequence[str] = (),
+    parameters_of: Callable[[ModelCard], tuple[Parameter, ...]] = parameters_for,
 ) -> Controllers:
     """Make the controllers of a show whose scenes lie in the folder `scenes`. Raises ConfigError for a faulty mapping."""
     notify = runtime.notices.tell
@@ -194,7 +200,7 @@ def control(
         return backend
 
     def follow(card: ModelCard) -> None:
-        parameters = parameters_for(card)
+        parameters = parameters_of(card)
         store.replace_parameters(parameters)
         modulators.replace_parameters(parameters)
 

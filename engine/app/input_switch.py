@@ -14,6 +14,7 @@ from engine.audio.sources.inputs import OpenInputs
 from engine.audio.sources.spec import SourceSpec, parse_spec
 from engine.audio.sources.switchable import SwitchableSource
 from engine.audio.sources.watchdog import BEGINS_WITHIN_S
+from engine.audio.sources.web import KIND as BROWSER
 from engine.audio.sources.web import BrowserSound
 from engine.core.answered_calls import AnsweredCalls
 from engine.core.choice import Choice, id_of
@@ -36,14 +37,15 @@ class InputSwitch:
         inputs: OpenInputs,
         clock: Clock,
         browser_sound: BrowserSound | None = None,
-        generated: Sequence[str] = (DEMO,),
     ) -> None:
-        """`generated` are sources beside the devices that can always be chosen."""
         self._open_one = live_opener(config, browser_sound)
         self._clock = clock
-        self._generated = tuple(generated)
         self._obstacle = _obstacle(config, inputs)
         self._switchable = None if self._obstacle else SwitchableSource(inputs.source)
+        self._beside_devices = {DEMO: "comes with the engine"}
+        if browser_sound and config.web is not None:
+            self._beside_devices[BROWSER] = "a phone or laptop that sends its microphone from this page"
+            browser_sound.is_offered |= not self._obstacle
         self._source = inputs.source
         # What `choose_inputs` opens where nothing was asked for.
         first = DEMO if inputs.source.name == DEMO else MICROPHONE
@@ -66,8 +68,8 @@ class InputSwitch:
         specs = {spec.text: (spec, "as the show was started") for spec in self._configured}
         for listed in self._listing.run("list of inputs", find_inputs).listed:
             specs.setdefault(listed.spec.text, (listed.spec, listed.detail))
-        for text in self._generated:
-            specs.setdefault(text, (parse_spec(text), "comes with the engine"))
+        for text, detail in self._beside_devices.items():
+            specs.setdefault(text, (parse_spec(text), detail))
         self._specs = {id_of(text): spec for text, (spec, _) in specs.items()}
         return [
             Choice(

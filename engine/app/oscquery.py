@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
-from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from engine.core.clock import WallClock
+from engine.core.this_machine import address_of
 from engine.web.web_address import ALL, ALL_WITH_IPV6
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ def oscquery_parts(parts: RemoteParts, osc: OscServer | None) -> list[WebPart]:
     from engine.web.oscquery.admission import Admission
     from engine.web.oscquery.service import OscQuery, OscQueryParts
 
-    host = _address_of(config.osc_host)
+    host = address_of(config.osc_host)
     query = OscQuery(
         OscQueryParts(
             name=web_name(parts),
@@ -61,29 +59,20 @@ def advertise(parts: RemoteParts, host: str, port: int, is_secure: bool, osc: Os
     """
     if not has_oscquery(parts):
         return []
-    from engine.web.oscquery.services import Bound, services
+    from engine.core.advertised_service import Bound
+    from engine.web.oscquery.services import services
 
-    osc_host = _address_of(parts.config.osc_host)
-    advertised = services(Bound(_address_of(host), port), is_secure, osc_host, osc.port if osc else None)
+    osc_host = address_of(parts.config.osc_host)
+    advertised = services(Bound(address_of(host), port), is_secure, osc_host, osc.port if osc else None)
     if not advertised:
         return []
     if find_spec("zeroconf") is None:
         return [NEEDS_PACKAGE]
-    from engine.web.oscquery.advertising import Advertisement, service_name
-    from engine.web.this_machine import addresses, advertised_name
+    from engine.core.advertising import Advertisement, service_name
+    from engine.core.this_machine import addresses, advertised_name
 
     name = web_name(parts)
     advertisement = Advertisement(name, advertised, advertised_name(port), addresses, parts.notice_log.tell)
     parts.releasing.callback(advertisement.close)
     advertisement.start()
     return [f"zeroconf {service_name(name)}"]
-
-
-def _address_of(host: str) -> str:
-    """Return a host as an address in numbers, where there is one."""
-    bare = host.strip("[]")
-    with suppress(ValueError):
-        return str(ipaddress.ip_address(bare))
-    with suppress(OSError):
-        return socket.gethostbyname(bare)
-    return bare

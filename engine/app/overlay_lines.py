@@ -17,6 +17,7 @@ def overlay_lines(monitor: HealthMonitor, now_s: float, scene: str, fps: float, 
         f"rate\t{report.fps:.0f} of {fps:.0f} fps, {report.skipped_hops} skipped",
         f"model\t{printable(model)}, {printable(report.backend)}",
         f"sound\t{printable(report.source)}",
+        f"gain\t{monitor.describe_conditioning()}",
         *([f"scene\t{printable(scene)}"] if scene else []),
         f"flashes\t{flashes.general_flashes_a_second:.0f} a second, {flashes.softened} softened",
     ]

@@ -31,7 +31,7 @@ from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.web import BrowserSound
 from engine.control.parameter_store import ControlSource, ParameterStore
-from engine.control.parameter_table import parameters_for
+from engine.control.parameter_table import replayed_parameters
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import ConfigError
@@ -43,6 +43,7 @@ from engine.media.address import shown_address
 from engine.model.backend import Backend
 from engine.model.backends.first_test import FirstTestWatch
 from engine.model.backends.selection import open_backend, open_with_fallback
+from engine.model.rest import RestingBackend
 from engine.ops.gc_schedule import GcSchedule
 from engine.ops.health_monitor import HealthMonitor
 from engine.output.film import FilmFormat, FilmSink
@@ -53,7 +54,7 @@ from engine.render.latency_budget import measure_budget
 from engine.render.runtime import Runtime, no_pause
 from engine.render.show import Show
 from engine.render.steering import Steering
-from engine.takes.former_sound import cleaner_of
+from engine.takes.former_sound import begins_at_rest, cleaner_of, conditioner_of
 from engine.takes.recorder import RecordedSource, TakeRecorder
 from engine.takes.replay import ReplayedControls, ReplayedFailures, Take, TakeSource, differences, read_take
 from engine.takes.take_log import take_header
@@ -91,11 +92,10 @@ def build_from_source(
 
     def open_next(path: str, is_stopped: IsStopped) -> Backend:
         watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
-        if runtime.live:
-            return open_with_fallback(path, config.backend, config.threads, notify, notify, watch)
-        return open_backend(path, config.backend, config.threads, notify, notify, watch)
+        open_one = open_with_fallback if runtime.live else open_backend
+        return RestingBackend(open_one(path, config.backend, config.threads, notify, notify, watch))
 
-    model = ModelChoice(path=config.model, backend=backend, open_next=open_next)
+    model = ModelChoice(path=config.model, backend=RestingBackend(backend), open_next=open_next)
     controllers = control(model, store, config.mappings, config.scenes, runtime, layout.names)
     releasing.callback(controllers.switcher.close)
     releasing.callback(controllers.scene_controller.close)
@@ -124,16 +124,28 @@ def build_replay(
     def open_next(path: str, is_stopped: IsStopped) -> Backend:
         watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
         opened = open_backend(path, take.header.backend, take.header.threads, tell=runtime.notices.tell, watch=watch)
-        return ReplayedFailures(opened, store)
+        return ReplayedFailures(begun(opened), store)
 
-    model = ModelChoice(path=take.model, backend=ReplayedFailures(backend, store), open_next=open_next)
+    begun = RestingBackend if begins_at_rest(take.header) else _as_opened
+    model = ModelChoice(path=take.model, backend=ReplayedFailures(begun(backend), store), open_next=open_next)
     layout = take.header.layout
-    controllers = control(model, store, take.header.mappings, str(take.folder), runtime, layout.names)
+    controllers = control(
+        model, store, take.header.mappings, str(take.folder), runtime, layout.names, replayed_parameters
+    )
     steering = Steering(store=store, show_controller=controllers.show_controller, replay=store)
     sinks, windows = outputs(controllers)
-    cleaner = cleaner_of(take.header)
     show = assemble(
-        source, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout, cleaner, film
+        source,
+        controllers.switcher,
+        sinks,
+        steering,
+        controllers.modulators,
+        runtime,
+        windows,
+        layout,
+        cleaner_of(take.header),
+        conditioner_of(take.header),
+        film,
     )
     return BuiltShow(show=show, store=store, controllers=controllers)
 
@@ -204,7 +216,7 @@ class ShowBuilder:
         for line in differences(take, backend):
             self._say(line)
         sound, config, layout = TakeSource(take), self._config, take.header.layout
-        store = ReplayedControls(take, sound, parameters_for(backend.card))
+        store = ReplayedControls(take, sound, replayed_parameters(backend.card))
         source: Source = PacedSource(sound, self._clock) if output == WINDOW else sound
         inputs = OpenInputs(source, layout)
         listening = openers.listen(config, inputs, lambda: config.controls, self._clock, self._say, self._releasing)
@@ -247,6 +259,7 @@ class ShowBuilder:
         film = self._command.film if self._command.render else None
         built = build_from_source(config, backend, source, store, runtime, outputs, self._releasing, layout, film)
         self._monitor.describe_levels = lambda: input_levels(built.show.capture.latest())
+        self._monitor.describe_conditioning = built.show.conditioning
         if shared:
             return built
         remotes = [OFF]
@@ -330,8 +343,13 @@ class ShowBuilder:
             notices=Notices(notify),
             live=live,
             between_hops=between_hops,
+            has_early_steps=live and self._config.early_step,
             is_stopped=self._watch.is_stopped,
         )
+
+
+def _as_opened(backend: Backend) -> Backend:
+    return backend
 
 
 def _begin_playlist(controllers: Controllers, notify: Callable[[str], None]) -> None:

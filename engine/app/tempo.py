@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from engine.app.config import LiveConfig
@@ -11,17 +13,22 @@ from engine.audio.capture import AudioCapture
 from engine.control.parameter_store import ControlSource
 from engine.control.parameter_table import ShowValues
 from engine.control.remotes.midi.clock import MidiClock
+from engine.control.remotes.osc_senders import is_loopback
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.tempo.beat_follower import BeatFollower, FollowedSound
 from engine.control.tempo.tempo_input import TempoInput
+from engine.core.advertised_service import Bound, Service
 from engine.core.clock import Clock
 from engine.core.errors import ConfigError
+from engine.core.this_machine import address_of, addresses, advertised_name
 
 if TYPE_CHECKING:
     from engine.control.tempo.link_session import LinkSession
     from engine.control.tempo.os2l_server import Os2lServer
 
 LOOPBACK = "127.0.0.1"
+OS2L = "_os2l._tcp"
+"""Where OS2L's senders look for a show."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +81,7 @@ def open_tempo(
         inputs.append(midi)
     if config.os2l is not None:
         os2l = _open_os2l(config.os2l, access, inputs, clock, releasing)
+        advertise_os2l(config.web_name or config.title, parse_os2l(config.os2l)[0], os2l.port, access.notify, releasing)
     if not inputs:
         return OpenTempo()
     sound = FollowedSound(capture.rate_hz, capture.newest_sample, store.values, store.follow)
@@ -89,18 +97,31 @@ def _open_os2l(
     given: str, access: RemoteAccess, inputs: list[TempoInput], clock: Clock, releasing: ExitStack
 ) -> Os2lServer:
     from engine.control.tempo.beat_messages_tempo import BeatMessagesTempo
-    from engine.control.tempo.os2l_advertising import Os2lAdvertising
     from engine.control.tempo.os2l_server import Os2lServer
 
     host, port = parse_os2l(given)
     tempo = BeatMessagesTempo()
     server = Os2lServer(access, tempo, host, port, clock)
     releasing.callback(server.close)
-    advertising = Os2lAdvertising(host, server.port, access.notify)
-    releasing.callback(advertising.close)
-    advertising.start()
     inputs.append(tempo)
     return server
+
+
+def advertise_os2l(name: str, host: str, port: int, notify: Callable[[str], None], releasing: ExitStack) -> None:
+    """Tell the network where OS2L's senders find the show, until `releasing` is closed."""
+    if find_spec("zeroconf") is None:
+        notify(
+            f"OS2L is not advertised, since zeroconf is missing; give the sender the address {host}:{port}, or: pip install zeroconf"
+        )
+        return
+    from engine.core.advertising import Advertisement
+
+    bound = Bound(address_of(host), port)
+    # Senders on this machine find it by name too.
+    here = (lambda: [bound.host]) if is_loopback(bound.host) else addresses
+    advertisement = Advertisement(name, [Service(OS2L, bound)], advertised_name(port), here, notify)
+    releasing.callback(advertisement.close)
+    advertisement.start()
 
 
 def parse_os2l(given: str) -> tuple[str, int]:

@@ -69,7 +69,7 @@ def _web_parts(parts: RemoteParts, midi: MidiControl | None, osc: OscServer | No
         title=config.title,
         card=parts.card,
         live=True,
-        sound_from_browser=parts.browser_sound.is_heard,
+        sound_from_browser=parts.browser_sound.is_offered,
         access=parts.access,
         telemetry=parts.telemetry,
         notice_log=parts.notice_log,
@@ -100,7 +100,7 @@ def _tls(parts: RemoteParts, address: WebAddress) -> ssl.SSLContext | None:
 
 def _names(address: WebAddress, port: int) -> list[str]:
     """Return the names under which the page may be opened."""
-    from engine.web.this_machine import advertised_name, names
+    from engine.core.this_machine import advertised_name, names
 
     return ["localhost", address.host.strip("[]"), *([] if address.is_loopback else (*names(), advertised_name(port)))]
 
@@ -109,7 +109,7 @@ def _hosts(address: WebAddress) -> list[str]:
     """Return where the page can be opened, the best for another machine first."""
     if address.host.strip("[]") not in (ALL, ALL_WITH_IPV6):
         return [address.host]
-    from engine.web.this_machine import addresses
+    from engine.core.this_machine import addresses
 
     usable = [one for one in addresses() if address.host != ALL or ":" not in one]
     return usable or ["127.0.0.1"]

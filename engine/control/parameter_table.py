@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, overload
 from engine.control.beat_boundary import QUANTISE_CHOICES
 from engine.control.parameter import Group, Parameter, Value
 from engine.core.errors import ModelFileError
-from engine.model.card import ModelCard
+from engine.model.card import ControlSpec, ModelCard
 
 T = TypeVar("T", float, int, bool)
 
@@ -91,18 +91,24 @@ class ShowValues:
 
     __slots__ = ("mapping",)
 
-    gain_db = _number("sound", "how much louder the model gets the sound", -60.0, 40.0, unit="dB")
+    gain_db = _number(
+        "sound", "how much louder the model gets the sound, after its loudness was met", -60.0, 40.0, unit="dB"
+    )
     low_gain_db = _number("sound", "how much louder the show hears the bass, below 200 Hz", -24.0, 24.0, unit="dB")
     mid_gain_db = _number("sound", "how much louder the show hears the mid range", -24.0, 24.0, unit="dB")
     high_gain_db = _number("sound", "how much louder the show hears the treble, above 2000 Hz", -24.0, 24.0, unit="dB")
     freeze = _switch("model", "hold the frame and the model's state", in_scenes=False)
-    reset = _trigger("model", "reset the model to its initial state")
+    reset = _trigger("model", "reset the model to its state of rest")
     reset_on_bar = _trigger("model", "reset the model at the start of the next bar")
-    auto_gain = _switch("sound", "level quiet and loud feeds for the model", in_scenes=False)
+    conditioning = _switch(
+        "sound", "bring the sound to the loudness that the model was trained on, and limit what is louder than it knows", True,
+        in_scenes=False, former_names=("auto_gain",),
+    )  # fmt: skip
     gate_db = _number(
         "sound", "sound quieter than this becomes silence; -90 lets everything through", -90.0, 0.0, -90.0, "dB",
         in_scenes=False,
     )  # fmt: skip
+    idle = _number("sound", "how much the picture drifts in silence and under sound that stands still")
     mirror = _switch("effects", "flip the frame left to right")
     brightness = _number("effects", "brightness of the frame; 0 is black", 0.0, 2.0, 1.0)
     blackout = _switch("effects", "show black until it is switched off", in_scenes=False)
@@ -229,10 +235,16 @@ def parameters_for(card: ModelCard) -> tuple[Parameter, ...]:
                 f"Model '{card.name}' declares a control '{control.name}', which is the engine's own; "
                 "rename it and export the model again."
             )
-    return (
-        *TABLE,
-        *(
-            Parameter(name=c.name, kind="float", help=c.help, low=c.low, high=c.high, default=c.default, unit=c.unit)
-            for c in card.controls
-        ),
-    )
+    return (*TABLE, *map(_of_control, card.controls))
+
+
+def replayed_parameters(card: ModelCard) -> tuple[Parameter, ...]:
+    """Return the parameters that a take may hold values of: those of a show, and the fixed controls, which once were parameters."""
+    return (*parameters_for(card), *map(_of_control, card.fixed_controls))
+
+
+def _of_control(control: ControlSpec) -> Parameter:
+    return Parameter(
+        name=control.name, kind="float", help=control.help, low=control.low, high=control.high, default=control.default,
+        unit=control.unit,
+    )  # fmt: skip

@@ -39,10 +39,14 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "stored_bytes": (1, 1 << 31),
     "initial": (-1e9, 1e9),
     **dict.fromkeys(("low", "high", "default"), (-1e9, 1e9)),
+    **dict.fromkeys(("loudness_db", "quiet_db", "loud_db", "peak_db"), (-200.0, 100.0)),
+    **dict.fromkeys(("low_hz", "high_hz"), (0.0, 1e6)),
 }
 """Lowest and highest value of a number, by its key. Other numbers are for people to read."""
 _COUNTS: Mapping[str, int] = {
     "controls": 256,
+    "fixed_controls": 256,
+    "control_effects": 256,
     "states": 1024,
     "noises": 256,
     "pictures": 16,
@@ -50,6 +54,7 @@ _COUNTS: Mapping[str, int] = {
     "textures": 16,
     "passes": 256,
     "drift": 4096,
+    "bands": 64,
 }
 """Most entries of a list, by its key."""
 _NAMES = ("name", "unit", "dtype", "distribution", "precision")

@@ -115,7 +115,7 @@ class FilmSink:
             return
         is_filled = bool(frame.values.get(FILL, False)) if self._film.is_filled is None else self._film.is_filled
         fitted_as = is_filled, ShowValues(frame.values).sharpen
-        self._sink.show(replace(frame, pixels_HWC=self._fitted(frame.pixels_HWC, self._film.size, fitted_as)))
+        self._sink.show(frame.with_pixels(self._fitted(frame.pixels_HWC, self._film.size, fitted_as)))
 
     def close(self) -> None:
         """Finish and release everything. Raises SinkError, once, when something could not be saved."""

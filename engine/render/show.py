@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.audio.capture import AudioCapture
@@ -30,6 +31,8 @@ class Show:
     runtime: Runtime
     has_take: bool = False
     """Whether a take is recorded."""
+    conditioning: Callable[[], str] = str
+    """Says what happens to the sound on its way into the model."""
 
     @property
     def is_kept_or_seen(self) -> bool:

@@ -1,17 +1,23 @@
-"""The sound as the model and the features got it up to version 2 of the take format, so that these takes replay to the bit."""
+"""What the model got, and where it began, in earlier versions of the take format, so that these takes replay to the bit."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio.conditioning import Conditioner, Values
+from engine.audio.gain_state import Aim
 from engine.media.cleaning import SoundCleaner
+from engine.model.training_sound import TrainingSound
 from engine.takes.take_log import TakeHeader
 
 # T audio samples, C channels
 
 
 CLEANED_SINCE_VERSION = 3
+CONDITIONED_SINCE_VERSION = AT_REST_SINCE_VERSION = 5
+FORMER_AIM = Aim(loudness_db=-23.0, lowest_db=-20.0, highest_db=40.0, up_s=4.0, slack_db=0.0, begins_quickly=False)
+"""Of the automatic gain before there was conditioning, for every model."""
 
 
 def cleaner_of(header: TakeHeader) -> SoundCleaner:
@@ -20,8 +26,27 @@ def cleaner_of(header: TakeHeader) -> SoundCleaner:
     return cleaner(header.source_rate_hz)
 
 
+def conditioner_of(header: TakeHeader) -> Conditioner:
+    """Return what conditioned the sound for the model in the show of a take."""
+    conditioner = Conditioner if header.format_version >= CONDITIONED_SINCE_VERSION else FormerConditioner
+    return conditioner(header.sample_rate_hz, header.hop_samples)
+
+
+def begins_at_rest(header: TakeHeader) -> bool:
+    """Return whether the models of the show of a take began in their state of rest, and not in the card's initial state."""
+    return header.format_version >= AT_REST_SINCE_VERSION
+
+
+class FormerConditioner(Conditioner):
+    """The automatic gain and gate up to version 4: off by default, one loudness for all models, and no limiter."""
+
+    def aim_for(self, values: Values, sound: TrainingSound | None) -> Aim | None:
+        """Return where to bring the sound; the parameter was called auto_gain then."""
+        return FORMER_AIM if values.get("conditioning", False) else None
+
+
 class FormerCleaner(SoundCleaner):
-    """Mixes all channels to their mean. Only samples that are not finite become silence; an offset stays."""
+    """Up to version 2: mixes all channels to their mean. Only samples that are not finite become silence; an offset stays."""
 
     def feed(self, sound_TC: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return as many mono samples [T]."""

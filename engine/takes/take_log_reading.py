@@ -1,4 +1,4 @@
-"""Read the log of a take, of this version and of the three before. What is damaged is one sentence, with the number of its line."""
+"""Read the log of a take, of this version and of the four before. What is damaged is one sentence, with the number of its line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RENAMED_SINCE_1 = {
 
 
 def read_header(text: str, file: Path) -> TakeHeader:
-    """Read the first line. Raises ConfigError, naming `file`, for anything but a header of version 1 to 4."""
+    """Read the first line. Raises ConfigError, naming `file`, for anything but a header of version 1 to 5."""
     try:
         fields: Any = parse_json(text)["take"]
         version: Any = fields["format_version"]
@@ -85,7 +85,7 @@ def _parse(text: str, is_version_1: bool) -> HopLine | None:
         return None
     if not all(name in _CHECKS and _CHECKS[name](value) for name, value in fields.items()):
         return None
-    lists: dict[str, Any] = {name: tuple(fields.pop(name, ())) for name in ("removed", "show_events")}
+    lists: dict[str, Any] = {name: tuple(fields.pop(name, ())) for name in ("removed", "show_events", "early_samples")}
     events = tuple(ControlEvent(name, number) for name, number in fields.pop("events", ()))
     beat_points = tuple(BeatPoint(*point) for point in fields.pop("beat_points", ()))
     return HopLine(events=events, beat_points=beat_points, **lists, **fields)
@@ -158,6 +158,7 @@ _CHECKS: dict[str, Callable[[object], bool]] = {
     "events": _is_list_of(_is_event),
     "beat_points": _is_list_of(_is_beat_point),
     "show_events": _is_list_of(_is_show_event),
+    "early_samples": _is_list_of(_is_count),
     "end": _is_text,
 }
 _SHOW_EVENT_CHECKS: dict[str, Callable[[object], bool]] = {

@@ -1,7 +1,7 @@
 """The WebSocket on which a browser sends the sound of its microphone.
 
 Page to server: first the text `{"rate_hz": …, "channels": …}`, then binary messages, float32, little endian, the channels in turn.
-Server to page: `{"heard": true}` once the format is known, or `{"problem": sentence}` and the end; a page that was told a problem does
+Server to page: `{"heard": …}` once the format is known, which tells whether the show plays it now or can only change to it, or `{"problem": sentence}` and the end; a page that was told a problem does
 not come back by itself, or two of them would push each other out for ever.
 """
 
@@ -57,7 +57,7 @@ class PageSound:
         try:
             rate_hz, channels = await self._begin(page)
             sender = self._browser_sound.begin(rate_hz, channels, request.remote or "an unknown address")
-            await page.send_json({"heard": True})
+            await page.send_json({"heard": self._browser_sound.listeners > 0})
             await self._receive(page, sender)
         except ConfigError as error:
             await refuse(page, str(error))
@@ -68,7 +68,7 @@ class PageSound:
 
     async def _begin(self, page: web.WebSocketResponse) -> tuple[int, int]:
         """Return the format that the page announces. Raises ConfigError where the show has no use for it."""
-        if not self._browser_sound.is_heard:
+        if not self._browser_sound.is_offered:
             raise ConfigError(NOT_HEARD)
         try:
             message = await page.receive(timeout=BEGINS_WITHIN_S)

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from export.verification.graph import frame_bytes
-from export.verification.parity import probe_sound, windows
+from export.verification.parity import probe_sound
 from training.core.streaming import Noise, StreamingModel
 
 # S frame size
@@ -40,8 +41,9 @@ def measure_rate_difference(model: StreamingModel, changed: StreamingModel) -> R
     ratio = Fraction(changed.fps, model.fps)
     count = math.ceil(_MEASURED_S * model.fps)
     noise = model.draw_noise(1, count, torch.Generator().manual_seed(0))
-    trained = _played(model, [Fraction(k) for k in range(count)], noise)
-    frames = _played(changed, [Fraction(i) / ratio for i in range(int(count * ratio))], noise)
+    trained = _played(model, Fraction(model.hop_samples), noise, count)
+    # Not the hop of the file, which is a whole number: after seconds its moments would be others.
+    frames = _played(changed, model.hop_samples / ratio, noise, int(count * ratio))
     # Step k ends at (k + 1) training steps.
     pairs = [(k, (k + 1) * ratio - 1) for k in range(count)]
     apart = [
@@ -56,13 +58,16 @@ def measure_rate_difference(model: StreamingModel, changed: StreamingModel) -> R
     )
 
 
-def _played(model: StreamingModel, training_steps: list[Fraction], noise: Noise) -> list[Tensor]:
-    """Return the frames [S, S, 3], with the noise of the training step that each lies in."""
+def _played(model: StreamingModel, hop_samples: Fraction, noise: Noise, count: int) -> list[Tensor]:
+    """Return `count` frames [S, S, 3], each with the noise of the training step that it lies in."""
     state, frames = model.initial_state(1), list[Tensor]()
-    sound = probe_sound(len(training_steps) * model.hop_samples, model.sample_rate_hz)
-    heard = windows(sound, model.window_samples, model.hop_samples, len(training_steps))
-    for window_T, training_step in zip(heard, training_steps, strict=True):
-        now = {name: values[:, int(training_step)] for name, values in noise.items()}
+    sound_T = probe_sound(round(_MEASURED_S * model.sample_rate_hz), model.sample_rate_hz)
+    sound_T = np.concatenate([np.zeros(model.window_samples, np.float32), sound_T])
+    steps = len(next(iter(noise.values()))[0]) if noise else 1
+    for k in range(count):
+        end = round((k + 1) * hop_samples)
+        window_T = sound_T[end : end + model.window_samples]
+        now = {name: values[:, k * steps // count] for name, values in noise.items()}
         frame, _, state = model.step(torch.tensor(window_T)[None], now, state)
         frames.append(frame_bytes(frame[0]).float())
     return frames

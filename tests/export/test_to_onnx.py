@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine.core.errors import ModelFileError, run_main
+from engine.core.errors import ModelFileError, TrainingError, run_main
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.card import Provenance
 from engine.model.noise import draw_noise
 from engine.model.step import resting_inputs
+from export import verify
 from export.precision.half_storage import LEAST_ELEMENTS
 from export.targets.onnx.model import Form, export_model
 from export.to_onnx import argument_parser, form_of, main
@@ -19,6 +20,7 @@ from export.verification.graph import frame_bytes
 from export.verification.parity import LEVELS_LIMIT, PARITY_STEPS, probe_sound, windows
 from tests.training.models import VARIANTS, small_model
 from tests.training.runs import small_config
+from training.core.rate import at_rate
 from training.core.streaming import StreamingModel
 from training.families.rewriting import Rewrites
 from training.loop.checkpoint import save_generator
@@ -107,6 +109,34 @@ def test_only_a_file_for_openvino_keeps_grid_sample(backend: str, kept: bool) ->
     arguments = argument_parser().parse_args(["checkpoint", "-o", "model.onnx", "--for", backend])
     rewrites = Rewrites(defaults={"onnx-cpu": (), "openvino": ()})
     assert form_of(arguments, rewrites).grid_sample == kept
+
+
+def test_a_file_at_another_rate_is_played_and_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = small_model(**VARIANTS["resonators"])
+    save_generator(tmp_path / "checkpoint", model, small_config(model=model.config), iterations=1)
+    target, checkpoint = tmp_path / "small.onnx", str(tmp_path / "checkpoint")
+    monkeypatch.setattr(sys, "argv", ["to_onnx", checkpoint, "-o", str(target), "--fps", "50", "--for", "onnx-cpu"])
+    assert main() == 0
+    said = capsys.readouterr().out
+    assert "16x16 at 50 fps" in said
+    assert "rate 50 a second, trained at 20: from frame to frame" in said
+    backend = open_model(target)
+    assert (backend.card.fps, backend.card.trained_fps) == (50.0, 20.0)
+    play_both(at_rate(model, 50), backend)
+    monkeypatch.setattr(sys, "argv", ["verify", checkpoint, str(target), "--backend", "onnx-cpu", "--steps", "9"])
+    assert verify.main() == 0
+    monkeypatch.setattr(sys, "argv", ["to_onnx", checkpoint, "-o", str(target), "--fps", "10"])
+    with pytest.raises(TrainingError, match=r"trained at 20 steps a second and cannot play at 10"):
+        main()
+
+
+@pytest.mark.parametrize("fps", [60, 100])
+def test_a_batch_plays_at_another_rate_too(tmp_path: Path, fps: int) -> None:
+    card = export_model(small_model(), PROVENANCE, tmp_path / "small.onnx", Form(fps=fps, batch=2))
+    assert card.hop_samples == round(16000 / fps)
+    assert max(card.parity.frame_max, card.parity.state_max) <= TOLERANCE
 
 
 @pytest.mark.parametrize("batch", ["0", "65"])

@@ -31,7 +31,7 @@ from tests.engine.model.backends import backend_contract as contract
 from tests.engine.model.probe_model import CARD, program, write_probe
 
 needs_library = pytest.mark.skipif(
-    importlib.util.find_spec(LIBRARY) is None, reason='TensorRT for RTX is missing (pip install "fluid[rtx]")'
+    importlib.util.find_spec(LIBRARY) is None, reason='TensorRT for RTX is missing (pip install -e ".[rtx]")'
 )
 SUPPORTED = ("sm75", "sm80", "sm86", "sm89", "sm120")
 
@@ -208,7 +208,7 @@ def test_without_the_library_the_sentence_says_what_to_install(
     monkeypatch.setitem(sys.modules, LIBRARY, None)
     assert command(monkeypatch, str(model), "--gpu", "sm89") == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert 'pip install "fluid[rtx]"' in line
+    assert 'pip install -e ".[rtx]"' in line
 
 
 def test_names_are_checked_against_what_the_library_builds_for() -> None:

@@ -5,13 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.core.errors import ConfigError, TrainingError
 from engine.model.backends.onnx_cpu import open_model
-from tests.training.clips import moving_clip
+from tests.training.autopilot.test_plan import even_pace
+from tests.training.autopilot.test_plan import plan as plan_of
+from tests.training.autopilot.test_time_budget import InventedClocks, budget_of
+from tests.training.clips import moving_clip, noise, write_clip
+from tests.training.runs import words
+from training.data.frames import shown_size
 from training.loop.checkpoint import BEST, best_checkpoint, chosen_checkpoint, load_generator
-from training.teach import main
+from training.teach import main, run_training
 from training.train import model_name
 
 SMALL = {
@@ -49,9 +55,12 @@ def test_a_clip_becomes_a_model_file_and_the_same_command_continues(
         "48x32",
         "0.5 minutes in total",
         f"run_live.py --model {model_file}",
-        "of the clip's: ",
+        "of the clip's motion: ",
+        f"watch     {tmp_path / 'run' / 'preview.mp4'}, the clip beside the model; ",
     ):
         assert part in printed
+    # The clip on the left, the model on the right.
+    assert shown_size(tmp_path / "run" / "preview.mp4") == (64, 32)
     opened = open_model(model_file, threads=1)
     assert (opened.card.name, opened.card.width, opened.card.height, opened.card.fps) == ("bar_one", 48, 32, 20.0)
     assert load_generator(tmp_path / "run").iterations == 2
@@ -70,16 +79,16 @@ def test_a_clip_becomes_a_model_file_and_the_same_command_continues(
 def test_a_report_never_costs_the_export(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """At ten frames a second the held-out part is too short for the evaluation, and a folder stands where the report should be."""
     (tmp_path / "run" / "report.html").mkdir(parents=True)
-    flags = arguments(clip, tmp_path, "--minutes", "0.5", "--size", "32", **{"model.fps": "10"})
+    flags = arguments(clip, tmp_path, "--minutes", "5", "--size", "32", **{"model.fps": "10"})
     assert main(flags) == 0
     printed = capfd.readouterr()
     assert (tmp_path / "run" / "bar_one.onnx").is_file()
     assert "notice: there are no evaluation tables: " in printed.err
-    *_, quality, motion, _, following, play = printed.out.splitlines()
-    assert quality.startswith("quality   ")
-    assert "of the clip's: " in motion
-    assert "the report was not written (Is a directory)" in following
-    assert play.startswith("play it   python run_live.py --model ")
+    *_, before, quality, trained, watch, following, play = printed.out.splitlines()
+    labels = [line.split("  ")[0] for line in (before, quality, trained, watch, following, play)]
+    assert labels == ["", "quality", "trained", "watch", "go on", "play it"]
+    assert "of the clip's motion: " in quality
+    assert "the report was not written (Is a directory)" in watch
 
 
 def test_the_best_checkpoint_is_exported(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -99,6 +108,33 @@ def test_the_best_checkpoint_is_exported(clip: Path, tmp_path: Path, capfd: pyte
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert said.splitlines()[0] == f"checkpoint {best}: the best, by its loss on the tuning part, of its run"
     assert open_model(tmp_path / "hand.onnx", threads=1).card.provenance.iterations == int(best.name)
+
+
+@pytest.mark.parametrize("checkpoint_every", [1, 0])
+def test_a_training_that_breaks_off_is_worth_a_model_where_it_left_a_checkpoint(
+    clip: Path, tmp_path: Path, checkpoint_every: int
+) -> None:
+    """With such a learning rate the second loss is no number."""
+    diverging = words(
+        clip, tmp_path, optimiser__lr_generator="1e30", total_iterations=20, intervals__checkpoint=checkpoint_every
+    )
+    plan, budget = plan_of(10.0, even_pace(0.06)), budget_of(InventedClocks())
+    if checkpoint_every:
+        error = run_training(diverging, tmp_path / "run", plan, budget, None)
+        assert "training stopped; the last good checkpoint is" in str(error)
+        assert load_generator(tmp_path / "run").iterations == 1
+    else:
+        with pytest.raises(TrainingError, match="there is no checkpoint yet"):
+            run_training(diverging, tmp_path / "run", plan, budget, None)
+
+
+def test_a_crop_in_which_nothing_moves_is_refused_before_training(tmp_path: Path) -> None:
+    frames = np.full((60, 64, 64, 3), 90, np.uint8)
+    frames[:, 8:24, 8:24] = (np.arange(60) % 7 * 20)[:, None, None, None]
+    path = write_clip(tmp_path / "corner.mp4", frames, noise(3.0))
+    with pytest.raises(TrainingError, match=r"Nothing moves in the crop 32,32,32,32 of .*corner.mp4; choose a crop"):
+        main(arguments(path, tmp_path, "--minutes", "5", "--size", "32", "--crop", "32,32,32,32"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,9 +14,11 @@ from training.loop.config import TrainConfig
 
 RESERVE_S = 60.0
 RESERVE_SHARE = 0.2
-LEAST_TRAINING_SHARE = 0.5
+LEAST_TRAINING_SHARE = 0.25
 ENLARGED_AT_MOST = 1.5
 """Frames with a mean side larger than this factor times their crop show no more detail."""
+LEAST_SLOWER = 0.7
+"""No larger size takes less than this factor of the time of the one before."""
 SMALLEST_SIZE = 32
 SHORTEST_MINUTES, LONGEST_MINUTES = 5, 60
 
@@ -71,16 +73,20 @@ class Plan:
     """Whether the sound warps one frame of the clip; else it mixes frames."""
     larger: SizeStep | None = None
     """The next larger size, if the time is too short for it."""
+    share: float = 1.0
+    """Of a processor, 0 to 1, that one thread got while the machine was timed."""
+    ending_s: float = 0.0
+    """The least that test and export take at that share."""
 
     @property
     def reserve_s(self) -> float:
         """Seconds reserved for evaluation and export."""
-        return reserve_s(self.minutes)
+        return max(reserve_s(self.minutes), self.ending_s)
 
     @property
     def training_s(self) -> float:
-        """Seconds left for training; at least half of the total, even if reading the clip took long."""
-        return training_s(self.minutes, self.spent_s)
+        """Seconds left for training; at least a quarter of the total, even if reading the clip took long."""
+        return training_s(self.minutes, self.spent_s, self.reserve_s)
 
     @property
     def iterations(self) -> int:
@@ -137,10 +143,10 @@ def reserve_s(minutes: float) -> float:
     return min(RESERVE_S, RESERVE_SHARE * 60.0 * minutes)
 
 
-def training_s(minutes: float, spent_s: float) -> float:
-    """Return the seconds left for training out of `minutes`, after `spent_s`."""
+def training_s(minutes: float, spent_s: float, reserved_s: float) -> float:
+    """Return the seconds left for training out of `minutes`, after `spent_s` and before `reserved_s`."""
     whole_s = 60.0 * minutes
-    return max(whole_s - reserve_s(minutes) - spent_s, LEAST_TRAINING_SHARE * whole_s)
+    return max(whole_s - reserved_s - spent_s, LEAST_TRAINING_SHARE * whole_s)
 
 
 def model_settings(size_step: SizeStep, solid: bool) -> dict[str, Any]:
@@ -173,9 +179,14 @@ def choose_plan(
         paces[usual] = measure(usual)
         minutes = usual_minutes(usual_iterations(analysis.duration_s) * paces[usual])
     chosen, larger = size_steps[0], None
-    for size_step in size_steps:
-        paces[size_step] = paces.get(size_step) or measure(size_step)
-        if size_step != chosen and training_s(minutes, spent_s()) / paces[size_step] < size_step.iterations:
+    paces[chosen] = paces.get(chosen) or measure(chosen)
+    for size_step in size_steps[1:]:
+        left_s = training_s(minutes, spent_s(), reserve_s(minutes))
+        # On a busy machine a measurement is dear: what is out of reach is not measured.
+        within_reach = left_s / (LEAST_SLOWER * paces[chosen]) >= size_step.iterations
+        if within_reach:
+            paces[size_step] = paces.get(size_step) or measure(size_step)
+        if not within_reach or left_s / paces[size_step] < size_step.iterations:
             larger = size_step
             break
         chosen = size_step

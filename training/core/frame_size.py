@@ -93,9 +93,3 @@ def shaped_size(mean_side: float, width: int, height: int) -> FrameSize:
         return 2.0 * of_shape + abs(math.log(size[0] * size[1] / area)), size[0]
 
     return FrameSize(*min(columns, key=error))
-
-
-def of_mean_side(side: int, shaped_as: FrameSize) -> FrameSize:
-    """Return the size of this shape with about `side`² places."""
-    stretch = float(shaped_as.shape) ** 0.5
-    return FrameSize(max(1, round(side / stretch)), max(1, round(side * stretch)))

@@ -29,6 +29,8 @@ POWER_FLOOR = 1e-10
 # A full-scale sine gives about +23 dB in its mel band (Hann window, Slaney filters of unit area): 0..1 spans silence to loud.
 STAGE_LOUDEST_DB = 20.0
 STAGE_RANGE_DB = 80.0
+# 20 dB above the mean of the window, a clear onset, give 1.
+FLUX_GAIN = STAGE_RANGE_DB / 20.0
 REFERENCE_RANGE_DB = 80.0
 REFERENCE_RATE_HZ = 64000
 
@@ -46,6 +48,9 @@ class FrontEndConfig:
     high_hz: float = 7500.0
     newest_column: bool = False
     """Stage only: the newest 25 ms stand beside the mean of the window, so an onset arrives without delay."""
+    flux: bool = False
+    """Stage only: how much louder each band is in the newest 25 ms than in the window stands beside it. Dense music, whose levels
+    hardly move, still has its beats there."""
     spectrum_rate_hz: int = REFERENCE_RATE_HZ
     """Reference kinds only: the features have the values that the same sound has at this rate. Checkpoints from before this
     setting took them at the sample rate and are read so; `stage` takes them there too."""
@@ -70,8 +75,9 @@ class FrontEndConfig:
             )
         if self.column_count < 1:
             raise TrainingError(f"front_end.chunk_s is {self.chunk_s} s; at least {COLUMN_WINDOW_S} s was expected.")
-        if self.newest_column and self.kind != "stage":
-            raise TrainingError(f"front_end.newest_column belongs to kind 'stage', not '{self.kind}'.")
+        for name in ("newest_column", "flux"):
+            if getattr(self, name) and self.kind != "stage":
+                raise TrainingError(f"front_end.{name} belongs to kind 'stage', not '{self.kind}'.")
 
     @property
     def taken_at_hz(self) -> int:
@@ -138,7 +144,7 @@ class FrontEndConfig:
     def feature_count(self) -> int:
         if self.kind == "mfcc":
             return MFCC_COUNT
-        return self.mel_bands * (2 if self.newest_column else 1)
+        return self.mel_bands * (1 + self.newest_column + self.flux)
 
 
 def settings_as_saved(saved: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,7 +206,10 @@ class FrontEnd(nn.Module):
     def _stage(self, level_BNM: Tensor) -> Tensor:
         level = ((level_BNM - STAGE_LOUDEST_DB) / STAGE_RANGE_DB + 1.0).clamp(0.0, 1.25)
         mean = level.mean(dim=1)
-        return torch.cat([mean, level[:, -1]], dim=1) if self.config.newest_column else mean
+        newest = [level[:, -1]] if self.config.newest_column else []
+        # Half-wave rectified, as in spectral flux: what begins counts, and what ends does not.
+        flux = [FLUX_GAIN * (level[:, -1] - mean).clamp_min(0.0)] if self.config.flux else []
+        return torch.cat([mean, *newest, *flux], dim=1) if newest or flux else mean
 
 
 def decibels(power: Tensor) -> Tensor:

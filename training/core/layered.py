@@ -10,8 +10,7 @@ from torch import Tensor
 from training.core.composition import compose
 from training.core.streaming import Noise, State, StreamingModel
 
-# B batch, T steps, W window samples, F features, C channels, H W rows and columns of a frame,
-# h w of a field
+# B batch, T steps, W window samples, F features, C channels, h w rows and columns of a field, H W of a frame
 
 
 class LayeredModel(StreamingModel):

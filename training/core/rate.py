@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 
 import torch
@@ -21,13 +21,11 @@ from engine.model.card import ControlSpec, NoiseSpec
 from training.core.layered import LayeredModel
 from training.core.streaming import Noise, State, StreamingModel
 
-# B batch, T steps, N steps that a state waits, F features
+# B batch, T steps, N steps that a state waits, F features, H W rows and columns
 
 FASTEST_FPS = 240
 COUNT = "rate_count"
 _HELD = "_held"
-_Play = Callable[[Tensor, Noise, State, Mapping[str, Tensor] | None], tuple[dict[str, Tensor], State]]
-"""Plays steps of features; returns what they show by name [B, T, ...] and the next state."""
 
 
 class ModelAtRate(StreamingModel):
@@ -76,52 +74,28 @@ class ModelAtRate(StreamingModel):
         self, features_BTF: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, Tensor, State]:
         """Play T steps; see StreamingModel."""
-
-        def play(
-            features_B1F: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None
-        ) -> tuple[dict[str, Tensor], State]:
-            frames, _, following = self.model.clip_features(features_B1F, noise, state, controls)
-            return {"frame": frames}, following
-
-        shown, state = self._steps(play, features_BTF, noise, state, controls)
-        return shown["frame"], features_BTF, state
-
-    def _steps(
-        self,
-        play: _Play,
-        features_BTF: Tensor,
-        noise: Noise,
-        state: State,
-        controls: Mapping[str, Tensor] | None,
-    ) -> tuple[dict[str, Tensor], State]:
-        """Play T steps, each through `play`, and return what it showed by name [B, T, ...] and the next state."""
-        shown: list[dict[str, Tensor]] = []
+        frames: list[Tensor] = []
         for t in range(features_BTF.shape[1]):
             now = {name: values[:, t] for name, values in noise.items()}
-            of_step, state = self._step(play, features_BTF[:, t : t + 1], now, state, controls)
-            shown.append(of_step)
-        return {name: torch.cat([of_step[name] for of_step in shown], dim=1) for name in shown[0]}, state
+            frame_B13HW, state = self._step(features_BTF[:, t : t + 1], now, state, controls)
+            frames.append(frame_B13HW)
+        return torch.cat(frames, dim=1), features_BTF, state
 
     def _step(
-        self,
-        play: _Play,
-        features_B1F: Tensor,
-        noise: Noise,
-        state: State,
-        controls: Mapping[str, Tensor] | None,
-    ) -> tuple[dict[str, Tensor], State]:
+        self, features_B1F: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None
+    ) -> tuple[Tensor, State]:
         held, following_held = self._held(noise, state)
         names = self.model.state_shapes()
         carried = {name: state[name] if name in self._scaled else self._carried(state[name]) for name in names}
         given = {name: values[:, None] for name, values in held.items()}
-        shown, following = play(features_B1F, given, carried, controls)
+        frame_B13HW, _, following = self.model.clip_features(features_B1F, given, carried, controls)
         waiting = {
             name: following[name]
             if name in self._scaled
             else torch.cat([state[name][:, 1:], following[name][:, None]], dim=1)
             for name in names
         }
-        return shown, {**waiting, **following_held}
+        return frame_B13HW, {**waiting, **following_held}
 
     def _carried(self, waiting_BN: Tensor) -> Tensor:
         """Return the state of one training step ago."""
@@ -146,25 +120,6 @@ class ModelAtRate(StreamingModel):
         return held, {**{name + _HELD: values for name, values in held.items()}, COUNT: counted_B1}
 
 
-class LayeredAtRate(ModelAtRate, LayeredModel):
-    """The same of a layered model."""
-
-    model: LayeredModel
-
-    @property
-    def texture_levels(self) -> list[Tensor]:
-        return self.model.texture_levels
-
-    def field_shapes(self) -> dict[str, tuple[int, int, int]]:
-        return self.model.field_shapes()
-
-    def clip_fields(
-        self, features_BTF: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None = None
-    ) -> tuple[dict[str, Tensor], State]:
-        """Play T steps; see LayeredModel."""
-        return self._steps(self.model.clip_fields, features_BTF, noise, state, controls)
-
-
 def at_rate(model: StreamingModel, fps: int | None) -> StreamingModel:
     """Return a copy of `model` at `fps` steps a second, or `model` itself for None and for its own rate. Raises TrainingError."""
     if fps is None or fps == model.fps:
@@ -176,5 +131,15 @@ def at_rate(model: StreamingModel, fps: int | None) -> StreamingModel:
         )
     if fps > FASTEST_FPS:
         raise TrainingError(f"--fps is {fps}; {model.fps} (as trained) to {FASTEST_FPS} steps a second were expected.")
-    kind = LayeredAtRate if isinstance(model, LayeredModel) else ModelAtRate
-    return kind(copy.deepcopy(model), fps).eval()
+    copied = copy.deepcopy(model).eval()
+    return _layered_at_rate(copied, fps) if isinstance(copied, LayeredModel) else ModelAtRate(copied, fps).eval()
+
+
+def _layered_at_rate(model: LayeredModel, fps: int) -> LayeredModel:
+    """Let a model play at another rate whose states all scale, so that the engine composes its fields as before."""
+    if model.noise_specs() or model.state_shapes().keys() - model.scale_rate(fps / model.fps):
+        raise TrainingError(
+            f"'{model.name}' is layered and has memory of a fixed rate; leave out --fps, or train it with --set model.fps={fps}."
+        )
+    model.fps = fps
+    return model

@@ -11,6 +11,7 @@ from training.data.sound_choice import SoundChoice
 from training.data.sub_urmp import folder_of
 
 LARGEST_TUNING_SHARE = 0.4
+HIGHEST_GAIN_DB = 60.0
 LONGEST_SAMPLE_S = 600.0
 """All frames of a sample are held in memory."""
 
@@ -85,6 +86,9 @@ class AugmentationConfig:
 
     gain_range_db: tuple[float, float] | None = None
     """Each sequence gets a random gain in this range, so that level matters less; none leaves the sound unchanged."""
+    louder_db: float = 0.0
+    """The loudest sequences get a random gain of up to so much, quieter ones less and those of half loudness none: the model learns
+    that what is louder than its clip looks as the clip's loudest moments do."""
     flip: float = 0.0
     """Probability that a stream reads the clip mirrored."""
     colour_jitter: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
@@ -96,12 +100,25 @@ class AugmentationConfig:
     the link between silence and rest: keep it low (0.05). Sequences that start from the initial state keep their sound.
     """
 
+    rest: float = 0.0
+    """Probability that a sequence is replaced by the quietest one of its clip, from the initial state and with silence for sound, so
+    that silence rests as the clip's quietest moments do. 0.05 is much."""
+
+    @property
+    def loudest_gain_db(self) -> float:
+        """The highest gain of the loudest sequences, at least 0."""
+        return max((self.gain_range_db or (0.0, 0.0))[1], 0.0) + self.louder_db
+
     def __post_init__(self) -> None:
         if self.gain_range_db is not None and self.gain_range_db[0] > self.gain_range_db[1]:
             raise TrainingError(
                 f"augmentation.gain_range_db is {list(self.gain_range_db)}; [lowest, highest] was expected."
             )
-        for name in ("flip", "audio_dropout"):
+        if not 0.0 <= self.louder_db <= HIGHEST_GAIN_DB:
+            raise TrainingError(
+                f"augmentation.louder_db is {self.louder_db:g}; 0 to {HIGHEST_GAIN_DB:g} dB was expected."
+            )
+        for name in ("flip", "audio_dropout", "rest"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise TrainingError(
                     f"augmentation.{name} is {getattr(self, name)}; a probability, 0 to 1, was expected."

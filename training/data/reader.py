@@ -14,9 +14,13 @@ from training.core.random_state import RandomState
 from training.data.augmentation import StreamAugmentation
 from training.data.config import AugmentationConfig
 from training.data.streams import Streams
+from training.data.training_sound import segments_sound
 from training.data.windows import Segment, WindowTiming, frame_tensor, sound_windows
 
 # B streams of this process, T frames, C colours, H W rows and columns, W window samples
+
+HALF_LOUDNESS_DB = 10.0
+"""Ten decibels less sound half as loud."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +56,21 @@ class SequenceReader:
         ranges = [segment.frame_range for segment in segments]
         self.streams = Streams(ranges, sequence_frames, random_state.streams, random_state.generator)
         self.stream_augmentation = StreamAugmentation(augmentation, random_state)
+        self.quietest = [self._quietest(segment) for segment in segments] if augmentation.rest else []
+        self.loudness_db = segments_sound(segments, "").loudness_db if augmentation.louder_db else 0.0
 
     def next(self) -> Batch:
         """Return the next sequence of every stream of this process."""
         places, restarted = self.streams.advance()
+        rests = self._rests(places, restarted)
         self.stream_augmentation.redraw(restarted)
         own, restarted_B = places[self.random_state.own], torch.tensor(restarted[self.random_state.own])
         real = torch.stack([frame_tensor(self.segments[clip].clip, first, self.steps) for clip, first in own])
-        audio = torch.stack([self._windows(clip, first) for clip, first in own]) * self._gains()
-        return Batch(self.stream_augmentation.apply(real), self._drop_audio(audio, restarted_B), restarted_B)
+        audio = self._louder(torch.stack([self._windows(clip, first) for clip, first in own]) * self._gains())
+        audio = self._drop_audio(audio, restarted_B)
+        if any(rests):
+            audio[torch.tensor(rests[self.random_state.own])] = 0.0
+        return Batch(self.stream_augmentation.apply(real), audio, restarted_B)
 
     def other_moment(self) -> Tensor:
         """Return sound windows [B, T, W] of another, random moment for each stream of this process."""
@@ -93,6 +103,40 @@ class SequenceReader:
         lowest_db, highest_db = self.augmentation.gain_range_db or (0.0, 0.0)
         gain_db = lowest_db + (highest_db - lowest_db) * self.random_state.per_stream(1, 1)
         return 10.0 ** (gain_db / 20.0)
+
+    def _rests(self, places: list[tuple[int, int]], restarted: list[bool]) -> list[bool]:
+        """Put the quietest moment of its clip in the place of some streams' sequences, and return which: they get silence."""
+        if not self.augmentation.rest:
+            return [False] * len(places)
+        drawn_L = torch.rand(self.random_state.streams, generator=self.random_state.generator)
+        rests: list[bool] = (drawn_L < self.augmentation.rest).tolist()
+        for stream, is_resting in enumerate(rests):
+            if is_resting:
+                clip = places[stream][0]
+                places[stream], restarted[stream] = (clip, self.quietest[clip]), True
+                # What comes next does not continue it.
+                self.streams.restarted_B[stream] = True
+        return rests
+
+    def _quietest(self, segment: Segment) -> int:
+        """Return the first frame of the quietest sequence of a segment."""
+        frame_range, hop = segment.frame_range, self.timing.hop_samples
+        places = range(frame_range.first, frame_range.end - self.steps + 1, max(1, self.steps // 2))
+
+        def power(first: int) -> float:
+            sound_S = np.asarray(segment.clip.sound_S[first * hop : (first + self.steps) * hop])
+            return float(np.square(sound_S, dtype=np.float64).mean())
+
+        return min(places, key=power)
+
+    def _louder(self, audio_BTW: Tensor) -> Tensor:
+        """Raise the level of the loudest sequences at random, so that louder than the clip looks like its loudest moments."""
+        louder_db = self.augmentation.louder_db
+        if not louder_db:
+            return audio_BTW
+        level_B11 = 10.0 * torch.log10(audio_BTW.square().mean(dim=(1, 2), keepdim=True).clamp_min(1e-12))
+        share_B11 = ((level_B11 - self.loudness_db) / HALF_LOUDNESS_DB + 1.0).clamp(0.0, 1.0)
+        return audio_BTW * 10.0 ** (share_B11 * louder_db * self.random_state.per_stream(1, 1) / 20.0)
 
     def _drop_audio(self, audio_BTW: Tensor, restarted_B: Tensor) -> Tensor:
         """Silence some sequences of the streams that carry a state."""

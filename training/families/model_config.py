@@ -30,7 +30,8 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if self.fps < 1 or self.front_end.sample_rate_hz % self.fps:
             raise TrainingError(
-                f"fps is {self.fps}; it must divide the sample rate of {self.front_end.sample_rate_hz} Hz."
+                f"fps is {self.fps}; it must divide the sample rate of {self.front_end.sample_rate_hz} Hz (24000, as "
+                "model.front_end.sample_rate_hz, can be divided by 20, 25, 30, 50 and 60)."
             )
         size = FrameSize.of(self.image_size, "model.image_size")
         size.check("model.image_size")

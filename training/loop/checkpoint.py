@@ -27,6 +27,7 @@ from engine.core.errors import TrainingError
 from engine.core.small_files import check_file, read_bytes
 from engine.core.structured import parse_json, shown, structure
 from engine.model.card import Provenance
+from engine.model.training_sound import TrainingSound
 from training.core.front_end import settings_as_saved
 from training.core.streaming import StreamingModel
 from training.core.strict import config_dict, differing_keys
@@ -78,6 +79,8 @@ class LoadedGenerator:
     config: TrainConfig
     iterations: int
     provenance: Provenance
+    training_sound: TrainingSound | None = None
+    """Levels of the sound it was trained on; None where the checkpoint does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ class Checkpoint:
     """The runs before this one whose weights it started from, oldest first."""
     tuning_loss: float | None = None
     """The loss on the tuning part; None in a run without that part."""
+    training_sound: TrainingSound | None = None
+    """Levels of the sound that is trained, for the card of an export."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +116,7 @@ class _Description:
     started_from: tuple[TrainedOn, ...] = ()
     tuning_loss: float | None = None
     """None, too, where it was not finite: JSON has no such number."""
+    training_sound: TrainingSound | None = None
     sha256: Mapping[str, str] = field(default_factory=dict[str, str])
     """Checksums by file. Checkpoints written before there were any have none."""
 
@@ -139,6 +145,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
                 "clip_sha256": checkpoint.clip_sha256,
                 "started_from": [config_dict(each) for each in checkpoint.started_from],
                 "tuning_loss": _finite(checkpoint.tuning_loss),
+                "training_sound": dataclasses.asdict(checkpoint.training_sound) if checkpoint.training_sound else None,
                 "sha256": {file.name: _sha256(file) for file in sorted(partial.iterdir())},
                 "config": checkpoint.config.to_dict(),
             }
@@ -174,7 +181,7 @@ def load_generator(path: Path) -> LoadedGenerator:
         commit=description.commit,
         iterations=sum(each.iterations for each in runs),
     )
-    return LoadedGenerator(model.eval(), config, description.iterations, provenance)
+    return LoadedGenerator(model.eval(), config, description.iterations, provenance, description.training_sound)
 
 
 def trained_on(config: TrainConfig, iterations: int) -> TrainedOn:
@@ -222,6 +229,7 @@ def read_start(path: Path) -> Checkpoint:
         clip_sha256=description.clip_sha256,
         started_from=description.started_from,
         tuning_loss=description.tuning_loss,
+        training_sound=description.training_sound,
     )
 
 

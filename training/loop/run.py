@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.core.errors import TrainingError
@@ -12,6 +13,7 @@ from training.core.compilation import compiling
 from training.core.machine import machine
 from training.core.run_state import not_finite
 from training.data.footage import Footage, footage_sha256
+from training.data.training_sound import segments_sound
 from training.data.video import Clip
 from training.loop.checkpoint import (
     Checkpoint,
@@ -52,6 +54,9 @@ class Run:
         self.notices = start_from(self.trainer, start) if start else []
         """What the record of the run shall say of its beginning."""
         self.started_from = ancestry(start) if start else resume.started_from if resume else ()
+        self.training_sound = segments_sound(
+            self.trainer.footage.training, config.clip_title(), config.augmentation.loudest_gain_db
+        )
         self.clip_sha256 = footage_sha256(config.clip) if config.clip.path else ""
         self.elapsed_before_s, self.started_s = (resume.elapsed_s if resume else 0.0), time.monotonic()
         self.last_checkpoint: Path | None = resume.folder if resume else None
@@ -61,6 +66,8 @@ class Run:
         """Set from outside (a signal) to finish the iteration, write a checkpoint and leave."""
         self.is_saving = False
         """Whether a checkpoint is being written."""
+        self.time_left_s: Callable[[], float] | None = None
+        """Set from outside: the seconds of training that are left, beside the limits of the configuration."""
 
     @property
     def elapsed_s(self) -> float:
@@ -69,7 +76,8 @@ class Run:
 
     def progress(self) -> float:
         """Return the share of the budget that is used up, 0 … 1."""
-        return budget_used(self.config, self.trainer.iteration, self.elapsed_s)
+        left_s = self.time_left_s() if self.time_left_s else None
+        return budget_used(self.config, self.trainer.iteration, self.elapsed_s, left_s)
 
     def run(self) -> Validation | None:
         """Train to the end of the budget, write a checkpoint and return the last validation; None after `stop_requested`, and
@@ -128,7 +136,11 @@ class Run:
         write_checkpoint(
             folder,
             dataclasses.replace(
-                found, clip_sha256=self.clip_sha256, started_from=self.started_from, tuning_loss=tuning_loss
+                found,
+                clip_sha256=self.clip_sha256,
+                started_from=self.started_from,
+                tuning_loss=tuning_loss,
+                training_sound=self.training_sound,
             ),
         )
         intervals = self.config.intervals
@@ -220,11 +232,12 @@ class Run:
                 return f"{str(error).rstrip('.')}; {again}, {good}."
 
 
-def budget_used(config: TrainConfig, iterations: int, elapsed_s: float) -> float:
-    """Return the share of a run's budget that is used up, 0 … 1."""
+def budget_used(config: TrainConfig, iterations: int, elapsed_s: float, left_s: float | None = None) -> float:
+    """Return the share of a run's budget that is used up, 0 … 1; `left_s` is a limit of time beside those of the configuration."""
     by_count = iterations / config.total_iterations
     by_time = 0.0 if config.minutes is None else elapsed_s / (60.0 * config.minutes)
-    return min(1.0, max(by_count, by_time))
+    by_clock = 0.0 if left_s is None else 1.0 if left_s <= 0.0 else elapsed_s / (elapsed_s + left_s)
+    return min(1.0, max(by_count, by_time, by_clock))
 
 
 def _due(iteration: int, interval: int) -> bool:

@@ -27,7 +27,7 @@ def executor_of(kind: ExecutorKind, launch: LaunchConfig, folder: Path) -> Any:
     try:
         import submitit
     except ImportError as error:
-        raise TrainingError('submitit runs sweeps and is not installed; pip install "fluid[sweep]".') from error
+        raise TrainingError('submitit runs sweeps and is not installed; pip install -e ".[sweep]".') from error
     jobs = folder / JOBS_FOLDER
     if kind == "local":
         return submitit.LocalExecutor(jobs)

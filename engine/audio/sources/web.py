@@ -23,7 +23,8 @@ from engine.core.errors import SourceError
 
 # T samples, C channels
 
-NAME = "web: a browser's microphone"
+KIND = "web"
+NAME = f"{KIND}: a browser's microphone"
 RATE_HZ = 48000
 """Of the show's source; what browsers send is converted."""
 MOST_CHANNELS = 8
@@ -50,8 +51,8 @@ class BrowserSound:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._queues: tuple[_Queue, ...] = ()
-        self.is_heard = False
-        """Whether the show has an input for it."""
+        self.is_offered = False
+        """Whether the show plays it or can change to it."""
         self._sender: SoundSender | None = None
 
     @property
@@ -81,7 +82,7 @@ class BrowserSound:
             spare_s=SPARE_S,
             tells_skips_from_s=TELLS_SKIPS_FROM_S,
         )
-        self.is_heard = True
+        self.is_offered = True
         return StreamSource(stream, _Feed(self, channels).run, clock)
 
     def is_current(self, sender: SoundSender) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 
 from engine.control.remotes.osc_feedback import Feedback, Follower
@@ -11,10 +10,10 @@ from engine.control.remotes.osc_telemetry import WHOLE_EVERY_S, TelemetryFeed, l
 from engine.control.telemetry import Telemetry
 from engine.core.clock import Clock
 from engine.core.notice_log import NoticeLog
+from engine.core.repeating_thread import RepeatingThread
 
 LOOKS_EVERY_S = 0.01
 """How soon an onset is seen."""
-CLOSES_WITHIN_S = 1.0
 
 
 class OscOut:
@@ -38,18 +37,15 @@ class OscOut:
         self._told_line = 0
         self._followers: list[Follower] = []
         self._next_reminder_s = clock.now_s() + WHOLE_EVERY_S
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="osc out", daemon=True)
+        self._thread = RepeatingThread("osc out", LOOKS_EVERY_S, self.send_due)
 
     def start(self) -> None:
         """Begin to send."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop within CLOSES_WITHIN_S; safe to call twice, and without `start`."""
-        self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join(CLOSES_WITHIN_S)
+        """Stop; safe to call twice, and without `start`."""
+        self._thread.close()
         self._feedback.close()
         for listener in self._listeners:
             listener.close()
@@ -76,8 +72,3 @@ class OscOut:
             self._next_reminder_s = now_s + WHOLE_EVERY_S
             for follower in self._followers:
                 self._feedback.remind(follower)
-
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            self.send_due()
-            self._clock.sleep(LOOKS_EVERY_S)

@@ -7,7 +7,6 @@ records them, so that a replay has the same beats.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -18,13 +17,13 @@ from engine.control.parameter import Value
 from engine.control.parameter_table import TEMPO_SOURCES, ShowValues
 from engine.control.tempo.tempo_input import TempoInput, TempoPosition
 from engine.core.clock import Clock
+from engine.core.repeating_thread import RepeatingThread
 
 ASKED_EVERY_S = 0.02
 FAR_S = 0.001
 """A point is given when the one before is off by more, and"""
 POINT_EVERY_S = 1.0
 """after this time: fewer points, shorter takes."""
-CLOSE_WITHIN_S = 1.0
 
 
 class FollowedSound(NamedTuple):
@@ -48,8 +47,7 @@ class BeatFollower:
         self._sample_clock = SampleClock(sound.rate_hz)
         self._last: BeatPoint | None = None
         self._following = ""
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="tempo", daemon=True)
+        self._thread = RepeatingThread("tempo", ASKED_EVERY_S, self._attend_now)
 
     @property
     def following(self) -> str:
@@ -62,9 +60,10 @@ class BeatFollower:
 
     def close(self) -> None:
         """End the thread; safe to call twice, and without `start`."""
-        self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join(CLOSE_WITHIN_S)
+        self._thread.close()
+        newest = self._sound.newest_sample()
+        if newest is not None:
+            self._let_go(max(0, int(newest[0])))
 
     def attend(self, now_s: float) -> None:
         """Ask the clocks outside once, and give the beat clock a point where it needs one."""
@@ -76,9 +75,7 @@ class BeatFollower:
         name, position = self._choose(now_s)
         self._following = name
         if position is None:
-            if self._last is not None:
-                self._last = None
-                self._sound.follow(BeatPoint(sample, 0.0, 0.0, False))
+            self._let_go(sample)
             return
         beats = position.beats_at(self._sample_clock.time_s(sample)) % BEATS_A_BAR
         # A remainder just below 0 rounds up to the divisor.
@@ -87,15 +84,14 @@ class BeatFollower:
             self._last = point
             self._sound.follow(point)
 
-    def _run(self) -> None:
-        try:
-            while not self._closing.wait(ASKED_EVERY_S):
-                self.attend(self._clock.now_s())
-        finally:
-            # Nobody follows any more, so the beat goes its own way.
-            newest = self._sound.newest_sample()
-            if self._last is not None and newest is not None:
-                self._sound.follow(BeatPoint(max(0, int(newest[0])), 0.0, 0.0, False))
+    def _let_go(self, sample: int) -> None:
+        """Nobody is followed any more, so the beat goes its own way."""
+        if self._last is not None:
+            self._last = None
+            self._sound.follow(BeatPoint(sample, 0.0, 0.0, False))
+
+    def _attend_now(self) -> None:
+        self.attend(self._clock.now_s())
 
     def _choose(self, now_s: float) -> tuple[str, TempoPosition | None]:
         """Return the clock that `tempo_source` names, or for "auto" the first that is there."""

@@ -41,7 +41,7 @@ class LinkSession:
     def __init__(self, access: RemoteAccess, beat_now: Callable[[float], AudioFeatures], clock: Clock) -> None:
         """`beat_now` returns the features at a time, the beat of the show among them. Raises ConfigError without the library."""
         if importlib.util.find_spec(LIBRARY) is None:
-            raise ConfigError(f'Ableton Link needs {LIBRARY}; install it with: pip install "fluid[link]"')
+            raise ConfigError(f'Ableton Link needs {LIBRARY}; install it with: pip install -e ".[link]"')
         self._access = access
         self._beat_now = beat_now
         self._clock = clock

@@ -25,7 +25,7 @@ DEFAULT_THREADS = 2
 def obstacle() -> str | None:
     """Return why this backend cannot run here and what to install; None when it can."""
     return (
-        None if onnx_session.has_runtime() else f'{NAME} needs onnxruntime; install it with: pip install "fluid[live]"'
+        None if onnx_session.has_runtime() else f'{NAME} needs onnxruntime; install it with: pip install -e ".[live]"'
     )
 
 

@@ -43,7 +43,7 @@ def provider_obstacle(backend: str, library: str) -> str | None:
     if not onnx_session.has_provider(library):
         return (
             f"{backend} needs onnxruntime-gpu in place of onnxruntime; install it with: "
-            'pip uninstall -y onnxruntime && pip install "fluid[live-gpu]"'
+            'pip uninstall -y onnxruntime && pip install -e ".[live-gpu]"'
         )
     return None
 
@@ -100,7 +100,7 @@ def open_on_card(
         reason = onnx_session.missing_library(library) or onnx_session.first_line(error)
         raise BackendError(
             f"{backend} cannot play {content.path} ({reason}); install what is missing with: "
-            'pip install "fluid[live-gpu]", or use another with --backend.'
+            'pip install -e ".[live-gpu]", or use another with --backend.'
         ) from error
     onnx_session.check_provider(session, providers[0][0], backend)
     onnx_session.check_session(session, card, content.path)

@@ -64,7 +64,7 @@ def load_runtime(backend: str, extra: str) -> Any:
         runtime.InferenceSession  # noqa: B018
     except (ImportError, AttributeError) as error:
         raise BackendError(
-            f'{backend} needs ONNX Runtime, which does not load ({error}); install it with: pip install --force-reinstall "fluid[{extra}]"'
+            f'{backend} needs ONNX Runtime, which does not load ({error}); install it with: pip install --force-reinstall -e ".[{extra}]"'
         ) from error
     return runtime
 
@@ -104,7 +104,7 @@ def check_provider(session: Any, provider: str, backend: str) -> None:
     if not running or running[0] != provider:
         raise BackendError(
             f"{backend} was asked for, but ONNX Runtime fell back to {running[0] if running else 'nothing'}; check the driver "
-            'and the CUDA libraries, or reinstall with: pip uninstall -y onnxruntime onnxruntime-gpu && pip install "fluid[live-gpu]"'
+            'and the CUDA libraries, or reinstall with: pip uninstall -y onnxruntime onnxruntime-gpu && pip install -e ".[live-gpu]"'
         )
 
 

@@ -34,7 +34,7 @@ _DTYPES = {"f32": "float32", "u8": "uint8"}
 def obstacle() -> str | None:
     """Return why this backend cannot run here and what to install; None when it can."""
     if importlib.util.find_spec("openvino") is None:
-        return f'{NAME} needs the package openvino; install it with: pip install "fluid[openvino]"'
+        return f'{NAME} needs the package openvino; install it with: pip install -e ".[openvino]"'
     return None
 
 
@@ -156,7 +156,7 @@ def _load_library() -> Any:
         return importlib.import_module("openvino")
     except ImportError as error:
         raise BackendError(
-            f'{NAME} does not load ({error}); install it with: pip install --force-reinstall "fluid[openvino]"'
+            f'{NAME} does not load ({error}); install it with: pip install --force-reinstall -e ".[openvino]"'
         ) from error
 
 

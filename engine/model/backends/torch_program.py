@@ -51,9 +51,7 @@ _LOADING_ERRORS = (
 def obstacle() -> str | None:
     """Return why this backend cannot run here and what to install; None when it can."""
     return (
-        None
-        if importlib.util.find_spec("torch")
-        else f'{NAME} needs torch; install it with: pip install "fluid[train]"'
+        None if importlib.util.find_spec("torch") else f'{NAME} needs torch; install it with: pip install -e ".[train]"'
     )
 
 
@@ -189,7 +187,7 @@ def load_torch(name: str) -> Any:
     # OSError: torch is there, but its shared libraries cannot be loaded.
     except (ImportError, OSError) as error:
         raise BackendError(
-            f'{name} needs torch ({_first_line(error)}); install it with: pip install "fluid[train]"'
+            f'{name} needs torch ({_first_line(error)}); install it with: pip install -e ".[train]"'
         ) from error
 
 

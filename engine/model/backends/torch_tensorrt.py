@@ -30,7 +30,7 @@ LIBRARY = "torch_tensorrt"
 COMPARED_STEPS = 8
 MOST_LEVELS = 4
 """Largest difference of the frames in the comparison, in levels of 255."""
-_INSTALL = 'install it with: pip install "fluid[tensorrt]"'
+_INSTALL = 'install it with: pip install -e ".[tensorrt]"'
 # What its import raises where CUDA or one of TensorRT's libraries is missing, beside a plain Exception.
 _IMPORT_ERRORS = (ImportError, OSError, RuntimeError, AttributeError)
 

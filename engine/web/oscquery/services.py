@@ -1,36 +1,11 @@
-"""What of a show is advertised, and where it can be reached."""
+"""What of a show is advertised beside its page."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from engine.control.remotes.osc_senders import is_loopback
+from engine.core.advertised_service import Bound, Service
 
 OSCQUERY, OSC, PAGE, SECURE_PAGE = "_oscjson._tcp", "_osc._udp", "_http._tcp", "_https._tcp"
-_ALL, _ALL_WITH_IPV6 = "0.0.0.0", "::"
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """An address in numbers, and a port."""
-
-    host: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One service, and where it is bound to."""
-
-    kind: str
-    at: Bound
-
-    def addresses(self, here: Sequence[str]) -> list[str]:
-        """Return those of this machine's addresses at which it can be reached."""
-        if self.at.host not in (_ALL, _ALL_WITH_IPV6):
-            return [one for one in here if one == self.at.host]
-        return [one for one in here if self.at.host == _ALL_WITH_IPV6 or "." in one]
 
 
 def services(web: Bound, is_secure: bool, osc_host: str, osc_port: int | None) -> list[Service]:
@@ -38,9 +13,9 @@ def services(web: Bound, is_secure: bool, osc_host: str, osc_port: int | None) -
 
     OSCQuery answers those whom OSC lets in, and none of its clients speaks TLS.
     """
-    kinds = [(SECURE_PAGE if is_secure else PAGE, web)]
+    advertised = [Service(SECURE_PAGE if is_secure else PAGE, web, told=("path", "/"))]
     if not is_secure and not is_loopback(osc_host):
-        kinds.append((OSCQUERY, web))
+        advertised.append(Service(OSCQUERY, web))
     if osc_port is not None:
-        kinds.append((OSC, Bound(osc_host, osc_port)))
-    return [Service(kind, at) for kind, at in kinds if not is_loopback(at.host)]
+        advertised.append(Service(OSC, Bound(osc_host, osc_port)))
+    return [service for service in advertised if not is_loopback(service.at.host)]

@@ -139,22 +139,25 @@ function preview() {
 function sound() {
   const button = byId("sound-start");
   let state = "off";
-  const browserSound = new BrowserSound((now) => {
+  const show = (now) => {
     state = now;
-    const on = now === "on";
+    const on = sends();
     button.setAttribute("aria-pressed", String(on));
     if (on) list(); // The names are told only now.
     setText(button, on ? "Stop sending" : "Send the microphone");
-    setText(byId("sound-state"), now.problem ?? { off: "", asking: "The browser asks you.", on: "The show hears this device." }[now]);
+    setText(byId("sound-state"), now.problem ?? { off: "", asking: "The browser asks you.", on: "The show hears this device.", waiting: "The show can hear this device now: choose web under Sound." }[now]);
     byId("sound-state").classList.toggle("problem", Boolean(now.problem));
-  });
+  };
+  const browserSound = new BrowserSound(show);
+  const sends = () => state === "on" || state === "waiting";
   const device = byId("sound-device");
   const list = async () => {
     const found = await BrowserSound.devices();
     device.hidden = found.length < 2;
     device.replaceChildren(...found.map(({ id, name }) => make("option", { value: id, selected: id === device.value }, name)));
   };
-  device.addEventListener("change", () => state === "on" && browserSound.start(device.value));
-  button.addEventListener("click", () => (state === "on" || state === "asking" ? browserSound.stop() : browserSound.start(device.value)));
+  connection.addEventListener("inputs", ({ detail }) => sends() && show(detail.inputs.some(({ name, plays }) => name.startsWith("web") && plays) ? "on" : "waiting"));
+  device.addEventListener("change", () => sends() && browserSound.start(device.value));
+  button.addEventListener("click", () => (sends() || state === "asking" ? browserSound.stop() : browserSound.start(device.value)));
   list();
 }

@@ -1,6 +1,6 @@
 // The browser's microphone as the sound of the show.
 //
-//   const sound = new BrowserSound((state) => …);   "off" | "asking" | "on" | {problem: sentence}
+//   const sound = new BrowserSound((state) => …);   "off" | "asking" | "on" | "waiting" (sent, and not the sound of the show yet) | {problem: sentence}
 //   await sound.start(deviceId);                    without an id: the browser's default microphone
 //   sound.stop();
 
@@ -119,7 +119,7 @@ export class BrowserSound {
       } else {
         this.attempt = 0;
         this.heard = true;
-        this.onState("on");
+        this.onState(told.heard ? "on" : "waiting");
         this.stayAwake(turn);
       }
     });

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from engine.model.card import ModelCard, Provenance
 from engine.model.file import graph_sha256, sealed
+from engine.model.training_sound import TrainingSound
 from export.precision.choice import Precision, check_drift, drift_of, in_precision
 from export.precision.half_storage import round_weights, store_in_half
 from export.targets.card import check_streams, model_card
 from export.targets.layers import add_textures, stored_layers
 from export.targets.model_file import write_own_model
 from export.targets.onnx.trace import remove_float_frame, trace
+from export.verification.control_effects import chosen_controls
 from export.verification.graph import StepGraph
 from export.verification.parity import check_parity, measure_parity
 from training.core.rate import at_rate
@@ -41,9 +43,17 @@ class Form:
     """Steps a second; None: as trained."""
     drift_steps: tuple[int, ...] = DRIFT_STEPS
     drift_sound: Path | None = None
+    all_controls: bool = False
+    """Keep the controls too that move the frames too little to be seen."""
 
 
-def export_model(model: StreamingModel, provenance: Provenance, path: Path, form: Form | None = None) -> ModelCard:
+def export_model(
+    model: StreamingModel,
+    provenance: Provenance,
+    path: Path,
+    form: Form | None = None,
+    training_sound: TrainingSound | None = None,
+) -> ModelCard:
     """Write `path` and return its card.
 
     Raises ModelFileError when the model does not stream, parity fails or the file cannot be written, TrainingError for
@@ -55,17 +65,18 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
     check_streams(model, path)
     if form.half:
         round_weights(model)
-    plain = StepGraph(at_rate(model.eval(), form.fps), form.batch)
+    # int8 is for the kind of sound that its ranges were measured on, and is judged on it.
+    sound = form.drift_sound or form.calibration_sound
+    controls, measured_effects = chosen_controls(model.eval(), sound, form.all_controls)
+    plain = StepGraph(at_rate(model, form.fps), form.batch, controls)
     rewritten = copy.deepcopy(model)
     passes = family(model.family).rewrites.apply(rewritten, form.passes)
-    program = trace(StepGraph(at_rate(rewritten.eval(), form.fps), form.batch), form.grid_sample)
+    program = trace(StepGraph(at_rate(rewritten.eval(), form.fps), form.batch, controls), form.grid_sample)
     measured = measure_parity(plain, program.SerializeToString())
     check_parity(measured, path, plain, passes)
     program, calibration = in_precision(program, plain, form.precision, form.calibration_sound)
     if form.half:
         store_in_half(program)
-    # int8 is for the kind of sound that its ranges were measured on, and is judged on it.
-    sound = form.drift_sound or form.calibration_sound
     # A bfloat16 file computes in float32 here: its runtime rounds, and export.verify measures it there.
     drift = () if form.precision == "bfloat16" else drift_of(program, plain, sound, form.drift_steps)
     check_drift(drift, form.precision, path)
@@ -78,6 +89,8 @@ def export_model(model: StreamingModel, provenance: Provenance, path: Path, form
         calibration=calibration,
         passes=passes,
         drift=drift,
+        control_effects=measured_effects,
+        training_sound=training_sound,
         trained_fps=0.0 if plain.model is model else float(model.fps),
     )
     content = sealed(program.SerializeToString(), card)

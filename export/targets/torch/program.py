@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,9 +20,11 @@ from engine.model.backends.program_file import DESCRIPTION_FILE, ProgramDescript
 from engine.model.backends.torch_program import hardware
 from engine.model.card import ModelCard, Provenance
 from engine.model.known_models import note_made_here
+from engine.model.training_sound import TrainingSound
 from export.targets.card import check_streams, model_card
 from export.targets.layers import refuse_layers
 from export.targets.torch.parity import Device, Play, example_inputs, measure_program_parity
+from export.verification.control_effects import chosen_controls
 from export.verification.graph import StepGraph
 from export.verification.parity import check_parity
 from training.core.layered import LayeredModel
@@ -46,7 +49,12 @@ class NamedStep(nn.Module):
 
 
 def export_program(
-    model: StreamingModel, provenance: Provenance, path: Path, compiled: bool = False, device: Device = "cpu"
+    model: StreamingModel,
+    provenance: Provenance,
+    path: Path,
+    compiled: bool = False,
+    device: Device = "cpu",
+    training_sound: TrainingSound | None = None,
 ) -> ModelCard:
     """Write `path` and return its card; `device` is what it is compiled for.
 
@@ -64,13 +72,16 @@ def export_program(
         raise BackendError(
             "--device cuda compiles for the graphics card of this machine, and torch finds none; leave --compiled out."
         )
-    step = StepGraph(model.eval())
+    controls, measured_effects = chosen_controls(model.eval(), None, all_controls=False)
+    step = StepGraph(model, controls=controls)
     program = trace_program(step)
     parts = compiled_parts(program, example_inputs(step), path, device) if compiled else None
     play = program.module(check_guards=False) if parts is None else load_parts(parts)
     measured = measure_program_parity(step, play, device if compiled else "cpu")
     check_parity(measured, path, step)
-    card = model_card(step, provenance, measured.recorded)
+    card = replace(
+        model_card(step, provenance, measured.recorded), training_sound=training_sound, control_effects=measured_effects
+    )
     try:
         with atomic_file(path) as partial:
             with partial.open("wb") as stream:

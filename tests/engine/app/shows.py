@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.app.assembly import Modulators, assemble
+from engine.audio.conditioned_model import PlayingModel
 from engine.audio.source import Source
 from engine.control.parameter import Parameter
 from engine.control.parameter_store import Applied, ControlSnapshot, ControlSource
@@ -30,7 +31,6 @@ from engine.render.runtime import Runtime
 from engine.render.show import Show
 from engine.render.statistics import ShowStatistics
 from engine.render.steering import Steering
-from engine.render.step_loop import FrameModel
 from tests.engine.model.probe_model import CARD
 
 DEVICE_BLOCKS = (1, 7, 160, 441, 4096)
@@ -86,6 +86,9 @@ class StandingControls:
         return self.parameters.get(name)
 
     def stamp(self, received_samples: Callable[[], int]) -> None:
+        """Nothing happens here."""
+
+    def watch(self, callback: Callable[[], None]) -> None:
         """Nothing happens here."""
 
     def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
@@ -147,7 +150,7 @@ class CollectingWindow(CollectingSink):
 
 def show_of(
     source: Source,
-    model: FrameModel,
+    model: PlayingModel,
     sinks: Sequence[Sink],
     *,
     store: ControlSource,
@@ -158,10 +161,14 @@ def show_of(
     notify: Callable[[str], None] = lambda line: None,
     mappings: Mapping[str, str] | None = None,
     film: FilmFormat | None = None,
+    early_steps: bool = False,
     **steering: Any,
 ) -> Show:
     """Join parts of a show as the show builder does; `steering` may bring a recorder or a replay."""
-    runtime = Runtime(clock=clock, statistics=stats or ShowStatistics(), notices=Notices(notify), live=source.live)
+    runtime = Runtime(
+        clock=clock, statistics=stats or ShowStatistics(), notices=Notices(notify), live=source.live,
+        has_early_steps=early_steps,
+    )  # fmt: skip
     modulators = Modulators(tuple(store.parameters.values()), mappings or {}, notify)
     steering_of = Steering(store=store, **steering)
     shown = windows or ([window] if window else [])

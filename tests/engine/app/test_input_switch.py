@@ -128,7 +128,7 @@ def test_what_cannot_be_opened_leaves_the_old_one(server: PulseServer, tmp_path:
 
 def test_an_input_that_gives_no_sound_leaves_the_old_one() -> None:
     inputs = OpenInputs(open_source("demo", live=True), UNNAMED)
-    switch = InputSwitch(LiveConfig(source=("demo",)), inputs, WallClock(), BrowserSound(), ("demo", "web"))
+    switch = InputSwitch(LiveConfig(source=("demo",), web="127.0.0.1"), inputs, WallClock(), BrowserSound())
     browser = next(choice for choice in switch.choices() if choice.name == "web")
     # Nobody sends.
     with pytest.raises(ConfigError, match=r"gives no sound.*demo keeps playing"):

@@ -1,6 +1,5 @@
 import dataclasses
 import json
-from pathlib import Path
 
 import pytest
 
@@ -20,6 +19,7 @@ from engine.model.card import (
     check_graph,
 )
 from engine.model.file import read_checked_card
+from engine.model.training_sound import BandRange, TrainingSound
 
 CARD = ModelCard(
     name="water",
@@ -144,12 +144,51 @@ def test_a_card_of_version_2_is_read() -> None:
         ModelCard.from_json(json.dumps(values), "water.onnx")
 
 
-def test_the_shipped_model_has_a_card_of_version_2() -> None:
-    content = Path(DEFAULT_MODEL).read_bytes()
-    assert b'"format_version": 2' in content
-    assert b'"rooms": 1' in content
+def test_the_shipped_model_says_what_its_sound_was_like_and_has_the_weights_of_before() -> None:
     card = read_checked_card(DEFAULT_MODEL)
     assert (card.format_version, card.batch, card.pictures, card.outputs) == (FORMAT_VERSION, 1, (), ())
+    # Takes and scenes of before name it by this.
+    assert card.graph_sha256.startswith("0efe2da3b39b")
+    assert card.training_sound is not None
+    assert card.training_sound.quiet_db < card.training_sound.loudness_db < card.training_sound.peak_db < 0.0
+    assert len(card.training_sound.bands) == 6
+
+
+KNOWN = TrainingSound(
+    loudness_db=-17.0,
+    quiet_db=-40.0,
+    peak_db=-2.0,
+    bands=(BandRange(low_hz=0.0, high_hz=300.0, quiet_db=-60.0, loud_db=-9.0),),
+    sound="a clip, 60 s",
+)
+
+
+def test_a_training_sound_is_written_and_read_and_absent_from_older_cards() -> None:
+    card = dataclasses.replace(CARD, training_sound=KNOWN)
+    assert ModelCard.from_json(card.to_json(), "water.onnx") == card
+    values = json.loads(CARD.to_json())
+    assert ModelCard.from_json(json.dumps(values), "water.onnx").training_sound is None
+    del values["training_sound"]
+    for version in (3, FORMAT_VERSION):
+        read = ModelCard.from_json(json.dumps(values | {"format_version": version}), "water.onnx")
+        assert read.training_sound is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"loudness_db": 900.0}, "loudness_db = 900"),
+        ({"bands": [{"low_hz": 300.0, "high_hz": 0.0, "quiet_db": -60.0, "loud_db": -9.0}]}, "a band from 300 to 0 Hz"),
+        ({"bands": [{"low_hz": 0.0, "high_hz": 9.0, "quiet_db": -60.0, "loud_db": -9.0}] * 65}, "lists 65 bands"),
+        ({"peak": 1.0}, "unknown key 'peak'"),
+    ],
+)
+def test_a_training_sound_that_cannot_be_is_one_sentence(changes: dict[str, object], sentence: str) -> None:
+    values = json.loads(dataclasses.replace(CARD, training_sound=KNOWN).to_json())
+    values["training_sound"] |= changes
+    with pytest.raises(ModelFileError, match=sentence) as error:
+        ModelCard.from_json(json.dumps(values), "water.onnx")
+    assert "\n" not in str(error.value)
 
 
 def test_pictures_and_outputs_are_part_of_the_step() -> None:

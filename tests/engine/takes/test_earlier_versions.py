@@ -11,20 +11,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.app.assembly import Modulators, assemble
 from engine.app.show_builder import build_replay
 from engine.audio.sources.samples import SampleSource
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlEvent, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.model.backends.onnx_cpu import open_model
+from engine.model.session import Session
 from engine.render.play import play
-from engine.takes.former_sound import FormerCleaner
+from engine.render.steering import Steering
+from engine.takes.former_sound import FormerCleaner, FormerConditioner
 from engine.takes.recorder import RecordedSource, TakeRecorder
 from engine.takes.replay import ReplayedControls, TakeSource, read_take
 from engine.takes.take_log import LOG, HopLine, take_header
 from engine.takes.take_log_reading import read_header, read_lines
-from tests.engine.app.shows import InventedClock, varied_sound
-from tests.engine.model.probe_model import CARD
+from tests.engine.app.shows import CollectingSink, InventedClock, varied_sound
+from tests.engine.audio.test_conditioning import known
+from tests.engine.model.probe_model import CARD, write_probe
 from tests.engine.takes.test_replay import RATE_HZ, Show, live_show, replayed, stormy
 from tests.engine.takes.test_replay_assembled import runtime
 
@@ -124,6 +128,49 @@ def test_a_take_of_version_2_is_replayed_with_its_offset_and_the_mean_of_its_cha
         expected_T = expected_T + sound_TC[:, channel]
     expected_T = expected_T * np.float32(1.0 / channels)
     assert np.array_equal(np.concatenate(heard)[: len(expected_T)], expected_T)
+
+
+@pytest.mark.parametrize("levels", [False, True])
+def test_a_take_of_version_4_is_replayed_from_the_initial_state_with_the_gain_of_then(
+    tmp_path: Path, levels: bool
+) -> None:
+    model = write_probe(
+        tmp_path / "model.onnx",
+        replace(CARD, states=(replace(CARD.states[0], initial=1.0),)),
+        training_sound=known(-30.0),
+    )
+    backend = open_model(model, 1)
+    source = SampleSource("song", varied_sound(2.0, CARD.sample_rate_hz), CARD.sample_rate_hz)
+    header = replace(take_header(backend, source, model=str(model), date="today"), format_version=4)
+    recorder = TakeRecorder(tmp_path / "take", header, live=False, notify=pytest.fail)
+    recorder.open()
+    parameters = parameters_for(CARD)
+    store, shown = ParameterStore(parameters, {"conditioning": levels, "gain_db": 3.0}), CollectingSink()
+    steering = Steering(store=store, recorder=recorder)
+    modulators, then = Modulators(parameters, {}, pytest.fail), FormerConditioner(CARD.sample_rate_hz, CARD.hop_samples)
+    there = runtime(InventedClock(), False, [])
+    recorded = RecordedSource(source, recorder)
+    play(
+        assemble(recorded, Session(backend), [shown], steering, modulators, there, conditioner=then), threading.Event()
+    )
+    recorder.close()
+    log = tmp_path / "take" / LOG
+    text = log.read_text()
+    assert '"conditioning"' in text
+    log.write_text(text.replace('"conditioning"', '"auto_gain"'))
+    assert then.gain_db != 0.0 if levels else then.gain_db == 0.0
+
+    take, again = read_take(tmp_path / "take"), CollectingSink()
+    replayed_source = TakeSource(take)
+    replayed_store = ReplayedControls(take, replayed_source, parameters)
+    replay = build_replay(
+        take, replayed_source, open_model(take.model, 1), replayed_store, there, lambda parts: ([again], [])
+    )
+    play(replay.show, threading.Event())
+    assert shown.frames
+    assert all(
+        np.array_equal(old.pixels_HWC, new.pixels_HWC) for old, new in zip(shown.frames, again.frames, strict=True)
+    )
 
 
 def test_a_take_from_before_soft_edges_is_replayed_without_them(tmp_path: Path, probe_file: Path) -> None:

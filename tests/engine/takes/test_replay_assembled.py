@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,15 +23,17 @@ from engine.render.runtime import Runtime
 from engine.render.statistics import ShowStatistics
 from engine.takes.replay import ReplayedControls, TakeSource, read_take
 from tests.engine.app.shows import CollectingSink, InventedClock, varied_sound
-from tests.engine.model.probe_model import CARD
+from tests.engine.audio.test_conditioning import known
+from tests.engine.model.probe_model import CARD, write_probe
 from tests.engine.model.switchers import OPEN_WITHIN_S, write_wide
 
 RATE_HZ = 48000
+KNOWN = known(-20.0)
 DONE_AT = {
     4: [("save_scene", 1), ("glow", 0.6)],
     9: [("scene", 2)],
     18: [("strength", 1.5), ("tap", 1), ("seed", 7)],
-    26: [("tap", 1), ("auto_gain", True), ("reset_on_bar", 1)],
+    26: [("tap", 1), ("conditioning", False), ("reset_on_bar", 1)],
     30: [("scene", 1)],
     38: [("freeze", True)],
     42: [("freeze", False), ("crossfade_s", 0.0), ("scene", 1)],
@@ -55,9 +56,9 @@ def configuration(folder: Path, model: Path) -> LiveConfig:
     )
 
 
-def test_scenes_models_and_mappings_are_replayed_bit_exact(tmp_path: Path, probe_file: Path) -> None:
+def test_scenes_models_and_mappings_are_replayed_bit_exact(tmp_path: Path) -> None:
     wide, clock, told = write_wide(tmp_path), InventedClock(), list[str]()
-    first = Path(shutil.copy(probe_file, tmp_path / "first.onnx"))
+    first = write_probe(tmp_path / "first.onnx", training_sound=KNOWN)
     Scenes(tmp_path / "scenes").save(Scene(number=2, model=wide, values={"strength": 0.7, "zoom": 1.5}))
     store = ParameterStore(parameters_for(CARD), {"crossfade_s": 0.3})
     source = PacedSource(SampleSource("song", varied_sound(3.0, RATE_HZ), RATE_HZ), clock)

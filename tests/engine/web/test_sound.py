@@ -109,6 +109,26 @@ def test_a_show_that_listens_to_no_browser_says_so(browser_sound: BrowserSound) 
     converse(browser_sound, talk)
 
 
+def test_a_browser_may_send_before_the_show_changes_to_it(browser_sound: BrowserSound) -> None:
+    browser_sound.is_offered = True
+
+    async def talk(connect: Callable[[], Awaitable[ClientWebSocketResponse]]) -> None:
+        client = await connect()
+        await client.send_json(FORMAT)
+        assert await client.receive_json(timeout=COMES_WITHIN_S) == {"heard": False}
+        playing = browser_sound.source(WallClock())
+        playing.start()
+        try:
+            for _ in range(100):
+                await client.send_bytes(block(0.25))
+                await asyncio.sleep(0.005)
+            await heard(playing, 0.25)
+        finally:
+            playing.close()
+
+    converse(browser_sound, talk)
+
+
 @pytest.mark.parametrize(
     ("messages", "sentence"),
     [

@@ -164,12 +164,23 @@ def test_the_plan_takes_the_largest_size_that_fits_the_time(
     assert plan(minutes, even_pace(seconds_at_64)).size_step == expected
 
 
+def test_sizes_that_are_out_of_reach_are_not_measured() -> None:
+    measured: list[SizeStep] = []
+
+    def measure(size_step: SizeStep) -> float:
+        measured.append(size_step)
+        return 1.0
+
+    chosen = choose_plan(analysis_of(), Crop(80, 0, 480, 480, ""), SIZE_STEPS, measure, lambda: 5.0, 3.0)
+    assert (measured, chosen.larger) == ([SIZE_STEPS[0]], SIZE_STEPS[1])
+
+
 def test_the_minutes_are_the_total_budget() -> None:
     chosen = plan(10.0, even_pace(0.06), spent_s=20.0)
     assert chosen.training_s + chosen.reserve_s + 20.0 == pytest.approx(600.0)
     assert chosen.settings()["minutes"] == pytest.approx(520.0 / 60.0)
     assert chosen.iterations == round(520.0 / 0.24)
-    assert plan(0.1, even_pace(0.06), spent_s=100.0).training_s == pytest.approx(3.0)
+    assert plan(0.1, even_pace(0.06), spent_s=100.0).training_s == pytest.approx(1.5)
 
 
 def test_without_minutes_a_longer_clip_gets_more_time_within_bounds() -> None:

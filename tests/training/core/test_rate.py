@@ -15,13 +15,14 @@ from training.core.resonators import Resonators
 TRAINED_FPS = 20
 
 
-@pytest.mark.parametrize("variant", ["full", "feedback", "basic", "double_finest", "resonators"])
-@pytest.mark.parametrize("fps", [40, 100])
+@pytest.mark.parametrize(
+    ("variant", "fps"), [("full", 100), ("feedback", 40), ("basic", 40), ("double_finest", 40), ("resonators", 40)]
+)
 def test_with_whole_steps_the_moments_of_training_are_as_trained(variant: str, fps: int) -> None:
     model = small_model(**VARIANTS[variant])
     changed, ratio = at_rate(model, fps), fps // TRAINED_FPS
     assert changed.hop_samples * ratio == model.hop_samples
-    steps = 6
+    steps = 4
     audio = 0.3 * torch.randn(2, ratio * steps, model.window_samples, generator=torch.Generator().manual_seed(3))
     noise = model.draw_noise(2, steps, torch.Generator().manual_seed(4))
     # What comes while a training step lasts is not heard of.
@@ -35,8 +36,7 @@ def test_with_whole_steps_the_moments_of_training_are_as_trained(variant: str, f
     assert not torch.equal(frames[:, ratio - 2 :: ratio], trained)
 
 
-@pytest.mark.parametrize("fps", [30, 50, 60])
-@pytest.mark.parametrize("variant", ["full", "resonators"])
+@pytest.mark.parametrize(("variant", "fps"), [("full", 30), ("resonators", 50), ("double_finest", 60)])
 def test_it_streams(variant: str, fps: int) -> None:
     verify_contract(at_rate(small_model(**VARIANTS[variant]), fps))
 
@@ -81,5 +81,3 @@ def test_the_difference_is_measured() -> None:
     found = measure_rate_difference(model, at_rate(model, 40))
     assert found.same_moment == pytest.approx(0.0, abs=0.01)
     assert 0.0 < found.change < found.trained_change
-    # 20 and 50 a second have every tenth of a second in common.
-    assert measure_rate_difference(model, at_rate(model, 50)).same_moment is not None

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.core.frame_size import FrameSize, of_mean_side
+from training.core.frame_size import FrameSize
 from training.core.principal import principal_components
-from training.data.flow import flow_fields
+from training.data.flow import flow_fields, size_of_mean_side
 
 # N frames, T frames of a clip, C colours, H W rows and columns, R flow fields, h w their rows and columns,
 # I generator inputs
@@ -26,7 +26,7 @@ class Warp(nn.Module):
 
     def __init__(self, size: FrameSize, rank: int, inputs: int) -> None:
         super().__init__()
-        self.flows = nn.Parameter(torch.zeros(rank, 2, *of_mean_side(FLOW_SIDE, size)))
+        self.flows = nn.Parameter(torch.zeros(rank, 2, *size_of_mean_side(FLOW_SIDE, size)))
         self.mix = nn.Sequential(nn.Linear(inputs, HIDDEN), nn.LeakyReLU(0.2), nn.Linear(HIDDEN, rank))
         rows, columns = ((torch.arange(side) + 0.5) * (2.0 / side) - 1.0 for side in size)
         places = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)

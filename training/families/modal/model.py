@@ -15,16 +15,16 @@ from torch.nn import functional
 
 from engine.model.card import ControlSpec, NoiseSpec
 from engine.model.layers import FLOW, LIGHT, RESIDUAL, WEIGHTS
-from training.core.frame_size import FrameSize, of_mean_side
+from training.core.frame_size import FrameSize
 from training.core.layered import LayeredModel
 from training.core.principal import principal_components
 from training.core.resonators import Resonators
 from training.core.streaming import Noise, State
-from training.data.flow import flow_fields
+from training.data.flow import flow_fields, size_of_mean_side
 from training.families.modal.config import ModalConfig
 from training.families.model_config import ModelConfig
 
-# B batch, T steps or frames of a clip, F features, K textures, M modes, I generator inputs, H W rows and columns
+# B batch, T steps or frames of a clip, F features, K textures, M modes, I generator inputs, H W rows and columns, h w of a map
 
 CONTROLS = (
     ControlSpec(name="motion", help="How far the sound bends the frame.", low=0.0, high=3.0, default=1.0),
@@ -57,12 +57,10 @@ class Modal(LayeredModel):
         self.shares = _zero_linear(shape.hidden, count)
         self.light = _zero_linear(shape.hidden, 1)
         self.shades = _zero_linear(shape.hidden, max(1, shape.residual_rank))
-        shapes = self.field_shapes()
-        self.modes = nn.Parameter(torch.zeros(shape.modes, *shapes[FLOW]))
-        self.share_maps = nn.Parameter(torch.zeros(shapes[WEIGHTS]))
-        self.residuals = (
-            nn.Parameter(torch.zeros(shape.residual_rank, *shapes[RESIDUAL])) if shape.residual_rank else None
-        )
+        self.modes = nn.Parameter(torch.zeros(shape.modes, 2 * count, *self._map_size(shape.flow_side)))
+        self.share_maps = nn.Parameter(torch.zeros(count, *self._map_size(shape.weight_side)))
+        residual_shape = (shape.residual_rank, 3, *self._map_size(shape.residual_side))
+        self.residuals = nn.Parameter(torch.zeros(residual_shape)) if shape.residual_rank else None
 
     @property
     def texture_levels(self) -> list[Tensor]:
@@ -71,22 +69,22 @@ class Modal(LayeredModel):
 
     def field_shapes(self) -> dict[str, tuple[int, int, int]]:
         """Return the shapes [C, h, w] of all fields by their role, without the batch."""
-        shape, size = self.generator, self.frame_size
+        shape = self.generator
         shapes = {
-            FLOW: (2 * shape.textures, *of_mean_side(shape.flow_side, size)),
-            WEIGHTS: (shape.textures, *of_mean_side(shape.weight_side, size)),
+            FLOW: (2 * shape.textures, *self._map_size(shape.flow_side)),
+            WEIGHTS: (shape.textures, *self._map_size(shape.weight_side)),
             LIGHT: (1, 1, 1),
         }
-        return shapes | ({RESIDUAL: (3, *of_mean_side(shape.residual_side, size))} if shape.residual_rank else {})
+        return shapes | ({RESIDUAL: (3, *self._map_size(shape.residual_side))} if shape.residual_rank else {})
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of all states, without the batch."""
         return self.resonators.state_shapes()
 
     def scale_rate(self, ratio: float) -> frozenset[str]:
-        """Scale the resonators, which are linear; nothing else remembers."""
+        """Scale the oscillators, which are all that it carries."""
         self.resonators.rate_ratio = ratio
-        return frozenset(self.resonators.state_shapes())
+        return frozenset(self.state_shapes())
 
     def noise_specs(self) -> tuple[NoiseSpec, ...]:
         """Nothing is random."""
@@ -118,7 +116,7 @@ class Modal(LayeredModel):
         chosen = different_frames(frames_T3HW, self.generator.textures)
         keys_K3HW = frames_T3HW[chosen]
         self.get_buffer("textures").copy_(torch.round((keys_K3HW + 1.0) * 127.5).clamp(0.0, 255.0).to(torch.uint8))
-        fields = FrameSize(*self.modes.shape[-2:])
+        fields = self._map_size(self.generator.flow_side)
         moving = torch.cat([flow_fields(key_3HW, frames_T3HW, fields) for key_3HW in keys_K3HW], dim=1)
         components = principal_components(moving.flatten(1), len(self.modes))
         self.modes[: len(components)] = components.unflatten(1, self.modes.shape[1:])
@@ -127,6 +125,10 @@ class Modal(LayeredModel):
             small = 0.5 * functional.interpolate(frames_T3HW, size=size, mode="bilinear", antialias=True)
             components = principal_components((small - small.mean(dim=0)).flatten(1), len(self.residuals))
             self.residuals[: len(components)] = components.unflatten(1, self.residuals.shape[1:])
+
+    def _map_size(self, side: int) -> FrameSize:
+        """Return rows and columns of a map of about `side`² places in the shape of the frame."""
+        return size_of_mean_side(side, self.frame_size)
 
     def _controlled(self, name: str, controls: Mapping[str, Tensor] | None) -> Tensor | float:
         """Return the value of a control, for [B, T, ...]."""
@@ -138,7 +140,7 @@ class Modal(LayeredModel):
 
 def different_frames(frames_T3HW: Tensor, count: int) -> list[int]:
     """Return the places of the frame nearest to all others, and of further ones, each farthest from those before it."""
-    small = functional.adaptive_avg_pool2d(frames_T3HW, _MEDOID_SIDE).flatten(1)
+    small = functional.adaptive_avg_pool2d(frames_T3HW, min(_MEDOID_SIDE, *frames_T3HW.shape[-2:])).flatten(1)
     apart = torch.cdist(small, small, p=1.0)
     chosen = [int(apart.sum(dim=1).argmin())]
     while len(chosen) < count:

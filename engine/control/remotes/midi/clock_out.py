@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 
 from engine.control.parameter import Value
@@ -10,9 +9,9 @@ from engine.control.parameter_table import ShowValues
 from engine.control.remotes.midi.ports import MidiPorts
 from engine.control.telemetry import Telemetry
 from engine.core.clock import Clock
+from engine.core.repeating_thread import RepeatingThread
 
 REPORTS_EVERY_S = 0.05
-CLOSES_WITHIN_S = 1.0
 
 
 class MidiClockOut:
@@ -29,18 +28,15 @@ class MidiClockOut:
         self._telemetry = telemetry
         self._values = values
         self._clock = clock
-        self._closing = threading.Event()
         self._rewinds = int(ShowValues(values()).midi_rewind)
-        self._thread = threading.Thread(target=self._run, name="midi clock", daemon=True)
+        self._thread = RepeatingThread("midi clock", REPORTS_EVERY_S, self.report)
 
     def start(self) -> None:
         self._thread.start()
 
     def close(self) -> None:
         """Report no more; safe to call twice."""
-        self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join(CLOSES_WITHIN_S)
+        self._thread.close()
 
     def report(self) -> None:
         """Tell the process of the beat as it is now."""
@@ -54,7 +50,3 @@ class MidiClockOut:
         if values.midi_rewind != self._rewinds:
             self._rewinds = int(values.midi_rewind)
             self._ports.say("rewind")
-
-    def _run(self) -> None:
-        while not self._closing.wait(REPORTS_EVERY_S):
-            self.report()

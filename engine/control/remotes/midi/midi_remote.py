@@ -67,7 +67,7 @@ class MidiRemote:
         """
         check_controllers(wishes.parameters, access.parameters)
         if importlib.util.find_spec("rtmidi2") is None and command is None:
-            raise ConfigError('MIDI needs rtmidi2; install it with: pip install "fluid[midi]"')
+            raise ConfigError('MIDI needs rtmidi2; install it with: pip install -e ".[midi]"')
         if VIRTUAL in (*wishes.asked.ports, wishes.asked.clock_out) and sys.platform == "win32":
             raise ConfigError("Windows has no virtual MIDI ports; give --midi a part of a port's name.")
         self._access = access

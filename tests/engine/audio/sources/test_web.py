@@ -231,4 +231,4 @@ def test_a_sender_knows_its_format(browser_sound: BrowserSound) -> None:
     assert isinstance(sender, SoundSender)
     # Nobody listens: what is sent goes nowhere.
     sender.put(block(0.5, 0.5))
-    assert (sender.rate_hz, sender.channels, browser_sound.is_heard) == (44100, 2, False)
+    assert (sender.rate_hz, sender.channels, browser_sound.is_offered) == (44100, 2, False)

@@ -142,5 +142,5 @@ def test_who_leads(source: str, peers: int, expected: bool) -> None:
 
 def test_without_the_library_one_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aalink", None)
-    with pytest.raises(ConfigError, match=r'^Ableton Link needs aalink; install it with: pip install "fluid\[link\]"$'):
+    with pytest.raises(ConfigError, match=r'^Ableton Link needs aalink; install it with: pip install -e "\.\[link\]"$'):
         Joined()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 import socket
@@ -17,7 +16,6 @@ from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import TABLE
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.control.tempo.beat_messages_tempo import BeatMessagesTempo
-from engine.control.tempo.os2l_advertising import TYPE, Os2lAdvertising
 from engine.control.tempo.os2l_messages import (
     LONGEST_MESSAGE,
     BeatMessage,
@@ -204,31 +202,6 @@ def _beats(served: Served, sender: socket.socket) -> bool:
     except OSError:
         return False
     return served.server.counts.beats > 0
-
-
-@pytest.mark.skipif(importlib.util.find_spec("zeroconf") is None, reason="advertising needs zeroconf")
-def test_senders_find_it_on_the_network() -> None:
-    from zeroconf import ServiceBrowser, ServiceStateChange, Zeroconf
-
-    found: list[str] = []
-
-    def on_change(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
-        found.append(name)
-
-    advertising = Os2lAdvertising("127.0.0.1", 19996, pytest.fail)
-    browsing = Zeroconf(interfaces=["127.0.0.1"])
-    try:
-        browser = ServiceBrowser(browsing, TYPE, handlers=[on_change])
-        advertising.start()
-        assert advertising.wait(10.0)
-        assert until(lambda: any(name.startswith("Fluid") for name in found))
-        info = browsing.get_service_info(TYPE, found[0])
-        assert info
-        assert info.port == 19996
-        browser.cancel()
-    finally:
-        advertising.close()
-        browsing.close()
 
 
 def test_a_fader_recalls_its_scene_when_it_rises_and_not_on_its_way(served: Served) -> None:

@@ -115,7 +115,7 @@ def test_kernels_are_kept_under_all_they_depend_on(tmp_path: Path) -> None:
 
 
 def test_the_real_library_has_these_calls() -> None:
-    library = pytest.importorskip(LIBRARY, reason='TensorRT for RTX is missing (pip install "fluid[rtx]")')
+    library = pytest.importorskip(LIBRARY, reason='TensorRT for RTX is missing (pip install -e ".[rtx]")')
     for ours, theirs in ((RuntimeCache, library.IRuntimeCache), (RuntimeConfig, library.IRuntimeConfig)):
         for name in (name for name in vars(ours) if not name.startswith("_")):
             assert callable(getattr(theirs, name)), name

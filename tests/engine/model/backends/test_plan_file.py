@@ -166,5 +166,5 @@ def test_an_onnx_file_is_played_by_the_newest_cached_plan_that_fits(tmp_path: Pa
 
 def test_the_library_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, LIBRARY, None)
-    with pytest.raises(BackendError, match=r'pip install "fluid\[rtx\]"'):
+    with pytest.raises(BackendError, match=r'pip install -e "\.\[rtx\]"'):
         plan_file.load_library("Building plans")

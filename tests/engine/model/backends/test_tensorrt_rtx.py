@@ -233,7 +233,7 @@ def test_the_obstacle_says_what_to_install(absent: str, monkeypatch: pytest.Monk
     reason = tensorrt_rtx.obstacle()
     assert reason
     assert "\n" not in reason
-    assert ("driver" if absent == "card" else 'pip install "fluid[rtx]"') in reason
+    assert ("driver" if absent == "card" else 'pip install -e ".[rtx]"') in reason
     monkeypatch.setattr(tensorrt_rtx.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(tensorrt_rtx, "find_card", lambda: card)
     assert tensorrt_rtx.obstacle() is None
@@ -248,7 +248,7 @@ def test_named_without_a_card_it_is_refused_in_one_sentence(tmp_path: Path, mode
 
 
 def test_the_real_library_without_a_driver_ends_in_one_sentence(tmp_path: Path, model: Path) -> None:
-    library = pytest.importorskip(LIBRARY, reason='TensorRT for RTX is missing (pip install "fluid[rtx]")')
+    library = pytest.importorskip(LIBRARY, reason='TensorRT for RTX is missing (pip install -e ".[rtx]")')
     if graphics_card.find_card():
         pytest.skip("this machine has a card")
     plan = read_plan(write_plan(tmp_path / "probe.plan", model))
@@ -259,9 +259,7 @@ def test_the_real_library_without_a_driver_ends_in_one_sentence(tmp_path: Path, 
 
 
 def test_the_real_bindings_without_a_driver_end_in_one_sentence() -> None:
-    bindings = pytest.importorskip(
-        "cuda.bindings.runtime", reason='cuda-bindings is missing (pip install "fluid[rtx]")'
-    )
+    bindings = pytest.importorskip("cuda.bindings.runtime", reason='cuda-bindings is missing (pip install -e ".[rtx]")')
     if graphics_card.find_card():
         pytest.skip("this machine has a card")
     with pytest.raises(BackendError, match="cudaStreamCreateWithFlags"):

@@ -221,9 +221,9 @@ def test_other_files_are_for_other_backends(probe_file: Path) -> None:
 def test_without_torch_it_says_what_to_install(program_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch_program.obstacle() is None
     monkeypatch.setattr(torch_program.importlib.util, "find_spec", lambda name: None)
-    assert 'pip install "fluid[train]"' in (torch_program.obstacle() or "")
+    assert 'pip install -e ".[train]"' in (torch_program.obstacle() or "")
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(BackendError, match=r'pip install "fluid\[train\]"'):
+    with pytest.raises(BackendError, match=r'pip install -e "\.\[train\]"'):
         open_model(program_file)
 
 

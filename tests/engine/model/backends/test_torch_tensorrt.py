@@ -45,7 +45,7 @@ def test_an_import_that_fails_is_one_sentence(error: Exception, monkeypatch: pyt
     monkeypatch.delitem(sys.modules, LIBRARY, raising=False)
     monkeypatch.setattr(sys, "meta_path", [FakeFinder(error), *sys.meta_path])
     with pytest.raises(
-        BackendError, match=r'does not load \(.*\); install it with: pip install "fluid\[tensorrt\]"'
+        BackendError, match=r'does not load \(.*\); install it with: pip install -e "\.\[tensorrt\]"'
     ) as caught:
         load_library()
     assert "\n" not in str(caught.value)
@@ -66,7 +66,7 @@ def test_the_obstacle_says_what_to_install(absent: str, monkeypatch: pytest.Monk
     card = graphics_card.GraphicsCard("RTX 4090", "8.9", "580.1")
     monkeypatch.setattr(torch_tensorrt, "find_card", lambda: None if absent == "card" else card)
     reason = torch_tensorrt.obstacle() or ""
-    assert ("NVIDIA card" if absent == "card" else 'pip install "fluid[tensorrt]"') in reason
+    assert ("NVIDIA card" if absent == "card" else 'pip install -e ".[tensorrt]"') in reason
     assert "\n" not in reason
     assert LIBRARY not in sys.modules
 

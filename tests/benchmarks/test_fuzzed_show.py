@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.fuzz_osc import MIB, memory_growth
+from benchmarks.fuzzed_show import MIB, memory_growth
 
 
 def test_memory_that_settles_has_a_growth_and_no_slope() -> None:

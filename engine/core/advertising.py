@@ -18,8 +18,8 @@ from zeroconf import DNSQuestionType, IPVersion, NonUniqueNameException, Service
 from zeroconf import Error as ZeroconfError
 from zeroconf.asyncio import AsyncZeroconf
 
+from engine.core.advertised_service import Service
 from engine.core.printable import printable
-from engine.web.oscquery.services import PAGE, SECURE_PAGE, Service
 
 LOOKS_EVERY_S = 5.0
 """How often the addresses of this machine are looked at."""
@@ -138,7 +138,7 @@ class Advertisement:
             port=service.at.port,
             parsed_addresses=addresses,
             server=f"{self._host_name}.",
-            properties={"path": "/"} if service.kind in (PAGE, SECURE_PAGE) else {"txtvers": "1"},
+            properties=dict((service.told,)),
         )
 
     async def _unless_closing(self, registering: Awaitable[None]) -> None:

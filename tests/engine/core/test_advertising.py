@@ -9,14 +9,15 @@ from collections.abc import Iterator
 import pytest
 from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 
-from engine.web.oscquery.advertising import (
+from engine.core.advertised_service import Bound, Service
+from engine.core.advertising import (
     Advertisement,
     numbered,
     service_name,
 )
-from engine.web.oscquery.services import OSC, OSCQUERY, PAGE, SECURE_PAGE, Bound, Service, services
-from engine.web.this_machine import advertised_name
+from engine.core.this_machine import advertised_name
 
+OSCQUERY, OSC, PAGE = "_oscjson._tcp", "_osc._udp", "_http._tcp"
 LOOPBACK = "127.0.0.1"
 WAITS_S = 20.0
 NOWHERE = "198.51.100.7"
@@ -120,26 +121,6 @@ def test_closing_at_once_and_twice_and_without_a_beginning() -> None:
 )
 def test_a_service_is_advertised_where_it_can_be_reached(host: str, reached: list[str]) -> None:
     assert Service(OSCQUERY, Bound(host, 8080)).addresses(["10.0.0.5", "fd00::2"]) == reached
-
-
-@pytest.mark.parametrize(
-    ("web_host", "is_secure", "osc_host", "osc_port", "kinds"),
-    [
-        ("0.0.0.0", False, "0.0.0.0", 9000, {PAGE: 8080, OSCQUERY: 8080, OSC: 9000}),
-        # OSCQuery lets in whom OSC lets in.
-        ("0.0.0.0", False, "127.0.0.1", 9000, {PAGE: 8080}),
-        ("127.0.0.1", False, "0.0.0.0", 9000, {OSC: 9000}),
-        ("127.0.0.1", False, "::1", 9000, {}),
-        ("0.0.0.0", True, "0.0.0.0", 9000, {SECURE_PAGE: 8080, OSC: 9000}),
-        # Another program had the port of OSC.
-        ("10.0.0.5", False, "10.0.0.5", None, {PAGE: 8080, OSCQUERY: 8080}),
-    ],
-)
-def test_only_what_others_can_use_is_advertised(
-    web_host: str, is_secure: bool, osc_host: str, osc_port: int | None, kinds: dict[str, int]
-) -> None:
-    advertised_services = services(Bound(web_host, 8080), is_secure, osc_host, osc_port)
-    assert {service.kind: service.at.port for service in advertised_services} == kinds
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from contextlib import suppress
 
 
 def addresses() -> list[str]:
@@ -17,6 +18,16 @@ def addresses() -> list[str]:
             found.append(ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0]))
     usable = [one for one in found if not (one.is_loopback or one.is_link_local)]
     return [str(one) for one in sorted(usable, key=lambda one: one.version)]
+
+
+def address_of(host: str) -> str:
+    """Return a host as an address in numbers, where there is one."""
+    bare = host.strip("[]")
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(bare))
+    with suppress(OSError):
+        return socket.gethostbyname(bare)
+    return bare
 
 
 def names() -> list[str]:

@@ -1,0 +1,71 @@
+"""A model that gets conditioned sound. To the step loop it is the model itself."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio.conditioning import Conditioner
+from engine.model.card import ModelCard
+from engine.model.session import Controls, ModelFrame
+
+# T audio samples
+
+
+class PlayingModel(Protocol):
+    """A Session, or a ModelSwitcher."""
+
+    @property
+    def card(self) -> ModelCard: ...
+
+    @property
+    def playing(self) -> ModelCard: ...
+
+    def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame: ...
+
+    def early(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame | None: ...
+
+    def held(self, controls: Controls) -> ModelFrame: ...
+
+
+class ConditionedModel:
+    """Steps a model on windows that were conditioned for the one that plays."""
+
+    def __init__(self, model: PlayingModel, conditioner: Conditioner) -> None:
+        self._model = model
+        self._conditioner = conditioner
+
+    @property
+    def card(self) -> ModelCard:
+        return self._model.card
+
+    def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame:
+        """Play hop `index`. Raises BackendError, as the model does."""
+        conditioned_T = self._conditioner.apply(window_T, index, controls, self._model.playing.training_sound)
+        # The gain by hand is in the window.
+        return self._model.step(conditioned_T, {**controls, "gain_db": 0.0}, index)
+
+    def early(self, window_T: NDArray[np.float32], controls: Controls, index: int, end: int) -> ModelFrame | None:
+        """Return hop `index` as it looks with a window that ends before sample `end`, within that hop; nothing changes.
+
+        None where nothing moves. Raises BackendError, as the model does.
+        """
+        conditioned_T = self._conditioner.early(window_T, index, end, controls, self._model.playing.training_sound)
+        return self._model.early(conditioned_T, {**controls, "gain_db": 0.0}, index)
+
+    def held(self, controls: Controls) -> ModelFrame:
+        """Return the last good frame again."""
+        return self._model.held(controls)
+
+    def conditioning(self) -> str:
+        """Return in words what happens to the sound, for the overlay."""
+        if not self._conditioner.aim:
+            is_known = self._model.playing.training_sound is not None
+            return (
+                "as it comes, conditioning is off" if is_known else "as it comes, the model does not say its loudness"
+            )
+        limit_db = self._conditioner.limit_db
+        limited = f", {-limit_db:.0f} dB limited" if limit_db <= -0.5 else ""
+        return f"{self._conditioner.gain_db:+.0f} dB for the model{limited}"

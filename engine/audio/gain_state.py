@@ -1,0 +1,121 @@
+"""The gain of input conditioning from block to block: noise gate, levelling and limiter, as values and pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from engine.media.band_levels import LEAST_POWER
+
+LOWEST_DB, HIGHEST_DB = -40.0, 24.0
+"""Of the levelling. More would turn the noise of a quiet room into a show."""
+LOUDNESS_S = 0.4
+"""Averaging time of loudness: the momentary loudness of EBU Tech 3341."""
+DOWN_S, UP_S, OFF_S = 0.5, 20.0, 0.2
+"""Time constants of the levelling: down, up, and back to 0 dB when switched off. Up is slow, so that quiet parts stay quiet."""
+BEGIN_S = 3.0
+"""So long the gain follows the first signal as fast as it is known: afterwards quiet parts are part of the music."""
+SILENCE_DB = -70.0
+"""Quieter blocks do not count as signal: the absolute gate of ITU-R BS.1770."""
+GATE_OFF_DB = -90.0
+HYSTERESIS_DB = 6.0
+HOLD_S, CLOSE_S = 0.1, 0.06
+"""Quiet time before the gate closes, and the time it takes to close; it opens within a block."""
+SLACK_DB = 6.0
+"""Sound that is no further from the model's loudness passes as it came: the model knows loud and quiet."""
+KNEE_DB = 3.0
+"""The limiter begins at the loudest level that the model knows, and bends softly until nothing gets further above it."""
+RELEASE_S = 0.08
+_CLOSE_DB = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Where conditioning brings the sound; that of a model comes from its card."""
+
+    loudness_db: float
+    ceilings_db: tuple[float, ...] = ()
+    """The loudest level of each band that the model knows; without any nothing is limited."""
+    lowest_db: float = LOWEST_DB
+    highest_db: float = HIGHEST_DB
+    up_s: float = UP_S
+    slack_db: float = SLACK_DB
+    begins_quickly: bool = True
+    """Whether the gain follows the first BEGIN_S of signal as fast as they are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class GainState:
+    """State from block to block."""
+
+    gain_db: float = 0.0
+    """Of the levelling."""
+    limit_db: float = 0.0
+    """Of the limiter: 0 or less."""
+    power: float = 0.0
+    """Averaged mean square of the blocks above SILENCE_DB; 0 before the first."""
+    signal_s: float = 0.0
+    """How much signal there was so far."""
+    is_open: bool = True
+    gate: float = 1.0
+    """Gain factor of the gate, 0 to 1."""
+    quiet_s: float = 0.0
+
+    @property
+    def factor(self) -> float:
+        return self.gate * 10.0 ** ((self.gain_db + self.limit_db) / 20.0)
+
+    def after(self, power: float, block_s: float, aim: Aim | None, gate_db: float) -> GainState:
+        """Return the state after a block of this power (mean square); without an aim the levelling returns to 0 dB."""
+        level_db = 10.0 * math.log10(max(power, LEAST_POWER))
+        gated = self._gated(level_db, block_s, gate_db)
+        if aim is None:
+            gain_db = self.gain_db * math.exp(-block_s / OFF_S)
+            return replace(
+                gated, gain_db=gain_db if abs(gain_db) > _CLOSE_DB else 0.0, limit_db=0.0, power=0.0, signal_s=0.0
+            )
+        if not gated.is_open or level_db < SILENCE_DB:
+            return gated
+        average = self.power + (power - self.power) * _share(block_s, LOUDNESS_S) if self.power else power
+        away_db = aim.loudness_db - 10.0 * math.log10(average)
+        if aim.slack_db:
+            away_db = math.copysign(max(abs(away_db) - aim.slack_db, 0.0), away_db)
+        error_db = min(max(away_db, aim.lowest_db), aim.highest_db) - self.gain_db
+        signal_s = self.signal_s + block_s
+        is_beginning = aim.begins_quickly and signal_s < BEGIN_S
+        up_s = max(signal_s, LOUDNESS_S) if is_beginning else aim.up_s
+        gain_db = self.gain_db + error_db * _share(block_s, DOWN_S if error_db < 0.0 else up_s)
+        return replace(gated, gain_db=gain_db, power=average, signal_s=signal_s)
+
+    def limited(self, band_powers: Sequence[float], by_hand_db: float, block_s: float, aim: Aim) -> GainState:
+        """Return the state in which no band of this block leaves the range that the model knows; `by_hand_db` is a further gain."""
+        gain_db = self.gain_db + by_hand_db
+        over_db = max(
+            10.0 * math.log10(max(power, LEAST_POWER)) + gain_db - ceiling_db
+            for power, ceiling_db in zip(band_powers, aim.ceilings_db, strict=True)
+        )
+        released_db = self.limit_db * math.exp(-block_s / RELEASE_S)
+        limit_db = min(-reduction_db(over_db), released_db)
+        return replace(self, limit_db=limit_db if limit_db < -_CLOSE_DB else 0.0)
+
+    def _gated(self, level_db: float, block_s: float, gate_db: float) -> GainState:
+        if gate_db <= GATE_OFF_DB or level_db >= gate_db:
+            return replace(self, is_open=True, gate=1.0, quiet_s=0.0)
+        quiet_s = self.quiet_s + block_s if level_db < gate_db - HYSTERESIS_DB else 0.0
+        is_open = self.is_open and quiet_s < HOLD_S
+        return replace(
+            self, is_open=is_open, gate=1.0 if is_open else max(self.gate - block_s / CLOSE_S, 0.0), quiet_s=quiet_s
+        )
+
+
+def reduction_db(over_db: float) -> float:
+    """Return by how much a level that lies `over_db` above its ceiling is turned down: nothing below it, then ever more, so that no
+    level gets more than KNEE_DB above it. The parabola meets both lines without a corner."""
+    if over_db <= 0.0:
+        return 0.0
+    return over_db - KNEE_DB if over_db >= 2.0 * KNEE_DB else over_db**2 / (4.0 * KNEE_DB)
+
+
+def _share(block_s: float, constant_s: float) -> float:
+    return 1.0 - math.exp(-block_s / constant_s)

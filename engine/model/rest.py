@@ -1,0 +1,66 @@
+"""The state of rest: where silence brings a model, from which a show begins and to which a reset leads.
+
+The initial state of a card is a constant, mostly zeros, which no sound ever leads to: the first frames after it show what the model
+never learned. So the model is stepped through silence first.
+"""
+
+from __future__ import annotations
+
+from engine.core.errors import BackendError
+from engine.model.backend import Backend
+from engine.model.capture_gate import CAPTURES
+from engine.model.card import ModelCard
+from engine.model.noise import draw_noise
+from engine.model.step import State, Step, StepInputs, resting_inputs
+
+REST_S = 1.0
+"""How much silence a model gets: more than the fraction of a second in which the shipped one settles, and soon computed."""
+
+
+class RestingBackend:
+    """A backend whose initial state is the state of rest."""
+
+    def __init__(self, backend: Backend) -> None:
+        """Step `backend` through REST_S of silence; where a step fails, its own initial state is taken."""
+        self._backend = backend
+        self._rest: State = rest_state(backend)
+
+    @property
+    def name(self) -> str:
+        return self._backend.name
+
+    @property
+    def description(self) -> str:
+        return self._backend.description
+
+    @property
+    def card(self) -> ModelCard:
+        return self._backend.card
+
+    def initial_state(self) -> State:
+        """Return the state of rest."""
+        return dict(self._rest)
+
+    def cancel(self) -> bool:
+        return self._backend.cancel()
+
+    def step(self, inputs: StepInputs) -> Step:
+        """Take one step. Raises BackendError when it fails."""
+        return self._backend.step(inputs)
+
+
+def rest_state(backend: Backend) -> State:
+    """Return the state after REST_S of silence, in host memory. It depends on the model and the backend alone."""
+    card, state = backend.card, backend.initial_state()
+    if card.batch > 1:
+        # No session plays it; whoever makes one says so.
+        return state
+    resting = resting_inputs(card)
+    try:
+        # The thread that plays shall capture its steps as a graph, not this one.
+        with CAPTURES.opening():
+            for index in range(max(1, round(REST_S / card.hop_s))):
+                state = backend.step(resting.with_values(draw_noise(card.noises, 0, index), state)).next_state
+            return {name: values.copy() for name, values in state.items()}
+    except (BackendError, RuntimeError, MemoryError):
+        return backend.initial_state()
