@@ -24,7 +24,7 @@ HOLD_S, CLOSE_S = 0.1, 0.06
 """Quiet time before the gate closes, and the time it takes to close; it opens within a block."""
 SLACK_DB = 6.0
 """Sound that is no further from the model's loudness passes as it came: the model knows loud and quiet."""
-EMPHASIS, EMPHASIS_S, EMPHASIS_SPAN_DB = 1.5, 0.05, 9.0
+EMPHASIS, EMPHASIS_S, EMPHASIS_SPAN_DB = 2.5, 0.05, 12.0
 """Small changes of level are made so much larger: how far the sound of the last EMPHASIS_S is from its average over LOUDNESS_S. Ever less of
 it up to the span: what already changes so much needs none."""
 KNEE_DB = 3.0

@@ -82,7 +82,7 @@ def test_what_is_near_it_and_stands_still_passes_as_it_came(given_db: float) -> 
 def test_small_changes_of_level_become_larger_and_large_ones_stay() -> None:
     time_s = np.arange(4 * RATE_HZ) / RATE_HZ
     beats = (time_s % 0.5 < 0.1).astype(np.float32)
-    for change_db, least_db, most_db in ((3.0, 4.0, 8.0), (30.0, 29.0, 34.0)):
+    for change_db, least_db, most_db in ((3.0, 4.0, 10.0), (30.0, 29.0, 40.0)):
         sound = np.where(np.arange(len(time_s)) % 2, 1.0, -1.0) * 10 ** ((-26.0 + change_db * (beats - 1)) / 20)
         out = gained(sound.astype(np.float32), conditioning=True)[2 * RATE_HZ :]
         is_beat = beats[2 * RATE_HZ :] > 0
