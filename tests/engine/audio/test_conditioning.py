@@ -70,12 +70,12 @@ def test_switched_off_the_same_window_is_returned() -> None:
 @pytest.mark.parametrize("given_db", [-3.5, -12.0, -35.0, -46.0])
 def test_quiet_and_loud_feeds_come_near_the_loudness_of_the_model(given_db: float) -> None:
     reached_db = TARGET_DB + SLACK_DB * np.sign(given_db - TARGET_DB)
-    assert level_db(gained(tone(25.0, given_db), conditioning=True)[-RATE_HZ:]) == pytest.approx(reached_db, abs=0.5)
+    assert level_db(gained(tone(25.0, given_db), conditioning=True)[-RATE_HZ:]) == pytest.approx(reached_db, abs=1.0)
 
 
 @pytest.mark.parametrize("given_db", [-28.0, -18.0])
 def test_what_is_near_it_and_stands_still_passes_as_it_came(given_db: float) -> None:
-    sound = np.sign(tone(2.0, given_db)) * np.float32(10 ** (given_db / 20))
+    sound = np.where(np.arange(2 * RATE_HZ) % 2, 1.0, -1.0).astype(np.float32) * np.float32(10 ** (given_db / 20))
     assert np.allclose(gained(sound, conditioning=True), sound, rtol=0.01)
 
 
