@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engine.control.parameter_table import ShowValues
 from engine.core.errors import ConfigError
 from engine.core.fit import crop_to_shape
+from engine.model.card import ModelCard
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sharpening import fit_sharpened
 from engine.output.sink import FrameRate, Sink
@@ -37,6 +38,10 @@ class FilmFormat:
     """Whether a film with more frames than the model mixes two of the model's, rather than repeat one."""
     is_filled: bool | None = None
     """Whether frames of another shape are cropped, rather than have black bars; None: as the parameter `fill` says."""
+
+    def differs_from(self, card: ModelCard) -> bool:
+        """Tell whether the film has another rate than the model."""
+        return self.fps is not None and self.fps != Fraction(card.sample_rate_hz, card.hop_samples)
 
     def of(self, show: ShowFormat) -> ShowFormat:
         """Return the format of a show's film."""

@@ -24,7 +24,7 @@ from engine.output.window.monitors import MonitorError, choose_monitor
 from engine.output.window.overlay import Overlay
 from engine.output.window.resampling_kernels import AUTO, LANCZOS
 from engine.output.window.screen import has_screen
-from engine.output.window.window_config import FILL, WindowConfig, initial_size
+from engine.output.window.window_config import WindowConfig, initial_size
 
 # H W C rows, columns, channels of pixels
 
@@ -189,9 +189,10 @@ class GlWindow:
             return
         if width < 1 or height < 1:
             return
-        fills = frame is not None and bool(frame.values.get(FILL, False))
         self._drawn_size = (width, height)
-        layers = frame.layers if frame else None
+        values = ShowValues(frame.values) if frame else None
+        fills, sharpen = (values.fill, values.sharpen) if values else (False, 0.0)
+        layers = frame.layers if frame and sharpen <= 0.0 else None
         on_backdrop = (frame.on_backdrop if frame else None) or OnBackdrop(
             pixels_HWC.shape[0], pixels_HWC.shape[1], 0.0
         )
@@ -199,7 +200,6 @@ class GlWindow:
             if fills:
                 pixels_HWC = np.ascontiguousarray(crop_to_shape(pixels_HWC, width, height))
             place = place_inside(pixels_HWC.shape[1], pixels_HWC.shape[0], width, height)
-            sharpen = ShowValues(frame.values).sharpen if frame else 0.0
             window.gl_frame.draw(window.framebuffer, pixels_HWC, place, height, sharpen)
         panel = self._overlay.panel(frame, height, self._clock.now_s()) if frame else None
         if panel:
@@ -213,8 +213,10 @@ class GlWindow:
         width, height = window.size
         rows, columns, edge = on_backdrop
         place = (place_over if fills else place_inside)(columns, rows, width, height)
-        # In a small place the formula, which is for enlarging, would leave out pixels of its textures; other upscalers are wishes.
-        if place.width < columns or window.gl_frame.upscale != LANCZOS:
+        # Where textures have no more detail than the frame, Lanczos enlarges it better than the formula's interpolation would. In a small
+        # place that would leave out pixels. Other upscalers are wishes.
+        has_detail = any(texture.shape[1] > columns for texture in layers.textures)
+        if not has_detail or place.width < columns or window.gl_frame.upscale != LANCZOS:
             return False
         before = window.gl_layers.obstacle
         drawn = window.gl_layers.draw(window.framebuffer, layers, place, height)

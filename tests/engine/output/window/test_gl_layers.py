@@ -15,7 +15,7 @@ from engine.render.effects.effect_parameters import EffectParameters
 from tests.conftest import require
 from tests.engine.model.layered_probe import TEXTURES, composed
 from tests.engine.model.test_layers import fields_of
-from tests.engine.output.window.test_gl_window import SCREEN, frame_of, shown_window
+from tests.engine.output.window.test_gl_window import SCREEN, expected_screen, frame_of, shown_window
 from tests.fixtures_display import screen_HWC
 
 __all__ = ["shown_window"]
@@ -50,7 +50,7 @@ def is_equal(shown_HWC: np.ndarray, expected_HWC: np.ndarray) -> bool:
         (TEXTURES, fields_of(0)),
         (TEXTURES, fields_of(1, flows=2)),
         (TEXTURES[:1], fields_of(3, "flow")),
-        (TEXTURES[1:], fields_of(5, "light residual")),
+        (TEXTURES, fields_of(5, "weights light residual")),
     ],
 )
 def test_the_window_shows_what_the_processor_composes_at_that_size(shown_window, textures, fields):
@@ -63,6 +63,13 @@ def test_the_window_shows_what_the_processor_composes_at_that_size(shown_window,
         frame_of_layers(textures, fields), lambda: is_equal(screen_HWC(), whole), "the composed frame's appearing"
     )
     assert not shown.notices
+
+
+def test_textures_without_more_detail_than_the_frame_leave_enlarging_to_lanczos(shown_window):
+    shown = shown_window(upscale=LANCZOS, fullscreen=True).open(FRAME)
+    frame = frame_of_layers(TEXTURES[1:], fields_of(4, "flow residual"))
+    wanted = expected_screen(frame.pixels_HWC, LANCZOS).astype(int)
+    shown.shows_until(frame, lambda: abs(screen_HWC() - wanted).max() <= 2, "the enlarged frame")
 
 
 def test_a_layered_frame_that_fills_the_window_is_cropped(shown_window):
