@@ -23,7 +23,7 @@ PASSES_AN_ITERATION = 2.0
 EVALUATED_FRAME_PASSES = 2.0
 """A frame of an evaluation is played and measured."""
 LEAST_SHARE = 0.05
-ALONE = 0.75
+ALONE = 0.8
 """A process that trains with two threads gets more of a busy machine than the export, which has one; alone, both get all they need."""
 JUDGED_OVER_S, MARKED_EVERY_S = 40.0, 10.0
 """The machine is as busy as it was over this time; one reading is kept every so often."""
@@ -67,8 +67,8 @@ class Extent(NamedTuple):
         return 4 * self.sequences * sum(map(int, self.lengths.split(",")))
 
 
-EXTENTS = (Extent("8,32", 2), Extent("8,16", 1))
-"""The full one first. A clip of 2 s has 8 held-out frames."""
+EXTENTS = (Extent("8,32,128", 4), Extent("8,32", 4), Extent("8,32", 2), Extent("8,16", 1))
+"""The largest first. A clip of 2 s has 8 held-out frames."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
