@@ -22,7 +22,7 @@ def main() -> int:
     if command.dry_run:
         return commands.describe_show(command)
     if command.calibrate_from:
-        return commands.calibrate_from_film(command.calibrate_from, command.resolved.config.track)
+        return commands.calibrate_from_film(command, command.calibrate_from)
     if command.render and command.render.into_folder:
         return commands.render_into_folder(command)
     return commands.calibrate_venue(command) if command.calibrate else commands.play_show(command)

@@ -49,10 +49,14 @@ class Screen:
 
     def grab(self, x: int, y: int, side: int) -> NDArray[np.uint8]:
         """Return a square of the screen as RGB [side, side, 3]."""
-        image = self._x11.XGetImage(self._display, self._root, x, y, side, side, _ALL_PLANES, _Z_PIXMAP)
-        assert image, "the square lies outside the screen"
+        return self.grab_area(x, y, side, side)
+
+    def grab_area(self, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
+        """Return a part of the screen as RGB [height, width, 3]."""
+        image = self._x11.XGetImage(self._display, self._root, x, y, width, height, _ALL_PLANES, _Z_PIXMAP)
+        assert image, "the part lies outside the screen"
         # 32 bits a pixel: blue, green, red, unused.
-        levels = np.ctypeslib.as_array(image.contents.data, (side, side, 4))[:, :, 2::-1].copy()
+        levels = np.ctypeslib.as_array(image.contents.data, (height, width, 4))[:, :, 2::-1].copy()
         self._x11.XDestroyImage(image)
         return levels
 
@@ -80,13 +84,38 @@ class Light:
         self._ended.set()
         self._thread.join(2.0)
 
+    def _is_lit(self) -> bool:
+        return int(self._screen.grab(self._x, self._y, 1).max()) >= self._bright
+
     def _watch(self) -> None:
         was_lit, last_s = True, self._clock.now_s()
         while not self._ended.is_set():
-            lit = int(self._screen.grab(self._x, self._y, 1).max()) >= self._bright
+            lit = self._is_lit()
             now_s = self._clock.now_s()
             if lit and not was_lit:
                 self.rises_s.append(now_s)
                 self.longest_gap_s = max(self.longest_gap_s, now_s - last_s)
             was_lit, last_s, self.samples = lit, now_s, self.samples + 1
             self._clock.sleep(READ_EVERY_S)
+
+
+class BandLight(Light):
+    """Reads a narrow band across a screen, whatever is drawn there: lit is a mean level well above the one between clicks."""
+
+    HEIGHT = 8
+    RISE = 6.0
+    """A level so much above the dark one is lit, of 255."""
+    SMOOTHING = 0.02
+
+    def __init__(self, screen: Screen, left: int, top: int, width: int) -> None:
+        self._width = width
+        self._dark: float | None = None
+        super().__init__(screen, left, top, 0)
+
+    def _is_lit(self) -> bool:
+        level = float(self._screen.grab_area(self._x, self._y, self._width, self.HEIGHT).mean())
+        if self._dark is None:
+            self._dark = level
+        # Falls at once and rises slowly, so that it is the level between clicks.
+        self._dark = min(level, self._dark + self.SMOOTHING * (level - self._dark))
+        return level > self._dark + self.RISE

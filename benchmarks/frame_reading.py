@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.record import append_record, print_table
 from engine.core.errors import run_main
-from engine.media.geometry import centred_square
+from engine.media.geometry import centred_box
 from training.data.frames import at_frame_rate, read_frames
 from training.data.video import ClipFormat
 
@@ -52,13 +52,13 @@ def plain(path: Path, clip_format: ClipFormat) -> Iterator[Any]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        yield from at_frame_rate(_converted(container, stream, clip_format.image_size), clip_format.fps)
+        yield from at_frame_rate(_converted(container, stream, clip_format.frame_size.height), clip_format.fps)
 
 
 def _converted(container: Any, stream: Any, side: int) -> Iterator[tuple[float, float, Any]]:
     for frame in container.decode(stream):
         pixels_HWC = frame.to_ndarray(format="rgb24")
-        box = centred_square(frame.width, frame.height)
+        box = centred_box(frame.width, frame.height)
         cropped = np.ascontiguousarray(pixels_HWC[box.y : box.y + box.height, box.x : box.x + box.width])
         small = cv2.resize(cropped, (side, side), interpolation=cv2.INTER_AREA)
         yield float(frame.time), 1.0 / FPS, small

@@ -12,6 +12,10 @@ random phases, and the screen is read back. Nothing is simulated or patched. For
 
 `sound_to_light_ms` is left to light: what an audience sees. `written_to_light_ms` adds the path through the server's playback
 side. `--path effects` holds the model's frames at an even grey and lets onsets brighten them.
+
+    python -m benchmarks.latency --beside projectm,gstreamer --turns 3
+
+plays the same clicks to other programs in turns with ours, each on a desktop of its own, and prints one table.
 """
 
 from __future__ import annotations
@@ -19,22 +23,23 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.click_desktop import MONITOR, PROGRAMS, SCREEN, ClickDesktop
-from benchmarks.click_figures import RATE_HZ, Click, follow_clicks, histogram, spread_ms
+from benchmarks.click_figures import Click, histogram, spread_ms
 from benchmarks.click_film import Camera
 from benchmarks.click_jack import JackPlayer
 from benchmarks.click_light import Light, Screen
+from benchmarks.click_run import followed, play_clicks, wait_for_light
 from benchmarks.click_sound import PulseAudioSound
-from benchmarks.private_desktop import end, wait_until
+from benchmarks.latency_beside import OTHERS, measure_in_turns
+from benchmarks.private_desktop import end
 from benchmarks.record import append_record, print_table
 from engine.core.clock import WallClock
 from engine.core.errors import ConfigError, run_main
 from engine.model.file import read_card
-from engine.ops.calibration.clicks import click_starts
 from engine.ops.calibration.film import offset_of_film
 from engine.ops.calibration.venue import describe_offset
 from export.probe import WINDOW_S, write_probe_file
@@ -45,8 +50,6 @@ PATHS = {
     "effects": ("--gain", "0", "--floor", f"{GREY}", "--onset-brightness", "1", "--onset-decay-ms", "60"),
 }
 BRIGHT = {"model": 128, "effects": round(1.4 * 255 * GREY)}
-GAP_S = (0.3, 0.7)
-"""Shortest and longest distance of two clicks."""
 SETTLE_S = 3.0
 """Time after the first light until the clocks of the server have settled."""
 
@@ -65,6 +68,9 @@ def main() -> int:
             # With the whole window, as other models: a click in a skipped hop is seen a hop later.
             write_probe_file(model, arguments.fps, arguments.size, listen_ms=1e3 * WINDOW_S)
         card = read_card(model)
+        if arguments.beside:
+            measure_in_turns(arguments, {path: _turn(model, arguments, path, folder) for path in PATHS})
+            return 0
         clicks, show = measure(model, arguments, Path(folder) / "stats.json")
     figures = {
         "fps": card.fps,
@@ -86,6 +92,16 @@ def main() -> int:
     if not arguments.no_record:
         append_record("latency", {name: value for name, value in figures.items() if name != "clicks"}, model=card.name)
     return 0
+
+
+def _turn(model: Path, arguments: argparse.Namespace, path: str, folder: str) -> Callable[[int, int], list[Click]]:
+    """Return what measures our show on one path, from the number of clicks and a seed."""
+
+    def measure_ours(clicks: int, seed: int) -> list[Click]:
+        asked = argparse.Namespace(**{**vars(arguments), "path": path, "clicks": clicks, "seed": seed})
+        return measure(model, asked, Path(folder) / "stats.json")[0]
+
+    return measure_ours
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,6 +128,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE.mp4",
         help="film the screen with its sound, and compare the result of --calibrate-from",
     )
+    parser.add_argument(
+        "--beside",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="NAME,NAME",
+        help=f"measure these programs in turns with both of our paths: {', '.join(OTHERS)}",
+    )
+    parser.add_argument("--turns", type=int, default=3, help="turns of each program with --beside (default 3)")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--png", type=Path, metavar="FILE", help="draw the histogram")
     parser.add_argument("--no-record", action="store_true", help="keep no record of the run")
@@ -129,20 +153,10 @@ def measure(model: Path, arguments: argparse.Namespace, stats: Path) -> tuple[li
         middle = SCREEN[0] // 2, SCREEN[1] // 2
         light = Light(Screen(desktop.display), *middle, BRIGHT[arguments.path])
         try:
-            _wait_for_light(desktop, sound, light, show)
+            wait_for_light(desktop, sound, light, show, "show.log")
             camera = Camera(Screen(desktop.display), *middle) if arguments.film else None
             clock.sleep(SETTLE_S)
-            first = len(sound.written_s)
-            length_s = sound.play(click_starts(arguments.clicks, arguments.seed, RATE_HZ, first_s=0.5, gap_s=GAP_S))
-            # The player waits for a server that stalls.
-            until_s, played = clock.now_s() + 2.0 * length_s + 10.0, first + arguments.clicks
-            while clock.now_s() < until_s and show.poll() is None and len(sound.written_s) < played:
-                clock.sleep(0.1)
-            clock.sleep(1.0)
-            if show.poll() is not None:
-                raise ConfigError(
-                    f"The show ended during the click test; its last output: {desktop.output('show.log')[-600:]}"
-                )
+            first = play_clicks(desktop, sound, show, "show.log", arguments.clicks, arguments.seed)
             end(show)
         finally:
             for part in (sound, light, *([camera] if camera else [])):
@@ -152,32 +166,13 @@ def measure(model: Path, arguments: argparse.Namespace, stats: Path) -> tuple[li
         print(desktop.output("show.log").strip())
         gap_ms = 1e3 * light.longest_gap_s
         print(f"{light.samples} readings of the screen, at most {gap_ms:.1f} ms apart where it turned bright")
-        clicks = follow_clicks(sound.written_s[first:], sound.captured(), light.rises_s)
-        return clicks, json.loads(stats.read_text(encoding="utf-8"))
+        return followed(sound, light, first), json.loads(stats.read_text(encoding="utf-8"))
 
 
 def _open_sound(desktop: ClickDesktop, server: str) -> PulseAudioSound | JackPlayer:
     if server == "jack":
         return JackPlayer(desktop.environment)
     return PulseAudioSound(desktop.environment["PULSE_SERVER"], MONITOR)
-
-
-def _wait_for_light(desktop: ClickDesktop, player: PulseAudioSound | JackPlayer, light: Light, show: Any) -> None:
-    """Play clicks until one is seen."""
-
-    def is_lit() -> bool:
-        if show.poll() is not None:
-            raise ConfigError(f"The show ended before it began; its last output: {desktop.output('show.log')[-600:]}")
-        if len(player.written_s) == waited_for[0]:
-            player.play([RATE_HZ // 2])
-            waited_for[0] += 1
-        return len(light.rises_s) >= 3
-
-    waited_for = [0]
-    try:
-        wait_until(is_lit, "light after a click")
-    except ConfigError as error:
-        raise ConfigError(f"{error} Its last output: {desktop.output('show.log')[-600:]}") from error
 
 
 def report(clicks: Sequence[Click], show: dict[str, Any], hop_s: float) -> dict[str, Any]:

@@ -25,7 +25,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "trail": (0.0, 0.7),
     "crossfade_s": (0.0, 2.0),
     "smoothing_ms": (0.0, 500.0),
-    "motion": (0.4, 1e9),
+    "memory": (-1e9, 2.0),
     "scene": (1, 8),
     "save_scene": (1, 8),
 }

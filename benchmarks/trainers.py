@@ -78,8 +78,8 @@ def our_trainer(name: str, setting: Setting) -> Callable[[], object]:
 def noise_clip(config: TrainConfig) -> Clip:
     """Return a clip of noise: the time of an iteration does not depend on what is seen and heard."""
     random = np.random.default_rng(2)
-    size, form = config.model.image_size, config.clip_format()
-    frames = random.integers(0, 256, (CLIP_FRAMES, size, size, 3), dtype=np.uint8)
+    form = config.clip_format()
+    frames = random.integers(0, 256, (CLIP_FRAMES, *form.frame_size, 3), dtype=np.uint8)
     sound = (0.1 * random.standard_normal(CLIP_FRAMES * form.sample_rate_hz // form.fps)).astype(np.float32)
     return Clip(frames_NHWC=frames, sound_S=sound, format=form, file="noise")
 

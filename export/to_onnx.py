@@ -19,7 +19,9 @@ from engine.core.printable import print_line
 from engine.model.card import ModelCard
 from engine.model.card_limits import MOST_BATCH_SLOTS
 from export.precision.choice import PRECISIONS
+from export.targets.model_file import check_place
 from export.targets.onnx.model import DRIFT_STEPS, Form, export_model
+from export.verification.control_effects import effect_lines
 from export.verification.rate import measure_rate_difference
 from training.core.rate import at_rate
 from training.core.streaming import StreamingModel
@@ -47,6 +49,10 @@ def argument_parser() -> argparse.ArgumentParser:
     add("--rooms", type=int, metavar="B", help=argparse.SUPPRESS)
     add("--fps", type=int, metavar="N", help="steps a second, as many as in training or more (default: as trained)")
     add("--drift", type=Path, metavar="SOUND", help="measure drift over 20,000 steps of this sound: minutes to hours")
+    add(
+        "--all-controls", action="store_true",
+        help="keep the controls too that move the frames too little to be seen (default: they stay at their default for good)",
+    )  # fmt: skip
     return parser
 
 
@@ -75,6 +81,7 @@ def form_of(arguments: argparse.Namespace, rewrites: Rewrites) -> Form:
         fps=arguments.fps,
         drift_steps=LONG_DRIFT_STEPS if arguments.drift else DRIFT_STEPS,
         drift_sound=arguments.drift,
+        all_controls=arguments.all_controls,
     )
 
 
@@ -85,6 +92,7 @@ def report(card: ModelCard, path: Path) -> list[str]:
     parity = card.parity
     lines = [
         f"{path}: '{card.name}', {card.width}x{card.height} at {card.fps:.4g} fps, {path.stat().st_size / 1e6:.1f} MB, {form}",
+        *effect_lines(card),
         f"parity with torch over {parity.steps} steps: frame {parity.frame_max:.1e}, states {parity.state_max:.1e}",
     ]
     return lines + [
@@ -111,6 +119,7 @@ def rate_lines(model: StreamingModel, changed: StreamingModel) -> list[str]:
 
 def main() -> int:
     arguments = argument_parser().parse_args()
+    check_place(arguments.output)
     chosen = chosen_checkpoint(arguments.checkpoint)
     print_line(*chosen.lines())
     loaded = load_generator(chosen.folder)

@@ -14,7 +14,9 @@ from pathlib import Path
 from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import run_main
 from engine.core.printable import print_line
+from export.targets.model_file import check_place
 from export.targets.torch.program import export_program
+from export.verification.control_effects import effect_lines
 from training.loop.checkpoint import chosen_checkpoint, load_generator
 
 
@@ -29,6 +31,7 @@ def main() -> int:
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="device for --compiled (default cpu)")
     arguments = parser.parse_args()
+    check_place(arguments.output)
     logging.getLogger("torch").setLevel(logging.ERROR)
     chosen = chosen_checkpoint(arguments.checkpoint)
     print_line(*chosen.lines())
@@ -38,6 +41,7 @@ def main() -> int:
     )
     megabytes = arguments.output.stat().st_size / 1e6
     print_line(f"{arguments.output}: '{card.name}', {card.width}x{card.height} at {card.fps:g} fps, {megabytes:.1f} MB")
+    print_line(*effect_lines(card))
     print_line(
         f"parity with the model over {card.parity.steps} steps: frame {card.parity.frame_max:.1e}, states {card.parity.state_max:.1e}"
     )

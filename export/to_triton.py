@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from engine.core.argument_parser import ArgumentParser
+from engine.core.counted import counted
 from engine.core.errors import run_main
 from engine.core.printable import print_line
 from export.targets.triton.config import IDLE_S, SEQUENCES, Service, model_name
@@ -62,7 +63,7 @@ def main() -> int:
     )
     card = write_repository(arguments.model, arguments.output, service)
     print_line(
-        f"{arguments.output}: '{model_name(card)}' for up to {service.sequences} shows at once; see README.md there"
+        f"{arguments.output}: '{model_name(card)}' for up to {counted(service.sequences, 'show')} at once; see README.md there"
     )
     return 0
 

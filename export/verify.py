@@ -49,7 +49,7 @@ def main() -> int:
     rounded = holds_half_weights(arguments.model)
     if rounded:
         round_weights(loaded.model)
-    graph = StepGraph(loaded.model, backend.card.batch)
+    graph = StepGraph(loaded.model, backend.card.batch, [spec.name for spec in backend.card.controls])
     verdict = compare(graph, BackendPlayer(backend), backend.card, sound, arguments.steps)
     facts = {
         "model": arguments.model.name,

@@ -11,8 +11,9 @@ import argparse
 import base64
 import datetime
 import itertools
+import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -57,6 +58,7 @@ ENDINGS = {
 }
 UNKNOWN_END = ("open", "no record of its end")
 ADVERSARIAL = ("g_", "d_")
+NOTHING_MOVES = "nothing moves in the held-out part"
 
 
 def write_report(run_folder: Path) -> Path:
@@ -120,12 +122,10 @@ def _tiles(
     if validations:
         last_found = validations[-1]["validation"]
         best = min(validations, key=lambda record: record["validation"]["l1"])
-        better = 100.0 * (1.0 - last_found["l1"] / last_found["mean_frame_l1"])
-        than = f"{abs(better):.0f} % {'better' if better > 0 else 'worse'} than the mean frame, {last_found['mean_frame_l1']:.4f}"
-        tiles.append(("Held-out L1", f"{last_found['l1']:.4f}", than))
-        tiles.append(
-            ("Motion", f"{100 * last_found['motion_share']:.0f} %", "of the clip's motion, on the held-out part")
-        )
+        tiles.append(("Held-out L1", f"{last_found['l1']:.4f}", _beside_mean_frame(last_found)))
+        share = last_found["motion_share"]
+        about = "of the clip's motion, on the held-out part" if math.isfinite(share) else NOTHING_MOVES
+        tiles.append(("Motion", _percent(share), about))
         if best is not validations[-1]:
             tiles.append(("Best L1", f"{best['validation']['l1']:.4f}", f"after {best['iteration']:,} iterations"))
     last = max(records, key=lambda record: record["iteration"])
@@ -135,6 +135,19 @@ def _tiles(
     if speed:
         tiles.append(("Speed", f"{statistics.median(speed):.2f}", "iterations per second, median"))
     return tiles
+
+
+def _beside_mean_frame(found: Mapping[str, float]) -> str:
+    """Compare the error with that of the mean frame, which has none where the held-out part shows that frame alone."""
+    error, still = found["l1"], found["mean_frame_l1"]
+    if not (math.isfinite(error) and still > 0.0):
+        return f"the mean frame has {still:.4f}"
+    better = 100.0 * (1.0 - error / still)
+    return f"{abs(better):.0f} % {'better' if better > 0 else 'worse'} than the mean frame, {still:.4f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.0f} %" if math.isfinite(share) else "not measured"
 
 
 def _charts(losses: Sequence[Record], validations: Sequence[Record]) -> list[dict[str, Any]]:
@@ -224,7 +237,7 @@ def _sheets(run_folder: Path, validations: Sequence[Record]) -> list[dict[str, s
                 "iteration": f"{record['iteration']:,}",
                 "time": _duration(record.get("elapsed_s", 0.0)),
                 "l1": f"{record['validation']['l1']:.4f}",
-                "motion": f"{100 * record['validation']['motion_share']:.0f} %",
+                "motion": _percent(record["validation"]["motion_share"]),
             }
         )
     return found

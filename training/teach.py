@@ -14,47 +14,46 @@ import contextlib
 import io
 import json
 import re
-import subprocess
-import sys
 import time
 from dataclasses import replace
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from engine.core.argument_parser import ArgumentParser
-from engine.core.errors import TrainingError, UserError, run_main
+from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line, print_lines
-from training import evaluate, train
+from training import train
 from training.autopilot.clip_analysis import analyse_clip
-from training.autopilot.crop import Crop, choose_crop, parse_crop
-from training.autopilot.pace import seconds_per_iteration
-from training.autopilot.plan import Plan, SizeStep, allowed_size_steps, choose_plan, model_settings, size_step_of
-from training.autopilot.summary import Ending, validations
-from training.data.cache import load_clip
-from training.data.config import ClipConfig
-from training.data.footage import footage_sha256, load_footage
-from training.data.sources import VideoFile
-from training.data.windows import TRAINING_SHARE
-from training.loop.checkpoint import (
-    BEST,
-    Checkpoint,
-    ChosenCheckpoint,
-    chosen_checkpoint,
-    load_generator,
-    read_newest,
+from training.autopilot.crop import Crop, choose_crop, parse_crop, parse_shape, trimmed
+from training.autopilot.pace import measured_pace
+from training.autopilot.plan import (
+    LEAST_TRAINING_SHARE,
+    Plan,
+    SizeStep,
+    allowed_size_steps,
+    choose_plan,
+    model_settings,
+    parse_size,
+    reserve_s,
+    size_step_of,
 )
+from training.autopilot.time_budget import Limits, TimeBudget, ending_s, frame_seconds
+from training.core.frame_size import FrameSize
+from training.data.config import ClipConfig
+from training.data.footage import Footage, footage_sha256, load_footage
+from training.data.windows import TRAINING_SHARE
+from training.logging.planned_run_log import PlannedRunLog
+from training.loop.checkpoint import Checkpoint, read_newest
 from training.loop.config import TrainConfig, load_train_config
-from training.loop.memory import memory_watched
-from training.loop.run_folder import CONFIG_FILE, EVALUATION_FOLDER, checkpoint_folders, find_checkpoint
+from training.loop.run_folder import checkpoint_folders
 from training.loop.trainer import choose_device
-from training.loop.validation import validate_segments
-from training.report import write_report
+from training.teach_ending import exported
 
 CONFIG = Path(__file__).parents[1] / "configs" / "train" / "teach.yaml"
-EVALUATION_LENGTHS = "8,32"
-"""In frames: a clip of 2 s has 8 held-out frames. Few, short sequences keep within the time reserved for the evaluation."""
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -68,9 +67,14 @@ def argument_parser() -> argparse.ArgumentParser:
         "--run-folder", type=Path, metavar="FOLDER", help="default runs/NAME, after the clip's file name"
     )
     parser.add_argument(
-        "--crop", metavar="X,Y,W,H", help="in displayed pixels; default: the square with most of the motion"
+        "--crop", metavar="X,Y,W,H", help="in displayed pixels; default: the part with most of the motion"
     )
-    parser.add_argument("--size", type=int, metavar="PIXELS", help="frame size, a power of two; default: by the time")
+    parser.add_argument(
+        "--shape", metavar="W:H", help="shape of the frame, e.g. 16:9, or 1:1 for a square; default: the clip's"
+    )
+    parser.add_argument(
+        "--size", metavar="WxH", help="frame size, e.g. 640x360, or 128 for a square; default: by the time"
+    )
     parser.add_argument(
         "--track", metavar="TRACK", help="the clip's sound track, by number or language; default: its default track"
     )
@@ -85,8 +89,9 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: list[str] | None = None) -> int:
-    started_s = time.monotonic()
+def main(argv: list[str] | None = None, started_s: float | None = None) -> int:
+    """Run the command line `argv`; `started_s` is the time on the monotonic clock from which the minutes count, by default now."""
+    started_s = time.monotonic() if started_s is None else started_s
     arguments = argument_parser().parse_args(argv)
     arguments.set += sound_settings(arguments.track, arguments.channels)
     if arguments.minutes is not None and not arguments.minutes > 0:
@@ -95,41 +100,76 @@ def main(argv: list[str] | None = None) -> int:
     run_folder: Path = arguments.run_folder or Path("runs") / name
     earlier = earlier_run(run_folder, arguments)
     plan = make_plan(arguments, started_s, earlier)
+    config = planned_config(arguments, plan, earlier)
+    footage = read_footage(arguments, config)
+    budget = time_budget(plan, started_s, config, footage)
+    plan = replace(plan, spent_s=time.monotonic() - started_s, ending_s=ending_s(budget.limits.test_s, plan.share))
     print_line(*plan.lines(hardware(arguments.device)))
-    settings = plan.settings() | {"model.name": name}
     if arguments.plan:
-        config = load_train_config(arguments.config, settings | given_settings(arguments))
-        source = VideoFile(arguments.clip, (earlier.config if earlier else config).clip.sound_choice())
-        for notice in load_clip(source, config.clip_format(), arguments.cache_folder).notices():
-            print_line(f"notice    {notice}")
+        print_line(*(f"notice    {notice}" for notice in footage.notices()))
         return 0
     print_line(f"run       {run_folder}" + (f", continued after {earlier.iterations:,} iterations" if earlier else ""))
-    train.main(training_arguments(arguments, run_folder, settings, earlier))
-    # The model file comes first: nothing that is measured or written about it may cost it.
-    newest, chosen = find_checkpoint(run_folder), chosen_checkpoint(run_folder)
-    model_file = run_folder / f"{name}.onnx"
-    try:
-        export(chosen.folder, model_file)
-    except TrainingError:
-        if chosen.folder == newest:
-            raise
-        print_line(f"notice: the best checkpoint cannot be exported; the newest one is: {newest}", file=sys.stderr)
-        chosen = ChosenCheckpoint(newest, "")
-        export(newest, model_file)
-    figures, reason = measured(arguments, run_folder, chosen.folder, int(newest.name))
-    ending = Ending(
-        analysis=plan.analysis,
-        figures=figures,
-        reason=reason,
-        exported=int(chosen.folder.name),
-        last=int(newest.name),
-        chosen=chosen.reason == BEST,
-        more_clips=more_clips(run_folder),
-        model_file=model_file,
-        report=written_report(run_folder),
+    settings = plan.settings() | {"model.name": name}
+    failure = run_training(
+        training_arguments(arguments, run_folder, settings, earlier), run_folder, plan, budget, earlier
     )
+    ending = exported(arguments, run_folder, run_folder / f"{name}.onnx", plan.analysis, budget)
     print_lines("\n".join(["", *ending.lines()]))
+    if failure:
+        raise failure
     return 0
+
+
+def planned_config(arguments: argparse.Namespace, plan: Plan, earlier: Checkpoint | None) -> TrainConfig:
+    """Return the configuration that the plan leads to, or that of the run so far, for this clip. Raises TrainingError."""
+    config = (
+        earlier.config if earlier else load_train_config(arguments.config, plan.settings() | given_settings(arguments))
+    )
+    return replace(config, clip=replace(config.clip, path=str(arguments.clip)))
+
+
+def read_footage(arguments: argparse.Namespace, config: TrainConfig) -> Footage:
+    """Decode all clips, or read them from the cache. Raises TrainingError, also where nothing moves in what is trained."""
+    footage = load_footage(config.clip, config.clip_format(), config.sequence_frames, arguments.cache_folder)
+    if all(segment.clip.is_still(trained_share(config)) for segment in footage.training):
+        crop = f"the crop {','.join(map(str, config.clip.crop))} of " if config.clip.crop else ""
+        raise TrainingError(
+            f"Nothing moves in {crop}{arguments.clip}; choose a crop in which something moves with the sound, by --crop x,y,w,h."
+        )
+    return footage
+
+
+def time_budget(plan: Plan, started_s: float, config: TrainConfig, footage: Footage) -> TimeBudget:
+    """Return how the time of this command is kept, from now on."""
+    whole_s = 60.0 * plan.minutes
+    frame_s = frame_seconds(plan.iteration_s, config.sequence_frames * config.sequences_per_batch)
+    tested = sum(segment.frame_range.count for segment in (*footage.validation, *footage.tuning))
+    limits = Limits(
+        ends_at_s=started_s + whole_s,
+        trains_until_s=time.monotonic() + LEAST_TRAINING_SHARE * whole_s,
+        reserve_s=reserve_s(plan.minutes),
+        test_s=tested * frame_s,
+        frame_s=frame_s,
+        share=plan.share,
+    )
+    return TimeBudget(limits)
+
+
+def run_training(
+    words: list[str], run_folder: Path, plan: Plan, budget: TimeBudget, earlier: Checkpoint | None
+) -> TrainingError | None:
+    """Train. Return the error that ended it early where it left a checkpoint, which is worth a model; raise every other."""
+    open_log = partial(PlannedRunLog, predicted=plan.iterations)
+    try:
+        # What it prints at its end is said in the ending.
+        with contextlib.redirect_stdout(io.StringIO()):
+            train.main(words, replace(train.RUN_OUTPUTS, open_log=open_log), budget.training_left_s)
+    except TrainingError as error:
+        so_far = earlier.iterations if earlier else -1
+        if all(int(folder.name) <= so_far for folder in checkpoint_folders(run_folder)):
+            raise
+        return error
+    return None
 
 
 def earlier_run(run_folder: Path, arguments: argparse.Namespace) -> Checkpoint | None:
@@ -157,9 +197,9 @@ def earlier_run(run_folder: Path, arguments: argparse.Namespace) -> Checkpoint |
                 f"{run_folder} holds a run on another {'sound of the clip' if same else 'clip'}, {trained.path}; choose another "
                 "--run-folder."
             )
-    if arguments.crop or arguments.size:
+    if arguments.crop or arguments.size or arguments.shape:
         raise TrainingError(
-            f"{run_folder} already holds a run, and its crop and size cannot change; omit --crop and --size to "
+            f"{run_folder} already holds a run, and its crop and size cannot change; omit --crop, --shape and --size to "
             "continue it, or choose another --run-folder."
         )
     return earlier
@@ -168,22 +208,42 @@ def earlier_run(run_folder: Path, arguments: argparse.Namespace) -> Checkpoint |
 def make_plan(arguments: argparse.Namespace, started_s: float, earlier: Checkpoint | None) -> Plan:
     """Analyse the clip and measure this machine. Raises TrainingError for a clip that cannot be used."""
     started = earlier.config if earlier else load_train_config(arguments.config, given_settings(arguments))
+    size, shape = frame_size(arguments)
+    if earlier:
+        size, shape = None, earlier.config.model.frame_size.shape
     analysis = analyse_clip(arguments.clip, trained_share(started), started.clip.sound_choice())
     if arguments.crop:
         crop = parse_crop(arguments.crop, analysis)
     elif earlier and earlier.config.clip.crop:
         crop = Crop(*earlier.config.clip.crop, "as in the run so far")
     else:
-        crop = choose_crop(analysis)
+        crop = choose_crop(analysis, shape)
+
+    shares: list[float] = []
 
     def measure(size_step: SizeStep) -> float:
         settings = model_settings(size_step, analysis.solid) | given_settings(arguments) | {"device": arguments.device}
         config = load_train_config(arguments.config, settings)
-        return seconds_per_iteration(config)
+        pace = measured_pace(config)
+        shares.append(pace.share)
+        return pace.iteration_s
 
-    size_steps = [size_step_of(earlier.config)] if earlier else allowed_size_steps(crop, arguments.size)
+    size_steps = [size_step_of(earlier.config)] if earlier else allowed_size_steps(crop, size)
     plan = choose_plan(analysis, crop, size_steps, measure, lambda: time.monotonic() - started_s, arguments.minutes)
-    return replace(plan, solid=getattr(earlier.config.model.generator, "warp_rank", 0) > 0) if earlier else plan
+    if earlier:
+        plan = replace(plan, solid=getattr(earlier.config.model.generator, "warp_rank", 0) > 0)
+    else:
+        plan = replace(plan, crop=trimmed(crop, plan.size_step.frame_size))
+    return replace(plan, share=shares[-1])
+
+
+def frame_size(arguments: argparse.Namespace) -> tuple[FrameSize | None, Fraction | None]:
+    """Return the size and the shape that the flags ask for. Raises TrainingError for wrong ones and for two shapes."""
+    if arguments.shape and (arguments.size or arguments.crop):
+        other = "--size" if arguments.size else "--crop"
+        raise TrainingError(f"--shape and {other} both give the frame a shape; leave one of them out.")
+    size = parse_size(arguments.size) if arguments.size else None
+    return size, size.shape if size else parse_shape(arguments.shape) if arguments.shape else None
 
 
 def trained_share(config: TrainConfig) -> float:
@@ -228,79 +288,6 @@ def training_arguments(
     return argv + [word for pair in [*pairs, *arguments.set] for word in ("--set", pair)]
 
 
-def measured(
-    arguments: argparse.Namespace, run_folder: Path, checkpoint: Path, last: int
-) -> tuple[dict[str, float] | None, str]:
-    """Evaluate the exported checkpoint; return its figures on the held-out part, or None and the reason why there are none."""
-    if not train.concluded(run_folder, last):
-        return None, "training was stopped before the test on the held-out part"
-    try:
-        figures = validations(run_folder).get(int(checkpoint.name)) if int(checkpoint.name) == last else None
-        found = figures or held_out_figures(arguments, checkpoint)
-    except KeyboardInterrupt:
-        return None, "the test was stopped"
-    except (UserError, OSError) as error:
-        return None, str(error).rstrip(".")
-    try:
-        # The tables are on the page that is written; a person who waits for the model wants five lines.
-        with contextlib.redirect_stdout(io.StringIO()):
-            evaluate.main(evaluation_arguments(arguments, run_folder, checkpoint))
-    except KeyboardInterrupt:
-        print_line("notice: the evaluation was stopped; its tables are missing.", file=sys.stderr)
-    except (UserError, OSError) as error:
-        print_line(f"notice: there are no evaluation tables: {error}", file=sys.stderr)
-    return found, ""
-
-
-def held_out_figures(arguments: argparse.Namespace, checkpoint: Path) -> dict[str, float]:
-    """Play the held-out part with a checkpoint that is not the newest. Raises TrainingError."""
-    loaded = load_generator(checkpoint)
-    config, clip_config = loaded.config, replace(loaded.config.clip, path=str(arguments.clip))
-    footage = load_footage(clip_config, config.clip_format(), config.sequence_frames, arguments.cache_folder)
-    model = loaded.model.to(choose_device(arguments.device))
-    with memory_watched(config, "while the held-out part was played"):
-        found = validate_segments(model, footage.validation, footage.mean_frame(), config.sequence_frames)
-    return found.numbers()
-
-
-def evaluation_arguments(arguments: argparse.Namespace, run_folder: Path, checkpoint: Path) -> list[str]:
-    """Return the command line for `training.evaluate`, with few, short sequences."""
-    argv = [str(checkpoint), "--out", str(run_folder / EVALUATION_FOLDER), "--device", arguments.device]
-    argv += ["--clip", str(arguments.clip)]
-    argv += ["--lengths", EVALUATION_LENGTHS, "--sequences", "2", "--shifts", "1"]
-    return argv + (["--cache-folder", str(arguments.cache_folder)] if arguments.cache_folder else [])
-
-
-def more_clips(run_folder: Path) -> int:
-    """Return how many further clips a run was trained on."""
-    try:
-        return len(load_train_config(run_folder / CONFIG_FILE).clip.more)
-    except TrainingError:
-        # Lost or damaged meanwhile: the ending is not worth an error.
-        return 0
-
-
-def written_report(run_folder: Path) -> str:
-    """Write the report and say where it is, or why it is not there."""
-    try:
-        return f"tables and samples: {write_report(run_folder)}"
-    except (OSError, TrainingError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).rstrip(".")
-        return f"the report was not written ({reason})"
-
-
-def export(checkpoint: Path, model_file: Path) -> None:
-    """Export a checkpoint. Raises TrainingError when that fails; its own message is already on stderr."""
-    # In a process of its own: training must not import export, because a checkpoint has to contain all that export needs.
-    command = [sys.executable, "-m", "export.to_onnx", str(checkpoint), "-o", str(model_file)]
-    print_line(f"export    {model_file}")
-    # What it prints when all is well, parity and drift, is in the model file too.
-    if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
-        raise TrainingError(
-            f"{model_file} was not written; the checkpoint {checkpoint} is saved. Try: {' '.join(['python', *command[1:]])}"
-        )
-
-
 def hardware(device: str) -> str:
     """Return the name of the device that trains."""
     if choose_device(device).type == "cuda":
@@ -310,4 +297,5 @@ def hardware(device: str) -> str:
 
 
 if __name__ == "__main__":
-    run_main(main)
+    # Starting Python and reading the libraries counts as well.
+    run_main(lambda: main(started_s=time.monotonic() - time.process_time()))

@@ -17,7 +17,7 @@ import argparse
 import contextlib
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -213,7 +213,7 @@ def describe(config: TrainConfig) -> str:
         yaml.safe_dump(config.to_dict(), sort_keys=False).rstrip(),
         "---",
         f"sound      {batch}, {model.window_samples}] at {model.sample_rate_hz} Hz, hop {model.hop_samples}",
-        f"frames     {batch}, 3, {config.model.image_size}, {config.model.image_size}] at {config.model.fps} fps",
+        f"frames     {batch}, 3, {config.model.frame_size.height}, {config.model.frame_size.width}] at {config.model.fps} fps",
         *(f"state      {name} {list(shape)}" for name, shape in model.state_shapes().items()),
         f"generator  {count:,} parameters",
     ]
@@ -222,7 +222,10 @@ def describe(config: TrainConfig) -> str:
     return "\n".join(lines)
 
 
-def main(words: list[str] | None = None) -> int:
+def main(
+    words: list[str] | None = None, outputs: RunOutputs = RUN_OUTPUTS, time_left_s: Callable[[], float] | None = None
+) -> int:
+    """Run the command line `words`; who plans a run gives its outputs and the time that is left for training."""
     arguments = argument_parser().parse_args(words)
     task = resolve(arguments)
     distributed.check_alike("start", task.resume.iterations if task.resume else None)
@@ -237,15 +240,16 @@ def main(words: list[str] | None = None) -> int:
     for notice in footage.notices():
         print_line(f"notice: {notice}", file=sys.stderr)
     with claimed(task.run_folder) if distributed.first() else contextlib.nullcontext():
-        return train(task, footage)
+        return train(task, footage, outputs, time_left_s)
 
 
-def train(task: Task, footage: Footage) -> int:
+def train(task: Task, footage: Footage, outputs: RunOutputs, time_left_s: Callable[[], float] | None) -> int:
     """Train, and print a summary at the end."""
     run_folder = task.run_folder
     if distributed.first():
         prepare_folder(task)
-    run = Run(task.config, footage, run_folder, RUN_OUTPUTS, task.resume, task.start)
+    run = Run(task.config, footage, run_folder, outputs, task.resume, task.start)
+    run.time_left_s = time_left_s
     run.notices += [f"{error.what}; continuing from {run.last_checkpoint}." for error in task.damaged]
     for notice in run.notices:
         print_line(f"notice: {notice}", file=sys.stderr)

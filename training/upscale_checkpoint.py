@@ -3,7 +3,7 @@
     python -m training.upscale_checkpoint RUN CONFIG.yaml -o FOLDER
     python -m training.train CONFIG.yaml --from FOLDER --run-folder runs/NAME
 
-RUN is the run or checkpoint of the small model. CONFIG is a training configuration that differs in model.image_size alone.
+RUN is the run or checkpoint of the small model. CONFIG is a training configuration that differs in model.image_size alone; the shape stays.
 FOLDER then holds the large model as it starts; it can be exported and looked at.
 """
 

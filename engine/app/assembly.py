@@ -187,6 +187,7 @@ def control(
     scenes: str,
     runtime: Runtime,
     sound_inputs: Sequence[str] = (),
+    parameters_of: Callable[[ModelCard], tuple[Parameter, ...]] = parameters_for,
 ) -> Controllers:
     """Make the controllers of a show whose scenes lie in the folder `scenes`. Raises ConfigError for a faulty mapping."""
     notify = runtime.notices.tell
@@ -199,7 +200,7 @@ def control(
         return backend
 
     def follow(card: ModelCard) -> None:
-        parameters = parameters_for(card)
+        parameters = parameters_of(card)
         store.replace_parameters(parameters)
         modulators.replace_parameters(parameters)
 

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from engine.app.bare_arguments import flag, is_played, played, unknown_argument
 from engine.app.config import DEFAULT_MODEL, SETTINGS, LiveConfig, setting_kind
 from engine.app.config_reading import Resolved, parse_start_value, read_config_files, resolve, settable
-from engine.app.renderings import SOUND_SUFFIXES, RenderRequest
+from engine.app.renderings import RenderRequest
 from engine.app.sink_registry import WINDOW
 from engine.audio.input_layout import check_model_input
 from engine.audio.sources.input_specs import input_names, parse_inputs
-from engine.audio.sources.spec import WITH_TRACKS, SourceSpec, is_sound
+from engine.audio.sources.spec import WITH_TRACKS, SourceSpec
+from engine.control.left_out import left_out_controls
 from engine.control.modulation.input_names import reserved_names
 from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
@@ -26,16 +28,16 @@ from engine.control.remotes.midi.ports import MIDI_APIS
 from engine.control.remotes.osc_senders import parse_networks
 from engine.control.remotes.remote_access import locked_names
 from engine.core.argument_parser import ArgumentParser
-from engine.core.errors import ConfigError, ModelFileError, nearest_name
+from engine.core.errors import ConfigError, ModelFileError
 from engine.core.printable import printable
-from engine.media.address import shown_address
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
 from engine.output.film import FilmFormat, parse_fps, parse_size
 from engine.output.window.keys import HELP
 
-DESCRIPTION = "Render video that follows sound. Without flags: from the microphone, in a window."
+DESCRIPTION = "Render video that follows sound. Without flags: from the microphone, in a window. `run_live.py song.wav` plays a file."
 EPILOG = "In the window: " + "; ".join(f"{keys}: {what}" for keys, what in HELP) + "."
+DEFAULT_VENUE = "venue.yaml"
 _CONTROL = "control:"
 LIVE_ONLY = ("midi", "midi_clock_out", "controller", "log", "health_port", "listen")
 """Settings that a rendering refuses; parameters say so themselves."""
@@ -56,12 +58,9 @@ class ParsedCommand:
     """What the file of a rendering or a replay is to be."""
     calibrate: bool
     calibrate_from: str | None
+    venue: str
+    """The file that a calibration writes."""
     dry_run: bool
-
-
-def flag(name: str) -> str:
-    """Return the flag of a setting or parameter."""
-    return "--" + name.replace("_", "-")
 
 
 def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
@@ -73,11 +72,13 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     model = str(early.model or file_values.get("model") or DEFAULT_MODEL)
     card = _card_if_any(model) if asks_help else read_card(model)
     parameters = parameters_for(card) if card else TABLE
-    parser = build_parser(parameters, card.name if card else None)
-    parsed, unknown = parser.parse_known_args(arguments)
+    left_out: Mapping[str, str] = left_out_controls(card) if card else {}
+    parser = build_parser(parameters, card.name if card else None, left_out)
+    parsed, others = parser.parse_known_args(arguments)
+    unknown = [argument for argument in others if not is_played(argument)]
     if unknown:
         known = [option for action in parser._actions for option in action.option_strings]  # pyright: ignore[reportPrivateUsage]
-        raise ConfigError(f"Unknown argument '{shown_address(unknown[0])}'.{_meant(unknown[0], known)} See --help.")
+        raise unknown_argument(unknown[0], known)
     if parsed.backends:
         return "backends"
     if parsed.devices or card is None:
@@ -85,13 +86,19 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     given = {name: value for name, value in vars(parsed).items() if value is not None}
     controls = {name.removeprefix(_CONTROL): v for name, v in given.items() if name.startswith(_CONTROL)}
     settings = {name: given[name] for name in SETTINGS if name in given}
+    if others:
+        settings = {**settings, **played(others, parsed)}
     beside = {name: given[name] for name in ("map", "config") if given.get(name)}
     _check_action(parsed)
+    if parsed.listen and is_played(parsed.listen):
+        raise ConfigError(
+            f"--listen names a loudspeaker, and {parsed.listen} is a sound; write {parsed.listen} --listen."
+        )
     render = RenderRequest.of(parsed.render) if parsed.render else None
     _check_render(render, {**settings, **controls}, parameters)
     _check_replay(parsed.replay, {**settings, **controls, **beside})
     film = _film_format(parsed, bool(controls.get("fill")))
-    resolved = resolve(file_values, settings, controls, parameters, parse_mappings(parsed.map or []))
+    resolved = resolve(file_values, settings, controls, parameters, parse_mappings(parsed.map or []), left_out)
     # A replay has the inputs of its take.
     if not parsed.replay:
         check_directions(resolved.config, parameters, render.inputs if render else None)
@@ -106,15 +113,9 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
         film=film,
         calibrate=parsed.calibrate,
         calibrate_from=parsed.calibrate_from,
+        venue=parsed.venue or DEFAULT_VENUE,
         dry_run=parsed.dry_run,
     )
-
-
-def _meant(argument: str, known: Iterable[str]) -> str:
-    """Return " Did you mean ...?" for an argument that is nearly a flag, or is a sound without its flag."""
-    if not argument.startswith("-") and (is_sound(argument) or argument.lower().endswith(SOUND_SUFFIXES)):
-        return f" Did you mean --source {shown_address(argument)}?"
-    return nearest_name(argument.split("=")[0], known)
 
 
 def parse_mappings(given: Sequence[str]) -> dict[str, str]:
@@ -128,8 +129,13 @@ def parse_mappings(given: Sequence[str]) -> dict[str, str]:
     return mappings
 
 
-def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> argparse.ArgumentParser:
-    """Return the parser for the settings, the engine's parameters and those of the model called `model_name`."""
+def build_parser(
+    parameters: Iterable[Parameter], model_name: str | None, left_out: Iterable[str] = ()
+) -> argparse.ArgumentParser:
+    """Return the parser for the settings, the engine's parameters and those of the model called `model_name`.
+
+    Flags of its controls that are `left_out` are read and not shown.
+    """
     parser = ArgumentParser(prog="run_live.py", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     _add_actions(parser)
     show = parser.add_argument_group("the show")
@@ -164,6 +170,9 @@ def build_parser(parameters: Iterable[Parameter], model_name: str | None) -> arg
         _add_parameter(group, parameter, parameter.name, parameter.help)
         for former in parameter.former_names:
             _add_parameter(group, parameter, former, argparse.SUPPRESS)
+    for name in left_out:
+        if flag(name) not in parser._option_string_actions:  # pyright: ignore[reportPrivateUsage]
+            model.add_argument(flag(name), dest=_CONTROL + name, help=argparse.SUPPRESS)
     return parser
 
 
@@ -205,6 +214,11 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
         "--calibrate-from",
         metavar="FILM",
         help="measure the venue's latency from a film, with sound, of the flashing window",
+    )
+    actions.add_argument(
+        "--venue",
+        metavar="FILE.yaml",
+        help=f"the file that --calibrate and --calibrate-from write, for --config (default: {DEFAULT_VENUE})",
     )
     actions.add_argument("--devices", action="store_true", help="list the sound inputs and the monitors")
     actions.add_argument(
@@ -274,6 +288,10 @@ def _check_action(parsed: argparse.Namespace) -> None:
     asked = [flag(name) for name in ("render", "replay", "calibrate", "calibrate_from") if getattr(parsed, name)]
     if len(asked) > 1:
         raise ConfigError(f"{' and '.join(asked)} exclude each other; give one of them.")
+    if parsed.venue and not (parsed.calibrate or parsed.calibrate_from):
+        raise ConfigError(
+            f"--venue names the file that --calibrate writes; to play with it, give --config {parsed.venue} instead."
+        )
 
 
 def _check_render(render: RenderRequest | None, given: dict[str, Any], parameters: Sequence[Parameter]) -> None:
@@ -309,7 +327,8 @@ def _check_replay(replay: Sequence[str] | None, given: dict[str, Any]) -> None:
         # `fill` fits the frames into the film and changes none of them.
         fits = name == "fill" and replay[1] != WINDOW
         if not fits and name not in ("model", "stats", *heard):
-            raise ConfigError(f"--replay repeats the show that the take recorded; leave {flag(name)} out.")
+            given_flag = flag(f"no_{name}" if given[name] is False else name)
+            raise ConfigError(f"--replay repeats the show that the take recorded; leave {given_flag} out.")
 
 
 def _film_format(parsed: argparse.Namespace, is_filled: bool) -> FilmFormat:
@@ -361,9 +380,11 @@ def _add_parameter(group: Any, parameter: Parameter, name: str, help: str) -> No
     """Add the flag of a parameter under `name`, which may be a former one."""
     destination = _CONTROL + name
     # Help and unit come from the model's card; in a name for a value argparse takes brackets and blanks for its own.
-    text = printable(help).replace("%", "%%")
+    text = printable(help).rstrip(".").replace("%", "%%")
     metavar = re.sub(r"[^\w°%/-]+", "", parameter.unit) or "X"
     if parameter.kind == "bool":
+        if help != argparse.SUPPRESS and parameter.default:
+            text += " (default: on)"
         group.add_argument(flag(name), dest=destination, action=argparse.BooleanOptionalAction, default=None, help=text)
         return
 
@@ -375,5 +396,6 @@ def _add_parameter(group: Any, parameter: Parameter, name: str, help: str) -> No
             raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
 
     if help != argparse.SUPPRESS:
-        text += f": {printable(parameter.expected()).replace('%', '%%')} (default: {parameter.default:g})"
+        expected = ", ".join(parameter.choices) or parameter.expected()
+        text += f": {printable(expected).replace('%', '%%')} (default: {parameter.default_in_words()})"
     group.add_argument(flag(name), dest=destination, type=parse, metavar=metavar, help=text)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from engine.app.command_line import ParsedCommand
 from engine.app.config import LiveConfig
 from engine.app.config_reading import describe
+from engine.core.atomic_files import check_writable
+from engine.core.counted import counted
 from engine.core.errors import ConfigError, StoppedError
 from engine.core.printable import print_line
 from engine.core.stop_signals import StopRequest, handle_stop_signals
@@ -40,7 +42,7 @@ def list_devices() -> int:
     # Without PortAudio the table has said so.
     with suppress(SourceError):
         for device in list_outputs():
-            print_line(f"loudspeaker {device.name}  ({device.channels} channels, {device.rate_hz} Hz)")
+            print_line(f"loudspeaker {device.name}  ({counted(device.channels, 'channel')}, {device.rate_hz} Hz)")
     try:
         for monitor in list_monitors():
             print_line(f"monitor {monitor}")
@@ -63,11 +65,11 @@ def describe_show(command: ParsedCommand) -> int:
     return 0
 
 
-def calibrate_from_film(film: str, track: str | int | None = None) -> int:
+def calibrate_from_film(command: ParsedCommand, film: str) -> int:
     """Write the venue's latency as measured in a film of the flashing window."""
     from engine.ops.calibration.command import calibrate_from
 
-    calibrate_from(film, say=say, track=track)
+    calibrate_from(film, command.venue, say=say, track=command.resolved.config.track)
     return 0
 
 
@@ -77,12 +79,14 @@ def calibrate_venue(command: ParsedCommand) -> int:
     from engine.audio.sources.registry import open_source
     from engine.control.parameter_store import ParameterStore
     from engine.ops.calibration.command import calibrate_here
+    from engine.ops.calibration.venue import check_venue
 
+    check_venue(command.venue)
     config = command.resolved.config
     # Clicks come back through one input.
     source = open_source(config.source[0] if config.source else "mic", live=True, capture=config.capture)
     window = open_window_sink(config, ParameterStore(command.parameters, config.controls))
-    calibrate_here(source, window, say=say)
+    calibrate_here(source, window, command.venue, say=say)
     return 0
 
 
@@ -154,8 +158,11 @@ def share_processor() -> None:
 
 def check_stats_file(config: LiveConfig) -> None:
     """Refuse a place for the measurements that cannot be written, before the show rather than after it."""
-    if config.stats and not Path(config.stats).absolute().parent.is_dir():
-        raise ConfigError(f"Cannot write {config.stats}: there is no such folder; choose another place with --stats.")
+    if config.stats:
+        try:
+            check_writable(Path(config.stats))
+        except OSError as error:
+            raise _unwritable(config.stats, error) from error
 
 
 def write_stats(config: LiveConfig, statistics: ShowStatistics) -> None:
@@ -164,4 +171,8 @@ def write_stats(config: LiveConfig, statistics: ShowStatistics) -> None:
         try:
             statistics.write_json(config.stats)
         except OSError as error:
-            raise ConfigError(f"Cannot write {config.stats}: {error.strerror}; choose another with --stats.") from error
+            raise _unwritable(config.stats, error) from error
+
+
+def _unwritable(file: str, error: OSError) -> ConfigError:
+    return ConfigError(f"Cannot write {file}: {error.strerror}; choose another place with --stats.")

@@ -21,6 +21,8 @@ DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "water.onnx")
 DEFAULT_OSC_PORT = 9000
 DEFAULT_OS2L = "9996"
 DEFAULT_LOUDSPEAKER = "default"
+WHERE_HEARD = "auto"
+"""As a loudspeaker: the default one, and none where there is none."""
 CONTROLS, MAPPINGS, MIDI_PARAMETERS = "controls", "mappings", "midi_parameters"
 FORMER_KEYS: Mapping[str, str] = MappingProxyType({"midi_knobs": MIDI_PARAMETERS})
 """Keys of the version before, which files may still have."""
@@ -67,15 +69,16 @@ class LiveConfig:
         empty="the default one",
     )
     capture: str = setting(
-        "sounddevice",
-        "the package that opens sound devices: sounddevice, or pyaudio from the extra of that name",
+        "auto",
+        "what opens sound devices: sounddevice, pyaudio from the extra of that name, or auto for the sound server of Linux itself "
+        "where it runs, else sounddevice",
         "NAME",
     )
     repeat: bool = setting(False, "repeat a file")
     listen: str | None = setting(
         None,
         "play the sound of a file, demo or tone on this loudspeaker, by a part of its name, in time with the frames; without a "
-        "name on the default one (default: off)",
+        "name on the default one, auto for that one where there is one (default: off; auto for a file that is given without a flag)",
         "DEVICE",
         empty="off",
         alone=DEFAULT_LOUDSPEAKER,
@@ -89,6 +92,9 @@ class LiveConfig:
     model: str = setting(DEFAULT_MODEL, "the model file to play", "MODEL.onnx")
     backend: str = setting("auto", "the backend that runs the model; auto takes the fastest on this machine", "NAME")
     threads: int | None = setting(None, "processor threads of a step (default: 2)", "N", low=1, high=256)
+    early_step: bool = setting(
+        True, "show an onset between two steps at once, by a step of its own where there is time for one"
+    )
     seconds: float | None = setting(None, "end after so many seconds of sound", "S", low=1e-3)
     osc: bool = setting(True, "listen to OSC remotes")
     osc_host: str = setting(

@@ -35,7 +35,7 @@ class Resolved:
     config: LiveConfig
     origins: Mapping[str, Origin]
     notices: tuple[str, ...] = ()
-    """One for each former name that was used."""
+    """One for each former name that was used, and for each control of the model that is left out."""
 
 
 def settable(parameters: Iterable[Parameter]) -> dict[str, Parameter]:
@@ -85,8 +85,12 @@ def resolve(
     flag_controls: Mapping[str, Any],
     parameters: Iterable[Parameter],
     flag_mappings: Mapping[str, str] = MappingProxyType({}),
+    left_out: Mapping[str, str] = MappingProxyType({}),
 ) -> Resolved:
-    """Put a configuration together: default < file < flag. Raises ConfigError for a value of the wrong kind or out of range."""
+    """Put a configuration together: default < file < flag. Raises ConfigError for a value of the wrong kind or out of range.
+
+    `left_out` has the notice for each name that is no parameter any more: what names it is left out, and told once.
+    """
     origins: dict[str, Origin] = {}
     settings: dict[str, Any] = {}
     controls: dict[str, Value] = {}
@@ -107,7 +111,7 @@ def resolve(
             if name in SETTINGS and given is not None:
                 settings[name] = parse_setting(name, given)
                 origins[name] = origin
-        for name, given in given_controls.items():
+        for name, given in _without(left_out, given_controls, notices).items():
             name = current(name)
             controls[name] = parse_start_value(known, name, given)
             origins[name] = origin
@@ -115,9 +119,11 @@ def resolve(
         **_section(file_values, MAPPINGS, "expressions by parameter were expected, e.g. glow: 0.6 * onset"),
         **flag_mappings,
     }
+    mappings = _without(left_out, mappings, notices)
     by_controller: Any = _section(
         file_values, MIDI_PARAMETERS, "parameters by controller number were expected, e.g. 7: brightness"
     )
+    by_controller = _without(left_out, by_controller, notices, by_value=True)
     config = LiveConfig(
         **settings,
         controls=MappingProxyType(controls),
@@ -125,6 +131,20 @@ def resolve(
         midi_parameters=MappingProxyType({number: current(str(name)) for number, name in by_controller.items()}),
     )
     return Resolved(config=config, origins=origins, notices=tuple(notices))
+
+
+def _without(
+    left_out: Mapping[str, str], given: Mapping[Any, Any], notices: list[str], by_value: bool = False
+) -> dict[Any, Any]:
+    """Return the entries without those whose key, or value, is the name of a parameter that is left out. Each is told once."""
+    kept: dict[Any, Any] = {}
+    for key, value in given.items():
+        sentence = left_out.get(str(value if by_value else key))
+        if sentence is None:
+            kept[key] = value
+        elif sentence not in notices:
+            notices.append(sentence)
+    return kept
 
 
 def _section(file_values: Mapping[str, Any], key: str, expected: str) -> Mapping[str, Any]:

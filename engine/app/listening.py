@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.app.config import DEFAULT_LOUDSPEAKER, LiveConfig
+from engine.app.config import DEFAULT_LOUDSPEAKER, WHERE_HEARD, LiveConfig
 from engine.audio.input_mix import film_channels
 from engine.audio.listening.listened_source import ListenedSource
 from engine.audio.listening.loudspeaker import Loudspeaker
@@ -12,6 +12,7 @@ from engine.audio.source import Source
 from engine.audio.sources.inputs import OpenInputs
 from engine.audio.sources.paced import PacedSource
 from engine.core.clock import Clock
+from engine.core.counted import counted
 from engine.core.errors import ConfigError
 
 
@@ -28,7 +29,7 @@ class Listening:
                 f"--listen plays the sound of files, demo and tone, and '{source.name}' comes from elsewhere (a microphone would hear "
                 "itself); leave --listen out, or give a file with --source."
             )
-        name = None if config.listen == DEFAULT_LOUDSPEAKER else config.listen
+        name = None if config.listen in (DEFAULT_LOUDSPEAKER, WHERE_HEARD) else config.listen
         self._source, self._layout = source, inputs.layout
         self._listen_delay_s = listen_delay_s
         self._light_s = 0.0
@@ -64,9 +65,8 @@ class Listening:
         """Return how it went, in a line."""
         loudspeaker = self.loudspeaker
         left_out, added = loudspeaker.corrected_samples
-        gaps = "1 gap" if loudspeaker.gaps == 1 else f"{loudspeaker.gaps} gaps"
         return (
             f"listened {loudspeaker.name}, whose driver held {1e3 * loudspeaker.driver_s:.0f} ms: sound "
-            f"{1e3 * loudspeaker.delay_s:.0f} ms after the source, {gaps}, {left_out} samples left out and {added} "
+            f"{1e3 * loudspeaker.delay_s:.0f} ms after the source, {counted(loudspeaker.gaps, 'gap')}, {counted(left_out, 'sample')} left out and {added} "
             "added to follow its clock"
         )

@@ -19,6 +19,8 @@ VERSION = "1.30.1"
 SCENES = 16
 """Scenes with a button."""
 _WIDTH, _HEIGHT, _LABEL_HEIGHT = 300, 60, 20
+_MOST_ON_A_FADER = 100
+"""Whole numbers up to here have a fader, larger ones such as the seed are typed in."""
 _LEVELS = ("level", "low", "mid", "high", "beat_phase")
 
 Widget = dict[str, Any]
@@ -67,10 +69,11 @@ def _control(parameter: Parameter) -> Widget:
             "type": "button", "mode": "toggle", "on": 1, "off": 0, "typeTags": "i", "label": "on",
             "default": int(parameter.default), **comments,
         }  # fmt: skip
-    if parameter.kind == "int":
+    if parameter.kind == "int" and parameter.high > _MOST_ON_A_FADER:
         return {"type": "input", "numeric": True, "typeTags": "i", "decimals": 0, "default": int(parameter.default), **comments}  # fmt: skip
     return {
-        "type": "fader", "horizontal": True, "design": "compact", "snap": False, "doubleTap": True, "decimals": 3,
+        "type": "fader", "horizontal": True, "design": "compact", "snap": False, "doubleTap": True,
+        **({"decimals": 3} if parameter.kind == "float" else {"decimals": 0, "typeTags": "i"}),
         "range": {"min": parameter.low, "max": parameter.high}, "default": float(parameter.default), **comments,
     }  # fmt: skip
 

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.app.config import DEFAULT_OSC_PORT, LiveConfig
+from engine.app.config import DEFAULT_OSC_PORT, WHERE_HEARD, LiveConfig
 from engine.control.parameter_store import ParameterStore
-from engine.core.errors import ConfigError, MediaError
+from engine.core.errors import ConfigError, MediaError, SourceError
 from engine.core.printable import printable
 
 if TYPE_CHECKING:
@@ -58,13 +58,20 @@ def listen(
     notify: Callable[[str], None],
     releasing: ExitStack,
 ) -> Listening | None:
-    """Open the loudspeaker that the configuration asks for; None where the show is not listened to. Raises UserError."""
+    """Open the loudspeaker that the configuration asks for; None where the show is not listened to, or where it need not be and
+    cannot. Raises UserError."""
     if config.listen is None or not inputs.source.live:
         return None
     from engine.app.listening import Listening
     from engine.control.parameter_table import ShowValues
 
-    listening = Listening(config, inputs, clock, lambda: 1e-3 * ShowValues(values()).listen_delay_ms)
+    try:
+        listening = Listening(config, inputs, clock, lambda: 1e-3 * ShowValues(values()).listen_delay_ms)
+    except SourceError as error:
+        if config.listen != WHERE_HEARD:
+            raise
+        notify(f"{error} The show goes on unheard.")
+        return None
     releasing.callback(listening.loudspeaker.close)
     # Called first: the show is over then, or could not begin.
     releasing.callback(lambda: notify(listening.summary()) if listening.loudspeaker.has_sound else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.app.command_line import flag
+from engine.app.bare_arguments import flag
 from engine.app.config import CONTROLS
 from engine.app.osc_reference import shipped_cards
 from engine.control.parameter import Parameter

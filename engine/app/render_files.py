@@ -13,6 +13,7 @@ from engine.app.renderings import Rendering
 from engine.app.report import end_report, model_lines
 from engine.app.show_builder import SharedParts, ShowBuilder
 from engine.core.clock import WallClock
+from engine.core.counted import counted
 from engine.core.errors import USER_ERROR_EXIT_CODE, ConfigError, UserError
 from engine.core.printable import print_line
 from engine.core.stop_signals import StopRequest
@@ -53,7 +54,9 @@ def render_files(command: ParsedCommand, renderings: Sequence[Rendering], stop: 
         bar.reach(done_s)
     bar.end()
     unfinished = "; a file that was not finished was deleted" if stop.is_set() else ""
-    print_line(f"{'stopped' if stop.is_set() else 'rendered'}: {rendered} of {len(renderings)} files{unfinished}")
+    print_line(
+        f"{'stopped' if stop.is_set() else 'rendered'}: {rendered} of {counted(len(renderings), 'file')}{unfinished}"
+    )
     return USER_ERROR_EXIT_CODE if failed else 0
 
 

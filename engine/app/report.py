@@ -8,6 +8,7 @@ from engine.audio.features.audio_features import AudioFeatures
 from engine.audio.input_layout import MIX, InputLayout
 from engine.audio.sources.inputs import OpenInputs
 from engine.core.clock import WallClock
+from engine.core.counted import counted
 from engine.model.backend import Backend
 from engine.model.card import ModelCard
 from engine.output.film import FilmFormat
@@ -88,10 +89,10 @@ def end_report(stats: ShowStatistics, card: ModelCard) -> str:
     """Return the summary of a show in one line."""
     figures = stats.summary()
     parts = [
-        f"{stats.steps} frames of {stats.hops * card.hop_s:.1f} s of sound",
-        f"{stats.skipped_hops} skipped",
+        f"{counted(stats.steps, 'frame')} of {stats.hops * card.hop_s:.1f} s of sound",
+        f"{stats.skipped_hops:,} skipped",
         *(f"{count} lost by {name}" for name, count in stats.lost_frames.items() if count),
-        *([f"{stats.failed_steps} failed steps"] if stats.failed_steps else []),
+        *([counted(stats.failed_steps, "failed step")] if stats.failed_steps else []),
     ]
     # Without a window, the hand-over to the outputs is the last moment that is measured.
     age = figures["shown_age"] if figures["shown_age"]["count"] else figures["handed_age"]
@@ -113,4 +114,4 @@ def remote_figures(stats: ShowStatistics) -> dict[str, float]:
 
 def _provenance(card: ModelCard) -> str:
     origin = card.provenance
-    return f"trained on '{origin.source}' ({origin.licence}), {origin.iterations} iterations"
+    return f"trained on '{origin.source}' ({origin.licence}), {counted(origin.iterations, 'iteration')}"

@@ -31,7 +31,7 @@ from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.web import BrowserSound
 from engine.control.parameter_store import ControlSource, ParameterStore
-from engine.control.parameter_table import parameters_for
+from engine.control.parameter_table import replayed_parameters
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import ConfigError
@@ -129,7 +129,9 @@ def build_replay(
     begun = RestingBackend if begins_at_rest(take.header) else _as_opened
     model = ModelChoice(path=take.model, backend=ReplayedFailures(begun(backend), store), open_next=open_next)
     layout = take.header.layout
-    controllers = control(model, store, take.header.mappings, str(take.folder), runtime, layout.names)
+    controllers = control(
+        model, store, take.header.mappings, str(take.folder), runtime, layout.names, replayed_parameters
+    )
     steering = Steering(store=store, show_controller=controllers.show_controller, replay=store)
     sinks, windows = outputs(controllers)
     show = assemble(
@@ -214,7 +216,7 @@ class ShowBuilder:
         for line in differences(take, backend):
             self._say(line)
         sound, config, layout = TakeSource(take), self._config, take.header.layout
-        store = ReplayedControls(take, sound, parameters_for(backend.card))
+        store = ReplayedControls(take, sound, replayed_parameters(backend.card))
         source: Source = PacedSource(sound, self._clock) if output == WINDOW else sound
         inputs = OpenInputs(source, layout)
         listening = openers.listen(config, inputs, lambda: config.controls, self._clock, self._say, self._releasing)
@@ -341,6 +343,7 @@ class ShowBuilder:
             notices=Notices(notify),
             live=live,
             between_hops=between_hops,
+            has_early_steps=live and self._config.early_step,
             is_stopped=self._watch.is_stopped,
         )
 

@@ -69,7 +69,7 @@ class AudioCapture:
         self._onset_subscribers: list[Callable[[], None]] = []
 
     def subscribe_onsets(self, callback: Callable[[], None]) -> None:
-        """Let the capture thread call `callback` as soon as an onset is detected. Before `start` only."""
+        """Let the capture thread call `callback` as soon as `newest_onset` changes. Before `start` only."""
         self._onset_subscribers.append(callback)
 
     @property
@@ -83,9 +83,20 @@ class AudioCapture:
         return self._analyser.latest().onsets + self._input_features.onsets
 
     @property
+    def newest_onset(self) -> tuple[int, float]:
+        """`onsets`, and the strength of the newest in tenths: detected at its very beginning, it grows for some milliseconds."""
+        strength = self._analyser.latest().onset_strength + self._input_features.onset_strength
+        return self.onsets, round(strength, 1)
+
+    @property
     def rate_hz(self) -> int:
         """The model's rate, at which samples are counted."""
         return self._window_buffer.rate_hz
+
+    @property
+    def is_read_ahead(self) -> bool:
+        """Whether a thread of its own reads the source, so that the sound of a hop is known before the hop is complete."""
+        return self._thread is not None
 
     @property
     def has_ended(self) -> bool:
@@ -144,36 +155,42 @@ class AudioCapture:
 
     def begin_hop(self, index: int, gains: BandGains) -> None:
         """Trim and analyse the sound up to the end of hop `index`; `gains` are those that were set, for the first hop alone."""
-        started_s, onsets_before = self._clock.now_s(), self.onsets
+        started_s, before = self._clock.now_s(), self.newest_onset
         with self._received:
             self._trimmed.begin(gains)
             self._advance(self._window_buffer.hop_samples * (index + 1))
-        self._tell_onsets(onsets_before)
+        self._tell_onset(before)
         if self._thread is None:
             self._resample_s += self._clock.now_s() - started_s
 
     def set_trim(self, gains: BandGains) -> None:
         """Take the gains of the hop that was picked, for the sound from TRIM_HOPS later on."""
-        onsets_before = self.onsets
+        before = self.newest_onset
         with self._received:
             self._trimmed.give(gains)
             self._advance_live()
-        self._tell_onsets(onsets_before)
+        self._tell_onset(before)
 
     def window(self, index: int) -> NDArray[np.float32]:
         """Return the sound window of hop `index`; see WindowBuffer."""
         with self._received:
             return self._window_buffer.window(index)
 
+    def window_until(self, end: int) -> NDArray[np.float32]:
+        """Return the sound window that ends before sample `end`, within the hop after the last one asked for, trimmed and analysed."""
+        with self._received:
+            self._advance(end)
+            return self._window_buffer.window_until(end)
+
     def pop_sound(self, index: int) -> NDArray[np.float32]:
         """Remove and return the sound for films up to the end of hop `index` [T, C]; see WindowBuffer."""
         with self._received:
             return self._window_buffer.pop_sound(index)
 
-    def captured_s(self, index: int) -> float | None:
-        """Return the capture time of the newest sample of hop `index`; None offline."""
+    def captured_s(self, end: int) -> float | None:
+        """Return the capture time of the sample before `end`, counted since the start at the model's rate; None offline."""
         with self._received:
-            return self._window_buffer.captured_s(index)
+            return self._window_buffer.captured_s(end)
 
     def latest(self) -> AudioFeatures:
         """Return the latest features, with those of named inputs; from any thread, without waiting."""
@@ -226,7 +243,7 @@ class AudioCapture:
             self._end()
         elif len(block[0]):
             started_s = self._clock.now_s()
-            onsets_before, hops_before = self.onsets, self._complete_hops
+            before, hops_before = self.newest_onset, self._complete_hops
             with self._received:
                 self._window_buffer.append(*block)
                 self._advance_live()
@@ -234,7 +251,7 @@ class AudioCapture:
                 self._input_features.feed(block[0], at_once=self._complete_hops != hops_before)
                 self._received.notify_all()
             self._tell_faults()
-            self._tell_onsets(onsets_before)
+            self._tell_onset(before)
             if self._thread is None:
                 self._resample_s += self._clock.now_s() - started_s
         else:
@@ -257,8 +274,8 @@ class AudioCapture:
     def _complete_hops(self) -> int:
         return self._window_buffer.received_samples // self._window_buffer.hop_samples
 
-    def _tell_onsets(self, onsets_before: int) -> None:
-        if self.onsets != onsets_before:
+    def _tell_onset(self, before: tuple[int, float]) -> None:
+        if self.newest_onset != before:
             for callback in self._onset_subscribers:
                 callback()
 

@@ -25,6 +25,8 @@ class PlayingModel(Protocol):
 
     def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame: ...
 
+    def early(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame | None: ...
+
     def held(self, controls: Controls) -> ModelFrame: ...
 
 
@@ -44,6 +46,14 @@ class ConditionedModel:
         conditioned_T = self._conditioner.apply(window_T, index, controls, self._model.playing.training_sound)
         # The gain by hand is in the window.
         return self._model.step(conditioned_T, {**controls, "gain_db": 0.0}, index)
+
+    def early(self, window_T: NDArray[np.float32], controls: Controls, index: int, end: int) -> ModelFrame | None:
+        """Return hop `index` as it looks with a window that ends before sample `end`, within that hop; nothing changes.
+
+        None where nothing moves. Raises BackendError, as the model does.
+        """
+        conditioned_T = self._conditioner.early(window_T, index, end, controls, self._model.playing.training_sound)
+        return self._model.early(conditioned_T, {**controls, "gain_db": 0.0}, index)
 
     def held(self, controls: Controls) -> ModelFrame:
         """Return the last good frame again."""

@@ -95,6 +95,19 @@ class Conditioner:
         quiet_db = sound.quiet_db if sound else UNKNOWN_QUIET_DB
         return drifted(window_T, (index + 1) * self._hop_samples, self._rate_hz, idle, quiet_db) if idle else window_T
 
+    def early(
+        self, window_T: NDArray[np.float32], index: int, end: int, values: Values, sound: TrainingSound | None = None
+    ) -> NDArray[np.float32]:
+        """Return a window that ends before sample `end`, within hop `index`, conditioned as `apply` does; nothing changes.
+
+        The rest of the hop counts as silence, since no gain depends on what comes later. The oldest samples, as many, stay as they are.
+        """
+        kept, rest = (self.history, self._aim), (index + 1) * self._hop_samples - end
+        whole_T = np.concatenate([window_T[rest:], np.zeros(rest, np.float32)])
+        conditioned_T = self.apply(whole_T, index, values, sound)
+        self.history, self._aim = kept
+        return np.concatenate([window_T[:rest], conditioned_T[: len(window_T) - rest]])
+
     def aim_for(self, values: Values, sound: TrainingSound | None) -> Aim | None:
         """Return where to bring the sound under these values."""
         return aim_of(sound) if values.get("conditioning", False) else None

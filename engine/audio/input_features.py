@@ -38,6 +38,11 @@ class InputFeatures:
         """Onsets of these inputs since the beginning, together."""
         return sum(analyser.latest().onsets for analyser in self._analysers.values())
 
+    @property
+    def onset_strength(self) -> float:
+        """The strengths of their newest onsets, together."""
+        return sum(analyser.latest().onset_strength for analyser in self._analysers.values())
+
     def feed(self, sound_TC: NDArray[np.float32], *, at_once: bool) -> None:
         """Take the next block of the source, and analyse what has come, `at_once` or once there is enough."""
         if not self._analysers:

@@ -120,21 +120,25 @@ class WindowBuffer:
 
         The hop must be complete and not older than the last one asked for.
         """
-        behind = self._received_samples - (index + 1) * self._card.hop_samples
-        end = len(self._mono_T) - behind
-        window_T = self._mono_T[end - self._window_samples : end].copy()
-        self._mono_T = self._mono_T[end - self._window_samples :]
+        end = (index + 1) * self._card.hop_samples
+        window_T = self.window_until(end)
+        self._mono_T = self.sound(end - self._window_samples, self._received_samples)
         return window_T
 
-    def captured_s(self, index: int) -> float | None:
-        """Return the capture time of the newest sample of hop `index`; None offline."""
+    def window_until(self, end: int) -> NDArray[np.float32]:
+        """Return the sound window that ends before sample `end`, which lies after the last hop that was asked for."""
+        return self.sound(end - self._window_samples, end).copy()
+
+    def captured_s(self, end: int) -> float | None:
+        """Return the capture time of the sample before `end`, counted since the start at the model's rate; None offline."""
         if self._captured_s is None:
             return None
-        return self._captured_s - (self._source_samples - self._source_end(index)) / self._resampler.source_rate_hz
+        return self._captured_s - (self._source_samples - self._source_end(end)) / self._resampler.source_rate_hz
 
     def pop_sound(self, index: int) -> NDArray[np.float32]:
         """Remove and return the sound up to the end of hop `index`, at the source's rate and as films get it [T, C]."""
-        wanted = min(self._source_end(index), self._source_samples) - self._popped_source_samples
+        end = self._source_end((index + 1) * self._card.hop_samples)
+        wanted = min(end, self._source_samples) - self._popped_source_samples
         parts: list[NDArray[np.float32]] = []
         while wanted > 0:
             part = self._source_blocks.popleft()
@@ -146,8 +150,9 @@ class WindowBuffer:
             self._popped_source_samples += len(part)
         return np.concatenate(parts) if parts else np.zeros((0, self._channels), np.float32)
 
-    def _source_end(self, index: int) -> int:
-        return round((index + 1) * self._card.hop_samples * self._resampler.source_rate_hz / self._card.sample_rate_hz)
+    def _source_end(self, end: int) -> int:
+        """Return which sample of the source belongs to sample `end` at the model's rate."""
+        return round(end * self._resampler.source_rate_hz / self._card.sample_rate_hz)
 
     def _append_mono(self, mono_T: NDArray[np.float32]) -> NDArray[np.float32]:
         if len(mono_T):

@@ -54,6 +54,8 @@ class Parameter:
     """Why no mapping may drive it, as the rest of a sentence; empty where one may."""
     live_only: bool = False
     """Whether it has no effect in a rendering."""
+    default_before: Value | None = None
+    """The value in takes of versions that did not have it, where the default would change their frames."""
     former_names: tuple[str, ...] = ()
     """Names of the version before, which work until the next version."""
 

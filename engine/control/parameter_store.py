@@ -75,6 +75,10 @@ class ControlSource(Protocol):
         """Let the beat clock follow another clock, which is at `point`, from the next snapshot on."""
         ...
 
+    def watch(self, callback: Callable[[], None]) -> None:
+        """Call `callback` as soon as `values` has changed, in the thread that changed it; it must return at once."""
+        ...
+
     def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
         """Take the parameters of another model in place of these."""
         ...
@@ -104,6 +108,7 @@ class ParameterStore:
         self._events: deque[ControlEvent] = deque(maxlen=MOST_EVENTS)
         self._beat_points: deque[BeatPoint] = deque(maxlen=MOST_BEAT_POINTS)
         self._subscriptions: tuple[Subscription, ...] = ()
+        self._watchers: tuple[Callable[[], None], ...] = ()
         self._refused = 0
         self._received_samples: Callable[[], int] = int
         for name, value in (values or {}).items():
@@ -145,6 +150,13 @@ class ParameterStore:
         with self._lock:
             self._beat_points.append(point)
 
+    def watch(self, callback: Callable[[], None]) -> None:
+        """Call `callback` as soon as `values` has changed, in the thread that changed it; it must return at once.
+
+        For the window, which draws a change at once: the thread of a subscription would come a moment later.
+        """
+        self._watchers = (*self._watchers, callback)
+
     def subscribe(self, callback: Callable[[StoreChange], None], name: str) -> Subscription:
         """Call `callback` with each change, in a thread of its own, until the subscription is closed.
 
@@ -171,6 +183,7 @@ class ParameterStore:
             self._parameters = table
             self._snapshot = MappingProxyType({**_defaults(table), **values})
             self._hand_over(self._whole(MODEL_ORIGIN))
+        self._wake_watchers()
 
     def set(self, name: str, given: object, *, clip: bool = True, origin: str = "", times: int = 1) -> Applied:
         """Set a parameter and return its new value. A number out of range is clipped, or refused without `clip`.
@@ -204,6 +217,8 @@ class ParameterStore:
             self._snapshot = MappingProxyType({**self._snapshot, name: value})
             if is_new and self._subscriptions:
                 self._hand_over(StoreChange({name: value}, {name: origin}))
+        if is_new:
+            self._wake_watchers()
         return Applied(value, applied.clipped)
 
     def _admit(self, name: str, given: object, clip: bool) -> Applied:
@@ -225,6 +240,10 @@ class ParameterStore:
     def _whole(self, origin: str) -> StoreChange:
         """Return the whole table with all values, as a change."""
         return StoreChange(self._snapshot, dict.fromkeys(self._snapshot, origin), self.parameters)
+
+    def _wake_watchers(self) -> None:
+        for callback in self._watchers:
+            callback()
 
     def _hand_over(self, change: StoreChange) -> None:
         for subscription in self._subscriptions:

@@ -15,11 +15,13 @@ from typing import Any, Generic, TypeVar, overload
 from engine.control.beat_boundary import QUANTISE_CHOICES
 from engine.control.parameter import Group, Parameter, Value
 from engine.core.errors import ModelFileError
-from engine.model.card import ModelCard
+from engine.model.card import ControlSpec, ModelCard
 
 T = TypeVar("T", float, int, bool)
 
 TEMPO_SOURCES = ("auto", "link", "midi", "os2l", "tap", "sound")
+PALETTES = ("ember", "ice", "neon", "gold", "toxic", "rose", "grey")
+"""Colours of engine/render/effects/palette.py. The order is that of the numbers in scenes and takes: new ones go to the end."""
 SOUND_ALONE = TEMPO_SOURCES.index("sound")
 """The choice with which taps and a given tempo have no effect."""
 _BY_HAND = "which is switched by hand alone"
@@ -62,13 +64,19 @@ def _trigger(group: Group, help: str) -> _Declared[int]:
     return _Declared(Parameter(name="", kind="trigger", group=group, help=help, default=0))
 
 
-def _choice(group: Group, help: str, choices: tuple[str, ...], **more: Any) -> _Declared[int]:
+def _choice(
+    group: Group, help: str, choices: tuple[str, ...], *, in_scenes: bool = False, **more: Any
+) -> _Declared[int]:
     return _Declared(
         Parameter(
             name="", kind="int", group=group, help=help, high=len(choices) - 1, default=0, choices=choices,
-            in_scenes=False, **more,
+            in_scenes=in_scenes, **more,
         )
     )  # fmt: skip
+
+
+def _count(group: Group, help: str, high: int) -> _Declared[int]:
+    return _Declared(Parameter(name="", kind="int", group=group, help=help, high=high, default=0))
 
 
 def _event(group: Group, help: str, low: int, high: int) -> _Declared[int]:
@@ -109,6 +117,32 @@ class ShowValues:
     glow = _number("effects", "how much bright parts shine into their surroundings")
     colour_turn = _number("effects", "how far all hues are turned, in turns of the colour circle", -0.5, 0.5)
     trail = _number("effects", "how long frames linger in the next ones")
+    feedback = _number("effects", "how much of the last frame is mixed into the next one")
+    feedback_zoom = _number(
+        "effects", "how often feedback doubles its size in a second; below 0 it shrinks", -4.0, 4.0, 0.5
+    )
+    feedback_turn = _number("effects", "how often feedback turns about the centre in a second", -1.0, 1.0)
+    kaleidoscope = _count("effects", "into how many equal mirrored sectors the frame is folded; 0 is off", 16)
+    kaleidoscope_turn = _number(
+        "effects", "which part of the frame the kaleidoscope shows, in turns about the centre", -1.0, 1.0
+    )
+    tiles = _number(
+        "effects",
+        "how many mirrored copies stand above each other; up to 1 they fill the surround alone; 0 is off",
+        0.0,
+        8.0,
+    )
+    palette = _choice("effects", "the colours that dark to light get", PALETTES, in_scenes=True)
+    palette_amount = _number("effects", "how much of the colours comes from the palette")
+    soft_edges = _switch(
+        "effects", "let the frame's edges fade where the screen goes on beyond them", True, default_before=False
+    )
+    vignette = _number("effects", "how far from the edges the frame fades into the surround")
+    background = _number("effects", "how bright the surround of the frame is")
+    background_hue = _number("effects", "hue of the surround, in turns of the colour circle from red")
+    background_colour = _number("effects", "how colourful the surround is; 0 is grey")
+    degrain = _number("effects", "how much grain is taken out between edges")
+    sharpen = _number("effects", "how much an enlarged frame is sharpened")
     onset_brightness = _number(
         "onsets", "how much an onset in the sound brightens the frame", former_names=("hit_brightness",)
     )
@@ -201,10 +235,16 @@ def parameters_for(card: ModelCard) -> tuple[Parameter, ...]:
                 f"Model '{card.name}' declares a control '{control.name}', which is the engine's own; "
                 "rename it and export the model again."
             )
-    return (
-        *TABLE,
-        *(
-            Parameter(name=c.name, kind="float", help=c.help, low=c.low, high=c.high, default=c.default, unit=c.unit)
-            for c in card.controls
-        ),
-    )
+    return (*TABLE, *map(_of_control, card.controls))
+
+
+def replayed_parameters(card: ModelCard) -> tuple[Parameter, ...]:
+    """Return the parameters that a take may hold values of: those of a show, and the fixed controls, which once were parameters."""
+    return (*parameters_for(card), *map(_of_control, card.fixed_controls))
+
+
+def _of_control(control: ControlSpec) -> Parameter:
+    return Parameter(
+        name=control.name, kind="float", help=control.help, low=control.low, high=control.high, default=control.default,
+        unit=control.unit,
+    )  # fmt: skip

@@ -63,6 +63,26 @@ def atomic_folder(path: Path) -> Generator[Path]:
         remove_leftover(partial)
 
 
+def check_writable(path: Path) -> None:
+    """Raise OSError where a file cannot be written, before the work of which it is the result. Changes nothing.
+
+    A missing folder is not made here: its name is mistyped more often than new.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    if path.exists() and not path.is_file():
+        return
+    # Tried, since rights alone tell nothing of disks that are full or read-only.
+    partial = partial_name(Path(os.path.realpath(path)))
+    try:
+        partial.touch()
+    finally:
+        remove_leftover(partial)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, in UTF-8. Raises OSError."""
     with atomic_file(path) as partial:

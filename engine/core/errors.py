@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 import sys
 from collections.abc import Callable, Iterable
 
@@ -25,6 +26,7 @@ from engine.core.lossy_stream import outlive_readers
 from engine.core.printable import print_line, short_sentence
 
 USER_ERROR_EXIT_CODE = 2
+_MOST_MEANT = 4
 _LONGEST_NAME = 200
 """Comparing longer ones takes seconds, and nobody meant them."""
 
@@ -75,12 +77,19 @@ class StoppedError(UserError):
     """Something long that was broken off: the show ends, or something else was asked for. No mistake of anybody."""
 
 
-def nearest_name(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'X'?" with the known name closest to `name`, or an empty string when none is close."""
+def nearest_name(name: str, known: Iterable[str], prefix: str = "", cutoff: float = 0.6) -> str:
+    """Return " Did you mean 'X'?" with the known name closest to `name`, or an empty string when none is close.
+
+    Names that go on where `name` ends come first: gain means gain_db rather than grain. `prefix` is put before what is shown.
+    `cutoff` is how alike names must be, from 0 to 1.
+    """
     if len(name) > _LONGEST_NAME:
         return ""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" Did you mean '{matches[0]}'?" if matches else ""
+    known = list(known)
+    longer = [one for one in known if re.match(r"[-_]\w", one[len(name) :]) and one.startswith(name)] if name else []
+    matches = longer[:_MOST_MEANT] or difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+    meant = " or ".join(f"'{prefix}{match}'" for match in matches)
+    return f" Did you mean {meant}?" if meant else ""
 
 
 def run_main(main: Callable[[], int]) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from engine.core.counted import counted
+
 INTERVAL_S = 10.0
 
 
@@ -30,11 +32,12 @@ class Notices:
             self.lost_lines += 1
 
     def tell_sparsely(self, kind: str, line: str, now_s: float, count: int = 1) -> None:
-        """Count `count` events of one kind; pass `line` on, {count} filled in, if none was told within the interval."""
+        """Count `count` events of one kind; pass `line` on, {count} or {times} filled in, if none was told within the interval."""
         self._untold[kind] = self._untold.get(kind, 0) + count
         if now_s - self._last_told_s.get(kind, float("-inf")) >= self._interval_s:
             self._last_told_s[kind] = now_s
-            self.tell(line.replace("{count}", str(self._untold.pop(kind))))
+            told = self._untold.pop(kind)
+            self.tell(line.replace("{count}", f"{told:,}").replace("{times}", counted(told, "time")))
 
 
 class ToldOnce:

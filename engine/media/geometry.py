@@ -34,10 +34,11 @@ class Box(NamedTuple):
         return min(self.x, self.y) >= 0 and min(self.width, self.height) >= 1 and right <= width and bottom <= height
 
 
-def centred_square(width: int, height: int) -> Box:
-    """Return the largest centred square of a frame."""
-    side = min(width, height)
-    return Box((width - side) // 2, (height - side) // 2, side, side)
+def centred_box(width: int, height: int, shape: Fraction = Fraction(1)) -> Box:
+    """Return the largest centred box of a frame whose width is `shape` times its height."""
+    box_width = min(width, max(1, round(height * shape)))
+    box_height = min(height, max(1, round(width / shape)))
+    return Box((width - box_width) // 2, (height - box_height) // 2, box_width, box_height)
 
 
 @dataclass(frozen=True, slots=True)

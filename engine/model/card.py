@@ -18,6 +18,7 @@ from engine.core.osc_names import ENGINE_ADDRESSES
 from engine.core.structured import parse_json, shown
 from engine.model.card_limits import MOST_PIXELS, check_limits, check_step_size
 from engine.model.card_values import build_dataclass
+from engine.model.control_effect import ControlEffect
 from engine.model.layers import LayersSpec, TextureSpec
 from engine.model.training_sound import BandRange, TrainingSound
 
@@ -173,6 +174,9 @@ class StepSignature:
     noises: tuple[NoiseSpec, ...]
     states: tuple[StateSpec, ...]
     pictures: tuple[PictureSpec, ...] = ()
+    fixed_controls: tuple[ControlSpec, ...] = ()
+    """Control inputs that are no parameters, since they change the frames too little: they stay at their default. The replay of a take
+    that was recorded while they were parameters gives them the recorded values."""
     batch: int = 1
     """Slots that are stepped together: a leading axis on every input and output. There is no such axis when it is 1."""
 
@@ -180,7 +184,7 @@ class StepSignature:
         """List the inputs that the graph must have."""
         return self._batched(
             TensorInfo(name="audio", shape=(self.window_samples,), dtype="float32"),
-            *(TensorInfo(name=c.name, shape=(), dtype="float32") for c in self.controls),
+            *(TensorInfo(name=c.name, shape=(), dtype="float32") for c in (*self.controls, *self.fixed_controls)),
             *(TensorInfo(name=n.name, shape=n.shape, dtype="float32") for n in self.noises),
             *(TensorInfo(name=p.name, shape=(p.height, p.width, 3), dtype="uint8") for p in self.pictures),
             *(TensorInfo(name=s.name, shape=s.shape, dtype=s.dtype) for s in self.states),
@@ -204,6 +208,8 @@ class ModelCard(StepSignature):
     height: int
     width: int
     feature_bands: int
+    control_effects: tuple[ControlEffect, ...] = ()
+    """Of all controls that the model was trained with; those that are not among `controls` were left out."""
     outputs: tuple[OutputSpec, ...] = ()
     """Outputs beside the frame, the features and the next states."""
     layers: LayersSpec | None = None
@@ -253,6 +259,12 @@ class ModelCard(StepSignature):
     def hop_s(self) -> float:
         """Seconds of sound between frames."""
         return self.hop_samples / self.sample_rate_hz
+
+    @property
+    def left_out(self) -> tuple[ControlEffect, ...]:
+        """The controls that were measured and are no parameters."""
+        kept = {control.name for control in self.controls}
+        return tuple(effect for effect in self.control_effects if effect.name not in kept)
 
     @property
     def shown_names(self) -> tuple[str, ...]:
@@ -306,6 +318,8 @@ _NESTED: dict[str, type] = {
     "states": StateSpec,
     "noises": NoiseSpec,
     "controls": ControlSpec,
+    "fixed_controls": ControlSpec,
+    "control_effects": ControlEffect,
     "pictures": PictureSpec,
     "outputs": OutputSpec,
     "layers": LayersSpec,
@@ -319,7 +333,13 @@ _NESTED: dict[str, type] = {
 """The nested dataclasses of a card."""
 _ADDED: dict[int, dict[str, Any]] = {
     3: {"pictures": [], "outputs": []},
-    4: {"layers": None, "training_sound": None, "trained_fps": 0.0},
+    4: {
+        "fixed_controls": [],
+        "control_effects": [],
+        "layers": None,
+        "training_sound": None,
+        "trained_fps": 0.0,
+    },
 }
 """The keys that each version added, with the values that cards of earlier versions get."""
 

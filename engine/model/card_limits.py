@@ -45,6 +45,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
 """Lowest and highest value of a number, by its key. Other numbers are for people to read."""
 _COUNTS: Mapping[str, int] = {
     "controls": 256,
+    "fixed_controls": 256,
+    "control_effects": 256,
     "states": 1024,
     "noises": 256,
     "pictures": 16,

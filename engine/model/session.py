@@ -53,6 +53,7 @@ class Session:
             check_state(backend.card, state)
         self._state = backend.initial_state() if state is None else dict(state)
         self._resting = resting_inputs(backend.card)
+        self._fed = (*backend.card.controls, *backend.card.fixed_controls)
         self._shown: Step | None = None
         self._fresh = True
 
@@ -72,7 +73,7 @@ class Session:
     def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame:
         """Play hop `index` with the values `controls`; `window_T` is the newest sound, at least one window of the model.
 
-        Beside the control inputs of the card it reads gain_db, freeze, reset (the number of resets so far) and seed; any may be
+        Beside the control inputs of the card, fixed ones included, it reads gain_db, freeze, reset (the number of resets so far) and seed; any may be
         missing. Raises BackendError when the step fails. The state is then unchanged, or the initial one when the new state is
         not finite.
         """
@@ -81,13 +82,23 @@ class Session:
             self._advance(window_T, controls, index)
         return self.held(controls)
 
+    def early(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame | None:
+        """Return hop `index` as it looks before its sound has all arrived: its step, taken with the newest sound.
+
+        The state stays as it is, so this and all later hops are stepped as if nothing had happened. None where nothing moves: the
+        model is frozen or has not begun. Raises BackendError when the step fails.
+        """
+        if self._shown is None or self._fresh or controls.get("freeze", False):
+            return None
+        step = self._step(window_T, controls, index)
+        return _frame_of(step)
+
     def held(self, controls: Controls) -> ModelFrame:
         """Return the last good frame again; black before the first."""
         if self._shown is None:
             black_HWC = np.zeros((self.card.height, self.card.width, 3), np.uint8)
             return ModelFrame(pixels_HWC=black_HWC, features_F=np.zeros(self.card.feature_bands, np.float32))
-        shown = self._shown
-        return ModelFrame(pixels_HWC=shown.pixels_HWC, features_F=shown.features_F, layers=shown.layers)
+        return _frame_of(self._shown)
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the state. Raises BackendError when it lies on a device that was lost."""
@@ -102,14 +113,17 @@ class Session:
             self._state = self._backend.initial_state()
             self._fresh = True
 
-    def _advance(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> None:
+    def _step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> Step:
         card = self.card
         values = {
             "audio": apply_gain(window_T[-card.window_samples :], float(controls.get("gain_db", 0.0))),
-            **{spec.name: float(controls[spec.name]) for spec in card.controls if spec.name in controls},
+            **{spec.name: float(controls[spec.name]) for spec in self._fed if spec.name in controls},
             **draw_noise(card.noises, int(controls.get("seed", self._seed)), index),
         }
-        step = self._backend.step(self._resting.with_values(values, self._state))
+        return self._backend.step(self._resting.with_values(values, self._state))
+
+    def _advance(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> None:
+        card, step = self.card, self._step(window_T, controls, index)
         self._steps += 1
         name = not_finite(step.next_state, self._steps)
         if name:
@@ -120,6 +134,10 @@ class Session:
         self._state = step.next_state
         self._shown = step
         self._fresh = False
+
+
+def _frame_of(step: Step) -> ModelFrame:
+    return ModelFrame(pixels_HWC=step.pixels_HWC, features_F=step.features_F, layers=step.layers)
 
 
 def apply_gain(window_T: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:

@@ -74,7 +74,7 @@ def resting_inputs(signature: StepSignature) -> StepInputs:
 
     All inputs of all steps are made from these with `with_values`, so an input without a source keeps its value at rest.
     """
-    at_rest: dict[str, float] = {spec.name: spec.default for spec in signature.controls}
+    at_rest: dict[str, float] = {spec.name: spec.default for spec in (*signature.controls, *signature.fixed_controls)}
     at_rest |= {spec.name: spec.initial for spec in signature.states}
     arrays = {
         info.name: np.full(info.shape, at_rest.get(info.name, 0.0), info.dtype) for info in signature.input_tensors()

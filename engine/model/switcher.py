@@ -94,6 +94,11 @@ class ModelSwitcher:
         return self._session.card
 
     @property
+    def next_card(self) -> ModelCard:
+        """The card of the model whose parameters the show has: of the one that plays from the next step on."""
+        return (self._pending.session if self._pending else self._session).card
+
+    @property
     def playing_path(self) -> str:
         return self._path
 
@@ -198,6 +203,13 @@ class ModelSwitcher:
         self._take_loaded()
         return frame
 
+    def early(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame | None:
+        """Return hop `index` as it looks before its sound has all arrived; see Session. None while one model gives way to another."""
+        if self._crossfade or self._pending or self._restored:
+            return None
+        frame = self._session.early(window_T, controls, index)
+        return self._fitted(frame) if frame else None
+
     def held(self, controls: Controls) -> ModelFrame:
         """Return the last frame again; black before the first."""
         # When the steps of a model fail, the next model is delivered here.
@@ -264,8 +276,11 @@ class ModelSwitcher:
 
     def _own_controls(self, pending: PendingSwap, before: Controls) -> Controls:
         """Return those of the values `before` that feed the playing model and that a store for the pending one may lack."""
-        is_same = pending.session.backend is self._session.backend
-        return {} if is_same else {c.name: before[c.name] for c in self.playing.controls if c.name in before}
+        if pending.session.backend is self._session.backend:
+            return {}
+        # The pending one may have a parameter of the name of a fixed control.
+        fixed = {c.name: before.get(c.name, c.default) for c in self.playing.fixed_controls}
+        return {**fixed, **{c.name: before[c.name] for c in self.playing.controls if c.name in before}}
 
     def _begin_pending(self, index: int, before: Controls) -> None:
         """Let the pending session play; `before` are the values of the last step."""

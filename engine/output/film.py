@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from engine.control.parameter_table import ShowValues
 from engine.core.errors import ConfigError
-from engine.core.fit import cover, fit_inside
+from engine.core.fit import crop_to_shape
 from engine.model.card import ModelCard
 from engine.output.frame import Frame, ShowFormat
+from engine.output.sharpening import fit_sharpened
 from engine.output.sink import FrameRate, Sink
 
 # H W C rows, columns, channels of pixels
@@ -77,7 +78,12 @@ class FilmSink:
         self._film = film
         self._given_HWC: NDArray[np.uint8] | None = None
         self._fitted_HWC: NDArray[np.uint8] | None = None
-        self._was_filled = False
+        self._fitted_as = (False, 0.0)
+
+    @property
+    def shown_size(self) -> tuple[int, int] | None:
+        """The film's own size, where there may be room around the frame."""
+        return None if self._film.is_filled else self._film.size
 
     @property
     def name(self) -> str:
@@ -112,16 +118,20 @@ class FilmSink:
             self._sink.show(frame)
             return
         is_filled = ShowValues(frame.values).fill if self._film.is_filled is None else self._film.is_filled
-        self._sink.show(frame.with_pixels(self._fitted(frame.pixels_HWC, self._film.size, is_filled)))
+        fitted_as = is_filled, ShowValues(frame.values).sharpen
+        self._sink.show(frame.with_pixels(self._fitted(frame.pixels_HWC, self._film.size, fitted_as)))
 
     def close(self) -> None:
         """Finish and release everything. Raises SinkError, once, when something could not be saved."""
         self._sink.close()
 
-    def _fitted(self, pixels_HWC: NDArray[np.uint8], size: tuple[int, int], is_filled: bool) -> NDArray[np.uint8]:
-        """Return a frame in the size of the film; of a frame that is repeated, what it was before."""
-        if self._fitted_HWC is None or pixels_HWC is not self._given_HWC or is_filled != self._was_filled:
-            fit = cover if is_filled else fit_inside
-            self._fitted_HWC = fit(pixels_HWC, *size, finely=True)
-            self._given_HWC, self._was_filled = pixels_HWC, is_filled
+    def _fitted(
+        self, pixels_HWC: NDArray[np.uint8], size: tuple[int, int], fitted_as: tuple[bool, float]
+    ) -> NDArray[np.uint8]:
+        """Return a frame in the size of the film, cropped or not, and sharpened; of a frame that is repeated, what it was before."""
+        if self._fitted_HWC is None or pixels_HWC is not self._given_HWC or fitted_as != self._fitted_as:
+            is_filled, sharpen = fitted_as
+            cropped_HWC = crop_to_shape(pixels_HWC, *size) if is_filled else pixels_HWC
+            self._fitted_HWC = fit_sharpened(cropped_HWC, *size, sharpen, finely=True)
+            self._given_HWC, self._fitted_as = pixels_HWC, fitted_as
         return self._fitted_HWC

@@ -39,6 +39,8 @@ class Frame:
     """The parameter values it was computed with, after mappings and smoothing."""
     given_values: Mapping[str, float | int | bool] = field(default_factory=dict[str, float | int | bool])
     """The parameter values before mappings and smoothing, for what computes them for another moment."""
+    is_early: bool = False
+    """Whether it was made before the sound of its hop had all arrived; the hop has a frame of its own, too."""
     skipped_hops: int = 0
     """Hops between the previous frame and this one that were skipped (overload)."""
     timings_s: dict[str, float] = field(default_factory=dict[str, float])

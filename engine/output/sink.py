@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Literal, Protocol, runtime_checkable
 
 from engine.output.frame import Frame, ShowFormat
 
@@ -86,3 +86,19 @@ class WindowSink(Sink, Protocol):
     def poll(self) -> bool:
         """Handle the window system's events, without waiting; False once the user has closed the window or asked to quit."""
         ...
+
+
+@runtime_checkable
+class SizedOutput(Protocol):
+    """What a sink has besides whose output has a size of its own: there may be room around the frame, where effects go on."""
+
+    @property
+    def shown_size(self) -> tuple[int, int] | None:
+        """Width and height in pixels of now; None when unknown."""
+        ...
+
+
+def size_of(sinks: Iterable[Sink]) -> tuple[int, int] | None:
+    """Return the size of the first output that has one of its own. Sinks that share effects get frames of one shape."""
+    sizes = (sink.shown_size for sink in sinks if isinstance(sink, SizedOutput))
+    return next((size for size in sizes if size and min(size) > 0), None)

@@ -87,7 +87,7 @@ def budget_of(
         (
             Term("capture", block_s / 2 + POLL_S / 2, max(buffer_s, block_s) + POLL_S, of_onsets=True),
             Term("resampler", resampler_s, resampler_s, of_onsets=True),
-            Term("hop", card.hop_s / 2, card.hop_s, of_onsets=False),
+            Term("frame interval", card.hop_s / 2, card.hop_s, of_onsets=False),
             Term("look-ahead", card.look_ahead_s, card.look_ahead_s, of_onsets=False),
             Term(STEP, typical_step_s, steps[-1] if steps else 0.0, of_onsets=False),
             Term("display", frame_s / 2, frame_s, of_onsets=True),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST_BUSY = 0.8
+"""Share of a hop that its own step and its early steps may take together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pick:
@@ -25,6 +28,15 @@ def pick_hop(received_samples: int, hop_samples: int, last_index: int, live: boo
         return None
     index = newest if live else last_index + 1
     return Pick(index, index - last_index - 1)
+
+
+def early_step_fits(step_s: float, hop_s: float, left_s: float, taken: int) -> bool:
+    """Tell whether a hop can be stepped early, `left_s` before its sound is complete, when `taken` early steps were taken in it.
+
+    `step_s` is the duration of a slow step: the hop's own step must not wait for the early one, and a machine that is busy as it is
+    takes none.
+    """
+    return step_s <= left_s and (taken + 2) * step_s <= MOST_BUSY * hop_s
 
 
 def is_over(next_index: int, hop_s: float, seconds: float | None) -> bool:

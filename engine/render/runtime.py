@@ -26,5 +26,7 @@ class Runtime:
     """Live, overload skips hops and a failure holds the last frame; offline every hop is stepped and failures are raised."""
     between_hops: Callable[[float], None] = no_pause
     """Called after each hop with the seconds that are left until the next."""
+    has_early_steps: bool = False
+    """Whether an onset between two hops is shown at once, by a step of its own."""
     is_stopped: IsStopped = never_stopped
     """Whether the show was asked to end, for what takes long."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from engine.core.errors import SinkError
 from engine.output.frame import Frame
-from engine.output.sink import Sink
+from engine.output.sink import Sink, size_of
 from engine.render.effects.chain import EffectChain
 from engine.render.effects.effect_parameters import effect_parameters
 from engine.render.runtime import Runtime
@@ -33,18 +33,18 @@ class SinkGroup:
     def give(self, frame: Frame) -> None:
         """Give a frame to the sinks that want it. Raises SinkError offline; live, a failing sink is dropped."""
         wanting = self.wanting(frame)
-        effected = self._with_effects(frame, any(sink.with_effects for sink in wanting))
+        effected = self._with_effects(frame, [sink for sink in wanting if sink.with_effects])
         for sink in wanting:
             self._give(sink, effected if sink.with_effects else frame)
 
-    def _with_effects(self, frame: Frame, wanted: bool) -> Frame:
-        was_idle, self._effects_idle = self._effects_idle, not wanted
-        if not wanted:
+    def _with_effects(self, frame: Frame, wanting: Sequence[Sink]) -> Frame:
+        was_idle, self._effects_idle = self._effects_idle, not wanting
+        if not wanting:
             return frame
         if was_idle:
             # Trails and flashes from before the pause do not belong to what begins now.
             self._effect_chain.reset()
-        parameters = effect_parameters(frame.values, frame.audio_features)
+        parameters = effect_parameters(frame.values, frame.audio_features, size_of(wanting))
         return frame.with_pixels(self._effect_chain.apply(frame.pixels_HWC, parameters, frame.time_s))
 
     def _give(self, sink: Sink, frame: Frame) -> None:

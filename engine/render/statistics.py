@@ -64,6 +64,8 @@ class ShowStatistics:
         self.steps = 0
         self.skipped_hops = 0
         self.failed_steps = 0
+        self.early_steps = 0
+        """Steps between two hops, which showed an onset at once."""
         self.dropped_samples = 0
         """Samples the source lost because nobody took them in time."""
         self.lost_frames: dict[str, int] = {}
@@ -115,6 +117,7 @@ class ShowStatistics:
             "steps": self.steps,
             "skipped_hops": self.skipped_hops,
             "failed_steps": self.failed_steps,
+            "early_steps": self.early_steps,
             "dropped_samples": self.dropped_samples,
             "lost_frames": dict(self.lost_frames),
             "drawn": self.drawn,

@@ -32,6 +32,7 @@ class HopRecorder(Protocol):
         snapshot: ControlSnapshot,
         failed: bool = False,
         show_events: Sequence[ShowEvent] = (),
+        early_samples: Sequence[int] = (),
     ) -> None: ...
 
 
@@ -43,6 +44,8 @@ class ReplayedTake(Protocol):
     def pick(self, received_samples: int, hop_samples: int, last_index: int, live: bool) -> Pick | None: ...
 
     def show_events(self, index: int) -> tuple[ShowEvent, ...]: ...
+
+    def early_sample(self, received_samples: int, last_index: int) -> int | None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from engine.model.card import ModelCard
 from engine.model.session import Controls, ModelFrame
 from engine.output.frame import Frame
 from engine.render.delivery import FrameDelivery
+from engine.render.early_steps import EarlySteps
 from engine.render.pacing import Pick, is_over, pick_hop
 from engine.render.runtime import Runtime
 from engine.render.steering import Steering
@@ -33,12 +34,14 @@ Values = Mapping[str, Value]
 
 
 class FrameModel(Protocol):
-    """What steps: a ConditionedModel, or a Session."""
+    """What steps: a ConditionedModel."""
 
     @property
     def card(self) -> ModelCard: ...
 
     def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame: ...
+
+    def early(self, window_T: NDArray[np.float32], controls: Controls, index: int, end: int) -> ModelFrame | None: ...
 
     def held(self, controls: Controls) -> ModelFrame: ...
 
@@ -65,6 +68,11 @@ class StepLoop:
         self._bar_reset = BarReset()
         self._tempo_bpm, self._is_sound_alone = 0.0, False
         self._sound_samples = 0
+        self._early_steps = EarlySteps(card)
+        self._early_samples: list[int] = []
+        """Where the early steps since the last hop ended, for the take."""
+        self._hop_values: Values | None = None
+        """Those of the last hop; None before the first and after a step that failed."""
         # Mappings may read the model's features before the first step.
         self._features_F = np.zeros(card.feature_bands, np.float32)
 
@@ -83,8 +91,12 @@ class StepLoop:
                 if over:
                     self._capture.raise_failure()
                     break
+                self._step_early(last_index)
                 self._capture.wait(received_samples)
                 continue
+            if self._steering.replay:
+                # Offline the sound of a whole hop comes at once.
+                self._step_early(last_index)
             runtime.statistics.received_samples = self._capture.received_samples
             runtime.statistics.dropped_samples = self._capture.dropped_samples
             frame = self._step(pick, free_since_s)
@@ -109,6 +121,8 @@ class StepLoop:
         self._capture.set_trim(_band_gains(values))
         model_frame, failed = self._model_frame(window_T, values, index)
         self._features_F = model_frame.features_F
+        self._hop_values = None if failed else values
+        self._early_steps.stepped(clock.now_s() - started_s, audio_features)
         self._record(pick, snapshot, failed, audio_features)
         return Frame(
             index=index,
@@ -118,7 +132,7 @@ class StepLoop:
             sound_TC=sound_TC,
             first_sample=first_sample,
             time_s=time_s,
-            captured_s=self._capture.captured_s(index),
+            captured_s=self._capture.captured_s((index + 1) * self._model.card.hop_samples),
             audio_features=audio_features,
             values=values,
             given_values=snapshot.values,
@@ -129,6 +143,47 @@ class StepLoop:
                 "step": clock.now_s() - started_s,
             },
         )
+
+    def _step_early(self, last_index: int) -> None:
+        """Show what has been heard since hop `last_index`, if there was an onset and there is time for a step."""
+        for end in self._early_ends(last_index):
+            values, index = self._hop_values, last_index + 1
+            if values is None:
+                return
+            try:
+                frame = self._model.early(self._capture.window_until(end), values, index, end)
+            except BackendError:
+                # The hop's own step, which follows, says what is wrong.
+                return
+            if frame is None:
+                return
+            self._early_samples.append(end)
+            self.delivery.deliver_early(
+                Frame(
+                    index=index,
+                    pixels_HWC=frame.pixels_HWC,
+                    layers=frame.layers,
+                    features_F=frame.features_F,
+                    sound_TC=np.zeros((0, 1), np.float32),
+                    first_sample=self._sound_samples,
+                    time_s=end / self._model.card.sample_rate_hz,
+                    captured_s=self._capture.captured_s(end),
+                    audio_features=self._capture.features_at(end),
+                    values=values,
+                    is_early=True,
+                )
+            )
+
+    def _early_ends(self, last_index: int) -> Iterator[int]:
+        """Yield where the sound of each early step ends: those of the take in a replay, else the newest sample where one is due."""
+        replay, capture = self._steering.replay, self._capture
+        if replay:
+            while (end := replay.early_sample(capture.received_samples, last_index)) is not None:
+                yield end
+        elif self._runtime.has_early_steps and capture.is_read_ahead:
+            heard = capture.analyser.latest()
+            if self._early_steps.due(heard, last_index + 1):
+                yield heard.end_sample
 
     def _repeat_show_events(self, index: int) -> None:
         """In a replay, repeat what happened at this hop of the show."""
@@ -171,7 +226,7 @@ class StepLoop:
             if not runtime.live and not (replay and replay.fails_now):
                 raise
             runtime.statistics.failed_steps += 1
-            line = f"{error} The last frame is held ({{count}} times so far)."
+            line = f"{error} The last frame is held ({{times}} so far)."
             runtime.notices.tell_sparsely("step", line, runtime.clock.now_s())
             return self._model.held(values), True
 
@@ -180,7 +235,8 @@ class StepLoop:
         controller, recorder = self._steering.show_controller, self._steering.recorder
         show_events = controller.show_events() if controller else ()
         if recorder:
-            recorder.note(pick.index, pick.skipped_hops, snapshot, failed, show_events)
+            recorder.note(pick.index, pick.skipped_hops, snapshot, failed, show_events, self._early_samples)
+        self._early_samples = []
         if controller and not self._steering.replay:
             # What takes effect now is seen in the next hop, so that one must hold the beat.
             hop_s = self._model.card.hop_s

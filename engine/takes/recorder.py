@@ -103,13 +103,13 @@ class TakeRecorder:
         snapshot: ControlSnapshot,
         failed: bool = False,
         show_events: Sequence[ShowEvent] = (),
+        early_samples: Sequence[int] = (),
     ) -> None:
-        """Record hop `index`, when it was played; arrays in show events must not change afterwards."""
+        """Record hop `index`, when it was played, with the early steps before it; arrays in show events must not change afterwards."""
         self._tell()
         changed, removed = _difference(self._values, snapshot.values)
-        eventful = (
-            skipped_hops or failed or changed or removed or snapshot.events or snapshot.beat_points or show_events
-        )
+        happened = snapshot.events or snapshot.beat_points or show_events or early_samples
+        eventful = skipped_hops or failed or changed or removed or happened
         if eventful or index - self._noted_hop >= self._longest_gap_hops:
             line = HopLine(
                 hop=index,
@@ -121,6 +121,7 @@ class TakeRecorder:
                 events=snapshot.events,
                 beat_points=snapshot.beat_points,
                 show_events=tuple(show_events),
+                early_samples=tuple(early_samples),
             )
             if not self._put(line):
                 return

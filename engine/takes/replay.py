@@ -20,6 +20,7 @@ from engine.audio.features.beat_clock import BeatPoint
 from engine.control.former_names import former_names
 from engine.control.parameter import Parameter, Value
 from engine.control.parameter_store import Applied, ControlSnapshot
+from engine.control.parameter_table import TABLE
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.core.show_event import MODEL, ShowEvent
 from engine.core.small_files import read_lines as read_text_lines
@@ -169,7 +170,28 @@ class ReplayedControls:
         self._source = source
         self._lines = (line for line in read_lines(take.folder / LOG) if line.hop >= 0)
         self._line = next(self._lines, None)
-        self._values: Mapping[str, Value] = MappingProxyType({})
+        # A take of a version before names no parameter that came later.
+        self._values: Mapping[str, Value] = MappingProxyType(
+            {known.name: known.default_before for known in TABLE if known.default_before is not None}
+        )
+        self._early_taken = 0
+        """Early steps of the current line that were given."""
+
+    def early_sample(self, received_samples: int, last_index: int) -> int | None:
+        """Return where the next early step after hop `last_index` ended in the show, once that sound is there; each is returned once."""
+        line = self._at(last_index + 1)
+        if (
+            line is None
+            or line.hop - line.skipped_hops != last_index + 1
+            or self._early_taken >= len(line.early_samples)
+        ):
+            # The next line may be that of a later hop.
+            return None
+        end = line.early_samples[self._early_taken]
+        if end > received_samples:
+            return None
+        self._early_taken += 1
+        return end
 
     def pick(self, received_samples: int, hop_samples: int, last_index: int, live: bool) -> Pick | None:
         """Return the hop that the show stepped after `last_index`, once its sound is there; None after the last. See pick_hop."""
@@ -221,6 +243,9 @@ class ReplayedControls:
     def follow(self, point: BeatPoint) -> None:
         """Change nothing: the log holds the points."""
 
+    def watch(self, callback: Callable[[], None]) -> None:
+        """Change nothing: the values of a replay change from hop to hop."""
+
     def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
         """Take the parameters of another model; their values are in the log."""
         self.parameters: Mapping[str, Parameter] = MappingProxyType({known.name: known for known in parameters})
@@ -235,6 +260,7 @@ class ReplayedControls:
         """Advance to the first line of hop `index` or of a later one."""
         while self._line is not None and self._line.hop < index:
             self._line = next(self._lines, None)
+            self._early_taken = 0
         return self._line
 
 

@@ -3,6 +3,7 @@
     {"take": {...TakeHeader...}}
     {"hop": 0, "received_samples": 2400, "values": {"gain_db": 0.0, ...}}
     {"hop": 31, "received_samples": 76800, "skipped_hops": 2, "values": {"gain_db": 6.0}, "events": [["scene", 3]]}
+    {"hop": 47, "received_samples": 115200, "early_samples": [37632]}
     {"hop": 60, "received_samples": 146400, "failed": true, "beat_points": [[48612, 2.25, 120.0, true]]}
     {"end": "the show is over", "hop": 99, "received_samples": 240000}
 
@@ -120,6 +121,8 @@ class HopLine:
     beat_points: tuple[BeatPoint, ...] = ()
     """Where the clock that was followed was, by the sound."""
     show_events: tuple[ShowEvent, ...] = ()
+    early_samples: tuple[int, ...] = ()
+    """Where the sound of each early step since the hop before ended, counted since the start at the model's rate."""
     end: str | None = None
     """Why the take ends here; the hop is then the last one, repeated."""
 
@@ -183,7 +186,16 @@ def write_line(line: HopLine, folder: Path) -> str:
 
     fields: dict[str, Any] = {} if line.end is None else {"end": line.end}
     fields |= {"hop": line.hop, "received_samples": line.received_samples}
-    for name in ("skipped_hops", "failed", "values", "removed", "events", "beat_points", "show_events"):
+    for name in (
+        "skipped_hops",
+        "failed",
+        "values",
+        "removed",
+        "events",
+        "beat_points",
+        "show_events",
+        "early_samples",
+    ):
         if getattr(line, name):
             fields[name] = getattr(line, name)
     return json.dumps(fields, separators=(",", ":"), default=plain) + "\n"

@@ -85,7 +85,7 @@ def _parse(text: str, is_version_1: bool) -> HopLine | None:
         return None
     if not all(name in _CHECKS and _CHECKS[name](value) for name, value in fields.items()):
         return None
-    lists: dict[str, Any] = {name: tuple(fields.pop(name, ())) for name in ("removed", "show_events")}
+    lists: dict[str, Any] = {name: tuple(fields.pop(name, ())) for name in ("removed", "show_events", "early_samples")}
     events = tuple(ControlEvent(name, number) for name, number in fields.pop("events", ()))
     beat_points = tuple(BeatPoint(*point) for point in fields.pop("beat_points", ()))
     return HopLine(events=events, beat_points=beat_points, **lists, **fields)
@@ -158,6 +158,7 @@ _CHECKS: dict[str, Callable[[object], bool]] = {
     "events": _is_list_of(_is_event),
     "beat_points": _is_list_of(_is_beat_point),
     "show_events": _is_list_of(_is_show_event),
+    "early_samples": _is_list_of(_is_count),
     "end": _is_text,
 }
 _SHOW_EVENT_CHECKS: dict[str, Callable[[object], bool]] = {

@@ -14,7 +14,6 @@ from training.core.streaming import StreamingModel
 def model_card(graph: StepGraph, provenance: Provenance, parity: Parity, layers: LayersSpec | None = None) -> ModelCard:
     """Return the card of a float32 file of `graph`, without rewrites and without a checksum."""
     model, signature = graph.model, graph.signature
-    size = model.image_size
     return ModelCard(
         name=model.name,
         family=model.family,
@@ -22,8 +21,8 @@ def model_card(graph: StepGraph, provenance: Provenance, parity: Parity, layers:
         window_samples=signature.window_samples,
         hop_samples=model.hop_samples,
         look_ahead_s=model.look_ahead_samples / model.sample_rate_hz,
-        height=size,
-        width=size,
+        height=model.frame_size.height,
+        width=model.frame_size.width,
         feature_bands=model.feature_count,
         states=signature.states,
         noises=signature.noises,

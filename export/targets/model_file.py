@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from pathlib import Path
 
-from engine.core.atomic_files import write_bytes
+from engine.core.atomic_files import check_writable, write_bytes
 from engine.core.errors import ModelFileError
 from engine.model.known_models import note_made_here
 
@@ -14,9 +13,16 @@ from engine.model.known_models import note_made_here
 def write_model_file(content: bytes, path: Path) -> None:
     """Write a file atomically, into a folder that exists. Raises ModelFileError when it cannot be written."""
     try:
-        if not path.absolute().parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, "there is no such folder")
+        check_writable(path)
         write_bytes(path, content)
+    except OSError as error:
+        raise ModelFileError(f"Cannot write {path}: {error.strerror}; choose another place with -o.") from error
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place that cannot be written before minutes of work for it. Raises ModelFileError."""
+    try:
+        check_writable(path)
     except OSError as error:
         raise ModelFileError(f"Cannot write {path}: {error.strerror}; choose another place with -o.") from error
 

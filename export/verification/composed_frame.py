@@ -25,8 +25,7 @@ class FrameComposer:
         self._compositor: Compositor | None = None
         if isinstance(graph.model, LayeredModel):
             textures = [np.ascontiguousarray(t.permute(1, 2, 0).numpy()) for t in graph.model.texture_levels]
-            size = graph.model.image_size
-            self._compositor = Compositor(textures, size, size)
+            self._compositor = Compositor(textures, *graph.model.frame_size)
 
     def by_torch(self, outputs: Outputs) -> Outputs:
         """Return the outputs with `frame` and, before rounding, the float frame."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -26,13 +27,14 @@ class StepGraph(nn.Module):
     (composed_frame.py makes that of them).
     """
 
-    def __init__(self, model: StreamingModel, batch: int = 1) -> None:
+    def __init__(self, model: StreamingModel, batch: int = 1, controls: Collection[str] | None = None) -> None:
+        """`controls` are the names of those that become inputs (default: all); the others are at their default for good."""
         super().__init__()
         assert batch >= 1
         self.model, self.batch = model, batch
         self.signature = StepSignature(
             window_samples=model.window_samples,
-            controls=model.control_specs(),
+            controls=tuple(c for c in model.control_specs() if controls is None or c.name in controls),
             noises=model.noise_specs(),
             states=tuple(StateSpec(name=name, shape=shape) for name, shape in model.state_shapes().items()),
             batch=batch,

@@ -123,7 +123,7 @@ def measure_parity(graph: StepGraph, onnx_bytes: bytes, steps: int = PARITY_STEP
     slot would be a difference.
     """
     session = _runtime.InferenceSession(onnx_bytes, session_options(), providers=["CPUExecutionProvider"])
-    alone = graph if graph.batch == 1 else StepGraph(graph.model)
+    alone = graph if graph.batch == 1 else StepGraph(graph.model, controls=graph.control_names)
     ours = _slots_at_rest(graph, alone)
     theirs = {name: _together(graph, [slot[name] for slot in ours]) for name in graph.input_names}
     differences, composer = Differences(composed=bool(graph.fields)), FrameComposer(graph)
@@ -165,7 +165,7 @@ def check_parity(measured: MeasuredParity, path: Path, graph: StepGraph, passes:
 
 def _cause(graph: StepGraph, passes: Sequence[str]) -> str:
     """Find what made the graph differ, and return it with the way out."""
-    alone = StepGraph(graph.model)
+    alone = StepGraph(graph.model, controls=graph.control_names)
     own = _rounding(alone)
     if own is None:
         return (
@@ -187,7 +187,7 @@ def _cause(graph: StepGraph, passes: Sequence[str]) -> str:
 @torch.no_grad()
 def _rounding(alone: StepGraph) -> MeasuredParity | None:
     """Return how far float32 torch is from float64 torch, or None where a value is not finite."""
-    exact = StepGraph(copy.deepcopy(alone.model).double())
+    exact = StepGraph(copy.deepcopy(alone.model).double(), controls=alone.control_names)
     ours = dict(zip(alone.input_names, alone.example_inputs(), strict=True))
     theirs = {name: value.double() for name, value in ours.items()}
     differences, composer = Differences(composed=bool(alone.fields)), FrameComposer(alone)

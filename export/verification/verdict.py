@@ -94,20 +94,20 @@ def compare(graph: StepGraph, player: Player, card: ModelCard, sound: RealSound,
 def check_belongs(card: ModelCard, loaded: LoadedGenerator, model: Path, checkpoint: Path) -> None:
     """Raise ModelFileError, naming the first difference, unless the file was made from this checkpoint."""
     made = loaded.model
-    size = made.image_size
+    left_out = {effect.name for effect in card.left_out}
     pairs: dict[str, tuple[object, object]] = {
         "name": (card.name, made.name),
         "family": (card.family, made.family),
         "sample rate": (card.sample_rate_hz, made.sample_rate_hz),
         "window": (card.window_samples, made.window_samples),
         "hop": (card.hop_samples, made.hop_samples),
-        "frame size": ((card.width, card.height), (size, size)),
+        "frame size": (f"{card.width}x{card.height}", str(made.frame_size)),
         "states": (
             card.states,
             tuple(StateSpec(name=name, shape=shape) for name, shape in made.state_shapes().items()),
         ),
         "noises": (card.noises, made.noise_specs()),
-        "controls": (card.controls, made.control_specs()),
+        "controls": (card.controls, tuple(c for c in made.control_specs() if c.name not in left_out)),
         "training": (_training(card.provenance), _training(loaded.provenance)),
     }
     for what, (ours, theirs) in pairs.items():

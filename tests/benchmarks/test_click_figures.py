@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.click_figures import RATE_HZ, CapturedBlock, follow_clicks, histogram, left_and_captured, spread_ms
+from benchmarks.click_run import GAP_S
 from benchmarks.click_sound import RECORDED_BLOCK
-from benchmarks.latency import GAP_S
 from engine.ops.calibration.clicks import click_sound, click_starts
 
 

@@ -31,7 +31,7 @@ TOLERANCE = 1e-4
 
 
 @pytest.mark.parametrize(
-    "variant", ["full", "feedback", "basic", "skip", "prediction_everywhere", "canvas", "double_finest", "warp"]
+    "variant", ["full", "feedback", "basic", "skip", "prediction_everywhere", "canvas", "double_finest", "warp", "wide"]
 )
 def test_the_engine_plays_what_torch_plays(variant: str, tmp_path: Path) -> None:
     model = small_model(**VARIANTS[variant])

@@ -59,12 +59,13 @@ def noise(seconds: float, seed: int = 0, rate_hz: int = RATE_HZ) -> NDArray[np.f
     return (0.1 * np.random.default_rng(seed).standard_normal((1, round(seconds * rate_hz)))).astype(np.float32)
 
 
-def moving_clip(path: Path, seconds: float = 3.0, fps: int = 20, size: int = 32) -> Path:
+def moving_clip(path: Path, seconds: float = 3.0, fps: int = 20, size: int = 32, width: int | None = None) -> Path:
     """Write a clip in which a bright bar jumps with every burst of noise."""
     count, random = round(seconds * fps), np.random.default_rng(1)
     loud = random.random(count) < 0.5
-    place = np.cumsum(np.where(loud, 5, 0)) % (size - 8)
-    frames = np.full((count, size, size, 3), 60, np.uint8)
+    width = width or size
+    place = np.cumsum(np.where(loud, 5, 0)) % (width - 8)
+    frames = np.full((count, size, width, 3), 60, np.uint8)
     for frame, x in zip(frames, place, strict=True):
         frame[:, x : x + 8] = (220, 120, 40)
     envelope = np.repeat(np.where(loud, 0.3, 0.003), RATE_HZ // fps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from training.core.frame_size import ImageSize
 from training.core.front_end import FrontEndConfig
 from training.core.streaming import StreamingModel
 from training.families.family import build_model
@@ -11,7 +12,9 @@ from training.families.listen_and_move.config import ListenAndMoveConfig
 from training.families.model_config import ModelConfig
 
 
-def small_model(image_size: int = 16, front_end: FrontEndConfig | None = None, **generator: object) -> StreamingModel:
+def small_model(
+    image_size: ImageSize = 16, front_end: FrontEndConfig | None = None, **generator: object
+) -> StreamingModel:
     """Build a model with `channels_base` 32 and the given generator settings."""
     torch.manual_seed(7)
     settings: dict[str, object] = {"channels_base": 32, "channels_min": 4, "initialisation": "he", **generator}
@@ -52,4 +55,13 @@ VARIANTS: dict[str, dict[str, object]] = {
     "sub_pixel": {"rgb_upscale": 2},
     "warp": {"canvas": True, "warp_rank": 3},
     "relief": {"relief_rank": 3, "normalise": False},
+    # At its coarsest level both sides lose a row or column when they are doubled.
+    "wide": {
+        "image_size": "56x40",
+        "canvas": True,
+        "canvas_rank": 2,
+        "relief_rank": 2,
+        "place_levels": 2,
+        "prediction_levels": (0, -1),
+    },
 }

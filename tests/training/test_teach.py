@@ -5,13 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.core.errors import ConfigError, TrainingError
 from engine.model.backends.onnx_cpu import open_model
-from tests.training.clips import moving_clip
+from tests.training.autopilot.test_plan import even_pace
+from tests.training.autopilot.test_plan import plan as plan_of
+from tests.training.autopilot.test_time_budget import InventedClocks, budget_of
+from tests.training.clips import moving_clip, noise, write_clip
+from tests.training.runs import words
+from training.data.frames import shown_size
 from training.loop.checkpoint import BEST, best_checkpoint, chosen_checkpoint, load_generator
-from training.teach import main
+from training.teach import main, run_training
 from training.train import model_name
 
 SMALL = {
@@ -28,7 +34,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return moving_clip(tmp_path_factory.mktemp("clip") / "bar one.mp4")
+    return moving_clip(tmp_path_factory.mktemp("clip") / "bar one.mp4", width=48)
 
 
 def arguments(clip: Path, folder: Path, *more: str, **settings: str) -> list[str]:
@@ -41,19 +47,22 @@ def arguments(clip: Path, folder: Path, *more: str, **settings: str) -> list[str
 def test_a_clip_becomes_a_model_file_and_the_same_command_continues(
     clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments(clip, tmp_path, "--minutes", "0.5", "--size", "32")) == 0
+    assert main(arguments(clip, tmp_path, "--minutes", "0.5", "--size", "48x32")) == 0
     printed = capfd.readouterr().out
     model_file = tmp_path / "run" / "bar_one.onnx"
     for part in (
         "stands still",
-        "32x32",
+        "48x32",
         "0.5 minutes in total",
         f"run_live.py --model {model_file}",
-        "of the clip's: ",
+        "of the clip's motion: ",
+        f"watch     {tmp_path / 'run' / 'preview.mp4'}, the clip beside the model; ",
     ):
         assert part in printed
+    # The clip on the left, the model on the right.
+    assert shown_size(tmp_path / "run" / "preview.mp4") == (64, 32)
     opened = open_model(model_file, threads=1)
-    assert (opened.card.name, opened.card.width, opened.card.height, opened.card.fps) == ("bar_one", 32, 32, 20.0)
+    assert (opened.card.name, opened.card.width, opened.card.height, opened.card.fps) == ("bar_one", 48, 32, 20.0)
     assert load_generator(tmp_path / "run").iterations == 2
     assert main(arguments(clip, tmp_path, "--minutes", "0.5", total_iterations="3")) == 0
     assert "continued after 2 iterations" in capfd.readouterr().out
@@ -70,16 +79,16 @@ def test_a_clip_becomes_a_model_file_and_the_same_command_continues(
 def test_a_report_never_costs_the_export(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """At ten frames a second the held-out part is too short for the evaluation, and a folder stands where the report should be."""
     (tmp_path / "run" / "report.html").mkdir(parents=True)
-    flags = arguments(clip, tmp_path, "--minutes", "0.5", "--size", "32", **{"model.fps": "10"})
+    flags = arguments(clip, tmp_path, "--minutes", "5", "--size", "32", **{"model.fps": "10"})
     assert main(flags) == 0
     printed = capfd.readouterr()
     assert (tmp_path / "run" / "bar_one.onnx").is_file()
     assert "notice: there are no evaluation tables: " in printed.err
-    *_, quality, motion, _, following, play = printed.out.splitlines()
-    assert quality.startswith("quality   ")
-    assert "of the clip's: " in motion
-    assert "the report was not written (Is a directory)" in following
-    assert play.startswith("play it   python run_live.py --model ")
+    *_, before, quality, trained, watch, following, play = printed.out.splitlines()
+    labels = [line.split("  ")[0] for line in (before, quality, trained, watch, following, play)]
+    assert labels == ["", "quality", "trained", "watch", "go on", "play it"]
+    assert "of the clip's motion: " in quality
+    assert "the report was not written (Is a directory)" in watch
 
 
 def test_the_best_checkpoint_is_exported(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -101,8 +110,35 @@ def test_the_best_checkpoint_is_exported(clip: Path, tmp_path: Path, capfd: pyte
     assert open_model(tmp_path / "hand.onnx", threads=1).card.provenance.iterations == int(best.name)
 
 
+@pytest.mark.parametrize("checkpoint_every", [1, 0])
+def test_a_training_that_breaks_off_is_worth_a_model_where_it_left_a_checkpoint(
+    clip: Path, tmp_path: Path, checkpoint_every: int
+) -> None:
+    """With such a learning rate the second loss is no number."""
+    diverging = words(
+        clip, tmp_path, optimiser__lr_generator="1e30", total_iterations=20, intervals__checkpoint=checkpoint_every
+    )
+    plan, budget = plan_of(10.0, even_pace(0.06)), budget_of(InventedClocks())
+    if checkpoint_every:
+        error = run_training(diverging, tmp_path / "run", plan, budget, None)
+        assert "training stopped; the last good checkpoint is" in str(error)
+        assert load_generator(tmp_path / "run").iterations == 1
+    else:
+        with pytest.raises(TrainingError, match="there is no checkpoint yet"):
+            run_training(diverging, tmp_path / "run", plan, budget, None)
+
+
+def test_a_crop_in_which_nothing_moves_is_refused_before_training(tmp_path: Path) -> None:
+    frames = np.full((60, 64, 64, 3), 90, np.uint8)
+    frames[:, 8:24, 8:24] = (np.arange(60) % 7 * 20)[:, None, None, None]
+    path = write_clip(tmp_path / "corner.mp4", frames, noise(3.0))
+    with pytest.raises(TrainingError, match=r"Nothing moves in the crop 32,32,32,32 of .*corner.mp4; choose a crop"):
+        main(arguments(path, tmp_path, "--minutes", "5", "--size", "32", "--crop", "32,32,32,32"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments(clip, tmp_path, "--plan", "--minutes", "3", "--size", "32", "--crop", "0,0,16,32")) == 0
+    assert main(arguments(clip, tmp_path, "--plan", "--minutes", "3", "--size", "32x64", "--crop", "0,0,16,32")) == 0
     printed = capsys.readouterr().out
     assert "crop      0,0,16,32: from --crop" in printed
     assert "3 minutes in total" in printed
@@ -116,7 +152,10 @@ def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest
         (["--minutes", "-3"], "--minutes is -3"),
         (["--minutes", "nan"], "--minutes is nan"),
         (["--crop", "0,0,64,64"], "reaches outside"),
-        (["--size", "48"], "--size is 48; a power of two from 32"),
+        (["--size", "100"], "--size is 100; both sides must be multiples of 8"),
+        (["--size", "64x32", "--crop", "0,0,16,32"], "another shape; give a --size of the crop's shape"),
+        (["--size", "32", "--shape", "16:9"], "--shape and --size both give the frame a shape"),
+        (["--shape", "16x9"], "--shape is '16x9'"),
         (["--set", "losses.l9=1"], r"losses\.l9"),
         (["--set", "losses.l1"], "has no '='"),
         (["--config", "configs/train/absent.yaml"], "Cannot read the configuration"),

@@ -22,7 +22,8 @@ from training.autopilot.stored_frames import StoredFrames
 from training.data.clip_sound import read_clip_sound
 from training.data.frames import file_frame_rate, frames_with_sound, read_whole_frames, shown_size
 from training.data.sound_choice import DEFAULT_SOUND, SoundChoice
-from training.data.video import SILENCE_DB, STILL_LEVELS
+from training.data.stillness import is_still
+from training.data.video import SILENCE_DB
 
 # H W rows and columns of the reduced frames, S samples of sound, N tenths of a second
 
@@ -39,9 +40,13 @@ CAMERA_STEP = 0.5
 EDGE = FRAME_SIZE // 8
 TEXTURE_LEVELS = 24.0
 FEWEST_TEXTURED = 100
-SHORTEST_S = 2.0
+SHORTEST_S, FEWEST_FRAMES = 2.0, 2
 SOLID_ERROR = 0.8
 """Two talking heads were measured at 0.55 and 0.64, water at 1.0."""
+STEADY_DB = 3.0
+"""Where no moment is louder than this above the quiet ones, nothing stands out from the noise: white noise has 0.5 dB."""
+NOISE_DB = -40.0
+"""Steady sound below this level is the noise of the recording."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +91,8 @@ def analyse_clip(
 ) -> ClipAnalysis:
     """Decode a clip once, at five small frames a second, and its sound; `trained_share` of it, from its start, is trained.
 
-    Raises TrainingError for a file that is missing, not a video, damaged, without sound, silent, still or shorter than 2 s.
+    Raises TrainingError for a file that is missing, not a video, damaged, without sound, silent or nothing but noise, still or shorter
+    than 2 s.
     """
     width, height = shown_size(path)
     levels = _sound_levels(path, choice)
@@ -96,6 +102,10 @@ def analyse_clip(
         for frame_HWC in itertools.islice(read, most):
             frames.add(_grey(frame_HWC))
     duration_s = min(len(frames) / FRAMES_PER_S, levels.samples / SOUND_RATE_HZ)
+    if len(frames) < FEWEST_FRAMES and levels.samples >= SHORTEST_S * SOUND_RATE_HZ:
+        raise TrainingError(
+            f"{path} shows a single frame beside its sound, as a song with a cover does; give a video with the sound that moves it."
+        )
     _check_length_and_level(path, duration_s, levels)
     frames.keep(max(2, int(trained_share * len(frames))))
     _check_motion(path, frames)
@@ -138,6 +148,8 @@ class _Levels(NamedTuple):
     samples: int
     level_db: float
     range_db: tuple[float, float]
+    loudest_db: float
+    """Of the loudest tenth."""
     notices: list[str]
     """Of the sound's reader, such as that another track is not silent."""
 
@@ -155,9 +167,9 @@ def _sound_levels(path: Path, choice: SoundChoice) -> _Levels:
         powers.append(np.square(rest_S[:whole], dtype=np.float64).reshape(-1, tenth).mean(axis=1))
         rest_S = rest_S[whole:]
     power_N = np.concatenate(powers) if samples >= tenth else np.asarray([energy / max(samples, 1)])
-    quiet, loud = np.percentile(10.0 * np.log10(np.maximum(power_N, 1e-10)), (5, 95))
+    quiet, loud, loudest = np.percentile(10.0 * np.log10(np.maximum(power_N, 1e-10)), (5, 95, 100))
     level_db = 10.0 * float(np.log10(max(energy / max(samples, 1), 1e-20)))
-    return _Levels(samples, level_db, (float(quiet), float(loud)), sound.notices)
+    return _Levels(samples, level_db, (float(quiet), float(loud)), float(loudest), sound.notices)
 
 
 def _check_length_and_level(path: Path, duration_s: float, levels: _Levels) -> None:
@@ -172,11 +184,16 @@ def _check_length_and_level(path: Path, duration_s: float, levels: _Levels) -> N
             "whose sound was recorded with the video."
         )
         raise TrainingError(" ".join([silent, *levels.notices]))
+    if levels.loudest_db < min(levels.range_db[0] + STEADY_DB, NOISE_DB):
+        noise = (
+            f"{path} has nothing in its sound but steady noise at {levels.level_db:.0f} dB, so the model cannot learn to move with "
+            "it; use a clip whose sound is louder than its noise."
+        )
+        raise TrainingError(" ".join([noise, *levels.notices]))
 
 
 def _check_motion(path: Path, trained: Sequence[NDArray[np.uint8]]) -> None:
-    first_HW = trained[0]
-    if all(int(cv2.absdiff(frame, first_HW).max()) <= STILL_LEVELS for frame in trained):
+    if is_still(trained):
         raise TrainingError(
             f"{path} shows one still frame, so there is no motion to learn; use a clip in which something moves with the sound."
         )

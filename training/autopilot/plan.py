@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.core.errors import TrainingError
 from training.autopilot.clip_analysis import ClipAnalysis
-from training.autopilot.crop import Crop
+from training.autopilot.crop import Crop, check_shape
+from training.core.frame_size import FrameSize, ImageSize, shaped_size
 from training.loop.config import TrainConfig
 
 RESERVE_S = 60.0
 RESERVE_SHARE = 0.2
-LEAST_TRAINING_SHARE = 0.5
+LEAST_TRAINING_SHARE = 0.25
 ENLARGED_AT_MOST = 1.5
-"""Frames larger than this factor times their crop show no more detail."""
+"""Frames with a mean side larger than this factor times their crop show no more detail."""
+LEAST_SLOWER = 0.7
+"""No larger size takes less than this factor of the time of the one before."""
 SMALLEST_SIZE = 32
 SHORTEST_MINUTES, LONGEST_MINUTES = 5, 60
 
@@ -32,12 +35,23 @@ SOLID: dict[str, Any] = {
 class SizeStep:
     """A frame size and a network width, `channels_base` in the configuration."""
 
-    image_size: int
+    image_size: ImageSize
     channels_base: int
     iterations: int = 0
     """With fewer iterations, the smaller size gives better results."""
 
+    @property
+    def frame_size(self) -> FrameSize:
+        """Rows and columns of a frame."""
+        return FrameSize.of(self.image_size)
 
+    def shaped_as(self, crop: Crop) -> SizeStep:
+        """Return the step with about as many pixels in the shape of a crop."""
+        size = shaped_size(self.frame_size.mean_side, crop.width, crop.height)
+        return replace(self, image_size=size.image_size)
+
+
+# For a square; in another shape a frame of the same step has as many pixels.
 SIZE_STEPS = (SizeStep(64, 256), SizeStep(128, 128, 500), SizeStep(128, 256, 1000), SizeStep(256, 256, 3000))
 USUAL = SIZE_STEPS[2]
 """The default without --minutes, if the clip is large enough."""
@@ -59,16 +73,20 @@ class Plan:
     """Whether the sound warps one frame of the clip; else it mixes frames."""
     larger: SizeStep | None = None
     """The next larger size, if the time is too short for it."""
+    share: float = 1.0
+    """Of a processor, 0 to 1, that one thread got while the machine was timed."""
+    ending_s: float = 0.0
+    """The least that test and export take at that share."""
 
     @property
     def reserve_s(self) -> float:
         """Seconds reserved for evaluation and export."""
-        return reserve_s(self.minutes)
+        return max(reserve_s(self.minutes), self.ending_s)
 
     @property
     def training_s(self) -> float:
-        """Seconds left for training; at least half of the total, even if reading the clip took long."""
-        return training_s(self.minutes, self.spent_s)
+        """Seconds left for training; at least a quarter of the total, even if reading the clip took long."""
+        return training_s(self.minutes, self.spent_s, self.reserve_s)
 
     @property
     def iterations(self) -> int:
@@ -94,7 +112,7 @@ class Plan:
 
     def lines(self, hardware: str) -> list[str]:
         """Describe the plan for a person."""
-        analysis, size = self.analysis, self.size_step.image_size
+        analysis, size = self.analysis, self.size_step.frame_size
         camera = (
             f"moves (the whole frame shifts in {analysis.camera_moves_share:.0%} of the frames): expect blur"
             if analysis.camera_moves
@@ -112,7 +130,7 @@ class Plan:
             f"camera    {camera}",
             f"motion    {motion}",
             f"crop      {crop.x},{crop.y},{crop.width},{crop.height}: {crop.reason}",
-            f"model     {size}x{size}, width {self.size_step.channels_base}; one iteration takes {self.iteration_s:.2f} s "
+            f"model     {size}, width {self.size_step.channels_base}; one iteration takes {self.iteration_s:.2f} s "
             f"on {hardware}",
             *self._larger_lines(),
             f"time      {self.minutes:g} minute{'' if self.minutes == 1 else 's'} in total: {self.training_s / 60.0:.1f} for training, about "
@@ -125,10 +143,10 @@ def reserve_s(minutes: float) -> float:
     return min(RESERVE_S, RESERVE_SHARE * 60.0 * minutes)
 
 
-def training_s(minutes: float, spent_s: float) -> float:
-    """Return the seconds left for training out of `minutes`, after `spent_s`."""
+def training_s(minutes: float, spent_s: float, reserved_s: float) -> float:
+    """Return the seconds left for training out of `minutes`, after `spent_s` and before `reserved_s`."""
     whole_s = 60.0 * minutes
-    return max(whole_s - reserve_s(minutes) - spent_s, LEAST_TRAINING_SHARE * whole_s)
+    return max(whole_s - reserved_s - spent_s, LEAST_TRAINING_SHARE * whole_s)
 
 
 def model_settings(size_step: SizeStep, solid: bool) -> dict[str, Any]:
@@ -157,13 +175,18 @@ def choose_plan(
     """
     paces: dict[SizeStep, float] = {}
     if minutes is None:
-        usual = USUAL if USUAL in size_steps else size_steps[-1]
+        usual = next((step for step in size_steps if step.iterations == USUAL.iterations), size_steps[-1])
         paces[usual] = measure(usual)
         minutes = usual_minutes(usual_iterations(analysis.duration_s) * paces[usual])
     chosen, larger = size_steps[0], None
-    for size_step in size_steps:
-        paces[size_step] = paces.get(size_step) or measure(size_step)
-        if size_step != chosen and training_s(minutes, spent_s()) / paces[size_step] < size_step.iterations:
+    paces[chosen] = paces.get(chosen) or measure(chosen)
+    for size_step in size_steps[1:]:
+        left_s = training_s(minutes, spent_s(), reserve_s(minutes))
+        # On a busy machine a measurement is dear: what is out of reach is not measured.
+        within_reach = left_s / (LEAST_SLOWER * paces[chosen]) >= size_step.iterations
+        if within_reach:
+            paces[size_step] = paces.get(size_step) or measure(size_step)
+        if not within_reach or left_s / paces[size_step] < size_step.iterations:
             larger = size_step
             break
         chosen = size_step
@@ -184,20 +207,34 @@ def size_step_of(config: TrainConfig) -> SizeStep:
     return SizeStep(config.model.image_size, config.model.generator.channels_base)
 
 
-def allowed_size_steps(crop: Crop, image_size: int | None) -> list[SizeStep]:
-    """Return the size steps, smallest first, that suit a crop, or those of one frame size.
+def allowed_size_steps(crop: Crop, size: FrameSize | None) -> list[SizeStep]:
+    """Return the size steps, smallest first, that suit a crop, in its shape; or those of one frame size.
 
-    Raises TrainingError for a size that is not a power of two from 32 up.
+    Raises TrainingError for a frame size of another shape than the crop's.
     """
-    if image_size is not None:
-        if image_size < SMALLEST_SIZE or image_size & (image_size - 1):
-            raise TrainingError(
-                f"--size is {image_size}; a power of two from {SMALLEST_SIZE} was expected, such as 128."
-            )
-        of_size = [size_step for size_step in SIZE_STEPS if size_step.image_size == image_size]
-        return of_size or [SizeStep(image_size, USUAL.channels_base)]
-    side = min(crop.width, crop.height)
-    return [size_step for size_step in SIZE_STEPS if size_step.image_size <= ENLARGED_AT_MOST * side] or [SIZE_STEPS[0]]
+    if size is not None:
+        check_shape(crop, size)
+        of_size = [
+            replace(step, image_size=size.image_size) for step in SIZE_STEPS if step.shaped_as(crop).frame_size == size
+        ]
+        return of_size or [SizeStep(size.image_size, USUAL.channels_base)]
+    largest = ENLARGED_AT_MOST * FrameSize(crop.height, crop.width).mean_side
+    steps = [step.shaped_as(crop) for step in SIZE_STEPS if step.frame_size.mean_side <= largest]
+    return steps or [SIZE_STEPS[0].shaped_as(crop)]
+
+
+def parse_size(text: str) -> FrameSize:
+    """Return the frame size given as pixels of a square or WIDTHxHEIGHT.
+
+    Raises TrainingError for a wrong text, a side below 32 and sides that are no multiples of 8.
+    """
+    size = FrameSize.of(int(text) if text.isdecimal() else text, "--size")
+    if size.short_side < SMALLEST_SIZE:
+        raise TrainingError(
+            f"--size is {text}; {SMALLEST_SIZE} pixels or more were expected on each side, such as 128."
+        )
+    size.check("--size")
+    return size
 
 
 def usual_minutes(training_seconds: float) -> float:

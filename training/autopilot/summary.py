@@ -1,7 +1,8 @@
-"""The ending of `python -m training.teach`, five lines: how good, how much it moves, what it was trained on, what to do next, how to play it."""
+"""The ending of `python -m training.teach`, five lines: how good, trained on what, where to look, how to go on, how to play it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,14 @@ from training.loop.run_folder import STATS_FILE
 STILL_SHARE = 0.4
 """With a smaller share of the clip's motion, the result looks like a still frame."""
 MOTION = ((1.3, "more restless than the clip"), (0.7, "as lively as the clip"), (STILL_SHARE, "calmer than the clip"))
-NEARLY_STILL = "it looks nearly still"
+NEARLY_STILL = "nearly still"
 QUALITY = ((0.2, "good"), (0.05, "fair"), (1e-9, "weak"))
 """How much less error than the clip's mean frame deserves the word: a talking head reached 0.15, water 0.35."""
 POOR = "poor, no better than a still frame"
-EARLY_SHARE = 0.6
-"""A best checkpoint in the first part of the training says that more of it no longer helps."""
+FAR_APART, FAR_ITERATIONS = 2.0, 500
+"""The best checkpoint tells that more time no longer helps only where training went on for as long again, and for so many
+iterations: nearer ones differ by accident."""
+LONGER = "run the same command again to train it longer"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,18 +38,21 @@ class Ending:
     chosen: bool
     """Whether the exported checkpoint was chosen by its loss on the tuning part."""
     model_file: Path
+    film: str
+    """Where the film is that shows the clip beside the model; empty where there is none."""
     report: str
-    """Where the tables are, or why there are none."""
+    """Where the report is, or why there is none."""
     more_clips: int = 0
     """Further clips of the same scene; `analysis` is of the first one, and `figures` are of all."""
 
     def lines(self) -> list[str]:
         """Return the five lines."""
+        film = f"{self.film}, the clip beside the model; " if self.film else ""
         return [
             f"quality   {_quality(self.figures, self.reason, bool(self.more_clips))}",
-            f"motion    {_motion(self.figures, bool(self.more_clips))}",
             f"trained   {self._trained()}",
-            f"next      {advice(self.figures, self.exported, self.last)}; {self.report}",
+            f"watch     {film}{self.report}",
+            f"go on     {advice(self.figures, self.exported, self.last)}",
             f"play it   python run_live.py --model {self.model_file}",
         ]
 
@@ -68,16 +74,21 @@ class Ending:
 
 
 def advice(figures: Mapping[str, float] | None, exported: int, last: int) -> str:
-    """Return what to do next."""
-    if figures is None:
-        return "run the same command again to train it longer"
-    if exported < EARLY_SHARE * last:
+    """Return one way to go on."""
+    if no_longer_helps(exported, last):
         return "use a longer clip: more time no longer helped with this one"
-    if figures["l1"] >= figures["mean_frame_l1"]:
-        return "run the same command again, or use a longer clip whose end is like the rest"
+    if figures is None:
+        return LONGER
+    if figures["l1"] >= figures["mean_frame_l1"] and last >= FAR_APART * FAR_ITERATIONS:
+        return "use a longer clip whose end is like the rest"
     if figures["motion_share"] < STILL_SHARE:
         return "run the same command again: with more time it moves more"
-    return "play it, or run the same command again to train it longer"
+    return LONGER
+
+
+def no_longer_helps(best: int, last: int) -> bool:
+    """Tell whether the best checkpoint is so far behind the last one that more training is known to be in vain."""
+    return last >= FAR_APART * best and last - best >= FAR_ITERATIONS
 
 
 def validations(run_folder: Path) -> dict[int, dict[str, float]]:
@@ -90,18 +101,20 @@ def _quality(figures: Mapping[str, float] | None, reason: str, of_several: bool)
     if figures is None:
         return f"not measured: {reason}"
     error, still = figures["l1"], figures["mean_frame_l1"]
-    reduction = 1.0 - error / still if still > 0.0 else 0.0
-    word = _word(reduction, QUALITY, POOR)
-    of_clip, mean_frame = ("each clip", "the mean frame") if of_several else ("the clip", "the clip's mean frame")
-    return f"{word}: on the last fifth of {of_clip}, which was not trained, its error is {error:.3f}; that of {mean_frame} is {still:.3f}"
+    of_clip, whose = ("each clip", "the clips'") if of_several else ("the clip", "the clip's")
+    if not still > 0.0:
+        return f"not measured: the last fifth of {of_clip}, which was not trained, is a still frame"
+    word = _word(1.0 - error / still, QUALITY, POOR)
+    return (
+        f"{word}: on the last fifth of {of_clip}, which was not trained, the error is {error:.3f} (a still frame: {still:.3f}), "
+        f"with {_motion(figures['motion_share'], whose)}"
+    )
 
 
-def _motion(figures: Mapping[str, float] | None, of_several: bool) -> str:
-    if figures is None:
-        return "not measured"
-    share = figures["motion_share"]
-    whose = "the clips'" if of_several else "the clip's"
-    return f"{share:.0%} of {whose}: {_word(share, MOTION, NEARLY_STILL)}"
+def _motion(share: float, whose: str) -> str:
+    if not math.isfinite(share):
+        return "nothing that moves in it"
+    return f"{share:.0%} of {whose} motion: {_word(share, MOTION, NEARLY_STILL)}"
 
 
 def _word(value: float, words: Sequence[tuple[float, str]], otherwise: str) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 from training.core.composition import compose
 from training.core.streaming import Noise, State, StreamingModel
 
-# B batch, T steps, W window samples, F features, C channels, h w rows and columns of a field, S image size
+# B batch, T steps, W window samples, F features, C channels, h w rows and columns of a field, H W of a frame
 
 
 class LayeredModel(StreamingModel):
@@ -32,14 +32,14 @@ class LayeredModel(StreamingModel):
         """Play T steps of features; return the fields [B, T, C, h, w] by role and the next state."""
 
     def composed(self, fields: Mapping[str, Tensor]) -> Tensor:
-        """Return the frames [N, 3, S, S] of fields [N, C, h, w], in [-1, 1] where nothing is clipped."""
+        """Return the frames [N, 3, H, W] of fields [N, C, h, w], in [-1, 1] where nothing is clipped."""
         textures = [levels / 255.0 for levels in self.texture_levels]
-        return compose(fields, textures, self.image_size, self.image_size)
+        return compose(fields, textures, *self.frame_size)
 
     def clip_features(
         self, features_BTF: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, Tensor, State]:
-        """Play T steps of features; return frames [B, T, 3, S, S], the features and the next state."""
+        """Play T steps of features; return frames [B, T, 3, H, W], the features and the next state."""
         fields, following = self.clip_fields(features_BTF, noise, state, controls)
         frames = self.composed({role: values.flatten(0, 1) for role, values in fields.items()})
         return frames.unflatten(0, features_BTF.shape[:2]), features_BTF, following

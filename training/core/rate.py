@@ -21,7 +21,7 @@ from engine.model.card import ControlSpec, NoiseSpec
 from training.core.layered import LayeredModel
 from training.core.streaming import Noise, State, StreamingModel
 
-# B batch, T steps, N steps that a state waits, F features, S frame size
+# B batch, T steps, N steps that a state waits, F features, H W rows and columns
 
 FASTEST_FPS = 240
 COUNT = "rate_count"
@@ -36,7 +36,7 @@ class ModelAtRate(StreamingModel):
             name=model.name,
             family=model.family,
             fps=fps,
-            image_size=model.image_size,
+            image_size=model.frame_size.image_size,
             front_end=model.front_end.config,
         )
         self.model = model
@@ -77,8 +77,8 @@ class ModelAtRate(StreamingModel):
         frames: list[Tensor] = []
         for t in range(features_BTF.shape[1]):
             now = {name: values[:, t] for name, values in noise.items()}
-            frame_B13SS, state = self._step(features_BTF[:, t : t + 1], now, state, controls)
-            frames.append(frame_B13SS)
+            frame_B13HW, state = self._step(features_BTF[:, t : t + 1], now, state, controls)
+            frames.append(frame_B13HW)
         return torch.cat(frames, dim=1), features_BTF, state
 
     def _step(
@@ -88,14 +88,14 @@ class ModelAtRate(StreamingModel):
         names = self.model.state_shapes()
         carried = {name: state[name] if name in self._scaled else self._carried(state[name]) for name in names}
         given = {name: values[:, None] for name, values in held.items()}
-        frame_B13SS, _, following = self.model.clip_features(features_B1F, given, carried, controls)
+        frame_B13HW, _, following = self.model.clip_features(features_B1F, given, carried, controls)
         waiting = {
             name: following[name]
             if name in self._scaled
             else torch.cat([state[name][:, 1:], following[name][:, None]], dim=1)
             for name in names
         }
-        return frame_B13SS, {**waiting, **following_held}
+        return frame_B13HW, {**waiting, **following_held}
 
     def _carried(self, waiting_BN: Tensor) -> Tensor:
         """Return the state of one training step ago."""
@@ -136,4 +136,15 @@ def at_rate(model: StreamingModel, fps: int | None) -> StreamingModel:
         )
     if fps > FASTEST_FPS:
         raise TrainingError(f"--fps is {fps}; {model.fps} (as trained) to {FASTEST_FPS} steps a second were expected.")
-    return ModelAtRate(copy.deepcopy(model), fps).eval()
+    copied = copy.deepcopy(model).eval()
+    return _layered_at_rate(copied, fps) if isinstance(copied, LayeredModel) else ModelAtRate(copied, fps).eval()
+
+
+def _layered_at_rate(model: LayeredModel, fps: int) -> LayeredModel:
+    """Let a model play at another rate whose states all scale, so that the engine composes its fields as before."""
+    if model.noise_specs() or model.state_shapes().keys() - model.scale_rate(fps / model.fps):
+        raise TrainingError(
+            f"'{model.name}' is layered and has memory of a fixed rate; leave out --fps, or train it with --set model.fps={fps}."
+        )
+    model.fps = fps
+    return model

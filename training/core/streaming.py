@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from engine.core.errors import TrainingError
 from engine.model.card import ControlSpec, NoiseSpec
+from training.core.frame_size import FrameSize, ImageSize
 from training.core.front_end import FrontEnd, FrontEndConfig
 
-# B batch, T steps, W window samples, F features, S image size
+# B batch, T steps, W window samples, F features, H W rows and columns of a frame
 
 State = dict[str, Tensor]
 Noise = Mapping[str, Tensor]
@@ -26,10 +27,10 @@ Noise = Mapping[str, Tensor]
 class StreamingModel(nn.Module, ABC):
     """Front end and generator, with the state carried outside. A family subclasses it."""
 
-    def __init__(self, *, name: str, family: str, fps: int, image_size: int, front_end: FrontEndConfig) -> None:
+    def __init__(self, *, name: str, family: str, fps: int, image_size: ImageSize, front_end: FrontEndConfig) -> None:
         super().__init__()
         self.name, self.family = name, family
-        self.fps, self.image_size = fps, image_size
+        self.fps, self.frame_size = fps, FrameSize.of(image_size)
         self.front_end = FrontEnd(front_end)
 
     @property
@@ -83,12 +84,12 @@ class StreamingModel(nn.Module, ABC):
     def clip_features(
         self, features_BTF: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, Tensor, State]:
-        """Play T steps of features; return frames [B, T, 3, S, S] in [-1, 1], the features and the next state.
+        """Play T steps of features; return frames [B, T, 3, H, W] in [-1, 1], the features and the next state.
 
         Each control is a scalar or has one value for each row of the batch [B]; those that are left out have their default.
         """
 
-    def start_from(self, frames_T3SS: Tensor) -> None:
+    def start_from(self, frames_T3HW: Tensor) -> None:
         """Start weights at the frames of the clip, in [-1, 1]. Called once before training; does nothing unless overridden."""
 
     def scale_rate(self, ratio: float) -> frozenset[str]:
@@ -119,14 +120,14 @@ class StreamingModel(nn.Module, ABC):
     def clip(
         self, audio_BTW: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, Tensor, State]:
-        """Play T windows; return frames [B, T, 3, S, S] in [-1, 1], features [B, T, F] and the next state."""
+        """Play T windows; return frames [B, T, 3, H, W] in [-1, 1], features [B, T, F] and the next state."""
         features_BTF = self.front_end(audio_BTW.flatten(0, 1)).unflatten(0, audio_BTW.shape[:2])
         return self.clip_features(features_BTF, noise, state, controls)
 
     def step(
         self, audio_BW: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, Tensor, State]:
-        """Play one window; return the frame [B, 3, S, S], features [B, F] and the next state. `state` is not changed.
+        """Play one window; return the frame [B, 3, H, W], features [B, F] and the next state. `state` is not changed.
 
         Raises TrainingError for a model that does not stream.
         """

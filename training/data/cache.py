@@ -30,7 +30,7 @@ from training.data.sources import Source, VideoFile
 from training.data.stored_array import StoredArray
 from training.data.video import Clip, ClipFormat
 
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 """Increase it when the same file would be decoded differently; entries of another version are decoded again."""
 FRAMES_FILE, SOUND_FILE, DESCRIPTION_FILE = "frames.uint8", "sound.float32", "clip.json"
 LARGEST_DESCRIPTION_BYTES = 1 << 20
@@ -150,7 +150,6 @@ def _remove_leftovers(folder: Path, own_key: str) -> None:
 
 def _read(entry: Path, clip_format: ClipFormat, name: str) -> Clip | None:
     """Open a complete entry of this version; return None when there is none or another process is replacing it."""
-    size = clip_format.image_size
     try:
         description = parse_json(read_bytes(entry / DESCRIPTION_FILE, LARGEST_DESCRIPTION_BYTES))
         if not isinstance(description, dict) or description.get("version") != CACHE_VERSION:
@@ -166,7 +165,7 @@ def _read(entry: Path, clip_format: ClipFormat, name: str) -> Clip | None:
             check_file(entry / file)
         if min(frames, samples) < 1:
             return None
-        frames_NHWC = StoredArray(entry / FRAMES_FILE, np.uint8, (frames, size, size, 3))
+        frames_NHWC = StoredArray(entry / FRAMES_FILE, np.uint8, (frames, *clip_format.frame_size, 3))
         sound_S = StoredArray(entry / SOUND_FILE, np.float32, (samples,))
     except (OSError, ValueError):
         return None

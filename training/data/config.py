@@ -30,7 +30,8 @@ class ClipConfig:
     """Origin of the clip: a URL or package."""
     licence: str = "unknown"
     crop: tuple[int, int, int, int] | None = None
-    """x, y, width, height in displayed pixels; none takes the largest centred square."""
+    """x, y, width, height in displayed pixels, squeezed if they have another shape than model.image_size; none takes the
+    largest centred part of that shape."""
     track: Any = None
     """The sound track that is trained, by its number from 1 or its language (a text); none takes the file's default track."""
     channels: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""Square frames of any video file at a fixed rate, on a timeline that starts with the first frame.
+"""Frames of any video file at a fixed rate, on a timeline that starts with the first frame.
 
 Frame k is on screen just before time (k + 1) / fps. Sound window k ends there, so a frame never shows a sound that its
 window does not contain yet.
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import MediaError, TrainingError
 from engine.media.frame_reader import FrameReader, TimedFrame
-from engine.media.geometry import Box, centred_square
+from engine.media.geometry import Box, centred_box
 from engine.media.opening import open_media
 from engine.media.tracks import video_track, video_tracks
 from training.data.video import ClipFormat
@@ -115,15 +115,14 @@ def file_frame_rate(path: Path) -> float:
 def crop_and_resize(pixels_HWC: NDArray[np.uint8], clip_format: ClipFormat, path: Path) -> NDArray[np.uint8]:
     """Crop and resize an image. Raises TrainingError, with `path` in its sentence, when the crop reaches outside it."""
     height, width = pixels_HWC.shape[:2]
-    box = Box(*clip_format.crop) if clip_format.crop else centred_square(width, height)
+    box = Box(*clip_format.crop) if clip_format.crop else centred_box(width, height, clip_format.frame_size.shape)
     if not box.inside(width, height):
         raise TrainingError(_outside(box, path, (width, height)))
     cropped = np.ascontiguousarray(pixels_HWC[box.y : box.y + box.height, box.x : box.x + box.width])
-    size = (clip_format.image_size, clip_format.image_size)
-    smaller = min(box.width, box.height) >= clip_format.image_size
-    return np.asarray(
-        cv2.resize(cropped, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC), dtype=np.uint8
-    )
+    rows, columns = clip_format.frame_size
+    smaller = box.width >= columns and box.height >= rows
+    interpolation = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(cropped, (columns, rows), interpolation=interpolation), dtype=np.uint8)
 
 
 class _Crop:
@@ -135,12 +134,13 @@ class _Crop:
 
     def pixels_HWC(self, frame: TimedFrame) -> NDArray[np.uint8]:
         self._first = self._first or frame
-        return frame.shown.resized_HWC(self._box(frame, self._first), self._format.image_size, self._format.image_size)
+        height, width = self._format.frame_size
+        return frame.shown.resized_HWC(self._box(frame, self._first), width, height)
 
     def _box(self, frame: TimedFrame, first: TimedFrame) -> Box:
         size, first_size = frame.shown.size, first.shown.size
         if self._format.crop is None:
-            return centred_square(*size)
+            return centred_box(*size, self._format.frame_size.shape)
         wanted = Box(*self._format.crop)
         if not wanted.inside(*first_size):
             raise TrainingError(_outside(wanted, self._path, first_size))

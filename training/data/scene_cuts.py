@@ -4,10 +4,13 @@ Two measures compare neighbouring frames at a small size. Arrangement: the contr
 over the whole frame; flickering light changes it little. Colours: the distance of their histograms (Zhang, Kankanhalli and
 Smoliar 1993); an object that moves in front of a plain background changes it little. A cut changes both and stands out from
 its neighbourhood, as in Yusoff, Christmas and Kittler, "Video Shot Cut Detection using Adaptive Thresholding" (2000).
-Dissolves are not detected.
+A flash changes both as well, but the view from before comes back; after a cut it does not. Where the light alone changes, the
+arrangement is the same in another strength, which their correlation tells. Dissolves are not detected.
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 import cv2
 import numpy as np
@@ -26,6 +29,12 @@ true cuts start at 0.20."""
 PROMINENCE = 3.0
 """Least ratio of a cut to the median of its neighbourhood."""
 NEIGHBOURHOOD_S = 0.5
+FLASH_S = 0.6
+"""The longest flash: the light of a drum stroke dies away within it."""
+SAME_VIEW = 0.3
+"""Two frames that differ by less show the same view, moved by what goes on in it."""
+OTHER_LIGHT = 0.8
+"""Least correlation of one view in two lights; at a change of LOWEST_CHANGE in the same light it is 0.6."""
 
 
 class SceneCutDetector:
@@ -33,9 +42,8 @@ class SceneCutDetector:
 
     def __init__(self, fps: int) -> None:
         self.fps = fps
-        self._before: list[NDArray[np.float32]] = []
-        self._from_last: list[float] = []
-        self._from_last_but_one: list[float] = []
+        self._recent: deque[NDArray[np.float32]] = deque(maxlen=round(FLASH_S * fps) + 1)
+        self._changed: list[float] = []
         self._candidates: list[int] = []
 
     def add(self, frame_HWC: NDArray[np.uint8]) -> None:
@@ -43,27 +51,37 @@ class SceneCutDetector:
         if min(frame_HWC.shape[:2]) < SIDE:
             return
         small = cv2.resize(frame_HWC, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
-        changed = rearranged(self._before[-1], small) if self._before else 0.0
-        if changed > LOWEST_CHANGE and new_colour(self._before[-1], small) > LOWEST_NEW_COLOUR:
-            self._candidates.append(len(self._from_last))
-        self._from_last.append(changed)
-        self._from_last_but_one.append(rearranged(self._before[0], small) if len(self._before) == 2 else 1.0)
-        self._before = [*self._before[-1:], small]
+        changed = rearranged(self._recent[-1], small) if self._recent else 0.0
+        if changed > LOWEST_CHANGE and self._is_new_view(small):
+            self._candidates.append(len(self._changed))
+        self._drop_flashes(small)
+        self._changed.append(changed)
+        self._recent.append(small)
 
     def cuts_s(self) -> tuple[float, ...]:
         """Return the times in seconds at which a new shot starts."""
-        changed_K, reach = np.array(self._from_last), max(2, round(NEIGHBOURHOOD_S * self.fps))
+        changed_K, reach = np.array(self._changed), max(2, round(NEIGHBOURHOOD_S * self.fps))
         found = []
         for k in self._candidates:
             around = np.concatenate([changed_K[max(1, k - reach) : k], changed_K[k + 1 : k + 1 + reach]])
-            stands_out = not len(around) or changed_K[k] > PROMINENCE * float(np.median(around))
-            if stands_out and not self._flash(k):
+            if not len(around) or changed_K[k] > PROMINENCE * float(np.median(around)):
                 found.append(round(k / self.fps, 2))
         return tuple(found)
 
-    def _flash(self, k: int) -> bool:
-        """Tell whether only one frame differs and its neighbours are alike."""
-        return min(self._from_last_but_one[k : k + 2]) < LOWEST_CHANGE / 2
+    def _is_new_view(self, small: NDArray[np.float32]) -> bool:
+        before = self._recent[-1]
+        return new_colour(before, small) > LOWEST_NEW_COLOUR and correlation(before, small) < OTHER_LIGHT
+
+    def _drop_flashes(self, small: NDArray[np.float32]) -> None:
+        """Drop the candidates after which this frame shows the view again that was there just before the first of them."""
+        now = len(self._changed)
+        first = now - len(self._recent)
+        pending = [k for k in self._candidates if k > first]
+        for k in pending:
+            # Within a flash that dies away, each frame may differ from the one before: what was there before all of them counts.
+            if k - 1 not in pending and rearranged(self._recent[k - 1 - first], small) < SAME_VIEW:
+                self._candidates = [each for each in self._candidates if not k <= each <= now]
+                return
 
 
 def rearranged(one_HWC: NDArray[np.float32], other_HWC: NDArray[np.float32]) -> float:
@@ -71,6 +89,13 @@ def rearranged(one_HWC: NDArray[np.float32], other_HWC: NDArray[np.float32]) -> 
     one, other = (frame - frame.mean(axis=(0, 1)) for frame in (one_HWC, other_HWC))
     together = 2.0 * float(np.mean(one * other)) + STABILISER
     return 1.0 - together / (float(np.mean(one**2) + np.mean(other**2)) + STABILISER)
+
+
+def correlation(one_HWC: NDArray[np.float32], other_HWC: NDArray[np.float32]) -> float:
+    """Return the correlation of two frames in [0, 1] without their mean colours: 1 for one view in two lights, 0 beside a plain frame."""
+    one, other = (frame - frame.mean(axis=(0, 1)) for frame in (one_HWC, other_HWC))
+    strength = float(np.sqrt(np.mean(one**2) * np.mean(other**2)))
+    return float(np.mean(one * other)) / (strength + STABILISER)
 
 
 def new_colour(one_HWC: NDArray[np.float32], other_HWC: NDArray[np.float32]) -> float:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.core.frame_size import FrameSize, ImageSize
+from training.data.stillness import is_still
 from training.data.stored_array import StoredArray
 
 # N frames, H W rows and columns, S samples of sound
@@ -17,8 +19,6 @@ from training.data.stored_array import StoredArray
 SILENCE_DB = -70.0
 SOUND_BLOCK = 1 << 20
 LOOKED_AT = 32
-STILL_LEVELS = 8
-"""Of 255: changes up to this are compression's, not motion."""
 LISTED_CUTS = 8
 
 
@@ -32,10 +32,15 @@ class ClipFormat:
     """Frame rate, size, crop and sample rate of a decoded clip."""
 
     fps: int
-    image_size: int
+    image_size: ImageSize
     sample_rate_hz: int
     crop: tuple[int, int, int, int] | None = None
-    """x, y, width and height in displayed pixels, squeezed if not square; None takes the largest centred square."""
+    """x, y, width and height in displayed pixels, squeezed if they have another shape than the image; None takes the largest centred part of that shape."""
+
+    @property
+    def frame_size(self) -> FrameSize:
+        """Rows and columns of a frame."""
+        return FrameSize.of(self.image_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class Clip:
             notices.append(
                 f"{self.file}: the sound track is silent ({level:.0f} dB); the model cannot learn to move with it."
             )
-        if self._is_still():
+        if self.is_still():
             notices.append(f"{self.file}: one still frame from start to end; the model cannot learn to move.")
         if self.cuts_s:
             first_s, end_s = self.longest_shot_s()
@@ -83,13 +88,11 @@ class Clip:
     def _sound_blocks(self) -> Iterator[NDArray[np.float32]]:
         return (self.sound_S[start : start + SOUND_BLOCK] for start in range(0, len(self.sound_S), SOUND_BLOCK))
 
-    def _is_still(self) -> bool:
-        """Tell a clip in which nothing changes, as far as frames spread over it show."""
-        if len(self.frames_NHWC) < 2:
-            return False
-        chosen = np.unique(np.linspace(0, len(self.frames_NHWC) - 1, LOOKED_AT).round().astype(int))
-        first_HWC = self.frames_NHWC[0].astype(np.int16)
-        return all(int(np.abs(self.frames_NHWC[i] - first_HWC).max()) <= STILL_LEVELS for i in chosen)
+    def is_still(self, share: float = 1.0) -> bool:
+        """Tell a clip in which nothing changes in its leading `share`, as far as frames spread over it show."""
+        last = max(int(share * len(self.frames_NHWC)) - 1, 0)
+        chosen = np.unique(np.linspace(0, last, LOOKED_AT).round().astype(int))
+        return is_still([self.frames_NHWC[index] for index in chosen])
 
     def longest_shot_s(self) -> tuple[float, float]:
         """Return start and end in seconds of the longest part without a scene cut."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.core.counted import counted
 from training.evaluation.results import Evaluation, OutsideRow, direction
 
 LEAST_NAME_WIDTH = 24
@@ -53,8 +54,8 @@ def outside_extent(about: dict[str, Any]) -> str:
     """Say how many pieces of which length come from how many files."""
     shortest_s, longest_s = about["seconds"]
     lengths = f"{shortest_s:g} s" if shortest_s == longest_s else f"{shortest_s:g} to {longest_s:g} s"
-    files = "1 file" if about["files"] == 1 else f"{about['files']} files"
-    return f"{about['pieces']} pieces of {lengths} from {files} in {about['folder']}, mean ± deviation over the pieces"
+    files = counted(about["files"], "file")
+    return f"{counted(about['pieces'], 'piece')} of {lengths} from {files} in {about['folder']}, mean ± deviation over the pieces"
 
 
 def _width(names: list[str]) -> int:

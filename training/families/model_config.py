@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.core.errors import TrainingError
 from engine.core.structured import shown
+from training.core.frame_size import FrameSize
 from training.core.front_end import FrontEndConfig
 from training.core.strict import build_config, config_dict
 from training.families.registry import DEFAULT_FAMILY, family
@@ -20,7 +21,8 @@ class ModelConfig:
     name: str = "unnamed"
     family: str = DEFAULT_FAMILY
     fps: int = 20
-    image_size: int = 128
+    image_size: Any = 128
+    """Pixels of a square's side, or a text WIDTHxHEIGHT, such as 640x360; sides are multiples of 8."""
     front_end: FrontEndConfig = field(default_factory=FrontEndConfig)
     generator: Any = None
     """An instance of the family's `generator_config`; None builds one of defaults."""
@@ -31,8 +33,16 @@ class ModelConfig:
                 f"fps is {self.fps}; it must divide the sample rate of {self.front_end.sample_rate_hz} Hz (24000, as "
                 "model.front_end.sample_rate_hz, can be divided by 20, 25, 30, 50 and 60)."
             )
+        size = FrameSize.of(self.image_size, "model.image_size")
+        size.check("model.image_size")
+        object.__setattr__(self, "image_size", size.image_size)
         if self.generator is None:
             object.__setattr__(self, "generator", family(self.family).generator_config())
+
+    @property
+    def frame_size(self) -> FrameSize:
+        """Rows and columns of a frame."""
+        return FrameSize.of(self.image_size)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "model") -> ModelConfig:

@@ -6,6 +6,7 @@ A write error does not end the run: it is reported once, and the next write trie
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections import deque
@@ -133,10 +134,12 @@ class RunLog:
                 self.sound_logged = True
 
         self.try_write("the TensorBoard log", images_and_sound)
-        self.print_line(
-            f"{iteration}: held-out L1 {found.l1:.4f} (mean frame {found.mean_frame_l1:.4f}), "
+        moved = (
             f"motion {found.motion_share:.2f} of the clip's"
+            if math.isfinite(found.motion_share)
+            else "the clip stands still there"
         )
+        self.print_line(f"{iteration}: held-out L1 {found.l1:.4f} (mean frame {found.mean_frame_l1:.4f}), {moved}")
 
     def sound_sample(
         self, iteration: int, sound: SampleSound, frames_NHWC: NDArray[np.uint8], clip_format: ClipFormat

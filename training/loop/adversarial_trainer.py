@@ -83,7 +83,7 @@ class AdversarialTrainer(Trainer):
             if self.adversarial.takes_sound:
                 sound = Sound(features_BTF, self._features(self.reader.other_moment()))
             logged = self.adversarial.learn(real_BTCHW, fake_BTCHW, frame, self.random_state, sound)
-            weighted |= self.adversarial.generator_terms(fake_BTCHW, frame, self.random_state, sound)
+            weighted |= self.adversarial.generator_terms(real_BTCHW, fake_BTCHW, frame, self.random_state, sound)
         return StepLosses(weighted, logged, next_state, (fake_BTCHW.detach(), real_BTCHW))
 
     def tensors_of_losses(self) -> dict[str, Tensor]:

@@ -61,6 +61,6 @@ def lower(config: TrainConfig) -> list[str]:
         found.append(f"sequences_per_batch (now {config.sequences_per_batch})")
     if config.sequence_frames > FEWEST_FRAMES:
         found.append(f"sequence_frames (now {config.sequence_frames})")
-    if config.model.image_size > SMALLEST_IMAGE_SIZE:
+    if config.model.frame_size.short_side > SMALLEST_IMAGE_SIZE:
         found.append(f"model.image_size (now {config.model.image_size})")
     return found + family(config.model.family).lower_memory(config.model)

@@ -18,7 +18,7 @@ from training.loop.checkpoint import Checkpoint, load_weights
 from training.loop.config import TrainConfig, with_overrides
 from training.loop.run_folder import run_of
 from training.loop.trainer import Trainer
-from training.loop.upscaling import may_differ, upscaled_weights
+from training.loop.upscaling import is_larger, may_differ, upscaled_weights
 
 MAY_CHANGE = (
     "total_iterations",
@@ -96,19 +96,20 @@ def start_from(trainer: Trainer, source: Checkpoint) -> list[str]:
 
 def check_start(source: Checkpoint, wanted: TrainConfig) -> None:
     """Refuse weights of a model of another shape. Raises TrainingError with each key, its old and its new value."""
-    is_larger = wanted.model.image_size > source.config.model.image_size
-    allowed = {f"model.{key}" for key in (may_differ(source.config.model) if is_larger else ("name", "image_size"))}
+    before, now = source.config.model, wanted.model
+    larger = is_larger(now, before)
+    allowed = {f"model.{key}" for key in (may_differ(before) if larger else ("name", "image_size"))}
     differing = [
         f"{key} {old!r} -> {new!r}"
         for key, old, new in changes(source.config, wanted)
         if key.startswith("model.") and key not in allowed
     ]
-    if wanted.model.image_size < source.config.model.image_size:
-        differing.append(f"model.image_size {source.config.model.image_size} -> {wanted.model.image_size}")
+    if now.image_size != before.image_size and not larger:
+        differing.append(f"model.image_size {before.image_size!r} -> {now.image_size!r}")
     if differing:
         raise TrainingError(
             f"The weights of {source.folder} do not fit: {', '.join(differing)}; leave these settings as they were "
-            "(only model.image_size may become larger), or train without --from."
+            "(only model.image_size may become larger, in the same shape), or train without --from."
         )
 
 

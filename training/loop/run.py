@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.core.errors import TrainingError
@@ -65,6 +66,8 @@ class Run:
         """Set from outside (a signal) to finish the iteration, write a checkpoint and leave."""
         self.is_saving = False
         """Whether a checkpoint is being written."""
+        self.time_left_s: Callable[[], float] | None = None
+        """Set from outside: the seconds of training that are left, beside the limits of the configuration."""
 
     @property
     def elapsed_s(self) -> float:
@@ -73,7 +76,8 @@ class Run:
 
     def progress(self) -> float:
         """Return the share of the budget that is used up, 0 … 1."""
-        return budget_used(self.config, self.trainer.iteration, self.elapsed_s)
+        left_s = self.time_left_s() if self.time_left_s else None
+        return budget_used(self.config, self.trainer.iteration, self.elapsed_s, left_s)
 
     def run(self) -> Validation | None:
         """Train to the end of the budget, write a checkpoint and return the last validation; None after `stop_requested`, and
@@ -228,11 +232,12 @@ class Run:
                 return f"{str(error).rstrip('.')}; {again}, {good}."
 
 
-def budget_used(config: TrainConfig, iterations: int, elapsed_s: float) -> float:
-    """Return the share of a run's budget that is used up, 0 … 1."""
+def budget_used(config: TrainConfig, iterations: int, elapsed_s: float, left_s: float | None = None) -> float:
+    """Return the share of a run's budget that is used up, 0 … 1; `left_s` is a limit of time beside those of the configuration."""
     by_count = iterations / config.total_iterations
     by_time = 0.0 if config.minutes is None else elapsed_s / (60.0 * config.minutes)
-    return min(1.0, max(by_count, by_time))
+    by_clock = 0.0 if left_s is None else 1.0 if left_s <= 0.0 else elapsed_s / (elapsed_s + left_s)
+    return min(1.0, max(by_count, by_time, by_clock))
 
 
 def _due(iteration: int, interval: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,10 +16,19 @@ from training.families.model_config import ModelConfig
 from training.loop.checkpoint import Checkpoint, ancestry, load_weights
 from training.loop.config import TrainConfig
 
+SAME_SHAPE = 0.05
+"""Sides are multiples of 8, so small and large frames of one clip have nearly, not quite, the same shape."""
+
 
 def may_differ(config: ModelConfig) -> frozenset[str]:
     """Return the dotted keys in which the configurations of a small and a large model may differ."""
     return upscaling_of(config).may_differ | {"name", "image_size"}
+
+
+def is_larger(large: ModelConfig, small: ModelConfig) -> bool:
+    """Tell whether the frame of `large` has more pixels than that of `small` and nearly its shape."""
+    more, fewer = large.frame_size, small.frame_size
+    return more.mean_side > fewer.mean_side and abs(math.log(more.shape / fewer.shape)) < SAME_SHAPE
 
 
 def check_upscalable(small: ModelConfig, large: ModelConfig, where: Path) -> None:
@@ -28,9 +38,9 @@ def check_upscalable(small: ModelConfig, large: ModelConfig, where: Path) -> Non
     if differing:
         names = ", ".join(f"model.{key}" for key in differing)
         raise TrainingError(f"{where} was trained with another {names}; only model.image_size may differ.")
-    if large.image_size <= small.image_size:
+    if not is_larger(large, small):
         raise TrainingError(
-            f"model.image_size is {large.image_size} and that of {where} {small.image_size}; a larger one was expected."
+            f"model.image_size is {large.image_size} and that of {where} {small.image_size}; a larger one of the same shape was expected."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ class Validation:
     motion_l1: float
     """L1 between the differences of consecutive frames."""
     motion_share: float
-    """Generated motion divided by the motion of the clip: 1 is right, 0 is a still frame."""
+    """Generated motion divided by the motion of the clip: 1 is right, 0 is a still frame. Not a number where the clip stands still."""
     generated_NHWC: NDArray[np.uint8]
     """The first KEPT_FRAMES at most."""
     played: tuple[Segment, ...] = ()
@@ -122,7 +123,7 @@ def validate_segments(
         l1=float(per_frame[0]),
         mean_frame_l1=float(per_frame[1]),
         motion_l1=float(sums[2]) / differences,
-        motion_share=float(sums[4] / sums[3].clamp_min(1e-12)),
+        motion_share=float(sums[4] / sums[3]) if sums[3] > 0.0 else math.nan,
         generated_NHWC=np.concatenate(first_frames.frames),
         played=played,
     )

@@ -19,8 +19,9 @@ from training.losses.losses import (
     fake_loss,
     generator_loss,
     gradient_penalty,
-    r1_penalty,
+    pairing_loss,
     real_loss,
+    slope_penalty,
 )
 
 # B sequences, T frames, C colours, H W rows and columns, F sound features, N held-out sequences
@@ -121,51 +122,82 @@ class AdversarialLosses:
     def _learn(
         self, name: str, real: tuple[Tensor, ...], others: Mapping[str, tuple[Tensor, ...]], random_state: RandomState
     ) -> dict[str, Tensor]:
-        """Take one step against all of `others`. Each part goes backward by itself, so that one graph at a time is held."""
+        """Take one step against all of `others`. Each part goes backward by itself, so that one graph is held beside that of `real`."""
         losses, discriminator, optimiser = self.losses, self.discriminators[name], self.optimisers[name]
-        penalised = self.steps % losses.penalty_interval == 0
+        kind, penalised = losses.adversarial, self.steps % losses.penalty_interval == 0
         discriminator.requires_grad_(True)
         optimiser.zero_grad(set_to_none=True)
         terms: dict[str, Tensor] = {}
-        frames = real[0].detach().requires_grad_(penalised and losses.r1 > 0)
-        scores = self._scores(name, frames, *real[1:], exact=frames.requires_grad)
-        against_real, training = real_loss(losses.adversarial, scores), scores.detach().float().mean()
-        # The real side is the same against each of the others, so it is scored once and counted as often.
-        loss = len(others) * against_real
+        frames, scores = self._scored(name, real, penalised and losses.r1 > 0)
+        training = scores.detach().float().mean()
+        # In pairs the loss depends on both sides: its slope by the real scores is collected here, and they go backward last.
+        paired = scores.detach().float().requires_grad_(kind == "relativistic")
+        side = against_real = torch.zeros((), device=self.device)
         if frames.requires_grad:
-            penalty = r1_penalty(scores, frames)
+            penalty = slope_penalty(scores, frames)
             terms[f"d_{name}_r1"] = penalty.detach()
-            loss = loss + losses.penalty_interval * losses.r1 * penalty
-        loss.backward()
+            side = losses.penalty_interval * losses.r1 * penalty
+        if kind != "relativistic":
+            # The real side is the same against each of the others, so it is scored once and counted as often.
+            against_real = real_loss(kind, scores)
+            (len(others) * against_real + side).backward()
         for against, other in others.items():
-            scores = self._scores(name, *other)
-            loss = fake_loss(losses.adversarial, scores)
-            loss.backward()
+            generated = against == "generated"
+            other_frames, other_scores = self._scored(name, other, penalised and losses.r2 > 0 and generated)
+            loss = pairing_loss(paired, other_scores) if kind == "relativistic" else fake_loss(kind, other_scores)
             terms[f"d_{name}_{against}"] = against_real.detach() + loss.detach()
-            if against == "generated":
-                self._add_scores(name, training, scores.detach().float().mean())
-            if penalised and losses.adversarial == "wgan-gp":
+            if other_frames.requires_grad:
+                penalty = slope_penalty(other_scores, other_frames)
+                terms[f"d_{name}_r2"] = penalty.detach()
+                loss = loss + losses.penalty_interval * losses.r2 * penalty
+            loss.backward()
+            if generated:
+                self._add_scores(name, training, other_scores.detach().float().mean())
+            if penalised and kind == "wgan-gp":
                 penalty = gradient_penalty(discriminator, real, other, random_state.per_stream())
                 terms[f"d_{name}_{against}_penalty"] = penalty.detach()
                 (losses.penalty_interval * losses.gradient_penalty * penalty).backward()
+        if paired.grad is not None:
+            ((scores.float() * paired.grad).sum() + side).backward()
         optimiser.step()
         # The generator's step needs gradients through the discriminator, not of its weights.
         discriminator.requires_grad_(False)
         return terms
 
     def generator_terms(
-        self, fake_BTCHW: Tensor, frame: int, random_state: RandomState, sound: Sound | None = None
+        self,
+        real_BTCHW: Tensor,
+        fake_BTCHW: Tensor,
+        frame: int,
+        random_state: RandomState,
+        sound: Sound | None = None,
     ) -> dict[str, tuple[float, Tensor]]:
-        """Return weight and loss of the generator against each discriminator."""
+        """Return weight and loss of the generator against each discriminator; the real frames matter to pairs alone."""
+        kind = self.losses.adversarial
         terms: dict[str, tuple[float, Tensor]] = {}
         for name in self.discriminators:
-            if name == VIDEO:
-                own = () if sound is None else (sound.own_BTF,)
-                scores = self._scores(name, self.augmented(VIDEO, fake_BTCHW, random_state), *own)
+            scores = self._generator_scores(name, fake_BTCHW, frame, random_state, sound)
+            if kind == "relativistic":
+                with torch.no_grad():
+                    real_scores = self._generator_scores(name, real_BTCHW, frame, random_state, sound)
+                loss = pairing_loss(scores, real_scores)
             else:
-                scores = self._scores(name, self.augmented(IMAGE, fake_BTCHW[:, frame : frame + 1], random_state)[:, 0])
-            terms[f"g_{name}"] = (self.weights[name], generator_loss(self.losses.adversarial, scores))
+                loss = generator_loss(kind, scores)
+            terms[f"g_{name}"] = (self.weights[name], loss)
         return terms
+
+    def _generator_scores(
+        self, name: str, frames_BTCHW: Tensor, frame: int, random_state: RandomState, sound: Sound | None
+    ) -> Tensor:
+        if name == VIDEO:
+            own = () if sound is None else (sound.own_BTF,)
+            return self._scores(name, self.augmented(VIDEO, frames_BTCHW, random_state), *own)
+        return self._scores(name, self.augmented(IMAGE, frames_BTCHW[:, frame : frame + 1], random_state)[:, 0])
+
+    def _scored(self, name: str, given: tuple[Tensor, ...], penalised: bool) -> tuple[Tensor, Tensor]:
+        """Return the frames of `given`, which require a gradient where a penalty is taken at them, and the scores."""
+        frames = given[0].detach().requires_grad_(penalised)
+        return frames, self._scores(name, frames, *given[1:], exact=penalised)
 
     def _scores(self, name: str, *given: Tensor, exact: bool = False) -> Tensor:
         """Score in the configured precision; `exact` where a penalty derives the derivative."""

@@ -20,7 +20,9 @@ from training.losses.differentiable_augmentation import AugmentKind
 
 # B sequences, T frames, C colours, H W rows and columns
 
-AdversarialKind = Literal["wgan-gp", "wgan", "hinge", "ns", "ls", "bce"]
+SeparateKind = Literal["wgan-gp", "wgan", "hinge", "ns", "ls", "bce"]
+"""The losses that judge every score by itself."""
+AdversarialKind = Literal["wgan-gp", "wgan", "hinge", "ns", "ls", "bce", "relativistic"]
 RECONSTRUCTION = ("l1", "motion", "motion_energy", "detail", "perceptual")
 DETAIL_SCALES = 3
 NORM_FLOOR = 1e-12  # the square root has no gradient at 0
@@ -31,15 +33,17 @@ class LossConfig:
     """Weights of all terms of the loss of the generator; 0 switches a term off."""
 
     adversarial: AdversarialKind = "wgan-gp"
-    """ns and bce are one function: on unbounded scores both are the logistic loss."""
+    """ns and bce are one function: on unbounded scores both are the logistic loss. relativistic judges pairs, and wants r1 and r2."""
     adversarial_image: float = 1.0
     adversarial_video: float = 1.0
     gradient_penalty: float = 10.0
     """wgan-gp only."""
     r1: float = 0.0
     """Weight of the squared slope of the score at real frames (halved, arXiv 1801.04406); goes with any loss."""
+    r2: float = 0.0
+    """The same at generated frames."""
     penalty_interval: int = 1
-    """gradient_penalty and r1 are taken every so many iterations, so many times as strong (arXiv 1912.04958)."""
+    """gradient_penalty, r1 and r2 are taken every so many iterations, so many times as strong (arXiv 1912.04958)."""
     adversarial_from_iteration: int = 0
     """L1 alone learns the frame fastest; the discriminators can join at this iteration."""
     augment: tuple[AugmentKind, ...] = ()
@@ -64,7 +68,7 @@ class LossConfig:
     """VGG16's convolutions (.safetensors, .pth) or those of its relative HED (.h5), see training/losses/perceptual.py."""
 
     def __post_init__(self) -> None:
-        for name in (*RECONSTRUCTION, "adversarial_image", "adversarial_video", "gradient_penalty", "r1"):
+        for name in (*RECONSTRUCTION, "adversarial_image", "adversarial_video", "gradient_penalty", "r1", "r2"):
             if getattr(self, name) < 0:
                 raise TrainingError(f"losses.{name} is {getattr(self, name)}; 0 (off) or more was expected.")
         for name in ("penalty_interval", "overfitting_interval", "overfitting_ramp"):
@@ -92,7 +96,7 @@ class LossConfig:
         )
 
 
-def real_loss(kind: AdversarialKind, scores: Tensor) -> Tensor:
+def real_loss(kind: SeparateKind, scores: Tensor) -> Tensor:
     """Return the part of the discriminator's loss that its scores of real frames make.
 
     wgan: arXiv 1701.07875, hinge: 1705.02894, ns and bce: 1406.2661 (on unbounded scores they are the same), ls: 1611.04076.
@@ -109,7 +113,7 @@ def real_loss(kind: AdversarialKind, scores: Tensor) -> Tensor:
             return 0.5 * (scores - 1.0).square().mean()
 
 
-def fake_loss(kind: AdversarialKind, scores: Tensor) -> Tensor:
+def fake_loss(kind: SeparateKind, scores: Tensor) -> Tensor:
     """Return the part that the discriminator's scores of anything else make; sources as in `real_loss`."""
     scores = scores.float()
     match kind:
@@ -123,7 +127,7 @@ def fake_loss(kind: AdversarialKind, scores: Tensor) -> Tensor:
             return 0.5 * scores.square().mean()
 
 
-def generator_loss(kind: AdversarialKind, fake_scores: Tensor) -> Tensor:
+def generator_loss(kind: SeparateKind, fake_scores: Tensor) -> Tensor:
     """Return what the generator minimises against the discriminator's scores of its frames."""
     scores = fake_scores.float()
     match kind:
@@ -133,6 +137,15 @@ def generator_loss(kind: AdversarialKind, fake_scores: Tensor) -> Tensor:
             return functional.softplus(-scores).mean()
         case "ls":
             return 0.5 * (scores - 1.0).square().mean()
+
+
+def pairing_loss(high: Tensor, low: Tensor) -> Tensor:
+    """Return mean(softplus(low - high)) over pairs of scores, both of one shape.
+
+    The relativistic pairing loss of arXiv 1807.00734: the discriminator's of real and generated frames, the generator's of
+    generated and real ones. With R1 and R2 it converges (arXiv 2501.05441).
+    """
+    return functional.softplus(low.float() - high.float()).mean()
 
 
 def gradient_penalty(
@@ -153,8 +166,8 @@ def _between(real: Tensor, fake: Tensor, share_B: Tensor) -> Tensor:
     return (share * real.detach() + (1.0 - share) * fake.detach()).float()
 
 
-def r1_penalty(scores: Tensor, frames: Tensor) -> Tensor:
-    """Return ½ mean(‖∇D(x)‖²) at real frames [B, ...] that require a gradient; arXiv 1801.04406.
+def slope_penalty(scores: Tensor, frames: Tensor) -> Tensor:
+    """Return ½ mean(‖∇D(x)‖²) at frames [B, ...] that require a gradient: R1 at real ones, R2 at generated ones; arXiv 1801.04406.
 
     `scores` [B, ...] are the discriminator's; the score of a frame is the mean of its patch, as in the losses.
     """
@@ -200,7 +213,7 @@ def _halved(x_BTCHW: Tensor) -> Tensor:
 
 
 def _local_mean(values_BTCHW: Tensor) -> Tensor:
-    """Average the colours and squares of 1/16 of the frame's side."""
+    """Average the colours and squares of 1/16 of the frame's short side."""
     grey_NHW = values_BTCHW.mean(dim=2).flatten(0, 1)
-    side = max(1, values_BTCHW.shape[-1] // 16)
+    side = max(1, min(values_BTCHW.shape[-2:]) // 16)
     return functional.avg_pool2d(grey_NHW[:, None], side)

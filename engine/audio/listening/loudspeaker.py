@@ -17,6 +17,7 @@ from engine.audio.sources.conversion import Conversion
 from engine.audio.sources.portaudio import OPEN_STREAMS, find_output, load_sounddevice, restart_portaudio
 from engine.audio.sources.sound_device import SoundDevice
 from engine.core.clock import Clock
+from engine.core.counted import counted
 from engine.core.errors import SourceError
 from engine.core.notices import INTERVAL_S
 
@@ -137,7 +138,9 @@ class Loudspeaker:
         gaps, now_s = self._gaps, self._clock.now_s()
         if gaps != self._told_gaps and now_s - self._told_s >= INTERVAL_S:
             self._told_gaps, self._told_s = gaps, now_s
-            self._notices.append(f"The loudspeaker {self.name} did not get its sound in time ({gaps} times so far).")
+            self._notices.append(
+                f"The loudspeaker {self.name} did not get its sound in time ({counted(gaps, 'time')} so far)."
+            )
         notices, self._notices = self._notices, []
         return notices
 

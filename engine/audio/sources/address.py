@@ -9,6 +9,7 @@ from engine.audio.sources.blocks import BlockSource
 from engine.audio.sources.conversion import Conversion
 from engine.audio.sources.stream import Intake, StreamFormat, StreamSource
 from engine.core.clock import Clock
+from engine.core.counted import counted
 from engine.core.errors import MediaError, SourceError
 from engine.media.address import scheme_of
 from engine.media.address_reader import NEAR_END_S, AddressReader
@@ -155,7 +156,7 @@ class AddressFeed:
         reader = self._reader
         if (reader.rate_hz, reader.channels) != (self._rate_hz, self._channels):
             intake.tell(
-                f"{reader.shown} returned with {reader.rate_hz} Hz and {reader.channels} channels; its sound is converted to "
+                f"{reader.shown} returned with {reader.rate_hz} Hz and {counted(reader.channels, 'channel')}; its sound is converted to "
                 f"the show's {self._rate_hz} Hz and {self._channels}."
             )
         if reader.has_end and self._position_s and not reader.jump(self._position_s):

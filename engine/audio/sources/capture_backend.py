@@ -63,6 +63,16 @@ class CaptureBackend(Protocol):
         """Whether this process can open a device again after its server has ended."""
         ...
 
+    @property
+    def follows_default(self) -> bool:
+        """Whether the default input is followed when the user chooses another one."""
+        ...
+
+    @property
+    def has_own_threads(self) -> bool:
+        """Whether sound is received in a thread of ours, which may take a lock, rather than in one of the driver's."""
+        ...
+
     def inputs(self) -> Sequence[SoundDevice]:
         """Return the inputs, the default first. Raises SourceError where the library or the server is missing."""
         ...

@@ -9,6 +9,7 @@ from engine.audio.sources.portaudio import JACK, list_inputs
 from engine.audio.sources.sound_device import SoundDevice
 from engine.audio.sources.sound_server import connect, list_sources
 from engine.audio.sources.spec import SourceKind, SourceSpec
+from engine.core.counted import counted
 from engine.core.errors import SourceError
 
 
@@ -28,7 +29,7 @@ class ListedInput(NamedTuple):
 
     @property
     def detail(self) -> str:
-        return f"{self.device.channels} channels, {self.device.rate_hz} Hz"
+        return f"{counted(self.device.channels, 'channel')}, {self.device.rate_hz} Hz"
 
 
 class FoundInputs(NamedTuple):

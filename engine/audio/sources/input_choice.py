@@ -8,6 +8,7 @@ import sys
 from engine.audio.sources.capture_backend import CaptureBackend
 from engine.audio.sources.microphone import Microphone
 from engine.audio.sources.portaudio import JACK, SERVER_DEVICES
+from engine.audio.sources.server_stream import can_read_server
 from engine.audio.sources.sound_device import SoundDevice, pick
 from engine.audio.sources.sound_server import SoundServerCapture
 from engine.audio.sources.sounddevice_capture import SounddeviceCapture
@@ -15,14 +16,14 @@ from engine.audio.sources.spec import SourceSpec
 from engine.core.clock import Clock
 from engine.core.errors import ConfigError, SourceError, nearest_name
 
-SOUNDDEVICE, PYAUDIO = "sounddevice", "pyaudio"
-CAPTURE_NAMES = (SOUNDDEVICE, PYAUDIO)
-"""The packages that open PortAudio's devices."""
+AUTO, SOUNDDEVICE, PYAUDIO = "auto", "sounddevice", "pyaudio"
+CAPTURE_NAMES = (AUTO, SOUNDDEVICE, PYAUDIO)
+"""The packages that open PortAudio's devices, and what takes the sound server directly where there is one."""
 _BLACKHOLE = "BlackHole"
 
 
-def open_input(spec: SourceSpec, clock: Clock, capture: str = SOUNDDEVICE) -> Microphone:
-    """Find the device that a spec of the kinds mic, system or jack means; `capture` is how PortAudio is reached.
+def open_input(spec: SourceSpec, clock: Clock, capture: str = AUTO) -> Microphone:
+    """Find the device that a spec of the kinds mic, system or jack means; `capture` is one of CAPTURE_NAMES.
 
     Raises SourceError, and ConfigError for an unknown `capture`.
     """
@@ -38,6 +39,13 @@ def open_input(spec: SourceSpec, clock: Clock, capture: str = SOUNDDEVICE) -> Mi
 def _microphone(spec: SourceSpec, capture: str) -> tuple[CaptureBackend, str | None]:
     name = spec.detail or None
     portaudio = _portaudio(capture)
+    if capture == AUTO and sys.platform == "linux" and (name is None or name.casefold() in SERVER_DEVICES):
+        # The shortest way: PortAudio goes to the same server by a detour through ALSA.
+        server = SoundServerCapture(in_stereo=not spec.channels, follows_default=not spec.channels)
+        with contextlib.suppress(SourceError):
+            if can_read_server():
+                server.find(None)
+                return server, None
     try:
         device = portaudio.find(name)
     except SourceError:
@@ -64,7 +72,7 @@ def _server_source(name: str, portaudio: CaptureBackend) -> tuple[CaptureBackend
 def _portaudio(capture: str) -> CaptureBackend:
     if capture not in CAPTURE_NAMES:
         raise ConfigError(
-            f"There is no capture backend '{capture}'.{nearest_name(capture, CAPTURE_NAMES)} {' or '.join(CAPTURE_NAMES)} was expected."
+            f"There is no capture backend '{capture}'.{nearest_name(capture, CAPTURE_NAMES)} One of {', '.join(CAPTURE_NAMES)} was expected."
         )
     if capture == PYAUDIO:
         # Imported where it is asked for: the package is an extra.

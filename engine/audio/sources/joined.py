@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engine.audio.source import Source
 from engine.audio.sources.arrival_buffer import ArrivalBuffer, WholeBuffer
 from engine.audio.sources.conversion import Conversion
+from engine.core.counted import counted
 from engine.core.errors import UserError
 
 # T samples, C channels
@@ -131,7 +132,7 @@ class _Follower:
             self._told_corrections = corrections
             notices.append(
                 f"{self.source.name} does not keep step with {self._first.name}; to hold them together, "
-                f"{buffer.dropped_samples} samples were dropped and {buffer.repeated_samples} repeated so far."
+                f"{counted(buffer.dropped_samples, 'sample was', 'samples were')} dropped and {buffer.repeated_samples:,} repeated so far."
             )
         if silence_s >= 2 * self._told_silence_s:
             self._told_silence_s = math.inf if self._has_ended else silence_s

@@ -21,6 +21,7 @@ from engine.audio.sources.sound_device import SoundDevice
 from engine.audio.sources.spec import MOST_CHANNELS
 from engine.audio.sources.watchdog import Watchdog
 from engine.core.clock import Clock, asleep_s
+from engine.core.counted import counted
 from engine.core.errors import SourceError
 
 # T samples, C channels
@@ -79,9 +80,10 @@ class Microphone:
         """
         self._backend = backend
         self._device = backend.find(wanted)
-        # A lost device is looked for by this name. What the machine plays may move to another output, but a show
-        # must not continue with another microphone.
-        self._wanted = wanted if kind == SYSTEM else self._device.key or self._device.name
+        # A lost device is looked for by this name. What the machine plays may move to another output, and the default input of a
+        # sound server is the one that the user chooses there; but a show must not continue with another microphone by itself.
+        is_followed = kind == SYSTEM or (wanted is None and backend.follows_default)
+        self._wanted = wanted if is_followed else self._device.key or self._device.name
         self._choice = ChannelChoice(channels, self._device.channels)
         self._clock = clock
         self.name = f"{kind}: {self._device.name}"
@@ -95,6 +97,8 @@ class Microphone:
         self._watchdog = Watchdog(self.rate_hz, clock.now_s())
         self._sleep = SleepWatch(slept_s)
         self._stream: CaptureStream | None = None
+        self._received = threading.Event()
+        """For a stream in a thread of ours: a block has come."""
         self._closing = threading.Event()
         self._reopening: threading.Thread | None = None
         self._notices: list[str] = []
@@ -157,14 +161,18 @@ class Microphone:
         return sound_TC, captured_s
 
     def wait(self, timeout_s: float) -> None:
-        """Poll every millisecond: to be woken by the callback would take a lock that the callback could wait for."""
+        """Wait for a block. A driver is polled every millisecond: to be woken by it would take a lock that its callback could wait for."""
         until_s = self._clock.now_s() + timeout_s
         while (
             not self._intake.ring.waiting_blocks
             and not self._watchdog.inserts_silence
             and self._clock.now_s() < until_s
         ):
-            self._clock.sleep(POLL_S)
+            if self._backend.has_own_threads:
+                self._received.wait(SILENT_POLL_S)
+                self._received.clear()
+            else:
+                self._clock.sleep(POLL_S)
         if self._watchdog.inserts_silence:
             self._clock.sleep(SILENT_POLL_S)
 
@@ -228,6 +236,8 @@ class Microphone:
         plausible = 0.0 < age_s < _OLDEST_BLOCK_S and now_s > valid_from_s
         end = intake.first_channel + intake.ring.channels
         intake.ring.write(sound_TC[:, intake.first_channel : end], now_s, now_s - age_s if plausible else now_s)
+        if self._backend.has_own_threads:
+            self._received.set()
 
     def _check_device(self, now_s: float) -> None:
         """Report stalls and lost sound; start to reopen a lost device."""
@@ -282,7 +292,7 @@ class Microphone:
         if self._overflows == self._reported_overflows:
             return False
         self._reported_overflows = self._overflows
-        self._notices.append(f"{self.name}: the driver lost sound ({self._overflows} times so far).")
+        self._notices.append(f"{self.name}: the driver lost sound ({counted(self._overflows, 'time')} so far).")
         grown = not busy and self._blocks.note_overflow(now_s)
         if grown:
             self._notices.append(
@@ -337,7 +347,7 @@ class Microphone:
         missing = self._choice.missing(device.channels)
         if rate_hz != self.rate_hz or device.channels < self._choice.needed(MOST_CHANNELS):
             self._notices.append(
-                f"{self.name} returned with {rate_hz} Hz and {device.channels} channels; its sound is converted to the show's "
+                f"{self.name} returned with {rate_hz} Hz and {counted(device.channels, 'channel')}; its sound is converted to the show's "
                 f"{self.rate_hz} Hz and {self.channels}" + (f", channel {missing} is silent." if missing else ".")
             )
         return stream

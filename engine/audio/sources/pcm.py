@@ -19,6 +19,7 @@ from engine.audio.sources.blocks import BlockSource
 from engine.audio.sources.spec import MOST_CHANNELS
 from engine.audio.sources.stream import Intake, StreamFormat, StreamSource
 from engine.core.clock import Clock
+from engine.core.counted import counted
 from engine.core.errors import SourceError
 
 # T samples, C channels
@@ -108,10 +109,8 @@ class PcmPipe:
         """Return what there is to tell after the end."""
         if not self.surplus_bytes:
             return []
-        return [
-            f"{self.name} ended with {self.surplus_bytes} bytes that are no whole sample; they were left out. "
-            "Does its format match?"
-        ]
+        odd = counted(self.surplus_bytes, "byte that is no whole sample", "bytes that are no whole sample")
+        return [f"{self.name} ended with {odd}, left out. Does its format match?"]
 
 
 def piped_sound(detail: str, pipe: Pipe | None = None) -> BlockSource:

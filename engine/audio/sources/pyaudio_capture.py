@@ -55,6 +55,7 @@ class PyAudioCapture:
     """The inputs that PyAudio lists; with `loopback` the loopback devices of Windows' outputs instead."""
 
     opens_again = True
+    follows_default = has_own_threads = False
 
     def __init__(self, loopback: bool = False) -> None:
         self._pyaudio = load_pyaudio()

@@ -9,7 +9,7 @@ from engine.audio.source import Source
 from engine.audio.sources.address import address_source, recording_source
 from engine.audio.sources.chosen import ChosenChannels
 from engine.audio.sources.demo import demo_source
-from engine.audio.sources.input_choice import SOUNDDEVICE, open_input
+from engine.audio.sources.input_choice import AUTO, open_input
 from engine.audio.sources.media_file import MediaFileSource
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.pcm import pcm_source, piped_sound
@@ -28,14 +28,14 @@ def open_source(
     live: bool,
     repeat: bool = False,
     clock: Clock | None = None,
-    capture: str = SOUNDDEVICE,
+    capture: str = AUTO,
     track: str | int | None = None,
     browser_sound: BrowserSound | None = None,
 ) -> Source:
     """Open the source that a spec, or its text, names.
 
     Live, sound arrives at the pace of `clock` (default: the wall clock); `demo` and `tone` loop for ever, files with `repeat`;
-    devices are opened by the capture backend `capture`; `track` chooses the sound of files and addresses, by number or language;
+    devices are opened as `capture` says, one of CAPTURE_NAMES; `track` chooses the sound of files and addresses, by number or language;
     `browser_sound` is where browsers send to, in a show that has the web page.
     Offline, all sound can be read at once, and it ends. Raises SourceError with what is accepted, and MediaError.
     """

@@ -52,13 +52,23 @@ def _library() -> ctypes.CDLL:
     return library
 
 
+def can_read_server() -> bool:
+    """Return whether the server's library is installed."""
+    try:
+        _library()
+    except OSError:
+        return False
+    return True
+
+
 class ServerStream:
     """Reads one source in a thread of its own, which takes the place of a driver's callback."""
 
     def __init__(self, source: str, channel_map: Sequence[int], asked: StreamFormat, receive: Receive) -> None:
         """Open and start. Raises CaptureError."""
         channels = len(channel_map)
-        self.latency_s = 0.0
+        # The server sends a block as soon as it has one.
+        self.latency_s = asked.block_samples / asked.rate_hz
         self._block_TC = np.zeros((asked.block_samples, channels), np.float32)
         self._receive = receive
         self._ended = threading.Event()

@@ -86,11 +86,13 @@ def list_sources(server: Any, monitors_only: bool) -> list[ServerSource]:
 
 
 class SoundServerCapture:
-    """The server's sources; with `monitors_only` what the machine plays, in stereo unless channels were chosen."""
+    """The server's sources; with `monitors_only` what the machine plays; `in_stereo` as the server mixes them down."""
 
     opens_again = True
+    has_own_threads = True
 
-    def __init__(self, *, monitors_only: bool = False, in_stereo: bool = False) -> None:
+    def __init__(self, *, monitors_only: bool = False, in_stereo: bool = False, follows_default: bool = False) -> None:
+        self.follows_default = follows_default
         self._monitors_only = monitors_only
         self._in_stereo = in_stereo
         self._wanted: str | None = None

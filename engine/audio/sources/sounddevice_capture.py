@@ -20,6 +20,8 @@ from engine.audio.sources.sound_device import SoundDevice, pick
 class SounddeviceCapture:
     """The inputs of all of PortAudio's host APIs, or of one alone."""
 
+    follows_default = has_own_threads = False
+
     def __init__(self, host_api: str | None = None) -> None:
         self._host_api = host_api
         # PortAudio cannot join a second JACK server.

@@ -48,7 +48,8 @@ class Suggestions:
             return ""
         if len(self._remembered) >= MOST_REMEMBERED:
             self._remembered.clear()
-        meant = to if to.startswith(PREFIX) else PREFIX + to.lstrip("/")
-        nearest = nearest_name(meant, [PING, STATS, SUBSCRIBE, UNSUBSCRIBE, *map(address, names)])
+        known = (osc_names.PING, osc_names.STATS, osc_names.SUBSCRIBE, osc_names.UNSUBSCRIBE, *names)
+        # What all have in common would make all alike.
+        nearest = nearest_name(to.removeprefix(PREFIX).strip("/"), known, PREFIX)
         self._remembered[to] = nearest
         return nearest

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from engine.audio.features.audio_features import SILENCE, AudioFeatures
 from engine.control.beat_boundary import BeatBoundaries
+from engine.control.left_out import left_out_controls
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot, ControlSource
 from engine.control.parameter_table import ShowValues, parameters_for
@@ -82,6 +83,8 @@ class SceneController:
         self._boundaries = BeatBoundaries()
         self._ready: _Ready | None = None
         """The scene that was read and waits for its beat."""
+        self._told: set[str] = set()
+        """Sentences on controls that are left out."""
         self._requested = 0
         """The scene requested last, also one that could not be recalled: the next scene must get past it."""
 
@@ -279,7 +282,11 @@ class SceneController:
         self._glide(seconds)
         self._next_events.append({"kind": GLIDE, "seconds": seconds})
         refused: list[str] = []
+        left_out = left_out_controls(self._switcher.next_card)
         for name, value in scene.values.items():
+            if name in left_out:
+                self._tell_left_out(left_out[name])
+                continue
             parameter = self._store.find(name)
             try:
                 if parameter and parameter.happens:
@@ -290,6 +297,11 @@ class SceneController:
         name = f" '{scene.name}'" if scene.name else ""
         but = f", except for this: {'; '.join(refused)}" if refused else ""
         self._notify(f"Scene {scene.number}{name if not refused else ''} is recalled{but}.")
+
+    def _tell_left_out(self, sentence: str) -> None:
+        if sentence not in self._told:
+            self._told.add(sentence)
+            self._notify(sentence)
 
 
 def _checksum(scene: Scene) -> str:

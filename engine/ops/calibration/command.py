@@ -10,17 +10,14 @@ from engine.core.clock import WallClock
 from engine.ops.calibration.clicks import OUTPUT_RATE_HZ, ClickOutput, click_starts
 from engine.ops.calibration.film import offset_of_film
 from engine.ops.calibration.live import CLICKS, GAP_S, calibrate
-from engine.ops.calibration.venue import describe_offset, look_ahead_ms, write_venue
+from engine.ops.calibration.venue import check_venue, describe_offset, look_ahead_ms, write_venue
 from engine.output.sink import WindowSink
 
-DEFAULT_VENUE = "venue.yaml"
 _FIRST_S = 3.0
 """A sound server may take two seconds to start."""
 
 
-def calibrate_here(
-    source: Source, window: WindowSink, venue: Path | str = DEFAULT_VENUE, say: Callable[[str], None] = print
-) -> None:
+def calibrate_here(source: Source, window: WindowSink, venue: Path | str, say: Callable[[str], None] = print) -> None:
     """Play clicks, flash for each one detected, and write the estimate. Raises what `calibrate` raises."""
     starts = click_starts(CLICKS, 0, OUTPUT_RATE_HZ, first_s=_FIRST_S, gap_s=GAP_S)
     output = ClickOutput(starts, WallClock())
@@ -47,11 +44,13 @@ def calibrate_here(
 
 def calibrate_from(
     film: Path | str,
-    venue: Path | str = DEFAULT_VENUE,
+    venue: Path | str,
     say: Callable[[str], None] = print,
     track: str | int | None = None,
 ) -> None:
     """Measure the offset in a film of the flashing window and write it. Raises ConfigError. For `track` see `offset_of_film`."""
+    # A film of minutes takes its time.
+    check_venue(venue)
     offset = offset_of_film(film, track)
     description = describe_offset(offset)
     write_venue(venue, offset.median_s, f"in the film {Path(film).name}, {description}")

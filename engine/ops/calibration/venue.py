@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.control.parameter_table import TABLE
-from engine.core.atomic_files import write_text
+from engine.core.atomic_files import check_writable, write_text
 from engine.core.errors import ConfigError
 from engine.core.printable import printable
 from engine.ops.calibration.detection import Offset
@@ -23,14 +23,23 @@ def write_venue(path: Path | str, offset_s: float, how: str) -> None:
     """Write the look-ahead as a configuration file; `how` names the measurement in one line. Raises ConfigError."""
     # The name of a film may hold a line break, after which the file would say something else.
     text = f"# Measured by --calibrate: {printable(how)}\ncontrols:\n  {LOOK_AHEAD}: {look_ahead_ms(offset_s):g}\n"
-    if not Path(path).absolute().parent.is_dir():
-        raise ConfigError(f"Cannot write {path}: there is no such folder; choose another file for the venue's latency.")
+    check_venue(path)
     try:
         write_text(Path(path), text)
     except OSError as error:
-        raise ConfigError(
-            f"Cannot write {path} ({error.strerror}); choose another file for the venue's latency."
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def check_venue(path: Path | str) -> None:
+    """Refuse a place that cannot be written, before the clicks. Raises ConfigError."""
+    try:
+        check_writable(Path(path))
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path | str, error: OSError) -> ConfigError:
+    return ConfigError(f"Cannot write the venue's file {path}: {error.strerror}; choose another with --venue.")
 
 
 def describe_offset(offset: Offset) -> str:

@@ -16,12 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.fit import Placement, resize
+from engine.output.sharpening import SMALLEST_STRENGTH, reach_px, sharpened
+from engine.output.window.gl_sharpening import GlSharpening
 from engine.output.window.resampling_kernels import AUTO, DAMPING, LANCZOS, PROCESSOR, Taps, taps
 
 # H W rows and columns of pixels, C channels (3 RGB, 4 with opacity), X positions along an axis, K taps
 
 _SOFTWARE = ("llvmpipe", "softpipe", "swrast", "swiftshader", "software", "gdi generic", "basic render")
 """Parts of the names of renderers that use no graphics card."""
+_MOST_CUBIC_PIXELS = 1_000_000
+"""More of them, as in full screen, `auto` makes by linear interpolation where the processor draws: cubic would cost the show its steps."""
 _UNROLLED = 6
 """Tables with up to so many taps get a program of their own, whose loop the compiler unrolls."""
 
@@ -89,7 +93,8 @@ class GlFrame:
         """Name of the renderer, e.g. of a graphics card."""
         self.is_software = any(name in self.renderer.casefold() for name in _SOFTWARE)
         """Whether OpenGL runs on the processor."""
-        if upscale == AUTO:
+        self._is_auto = upscale == AUTO
+        if self._is_auto:
             upscale = PROCESSOR if self.is_software else LANCZOS
         self.upscale = upscale
         """One of UPSCALERS, never `auto`."""
@@ -99,12 +104,15 @@ class GlFrame:
         self._between: Any = None
         self._panel: Any = None
         self._drawn_HWC: NDArray[np.uint8] | None = None
-        self._drawn_as = (0, 0)
+        self._drawn_as: tuple[float, ...] = ()
+        self._sharpening = GlSharpening(context, self._program)
 
-    def draw(self, target: Any, pixels_HWC: NDArray[np.uint8], place: Placement, window_height: int) -> None:
-        """Clear `target` to black and draw RGB pixels into `place`, which counts from the upper left corner."""
+    def draw(
+        self, target: Any, pixels_HWC: NDArray[np.uint8], place: Placement, window_height: int, sharpen: float = 0.0
+    ) -> None:
+        """Clear `target` to black and draw RGB pixels into `place`, which counts from the upper left corner; `sharpen`: 0 to 1."""
         if self.upscale == PROCESSOR:
-            self._draw_resized(target, pixels_HWC, place, window_height)
+            self._draw_resized(target, pixels_HWC, place, window_height, sharpen)
             return
         height, width = pixels_HWC.shape[:2]
         x, y = self._axis("x", width, place.width), self._axis("y", height, place.height)
@@ -118,11 +126,20 @@ class GlFrame:
             self._context.viewport = (0, 0, place.width, height)
             self._pass(x, "x", self._source, (0, 0), damping, decode=linear, encode=False)
             self._drawn_HWC, self._drawn_as = pixels_HWC, (place.width, int(linear))
-        target.use()
-        target.clear(0.0, 0.0, 0.0, 1.0)
-        corner = (place.left, window_height - place.top - place.height)
-        self._context.viewport = (*corner, place.width, place.height)
-        self._pass(y, "y", self._between.color_attachments[0], corner, damping, decode=False, encode=linear)
+        corner, reach = (place.left, window_height - place.top - place.height), reach_px(width, place.width)
+        sharpens = sharpen > SMALLEST_STRENGTH and reach > 0
+        if sharpens:
+            self._sharpening.room(place.width, place.height).use()
+        else:
+            target.use()
+            target.clear(0.0, 0.0, 0.0, 1.0)
+        at = (0, 0) if sharpens else corner
+        self._context.viewport = (*at, place.width, place.height)
+        self._pass(y, "y", self._between.color_attachments[0], at, damping, decode=False, encode=linear)
+        if sharpens:
+            target.use()
+            target.clear(0.0, 0.0, 0.0, 1.0)
+            self._sharpening.draw(corner, sharpen, reach)
 
     def lay_over(self, panel_HWC: NDArray[np.uint8], left: int, top: int, window_height: int, *, changed: bool) -> None:
         """Draw a panel (RGBA, colours multiplied by opacity) over the frame; `changed` if it differs from the last one."""
@@ -137,10 +154,14 @@ class GlFrame:
         self._copy(self._panel, Placement(left, top, width, height), window_height)
         self._context.disable(self._context.BLEND)
 
-    def _draw_resized(self, target: Any, pixels_HWC: NDArray[np.uint8], place: Placement, window_height: int) -> None:
-        if pixels_HWC is not self._drawn_HWC or (place.width, place.height) != self._drawn_as:
-            self._load(resize(pixels_HWC, place.width, place.height))
-            self._drawn_HWC, self._drawn_as = pixels_HWC, (place.width, place.height)
+    def _draw_resized(
+        self, target: Any, pixels_HWC: NDArray[np.uint8], place: Placement, window_height: int, sharpen: float
+    ) -> None:
+        if pixels_HWC is not self._drawn_HWC or (place.width, place.height, sharpen) != self._drawn_as:
+            quickly = self._is_auto and place.width * place.height > _MOST_CUBIC_PIXELS
+            resized_HWC = resize(pixels_HWC, place.width, place.height, quickly=quickly)
+            self._load(sharpened(resized_HWC, sharpen, reach_px(pixels_HWC.shape[1], place.width)))
+            self._drawn_HWC, self._drawn_as = pixels_HWC, (place.width, place.height, sharpen)
         target.use()
         target.clear(0.0, 0.0, 0.0, 1.0)
         self._copy(self._source, place, window_height)

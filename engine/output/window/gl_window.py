@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.control.parameter_store import ParameterStore
+from engine.control.parameter_table import ShowValues
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import SinkError
 from engine.core.fit import crop_to_shape, place_inside, place_over
@@ -62,11 +63,17 @@ class GlWindow:
         # None while it is lost, and before `open`.
         self._window: GlfwWindow | None = None
         self._tried_at_s = 0.0
+        self._drawn_size = (0, 0)
 
     @property
     def refresh_hz(self) -> float | None:
         """Refresh rate of the monitor that has the window's centre; None when unknown, or while there is no window."""
         return self._window.refresh_hz if self._window else None
+
+    @property
+    def shown_size(self) -> tuple[int, int] | None:
+        """Width and height in pixels, as drawn last; None while there is no window."""
+        return self._drawn_size if self._window else None
 
     @property
     def is_drawn_by_processor(self) -> bool:
@@ -183,12 +190,14 @@ class GlWindow:
         if width < 1 or height < 1:
             return
         fills = frame is not None and bool(frame.values.get(FILL, False))
+        self._drawn_size = (width, height)
         layers = frame.layers if frame else None
         if layers is None or not self._compose(window, layers, pixels_HWC, fills):
             if fills:
                 pixels_HWC = np.ascontiguousarray(crop_to_shape(pixels_HWC, width, height))
             place = place_inside(pixels_HWC.shape[1], pixels_HWC.shape[0], width, height)
-            window.gl_frame.draw(window.framebuffer, pixels_HWC, place, height)
+            sharpen = ShowValues(frame.values).sharpen if frame else 0.0
+            window.gl_frame.draw(window.framebuffer, pixels_HWC, place, height, sharpen)
         panel = self._overlay.panel(frame, height, self._clock.now_s()) if frame else None
         if panel:
             window.gl_frame.lay_over(panel.pixels_HWC, panel.left, panel.top, height, changed=panel.changed)

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.control.parameter_store import ParameterStore
+from engine.control.parameter_table import ShowValues
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import SinkError
-from engine.core.fit import crop_to_shape, fit_inside
+from engine.core.fit import crop_to_shape
 from engine.output.frame import Frame, ShowFormat
+from engine.output.sharpening import fit_sharpened
 from engine.output.sink import FrameRate
 from engine.output.window.keys import ESCAPE, SPACE, Keys
 from engine.output.window.overlay import Overlay, lay_over
@@ -56,6 +58,11 @@ class OpenCvWindow:
         self._size = (0, 0)
         self._keys = Keys(store, self._ask_to_quit, self._toggle_fullscreen)
 
+    @property
+    def shown_size(self) -> tuple[int, int] | None:
+        """Width and height in pixels of the last frame drawn; None while there is no window."""
+        return self._size if self._cv2 else None
+
     def open(self, show: ShowFormat) -> None:
         """Open the window. Raises SinkError without a screen, or with an OpenCV that has no windows."""
         if not has_screen():
@@ -92,7 +99,9 @@ class OpenCvWindow:
             self._size = (width, height)
         # Qt would scale it roughly and pad it white.
         fills = frame is not None and frame.values.get(FILL, False)
-        window_HWC = fit_inside(crop_to_shape(pixels_HWC, *self._size) if fills else pixels_HWC, *self._size)
+        sharpen = ShowValues(frame.values).sharpen if frame is not None else 0.0
+        cropped_HWC = crop_to_shape(pixels_HWC, *self._size) if fills else pixels_HWC
+        window_HWC = fit_sharpened(cropped_HWC, *self._size, sharpen)
         panel = self._overlay.panel(frame, self._size[1], self._clock.now_s()) if frame else None
         if panel:
             # The frame itself belongs to other sinks too.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from engine.control.parameter_store import ParameterStore
 from engine.core.errors import SinkError, nearest_name
 from engine.output.frame import Frame, ShowFormat
-from engine.output.sink import FrameRate, WindowSink
+from engine.output.sink import FrameRate, WindowSink, size_of
 from engine.output.window.gl_window import GlWindow
 from engine.output.window.monitors import MonitorError
 from engine.output.window.opencv_window import OpenCvWindow
@@ -66,6 +66,10 @@ class WindowWithFallback:
     @property
     def refresh_hz(self) -> float | None:
         return self._window.refresh_hz
+
+    @property
+    def shown_size(self) -> tuple[int, int] | None:
+        return size_of((self._window,))
 
     @property
     def is_drawn_by_processor(self) -> bool:

@@ -1,4 +1,4 @@
-"""Effects on single frames: mirror, zoom, rotated hues, glow, brightness. Every function returns new pixels.
+"""Effects on single frames: grain, mirror, zoom, rotated hues, glow, brightness. Every function returns new pixels.
 
 Sizes are shares of the frame, so an effect looks the same at every size. OpenCV is imported when an effect is first used.
 """
@@ -18,12 +18,24 @@ Pixels = NDArray[np.uint8]
 LUMA = (0.2126, 0.7152, 0.0722)
 """Shares of linear red, green and blue in relative luminance (ITU-R BT.709)."""
 
+SMALLEST_VISIBLE = 1.0 / 512.0
+"""A smaller effect cannot be seen, and is not applied."""
+
+_GRAIN_LEVELS = 40.0
+"""Differences between neighbours that are mostly taken for grain where all of it is taken out."""
 _MOST_CUBIC_PIXELS = 512 * 512
 """Larger frames are zoomed by linear interpolation: they have the detail, and cubic would cost 14 ms at 1024 x 1024."""
 _GLOW_SIDE = 64
 """Shorter side, in pixels, of the small frame in which glow is blurred."""
 _GLOW_BLURS = ((0.02, 0.6), (0.08, 0.9))
 """Of each part of the halo: its width as a share of the shorter side, and its amount."""
+
+
+def degrained(pixels_HWC: Pixels, share: float) -> Pixels:
+    """Return the frame without small differences between near pixels; edges stay (the bilateral filter of Tomasi and Manduchi, 1998)."""
+    import cv2
+
+    return np.asarray(cv2.bilateralFilter(pixels_HWC, 5, _GRAIN_LEVELS * share, 1.5), np.uint8)
 
 
 def mirrored(pixels_HWC: Pixels) -> Pixels:
@@ -33,15 +45,26 @@ def mirrored(pixels_HWC: Pixels) -> Pixels:
     return np.asarray(cv2.flip(pixels_HWC, 1), np.uint8)
 
 
-def zoomed(pixels_HWC: Pixels, factor: float) -> Pixels:
-    """Return the frame enlarged by `factor`, 1 or more, about its centre and cropped to its old size."""
+def zoomed(pixels_HWC: Pixels, factor: float, room: tuple[int, int] | None = None) -> Pixels:
+    """Return the frame enlarged by `factor`, 1 or more, about its centre.
+
+    It is cropped to its old size or, with more `room` (height and width), to that; it stays in the middle of either to the pixel.
+    """
     import cv2
 
     height, width = pixels_HWC.shape[:2]
-    kept = 1.0 - factor
-    matrix = np.array([[factor, 0.0, kept * (width - 1) / 2], [0.0, factor, kept * (height - 1) / 2]])
+    rows, columns = (
+        max(old, new - 2 * math.ceil((new - factor * old) / 2)) if new > factor * old else new
+        for old, new in zip((height, width), room or (height, width), strict=True)
+    )
+    matrix = np.array(
+        [
+            [factor, 0.0, (columns - 1) / 2 - factor * (width - 1) / 2],
+            [0.0, factor, (rows - 1) / 2 - factor * (height - 1) / 2],
+        ]
+    )
     interpolation = cv2.INTER_CUBIC if width * height <= _MOST_CUBIC_PIXELS else cv2.INTER_LINEAR
-    enlarged = cv2.warpAffine(pixels_HWC, matrix, (width, height), flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
+    enlarged = cv2.warpAffine(pixels_HWC, matrix, (columns, rows), flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(enlarged, np.uint8)
 
 

@@ -15,6 +15,7 @@ from export.targets.card import check_streams, model_card
 from export.targets.layers import add_textures, stored_layers
 from export.targets.model_file import write_own_model
 from export.targets.onnx.trace import remove_float_frame, trace
+from export.verification.control_effects import chosen_controls
 from export.verification.graph import StepGraph
 from export.verification.parity import check_parity, measure_parity
 from training.core.rate import at_rate
@@ -42,6 +43,8 @@ class Form:
     """Steps a second; None: as trained."""
     drift_steps: tuple[int, ...] = DRIFT_STEPS
     drift_sound: Path | None = None
+    all_controls: bool = False
+    """Keep the controls too that move the frames too little to be seen."""
 
 
 def export_model(
@@ -62,17 +65,18 @@ def export_model(
     check_streams(model, path)
     if form.half:
         round_weights(model)
-    plain = StepGraph(at_rate(model.eval(), form.fps), form.batch)
+    # int8 is for the kind of sound that its ranges were measured on, and is judged on it.
+    sound = form.drift_sound or form.calibration_sound
+    controls, measured_effects = chosen_controls(model.eval(), sound, form.all_controls)
+    plain = StepGraph(at_rate(model, form.fps), form.batch, controls)
     rewritten = copy.deepcopy(model)
     passes = family(model.family).rewrites.apply(rewritten, form.passes)
-    program = trace(StepGraph(at_rate(rewritten.eval(), form.fps), form.batch), form.grid_sample)
+    program = trace(StepGraph(at_rate(rewritten.eval(), form.fps), form.batch, controls), form.grid_sample)
     measured = measure_parity(plain, program.SerializeToString())
     check_parity(measured, path, plain, passes)
     program, calibration = in_precision(program, plain, form.precision, form.calibration_sound)
     if form.half:
         store_in_half(program)
-    # int8 is for the kind of sound that its ranges were measured on, and is judged on it.
-    sound = form.drift_sound or form.calibration_sound
     # A bfloat16 file computes in float32 here: its runtime rounds, and export.verify measures it there.
     drift = () if form.precision == "bfloat16" else drift_of(program, plain, sound, form.drift_steps)
     check_drift(drift, form.precision, path)
@@ -85,8 +89,9 @@ def export_model(
         calibration=calibration,
         passes=passes,
         drift=drift,
-        trained_fps=0.0 if plain.model is model else float(model.fps),
+        control_effects=measured_effects,
         training_sound=training_sound,
+        trained_fps=0.0 if plain.model is model else float(model.fps),
     )
     content = sealed(program.SerializeToString(), card)
     write_own_model(content, path)

@@ -24,6 +24,7 @@ from engine.model.training_sound import TrainingSound
 from export.targets.card import check_streams, model_card
 from export.targets.layers import refuse_layers
 from export.targets.torch.parity import Device, Play, example_inputs, measure_program_parity
+from export.verification.control_effects import chosen_controls
 from export.verification.graph import StepGraph
 from export.verification.parity import check_parity
 from training.core.layered import LayeredModel
@@ -71,13 +72,16 @@ def export_program(
         raise BackendError(
             "--device cuda compiles for the graphics card of this machine, and torch finds none; leave --compiled out."
         )
-    step = StepGraph(model.eval())
+    controls, measured_effects = chosen_controls(model.eval(), None, all_controls=False)
+    step = StepGraph(model, controls=controls)
     program = trace_program(step)
     parts = compiled_parts(program, example_inputs(step), path, device) if compiled else None
     play = program.module(check_guards=False) if parts is None else load_parts(parts)
     measured = measure_program_parity(step, play, device if compiled else "cpu")
     check_parity(measured, path, step)
-    card = replace(model_card(step, provenance, measured.recorded), training_sound=training_sound)
+    card = replace(
+        model_card(step, provenance, measured.recorded), training_sound=training_sound, control_effects=measured_effects
+    )
     try:
         with atomic_file(path) as partial:
             with partial.open("wb") as stream:

@@ -150,7 +150,7 @@ def guide_text(card: ModelCard, service: Service) -> str:
         given=f"{{{fields}}}" if names else 'answer.as_numpy("frame")',
         composing=_composing(card),
         shapes={info.name: list(info.shape) for info in served_inputs(card)},
-        controls={spec.name: spec.default for spec in card.controls},
+        controls={spec.name: spec.default for spec in (*card.controls, *card.fixed_controls)},
         normal=sorted(spec.name for spec in card.noises if spec.distribution == "normal"),
         idle_s=service.idle_s,
         sequences=service.sequences,

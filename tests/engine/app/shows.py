@@ -88,6 +88,9 @@ class StandingControls:
     def stamp(self, received_samples: Callable[[], int]) -> None:
         """Nothing happens here."""
 
+    def watch(self, callback: Callable[[], None]) -> None:
+        """Nothing happens here."""
+
     def replace_parameters(self, parameters: Iterable[Parameter]) -> None:
         """Nothing else is known here."""
 
@@ -158,10 +161,14 @@ def show_of(
     notify: Callable[[str], None] = lambda line: None,
     mappings: Mapping[str, str] | None = None,
     film: FilmFormat | None = None,
+    early_steps: bool = False,
     **steering: Any,
 ) -> Show:
     """Join parts of a show as the show builder does; `steering` may bring a recorder or a replay."""
-    runtime = Runtime(clock=clock, statistics=stats or ShowStatistics(), notices=Notices(notify), live=source.live)
+    runtime = Runtime(
+        clock=clock, statistics=stats or ShowStatistics(), notices=Notices(notify), live=source.live,
+        has_early_steps=early_steps,
+    )  # fmt: skip
     modulators = Modulators(tuple(store.parameters.values()), mappings or {}, notify)
     steering_of = Steering(store=store, **steering)
     shown = windows or ([window] if window else [])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.app.command_line import check_directions, flag, parse_command
+from engine.app.bare_arguments import flag
+from engine.app.command_line import check_directions, parse_command
 from engine.app.config import DEFAULT_MODEL, SETTINGS, LiveConfig
 from engine.app.config_reading import describe, parse_setting, read_config_file, resolve
 from engine.control.parameter_table import TABLE, parameters_for
@@ -110,19 +111,21 @@ def test_mistakes_in_a_file(probe_file, tmp_path, text, sentence):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        ("song.wav", "Unknown argument 'song.wav'. Did you mean --source song.wav?"),
-        ("pyproject.toml", "Did you mean --source pyproject.toml?"),
-        (
-            "http://me:hidden@host/a?b",
-            r"Unknown argument 'http://host/a\?\.\.\.'. Did you mean --source http://host/a\?",
-        ),
+        ("a.wav b.wav", "A show plays one sound, and a.wav and b.wav came"),
+        ("song.wav --source mic", "song.wav came without a flag, beside --source"),
+        ("http://me:hidden@host/a?b --source mic", r"http://host/a\?\.\.\. came without a flag"),
+        ("song.wav --render out.mp4", "--render was given out.mp4 alone|song.wav came without a flag"),
+        ("docs", "docs is a folder, and a show plays one sound; --render docs FOLDER"),
+        ("--volume 3", "Did you mean --gain-db"),
+        ("--venue x.yaml", "--venue names the file that --calibrate writes"),
+        ("--replay take", "--replay came without TAKE OUT.mp4"),
         ("nothing", "Unknown argument 'nothing'. See --help"),
         ("--track 2", "track is '2', and the default source has no tracks"),
         ("--render demo b.mp4 --track ger", "track is 'ger', and demo has no tracks"),
         ("--sorce mic", "Unknown argument '--sorce'. Did you mean '--source'"),
         ("--gain-db 50", "gain_db takes a number from -60 to 40 dB, not '50'"),
         ("--gain-db nan", "gain_db takes"),
-        ("--threads", "expected one argument"),
+        ("--threads", "--threads came without N; add it"),
         ("--osc-port x", "osc_port is 'x'"),
         ("--config none.yaml", "Cannot read the configuration none.yaml"),
         ("--render a.wav b.mp4 --source mic", "leave --source out"),
@@ -154,6 +157,16 @@ def test_mistakes_in_a_file(probe_file, tmp_path, text, sentence):
 def test_mistakes_in_flags(probe_file, flags, sentence):
     with pytest.raises(ConfigError, match=sentence):
         parse_command(["--model", str(probe_file), *flags.split()])
+
+
+@pytest.mark.parametrize(
+    ("given", "listen"),
+    [("song.wav", "auto"), ("demo", "auto"), ("mic", None), ("http://host/a", None), ("song.wav --listen", "default")],
+)
+def test_a_sound_without_a_flag_is_played_and_heard_where_it_can_be(probe_file, given, listen):
+    order = parse_command(["--no-osc", *given.split(), "--model", str(probe_file), "--seconds", "3"])
+    assert not isinstance(order, str)
+    assert (order.resolved.config.source, order.resolved.config.listen) == ((given.split()[0],), listen)
 
 
 def test_a_track_is_a_number_or_a_language(probe_file, tmp_path):

@@ -76,6 +76,20 @@ def test_without_a_sound_server_it_is_refused(probe_file: Path, tmp_path: Path) 
     assert "loudspeaker" in complained
 
 
+def test_a_file_without_a_flag_plays_and_is_heard_where_it_can_be(
+    pulse_server: PulseServer, probe_file: Path, tmp_path: Path
+) -> None:
+    write_sound(tmp_path / "song.wav", 0.5)
+    flags = ("song.wav", "--out", "null", "--model", str(probe_file), "--no-osc")
+    code, said, complained = run(*flags, cwd=tmp_path, **server_of(pulse_server))
+    assert (code, complained) == (0, "")
+    assert "listen   " in said
+    code, said, complained = run(*flags, cwd=tmp_path)
+    assert (code, complained) == (0, "")
+    assert "The show goes on unheard." in said
+    assert "played: 10 frames" in said
+
+
 def server_of(server: PulseServer) -> dict[str, str]:
     return {name: server.environment[name] for name in ("XDG_RUNTIME_DIR", "PULSE_SERVER")}
 

@@ -225,3 +225,17 @@ def test_samples_that_are_not_finite_do_not_reach_the_gain() -> None:
         gain.apply(padded[(index + 1) * HOP : (index + 1) * HOP + WINDOW], index, {"conditioning": True}, KNOWN)
     assert np.isfinite(gain.history.curve_T).all()
     assert 0.0 < gain.gain_db < 15.0
+
+
+def test_an_early_window_is_conditioned_as_its_hop_and_changes_nothing() -> None:
+    sound, conditioner, early_by = tone(2.0, -40.0), Conditioner(RATE_HZ, HOP), 300
+    padded, values = np.concatenate([np.zeros(WINDOW, np.float32), sound]), {"conditioning": True, "gain_db": 3.0}
+    for k in range(20):
+        conditioner.apply(padded[(k + 1) * HOP : (k + 1) * HOP + WINDOW], k, values, known(CEILING_DB))
+    before, end = conditioner.history, 21 * HOP - early_by
+    early_T = conditioner.early(padded[end : end + WINDOW], 20, end, values, known(CEILING_DB))
+    assert conditioner.history is before
+    whole_T = conditioner.apply(padded[21 * HOP : 21 * HOP + WINDOW], 20, values, known(CEILING_DB))
+    # All but the block of 5 ms that is half heard.
+    assert early_T[early_by : -RATE_HZ // 200] == pytest.approx(whole_T[: -early_by - RATE_HZ // 200], rel=1e-6)
+    assert len(early_T) == WINDOW

@@ -66,7 +66,7 @@ def test_windows_reach_back_into_silence_and_slide_by_a_hop() -> None:
     for index in (0, 1, 4, 9):
         end = (index + 1) * CARD.hop_samples
         assert np.array_equal(window_buffer.window(index), padded[end : end + window_samples])
-        assert window_buffer.captured_s(index) == pytest.approx(10.0 - 0.5 + end / 16000)
+        assert window_buffer.captured_s(end) == pytest.approx(10.0 - 0.5 + end / 16000)
 
 
 def test_every_sample_of_the_source_is_popped_once() -> None:

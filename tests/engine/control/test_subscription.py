@@ -221,3 +221,12 @@ def test_nothing_is_told_after_the_end_which_a_subscriber_may_bring_about_itself
     other.wait_for(lambda: other.changes)
     assert len(ended.changes) == 2
     other.subscription.close()
+
+
+def test_a_watcher_is_called_at_once_by_whoever_changes_a_value() -> None:
+    store, seen = ParameterStore(PARAMETERS), list[tuple[int, object]]()
+    store.watch(lambda: seen.append((threading.get_ident(), store.values()["glow"])))
+    store.set("glow", 0.5)
+    store.set("glow", 0.5)
+    store.replace_parameters(PARAMETERS)
+    assert seen == [(threading.get_ident(), 0.5)] * 2

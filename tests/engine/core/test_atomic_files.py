@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.atomic_files import append_bytes, atomic_file, atomic_folder, sweep, write_bytes, write_text
+from engine.core.atomic_files import (
+    append_bytes,
+    atomic_file,
+    atomic_folder,
+    check_writable,
+    sweep,
+    write_bytes,
+    write_text,
+)
 from tests.training.loop.limits import files_no_larger_than
 
 
@@ -84,3 +92,21 @@ def test_a_line_on_a_full_disk_is_appended_completely_or_not_at_all(tmp_path: Pa
                 append_bytes(file, line)
         append_bytes(file, b"123\n")
     assert file.read_bytes() == b"12345\n123\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [("absent/x.json", "there is no such folder"), ("folder", "it is a folder"), ("file/x.json", "no such folder")],
+)
+def test_a_place_that_cannot_be_written_is_known_before(tmp_path: Path, place: str, reason: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=reason):
+        check_writable(tmp_path / place)
+
+
+def test_asking_whether_a_place_can_be_written_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "there.json").write_text("old")
+    for name in ("there.json", "new.json"):
+        check_writable(tmp_path / name)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("there.json", "old")]

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from engine.media.geometry import Box, Geometry, Orientation, centred_square, orientation_of, pixel_aspect
+from engine.media.geometry import Box, Geometry, Orientation, centred_box, orientation_of, pixel_aspect
 
 ONE = 1 << 16
 STORED_HWC = np.arange(3 * 5 * 3, dtype=np.uint8).reshape(3, 5, 3)
@@ -51,10 +51,23 @@ def test_pixels_that_are_not_square_are_stretched() -> None:
     film = Geometry(720, 576, pixel_aspect=Fraction(64, 45))
     assert film.shown_size() == (1024, 576)
     assert film.stored_box(Box(0, 0, 1024, 576)) == Box(0, 0, 720, 576)
-    assert film.stored_box(centred_square(1024, 576)) in (Box(158, 0, 405, 576), Box(158, 0, 404, 576))
+    assert film.stored_box(centred_box(1024, 576)) in (Box(158, 0, 405, 576), Box(158, 0, 404, 576))
     turned = Geometry(720, 576, Orientation(transposed=True), Fraction(64, 45))
     assert turned.shown_size() == (576, 1024)
     assert turned.stored_box(Box(0, 1000, 576, 24)) == Box(703, 0, 17, 576)
+
+
+@pytest.mark.parametrize(
+    ("shape", "box"),
+    [
+        (Fraction(1), Box(280, 0, 720, 720)),
+        (Fraction(16, 9), Box(0, 0, 1280, 720)),
+        (Fraction(9, 16), Box(437, 0, 405, 720)),
+        (Fraction(8), Box(0, 280, 1280, 160)),
+    ],
+)
+def test_the_largest_centred_box_of_a_shape(shape: Fraction, box: Box) -> None:
+    assert centred_box(1280, 720, shape) == box
 
 
 def test_a_tag_that_cannot_be_true_is_ignored() -> None:

@@ -74,6 +74,18 @@ def test_the_seed_decides_the_noise(session: Session, probe_file: Path) -> None:
     assert not np.array_equal(ours, same.step(LOUD, {"reset": 1}, 5).pixels_HWC)
 
 
+def test_an_early_step_shows_the_hop_and_changes_nothing(session: Session, probe_file: Path) -> None:
+    untouched = Session(open_model(probe_file, threads=1), seed=3)
+    assert session.early(LOUD, {}, 0) is None
+    for index in range(4):
+        early = session.early(LOUD, {}, index)
+        late, plain = session.step(LOUD, {}, index), untouched.step(LOUD, {}, index)
+        assert np.array_equal(late.pixels_HWC, plain.pixels_HWC)
+        assert early is None or np.array_equal(early.pixels_HWC, late.pixels_HWC)
+        assert (early is None) == (index == 0)
+    assert session.early(LOUD, {"freeze": True}, 4) is None
+
+
 class FailingBackend(OpenedModel):
     """A real backend whose steps fail, or give a state that is not finite, when told to."""
 

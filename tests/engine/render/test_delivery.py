@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,20 @@ def test_effects_are_applied_once_however_many_sinks_want_them(effects_s: list[f
     to = delivery(ChoosySink(on=True), ChoosySink(on=True), ChoosySink(on=True))
     to.deliver(frame(0))
     assert len(effects_s) == 1
+
+
+def test_frames_skipped_at_the_start_are_counted_and_not_told() -> None:
+    told: list[str] = []
+    statistics = ShowStatistics()
+    to = FrameDelivery(
+        [], [], Runtime(clock=InventedClock(), statistics=statistics, notices=Notices(told.append), live=True)
+    )
+    for index in (0, 2, 7, 58):
+        to.deliver(replace(frame(index), skipped_hops=1))
+    assert told == []
+    to.deliver(replace(frame(61), skipped_hops=2))
+    assert statistics.skipped_hops == 6
+    assert told == ["The machine is too slow to compute every frame; frames skipped since the last such line: 2."]
 
 
 def live_show(model: Path, sinks, windows=None, notify=lambda line: None, seconds: float = 1.0):

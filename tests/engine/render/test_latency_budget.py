@@ -31,7 +31,7 @@ def test_the_sums_are_those_of_the_terms() -> None:
     assert terms == {
         "capture": (pytest.approx(0.0025), pytest.approx(0.009)),
         "resampler": (0.001, 0.001),
-        "hop": (0.025, 0.05),
+        "frame interval": (0.025, 0.05),
         "look-ahead": (0.0, 0.0),
         "step": (0.009, 0.030),
         "display": (0.01, 0.02),
@@ -42,7 +42,10 @@ def test_the_sums_are_those_of_the_terms() -> None:
     assert budget.typical_s(onsets=True) == pytest.approx(0.0135)
     assert budget.worst_s(onsets=True) == pytest.approx(0.030)
     first, second = budget.lines()
-    assert "capture 2.5 + resampler 1.0 + hop 25 + step 9.0 + display 10 = 48 ms typical, 110 ms at worst" in first
+    assert (
+        "capture 2.5 + resampler 1.0 + frame interval 25 + step 9.0 + display 10 = 48 ms typical, 110 ms at worst"
+        in first
+    )
     assert "14 ms typical, 30 ms at worst" in second
 
 
@@ -112,7 +115,7 @@ def test_the_measured_budget_is_the_sum_of_driver_resampler_hop_step_and_display
     assert terms == {
         "capture": (0.0025, 0.009),
         "resampler": (0.0, 0.0),
-        "hop": (0.025, 0.05),
+        "frame interval": (0.025, 0.05),
         "look-ahead": (0.0, 0.0),
         "step": (0.008, 0.030),
         "display": (0.01, 0.02),

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.audio.sources.samples import SampleSource
 from engine.core.clock import WallClock
+from engine.output.film import FilmFormat, FilmSink
 from engine.output.frame import Frame
 from engine.output.recording.segment_writer import RecordingConfig
 from engine.output.recording.segments import SegmentedRecorder
@@ -78,6 +79,18 @@ def test_effects_that_begin_again_remember_nothing(probe_file: Path) -> None:
     show_sound(probe_file, song(), clock=WallClock(), sinks=[plain, sink], controls=controls)
     assert [frame.index for frame in sink.frames] == [2, 3, 10]
     assert np.array_equal(sink.frames[2].pixels_HWC, plain.frames[10].pixels_HWC)
+
+
+def test_a_film_of_another_shape_has_a_surround(probe_file: Path) -> None:
+    wide, own = CollectingSink(), CollectingSink()
+    for inner, size in ((wide, (160, 90)), (own, None)):
+        controls = StandingControls(background=0.5)
+        film = FilmSink(inner, FilmFormat(size=size))
+        show_sound(probe_file, song(0.2), clock=WallClock(), sinks=[CollectingSink(), film], controls=controls)  # type: ignore[list-item]
+    assert wide.frames[-1].pixels_HWC.shape == (90, 160, 3)
+    assert abs(wide.frames[-1].pixels_HWC[45, 2].astype(int) - 128).max() <= 2
+    plain = show_sound(probe_file, song(0.2), clock=WallClock())
+    assert np.array_equal(own.frames[-1].pixels_HWC, plain[-1].pixels_HWC), "a film of the model's own size has none"
 
 
 def test_frames_count_all_sound_since_the_start(probe_file: Path) -> None:

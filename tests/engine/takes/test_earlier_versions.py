@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from engine.app.assembly import Modulators, assemble
 from engine.app.show_builder import build_replay
 from engine.audio.sources.samples import SampleSource
+from engine.control.parameter import Value
 from engine.control.parameter_store import ControlEvent, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.model.backends.onnx_cpu import open_model
@@ -169,3 +171,22 @@ def test_a_take_of_version_4_is_replayed_from_the_initial_state_with_the_gain_of
     assert all(
         np.array_equal(old.pixels_HWC, new.pixels_HWC) for old, new in zip(shown.frames, again.frames, strict=True)
     )
+
+
+def test_a_take_from_before_soft_edges_is_replayed_without_them(tmp_path: Path, probe_file: Path) -> None:
+    """Their default would change what a rendering at another size shows."""
+    show = live_show(tmp_path, probe_file, 0)
+    show.play()
+    show.take.close()
+    log = tmp_path / LOG
+    assert first_values(tmp_path)["soft_edges"] is True
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    for line in lines:
+        line.get("values", {}).pop("soft_edges", None)
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert first_values(tmp_path)["soft_edges"] is False
+
+
+def first_values(folder: Path) -> Mapping[str, Value]:
+    take = read_take(folder)
+    return ReplayedControls(take, TakeSource(take), parameters_for(CARD)).take_snapshot(0).values

@@ -90,8 +90,9 @@ def test_solid_motion_is_told_from_changing_surfaces(tmp_path: Path) -> None:
         (None, 3.0, "has no sound track"),
         (np.zeros((1, 48000), np.float32), 3.0, r"silent sound track \(-\d+ dB\)"),
         (noise(1.0), 1.0, r"has 1\.0 s of video with sound; at least 2 s"),
+        (0.03 * noise(3.0), 3.0, r"nothing in its sound but steady noise at -5\d dB, .*louder than its noise"),
     ],
-    ids=["no sound", "silent", "short"],
+    ids=["no sound", "silent", "short", "quieter than its noise"],
 )
 def test_an_unusable_clip_is_refused_with_a_sentence(
     tmp_path: Path, sound: np.ndarray | None, seconds: float, sentence: str
@@ -101,8 +102,16 @@ def test_an_unusable_clip_is_refused_with_a_sentence(
         analyse_clip(write_clip(tmp_path / "clip.mp4", frames, sound, FPS))
 
 
-def test_a_still_frame_is_refused_with_a_sentence(tmp_path: Path) -> None:
+def test_one_clap_above_the_noise_is_sound(tmp_path: Path) -> None:
+    sound = 0.03 * noise(SECONDS)
+    sound[0, 16000:16800] *= 30
+    assert analyse_clip(write_clip(tmp_path / "clap.mp4", scene(), sound, FPS)).level_range_db[1] < -45
+
+
+@pytest.mark.parametrize("grain", [0, 8])
+def test_a_still_frame_is_refused_with_a_sentence(tmp_path: Path, grain: int) -> None:
     still = np.repeat(scene()[:1], FPS * SECONDS, axis=0)
+    still = (still + grain * np.random.default_rng(5).standard_normal(still.shape)).clip(0, 255).astype(np.uint8)
     path = write_clip(tmp_path / "still.mp4", still, noise(SECONDS), FPS)
     with pytest.raises(TrainingError, match=r"still\.mp4 shows one still frame, so there is no motion to learn"):
         analyse_clip(path)
@@ -135,6 +144,12 @@ def test_a_song_with_a_cover_image_is_no_video(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"song\.mp3 is music with a cover image, which never moves; give a video"):
         analyse_clip(path)
     assert len(read_sound(path, 16000)) > 0
+
+
+def test_a_single_frame_beside_sound_is_no_video_either(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "cover.mkv", scene()[:1], noise(SECONDS), FPS)
+    with pytest.raises(TrainingError, match=r"cover\.mkv shows a single frame beside its sound, .*; give a video"):
+        analyse_clip(path)
 
 
 def test_files_that_are_not_videos_are_refused_with_a_sentence(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Plan and crop are pure functions of the clip analysis and the measured speed, so the tests invent both."""
 
+import re
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 from engine.core.errors import TrainingError
 from training.autopilot.clip_analysis import FRAME_SIZE, ClipAnalysis
-from training.autopilot.crop import Crop, choose_crop, motion_share, parse_crop
+from training.autopilot.crop import Crop, choose_crop, motion_share, parse_crop, parse_shape, trimmed
 from training.autopilot.plan import (
     SIZE_STEPS,
     Plan,
@@ -15,12 +17,15 @@ from training.autopilot.plan import (
     allowed_size_steps,
     choose_plan,
     model_settings,
+    parse_size,
     usual_iterations,
 )
+from training.core.frame_size import FrameSize
 from training.loop.config import load_train_config
 from training.teach import CONFIG
 
 WIDE = (640, 480)
+SQUARE = Fraction(1)
 
 
 def analysis_of(
@@ -75,15 +80,65 @@ def even_pace(seconds_at_64: float) -> dict[SizeStep, float]:
     ids=["still", "everywhere", "right", "left", "camera", "portrait", "small"],
 )
 def test_the_crop_follows_the_motion(analysis: ClipAnalysis, expected: tuple[int, int, int, int]) -> None:
-    assert choose_crop(analysis).box() == expected
+    assert choose_crop(analysis, SQUARE).box() == expected
 
 
 def test_motion_in_a_corner_gives_a_smaller_crop() -> None:
     analysis = analysis_of(motion_at(0.75, 0.75, 0.85, 0.85))
-    crop = choose_crop(analysis)
+    crop = choose_crop(analysis, SQUARE)
     assert (crop.width, crop.height) == (240, 240)
     assert motion_share(analysis, crop) > 0.99
     assert "smaller square" in crop.reason
+    shaped = choose_crop(analysis)
+    assert (shaped.width, shaped.height) == (320, 240)
+    assert "smaller part" in shaped.reason
+
+
+@pytest.mark.parametrize("size", [WIDE, (1920, 1080), (352, 288), (360, 640), (2000, 100)])
+def test_the_crop_keeps_the_clip_s_shape(size: tuple[int, int]) -> None:
+    crop = choose_crop(analysis_of(motion_at(0, 0, 1, 1), size=size))
+    assert crop.box() == ((0, 0, *size) if size[0] <= 8 * size[1] else (600, 0, 800, 100))
+    assert crop.reason.startswith("the whole picture") == (size[0] <= 8 * size[1])
+    for size_step in allowed_size_steps(crop, None):
+        frame = size_step.frame_size
+        part = trimmed(crop, frame)
+        assert part.width / part.height == pytest.approx(frame.width / frame.height, rel=0.02)
+        assert part.width * part.height > 0.93 * crop.width * crop.height
+        assert min(abs(frame.mean_side / step.frame_size.mean_side - 1.0) for step in SIZE_STEPS) < 0.12
+
+
+@pytest.mark.parametrize(("text", "shape"), [("16:9", Fraction(16, 9)), ("9:16", Fraction(9, 16)), ("1:1", SQUARE)])
+def test_a_shape_is_width_to_height(text: str, shape: Fraction) -> None:
+    assert parse_shape(text) == shape
+    crop = choose_crop(analysis_of(), shape)
+    assert crop.width / crop.height == pytest.approx(float(shape), rel=0.01)
+
+
+@pytest.mark.parametrize("text", ["16x9", "0:1", "9:1", "1:20", "square", ":", "1.5:1"])
+def test_a_shape_that_no_frame_has_is_refused(text: str) -> None:
+    with pytest.raises(TrainingError, match=f"--shape is '{text}'; width:height was expected, from 8:1 to 1:8"):
+        parse_shape(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("24", "--size is 24; 32 pixels or more"),
+        ("100", "--size is 100; both sides must be multiples of 8, such as 96"),
+        ("640x361", "--size is 640x361; both sides must be multiples of 8, such as 640x360"),
+        ("640,360", "--size is '640,360'; a number of pixels for a square was expected, or WIDTHxHEIGHT"),
+        ("1280x32", "--size is 1280x32; the long side can be 8 times the short one at most, such as 256x32"),
+    ],
+)
+def test_a_size_that_no_frame_has_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(TrainingError, match=re.escape(sentence)):
+        parse_size(text)
+
+
+def test_a_size_of_another_shape_than_the_crop_is_refused() -> None:
+    with pytest.raises(TrainingError, match=r"--size is 640x360 and the crop 480x480, .* such as 480x480, or leave"):
+        allowed_size_steps(Crop(80, 0, 480, 480, ""), FrameSize(360, 640))
+    assert allowed_size_steps(Crop(0, 60, 640, 356, ""), FrameSize(360, 640)) == [SizeStep("640x360", 256)]
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "a,b,c,d", "0,0,641,480", "600,0,100,100", "0,0,0,10", "-1,0,10,10", ""])
@@ -109,12 +164,23 @@ def test_the_plan_takes_the_largest_size_that_fits_the_time(
     assert plan(minutes, even_pace(seconds_at_64)).size_step == expected
 
 
+def test_sizes_that_are_out_of_reach_are_not_measured() -> None:
+    measured: list[SizeStep] = []
+
+    def measure(size_step: SizeStep) -> float:
+        measured.append(size_step)
+        return 1.0
+
+    chosen = choose_plan(analysis_of(), Crop(80, 0, 480, 480, ""), SIZE_STEPS, measure, lambda: 5.0, 3.0)
+    assert (measured, chosen.larger) == ([SIZE_STEPS[0]], SIZE_STEPS[1])
+
+
 def test_the_minutes_are_the_total_budget() -> None:
     chosen = plan(10.0, even_pace(0.06), spent_s=20.0)
     assert chosen.training_s + chosen.reserve_s + 20.0 == pytest.approx(600.0)
     assert chosen.settings()["minutes"] == pytest.approx(520.0 / 60.0)
     assert chosen.iterations == round(520.0 / 0.24)
-    assert plan(0.1, even_pace(0.06), spent_s=100.0).training_s == pytest.approx(3.0)
+    assert plan(0.1, even_pace(0.06), spent_s=100.0).training_s == pytest.approx(1.5)
 
 
 def test_without_minutes_a_longer_clip_gets_more_time_within_bounds() -> None:
@@ -130,7 +196,7 @@ def test_frames_are_not_enlarged_without_need() -> None:
     sizes = [size_step.image_size for size_step in allowed_size_steps(Crop(0, 0, 150, 150, ""), None)]
     assert sizes == [64, 128, 128]
     assert [size_step.image_size for size_step in allowed_size_steps(Crop(0, 0, 20, 20, ""), None)] == [64]
-    assert allowed_size_steps(Crop(0, 0, 150, 150, ""), 32) == [SizeStep(32, 256)]
+    assert allowed_size_steps(Crop(0, 0, 150, 150, ""), FrameSize(32, 32)) == [SizeStep(32, 256)]
 
 
 def test_the_plan_prints_its_choices_with_reasons() -> None:

@@ -10,7 +10,7 @@ from export.verification.rate import measure_rate_difference
 from tests.training.core.contract import CLIP_TOLERANCE, at, verify_contract
 from tests.training.models import VARIANTS, small_model
 from training.core.rate import at_rate
-from training.families.listen_and_move.resonators import Resonators
+from training.core.resonators import Resonators
 
 TRAINED_FPS = 20
 

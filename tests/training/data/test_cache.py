@@ -67,7 +67,7 @@ def test_a_clip_is_decoded_once(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"crop": (0, 0, 16, 16)}, {"fps": 10}, {"image_size": 8}, {"sample_rate_hz": 8000}],
+    [{"crop": (0, 0, 16, 16)}, {"fps": 10}, {"image_size": 8}, {"image_size": "24x16"}, {"sample_rate_hz": 8000}],
     ids=lambda other: next(iter(other)),
 )
 def test_each_field_of_the_format_gives_another_entry(path: Path, tmp_path: Path, other: dict[str, object]) -> None:

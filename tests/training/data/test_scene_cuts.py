@@ -37,6 +37,30 @@ def flashing(count: int) -> NDArray[np.uint8]:
     return (view * light[:, None, None, None]).astype(np.uint8)
 
 
+def kicks(count: int = 100, every: int = 10, lasts: int = 6, colour: bool = True) -> NDArray[np.uint8]:
+    """Return a dark view that a light fills at every kick and leaves within `lasts` frames, while patches drift."""
+    views, rows = shots(count, ()).astype(float), np.arange(32)[:, None, None]
+    light = np.asarray([250.0, 120.0, 200.0] if colour else [250.0] * 3) * (0.6 + 0.4 * np.cos(rows / 5.0))
+    strength = np.exp(-np.maximum(np.arange(count) % every, 0) / 1.5)
+    strength[np.arange(count) % every >= lasts] = 0.0
+    strength[:every] = 0.0
+    return np.stack([0.25 * v * (1 - s) + light * s for v, s in zip(views, strength, strict=True)]).astype(np.uint8)
+
+
+def strobe(count: int = 60, shown: int = 4) -> NDArray[np.uint8]:
+    """Return one view over which a bright pattern is laid for `shown` frames, twice."""
+    frames, pattern = shots(1, ()).repeat(count, axis=0), shots(1, (), seed=9)[0] // 4 + 190
+    for begin in (5, 35):
+        frames[begin : begin + shown] = pattern
+    return frames
+
+
+def lit_for_a_second() -> NDArray[np.uint8]:
+    """Return one view whose light is a fifth, then full for longer than any flash, then a fifth again."""
+    light = np.where((np.arange(60) >= 20) & (np.arange(60) < 40), 1.0, 0.2)
+    return (shots(1, ()) * light[:, None, None, None]).astype(np.uint8)
+
+
 def inverted_for_one_frame() -> NDArray[np.uint8]:
     frames = shots(60, ())
     frames[30] = 255 - frames[30]
@@ -57,6 +81,12 @@ def dissolving(count: int) -> NDArray[np.uint8]:
     "frames",
     [
         flashing(100),
+        kicks(),
+        kicks(colour=False),
+        kicks(102, every=7, lasts=3),
+        strobe(),
+        strobe(shown=11),
+        lit_for_a_second(),
         inverted_for_one_frame(),
         static(100),
         dissolving(40),
@@ -64,10 +94,34 @@ def dissolving(count: int) -> NDArray[np.uint8]:
         shots(1, ()),
         shots(60, (30,), size=16),
     ],
-    ids=["flashing light", "one odd frame", "noise", "dissolve", "plain frames", "one frame", "too coarse"],
+    ids=[
+        "flashing light",
+        "coloured kicks",
+        "white kicks",
+        "quick kicks",
+        "strobe",
+        "longest flash",
+        "light switched on",
+        "one odd frame",
+        "noise",
+        "dissolve",
+        "plain frames",
+        "one frame",
+        "too coarse",
+    ],
 )
 def test_other_changes_are_not_taken_for_cuts(frames: NDArray[np.uint8]) -> None:
     assert cuts_of(frames) == ()
+
+
+def test_a_cut_between_flashes_is_found() -> None:
+    """In the middle another view is lit by the same kicks."""
+    frames = np.concatenate([kicks()[:55], kicks()[45:][:, ::-1, ::-1, ::-1]])
+    assert cuts_of(frames) == (2.75,)
+
+
+def test_a_view_that_comes_back_after_longer_than_a_flash_was_cut_away() -> None:
+    assert cuts_of(strobe(shown=13)) == (0.25, 0.9, 1.75, 2.4)
 
 
 def test_a_change_from_a_plain_frame_to_a_scene_is_a_cut() -> None:

@@ -60,6 +60,11 @@ def test_frames_are_cropped(tmp_path: Path) -> None:
     centred = next(read_frames(path, ClipFormat(fps=20, image_size=48, sample_rate_hz=RATE_HZ)))
     assert centred[16, 34:46].min() > 200
     assert centred[16, :28].max() < 60
+    # In another shape its largest centred part: rows 15 to 33 of 18 by 64 for 7:2, all columns.
+    wide = next(read_frames(path, ClipFormat(fps=20, image_size="56x16", sample_rate_hz=RATE_HZ)))
+    assert wide.shape == (16, 56, 3)
+    assert wide[2, 36:48].min() > 200
+    assert wide[11:].max() < 60
 
 
 def test_sound_is_mixed_resampled_and_in_time(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ class Brightness(StreamingModel):
         for t in range(features_BTF.shape[1]):
             smoothed = 0.5 * smoothed + 0.5 * torch.tanh(self.hidden(features_BTF[:, t]))
             colour_B3 = torch.tanh(gain * self.colour(smoothed) + 0.01 * noise["shade"][:, t])
-            frames.append(colour_B3[:, :, None, None].expand(-1, -1, self.image_size, self.image_size))
+            frames.append(colour_B3[:, :, None, None].expand(-1, -1, *self.frame_size))
         return torch.stack(frames, dim=1), features_BTF, {"smoothed": smoothed}
 
 

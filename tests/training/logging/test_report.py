@@ -89,6 +89,23 @@ def test_a_run_without_validation_configuration_or_samples_has_a_page(tmp_path: 
     assert "Held-out error" not in found
 
 
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"l1": 0.02, "mean_frame_l1": 0.0}, "the mean frame has 0.0000"),
+        ({"l1": 0.0, "mean_frame_l1": 0.0}, "the mean frame has 0.0000"),
+        ({"l1": float("nan")}, "the mean frame has 0.2000"),
+        ({"motion_share": float("nan")}, "nothing moves in the held-out part"),
+        ({"motion_share": float("inf")}, "nothing moves in the held-out part"),
+    ],
+)
+def test_a_figure_that_cannot_be_had_is_said(tmp_path: Path, figures: dict[str, float], said: str) -> None:
+    """A clip of one still frame has a mean frame without error, and no motion to share."""
+    numbers = {"l1": 0.1, "mean_frame_l1": 0.2, "motion_l1": 0.0, "motion_share": 1.0} | figures
+    (tmp_path / "stats.jsonl").write_text(record(10, validation=numbers))
+    assert said in page(tmp_path)
+
+
 def test_charts_leave_out_nan_and_stay_within_their_borders() -> None:
     assert line_chart([Series("none", []), Series("nan", [(1, float("nan"))])], 10) == ""
     drawn = line_chart([Series("a<b", [(i, 10.0 ** -(i / 100)) for i in range(1, 401)])], 400, noisy=True)

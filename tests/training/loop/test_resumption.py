@@ -114,6 +114,8 @@ def test_a_larger_frame_grows_and_another_shape_is_refused(clip: Clip, file: Pat
         check_start(source, changed(small.config, model__generator__motion_layers=1))
     with pytest.raises(TrainingError, match=r"do not fit: model\.image_size 16 -> 8"):
         check_start(source, changed(small.config, model__image_size=8))
+    with pytest.raises(TrainingError, match=r"do not fit: model\.image_size 16 -> '64x32'"):
+        check_start(source, changed(small.config, model__image_size="64x32"))
 
 
 def test_a_new_run_remembers_all_that_came_before(file: Path) -> None:

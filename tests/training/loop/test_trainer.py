@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from engine.core.errors import TrainingError
-from tests.training.runs import ADVERSARIAL, PLAIN
+from tests.training.clips import moving_clip
+from tests.training.runs import ADVERSARIAL, MODEL, PLAIN
 from tests.training.runs import small_config as config
 from training.core.run_state import follow
+from training.data.cache import load_clip
 from training.data.config import AugmentationConfig, ClipConfig
 from training.data.footage import Footage
 from training.data.video import Clip
@@ -29,7 +31,7 @@ def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in trainer.model.state_dict().items()}
 
 
-@pytest.mark.parametrize("kind", ["wgan-gp", "wgan", "hinge", "ns", "ls", "bce"])
+@pytest.mark.parametrize("kind", ["wgan-gp", "wgan", "hinge", "ns", "ls", "bce", "relativistic"])
 def test_every_loss_trains_generator_and_both_discriminators(clip: Clip, tmp_path: Path, kind: str) -> None:
     trainer = build_trainer(config(LossConfig(adversarial=kind)), clip)  # type: ignore[arg-type]
     before = weights(trainer)
@@ -42,6 +44,23 @@ def test_every_loss_trains_generator_and_both_discriminators(clip: Clip, tmp_pat
     )
     for name, discriminator in trainer.networks.items():
         assert any(not torch.equal(p, q) for p, q in zip(discriminator.parameters(), discriminators[name], strict=True))
+
+
+def test_frames_of_any_shape_train_with_every_term_of_the_loss(tmp_path: Path) -> None:
+    losses = LossConfig(
+        adversarial="hinge", r1=1.0, l1=1.0, motion=1.0, motion_energy=1.0, detail=1.0,
+        augment=("colour", "translation", "cutout", "flip"), overfitting_target=0.6, overfitting_interval=1,
+    )  # fmt: skip
+    generator = replace(MODEL.generator, warp_rank=2, canvas_rank=2, relief_rank=2, prediction_levels=(0,))
+    settings = config(losses, model=replace(MODEL, image_size="56x40", generator=generator))
+    film = moving_clip(tmp_path / "wide.mp4", size=48, width=64)
+    wide = load_clip(film, settings.clip_format(), tmp_path / "cache")
+    assert wide.frames_NHWC[0].shape == (40, 56, 3)
+    trainer = build_trainer(settings, wide)
+    for _ in range(2):
+        terms = trainer.step()
+        assert all(np.isfinite(float(value)) for value in terms.values())
+    assert {"g_image", "g_video", "detail", "motion_energy"} <= terms.keys()
 
 
 def test_plain_teaching_beats_the_mean_frame_on_the_trained_part(clip: Clip, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tests.training.runs import MODEL, small_config
 from training.core.random_state import RandomState
@@ -16,7 +17,7 @@ from training.loop.checkpoint import read_checkpoint, write_checkpoint
 from training.loop.config import OptimiserConfig, TrainConfig
 from training.loop.trainer import build_trainer
 from training.losses.adversarial import IMAGE, VIDEO, AdversarialLosses, Sound
-from training.losses.losses import LossConfig, fake_loss, gradient_penalty, real_loss
+from training.losses.losses import LossConfig, fake_loss, gradient_penalty, pairing_loss, real_loss, slope_penalty
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -58,11 +59,73 @@ def test_a_turn_is_the_sum_of_its_definitions() -> None:
         torch.testing.assert_close(gradients(build_losses(losses), name), expected, rtol=1e-3, atol=1e-4)
 
 
+def test_a_turn_of_pairs_is_the_sum_of_its_definitions() -> None:
+    """arXiv 2501.05441: pairs of real and generated frames, R1 at the real and R2 at the generated ones, each halved."""
+    losses = LossConfig(adversarial="relativistic", r1=2.0, r2=3.0)
+    real, fake = batch(streams=2)
+    random_state, adversarial = RandomState(0, streams=2), build_losses(losses).discriminators
+    order = random_state.order(4)
+    for name, one, generated, others in (
+        (VIDEO, real, fake, [real[:, order]]),
+        (IMAGE, real[:, 1], fake[:, 1], []),
+    ):
+        one, generated = one.clone().requires_grad_(True), generated.clone().requires_grad_(True)
+        scores, fake_scores = adversarial[name](one), adversarial[name](generated)
+        loss = functional.softplus(fake_scores - scores).mean()
+        for other in others:
+            loss = loss + functional.softplus(adversarial[name](other) - scores).mean()
+        for weight, frames, found in ((losses.r1, one, scores), (losses.r2, generated, fake_scores)):
+            (slope,) = torch.autograd.grad(found.flatten(1).mean(dim=1).sum(), frames, create_graph=True)
+            loss = loss + weight / 2 * slope.flatten(1).square().sum(dim=1).mean()
+        loss.backward()
+    for name in (VIDEO, IMAGE):
+        expected = torch.cat([p.grad.flatten() for p in adversarial[name].parameters() if p.grad is not None])
+        ours = build_losses(losses)
+        ours.learn(real, fake, 1, RandomState(0, streams=2))
+        found = torch.cat([p.grad.flatten() for p in ours.discriminators[name].parameters() if p.grad is not None])
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_the_generator_of_pairs_wants_its_frames_above_the_real_ones() -> None:
+    real, fake = batch(streams=2)
+    adversarial = build_losses(LossConfig(adversarial="relativistic"))
+    terms = adversarial.generator_terms(real, fake.requires_grad_(True), 1, RandomState(0, streams=2))
+    with torch.no_grad():
+        scores = {VIDEO: (real, fake), IMAGE: (real[:, 1], fake[:, 1])}
+        for name, (one, generated) in scores.items():
+            discriminator = adversarial.discriminators[name]
+            expected = functional.softplus(discriminator(one) - discriminator(generated)).mean()
+            torch.testing.assert_close(terms[f"g_{name}"][1].detach(), expected)
+    sum((loss for _, loss in terms.values()), torch.zeros(())).backward()
+    assert fake.grad is not None
+    assert (fake.grad.abs().sum(dim=(2, 3, 4)) > 0).all()
+
+
+def test_pairs_with_penalties_meet_where_they_would_circle_without() -> None:
+    """The score is slope * x, the only real x is 0 (arXiv 1801.04406); theorem 3.1 of arXiv 2501.05441 is about its surroundings."""
+
+    def distance(penalty: float) -> float:
+        slope, place = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
+        for _ in range(200):
+            real, fake = torch.zeros(1, 1, requires_grad=True), place.detach()[None].requires_grad_(True)
+            scores, fake_scores = slope * real, slope * fake
+            loss = pairing_loss(scores, fake_scores)
+            loss = loss + penalty * (slope_penalty(scores, real) + slope_penalty(fake_scores, fake))
+            (of_slope,) = torch.autograd.grad(loss, slope)
+            (of_place,) = torch.autograd.grad(pairing_loss(slope.detach() * place, torch.zeros(1)), place)
+            with torch.no_grad():
+                slope -= 0.2 * of_slope
+                place -= 0.2 * of_place
+        return float(place.detach().abs())
+
+    assert distance(penalty=0.5) < 0.05 < distance(penalty=0.0)
+
+
 def test_options_that_are_off_draw_no_random_numbers() -> None:
     random_state, expected = RandomState(0), RandomState(0)
     adversarial = build_losses(HINGE)
     adversarial.learn(*batch(), 1, random_state)
-    adversarial.generator_terms(batch()[1], 1, random_state)
+    adversarial.generator_terms(*batch(), 1, random_state)
     expected.order(4)
     assert torch.equal(random_state.state(), expected.state())
 
@@ -80,12 +143,13 @@ def test_a_lazy_penalty_is_rarer_and_as_much_stronger(losses: LossConfig, name: 
     assert all(torch.allclose(turn, torch.zeros(()), atol=1e-5) for turn in over_four_turns[1:])
 
 
-@pytest.mark.parametrize("kind", ["wgan-gp", "wgan", "hinge", "ns", "ls", "bce"])
-def test_r1_goes_with_every_loss(kind: str) -> None:
-    adversarial = build_losses(LossConfig(adversarial=kind, r1=1.0, penalty_interval=2))  # type: ignore[arg-type]
+@pytest.mark.parametrize("kind", ["wgan-gp", "wgan", "hinge", "ns", "ls", "bce", "relativistic"])
+def test_r1_and_r2_go_with_every_loss(kind: str) -> None:
+    adversarial = build_losses(LossConfig(adversarial=kind, r1=1.0, r2=1.0, penalty_interval=2))  # type: ignore[arg-type]
     first, second = (adversarial.learn(*batch(), 1, RandomState(0)) for _ in range(2))
-    assert {"d_image_r1", "d_video_r1"} <= first.keys()
-    assert not {"d_image_r1", "d_video_r1"} & second.keys()
+    penalties = {"d_image_r1", "d_video_r1", "d_image_r2", "d_video_r2"}
+    assert penalties <= first.keys()
+    assert not penalties & second.keys()
     assert all(value.isfinite() for value in (*first.values(), *second.values()))
 
 
@@ -98,7 +162,7 @@ def test_the_generator_learns_through_augmentation_and_the_discriminators_do_not
         n: [p.grad.clone() for p in d.parameters() if p.grad is not None] for n, d in adversarial.discriminators.items()
     }
     fake.requires_grad_(True)
-    for _, loss in adversarial.generator_terms(fake, 1, random_state).values():
+    for _, loss in adversarial.generator_terms(real, fake, 1, random_state).values():
         loss.backward()
     assert fake.grad is not None
     assert (fake.grad.abs().sum(dim=(2, 3, 4)) > 0).all()

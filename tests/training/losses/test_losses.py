@@ -18,8 +18,9 @@ from training.losses.losses import (
     gradient_penalty,
     motion_energy_loss,
     motion_loss,
-    r1_penalty,
+    pairing_loss,
     real_loss,
+    slope_penalty,
 )
 from training.losses.perceptual import PerceptualLoss
 
@@ -77,6 +78,18 @@ def test_losses_of_half_precision_scores_are_taken_in_float32(kind: str) -> None
         assert torch.equal(found, loss(kind, half.float()))  # type: ignore[arg-type]
 
 
+def test_the_pairing_loss_judges_each_pair_by_its_difference() -> None:
+    """Equations 2 and 3 of arXiv 2501.05441 with f(t) = -log(1 + exp(-t)); the pairs' differences are 5 and 0."""
+    assert float(pairing_loss(REAL, FAKE)) == pytest.approx(-(log_sigmoid(5.0) + log_sigmoid(0.0)) / 2)
+    assert float(pairing_loss(FAKE, REAL)) == pytest.approx(-(log_sigmoid(-5.0) + log_sigmoid(0.0)) / 2)
+    # A constant that is added to all scores changes nothing.
+    assert float(pairing_loss(REAL + 7.0, FAKE + 7.0)) == pytest.approx(float(pairing_loss(REAL, FAKE)))
+    extreme = torch.tensor([-1e4, 1e4])
+    assert pairing_loss(extreme, -extreme).isfinite()
+    half = torch.linspace(-3.0, 3.0, 999).bfloat16()
+    assert torch.equal(pairing_loss(half, -half), pairing_loss(half.float(), -half.float()))
+
+
 def test_gradient_penalty_of_a_linear_score_is_known() -> None:
     weight = torch.tensor([3.0, 4.0])
     real, fake = torch.randn(6, 2), torch.randn(6, 2)
@@ -102,7 +115,7 @@ def test_gradient_penalty_has_a_gradient_even_at_zero_slope() -> None:
 def test_r1_of_a_linear_score_is_half_its_squared_slope_wherever_it_is_taken() -> None:
     weight = torch.tensor([3.0, 4.0], requires_grad=True)
     real = torch.randn(6, 2, requires_grad=True)
-    penalty = r1_penalty(real @ weight, real)
+    penalty = slope_penalty(real @ weight, real)
     assert float(penalty.detach()) == pytest.approx(12.5)
     penalty.backward()
     assert weight.grad is not None
@@ -111,7 +124,7 @@ def test_r1_of_a_linear_score_is_half_its_squared_slope_wherever_it_is_taken() -
 
 def test_r1_takes_the_mean_of_a_patch_as_the_score_of_its_frame() -> None:
     real = torch.randn(3, 1, 4, 4, requires_grad=True)
-    assert float(r1_penalty(5.0 * real, real).detach()) == pytest.approx(0.5 * 16 * (5.0 / 16) ** 2)
+    assert float(slope_penalty(5.0 * real, real).detach()) == pytest.approx(0.5 * 16 * (5.0 / 16) ** 2)
 
 
 def test_penalties_under_mixed_precision_are_float32() -> None:
@@ -120,7 +133,7 @@ def test_penalties_under_mixed_precision_are_float32() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         scores = score(real)
         assert scores.dtype == torch.bfloat16
-        penalties = (r1_penalty(scores, real), gradient_penalty(score, [real], [fake], torch.rand(4)))
+        penalties = (slope_penalty(scores, real), gradient_penalty(score, [real], [fake], torch.rand(4)))
     for penalty in penalties:
         assert penalty.dtype == torch.float32
         penalty.backward()
@@ -162,6 +175,7 @@ def test_grain_does_not_pass_for_detail() -> None:
         ({"perceptual": 10.0}, "perceptual_weights"),
         ({"l1": -1.0}, r"losses\.l1 is -1"),
         ({"r1": -1.0}, r"losses\.r1 is -1"),
+        ({"r2": -1.0}, r"losses\.r2 is -1"),
         ({"penalty_interval": 0}, r"losses\.penalty_interval is 0; 1 or more"),
         ({"overfitting_interval": 0}, r"losses\.overfitting_interval is 0"),
         ({"overfitting_target": 1.5}, r"losses\.overfitting_target is 1\.5; a share from 0 to 1"),

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.core.frame_size import FrameSize
 from training.core.principal import principal_components
 
 # N frames, T frames of a clip, H W rows and columns, R rank, I inputs
@@ -16,11 +17,10 @@ PIXEL_LIMIT = 0.98  # atanh of 1 is infinite
 class Canvas(nn.Module):
     """A learned frame, plus `rank` learned frames at half size mixed by the generator's input; added before tanh."""
 
-    def __init__(self, image_size: int, rank: int, inputs: int) -> None:
+    def __init__(self, size: FrameSize, rank: int, inputs: int) -> None:
         super().__init__()
-        self.still = nn.Parameter(torch.zeros(3, image_size, image_size))
-        half = image_size // 2
-        self.pictures = nn.Parameter(torch.zeros(rank, 3, half, half)) if rank else None
+        self.still = nn.Parameter(torch.zeros(3, *size))
+        self.pictures = nn.Parameter(torch.zeros(rank, 3, *size.halved())) if rank else None
         self.mix = nn.Sequential(nn.Linear(inputs, 128), nn.LeakyReLU(0.2), nn.Linear(128, rank)) if rank else None
 
     def forward(self, input_NI: Tensor) -> Tensor:

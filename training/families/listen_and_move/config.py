@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.core.errors import TrainingError
+from training.core.frame_size import FrameSize
 
-SEED_SIZE = 4  # the generator starts from a 4 × 4 frame
+SEED_SIZE = 4  # side of the frame, nearly, that the generator starts from
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,15 +102,22 @@ class ListenAndMoveConfig:
             raise TrainingError("warp_rank needs canvas: true; there is nothing else to bend.")
 
 
-def level_count(image_size: int) -> int:
-    """Doublings from the 4 × 4 seed to the frame. Raises TrainingError unless the size is a power of two from 8."""
-    if image_size < 2 * SEED_SIZE or image_size & (image_size - 1):
-        raise TrainingError(f"image_size is {image_size}; a power of two from {2 * SEED_SIZE} was expected.")
-    return int(math.log2(image_size)) - int(math.log2(SEED_SIZE))
+def level_count(size: FrameSize) -> int:
+    """Doublings from the seed, of about 4 × 4, to a frame with so many pixels. Raises TrainingError for a frame too small for one."""
+    count = round(math.log2(size.mean_side / SEED_SIZE))
+    if count < 1:
+        raise TrainingError(f"image_size leaves {size} pixels to the finest level; at least 8x8 were expected.")
+    return count
 
 
-def channels(config: ListenAndMoveConfig, image_size: int, stage: int) -> int:
-    """Channels after `stage` doublings: base / 2^stage within bounds, doubled for the two finest on request."""
-    finest = (level_count(image_size) - stage) < 2 and config.double_finest
+def level_sizes(size: FrameSize) -> list[FrameSize]:
+    """Sizes from the seed to the frame: each is twice the one before, less a row or column where that would be too many."""
+    levels = level_count(size)
+    return [size.halved(levels - stage) for stage in range(levels + 1)]
+
+
+def channels(config: ListenAndMoveConfig, levels: int, stage: int) -> int:
+    """Channels after `stage` of `levels` doublings: base / 2^stage within bounds, doubled for the two finest on request."""
+    finest = (levels - stage) < 2 and config.double_finest
     wanted = int((2.0 if finest else 1.0) * config.channels_base // 2.0**stage)
     return min(max(wanted, config.channels_min), config.channels_max)

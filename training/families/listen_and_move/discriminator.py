@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.core.errors import TrainingError
-from training.families.listen_and_move.config import SEED_SIZE, level_count
+from training.core.frame_size import FrameSize
+from training.families.listen_and_move.config import level_count
 from training.families.listen_and_move.time_convolution import TimeConv3d
 
-# B sequences or frames, T frames, S frame size, F sound features
+# B sequences or frames, T frames, H W rows and columns, h w of the patch of scores, F sound features
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,32 +36,32 @@ class DiscriminatorConfig:
                 f"discriminator has channels_base {self.channels_base} and channels_max {self.channels_max}; 1 or more was expected."
             )
 
-    def channels(self, image_size: int, stage: int) -> int:
-        """Channels after `stage` of the generator's doublings, mirrored."""
-        finest = self.double_finest and level_count(image_size) - stage < 2
+    def channels(self, levels: int, stage: int) -> int:
+        """Channels after `stage` of the generator's `levels` doublings, mirrored."""
+        finest = self.double_finest and levels - stage < 2
         return max(1, min(int((2.0 if finest else 1.0) * self.channels_base // 2.0**stage), self.channels_max))
 
 
 class Discriminator(nn.Module):
-    """Frames [B, 3, S, S] (`sequence_frames` None) or sequences [B, T, 3, S, S] -> scores [B, 1, (T / 2^n,) 4, 4].
+    """Frames [B, 3, H, W] (`sequence_frames` None) or sequences [B, T, 3, H, W] -> scores [B, 1, (T / 2^n,) h, w], of about 4 × 4.
 
-    Every level halves the frame; for sequences it halves the time too, as long as T divides. With `skip` the input follows every
+    Every level halves the frame, rounded up; for sequences it halves the time too, as long as T divides. With `skip` the input follows every
     halving; the published code leaves out its last halving of time. With `features` F above 0 it
     takes the sound's features [B, T, F] as second input. Raises TrainingError for an odd number of frames.
     """
 
     def __init__(
-        self, config: DiscriminatorConfig, image_size: int, sequence_frames: int | None = None, features: int = 0
+        self, config: DiscriminatorConfig, size: FrameSize, sequence_frames: int | None = None, features: int = 0
     ) -> None:
         super().__init__()
         if sequence_frames is not None and (sequence_frames < 2 or sequence_frames % 2):
             raise TrainingError(f"sequence_frames is {sequence_frames}; the video discriminator needs an even number.")
         self.architecture, self.video = config.architecture, sequence_frames is not None
         self.takes_sound = features > 0
-        levels = level_count(image_size)
+        levels = level_count(size)
         halvings = 0 if sequence_frames is None else (sequence_frames & -sequence_frames).bit_length() - 1
         self.shrink = [self._shrink(level < halvings) for level in range(levels)]
-        width = [config.channels(image_size, stage) for stage in range(levels, -1, -1)]
+        width = [config.channels(levels, stage) for stage in range(levels, -1, -1)]
         block = _Residual if config.architecture == "residual" else _Plain
         dimensions = 3 if self.video else 2
         self.blocks = nn.ModuleList(block(dimensions, width[l], width[l + 1], config.norm) for l in range(levels))
@@ -80,19 +81,19 @@ class Discriminator(nn.Module):
         # Levels of power and decibels come close to each other; silence stays 0.
         loudness = None if features_BTF is None else features_BTF.sign() * features_BTF.abs().log1p()
         x: Tensor | None = None
+        # An odd last row or column is a place of its own, averaged over the pixels that it has.
         for level, (block, shrink) in enumerate(zip(self.blocks, self.shrink, strict=True)):
-            x = None if x is None else pool(x, shrink)
+            x = None if x is None else pool(x, shrink, ceil_mode=True)
             loudness = None if loudness is None else loudness.unflatten(1, (-1, shrink[0])).mean(dim=2)
             if level < len(self.from_rgb):
                 # A 1 × 1 convolution of the average is the average of the convolution, at a fraction of the work.
-                entry = self.from_rgb[level](pool(rgb, shrink))
+                entry = self.from_rgb[level](pool(rgb, shrink, ceil_mode=True))
                 if self.from_sound and loudness is not None:
                     entry = entry + self.from_sound[level](loudness).transpose(1, 2)[..., None, None]
                 x = entry if x is None else x + entry
                 rgb = rgb[(..., *(slice(None, None, step) for step in shrink))]
             x = block(x)
         assert x is not None
-        assert x.shape[-1] == SEED_SIZE
         return self.decision(x)
 
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.core.frame_size import FrameSize
+
 # N frames, C inputs, O outputs, H W rows and columns of the small frame
 
 # Rows of the 2 × 2 kernel in terms of the three rows of the 3 × 3 one, for even and for odd rows of the large frame.
@@ -19,6 +21,11 @@ _FOLD = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]], [[1.0, 1.0, 0.0], [0.0
 def enlarged(x_NCHW: Tensor) -> Tensor:
     """Return the frame at twice its size, every pixel four times."""
     return functional.interpolate(x_NCHW, scale_factor=2.0, mode="nearest")
+
+
+def cut(x_NCHW: Tensor, size: FrameSize) -> Tensor:
+    """Return the frame without the last row and column that `size` does not have; most levels have all of them."""
+    return x_NCHW if x_NCHW.shape[-2:] == size else x_NCHW[..., : size.height, : size.width]
 
 
 def conv3_of_enlarged(x_NCHW: Tensor, weight_OC33: Tensor, bias_O: Tensor | None) -> Tensor:

@@ -42,12 +42,13 @@ class ListenAndMoveFamily:
     ) -> dict[str, Discriminator]:
         """Build the discriminators of frames ("image") and of sequences ("video"). Raises TrainingError for another kind."""
         features = model.front_end.feature_count if discriminator.hears else 0
+        size = model.frame_size
         built: dict[str, Discriminator] = {}
         for kind in kinds:
             if kind not in ("image", "video"):
                 raise TrainingError(f"There is no discriminator '{kind}'; 'image' or 'video' was expected.")
             frames, its_features = (None, 0) if kind == "image" else (sequence_frames, features)
-            built[kind] = Discriminator(discriminator, model.image_size, frames, its_features)
+            built[kind] = Discriminator(discriminator, size, frames, its_features)
         return built
 
     def check(self, config: TrainConfig) -> None:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.core.errors import TrainingError
+from training.core.frame_size import FrameSize
 from training.core.resonators import Resonators
 from training.families.listen_and_move.canvas import Canvas
-from training.families.listen_and_move.config import SEED_SIZE, ListenAndMoveConfig, channels, level_count
-from training.families.listen_and_move.enlarged import enlarged
+from training.families.listen_and_move.config import ListenAndMoveConfig, channels, level_sizes
+from training.families.listen_and_move.enlarged import cut, enlarged
 from training.families.listen_and_move.layers import (
     Condition,
     NoisyConv,
@@ -49,14 +50,15 @@ class Controls:
 
 
 class Generator(nn.Module):
-    """Features [B, T, F] and noise -> frames [B, T, 3, S, S] in [-1, 1], carrying states from call to call."""
+    """Features [B, T, F] and noise -> frames [B, T, 3, H, W] in [-1, 1], carrying states from call to call."""
 
-    def __init__(self, config: ListenAndMoveConfig, features: int, image_size: int) -> None:
+    def __init__(self, config: ListenAndMoveConfig, features: int, size: FrameSize) -> None:
         super().__init__()
-        self.config, self.image_size = config, image_size
-        finest_size = image_size // config.rgb_upscale
-        self.levels = level_count(finest_size)
-        width = [channels(config, finest_size, stage) for stage in range(self.levels + 1)]
+        self.config = config
+        finest = FrameSize(size.height // config.rgb_upscale, size.width // config.rgb_upscale)
+        self.sizes = level_sizes(finest)
+        self.levels = len(self.sizes) - 1
+        width = [channels(config, self.levels, stage) for stage in range(self.levels + 1)]
         motion_size = config.motion_noise + (features if config.sound_route != "gen" else 0)
         self.motion = MotionEncoder(motion_size, config.motion_layers, config.motion_type)
         self.resonators = Resonators(features, config.resonators) if config.resonators else None
@@ -77,28 +79,29 @@ class Generator(nn.Module):
         self.to_rgb = nn.ModuleList(nn.Conv2d(c, colours, kernel, padding=kernel // 2) for c in rgb_inputs)
         self.predictions = nn.ModuleDict()
         for level in self._prediction_levels():
-            size, kernel = SEED_SIZE * 2 ** (level + 1), config.prediction_kernel or (3 if image_size < 512 else 5)
+            kernel = config.prediction_kernel or (3 if size.short_side < 512 else 5)
             assert config.prediction != "none"
-            self.predictions[str(level)] = VideoPrediction(width[level + 1], size, kernel, config.prediction, level)
+            self.predictions[str(level)] = VideoPrediction(
+                width[level + 1], self.sizes[level + 1], kernel, config.prediction, level
+            )
         self.place = nn.ParameterList(
-            nn.Parameter(torch.zeros(1, width[l], SEED_SIZE * 2**l, SEED_SIZE * 2**l))
-            for l in range(min(config.place_levels, self.levels))
+            nn.Parameter(torch.zeros(1, width[l], *self.sizes[l])) for l in range(min(config.place_levels, self.levels))
         )
         self.relief_level = self._level("relief_level", config.relief_level) if config.relief_rank else 0
         self.relief = (
-            Relief(inputs, width[self.relief_level], SEED_SIZE * 2**self.relief_level, config.relief_rank)
+            Relief(inputs, width[self.relief_level], self.sizes[self.relief_level], config.relief_rank)
             if config.relief_rank
             else None
         )
-        self.noise = NoiseTile(finest_size)
+        self.noise = NoiseTile(finest)
         for part in (self.seed, self.blocks, self.conditions, self.to_rgb):
             if part is not None:
                 initialise(part, config.initialisation)
         for part in (self.predictions, self.motion.encoder):
             if part is not None and config.initialisation == "reference":
                 start_small(part)
-        self.canvas = Canvas(image_size, config.canvas_rank, inputs) if config.canvas else None
-        self.warp = Warp(image_size, config.warp_rank, inputs) if config.warp_rank else None
+        self.canvas = Canvas(size, config.canvas_rank, inputs) if config.canvas else None
+        self.warp = Warp(size, config.warp_rank, inputs) if config.warp_rank else None
         self._start_colours()
 
     @torch.no_grad()
@@ -142,9 +145,9 @@ class Generator(nn.Module):
         return shapes
 
     @property
-    def grain_sizes(self) -> tuple[int, ...]:
+    def grain_sizes(self) -> tuple[FrameSize, ...]:
         """Frame sizes at which noise is injected, in order."""
-        return (SEED_SIZE, *(SEED_SIZE * 2 ** (l + 1) for l in range(self.levels) for _ in range(2)))
+        return (self.sizes[0], *(size.doubled() for size in self.sizes[:-1] for _ in range(2)))
 
     def grain_maps(self, start_BTG: Tensor) -> list[Tensor]:
         """Cut one noise map [N, 1, H, W] an injection from the stored tile; `start_BTG` in [0, 1) says where."""
@@ -159,7 +162,7 @@ class Generator(nn.Module):
         controls: Controls,
         state: dict[str, Tensor],
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Generate T frames; returns them [B, T, 3, S, S] and the next states. `state` is left as it was."""
+        """Generate T frames; returns them [B, T, 3, H, W] and the next states. `state` is left as it was."""
         batch_steps, steps = features_BTF.shape[:2], features_BTF.shape[1]
         input_BTI, following = self._inputs(features_BTF, motion_noise_BTE, content_noise_BTZ, controls, state)
         input_NI = input_BTI.flatten(0, 1)
@@ -167,7 +170,7 @@ class Generator(nn.Module):
         controls = of_steps(controls, steps)
         grains = [controls.grain * grain for grain in grain_maps]
         # Every pixel of the seed has the same input; the zero padding of the convolution tells the places apart.
-        x = self.seed(input_NI[:, :, None, None].expand(-1, -1, SEED_SIZE, SEED_SIZE), grains[0], None, steps)
+        x = self.seed(input_NI[:, :, None, None].expand(-1, -1, *self.sizes[0]), grains[0], None, steps)
         x = functional.leaky_relu(x, 0.2)
         rgb: Tensor | None = None
         for l, block in enumerate(self.blocks):
@@ -176,13 +179,13 @@ class Generator(nn.Module):
             if self.relief is not None and l == self.relief_level:
                 x = x + self.relief(input_NI)
             condition = self.conditions[l](condition_NF) if self.conditions is not None else None
-            x = block(x, (grains[1 + 2 * l], grains[2 + 2 * l]), condition, steps)
+            x = cut(block(x, (grains[1 + 2 * l], grains[2 + 2 * l]), condition, steps), self.sizes[l + 1])
             if str(l) in self.predictions:
                 predicted, next_state = self.predictions[str(l)](x.unflatten(0, batch_steps), state, controls.memory)
                 x, following = predicted.flatten(0, 1), following | next_state
             if self.config.architecture == "skip":
                 added = self.to_rgb[l](x)
-                rgb = added if rgb is None else added + enlarged(rgb)
+                rgb = added if rgb is None else added + cut(enlarged(rgb), self.sizes[l + 1])
         rgb = self.to_rgb[0](x) if rgb is None else rgb
         rgb = functional.pixel_shuffle(rgb, self.config.rgb_upscale) if self.config.rgb_upscale > 1 else rgb
         if self.canvas is not None:

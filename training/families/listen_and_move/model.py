@@ -11,7 +11,7 @@ from training.core.streaming import Noise, State, StreamingModel
 from training.families.listen_and_move.generator import Controls, Generator
 from training.families.model_config import ModelConfig
 
-# T steps, F features, S image size
+# T steps, F features, H W rows and columns of a frame
 
 CONTROLS = (
     ControlSpec(name="motion", help="Amount of motion noise.", low=0.0, high=4.0, default=1.0),
@@ -35,7 +35,7 @@ class ListenAndMove(StreamingModel):
             front_end=config.front_end,
         )
         self.config = config
-        self.generator = Generator(config.generator, config.front_end.feature_count, config.image_size)
+        self.generator = Generator(config.generator, config.front_end.feature_count, self.frame_size)
 
     @property
     def offline_reason(self) -> str:
@@ -70,9 +70,9 @@ class ListenAndMove(StreamingModel):
             absent.add("memory")
         return tuple(control for control in CONTROLS if control.name not in absent)
 
-    def start_from(self, frames_T3SS: Tensor) -> None:
+    def start_from(self, frames_T3HW: Tensor) -> None:
         """Start the canvas, relief and warp, if the configuration has them, at the frames of the clip."""
-        self.generator.start_from(frames_T3SS)
+        self.generator.start_from(frames_T3HW)
 
     def scale_rate(self, ratio: float) -> frozenset[str]:
         """Scale the resonators, which are linear."""
@@ -89,7 +89,7 @@ class ListenAndMove(StreamingModel):
     def clip_features(
         self, features_BTF: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, Tensor, State]:
-        """Play T steps of features; return frames [B, T, 3, S, S] in [-1, 1], the features and the next state."""
+        """Play T steps of features; return frames [B, T, 3, H, W] in [-1, 1], the features and the next state."""
         grain_maps = self.generator.grain_maps(noise["grain_start"])
         motion_noise = noise.get("motion_noise")
         if motion_noise is None:

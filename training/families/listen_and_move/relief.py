@@ -6,18 +6,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# N frames, T frames of a clip, I generator inputs, R maps, C channels, S map size
+from training.core.frame_size import FrameSize
+
+# N frames, T frames of a clip, I generator inputs, R maps, C channels, H W rows and columns of the maps
 
 MIX_DEVIATION = 0.2
 
 
 class Relief(nn.Module):
-    """Generator inputs [N, I] -> [N, C, S, S]: for every channel another mixture of the same R maps."""
+    """Generator inputs [N, I] -> [N, C, H, W]: for every channel another mixture of the same R maps."""
 
-    def __init__(self, inputs: int, channels: int, size: int, rank: int) -> None:
+    def __init__(self, inputs: int, channels: int, size: FrameSize, rank: int) -> None:
         super().__init__()
         self.channels = channels
-        self.maps = nn.Parameter(0.5 * torch.randn(rank, size, size))
+        self.maps = nn.Parameter(0.5 * torch.randn(rank, *size))
         self.mix = nn.Linear(inputs, channels * rank)
         nn.init.normal_(self.mix.weight, 0.0, MIX_DEVIATION / inputs**0.5)
         nn.init.normal_(self.mix.bias, 0.0, MIX_DEVIATION / rank**0.5)

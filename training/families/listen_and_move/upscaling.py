@@ -1,4 +1,4 @@
-"""Start a model from a smaller one: what the coarse stages have learned is copied, the canvas is enlarged."""
+"""Start a model from a smaller one: what the coarse stages have learned is copied, the canvas and other maps are enlarged."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from training.families.family import Upscaling
 from training.families.listen_and_move.layers import ResidualBlock
 from training.families.listen_and_move.model import ListenAndMove
 
+MAPS = (".canvas.", ".place.", ".relief.maps", ".warp.flows")
+"""Weights that are pictures: they have a value for each place of the frame or of one of its levels."""
 NEW_SCALE = 0.1
 """Sound-conditioned scale of a new block at the start: it adds little at first, and still has a gradient."""
 
 
 @torch.no_grad()
 def upscale(small: StreamingModel, large: StreamingModel) -> int:
-    """Copy the weights of `small` into `large`, which has one or more finer stages; return the number of tensors copied.
+    """Copy the weights of `small` into `large`, whose frame is larger; return the number of tensors copied.
 
-    The canvas is enlarged. A new residual block starts close to passing its input on, so the first frames are those of the
+    The canvas is enlarged, and with it each map that has another size. A new residual block starts close to passing its input on, so the first frames are those of the
     small model, enlarged. Video prediction after the finest level moves to the new finest level. Raises TrainingError when the
     two do not share their coarse stages, or something would be lost.
     """
@@ -77,7 +79,7 @@ def _check_relief(small: ListenAndMove, large: ListenAndMove) -> None:
 
 
 def _enlarged(name: str, small: Tensor, large: Tensor) -> Tensor:
-    if ".canvas." in name and small.shape[:-2] == large.shape[:-2]:
+    if any(maps in name for maps in MAPS) and small.shape[:-2] == large.shape[:-2]:
         images = small if small.dim() == 4 else small[None]
         enlarged = functional.interpolate(images, size=large.shape[-2:], mode="bicubic", align_corners=False)
         return enlarged.view_as(large)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.core.frame_size import FrameSize
+
 # B batch, T steps, M = T B frames (all of the first step, then all of the second, …), C channels, H W rows and columns, G gates times channels, K kernel size
 
 Direction = Literal["centre", "down", "up", "right", "left"]
@@ -128,7 +130,9 @@ class VideoPrediction(nn.Module):
     `basic`: one ConvGRU with one channel more, whose hidden state is the prediction itself. Source: arXiv 2406.16155.
     """
 
-    def __init__(self, channels: int, size: int, kernel_size: int, kind: Literal["basic", "dir"], level: int) -> None:
+    def __init__(
+        self, channels: int, size: FrameSize, kernel_size: int, kind: Literal["basic", "dir"], level: int
+    ) -> None:
         super().__init__()
         self.level = level
         self.directions = DIRECTIONS if kind == "dir" else DIRECTIONS[:1]
@@ -136,7 +140,7 @@ class VideoPrediction(nn.Module):
         names = dict.fromkeys(_CELL_OF[direction] for direction in self.directions)
         self.cells = nn.ModuleDict({n: ConvGRU(channels, hidden, kernel_size, n != "centre") for n in names})
         self.blend = nn.Conv2d(len(DIRECTIONS) * hidden, channels + 1, 1) if kind == "dir" else None
-        self._shape = (hidden, size, size)
+        self._shape = (hidden, *size)
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes without the batch: one hidden frame a direction."""

@@ -21,11 +21,12 @@ class ModalConfig:
     modes: int = 24
     """So many flow fields, mixed by the sound, whose sum bends the textures. They start at the clip's own optical flow."""
     flow_side: int = 32
+    """Mean side of the flow fields, which have the shape of the frame; so have the other maps."""
     residual_rank: int = 24
     """So many small frames, mixed by the sound and added; they start at the clip's own principal components. 0: none."""
     residual_side: int = 64
     weight_side: int = 8
-    """Rows and columns of the maps that say where which texture is seen."""
+    """Mean side of the maps that say where which texture is seen."""
     hidden: int = 128
 
     def __post_init__(self) -> None:

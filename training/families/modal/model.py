@@ -15,15 +15,16 @@ from torch.nn import functional
 
 from engine.model.card import ControlSpec, NoiseSpec
 from engine.model.layers import FLOW, LIGHT, RESIDUAL, WEIGHTS
+from training.core.frame_size import FrameSize
 from training.core.layered import LayeredModel
 from training.core.principal import principal_components
 from training.core.resonators import Resonators
 from training.core.streaming import Noise, State
-from training.data.flow import flow_fields
+from training.data.flow import flow_fields, size_of_mean_side
 from training.families.modal.config import ModalConfig
 from training.families.model_config import ModelConfig
 
-# B batch, T steps or frames of a clip, F features, K textures, M modes, I generator inputs, S image size
+# B batch, T steps or frames of a clip, F features, K textures, M modes, I generator inputs, H W rows and columns, h w of a map
 
 CONTROLS = (
     ControlSpec(name="motion", help="How far the sound bends the frame.", low=0.0, high=3.0, default=1.0),
@@ -46,8 +47,8 @@ class Modal(LayeredModel):
         self.config = config
         shape: ModalConfig = config.generator
         self.generator = shape
-        count, size = shape.textures, config.image_size
-        self.register_buffer("textures", torch.full((count, 3, size, size), 128, dtype=torch.uint8))
+        count = shape.textures
+        self.register_buffer("textures", torch.full((count, 3, *self.frame_size), 128, dtype=torch.uint8))
         self.resonators = Resonators(self.feature_count, shape.resonators)
         inputs = self.feature_count + 2 * shape.resonators
         self.trunk = nn.Sequential(nn.Linear(inputs, shape.hidden), nn.LeakyReLU(0.2))
@@ -56,29 +57,34 @@ class Modal(LayeredModel):
         self.shares = _zero_linear(shape.hidden, count)
         self.light = _zero_linear(shape.hidden, 1)
         self.shades = _zero_linear(shape.hidden, max(1, shape.residual_rank))
-        self.modes = nn.Parameter(torch.zeros(shape.modes, 2 * count, shape.flow_side, shape.flow_side))
-        self.share_maps = nn.Parameter(torch.zeros(count, shape.weight_side, shape.weight_side))
-        residual_shape = (shape.residual_rank, 3, shape.residual_side, shape.residual_side)
+        self.modes = nn.Parameter(torch.zeros(shape.modes, 2 * count, *self._map_size(shape.flow_side)))
+        self.share_maps = nn.Parameter(torch.zeros(count, *self._map_size(shape.weight_side)))
+        residual_shape = (shape.residual_rank, 3, *self._map_size(shape.residual_side))
         self.residuals = nn.Parameter(torch.zeros(residual_shape)) if shape.residual_rank else None
 
     @property
     def texture_levels(self) -> list[Tensor]:
-        """The textures as the file stores them: uint8 [3, S, S] RGB."""
+        """The textures as the file stores them: uint8 [3, H, W] RGB."""
         return list(self.get_buffer("textures"))
 
     def field_shapes(self) -> dict[str, tuple[int, int, int]]:
         """Return the shapes [C, h, w] of all fields by their role, without the batch."""
         shape = self.generator
         shapes = {
-            FLOW: (2 * shape.textures, shape.flow_side, shape.flow_side),
-            WEIGHTS: (shape.textures, shape.weight_side, shape.weight_side),
+            FLOW: (2 * shape.textures, *self._map_size(shape.flow_side)),
+            WEIGHTS: (shape.textures, *self._map_size(shape.weight_side)),
             LIGHT: (1, 1, 1),
         }
-        return shapes | ({RESIDUAL: (3, shape.residual_side, shape.residual_side)} if shape.residual_rank else {})
+        return shapes | ({RESIDUAL: (3, *self._map_size(shape.residual_side))} if shape.residual_rank else {})
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of all states, without the batch."""
         return self.resonators.state_shapes()
+
+    def scale_rate(self, ratio: float) -> frozenset[str]:
+        """Scale the oscillators, which are all that it carries."""
+        self.resonators.rate_ratio = ratio
+        return frozenset(self.state_shapes())
 
     def noise_specs(self) -> tuple[NoiseSpec, ...]:
         """Nothing is random."""
@@ -105,20 +111,24 @@ class Modal(LayeredModel):
         return fields, following
 
     @torch.no_grad()
-    def start_from(self, frames_T3SS: Tensor) -> None:
+    def start_from(self, frames_T3HW: Tensor) -> None:
         """Take the textures from the frames of the clip, in [-1, 1], and start the modes and residuals at what moves in it."""
-        chosen = different_frames(frames_T3SS, self.generator.textures)
-        keys_K3SS = frames_T3SS[chosen]
-        self.get_buffer("textures").copy_(torch.round((keys_K3SS + 1.0) * 127.5).clamp(0.0, 255.0).to(torch.uint8))
-        side = self.generator.flow_side
-        moving = torch.cat([flow_fields(key_3SS, frames_T3SS, side) for key_3SS in keys_K3SS], dim=1)
+        chosen = different_frames(frames_T3HW, self.generator.textures)
+        keys_K3HW = frames_T3HW[chosen]
+        self.get_buffer("textures").copy_(torch.round((keys_K3HW + 1.0) * 127.5).clamp(0.0, 255.0).to(torch.uint8))
+        fields = self._map_size(self.generator.flow_side)
+        moving = torch.cat([flow_fields(key_3HW, frames_T3HW, fields) for key_3HW in keys_K3HW], dim=1)
         components = principal_components(moving.flatten(1), len(self.modes))
         self.modes[: len(components)] = components.unflatten(1, self.modes.shape[1:])
         if self.residuals is not None:
             size = self.residuals.shape[-2:]
-            small = 0.5 * functional.interpolate(frames_T3SS, size=size, mode="bilinear", antialias=True)
+            small = 0.5 * functional.interpolate(frames_T3HW, size=size, mode="bilinear", antialias=True)
             components = principal_components((small - small.mean(dim=0)).flatten(1), len(self.residuals))
             self.residuals[: len(components)] = components.unflatten(1, self.residuals.shape[1:])
+
+    def _map_size(self, side: int) -> FrameSize:
+        """Return rows and columns of a map of about `side`² places in the shape of the frame."""
+        return size_of_mean_side(side, self.frame_size)
 
     def _controlled(self, name: str, controls: Mapping[str, Tensor] | None) -> Tensor | float:
         """Return the value of a control, for [B, T, ...]."""
@@ -128,9 +138,9 @@ class Modal(LayeredModel):
         return value[:, None, None] if value.dim() else value
 
 
-def different_frames(frames_T3SS: Tensor, count: int) -> list[int]:
+def different_frames(frames_T3HW: Tensor, count: int) -> list[int]:
     """Return the places of the frame nearest to all others, and of further ones, each farthest from those before it."""
-    small = functional.adaptive_avg_pool2d(frames_T3SS, min(_MEDOID_SIDE, frames_T3SS.shape[-1])).flatten(1)
+    small = functional.adaptive_avg_pool2d(frames_T3HW, min(_MEDOID_SIDE, *frames_T3HW.shape[-2:])).flatten(1)
     apart = torch.cdist(small, small, p=1.0)
     chosen = [int(apart.sum(dim=1).argmin())]
     while len(chosen) < count:

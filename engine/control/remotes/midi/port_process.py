@@ -230,7 +230,7 @@ class Ports:
         """Return an input or output of the MIDI library with no port open. Raises RuntimeError on a machine without a sequencer."""
         # Asked first, since the library would fail at every attempt.
         if sys.platform == "linux" and self._api == "UNSPECIFIED" and not ALSA_SEQUENCER.exists():
-            raise RuntimeError(f"{ALSA_SEQUENCER} is missing")
+            raise RuntimeError(f"{ALSA_SEQUENCER} is missing (sudo modprobe snd-seq)")
         rtmidi2: Any = importlib.import_module("rtmidi2")
         return getattr(rtmidi2, kind)(PORT_NAME, api=getattr(rtmidi2, f"API_{self._api}"))
 

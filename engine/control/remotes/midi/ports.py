@@ -267,8 +267,8 @@ class MidiPorts:
                 self._tell(f"There is no {thing}. {known} It is opened as soon as it is there; the show goes on.")
             case ["no sequencer", str(reason)]:
                 self._tell(
-                    f"MIDI: this machine has no sequencer ({printable_name(reason)}). The port is opened as soon as there is one; "
-                    "the show goes on."
+                    f"MIDI: no port can be opened here, since {printable_name(reason)}. It is tried again every few seconds; the "
+                    "show goes on."
                 )
             case ["dropped", int()]:
                 self._tell("MIDI: messages come faster than 4,000 a second; the oldest are left out. The show goes on.")

@@ -44,6 +44,8 @@ class GivenDevice:
     opens: bool = True
     all_channels_only: bool = False
     opens_again: bool = True
+    follows_default: bool = False
+    has_own_threads: bool = False
     streams: list[GivenStream] = field(default_factory=list)
     opened: threading.Condition = field(default_factory=threading.Condition)
 

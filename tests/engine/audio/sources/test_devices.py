@@ -91,6 +91,29 @@ def test_the_default_input_gives_its_own_channels(server: PulseServer) -> None:
                 reception.wait_for_levels([EIGHTEEN[6], EIGHTEEN[2]])
 
 
+def test_the_default_input_is_read_from_the_server_itself_and_follows_the_users_choice(server: PulseServer) -> None:
+    with playing(server, (0.3, 0.6), "fluid"), receiving("mic") as reception:
+        assert "Monitor of" in reception.source.name
+        reception.wait_for_levels((0.3, 0.6))
+        load_sink(server, "other", 2)
+        with playing(server, (0.2, 0.4), "other"):
+            pactl(server, "set-default-source", "other.monitor")
+            reception.wait_for_levels((0.2, 0.4))
+        assert any("has moved: the sound comes from" in line for line in reception.lines)
+
+
+@pytest.mark.parametrize("missing", ["server", "library"])
+def test_without_the_server_or_its_library_portaudio_is_the_way_in(
+    server: PulseServer, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    if missing == "library":
+        monkeypatch.setattr("engine.audio.sources.input_choice.can_read_server", lambda: False)
+    else:
+        monkeypatch.setattr("engine.audio.sources.sound_server.list_sources", lambda server, monitors_only: [])
+    assert open_source("mic", live=True).name == "mic: pulse"
+    assert open_source("mic:pulse", live=True, capture="sounddevice").name == "mic: pulse"
+
+
 def test_a_channel_that_the_input_lacks_is_refused_with_their_number(server: PulseServer) -> None:
     load_sink(server, "eight", 8)
     with pytest.raises(SourceError, match=r"has no channel 9: it has channels 1 to 8; choose among them"):

@@ -14,8 +14,9 @@ from engine.control.parameter_table import TABLE
 from engine.core import fit
 from engine.core.errors import SinkError
 from engine.output.frame import Frame
+from engine.output.sharpening import reach_px, sharpened
 from engine.output.window.gl_window import GlWindow
-from engine.output.window.resampling_kernels import KERNELS, LANCZOS, PROCESSOR, resize
+from engine.output.window.resampling_kernels import BILINEAR, KERNELS, LANCZOS, PROCESSOR, resize
 from engine.output.window.window_config import WindowConfig
 from tests.conftest import require
 from tests.engine.output.test_sinks import show_format
@@ -123,6 +124,38 @@ def test_every_pixel_is_where_numpy_puts_it_and_the_bars_are_black(shown_window,
     frame = frame_of(blots(*size))
     wanted = expected_screen(frame.pixels_HWC, upscale).astype(int)
     shown.shows_until(frame, lambda: abs(screen_HWC() - wanted).max() <= 2, "the frame's appearing")
+
+
+@pytest.mark.parametrize("upscale", [BILINEAR, LANCZOS, PROCESSOR])
+def test_the_shader_sharpens_what_it_enlarges_as_the_processor_does(shown_window, upscale):
+    shown = shown_window(upscale=upscale, fullscreen=True).open()
+    frame = frame_of(blots(64, 48), values={"sharpen": 0.6})
+    placed = fit.place_inside(64, 48, *SCREEN)
+    inside = np.s_[placed.top : placed.top + placed.height, placed.left : placed.left + placed.width]
+    plain_HWC = expected_screen(frame.pixels_HWC, upscale)
+    wanted_HWC = plain_HWC.copy()
+    wanted_HWC[inside] = sharpened(np.ascontiguousarray(plain_HWC[inside]), 0.6, reach_px(64, placed.width))
+
+    def apart(other_HWC: np.ndarray) -> float:
+        return float(np.quantile(np.abs(screen_HWC() - other_HWC.astype(int)), 0.999))
+
+    shown.shows_until(frame, lambda: apart(wanted_HWC) <= 2, "the sharpened frame's appearing")
+    assert apart(plain_HWC) > 10
+    soft = replace(frame, values={})
+    shown.shows_until(soft, lambda: apart(plain_HWC) <= 2, "the frame without sharpening")
+    assert shown.window.shown_size == SCREEN
+
+
+def test_auto_never_shows_square_pixels(shown_window):
+    """On this screen OpenGL runs on the processor, which takes linear interpolation for the larger of these frames."""
+    shown = shown_window(fullscreen=True).open()
+    for rows, left in ((6, 110), (5, 10)):
+        steps_HWC = np.repeat(np.array([[0, 250] * 4], np.uint8), rows, axis=0)[..., None].repeat(3, axis=2)
+        frame = frame_of(steps_HWC)
+        shown.shows_until(frame, lambda x=left: screen_HWC()[400, x : x + 250].max() > 200, "the frame's appearing")
+        row = screen_HWC()[400, left : 1280 - left, 0].astype(int)
+        assert row.max() > 240
+        assert np.abs(np.diff(row)).max() < 20
 
 
 def test_the_newest_frame_of_one_index_is_on_the_screen(shown_window):

@@ -173,3 +173,23 @@ def test_blackout_and_guard_are_parameters() -> None:
     assert effect_parameters({"blackout": True, "brightness": 2.0}, SILENCE).brightness == 0.0
     assert not effect_parameters({"flash_guard": False}, SILENCE).guarded
     assert effect_parameters({"mirror": True}, SILENCE).mirror
+
+
+def test_grain_goes_and_edges_stay() -> None:
+    clean = np.full((48, 48, 3), 90, np.uint8)
+    clean[:, 24:] = 200
+    noisy = np.clip(clean + np.random.default_rng(3).normal(0, 8, clean.shape), 0, 255).astype(np.uint8)
+    smooth = frame_effects.degrained(noisy, 1.0)
+    assert np.abs(smooth[:, :20].astype(int) - 90).mean() < 0.5 * np.abs(noisy[:, :20].astype(int) - 90).mean()
+    assert smooth[:, 25].mean() - smooth[:, 22].mean() > 100
+    weak = frame_effects.degrained(noisy, 0.1)
+    assert np.abs(weak.astype(int) - noisy).mean() < np.abs(smooth.astype(int) - noisy).mean()
+
+
+def test_all_of_these_are_parameters() -> None:
+    values = {"kaleidoscope": 6, "tiles": 2.0, "palette": 3, "palette_amount": 0.5, "feedback": 0.4, "sharpen": 0.3}
+    now = effect_parameters(values, SILENCE, (1920, 1080))
+    assert (now.kaleidoscope, now.tiles, now.palette, now.palette_amount) == (6, 2.0, 3, 0.5)
+    assert (now.feedback, now.sharpen, now.screen) == (0.4, 0.3, (1920, 1080))
+    assert now.moves_by_itself
+    assert not effect_parameters({}, SILENCE).moves_by_itself

@@ -50,7 +50,7 @@ def test_axe_finds_nothing(context: dict[str, Any], pages: Pages) -> None:
             continue
         tab.click()
         if view == "parameters":
-            page.locator("[data-name=motion] .more, [data-name=glow] .more").first.click()
+            page.locator("[data-name=memory] .more, [data-name=glow] .more").first.click()
         judge(view)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()

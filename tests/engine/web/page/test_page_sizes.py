@@ -58,19 +58,19 @@ def swipe(page: Any, x: float, y: float, by_x: float, by_y: float) -> None:
 def test_a_finger_that_scrolls_moves_no_slider(show: Show, pages: Pages) -> None:
     page = pages.open(**ON_A_PHONE)
     page.locator("#tabs [data-view=parameters]").tap()
-    slider = page.get_by_role("slider", name="Motion", exact=True)
-    before = show.value("motion")
+    slider = page.get_by_role("slider", name="Memory", exact=True)
+    before = show.value("memory")
     box = slider.bounding_box()
     x, y = box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2
     swipe(page, x, y, 0, -200)
     page.wait_for_function("document.querySelector('#view-parameters').scrollTop > 50")
     assert float(slider.input_value()) == pytest.approx(before)
-    assert show.value("motion") == before
+    assert show.value("memory") == before
     # Sideways it does.
     box = slider.bounding_box()
     swipe(page, x, box["y"] + box["height"] / 2, -100, 0)
     expect(slider).not_to_have_value(str(before))
-    show.comes_to("motion", float(slider.input_value()))
+    show.comes_to("memory", float(slider.input_value()))
 
 
 SMALL_TARGETS = """least => [...document.querySelectorAll("button, input[type=range], select, summary")]

@@ -67,7 +67,7 @@ def test_config_round_trip_and_unknown_keys() -> None:
     assert ModelConfig.from_dict(config.to_dict()) == config
     with pytest.raises(TrainingError, match=r"model\.generator\.motion_layer'.*motion_layers"):
         ModelConfig.from_dict({"generator": {"motion_layer": 3}})
-    with pytest.raises(TrainingError, match="power of two"):
+    with pytest.raises(TrainingError, match=r"model\.image_size is 100; both sides must be multiples of 8, such as 96"):
         build_model(ModelConfig(image_size=100))
     with pytest.raises(TrainingError, match="must divide"):
         ModelConfig(fps=21)

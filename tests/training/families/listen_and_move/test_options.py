@@ -142,7 +142,7 @@ def test_a_level_that_is_not_there_is_refused() -> None:
 def test_double_finest_doubles_the_two_finest_levels() -> None:
     plain = ListenAndMoveConfig(channels_base=64)
     doubled = ListenAndMoveConfig(channels_base=64, double_finest=True)
-    widths = [[channels(config, 64, stage) for stage in range(5)] for config in (plain, doubled)]
+    widths = [[channels(config, 4, stage) for stage in range(5)] for config in (plain, doubled)]
     assert widths == [[64, 32, 16, 8, 4], [64, 32, 16, 16, 8]]
 
 

@@ -17,7 +17,7 @@ from training.families.listen_and_move.rewrites.operations import operations_a_f
 
 LIMIT = 1e-5
 KINDS: dict[str, dict[str, object]] = {
-    **{name: VARIANTS[name] for name in ("full", "batch_norm", "skip", "relief", "prediction_everywhere")},
+    **{name: VARIANTS[name] for name in ("full", "batch_norm", "skip", "relief", "prediction_everywhere", "wide")},
     "basic_feedback": {**VARIANTS["basic"], "motion_type": "feedback", "prediction_kernel": 5},
     "double_finest": {"double_finest": True, "rgb_upscale": 2, "prediction_kernel": 1},
 }
@@ -32,6 +32,9 @@ CASES = [
     *((names, kind) for names in PASSES_FOR.values() for kind in KINDS),
     (("batch_norm", "norm_scale", "root_two", "noise", "sub_pixel", "motion_product", "terms_shared"), "batch_norm"),
     (("batch_norm", "norm_scale", "root_two", "noise", "sub_pixel", "motion_product", "terms_shared"), "full"),
+    (("root_two", "norm_scale", "noise", "sub_pixel_transposed", "directions_mirrored", "states_turned"), "wide"),
+    (("gates_joined",), "wide"),
+    (("gates_parted",), "wide"),
 ]
 
 

@@ -40,6 +40,19 @@ def test_the_grown_model_starts_as_the_small_one_enlarged(more: dict[str, object
     assert (after[0] - enlarged).abs().mean() < 0.35 * (untaught[0] - enlarged).abs().mean()
 
 
+def test_a_frame_of_any_shape_grows_with_all_its_maps() -> None:
+    settings = {**SETTINGS, "relief_rank": 2, "relief_level": 1, "warp_rank": 2}
+    small, large = small_model("56x40", **settings), small_model("112x80", **settings)
+    assert upscale(small, large) == len(small.state_dict())
+    # Between two doublings the levels keep their number, and the maps of places have other sizes.
+    between = small_model("72x48", **settings)
+    assert between.generator.levels == small.generator.levels
+    upscale(small, between)
+    place = small.generator.place[1]
+    enlarged = functional.interpolate(place, size=between.generator.place[1].shape[-2:], mode="bicubic")
+    torch.testing.assert_close(between.generator.place[1].data, enlarged.data)
+
+
 def test_models_of_other_widths_are_refused() -> None:
     small = small_model(16, **SETTINGS)
     with pytest.raises(TrainingError, match="only image_size may differ"):
@@ -116,7 +129,8 @@ def test_the_command_writes_the_start_of_a_larger_run(
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"image_size": 16}, "model.image_size is 16 .* a larger one was expected"),
+        ({"image_size": 16}, "model.image_size is 16 .* a larger one of the same shape was expected"),
+        ({"image_size": "64x32"}, "model.image_size is 64x32 .* a larger one of the same shape was expected"),
         ({"image_size": 32, "fps": 10}, r"another model\.fps; only"),
     ],
 )

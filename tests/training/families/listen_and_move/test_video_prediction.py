@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.core.frame_size import FrameSize
 from training.families.listen_and_move.video_prediction import DIRECTIONS, ConeConv, Direction, VideoPrediction
 
 
@@ -56,7 +57,7 @@ def test_memory_travels_along_the_direction(direction: Direction, moves_to: tupl
 
 
 def test_memory_control_leads_from_hallucination_to_prediction() -> None:
-    prediction = VideoPrediction(3, 8, 3, "dir", 0)
+    prediction = VideoPrediction(3, FrameSize(8, 8), 3, "dir", 0)
     x = torch.randn(1, 2, 3, 8, 8)
     state = {name: torch.zeros(1, *shape) for name, shape in prediction.state_shapes().items()}
     with torch.no_grad():
@@ -72,7 +73,7 @@ def test_all_steps_at_once_are_the_steps_one_by_one_with_their_gradients(
     kind: Literal["dir", "basic"], batch: int
 ) -> None:
     torch.manual_seed(0)
-    prediction = VideoPrediction(4, 8, 3, kind, 0)
+    prediction = VideoPrediction(4, FrameSize(8, 8), 3, kind, 0)
     start = {name: torch.randn(batch, *shape) for name, shape in prediction.state_shapes().items()}
     x, upstream, memory = torch.randn(batch, 5, 4, 8, 8), torch.randn(batch, 5, 4, 8, 8), torch.tensor(0.5)
     learned = [x.requires_grad_(), *prediction.parameters()]

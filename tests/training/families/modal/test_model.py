@@ -12,6 +12,7 @@ from tests.training.clips import moving_clip
 from tests.training.core.contract import verify_contract
 from tests.training.runs import PLAIN, small_config
 from training.core.front_end import FrontEndConfig
+from training.core.rate import at_rate
 from training.data.cache import load_clip
 from training.families.family import build_model
 from training.families.modal.config import ModalConfig, NoDiscriminatorConfig
@@ -48,6 +49,27 @@ def frames(count: int = 12, size: int = 32) -> torch.Tensor:
     blot = torch.exp(-((at[None, :, None] - down[:, None, None]) ** 2 + (at - right[:, None, None]) ** 2) / 0.02)
     colours = torch.tensor([1.0, 0.6, 0.2])[:, None, None]
     return (blot[:, None] * colours * 1.4 + at * 0.4 - 0.9).clamp(-1.0, 1.0)
+
+
+def test_its_maps_have_the_shape_of_the_frame() -> None:
+    wide = build_model(replace(MODEL, image_size="64x32"))
+    assert isinstance(wide, Modal)
+    wide.start_from(torch.nn.functional.interpolate(frames(), size=(32, 64)))
+    assert wide.modes.shape[-2:] == (6, 11)
+    verify_contract(wide.eval(), steps=3)
+    assert wide.texture_levels[0].shape == (3, 32, 64)
+
+
+def test_at_twice_the_rate_a_lasting_sound_gives_the_same_fields() -> None:
+    model = moved_model()
+    faster = at_rate(model, 2 * model.fps)
+    assert isinstance(faster, Modal)
+    assert (faster.hop_samples * 2, model.resonators.rate_ratio) == (model.hop_samples, 1.0)
+    sound = 0.3 * torch.randn(1, 1, model.feature_count, generator=torch.Generator().manual_seed(5))
+    slow, _ = model.clip_fields(sound.expand(-1, 6, -1), {}, model.initial_state(1))
+    quick, _ = faster.clip_fields(sound.expand(-1, 12, -1), {}, faster.initial_state(1))
+    for role, values in slow.items():
+        torch.testing.assert_close(quick[role][:, 1::2], values, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("generator", [{}, {"residual_rank": 0, "textures": 1}])

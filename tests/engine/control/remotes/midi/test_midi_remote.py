@@ -222,7 +222,7 @@ def test_a_jack_server_that_does_not_run_is_told_in_one_line(monkeypatch) -> Non
     wait_until(lambda: lines, "the line")
     midi.close()
     assert lines == [
-        "MIDI: this machine has no sequencer (the JACK server does not run). The port is opened as soon as there is one; the show goes on."
+        "MIDI: no port can be opened here, since the JACK server does not run. It is tried again every few seconds; the show goes on."
     ]
 
 
@@ -247,8 +247,8 @@ def test_a_machine_without_a_sequencer_is_told_in_one_line(port: str, capfd: pyt
     wait_until(lambda: lines, "the line")
     midi.close()
     assert lines == [
-        f"MIDI: this machine has no sequencer ({ALSA_SEQUENCER} is missing). The port is opened as soon as there is one; "
-        "the show goes on."
+        f"MIDI: no port can be opened here, since {ALSA_SEQUENCER} is missing (sudo modprobe snd-seq). It is tried again every "
+        "few seconds; the show goes on."
     ]
     assert capfd.readouterr() == ("", "")
 

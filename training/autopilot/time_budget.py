@@ -1,0 +1,121 @@
+"""Keep to the minutes asked for on a machine that other work slows down: what the ending takes, and how much of it there is time for.
+
+Training stops early enough for what has to follow, the test on the held-out part and the export. The evaluation gets what is
+left: its full extent, a smaller one, or nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+ENDING_S = 16.0
+"""Processor time, nearly all of one thread, of the last checkpoint, its samples, the report and the export."""
+EVALUATION_S = 3.0
+"""Processor time of an evaluation without its frames: tables, curves and page."""
+PASSES_AN_ITERATION = 2.0
+"""One iteration takes as long as playing the frames of its batch so many times."""
+EVALUATED_FRAME_PASSES = 2.0
+"""A frame of an evaluation is played and measured."""
+LEAST_SHARE = 0.05
+ALONE = 1.25
+"""Threads that train wait for each other, and the more the busier the machine is: one that works alone gets this much more."""
+JUDGED_OVER_S, MARKED_EVERY_S = 40.0, 10.0
+"""The machine is as busy as it was over this time; one reading is kept every so often."""
+
+
+class Clocks(NamedTuple):
+    """One reading: seconds that passed, and seconds that the processor worked for this process, all threads together."""
+
+    wall_s: float
+    processor_s: float
+
+
+def read_clocks() -> Clocks:
+    """Read both clocks."""
+    return Clocks(time.monotonic(), time.process_time())
+
+
+class Extent(NamedTuple):
+    """How much an evaluation plays: sequence lengths in frames, as `--lengths` takes them, and sequences of each."""
+
+    lengths: str
+    sequences: int
+
+    @property
+    def frames(self) -> int:
+        """About how many frames are generated: the right and the shuffled sound, held-out and looped part."""
+        return 4 * self.sequences * sum(map(int, self.lengths.split(",")))
+
+
+EXTENTS = (Extent("8,32", 2), Extent("8,16", 1))
+"""The full one first. A clip of 2 s has 8 held-out frames."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What the command has time for, as planned before training. Times are those of the clock that the budget reads."""
+
+    ends_at_s: float
+    trains_until_s: float
+    """Training goes on until then in any case."""
+    reserve_s: float
+    """What is kept for the ending; a busy machine needs more."""
+    test_s: float
+    """The part of the ending that plays frames, as fast as this machine did when it was timed."""
+    frame_s: float
+    """Seconds to play one frame."""
+    share: float
+    """Of a processor, 0 to 1, that one thread got then."""
+
+
+class TimeBudget:
+    """Keeps the limits while the machine becomes more or less busy."""
+
+    def __init__(self, limits: Limits, read: Callable[[], Clocks] = read_clocks) -> None:
+        self.limits, self.read, self.share = limits, read, limits.share
+        self._marks: deque[Clocks] = deque(maxlen=round(JUDGED_OVER_S / MARKED_EVERY_S))
+
+    def training_left_s(self) -> float:
+        """Return the seconds of training that are left, so that what has to follow ends in time."""
+        limits, now = self.limits, self.read()
+        if not self._marks or now.wall_s - self._marks[-1].wall_s >= MARKED_EVERY_S:
+            if self._marks:
+                self.share = share_since(self._marks[0], now)
+            self._marks.append(now)
+        kept_s = max(limits.reserve_s, ending_s(limits.test_s, self.share))
+        return max(limits.ends_at_s - kept_s, limits.trains_until_s) - now.wall_s
+
+    def evaluation(self) -> Extent | None:
+        """Return the largest extent of the evaluation for which there is time, or None."""
+        return evaluation_extent(self.limits.ends_at_s - self.read().wall_s, self.limits.frame_s, self.share)
+
+
+def share_since(began: Clocks, now: Clocks) -> float:
+    """Return the share of a processor, 0 to 1, that one thread gets on a machine on which this process trained from `began` to `now`."""
+    passed_s = now.wall_s - began.wall_s
+    if passed_s <= 0.0:
+        return 1.0
+    return min(1.0, max(LEAST_SHARE, ALONE * (now.processor_s - began.processor_s) / passed_s))
+
+
+def frame_seconds(iteration_s: float, frames: int) -> float:
+    """Return about the seconds to play one frame, from those of one iteration with so many frames."""
+    return iteration_s / (PASSES_AN_ITERATION * frames)
+
+
+def ending_s(test_s: float, share: float) -> float:
+    """Return the seconds from the last iteration to the exported model, of which `test_s` play frames."""
+    return test_s + ENDING_S / share
+
+
+def evaluation_extent(left_s: float, frame_s: float, share: float) -> Extent | None:
+    """Return the largest extent that takes no longer than `left_s`, or None."""
+
+    def needed_s(extent: Extent) -> float:
+        return EVALUATION_S / share + EVALUATED_FRAME_PASSES * extent.frames * frame_s
+
+    return next((extent for extent in EXTENTS if needed_s(extent) <= left_s), None)
