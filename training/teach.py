@@ -99,6 +99,8 @@ def main(argv: list[str] | None = None, started_s: float | None = None) -> int:
     name = train.model_name(arguments.clip)
     run_folder: Path = arguments.run_folder or Path("runs") / name
     earlier = earlier_run(run_folder, arguments)
+    if arguments.clip.is_file():
+        print_line(f"reading   {arguments.clip}, and timing this machine")
     plan = make_plan(arguments, started_s, earlier)
     config = planned_config(arguments, plan, earlier)
     footage = read_footage(arguments, config)
@@ -146,7 +148,7 @@ def time_budget(plan: Plan, started_s: float, config: TrainConfig, footage: Foot
     tested = sum(segment.frame_range.count for segment in (*footage.validation, *footage.tuning))
     limits = Limits(
         ends_at_s=started_s + whole_s,
-        trains_until_s=time.monotonic() + LEAST_TRAINING_SHARE * whole_s,
+        least_training_s=LEAST_TRAINING_SHARE * whole_s,
         reserve_s=reserve_s(plan.minutes),
         test_s=tested * frame_s,
         frame_s=frame_s,

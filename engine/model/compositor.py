@@ -6,6 +6,7 @@ OpenCV before version 5 rounds the places in a texture to 1/32 of its pixels; th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,69 +19,105 @@ LEAST_WEIGHT = 1.0 / 1024.0
 """A texture that nowhere has more is left out: it could change no level by a quarter."""
 
 
+class _Scratch(NamedTuple):
+    """Arrays of the frame's size that are written again and again: new memory would cost more than the arithmetic."""
+
+    places_HW2: NDArray[np.float32]
+    field_HWC: NDArray[np.float32]
+    mixed_HWC: NDArray[np.float32]
+    warped_HWC: NDArray[np.uint8]
+
+
 class Compositor:
-    """Makes frames of one size of the same textures. The result depends on what is given alone."""
+    """Makes frames of one size of the same textures, also for several threads. The result depends on what is given alone."""
 
     def __init__(self, textures: Sequence[NDArray[np.uint8]], height: int, width: int) -> None:
         self._textures = textures
         self._height, self._width = height, width
         # Where each pixel of the frame lies in a texture at rest, by the size of the texture.
         self._places = {texture.shape: _places(texture.shape, height, width) for texture in textures}
+        # One for each thread that composes at the same time.
+        self._free: list[_Scratch] = []
 
     def compose(self, fields: Fields) -> NDArray[np.uint8]:
         """Return the frame, RGB [H, W, 3]. Fields are finite (finite_fields)."""
+        scratch = self._scratch()
+        frame_HWC = self._composed(fields, scratch)
+        self._free.append(scratch)
+        return frame_HWC
+
+    def _composed(self, fields: Fields, scratch: _Scratch) -> NDArray[np.uint8]:
         import cv2
 
-        weights, light, residual = fields.get(WEIGHTS), fields.get(LIGHT), fields.get(RESIDUAL)
-        flow_HW2 = self._flows(fields)
-        if weights is None:
-            mixed_HWC = self._warped(0, flow_HW2[0])
-        else:
-            mixed_HWC = np.zeros((self._height, self._width, 3), np.float32)
-            for k, weight_hw in enumerate(weights):
+        mixed_HWC: NDArray[np.float32] | NDArray[np.uint8] = scratch.mixed_HWC
+        if WEIGHTS in fields:
+            scratch.mixed_HWC.fill(0.0)
+            for k, weight_hw in enumerate(fields[WEIGHTS]):
                 if float(np.abs(weight_hw).max()) > LEAST_WEIGHT:
-                    warped_HWC = self._warped(k, flow_HW2[k % len(flow_HW2)])
-                    # OpenCV multiplies no single channel with three.
-                    weight_HWC = self._enlarged(np.stack([weight_hw] * 3))
-                    cv2.add(mixed_HWC, cv2.multiply(warped_HWC, weight_HWC, dtype=cv2.CV_32F), dst=mixed_HWC)
-        if light is not None:
-            light_HWC = self._enlarged(np.broadcast_to(light, (3, *light.shape[1:])))
-            mixed_HWC = cv2.multiply(mixed_HWC, light_HWC, dtype=cv2.CV_32F)
-        if residual is not None:
-            mixed_HWC = cv2.add(mixed_HWC, self._enlarged(255.0 * residual), dtype=cv2.CV_8U)
-        elif mixed_HWC.dtype != np.uint8:
-            mixed_HWC = cv2.add(mixed_HWC, np.zeros_like(mixed_HWC), dtype=cv2.CV_8U)
-        return np.asarray(mixed_HWC, np.uint8)
-
-    def _flows(self, fields: Fields) -> list[NDArray[np.float32] | None]:
-        """Return the flow of each texture, or the one of all, [H, W, 2]."""
-        flow = fields.get(FLOW)
-        if flow is None:
-            return [None]
-        return [self._enlarged(flow[2 * k : 2 * k + 2]) for k in range(len(flow) // 2)]
-
-    def _warped(self, k: int, flow_HW2: NDArray[np.float32] | None) -> NDArray[np.uint8]:
-        """Return texture k as seen through a flow, at the size of the frame."""
-        import cv2
-
-        texture = self._textures[k]
-        places_HW2 = self._places[texture.shape]
-        if flow_HW2 is None:
-            if texture.shape[:2] == (self._height, self._width):
-                return texture
+                    warped_HWC = self._warped(k, fields, scratch)
+                    weight_HWC = self._enlarged(weight_hw[None], scratch)
+                    cv2.multiply(warped_HWC, weight_HWC, dst=weight_HWC, dtype=cv2.CV_32F)
+                    cv2.add(scratch.mixed_HWC, weight_HWC, dst=scratch.mixed_HWC)
         else:
-            half_sides = (0.5 * texture.shape[1], 0.5 * texture.shape[0])
-            places_HW2 = places_HW2 + flow_HW2 * np.asarray(half_sides, np.float32)
-        remapped = cv2.remap(texture, places_HW2, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(remapped, np.uint8)
+            mixed_HWC = self._warped(0, fields, scratch)
+        if LIGHT in fields:
+            light_HWC = self._enlarged(fields[LIGHT], scratch)
+            cv2.multiply(mixed_HWC, light_HWC, dst=scratch.mixed_HWC, dtype=cv2.CV_32F)
+            mixed_HWC = scratch.mixed_HWC
+        if RESIDUAL in fields:
+            self._enlarged(255.0 * fields[RESIDUAL], scratch)
+        else:
+            scratch.field_HWC.fill(0.0)
+        # Rounds to the nearest level and clips.
+        return np.asarray(cv2.add(mixed_HWC, scratch.field_HWC, dtype=cv2.CV_8U), np.uint8)
 
-    def _enlarged(self, field_Chw: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return a field at the size of the frame, [H, W, C]."""
+    def _warped(self, k: int, fields: Fields, scratch: _Scratch) -> NDArray[np.uint8]:
+        """Return texture k as seen through its flow, at the size of the frame."""
         import cv2
 
-        field_hwC = np.ascontiguousarray(field_Chw.transpose(1, 2, 0), np.float32)
+        texture, flow = self._textures[k], fields.get(FLOW)
+        places_HW2 = self._places[texture.shape]
+        if flow is not None:
+            own = flow[2 * k : 2 * k + 2] if len(flow) > 2 else flow
+            half_sides = np.array([0.5 * texture.shape[1], 0.5 * texture.shape[0]], np.float32)
+            small_hw2 = np.ascontiguousarray(own.transpose(1, 2, 0)) * half_sides
+            cv2.resize(small_hw2, (self._width, self._height), dst=scratch.places_HW2, interpolation=cv2.INTER_LINEAR)
+            places_HW2 = cv2.add(places_HW2, scratch.places_HW2, dst=scratch.places_HW2)
+        elif texture.shape[:2] == (self._height, self._width):
+            return texture
+        no_second_map: Any = None
+        return np.asarray(
+            cv2.remap(
+                texture,
+                places_HW2,
+                no_second_map,
+                cv2.INTER_LINEAR,
+                dst=scratch.warped_HWC,
+                borderMode=cv2.BORDER_REPLICATE,
+            ),
+            np.uint8,
+        )
+
+    def _enlarged(self, field_Chw: NDArray[np.float32], scratch: _Scratch) -> NDArray[np.float32]:
+        """Return a field at the size of the frame, [H, W, 3]: OpenCV multiplies no single channel with three."""
+        import cv2
+
+        field_hw3 = np.ascontiguousarray(np.broadcast_to(field_Chw, (3, *field_Chw.shape[1:])).transpose(1, 2, 0))
         size = (self._width, self._height)
-        return np.asarray(cv2.resize(field_hwC, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        cv2.resize(field_hw3, size, dst=scratch.field_HWC, interpolation=cv2.INTER_LINEAR)
+        return scratch.field_HWC
+
+    def _scratch(self) -> _Scratch:
+        if self._free:
+            return self._free.pop()
+        size = (self._height, self._width)
+        colours = (*size, 3)
+        return _Scratch(
+            np.empty((*size, 2), np.float32),
+            np.empty(colours, np.float32),
+            np.empty(colours, np.float32),
+            np.empty(colours, np.uint8),
+        )
 
 
 def _places(shape: tuple[int, ...], height: int, width: int) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ import onnx
 from onnx import numpy_helper
 
 from engine.core.errors import ModelFileError
-from engine.model.layers import ROLES, LayersSpec
+from engine.model.layers import ROLES, LayersSpec, TextureSpec
 from engine.model.textures import encode_texture
 from training.core.layered import LayeredModel
 from training.core.streaming import StreamingModel
@@ -20,7 +20,7 @@ def stored_layers(model: StreamingModel) -> tuple[LayersSpec | None, dict[str, b
     """Return the card's `layers` and the PNGs by name; nothing for a model whose graph gives the frame."""
     if not isinstance(model, LayeredModel):
         return None, {}
-    specs, stored = [], dict[str, bytes]()
+    specs, stored = list[TextureSpec](), dict[str, bytes]()
     for k, levels in enumerate(model.texture_levels):
         spec, stored[f"texture_{k}"] = encode_texture(f"texture_{k}", levels.permute(1, 2, 0).cpu().numpy())
         specs.append(spec)

@@ -25,13 +25,14 @@ from tests.training.families.modal.test_model import moved_model
 
 @pytest.fixture(scope="module")
 def model():
-    return moved_model()
+    return moved_model(image_size="48x32")
 
 
 @pytest.fixture(scope="module")
 def exported(model, tmp_path_factory):
     path = tmp_path_factory.mktemp("layered") / "layered.onnx"
-    return path, export_model(model, PROVENANCE, path)
+    # In 16 bits, which must leave the textures as they are.
+    return path, export_model(model, PROVENANCE, path, Form(half=True))
 
 
 def test_the_composed_frame_is_torchs_over_64_carried_steps(model, exported):
@@ -55,11 +56,11 @@ def test_verification_compares_composed_frames(model, exported):
     path, card = exported
     player = BackendPlayer(open_backend(path, "onnx-cpu"))
     verdict = compare(StepGraph(model), player, card, made_sound(model.sample_rate_hz), 16)
-    assert verdict.worst_psnr_db > 50.0
+    verdict.check(path)
 
 
 def test_slots_of_a_batch_get_the_frames_that_they_would_get_alone(model, exported, tmp_path):
-    export_model(model, PROVENANCE, tmp_path / "two.onnx", Form(batch=2))
+    export_model(model, PROVENANCE, tmp_path / "two.onnx", Form(batch=2, half=True))
     batcher = StepBatcher(open_backend(tmp_path / "two.onnx", "onnx-cpu"), patience_s=0.0)
     sound = probe_sound(8 * model.hop_samples, model.sample_rate_hz)
     slot, other = batcher.join(), batcher.join()
@@ -69,12 +70,6 @@ def test_slots_of_a_batch_get_the_frames_that_they_would_get_alone(model, export
         np.testing.assert_array_equal(frame.pixels_HWC, expected.pixels_HWC)
         np.testing.assert_array_equal(frame.layers.fields["flow"], expected.layers.fields["flow"])
     assert slot.index == 0
-
-
-def test_half_the_bits_of_the_weights_leave_the_textures_as_they_are(exported, tmp_path):
-    card = export_model(moved_model(), PROVENANCE, tmp_path / "half.onnx", Form(half=True, precision="float16"))
-    assert card.layers == exported[1].layers
-    open_backend(tmp_path / "half.onnx", "onnx-cpu")
 
 
 def test_torch_programs_have_no_place_for_textures(model, tmp_path):

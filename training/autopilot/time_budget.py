@@ -60,8 +60,8 @@ class Limits:
     """What the command has time for, as planned before training. Times are those of the clock that the budget reads."""
 
     ends_at_s: float
-    trains_until_s: float
-    """Training goes on until then in any case."""
+    least_training_s: float
+    """Training goes on for so long in any case, from its first iteration on."""
     reserve_s: float
     """What is kept for the ending; a busy machine needs more."""
     test_s: float
@@ -78,16 +78,19 @@ class TimeBudget:
     def __init__(self, limits: Limits, read: Callable[[], Clocks] = read_clocks) -> None:
         self.limits, self.read, self.share = limits, read, limits.share
         self._marks: deque[Clocks] = deque(maxlen=round(JUDGED_OVER_S / MARKED_EVERY_S))
+        self._first_s: float | None = None
 
     def training_left_s(self) -> float:
         """Return the seconds of training that are left, so that what has to follow ends in time."""
         limits, now = self.limits, self.read()
+        if self._first_s is None:
+            self._first_s = now.wall_s
         if not self._marks or now.wall_s - self._marks[-1].wall_s >= MARKED_EVERY_S:
             if self._marks:
                 self.share = share_since(self._marks[0], now)
             self._marks.append(now)
         kept_s = max(limits.reserve_s, ending_s(limits.test_s, self.share))
-        return max(limits.ends_at_s - kept_s, limits.trains_until_s) - now.wall_s
+        return max(limits.ends_at_s - kept_s, self._first_s + limits.least_training_s) - now.wall_s
 
     def evaluation(self) -> Extent | None:
         """Return the largest extent of the evaluation for which there is time, or None."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 from types import ModuleType
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.core.errors import ModelFileError
+from engine.core.errors import ModelFileError, StepError
 from engine.model.backend import Backend, OpenedModel
+from engine.model.backends.onnx_session import first_line
 from engine.model.compositor import Compositor
 from engine.model.content import FileContent
 from engine.model.layers import Layers, LayersSpec, finite_fields
 from engine.model.step import State, Step, StepInputs
 from engine.model.textures import read_textures
+
+# H W rows and columns of pixels, C channels
 
 ONNX = ".onnx"
 
@@ -33,12 +37,21 @@ class LayeredBackend(OpenedModel):
 
     def step(self, inputs: StepInputs) -> Step:
         """Take one step and compose its frame. Raises StepError."""
+        import cv2
+
         step = self._backend.step(inputs)
         layers = Layers(self._textures, finite_fields(self._spec, step.outputs))
+        try:
+            return step._replace(pixels_HWC=self._composed(layers), layers=layers)
+        except (MemoryError, cv2.error) as error:
+            raise StepError(f"{self.name}: the frame could not be composed ({first_line(error)}).") from error
+
+    def _composed(self, layers: Layers) -> NDArray[np.uint8]:
+        """Return the frame, with the batch axis where there is one."""
         if self.card.batch == 1:
-            return step._replace(pixels_HWC=self._compositor.compose(layers.fields), layers=layers)
+            return self._compositor.compose(layers.fields)
         slots = [self._compositor.compose(layers.of_slot(index).fields) for index in range(self.card.batch)]
-        return step._replace(pixels_HWC=np.stack(slots), layers=layers)
+        return np.stack(slots)
 
     def cancel(self) -> bool:
         return self._backend.cancel()

@@ -45,9 +45,9 @@ def _fill(folder: Path, content: FileContent, card: ModelCard, service: Service)
     (model_folder / VERSION).mkdir(parents=True)
     (model_folder / VERSION / MODEL_FILE).write_bytes(content.data)
     (model_folder / "config.pbtxt").write_text(config_text(card, service), encoding="utf-8")
-    for name, content in initial_state_files(card).items():
+    for name, values in initial_state_files(card).items():
         (model_folder / "initial_state").mkdir(exist_ok=True)
-        (model_folder / "initial_state" / name).write_bytes(content)
+        (model_folder / "initial_state" / name).write_bytes(values)
     if card.layers is not None:
         # Beside the version, as in the root of the repository a folder would be taken for a model.
         (model_folder / TEXTURES_FOLDER).mkdir()

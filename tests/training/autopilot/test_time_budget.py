@@ -40,7 +40,7 @@ def budget_of(clocks: InventedClocks, **settings: float) -> TimeBudget:
     """Return ten minutes from now on, of which one is kept; `settings` replace limits."""
     limits = Limits(
         ends_at_s=clocks.wall_s + 600.0,
-        trains_until_s=clocks.wall_s + 150.0,
+        least_training_s=150.0,
         reserve_s=60.0,
         test_s=4.0,
         frame_s=0.01,
@@ -78,8 +78,10 @@ def test_a_machine_that_becomes_busy_stops_earlier() -> None:
 
 def test_training_gets_its_share_even_where_reading_the_clip_took_it_all() -> None:
     clocks = InventedClocks()
-    budget = budget_of(clocks, trains_until_s=400.0, ends_at_s=50.0)
-    assert trained_until_s(budget, clocks) == pytest.approx(400.0, abs=1.0)
+    budget = budget_of(clocks, ends_at_s=50.0)
+    # The networks are built first.
+    clocks.pass_s(20.0)
+    assert trained_until_s(budget, clocks) == pytest.approx(120.0 + 150.0, abs=1.0)
 
 
 def test_the_evaluation_shrinks_with_the_time_that_is_left() -> None:

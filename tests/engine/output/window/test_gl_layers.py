@@ -10,10 +10,12 @@ from engine.model.compositor import Compositor
 from engine.model.layers import Layers
 from engine.output.window.gl_layers import GlLayers
 from engine.output.window.resampling_kernels import LANCZOS
+from engine.render.effects.chain import EffectChain
+from engine.render.effects.effect_parameters import EffectParameters
 from tests.conftest import require
 from tests.engine.model.layered_probe import TEXTURES, composed
 from tests.engine.model.test_layers import fields_of
-from tests.engine.output.window.test_gl_window import SCREEN, frame_of, shown_window
+from tests.engine.output.window.test_gl_window import SCREEN, expected_screen, frame_of, shown_window
 from tests.fixtures_display import screen_HWC
 
 __all__ = ["shown_window"]
@@ -48,7 +50,7 @@ def is_equal(shown_HWC: np.ndarray, expected_HWC: np.ndarray) -> bool:
         (TEXTURES, fields_of(0)),
         (TEXTURES, fields_of(1, flows=2)),
         (TEXTURES[:1], fields_of(3, "flow")),
-        (TEXTURES[1:], fields_of(5, "light residual")),
+        (TEXTURES, fields_of(5, "weights light residual")),
     ],
 )
 def test_the_window_shows_what_the_processor_composes_at_that_size(shown_window, textures, fields):
@@ -63,6 +65,13 @@ def test_the_window_shows_what_the_processor_composes_at_that_size(shown_window,
     assert not shown.notices
 
 
+def test_textures_without_more_detail_than_the_frame_leave_enlarging_to_lanczos(shown_window):
+    shown = shown_window(upscale=LANCZOS, fullscreen=True).open(FRAME)
+    frame = frame_of_layers(TEXTURES[1:], fields_of(4, "flow residual"))
+    wanted = expected_screen(frame.pixels_HWC, LANCZOS).astype(int)
+    shown.shows_until(frame, lambda: abs(screen_HWC() - wanted).max() <= 2, "the enlarged frame")
+
+
 def test_a_layered_frame_that_fills_the_window_is_cropped(shown_window):
     shown = shown_window(upscale=LANCZOS, fullscreen=True).open((120, 100))
     fields, (width, height) = fields_of(0), (120, 100)
@@ -72,6 +81,31 @@ def test_a_layered_frame_that_fills_the_window_is_cropped(shown_window):
     whole = Compositor(TEXTURES, place.height, place.width).compose(fields).astype(float)
     seen = whole[-place.top :, -place.left :][: SCREEN[1], : SCREEN[0]]
     shown.shows_until(frame, lambda: is_equal(screen_HWC(), seen), "the frame everywhere")
+
+
+def test_soft_edges_leave_a_frame_its_layers(shown_window):
+    """The window composes them at its own size and fades them there, as the processor does with pixels of that size."""
+    shown = shown_window(upscale=LANCZOS, fullscreen=True).open((120, 120))
+    fields, parameters, effect_chain = fields_of(0), EffectParameters(screen=SCREEN), EffectChain()
+    pixels_HWC = Compositor(TEXTURES, 120, 120).compose(fields)
+    in_field_HWC = effect_chain.apply(pixels_HWC, parameters, 0.0)
+    frame = frame_of(pixels_HWC, layers=Layers(TEXTURES, fields)).with_pixels(in_field_HWC, effect_chain.in_field)
+    assert in_field_HWC.shape == (120, 192, 3)
+    assert frame.layers
+    whole = EffectChain().apply(Compositor(TEXTURES, 800, 800).compose(fields), parameters, 0.0).astype(float)
+    shown.shows_until(frame, lambda: is_equal(screen_HWC(), whole), "the faded frame's appearing")
+
+
+def test_other_effects_and_the_flash_guard_take_its_layers_away() -> None:
+    effect_chain, grey = EffectChain(), np.full((24, 24, 3), 200, np.uint8)
+    effect_chain.apply(grey, EffectParameters(screen=SCREEN, glow=0.5), 0.0)
+    assert effect_chain.in_field is None
+    kept = list[bool]()
+    for n in range(30):
+        effect_chain.apply(grey * (n % 2), EffectParameters(screen=SCREEN), 0.05 * (n + 1))
+        kept.append(effect_chain.in_field is not None)
+    assert kept[0]
+    assert not all(kept)
 
 
 def test_a_frame_that_was_changed_is_drawn_as_it_is(shown_window):
