@@ -16,6 +16,7 @@ from training.autopilot.time_budget import (
     ending_s,
     evaluation_extent,
     frame_seconds,
+    process_age_s,
     share_since,
 )
 
@@ -98,10 +99,28 @@ def test_the_evaluation_shrinks_with_the_time_that_is_left() -> None:
     assert budget.evaluation() is None
 
 
+def test_a_machine_that_was_busy_may_be_so_again() -> None:
+    clocks = InventedClocks(share=0.2)
+    budget = budget_of(clocks)
+    for _ in range(10):
+        budget.training_left_s()
+        clocks.pass_s(10.0)
+    clocks.share = 1.0
+    for _ in range(10):
+        budget.training_left_s()
+        clocks.pass_s(10.0)
+    assert budget.share == pytest.approx(0.56, abs=0.05)
+
+
+def test_a_process_has_an_age() -> None:
+    """That of pytest, which has read libraries, in seconds of a day at most."""
+    assert 0.1 < process_age_s() < 86400.0
+
+
 def test_shares_and_frames() -> None:
     assert share_since(Clocks(5.0, 1.0), Clocks(5.0, 1.0)) == 1.0
     assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 20.0)) == 1.0
-    assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 2.0)) == pytest.approx(0.25)
+    assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 2.0)) == pytest.approx(0.2 * ALONE)
     assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 0.0)) == LEAST_SHARE
     assert frame_seconds(0.24, 12) == pytest.approx(0.01)
     assert ending_s(3.0, 0.5) == pytest.approx(3.0 + 2 * ENDING_S)
