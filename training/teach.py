@@ -41,7 +41,7 @@ from training.autopilot.plan import (
     reserve_s,
     size_step_of,
 )
-from training.autopilot.time_budget import Limits, TimeBudget, ending_s, frame_seconds
+from training.autopilot.time_budget import Limits, TimeBudget, ending_s, frame_seconds, process_age_s
 from training.core.frame_size import FrameSize
 from training.data.config import ClipConfig
 from training.data.footage import Footage, footage_sha256, load_footage
@@ -300,4 +300,4 @@ def hardware(device: str) -> str:
 
 if __name__ == "__main__":
     # Starting Python and reading the libraries counts as well.
-    run_main(lambda: main(started_s=time.monotonic() - time.process_time()))
+    run_main(lambda: main(started_s=time.monotonic() - process_age_s()))

@@ -160,26 +160,6 @@ def _film_delivery(film: FilmFormat, group: SinkGroup, capture: AudioCapture, mo
     )
 
 
-def _film_delivery(
-    film: FilmFormat | None,
-    card: ModelCard,
-    sinks: Sequence[Sink],
-    capture: AudioCapture,
-    modulators: Modulators,
-    runtime: Runtime,
-) -> FilmDelivery | None:
-    """Return what gives files another rate than the model's; None where they have the same."""
-    if not film or not film.fps or film.fps == Fraction(card.sample_rate_hz, card.hop_samples):
-        return None
-    return FilmDelivery(
-        SinkGroup([sink for sink in sinks if sink.rate == "file"], runtime),
-        film.fps,
-        lambda time_s: capture.features_at(round(time_s * card.sample_rate_hz)),
-        modulators.new(),
-        is_blended=film.is_blended,
-    )
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelChoice:
     """The model that a show begins with, and how others are opened."""

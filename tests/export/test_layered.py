@@ -32,7 +32,7 @@ def model():
 def exported(model, tmp_path_factory):
     path = tmp_path_factory.mktemp("layered") / "layered.onnx"
     # In 16 bits, which must leave the textures as they are.
-    return path, export_model(model, PROVENANCE, path, Form(half=True))
+    return path, export_model(model, PROVENANCE, path, Form(half=True, all_controls=True))
 
 
 def test_the_composed_frame_is_torchs_over_64_carried_steps(model, exported):
@@ -60,7 +60,7 @@ def test_verification_compares_composed_frames(model, exported):
 
 
 def test_slots_of_a_batch_get_the_frames_that_they_would_get_alone(model, exported, tmp_path):
-    export_model(model, PROVENANCE, tmp_path / "two.onnx", Form(batch=2, half=True))
+    export_model(model, PROVENANCE, tmp_path / "two.onnx", Form(batch=2, half=True, all_controls=True))
     batcher = StepBatcher(open_backend(tmp_path / "two.onnx", "onnx-cpu"), patience_s=0.0)
     sound = probe_sound(8 * model.hop_samples, model.sample_rate_hz)
     slot, other = batcher.join(), batcher.join()
