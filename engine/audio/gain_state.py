@@ -24,11 +24,11 @@ HOLD_S, CLOSE_S = 0.1, 0.06
 """Quiet time before the gate closes, and the time it takes to close; it opens within a block."""
 SLACK_DB = 6.0
 """Sound that is no further from the model's loudness passes as it came: the model knows loud and quiet."""
-EMPHASIS, EMPHASIS_S, EMPHASIS_SPAN_DB = 2.5, 0.05, 12.0
+EMPHASIS, EMPHASIS_S, EMPHASIS_SPAN_DB = 3.5, 0.05, 12.0
 """Small changes of level are made so much larger: how far the sound of the last EMPHASIS_S is from its average over LOUDNESS_S. Ever less of
 it up to the span: what already changes so much needs none."""
 KNEE_DB = 3.0
-"""The limiter begins at the loudest level that the model knows, and bends softly until nothing gets further above it."""
+"""The limiter begins so far below the loudest level that the model knows, and bends softly so that nothing gets above it."""
 RELEASE_S = 0.08
 _CLOSE_DB = 0.01
 
@@ -127,11 +127,11 @@ class GainState:
 
 
 def reduction_db(over_db: float) -> float:
-    """Return by how much a level that lies `over_db` above its ceiling is turned down: nothing below it, then ever more, so that no
-    level gets more than KNEE_DB above it. The parabola meets both lines without a corner."""
-    if over_db <= 0.0:
+    """Return by how much a level that lies `over_db` above its ceiling is turned down: nothing below the knee, then ever more, and
+    beyond the knee all that is above the ceiling. The parabola meets both lines without a corner."""
+    if over_db <= -KNEE_DB:
         return 0.0
-    return over_db - KNEE_DB if over_db >= 2.0 * KNEE_DB else over_db**2 / (4.0 * KNEE_DB)
+    return over_db if over_db >= KNEE_DB else (over_db + KNEE_DB) ** 2 / (4.0 * KNEE_DB)
 
 
 def _share(block_s: float, constant_s: float) -> float:

@@ -32,7 +32,7 @@ def test_a_loud_tone_reaches_the_model_at_its_own_loudness(tmp_path: Path) -> No
     path = write_probe(tmp_path / "model.onnx", training_sound=known())
     model = conditioned(path)
     on, off = levels(model, conditioning=True), levels(conditioned(path), conditioning=False)
-    assert 20.0 * np.log10(on[-1] / off[-1]) == pytest.approx(-14.0, abs=1.0)
+    assert 20.0 * np.log10(on[-1] / off[-1]) == pytest.approx(-14.0, abs=1.5)
     assert model.conditioning() == "-14 dB for the model"
 
 
