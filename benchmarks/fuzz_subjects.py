@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from benchmarks.private_desktop import ROOT
-from engine.app.command_line import check_directions
+from engine.app.config_checks import check_directions
 from engine.app.config_reading import read_config_files, resolve
 from engine.control.modulation.expression import FUNCTIONS, NAMES, Inputs, parse_expression
 from engine.control.parameter_store import ControlSnapshot

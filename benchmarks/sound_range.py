@@ -105,9 +105,8 @@ def strip(frames_NHWC: NDArray[np.uint8], share_N: NDArray[np.float64]) -> NDArr
         max(darkest - 1, 0),
         darkest,
     ]
-    return np.concatenate(
-        [cv2.resize(frames_NHWC[k], (THUMB, THUMB), interpolation=cv2.INTER_AREA) for k in places], axis=1
-    )
+    thumbs = [cv2.resize(frames_NHWC[k], (THUMB, THUMB), interpolation=cv2.INTER_AREA) for k in places]
+    return np.concatenate(thumbs, axis=1).astype(np.uint8)
 
 
 def measure(

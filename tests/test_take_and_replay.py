@@ -53,8 +53,6 @@ def test_a_film_of_another_size_and_rate_is_the_same_from_the_take_and_from_the_
     replay, render = (decoded_NHWC(tmp_path / f"{name}.mp4") for name in ("replay", "render"))
     assert replay.shape == (60, 54, 96, 3)
     assert np.array_equal(replay, render)
-    # The bars beside a frame of another shape.
-    assert replay[:, :, :8].max() <= 8
     assert len({frame.tobytes() for frame in replay}) > 40
 
 

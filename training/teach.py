@@ -41,7 +41,7 @@ from training.autopilot.plan import (
     reserve_s,
     size_step_of,
 )
-from training.autopilot.time_budget import Limits, TimeBudget, ending_s, frame_seconds
+from training.autopilot.time_budget import Limits, TimeBudget, ending_s, frame_seconds, process_age_s
 from training.core.frame_size import FrameSize
 from training.data.config import ClipConfig
 from training.data.footage import Footage, footage_sha256, load_footage
@@ -99,6 +99,8 @@ def main(argv: list[str] | None = None, started_s: float | None = None) -> int:
     name = train.model_name(arguments.clip)
     run_folder: Path = arguments.run_folder or Path("runs") / name
     earlier = earlier_run(run_folder, arguments)
+    if arguments.clip.is_file():
+        print_line(f"reading   {arguments.clip}, and timing this machine")
     plan = make_plan(arguments, started_s, earlier)
     config = planned_config(arguments, plan, earlier)
     footage = read_footage(arguments, config)
@@ -146,7 +148,7 @@ def time_budget(plan: Plan, started_s: float, config: TrainConfig, footage: Foot
     tested = sum(segment.frame_range.count for segment in (*footage.validation, *footage.tuning))
     limits = Limits(
         ends_at_s=started_s + whole_s,
-        trains_until_s=time.monotonic() + LEAST_TRAINING_SHARE * whole_s,
+        least_training_s=LEAST_TRAINING_SHARE * whole_s,
         reserve_s=reserve_s(plan.minutes),
         test_s=tested * frame_s,
         frame_s=frame_s,
@@ -298,4 +300,4 @@ def hardware(device: str) -> str:
 
 if __name__ == "__main__":
     # Starting Python and reading the libraries counts as well.
-    run_main(lambda: main(started_s=time.monotonic() - time.process_time()))
+    run_main(lambda: main(started_s=time.monotonic() - process_age_s()))

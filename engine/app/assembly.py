@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from engine.audio.capture import AudioCapture
 from engine.audio.conditioned_model import ConditionedModel, PlayingModel
@@ -120,23 +119,13 @@ def assemble(
         PresentLoop(capture, steering.store, modulators.new(), runtime, shown, sinks) for shown, sinks in groups
     ]
     at_hop_rate = [sink for sink in outputs if sink not in at_display_rate]
-    films: list[Sink] = []
-    film_delivery: FilmDelivery | None = None
-    if film and film.fps and film.fps != Fraction(card.sample_rate_hz, card.hop_samples):
-        films = [sink for sink in at_hop_rate if sink.rate == "file"]
-        film_delivery = FilmDelivery(
-            SinkGroup(films, runtime),
-            film.fps,
-            lambda time_s: capture.features_at(round(time_s * card.sample_rate_hz)),
-            modulators.new(),
-            is_blended=film.is_blended,
-        )
+    films = [sink for sink in at_hop_rate if sink.rate == "file"] if film and film.differs_from(card) else []
     at_hop_rate = [sink for sink in at_hop_rate if sink not in films]
     delivery = FrameDelivery(
         at_hop_rate if runtime.live else [*at_hop_rate, *windows],
         [loop.latest_frame for loop in present_loops],
         runtime,
-        film_delivery,
+        _film_delivery(film, SinkGroup(films, runtime), capture, modulators) if film and films else None,
     )
     return Show(
         source=source,
@@ -157,6 +146,17 @@ def assemble(
         runtime=runtime,
         has_take=steering.recorder is not None,
         conditioning=conditioned.conditioning,
+    )
+
+
+def _film_delivery(film: FilmFormat, group: SinkGroup, capture: AudioCapture, modulators: Modulators) -> FilmDelivery:
+    assert film.fps, "only a rate makes a film differ"
+    return FilmDelivery(
+        group,
+        film.fps,
+        lambda time_s: capture.features_at(round(time_s * capture.rate_hz)),
+        modulators.new(),
+        is_blended=film.is_blended,
     )
 
 

@@ -11,22 +11,14 @@ from typing import Any, Literal
 
 from engine.app.bare_arguments import flag, is_played, played, unknown_argument
 from engine.app.config import DEFAULT_MODEL, SETTINGS, LiveConfig, setting_kind
+from engine.app.config_checks import check_directions, check_track
 from engine.app.config_reading import Resolved, parse_start_value, read_config_files, resolve, settable
 from engine.app.renderings import RenderRequest
 from engine.app.sink_registry import WINDOW
-from engine.audio.input_layout import check_model_input
-from engine.audio.sources.input_specs import input_names, parse_inputs
-from engine.audio.sources.spec import WITH_TRACKS, SourceSpec
+from engine.audio.sources.input_specs import parse_inputs
 from engine.control.left_out import left_out_controls
-from engine.control.modulation.input_names import reserved_names
-from engine.control.modulation.modulator import Modulator
 from engine.control.parameter import Parameter
 from engine.control.parameter_table import TABLE, parameters_for
-from engine.control.remotes.midi.controller_folder import read_given
-from engine.control.remotes.midi.midi_remote import check_controllers
-from engine.control.remotes.midi.ports import MIDI_APIS
-from engine.control.remotes.osc_senders import parse_networks
-from engine.control.remotes.remote_access import locked_names
 from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import ConfigError, ModelFileError
 from engine.core.printable import printable
@@ -103,7 +95,7 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     if not parsed.replay:
         check_directions(resolved.config, parameters, render.inputs if render else None)
         films = [parsed.calibrate_from] if parsed.calibrate_from else resolved.config.source
-        _check_track(resolved.config.track, parse_inputs(render.inputs if render else films))
+        check_track(resolved.config.track, parse_inputs(render.inputs if render else films))
     return ParsedCommand(
         resolved=resolved,
         card=card,
@@ -243,45 +235,6 @@ def _card_if_any(model: str) -> ModelCard | None:
         return read_card(model)
     except ModelFileError:
         return None
-
-
-def check_directions(config: LiveConfig, parameters: Iterable[Parameter], sources: Sequence[str] | None = None) -> None:
-    """Raise ConfigError for faulty inputs and mappings and for what remotes cannot have, before anything is opened.
-
-    `sources` are the sounds of a rendering.
-    """
-    table = {parameter.name: parameter for parameter in parameters}
-    names = input_names(parse_inputs(config.source if sources is None else sources, reserved_names(table)))
-    if config.model_input:
-        check_model_input(config.model_input, names)
-    Modulator(table.values(), config.mappings, sound_inputs=names)
-    parse_networks(config.osc_allow)
-    locked = locked_names(config.remote_lock, table)
-    _check_midi(config, table, locked)
-
-
-def _check_midi(config: LiveConfig, table: Mapping[str, Parameter], locked: Sequence[str]) -> None:
-    if config.midi_api not in MIDI_APIS:
-        raise ConfigError(f"midi_api is '{config.midi_api}'; {' or '.join(MIDI_APIS)} was expected.")
-    read_given(config.controller, table, locked)
-    if config.controller and not config.midi:
-        raise ConfigError("controller is given and no MIDI port is; add --midi all, or leave --controller out.")
-    if not config.midi:
-        return
-    check_controllers(config.midi_parameters, table)
-    for number, name in config.midi_parameters.items():
-        if name in locked:
-            raise ConfigError(
-                f"midi_parameters gives {name} to controller {number} and remote_lock locks it; take it out of one of them."
-            )
-
-
-def _check_track(track: str | int | None, specs: Sequence[SourceSpec]) -> None:
-    if track and not any(spec.kind in WITH_TRACKS for spec in specs):
-        sound = ", ".join(spec.shown for spec in specs) or "the default source"
-        raise ConfigError(
-            f"track is '{track}', and {sound} has no tracks; leave --track out, or give a file or an address with --source."
-        )
 
 
 def _check_action(parsed: argparse.Namespace) -> None:

@@ -63,9 +63,7 @@ class ConditionedModel:
         """Return in words what happens to the sound, for the overlay."""
         if not self._conditioner.aim:
             is_known = self._model.playing.training_sound is not None
-            return (
-                "as it comes, conditioning is off" if is_known else "as it comes, the model does not say its loudness"
-            )
+            return "as it comes" if is_known else "as it comes, the model names no loudness"
         limit_db = self._conditioner.limit_db
         limited = f", {-limit_db:.0f} dB limited" if limit_db <= -0.5 else ""
         return f"{self._conditioner.gain_db:+.0f} dB for the model{limited}"

@@ -24,6 +24,9 @@ HOLD_S, CLOSE_S = 0.1, 0.06
 """Quiet time before the gate closes, and the time it takes to close; it opens within a block."""
 SLACK_DB = 6.0
 """Sound that is no further from the model's loudness passes as it came: the model knows loud and quiet."""
+EMPHASIS, EMPHASIS_S, EMPHASIS_SPAN_DB = 2.5, 0.05, 12.0
+"""Small changes of level are made so much larger: how far the sound of the last EMPHASIS_S is from its average over LOUDNESS_S. Ever less of
+it up to the span: what already changes so much needs none."""
 KNEE_DB = 3.0
 """The limiter begins at the loudest level that the model knows, and bends softly until nothing gets further above it."""
 RELEASE_S = 0.08
@@ -41,6 +44,7 @@ class Aim:
     highest_db: float = HIGHEST_DB
     up_s: float = UP_S
     slack_db: float = SLACK_DB
+    emphasis: float = EMPHASIS
     begins_quickly: bool = True
     """Whether the gain follows the first BEGIN_S of signal as fast as they are known."""
 
@@ -53,8 +57,12 @@ class GainState:
     """Of the levelling."""
     limit_db: float = 0.0
     """Of the limiter: 0 or less."""
+    emphasis_db: float = 0.0
+    """Of what changes."""
     power: float = 0.0
     """Averaged mean square of the blocks above SILENCE_DB; 0 before the first."""
+    newest_power: float = 0.0
+    """The same over EMPHASIS_S; it rises at once."""
     signal_s: float = 0.0
     """How much signal there was so far."""
     is_open: bool = True
@@ -64,7 +72,7 @@ class GainState:
 
     @property
     def factor(self) -> float:
-        return self.gate * 10.0 ** ((self.gain_db + self.limit_db) / 20.0)
+        return self.gate * 10.0 ** ((self.gain_db + self.emphasis_db + self.limit_db) / 20.0)
 
     def after(self, power: float, block_s: float, aim: Aim | None, gate_db: float) -> GainState:
         """Return the state after a block of this power (mean square); without an aim the levelling returns to 0 dB."""
@@ -72,11 +80,10 @@ class GainState:
         gated = self._gated(level_db, block_s, gate_db)
         if aim is None:
             gain_db = self.gain_db * math.exp(-block_s / OFF_S)
-            return replace(
-                gated, gain_db=gain_db if abs(gain_db) > _CLOSE_DB else 0.0, limit_db=0.0, power=0.0, signal_s=0.0
-            )
+            gain_db = gain_db if abs(gain_db) > _CLOSE_DB else 0.0
+            return GainState(gain_db, is_open=gated.is_open, gate=gated.gate, quiet_s=gated.quiet_s)
         if not gated.is_open or level_db < SILENCE_DB:
-            return gated
+            return replace(gated, emphasis_db=0.0)
         average = self.power + (power - self.power) * _share(block_s, LOUDNESS_S) if self.power else power
         away_db = aim.loudness_db - 10.0 * math.log10(average)
         if aim.slack_db:
@@ -86,11 +93,21 @@ class GainState:
         is_beginning = aim.begins_quickly and signal_s < BEGIN_S
         up_s = max(signal_s, LOUDNESS_S) if is_beginning else aim.up_s
         gain_db = self.gain_db + error_db * _share(block_s, DOWN_S if error_db < 0.0 else up_s)
-        return replace(gated, gain_db=gain_db, power=average, signal_s=signal_s)
+        newest = max(power, self.newest_power + (power - self.newest_power) * _share(block_s, EMPHASIS_S))
+        changed_db = 10.0 * math.log10(newest / average)
+        emphasis_db = aim.emphasis * changed_db * max(0.0, 1.0 - abs(changed_db) / EMPHASIS_SPAN_DB)
+        return replace(
+            gated,
+            gain_db=gain_db,
+            emphasis_db=emphasis_db,
+            power=average,
+            newest_power=newest,
+            signal_s=signal_s,
+        )
 
     def limited(self, band_powers: Sequence[float], by_hand_db: float, block_s: float, aim: Aim) -> GainState:
         """Return the state in which no band of this block leaves the range that the model knows; `by_hand_db` is a further gain."""
-        gain_db = self.gain_db + by_hand_db
+        gain_db = self.gain_db + self.emphasis_db + by_hand_db
         over_db = max(
             10.0 * math.log10(max(power, LEAST_POWER)) + gain_db - ceiling_db
             for power, ceiling_db in zip(band_powers, aim.ceilings_db, strict=True)

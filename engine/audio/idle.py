@@ -1,4 +1,4 @@
-"""Idle drift: what moves a picture while the sound stands still. A function of the sample number alone, so a take replays it.
+"""Idle drift: what moves the frame while the sound stands still. A function of the sample number alone, so a take replays it.
 
 In silence the model gets three low partials that swell and fade slowly, as quiet as the quiet parts of its training sound; music
 covers them. A drone gets slowly quieter and louder again.

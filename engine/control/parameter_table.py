@@ -108,7 +108,7 @@ class ShowValues:
         "sound", "sound quieter than this becomes silence; -90 lets everything through", -90.0, 0.0, -90.0, "dB",
         in_scenes=False,
     )  # fmt: skip
-    idle = _number("sound", "how much the picture drifts in silence and under sound that stands still")
+    idle = _number("sound", "how much the frame drifts in silence and under sound that stands still")
     mirror = _switch("effects", "flip the frame left to right")
     brightness = _number("effects", "brightness of the frame; 0 is black", 0.0, 2.0, 1.0)
     blackout = _switch("effects", "show black until it is switched off", in_scenes=False)

@@ -13,15 +13,16 @@ from engine.model.card import ModelCard
 from engine.model.noise import draw_noise
 from engine.model.step import State, Step, StepInputs, resting_inputs
 
-REST_S = 1.0
-"""How much silence a model gets: more than the fraction of a second in which the shipped one settles, and soon computed."""
+REST_S, MOST_STEPS = 1.0, 30
+"""How much silence a model gets, in at most so many steps: the shipped one settles in a fraction of a second, and a show shall begin
+soon."""
 
 
 class RestingBackend:
     """A backend whose initial state is the state of rest."""
 
     def __init__(self, backend: Backend) -> None:
-        """Step `backend` through REST_S of silence; where a step fails, its own initial state is taken."""
+        """Step `backend` through silence; where a step fails, its own initial state is taken."""
         self._backend = backend
         self._rest: State = rest_state(backend)
 
@@ -50,7 +51,7 @@ class RestingBackend:
 
 
 def rest_state(backend: Backend) -> State:
-    """Return the state after REST_S of silence, in host memory. It depends on the model and the backend alone."""
+    """Return the state after some silence, in host memory. It depends on the model and the backend alone."""
     card, state = backend.card, backend.initial_state()
     if card.batch > 1:
         # No session plays it; whoever makes one says so.
@@ -59,7 +60,7 @@ def rest_state(backend: Backend) -> State:
     try:
         # The thread that plays shall capture its steps as a graph, not this one.
         with CAPTURES.opening():
-            for index in range(max(1, round(REST_S / card.hop_s))):
+            for index in range(min(max(1, round(REST_S / card.hop_s)), MOST_STEPS)):
                 state = backend.step(resting.with_values(draw_noise(card.noises, 0, index), state)).next_state
             return {name: values.copy() for name, values in state.items()}
     except (BackendError, RuntimeError, MemoryError):

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from engine.control.parameter_table import ShowValues
 from engine.core.errors import ConfigError
 from engine.core.fit import crop_to_shape
+from engine.model.card import ModelCard
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sharpening import fit_sharpened
 from engine.output.sink import FrameRate, Sink
-from engine.output.window.window_config import FILL
 
 # H W C rows, columns, channels of pixels
 
@@ -38,6 +38,10 @@ class FilmFormat:
     """Whether a film with more frames than the model mixes two of the model's, rather than repeat one."""
     is_filled: bool | None = None
     """Whether frames of another shape are cropped, rather than have black bars; None: as the parameter `fill` says."""
+
+    def differs_from(self, card: ModelCard) -> bool:
+        """Tell whether the film has another rate than the model."""
+        return self.fps is not None and self.fps != Fraction(card.sample_rate_hz, card.hop_samples)
 
     def of(self, show: ShowFormat) -> ShowFormat:
         """Return the format of a show's film."""
@@ -113,7 +117,7 @@ class FilmSink:
         if self._film.size is None:
             self._sink.show(frame)
             return
-        is_filled = bool(frame.values.get(FILL, False)) if self._film.is_filled is None else self._film.is_filled
+        is_filled = ShowValues(frame.values).fill if self._film.is_filled is None else self._film.is_filled
         fitted_as = is_filled, ShowValues(frame.values).sharpen
         self._sink.show(frame.with_pixels(self._fitted(frame.pixels_HWC, self._film.size, fitted_as)))
 

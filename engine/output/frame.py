@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,15 @@ from engine.audio.features.audio_features import SILENCE, AudioFeatures
 from engine.model.layers import Layers
 
 # T audio samples, C channels; H W rows and columns of pixels; F feature bands
+
+
+class InField(NamedTuple):
+    """A frame in the middle of black pixels, its edges faded: what a window has to know to draw the frame's layers there."""
+
+    height: int
+    width: int
+    edge: float
+    """Width of the fading edge, as a share of half the shorter side."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +34,8 @@ class Frame:
     """RGB. Nobody writes to it once a sink has it."""
     layers: Layers | None = None
     """What a layered model composed these very pixels of, for a window that composes them at its own size."""
+    in_field: InField | None = None
+    """Where the layers belong in these pixels; None: they fill them."""
     features_F: NDArray[np.float32]
     sound_TC: NDArray[np.float32]
     """All sound since the previous frame, at the source's own rate, in mono or stereo, for films."""
@@ -46,9 +58,12 @@ class Frame:
     timings_s: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds by stage of the pipeline: wait, resample, step."""
 
-    def with_pixels(self, pixels_HWC: NDArray[np.uint8]) -> Frame:
-        """Return this frame with other pixels, which it was not composed of."""
-        return self if pixels_HWC is self.pixels_HWC else replace(self, pixels_HWC=pixels_HWC, layers=None)
+    def with_pixels(self, pixels_HWC: NDArray[np.uint8], in_field: InField | None = None) -> Frame:
+        """Return this frame with other pixels, which it was not composed of unless `in_field` says where its layers are in them."""
+        if pixels_HWC is self.pixels_HWC:
+            return self
+        layers = self.layers if in_field else None
+        return replace(self, pixels_HWC=pixels_HWC, layers=layers, in_field=in_field)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

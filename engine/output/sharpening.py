@@ -35,14 +35,16 @@ def sharpened(pixels_HWC: NDArray[np.uint8], strength: float, reach: int) -> NDA
 
     wide_HWC = cv2.copyMakeBorder(pixels_HWC, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
     height, width = pixels_HWC.shape[:2]
-    darkest = brightest = pixels_HWC
-    total = np.zeros(pixels_HWC.shape, np.int16)
+    total = np.zeros(pixels_HWC.shape, np.uint16)
+    near = np.zeros((2 * reach + 1, 2 * reach + 1), np.uint8)
+    near[reach, reach] = 1
     for x, y in neighbours(reach):
-        near_HWC = wide_HWC[reach + y : reach + y + height, reach + x : reach + x + width]
-        darkest, brightest = cv2.min(darkest, near_HWC), cv2.max(brightest, near_HWC)
-        cv2.add(total, near_HWC, dst=total, dtype=cv2.CV_16S)
+        near[reach + y, reach + x] = 1
+        total += wide_HWC[reach + y : reach + y + height, reach + x : reach + x + width]
     gain = LARGEST_GAIN * strength
-    steep = cv2.addWeighted(pixels_HWC.astype(np.int16), 1.0 + gain, total, -gain / 8.0, 0.0, dtype=cv2.CV_8U)
+    steep = cv2.addWeighted(pixels_HWC.astype(np.uint16), 1.0 + gain, total, -gain / 8.0, 0.0, dtype=cv2.CV_8U)
+    darkest = cv2.erode(pixels_HWC, near, borderType=cv2.BORDER_REPLICATE)
+    brightest = cv2.dilate(pixels_HWC, near, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(cv2.min(cv2.max(steep, darkest), brightest), np.uint8)
 
 

@@ -61,8 +61,7 @@ class FilmDelivery:
         self._sound = []
         end_sample = frame.first_sample + len(frame.sound_TC)
         return replace(
-            frame,
-            pixels_HWC=self._pixels(frame, time_s),
+            frame.with_pixels(self._pixels(frame, time_s)),
             sound_TC=sound_TC,
             first_sample=end_sample - len(sound_TC),
             time_s=time_s,

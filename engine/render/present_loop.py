@@ -158,7 +158,8 @@ class PresentLoop:
         now_s = self._runtime.clock.now_s()
         wanting = [output for output in self.outputs if output.wants(frame.values)]
         if any(output.with_effects for output in wanting):
-            effected = frame.with_pixels(self._effect_chain.apply(frame.pixels_HWC, parameters, now_s))
+            shown_HWC = self._effect_chain.apply(frame.pixels_HWC, parameters, now_s)
+            effected = frame.with_pixels(shown_HWC, self._effect_chain.in_field)
         else:
             effected = frame
         for output in wanting:

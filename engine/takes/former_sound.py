@@ -16,7 +16,9 @@ from engine.takes.take_log import TakeHeader
 
 CLEANED_SINCE_VERSION = 3
 CONDITIONED_SINCE_VERSION = AT_REST_SINCE_VERSION = 5
-FORMER_AIM = Aim(loudness_db=-23.0, lowest_db=-20.0, highest_db=40.0, up_s=4.0, slack_db=0.0, begins_quickly=False)
+FORMER_AIM = Aim(
+    loudness_db=-23.0, lowest_db=-20.0, highest_db=40.0, up_s=4.0, slack_db=0.0, emphasis=0.0, begins_quickly=False
+)
 """Of the automatic gain before there was conditioning, for every model."""
 
 

@@ -58,3 +58,19 @@ def test_a_missing_model_is_reported() -> None:
     assert process.returncode == 2
     assert "nowhere.onnx" in process.stderr
     assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("latency", "--beside", "projektm"), "no program 'projektm' to measure beside. Did you mean 'projectm'"),
+        (("latency", "--beside", "gstreamer", "--server", "jack"), "--beside needs --server pulse"),
+        (("capture", "--ways", "parec"), "'parec' is no way in; NAME:SIZE was expected"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_sentence(arguments: tuple[str, ...], says: str) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{arguments[0]}", "--no-record", *arguments[1:]]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    assert process.returncode == 2
+    assert says in process.stderr
+    assert process.stderr.count("\n") == 1

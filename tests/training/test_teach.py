@@ -60,7 +60,7 @@ def test_a_clip_becomes_a_model_file_and_the_same_command_continues(
     ):
         assert part in printed
     # The clip on the left, the model on the right.
-    assert shown_size(tmp_path / "run" / "preview.mp4") == (64, 32)
+    assert shown_size(tmp_path / "run" / "preview.mp4") == (96, 32)
     opened = open_model(model_file, threads=1)
     assert (opened.card.name, opened.card.width, opened.card.height, opened.card.fps) == ("bar_one", 48, 32, 20.0)
     assert load_generator(tmp_path / "run").iterations == 2

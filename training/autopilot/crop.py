@@ -52,7 +52,7 @@ def choose_crop(analysis: ClipAnalysis, shape: Fraction | None = None) -> Crop:
     own = Fraction(analysis.width, analysis.height)
     shape = shape or min(max(own, Fraction(1, LONGEST_SHAPE)), Fraction(LONGEST_SHAPE))
     box = centred_box(analysis.width, analysis.height, shape)
-    largest = "the whole picture" if shape == own else f"the largest centred {_part(shape)}"
+    largest = "the whole frame" if shape == own else f"the largest centred {_part(shape)}"
     centred = Crop(*box, "")
     if analysis.camera_moves:
         return _because(centred, f"{largest}, because the camera moves")

@@ -6,10 +6,12 @@ left: its full extent, a smaller one, or nothing.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 ENDING_S = 16.0
@@ -21,8 +23,8 @@ PASSES_AN_ITERATION = 2.0
 EVALUATED_FRAME_PASSES = 2.0
 """A frame of an evaluation is played and measured."""
 LEAST_SHARE = 0.05
-ALONE = 1.25
-"""Threads that train wait for each other, and the more the busier the machine is: one that works alone gets this much more."""
+ALONE = 0.8
+"""A process that trains with two threads gets more of a busy machine than the export, which has one; alone, both get all they need."""
 JUDGED_OVER_S, MARKED_EVERY_S = 40.0, 10.0
 """The machine is as busy as it was over this time; one reading is kept every so often."""
 
@@ -39,6 +41,20 @@ def read_clocks() -> Clocks:
     return Clocks(time.monotonic(), time.process_time())
 
 
+def process_age_s() -> float:
+    """Return the seconds since this process was started: on a busy machine, reading the libraries alone takes half a minute.
+
+    Where the system does not tell (Linux does), the processor time so far stands for it.
+    """
+    try:
+        # The 22nd field, in clock ticks since the machine started; the name in brackets before it may hold spaces.
+        fields = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        up_s = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+        return up_s - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return time.process_time()
+
+
 class Extent(NamedTuple):
     """How much an evaluation plays: sequence lengths in frames, as `--lengths` takes them, and sequences of each."""
 
@@ -51,8 +67,8 @@ class Extent(NamedTuple):
         return 4 * self.sequences * sum(map(int, self.lengths.split(",")))
 
 
-EXTENTS = (Extent("8,32", 2), Extent("8,16", 1))
-"""The full one first. A clip of 2 s has 8 held-out frames."""
+EXTENTS = (Extent("8,32,128", 4), Extent("8,32", 4), Extent("8,32", 2), Extent("8,16", 1))
+"""The largest first. A clip of 2 s has 8 held-out frames."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,8 +76,8 @@ class Limits:
     """What the command has time for, as planned before training. Times are those of the clock that the budget reads."""
 
     ends_at_s: float
-    trains_until_s: float
-    """Training goes on until then in any case."""
+    least_training_s: float
+    """Training goes on for so long in any case, from its first iteration on."""
     reserve_s: float
     """What is kept for the ending; a busy machine needs more."""
     test_s: float
@@ -78,16 +94,18 @@ class TimeBudget:
     def __init__(self, limits: Limits, read: Callable[[], Clocks] = read_clocks) -> None:
         self.limits, self.read, self.share = limits, read, limits.share
         self._marks: deque[Clocks] = deque(maxlen=round(JUDGED_OVER_S / MARKED_EVERY_S))
+        self._first: Clocks | None = None
 
     def training_left_s(self) -> float:
         """Return the seconds of training that are left, so that what has to follow ends in time."""
         limits, now = self.limits, self.read()
+        self._first = self._first or now
         if not self._marks or now.wall_s - self._marks[-1].wall_s >= MARKED_EVERY_S:
             if self._marks:
-                self.share = share_since(self._marks[0], now)
+                self.share = min(share_since(self._marks[0], now), share_since(self._first, now))
             self._marks.append(now)
         kept_s = max(limits.reserve_s, ending_s(limits.test_s, self.share))
-        return max(limits.ends_at_s - kept_s, limits.trains_until_s) - now.wall_s
+        return max(limits.ends_at_s - kept_s, self._first.wall_s + limits.least_training_s) - now.wall_s
 
     def evaluation(self) -> Extent | None:
         """Return the largest extent of the evaluation for which there is time, or None."""

@@ -88,7 +88,7 @@ def shaped_size(mean_side: float, width: int, height: int) -> FrameSize:
     columns = ((row, MULTIPLE * max(1, round(row * shape / MULTIPLE))) for row in rows)
 
     def error(size: tuple[int, int]) -> tuple[float, int]:
-        # A wrong shape costs parts of the picture, a wrong number of pixels only time.
+        # A wrong shape costs parts of the frame, a wrong number of pixels only time.
         of_shape = abs(math.log(size[1] / size[0] / shape))
         return 2.0 * of_shape + abs(math.log(size[0] * size[1] / area)), size[0]
 

@@ -24,6 +24,8 @@ NOISE_SEED = 20
 USUAL_LIMIT_S = 20.0
 """Seconds played by the validations during a run; the one at the end plays the whole held-out part."""
 KEPT_FRAMES = 1200
+STILL_MOTION = 0.01 / 127.5
+"""A hundredth of a level from frame to frame is what compression changes in a still frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def validate_segments(
         l1=float(per_frame[0]),
         mean_frame_l1=float(per_frame[1]),
         motion_l1=float(sums[2]) / differences,
-        motion_share=float(sums[4] / sums[3]) if sums[3] > 0.0 else math.nan,
+        motion_share=float(sums[4] / sums[3]) if sums[3] > STILL_MOTION * differences else math.nan,
         generated_NHWC=np.concatenate(first_frames.frames),
         played=played,
     )

@@ -83,6 +83,18 @@ void main() {
 }
 """
 
+_FADE = """
+#version 330
+uniform ivec2 origin;
+uniform vec2 size;
+uniform float edge;       // width of the fading edge, in pixels
+out vec4 colour;
+void main() {
+    vec2 beyond = abs(gl_FragCoord.xy - vec2(origin) - size / 2.0) - (size / 2.0 - edge);
+    colour = vec4(vec3(smoothstep(0.0, 1.0, 1.0 - length(max(beyond, 0.0)) / edge)), 1.0);
+}
+"""
+
 
 class GlFrame:
     """Draws into a framebuffer. `context` is a moderngl.Context, whose errors every method may raise."""
@@ -152,6 +164,18 @@ class GlFrame:
         self._context.enable(self._context.BLEND)
         self._context.blend_func = self._context.ONE, self._context.ONE_MINUS_SRC_ALPHA
         self._copy(self._panel, Placement(left, top, width, height), window_height)
+        self._context.disable(self._context.BLEND)
+
+    def fade_edges(self, place: Placement, window_height: int, edge: float) -> None:
+        """Fade what was drawn into `place` to black at its edges, over a share of half its shorter side (engine/render/effects/surround.py)."""
+        corner = (place.left, window_height - place.top - place.height)
+        self._context.viewport = (*corner, place.width, place.height)
+        program, corners = self._program(_FADE)
+        program["origin"], program["size"] = corner, (place.width, place.height)
+        program["edge"] = max(1.0, edge * min(place.width, place.height) / 2)
+        self._context.enable(self._context.BLEND)
+        self._context.blend_func = self._context.ZERO, self._context.SRC_COLOR
+        corners.render(vertices=3)
         self._context.disable(self._context.BLEND)
 
     def _draw_resized(

@@ -16,7 +16,7 @@ from engine.core.clock import Clock, WallClock
 from engine.core.errors import SinkError
 from engine.core.fit import crop_to_shape, place_inside, place_over
 from engine.model.layers import Layers
-from engine.output.frame import Frame, ShowFormat
+from engine.output.frame import Frame, InField, ShowFormat
 from engine.output.sink import FrameRate
 from engine.output.window.glfw_window import GlfwWindow
 from engine.output.window.keys import Keys
@@ -24,7 +24,7 @@ from engine.output.window.monitors import MonitorError, choose_monitor
 from engine.output.window.overlay import Overlay
 from engine.output.window.resampling_kernels import AUTO, LANCZOS
 from engine.output.window.screen import has_screen
-from engine.output.window.window_config import FILL, WindowConfig, initial_size
+from engine.output.window.window_config import WindowConfig, initial_size
 
 # H W C rows, columns, channels of pixels
 
@@ -190,10 +190,11 @@ class GlWindow:
         if width < 1 or height < 1:
             return
         self._drawn_size = (width, height)
-        fills = frame is not None and bool(frame.values.get(FILL, False))
-        sharpen = ShowValues(frame.values).sharpen if frame else 0.0
+        values = ShowValues(frame.values) if frame else None
+        fills, sharpen = (values.fill, values.sharpen) if values else (False, 0.0)
         layers = frame.layers if frame and sharpen <= 0.0 else None
-        if layers is None or not self._compose(window, layers, pixels_HWC, fills):
+        in_field = (frame.in_field if frame else None) or InField(pixels_HWC.shape[0], pixels_HWC.shape[1], 0.0)
+        if layers is None or not self._compose(window, layers, in_field, fills):
             if fills:
                 pixels_HWC = np.ascontiguousarray(crop_to_shape(pixels_HWC, width, height))
             place = place_inside(pixels_HWC.shape[1], pixels_HWC.shape[0], width, height)
@@ -205,10 +206,10 @@ class GlWindow:
         if window.is_lost:
             self._lose(window)
 
-    def _compose(self, window: GlfwWindow, layers: Layers, pixels_HWC: NDArray[np.uint8], fills: bool) -> bool:
-        """Draw the layers that these pixels were composed of, at the window's own size; False where the pixels serve better."""
+    def _compose(self, window: GlfwWindow, layers: Layers, in_field: InField, fills: bool) -> bool:
+        """Draw the layers that a frame was composed of, at the window's own size; False where its pixels serve better."""
         width, height = window.size
-        rows, columns, _ = pixels_HWC.shape
+        rows, columns, edge = in_field
         place = (place_over if fills else place_inside)(columns, rows, width, height)
         # Where textures have no more detail than the frame, Lanczos enlarges it better than the formula's interpolation would. In a small
         # place that would leave out pixels. Other upscalers are wishes.
@@ -219,6 +220,8 @@ class GlWindow:
         drawn = window.gl_layers.draw(window.framebuffer, layers, place, height)
         if not drawn and window.gl_layers.obstacle != before:
             self._notify(f"The window gets this model's frames from the processor: {window.gl_layers.obstacle}.")
+        if drawn and edge > 0.0:
+            window.gl_frame.fade_edges(place, height, edge)
         return drawn
 
     # Monitors and full screen

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.output.frame import InField
 from engine.render.effects import frame_effects
 from engine.render.effects.effect_parameters import EffectParameters
 from engine.render.effects.flash_guard import FlashGuard, GuardMeter
 from engine.render.effects.frame_effects import SMALLEST_VISIBLE
 from engine.render.effects.kaleidoscope import folded
 from engine.render.effects.palette import coloured
-from engine.render.effects.surround import field_of, in_surround
+from engine.render.effects.surround import field_of, in_surround, soft_edge
 from engine.render.effects.trail import Trail
 from engine.render.effects.video_feedback import VideoFeedback
 
@@ -32,6 +33,12 @@ class EffectChain:
         """Forget the trail, the feedback and the flashes of all frames so far."""
         self._trail, self._feedback = Trail(), VideoFeedback()
         self._guard = FlashGuard()
+        self._in_field: InField | None = None
+
+    @property
+    def in_field(self) -> InField | None:
+        """Where the last frame lies, if it is shown as it is but for soft edges: its layers may be drawn there as well."""
+        return self._in_field
 
     @property
     def meter(self) -> GuardMeter:
@@ -51,7 +58,13 @@ class EffectChain:
             effected_HWC = np.zeros_like(pixels_HWC)
         else:
             effected_HWC = self._effected(pixels_HWC, parameters, time_s)
-        return self._guard.apply(effected_HWC, time_s, guarded=parameters.guarded, blackout=blackout)
+        shown_HWC = self._guard.apply(effected_HWC, time_s, guarded=parameters.guarded, blackout=blackout)
+        self._in_field = None
+        if shown_HWC is effected_HWC and parameters.is_neutral:
+            height, width = pixels_HWC.shape[:2]
+            field = field_of(height, width, parameters)
+            self._in_field = InField(height, width, soft_edge(height, width, field, parameters))
+        return shown_HWC
 
     def _effected(
         self, pixels_HWC: NDArray[np.uint8], parameters: EffectParameters, time_s: float

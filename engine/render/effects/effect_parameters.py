@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.audio.features.audio_features import AudioFeatures
 from engine.control.parameter_table import ShowValues
@@ -58,6 +58,11 @@ class EffectParameters:
     """Strength of the sharpening that an output applies after enlarging: engine/output/sharpening.py."""
     guarded: bool = True
     """Whether harmful flashes are softened."""
+
+    @property
+    def is_neutral(self) -> bool:
+        """Whether frames stay as they are, apart from soft edges in an output that has room around them."""
+        return replace(self, screen=None, fill=False, sharpen=0.0, guarded=True) == NEUTRAL
 
     @property
     def moves_by_itself(self) -> bool:

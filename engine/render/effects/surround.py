@@ -57,12 +57,19 @@ def in_surround(pixels_HWC: Pixels, field: tuple[int, int], parameters: EffectPa
     if parameters.tiles > SMALLEST_VISIBLE:
         field_HWC = _mixed(field_HWC, _tiled(pixels_HWC, field, 1.0), parameters.tiles)
     top, left = (field[0] - height) // 2, (field[1] - width) // 2
-    if parameters.soft_edges:
-        # With little room they are narrow, so that a frame which grows to the size of the field loses them gradually.
-        edge = max(edge, min(SOFT_EDGE, 2.0 * max(top, left) / min(height, width)))
+    edge = max(edge, soft_edge(height, width, field, parameters))
     inside_HWC = field_HWC[top : top + height, left : left + width]
     inside_HWC[:] = _over(pixels_HWC, inside_HWC, edge)
     return field_HWC
+
+
+def soft_edge(height: int, width: int, field: tuple[int, int], parameters: EffectParameters) -> float:
+    """Return how wide the edges of a frame in a field fade without any vignette, as a share of half its shorter side."""
+    if not parameters.soft_edges:
+        return 0.0
+    # With little room they are narrow, so that a frame which grows to the size of the field loses them gradually.
+    room = max((field[0] - height) // 2, (field[1] - width) // 2)
+    return math.ceil(_STEPS * min(SOFT_EDGE, 2.0 * room / min(height, width))) / _STEPS
 
 
 def draws_surround(parameters: EffectParameters) -> bool:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from engine.app.bare_arguments import flag
-from engine.app.command_line import check_directions, parse_command
+from engine.app.command_line import parse_command
 from engine.app.config import DEFAULT_MODEL, SETTINGS, LiveConfig
+from engine.app.config_checks import check_directions
 from engine.app.config_reading import describe, parse_setting, read_config_file, resolve
 from engine.control.parameter_table import TABLE, parameters_for
 from engine.core.errors import ConfigError, ModelFileError

@@ -74,6 +74,9 @@ class GivenHops:
     def show_events(self, index: int) -> tuple[ShowEvent, ...]:
         return ()
 
+    def early_sample(self, received_samples: int, last_index: int) -> int | None:
+        return None
+
 
 def render(probe_file: Path, sound_TC: NDArray[np.float32], rate_hz: int, hops: Sequence[int]) -> list[Frame]:
     """Render the hops of a sound that is read as one block."""

@@ -70,13 +70,24 @@ def test_switched_off_the_same_window_is_returned() -> None:
 @pytest.mark.parametrize("given_db", [-3.5, -12.0, -35.0, -46.0])
 def test_quiet_and_loud_feeds_come_near_the_loudness_of_the_model(given_db: float) -> None:
     reached_db = TARGET_DB + SLACK_DB * np.sign(given_db - TARGET_DB)
-    assert level_db(gained(tone(25.0, given_db), conditioning=True)[-RATE_HZ:]) == pytest.approx(reached_db, abs=0.5)
+    assert level_db(gained(tone(25.0, given_db), conditioning=True)[-RATE_HZ:]) == pytest.approx(reached_db, abs=1.0)
 
 
 @pytest.mark.parametrize("given_db", [-28.0, -18.0])
-def test_what_is_near_it_passes_as_it_came(given_db: float) -> None:
-    sound = tone(2.0, given_db)
-    assert np.array_equal(gained(sound, conditioning=True), sound)
+def test_what_is_near_it_and_stands_still_passes_as_it_came(given_db: float) -> None:
+    sound = np.where(np.arange(2 * RATE_HZ) % 2, 1.0, -1.0).astype(np.float32) * np.float32(10 ** (given_db / 20))
+    assert np.allclose(gained(sound, conditioning=True), sound, rtol=0.01)
+
+
+def test_small_changes_of_level_become_larger_and_large_ones_stay() -> None:
+    time_s = np.arange(4 * RATE_HZ) / RATE_HZ
+    beats = (time_s % 0.5 < 0.1).astype(np.float32)
+    for change_db, least_db, most_db in ((3.0, 4.0, 10.0), (30.0, 29.0, 40.0)):
+        sound = np.where(np.arange(len(time_s)) % 2, 1.0, -1.0) * 10 ** ((-26.0 + change_db * (beats - 1)) / 20)
+        out = gained(sound.astype(np.float32), conditioning=True)[2 * RATE_HZ :]
+        is_beat = beats[2 * RATE_HZ :] > 0
+        between = np.roll(is_beat, -RATE_HZ // 10)
+        assert least_db < level_db(out[is_beat]) - level_db(out[between & ~is_beat]) < most_db
 
 
 def test_the_gain_has_limits() -> None:
@@ -97,8 +108,8 @@ def test_in_silence_and_behind_a_closed_gate_the_gain_is_held() -> None:
     sound = np.concatenate([tone(10.0, -36.0), silence(20.0), tone(0.2, -36.0)])
     assert level_db(gained(sound, conditioning=True)[-1600:]) == pytest.approx(QUIETEST_DB, abs=1.0)
     noisy = np.concatenate([tone(10.0, -36.0), tone(20.0, -60.0), tone(0.2, -36.0)])
-    assert level_db(gained(noisy, conditioning=True, gate_db=-50.0)[-1600:]) == pytest.approx(QUIETEST_DB, abs=1.0)
-    assert level_db(gained(noisy, conditioning=True)[-1600:]) > QUIETEST_DB + 3.0
+    assert level_db(gained(noisy, conditioning=True, gate_db=-50.0)[-1600:]) == pytest.approx(QUIETEST_DB, abs=2.5)
+    assert level_db(gained(noisy, conditioning=True)[-1600:]) > QUIETEST_DB + 5.0
 
 
 def test_the_first_seconds_are_followed_faster_than_later_ones() -> None:

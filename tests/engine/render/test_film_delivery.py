@@ -110,6 +110,9 @@ class SkippingTake:
     def show_events(self, index: int) -> tuple[()]:
         return ()
 
+    def early_sample(self, received_samples: int, last_index: int) -> int | None:
+        return None
+
 
 def test_a_replay_holds_the_frame_before_skipped_hops(probe_file: Path) -> None:
     frames = film(probe_file, 40, replay=SkippingTake())

@@ -98,7 +98,7 @@ def test_motion_in_a_corner_gives_a_smaller_crop() -> None:
 def test_the_crop_keeps_the_clip_s_shape(size: tuple[int, int]) -> None:
     crop = choose_crop(analysis_of(motion_at(0, 0, 1, 1), size=size))
     assert crop.box() == ((0, 0, *size) if size[0] <= 8 * size[1] else (600, 0, 800, 100))
-    assert crop.reason.startswith("the whole picture") == (size[0] <= 8 * size[1])
+    assert crop.reason.startswith("the whole frame") == (size[0] <= 8 * size[1])
     for size_step in allowed_size_steps(crop, None):
         frame = size_step.frame_size
         part = trimmed(crop, frame)

@@ -16,6 +16,7 @@ from training.autopilot.time_budget import (
     ending_s,
     evaluation_extent,
     frame_seconds,
+    process_age_s,
     share_since,
 )
 
@@ -40,7 +41,7 @@ def budget_of(clocks: InventedClocks, **settings: float) -> TimeBudget:
     """Return ten minutes from now on, of which one is kept; `settings` replace limits."""
     limits = Limits(
         ends_at_s=clocks.wall_s + 600.0,
-        trains_until_s=clocks.wall_s + 150.0,
+        least_training_s=150.0,
         reserve_s=60.0,
         test_s=4.0,
         frame_s=0.01,
@@ -78,17 +79,20 @@ def test_a_machine_that_becomes_busy_stops_earlier() -> None:
 
 def test_training_gets_its_share_even_where_reading_the_clip_took_it_all() -> None:
     clocks = InventedClocks()
-    budget = budget_of(clocks, trains_until_s=400.0, ends_at_s=50.0)
-    assert trained_until_s(budget, clocks) == pytest.approx(400.0, abs=1.0)
+    budget = budget_of(clocks, ends_at_s=50.0)
+    # The networks are built first.
+    clocks.pass_s(20.0)
+    assert trained_until_s(budget, clocks) == pytest.approx(120.0 + 150.0, abs=1.0)
 
 
 def test_the_evaluation_shrinks_with_the_time_that_is_left() -> None:
     frame_s = 0.01
-    full, small = ((EVALUATION_S + 2.0 * extent.frames * frame_s) for extent in EXTENTS)
-    assert evaluation_extent(full + 0.1, frame_s, 1.0) == EXTENTS[0]
-    assert evaluation_extent(full - 0.1, frame_s, 1.0) == EXTENTS[1]
-    assert evaluation_extent(small - 0.1, frame_s, 1.0) is None
-    assert evaluation_extent(full + 0.1, frame_s, 0.3) is None
+    needed_s = [EVALUATION_S + 2.0 * extent.frames * frame_s for extent in EXTENTS]
+    assert needed_s == sorted(needed_s, reverse=True)
+    for extent, smaller, needed in zip(EXTENTS, [*EXTENTS[1:], None], needed_s, strict=True):
+        assert evaluation_extent(needed + 0.1, frame_s, 1.0) == extent
+        assert evaluation_extent(needed - 0.1, frame_s, 1.0) == smaller
+    assert evaluation_extent(needed_s[-1] + 0.1, frame_s, 0.3) is None
     clocks = InventedClocks()
     budget = budget_of(clocks)
     assert budget.evaluation() == EXTENTS[0]
@@ -96,10 +100,28 @@ def test_the_evaluation_shrinks_with_the_time_that_is_left() -> None:
     assert budget.evaluation() is None
 
 
+def test_a_machine_that_was_busy_may_be_so_again() -> None:
+    clocks = InventedClocks(share=0.2)
+    budget = budget_of(clocks)
+    for _ in range(10):
+        budget.training_left_s()
+        clocks.pass_s(10.0)
+    clocks.share = 1.0
+    for _ in range(10):
+        budget.training_left_s()
+        clocks.pass_s(10.0)
+    assert 0.5 < budget.share < 0.65
+
+
+def test_a_process_has_an_age() -> None:
+    """That of pytest, which has read libraries, in seconds of a day at most."""
+    assert 0.1 < process_age_s() < 86400.0
+
+
 def test_shares_and_frames() -> None:
     assert share_since(Clocks(5.0, 1.0), Clocks(5.0, 1.0)) == 1.0
     assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 20.0)) == 1.0
-    assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 2.0)) == pytest.approx(0.25)
+    assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 2.0)) == pytest.approx(0.2 * ALONE)
     assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 0.0)) == LEAST_SHARE
     assert frame_seconds(0.24, 12) == pytest.approx(0.01)
     assert ending_s(3.0, 0.5) == pytest.approx(3.0 + 2 * ENDING_S)

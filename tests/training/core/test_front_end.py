@@ -113,6 +113,18 @@ def test_newest_column_hears_an_onset_at_once() -> None:
     assert newest.mean() > 3 * mean.mean() > 0
 
 
+def test_flux_hears_what_begins_and_not_what_stands_still_or_ends() -> None:
+    front_end = FrontEnd(FrontEndConfig(flux=True))
+    assert front_end.config.feature_count == 2 * front_end.config.mel_bands
+    steady = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 1360)).astype(np.float32)) * 0.1
+    begins, ends = steady.clone(), steady.clone()
+    begins[:, :-400] *= 0.05
+    ends[:, -400:] *= 0.05
+    flux = {n: front_end(s).chunk(2, dim=1)[1] for n, s in (("steady", steady), ("begins", begins), ("ends", ends))}
+    assert flux["begins"].mean() > 3.0 * flux["steady"].mean() > 0
+    assert flux["ends"].max() == 0
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -120,6 +132,7 @@ def test_newest_column_hears_an_onset_at_once() -> None:
         ({"low_hz": 8000.0}, "low must be below high"),
         ({"chunk_s": 0.01}, "chunk_s"),
         ({"kind": "lms", "newest_column": True}, "newest_column"),
+        ({"kind": "mel", "flux": True}, "flux"),
         ({"kind": "mel", "spectrum_rate_hz": 8000}, "at least 15000"),
     ],
 )

@@ -286,8 +286,47 @@ def test_augmentation_that_is_off_draws_no_random_numbers() -> None:
         ({"colour_jitter": (0.1, 0.1, 0.1, 0.6)}, "hue from 0 to 0.5"),
         ({"colour_jitter": (-0.1, 0.1, 0.1, 0.1)}, "from 0 to 1"),
         ({"gain_range_db": (0.0, -6.0)}, "lowest, highest"),
+        ({"louder_db": -1.0}, r"louder_db is -1; 0 to 60 dB"),
+        ({"rest": 2.0}, r"augmentation\.rest is 2\.0; a probability"),
     ],
 )
 def test_settings_out_of_range_are_refused_with_a_sentence(settings: dict[str, object], sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence):
         AugmentationConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_only_loud_sequences_get_louder() -> None:
+    quiet_S, loud_S = 0.003 * noise(2.0)[0], noise(2.0)[0]
+    segments = [
+        Segment(Clip(made_clip(40, n).frames_NHWC, s, FORMAT, "c"), FrameRange(0, 40))
+        for n, s in ((1, quiet_S), (2, loud_S))
+    ]
+    plain, raised = (reader(a, 2, segments=segments) for a in (PLAIN, AugmentationConfig(louder_db=12.0)))
+    ratios = {True: list[float](), False: list[float]()}
+    for _ in range(8):
+        places = places_of(plain)
+        one, other = plain.next(), raised.next()
+        ratio_B = other.audio_BTW.norm(dim=(1, 2)) / one.audio_BTW.norm(dim=(1, 2))
+        for (clip, _), ratio in zip(places, ratio_B.tolist(), strict=True):
+            ratios[clip == 1].append(ratio)
+    assert set(ratios[False]) == {1.0}
+    assert 1.0 <= min(ratios[True]) < 2.0 < max(ratios[True]) <= 4.0
+
+
+def test_a_resting_sequence_is_the_quietest_of_its_clip_with_silence_and_nothing_continues_it() -> None:
+    sound_S = noise(2.0)[0]
+    sound_S[12 * 800 : 18 * 800] *= 0.01
+    segments = [Segment(Clip(made_clip(40, 1).frames_NHWC, sound_S, FORMAT, "c"), FrameRange(0, 40))]
+    read, before, found = reader(AugmentationConfig(rest=0.3), 1, segments=segments), False, 0
+    quietest = frame_tensor(segments[0].clip, 12, STEPS)
+    for _ in range(60):
+        batch = read.next()
+        rests = not bool(batch.audio_BTW.any())
+        assert bool(batch.restarted_B[0]) or not (rests or before)
+        if rests:
+            found += 1
+            assert torch.equal(batch.real_BTCHW[0], quietest) or torch.equal(
+                batch.real_BTCHW[0], frame_tensor(segments[0].clip, 14, STEPS)
+            )
+        before = rests
+    assert 8 <= found <= 30

@@ -12,17 +12,20 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
+from training.core.frame_size import FrameSize
 from training.data.scenes import make_scene, soundtrack
-from training.data.scenes.dish import BANDS, FRAMES_PER_S, band_force, move_dish, wave_shapes
+from training.data.scenes.dish import BANDS, move_dish, wave_shapes
 from training.data.scenes.make_scene import render_scene
+from training.data.scenes.sound_force import FRAMES_PER_S, band_force
 
 RATE_HZ = 16_000
 HOP = RATE_HZ // FRAMES_PER_S
 SIZE_PX = 48
+SIZE = FrameSize(SIZE_PX, SIZE_PX)
 
 
 def frames_of(sound_T: NDArray[np.float32]) -> NDArray[np.int16]:
-    return np.stack(list(render_scene(sound_T, RATE_HZ, SIZE_PX))).astype(np.int16)
+    return np.stack(list(render_scene("water", sound_T, RATE_HZ, SIZE))).astype(np.int16)
 
 
 def noise(seconds: float, gain: float = 1.0) -> NDArray[np.float32]:
@@ -61,7 +64,8 @@ def test_the_past_is_forgotten() -> None:
 def test_louder_sound_moves_the_water_more() -> None:
     shapes = wave_shapes()
     reach = [
-        np.abs(move_dish(band_force(noise(1.0, gain), RATE_HZ), shapes).height_KM).max() for gain in (0.01, 0.1, 1.0)
+        np.abs(move_dish(band_force(noise(1.0, gain), RATE_HZ, BANDS), shapes).height_KM).max()
+        for gain in (0.01, 0.1, 1.0)
     ]
     assert reach[0] * 3 < reach[1] < reach[2] / 2
 
@@ -70,12 +74,12 @@ def test_each_band_of_sound_pushes_its_own_ring() -> None:
     time_T = np.arange(RATE_HZ) / RATE_HZ
     for index, band in enumerate(BANDS):
         tone_T = 0.3 * np.sin(2 * np.pi * np.sqrt(band.low_hz * band.high_hz) * time_T)
-        assert band_force(tone_T.astype(np.float32), RATE_HZ)[-1].argmax() == index
+        assert band_force(tone_T.astype(np.float32), RATE_HZ, BANDS)[-1].argmax() == index
 
 
 def test_full_scale_noise_stays_finite_and_the_same_sound_gives_the_same_frames() -> None:
     sound_T = noise(4.0)
-    height_KM = move_dish(band_force(sound_T, RATE_HZ), wave_shapes()).height_KM
+    height_KM = move_dish(band_force(sound_T, RATE_HZ, BANDS), wave_shapes()).height_KM
     assert np.isfinite(height_KM).all()
     assert np.abs(height_KM).max() < 1.0
     np.testing.assert_array_equal(frames_of(sound_T[:RATE_HZ]), frames_of(sound_T[:RATE_HZ]))
@@ -129,7 +133,12 @@ def test_a_clip_keeps_sound_and_frames_aligned(tmp_path: Path) -> None:
     sound_T = np.zeros(2 * rate_hz, np.float32)
     sound_T[rate_hz : rate_hz + 4800] = noise(0.3, 0.5)[:4800]
     path = tmp_path / "clip.mp4"
-    assert make_scene.write_clip(path, render_scene(sound_T, rate_hz, 64), sound_T, 64) == 40
+    assert (
+        make_scene.write_clip(
+            path, render_scene("water", sound_T, rate_hz, FrameSize(64, 64)), sound_T, FrameSize(64, 64)
+        )
+        == 40
+    )
     with av.open(str(path)) as container:
         frames = [
             (float(frame.time), frame.to_ndarray(format="rgb24").astype(int)) for frame in container.decode(video=0)
@@ -153,8 +162,8 @@ def test_the_same_sound_at_another_rate_is_the_same_scene() -> None:
     """Every third of 60 frames a second equals one of 20 frames a second, except for the length of the substeps."""
     sound_T = np.zeros(RATE_HZ, np.float32)
     sound_T[: RATE_HZ // 2] = 0.4 * np.sin(2 * np.pi * 90.0 * np.arange(RATE_HZ // 2) / RATE_HZ)
-    slow = np.stack(list(render_scene(sound_T, RATE_HZ, SIZE_PX))).astype(float)
-    fast = np.stack(list(render_scene(sound_T, RATE_HZ, SIZE_PX, fps=60))).astype(float)
+    slow = np.stack(list(render_scene("water", sound_T, RATE_HZ, SIZE))).astype(float)
+    fast = np.stack(list(render_scene("water", sound_T, RATE_HZ, SIZE, fps=60))).astype(float)
     assert len(fast) == 3 * len(slow)
     assert np.abs(fast[2::3] - slow).mean() < 0.1 * np.abs(slow - slow.mean(axis=0)).mean() + 1.0
     with pytest.raises(TrainingError, match="--fps is 7;"):

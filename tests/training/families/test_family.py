@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.core.errors import TrainingError
-from export.to_onnx import export_model
+from export.targets.onnx.model import Form, export_model
 from tests.training.clips import moving_clip
 from tests.training.core.contract import verify_contract
 from training import families
@@ -72,7 +72,7 @@ class Brightness(StreamingModel):
         smoothed, frames = state["smoothed"], []
         for t in range(features_BTF.shape[1]):
             smoothed = 0.5 * smoothed + 0.5 * torch.tanh(self.hidden(features_BTF[:, t]))
-            colour_B3 = torch.tanh(gain * self.colour(smoothed) + 0.01 * noise["shade"][:, t])
+            colour_B3 = torch.tanh(gain.reshape(-1, 1) * self.colour(smoothed) + 0.01 * noise["shade"][:, t])
             frames.append(colour_B3[:, :, None, None].expand(-1, -1, *self.frame_size))
         return torch.stack(frames, dim=1), features_BTF, {"smoothed": smoothed}
 
@@ -237,7 +237,7 @@ def test_it_is_trained_and_exported(tmp_path: Path) -> None:
     loaded = load_generator(tmp_path / "run")
     assert loaded.iterations == 2
     assert any(not torch.equal(value, before[name]) for name, value in loaded.model.state_dict().items())
-    card = export_model(loaded.model, loaded.provenance, tmp_path / "lamp.onnx")
+    card = export_model(loaded.model, loaded.provenance, tmp_path / "lamp.onnx", Form(all_controls=True))
     assert (card.family, card.name, [c.name for c in card.controls]) == ("brightness", "lamp", ["gain"])
     assert [s.name for s in card.states] == ["smoothed"]
     assert "smoothed" in {value.name for value in onnx.load(tmp_path / "lamp.onnx").graph.input}

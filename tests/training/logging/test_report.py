@@ -40,6 +40,12 @@ def run(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize(("written", "shown"), [("64", "64 × 64 pixels"), ("64x40", "64 × 40 pixels")])
+def test_the_page_says_both_sides_of_a_frame(run: Path, written: str, shown: str) -> None:
+    (run / "config.yaml").write_text(f"model: {{name: waves, image_size: {written}, fps: 20}}\n")
+    assert f" · {shown}, 20 frames per second" in page(run)
+
+
 def test_the_page_shows_the_files_of_the_run(run: Path) -> None:
     (run / "evaluation").mkdir()
     (run / "evaluation" / "evaluation.html").write_text("")

@@ -15,7 +15,9 @@ from tests.training.runs import PLAIN
 from tests.training.runs import small_config as config
 from training.data.clip_sound import read_sound
 from training.data.config import ClipConfig, SamplesConfig
+from training.data.footage import Footage
 from training.data.frames import read_frames
+from training.data.training_sound import segments_sound
 from training.data.video import Clip, ClipFormat
 from training.logging.records import read_records
 from training.loop.checkpoint import best_checkpoint, load_generator, read_checkpoint
@@ -41,7 +43,15 @@ def test_a_run_leaves_checkpoint_samples_and_statistics(clip: Clip, tmp_path: Pa
     assert [record["iteration"] for record in records if "validation" in record] == [4, 5]
     assert [record["event"] for record in records if "event" in record] == ["started", "finished"]
     assert "Held-out error" in (tmp_path / "report.html").read_text()
-    assert load_generator(tmp_path).iterations == 5
+    loaded = load_generator(tmp_path)
+    assert loaded.iterations == 5
+    assert (
+        loaded.training_sound
+        == read_checkpoint(tmp_path).training_sound
+        == segments_sound(
+            Footage.of([clip], settings.sequence_frames, settings.clip.tuning_share).training, settings.clip_title()
+        )
+    )
 
 
 def test_the_best_checkpoint_is_kept_beside_the_newest(

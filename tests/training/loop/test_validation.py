@@ -1,5 +1,7 @@
 """Held-out folds of one and several clips, whole or their leading part."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -79,3 +81,14 @@ def test_real_frames_and_sound_belong_to_the_generated_ones(
     assert np.array_equal(found.real_NHWC(), expected)
     heard = np.concatenate([one.clip.sound_S[2400:7200], other.clip.sound_S[2400:4000]])
     assert np.array_equal(found.sound_S(), heard)
+
+
+def test_a_held_out_part_that_stands_still_has_no_motion_to_share(model: StreamingModel) -> None:
+    moving = segment(8, 1)
+    frames = np.repeat(moving.clip.frames_NHWC[:1], 11, axis=0)
+    # As compression changes one value now and then.
+    frames[6, 0, 0, 0] ^= 1
+    still = Segment(Clip(frames, moving.clip.sound_S, FORMAT, "still.mp4"), moving.frame_range)
+    found = validate_segments(model, [still], GREY, steps=4)
+    assert math.isnan(found.motion_share)
+    assert math.isfinite(validate_segments(model, [moving], GREY, steps=4).motion_share)

@@ -14,13 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 from scipy.special import jnp_zeros, jv
 
-Array = NDArray[np.float32]
+from training.data.scenes.sound_force import FRAMES_PER_S, Array, SoundBand, followed, substeps
 
-FRAMES_PER_S = 20
-STEPS_PER_S = 200
 HIGHEST_WAVE_NUMBER = 20.0  # half a wave is then 18 px of a 256 px frame
 GRAVITY = 60.0  # dish radii / s^2: with the depth below, long rings run 3 radii a second
 DEPTH = 0.15
@@ -28,17 +25,13 @@ DAMPING_PER_S = 6.5  # a wave has lost 20 dB after 0.7 s ...
 VISCOSITY = 0.012  # ... and a fine one sooner
 KICK = 0.85  # how far an onset throws a wave shape beyond where steady sound would hold it
 
-QUIET_DB, LOUD_DB = -58.0, -2.0  # band levels at which the water rests, and at which it is pushed with force 1
-RELEASE_S, GLOW_RELEASE_S = 0.06, 0.16
+GLOW_RELEASE_S = 0.16
 
 
 @dataclass(frozen=True)
-class Band:
+class Band(SoundBand):
     """One band of sound and the place in the dish where it pushes: a ring at `radius`, `lobes` around, `width` across."""
 
-    low_hz: float
-    high_hz: float
-    gain_db: float  # music has less energy high up
     lobes: int
     radius: float
     width: float
@@ -111,39 +104,6 @@ def wave_shapes(bands: tuple[Band, ...] = BANDS) -> WaveShapes:
     )
 
 
-def substeps(fps: int) -> int:
-    """Return the number of steps, of about 5 ms each, between two frames."""
-    return max(1, round(STEPS_PER_S / fps))
-
-
-def _fall(power_SB: NDArray[np.float64], release_s: float, fps: int) -> NDArray[np.float64]:
-    """Follow rises at once and decay exponentially."""
-    keep = np.exp(-1.0 / (fps * substeps(fps) * release_s))
-    followed_SB = np.empty_like(power_SB)
-    now_B = np.zeros(power_SB.shape[1])
-    for step, power_B in enumerate(power_SB):
-        now_B = np.maximum(power_B, now_B * keep)
-        followed_SB[step] = now_B
-    return followed_SB
-
-
-def band_force(sound_T: Array, rate_hz: int, bands: tuple[Band, ...] = BANDS, fps: int = FRAMES_PER_S) -> Array:
-    """Return the force of every band at every whole substep of the sound, `[S, B]`, 0 in silence, 1 when loud.
-
-    Each force depends on past energy alone: a causal band filter, its power in 5 ms, a 60 ms release, decibels.
-    """
-    assert rate_hz >= 16_000, f"sound at {rate_hz} Hz does not hold the highest band; resample it"
-    frames, steps = len(sound_T) * fps // rate_hz, substeps(fps)
-    ends_S = np.arange(frames * steps + 1) * rate_hz // (fps * steps)
-    power_SB = np.empty((frames * steps, len(bands)))
-    for index, band in enumerate(bands):
-        filters = butter(2, (band.low_hz, band.high_hz), "bandpass", fs=rate_hz, output="sos")
-        energy_T = np.concatenate([[0.0], np.cumsum(sosfilt(filters, sound_T.astype(np.float64)) ** 2)])
-        power_SB[:, index] = np.diff(energy_T[ends_S]) / np.diff(ends_S)
-    level_db = 10.0 * np.log10(_fall(power_SB, RELEASE_S, fps) + 1e-12) + [band.gain_db for band in bands]
-    return (np.clip((level_db - QUIET_DB) / (LOUD_DB - QUIET_DB), 0.0, 1.1) ** 1.8).astype(np.float32)
-
-
 def move_dish(force_SB: Array, shapes: WaveShapes, fps: int = FRAMES_PER_S) -> DishMotion:
     """Apply the forces to water at rest and return the motion at the end of every frame.
 
@@ -170,5 +130,5 @@ def move_dish(force_SB: Array, shapes: WaveShapes, fps: int = FRAMES_PER_S) -> D
         speed_M = cosine_M * speed_M - sine_M * (omega_M**2 * away_M + decay_M * speed_M)
         if step % steps == steps - 1:
             height_KM[step // steps] = height_M
-    glow_SB = _fall(force_SB.astype(np.float64), GLOW_RELEASE_S, fps)
+    glow_SB = followed(force_SB.astype(np.float64), GLOW_RELEASE_S, fps)
     return DishMotion(height_KM, glow_SB[steps - 1 :: steps].astype(np.float32))

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import jv, jvp
 
-from training.data.scenes.dish import Array, DishMotion, WaveShapes
+from training.data.scenes.dish import DishMotion, WaveShapes
+from training.data.scenes.sound_force import Array
 
 SUPERSAMPLE = 1.5
 CHUNK_FRAMES = 16  # frames whose surfaces are summed in one matrix product

@@ -1,9 +1,11 @@
 """Render a clip with sound: `python -m training.data.scenes.make_scene water -o media/water.mp4`.
 
-    --sound song.wav    move the water with this sound instead of the arranged one: the frames of a perfect model
+    water               water in a round dish on a loudspeaker, seen from above
+    strings             strings beside a loudspeaker, of any shape: --size 1280x720, 720x1280
+    --sound song.wav    move the scene with this sound instead of the arranged one: the frames of a perfect model
     --heldout           write media/heldout.wav instead: sound from recordings that no clip uses
 
-Frame k shows the water after the sound up to (k + 1) * 50 ms. Its time stamp is k * 50 ms.
+Frame k shows the scene after the sound up to (k + 1) * 50 ms. Its time stamp is k * 50 ms.
 """
 
 from __future__ import annotations
@@ -22,25 +24,35 @@ from tqdm import tqdm
 
 from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import TrainingError, run_main
-from training.data.scenes.dish import FRAMES_PER_S, Array, band_force, move_dish, wave_shapes
+from training.core.frame_size import FrameSize
+from training.data.scenes.dish import BANDS, move_dish, wave_shapes
 from training.data.scenes.lighting import render, static_maps
+from training.data.scenes.sound_force import FRAMES_PER_S, Array, band_force
 from training.data.scenes.soundtrack import RATE_HZ, arrange, held_out, read_sound
+from training.data.scenes.string_light import render_strings, string_stage
+from training.data.scenes.strings import string_motion
 
-SCENES = ("water",)
+SIZES = {"water": FrameSize(256, 256), "strings": FrameSize(720, 1280)}
+"""The size of each scene unless --size is given."""
+SMALLEST_PX = 32
 AAC_BITS_PER_S = 256_000
 CRF = "12"
 
 
 def render_scene(
-    sound_mono_T: Array, rate_hz: int, size_px: int = 256, fps: int = FRAMES_PER_S
+    scene: str, sound_mono_T: Array, rate_hz: int, size: FrameSize, fps: int = FRAMES_PER_S
 ) -> Iterator[NDArray[np.uint8]]:
-    """Yield the true frames of a sound, uint8 RGB [size_px, size_px, 3], at `fps` frames a second."""
+    """Yield the true frames of a sound, uint8 RGB [H, W, 3] of `size`, at `fps` frames a second."""
+    if scene == "strings":
+        yield from render_strings(string_motion(sound_mono_T, rate_hz, fps), string_stage(*size))
+        return
     shapes = wave_shapes()
-    yield from render(move_dish(band_force(sound_mono_T, rate_hz, fps=fps), shapes, fps), static_maps(shapes, size_px))
+    motion = move_dish(band_force(sound_mono_T, rate_hz, BANDS, fps), shapes, fps)
+    yield from render(motion, static_maps(shapes, size.height))
 
 
 def write_clip(
-    path: Path, frames: Iterator[NDArray[np.uint8]], sound_T: Array, size_px: int, fps: int = FRAMES_PER_S
+    path: Path, frames: Iterator[NDArray[np.uint8]], sound_T: Array, size: FrameSize, fps: int = FRAMES_PER_S
 ) -> int:
     """Write frames and sound as H.264 4:4:4 and AAC, and return the number of frames.
 
@@ -51,7 +63,7 @@ def write_clip(
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w") as container:
             video = container.add_stream("libx264", rate=fps, options={"crf": CRF, "preset": "medium"})
-            video.width, video.height, video.pix_fmt = size_px, size_px, "yuv444p"
+            video.width, video.height, video.pix_fmt = size.width, size.height, "yuv444p"
             audio = container.add_stream("aac", rate=RATE_HZ, layout="mono", bit_rate=AAC_BITS_PER_S)
             hop = RATE_HZ // fps
             for count, frame_HWC in enumerate(frames, start=1):
@@ -83,14 +95,14 @@ def _audio_frame(sound_T: Array, start: int) -> av.AudioFrame:
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the flags of this entry point."""
     parser = ArgumentParser(description="Render a clip of a physical scene driven by real recordings.")
-    parser.add_argument("scene", nargs="?", default="water", choices=SCENES)
+    parser.add_argument("scene", nargs="?", default="water", choices=tuple(SIZES))
     parser.add_argument("-o", "--output", type=Path, help="default: media/SCENE.mp4, or media/heldout.wav")
     parser.add_argument(
         "--sound", type=Path, help="a sound file that drives the scene instead of the arranged recordings"
     )
     parser.add_argument("--heldout", action="store_true", help="write the held-out sound instead of a clip")
     parser.add_argument("--seconds", type=float, default=240.0, help="length of the arranged clip (default 240)")
-    parser.add_argument("--size", type=int, default=256, help="height and width in pixels, even (default 256)")
+    parser.add_argument("--size", metavar="WxH", help="in pixels, even; default 256 for water, 1280x720 for strings")
     parser.add_argument("--seed", type=int, default=7, help="order of the recordings (default 7)")
     parser.add_argument("--fps", type=int, default=FRAMES_PER_S, help=f"frames a second (default {FRAMES_PER_S})")
     flags = parser.parse_args(argv)
@@ -98,11 +110,25 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         raise TrainingError(
             f"--fps is {flags.fps}; a whole number that divides {RATE_HZ} Hz was expected, such as 20, 30 or 60."
         )
-    if flags.size < 32 or flags.size % 2:
-        raise TrainingError(f"--size is {flags.size}; H.264 needs an even number of at least 32 pixels, such as 256.")
+    flags.size = _size(flags.scene, flags.size)
     if flags.seconds < 1.0:
         raise TrainingError(f"--seconds is {flags.seconds}; a clip needs at least 1 second.")
     return flags
+
+
+def _size(scene: str, given: str | None) -> FrameSize:
+    if given is None:
+        return SIZES[scene]
+    size = FrameSize.of(int(given) if given.isdecimal() else given, "--size")
+    if size.short_side < SMALLEST_PX or size.height % 2 or size.width % 2:
+        raise TrainingError(
+            f"--size is {given}; H.264 needs even numbers of at least {SMALLEST_PX} pixels, such as 256."
+        )
+    if scene == "water" and size.shape != 1:
+        raise TrainingError(
+            f"--size is {given}; the dish of the scene water is round, so a square was expected, such as {size.short_side}."
+        )
+    return size
 
 
 def main() -> int:
@@ -120,7 +146,7 @@ def main() -> int:
     path = flags.output or Path(f"media/{flags.scene}.mp4")
     started = time.perf_counter()
     total = len(sound_T) * flags.fps // RATE_HZ
-    frames = tqdm(render_scene(sound_T, RATE_HZ, flags.size, flags.fps), total=total, unit="frame")
+    frames = tqdm(render_scene(flags.scene, sound_T, RATE_HZ, flags.size, flags.fps), total=total, unit="frame")
     count = write_clip(path, iter(frames), sound_T, flags.size, flags.fps)
     seconds = time.perf_counter() - started
     print(*lines, f"{path}: {count} frames at {flags.fps} fps, rendered at {count / seconds:.0f} frames/s", sep="\n")

@@ -15,7 +15,7 @@ from training.families.listen_and_move.layers import ResidualBlock
 from training.families.listen_and_move.model import ListenAndMove
 
 MAPS = (".canvas.", ".place.", ".relief.maps", ".warp.flows")
-"""Weights that are pictures: they have a value for each place of the frame or of one of its levels."""
+"""Weights with a value for each place of the frame or of one of its levels."""
 NEW_SCALE = 0.1
 """Sound-conditioned scale of a new block at the start: it adds little at first, and still has a gradient."""
 

@@ -10,6 +10,8 @@ from engine.model.compositor import Compositor
 from engine.model.layers import Layers
 from engine.output.window.gl_layers import GlLayers
 from engine.output.window.resampling_kernels import LANCZOS
+from engine.render.effects.chain import EffectChain
+from engine.render.effects.effect_parameters import EffectParameters
 from tests.conftest import require
 from tests.engine.model.layered_probe import TEXTURES, composed
 from tests.engine.model.test_layers import fields_of
@@ -79,6 +81,31 @@ def test_a_layered_frame_that_fills_the_window_is_cropped(shown_window):
     whole = Compositor(TEXTURES, place.height, place.width).compose(fields).astype(float)
     seen = whole[-place.top :, -place.left :][: SCREEN[1], : SCREEN[0]]
     shown.shows_until(frame, lambda: is_equal(screen_HWC(), seen), "the frame everywhere")
+
+
+def test_soft_edges_leave_a_frame_its_layers(shown_window):
+    """The window composes them at its own size and fades them there, as the processor does with pixels of that size."""
+    shown = shown_window(upscale=LANCZOS, fullscreen=True).open((120, 120))
+    fields, parameters, effect_chain = fields_of(0), EffectParameters(screen=SCREEN), EffectChain()
+    pixels_HWC = Compositor(TEXTURES, 120, 120).compose(fields)
+    in_field_HWC = effect_chain.apply(pixels_HWC, parameters, 0.0)
+    frame = frame_of(pixels_HWC, layers=Layers(TEXTURES, fields)).with_pixels(in_field_HWC, effect_chain.in_field)
+    assert in_field_HWC.shape == (120, 192, 3)
+    assert frame.layers
+    whole = EffectChain().apply(Compositor(TEXTURES, 800, 800).compose(fields), parameters, 0.0).astype(float)
+    shown.shows_until(frame, lambda: is_equal(screen_HWC(), whole), "the faded frame's appearing")
+
+
+def test_other_effects_and_the_flash_guard_take_its_layers_away() -> None:
+    effect_chain, grey = EffectChain(), np.full((24, 24, 3), 200, np.uint8)
+    effect_chain.apply(grey, EffectParameters(screen=SCREEN, glow=0.5), 0.0)
+    assert effect_chain.in_field is None
+    kept = list[bool]()
+    for n in range(30):
+        effect_chain.apply(grey * (n % 2), EffectParameters(screen=SCREEN), 0.05 * (n + 1))
+        kept.append(effect_chain.in_field is not None)
+    assert kept[0]
+    assert not all(kept)
 
 
 def test_a_frame_that_was_changed_is_drawn_as_it_is(shown_window):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.audio.features.audio_features import SILENCE, AudioFeatures
+from engine.control.parameter_table import TABLE, ShowValues
 from engine.render.effects import frame_effects
 from engine.render.effects.chain import EffectChain
 from engine.render.effects.effect_parameters import NEUTRAL, EffectParameters, effect_parameters
@@ -193,3 +194,6 @@ def test_all_of_these_are_parameters() -> None:
     assert (now.feedback, now.sharpen, now.screen) == (0.4, 0.3, (1920, 1080))
     assert now.moves_by_itself
     assert not effect_parameters({}, SILENCE).moves_by_itself
+    for parameter in (ShowValues.palette, *(known for known in TABLE if known.name in values)):
+        assert parameter.in_scenes
+        assert not parameter.not_mapped

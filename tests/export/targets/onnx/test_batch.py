@@ -25,7 +25,7 @@ BATCH = 3
 PROVENANCE = Provenance(source="random weights", licence="MIT", config="small", commit="none", iterations=0)
 
 # Each of these parts of the generator treats the batch axis in its own way.
-VARIANT = {**VARIANTS["warp"], **VARIANTS["resonators"], "relief_rank": 3, "content_noise": 2, "image_size": "56x40"}
+VARIANT = {**VARIANTS["warp"], **VARIANTS["resonators"], "relief_rank": 3, "content_noise": 2, "image_size": "24x16"}
 
 
 @pytest.fixture(scope="module")

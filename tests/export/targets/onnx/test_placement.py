@@ -112,7 +112,7 @@ def test_every_node_of_every_option_has_a_kernel_on_the_card(number: int, tmp_pa
     kind = FRONT_ENDS[number % len(FRONT_ENDS)]
     front_end = FrontEndConfig(kind=kind, mel_bands=16 if kind == "stage" else 32)  # type: ignore[arg-type]
     options: Any = together()[number % len(together())]
-    whole = plain(small_model(IMAGE_SIZE, front_end, **options))
+    whole = plain(small_model(**{"image_size": IMAGE_SIZE, **options}, front_end=front_end))
     for program in (whole, to_half(whole)):
         assert complaints(program, tmp_path) == set()
         assert refused_by_tensorrt(program) == []
