@@ -124,11 +124,6 @@ def at_rate(model: StreamingModel, fps: int | None) -> StreamingModel:
     """Return a copy of `model` at `fps` steps a second, or `model` itself for None and for its own rate. Raises TrainingError."""
     if fps is None or fps == model.fps:
         return model
-    if isinstance(model, LayeredModel):
-        raise TrainingError(
-            f"'{model.name}' gives layers, which play at the rate of training alone; leave --fps out, or train it with --set "
-            f"model.fps={fps}."
-        )
     if fps < model.fps:
         raise TrainingError(
             f"'{model.name}' was trained at {model.fps} steps a second and cannot play at {fps}: its memory lasts from one step to the "

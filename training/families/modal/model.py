@@ -57,10 +57,12 @@ class Modal(LayeredModel):
         self.shares = _zero_linear(shape.hidden, count)
         self.light = _zero_linear(shape.hidden, 1)
         self.shades = _zero_linear(shape.hidden, max(1, shape.residual_rank))
-        self.modes = nn.Parameter(torch.zeros(shape.modes, 2 * count, *self._map_size(shape.flow_side)))
-        self.share_maps = nn.Parameter(torch.zeros(count, *self._map_size(shape.weight_side)))
-        residual_shape = (shape.residual_rank, 3, *self._map_size(shape.residual_side))
-        self.residuals = nn.Parameter(torch.zeros(residual_shape)) if shape.residual_rank else None
+        shapes = self.field_shapes()
+        self.modes = nn.Parameter(torch.zeros(shape.modes, *shapes[FLOW]))
+        self.share_maps = nn.Parameter(torch.zeros(shapes[WEIGHTS]))
+        self.residuals = (
+            nn.Parameter(torch.zeros(shape.residual_rank, *shapes[RESIDUAL])) if shape.residual_rank else None
+        )
 
     @property
     def texture_levels(self) -> list[Tensor]:
@@ -71,11 +73,11 @@ class Modal(LayeredModel):
         """Return the shapes [C, h, w] of all fields by their role, without the batch."""
         shape = self.generator
         shapes = {
-            FLOW: (2 * shape.textures, *self._map_size(shape.flow_side)),
-            WEIGHTS: (shape.textures, *self._map_size(shape.weight_side)),
+            FLOW: self._map_shape(2 * shape.textures, shape.flow_side),
+            WEIGHTS: self._map_shape(shape.textures, shape.weight_side),
             LIGHT: (1, 1, 1),
         }
-        return shapes | ({RESIDUAL: (3, *self._map_size(shape.residual_side))} if shape.residual_rank else {})
+        return shapes | ({RESIDUAL: self._map_shape(3, shape.residual_side)} if shape.residual_rank else {})
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of all states, without the batch."""
@@ -116,7 +118,7 @@ class Modal(LayeredModel):
         chosen = different_frames(frames_T3HW, self.generator.textures)
         keys_K3HW = frames_T3HW[chosen]
         self.get_buffer("textures").copy_(torch.round((keys_K3HW + 1.0) * 127.5).clamp(0.0, 255.0).to(torch.uint8))
-        fields = self._map_size(self.generator.flow_side)
+        fields = FrameSize(*self.modes.shape[-2:])
         moving = torch.cat([flow_fields(key_3HW, frames_T3HW, fields) for key_3HW in keys_K3HW], dim=1)
         components = principal_components(moving.flatten(1), len(self.modes))
         self.modes[: len(components)] = components.unflatten(1, self.modes.shape[1:])
@@ -126,9 +128,10 @@ class Modal(LayeredModel):
             components = principal_components((small - small.mean(dim=0)).flatten(1), len(self.residuals))
             self.residuals[: len(components)] = components.unflatten(1, self.residuals.shape[1:])
 
-    def _map_size(self, side: int) -> FrameSize:
-        """Return rows and columns of a map of about `side`² places in the shape of the frame."""
-        return size_of_mean_side(side, self.frame_size)
+    def _map_shape(self, channels: int, side: int) -> tuple[int, int, int]:
+        """Return the shape of maps of about `side`² places in the shape of the frame."""
+        size = size_of_mean_side(side, self.frame_size)
+        return channels, size.height, size.width
 
     def _controlled(self, name: str, controls: Mapping[str, Tensor] | None) -> Tensor | float:
         """Return the value of a control, for [B, T, ...]."""
