@@ -107,9 +107,6 @@ class SkippingTake:
         index = last_index + 3
         return Pick(index, 2) if received_samples >= (index + 1) * hop_samples else None
 
-    def early_sample(self, received_samples: int, last_index: int) -> None:
-        return None
-
     def show_events(self, index: int) -> tuple[()]:
         return ()
 
