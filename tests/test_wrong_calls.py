@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import run_live
+from engine.app.command_line import ParsedCommand, parse_command
 from engine.core.errors import USER_ERROR_EXIT_CODE, run_main
 from tests.processes import write_sound
 
@@ -93,3 +94,11 @@ def test_a_folder_that_takes_no_files_is_refused_before_the_show(
     assert left.value.code == USER_ERROR_EXIT_CODE
     assert "Cannot write /proc/stats.json" in complained
     assert "model" not in said
+
+
+def test_a_loudspeaker_of_a_file_is_kept_beside_a_sound(tmp_path: Path) -> None:
+    write_sound(tmp_path / "song.wav", 0.5)
+    (tmp_path / "show.yaml").write_text("listen: HDMI\n")
+    command = parse_command([str(tmp_path / "song.wav"), "--config", str(tmp_path / "show.yaml")])
+    assert isinstance(command, ParsedCommand)
+    assert command.resolved.config.listen == "HDMI"

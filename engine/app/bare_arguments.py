@@ -39,7 +39,7 @@ def is_played(argument: str) -> bool:
     return not argument.startswith("-") and not _is_folder(argument) and (is_sound(argument) or _is_path(argument))
 
 
-def played(sounds: Sequence[str], parsed: argparse.Namespace) -> dict[str, Any]:
+def played(sounds: Sequence[str], parsed: argparse.Namespace, is_listen_given: bool) -> dict[str, Any]:
     """Return the settings of `run_live.py song.wav`: it plays, and is heard where it can be. Raises ConfigError for more than that."""
     first = shown_address(sounds[0])
     if len(sounds) > 1:
@@ -50,7 +50,7 @@ def played(sounds: Sequence[str], parsed: argparse.Namespace) -> dict[str, Any]:
             raise ConfigError(
                 f"{first} came without a flag, beside {flag(name)}, which has its own sound; leave one out."
             )
-    is_heard = parsed.listen is None and parse_spec(sounds[0]).kind in HEARD_KINDS
+    is_heard = not is_listen_given and parse_spec(sounds[0]).kind in HEARD_KINDS
     return {"source": [sounds[0]], **({"listen": WHERE_HEARD} if is_heard else {})}
 
 

@@ -79,7 +79,7 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     controls = {name.removeprefix(_CONTROL): v for name, v in given.items() if name.startswith(_CONTROL)}
     settings = {name: given[name] for name in SETTINGS if name in given}
     if others:
-        settings = {**settings, **played(others, parsed)}
+        settings = {**settings, **played(others, parsed, "listen" in {**file_values, **settings})}
     beside = {name: given[name] for name in ("map", "config") if given.get(name)}
     _check_action(parsed)
     if parsed.listen and is_played(parsed.listen):

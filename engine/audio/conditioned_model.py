@@ -36,6 +36,8 @@ class ConditionedModel:
     def __init__(self, model: PlayingModel, conditioner: Conditioner) -> None:
         self._model = model
         self._conditioner = conditioner
+        # As it was after the last step: a replay goes back to a former model before the step in which the show did.
+        self._sound = model.playing.training_sound
 
     @property
     def card(self) -> ModelCard:
@@ -43,16 +45,19 @@ class ConditionedModel:
 
     def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame:
         """Play hop `index`. Raises BackendError, as the model does."""
-        conditioned_T = self._conditioner.apply(window_T, index, controls, self._model.playing.training_sound)
-        # The gain by hand is in the window.
-        return self._model.step(conditioned_T, {**controls, "gain_db": 0.0}, index)
+        conditioned_T = self._conditioner.apply(window_T, index, controls, self._sound)
+        try:
+            # The gain by hand is in the window.
+            return self._model.step(conditioned_T, {**controls, "gain_db": 0.0}, index)
+        finally:
+            self._sound = self._model.playing.training_sound
 
     def early(self, window_T: NDArray[np.float32], controls: Controls, index: int, end: int) -> ModelFrame | None:
         """Return hop `index` as it looks with a window that ends before sample `end`, within that hop; nothing changes.
 
         None where nothing moves. Raises BackendError, as the model does.
         """
-        conditioned_T = self._conditioner.early(window_T, index, end, controls, self._model.playing.training_sound)
+        conditioned_T = self._conditioner.early(window_T, index, end, controls, self._sound)
         return self._model.early(conditioned_T, {**controls, "gain_db": 0.0}, index)
 
     def held(self, controls: Controls) -> ModelFrame:

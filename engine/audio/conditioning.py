@@ -8,7 +8,7 @@ one continuous gain curve, as long as the sound window: a sample has the same ga
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,10 @@ class Conditioner:
         `sound` is what the playing model was trained on; without it, or with `conditioning` off, the gate and the gain by hand act
         alone. All windows have one length. Hops that are older than the window and were never seen are left out.
         """
-        self._aim = self.aim_for(values, sound)
+        before, self._aim = self._aim, self.aim_for(values, sound)
+        if before and self._aim and before.loudness_db != self._aim.loudness_db:
+            # Another model knows another loudness, which is not waited for as for a quiet part of the music.
+            self.history = replace(self.history, state=replace(self.history.state, signal_s=0.0))
         by_hand_db = float(values.get("gain_db", 0.0))
         gate_db = float(values.get("gate_db", GATE_OFF_DB))
         self.history = self._advance(window_T, index, gate_db, by_hand_db)
@@ -110,7 +113,12 @@ class Conditioner:
 
     def aim_for(self, values: Values, sound: TrainingSound | None) -> Aim | None:
         """Return where to bring the sound under these values."""
-        return aim_of(sound) if values.get("conditioning", False) else None
+        if not values.get("conditioning", False):
+            return None
+        aim = aim_of(sound)
+        # Levels of other bands than those measured here say nothing.
+        is_measured = sound is None or len(sound.bands) == len(self._meter.band_edges_hz) - 1
+        return aim if aim is None or is_measured else replace(aim, ceilings_db=())
 
     def _advance(self, window_T: NDArray[np.float32], index: int, gate_db: float, by_hand_db: float) -> GainHistory:
         state, hop = self.history.state, self._hop_samples

@@ -11,6 +11,6 @@ def left_out_controls(card: ModelCard) -> Mapping[str, str]:
     """Return, by the names of the controls that were left out, the sentence for whoever sets one."""
     return {
         effect.name: f"{effect.name} is no parameter of the model {card.name}: over its whole range it changes the frames by "
-        f"{effect.levels:.1f} of 255 levels, which nobody sees; it is left out."
+        f"{effect.levels:.1f} of 255 levels, less than the {effect.least_levels:g} that a parameter has to; it is left out."
         for effect in card.left_out
     }

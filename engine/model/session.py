@@ -120,7 +120,11 @@ class Session:
             **{spec.name: float(controls[spec.name]) for spec in self._fed if spec.name in controls},
             **draw_noise(card.noises, int(controls.get("seed", self._seed)), index),
         }
-        return self._backend.step(self._resting.with_values(values, self._state))
+        try:
+            return self._backend.step(self._resting.with_values(values, self._state))
+        except BackendError:
+            self._leave_lost_state()
+            raise
 
     def _advance(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> None:
         card, step = self.card, self._step(window_T, controls, index)
@@ -134,6 +138,13 @@ class Session:
         self._state = step.next_state
         self._shown = step
         self._fresh = False
+
+    def _leave_lost_state(self) -> None:
+        """Begin again where the state was lost with its device, or every later step would fail for it."""
+        try:
+            self.snapshot()
+        except BackendError:
+            self._state = self._backend.initial_state()
 
 
 def _frame_of(step: Step) -> ModelFrame:

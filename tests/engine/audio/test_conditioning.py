@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -250,3 +251,21 @@ def test_an_early_window_is_conditioned_as_its_hop_and_changes_nothing() -> None
     # All but the block of 5 ms that is half heard.
     assert early_T[early_by : -RATE_HZ // 200] == pytest.approx(whole_T[: -early_by - RATE_HZ // 200], rel=1e-6)
     assert len(early_T) == WINDOW
+
+
+def test_a_model_that_knows_louder_sound_is_followed_at_once() -> None:
+    gain, louder = Conditioner(RATE_HZ, HOP), replace(KNOWN, loudness_db=TARGET_DB + 20.0)
+    padded = np.concatenate([np.zeros(WINDOW, np.float32), tone(20.0, -30.0)])
+    for k in range(400):
+        trained = KNOWN if k < 200 else louder
+        gain.apply(padded[(k + 1) * HOP : (k + 1) * HOP + WINDOW], k, {"conditioning": True}, trained)
+        if k == 260:
+            # Three seconds after the change; as a quiet part of the music it would have taken a minute.
+            assert gain.gain_db == pytest.approx(TARGET_DB + 20.0 - SLACK_DB + 30.0, abs=3.0)
+
+
+def test_levels_of_other_bands_than_those_measured_limit_nothing() -> None:
+    fewer = replace(known(-60.0), bands=known(-60.0).bands[:2])
+    loud = tone(1.0, TARGET_DB, 220.0)
+    given, free = (level_db(gained(loud, trained, conditioning=True)) for trained in (fewer, KNOWN))
+    assert given == pytest.approx(free, abs=0.1)

@@ -26,7 +26,7 @@ WITHOUT = replace(
     fixed_controls=CARD.controls,
     control_effects=(ControlEffect(name="gain", levels=0.4, least_levels=2.0),),
 )
-SENTENCE = "gain is no parameter of the model probe: over its whole range it changes the frames by 0.4 of 255 levels, which nobody sees; it is left out."
+SENTENCE = "gain is no parameter of the model probe: over its whole range it changes the frames by 0.4 of 255 levels, less than the 2 that a parameter has to; it is left out."
 
 
 @pytest.fixture

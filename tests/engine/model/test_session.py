@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engine.core.errors import BackendError
-from engine.model.backend import Backend, OpenedModel
+from engine.model.backend import Backend, LazyState, OpenedModel
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session, apply_gain
 from engine.model.step import Step, StepInputs
@@ -94,11 +96,14 @@ class FailingBackend(OpenedModel):
         self.inner = inner
         self.fails = False
         self.diverges = False
+        self.loses = False
 
     def step(self, inputs: StepInputs) -> Step:
         if self.fails:
             raise BackendError("the step failed.")
         step = self.inner.step(inputs)
+        if self.loses:
+            return step._replace(next_state=LostState())
         if self.diverges:
             return step._replace(next_state={"memory": np.array([np.nan], np.float32)})
         return step
@@ -129,3 +134,32 @@ def test_a_state_that_is_not_finite_is_replaced_by_the_initial_one(failing: Fail
         session.step(LOUD, {}, 1)
     failing.diverges = False
     assert memory(session) == pytest.approx(0.25)
+
+
+class LostState(LazyState):
+    """A state on a device that is gone."""
+
+    on_device = True
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        raise RuntimeError("the device was lost")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["memory"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_state_that_was_lost_with_its_device_is_left(failing: FailingBackend, early: bool) -> None:
+    session = Session(failing)
+    session.step(LOUD, {}, 0)
+    failing.loses = True
+    session.step(LOUD, {}, 1)
+    failing.loses, failing.fails = False, True
+    with pytest.raises(BackendError):
+        (session.early if early else session.step)(LOUD, {}, 2)
+    failing.fails = False
+    session.step(LOUD, {}, 3)
+    assert memory(session) == pytest.approx(0.375)
