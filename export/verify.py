@@ -49,7 +49,8 @@ def main() -> int:
     rounded = holds_half_weights(arguments.model)
     if rounded:
         round_weights(loaded.model)
-    graph = StepGraph(loaded.model, backend.card.batch, [spec.name for spec in backend.card.controls])
+    inputs = [spec.name for spec in (*backend.card.controls, *backend.card.fixed_controls)]
+    graph = StepGraph(loaded.model, backend.card.batch, inputs)
     verdict = compare(graph, BackendPlayer(backend), backend.card, sound, arguments.steps)
     facts = {
         "model": arguments.model.name,

@@ -26,6 +26,8 @@ FORMAT_VERSION = 4
 READ_VERSIONS = (2, 3, FORMAT_VERSION)
 """Cards of these versions are read; a card of version 2 says `rooms` for `batch`."""
 MOST_PSNR_DB = 100.0
+_COMPOSING_MAPS = 5
+"""Maps of two numbers a pixel that composing needs beside those of the textures: engine/model/compositor.py."""
 METADATA_KEY = "fluid_model_card"
 NEXT_SUFFIX = "_next"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -242,13 +244,22 @@ class ModelCard(StepSignature):
         _check_names("output", [info.name for info in self.output_tensors()])
         if self.layers is not None:
             self.layers.check_outputs({output.name: (output.shape, output.dtype) for output in self.outputs})
-        check_step_size((*self.input_tensors(), *self.output_tensors()))
+        check_step_size((*self.input_tensors(), *self.output_tensors(), *self._composing_tensors()))
         for output in self.outputs:
             if output.name.endswith(NEXT_SUFFIX):
                 raise ModelFileError(
                     f"The model card's output '{output.name}' ends in {NEXT_SUFFIX}, which only next states do; "
                     "export the model again with another name."
                 )
+
+    def _composing_tensors(self) -> tuple[TensorInfo, ...]:
+        """Return what the compositor of a layered model holds: frames, and places in textures of each size beside its own memory."""
+        if self.layers is None:
+            return ()
+        sizes = len({(texture.height, texture.width) for texture in self.layers.textures})
+        size = (self.height, self.width)
+        places = TensorInfo(name="places", shape=(sizes + _COMPOSING_MAPS, *size, 2), dtype="float32")
+        return (*self._batched(TensorInfo(name="frame", shape=(*size, 3), dtype="uint8")), places)
 
     @property
     def fps(self) -> float:

@@ -45,8 +45,6 @@ def _build_value(key: str, annotation: str, value: Any, nested: Mapping[str, typ
     if value is None and annotation.endswith("| None"):
         return None
     if key in nested:
-        if value is None and annotation.endswith("| None"):
-            return None
         if not annotation.startswith("tuple"):
             return build_dataclass(cast(type[Any], nested[key]), value, nested)
         if not isinstance(value, list):

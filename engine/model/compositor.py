@@ -6,6 +6,7 @@ OpenCV before version 5 rounds the places in a texture to 1/32 of its pixels; th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,8 @@ from engine.model.layers import FLOW, LIGHT, RESIDUAL, WEIGHTS, Fields
 
 # K textures, H W rows and columns of pixels, C channels, h w rows and columns of a field
 
-LEAST_WEIGHT = 1.0 / 1024.0
-"""A texture that nowhere has more is left out: it could change no level by a quarter."""
+LEAST_SHARE = 1.0 / 1024.0
+"""Textures that together have nowhere more of the light are left out: they could change no level by a quarter."""
 
 
 class _Scratch(NamedTuple):
@@ -52,8 +53,10 @@ class Compositor:
         mixed_HWC: NDArray[np.float32] | NDArray[np.uint8] = scratch.mixed_HWC
         if WEIGHTS in fields:
             scratch.mixed_HWC.fill(0.0)
+            brightest = float(np.abs(fields[LIGHT]).max()) if LIGHT in fields else 1.0
+            least_weight = LEAST_SHARE / (len(fields[WEIGHTS]) * max(1.0, brightest))
             for k, weight_hw in enumerate(fields[WEIGHTS]):
-                if float(np.abs(weight_hw).max()) > LEAST_WEIGHT:
+                if float(np.abs(weight_hw).max()) > least_weight:
                     warped_HWC = self._warped(k, fields, scratch)
                     weight_HWC = self._enlarged(weight_hw[None], scratch)
                     cv2.multiply(warped_HWC, weight_HWC, dst=weight_HWC, dtype=cv2.CV_32F)
@@ -108,7 +111,7 @@ class Compositor:
         return scratch.field_HWC
 
     def _scratch(self) -> _Scratch:
-        if self._free:
+        with suppress(IndexError):
             return self._free.pop()
         size = (self._height, self._width)
         colours = (*size, 3)

@@ -27,6 +27,8 @@ FORMULA = "light * sum_k(weights[k] * texture_k(place + flow_k)) + residual"
 FLOW, WEIGHTS, LIGHT, RESIDUAL = ROLES = ("flow", "weights", "light", "residual")
 MOST_FLOW = 2.0
 """The whole frame: a larger flow shows the same edge."""
+MOST_OF_OTHERS = 1e4
+"""Far beyond white or black, and products of such numbers stay finite."""
 _AGAIN = "export the model again"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -125,8 +127,10 @@ class Layers:
 
 
 def finite_fields(spec: LayersSpec, outputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    """Return the fields among a step's outputs, by role. What is not finite becomes 0, and no flow leads further than it can."""
+    """Return the fields among a step's outputs, by role. What is not finite becomes 0, and nothing goes further than it can."""
     fields = {role: np.nan_to_num(outputs[name], nan=0.0, posinf=0.0, neginf=0.0) for role, name in spec.names.items()}
-    if FLOW in fields:
-        fields[FLOW] = np.clip(fields[FLOW], -MOST_FLOW, MOST_FLOW)
-    return fields
+    most = {FLOW: MOST_FLOW}
+    return {
+        role: np.clip(values, -most.get(role, MOST_OF_OTHERS), most.get(role, MOST_OF_OTHERS))
+        for role, values in fields.items()
+    }

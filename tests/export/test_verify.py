@@ -12,10 +12,11 @@ from onnx import numpy_helper
 
 from engine.core.errors import run_main
 from engine.model.backends.selection import obstacle
-from engine.model.file import read_card, sealed
+from engine.model.control_effect import ControlEffect
+from engine.model.file import read_card, read_model, sealed
 from export import verify
 from export.precision.half import to_half
-from export.targets.onnx.model import export_model
+from export.targets.onnx.model import Form, export_model
 from export.verification.verdict import LEAST_PSNR_DB, Verdict
 from tests.export.precise import WIDE, sound_file
 from tests.training.models import small_model
@@ -54,6 +55,18 @@ def test_a_faithful_file_is_reported_and_drawn(
     assert {"frame", "features", "motion_0"} <= set(report["largest_difference"])
     assert [drift["step"] for drift in report["drift"]][-1] == 12
     assert (made / "model.onnx.verify.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_file_whose_controls_are_fixed_is_played_with_their_defaults(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, path = load_generator(made / "checkpoint"), tmp_path / "fixed.onnx"
+    export_model(loaded.model, loaded.provenance, path, Form(all_controls=True))
+    card, content = read_model(path)
+    assert card.controls
+    effects = tuple(ControlEffect(name=one.name, levels=0.0, least_levels=16.0) for one in card.controls)
+    path.write_bytes(sealed(content, replace(card, controls=(), fixed_controls=card.controls, control_effects=effects)))
+    assert run(monkeypatch, made / "checkpoint", path, "--steps", 3, "--backend", "onnx-cpu") == 0
 
 
 def refused(capsys: pytest.CaptureFixture[str]) -> str:

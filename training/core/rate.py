@@ -132,7 +132,13 @@ def at_rate(model: StreamingModel, fps: int | None) -> StreamingModel:
     if fps > FASTEST_FPS:
         raise TrainingError(f"--fps is {fps}; {model.fps} (as trained) to {FASTEST_FPS} steps a second were expected.")
     copied = copy.deepcopy(model).eval()
-    return _layered_at_rate(copied, fps) if isinstance(copied, LayeredModel) else ModelAtRate(copied, fps).eval()
+    changed = _layered_at_rate(copied, fps) if isinstance(copied, LayeredModel) else ModelAtRate(copied, fps).eval()
+    nearest = round(changed.sample_rate_hz / changed.hop_samples)
+    if nearest != fps:
+        raise TrainingError(
+            f"--fps is {fps}, which gives no whole number of samples a step at {changed.sample_rate_hz} Hz; give --fps {nearest}."
+        )
+    return changed
 
 
 def _layered_at_rate(model: LayeredModel, fps: int) -> LayeredModel:

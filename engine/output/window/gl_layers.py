@@ -49,6 +49,7 @@ class GlLayers:
 
     def __init__(self, context: Any) -> None:
         self._context = context
+        self._most_side = int(context.info["GL_MAX_TEXTURE_SIZE"])
         self.obstacle = ""
         """Why the present textures cannot be drawn here, as the end of a sentence; empty where they can."""
         self._loaded: tuple[NDArray[np.uint8], ...] | None = None
@@ -63,6 +64,9 @@ class GlLayers:
         """
         if layers.textures is not self._loaded:
             self._load(layers.textures)
+        longest = max(max(values.shape[1:]) for values in layers.fields.values())
+        if longest > self._most_side:
+            self.obstacle = f"a field has a side of {longest}, and this graphics card takes {self._most_side}"
         if self.obstacle:
             return False
         flows = len(layers.fields[FLOW]) // 2 if FLOW in layers.fields else 0
@@ -85,11 +89,10 @@ class GlLayers:
         for texture in self._textures:
             texture.release()
         self._textures, self._loaded, self.obstacle = [], textures, ""
-        most_side = int(self._context.info["GL_MAX_TEXTURE_SIZE"])
         most_units = int(self._context.info["GL_MAX_TEXTURE_IMAGE_UNITS"])
         longest = max(max(texture.shape) for texture in textures)
-        if longest > most_side:
-            self.obstacle = f"a texture has a side of {longest} pixels, and this graphics card takes {most_side}"
+        if longest > self._most_side:
+            self.obstacle = f"a texture has a side of {longest} pixels, and this graphics card takes {self._most_side}"
         elif len(textures) + len(ROLES) > most_units:
             self.obstacle = f"it has {len(textures)} textures, and this graphics card takes {most_units - len(ROLES)}"
         else:

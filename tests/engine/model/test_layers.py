@@ -114,6 +114,12 @@ def test_a_card_that_composes_nothing_is_refused(changed, expected):
         replace(CARD, layers=replace(CARD.layers, **changed))
 
 
+def test_a_card_whose_composing_takes_too_much_memory_is_refused():
+    assert replace(CARD, height=4096, width=4096)
+    with pytest.raises(ModelFileError, match="GB a step"):
+        replace(CARD, height=4096, width=4096, batch=64)
+
+
 def test_a_texture_without_a_checksum_is_refused():
     with pytest.raises(ModelFileError, match="64 hexadecimal digits"):
         replace(CARD.layers.textures[0], sha256="beef")
