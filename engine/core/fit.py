@@ -85,8 +85,8 @@ def fit_inside(pixels_HWC: NDArray[np.uint8], width: int, height: int, *, finely
     return field_HWC
 
 
-def cover(pixels_HWC: NDArray[np.uint8], width: int, height: int, *, finely: bool = False) -> NDArray[np.uint8]:
+def cover(pixels_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """Return `width` by `height` pixels filled by the middle of the frame; the frame itself if it has that size."""
     if pixels_HWC.shape[:2] == (height, width):
         return pixels_HWC
-    return resize(crop_to_shape(pixels_HWC, width, height), width, height, finely=finely)
+    return resize(crop_to_shape(pixels_HWC, width, height), width, height)

@@ -7,7 +7,7 @@ never learned. So the model is stepped through silence first.
 from __future__ import annotations
 
 from engine.core.errors import BackendError
-from engine.model.backend import Backend
+from engine.model.backend import Backend, not_finite
 from engine.model.capture_gate import CAPTURES
 from engine.model.card import ModelCard
 from engine.model.noise import draw_noise
@@ -22,7 +22,7 @@ class RestingBackend:
     """A backend whose initial state is the state of rest."""
 
     def __init__(self, backend: Backend) -> None:
-        """Step `backend` through silence; where a step fails, its own initial state is taken."""
+        """Step `backend` through silence; where a step fails or a state is not finite, its own initial state is taken."""
         self._backend = backend
         self._rest: State = rest_state(backend)
 
@@ -62,6 +62,7 @@ def rest_state(backend: Backend) -> State:
         with CAPTURES.opening():
             for index in range(min(max(1, round(REST_S / card.hop_s)), MOST_STEPS)):
                 state = backend.step(resting.with_values(draw_noise(card.noises, 0, index), state)).next_state
-            return {name: values.copy() for name, values in state.items()}
+            rest = {name: values.copy() for name, values in state.items()}
     except (BackendError, RuntimeError, MemoryError):
         return backend.initial_state()
+    return backend.initial_state() if not_finite(rest, 0) else rest

@@ -82,8 +82,13 @@ class FilmSink:
 
     @property
     def shown_size(self) -> tuple[int, int] | None:
-        """The film's own size, where there may be room around the frame."""
-        return None if self._film.is_filled else self._film.size
+        """The film's own size: there may be room around the frame, or its edges are cropped."""
+        return self._film.size
+
+    @property
+    def is_filled(self) -> bool | None:
+        """Whether frames are cropped to the film's shape; None: as the parameter `fill` says."""
+        return self._film.is_filled
 
     @property
     def name(self) -> str:

@@ -50,7 +50,9 @@ class FrameDelivery:
             self._files.start()
 
     def close(self) -> None:
-        """Hand over all that waits; safe to call twice."""
+        """Hand over all that waits; safe to call twice. Raises as `deliver`."""
+        if self._film:
+            self._film.finish()
         if self._files:
             self._files.close()
 

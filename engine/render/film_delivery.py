@@ -51,17 +51,29 @@ class FilmDelivery:
         self._sound.append(frame.sound_TC)
         until = math.floor((frame.time_s + _ROUNDING_S) * self._fps)
         for number in range(self._frames, until):
-            self.group.give(self._film_frame(frame, float((number + 1) / self._fps)))
+            time_s = float((number + 1) / self._fps)
+            self.group.give(self._film_frame(frame, self._pixels(frame, time_s), time_s))
         self._frames = max(self._frames, until)
         self._before = frame
 
-    def _film_frame(self, frame: Frame, time_s: float) -> Frame:
+    def finish(self) -> None:
+        """Give one more frame where sound is left that belongs to none yet: a film slower than the model would end before its sound.
+
+        Safe to call twice. Raises as `give`.
+        """
+        last = self._before
+        if last is None or not any(len(sound_TC) for sound_TC in self._sound):
+            return
+        self._frames += 1
+        self.group.give(self._film_frame(last, last.pixels_HWC, float(self._frames / self._fps)))
+
+    def _film_frame(self, frame: Frame, pixels_HWC: NDArray[np.uint8], time_s: float) -> Frame:
         audio_features = self._features_at(time_s)
         sound_TC = np.concatenate(self._sound) if self._sound else frame.sound_TC[:0]
         self._sound = []
         end_sample = frame.first_sample + len(frame.sound_TC)
         return replace(
-            frame.with_pixels(self._pixels(frame, time_s)),
+            frame.with_pixels(pixels_HWC),
             sound_TC=sound_TC,
             first_sample=end_sample - len(sound_TC),
             time_s=time_s,

@@ -130,13 +130,14 @@ class PresentLoop:
         newest_onset = self._capture.newest_onset
         if newest_onset != self._seen_onset and newest_onset[1] >= LEAST_STRENGTH:
             return 0.0
+        is_changed = self._store.values() is not self._seen_values
         if self._window_load.is_eased:
-            return WAIT_S
+            return max(0.0, self._followed_s + refresh_s - now_s) if is_changed else WAIT_S
         due_s = max(self._drawn_s + refresh_s, self._looked_s + WAIT_S)
         if abs(due_s - self._expected_s) < refresh_s / 2:
             # The next frame is drawn anyway, and would have to wait for this drawing.
             due_s = self._expected_s + refresh_s / 2
-        if self._store.values() is not self._seen_values:
+        if is_changed:
             due_s = min(due_s, self._followed_s + refresh_s)
         return max(0.0, due_s - now_s)
 

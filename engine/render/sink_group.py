@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from engine.core.errors import SinkError
+from engine.output.film import FilmSink
 from engine.output.frame import Frame
 from engine.output.sink import Sink, size_of
 from engine.render.effects.chain import EffectChain
@@ -45,7 +47,12 @@ class SinkGroup:
             # Trails and flashes from before the pause do not belong to what begins now.
             self._effect_chain.reset()
         parameters = effect_parameters(frame.values, frame.audio_features, size_of(wanting))
-        return frame.with_pixels(self._effect_chain.apply(frame.pixels_HWC, parameters, frame.time_s))
+        is_filled = next((film.is_filled for film in wanting if isinstance(film, FilmSink)), None)
+        if is_filled is not None:
+            # What a take says of `fill` was meant for the window of its show.
+            parameters = replace(parameters, fill=is_filled)
+        shown_HWC = self._effect_chain.apply(frame.pixels_HWC, parameters, frame.time_s)
+        return frame.with_pixels(shown_HWC, self._effect_chain.on_backdrop)
 
     def _give(self, sink: Sink, frame: Frame) -> None:
         try:

@@ -27,7 +27,7 @@ class WindowLoad:
         self._heavy_periods = 0
         self._is_told = False
         self.is_eased = False
-        """Whether only the model's frames and onsets are drawn from now on."""
+        """Whether only the model's frames, onsets and changed parameters are drawn from now on."""
 
     def drew(self, began_s: float, now_s: float) -> None:
         """Count one drawing."""

@@ -105,7 +105,7 @@ class OpenCvWindow:
         panel = self._overlay.panel(frame, self._size[1], self._clock.now_s()) if frame else None
         if panel:
             # The frame itself belongs to other sinks too.
-            window_HWC = window_HWC.copy() if window_HWC is pixels_HWC else window_HWC
+            window_HWC = window_HWC.copy() if np.may_share_memory(window_HWC, pixels_HWC) else window_HWC
             lay_over(window_HWC, panel)
         self._cv2.imshow(self._title, self._cv2.cvtColor(window_HWC, self._cv2.COLOR_RGB2BGR))
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.render.effects.frame_effects import SMALLEST_VISIBLE
 from engine.render.effects.trail import UNIT_S
 
 # H W rows and columns of pixels, C channels (RGB)
@@ -36,11 +37,12 @@ class VideoFeedback:
         self._time_s = time_s
         light_HWC = pixels_HWC.astype(np.float32)
         before_HWC = self._light_HWC
-        if before_HWC is not None:
+        left = min(share, _LARGEST_SHARE) ** (passed_s / UNIT_S)
+        # After a long gap nothing is left, and the factor of its size may be too large for a number.
+        if before_HWC is not None and left > SMALLEST_VISIBLE:
             height, width = light_HWC.shape[:2]
             if before_HWC.shape != light_HWC.shape:
                 before_HWC = cv2.resize(before_HWC, (width, height), interpolation=cv2.INTER_LINEAR)
-            left = min(share, _LARGEST_SHARE) ** (passed_s / UNIT_S)
             matrix = cv2.getRotationMatrix2D(
                 ((width - 1) / 2, (height - 1) / 2), 360.0 * turns * passed_s, math.exp2(doublings * passed_s)
             )

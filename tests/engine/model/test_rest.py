@@ -11,6 +11,8 @@ import pytest
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.rest import REST_S, RestingBackend
 from engine.model.session import Session
+from engine.model.step import Step, StepInputs
+from tests.engine.app.shows import WrappedBackend
 from tests.engine.model.probe_model import CARD, DECAY, write_probe
 from tests.engine.model.test_session import FailingBackend
 
@@ -45,3 +47,15 @@ def test_where_a_step_fails_the_initial_state_is_taken(ringing_file: Path) -> No
     failing = FailingBackend(open_model(ringing_file, 1))
     failing.fails = True
     assert RestingBackend(failing).initial_state()["memory"] == 1.0
+
+
+class DivergingBackend(WrappedBackend):
+    """Silence leads it to no number."""
+
+    def step(self, inputs: StepInputs) -> Step:
+        step = self.inner.step(inputs)
+        return step._replace(next_state={name: np.full_like(x, np.nan) for name, x in step.next_state.items()})
+
+
+def test_where_silence_leads_to_no_number_the_initial_state_is_taken(ringing_file: Path) -> None:
+    assert RestingBackend(DivergingBackend(open_model(ringing_file, 1))).initial_state()["memory"] == 1.0

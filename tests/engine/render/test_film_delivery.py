@@ -31,10 +31,12 @@ class CollectingFile(CollectingSink):
     rate: FrameRate = "file"
 
 
-def film(model: Path, fps: Fraction | int | None, *, blend: bool = False, **parts: Any) -> list[Frame]:
+def film(
+    model: Path, fps: Fraction | int | None, *, blend: bool = False, seconds: float = SECONDS, **parts: Any
+) -> list[Frame]:
     """Return the frames that a file gets."""
     sink = CollectingFile()
-    source = SampleSource("song", varied_sound(SECONDS, RATE_HZ), RATE_HZ)
+    source = SampleSource("song", varied_sound(seconds, RATE_HZ), RATE_HZ)
     asked = FilmFormat(fps=None if fps is None else Fraction(fps), is_blended=blend)
     controls = StandingControls(zoom=1.0, brightness=1.0) if "mappings" in parts else StandingControls()
     parts = {"store": controls, "clock": InventedClock(), **parts}
@@ -58,9 +60,17 @@ def test_any_rate_keeps_the_sound_and_its_time(probe_file: Path, fps: Fraction) 
         hop = int(np.ceil(frame.time_s * MODEL_FPS - 1e-6)) - 1
         assert np.array_equal(frame.pixels_HWC, model_frames[hop].pixels_HWC)
     heard, whole = sound_of(frames), sound_of(model_frames)
-    assert np.array_equal(heard, whole[: len(heard)])
-    # What may be missing is the part of a frame at the end.
-    assert len(whole) - len(heard) < RATE_HZ / float(fps) + RATE_HZ / MODEL_FPS
+    assert np.array_equal(heard, whole)
+
+
+@pytest.mark.parametrize(("fps", "count"), [(1, 1), (3, 3), (Fraction(7, 2), 4)])
+def test_a_film_slower_than_the_model_ends_no_earlier_than_its_sound(
+    probe_file: Path, fps: Fraction, count: int
+) -> None:
+    frames, model_frames = film(probe_file, fps, seconds=0.95), film(probe_file, None, seconds=0.95)
+    assert [frame.time_s for frame in frames] == pytest.approx([(j + 1) / float(fps) for j in range(count)])
+    assert np.array_equal(sound_of(frames), sound_of(model_frames))
+    assert np.array_equal(frames[-1].pixels_HWC, model_frames[-1].pixels_HWC)
 
 
 def test_the_models_own_rate_changes_nothing(probe_file: Path) -> None:

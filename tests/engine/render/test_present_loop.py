@@ -262,7 +262,7 @@ def test_features_may_be_read_from_the_first_hop_on(probe_file: Path) -> None:
     assert sink.frames[0].values["glow"] == 0.0
 
 
-def test_a_window_that_costs_steps_is_drawn_with_the_models_frames_and_onsets_alone() -> None:
+def test_a_window_that_costs_steps_is_drawn_with_the_models_frames_onsets_and_changed_parameters_alone() -> None:
     stage = Stage(click_at(1.0, 2.0), trail=0.5, onset_brightness=1.0, flash_guard=False)
     stage.window.is_drawn_by_processor = stage.window.may_be_eased = True
     # Drawing takes half of a hop, and every second hop is skipped.
@@ -277,6 +277,11 @@ def test_a_window_that_costs_steps_is_drawn_with_the_models_frames_and_onsets_al
     stage.hear(0.0, 1.03)
     stage.snapshot(1)
     assert len(stage.window.frames) == drawn + 1
+    stage.store.set("blackout", True)
+    stage.snapshot(1)
+    assert not stage.window.frames[-1].pixels_HWC.any()
+    stage.snapshot(20)
+    assert len(stage.window.frames) == drawn + 2
 
 
 class SizedWindow(CollectingWindow):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,24 @@ def test_the_window(capfd):
         window.close()
     assert not window_is_there(TITLE)
     assert "QFont" not in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("display")
+def test_the_overlay_is_not_drawn_into_a_frame_that_is_cropped_to_the_very_window():
+    store = ParameterStore(TABLE)
+    window = OpenCvWindow(store, WindowConfig(title=TITLE))
+    window.open(show_format((64, 64)))
+    try:
+        wait_until(lambda: window.poll() and window_is_there(TITLE), "the window's opening")
+        window.show(red_and_blue())
+        assert window.shown_size
+        width, height = window.shown_size
+        pixels_HWC = np.full((height, width + 100, 3), 200, np.uint8)
+        window.show(replace(red_and_blue(), pixels_HWC=pixels_HWC, values={"fill": True, "overlay": True}))
+        assert window.shown_size == (width, height)
+        assert (pixels_HWC == 200).all()
+    finally:
+        window.close()
 
 
 @pytest.mark.usefixtures("display")

@@ -38,6 +38,13 @@ def test_feedback_turns_and_ends_with_its_parameter_and_with_a_blackout() -> Non
     assert effect_chain.apply(black, turning, 0.5).max() == 0
 
 
+def test_after_a_long_gap_nothing_of_the_feedback_is_left() -> None:
+    effect_chain, white = EffectChain(), np.full((16, 16, 3), 255, np.uint8)
+    parameters = EffectParameters(feedback=1.0, feedback_zoom=4.0, guarded=False)
+    effect_chain.apply(white, parameters, 0.0)
+    assert effect_chain.apply(np.zeros_like(white), parameters, 500.0).max() == 0
+
+
 def test_full_feedback_still_lets_new_frames_in() -> None:
     effect_chain, white = EffectChain(), np.full((32, 32, 3), 255, np.uint8)
     frames = [
