@@ -121,7 +121,7 @@ def beside_original(
                 continue
             passes = PASSES_FOR[backend] if rewritten else ()
             calibration = sound_file if precision == "int8" else None
-            form = Form(precision=precision, passes=passes, calibration_sound=calibration)  # type: ignore[arg-type]
+            form = Form(precision=precision, passes=passes, calibration_sound=calibration, all_controls=True)  # type: ignore[arg-type]
             file = Path(folder) / f"{name.replace(' ', '_')}.onnx"
             try:
                 export_model(copy.deepcopy(model), PROVENANCE, file, form)

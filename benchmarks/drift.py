@@ -15,16 +15,22 @@ from pathlib import Path
 from benchmarks.record import append_record, print_table
 from engine.core.errors import ModelFileError, run_main
 from engine.model.backends.selection import AUTO, backend_names, open_backend
-from engine.model.card import Drift
+from engine.model.card import Drift, ModelCard
 from export.verification.drift import difference, draw_drift, drift_record, measure_drift, spread_steps
 from export.verification.graph import StepGraph
 from export.verification.players import SoundInputs, TorchPlayer
 from export.verification.sound import read_real_sound
 from export.verification.verdict import BackendPlayer, check_belongs
+from training.core.streaming import StreamingModel
 from training.loop.checkpoint import load_generator
 
 STAND_IN_STEPS = (1, 64)
 STAND_IN_LIMIT = 1e-3
+
+
+def graph_of(model: StreamingModel, card: ModelCard) -> StepGraph:
+    """Return the graph with the controls that a model file has."""
+    return StepGraph(model, controls=[spec.name for spec in (*card.controls, *card.fixed_controls)])
 
 
 def main() -> int:
@@ -38,16 +44,14 @@ def main() -> int:
     parser.add_argument("--plot", type=Path, default=Path("drift.png"), metavar="FILE.png")
     arguments = parser.parse_args()
     loaded = load_generator(arguments.checkpoint)
-    graph = StepGraph(loaded.model)
     sound = read_real_sound(arguments.sound, loaded.model.sample_rate_hz)
     backends = {path: open_backend(path, arguments.backend, threads=1) for path in arguments.models}
     for path, backend in backends.items():
         check_belongs(backend.card, loaded, path, arguments.checkpoint)
 
-    def stand_in() -> BackendPlayer:
-        return BackendPlayer(open_backend(arguments.float32, "onnx-cpu", threads=1))
-
-    equal = measure_drift(graph, TorchPlayer(graph), stand_in(), sound, STAND_IN_STEPS)
+    exact_file = open_backend(arguments.float32, "onnx-cpu", threads=1)
+    graph = graph_of(loaded.model, exact_file.card)
+    equal = measure_drift(graph, TorchPlayer(graph), BackendPlayer(exact_file), sound, STAND_IN_STEPS)
     if not equal[-1].state_max <= STAND_IN_LIMIT:
         raise ModelFileError(
             f"{arguments.float32} is {equal[-1].state_max:.2g} from its checkpoint after {STAND_IN_STEPS[-1]} steps and cannot "
@@ -55,13 +59,15 @@ def main() -> int:
         )
     players = {path: BackendPlayer(backend) for path, backend in backends.items()}
     curves: dict[Path, list[Drift]] = {path: [] for path in players}
-    sampled, exact, model = {*spread_steps(arguments.steps), 1, 64, 1000}, stand_in(), loaded.model
-    sound_inputs = SoundInputs(graph, sound)
+    sampled, exact, model = {*spread_steps(arguments.steps), 1, 64, 1000}, BackendPlayer(exact_file), loaded.model
+    # Each file has the controls that its export kept.
+    graphs = {path: graph_of(model, backend.card) for path, backend in backends.items()}
+    sound_inputs = {path: SoundInputs(each, sound) for path, each in graphs.items()}
+    exact_inputs = SoundInputs(graph, sound)
     for k in range(arguments.steps):
-        inputs = sound_inputs.at(k)
-        expected = exact.step(inputs)
+        expected = exact.step(exact_inputs.at(k))
         for path, player in players.items():
-            came = player.step(inputs)
+            came = player.step(sound_inputs[path].at(k))
             if k + 1 in sampled:
                 curves[path].append(difference(k + 1, expected, came))
         if sys.stderr.isatty() and k % 100 == 0:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.core.argument_parser import ArgumentParser
-from engine.core.errors import run_main
+from engine.core.errors import ModelFileError, run_main
 from engine.core.printable import print_line
 from engine.model.file import read_model, sealed
 from engine.model.known_models import is_ours
@@ -40,9 +40,15 @@ def argument_parser() -> argparse.ArgumentParser:
 def described(model: Path, sound: Path, output: Path, name: str | None = None) -> TrainingSound:
     """Write `output`: the model file with the levels of `sound` in its card. Returns what was measured.
 
-    Raises ModelFileError for a file that is no model file or cannot be written, TrainingError for a sound that cannot be read.
+    Raises ModelFileError for a file that is no model file, says it already or cannot be written, TrainingError for a sound that cannot be read.
     """
     card, content = read_model(model)
+    if card.training_sound is not None:
+        # Also how far training raised its sound, which the clip doesn't tell.
+        raise ModelFileError(
+            f"The card of {model} already says what its training sound was like ({card.training_sound.sound}); play the file as it "
+            "is, or export its checkpoint again."
+        )
     played = read_real_sound(sound, card.sample_rate_hz)
     measured = measured_sound(
         [played.sound_T], card.sample_rate_hz, card.hop_samples, name or card.provenance.source or played.name

@@ -53,6 +53,7 @@ from training.loop.run_folder import checkpoint_folders
 from training.loop.trainer import choose_device
 from training.teach_ending import exported
 
+IMAGE_SIZE = "model.image_size"
 CONFIG = Path(__file__).parents[1] / "configs" / "train" / "teach.yaml"
 
 
@@ -240,11 +241,17 @@ def make_plan(arguments: argparse.Namespace, started_s: float, earlier: Checkpoi
 
 
 def frame_size(arguments: argparse.Namespace) -> tuple[FrameSize | None, Fraction | None]:
-    """Return the size and the shape that the flags ask for. Raises TrainingError for wrong ones and for two shapes."""
-    if arguments.shape and (arguments.size or arguments.crop):
-        other = "--size" if arguments.size else "--crop"
+    """Return the size and the shape that the flags ask for. Raises TrainingError for wrong ones and for two sizes or shapes."""
+    name, text = "--size", arguments.size
+    if IMAGE_SIZE in (settings := given_settings(arguments)):
+        name = f"--set {IMAGE_SIZE}"
+        if arguments.size:
+            raise TrainingError(f"--size and {name} both give the frame a size; leave one of them out.")
+        text = str(settings[IMAGE_SIZE])
+    if arguments.shape and (text or arguments.crop):
+        other = name if text else "--crop"
         raise TrainingError(f"--shape and {other} both give the frame a shape; leave one of them out.")
-    size = parse_size(arguments.size) if arguments.size else None
+    size = parse_size(text, name) if text else None
     return size, size.shape if size else parse_shape(arguments.shape) if arguments.shape else None
 
 

@@ -17,6 +17,8 @@ from training.core.streaming import Noise, StreamingModel
 # S frame size
 
 _MEASURED_S = 2.0
+_FEWEST_FRAMES = 3
+"""One with its two neighbours."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +41,7 @@ class RateDifference:
 def measure_rate_difference(model: StreamingModel, changed: StreamingModel) -> RateDifference:
     """Play the same sound and noise through both, in torch."""
     ratio = Fraction(changed.fps, model.fps)
-    count = math.ceil(_MEASURED_S * model.fps)
+    count = max(_FEWEST_FRAMES, math.ceil(_MEASURED_S * model.fps))
     noise = model.draw_noise(1, count, torch.Generator().manual_seed(0))
     trained = _played(model, Fraction(model.hop_samples), noise, count)
     # Not the hop of the file, which is a whole number: after seconds its moments would be others.
@@ -61,7 +63,8 @@ def measure_rate_difference(model: StreamingModel, changed: StreamingModel) -> R
 def _played(model: StreamingModel, hop_samples: Fraction, noise: Noise, count: int) -> list[Tensor]:
     """Return `count` frames [S, S, 3], each with the noise of the training step that it lies in."""
     state, frames = model.initial_state(1), list[Tensor]()
-    sound_T = probe_sound(round(_MEASURED_S * model.sample_rate_hz), model.sample_rate_hz)
+    samples = max(round(_MEASURED_S * model.sample_rate_hz), round(count * hop_samples))
+    sound_T = probe_sound(samples, model.sample_rate_hz)
     sound_T = np.concatenate([np.zeros(model.window_samples, np.float32), sound_T])
     steps = len(next(iter(noise.values()))[0]) if noise else 1
     for k in range(count):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.errors import TrainingError
+from engine.core.errors import ModelFileError, TrainingError
 from engine.model.content import read_content
 from engine.model.file import graph_sha256, read_checked_card, sealed
 from engine.model.known_models import is_ours
@@ -36,6 +36,17 @@ def test_only_the_card_changes(
     assert graph_sha256(model.read_bytes()) == before
     assert is_ours(read_content(model).sha256)
     assert "loud parts at" in capsys.readouterr().out
+
+
+def test_a_card_that_says_it_already_is_left_as_it_is(tmp_path: Path) -> None:
+    model, output = tmp_path / "model.onnx", tmp_path / "new.onnx"
+    model.write_bytes(sealed(write_probe(model).read_bytes(), replace(CARD, training_sound=known(-10.0))))
+    write_sound(tmp_path / "song.wav", 2.0)
+    with pytest.raises(
+        ModelFileError, match=r"already says what its training sound was like .*; play the file as it is"
+    ):
+        described(model, tmp_path / "song.wav", output)
+    assert not output.exists()
 
 
 def test_a_file_of_a_stranger_does_not_become_one_of_ours(tmp_path: Path) -> None:

@@ -145,6 +145,19 @@ def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest
     assert not (tmp_path / "run").exists()
 
 
+def test_a_size_among_the_settings_is_planned_for(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The clip is 48 pixels wide and 64 high; a square crop is not squeezed."""
+    settings = {"model.image_size": "32"}
+    assert main(arguments(clip, tmp_path, "--plan", "--minutes", "3", **settings)) == 0
+    printed = capsys.readouterr().out
+    crop = next(line for line in printed.splitlines() if line.startswith("crop"))
+    width, height = crop.split()[1].rstrip(":").split(",")[2:]
+    assert width == height
+    assert "model     32x32, " in printed
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
@@ -155,6 +168,12 @@ def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest
         (["--size", "100"], "--size is 100; both sides must be multiples of 8"),
         (["--size", "64x32", "--crop", "0,0,16,32"], "another shape; give a --size of the crop's shape"),
         (["--size", "32", "--shape", "16:9"], "--shape and --size both give the frame a shape"),
+        (
+            ["--size", "32", "--set", "model.image_size=32"],
+            "--size and --set model.image_size both give the frame a size",
+        ),
+        (["--shape", "16:9", "--set", "model.image_size=32"], "--shape and --set model.image_size both give"),
+        (["--set", "model.image_size=16"], "--set model.image_size is 16; 32 pixels or more"),
         (["--shape", "16x9"], "--shape is '16x9'"),
         (["--set", "losses.l9=1"], r"losses\.l9"),
         (["--set", "losses.l1"], "has no '='"),

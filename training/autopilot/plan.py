@@ -223,17 +223,17 @@ def allowed_size_steps(crop: Crop, size: FrameSize | None) -> list[SizeStep]:
     return steps or [SIZE_STEPS[0].shaped_as(crop)]
 
 
-def parse_size(text: str) -> FrameSize:
+def parse_size(text: str, name: str = "--size") -> FrameSize:
     """Return the frame size given as pixels of a square or WIDTHxHEIGHT.
 
-    Raises TrainingError for a wrong text, a side below 32 and sides that are no multiples of 8.
+    Raises TrainingError, with `name` in its sentence, for a wrong text, a side below 32 and sides that are no multiples of 8.
     """
-    size = FrameSize.of(int(text) if text.isdecimal() else text, "--size")
+    size = FrameSize.of(int(text) if text.isdecimal() else text, name)
     if size.short_side < SMALLEST_SIZE:
         raise TrainingError(
-            f"--size is {text}; {SMALLEST_SIZE} pixels or more were expected on each side, such as 128."
+            f"{name} is {text}; {SMALLEST_SIZE} pixels or more were expected on each side, such as 128."
         )
-    size.check("--size")
+    size.check(name)
     return size
 
 

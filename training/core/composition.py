@@ -12,12 +12,16 @@ from engine.model.layers import FLOW, LIGHT, RESIDUAL, WEIGHTS
 
 # N frames, K textures, C channels, H W rows and columns of pixels, h w rows and columns of a field
 
+_SHORT = (torch.bfloat16, torch.float16)
+
 
 def compose(fields: Mapping[str, Tensor], textures: Sequence[Tensor], height: int, width: int) -> Tensor:
     """Return frames [N, 3, H, W] in [-1, 1] from fields [N, C, h, w] by role and textures [3, H, W] in [0, 1], of any sizes.
 
-    Nothing is clipped: a value beyond the range keeps its gradient.
+    Nothing is clipped: a value beyond the range keeps its gradient. Fields of 16 bits, as autocast makes them, give float32.
     """
+    # In 8 bits of mantissa places lie pixels apart.
+    fields = {role: values.float() if values.dtype in _SHORT else values for role, values in fields.items()}
     size = (height, width)
     first = next(iter(fields.values()))
     count = len(first)

@@ -23,6 +23,9 @@ from training.data.windows import Segment, frame_tensor, split, split_off_tuning
 # N frames, C colours, H W rows and columns
 
 MEAN_BLOCK = 64
+SPREAD_BYTES = 800 * 2**20
+"""For float32 frames spread over the clips: all 256 of them up to 512 x 512 pixels."""
+MOST_SPREAD, FEWEST_SPREAD = 256, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,8 @@ class Footage:
         """Return the mean frame [3, H, W] in [-1, 1] of all training segments."""
         return mean_frame(self.training)
 
-    def spread_frames(self, count: int = 256) -> Tensor:
-        """Return up to `count` frames [N, 3, H, W] in [-1, 1], spread evenly over all training segments."""
+    def spread_frames(self, count: int = MOST_SPREAD) -> Tensor:
+        """Return up to `count` frames [N, 3, H, W] in [-1, 1], spread evenly over all training segments; fewer of large frames."""
         return spread_frames(self.training, count)
 
 
@@ -123,8 +126,14 @@ def mean_frame(segments: Sequence[Segment]) -> Tensor:
     return torch.from_numpy(total_HWC / (127.5 * count) - 1.0).float().permute(2, 0, 1)
 
 
-def spread_frames(segments: Sequence[Segment], count: int = 256) -> Tensor:
-    """Return up to `count` frames [N, 3, H, W] in [-1, 1], spread evenly over segments."""
+def most_spread(height: int, width: int) -> int:
+    """Return how many frames of a size are spread at most, so that they fit into memory."""
+    return min(MOST_SPREAD, max(FEWEST_SPREAD, SPREAD_BYTES // (height * width * 3 * 4)))
+
+
+def spread_frames(segments: Sequence[Segment], count: int = MOST_SPREAD) -> Tensor:
+    """Return up to `count` frames [N, 3, H, W] in [-1, 1], spread evenly over segments; of large frames `most_spread` at most."""
+    count = min(count, most_spread(*segments[0].clip.format.frame_size))
     ends = np.cumsum([segment.frame_range.count for segment in segments])
     total = int(ends[-1])
     chosen = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))

@@ -66,7 +66,9 @@ class SequenceReader:
         self.stream_augmentation.redraw(restarted)
         own, restarted_B = places[self.random_state.own], torch.tensor(restarted[self.random_state.own])
         real = torch.stack([frame_tensor(self.segments[clip].clip, first, self.steps) for clip, first in own])
-        audio = self._louder(torch.stack([self._windows(clip, first) for clip, first in own]) * self._gains())
+        raised = self._louder(torch.stack([self._windows(clip, first) for clip, first in own]) * self._gains())
+        # A show clips what is louder than full scale.
+        audio = raised.clamp(-1.0, 1.0)
         audio = self._drop_audio(audio, restarted_B)
         if any(rests):
             audio[torch.tensor(rests[self.random_state.own])] = 0.0

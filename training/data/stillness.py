@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -25,12 +26,12 @@ def is_still(frames: Sequence[NDArray[np.uint8]]) -> bool:
     """Tell whether frames [H, W] or [H, W, C] all show the same, but for grain; False for fewer than two.
 
     Grain is independent from pixel to pixel, so the mean of a square of 5 x 5 has a fifth of it; what moves changes its
-    neighbours too.
+    neighbours too. One frame after another is taken from `frames`, which may read them from a file.
     """
     if len(frames) < 2:
         return False
     first = frames[0].astype(np.float32)
-    for frame in frames[1:]:
+    for frame in itertools.islice(frames, 1, None):
         difference = frame - first
         grain = DEVIATION * float(np.median(np.abs(difference - np.median(difference))))
         allowed = min(max(STILL_LEVELS, GRAIN_LIMIT * grain / NEIGHBOURS), GRAINY_LEVELS)

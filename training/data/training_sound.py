@@ -57,7 +57,8 @@ def measured_sound(
     return TrainingSound(
         loudness_db=_rounded(np.quantile(loudness_N, LOUD_SHARE)),
         quiet_db=_rounded(np.quantile(loudness_N, QUIET_SHARE)),
-        peak_db=_rounded(20.0 * np.log10(max(peak, LEAST_POWER**0.5)) + loudest_gain_db),
+        # Training clips, as a show does.
+        peak_db=min(0.0, _rounded(20.0 * np.log10(max(peak, LEAST_POWER**0.5)) + loudest_gain_db)),
         bands=tuple(
             BandRange(
                 low_hz=low_hz,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.core.errors import TrainingError
+from engine.core.printable import printable
 from engine.core.yaml_reading import read_yaml
 from training.core.precision import Precision
 from training.core.strict import build_config, config_dict
@@ -15,6 +16,8 @@ from training.data.config import AugmentationConfig, ClipConfig, SamplesConfig
 from training.data.video import ClipFormat
 from training.families.model_config import ModelConfig, family_name
 from training.families.registry import family
+
+LONGEST_TITLE = 300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,11 +121,11 @@ class TrainConfig:
         )
 
     def clip_title(self) -> str:
-        """Return the clip's title, by default its file's name."""
+        """Return the clip's title, by default its file's name, as a model card may have it: printable."""
         if self.clip.title or not self.clip.path:
-            return self.clip.title or "unknown"
+            return printable(self.clip.title or "unknown", LONGEST_TITLE)
         more = f" and {len(self.clip.more)} more" if self.clip.more else ""
-        return Path(self.clip.path).name + more
+        return printable(Path(self.clip.path).name + more, LONGEST_TITLE)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:

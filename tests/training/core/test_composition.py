@@ -34,3 +34,10 @@ def test_every_field_gets_a_gradient():
     fields = {role: values.requires_grad_() for role, values in as_batch(fields_of(0, flows=2)).items()}
     compose(fields, STORED, HEIGHT, WIDTH).square().mean().backward()
     assert all(float(values.grad.abs().max()) > 0.0 for values in fields.values())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_fields_of_16_bits_leave_the_places_of_a_texture_exact(dtype):
+    texture = torch.rand(3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
+    frame = compose({"flow": torch.zeros(1, 2, 4, 4, dtype=dtype)}, [texture], HEIGHT, WIDTH)[0]
+    torch.testing.assert_close(frame, 2.0 * texture - 1.0, atol=1e-3, rtol=0)

@@ -9,8 +9,12 @@ from engine.core.errors import TrainingError
 from export.verification.rate import measure_rate_difference
 from tests.training.core.contract import CLIP_TOLERANCE, at, verify_contract
 from tests.training.models import VARIANTS, small_model
+from training.core.front_end import FrontEndConfig
 from training.core.rate import at_rate
 from training.core.resonators import Resonators
+from training.families.family import build_model
+from training.families.listen_and_move.config import ListenAndMoveConfig
+from training.families.model_config import ModelConfig
 
 TRAINED_FPS = 20
 
@@ -74,6 +78,14 @@ def test_the_model_itself_and_its_own_rate_stay_as_they_are() -> None:
 def test_other_rates_are_refused(fps: int, reason: str) -> None:
     with pytest.raises(TrainingError, match=reason):
         at_rate(small_model(), fps)
+
+
+def test_the_difference_of_a_slow_model_is_measured() -> None:
+    """In two seconds it has two frames: none has a neighbour on both sides."""
+    front_end, generator = FrontEndConfig(mel_bands=16), ListenAndMoveConfig(channels_base=32, channels_min=4)
+    model = build_model(ModelConfig(name="slow", fps=1, image_size=16, front_end=front_end, generator=generator)).eval()
+    found = measure_rate_difference(model, at_rate(model, 2))
+    assert found.same_moment == pytest.approx(0.0, abs=0.01)
 
 
 def test_the_difference_is_measured() -> None:

@@ -21,7 +21,7 @@ from tests.training.clips import (
     write_wav,
 )
 from training.data.config import ClipConfig
-from training.data.footage import Footage, footage_sha256, load_footage, mean_frame
+from training.data.footage import Footage, footage_sha256, load_footage, mean_frame, most_spread, spread_frames
 from training.data.sources import file_digest
 from training.data.video import Clip, ClipFormat
 from training.data.windows import FrameRange, Segment, frame_tensor
@@ -99,6 +99,12 @@ def test_mean_and_spread_cover_the_training_parts_and_nothing_else() -> None:
     assert footage.spread_frames().mean(dim=(1, 2, 3)).tolist() == [-1.0] * 160 + [1.0] * 80
     few = footage.spread_frames(6).mean(dim=(1, 2, 3))
     assert few.tolist() == [-1.0] * 4 + [1.0] * 2
+
+
+def test_fewer_large_frames_are_spread() -> None:
+    assert [most_spread(*size) for size in ((512, 512), (720, 1280), (4320, 7680))] == [256, 75, 16]
+    clip = dataclasses.replace(made_clip(90), format=dataclasses.replace(FORMAT, image_size="1280x720"))
+    assert len(spread_frames([Segment(clip, FrameRange(0, 90))])) == 75
 
 
 def test_the_mean_of_a_segment_is_the_mean_of_its_frames() -> None:

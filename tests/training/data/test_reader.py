@@ -313,6 +313,12 @@ def test_only_loud_sequences_get_louder() -> None:
     assert 1.0 <= min(ratios[True]) < 2.0 < max(ratios[True]) <= 4.0
 
 
+def test_raised_sound_is_clipped_as_in_a_show() -> None:
+    clip = Clip(made_clip(40, 1).frames_NHWC, 3.0 * noise(2.0)[0].clip(-0.3, 0.3), FORMAT, "c")
+    read = reader(AugmentationConfig(louder_db=24.0), segments=[Segment(clip, FrameRange(0, 40))])
+    assert max(float(read.next().audio_BTW.abs().max()) for _ in range(4)) == 1.0
+
+
 def test_a_resting_sequence_is_the_quietest_of_its_clip_with_silence_and_nothing_continues_it() -> None:
     sound_S = noise(2.0)[0]
     sound_S[12 * 800 : 18 * 800] *= 0.01

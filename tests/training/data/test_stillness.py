@@ -1,5 +1,8 @@
 """A still frame is told from a film, whatever grain and compression add to it."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -38,6 +41,25 @@ def test_colour_frames_and_light_that_changes() -> None:
     frame = np.repeat(view()[..., None], 3, axis=-1)
     assert is_still(grainy([frame] * 5, 3.0))
     assert not is_still(grainy([frame, frame + 20.0], 3.0))
+
+
+class OneByOne(Sequence[NDArray[np.uint8]]):
+    """Frames that are never all in memory."""
+
+    def __init__(self, frames: list[NDArray[np.uint8]]) -> None:
+        self.frames = frames
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: Any) -> Any:
+        assert isinstance(index, int)
+        return self.frames[index]
+
+
+def test_frames_are_read_one_by_one() -> None:
+    assert is_still(OneByOne(grainy([view()] * 3, 0.0)))
+    assert not is_still(OneByOne(grainy([view(), view(), view() + 30.0], 0.0)))
 
 
 def test_one_frame_tells_nothing() -> None:

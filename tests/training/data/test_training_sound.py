@@ -39,6 +39,8 @@ def test_only_the_parts_that_are_trained_count_and_a_gain_of_training_raises_the
     raised_db = [b.loud_db - a.loud_db for a, b in zip(measured.bands, louder.bands, strict=True)]
     assert raised_db == pytest.approx([12.0] * 6)
     assert louder.loudness_db == measured.loudness_db
+    assert louder.peak_db == pytest.approx(measured.peak_db + 12.0)
+    assert segments_sound([Segment(clip, FrameRange(0, 20))], "a clip", 40.0).peak_db == 0.0
 
 
 def test_silence_alone_can_be_measured() -> None:

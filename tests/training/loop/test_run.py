@@ -54,6 +54,11 @@ def test_a_run_leaves_checkpoint_samples_and_statistics(clip: Clip, tmp_path: Pa
     )
 
 
+def test_a_title_with_a_line_break_does_not_stop_a_run(clip: Clip, tmp_path: Path) -> None:
+    run = Run(config(clip=ClipConfig(title="one\ntwo \udcff")), clip, tmp_path, RUN_OUTPUTS)
+    assert run.training_sound.sound.startswith(r"one\ntwo \udcff, ")
+
+
 def test_the_best_checkpoint_is_kept_beside_the_newest(
     clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

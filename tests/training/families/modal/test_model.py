@@ -122,3 +122,7 @@ def test_it_has_no_discriminators():
 def test_impossible_settings_are_refused(key, value):
     with pytest.raises(TrainingError, match=rf"generator.{key} is {value}"):
         replace(GENERATOR, **{key: value})
+
+
+def test_fewer_values_than_frames_are_enough_to_start_from() -> None:
+    moved_model(flow_side=2, textures=1, residual_rank=0)
