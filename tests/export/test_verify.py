@@ -65,7 +65,9 @@ def test_a_file_whose_controls_are_fixed_is_played_with_their_defaults(
     card, content = read_model(path)
     assert card.controls
     effects = tuple(ControlEffect(name=one.name, levels=0.0, least_levels=16.0) for one in card.controls)
-    path.write_bytes(sealed(content.data, replace(card, controls=(), fixed_controls=card.controls, control_effects=effects)))
+    path.write_bytes(
+        sealed(content.data, replace(card, controls=(), fixed_controls=card.controls, control_effects=effects))
+    )
     assert run(monkeypatch, made / "checkpoint", path, "--steps", 3, "--backend", "onnx-cpu") == 0
 
 
