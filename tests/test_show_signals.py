@@ -164,7 +164,7 @@ def test_a_rendering_is_finished_without_its_terminal(tmp_path: Path, controls: 
     write_sound(tmp_path / "tone.wav", SOUND_S)
     flags = ("--render", "tone.wav", "out.mp4", "--stats", "stats.json")
     with in_terminal("--no-osc", *flags, cwd=tmp_path, controls=controls) as terminal:
-        wait_for(lambda: b"frame/s" in terminal.shown, "the progress bar")
+        wait_for(lambda: b" left" in terminal.shown, "the progress bar")
         terminal.close()
         assert terminal.process.poll() is None
         assert terminal.process.wait(ENDS_WITHIN_S) == 0

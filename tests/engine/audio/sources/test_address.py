@@ -159,7 +159,7 @@ def test_a_radio_that_returns_in_another_format_is_converted(web: WebServer) -> 
     listener = Listener(open_source(web.url("radio/long.mp3"), live=True))
     assert (listener.source.rate_hz, listener.source.channels) == (RATE_HZ, 2)
     web.files["long.mp3"], web.cut_after = web.files["mono.mp3"], None
-    listener.until_told("returned with 22050 Hz and 1 channels; its sound is converted")
+    listener.until_told("returned with 22050 Hz and 1 channel; its sound is converted")
     listener.until(lambda: not listener.source.stalled)
     listener.hear(1.0)
     assert listener.sound_TC.shape[1] == 2

@@ -15,7 +15,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from engine.core.errors import BackendError, ModelFileError, StoppedError
-from engine.model.backends import first_test, selection, tensorrt_rtx
+from engine.model.backends import first_test, onnx_cpu, selection, tensorrt_rtx
 from engine.model.backends.first_test import FirstTestWatch
 from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.model.content import FileContent, read_content
@@ -183,7 +183,12 @@ def test_a_plan_beside_a_known_model_is_tested_too(
 
     monkeypatch.setattr(selection, "run_first_test", test)
     monkeypatch.setattr(tensorrt_rtx, "obstacle", lambda: None)
-    monkeypatch.setattr(tensorrt_rtx, "open_model", lambda content, threads: opened.append(content))
+
+    def open_opened(content: FileContent, threads: int | None) -> object:
+        opened.append(content)
+        return onnx_cpu.open_model(content, threads)
+
+    monkeypatch.setattr(tensorrt_rtx, "open_model", open_opened)
     if at_fault:
         with pytest.raises(BackendError, match="SIGSEGV"):
             open_backend(model, "tensorrt-rtx")
