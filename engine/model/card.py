@@ -26,8 +26,7 @@ FORMAT_VERSION = 4
 READ_VERSIONS = (2, 3, FORMAT_VERSION)
 """Cards of these versions are read; a card of version 2 says `rooms` for `batch`."""
 MOST_PSNR_DB = 100.0
-_COMPOSING_MAPS = 5
-"""Maps of two numbers a pixel that composing needs beside those of the textures: engine/model/compositor.py."""
+_COMPOSING_MAPS = 5  # Of two numbers a pixel, beside those of the textures: engine/model/compositor.py.
 METADATA_KEY = "fluid_model_card"
 NEXT_SUFFIX = "_next"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -256,10 +255,9 @@ class ModelCard(StepSignature):
         """Return what the compositor of a layered model holds: frames, and places in textures of each size beside its own memory."""
         if self.layers is None:
             return ()
-        sizes = len({(texture.height, texture.width) for texture in self.layers.textures})
-        size = (self.height, self.width)
-        places = TensorInfo(name="places", shape=(sizes + _COMPOSING_MAPS, *size, 2), dtype="float32")
-        return (*self._batched(TensorInfo(name="frame", shape=(*size, 3), dtype="uint8")), places)
+        maps, size = self.layers.texture_sizes + _COMPOSING_MAPS, (self.height, self.width)
+        frame = self._batched(TensorInfo(name="frame", shape=(*size, 3), dtype="uint8"))
+        return (*frame, TensorInfo(name="places", shape=(maps, *size, 2), dtype="float32"))
 
     @property
     def fps(self) -> float:

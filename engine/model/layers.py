@@ -89,6 +89,11 @@ class LayersSpec:
             )
 
     @property
+    def texture_sizes(self) -> int:
+        """How many sizes the textures have."""
+        return len({(texture.height, texture.width) for texture in self.textures})
+
+    @property
     def names(self) -> dict[str, str]:
         """The output of each role that takes part."""
         given = {FLOW: self.flow, WEIGHTS: self.weights, LIGHT: self.light, RESIDUAL: self.residual}

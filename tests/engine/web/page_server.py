@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import ssl
@@ -228,12 +229,13 @@ class Page:
 
     async def next(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Return the next message of a kind, and with these fields."""
-        while True:
-            message = await self.client.receive(timeout=COMES_WITHIN_S)
-            assert message.type == WSMsgType.TEXT, message
-            told = json.loads(message.data)
-            if told["type"] == kind and all(told[name] == value for name, value in fields.items()):
-                return told
+        async with asyncio.timeout(COMES_WITHIN_S):
+            while True:
+                message = await self.client.receive()
+                assert message.type == WSMsgType.TEXT, message
+                told = json.loads(message.data)
+                if told["type"] == kind and all(told[name] == value for name, value in fields.items()):
+                    return told
 
     async def ask(self, do: str, **fields: Any) -> str:
         """Give a command and return the sentence of the reply; it is empty where all is well."""
