@@ -67,3 +67,8 @@ def mean_of_known(values: Sequence[float]) -> float:
     """Return the mean of what is defined, or NaN."""
     known = [value for value in values if math.isfinite(value)]
     return sum(known) / len(known) if known else math.nan
+
+
+def defined(value: float) -> float | None:
+    """Return a value for JSON, which has no NaN: None where it is undefined."""
+    return value if math.isfinite(value) else None

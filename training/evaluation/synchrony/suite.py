@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from training.evaluation.metrics.synchrony import LoudnessScale
@@ -56,16 +55,14 @@ class Measurement:
     films: Sequence[MeasuredFilm]
     references: Sequence[MeasuredFilm] = ()
     classifier: str = ""
-    notices: Sequence[str] = field(default_factory=tuple)
 
     def labels(self) -> list[str]:
         """Return the names of the measures, in the order of the tables."""
         return list(dict.fromkeys(label for film in (*self.films, *self.references) for label in film.figures))
 
-    def mean(self, label: str, *, of_references: bool = False) -> float:
+    def mean(self, label: str) -> float:
         """Return the mean of a measure over the films for which it is defined."""
-        films = self.references if of_references else self.films
-        return mean_of_known([film.figures[label].value for film in films if label in film.figures])
+        return mean_of_known([film.figures[label].value for film in self.films if label in film.figures])
 
 
 def measure_films(
@@ -108,8 +105,3 @@ def _measured(
     figures[ACCURACY] = Figure(value=classified.accuracy, floor_mean=classified.accuracy_by_chance)
     measured = MeasuredFilm(path, film, figures, classified, (*notices, *classified.notices))
     return measured, classification
-
-
-def defined(value: float) -> float | None:
-    """Return a value for JSON, which has no NaN: None where it is undefined."""
-    return value if math.isfinite(value) else None

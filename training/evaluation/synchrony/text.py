@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from training.evaluation.synchrony.classifier_figures import ACCURACY, SCORE
-from training.evaluation.synchrony.figures import Figure
-from training.evaluation.synchrony.suite import MeasuredFilm, Measurement, defined
+from training.evaluation.synchrony.figures import Figure, defined
+from training.evaluation.synchrony.suite import MeasuredFilm, Measurement
 
 LONGEST_NAME = 30
 LEGEND = (
@@ -28,7 +28,7 @@ def report(measurement: Measurement) -> str:
         notices.append("There is no ceiling: give the real film with --reference.")
     if not measurement.classifier:
         notices.append("AVSync score, RelSync and sync accuracy are not measured: give a classifier with --classifier.")
-    return "\n\n".join([*blocks, "\n".join(dict.fromkeys([*notices, *measurement.notices]))])
+    return "\n\n".join([*blocks, "\n".join(dict.fromkeys(notices))])
 
 
 def _table(measurement: Measurement) -> str:
