@@ -23,7 +23,7 @@ from engine.core.printable import print_lines
 from training.evaluation.synchrony.classifier_files import load_classifier
 from training.evaluation.synchrony.suite import SuiteOptions, measure_films
 from training.evaluation.synchrony.text import report, values
-from training.evaluation.synchrony.video_files import video_files
+from training.data.video_files import video_files
 
 DEFAULTS = SuiteOptions()
 

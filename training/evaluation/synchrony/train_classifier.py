@@ -25,7 +25,7 @@ from engine.core.printable import print_line
 from training.evaluation.synchrony.classifier import ClassifierConfig, SmallClassifier
 from training.evaluation.synchrony.classifier_files import save_classifier
 from training.evaluation.synchrony.classifier_training import accuracy, read_films, train
-from training.evaluation.synchrony.video_files import video_files
+from training.data.video_files import video_files
 
 LONGEST_MINUTES = 24 * 60.0
 
