@@ -40,7 +40,9 @@ STEADY, KICKED = Recipe(seconds=10.0, has_obstacle=False), Recipe(seconds=10.0, 
 TRAINED_CLIPS = 120
 
 
-def written(folder: Path, recipe: Recipe, images: DigitImages, part: str, count: int, late_frames: int = 0) -> list[Path]:
+def written(
+    folder: Path, recipe: Recipe, images: DigitImages, part: str, count: int, late_frames: int = 0
+) -> list[Path]:
     """Write clips whose sound is late by frames, with silence where it is missing."""
     folder.mkdir(parents=True)
     paths = []
@@ -57,11 +59,10 @@ def trained_classifier(paths: Sequence[Path], minutes: float) -> tuple[SmallClas
     """Train for so many minutes and return the classifier and how it does on what was held out."""
     torch.manual_seed(0)
     classifier = SmallClassifier(ClassifierConfig())
-    films, done = read_films(paths, classifier), 0
-    for done, _ in enumerate(train(classifier, films.trained, 0, share_done(minutes, None, WallClock())), start=1):
-        pass
+    films = read_films(paths, classifier)
+    losses = list(train(classifier, films.trained, 0, share_done(minutes, None, WallClock())))
     tested = accuracy(classifier, films.held_out)
-    return classifier, {"iterations": done, "accuracy": tested.within_one_frame, "by_chance": tested.by_chance}
+    return classifier, {"iterations": len(losses), "accuracy": tested.within_one_frame, "by_chance": tested.by_chance}
 
 
 def offset_rows(found: dict[int, Measurement]) -> dict[str, dict[str, object]]:
@@ -89,7 +90,9 @@ def offset_rows(found: dict[int, Measurement]) -> dict[str, dict[str, object]]:
 
 def large_film(folder: Path) -> Path:
     """Write a minute of 720p at 20 frames a second: a digit, enlarged."""
-    clip = make_clip(dataclasses.replace(STEADY, seconds=60.0, sample_rate_hz=RATE_HZ), load_digits(None), 0, "train", 0)
+    clip = make_clip(
+        dataclasses.replace(STEADY, seconds=60.0, sample_rate_hz=RATE_HZ), load_digits(None), 0, "train", 0
+    )
     size = FrameSize(720, 1280)
     frames = (np.repeat(cv2.resize(frame, size[::-1])[..., None], 3, axis=2) for frame in clip.frames_NHW)
     write_clip(folder / "large.mp4", frames, clip.sound_S, size)
@@ -108,11 +111,15 @@ def main() -> int:
         folder = Path(temporary)
         training = written(folder / "training", STEADY, images.part("train"), "train", TRAINED_CLIPS)
         classifier, about = trained_classifier(training, arguments.minutes)
-        print(f"held out: {100 * about['accuracy']:.0f} % to within a frame, {100 * about['by_chance']:.0f} % by chance")
+        print(
+            f"held out: {100 * about['accuracy']:.0f} % to within a frame, {100 * about['by_chance']:.0f} % by chance"
+        )
         for name, recipe in (("M3SO-NB", STEADY), ("M3SO-NB, kick 3", KICKED)):
             found = {}
             for late in OFFSETS:
-                paths = written(folder / f"{recipe.kick}_{late}", recipe, images.part("test"), "test", arguments.films, late)
+                paths = written(
+                    folder / f"{recipe.kick}_{late}", recipe, images.part("test"), "test", arguments.films, late
+                )
                 found[late] = measure_films(paths, [], classifier, options)
             rows = offset_rows(found)
             print(f"\n{name}: {arguments.films} films of 10 s, mean at each true offset in frames")

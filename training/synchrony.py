@@ -20,10 +20,10 @@ from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_lines
+from training.data.video_files import video_files
 from training.evaluation.synchrony.classifier_files import load_classifier
 from training.evaluation.synchrony.suite import SuiteOptions, measure_films
 from training.evaluation.synchrony.text import report, values
-from training.data.video_files import video_files
 
 DEFAULTS = SuiteOptions()
 
@@ -35,7 +35,14 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("films", type=Path, nargs="+", metavar="VIDEO", help="films with sound, or folders of them")
-    add("--reference", type=Path, nargs="+", default=[], metavar="REAL", help="the real film: one for all, or one for each")
+    add(
+        "--reference",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="REAL",
+        help="the real film: one for all, or one for each",
+    )
     add("--classifier", type=Path, metavar="FILE", help="a trained classifier, or the original's folder of modules")
     add("--fps", type=int, metavar="N", help="frames a second to measure at; default: each film's own")
     add("--scale", choices=("db", "linear"), default=DEFAULTS.scale, help="of loudness; default db")

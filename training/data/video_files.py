@@ -21,6 +21,8 @@ def video_files(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         inside = videos_in(path) if path.is_dir() else [path]
         if not inside:
-            raise TrainingError(f"{path} holds no video file; give films ({', '.join(SUFFIXES)}) or a folder with some.")
+            raise TrainingError(
+                f"{path} holds no video file; give films ({', '.join(SUFFIXES)}) or a folder with some."
+            )
         found += inside
     return found

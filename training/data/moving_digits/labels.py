@@ -10,8 +10,7 @@ from typing import Literal
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError
 from engine.core.small_files import read_text
-from engine.core.structured import parse_json, plain_values
-from training.core.strict import build_config
+from engine.core.structured import parse_json, plain_values, structure
 
 LARGEST_LABELS_BYTES = 64 << 20
 
@@ -87,6 +86,4 @@ def read_labels(path: Path) -> ClipLabels:
         raise TrainingError(
             f"{path} holds no labels of moving digits ({reason}); give the JSON beside a clip of training.data.moving_digits."
         ) from error
-    if not isinstance(values, dict):
-        raise TrainingError(f"{path} holds no labels of moving digits; a mapping was expected.")
-    return build_config(ClipLabels, values, str(path))
+    return structure(ClipLabels, values, TrainingError, noun="label", before=f"{path}: ")

@@ -50,9 +50,13 @@ class LegacyRecipe:
 
     def __post_init__(self) -> None:
         if not SIDE + BLOCK_LARGER_PX < self.size <= LARGEST_PX or self.size % 2:
-            raise TrainingError(f"--size is {self.size}; an even number from 34 to {LARGEST_PX} pixels was expected, the original has 48.")
+            raise TrainingError(
+                f"--size is {self.size}; an even number from 34 to {LARGEST_PX} pixels was expected, the original has 48."
+            )
         if self.frames <= self.block_start_frame + 1:
-            raise TrainingError(f"--seconds gives {self.frames} frames; with --legacy more than 1.1 s were expected, the original has 3.")
+            raise TrainingError(
+                f"--seconds gives {self.frames} frames; with --legacy more than 1.1 s were expected, the original has 3."
+            )
 
     @property
     def name(self) -> str:
@@ -199,6 +203,8 @@ def _sound(symbols: list[int], levels: list[float]) -> NDArray[np.int16]:
     part_S = np.arange(samples) / samples
     total_S = np.zeros(samples)
     for symbol, level in zip(symbols, levels, strict=True):
-        tones_S = np.sin(part_S * ROW_CYCLES[symbol // 4] * TWO_PI) + np.sin(part_S * COLUMN_CYCLES[symbol % 4] * TWO_PI)
+        tones_S = np.sin(part_S * ROW_CYCLES[symbol // 4] * TWO_PI) + np.sin(
+            part_S * COLUMN_CYCLES[symbol % 4] * TWO_PI
+        )
         total_S += (FULL_SCALE + level * (tones_S / 2) * FULL_SCALE).astype(np.int64)
     return (total_S / len(symbols)).astype(np.int64).astype(np.int16)

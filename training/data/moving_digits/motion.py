@@ -17,7 +17,7 @@ SPEED_PX_PER_S = (20.0, 60.0)
 """In a frame of 64 pixels: the original's 2 to 6 pixels a frame at 10 frames a second."""
 OBSTACLE_FROM_S = 1.1
 OBSTACLE_TRIES = 50
-KICK_DECAY_S = 0.1
+KICK_DECAY_S = 0.4
 
 Array = NDArray[np.float64]
 
@@ -85,17 +85,19 @@ class _Field:
         """Return along which axes the obstacle is in the way; along both where that cannot be told."""
         if not self._overlaps(ahead):
             return np.zeros(2, bool)
-        along = np.array([self._overlaps(np.array([ahead[0], place[1]])), self._overlaps(np.array([place[0], ahead[1]]))])
+        along = np.array(
+            [self._overlaps(np.array([ahead[0], place[1]])), self._overlaps(np.array([place[0], ahead[1]]))]
+        )
         return along if along[0] != along[1] else np.ones(2, bool)
 
     def _overlaps(self, place: Array, obstacle: Obstacle | None = None) -> bool:
-        """Tell whether a digit at `place`, with the pixel that it is drawn on, overlaps the obstacle."""
+        """Tell whether a digit at `place` overlaps the obstacle."""
         obstacle = obstacle or self.obstacle
         if obstacle is None:
             return False
         side = self.recipe.digit_size
         return all(
-            at < first + obstacle.size + 0.5 and at + side + 0.5 > first
+            at < first + obstacle.size and at + side > first
             for at, first in zip(place.tolist(), obstacle.place, strict=True)
         )
 

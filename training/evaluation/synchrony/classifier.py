@@ -224,7 +224,7 @@ class SmallClassifier(nn.Module):
         with torch.inference_mode():
             frames_TD = self.frame_encoder(grey_tensor(frames_THWC)[None])[0]
             sound_TD = self.sound_encoder(self.sound_features(sound_S, len(frames_THWC))[None])[0]
-        return _EncodedFrames(frames_TD, sound_TD, self.config, float(self.scale))
+        return _EncodedFrames(frames_TD, sound_TD, self.config, self.scale.detach().item())
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,17 +150,15 @@ def read_for(classifier: SyncClassifier, film: Film) -> tuple[NDArray[np.uint8],
 
 
 def rel_sync(film: FilmClassification, figures: ClassifierFigures, reference: FilmClassification) -> Figure:
-    """Return RelSync of a film beside its reference, both with the film's sound; its floor is that with sound of other moments.
+    """Return RelSync of a film beside its reference, each with its own sound; its floor is that with sound of other moments.
 
-    RelSync is exp(s) / (exp(s) + exp(s of the reference)), a half for the reference itself (Zhang et al. 2024); here it is the mean over
-    stretches. Undefined where a film is too short or silent.
+    RelSync is exp(s) / (exp(s) + exp(s of the reference)), a half for the reference itself (Zhang et al. 2024, where both have one sound);
+    here it is the mean over stretches. Undefined where a film is too short or silent.
     """
     starts_s = film.starts_s[: len(reference.starts_s)]
-    if not figures.in_time_W or not starts_s:
+    if not figures.in_time_W or not starts_s or reference.film.is_silent:
         return UNDEFINED
-    frames, _ = read_for(reference.classifier, reference.film)
-    _, sound_S = read_for(film.classifier, film.film)
-    of_reference = film.classifier.encode(frames, sound_S).scores(starts_s, starts_s)
+    of_reference = reference.encoded.scores(starts_s, starts_s)
     value = _relative(film.encoded.scores(starts_s, starts_s), of_reference)
     floor = _relative(np.full(len(starts_s), figures.score.floor_mean), of_reference)
     return Figure(value=value, floor_mean=floor)

@@ -180,7 +180,9 @@ def accuracy(classifier: SmallClassifier, films: Sequence[TrainedFilm]) -> Accur
         for film in films
         for start in range(0, len(film) - frames + 1, max(1, classifier.config.window_frames // 2))
     ]
-    segments = [segments[index] for index in np.linspace(0, len(segments) - 1, min(len(segments), MOST_TESTED)).astype(int)]
+    segments = [
+        segments[index] for index in np.linspace(0, len(segments) - 1, min(len(segments), MOST_TESTED)).astype(int)
+    ]
     right = 0
     for segment in segments:
         scores_KK = classifier.shifted_scores(segment.frames_THW[None].float() / 255.0, segment.features_TF[None])[0]

@@ -124,7 +124,11 @@ def _for_motion(frame_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _lengths(name: str, frames_s: float, sound_s: float, longer: bool) -> list[str]:
     """Return a sentence where the tracks have different lengths."""
     if longer:
-        return [f"{name}: the frames go on after the sound, which ends at {sound_s:.1f} s; what comes after it is left out."]
+        return [
+            f"{name}: the frames go on after the sound, which ends at {sound_s:.1f} s; what comes after it is left out."
+        ]
     if sound_s - frames_s > DIFFERENCE_S:
-        return [f"{name}: the sound has {sound_s:.1f} s and the frames {frames_s:.1f} s; the rest of the sound is left out."]
+        return [
+            f"{name}: the sound has {sound_s:.1f} s and the frames {frames_s:.1f} s; the rest of the sound is left out."
+        ]
     return []

@@ -105,7 +105,13 @@ class _Head(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.fc = nn.Sequential(
-            nn.Linear(1024, 512), nn.Dropout(0.0), nn.ReLU(), nn.Linear(512, 256), nn.Dropout(0.0), nn.ReLU(), nn.Linear(256, 1)
+            nn.Linear(1024, 512),
+            nn.Dropout(0.0),
+            nn.ReLU(),
+            nn.Linear(512, 256),
+            nn.Dropout(0.0),
+            nn.ReLU(),
+            nn.Linear(256, 1),
         )
 
     def forward(self, sound_B: Tensor, frames_B: Tensor) -> Tensor:

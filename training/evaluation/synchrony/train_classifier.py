@@ -22,10 +22,10 @@ from engine.core.atomic_files import check_writable
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line
+from training.data.video_files import video_files
 from training.evaluation.synchrony.classifier import ClassifierConfig, SmallClassifier
 from training.evaluation.synchrony.classifier_files import save_classifier
 from training.evaluation.synchrony.classifier_training import accuracy, read_films, train
-from training.data.video_files import video_files
 
 LONGEST_MINUTES = 24 * 60.0
 
@@ -41,14 +41,21 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("films", type=Path, nargs="+", metavar="CLIP", help="films, or folders of them")
     add("-o", "--output", type=Path, required=True, metavar="FILE", help="the classifier, .safetensors")
     add("--minutes", type=float, default=3.0, metavar="N", help="of training; default 3")
-    add("--iterations", type=int, metavar="N", help="so many instead of --minutes: the same films and seed give the same file")
+    add(
+        "--iterations",
+        type=int,
+        metavar="N",
+        help="so many instead of --minutes: the same films and seed give the same weights",
+    )
     add("--fps", type=int, default=defaults.fps, metavar="N", help="frames a second that it takes; default 20")
     add("--side", type=int, default=defaults.side, metavar="PX", help="rows and columns that it takes; default 32")
     add("--window", type=float, default=1.6, metavar="S", help="length of a stretch; default 1.6 s")
     add("--seed", type=int, default=0, metavar="N", help="of weights and batches; default 0")
     flags = parser.parse_args(argv)
     if not 0.0 < flags.minutes <= LONGEST_MINUTES:
-        raise TrainingError(f"--minutes is {flags.minutes:g}; more than 0 and at most {LONGEST_MINUTES:g} was expected.")
+        raise TrainingError(
+            f"--minutes is {flags.minutes:g}; more than 0 and at most {LONGEST_MINUTES:g} was expected."
+        )
     if flags.iterations is not None and flags.iterations < 1:
         raise TrainingError(f"--iterations is {flags.iterations}; 1 or more was expected.")
     if flags.output.suffix != ".safetensors":
@@ -79,24 +86,25 @@ def main(argv: list[str] | None = None) -> int:
         films = read_films(paths, classifier, bar.update)
     for sentence in films.left_out:
         print_line(f"notice: {sentence}", file=sys.stderr)
-    done, loss = 0, 0.0
+    losses = list[float]()
     is_over = share_done(flags.minutes, flags.iterations, WallClock())
     with tqdm(desc="training", unit="it", total=flags.iterations, mininterval=0.5, dynamic_ncols=True) as bar:
-        for done, loss in enumerate(train(classifier, films.trained, flags.seed, is_over), start=1):
+        for loss in train(classifier, films.trained, flags.seed, is_over):
+            losses.append(loss)
             bar.update()
             bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
     tested = accuracy(classifier, films.held_out)
     about = {
         "films": len(paths),
-        "iterations": done,
-        "loss": loss,
+        "iterations": len(losses),
+        "loss": losses[-1] if losses else None,
         "held_out_accuracy": tested.within_one_frame,
         "held_out_stretches": tested.stretches,
         "seed": flags.seed,
     }
     save_classifier(flags.output, classifier, about)
     print_line(
-        f"{flags.output}: {sum(each.numel() for each in classifier.parameters()):,} weights, {done} iterations on {len(films.trained)} films",
+        f"{flags.output}: {sum(each.numel() for each in classifier.parameters()):,} weights, {len(losses)} iterations on {len(films.trained)} films",
         f"held out: the right sound to within a frame for {100 * tested.within_one_frame:.0f} % of {tested.stretches} stretches; "
         f"{100 * tested.by_chance:.0f} % by chance",
     )

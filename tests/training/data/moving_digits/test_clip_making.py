@@ -57,9 +57,10 @@ def test_digits_stay_in_the_frame_and_out_of_the_obstacle(recipe: Recipe) -> Non
         if (obstacle := labels.obstacle) is not None:
             obstacles += 1
             assert obstacle.frame >= 22
-            corners = np.floor(at_NK2[obstacle.frame :] + 0.5)
+            corners = at_NK2[obstacle.frame :]
             low, high = np.array(obstacle.place) - recipe.digit_size, np.array(obstacle.place) + obstacle.size
-            assert not ((corners > low) & (corners < high)).all(axis=2).any()
+            # The labels are rounded.
+            assert not ((corners > low + 1e-3) & (corners < high - 1e-3)).all(axis=2).any()
     assert obstacles >= 6
 
 
@@ -78,14 +79,25 @@ def test_a_bounce_is_where_the_velocity_turns() -> None:
 def test_a_digit_is_drawn_where_the_labels_say() -> None:
     clip = made(PLAIN)
     for frame in (0, 30, 119):
-        x, y = (int(np.floor(value + 0.5)) for value in clip.labels.places[frame][0])
-        inside = clip.frames_NHW[frame, y : y + 28, x : x + 28]
+        x, y = (int(np.floor(value)) for value in clip.labels.places[frame][0])
+        inside = clip.frames_NHW[frame, y : y + 29, x : x + 29]
         assert inside.sum(dtype=int) == clip.frames_NHW[frame].sum(dtype=int) > 0
+
+
+def test_a_digit_moves_by_parts_of_a_pixel() -> None:
+    """Its centre of gravity follows the labels, wherever it is between pixels."""
+    clip = made(PLAIN)
+    rows, columns = np.mgrid[:64, :64]
+    weight_N = clip.frames_NHW.sum(axis=(1, 2), dtype=float)
+    centres_N2 = np.stack([(clip.frames_NHW * each).sum(axis=(1, 2)) / weight_N for each in (columns, rows)], axis=1)
+    apart_N2 = centres_N2 - places(clip.labels)[:, 0]
+    assert np.abs(apart_N2 - apart_N2.mean(axis=0)).max() < 0.1
 
 
 def test_the_obstacle_is_white_from_its_frame_on() -> None:
     clip = next(clip for number in range(9) if (clip := made(number=number)).labels.obstacle)
-    assert (obstacle := clip.labels.obstacle) is not None
+    obstacle = clip.labels.obstacle
+    assert obstacle is not None
     x, y = map(int, obstacle.place)
     shown = clip.frames_NHW[:, y : y + 16, x : x + 16].reshape(len(clip.frames_NHW), -1)
     assert (shown[obstacle.frame :] == 255).all()
@@ -97,7 +109,8 @@ def strongest(sound_S: np.ndarray, rate_hz: int) -> set[str]:
     time_S = np.arange(len(sound_S)) / rate_hz
     keys = [*"0123456789", EDGE_KEY, OBSTACLE_KEY]
     power = {
-        key: min(abs((sound_S * np.exp(-2j * np.pi * hz * time_S)).mean()) for hz in frequencies_hz(key)) for key in keys
+        key: min(abs((sound_S * np.exp(-2j * np.pi * hz * time_S)).mean()) for hz in frequencies_hz(key))
+        for key in keys
     }
     return {max(power, key=lambda key: power[key])}
 
@@ -121,7 +134,7 @@ def test_it_is_louder_the_farther_from_the_top_left_corner() -> None:
     distance_N = np.hypot(*places(clip.labels)[:, 0].T)
     steady = [frame for frame in range(1, 120) if frame not in {b.frame for b in clip.labels.bounces}]
     assert np.corrcoef(level_N[steady], distance_N[steady])[0, 1] > 0.95
-    assert 0.1 < level_N.min()
+    assert level_N.min() > 0.1
     assert np.abs(clip.sound_S).max() <= 1.0
 
 
@@ -138,9 +151,11 @@ def test_a_kick_makes_the_step_of_the_bounce_the_quickest() -> None:
     for number in range(4):
         labels = made(kicked, number).labels
         steps_N = np.hypot(*np.diff(places(labels)[:, 0], axis=0).T)
-        for bounce in labels.bounces:
-            if 2 <= bounce.frame < len(steps_N):
-                assert steps_N[bounce.frame - 1] > steps_N[bounce.frame]
+        frames = {bounce.frame for bounce in labels.bounces}
+        assert frames
+        for frame in frames:
+            if frame < len(steps_N) and frame + 1 not in frames:
+                assert steps_N[frame - 1] > steps_N[frame]
 
 
 def test_onsets_are_told_once_for_bounces_that_follow_each_other() -> None:

@@ -61,7 +61,8 @@ def test_a_bounce_is_heard_one_frame_before_its_turn_is_seen() -> None:
 
 def test_the_block_appears_in_the_twelfth_frame_and_covers_the_digit_at_48_pixels() -> None:
     (clip,) = some(LegacyRecipe(), 1)
-    assert (block := clip.labels.obstacle) is not None
+    block = clip.labels.obstacle
+    assert block is not None
     assert (block.frame, block.size) == (11, 32)
     x, y = map(int, block.place)
     shown = clip.frames_NHW[:, y : y + 32, x : x + 32]

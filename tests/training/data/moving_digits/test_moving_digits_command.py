@@ -27,7 +27,9 @@ def run(folder: Path, *flags: str) -> dict:
 def test_films_have_the_frames_and_the_sound_that_were_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     about = run(tmp_path / "set", "--seed", "7")
     assert about["clips"] == {"train": 3, "test": 1}
-    assert sorted(file.name for file in (tmp_path / "set" / "train").glob("*.mp4")) == [f"00000{n}.mp4" for n in range(3)]
+    assert sorted(file.name for file in (tmp_path / "set" / "train").glob("*.mp4")) == [
+        f"00000{n}.mp4" for n in range(3)
+    ]
     said, complained = capsys.readouterr()
     assert about["sha256"] in said
     assert "times real time" in said
@@ -88,7 +90,12 @@ def test_a_wrong_call_is_one_sentence_and_makes_nothing(flags: list[str], part: 
 
 @pytest.mark.parametrize(
     ("text", "part"),
-    [("no JSON", "cut off or no JSON"), ("[]", "a mapping was expected"), ('{"recipe": 3}', "'recipe'"), (None, "No such file")],
+    [
+        ("no JSON", "cut off or no JSON"),
+        ("[]", "a mapping was expected"),
+        ('{"recipe": 3}', "'recipe' is 3; a text"),
+        (None, "No such file"),
+    ],
 )
 def test_wrong_labels_are_refused(text: str | None, part: str, tmp_path: Path) -> None:
     path = tmp_path / "labels.json"

@@ -37,7 +37,11 @@ def shifted_bars(path: Path, size: int) -> Path:
 
 @pytest.mark.parametrize(
     ("frames", "sound_s", "part"),
-    [(40, 3.0, "the sound has 3.0 s and the frames 2.0 s"), (60, 2.0, "the frames go on after the sound, which ends at 2.0 s"), (40, 2.05, "")],
+    [
+        (40, 3.0, "the sound has 3.0 s and the frames 2.0 s"),
+        (60, 2.0, "the frames go on after the sound, which ends at 2.0 s"),
+        (40, 2.05, ""),
+    ],
 )
 def test_tracks_of_different_lengths_are_told_and_cut(frames: int, sound_s: float, part: str, tmp_path: Path) -> None:
     film = read_film(write_clip(tmp_path / "clip.mp4", numbered_frames(frames), noise(sound_s)))
