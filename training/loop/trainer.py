@@ -74,7 +74,7 @@ class Trainer(ABC):
         self.model = build_model(config.model)
         self.mean_CHW = footage.mean_frame()
         if resume is None:
-            self.model.start_from(footage.spread_frames())
+            self.start_model()
         self.model.to(self.device)
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
         optimiser = config.optimiser
@@ -89,6 +89,10 @@ class Trainer(ABC):
         if resume is not None:
             self._restore(resume)
         self._join()
+
+    def start_model(self) -> None:
+        """Start the generator's weights at the clips."""
+        self.model.start_from(self.footage.spread_frames())
 
     def _join(self) -> None:
         """Join the processes of a distributed run; does nothing in a single process."""
