@@ -22,7 +22,6 @@ from engine.model.textures import decode_texture, encode_texture, read_textures
 from training.core.layered import LayeredModel
 from training.core.streaming import StreamingModel
 
-
 MOST_PNG_BYTES = 2 << 20
 """Of all textures together."""
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from engine.model.layers import FLOW, LIGHT, RESIDUAL, WEIGHTS
 
-# N frames, K textures, C channels, H W rows and columns of pixels, h w rows and columns of a field
+# N frames, S of them in which a texture is seen, K textures, C channels, H W rows and columns of pixels, h w rows and columns of a field
 
 _SHORT = (torch.bfloat16, torch.float16)
 
@@ -48,16 +48,20 @@ def compose(
     weights = enlarged[WEIGHTS] if WEIGHTS in fields else first.new_ones(count, 1, 1, 1)
     mixed = first.new_zeros(count, 3, *size)
     for k, texture in enumerate(textures):
+        # Where a texture is not seen at all, it costs nothing.
+        (seen_S,) = weights[:, k].detach().flatten(1).any(dim=1).nonzero(as_tuple=True)
+        if len(seen_S) == 0:
+            continue
         own = flow_N2HW[:, 2 * k : 2 * k + 2] if flow_N2HW.shape[1] > 2 else flow_N2HW
-        places_NHW2 = places_HW2 + own.permute(0, 2, 3, 1)
+        places_SHW2 = places_HW2 + own[seen_S].permute(0, 2, 3, 1)
         warped = functional.grid_sample(
-            texture.to(first).expand(count, -1, -1, -1),
-            places_NHW2,
+            texture.to(first).expand(len(seen_S), -1, -1, -1),
+            places_SHW2,
             mode="bilinear",
             padding_mode="border",
             align_corners=False,
         )
-        mixed = mixed + weights[:, k : k + 1] * warped
+        mixed = mixed.index_add(0, seen_S, weights[seen_S, k : k + 1] * warped)
     if LIGHT in fields:
         mixed = enlarged[LIGHT] * mixed
     if RESIDUAL in fields:

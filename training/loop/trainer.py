@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,6 +183,9 @@ class Trainer(ABC):
         self.iteration += 1
         follow(self.average, self.model, self.config.optimiser.ema_decay, self.iteration)
         return terms
+
+    def begin(self, is_stopping: Callable[[], bool]) -> None:  # noqa: B027  (most have nothing to do)
+        """Do what a run does before its first iteration, within its time; leave early when asked to stop."""
 
     def validate(self, limit_s: float | None = None) -> Validation:
         """Play the held-out part, its leading `limit_s` seconds or whole, with the averaged generator."""

@@ -63,7 +63,8 @@ class Modal(LayeredModel):
         self.resonators = Resonators(forces, shape.resonators, length=config.fps / USUAL_FPS)
         inputs = self.feature_count + 2 * shape.resonators
         self.trunk = nn.Sequential(nn.Linear(inputs, shape.hidden), nn.LeakyReLU(0.2))
-        self.amplitudes = nn.Linear(shape.hidden, sum(self.counts.values()))
+        # Beside what the trunk makes of it, the oscillators' output itself: waves on water are linear.
+        self.amplitudes = nn.Linear(shape.hidden + 2 * shape.resonators, sum(self.counts.values()))
         # Zero at the start: the first frame is a plain mixture of the textures.
         nn.init.zeros_(self.amplitudes.weight)
         nn.init.zeros_(self.amplitudes.bias)
@@ -131,7 +132,8 @@ class Modal(LayeredModel):
 
     def amplitudes_of(self, features: Tensor, resonance: Tensor) -> Tensor:
         """Return the amplitudes [..., A] for features [..., F] and the oscillators' output [..., 2 R]."""
-        return self.amplitudes(self.trunk(torch.cat([features, resonance], dim=-1)))
+        hidden = self.trunk(torch.cat([features, resonance], dim=-1))
+        return self.amplitudes(torch.cat([hidden, resonance], dim=-1))
 
     def fields(self, amplitudes_BTA: Tensor, controls: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Return the fields [B, T, C, h, w] of amplitudes; each control is a scalar or [B, 1, 1]."""

@@ -9,7 +9,7 @@ of the amplitudes and of their steps from frame to frame is held to that of the 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,7 +47,13 @@ class Measured:
     amplitudes_P2A: Tensor
 
 
-def fitted_maps(model: Modal, measured: Measured, iterations: int, generator: torch.Generator) -> Measured:
+def fitted_maps(
+    model: Modal,
+    measured: Measured,
+    iterations: int,
+    generator: torch.Generator,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> Measured:
     """Learn the maps of a model and the amplitudes of the measured frames on composed frames of the measured size."""
     amplitudes = nn.Parameter(measured.amplitudes_P2A.clone())
     maps = [*model.maps.parameters(), model.usual_shares]
@@ -56,6 +62,8 @@ def fitted_maps(model: Modal, measured: Measured, iterations: int, generator: to
     )
     textures = small_textures(model)
     for iteration in range(iterations):
+        if is_stopping():
+            break
         for group, rate in zip(optimiser.param_groups, (_MAP_RATE, _AMPLITUDE_RATE), strict=True):
             group["lr"] = rate * _falling(iteration, iterations)
         chosen = torch.randint(len(amplitudes), (min(_PAIRS, len(amplitudes)),), generator=generator)
@@ -76,6 +84,7 @@ def fit_sound(
     measured: Measured,
     losses: ModalLossConfig,
     generator: torch.Generator,
+    is_stopping: Callable[[], bool] = lambda: False,
 ) -> None:
     """Let the sound give the measured amplitudes; `features` has those of each whole segment [T, F], from its start."""
     learned = [model.force, model.resonators, model.trunk, model.amplitudes]
@@ -90,6 +99,8 @@ def fit_sound(
         model.amplitudes.bias.copy_(measured.amplitudes_P2A[fitted_P].flatten(0, 1).mean(dim=0))
     best_loss, best = float("inf"), copy.deepcopy(model.state_dict())
     for iteration in range(losses.sound_iterations + 1):
+        if is_stopping():
+            break
         if iteration % _JUDGED_EVERY == 0 or iteration == losses.sound_iterations:
             with torch.no_grad():
                 loss = float(_amplitude_loss(model, features, measured, judged_P, weights_A, losses.spread))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -22,10 +23,12 @@ from training.families.modal.sharp_frames import sharp_frames
 from training.families.modal.sound_fit import Measured, fit_sound, fitted_maps
 from training.families.modal.start import MOST_MEASURED, measured_amplitudes, measured_size
 from training.loop.adversarial_trainer import AdversarialTrainer, Played
+from training.loop.tuning import LIMIT_S, mean_loss
 
 # B streams, T frames, P pairs of consecutive frames, F features, W window samples, H W rows and columns
 
 _WINDOWS_AT_ONCE = 1024
+_USUAL_SIDE = 256
 _SIDES = 8
 """Sides of a part are multiples of it, as a discriminator halves them."""
 
@@ -74,11 +77,6 @@ class ModalTrainer(AdversarialTrainer):
             chosen = [places[number] for number in self.model.key_frames]
             self.model.set_textures(sharp_frames(self.config.clip, scale, chosen))
 
-    def step(self, progress: float = 0.0) -> dict[str, Tensor]:
-        if self.iteration == 0 and self.config.losses.start_frames and not self.model.has_begun:
-            self._begin()
-        return super().step(progress)
-
     def played(self, batch: Batch) -> Played:
         real_BTCHW, audio_BTW = batch.real_BTCHW.to(self.device), batch.audio_BTW.to(self.device)
         features_BTF = self.features(audio_BTW)
@@ -87,8 +85,18 @@ class ModalTrainer(AdversarialTrainer):
         fake_BTCHW = self.model.composed(flat, self.reader.part).unflatten(0, real_BTCHW.shape[:2])
         return Played(real_BTCHW, fake_BTCHW, features_BTF, next_state)
 
-    def _begin(self) -> None:
-        """Measure the amplitudes of some frames, and let the sound give them."""
+    def tuning_loss(self) -> float | None:
+        tuning, steps = self.footage.tuning, self.config.sequence_frames
+        # Whole frames: of large ones fewer, or it would take longer than the iterations between.
+        limit_s = LIMIT_S * min(1.0, (_USUAL_SIDE / self.model.frame_size.mean_side) ** 2)
+        return mean_loss(self.average, tuning, steps, self.reconstruction_loss, limit_s) if tuning else None
+
+    def begin(self, is_stopping: Callable[[], bool]) -> None:
+        """Measure the amplitudes of some frames, and let the sound give them; not where weights are there already."""
+        if self.config.losses.start_frames and not self.model.has_begun:
+            self._begin(is_stopping)
+
+    def _begin(self, is_stopping: Callable[[], bool]) -> None:
         losses, generator = self.config.losses, torch.Generator().manual_seed(self.config.seed)
         self.model.train()
         pairs = spread_pairs(self.footage.training, max(2, losses.start_frames // 2))
@@ -97,9 +105,9 @@ class ModalTrainer(AdversarialTrainer):
         amplitudes = measured_amplitudes(self.model, frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
         segments_P, steps_P = (torch.tensor(numbers) for numbers in zip(*pairs, strict=True))
         measured = Measured(frames, segments_P, steps_P, amplitudes)
-        measured = fitted_maps(self.model, measured, losses.map_iterations, generator)
+        measured = fitted_maps(self.model, measured, losses.map_iterations, generator, is_stopping)
         features = [self._whole_features(segment) for segment in self.footage.training]
-        fit_sound(self.model, features, measured, losses, generator)
+        fit_sound(self.model, features, measured, losses, generator, is_stopping)
         distributed.start_alike(self.model)
         self.average.load_state_dict(self.model.state_dict())
 

@@ -54,7 +54,7 @@ def validated(trainer: ModalTrainer) -> tuple[float, float]:
 def test_it_begins_with_what_moves_in_the_clip(clip_file):
     begun, plain = trainer_of(clip_file), trainer_of(clip_file, replace(PLAIN, start_frames=0))
     for trainer in (begun, plain):
-        trainer.step()
+        trainer.begin(lambda: False)
     assert begun.model.has_begun
     assert validated(begun)[0] < 0.9 * validated(plain)[0]
     assert validated(begun)[1] > max(0.4, 2.0 * validated(plain)[1])
@@ -62,11 +62,21 @@ def test_it_begins_with_what_moves_in_the_clip(clip_file):
 
 def test_it_begins_once(clip_file):
     trainer = trainer_of(clip_file)
-    trainer.step()
-    checkpoint = trainer.checkpoint(1.0)
-    resumed = build_trainer(trainer.config, trainer.footage, checkpoint)
-    first = [float(each.step()["l1"]) for each in (trainer, resumed)]
-    assert first[0] == first[1]
+    trainer.begin(lambda: False)
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.begin(lambda: False)
+    assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
+
+
+def test_it_leaves_its_beginning_when_asked_to(clip_file):
+    trainer, asked = trainer_of(clip_file, replace(PLAIN, map_iterations=10**9, sound_iterations=10**9)), list[int]()
+
+    def is_stopping() -> bool:
+        asked.append(1)
+        return len(asked) > 3
+
+    trainer.begin(is_stopping)
+    assert torch.stack([p.isfinite().all() for p in trainer.model.parameters()]).all()
 
 
 def test_it_learns(clip_file):
