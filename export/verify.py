@@ -53,11 +53,7 @@ def main() -> int:
     if rounded:
         round_weights(loaded.model)
     texture_levels = take_stored_textures(loaded.model, arguments.model, backend.card.layers)
-    if texture_levels > MOST_TEXTURE_LEVELS:
-        raise ModelFileError(
-            f"{arguments.model}: its textures are {texture_levels:.1f} of 255 levels from those of {arguments.checkpoint}; at most "
-            f"{MOST_TEXTURE_LEVELS:g} was expected of storing. Export the checkpoint again."
-        )
+    check_textures(texture_levels, arguments.model, arguments.checkpoint)
     inputs = [spec.name for spec in (*backend.card.controls, *backend.card.fixed_controls)]
     graph = StepGraph(loaded.model, backend.card.batch, inputs)
     verdict = compare(graph, BackendPlayer(backend), backend.card, sound, arguments.steps)
@@ -83,6 +79,15 @@ def main() -> int:
         print_line(f"  {name}: largest difference {value:.2g}")
     print_line(f"report: {report}, {plot}")
     return 0
+
+
+def check_textures(levels: float, model: Path, checkpoint: Path) -> None:
+    """Raise ModelFileError where the textures of a file are further from its checkpoint's than storing them explains."""
+    if levels > MOST_TEXTURE_LEVELS:
+        raise ModelFileError(
+            f"{model}: its textures are {levels:.1f} of 255 levels from those of {checkpoint}; at most {MOST_TEXTURE_LEVELS:g} was "
+            "expected of storing. Export the checkpoint again."
+        )
 
 
 if __name__ == "__main__":

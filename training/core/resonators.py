@@ -56,7 +56,7 @@ class Resonators(nn.Module):
         """
         keep_real, keep_imaginary, gain_real, gain_imaginary = self._constants(elasticity, damping)
         drive_BTR = self.drive(features_BTF)
-        driven_BTR = drive_BTR * gain_real
+        driven_BTR = drive_BTR * (gain_real[:, None] if gain_real.dim() > 1 else gain_real)
         real, imaginary = state["resonance"].unbind(dim=1)
         output: list[Tensor] = []
         for t, driven in enumerate(driven_BTR.unbind(dim=1)):
