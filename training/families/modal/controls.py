@@ -13,7 +13,7 @@ FARTHEST = 3.0
 _MOTION = ControlSpec(name="motion", help="How far the sound bends the frame.", low=0.0, high=2.5, default=1.0)
 _SHADE = ControlSpec(name="shade", help="Amount of colour that the sound adds.", low=0.0, high=2.0, default=1.0)
 _LIGHT = ControlSpec(
-    name="light", help="How much the sound brightens, darkens and colours the frame.", low=0.0, high=2.0, default=1.0
+    name="lighting", help="How much the sound brightens, darkens and colours the frame.", low=0.0, high=2.0, default=1.0
 )
 _MIX = ControlSpec(
     name="mix",

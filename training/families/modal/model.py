@@ -149,7 +149,7 @@ class Modal(LayeredModel):
             WEIGHTS: weights / weights.sum(dim=2, keepdim=True),
         }
         if LIGHT in parts:
-            light = given.get("light", 1.0) * parts[LIGHT]
+            light = given.get("lighting", 1.0) * parts[LIGHT]
             fields[LIGHT] = torch.exp(UNITS[LIGHT] * _mixed(light, self.maps[LIGHT]))
         if RESIDUAL in parts:
             shade = given.get("shade", 1.0) * parts[RESIDUAL]

@@ -109,7 +109,7 @@ def test_its_maps_explain_the_clip_they_start_at():
             model.composed({role: values[:, 0] for role, values in model.fields(amplitudes[:, None]).items()})
             for amplitudes in (torch.zeros(len(real), sum(model.counts.values())), measured_amplitudes(model, real))
         )
-    assert float((moved - real).abs().mean()) < 0.4 * float((still - real).abs().mean())
+    assert float((moved - real).abs().mean()) < 0.5 * float((still - real).abs().mean())
 
 
 def test_textures_larger_than_the_frame_hold_its_detail():

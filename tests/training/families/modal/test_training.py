@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from engine.core.errors import TrainingError
-from tests.training.clips import moving_clip, noise, shots, write_clip
+from tests.training.clips import RATE_HZ, noise, shots, write_clip
 from tests.training.families.modal.test_model import MODEL
 from tests.training.runs import small_config
 from training.core.composition import FramePart
@@ -31,7 +32,17 @@ PLAIN = ModalLossConfig(
 
 @pytest.fixture(scope="module")
 def clip_file(tmp_path_factory):
-    return moving_clip(tmp_path_factory.mktemp("modal") / "clip.mp4")
+    """A clip in which a bright bar stands farther to the right, the louder it is."""
+    # Two periods without a common multiple: each moment is another.
+    at_N = np.arange(160) / 20.0
+    loud_N = 0.5 + 0.25 * (np.sin(2.0 * np.pi * at_N / 1.3) + np.sin(2.0 * np.pi * at_N / 0.7))
+    frames = np.full((len(loud_N), 32, 32, 3), 60, np.uint8)
+    for frame, loud in zip(frames, loud_N, strict=True):
+        left = round(4 + 16 * loud)
+        frame[:, left : left + 8] = (220, 120, 40)
+    envelope_S = np.repeat(10.0 ** (2.0 * loud_N - 2.5), RATE_HZ // 20)
+    sound_S = (envelope_S * np.sin(2.0 * np.pi * 440.0 * np.arange(len(envelope_S)) / RATE_HZ)).astype(np.float32)
+    return write_clip(tmp_path_factory.mktemp("modal") / "clip.mp4", frames, sound_S[None])
 
 
 def config_of(losses: ModalLossConfig = PLAIN, **settings: object) -> TrainConfig:
@@ -56,8 +67,8 @@ def test_it_begins_with_what_moves_in_the_clip(clip_file):
     for trainer in (begun, plain):
         trainer.begin(lambda: False)
     assert begun.model.has_begun
-    assert validated(begun)[0] < 0.9 * validated(plain)[0]
-    assert validated(begun)[1] > max(0.4, 2.0 * validated(plain)[1])
+    assert validated(begun)[0] < 0.7 * validated(plain)[0]
+    assert 0.5 < validated(begun)[1] < 1.5
 
 
 def test_it_begins_once(clip_file):
@@ -80,7 +91,7 @@ def test_it_leaves_its_beginning_when_asked_to(clip_file):
 
 
 def test_it_learns(clip_file):
-    trainer = trainer_of(clip_file, replace(PLAIN, start_frames=0))
+    trainer = trainer_of(clip_file, replace(PLAIN, start_frames=0, part_side=0))
     losses = [float(trainer.step()["l1"]) for _ in range(60)]
     assert sum(losses[-20:]) < 0.9 * sum(losses[:20])
 
@@ -140,9 +151,11 @@ def test_textures_take_the_detail_that_the_clip_has(tmp_path):
     path = write_clip(tmp_path / "sharp.mp4", frames, noise(3.0))
     model = replace(MODEL, generator=replace(MODEL.generator, texture_scale=2))
     trainer = trainer_of(path, replace(PLAIN, start_frames=0), model=model)
-    for levels in trainer.model.texture_levels:
-        apart = [np.abs(levels.permute(1, 2, 0).numpy().astype(int) - frame).mean() for frame in frames]
-        assert min(apart) < 4.0
+    sharp = [levels.permute(1, 2, 0).numpy() for levels in trainer.model.texture_levels]
+    soft = [cv2.resize(cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA), (64, 64)) for frame in frames]
+    for texture in sharp:
+        detail = [float(np.abs(np.diff(each.astype(int), axis=0)).mean()) for each in (texture, frames[0], soft[0])]
+        assert detail[0] > 0.5 * (detail[1] + detail[2])
 
 
 def test_textures_with_more_detail_than_the_clip_are_refused(clip_file):
