@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.conditioning import Conditioner, Values
+from engine.audio.conditioning import Conditioner, GainHistory, Values
 from engine.audio.gain_state import Aim
 from engine.media.cleaning import SoundCleaner
 from engine.model.training_sound import TrainingSound
@@ -29,9 +29,12 @@ def cleaner_of(header: TakeHeader) -> SoundCleaner:
 
 
 def conditioner_of(header: TakeHeader) -> Conditioner:
-    """Return what conditioned the sound for the model in the show of a take."""
-    conditioner = Conditioner if header.format_version >= CONDITIONED_SINCE_VERSION else FormerConditioner
-    return conditioner(header.sample_rate_hz, header.hop_samples)
+    """Return what conditioned the sound for the model in the show of a take, with its gain where the take began in the middle."""
+    kind = Conditioner if header.format_version >= CONDITIONED_SINCE_VERSION else FormerConditioner
+    conditioner = kind(header.sample_rate_hz, header.hop_samples)
+    if header.gain is not None:
+        conditioner.history = GainHistory.beginning(header.gain_hop, header.gain)
+    return conditioner
 
 
 def begins_at_rest(header: TakeHeader) -> bool:
