@@ -80,6 +80,8 @@ class TakeRecorder:
         self._noted_hop = -1
         self._ending = "the show is over"
         self._notice = ""
+        self._has_failed = False
+        """Whether the writing thread gave up, and says why."""
 
     @property
     def name(self) -> str:
@@ -199,7 +201,7 @@ class TakeRecorder:
             self._folder = free_path(self._folder)
             log, sound = self._create()
         except (OSError, SinkError) as error:
-            self._notice = str(error)
+            self._notice, self._has_failed = str(error), True
             queue.abandon()
             return
         self._notice = f"take     {self._folder}"
@@ -211,7 +213,7 @@ class TakeRecorder:
             return False
         if queue.put(item):
             return True
-        if not self._notice:
+        if not self._has_failed:
             self._ending = f"the disk fell more than {LONGEST_LAG_S:g} s behind"
             self._notice = f"The take {self._folder} ends here: {self._ending}. It can be replayed up to here."
         self._end()
@@ -241,6 +243,7 @@ class TakeRecorder:
             sound.close()
             log.close()
         except (FFmpegError, OSError) as error:
+            self._has_failed = True
             queue.abandon()
             self._notice = f"The take {self._folder} ends here: it cannot be written ({_reason(error)}). It can be replayed up to here."
             self._give_up(log, sound, replace(written, end=_reason(error)))
