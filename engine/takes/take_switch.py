@@ -173,7 +173,7 @@ class TakeSwitch:
         self, first_hop: int, snapshot: ControlSnapshot, failed: bool, show_events: Sequence[ShowEvent]
     ) -> bool:
         """Return whether a take can begin with this hop: all that has happened in it happens again from the state before it."""
-        if self._next is None or failed or show_events:
+        if self._next is None or failed or show_events or ShowValues(snapshot.values).freeze:
             return False
         hop, _, values = self._next
         # A reset comes between the state and the step.
