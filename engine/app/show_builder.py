@@ -32,6 +32,7 @@ from engine.audio.sources.inputs import OpenInputs, open_inputs
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.web import BrowserSound
+from engine.audio.window_buffer import window_samples
 from engine.control.parameter_store import ControlSource, ParameterStore
 from engine.control.parameter_table import ShowValues, replayed_parameters
 from engine.control.remotes.remote_access import RemoteAccess
@@ -155,7 +156,7 @@ def build_replay(
         windows,
         layout,
         cleaner_of(take.header),
-        conditioner_of(take.header),
+        conditioner_of(take.header, take.folder, window_samples(backend.card)),
         film,
         Beginning(
             earlier_hops=take.header.earlier_hops,
@@ -257,7 +258,11 @@ class ShowBuilder:
         self, config: LiveConfig, inputs: OpenInputs, notify: Callable[[str], None], shared: SharedParts | None = None
     ) -> BuiltShow:
         # A take that begins with the show can be ended like any other.
-        controls = {**config.controls, ShowValues.record_take.name: True} if config.take and inputs.source.live else config.controls
+        controls = (
+            {**config.controls, ShowValues.record_take.name: True}
+            if config.take and inputs.source.live
+            else config.controls
+        )
         store = ParameterStore(self._command.parameters, controls, notify)
         listening = openers.listen(config, inputs, store.values, self._clock, notify, self._releasing)
         input_switch = None if self._command.render else InputSwitch(config, inputs, self._clock, self._browser_sound)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.app.assembly import Controllers
 from engine.app.config import SETTINGS, LiveConfig
 from engine.audio.conditioning import Conditioner
 from engine.audio.sources.inputs import OpenInputs
-from engine.audio.window_buffer import window_samples
 from engine.core.clock import WallClock
 from engine.core.errors import UserError
 from engine.core.free_path import free_path
@@ -46,7 +48,7 @@ class Takes:
             # A show that is started again after a crash keeps a second take.
             first = TakeRecorder(free_path(self._config.take), header, live=self._live, notify=self._notify)
         elif is_on and self._live:
-            first = self._new_take(header)
+            first = self._new_take(header, None)
         if first:
             first.open()
             self._notify(f"take     {first.name}")
@@ -54,18 +56,19 @@ class Takes:
             return first
         return TakeSwitch(self._inputs.source.rate_hz, self._moment, self._new_take, self._notify, first)
 
-    def _new_take(self, header: TakeHeader) -> TakeRecorder:
+    def _new_take(self, header: TakeHeader, gain_curve_T: NDArray[np.float32] | None) -> TakeRecorder:
         name = WallClock.date()[:19].replace(":", "-")
         return TakeRecorder(
             Path(self._config.takes) / f"take-{name}",
             header,
             live=self._live,
             notify=self._notify,
+            gain_curve_T=gain_curve_T,
             keep_free_bytes=KEEP_FREE_BYTES,
             setting="--takes",
         )
 
-    def _moment(self, index: int) -> Moment | None:
+    def _moment(self) -> Moment | None:
         switcher = self._controllers.switcher
         if not switcher.is_steady:
             return None
@@ -74,10 +77,7 @@ class Takes:
         except UserError:
             # It lies on a device that was just lost; the next step makes another one.
             return None
-        card = switcher.playing
-        gain_hop = max(index + 1 - window_samples(switcher.card) // card.hop_samples, 0)
-        gain = self._conditioner.history.before(gain_hop)
-        return Moment(header=self._header(), state=state_event(state), gain=gain, gain_hop=gain_hop)
+        return Moment(header=self._header(), state=state_event(state), gain=self._conditioner.history)
 
     def _header(self) -> TakeHeader:
         """Return the header of a take that begins now with the model that plays."""

@@ -37,17 +37,6 @@ class GainHistory:
     """Gain of the newest samples, one window long; empty while it is 1 everywhere."""
     limit_db: float = 0.0
     """What the limiter took at most in the newest hop."""
-    earlier: tuple[tuple[int, GainState], ...] = ((0, GainState()),)
-    """The state before each hop of the window and the next one, with the index of that hop, oldest first."""
-
-    @classmethod
-    def beginning(cls, index: int, state: GainState) -> GainHistory:
-        """Return the history of a show of which only the state before hop `index` is known."""
-        return cls(state, index, earlier=((index, state),))
-
-    def before(self, index: int) -> GainState:
-        """Return the state before hop `index`; of a hop older than the window, the oldest that is known."""
-        return next((state for hop, state in reversed(self.earlier) if hop <= index), self.earlier[0][1])
 
 
 def aim_of(sound: TrainingSound | None) -> Aim | None:
@@ -135,26 +124,18 @@ class Conditioner:
         state, hop = self.history.state, self._hop_samples
         is_off = self._aim is None and gate_db <= GATE_OFF_DB
         if is_off and state.factor == 1.0 and not len(self.history.curve_T):
-            return GainHistory(state, index + 1, earlier=self._kept([(index + 1, state)], window_T))
+            return GainHistory(state, index + 1)
         first = max(self.history.next_index, index + 1 - len(window_T) // hop)
         curve_T = self.history.curve_T
         parts = [curve_T if len(curve_T) else np.full(len(window_T), state.factor, np.float32)]
-        limit_db, earlier = 0.0, list[tuple[int, GainState]]()
+        limit_db = 0.0
         for number in range(first, index + 1):
             end = len(window_T) - (index - number) * hop
             part_T, state, limit_db = self._hop_curve(window_T[end - hop : end], state, gate_db, by_hand_db)
             parts.append(part_T)
-            earlier.append((number + 1, state))
         curve_T = np.concatenate(parts)[-len(window_T) :]
         is_neutral = state.factor == 1.0 and bool((curve_T == 1.0).all())
-        kept = self._kept(earlier, window_T)
-        return GainHistory(state, index + 1, _NONE if is_neutral else curve_T, limit_db, kept)
-
-    def _kept(
-        self, newer: list[tuple[int, GainState]], window_T: NDArray[np.float32]
-    ) -> tuple[tuple[int, GainState], ...]:
-        """Return the states before the hops of the window, and of the next hop, with the newer ones."""
-        return (*self.history.earlier, *newer)[-1 - len(window_T) // self._hop_samples :]
+        return GainHistory(state, index + 1, _NONE if is_neutral else curve_T, limit_db)
 
     def _hop_curve(
         self, hop_T: NDArray[np.float32], state: GainState, gate_db: float, by_hand_db: float

@@ -29,6 +29,7 @@ from engine.core.bounded_queue import BoundedQueue
 from engine.core.errors import SinkError
 from engine.core.free_path import free_path
 from engine.core.show_event import ShowEvent
+from engine.takes.take_arrays import save_array
 from engine.takes.take_log import LOG, SOUND, HopLine, TakeHeader, write_header, write_line
 from engine.takes.take_sound import SoundFile
 
@@ -61,11 +62,13 @@ class TakeRecorder:
         *,
         live: bool,
         notify: Callable[[str], None] = print,
+        gain_curve_T: NDArray[np.float32] | None = None,
         keep_free_bytes: int = 0,
         setting: str = "--take",
     ) -> None:
-        """The take ends before less than `keep_free_bytes` are free on the disk. `setting` is named where the folder does not do."""
+        """`gain_curve_T` is what conditioning multiplied the window before the take with, where that was not 1. The take ends before less than `keep_free_bytes` are free on the disk. `setting` is named where the folder does not do."""
         self._folder = Path(folder)
+        self._gain_curve_T = gain_curve_T
         self._keep_free_bytes = keep_free_bytes
         self._setting = setting
         self._header = header
@@ -187,8 +190,11 @@ class TakeRecorder:
             self._check_free_space()
             if (self._folder / LOG).exists() or (self._folder / SOUND).exists():
                 raise SinkError(f"{self._folder} already holds a take; choose another folder with {self._setting}.")
+            header = self._header
+            if self._gain_curve_T is not None:
+                header = replace(header, gain_curve=save_array(self._gain_curve_T, self._folder))
             log = (self._folder / LOG).open("x", encoding="utf-8")
-            log.write(write_header(self._header))
+            log.write(write_header(header))
             log.flush()
             return log, SoundFile(self._folder / SOUND, self._header.source_rate_hz, self._header.source_channels)
         except (FFmpegError, OSError) as error:

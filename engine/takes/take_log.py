@@ -36,7 +36,7 @@ from engine.core.errors import ConfigError
 from engine.core.show_event import ShowEvent
 from engine.core.structured import plain_values, shortened, shown
 from engine.model.backend import Backend
-from engine.takes.take_arrays import save_array
+from engine.takes.take_arrays import is_array, save_array
 
 FORMAT_VERSION = 6
 LOG, SOUND = "log.jsonl", "sound.caf"
@@ -91,8 +91,9 @@ class TakeHeader:
     lead_in_samples: int = 0
     """That sound, in samples of the source."""
     gain: GainState | None = None
-    """The gain of conditioning before hop `gain_hop` of the show, where the first window begins; None at the start of a show."""
-    gain_hop: int = 0
+    """Where conditioning was at the beginning; None at the start of a show."""
+    gain_curve: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    """The gain of each sample of the window before, an array of the take; empty where it was 1."""
 
     @property
     def layout(self) -> InputLayout:
@@ -115,19 +116,16 @@ class TakeHeader:
         # Raises ConfigError for a model input that there is not.
         _ = self.layout
 
-
     def _check_beginning(self) -> None:
         """Raise ConfigError for a beginning within a show that there cannot be."""
         if not 0 <= self.earlier_hops <= MOST_EARLIER_HOPS:
             raise ConfigError(
                 f"'earlier_hops' is {shown(self.earlier_hops)}; a whole number from 0 to {MOST_EARLIER_HOPS} was expected."
             )
-        for name in ("lead_in_hops", "gain_hop"):
-            value: int = getattr(self, name)
-            if not 0 <= value <= self.earlier_hops:
-                raise ConfigError(
-                    f"'{name}' is {shown(value)}; a whole number from 0 to {self.earlier_hops} was expected."
-                )
+        if not 0 <= self.lead_in_hops <= self.earlier_hops:
+            raise ConfigError(
+                f"'lead_in_hops' is {shown(self.lead_in_hops)}; a whole number from 0 to {self.earlier_hops} was expected."
+            )
         lead_in_s = self.lead_in_hops * self.hop_samples / self.sample_rate_hz
         samples = round(lead_in_s * self.source_rate_hz)
         if lead_in_s > LONGEST_LEAD_IN_S or abs(self.lead_in_samples - samples) > 1:
@@ -137,6 +135,8 @@ class TakeHeader:
             )
         if self.gain is not None and not is_possible(self.gain):
             raise ConfigError(f"'gain' is {shown(self.gain)}; values that conditioning can have were expected.")
+        if self.gain_curve and not is_array(self.gain_curve):
+            raise ConfigError(f"'gain_curve' is {shown(dict(self.gain_curve))}; an array of the take was expected.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.gain_state import GainState
+from engine.audio.conditioning import GainHistory
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlSnapshot
 from engine.control.parameter_table import TABLE, ShowValues
@@ -38,15 +38,14 @@ class Moment:
     """Of a take that begins with the show."""
     state: ShowEvent
     """The model's state, as a take stores it."""
-    gain: GainState
-    """The gain of conditioning before hop `gain_hop`, where the window of the next hop begins."""
-    gain_hop: int
+    gain: GainHistory
+    """Where conditioning is."""
 
 
-FindMoment = Callable[[int], Moment | None]
-"""Returns what a take needs that begins with a hop, given its index, from the step thread; None while the model does not play alone."""
-MakeTake = Callable[[TakeHeader], TakeRecorder]
-"""Makes the recorder of the next take, in a folder of its own."""
+FindMoment = Callable[[], Moment | None]
+"""Returns what a take needs that begins with the next hop, from the step thread; None while the model does not play alone."""
+MakeTake = Callable[[TakeHeader, NDArray[np.float32] | None], TakeRecorder]
+"""Makes the recorder of the next take, in a folder of its own, with the gain of the window before (see TakeRecorder)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,9 +74,7 @@ class _Start:
                 for event in snapshot.events
             ),
             tuple(
-                point._replace(sample=point.sample - before)
-                for point in snapshot.beat_points
-                if point.sample >= before
+                point._replace(sample=point.sample - before) for point in snapshot.beat_points if point.sample >= before
             ),
         )
 
@@ -183,7 +180,7 @@ class TakeSwitch:
     def _prepare(self, index: int, snapshot: ControlSnapshot) -> None:
         """Note what a take needs that begins with the next hop."""
         values = snapshot.values
-        moment = None if ShowValues(values).freeze else self._find_moment(index + 1)
+        moment = None if ShowValues(values).freeze else self._find_moment()
         if moment is None and not self._has_told:
             self._has_told = True
             self._notify(WAITS)
@@ -203,9 +200,9 @@ class TakeSwitch:
                     earlier_hops=hop,
                     lead_in_hops=hop - begin_hop,
                     lead_in_samples=first - begin,
-                    gain=moment.gain,
-                    gain_hop=moment.gain_hop,
-                )
+                    gain=moment.gain.state,
+                ),
+                moment.gain.curve_T if len(moment.gain.curve_T) else None,
             )
             take.begin(self._sound.since(begin))
             self._take = take

@@ -60,7 +60,9 @@ class RemoteAccess:
             _NEXT_SCENE: recalls,
             _SAVE_SCENE: _Limit(SCENES_A_SECOND, SCENES_AT_ONCE, "save {most} scenes", "save it"),
             _RECORD: _Limit(RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE, "begin {most} recordings", "switch record on"),
-            _RECORD_TAKE: _Limit(RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE, "begin {most} takes", "switch record_take on"),
+            _RECORD_TAKE: _Limit(
+                RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE, "begin {most} takes", "switch record_take on"
+            ),
         }
 
     @property

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.control.parameter_store import ControlSnapshot
 from engine.audio.gain_state import GainState
+from engine.control.parameter_store import ControlSnapshot
 from engine.core.errors import ConfigError
 from engine.core.structured import plain_values
 from engine.takes.recorder import TakeRecorder
@@ -139,7 +139,7 @@ def headers() -> Iterator[tuple[str, str]]:
         ({"earlier_hops": -1}, f"'earlier_hops' is -1; a whole number from 0 to {1 << 40} was expected"),
         ({"earlier_hops": 2**60}, "'earlier_hops' is 1152921504606846976; a whole number from 0"),
         ({"lead_in_hops": 1}, "'lead_in_hops' is 1; a whole number from 0 to 0 was expected"),
-        ({"earlier_hops": 9, "gain_hop": 10}, "'gain_hop' is 10; a whole number from 0 to 9 was expected"),
+        ({"gain_curve": {"array": "../x"}}, "'gain_curve' is {'array': '../x'}; an array of the take was expected"),
         (
             {"earlier_hops": 9, "lead_in_hops": 9, "lead_in_samples": 21598},
             "'lead_in_samples' is 21598 for 9 hops; about 21600 samples of at most 60 s were expected",
@@ -150,7 +150,7 @@ def headers() -> Iterator[tuple[str, str]]:
         ),
         ({"gain": {**GAIN, "power": -1.0}}, "; values that conditioning can have were expected"),
         ({"gain": {**GAIN, "gain_db": 1e6}}, "; values that conditioning can have were expected"),
-        ({"gain": {**GAIN, "gate": float("nan")}}, "; values that conditioning can have were expected"),
+        ({"gain": {**GAIN, "gate": float("nan")}}, "'gain.gate' is nan; a number was expected"),
         ({"gain": {"gain_bd": 1.0}}, "Unknown key 'gain.gain_bd'. Did you mean 'gain_db'"),
     ):
         yield json.dumps({"take": {**whole, **changes}}), sentence
@@ -167,7 +167,7 @@ def test_a_damaged_header_is_one_sentence(tmp_path: Path, text: str, sentence: s
 
 
 def test_a_header_comes_back_as_it_was() -> None:
-    within_a_show = {"earlier_hops": 30, "lead_in_hops": 20, "lead_in_samples": 20 * HOP, "gain_hop": 11}
+    within_a_show = {"earlier_hops": 30, "lead_in_hops": 20, "lead_in_samples": 20 * HOP}
     gain = GainState(gain_db=-3.1, power=1.7e-5, signal_s=2.0 / 3.0, is_open=False)
     written = header(settings={"map": {"glow": [1, 2.5, None]}}, threads=None, gain=gain, **within_a_show)
     assert isinstance(written, TakeHeader)

@@ -160,7 +160,9 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path):
 def test_a_take_leaves_the_space_that_has_to_stay_free(tmp_path, monkeypatch):
     free_bytes = shutil.disk_usage(tmp_path).free
     told: list[str] = []
-    with pytest.raises(SinkError, match=r"Cannot write a take to .*: \d+ MB have to stay free on the disk; choose another"):
+    with pytest.raises(
+        SinkError, match=r"Cannot write a take to .*: \d+ MB have to stay free on the disk; choose another"
+    ):
         TakeRecorder(tmp_path / "none", header(), live=True, keep_free_bytes=10 * free_bytes).open()
     take = TakeRecorder(tmp_path / "take", header(), live=False, notify=told.append, keep_free_bytes=1)
     monkeypatch.setattr(recorder, "CHECK_EVERY_S", 0.0)
