@@ -212,6 +212,7 @@ class LiveConfig:
     take: str | None = setting(
         None, "record sound and parameters in this folder, to render the show again with --replay", "FOLDER"
     )
+    takes: str = setting("takes", "folder of the takes that the parameter record_take begins", "FOLDER")
     health_port: int | None = setting(
         None, "TCP port for GET /health and /metrics (default: none)", "PORT", low=0, high=65535
     )

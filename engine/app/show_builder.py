@@ -13,33 +13,34 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from engine.app import openers
-from engine.app.assembly import Controllers, ModelChoice, assemble, control
+from engine.app.assembly import Beginning, Controllers, ModelChoice, assemble, control
 from engine.app.choices import choose_inputs, choose_outputs, unless_stopped
 from engine.app.command_line import ParsedCommand
-from engine.app.config import SETTINGS, LiveConfig
+from engine.app.config import LiveConfig
 from engine.app.input_switch import InputSwitch
 from engine.app.remotes import OFF, RemoteParts, open_remotes
 from engine.app.report import film_line, input_levels, replay_lines, start_report
 from engine.app.show_steering import ShowSteering
 from engine.app.sink_registry import WEB, WINDOW, open_sinks
+from engine.app.takes import Takes
 from engine.app.telemetry import telemetry_of
 from engine.app.tempo import open_tempo
+from engine.audio.conditioning import Conditioner
 from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.source import Source
 from engine.audio.sources.inputs import OpenInputs, open_inputs
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.web import BrowserSound
+from engine.audio.window_buffer import window_samples
 from engine.control.parameter_store import ControlSource, ParameterStore
-from engine.control.parameter_table import replayed_parameters
+from engine.control.parameter_table import ShowValues, replayed_parameters
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import ConfigError
-from engine.core.free_path import free_path
 from engine.core.notice_log import NoticeLog
 from engine.core.notices import Notices
 from engine.core.stop_signals import IsStopped, never_stopped
-from engine.media.address import shown_address
 from engine.model.backend import Backend
 from engine.model.backends.first_test import FirstTestWatch
 from engine.model.backends.selection import open_backend, open_with_fallback
@@ -55,9 +56,8 @@ from engine.render.runtime import Runtime, no_pause
 from engine.render.show import Show
 from engine.render.steering import Steering
 from engine.takes.former_sound import begins_at_rest, cleaner_of, conditioner_of
-from engine.takes.recorder import RecordedSource, TakeRecorder
+from engine.takes.recorder import RecordedSource
 from engine.takes.replay import ReplayedControls, ReplayedFailures, Take, TakeSource, differences, read_take
-from engine.takes.take_log import take_header
 
 Outputs = Callable[[Controllers], tuple[list[Sink], list[WindowSink]]]
 """Makes a show's sinks and windows once its controllers are there: an overlay tells of them."""
@@ -100,12 +100,24 @@ def build_from_source(
     releasing.callback(controllers.switcher.close)
     releasing.callback(controllers.scene_controller.close)
     _begin_playlist(controllers, notify)
-    take = _take_recorder(config, backend, OpenInputs(source, layout), runtime, releasing) if config.take else None
+    conditioner = Conditioner(backend.card.sample_rate_hz, backend.card.hop_samples)
+    takes = Takes(config, OpenInputs(source, layout), controllers, conditioner, runtime)
+    take = takes.open(bool(store.values().get(ShowValues.record_take.name, False)))
+    if take:
+        releasing.callback(take.close)
     steering = Steering(store=store, show_controller=controllers.show_controller, recorder=take)
     sinks, windows = outputs(controllers)
-    played = RecordedSource(source, take) if take else source
     show = assemble(
-        played, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout, film=film
+        RecordedSource(source, take) if take else source,
+        controllers.switcher,
+        sinks,
+        steering,
+        controllers.modulators,
+        runtime,
+        windows,
+        layout,
+        conditioner=conditioner,
+        film=film,
     )
     return BuiltShow(show=show, store=store, controllers=controllers, seconds=config.seconds)
 
@@ -144,8 +156,13 @@ def build_replay(
         windows,
         layout,
         cleaner_of(take.header),
-        conditioner_of(take.header),
+        conditioner_of(take.header, take.folder, window_samples(backend.card)),
         film,
+        Beginning(
+            earlier_hops=take.header.earlier_hops,
+            lead_in_hops=take.header.lead_in_hops,
+            lead_in_TC=TakeSource(take).lead_in(),
+        ),
     )
     return BuiltShow(show=show, store=store, controllers=controllers)
 
@@ -240,7 +257,13 @@ class ShowBuilder:
     def _of_inputs(
         self, config: LiveConfig, inputs: OpenInputs, notify: Callable[[str], None], shared: SharedParts | None = None
     ) -> BuiltShow:
-        store = ParameterStore(self._command.parameters, config.controls, notify)
+        # A take that begins with the show can be ended like any other.
+        controls = (
+            {**config.controls, ShowValues.record_take.name: True}
+            if config.take and inputs.source.live
+            else config.controls
+        )
+        store = ParameterStore(self._command.parameters, controls, notify)
         listening = openers.listen(config, inputs, store.values, self._clock, notify, self._releasing)
         input_switch = None if self._command.render else InputSwitch(config, inputs, self._clock, self._browser_sound)
         played = input_switch.source if input_switch else inputs.source
@@ -312,7 +335,8 @@ class ShowBuilder:
         """Start the remotes and return the lines that say where they are."""
         capture, store = built.show.capture, built.store
         tempo = open_tempo(config, access, store, capture, self._clock, self._releasing)
-        telemetry = telemetry_of(capture, store, built.controllers, self._monitor, self._clock, tempo)
+        recorder = built.show.recorder
+        telemetry = telemetry_of(capture, store, built.controllers, self._monitor, self._clock, tempo, recorder)
         parts = RemoteParts(
             config=config,
             access=access,
@@ -358,27 +382,3 @@ def _begin_playlist(controllers: Controllers, notify: Callable[[str], None]) -> 
         controllers.show_controller.replace_playlist(controllers.library.playlist())
     except ConfigError as error:
         notify(str(error))
-
-
-def _take_recorder(
-    config: LiveConfig, backend: Backend, inputs: OpenInputs, runtime: Runtime, releasing: ExitStack
-) -> TakeRecorder:
-    # A show that is started again after a crash keeps a second take.
-    folder = free_path(config.take or "")
-    header = take_header(
-        backend,
-        inputs.source,
-        layout=inputs.layout,
-        model=config.model,
-        date=WallClock.date(),
-        threads=config.threads,
-        # A take is handed on: the passwords of addresses and of the page stay here.
-        settings={name: getattr(config, name) for name in SETTINGS}
-        | {"source": tuple(shown_address(source) for source in config.source), "web_token": None},
-        mappings=config.mappings,
-    )
-    take = TakeRecorder(folder, header, live=runtime.live, notify=runtime.notices.tell)
-    take.open()
-    runtime.notices.tell(f"take     {folder}")
-    releasing.callback(take.close)
-    return take
