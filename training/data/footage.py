@@ -18,6 +18,7 @@ from training.data.sound_choice import DEFAULT_SOUND, SoundChoice
 from training.data.sources import Source, VideoFile, joined_digest
 from training.data.sub_urmp import find_recordings
 from training.data.video import Clip, ClipFormat
+from training.data.video_files import videos_in
 from training.data.windows import Segment, frame_tensor, split, split_off_tuning
 
 # N frames, C colours, H W rows and columns
@@ -108,11 +109,13 @@ def _sources_of(config: ClipConfig) -> list[Source]:
 
 
 def find_sources(path: Path, choice: SoundChoice = DEFAULT_SOUND) -> Sequence[Source]:
-    """Return the sources in a path: one for a video file, one for each recording of a folder in the layout of Sub-URMP.
+    """Return the sources in a path: one for a video file, one for each video file of a folder, one for each recording of a folder in
+    the layout of Sub-URMP.
 
     `choice` says which sound of a video file is meant.
     """
-    return find_recordings(path) if path.is_dir() else [VideoFile(path, choice)]
+    videos = videos_in(path) if path.is_dir() else [path]
+    return [VideoFile(video, choice) for video in videos] or find_recordings(path)
 
 
 def mean_frame(segments: Sequence[Segment]) -> Tensor:
