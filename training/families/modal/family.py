@@ -11,8 +11,10 @@ from engine.core.errors import TrainingError
 from training.families.family import Family, Upscaling
 from training.families.modal.config import ModalConfig, NoDiscriminatorConfig
 from training.families.modal.model import Modal
+from training.families.modal.teaching import ModalTeaching
 from training.families.model_config import ModelConfig
 from training.families.rewriting import Rewrites
+from training.families.teaching import Teaching
 from training.loop.adversarial_trainer import AdversarialTrainer
 from training.loop.config import TrainConfig
 from training.losses.losses import LossConfig
@@ -28,6 +30,7 @@ class ModalFamily:
     trainer = AdversarialTrainer
     rewrites = Rewrites()
     upscaling: Upscaling | None = None
+    teaching: Teaching | None = ModalTeaching()
 
     def build_model(self, config: ModelConfig) -> Modal:
         """Build the model with fresh weights."""
