@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -46,8 +46,6 @@ class Extent:
     from_s: float | None = None
     to_s: float | None = None
     longest_s: float = 12.0
-    crop: Box | None = None
-    """In displayed pixels; None takes the largest centred part in the shape of a model's frames."""
 
     @property
     def is_held_out(self) -> bool:
@@ -82,28 +80,37 @@ class ClipPart:
         return self.frame_range.first / self.format.fps, self.frame_range.end / self.format.fps
 
 
-def read_part(path: Path, card: ModelCard, extent: Extent, shifts: int, cache_folder: Path | None) -> ClipPart:
-    """Read the part of a clip with which a model's frames are compared, at the clip's own size.
+def compared_format(path: Path, card: ModelCard, crop: Box | None) -> ClipFormat:
+    """Return in which format a clip is compared with a model's frames: at its own size, at the model's rates.
 
-    Raises MediaError and TrainingError for a clip that cannot be used, ConfigError for times and crops outside it.
+    Raises MediaError for a clip that cannot be used, ConfigError for a crop outside it or of another shape than the frames.
     """
     fps, rest = divmod(card.sample_rate_hz, card.hop_samples)
     if rest:
         raise ConfigError(f"'{card.name}' takes {card.fps:.3f} steps a second; a whole number was expected.")
-    box = _box(path, card, extent.crop)
+    box = _box(path, card, crop)
     size = FrameSize(box.height, box.width)
+    return ClipFormat(fps=fps, image_size=size.image_size, sample_rate_hz=card.sample_rate_hz, crop=box)
+
+
+def read_part(
+    path: Path, clip_format: ClipFormat, extent: Extent, shifts: int, cache_folder: Path | None = None
+) -> ClipPart:
+    """Read a part of a clip, with so many shifts for its sound.
+
+    Raises MediaError and TrainingError for a clip that cannot be used, ConfigError for times outside it.
+    """
     # The clip's length and sound, as training reads them; frames of its own size are read of the part alone.
-    glance = load_clip(path, ClipFormat(fps=fps, image_size=GLANCED_SIDE, sample_rate_hz=card.sample_rate_hz), cache_folder)
+    glance = load_clip(path, replace(clip_format, image_size=GLANCED_SIDE, crop=None), cache_folder)
     frame_range = _frame_range(glance, extent)
-    clip_format = ClipFormat(fps=fps, image_size=size.image_size, sample_rate_hz=card.sample_rate_hz, crop=box)
     frames = itertools.islice(read_frames(path, clip_format), frame_range.first, frame_range.end)
-    part = Part(HELD_OUT, glance, frame_range, card.hop_samples)
+    part = Part(HELD_OUT, glance, frame_range, clip_format.sample_rate_hz // clip_format.fps)
     return ClipPart(
         frames_THWC=np.stack(list(frames)),
         sound_S=np.asarray(glance.sound_S[:]),
         frame_range=frame_range,
         format=clip_format,
-        shifts=tuple(part.shifts(shifts, card.sample_rate_hz)),
+        shifts=tuple(part.shifts(shifts, clip_format.sample_rate_hz)),
     )
 
 

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.clip_part import ClipPart, Extent, read_part, rendered
+from benchmarks.clip_part import ClipPart, Extent, compared_format, read_part, rendered
 from benchmarks.frame_figures import Figures, FrameFigures
 from benchmarks.frame_sheet import Row, sheet, spread
 from benchmarks.record import append_record, print_table
@@ -46,7 +46,7 @@ from training.logging.samples import write_png
 
 # T frames, H W rows and columns, C colours
 
-FRAME_SIZE, RATE, FILE_SIZE = "frame", "frames a second", "file MB"
+FAMILY, ITERATIONS, FRAME_SIZE, RATE, FILE_SIZE = "family", "iterations", "frame", "frames a second", "file MB"
 STEPS = 120
 UNKNOWN = "-"
 
@@ -64,16 +64,16 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parsed(argv)
     given = arguments.weights if arguments.weights is not None else [DEFAULT_FOLDER] if DEFAULT_FOLDER.is_dir() else []
     extractors = load_extractors(given)
-    torch.set_num_threads(max(arguments.threads))
     parts: dict[ClipFormat, tuple[ClipPart, FrameFigures]] = {}
     columns: list[Measured] = []
     with tqdm(desc="measuring", unit="frame", dynamic_ncols=True) as bar:
         metrics = FrameMetrics(extractors, torch.device("cpu"), bar.update)
         for name, path in zip(names(arguments.models), arguments.models, strict=True):
-            read = read_part(arguments.clip, read_card(path), arguments.extent, arguments.shifts, arguments.cache_folder)
-            if read.format not in parts:
-                parts[read.format] = read, FrameFigures(read, metrics)
-            columns.append(measured(name, path, *parts[read.format], arguments))
+            clip_format = compared_format(arguments.clip, read_card(path), arguments.box)
+            if clip_format not in parts:
+                read = read_part(arguments.clip, clip_format, arguments.extent, arguments.shifts, arguments.cache_folder)
+                parts[clip_format] = read, FrameFigures(read, metrics)
+            columns.append(measured(name, path, *parts[clip_format], arguments))
         real = [clip_column(part, figures, len(parts) > 1) for part, figures in parts.values()]
     first = next(iter(parts.values()))[0]
     about = description(arguments, first)
@@ -87,7 +87,10 @@ def main(argv: list[str] | None = None) -> int:
         write_sheet(arguments.sheet, rows)
     if not arguments.no_record:
         figures = {column.name: {label: rounded(value) for label, value in column.figures.items()} for column in table}
-        append_record("picture", {"about": about, "missing": missing, "weights": extractors.files, "figures": figures})
+        part = {"clip": arguments.clip.name, "from_s": first.times_s[0], "to_s": first.times_s[1], "crop": arguments.crop}
+        asked = {"held_out": arguments.extent.is_held_out, "conditioning": not arguments.no_conditioning}
+        weights = {"weights": extractors.files, "missing": missing}
+        append_record("picture", {**part, **asked, **weights, "figures": figures}, backend=arguments.backend)
     return 0
 
 
@@ -119,9 +122,8 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
         raise ConfigError(f"--sheet is {arguments.sheet}; a name that ends in .png was expected.")
     if arguments.sheet and not arguments.sheet.parent.is_dir():
         raise ConfigError(f"--sheet names a file in {arguments.sheet.parent}, which is no folder; make it first.")
-    arguments.extent = Extent(
-        from_s=arguments.from_s, to_s=arguments.to_s, longest_s=arguments.seconds, crop=parsed_box(arguments.crop)
-    )
+    arguments.extent = Extent(from_s=arguments.from_s, to_s=arguments.to_s, longest_s=arguments.seconds)
+    arguments.box = parsed_box(arguments.crop)
     return arguments
 
 
@@ -149,6 +151,8 @@ def measured(
     frames_THWC = rendered(backend, part, conditioned)
     shuffled = (rendered(backend, part, conditioned, shift) for shift in part.shifts)
     found: dict[str, object] = {
+        FAMILY: card.family,
+        ITERATIONS: card.provenance.iterations,
         FRAME_SIZE: f"{card.width}x{card.height}",
         RATE: round(card.fps),
         **figures.of(frames_THWC),

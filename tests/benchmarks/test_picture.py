@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.clip_part import ClipPart, Extent, at_size, read_part, rendered
+from benchmarks.clip_part import ClipPart, Extent, at_size, compared_format, read_part, rendered
 from benchmarks.picture import main, names
 from engine.core.errors import ConfigError, UserError
 from engine.media.geometry import Box
@@ -89,7 +89,8 @@ def test_who_made_the_clip_is_near_perfect_and_another_model_is_not(
 def test_conditioned_sound_makes_other_frames(clip: Path, layered_file: Path, tmp_path: Path) -> None:
     """The card of the probe names no loudness, so the gate and the gain by hand alone could change the sound."""
     backend = open_model(layered_file, 1)
-    part = read_part(clip, backend.card, Extent(from_s=0.0, to_s=0.5), 1, tmp_path)
+    clip_format = compared_format(clip, backend.card, None)
+    part = read_part(clip, clip_format, Extent(from_s=0.0, to_s=0.5), 1, tmp_path)
     plain = rendered(backend, part, conditioned=False)
     assert np.array_equal(plain, rendered(backend, part, conditioned=False))
     assert not np.array_equal(plain, rendered(backend, part, conditioned=False, shift_samples=part.shifts[0]))
@@ -97,14 +98,15 @@ def test_conditioned_sound_makes_other_frames(clip: Path, layered_file: Path, tm
 
 def test_the_part_is_what_the_flags_ask_for(clip: Path, layered_file: Path, tmp_path: Path) -> None:
     card = read_card(layered_file)
-    held_out = read_part(clip, card, Extent(), 2, tmp_path)
+    clip_format = compared_format(clip, card, None)
+    held_out = read_part(clip, clip_format, Extent(), 2, tmp_path)
     assert held_out.times_s == (6.4, 8.0)
     assert len(held_out.sound_of_part_S) == len(held_out.frames_THWC) * held_out.hop_samples
     assert all(2 * RATE_HZ <= shift <= (SECONDS - 2) * RATE_HZ for shift in held_out.shifts)
-    assert read_part(clip, card, Extent(longest_s=1.0), 1, tmp_path).times_s == (6.4, 7.4)
-    box = Box(32, 18, 64, 36)
-    cut = read_part(clip, card, Extent(from_s=1.0, to_s=2.0, crop=box), 1, tmp_path)
-    whole = read_part(clip, card, Extent(from_s=1.0, to_s=2.0), 1, tmp_path)
+    assert read_part(clip, clip_format, Extent(longest_s=1.0), 1, tmp_path).times_s == (6.4, 7.4)
+    second = Extent(from_s=1.0, to_s=2.0)
+    cut = read_part(clip, compared_format(clip, card, Box(32, 18, 64, 36)), second, 1, tmp_path)
+    whole = read_part(clip, clip_format, second, 1, tmp_path)
     assert cut.frames_THWC.shape == (20, 36, 64, 3)
     inside = whole.frames_THWC[:, 18:54, 32:96].astype(int)
     assert np.abs(cut.frames_THWC - inside).mean() < 2.0
