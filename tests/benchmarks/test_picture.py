@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,8 @@ from engine.core.errors import ConfigError, UserError
 from engine.media.geometry import Box
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.backends.selection import open_backend, read_card
-from tests.engine.model.layered_probe import HEIGHT, WIDTH, write_layered_probe
+from engine.model.training_sound import TrainingSound
+from tests.engine.model.layered_probe import CARD, HEIGHT, WIDTH, write_layered_probe
 from tests.training.clips import RATE_HZ, write_clip
 from training.data.video import ClipFormat
 from training.data.windows import FrameRange
@@ -86,13 +88,14 @@ def test_who_made_the_clip_is_near_perfect_and_another_model_is_not(
     assert image.shape[1] == 6 * 96 + 5 * 4
 
 
-def test_conditioned_sound_makes_other_frames(clip: Path, layered_file: Path, tmp_path: Path) -> None:
-    """The card of the probe names no loudness, so the gate and the gain by hand alone could change the sound."""
-    backend = open_model(layered_file, 1)
+def test_the_frames_depend_on_the_sound_and_its_conditioning(clip: Path, tmp_path: Path) -> None:
+    loud = TrainingSound(loudness_db=-3.0, quiet_db=-20.0, peak_db=0.0, bands=(), sound="a loud clip")
+    backend = open_model(write_layered_probe(tmp_path / "loud.onnx", replace(CARD, training_sound=loud)), 1)
     clip_format = compared_format(clip, backend.card, None)
-    part = read_part(clip, clip_format, Extent(from_s=0.0, to_s=0.5), 1, tmp_path)
+    part = read_part(clip, clip_format, Extent(from_s=4.0, to_s=4.5), 1, tmp_path)
     plain = rendered(backend, part, conditioned=False)
     assert np.array_equal(plain, rendered(backend, part, conditioned=False))
+    assert not np.array_equal(plain, rendered(backend, part, conditioned=True))
     assert not np.array_equal(plain, rendered(backend, part, conditioned=False, shift_samples=part.shifts[0]))
 
 
