@@ -19,7 +19,8 @@ from training.loop.validation import STILL_MOTION
 FRAME_RANGE = 127.5
 """Levels of 255 that are 1 in the range of training, -1 … 1."""
 L1, SHARPNESS, MOTION, FLICKER = "L1", "sharpness", "motion share", "flicker"
-CORRELATION, FLOOR, CEILING, WAY = "loudness and motion", "  floor, shuffled sound", "  ceiling, the clip", "  way to the ceiling"
+CORRELATION, FLOOR, CEILING = "loudness and motion", "floor, shuffled sound", "ceiling, the clip"
+WAY = "way from floor to ceiling"
 Figures = dict[str, float]
 """By name; one that could not be measured is not in it."""
 

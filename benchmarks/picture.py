@@ -71,7 +71,9 @@ def main(argv: list[str] | None = None) -> int:
         for name, path in zip(names(arguments.models), arguments.models, strict=True):
             clip_format = compared_format(arguments.clip, read_card(path), arguments.box)
             if clip_format not in parts:
-                read = read_part(arguments.clip, clip_format, arguments.extent, arguments.shifts, arguments.cache_folder)
+                read = read_part(
+                    arguments.clip, clip_format, arguments.extent, arguments.shifts, arguments.cache_folder
+                )
                 parts[clip_format] = read, FrameFigures(read, metrics)
             columns.append(measured(name, path, *parts[clip_format], arguments))
         real = [clip_column(part, figures, len(parts) > 1) for part, figures in parts.values()]
@@ -87,7 +89,12 @@ def main(argv: list[str] | None = None) -> int:
         write_sheet(arguments.sheet, rows)
     if not arguments.no_record:
         figures = {column.name: {label: rounded(value) for label, value in column.figures.items()} for column in table}
-        part = {"clip": arguments.clip.name, "from_s": first.times_s[0], "to_s": first.times_s[1], "crop": arguments.crop}
+        part = {
+            "clip": arguments.clip.name,
+            "from_s": first.times_s[0],
+            "to_s": first.times_s[1],
+            "crop": arguments.crop,
+        }
         asked = {"held_out": arguments.extent.is_held_out, "conditioning": not arguments.no_conditioning}
         weights = {"weights": extractors.files, "missing": missing}
         append_record("picture", {**part, **asked, **weights, "figures": figures}, backend=arguments.backend)
@@ -103,13 +110,17 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--to-s", type=float, metavar="S", help="where it ends")
     parser.add_argument("--seconds", type=float, default=12.0, metavar="N", help="at most so much of it (default 12)")
     parser.add_argument("--crop", metavar="X,Y,W,H", help="of the models, as their plan named it; default: the middle")
-    parser.add_argument("--weights", type=Path, nargs="+", metavar="PATH", help=f"files, folders; default {DEFAULT_FOLDER}")
+    parser.add_argument(
+        "--weights", type=Path, nargs="+", metavar="PATH", help=f"files, folders; default {DEFAULT_FOLDER}"
+    )
     parser.add_argument("--shifts", type=int, default=3, metavar="N", help="shifts of the shuffled sound (default 3)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="for the milliseconds (default 1 2)")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"for the milliseconds (default {STEPS})")
     parser.add_argument("--backend", default=AUTO, choices=backend_names())
     parser.add_argument("--no-conditioning", action="store_true", help="give the models the sound as it is")
-    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="write frames of the clip above those of each model")
+    parser.add_argument(
+        "--sheet", type=Path, metavar="FILE.png", help="write frames of the clip above those of each model"
+    )
     parser.add_argument("--cache-folder", type=Path, metavar="FOLDER", help="cache of decoded clips")
     parser.add_argument("--no-record", action="store_true")
     arguments = parser.parse_args(argv)
@@ -142,9 +153,7 @@ def names(models: Sequence[Path]) -> list[str]:
     return [str(name) for name in distinct_names([Path(path.name) for path in models])]
 
 
-def measured(
-    name: str, path: Path, part: ClipPart, figures: FrameFigures, arguments: argparse.Namespace
-) -> Measured:
+def measured(name: str, path: Path, part: ClipPart, figures: FrameFigures, arguments: argparse.Namespace) -> Measured:
     """Measure one model."""
     backend = open_backend(path, arguments.backend, max(arguments.threads))
     conditioned, card = not arguments.no_conditioning, backend.card

@@ -84,7 +84,9 @@ def argument_parser() -> argparse.ArgumentParser:
         "--track", metavar="TRACK", help="the clip's sound track, by number or language; default: its default track"
     )
     parser.add_argument("--channels", metavar="N,N", help="channels of that track, e.g. 3,4; default: all, mixed")
-    parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="base configuration; default: the family's own")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE.yaml", help="base configuration; default: the family's own"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the training")
     parser.add_argument(

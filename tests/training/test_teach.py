@@ -34,7 +34,10 @@ LAYERED = {
     "threads": "1",
     "total_iterations": "2",
     "sequence_frames": "4",
-    **{f"model.generator.{name}": "4" for name in ("resonators", "modes", "flow_side", "residual_rank", "weight_side", "hidden")},
+    **{
+        f"model.generator.{name}": "4"
+        for name in ("resonators", "modes", "flow_side", "residual_rank", "weight_side", "hidden")
+    },
 }
 """For the family that a clip of a still camera gets, where no setting is another family's."""
 
@@ -100,7 +103,9 @@ def test_a_still_camera_gets_the_clip_s_own_frames(
     card = open_model(model_file, threads=1).card
     assert (card.family, card.width, card.height) == ("modal", 48, 32)
     assert card.layers is not None
-    with pytest.raises(TrainingError, match="already holds a run of the family 'modal', which cannot change; omit --family"):
+    with pytest.raises(
+        TrainingError, match="already holds a run of the family 'modal', which cannot change; omit --family"
+    ):
         main(arguments(clip, tmp_path, "--minutes", "1", "--family", "listen_and_move", small=LAYERED))
 
 
@@ -211,7 +216,10 @@ def test_a_size_among_the_settings_is_planned_for(
         (["--family", "listen"], r"There is no family 'listen'.*Choose from: listen_and_move, modal"),
         (["--family", "modal"], r"Unknown setting 'model\.generator\.channels_base'"),
         (["--family", "modal", "--set", "model.family=modal"], "--family and --set model.family both name the family"),
-        (["--family", "modal", "--config", "configs/train/tiny.yaml"], "is for the family 'listen_and_move'; leave one"),
+        (
+            ["--family", "modal", "--config", "configs/train/tiny.yaml"],
+            "is for the family 'listen_and_move'; leave one",
+        ),
     ],
 )
 def test_wrong_flags_are_refused_with_a_sentence(clip: Path, tmp_path: Path, flags: list[str], sentence: str) -> None:

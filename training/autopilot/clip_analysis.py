@@ -45,8 +45,7 @@ FEWEST_TEXTURED = 100
 SHORTEST_S, FEWEST_FRAMES = 2.0, 2
 SOLID_ERROR = 0.8
 """Two talking heads were measured at 0.55 and 0.64, water at 1.0."""
-LIGHT_ERROR, LIGHT_BETTER = 0.4, 0.6
-"""Motion can be mixed of frames too, but not nearly as well as it can be warped."""
+LIGHT_ERROR = 0.25
 STEADY_DB = 3.0
 """Where no moment is louder than this above the quiet ones, nothing stands out from the noise: white noise has 0.5 dB."""
 NOISE_DB = -40.0
@@ -90,9 +89,10 @@ class ClipAnalysis:
         """What changes: a head, a hand, an instrument are solid, water and smoke fluid, lamps and glowing strings light."""
         if self.camera_moves:
             return "fluid"
-        if self.mixture_fit_error < LIGHT_ERROR and self.mixture_fit_error < LIGHT_BETTER * self.flow_fit_error:
-            return "light"
-        return "solid" if self.flow_fit_error < SOLID_ERROR else "fluid"
+        # Small motion can be mixed of frames too, so warping comes first.
+        if self.flow_fit_error < SOLID_ERROR:
+            return "solid"
+        return "light" if self.mixture_fit_error < LIGHT_ERROR else "fluid"
 
     @property
     def camera_moves(self) -> bool:

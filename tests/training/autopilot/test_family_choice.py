@@ -22,7 +22,10 @@ def test_a_still_camera_gets_the_clip_s_own_frames(kind: MotionKind) -> None:
 @pytest.mark.parametrize("kind", ["solid", "fluid", "light"])
 def test_frames_of_a_moving_camera_are_painted(kind: MotionKind) -> None:
     choice = choose_family(teachings(), traits(kind, camera_moves=True))
-    assert (choice.name, choice.because) == ("listen_and_move", "the camera moves, so every frame is painted as a whole")
+    assert (choice.name, choice.because) == (
+        "listen_and_move",
+        "the camera moves, so every frame is painted as a whole",
+    )
 
 
 def test_families_that_do_not_know_the_settings_are_left_out() -> None:

@@ -220,7 +220,13 @@ def test_frames_are_not_enlarged_without_need() -> None:
 
 @pytest.mark.parametrize(
     ("crop", "expected"),
-    [((1280, 720), "912x512"), ((720, 1280), "512x912"), ((352, 288), "352x288"), ((640, 480), "640x480"), ((61, 50), "64x48")],
+    [
+        ((1280, 720), "912x512"),
+        ((720, 1280), "512x912"),
+        ((352, 288), "352x288"),
+        ((640, 480), "640x480"),
+        ((61, 50), "64x48"),
+    ],
 )
 def test_a_family_that_is_quick_at_any_size_gets_the_clip_s_own_pixels(crop: tuple[int, int], expected: str) -> None:
     assert image_sizes(LAYERED, *crop) == [expected]

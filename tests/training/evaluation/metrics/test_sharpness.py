@@ -32,7 +32,7 @@ def test_a_wave_counts_in_its_own_band(pixels: float, band: int, is_upright: boo
 
 
 def test_twice_the_amplitude_is_four_times_the_energy() -> None:
-    small, large = gradient_energy([wave(6.0, 20.0)]), gradient_energy([wave(6.0, 40.0)])
+    small, large = gradient_energy([wave(5.7, 20.0)]), gradient_energy([wave(5.7, 40.0)])
     assert large[1] / small[1] == pytest.approx(4.0, rel=0.05)
 
 
