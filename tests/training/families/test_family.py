@@ -161,6 +161,7 @@ class BrightnessFamily:
     trainer = BrightnessTrainer
     rewrites = Rewrites()
     upscaling = None
+    teaching = None
 
     def check(self, config):
         if config.sequence_frames < 2:

@@ -11,9 +11,11 @@ from training.families.family import Family, Upscaling
 from training.families.modal.config import ModalConfig, ModalLossConfig, PatchDiscriminatorConfig
 from training.families.modal.discriminator import PatchDiscriminator
 from training.families.modal.model import Modal
+from training.families.modal.teaching import ModalTeaching
 from training.families.modal.trainer import ModalTrainer
 from training.families.model_config import ModelConfig
 from training.families.rewriting import Rewrites
+from training.families.teaching import Teaching
 from training.loop.config import TrainConfig
 
 
@@ -27,6 +29,7 @@ class ModalFamily:
     trainer = ModalTrainer
     rewrites = Rewrites()
     upscaling: Upscaling | None = None
+    teaching: Teaching | None = ModalTeaching()
 
     def build_model(self, config: ModelConfig) -> Modal:
         """Build the model with fresh weights."""
