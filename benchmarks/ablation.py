@@ -144,7 +144,9 @@ def main() -> int:
             done = {(record["seed"], record["variant"]) for record in known}
             trials = [trial for trial in trials if trial not in done]
         for seed, variant in tqdm(trials, unit="trial"):
-            figures = teach(flags.clip, SETS[flags.chosen][variant], flags.iterations, seed, quality, flags.chosen == "sound")
+            figures = teach(
+                flags.clip, SETS[flags.chosen][variant], flags.iterations, seed, quality, flags.chosen == "sound"
+            )
             record = {"clip": flags.clip.name, "set": flags.chosen, "variant": variant, "seed": seed}
             append_record("ablation", {**record, "iterations": flags.iterations, "figures": figures})
     print(table(recorded(flags.clip.name, flags.chosen, flags.iterations)))

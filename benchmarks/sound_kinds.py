@@ -1,6 +1,6 @@
 """Twelve kinds of sound, made by formula: what a show may hear. Each is mono [T] with its peak at full scale, but silence.
 
-    python -m benchmarks.sound_kinds OUT.wav [--kinds drums,silence,song] [--seconds 4]
+python -m benchmarks.sound_kinds OUT.wav [--kinds drums,silence,song] [--seconds 4]
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ def sound_response(model: StreamingModel, footage: Footage) -> dict[str, float]:
     quietest second; `rest motion`: their motion.
     """
     loudness_db = segments_sound(footage.training, "").loudness_db
-    played = {kind: _played(model, _made(kind, loudness_db, model.sample_rate_hz)) for kind in ("drums", "dense", "silence")}
+    played = {
+        kind: _played(model, _made(kind, loudness_db, model.sample_rate_hz)) for kind in ("drums", "dense", "silence")
+    }
     motion = {kind: _motion(frames_NHWC, model.fps) for kind, frames_NHWC in played.items()}
     quiet_HWC = _quietest_second(footage)
     rest_NHWC = played["silence"][model.fps :]

@@ -69,7 +69,9 @@ def test_configurations_that_name_it_are_read_with_one_notice(without: Path, fla
 
 def test_a_controller_file_that_names_it_is_used_with_one_notice(without: Path) -> None:
     file = without.with_name("pad.yaml")
-    file.write_text("assignments: [{control: 1, parameter: gain, high: 2}, {control: 2, parameter: zoom}, {note: 3, parameter: gain}]")
+    file.write_text(
+        "assignments: [{control: 1, parameter: gain, high: 2}, {control: 2, parameter: zoom}, {note: 3, parameter: gain}]"
+    )
     command = parse_command(["--model", str(without), "--midi", "all", "--controller", str(file)])
     assert not isinstance(command, str)
     assert command.resolved.notices == (SENTENCE,)
