@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
 from engine.core.argument_parser import ArgumentParser
@@ -18,6 +20,7 @@ from engine.core.errors import ConfigError
         ("", "CLIP is missing; add it. See --help."),
         ("clip --minuts 3", "Unknown argument '--minuts'. Did you mean '--minutes'? See --help."),
         ("clip --minuts=3", "Unknown argument '--minuts=3'. Did you mean '--minutes'? See --help."),
+        ("--glow 5 clip", "glow takes a number from 0 to 1, not '5'."),
         ("clip other", "Unknown argument 'other'. See --help."),
     ],
 )
@@ -26,11 +29,16 @@ def test_a_mistake_is_one_sentence(words: str, sentence: str, capsys: pytest.Cap
     parser.add_argument("clip", metavar="CLIP")
     parser.add_argument("--minutes", type=float, metavar="N")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--glow", type=share)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
     with pytest.raises(ConfigError) as caught:
         parser.parse_args(words.split())
     assert str(caught.value) == sentence
     assert capsys.readouterr() == ("", "")
+
+
+def share(given: str) -> float:
+    raise argparse.ArgumentTypeError(f"glow takes a number from 0 to 1, not '{given}'")
 
 
 def test_several_missing_arguments_are_all_named() -> None:
