@@ -5,8 +5,12 @@
     python -m benchmarks.ablation CLIP --set own --show      # the table of what was recorded, as Markdown
 
 `paper` builds up the model of arXiv 2406.16155 from its baseline; `own` takes this project's additions away one by one;
-`sound` varies the front end and the augmentation of the sound; `modal` takes parts of the modal family away, and `adversarial` gives it
-discriminators with each of their losses.
+`sound` varies the front end and the augmentation of the sound, and measures sounds that the clip lacks too (sound_response.py); `modal` takes
+parts of the modal family away, and `adversarial` gives it discriminators with each of their losses. The clip of `sound`:
+
+    python -m benchmarks.sound_kinds media/made.wav --seconds 4 --kinds silence,drums,speech,stabs,silence,song,drums,quiet,silence,stabs,speech
+    python -m training.data.scenes.make_scene water --sound media/made.wav --size 128 -o media/made.mp4
+
 --weights names a file of a learned distance (see docs/evaluation.md); its figure is printed under its own name.
 """
 
@@ -24,6 +28,7 @@ from tqdm import tqdm
 
 from benchmarks.frame_quality import Quality
 from benchmarks.record import RESULTS, append_record
+from benchmarks.sound_response import sound_response
 from engine.core.errors import run_main
 from training.data.cache import load_clip
 from training.loop.config import load_train_config
@@ -107,7 +112,7 @@ SETS: dict[str, dict[str, Overrides]] = {
 
 
 def teach(
-    clip_path: Path, base: Path, overrides: Overrides, iterations: int, seed: int, quality: Quality
+    clip_path: Path, base: Path, overrides: Overrides, iterations: int, seed: int, quality: Quality, of_sound: bool
 ) -> dict[str, float]:
     """Teach one variant with one seed and return what its frames of the held-out part are worth."""
     config = load_train_config(base, {**overrides, "total_iterations": iterations, "seed": seed})
@@ -117,7 +122,8 @@ def teach(
     for iteration in tqdm(range(iterations), leave=False):
         trainer.step(iteration / iterations)
     found = trainer.validate()
-    return {**found.numbers(), **quality(found.generated_NHWC, found.real_NHWC())}
+    response = sound_response(trainer.average, trainer.footage) if of_sound else {}
+    return {**found.numbers(), **quality(found.generated_NHWC, found.real_NHWC()), **response}
 
 
 def table(records: list[dict[str, Any]]) -> str:
@@ -169,8 +175,8 @@ def main() -> int:
             done = {(record["seed"], record["variant"]) for record in known}
             trials = [trial for trial in trials if trial not in done]
         for seed, variant in tqdm(trials, unit="trial"):
-            base = BASES.get(flags.chosen, OTHERWISE)
-            figures = teach(flags.clip, base, SETS[flags.chosen][variant], flags.iterations, seed, quality)
+            base, of_sound = BASES.get(flags.chosen, OTHERWISE), flags.chosen == "sound"
+            figures = teach(flags.clip, base, SETS[flags.chosen][variant], flags.iterations, seed, quality, of_sound)
             record = {"clip": flags.clip.name, "set": flags.chosen, "variant": variant, "seed": seed}
             append_record("ablation", {**record, "iterations": flags.iterations, "figures": figures})
     print(table(recorded(flags.clip.name, flags.chosen, flags.iterations)))

@@ -230,7 +230,7 @@ def open_midi(config: LiveConfig, access: RemoteAccess, follow_clock: MidiClock 
     wishes = MidiWishes(
         asked=AskedPorts(ports=config.midi, clock_out=config.midi_clock_out, api=config.midi_api),
         parameters=config.midi_parameters,
-        given=read_given(config.controller, access.parameters),
+        given=read_given(config.controller),
         folder=config.controllers,
     )
     midi = MidiRemote(access, wishes, follow_clock, clock=clock)

@@ -33,6 +33,7 @@ from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.web import BrowserSound
 from engine.audio.window_buffer import window_samples
+from engine.control.left_out import left_out_controls
 from engine.control.parameter_store import ControlSource, ParameterStore
 from engine.control.parameter_table import ShowValues, replayed_parameters
 from engine.control.remotes.remote_access import RemoteAccess
@@ -249,7 +250,7 @@ class ShowBuilder:
             return [ProgressBar(take.seconds), *self._film_sinks((output,), "give another file to --replay")], []
 
         if output != WINDOW:
-            for line in replay_lines(take, backend, film_line(output, backend.card, self._command.film, take.seconds)):
+            for line in replay_lines(take, backend, output, self._command.film):
                 self._say(line)
         film = self._command.film
         return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs, film)
@@ -287,7 +288,7 @@ class ShowBuilder:
             return built
         remotes = [OFF]
         if input_switch:
-            access = RemoteAccess(store, config.remote_lock, notify)
+            access = RemoteAccess(store, config.remote_lock, notify, left_out=left_out_controls(backend.card))
             show_control = ShowSteering(config, built.controllers, input_switch, access)
             built = replace(built, show_control=show_control)
             remotes = self._open_remotes(config, access, built, show_control)
