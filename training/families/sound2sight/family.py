@@ -12,6 +12,7 @@ from training.families.family import Family, Upscaling
 from training.families.model_config import ModelConfig
 from training.families.rewriting import Rewrites
 from training.families.sound2sight.config import MultimodalDiscriminatorConfig, Sound2SightConfig, Sound2SightLosses
+from training.families.sound2sight.image_coding import map_sizes
 from training.families.sound2sight.model import Sound2Sight
 from training.families.sound2sight.original_weights import convert
 from training.families.sound2sight.trainer import Sound2SightTrainer
@@ -42,8 +43,9 @@ class Sound2SightFamily:
         raise TrainingError("The family 'sound2sight' has no discriminators of frames or sequences alone.")
 
     def check(self, config: TrainConfig) -> None:
-        """Raise TrainingError for sequences that leave nothing to predict or do not fit the window, and a batch of one."""
+        """Raise TrainingError for a frame size that cannot be, sequences that leave nothing to predict or do not fit the window, and a batch of one."""
         shape, frames = config.model.generator, config.sequence_frames
+        map_sizes(config.model.frame_size)
         if not shape.context_frames < frames <= shape.window_steps + 1:
             raise TrainingError(
                 f"sequence_frames is {frames}; more than the {shape.context_frames} of model.generator.context_frames were expected, and "

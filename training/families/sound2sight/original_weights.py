@@ -1,10 +1,7 @@
 """Weights of the original Sound2Sight code, by the names of this project's tensors.
 
 Its checkpoints are pickles of whole modules, which run code when they are loaded, so they are never read here. Where the original
-runs, this makes a file of weights alone (one line):
-
-    saved = torch.load("model.pth", weights_only=False); torch.save({f"{module}.{name}": value
-        for module in saved if hasattr(saved[module], "state_dict") for name, value in saved[module].state_dict().items()}, "weights.pth")
+runs, `CONVERSION` makes a file of weights alone of one.
 """
 
 from __future__ import annotations

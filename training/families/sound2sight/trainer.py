@@ -30,6 +30,7 @@ from training.loop.validation import Validation, validate_segments
 # B streams, T frames, W window samples, Z latent numbers, C colours, H W rows and columns
 
 DISCRIMINATOR = "multimodal_discriminator"
+MOST_SEEDS = 1 << 31
 
 
 class Sound2SightTrainer(Trainer):
@@ -71,6 +72,8 @@ class Sound2SightTrainer(Trainer):
 
     def losses(self, batch: Batch) -> StepLosses:
         model, weights = self._model(), self.config.losses
+        # Dropout draws from torch's own numbers, which a checkpoint does not hold.
+        torch.manual_seed(self.random_state.integer(MOST_SEEDS))
         real = model.coloured_sequence(batch.real_BTCHW.to(self.device))
         audio_BTW = batch.audio_BTW.to(self.device)
         features_BTF = model.front_end(audio_BTW.flatten(0, 1)).unflatten(0, audio_BTW.shape[:2])
