@@ -84,13 +84,13 @@ class Sound2SightTrainer(Trainer):
         # Summed over the frames, as in the original: β and the schedule are for that.
         steps = real.shape[1] - 1
         error = functional.mse_loss(found.frames_BTCHW, real[:, 1:])
-        weighted = {"mse": (weights.mse * steps, error), "kl": (weights.kl, found.divergence())}
+        weighted = {"squared_error": (weights.mse * steps, error), "kl": (weights.kl, found.divergence())}
         logged: dict[str, Tensor] = {}
         weight = weights.adversarial_weight(self.iteration, self.progress)
         if self.discriminator is not None and weight > 0.0:
-            logged["discriminator"] = self._learn(real[:, 1:], found.frames_BTCHW.detach(), features_BTF[:, 1:])
+            logged["d_multimodal"] = self._learn(real[:, 1:], found.frames_BTCHW.detach(), features_BTF[:, 1:])
             judged = self.discriminator.judge(real[:, 1:], found.frames_BTCHW, features_BTF[:, 1:])
-            weighted["adversarial"] = (weight * (steps - self.discriminator.config.buffer_frames + 1), generator_loss(judged))
+            weighted["g_multimodal"] = (weight * (steps - self.discriminator.config.buffer_frames + 1), generator_loss(judged))
         frames = (_shown(found.frames_BTCHW.detach()), _shown(real[:, 1:]))
         return StepLosses(weighted, logged, self.state, frames)
 
