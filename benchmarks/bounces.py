@@ -84,13 +84,19 @@ def main() -> int:
             audio.append(torch.from_numpy(sound_windows(clip.sound_S, 0, frames, timing)))
             bounces.append([found["frame"] for found in json.loads(file.with_suffix(".json").read_text())["bounces"]])
     if len(real) < 2:
-        raise TrainingError(f"{arguments.folder} holds {len(real)} clips of {frames} frames; two or more were expected.")
+        raise TrainingError(
+            f"{arguments.folder} holds {len(real)} clips of {frames} frames; two or more were expected."
+        )
     seen, sounds, source = torch.stack(real), torch.stack(audio), torch.Generator().manual_seed(SEED)
     # The way before a bounce has to lie in the future.
     first, rows, record = context + 2, list[list[object]](), dict[str, float]()
     for name, heard in (("with its sound", sounds), ("another clip's sound", sounds.roll(1, dims=0))):
         counts = [
-            answered(torch.cat([places(seen[:, :context]), places(futures(model, seen, heard, context, source))], 1), bounces, first)
+            answered(
+                torch.cat([places(seen[:, :context]), places(futures(model, seen, heard, context, source))], 1),
+                bounces,
+                first,
+            )
             for _ in range(arguments.samples)
         ]
         rows.append([name, *(sum(column) for column in zip(*counts, strict=True))])

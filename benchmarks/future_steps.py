@@ -72,7 +72,9 @@ def recomputed_ms(model: Sound2Sight, after: int) -> float:
     """Return the duration of a step that computes encoders of sound and frame for now, and both transformers over all tokens."""
     generator = model.generator
     frame, tokens = torch.rand(1, 3, *model.frame_size), torch.rand(1, after, 128)
-    prior_state, predictor_state = (torch.zeros(1, *one.layers.state_shape()) for one in (generator.prior, generator.predictor))
+    prior_state, predictor_state = (
+        torch.zeros(1, *one.layers.state_shape()) for one in (generator.prior, generator.predictor)
+    )
 
     def step() -> Tensor:
         code, skips = generator.encoder(frame)
@@ -95,7 +97,9 @@ def main() -> int:
         cached, recomputed = cached_ms(sized, after), recomputed_ms(long, after)
         rows.append([f"torch, step {after}", cached, recomputed, recomputed / cached])
         append_record(
-            "future_steps", {"after": after, "threads": threads, "cached_ms": cached, "recomputed_ms": recomputed}, backend="torch"
+            "future_steps",
+            {"after": after, "threads": threads, "cached_ms": cached, "recomputed_ms": recomputed},
+            backend="torch",
         )
     print_table(["64 px", "cached ms", "recomputed ms", "ratio"], rows)
     rows = []

@@ -88,7 +88,9 @@ def main() -> int:
     }
     record = {"stretches": len(real), "samples": arguments.samples, "iterations": loaded.iterations, **figures}
     append_record("futures", {**record, "diversity": matching.diversity}, model=model.name)
-    rows = [[number, *(values[number - 1] for values in figures.values())] for number in SHOWN if number <= arguments.future]
+    rows = [
+        [number, *(values[number - 1] for values in figures.values())] for number in SHOWN if number <= arguments.future
+    ]
     print_table(["frame", *figures], rows)
     print(f"{len(real)} stretches, {arguments.samples} futures each; diversity {matching.diversity:.4f}")
     return 0

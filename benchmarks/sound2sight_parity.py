@@ -66,7 +66,9 @@ def original_modules(checkout: Path, images: str, colours: int) -> dict[str, Any
 
 
 @torch.no_grad()
-def original_rollout(modules: dict[str, Any], frames: Tensor, patches: Tensor, noise: Tensor) -> list[dict[str, Tensor]]:
+def original_rollout(
+    modules: dict[str, Any], frames: Tensor, patches: Tensor, noise: Tensor
+) -> list[dict[str, Tensor]]:
     """Play the original: what it gives at each step, with z = mean + deviation · noise of the prior."""
     for name in ("frame_predictor", "prior", "posterior"):
         modules[name].hidden = modules[name].init_hidden()
@@ -92,7 +94,9 @@ def original_rollout(modules: dict[str, Any], frames: Tensor, patches: Tensor, n
 
 
 @torch.no_grad()
-def own_rollout(generator: Generator, start: Memory, frames: Tensor, sounds: Tensor, noise: Tensor) -> list[dict[str, Tensor]]:
+def own_rollout(
+    generator: Generator, start: Memory, frames: Tensor, sounds: Tensor, noise: Tensor
+) -> list[dict[str, Tensor]]:
     """Play the import, step by step with its caches."""
     memory, found, now, skips, targets = start, [], frames[:1], [], list[Tensor]()
     posterior_state = torch.zeros(1, *generator.posterior.layers.state_shape())
@@ -115,7 +119,9 @@ def own_rollout(generator: Generator, start: Memory, frames: Tensor, sounds: Ten
 def exported_difference(model: Sound2Sight, steps: int = 200) -> Differences:
     """Return the largest differences of frame and states between torch and ONNX Runtime over carried steps."""
     graph = StepGraph(model)
-    session = _runtime.InferenceSession(trace(graph).SerializeToString(), session_options(), providers=["CPUExecutionProvider"])
+    session = _runtime.InferenceSession(
+        trace(graph).SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
+    )
     ours = dict(zip(graph.input_names, graph.example_inputs(), strict=True))
     theirs = {name: value.numpy() for name, value in ours.items()}
     random, apart = torch.Generator().manual_seed(3), {"exported frame": 0.0, "exported states": 0.0}
@@ -128,7 +134,9 @@ def exported_difference(model: Sound2Sight, steps: int = 200) -> Differences:
         theirs |= {name: value.numpy() for name, value in given.items()}
         expected = dict(zip(graph.output_names, graph(*ours.values()), strict=True))
         came = dict(zip(graph.output_names, session.run(graph.output_names, theirs), strict=True))
-        far = {name: float((expected[name] - torch.from_numpy(came[name])).abs().max()) for name in graph.output_names[2:]}
+        far = {
+            name: float((expected[name] - torch.from_numpy(came[name])).abs().max()) for name in graph.output_names[2:]
+        }
         apart["exported frame"] = max(apart["exported frame"], far.pop(FLOAT_FRAME_OUTPUT))
         apart["exported states"] = max(apart["exported states"], *far.values())
         for name in graph.state_names:

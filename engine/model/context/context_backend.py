@@ -53,7 +53,8 @@ class ContextBackend:
         shown_HWC = self._frames.frame(time_s)
         if shown_HWC is not self._shown:
             self._fitted = {
-                spec.name: np.ascontiguousarray(cover(shown_HWC, spec.width, spec.height)) for spec in self.card.pictures
+                spec.name: np.ascontiguousarray(cover(shown_HWC, spec.width, spec.height))
+                for spec in self.card.pictures
             }
             self._shown = shown_HWC
         return self._fitted

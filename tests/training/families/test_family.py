@@ -204,7 +204,8 @@ def test_it_is_found_by_its_folder() -> None:
     assert family_names() == ["brightness", DEFAULT_FAMILY, "modal", "sound2sight"]
     assert family("brightness").name == "brightness"
     with pytest.raises(
-        TrainingError, match=r"no family 'brightnes'.*brightness.* Choose from: brightness, listen_and_move, modal, sound2sight"
+        TrainingError,
+        match=r"no family 'brightnes'.*brightness.* Choose from: brightness, listen_and_move, modal, sound2sight",
     ):
         family("brightnes")
 

@@ -46,9 +46,7 @@ class Generator(nn.Module):
         self.decoder = Decoder(size, config.colours, config.channels, code)
         self.sound_encoder = sound_encoder(config.sound, features, hidden, code)
         self.sound_attention, self.frame_attention, self.target_attention = (
-            WindowedAttention(
-                code, hidden, config.heads, config.feedforward, config.window_steps, config.dropout
-            )
+            WindowedAttention(code, hidden, config.heads, config.feedforward, config.window_steps, config.dropout)
             for _ in range(3)
         )
         self.prior = NormalLstm(2 * code, latent, hidden, config.prior_layers)

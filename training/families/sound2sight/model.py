@@ -17,7 +17,7 @@ from training.families.sound2sight.sound_coding import PatchFrontEnd, patch_conf
 # B batch, T steps, F features, Z latent numbers, C colours, H W rows and columns
 
 NOISE, CONTEXT = "latent_noise", "context"
-FRAME, HELD_NOISE, STARTED = "frame", "held_noise", "started"
+FRAME, HELD_NOISE, STARTED = "last_frame", "held_noise", "started"
 
 
 class Sound2Sight(StreamingModel):
@@ -67,7 +67,11 @@ class Sound2Sight(StreamingModel):
         weight = 0.0 if self.generator.config.last_frame_skip else 1.0
         return (
             ControlSpec(
-                name="temperature", help="How far the drawn future is from the likeliest.", low=0.0, high=3.0, default=1.0
+                name="temperature",
+                help="How far the drawn future is from the likeliest.",
+                low=0.0,
+                high=3.0,
+                default=1.0,
             ),
             ControlSpec(
                 name="freeze_z", help="From a half on, the drawn future stays the same.", low=0.0, high=1.0, default=0.0
@@ -83,7 +87,11 @@ class Sound2Sight(StreamingModel):
                 default=weight,
             ),
             ControlSpec(
-                name="reseed", help="From a half on, the context takes the place of the last frame.", low=0.0, high=1.0, default=0.0
+                name="reseed",
+                help="From a half on, the context takes the place of the last frame.",
+                low=0.0,
+                high=1.0,
+                default=0.0,
             ),
         )
 
@@ -164,7 +172,7 @@ class Sound2Sight(StreamingModel):
         frame = self.generator.decode(next_code, skips)
         following = {
             FRAME: frame,
-            STARTED: torch.ones_like(state[STARTED]),
+            STARTED: (state[STARTED] + 1.0).clamp_max(1.0),
             HELD_NOISE: noise_BZ,
             **{f"skip_{level}": skip for level, skip in enumerate(kept)},
             **memory._asdict(),

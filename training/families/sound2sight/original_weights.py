@@ -15,7 +15,11 @@ from engine.core.errors import TrainingError, nearest_name
 from training.families.model_config import ModelConfig
 from training.families.sound2sight.model import Sound2Sight
 
-ATTENTIONS = {"sound_attention": "audio_rnn", "frame_attention": "video_rnn_prior", "target_attention": "video_rnn_posterior"}
+ATTENTIONS = {
+    "sound_attention": "audio_rnn",
+    "frame_attention": "video_rnn_prior",
+    "target_attention": "video_rnn_posterior",
+}
 LAYER = "transformer_encoder.layers.0"
 IN_ATTENTION = {
     "embed": "embed.",

@@ -90,7 +90,10 @@ class Sound2SightTrainer(Trainer):
         if self.discriminator is not None and weight > 0.0:
             logged["d_multimodal"] = self._learn(real[:, 1:], found.frames_BTCHW.detach(), features_BTF[:, 1:])
             judged = self.discriminator.judge(real[:, 1:], found.frames_BTCHW, features_BTF[:, 1:])
-            weighted["g_multimodal"] = (weight * (steps - self.discriminator.config.buffer_frames + 1), generator_loss(judged))
+            weighted["g_multimodal"] = (
+                weight * (steps - self.discriminator.config.buffer_frames + 1),
+                generator_loss(judged),
+            )
         frames = (_shown(found.frames_BTCHW.detach()), _shown(real[:, 1:]))
         return StepLosses(weighted, logged, self.state, frames)
 

@@ -82,7 +82,9 @@ def test_a_model_gets_the_frame_of_its_hop_also_at_rest(tmp_path: Path) -> None:
 
 
 def test_a_model_that_looks_at_nothing_is_refused() -> None:
-    with pytest.raises(ConfigError, match="context is 'photo.jpg', and the model 'probe' looks at none; leave out --context"):
+    with pytest.raises(
+        ConfigError, match=r"context is 'photo\.jpg', and the model 'probe' looks at none; leave out --context"
+    ):
         open_context("photo.jpg", CARD, print, live=True)
 
 

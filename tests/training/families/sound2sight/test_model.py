@@ -18,7 +18,7 @@ from tests.training.core.contract import verify_contract
 from tests.training.families.sound2sight.models import MODEL, moved_model, sound
 from training.core.rate import at_rate
 from training.families.sound2sight.attention import WindowedAttention
-from training.families.sound2sight.model import CONTEXT, NOISE, Sound2Sight
+from training.families.sound2sight.model import CONTEXT, FRAME, NOISE, Sound2Sight
 
 PROVENANCE = Provenance(source="random weights", licence="MIT", config="small", commit="none", iterations=0)
 LONG = 200
@@ -44,9 +44,10 @@ def test_levels_are_those_of_the_original(image_size: int, levels: list[int]) ->
 
 
 def test_a_frame_that_cannot_be_halved_is_refused() -> None:
-    with pytest.raises(TrainingError, match=r"image_size is 40; .*both sides must halve until the shorter one has 4 to 7"):
-        moved_model(40).generator.skip_shapes  # noqa: B018
-        moved_model("200x88")
+    with pytest.raises(
+        TrainingError, match=r"image_size is 88; .*both sides must halve until the shorter one has 4 to 7"
+    ):
+        moved_model(88)
 
 
 @torch.no_grad()
@@ -104,11 +105,11 @@ def test_it_goes_on_from_the_context_and_from_its_own_frame_where_that_is_black(
         return model.clip(audio, noise, start, controls)[0]
 
     at_home = shown({})
-    assert torch.equal(shown({CONTEXT: frame(model, 0)}), at_home)
+    torch.testing.assert_close(shown({CONTEXT: frame(model, 0)}), at_home, rtol=0, atol=1e-5)
     given = shown({CONTEXT: frame(model, 200)})
-    assert not torch.equal(given, at_home)
+    assert float((given - at_home).abs().max()) > 1e-2
     model.home.fill_(200 / 255)
-    torch.testing.assert_close(shown({}), given, rtol=0, atol=1e-6)
+    torch.testing.assert_close(shown({}), given, rtol=0, atol=1e-5)
 
 
 @torch.no_grad()
@@ -149,7 +150,7 @@ def test_observing_is_playing_with_the_frames_given() -> None:
             _, _, stepped = model.clip_features(features[:, i : i + 1], {NOISE: noise[:, i : i + 1]}, first)
             _, maps = model.generator.encoder(frames[:, i])
             skips = {f"skip_{level}": skip for level, skip in enumerate(maps)}
-            first = {**stepped, "frame": frames[:, i], **skips}
+            first = {**stepped, FRAME: frames[:, i], **skips}
         theirs, _, _ = model.clip_features(features[:, 3:], {NOISE: noise[:, 3:]}, first)
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
 
@@ -158,9 +159,8 @@ def test_at_twice_the_rate_it_still_streams() -> None:
     verify_contract(at_rate(moved_model(), 2 * MODEL.fps), steps=5)
 
 
-@pytest.mark.parametrize("settings", [{}, {"colours": 1, "sound": "stft23x21", "window_steps": 5}])
-def test_the_model_file_plays_what_torch_plays(settings: dict[str, Any], tmp_path: Path) -> None:
-    model = moved_model(**settings)
+def test_the_model_file_plays_what_torch_plays(tmp_path: Path) -> None:
+    model = moved_model(16, colours=1, sound="stft23x21", window_steps=5)
     card = export_model(model, PROVENANCE, tmp_path / "futures.onnx", Form())
     assert max(card.parity.frame_max, card.parity.state_max) <= 1e-4
     assert {"freeze_z", "resample", "reseed"} <= {control.name for control in card.controls}
@@ -183,7 +183,7 @@ def test_the_model_file_plays_what_torch_plays(settings: dict[str, Any], tmp_pat
 
 
 def test_a_batch_plays_each_slot_by_itself(tmp_path: Path) -> None:
-    card = export_model(moved_model(window_steps=4), PROVENANCE, tmp_path / "two.onnx", Form(batch=2))
+    card = export_model(moved_model(16, window_steps=4), PROVENANCE, tmp_path / "two.onnx", Form(batch=2))
     assert max(card.parity.frame_max, card.parity.state_max) <= 1e-4
 
 

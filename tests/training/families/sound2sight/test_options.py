@@ -18,9 +18,45 @@ from training.families.sound2sight.config import (
 from training.loop.config import TrainConfig, load_train_config
 
 PAGE = Path("docs/families.md").read_text(encoding="utf-8")
-TRAINING = """lr disc_lr beta1 batch_size log_dir model_dir name data_root optimizer niter seed epoch_size image_width channels dataset n_past
-n_future n_eval rnn_size disc_rnn_size prior_rnn_layers posterior_rnn_layers audio_rnn_layers video_rnn_layers disc_layers
-predictor_rnn_layers dim_ff nhead z_dim g_dim beta beta_gen_loss model disc_buffer data_threads num_digits last_frame_skip""".split()
+TRAINING = [
+    "lr",
+    "disc_lr",
+    "beta1",
+    "batch_size",
+    "log_dir",
+    "model_dir",
+    "name",
+    "data_root",
+    "optimizer",
+    "niter",
+    "seed",
+    "epoch_size",
+    "image_width",
+    "channels",
+    "dataset",
+    "n_past",
+    "n_future",
+    "n_eval",
+    "rnn_size",
+    "disc_rnn_size",
+    "prior_rnn_layers",
+    "posterior_rnn_layers",
+    "audio_rnn_layers",
+    "video_rnn_layers",
+    "disc_layers",
+    "predictor_rnn_layers",
+    "dim_ff",
+    "nhead",
+    "z_dim",
+    "g_dim",
+    "beta",
+    "beta_gen_loss",
+    "model",
+    "disc_buffer",
+    "data_threads",
+    "num_digits",
+    "last_frame_skip",
+]
 GENERATING = ["model_path", "nsample", "N", "model_epoch", "log_path"]
 """The flags of the original's two programs, as their parsers declare them; the second has some of the first again."""
 CONFIG = TrainConfig(

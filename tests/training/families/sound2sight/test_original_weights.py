@@ -27,9 +27,7 @@ SHAPE = Sound2SightConfig(
     window_steps=12,
     sound="stft23x21",
 )
-CONFIG = ModelConfig(
-    name="original", family="sound2sight", fps=10, image_size=48, front_end=PATCHES, generator=SHAPE
-)
+CONFIG = ModelConfig(name="original", family="sound2sight", fps=10, image_size=48, front_end=PATCHES, generator=SHAPE)
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -168,7 +166,11 @@ def without(name: str) -> dict[str, Tensor]:
             r"'prior.mu_net.bias' is \[7\]; this configuration expects \[4\]",
         ),
         (original_weights() | {"prior.more": torch.zeros(1)}, CONFIG, "hold 'prior.more'"),
-        (original_weights(), ModelConfig(family="sound2sight", image_size=48), "sound is 'features'; the original has patches"),
+        (
+            original_weights(),
+            ModelConfig(family="sound2sight", image_size=48),
+            "sound is 'features'; the original has patches",
+        ),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(weights: dict[str, Tensor], config: ModelConfig, sentence: str) -> None:
@@ -204,6 +206,6 @@ class Module:
 
 def test_a_pickled_checkpoint_is_refused_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "model.pth").write_bytes(pickle.dumps({"encoder": Module()}))
-    with pytest.raises(TrainingError, match="not a file of weights that torch can read safely.*docs/families.md"):
+    with pytest.raises(TrainingError, match=r"not a file of weights that torch can read safely.*docs/families\.md"):
         load_weights(tmp_path / "model.pth")
     assert CONVERSION.removeprefix("in the original's environment: ") in Path("docs/families.md").read_text()

@@ -12,6 +12,7 @@ import torch
 from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
 from tests.training.families.sound2sight.models import GENERATOR, MODEL, moved_model, sound
+from training.core.frame_size import FrameSize
 from training.data.cache import load_clip
 from training.data.video import Clip
 from training.families.sound2sight.config import MultimodalDiscriminatorConfig, Sound2SightLosses
@@ -117,23 +118,25 @@ def test_a_forecast_is_the_fold_of_steps() -> None:
 
 def test_the_discriminator_learns_to_tell_sound_that_does_not_match() -> None:
     torch.manual_seed(4)
-    discriminator = MultimodalDiscriminator(DISCRIMINATOR, GENERATOR, features=3, size=MODEL.frame_size)
-    optimiser = torch.optim.Adam(discriminator.parameters(), lr=3e-3)
-    for _ in range(60):
-        level = torch.rand(8, 4)
-        real = level[:, :, None, None, None].expand(-1, -1, 3, 32, 32)
-        features = level[:, :, None].expand(-1, -1, 3)
+    discriminator = MultimodalDiscriminator(DISCRIMINATOR, GENERATOR, features=3, size=FrameSize(16, 16))
+    optimiser = torch.optim.Adam(discriminator.parameters(), lr=1e-2)
+    for _ in range(100):
+        level = torch.rand(16, 4)
+        real = level[:, :, None, None, None].expand(-1, -1, 3, 16, 16)
+        features = 4.0 * (level[:, :, None].expand(-1, -1, 3) - 0.5)
         fake = torch.rand_like(real)
         judged_real, judged_fake = (discriminator.judge(real, last, features) for last in (real, fake))
         optimiser.zero_grad()
         discriminator_loss(judged_real, judged_fake).backward()
         optimiser.step()
     with torch.no_grad():
-        matching, mismatched = (torch.softmax(each, dim=1)[:, 1] for each in (judged_real.matching, judged_real.mismatched))
+        matching, mismatched = (
+            torch.softmax(each, dim=1)[:, 1] for each in (judged_real.matching, judged_real.mismatched)
+        )
         assert float(matching.mean()) > float(mismatched.mean()) + 0.1
         assert float(generator_loss(judged_fake)) > float(generator_loss(judged_real))
     # Windows of three frames, the last of them judged: two of four.
-    assert judged_real.matching.shape == judged_real.frame.shape == (16, 2)
+    assert judged_real.matching.shape == judged_real.frame.shape == (32, 2)
 
 
 def test_futures_go_on_from_the_context_and_differ() -> None:
@@ -157,7 +160,7 @@ def test_futures_go_on_from_the_context_and_differ() -> None:
         ({"sequence_frames": 14}, r"sequence_frames is 14; .* at most 13, one more than model.generator.window_steps"),
         ({"sequences_per_batch": 1}, r"sequences_per_batch is 1; the discriminator needs another sequence's sound"),
         ({"sequence_frames": 3}, r"discriminator.buffer_frames is 3; less than sequence_frames \(3\)"),
-        ({"model": replace(MODEL, image_size=40)}, r"image_size is 40; .*both sides must halve"),
+        ({"model": replace(MODEL, image_size=88)}, r"image_size is 88; .*both sides must halve"),
     ],
 )
 def test_what_does_not_fit_is_refused(settings: dict[str, Any], sentence: str) -> None:
