@@ -90,13 +90,14 @@ def build_from_source(
 ) -> BuiltShow:
     """Build the show of a source, live or not. Raises ConfigError for a mapping, SinkError for the take."""
     notify = runtime.notices.tell
+    with_context = openers.open_context(config, backend, runtime.live, notify, releasing)
 
     def open_next(path: str, is_stopped: IsStopped) -> Backend:
         watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
         open_one = open_with_fallback if runtime.live else open_backend
-        return RestingBackend(open_one(path, config.backend, config.threads, notify, notify, watch))
+        return RestingBackend(with_context(open_one(path, config.backend, config.threads, notify, notify, watch)))
 
-    model = ModelChoice(path=config.model, backend=RestingBackend(backend), open_next=open_next)
+    model = ModelChoice(path=config.model, backend=RestingBackend(with_context(backend)), open_next=open_next)
     controllers = control(model, store, config.mappings, config.scenes, runtime, layout.names)
     releasing.callback(controllers.switcher.close)
     releasing.callback(controllers.scene_controller.close)
@@ -131,16 +132,18 @@ def build_replay(
     runtime: Runtime,
     outputs: Outputs,
     film: FilmFormat | None = None,
+    with_context: Callable[[Backend], Backend] = lambda opened: opened,
 ) -> BuiltShow:
     """Build the show that repeats a take. Raises ConfigError for a mapping that this version does not understand."""
 
     def open_next(path: str, is_stopped: IsStopped) -> Backend:
         watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
         opened = open_backend(path, take.header.backend, take.header.threads, tell=runtime.notices.tell, watch=watch)
-        return ReplayedFailures(begun(opened), store)
+        return ReplayedFailures(begun(with_context(opened)), store)
 
     begun = RestingBackend if begins_at_rest(take.header) else _as_opened
-    model = ModelChoice(path=take.model, backend=ReplayedFailures(begun(backend), store), open_next=open_next)
+    first = ReplayedFailures(begun(with_context(backend)), store)
+    model = ModelChoice(path=take.model, backend=first, open_next=open_next)
     layout = take.header.layout
     controllers = control(
         model, store, take.header.mappings, str(take.folder), runtime, layout.names, replayed_parameters
@@ -252,8 +255,9 @@ class ShowBuilder:
         if output != WINDOW:
             for line in replay_lines(take, backend, output, self._command.film):
                 self._say(line)
-        film = self._command.film
-        return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs, film)
+        film, context = self._command.film, config.context or take.header.settings.get("context")
+        given = openers.open_context(replace(config, context=context), backend, False, self._say, self._releasing)
+        return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs, film, given)
 
     def _of_inputs(
         self, config: LiveConfig, inputs: OpenInputs, notify: Callable[[str], None], shared: SharedParts | None = None
