@@ -105,7 +105,7 @@ class Sound2SightTrainer(Trainer):
     def tuning_loss(self) -> float | None:
         """Return the mean squared error of futures on the tuning part."""
         tuning, steps = self.footage.tuning, self.config.sequence_frames
-        return mean_loss(self.average, tuning, steps, self.reconstruction_loss, played_futures) if tuning else None
+        return mean_loss(self.average, tuning, steps, self.reconstruction_loss, play=played_futures) if tuning else None
 
     def reconstruction_loss(self, fake_BTCHW: Tensor, real_BTCHW: Tensor) -> Tensor:
         """Return the mean squared error of frames in [0, 1]."""
