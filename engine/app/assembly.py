@@ -133,9 +133,8 @@ def assemble(
     capture = AudioCapture(source, window_buffer, runtime.clock, runtime.notices, layout)
     steering.store.stamp(lambda: capture.received_samples)
     at_display_rate = [sink for sink in outputs if sink.rate == "display"] if runtime.live else []
-    groups: list[tuple[Sequence[WindowSink], Sequence[Sink]]] = [((), (sink,)) for sink in at_display_rate]
-    if windows and runtime.live:
-        groups.insert(0, (windows, ()))
+    in_windows: list[tuple[Sequence[WindowSink], Sequence[Sink]]] = [(windows, ())] if windows and runtime.live else []
+    groups = [*in_windows, *(((), (sink,)) for sink in at_display_rate)]
     present_loops = [
         PresentLoop(capture, steering.store, modulators.new(), runtime, shown, sinks) for shown, sinks in groups
     ]
