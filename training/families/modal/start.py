@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MEASURED_SIDE = 160
 """Mean side of the frames in which everything is measured."""
-MOST_MEASURED = 96
+MOST_MEASURED = 64
 """Frames from which maps start."""
 _MEDOID_SIDE = 32
 _DECISIVE = 5.0
