@@ -33,6 +33,7 @@ from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.web import BrowserSound
 from engine.audio.window_buffer import window_samples
+from engine.control.left_out import left_out_controls
 from engine.control.parameter_store import ControlSource, ParameterStore
 from engine.control.parameter_table import ShowValues, replayed_parameters
 from engine.control.remotes.remote_access import RemoteAccess
@@ -89,13 +90,14 @@ def build_from_source(
 ) -> BuiltShow:
     """Build the show of a source, live or not. Raises ConfigError for a mapping, SinkError for the take."""
     notify = runtime.notices.tell
+    with_context = openers.open_context(config, backend, runtime.live, notify, releasing)
 
     def open_next(path: str, is_stopped: IsStopped) -> Backend:
         watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
         open_one = open_with_fallback if runtime.live else open_backend
-        return RestingBackend(open_one(path, config.backend, config.threads, notify, notify, watch))
+        return RestingBackend(with_context(open_one(path, config.backend, config.threads, notify, notify, watch)))
 
-    model = ModelChoice(path=config.model, backend=RestingBackend(backend), open_next=open_next)
+    model = ModelChoice(path=config.model, backend=RestingBackend(with_context(backend)), open_next=open_next)
     controllers = control(model, store, config.mappings, config.scenes, runtime, layout.names)
     releasing.callback(controllers.switcher.close)
     releasing.callback(controllers.scene_controller.close)
@@ -130,16 +132,18 @@ def build_replay(
     runtime: Runtime,
     outputs: Outputs,
     film: FilmFormat | None = None,
+    with_context: Callable[[Backend], Backend] = lambda opened: opened,
 ) -> BuiltShow:
     """Build the show that repeats a take. Raises ConfigError for a mapping that this version does not understand."""
 
     def open_next(path: str, is_stopped: IsStopped) -> Backend:
         watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
         opened = open_backend(path, take.header.backend, take.header.threads, tell=runtime.notices.tell, watch=watch)
-        return ReplayedFailures(begun(opened), store)
+        return ReplayedFailures(begun(with_context(opened)), store)
 
     begun = RestingBackend if begins_at_rest(take.header) else _as_opened
-    model = ModelChoice(path=take.model, backend=ReplayedFailures(begun(backend), store), open_next=open_next)
+    first = ReplayedFailures(begun(with_context(backend)), store)
+    model = ModelChoice(path=take.model, backend=first, open_next=open_next)
     layout = take.header.layout
     controllers = control(
         model, store, take.header.mappings, str(take.folder), runtime, layout.names, replayed_parameters
@@ -249,10 +253,11 @@ class ShowBuilder:
             return [ProgressBar(take.seconds), *self._film_sinks((output,), "give another file to --replay")], []
 
         if output != WINDOW:
-            for line in replay_lines(take, backend, film_line(output, backend.card, self._command.film, take.seconds)):
+            for line in replay_lines(take, backend, output, self._command.film):
                 self._say(line)
-        film = self._command.film
-        return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs, film)
+        film, context = self._command.film, config.context or take.header.settings.get("context")
+        given = openers.open_context(replace(config, context=context), backend, False, self._say, self._releasing)
+        return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs, film, given)
 
     def _of_inputs(
         self, config: LiveConfig, inputs: OpenInputs, notify: Callable[[str], None], shared: SharedParts | None = None
@@ -287,7 +292,7 @@ class ShowBuilder:
             return built
         remotes = [OFF]
         if input_switch:
-            access = RemoteAccess(store, config.remote_lock, notify)
+            access = RemoteAccess(store, config.remote_lock, notify, left_out=left_out_controls(backend.card))
             show_control = ShowSteering(config, built.controllers, input_switch, access)
             built = replace(built, show_control=show_control)
             remotes = self._open_remotes(config, access, built, show_control)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from types import MappingProxyType
 
 from engine.control.parameter import Parameter, Value
@@ -42,14 +42,16 @@ class RemoteAccess:
         locked: Iterable[str] = (),
         notify: Callable[[str], None] = print,
         clock: Clock | None = None,
+        left_out: Container[str] = (),
     ) -> None:
-        """`locked` names the parameters that no remote may set. Raises ConfigError for an unknown one."""
+        """`locked` names the parameters that no remote may set, or controls of the model that are `left_out`. Raises ConfigError for an
+        unknown one."""
         self.notify = notify
         """Takes lines for the terminal and the log."""
         self._store = store
         self._clock = clock or WallClock()
         self._refusals: dict[str, str] = {}
-        for name in locked_names(locked, store.parameters):
+        for name in locked_names(locked, store.parameters, left_out):
             self._refusals |= {other: _refusal(other, name) for other in _LOCKED_WITH.get(name, ())}
             self._refusals[name] = _refusal(name)
         self._told = ToldOnce(notify, _MOST_TOLD)
@@ -136,15 +138,20 @@ class _Limit:
             raise ConfigError(self._refusal)
 
 
-def locked_names(given: Iterable[str], parameters: Mapping[str, Parameter]) -> tuple[str, ...]:
-    """Return the parameters' names of now, from texts with one or several names between commas. Raises ConfigError."""
+def locked_names(
+    given: Iterable[str], parameters: Mapping[str, Parameter], left_out: Container[str] = ()
+) -> tuple[str, ...]:
+    """Return the parameters' names of now, from texts with one or several names between commas. Raises ConfigError.
+
+    Controls of the model that are `left_out` may be named: another model may have them.
+    """
     current = {former: parameter.name for parameter in parameters.values() for former in parameter.former_names}
     texts = list(given)
     if any(not text.replace(",", " ").strip() for text in texts):
         raise ConfigError("remote_lock holds a text that names no parameter; name one or leave remote_lock out.")
     names = [part.strip() for text in texts for part in text.split(",") if part.strip()]
     for name in names:
-        if name not in parameters and name not in current:
+        if name not in parameters and name not in current and name not in left_out:
             raise ConfigError(
                 f"remote_lock names '{shortened(name)}', which is no parameter.{nearest_name(name, parameters)}"
             )
