@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.audio.capture import AudioCapture
 from engine.audio.conditioned_model import ConditionedModel, PlayingModel
 from engine.audio.conditioning import Conditioner
@@ -37,6 +40,16 @@ from engine.render.show import Show
 from engine.render.sink_group import SinkGroup
 from engine.render.steering import Steering
 from engine.render.step_loop import StepLoop
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beginning:
+    """What went before a show: nothing, unless it replays a take that was begun while the show played."""
+
+    earlier_hops: int = 0
+    lead_in_hops: int = 0
+    """How many of them were heard, with the sound `lead_in_TC` [T, C] at the source's rate."""
+    lead_in_TC: NDArray[np.float32] | None = None
 
 
 class Modulators:
@@ -99,15 +112,19 @@ def assemble(
     cleaner: SoundCleaner | None = None,
     conditioner: Conditioner | None = None,
     film: FilmFormat | None = None,
+    beginning: Beginning | None = None,
 ) -> Show:
     """Join the parts of a show. Offline, and live without an output at the display's rate, it needs no second thread.
 
-    `cleaner` and `conditioner` make the model's sound where a take of an earlier version asks for others. `film` says what files get
-    that are written offline.
+    `cleaner` and `conditioner` make the model's sound: those of the take that is replayed, or of the take that may be recorded. `film`
+    says what files get that are written offline, `beginning` what went before a show that does not begin with its first hop.
     """
-    card = model.card
-    conditioned = ConditionedModel(model, conditioner or Conditioner(card.sample_rate_hz, card.hop_samples))
+    card, beginning = model.card, beginning or Beginning()
+    conditioner = conditioner or Conditioner(card.sample_rate_hz, card.hop_samples)
+    conditioned = ConditionedModel(model, conditioner, beginning.earlier_hops)
     window_buffer = WindowBuffer(card, source.rate_hz, source.channels, layout, cleaner)
+    if beginning.lead_in_TC is not None:
+        window_buffer.lead_in(beginning.lead_in_TC, beginning.lead_in_hops)
     runtime.statistics.resampler_delay_s = window_buffer.resampler_delay_s
     capture = AudioCapture(source, window_buffer, runtime.clock, runtime.notices, layout)
     steering.store.stamp(lambda: capture.received_samples)
@@ -144,7 +161,7 @@ def assemble(
             live=source.live,
         ),
         runtime=runtime,
-        has_take=steering.recorder is not None,
+        recorder=steering.recorder,
         conditioning=conditioned.conditioning,
     )
 

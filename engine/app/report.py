@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from engine.audio.features.audio_features import AudioFeatures
@@ -12,9 +13,12 @@ from engine.core.counted import counted
 from engine.model.backend import Backend
 from engine.model.card import ModelCard
 from engine.output.film import FilmFormat
+from engine.render.film_delivery import film_frames
 from engine.render.latency_budget import measure_budget, rate_lines
 from engine.render.statistics import ShowStatistics
 from engine.takes.replay import Take
+
+_ROUNDING_HOPS = 1e-3
 
 
 def start_report(
@@ -47,16 +51,33 @@ def start_report(
 
 
 def film_line(output: str, card: ModelCard, film: FilmFormat, length_s: float | None) -> str:
-    """Return what a film will be, in a line: its frames where its length is known, its size and its rate."""
+    """Return what the film of a rendering will be, in a line: about how many frames where the sound says its length, size and rate."""
+    if length_s is None:
+        return f"{output}, {_film_in_words(card, film)}"
+    # The last hop is filled with silence. Files say their length in microseconds, and some not quite as it is.
+    hops = math.ceil(length_s / card.hop_s - _ROUNDING_HOPS)
+    return f"{output}, about {_counted_frames(card, film, hops)} of {_film_in_words(card, film)}"
+
+
+def _film_in_words(card: ModelCard, film: FilmFormat) -> str:
     size, fps = film.size or (card.width, card.height), float(film.fps or card.fps)
-    count = "" if length_s is None else f"{round(length_s * fps)} frames of "
-    return f"{output}, {count}{size[0]}x{size[1]} at {fps:.5g} fps"
+    return f"{size[0]}x{size[1]} at {fps:.5g} fps"
 
 
-def replay_lines(take: Take, backend: Backend, film: str) -> list[str]:
+def _counted_frames(card: ModelCard, film: FilmFormat, hops: int, skipped_hops: int = 0) -> str:
+    """Return how many frames the film of so many hops has; at the model's rate there is none for hops that were skipped."""
+    frames = hops - skipped_hops
+    if film.fps and film.differs_from(card):
+        frames = film_frames(hops, card.hop_s, film.fps)
+    return counted(frames, "frame")
+
+
+def replay_lines(take: Take, backend: Backend, output: str, film: FilmFormat) -> list[str]:
     """Return the lines on the model, the take, the film and the backend of a replay."""
     model, on_backend = model_lines(backend, ())
-    return [model, f"take     {take.folder}, {take.seconds:.1f} s", f"output   {film}", on_backend]
+    frames = _counted_frames(backend.card, film, take.hops, take.skipped_hops)
+    shown = f"output   {output}, {frames} of {_film_in_words(backend.card, film)}"
+    return [model, f"take     {take.folder}, {take.seconds:.1f} s", shown, on_backend]
 
 
 def input_levels(audio_features: AudioFeatures) -> dict[str, float]:

@@ -229,7 +229,7 @@ def test_wrong_flags_are_refused_with_a_sentence(clip: Path, tmp_path: Path, fla
 
 
 def test_a_mistake_on_the_command_line_is_one_sentence_without_usage(clip: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^Argument --minutes: invalid float value: 'ten'; see --help\.$"):
+    with pytest.raises(ConfigError, match=r"^--minutes is 'ten'; a number was expected\.$"):
         main([str(clip), "--minutes", "ten"])
 
 

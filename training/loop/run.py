@@ -156,6 +156,9 @@ class Run:
 
     def _train(self, run_log: RunLog) -> Validation | None:
         intervals, trainer = self.config.intervals, self.trainer
+        if trainer.iteration == 0:
+            with memory_watched(self.config, "before the first iteration"):
+                trainer.begin(lambda: self.stop_requested)
         while self._goes_on():
             with memory_watched(self.config, f"in iteration {trainer.iteration + 1}"), compiling():
                 terms = trainer.step(self.agreed_progress)
