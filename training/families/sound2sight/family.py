@@ -16,6 +16,7 @@ from training.families.sound2sight.image_coding import map_sizes
 from training.families.sound2sight.model import Sound2Sight
 from training.families.sound2sight.original_weights import convert
 from training.families.sound2sight.trainer import Sound2SightTrainer
+from training.families.teaching import Teaching
 from training.loop.config import TrainConfig
 
 FEWEST_CHANNELS = 16
@@ -31,6 +32,7 @@ class Sound2SightFamily:
     trainer = Sound2SightTrainer
     rewrites = Rewrites()
     upscaling: Upscaling | None = None
+    teaching: Teaching | None = None
 
     def build_model(self, config: ModelConfig) -> Sound2Sight:
         """Build the model with fresh weights. Raises TrainingError for a shape that cannot be."""
