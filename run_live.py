@@ -15,6 +15,8 @@ def main() -> int:
 
     if command == "devices":
         return commands.list_devices()
+    if command == "gallery":
+        return commands.list_gallery()
     if command == "backends":
         return commands.list_backends()
     for notice in command.resolved.notices:

@@ -41,6 +41,7 @@ CALLS = [
     ("--replay tonight", "--replay came without TAKE OUT.mp4"),
     ("--replay tonight out.mp4", "There is no take in tonight"),
     ("--model absent.onnx", "There is no model file absent.onnx"),
+    ("--model watr", "There is no model 'watr'. Did you mean 'water'?"),
     ("--model notes.txt", "notes.txt is damaged or not an ONNX file"),
     ("--backend cuda --source demo", "There is no backend 'cuda'"),
     ("--map motion", "--map takes PARAMETER=EXPRESSION"),

@@ -24,6 +24,7 @@ from engine.core.errors import ConfigError, ModelFileError
 from engine.core.printable import printable
 from engine.model.backends.selection import read_card
 from engine.model.card import ModelCard
+from engine.model.shipped import model_path
 from engine.output.film import FilmFormat, parse_fps, parse_size
 from engine.output.window.keys import HELP
 
@@ -33,7 +34,7 @@ DEFAULT_VENUE = "venue.yaml"
 _CONTROL = "control:"
 LIVE_ONLY = ("midi", "midi_clock_out", "controller", "log", "health_port", "listen")
 """Settings that a rendering refuses; parameters say so themselves."""
-Inquiry = Literal["devices", "backends"]
+Inquiry = Literal["devices", "backends", "gallery"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,11 +59,12 @@ class ParsedCommand:
 def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     """Read the command line: a show, or a list that is asked for. Raises ConfigError or ModelFileError."""
     early, _ = _early_parser().parse_known_args(arguments)
-    asks_help = early.help or early.devices or early.backends
+    asks_help = early.help or early.devices or early.backends or early.gallery
     file_values = read_config_files(early.config) if not asks_help else {}
     # Which controls there are depends on the model, so it is read before the other flags.
-    model = str(early.model or file_values.get("model") or DEFAULT_MODEL)
-    card = _card_if_any(model) if asks_help else read_card(model)
+    asked = str(early.model or file_values.get("model") or DEFAULT_MODEL)
+    model = asked if asks_help else model_path(asked)
+    card = _card_if_any(asked) if asks_help else read_card(model)
     parameters = parameters_for(card) if card else TABLE
     left_out: Mapping[str, str] = left_out_controls(card) if card else {}
     parser = build_parser(parameters, card.name if card else None, left_out)
@@ -71,6 +73,8 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     if unknown:
         known = [option for action in parser._actions for option in action.option_strings]  # pyright: ignore[reportPrivateUsage]
         raise unknown_argument(unknown[0], known)
+    if parsed.gallery:
+        return "gallery"
     if parsed.backends:
         return "backends"
     if parsed.devices or card is None:
@@ -78,6 +82,9 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     given = {name: value for name, value in vars(parsed).items() if value is not None}
     controls = {name.removeprefix(_CONTROL): v for name, v in given.items() if name.startswith(_CONTROL)}
     settings = {name: given[name] for name in SETTINGS if name in given}
+    for values in (settings, file_values):
+        if values.get("model"):
+            values["model"] = model
     if others:
         settings = {**settings, **played(others, parsed, "listen" in {**file_values, **settings})}
     beside = {name: given[name] for name in ("map", "config") if given.get(name)}
@@ -217,6 +224,9 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     actions.add_argument(
         "--backends", action="store_true", help="list the backends that run on this machine, and what the others lack"
     )
+    actions.add_argument(
+        "--gallery", action="store_true", help="list the models that ship, which --model finds by name"
+    )
     actions.add_argument("--dry-run", action="store_true", help="print the configuration and exit")
 
 
@@ -226,6 +236,7 @@ def _early_parser() -> argparse.ArgumentParser:
         parser.add_argument(name, dest="help", action="store_true")
     parser.add_argument("--devices", action="store_true")
     parser.add_argument("--backends", action="store_true")
+    parser.add_argument("--gallery", action="store_true")
     parser.add_argument("--config", action="append", default=[])
     parser.add_argument("--model")
     return parser
@@ -233,7 +244,7 @@ def _early_parser() -> argparse.ArgumentParser:
 
 def _card_if_any(model: str) -> ModelCard | None:
     try:
-        return read_card(model)
+        return read_card(model_path(model))
     except ModelFileError:
         return None
 
@@ -280,7 +291,7 @@ def _check_replay(replay: Sequence[str] | None, given: dict[str, Any]) -> None:
             )
         # `fill` fits the frames into the film and changes none of them.
         fits = name == "fill" and replay[1] != WINDOW
-        if not fits and name not in ("model", "stats", *heard):
+        if not fits and name not in ("model", "context", "stats", *heard):
             given_flag = flag(f"no_{name}" if given[name] is False else name)
             raise ConfigError(f"--replay repeats the show that the take recorded; leave {given_flag} out.")
 

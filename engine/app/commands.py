@@ -59,6 +59,19 @@ def list_backends() -> int:
     return 0
 
 
+def list_gallery() -> int:
+    """Print the models that ship, with the frames that each gives and what it was trained on."""
+    from engine.model.backends.selection import read_card
+    from engine.model.shipped import shipped_models
+
+    cards = {name: read_card(path) for name, path in shipped_models().items()}
+    width = max(map(len, cards))
+    for name, card in cards.items():
+        size = f"{card.width} x {card.height}"
+        print_line(f"{name:<{width}}  {size:>11}  {card.fps:>4.4g} fps  {card.provenance.source}")
+    return 0
+
+
 def describe_show(command: ParsedCommand) -> int:
     """Print the configuration and where each value comes from."""
     print_line(*describe(command.resolved, command.parameters))

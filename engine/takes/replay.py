@@ -130,8 +130,18 @@ class TakeSource:
         self._notices: list[str] = []
         self._blocks: Iterator[NDArray[np.float32]] = iter(())
 
+    def lead_in(self) -> NDArray[np.float32]:
+        """Return the sound [T, C] before the first hop, which windows reach back into. Raises ConfigError where the file is damaged."""
+        missing, parts = self._take.header.lead_in_samples, [np.zeros((0, self.channels), np.float32)]
+        for block_TC in self._all_blocks() if missing else ():
+            parts.append(block_TC[:missing])
+            missing -= len(parts[-1])
+            if not missing:
+                break
+        return np.concatenate(parts)
+
     def start(self) -> None:
-        self._blocks = read_sound(self._take.folder / SOUND, self.rate_hz, self.channels)
+        self._blocks = _without_first(self._all_blocks(), self._take.header.lead_in_samples)
         self.read_samples, self.is_over = 0, False
 
     def read(self) -> tuple[NDArray[np.float32], float | None] | None:
@@ -158,6 +168,9 @@ class TakeSource:
 
     def close(self) -> None:
         self._blocks = iter(())
+
+    def _all_blocks(self) -> Iterator[NDArray[np.float32]]:
+        return read_sound(self._take.folder / SOUND, self.rate_hz, self.channels)
 
 
 class ReplayedControls:
@@ -279,6 +292,15 @@ class ReplayedFailures(WrappedBackend):
         if self._store.fails_now and not not_finite(step.next_state, 0):
             raise BackendError("The step failed in the show, and so it does here.")
         return step
+
+
+def _without_first(blocks: Iterator[NDArray[np.float32]], samples: int) -> Iterator[NDArray[np.float32]]:
+    """Yield blocks [T, C] without their first `samples`."""
+    for block_TC in blocks:
+        left_out = min(samples, len(block_TC))
+        samples -= left_out
+        if left_out < len(block_TC):
+            yield block_TC[left_out:]
 
 
 def _check_model(path: str, graph_sha256: str, folder: Path, way_out: str) -> None:

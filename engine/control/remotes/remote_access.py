@@ -21,9 +21,9 @@ RECALLS_A_SECOND, RECALLS_AT_ONCE = 4.0, 16.0
 SCENES_A_SECOND, SCENES_AT_ONCE = 0.5, 8.0
 """How often remotes may save a scene."""
 RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE = 0.05, 3.0
-"""How often remotes may begin a recording; they may always end one."""
+"""How often remotes may begin a recording, and a take; they may always end one."""
 _RECORD, _SCENE, _SAVE_SCENE = ShowValues.record.name, ShowValues.scene.name, ShowValues.save_scene.name
-_NEXT_SCENE = ShowValues.next_scene.name
+_NEXT_SCENE, _RECORD_TAKE = ShowValues.next_scene.name, ShowValues.record_take.name
 _LOCKED_WITH = MappingProxyType({_SCENE: (_NEXT_SCENE, ShowValues.playlist.name)})
 """Parameters that do what another one does, so that they are locked with it."""
 _MOST_TOLD = 32
@@ -62,6 +62,9 @@ class RemoteAccess:
             _NEXT_SCENE: recalls,
             _SAVE_SCENE: _Limit(SCENES_A_SECOND, SCENES_AT_ONCE, "save {most} scenes", "save it"),
             _RECORD: _Limit(RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE, "begin {most} recordings", "switch record on"),
+            _RECORD_TAKE: _Limit(
+                RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE, "begin {most} takes", "switch record_take on"
+            ),
         }
 
     @property
@@ -110,7 +113,7 @@ class RemoteAccess:
         return self._store.set(parameter.name, given, origin=origin, times=times)
 
     def _begins(self, parameter: Parameter, given: object) -> bool:
-        """Return whether a value would recall or save a scene or begin a recording. Mistakes and releases are not limited."""
+        """Return whether a value would recall or save a scene or begin a recording or a take. Mistakes and releases are not limited."""
         value = parameter.parse(given)
         if parameter.kind == "event":
             return parameter.low <= value <= parameter.high

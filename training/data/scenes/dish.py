@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import jnp_zeros, jv
 
+from training.data.scenes.oscillators import displacements
 from training.data.scenes.sound_force import FRAMES_PER_S, Array, SoundBand, followed, substeps
 
 HIGHEST_WAVE_NUMBER = 20.0  # half a wave is then 18 px of a 256 px frame
@@ -105,30 +106,9 @@ def wave_shapes(bands: tuple[Band, ...] = BANDS) -> WaveShapes:
 
 
 def move_dish(force_SB: Array, shapes: WaveShapes, fps: int = FRAMES_PER_S) -> DishMotion:
-    """Apply the forces to water at rest and return the motion at the end of every frame.
-
-    A shape with displacement x from where the force holds it obeys x'' + 2 a x' + omega^2 x = 0; over one substep the
-    solution is written out. A rise of the force also throws the shape, at a speed that carries it KICK times the hold.
-    """
-    omega_M = shapes.omega_M.astype(np.float64)
-    decay_M = np.minimum(0.5 * (DAMPING_PER_S + VISCOSITY * shapes.wave_number_M**2), 0.95 * omega_M)
-    ring_M = np.sqrt(omega_M**2 - decay_M**2)
-    steps = substeps(fps)
-    step_s = 1.0 / (fps * steps)
-    fade_M = np.exp(-decay_M * step_s)
-    cosine_M, sine_M = fade_M * np.cos(ring_M * step_s), fade_M * np.sin(ring_M * step_s) / ring_M
-
-    hold_SM = force_SB @ shapes.hold_MB.T
-    rise_SB = np.diff(force_SB, axis=0, prepend=np.zeros((1, force_SB.shape[1])))
-    throw_SM = KICK * omega_M * (np.maximum(rise_SB, 0.0) @ shapes.hold_MB.T)
-    height_M, speed_M = np.zeros_like(omega_M), np.zeros_like(omega_M)
-    frames = len(force_SB) // steps
-    height_KM = np.empty((frames, len(omega_M)), np.float32)
-    for step in range(frames * steps):
-        away_M, speed_M = height_M - hold_SM[step], speed_M + throw_SM[step]
-        height_M = hold_SM[step] + cosine_M * away_M + sine_M * (speed_M + decay_M * away_M)
-        speed_M = cosine_M * speed_M - sine_M * (omega_M**2 * away_M + decay_M * speed_M)
-        if step % steps == steps - 1:
-            height_KM[step // steps] = height_M
+    """Apply the forces to water at rest and return the motion at the end of every frame."""
+    decay_per_s_M = 0.5 * (DAMPING_PER_S + VISCOSITY * shapes.wave_number_M**2)
+    height_KM = displacements(force_SB, shapes.hold_MB, shapes.omega_M, decay_per_s_M, KICK, fps)
     glow_SB = followed(force_SB.astype(np.float64), GLOW_RELEASE_S, fps)
+    steps = substeps(fps)
     return DishMotion(height_KM, glow_SB[steps - 1 :: steps].astype(np.float32))

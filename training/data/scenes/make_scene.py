@@ -2,6 +2,8 @@
 
     water               water in a round dish on a loudspeaker, seen from above
     strings             strings beside a loudspeaker, of any shape: --size 1280x720, 720x1280
+    veil                veils that hang before loudspeakers, lit from their foot, of any shape
+    medusa              a jellyfish in deep water, of any shape
     --sound song.wav    move the scene with this sound instead of the arranged one: the frames of a perfect model
     --heldout           write media/heldout.wav instead: sound from recordings that no clip uses
 
@@ -25,15 +27,10 @@ from tqdm import tqdm
 from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import TrainingError, run_main
 from training.core.frame_size import FrameSize
-from training.data.scenes.dish import BANDS, move_dish, wave_shapes
-from training.data.scenes.lighting import render, static_maps
-from training.data.scenes.sound_force import FRAMES_PER_S, Array, band_force
+from training.data.scenes.scene_list import SCENES
+from training.data.scenes.sound_force import FRAMES_PER_S, Array
 from training.data.scenes.soundtrack import RATE_HZ, arrange, held_out, read_sound
-from training.data.scenes.string_light import render_strings, string_stage
-from training.data.scenes.strings import string_motion
 
-SIZES = {"water": FrameSize(256, 256), "strings": FrameSize(720, 1280)}
-"""The size of each scene unless --size is given."""
 SMALLEST_PX = 32
 AAC_BITS_PER_S = 256_000
 CRF = "12"
@@ -43,12 +40,7 @@ def render_scene(
     scene: str, sound_mono_T: Array, rate_hz: int, size: FrameSize, fps: int = FRAMES_PER_S
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the true frames of a sound, uint8 RGB [H, W, 3] of `size`, at `fps` frames a second."""
-    if scene == "strings":
-        yield from render_strings(string_motion(sound_mono_T, rate_hz, fps), string_stage(*size))
-        return
-    shapes = wave_shapes()
-    motion = move_dish(band_force(sound_mono_T, rate_hz, BANDS, fps), shapes, fps)
-    yield from render(motion, static_maps(shapes, size.height))
+    yield from SCENES[scene].frames(sound_mono_T, rate_hz, size, fps)
 
 
 def write_clip(
@@ -95,14 +87,15 @@ def _audio_frame(sound_T: Array, start: int) -> av.AudioFrame:
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the flags of this entry point."""
     parser = ArgumentParser(description="Render a clip of a physical scene driven by real recordings.")
-    parser.add_argument("scene", nargs="?", default="water", choices=tuple(SIZES))
+    parser.add_argument("scene", nargs="?", default="water", choices=tuple(SCENES))
     parser.add_argument("-o", "--output", type=Path, help="default: media/SCENE.mp4, or media/heldout.wav")
     parser.add_argument(
         "--sound", type=Path, help="a sound file that drives the scene instead of the arranged recordings"
     )
     parser.add_argument("--heldout", action="store_true", help="write the held-out sound instead of a clip")
     parser.add_argument("--seconds", type=float, default=240.0, help="length of the arranged clip (default 240)")
-    parser.add_argument("--size", metavar="WxH", help="in pixels, even; default 256 for water, 1280x720 for strings")
+    sizes = ", ".join(f"{name} {scene.size}" for name, scene in SCENES.items())
+    parser.add_argument("--size", metavar="WxH", help=f"in pixels, even; default: {sizes}")
     parser.add_argument("--seed", type=int, default=7, help="order of the recordings (default 7)")
     parser.add_argument("--fps", type=int, default=FRAMES_PER_S, help=f"frames a second (default {FRAMES_PER_S})")
     flags = parser.parse_args(argv)
@@ -118,15 +111,15 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 def _size(scene: str, given: str | None) -> FrameSize:
     if given is None:
-        return SIZES[scene]
+        return SCENES[scene].size
     size = FrameSize.of(int(given) if given.isdecimal() else given, "--size")
     if size.short_side < SMALLEST_PX or size.height % 2 or size.width % 2:
         raise TrainingError(
             f"--size is {given}; H.264 needs even numbers of at least {SMALLEST_PX} pixels, such as 256."
         )
-    if scene == "water" and size.shape != 1:
+    if SCENES[scene].is_round and size.shape != 1:
         raise TrainingError(
-            f"--size is {given}; the dish of the scene water is round, so a square was expected, such as {size.short_side}."
+            f"--size is {given}; the dish of the scene {scene} is round, so a square was expected, such as {size.short_side}."
         )
     return size
 
