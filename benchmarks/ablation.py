@@ -5,7 +5,12 @@
     python -m benchmarks.ablation CLIP --set own --show      # the table of what was recorded, as Markdown
 
 `paper` builds up the model of arXiv 2406.16155 from its baseline; `own` takes this project's additions away one by one;
-`sound` varies the front end and the augmentation of the sound.
+`sound` varies the front end and the augmentation of the sound, and measures sounds that the clip lacks too (sound_response.py); `modal` takes
+parts of the modal family away, and `adversarial` gives it discriminators with each of their losses. The clip of `sound`:
+
+    python -m benchmarks.sound_kinds media/made.wav --seconds 4 --kinds silence,drums,speech,stabs,silence,song,drums,quiet,silence,stabs,speech
+    python -m training.data.scenes.make_scene water --sound media/made.wav --size 128 -o media/made.mp4
+
 --weights names a file of a learned distance (see docs/evaluation.md); its figure is printed under its own name.
 """
 
@@ -23,12 +28,15 @@ from tqdm import tqdm
 
 from benchmarks.frame_quality import Quality
 from benchmarks.record import RESULTS, append_record
+from benchmarks.sound_response import sound_response
 from engine.core.errors import run_main
 from training.data.cache import load_clip
 from training.loop.config import load_train_config
 from training.loop.trainer import build_trainer
 
-BASE = Path(__file__).parents[1] / "configs" / "train" / "ablation.yaml"
+CONFIGS = Path(__file__).parents[1] / "configs" / "train"
+BASES = {"modal": CONFIGS / "modal.yaml", "adversarial": CONFIGS / "modal.yaml"}
+OTHERWISE = CONFIGS / "ablation.yaml"
 Overrides = Mapping[str, Any]
 
 
@@ -46,6 +54,14 @@ _OWN = _generator(
     canvas_rank=8,
     prediction="basic",
 )
+_MODAL = {"model.image_size": 256, "threads": 1, "minutes": None}
+_ADVERSARIAL = _MODAL | {
+    "losses.adversarial_image": 0.02,
+    "losses.adversarial_video": 0.02,
+    "optimiser.lr_discriminator": 0.0005,
+    "losses.r1": 1.0,
+    "losses.penalty_interval": 4,
+}
 SETS: dict[str, dict[str, Overrides]] = {
     "paper": {
         "motion from sound (MfS)": _MFS,
@@ -73,18 +89,41 @@ SETS: dict[str, dict[str, Overrides]] = {
         "+ louder": _OWN | {"model.front_end.newest_column": True, "augmentation.louder_db": 12.0},
         "+ rest": _OWN | {"model.front_end.newest_column": True, "augmentation.rest": 0.03},
     },
+    "modal": {
+        "all": _MODAL,
+        "no beginning": _MODAL | {"losses.start_frames": 0},
+        "no spread": _MODAL | {"losses.spread": 0.0},
+        "no motion energy": _MODAL | {"losses.motion_energy": 0.0},
+        "one texture": _MODAL | _generator(textures=1),
+        "2 textures": _MODAL | _generator(textures=2),
+        "8 textures": _MODAL | _generator(textures=8),
+        "no light": _MODAL | _generator(light_rank=0),
+        "no residual": _MODAL | _generator(residual_rank=0),
+    },
+    "adversarial": {
+        "none": _MODAL,
+        "hinge": _ADVERSARIAL | {"losses.adversarial": "hinge"},
+        "logistic": _ADVERSARIAL | {"losses.adversarial": "ns"},
+        "least squares": _ADVERSARIAL | {"losses.adversarial": "ls"},
+        "wgan-gp": _ADVERSARIAL | {"losses.adversarial": "wgan-gp", "losses.r1": 0.0},
+        "relativistic": _ADVERSARIAL | {"losses.adversarial": "relativistic", "losses.r2": 1.0},
+    },
 }
 
 
-def teach(clip_path: Path, overrides: Overrides, iterations: int, seed: int, quality: Quality) -> dict[str, float]:
+def teach(
+    clip_path: Path, base: Path, overrides: Overrides, iterations: int, seed: int, quality: Quality, of_sound: bool
+) -> dict[str, float]:
     """Teach one variant with one seed and return what its frames of the held-out part are worth."""
-    config = load_train_config(BASE, {**overrides, "total_iterations": iterations, "seed": seed})
+    config = load_train_config(base, {**overrides, "total_iterations": iterations, "seed": seed})
     torch.set_num_threads(config.threads)
     trainer = build_trainer(config, load_clip(clip_path, config.clip_format()))
+    trainer.begin(lambda: False)
     for iteration in tqdm(range(iterations), leave=False):
         trainer.step(iteration / iterations)
     found = trainer.validate()
-    return {**found.numbers(), **quality(found.generated_NHWC, found.real_NHWC())}
+    response = sound_response(trainer.average, trainer.footage) if of_sound else {}
+    return {**found.numbers(), **quality(found.generated_NHWC, found.real_NHWC()), **response}
 
 
 def table(records: list[dict[str, Any]]) -> str:
@@ -136,7 +175,8 @@ def main() -> int:
             done = {(record["seed"], record["variant"]) for record in known}
             trials = [trial for trial in trials if trial not in done]
         for seed, variant in tqdm(trials, unit="trial"):
-            figures = teach(flags.clip, SETS[flags.chosen][variant], flags.iterations, seed, quality)
+            base, of_sound = BASES.get(flags.chosen, OTHERWISE), flags.chosen == "sound"
+            figures = teach(flags.clip, base, SETS[flags.chosen][variant], flags.iterations, seed, quality, of_sound)
             record = {"clip": flags.clip.name, "set": flags.chosen, "variant": variant, "seed": seed}
             append_record("ablation", {**record, "iterations": flags.iterations, "figures": figures})
     print(table(recorded(flags.clip.name, flags.chosen, flags.iterations)))

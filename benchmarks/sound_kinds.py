@@ -1,11 +1,18 @@
-"""Twelve kinds of sound, made by formula: what a show may hear. Each is mono [T] with its peak at full scale, but silence."""
+"""Twelve kinds of sound, made by formula: what a show may hear. Each is mono [T] with its peak at full scale, but silence.
+
+python -m benchmarks.sound_kinds OUT.wav [--kinds drums,silence,song] [--seconds 4]
+"""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.core.errors import run_main
 
 # T audio samples
 
@@ -144,3 +151,23 @@ def _formants(hz: float, time_s: Sound) -> Sound:
 
 def _full(sound: Sound) -> Sound:
     return sound / max(float(np.abs(sound).max()), 1e-9)
+
+
+def main() -> int:
+    """Write kinds of sound one after another."""
+    from training.data.scenes.make_scene import write_wav
+    from training.data.scenes.soundtrack import RATE_HZ
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path, metavar="OUT.wav")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="in their order; a kind may come again")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each")
+    arguments = parser.parse_args()
+    write_wav(
+        arguments.out, np.concatenate([KINDS[kind](arguments.seconds, RATE_HZ) for kind in arguments.kinds.split(",")])
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)

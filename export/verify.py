@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.core.argument_parser import ArgumentParser
-from engine.core.errors import run_main
+from engine.core.errors import ModelFileError, run_main
 from engine.core.printable import print_line
 from engine.model.backends.selection import AUTO, backend_names, open_backend
 from export.precision.half_storage import holds_half_weights, round_weights
+from export.targets.layers import take_stored_textures
 from export.verification.graph import StepGraph
 from export.verification.sound import made_sound, read_real_sound
 from export.verification.verdict import BackendPlayer, check_belongs, compare, write_report
@@ -23,6 +24,8 @@ from training.core.rate import at_rate
 from training.loop.checkpoint import chosen_checkpoint, load_generator
 
 DEFAULT_STEPS = 64
+MOST_TEXTURE_LEVELS = 3.0
+"""Mean difference of a texture in the file from that of the checkpoint: what JPEG takes away."""
 
 
 def main() -> int:
@@ -49,6 +52,8 @@ def main() -> int:
     rounded = holds_half_weights(arguments.model)
     if rounded:
         round_weights(loaded.model)
+    texture_levels = take_stored_textures(loaded.model, arguments.model, backend.card.layers)
+    check_textures(texture_levels, arguments.model, arguments.checkpoint)
     inputs = [spec.name for spec in (*backend.card.controls, *backend.card.fixed_controls)]
     graph = StepGraph(loaded.model, backend.card.batch, inputs)
     verdict = compare(graph, BackendPlayer(backend), backend.card, sound, arguments.steps)
@@ -59,6 +64,7 @@ def main() -> int:
         "sound": sound.name,
         "steps": arguments.steps,
         "checkpoint_rounded_to_16_bits": rounded,
+        "textures_differ_by_levels": texture_levels,
     }
     report, plot = write_report(verdict, facts, arguments.model)
     verdict.check(arguments.model)
@@ -73,6 +79,15 @@ def main() -> int:
         print_line(f"  {name}: largest difference {value:.2g}")
     print_line(f"report: {report}, {plot}")
     return 0
+
+
+def check_textures(levels: float, model: Path, checkpoint: Path) -> None:
+    """Raise ModelFileError where the textures of a file are further from its checkpoint's than storing them explains."""
+    if levels > MOST_TEXTURE_LEVELS:
+        raise ModelFileError(
+            f"{model}: its textures are {levels:.1f} of 255 levels from those of {checkpoint}; at most {MOST_TEXTURE_LEVELS:g} was "
+            "expected of storing. Export the checkpoint again."
+        )
 
 
 if __name__ == "__main__":

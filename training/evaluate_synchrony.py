@@ -3,42 +3,28 @@
     python -m training.evaluate_synchrony GENERATED.mp4 [--ceiling TRUE.mp4] [--json FILE]
 
 Prints the correlation of loudness and motion, and its floor: the same with shifted sound. --ceiling measures the true scene with
-the same sound: the best a model can reach.
+the same sound: the best a model can reach. python -m training.synchrony has this measure beside others.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import itertools
 import json
-from contextlib import closing
 from pathlib import Path
 
 from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_lines
-from training.core.frame_size import shaped_size
-from training.data.clip_sound import read_sound
-from training.data.frames import file_frame_rate, frames_with_sound, read_frames, shown_size
-from training.data.video import ClipFormat
-from training.evaluation.metrics.synchrony import LoudnessScale, Synchrony, loudness, motion, synchrony
-
-SOUND_RATE_HZ = 16000
-MEAN_SIDE = 128  # motion is a mean over the frame, so small frames are enough
+from training.evaluation.metrics.synchrony import LoudnessScale, Synchrony, loudness, synchrony
+from training.evaluation.synchrony.film import SOUND_RATE_HZ, read_film
 
 
 def measure_file(path: Path, fps: int | None = None, scale: LoudnessScale = "db") -> Synchrony:
     """Measure a video with sound, at its own rate unless `fps` is given. Raises TrainingError when it cannot be read."""
-    fps = fps or max(1, round(file_frame_rate(path)))
-    clip_format = ClipFormat(
-        fps=fps, image_size=shaped_size(MEAN_SIDE, *shown_size(path)).image_size, sample_rate_hz=SOUND_RATE_HZ
-    )
-    sound_S = read_sound(path, SOUND_RATE_HZ)
-    with closing(read_frames(path, clip_format)) as frames:
-        moved_N = motion(itertools.islice(frames, frames_with_sound(len(sound_S), SOUND_RATE_HZ, fps)))
-    return synchrony(loudness(sound_S, len(moved_N), SOUND_RATE_HZ / fps, scale), moved_N)
+    film = read_film(path, fps, with_flow=False)
+    return synchrony(loudness(film.sound_S, film.frames, SOUND_RATE_HZ / film.fps, scale), film.motion_N)
 
 
 def table(rows: dict[str, Synchrony]) -> str:

@@ -30,7 +30,8 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         raise TrainingError(f"Cannot read {path}: {error.strerror}.") from error
     except ValueError as error:
         raise TrainingError(
-            f"{path} is not a file of weights that torch can read safely ({error}; a state dict was expected)."
+            f"{path} is not a file of weights that torch can read safely ({error}; a state dict was expected). Pickled modules become one as "
+            "docs/families.md says."
         ) from error
 
 

@@ -1,9 +1,9 @@
-"""Train a model on a clip with one command: analyse the clip, choose crop, size and time, train, evaluate and export.
+"""Train a model on a clip with one command: analyse the clip, choose family, crop, size and time, train, evaluate and export.
 
     python -m training.teach CLIP.mp4 [--minutes N] [--run-folder runs/NAME]
 
-prints the plan with its reasons (--plan stops there) and, at the end, the command that plays the model. Run the same command
-again to train for the same time again. Ctrl-C ends the training early; the model so far is saved and exported.
+prints the plan with its reasons (--plan stops there) and, at the end, the command that plays the model. While it trains, it renews an
+image of the clip and the model every minute. Run the same command again to train for the same time again. Ctrl-C ends the training early; the model so far is saved and exported.
 --set KEY=VALUE changes any setting of the training.
 """
 
@@ -15,6 +15,7 @@ import io
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -29,32 +30,34 @@ from engine.core.printable import print_line, print_lines
 from training import train
 from training.autopilot.clip_analysis import analyse_clip
 from training.autopilot.crop import Crop, choose_crop, parse_crop, parse_shape, trimmed
+from training.autopilot.family_choice import FamilyChoice, accepting, choose_family, named_teaching, teachings
 from training.autopilot.pace import measured_pace
 from training.autopilot.plan import (
     LEAST_TRAINING_SHARE,
     Plan,
-    SizeStep,
     allowed_size_steps,
     choose_plan,
     model_settings,
     parse_size,
     reserve_s,
-    size_step_of,
 )
 from training.autopilot.time_budget import Limits, TimeBudget, ending_s, frame_seconds, process_age_s
 from training.core.frame_size import FrameSize
 from training.data.config import ClipConfig
 from training.data.footage import Footage, footage_sha256, load_footage
 from training.data.windows import TRAINING_SHARE
+from training.families.teaching import SizeStep, Teaching
 from training.logging.planned_run_log import PlannedRunLog
+from training.logging.preview_image import PreviewImage
 from training.loop.checkpoint import Checkpoint, read_newest
-from training.loop.config import TrainConfig, load_train_config
+from training.loop.config import TrainConfig, load_train_config, with_overrides
 from training.loop.run_folder import checkpoint_folders
 from training.loop.trainer import choose_device
 from training.teach_ending import exported
 
-IMAGE_SIZE = "model.image_size"
-CONFIG = Path(__file__).parents[1] / "configs" / "train" / "teach.yaml"
+IMAGE_SIZE, FAMILY = "model.image_size", "model.family"
+CONFIGS = Path(__file__).parents[1] / "configs" / "train"
+SO_FAR = "as in the run so far"
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -76,11 +79,14 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--size", metavar="WxH", help="frame size, e.g. 640x360, or 128 for a square; default: by the time"
     )
+    parser.add_argument("--family", metavar="NAME", help="kind of generator; default: the one that suits the clip best")
     parser.add_argument(
         "--track", metavar="TRACK", help="the clip's sound track, by number or language; default: its default track"
     )
     parser.add_argument("--channels", metavar="N,N", help="channels of that track, e.g. 3,4; default: all, mixed")
-    parser.add_argument("--config", type=Path, default=CONFIG, metavar="FILE.yaml", help="default %(default)s")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE.yaml", help="base configuration; default: the family's own"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting of the training")
     parser.add_argument(
@@ -112,10 +118,11 @@ def main(argv: list[str] | None = None, started_s: float | None = None) -> int:
         print_line(*(f"notice    {notice}" for notice in footage.notices()))
         return 0
     print_line(f"run       {run_folder}" + (f", continued after {earlier.iterations:,} iterations" if earlier else ""))
+    preview = PreviewImage(run_folder)
+    print_line(f"preview   {preview.path}, renewed every minute: the clip above, the model below")
     settings = plan.settings() | {"model.name": name}
-    failure = run_training(
-        training_arguments(arguments, run_folder, settings, earlier), run_folder, plan, budget, earlier
-    )
+    words = training_arguments(arguments, run_folder, config_file(arguments, plan.family.teaching), settings, earlier)
+    failure = run_training(words, run_folder, plan, budget, earlier, preview)
     ending = exported(arguments, run_folder, run_folder / f"{name}.onnx", plan.analysis, budget)
     print_lines("\n".join(["", *ending.lines()]))
     if failure:
@@ -125,9 +132,7 @@ def main(argv: list[str] | None = None, started_s: float | None = None) -> int:
 
 def planned_config(arguments: argparse.Namespace, plan: Plan, earlier: Checkpoint | None) -> TrainConfig:
     """Return the configuration that the plan leads to, or that of the run so far, for this clip. Raises TrainingError."""
-    config = (
-        earlier.config if earlier else load_train_config(arguments.config, plan.settings() | given_settings(arguments))
-    )
+    config = earlier.config if earlier else loaded_config(arguments, plan.family.teaching, plan.settings())
     return replace(config, clip=replace(config.clip, path=str(arguments.clip)))
 
 
@@ -159,14 +164,20 @@ def time_budget(plan: Plan, started_s: float, config: TrainConfig, footage: Foot
 
 
 def run_training(
-    words: list[str], run_folder: Path, plan: Plan, budget: TimeBudget, earlier: Checkpoint | None
+    words: list[str],
+    run_folder: Path,
+    plan: Plan,
+    budget: TimeBudget,
+    earlier: Checkpoint | None,
+    preview: PreviewImage | None = None,
 ) -> TrainingError | None:
     """Train. Return the error that ended it early where it left a checkpoint, which is worth a model; raise every other."""
     open_log = partial(PlannedRunLog, predicted=plan.iterations)
     try:
         # What it prints at its end is said in the ending.
         with contextlib.redirect_stdout(io.StringIO()):
-            train.main(words, replace(train.RUN_OUTPUTS, open_log=open_log), budget.training_left_s)
+            outputs = replace(train.RUN_OUTPUTS, open_log=open_log, preview=preview)
+            train.main(words, outputs, budget.training_left_s)
     except TrainingError as error:
         so_far = earlier.iterations if earlier else -1
         if all(int(folder.name) <= so_far for folder in checkpoint_folders(run_folder)):
@@ -178,14 +189,20 @@ def run_training(
 def earlier_run(run_folder: Path, arguments: argparse.Namespace) -> Checkpoint | None:
     """Return the newest checkpoint of a run on this clip, or None for a new folder.
 
-    Raises TrainingError when the folder holds a run on another clip, and when the flags ask for another crop or size.
+    Raises TrainingError when the folder holds a run on another clip, and when the flags ask for another family, crop or size.
     """
     if not checkpoint_folders(run_folder):
         return None
     earlier, _ = read_newest(run_folder)
+    family = earlier.config.model.family
+    if asked_family(arguments) not in (None, family):
+        raise TrainingError(
+            f"{run_folder} already holds a run of the family '{family}', which cannot change; omit --family to continue it, or choose "
+            "another --run-folder."
+        )
     if arguments.clip.is_file():
         # The run so far says which track and channels, unless the flags do.
-        asked = load_train_config(arguments.config, given_settings(arguments)).clip
+        asked = loaded_config(arguments, named_teaching(family)).clip
         trained = earlier.config.clip
         wanted = ClipConfig(
             path=str(arguments.clip),
@@ -210,34 +227,85 @@ def earlier_run(run_folder: Path, arguments: argparse.Namespace) -> Checkpoint |
 
 def make_plan(arguments: argparse.Namespace, started_s: float, earlier: Checkpoint | None) -> Plan:
     """Analyse the clip and measure this machine. Raises TrainingError for a clip that cannot be used."""
-    started = earlier.config if earlier else load_train_config(arguments.config, given_settings(arguments))
+    able = {} if earlier else able_families(arguments)
+    started = earlier.config if earlier else loaded_config(arguments, next(iter(able.values())))
     size, shape = frame_size(arguments)
     if earlier:
         size, shape = None, earlier.config.model.frame_size.shape
     analysis = analyse_clip(arguments.clip, trained_share(started), started.clip.sound_choice())
+    if earlier:
+        family = FamilyChoice(started.model.family, named_teaching(started.model.family), SO_FAR)
+    else:
+        family = choose_family(able, analysis.traits())
     if arguments.crop:
         crop = parse_crop(arguments.crop, analysis)
     elif earlier and earlier.config.clip.crop:
-        crop = Crop(*earlier.config.clip.crop, "as in the run so far")
+        crop = Crop(*earlier.config.clip.crop, SO_FAR)
     else:
-        crop = choose_crop(analysis, shape)
+        crop = choose_crop(analysis, shape, family.teaching.fewest_pixels)
 
     shares: list[float] = []
 
     def measure(size_step: SizeStep) -> float:
-        settings = model_settings(size_step, analysis.solid) | given_settings(arguments) | {"device": arguments.device}
-        config = load_train_config(arguments.config, settings)
+        if earlier:
+            changed = given_settings(arguments) | {"device": arguments.device}
+            config = TrainConfig.from_dict(with_overrides(earlier.config.to_dict(), changed))
+        else:
+            settings = model_settings(family, size_step, analysis)
+            config = loaded_config(arguments, family.teaching, settings, device=arguments.device)
         pace = measured_pace(config)
         shares.append(pace.share)
         return pace.iteration_s
 
-    size_steps = [size_step_of(earlier.config)] if earlier else allowed_size_steps(crop, size)
-    plan = choose_plan(analysis, crop, size_steps, measure, lambda: time.monotonic() - started_s, arguments.minutes)
-    if earlier:
-        plan = replace(plan, solid=getattr(earlier.config.model.generator, "warp_rank", 0) > 0)
-    else:
+    size_steps = [SizeStep(started.model.image_size)] if earlier else allowed_size_steps(family, crop, size)
+    spent_s = partial(_seconds_since, started_s)
+    plan = choose_plan(analysis, family, crop, size_steps, measure, spent_s, arguments.minutes)
+    if not earlier:
         plan = replace(plan, crop=trimmed(crop, plan.size_step.frame_size))
     return replace(plan, share=shares[-1])
+
+
+def _seconds_since(started_s: float) -> float:
+    return time.monotonic() - started_s
+
+
+def able_families(arguments: argparse.Namespace) -> dict[str, Teaching]:
+    """Return the families that may be chosen: those that know all settings of the flags, or the one that is asked for.
+
+    Raises TrainingError for one that is not there, and for settings that no family knows.
+    """
+    name = asked_family(arguments)
+    if arguments.config:
+        of_file = load_train_config(arguments.config).model.family
+        if name not in (None, of_file):
+            raise TrainingError(
+                f"--family is '{name}', and {arguments.config} is for the family '{of_file}'; leave one of them out."
+            )
+        name = of_file
+    candidates = {name: named_teaching(name)} if name else teachings()
+    return accepting(candidates, partial(loaded_config, arguments))
+
+
+def asked_family(arguments: argparse.Namespace) -> str | None:
+    """Return the family that the flags ask for. Raises TrainingError where two of them do."""
+    by_setting = given_settings(arguments).get(FAMILY)
+    if by_setting is not None and arguments.family:
+        raise TrainingError(f"--family and --set {FAMILY} both name the family; leave one of them out.")
+    return arguments.family or (None if by_setting is None else str(by_setting))
+
+
+def config_file(arguments: argparse.Namespace, teaching: Teaching) -> Path:
+    """Return the base configuration."""
+    return arguments.config or CONFIGS / teaching.config_file
+
+
+def loaded_config(
+    arguments: argparse.Namespace, teaching: Teaching, settings: Mapping[str, Any] | None = None, **more: Any
+) -> TrainConfig:
+    """Return the base configuration with `settings`, those of the flags, which win, and `more`. Raises TrainingError."""
+    return load_train_config(
+        config_file(arguments, teaching), {**(settings or {}), **given_settings(arguments), **more}
+    )
 
 
 def frame_size(arguments: argparse.Namespace) -> tuple[FrameSize | None, Fraction | None]:
@@ -278,11 +346,11 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def training_arguments(
-    arguments: argparse.Namespace, run_folder: Path, settings: dict[str, Any], earlier: Checkpoint | None
+    arguments: argparse.Namespace, run_folder: Path, base: Path, settings: dict[str, Any], earlier: Checkpoint | None
 ) -> list[str]:
     """Return the command line for `training.train`; the user's own settings come last and win."""
     if earlier is None:
-        argv = [str(arguments.config), "--run-folder", str(run_folder)]
+        argv = [str(base), "--run-folder", str(run_folder)]
     else:
         # Time and iterations of a run count from its very start.
         argv = ["--resume", str(run_folder)]

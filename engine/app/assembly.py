@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.audio.capture import AudioCapture
 from engine.audio.conditioned_model import ConditionedModel, PlayingModel
 from engine.audio.conditioning import Conditioner
@@ -37,6 +40,21 @@ from engine.render.show import Show
 from engine.render.sink_group import SinkGroup
 from engine.render.steering import Steering
 from engine.render.step_loop import StepLoop
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beginning:
+    """What went before a show: nothing, unless it replays a take that was begun while the show played."""
+
+    earlier_hops: int = 0
+    lead_in_hops: int = 0
+    """How many of them were heard, with the sound `lead_in_TC` [T, C] at the source's rate."""
+    lead_in_TC: NDArray[np.float32] | None = None
+
+    def lead_into(self, window_buffer: WindowBuffer) -> None:
+        """Let the first windows reach back into that sound."""
+        if self.lead_in_TC is not None:
+            window_buffer.lead_in(self.lead_in_TC, self.lead_in_hops)
 
 
 class Modulators:
@@ -99,28 +117,29 @@ def assemble(
     cleaner: SoundCleaner | None = None,
     conditioner: Conditioner | None = None,
     film: FilmFormat | None = None,
+    beginning: Beginning | None = None,
 ) -> Show:
     """Join the parts of a show. Offline, and live without an output at the display's rate, it needs no second thread.
 
-    `cleaner` and `conditioner` make the model's sound where a take of an earlier version asks for others. `film` says what files get
-    that are written offline.
+    `cleaner` and `conditioner` make the model's sound: those of the take that is replayed, or of the take that may be recorded. `film`
+    says what files get that are written offline, `beginning` what went before a show that does not begin with its first hop.
     """
-    card = model.card
-    conditioned = ConditionedModel(model, conditioner or Conditioner(card.sample_rate_hz, card.hop_samples))
+    card, beginning = model.card, beginning or Beginning()
+    conditioner = conditioner or Conditioner(card.sample_rate_hz, card.hop_samples)
+    conditioned = ConditionedModel(model, conditioner, beginning.earlier_hops)
     window_buffer = WindowBuffer(card, source.rate_hz, source.channels, layout, cleaner)
+    beginning.lead_into(window_buffer)
     runtime.statistics.resampler_delay_s = window_buffer.resampler_delay_s
     capture = AudioCapture(source, window_buffer, runtime.clock, runtime.notices, layout)
     steering.store.stamp(lambda: capture.received_samples)
     at_display_rate = [sink for sink in outputs if sink.rate == "display"] if runtime.live else []
-    groups: list[tuple[Sequence[WindowSink], Sequence[Sink]]] = [((), (sink,)) for sink in at_display_rate]
-    if windows and runtime.live:
-        groups.insert(0, (windows, ()))
+    in_windows: list[tuple[Sequence[WindowSink], Sequence[Sink]]] = [(windows, ())] if windows and runtime.live else []
+    groups = [*in_windows, *(((), (sink,)) for sink in at_display_rate)]
     present_loops = [
         PresentLoop(capture, steering.store, modulators.new(), runtime, shown, sinks) for shown, sinks in groups
     ]
-    at_hop_rate = [sink for sink in outputs if sink not in at_display_rate]
-    films = [sink for sink in at_hop_rate if sink.rate == "file"] if film and film.differs_from(card) else []
-    at_hop_rate = [sink for sink in at_hop_rate if sink not in films]
+    films = [sink for sink in outputs if sink.rate == "file"] if film and film.differs_from(card) else []
+    at_hop_rate = [sink for sink in outputs if sink not in at_display_rate and sink not in films]
     delivery = FrameDelivery(
         at_hop_rate if runtime.live else [*at_hop_rate, *windows],
         [loop.latest_frame for loop in present_loops],
@@ -144,7 +163,7 @@ def assemble(
             live=source.live,
         ),
         runtime=runtime,
-        has_take=steering.recorder is not None,
+        recorder=steering.recorder,
         conditioning=conditioned.conditioning,
     )
 

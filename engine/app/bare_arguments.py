@@ -23,6 +23,7 @@ _MEANT = {
     "output": "--out",
     "loop": "--repeat",
     "port": "--osc-port",
+    "web-port": "--web PORT",
     "full-screen": "--fullscreen",
     "record-to": "--out FILE.mp4",
 }

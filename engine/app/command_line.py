@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -100,7 +100,8 @@ def parse_command(arguments: Sequence[str]) -> ParsedCommand | Inquiry:
     resolved = resolve(file_values, settings, controls, parameters, parse_mappings(parsed.map or []), left_out)
     # A replay has the inputs of its take.
     if not parsed.replay:
-        check_directions(resolved.config, parameters, render.inputs if render else None)
+        notices = check_directions(resolved.config, parameters, render.inputs if render else None, left_out)
+        resolved = replace(resolved, notices=tuple(dict.fromkeys((*resolved.notices, *notices))))
         films = [parsed.calibrate_from] if parsed.calibrate_from else resolved.config.source
         check_track(resolved.config.track, parse_inputs(render.inputs if render else films))
     return ParsedCommand(
@@ -290,7 +291,7 @@ def _check_replay(replay: Sequence[str] | None, given: dict[str, Any]) -> None:
             )
         # `fill` fits the frames into the film and changes none of them.
         fits = name == "fill" and replay[1] != WINDOW
-        if not fits and name not in ("model", "stats", *heard):
+        if not fits and name not in ("model", "context", "stats", *heard):
             given_flag = flag(f"no_{name}" if given[name] is False else name)
             raise ConfigError(f"--replay repeats the show that the take recorded; leave {given_flag} out.")
 

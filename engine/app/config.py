@@ -92,6 +92,13 @@ class LiveConfig:
     model: str = setting(
         DEFAULT_MODEL, "the model to play: the name of a shipped one (--gallery lists them), or a file", "MODEL"
     )
+    context: str | None = setting(
+        None,
+        "what a model that goes on from a frame is given: photo.jpg, clip.mp4, camera:0 or camera:NAME; see docs/families.md (default: "
+        "a frame of the model's own clip)",
+        "FRAMES",
+        empty="of the model's own clip",
+    )
     backend: str = setting("auto", "the backend that runs the model; auto takes the fastest on this machine", "NAME")
     threads: int | None = setting(None, "processor threads of a step (default: 2)", "N", low=1, high=256)
     early_step: bool = setting(
@@ -212,6 +219,7 @@ class LiveConfig:
     take: str | None = setting(
         None, "record sound and parameters in this folder, to render the show again with --replay", "FOLDER"
     )
+    takes: str = setting("takes", "folder of the takes that the parameter record_take begins", "FOLDER")
     health_port: int | None = setting(
         None, "TCP port for GET /health and /metrics (default: none)", "PORT", low=0, high=65535
     )

@@ -50,6 +50,21 @@ def open_model(
     return open_backend(config.model, config.backend, config.threads, selected, tell, watch)
 
 
+def open_context(
+    config: LiveConfig, backend: Backend, live: bool, tell: Callable[[str], None], releasing: ExitStack
+) -> Callable[[Backend], Backend]:
+    """Open the context that the configuration asks for and return what gives it to a backend. Raises UserError."""
+    if config.context is None:
+        return lambda opened: opened
+    from engine.model.context.context_backend import ContextBackend
+    from engine.model.context.opening import open_context as open_frames
+
+    frames = open_frames(config.context, backend.card, tell, live=live)
+    releasing.callback(frames.close)
+    tell(f"context  {frames.description}")
+    return lambda opened: ContextBackend(opened, frames)
+
+
 def listen(
     config: LiveConfig,
     inputs: OpenInputs,
@@ -230,7 +245,7 @@ def open_midi(config: LiveConfig, access: RemoteAccess, follow_clock: MidiClock 
     wishes = MidiWishes(
         asked=AskedPorts(ports=config.midi, clock_out=config.midi_clock_out, api=config.midi_api),
         parameters=config.midi_parameters,
-        given=read_given(config.controller, access.parameters),
+        given=read_given(config.controller),
         folder=config.controllers,
     )
     midi = MidiRemote(access, wishes, follow_clock, clock=clock)

@@ -72,7 +72,7 @@ may send with `--osc-allow 10.0.0.0/24`, and lock what nobody may set with `--re
 - A scene number out of range is refused, and 0 is a button that was released.
 - A message that is not understood changes nothing, is counted, and is answered with `{ERROR} "sentence"`.
 - A locked parameter (`remote_lock`) is not set, and the sender is told; it can still be asked for.
-- Remotes may recall {RECALLS_AT_ONCE:g} scenes at once and then {RECALLS_A_SECOND:g} a second, save {SCENES_AT_ONCE:g} scenes at once and then one every {1 / SCENES_A_SECOND:g} s, and begin {RECORDINGS_AT_ONCE:g} recordings at once and then one every {1 / RECORDINGS_A_SECOND:g} s.
+- Remotes may recall {RECALLS_AT_ONCE:g} scenes at once and then {RECALLS_A_SECOND:g} a second, save {SCENES_AT_ONCE:g} scenes at once and then one every {1 / SCENES_A_SECOND:g} s, and begin {RECORDINGS_AT_ONCE:g} recordings, and as many takes, at once and then one every {1 / RECORDINGS_A_SECOND:g} s.
 - Address patterns of OSC 1.0 work: `{PREFIX}onset_*`, `{PREFIX}{{zoom,glow}}`, `{PREFIX}[a-c]*`, `{PREFIX}z??m`, `/*/zoom`. A pattern sets every parameter that it matches,
   and without a value asks for them. It presses triggers with a value, or when it matches triggers alone; it reaches no scene. It has at most
   {LONGEST_PATTERN} characters, and at most {NEW_PATTERNS_A_SECOND:g} patterns that have not come lately are matched a second.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from engine.audio.features.audio_features import AudioFeatures
@@ -12,9 +13,12 @@ from engine.core.counted import counted
 from engine.model.backend import Backend
 from engine.model.card import ModelCard
 from engine.output.film import FilmFormat
+from engine.render.film_delivery import film_frames
 from engine.render.latency_budget import measure_budget, rate_lines
 from engine.render.statistics import ShowStatistics
 from engine.takes.replay import Take
+
+_ROUNDING_HOPS = 1e-3
 
 
 def start_report(
@@ -47,16 +51,33 @@ def start_report(
 
 
 def film_line(output: str, card: ModelCard, film: FilmFormat, length_s: float | None) -> str:
-    """Return what a film will be, in a line: its frames where its length is known, its size and its rate."""
+    """Return what the film of a rendering will be, in a line: about how many frames where the sound says its length, size and rate."""
+    if length_s is None:
+        return f"{output}, {_film_in_words(card, film)}"
+    # The last hop is filled with silence. Files say their length in microseconds, and some not quite as it is.
+    hops = math.ceil(length_s / card.hop_s - _ROUNDING_HOPS)
+    return f"{output}, about {_counted_frames(card, film, hops)} of {_film_in_words(card, film)}"
+
+
+def _film_in_words(card: ModelCard, film: FilmFormat) -> str:
     size, fps = film.size or (card.width, card.height), float(film.fps or card.fps)
-    count = "" if length_s is None else f"{round(length_s * fps)} frames of "
-    return f"{output}, {count}{size[0]}x{size[1]} at {fps:.5g} fps"
+    return f"{size[0]}x{size[1]} at {fps:.5g} fps"
 
 
-def replay_lines(take: Take, backend: Backend, film: str) -> list[str]:
+def _counted_frames(card: ModelCard, film: FilmFormat, hops: int, skipped_hops: int = 0) -> str:
+    """Return how many frames the film of so many hops has; at the model's rate there is none for hops that were skipped."""
+    frames = hops - skipped_hops
+    if film.fps and film.differs_from(card):
+        frames = film_frames(hops, card.hop_s, film.fps)
+    return counted(frames, "frame")
+
+
+def replay_lines(take: Take, backend: Backend, output: str, film: FilmFormat) -> list[str]:
     """Return the lines on the model, the take, the film and the backend of a replay."""
     model, on_backend = model_lines(backend, ())
-    return [model, f"take     {take.folder}, {take.seconds:.1f} s", f"output   {film}", on_backend]
+    frames = _counted_frames(backend.card, film, take.hops, take.skipped_hops)
+    shown = f"output   {output}, {frames} of {_film_in_words(backend.card, film)}"
+    return [model, f"take     {take.folder}, {take.seconds:.1f} s", shown, on_backend]
 
 
 def input_levels(audio_features: AudioFeatures) -> dict[str, float]:
@@ -85,8 +106,8 @@ def model_lines(backend: Backend, selected: Sequence[str]) -> list[str]:
     ]
 
 
-def end_report(stats: ShowStatistics, card: ModelCard) -> str:
-    """Return the summary of a show in one line."""
+def end_report(stats: ShowStatistics, card: ModelCard, film: FilmFormat | None = None) -> str:
+    """Return the summary of a show in one line, with the frames of its film where that has a rate of its own."""
     figures = stats.summary()
     parts = [
         f"{counted(stats.steps, 'frame')} of {stats.hops * card.hop_s:.1f} s of sound",
@@ -98,7 +119,11 @@ def end_report(stats: ShowStatistics, card: ModelCard) -> str:
     age = figures["shown_age"] if figures["shown_age"]["count"] else figures["handed_age"]
     if age["count"]:
         parts.append(f"age p50 {age['p50_ms']:.0f} ms, p95 {age['p95_ms']:.0f} ms")
-    return ", ".join(parts)
+    line = ", ".join(parts)
+    if film and film.fps:
+        frames = _counted_frames(card, film, stats.hops, stats.skipped_hops)
+        line += f"; the film has {frames}, {float(film.fps):.5g} a second"
+    return line
 
 
 def remote_figures(stats: ShowStatistics) -> dict[str, float]:

@@ -13,33 +13,35 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from engine.app import openers
-from engine.app.assembly import Controllers, ModelChoice, assemble, control
+from engine.app.assembly import Beginning, Controllers, ModelChoice, assemble, control
 from engine.app.choices import choose_inputs, choose_outputs, unless_stopped
 from engine.app.command_line import ParsedCommand
-from engine.app.config import SETTINGS, LiveConfig
+from engine.app.config import LiveConfig
 from engine.app.input_switch import InputSwitch
 from engine.app.remotes import OFF, RemoteParts, open_remotes
 from engine.app.report import film_line, input_levels, replay_lines, start_report
 from engine.app.show_steering import ShowSteering
 from engine.app.sink_registry import WEB, WINDOW, open_sinks
+from engine.app.takes import Takes
 from engine.app.telemetry import telemetry_of
 from engine.app.tempo import open_tempo
+from engine.audio.conditioning import Conditioner
 from engine.audio.input_layout import UNNAMED, InputLayout
 from engine.audio.source import Source
 from engine.audio.sources.inputs import OpenInputs, open_inputs
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.web import BrowserSound
+from engine.audio.window_buffer import window_samples
+from engine.control.left_out import left_out_controls
 from engine.control.parameter_store import ControlSource, ParameterStore
-from engine.control.parameter_table import replayed_parameters
+from engine.control.parameter_table import ShowValues, replayed_parameters
 from engine.control.remotes.remote_access import RemoteAccess
 from engine.core.clock import Clock, WallClock
 from engine.core.errors import ConfigError
-from engine.core.free_path import free_path
 from engine.core.notice_log import NoticeLog
 from engine.core.notices import Notices
 from engine.core.stop_signals import IsStopped, never_stopped
-from engine.media.address import shown_address
 from engine.model.backend import Backend
 from engine.model.backends.first_test import FirstTestWatch
 from engine.model.backends.selection import open_backend, open_with_fallback
@@ -55,9 +57,8 @@ from engine.render.runtime import Runtime, no_pause
 from engine.render.show import Show
 from engine.render.steering import Steering
 from engine.takes.former_sound import begins_at_rest, cleaner_of, conditioner_of
-from engine.takes.recorder import RecordedSource, TakeRecorder
+from engine.takes.recorder import RecordedSource
 from engine.takes.replay import ReplayedControls, ReplayedFailures, Take, TakeSource, differences, read_take
-from engine.takes.take_log import take_header
 
 Outputs = Callable[[Controllers], tuple[list[Sink], list[WindowSink]]]
 """Makes a show's sinks and windows once its controllers are there: an overlay tells of them."""
@@ -89,23 +90,36 @@ def build_from_source(
 ) -> BuiltShow:
     """Build the show of a source, live or not. Raises ConfigError for a mapping, SinkError for the take."""
     notify = runtime.notices.tell
+    with_context = openers.open_context(config, backend, runtime.live, notify, releasing)
 
     def open_next(path: str, is_stopped: IsStopped) -> Backend:
         watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
         open_one = open_with_fallback if runtime.live else open_backend
-        return RestingBackend(open_one(path, config.backend, config.threads, notify, notify, watch))
+        return RestingBackend(with_context(open_one(path, config.backend, config.threads, notify, notify, watch)))
 
-    model = ModelChoice(path=config.model, backend=RestingBackend(backend), open_next=open_next)
+    model = ModelChoice(path=config.model, backend=RestingBackend(with_context(backend)), open_next=open_next)
     controllers = control(model, store, config.mappings, config.scenes, runtime, layout.names)
     releasing.callback(controllers.switcher.close)
     releasing.callback(controllers.scene_controller.close)
     _begin_playlist(controllers, notify)
-    take = _take_recorder(config, backend, OpenInputs(source, layout), runtime, releasing) if config.take else None
+    conditioner = Conditioner(backend.card.sample_rate_hz, backend.card.hop_samples)
+    takes = Takes(config, OpenInputs(source, layout), controllers, conditioner, runtime)
+    take = takes.open(bool(store.values().get(ShowValues.record_take.name, False)))
+    if take:
+        releasing.callback(take.close)
     steering = Steering(store=store, show_controller=controllers.show_controller, recorder=take)
     sinks, windows = outputs(controllers)
-    played = RecordedSource(source, take) if take else source
     show = assemble(
-        played, controllers.switcher, sinks, steering, controllers.modulators, runtime, windows, layout, film=film
+        RecordedSource(source, take) if take else source,
+        controllers.switcher,
+        sinks,
+        steering,
+        controllers.modulators,
+        runtime,
+        windows,
+        layout,
+        conditioner=conditioner,
+        film=film,
     )
     return BuiltShow(show=show, store=store, controllers=controllers, seconds=config.seconds)
 
@@ -118,16 +132,18 @@ def build_replay(
     runtime: Runtime,
     outputs: Outputs,
     film: FilmFormat | None = None,
+    with_context: Callable[[Backend], Backend] = lambda opened: opened,
 ) -> BuiltShow:
     """Build the show that repeats a take. Raises ConfigError for a mapping that this version does not understand."""
 
     def open_next(path: str, is_stopped: IsStopped) -> Backend:
         watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
         opened = open_backend(path, take.header.backend, take.header.threads, tell=runtime.notices.tell, watch=watch)
-        return ReplayedFailures(begun(opened), store)
+        return ReplayedFailures(begun(with_context(opened)), store)
 
     begun = RestingBackend if begins_at_rest(take.header) else _as_opened
-    model = ModelChoice(path=take.model, backend=ReplayedFailures(begun(backend), store), open_next=open_next)
+    first = ReplayedFailures(begun(with_context(backend)), store)
+    model = ModelChoice(path=take.model, backend=first, open_next=open_next)
     layout = take.header.layout
     controllers = control(
         model, store, take.header.mappings, str(take.folder), runtime, layout.names, replayed_parameters
@@ -144,8 +160,13 @@ def build_replay(
         windows,
         layout,
         cleaner_of(take.header),
-        conditioner_of(take.header),
+        conditioner_of(take.header, take.folder, window_samples(backend.card)),
         film,
+        Beginning(
+            earlier_hops=take.header.earlier_hops,
+            lead_in_hops=take.header.lead_in_hops,
+            lead_in_TC=TakeSource(take).lead_in(),
+        ),
     )
     return BuiltShow(show=show, store=store, controllers=controllers)
 
@@ -232,15 +253,22 @@ class ShowBuilder:
             return [ProgressBar(take.seconds), *self._film_sinks((output,), "give another file to --replay")], []
 
         if output != WINDOW:
-            for line in replay_lines(take, backend, film_line(output, backend.card, self._command.film, take.seconds)):
+            for line in replay_lines(take, backend, output, self._command.film):
                 self._say(line)
-        film = self._command.film
-        return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs, film)
+        film, context = self._command.film, config.context or take.header.settings.get("context")
+        given = openers.open_context(replace(config, context=context), backend, False, self._say, self._releasing)
+        return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs, film, given)
 
     def _of_inputs(
         self, config: LiveConfig, inputs: OpenInputs, notify: Callable[[str], None], shared: SharedParts | None = None
     ) -> BuiltShow:
-        store = ParameterStore(self._command.parameters, config.controls, notify)
+        # A take that begins with the show can be ended like any other.
+        controls = (
+            {**config.controls, ShowValues.record_take.name: True}
+            if config.take and inputs.source.live
+            else config.controls
+        )
+        store = ParameterStore(self._command.parameters, controls, notify)
         listening = openers.listen(config, inputs, store.values, self._clock, notify, self._releasing)
         input_switch = None if self._command.render else InputSwitch(config, inputs, self._clock, self._browser_sound)
         played = input_switch.source if input_switch else inputs.source
@@ -264,7 +292,7 @@ class ShowBuilder:
             return built
         remotes = [OFF]
         if input_switch:
-            access = RemoteAccess(store, config.remote_lock, notify)
+            access = RemoteAccess(store, config.remote_lock, notify, left_out=left_out_controls(backend.card))
             show_control = ShowSteering(config, built.controllers, input_switch, access)
             built = replace(built, show_control=show_control)
             remotes = self._open_remotes(config, access, built, show_control)
@@ -312,7 +340,8 @@ class ShowBuilder:
         """Start the remotes and return the lines that say where they are."""
         capture, store = built.show.capture, built.store
         tempo = open_tempo(config, access, store, capture, self._clock, self._releasing)
-        telemetry = telemetry_of(capture, store, built.controllers, self._monitor, self._clock, tempo)
+        recorder = built.show.recorder
+        telemetry = telemetry_of(capture, store, built.controllers, self._monitor, self._clock, tempo, recorder)
         parts = RemoteParts(
             config=config,
             access=access,
@@ -358,27 +387,3 @@ def _begin_playlist(controllers: Controllers, notify: Callable[[str], None]) -> 
         controllers.show_controller.replace_playlist(controllers.library.playlist())
     except ConfigError as error:
         notify(str(error))
-
-
-def _take_recorder(
-    config: LiveConfig, backend: Backend, inputs: OpenInputs, runtime: Runtime, releasing: ExitStack
-) -> TakeRecorder:
-    # A show that is started again after a crash keeps a second take.
-    folder = free_path(config.take or "")
-    header = take_header(
-        backend,
-        inputs.source,
-        layout=inputs.layout,
-        model=config.model,
-        date=WallClock.date(),
-        threads=config.threads,
-        # A take is handed on: the passwords of addresses and of the page stay here.
-        settings={name: getattr(config, name) for name in SETTINGS}
-        | {"source": tuple(shown_address(source) for source in config.source), "web_token": None},
-        mappings=config.mappings,
-    )
-    take = TakeRecorder(folder, header, live=runtime.live, notify=runtime.notices.tell)
-    take.open()
-    runtime.notices.tell(f"take     {folder}")
-    releasing.callback(take.close)
-    return take

@@ -12,6 +12,7 @@ from engine.control.parameter_table import ShowValues
 from engine.control.telemetry import Telemetry
 from engine.core.clock import Clock
 from engine.ops.health_monitor import HealthMonitor
+from engine.render.steering import HopRecorder
 
 _REPORT_EVERY_S = 0.1
 
@@ -23,6 +24,7 @@ def telemetry_of(
     monitor: HealthMonitor,
     clock: Clock,
     tempo: OpenTempo | None = None,
+    recorder: HopRecorder | None = None,
 ) -> Callable[[], Telemetry]:
     """Return what gives the telemetry of this moment. Any thread may call it, and as often as it likes."""
     tempo = tempo or OpenTempo()
@@ -57,6 +59,7 @@ def telemetry_of(
             failed_steps=report.failed_steps,
             softened_flashes=monitor.flashes.softened,
             recording=values.record,
+            recording_take=recorder is not None and recorder.is_recording,
             scene=controllers.scene_controller.number,
             scene_name=controllers.scene_controller.name,
             model=controllers.switcher.playing.name,

@@ -33,9 +33,11 @@ class PlayingModel(Protocol):
 class ConditionedModel:
     """Steps a model on windows that were conditioned for the one that plays."""
 
-    def __init__(self, model: PlayingModel, conditioner: Conditioner) -> None:
+    def __init__(self, model: PlayingModel, conditioner: Conditioner, earlier_hops: int = 0) -> None:
+        """`earlier_hops` were played before the first hop of this show, which goes on with their noise and drift."""
         self._model = model
         self._conditioner = conditioner
+        self._earlier_hops = earlier_hops
         # As it was after the last step: a replay goes back to a former model before the step in which the show did.
         self._sound = model.playing.training_sound
 
@@ -45,6 +47,7 @@ class ConditionedModel:
 
     def step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame:
         """Play hop `index`. Raises BackendError, as the model does."""
+        index += self._earlier_hops
         conditioned_T = self._conditioner.apply(window_T, index, controls, self._sound)
         try:
             # The gain by hand is in the window.
@@ -57,6 +60,7 @@ class ConditionedModel:
 
         None where nothing moves. Raises BackendError, as the model does.
         """
+        index, end = index + self._earlier_hops, end + self._earlier_hops * self.card.hop_samples
         conditioned_T = self._conditioner.early(window_T, index, end, controls, self._sound)
         return self._model.early(conditioned_T, {**controls, "gain_db": 0.0}, index)
 

@@ -31,6 +31,9 @@ KNEE_DB = 3.0
 """The limiter begins so far below the loudest level that the model knows, and bends softly so that nothing gets above it."""
 RELEASE_S = 0.08
 _CLOSE_DB = 0.01
+_LARGEST_GAIN_DB = 1000.0
+_LARGEST = 1e9
+"""Of powers and seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +139,14 @@ def reduction_db(over_db: float) -> float:
 
 def _share(block_s: float, constant_s: float) -> float:
     return 1.0 - math.exp(-block_s / constant_s)
+
+
+def is_possible(state: GainState) -> bool:
+    """Return whether conditioning can be in this state: a take may come from a stranger."""
+    gains_db = (state.gain_db, state.limit_db, state.emphasis_db)
+    times_and_powers = (state.power, state.newest_power, state.signal_s, state.quiet_s)
+    return (
+        all(abs(gain_db) <= _LARGEST_GAIN_DB for gain_db in gains_db)
+        and all(0.0 <= value <= _LARGEST for value in times_and_powers)
+        and 0.0 <= state.gate <= 1.0
+    )

@@ -96,6 +96,13 @@ class WindowBuffer:
         cleaned_T = self._cleaner.feed(model_sound(self._layout, sound_TC))
         return self._append_mono(self._resampler.feed(cleaned_T[:, None]))
 
+    def lead_in(self, sound_TC: NDArray[np.float32], hops: int) -> None:
+        """Hear the sound of `hops` before the first one. Windows reach back into it; films do not get it. Before `append` only."""
+        self.append(sound_TC, None)
+        self._received_samples -= hops * self._card.hop_samples
+        self._source_blocks.clear()
+        self._source_samples = 0
+
     def finish(self) -> NDArray[np.float32]:
         """End the sound: flush the resampler, fill the last hop with silence, and return the mono samples that this adds."""
         self._cleaner.finish()

@@ -188,6 +188,10 @@ class ShowValues:
     )  # fmt: skip
     overlay = _switch("show", "show age, level, beat and warnings over the frame", in_scenes=False)
     record = _switch("show", "record the show to the folder of recordings", in_scenes=False, live_only=True)
+    record_take = _switch(
+        "show", "record a take to the folder of takes, to render the show again", in_scenes=False, live_only=True,
+        not_mapped=_BY_HAND,
+    )  # fmt: skip
     crossfade_s = _number(
         "scenes", "how long the change to another scene or model takes", 0.0, 30.0, 2.0, "s",
         in_scenes=False, is_smoothed=False,

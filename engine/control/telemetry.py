@@ -40,6 +40,7 @@ class Telemetry:
     failed_steps: int = 0
     softened_flashes: int = 0
     recording: bool = False
+    recording_take: bool = False
     scene: int = 0
     """The scene that was recalled or saved last; 0 before the first."""
     scene_name: str = ""

@@ -56,7 +56,7 @@ class Backend(Protocol):
 
 
 class OpenedModel:
-    """The members of `Backend` that are the same in every backend."""
+    """The members of `Backend` that are the same in every backend that opens a file itself."""
 
     def __init__(self, name: str, description: str, card: ModelCard) -> None:
         self.name, self.description, self.card = name, description, card
@@ -68,6 +68,37 @@ class OpenedModel:
     def cancel(self) -> bool:
         """Ask the running step to end; most libraries cannot be asked."""
         return False
+
+
+class WrappedBackend:
+    """A backend around another one; what a subclass does not override is the inner one's."""
+
+    def __init__(self, inner: Backend) -> None:
+        self.inner = inner
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def description(self) -> str:
+        return self.inner.description
+
+    @property
+    def card(self) -> ModelCard:
+        return self.inner.card
+
+    def initial_state(self) -> State:
+        """Return the state before the first step."""
+        return self.inner.initial_state()
+
+    def cancel(self) -> bool:
+        """Ask the running step to end, from another thread. Return whether the inner backend can be asked."""
+        return self.inner.cancel()
+
+    def step(self, inputs: StepInputs) -> Step:
+        """Take one step. Raises BackendError when it fails."""
+        return self.inner.step(inputs)
 
 
 class LazyState(Mapping[str, NDArray[np.float32]], ABC):

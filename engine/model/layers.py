@@ -38,14 +38,14 @@ Fields = Mapping[str, NDArray[np.float32]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextureSpec:
-    """A stored still, RGB of 8 bits: a PNG in the file, as the initialiser `name` of the graph, uint8 [stored_bytes]."""
+    """A stored still, RGB of 8 bits: a PNG or JPEG in the file, as the initialiser `name` of the graph, uint8 [stored_bytes]."""
 
     name: str
     height: int
     width: int
     stored_bytes: int
     sha256: str
-    """Checksum of the PNG."""
+    """Checksum of the stored bytes."""
 
     def __post_init__(self) -> None:
         check_limits(self)

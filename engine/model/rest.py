@@ -7,47 +7,27 @@ never learned. So the model is stepped through silence first.
 from __future__ import annotations
 
 from engine.core.errors import BackendError
-from engine.model.backend import Backend, not_finite
+from engine.model.backend import Backend, WrappedBackend, not_finite
 from engine.model.capture_gate import CAPTURES
-from engine.model.card import ModelCard
 from engine.model.noise import draw_noise
-from engine.model.step import State, Step, StepInputs, resting_inputs
+from engine.model.step import State, resting_inputs
 
 REST_S, MOST_STEPS = 1.0, 30
 """How much silence a model gets, in at most so many steps: the shipped one settles in a fraction of a second, and a show shall begin
 soon."""
 
 
-class RestingBackend:
+class RestingBackend(WrappedBackend):
     """A backend whose initial state is the state of rest."""
 
-    def __init__(self, backend: Backend) -> None:
-        """Step `backend` through silence; where a step fails or a state is not finite, its own initial state is taken."""
-        self._backend = backend
-        self._rest: State = rest_state(backend)
-
-    @property
-    def name(self) -> str:
-        return self._backend.name
-
-    @property
-    def description(self) -> str:
-        return self._backend.description
-
-    @property
-    def card(self) -> ModelCard:
-        return self._backend.card
+    def __init__(self, inner: Backend) -> None:
+        """Step `inner` through silence; where a step fails or a state is not finite, its own initial state is taken."""
+        super().__init__(inner)
+        self._rest: State = rest_state(inner)
 
     def initial_state(self) -> State:
         """Return the state of rest."""
         return dict(self._rest)
-
-    def cancel(self) -> bool:
-        return self._backend.cancel()
-
-    def step(self, inputs: StepInputs) -> Step:
-        """Take one step. Raises BackendError when it fails."""
-        return self._backend.step(inputs)
 
 
 def rest_state(backend: Backend) -> State:

@@ -121,7 +121,7 @@ class Session:
             **draw_noise(card.noises, int(controls.get("seed", self._seed)), index),
         }
         try:
-            return self._backend.step(self._resting.with_values(values, self._state))
+            return self._backend.step(self._resting.with_values(values, self._state, index))
         except BackendError:
             self._leave_lost_state()
             raise

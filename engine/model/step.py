@@ -44,15 +44,20 @@ class StepInputs(Mapping[str, NDArray[Any]]):
     without_states: Arrays
     """Audio, controls, noises and pictures."""
     states: State
+    hop: int = 0
+    """Number of the hop, by which the context of a model is looked up; no input of the model."""
 
-    def with_values(self, values: Mapping[str, NDArray[Any] | float], states: State) -> StepInputs:
+    def with_values(
+        self, values: Mapping[str, NDArray[Any] | float], states: State, hop: int | None = None
+    ) -> StepInputs:
         """Return inputs with `values` in place of those of the same names and with other states. Numbers become float32 arrays."""
         arrays = {n: v if isinstance(v, np.ndarray) else np.asarray(v, np.float32) for n, v in values.items()}
-        return StepInputs(MappingProxyType({**self.without_states, **arrays}), states)
+        number = self.hop if hop is None else hop
+        return StepInputs(MappingProxyType({**self.without_states, **arrays}), states, number)
 
     def with_states(self, states: State) -> StepInputs:
         """Return the same inputs with other states."""
-        return StepInputs(self.without_states, states)
+        return StepInputs(self.without_states, states, self.hop)
 
     def as_dict(self) -> dict[str, NDArray[Any]]:
         """Return all inputs in one dictionary, which copies states on a device to the host."""

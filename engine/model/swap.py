@@ -54,6 +54,11 @@ def state_swap(session: Session, path: str, state: Snapshot, plan: CrossfadePlan
     return PendingSwap(session, path, plan, {"kind": STATE, "state": state, **_plan_values(plan)})
 
 
+def state_event(state: Snapshot) -> ShowEvent:
+    """Return how a take stores that a show goes on from `state` at once."""
+    return {"kind": STATE, "state": state, **_plan_values(CrossfadePlan(0, True))}
+
+
 def stored_plan(show_event: Mapping[str, Any]) -> CrossfadePlan:
     """Return the plan of a swap that is stored in a take."""
     return CrossfadePlan(int(show_event["fade_hops"]), bool(show_event["is_held"]))

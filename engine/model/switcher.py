@@ -111,6 +111,11 @@ class ModelSwitcher:
         return self._crossfade is not None
 
     @property
+    def is_steady(self) -> bool:
+        """Whether one model plays alone, so that its state is all that there is to know."""
+        return not (self._crossfade or self._pending or self._restored)
+
+    @property
     def is_loading(self) -> bool:
         """Whether a model was asked for and does not play yet."""
         return self._loader.is_loading

@@ -1,4 +1,7 @@
-"""The textures of a layered model: PNG inside the model file, since every machine decodes one to the same pixels.
+"""The textures of a layered model: PNG or JPEG inside the model file.
+
+Every machine decodes a PNG to the same pixels. So does a baseline JPEG with whole colours, as far as its decoder computes as libjpeg does,
+which OpenCV's builds do; it takes a fifth of the space.
 
 They lie among the graph's initialisers, which no node reads, so the checksum of the graph covers them and runtimes pass over them.
 """
@@ -6,7 +9,6 @@ They lie among the graph's initialisers, which no node reads, so the checksum of
 from __future__ import annotations
 
 import hashlib
-import struct
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,31 +17,29 @@ from engine.core.errors import ModelFileError
 from engine.model.content import FileContent
 from engine.model.layers import LayersSpec, TextureSpec
 from engine.model.protobuf import BYTES, fields
+from engine.model.texture_heads import texture_head
 
 # H W C rows, columns, channels of pixels
 
 # Of onnx.proto: ModelProto.graph, GraphProto.initializer, TensorProto.name and raw_data.
 _GRAPH, _INITIALIZER, _NAME, _RAW_DATA = 7, 5, 8, 9
-_HEAD = struct.Struct(">8s4x4sIIBBBBB")
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_RGB_8_BITS = (8, 2, 0, 0, 0)
-"""Bit depth, colour type, compression, filter, interlacing."""
+_JPEG_QUALITY = 95
 _AGAIN = "copy it again or export the model again"
 
 
 def read_textures(content: FileContent, spec: LayersSpec) -> tuple[NDArray[np.uint8], ...]:
     """Return the textures of a model file, RGB [H, W, 3] each, in the order of the card.
 
-    Raises ModelFileError for a texture that is missing, altered, no PNG of 8-bit RGB or of another size than in the card.
+    Raises ModelFileError for a texture that is missing, altered, neither PNG nor JPEG of 8-bit RGB, or of another size than in the card.
     """
     return tuple(
-        _decoded(texture, png, str(content.path))
-        for texture, png in zip(spec.textures, read_pngs(content, spec), strict=True)
+        _decoded(texture, stored, _where(texture, str(content.path)))
+        for texture, stored in zip(spec.textures, stored_textures(content, spec), strict=True)
     )
 
 
-def read_pngs(content: FileContent, spec: LayersSpec) -> list[bytes]:
-    """Return the PNGs of a model file in the order of the card, still encoded.
+def stored_textures(content: FileContent, spec: LayersSpec) -> list[bytes]:
+    """Return the textures of a model file in the order of the card, still encoded.
 
     Raises ModelFileError for one that is missing or altered.
     """
@@ -49,15 +49,24 @@ def read_pngs(content: FileContent, spec: LayersSpec) -> list[bytes]:
     ]
 
 
-def encode_texture(name: str, pixels_HWC: NDArray[np.uint8]) -> tuple[TextureSpec, bytes]:
-    """Return the entry of the card and the PNG for RGB pixels."""
+def encode_texture(name: str, pixels_HWC: NDArray[np.uint8], *, lossy: bool = False) -> tuple[TextureSpec, bytes]:
+    """Return the entry of the card, and RGB pixels as PNG or, lossy, as JPEG."""
     import cv2
 
-    done, encoded = cv2.imencode(".png", pixels_HWC[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    png = (".png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    whole_colours = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    jpeg = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY, *whole_colours])
+    kind, settings = jpeg if lossy else png
+    done, encoded = cv2.imencode(kind, np.ascontiguousarray(pixels_HWC[..., ::-1]), settings)
     assert done
-    png, (height, width) = encoded.tobytes(), pixels_HWC.shape[:2]
-    sha256 = hashlib.sha256(png).hexdigest()
-    return TextureSpec(name=name, height=height, width=width, stored_bytes=len(png), sha256=sha256), png
+    stored, (height, width) = encoded.tobytes(), pixels_HWC.shape[:2]
+    sha256 = hashlib.sha256(stored).hexdigest()
+    return TextureSpec(name=name, height=height, width=width, stored_bytes=len(stored), sha256=sha256), stored
+
+
+def decode_texture(texture: TextureSpec, stored: bytes) -> NDArray[np.uint8]:
+    """Return the pixels [H, W, 3] RGB of what `encode_texture` made. Raises ModelFileError as `read_textures`."""
+    return _decoded(texture, stored, f"texture '{texture.name}'")
 
 
 def _initialisers(data: bytes, wanted: set[str]) -> dict[str, bytes]:
@@ -84,31 +93,30 @@ def _where(texture: TextureSpec, file: str) -> str:
     return f"{file}: texture '{texture.name}'"
 
 
-def _checked(texture: TextureSpec, png: bytes | None, where: str) -> bytes:
-    if png is None:
+def _checked(texture: TextureSpec, stored: bytes | None, where: str) -> bytes:
+    if stored is None:
         raise ModelFileError(f"{where} is in the card and not in the file; {_AGAIN}.")
-    if len(png) != texture.stored_bytes or hashlib.sha256(png).hexdigest() != texture.sha256:
+    if len(stored) != texture.stored_bytes or hashlib.sha256(stored).hexdigest() != texture.sha256:
         raise ModelFileError(f"{where} differs from its checksum in the card; {_AGAIN}.")
-    return png
+    return stored
 
 
-def _decoded(texture: TextureSpec, png: bytes, file: str) -> NDArray[np.uint8]:
+def _decoded(texture: TextureSpec, stored: bytes, where: str) -> NDArray[np.uint8]:
     import cv2
 
-    where = _where(texture, file)
-    # Read before anything is decoded: a few bytes can stand for gigabytes of pixels.
-    head = _HEAD.unpack_from(png) if len(png) >= _HEAD.size else (b"", b"", 0, 0, *_RGB_8_BITS)
-    signature, kind, width, height, *form = head
-    if (signature, kind, *form) != (_SIGNATURE, b"IHDR", *_RGB_8_BITS):
-        raise ModelFileError(f"{where} is no PNG of 8-bit RGB without interlacing; export the model again.")
-    if (height, width) != (texture.height, texture.width):
+    head = texture_head(stored)
+    if head is None:
         raise ModelFileError(
-            f"{where} has {width}x{height} pixels, and the card says {texture.width}x{texture.height}; export the model again."
+            f"{where} is no PNG of 8-bit RGB without interlacing, and no baseline JPEG of three colours; export the model again."
+        )
+    if (head.height, head.width) != (texture.height, texture.width):
+        raise ModelFileError(
+            f"{where} has {head.width}x{head.height} pixels, and the card says {texture.width}x{texture.height}; export the model again."
         )
     try:
-        pixels_HWC = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        pixels_HWC = cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
         pixels_HWC = None
-    if pixels_HWC is None or pixels_HWC.shape != (height, width, 3):
+    if pixels_HWC is None or pixels_HWC.shape != (head.height, head.width, 3):
         raise ModelFileError(f"{where} cannot be decoded; export the model again.")
     return np.ascontiguousarray(pixels_HWC[..., ::-1], np.uint8)

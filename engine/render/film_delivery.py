@@ -24,6 +24,17 @@ from engine.render.sink_group import SinkGroup
 _ROUNDING_S = 1e-6
 
 
+def film_frames(hops: int, hop_s: float, fps: Fraction) -> int:
+    """Return how many frames a film of so many hops of sound has."""
+    frames, before = (_frames_until(count * hop_s, fps) for count in (hops, max(0, hops - 1)))
+    # Sound that is left at the end gets a frame of its own, see `finish`.
+    return frames + (hops > 0 and frames == before)
+
+
+def _frames_until(time_s: float, fps: Fraction) -> int:
+    return math.floor((time_s + _ROUNDING_S) * fps)
+
+
 class FilmDelivery:
     """Serves a group of sinks. `give` belongs to the step loop."""
 
@@ -49,7 +60,7 @@ class FilmDelivery:
     def give(self, frame: Frame) -> None:
         """Give the frames of the film up to a model frame's time, with all sound since the last ones. Raises as SinkGroup.give."""
         self._sound.append(frame.sound_TC)
-        until = math.floor((frame.time_s + _ROUNDING_S) * self._fps)
+        until = _frames_until(frame.time_s, self._fps)
         for number in range(self._frames, until):
             time_s = float((number + 1) / self._fps)
             self.group.give(self._film_frame(frame, self._pixels(frame, time_s), time_s))

@@ -11,6 +11,7 @@ from engine.output.frame import ShowFormat
 from engine.output.sink import Sink, WindowSink
 from engine.render.present_loop import PresentLoop
 from engine.render.runtime import Runtime
+from engine.render.steering import HopRecorder
 from engine.render.step_loop import StepLoop
 
 
@@ -29,8 +30,8 @@ class Show:
     """Each draws in a thread of its own, except that of the windows; offline there is none."""
     format: ShowFormat
     runtime: Runtime
-    has_take: bool = False
-    """Whether a take is recorded."""
+    recorder: HopRecorder | None = None
+    """What records takes."""
     conditioning: Callable[[], str] = str
     """Says what happens to the sound on its way into the model."""
 
@@ -42,4 +43,5 @@ class Show:
     def is_kept_or_seen_without(self, lost: PresentLoop | None) -> bool:
         """Whether it still does once the outputs of a present loop are lost."""
         is_displayed = any(loop.is_seen for loop in self.present_loops if loop is not lost)
-        return self.has_take or self.step_loop.delivery.is_seen or is_displayed
+        has_take = self.recorder is not None and self.recorder.is_recording
+        return has_take or self.step_loop.delivery.is_seen or is_displayed

@@ -25,6 +25,9 @@ class HopControl(Protocol):
 class HopRecorder(Protocol):
     """Records all that the frames depend on, so that the show can be replayed; see engine/takes/recorder.py."""
 
+    @property
+    def is_recording(self) -> bool: ...
+
     def note(
         self,
         index: int,

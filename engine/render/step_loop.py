@@ -178,11 +178,8 @@ class StepLoop:
         """Yield where the sound of each early step ends: those of the take in a replay, else the newest sample where one is due."""
         replay, capture = self._steering.replay, self._capture
         if replay:
-            begin, hop_samples = (last_index + 1) * self._model.card.hop_samples, self._model.card.hop_samples
             while (end := replay.early_sample(capture.received_samples, last_index)) is not None:
-                # Anything else is damage.
-                if begin < end < begin + hop_samples:
-                    yield end
+                yield end
         elif self._runtime.has_early_steps and capture.is_read_ahead:
             heard = capture.analyser.latest()
             if self._early_steps.due(heard, last_index + 1):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.conditioning import Conditioner, Values
+from engine.audio.conditioning import Conditioner, GainHistory, Values
 from engine.audio.gain_state import Aim
+from engine.core.errors import ConfigError
 from engine.media.cleaning import SoundCleaner
 from engine.model.training_sound import TrainingSound
+from engine.takes.take_arrays import with_arrays
 from engine.takes.take_log import TakeHeader
 
 # T audio samples, C channels
@@ -28,10 +32,28 @@ def cleaner_of(header: TakeHeader) -> SoundCleaner:
     return cleaner(header.source_rate_hz)
 
 
-def conditioner_of(header: TakeHeader) -> Conditioner:
-    """Return what conditioned the sound for the model in the show of a take."""
-    conditioner = Conditioner if header.format_version >= CONDITIONED_SINCE_VERSION else FormerConditioner
-    return conditioner(header.sample_rate_hz, header.hop_samples)
+def conditioner_of(header: TakeHeader, folder: Path, window_samples: int) -> Conditioner:
+    """Return what conditioned the sound for the model in the show of a take, with its gain where the take began in the middle.
+
+    Windows have `window_samples`; `folder` is that of the take. Raises ConfigError for an array that is missing or damaged.
+    """
+    kind = Conditioner if header.format_version >= CONDITIONED_SINCE_VERSION else FormerConditioner
+    conditioner = kind(header.sample_rate_hz, header.hop_samples)
+    if header.gain is not None:
+        curve_T = _gain_curve(header, folder, window_samples)
+        conditioner.history = GainHistory(header.gain, header.earlier_hops, curve_T)
+    return conditioner
+
+
+def _gain_curve(header: TakeHeader, folder: Path, window_samples: int) -> NDArray[np.float32]:
+    if not header.gain_curve:
+        return np.ones(0, np.float32)
+    curve_T = with_arrays(header.gain_curve, folder)
+    if curve_T.dtype != np.float32 or curve_T.ndim != 1 or not len(curve_T) or not np.isfinite(curve_T).all():
+        raise ConfigError(f"The take {folder} has no gain curve in 'gain_curve'; copy the whole folder again.")
+    # Another model's window may have been longer or shorter.
+    missing = max(window_samples - len(curve_T), 0)
+    return np.pad(curve_T, (missing, 0), mode="edge")[-window_samples:]
 
 
 def begins_at_rest(header: TakeHeader) -> bool:

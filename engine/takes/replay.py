@@ -25,10 +25,9 @@ from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.core.show_event import MODEL, ShowEvent
 from engine.core.small_files import read_lines as read_text_lines
 from engine.core.structured import shortened
-from engine.model.backend import Backend, not_finite
+from engine.model.backend import Backend, WrappedBackend, not_finite
 from engine.model.backends.selection import read_card
-from engine.model.card import ModelCard
-from engine.model.step import State, Step, StepInputs
+from engine.model.step import Step, StepInputs
 from engine.render.pacing import Pick
 from engine.takes.take_arrays import with_arrays
 from engine.takes.take_log import LOG, SOUND, HopLine, TakeHeader, versions
@@ -48,6 +47,7 @@ class Take:
     """Path of the model file, whose graph is the one that played."""
     hops: int
     """Hops of sound, stepped or skipped."""
+    skipped_hops: int
     received_samples: int
     """Samples of the sound that these hops need, at the source's rate."""
     ending: str | None
@@ -74,8 +74,10 @@ def read_take(folder: Path | str, model: str | None = None) -> Take:
         ) from error
     path = model or header.model
     _check_model(path, header.graph_sha256, folder, "name it with --model")
+    skipped_hops = 0
     last, checked = HopLine(hop=-1, received_samples=0), set[tuple[str, str]]()
     for last in read_lines(file):
+        skipped_hops += last.skipped_hops
         for show_event in last.show_events:
             # When the first model plays again later, `model` is its path too.
             if show_event.get("kind") == MODEL and show_event.get("graph_sha256") != header.graph_sha256:
@@ -91,6 +93,7 @@ def read_take(folder: Path | str, model: str | None = None) -> Take:
         header=header,
         model=path,
         hops=last.hop + 1,
+        skipped_hops=skipped_hops,
         received_samples=last.received_samples,
         ending=last.end,
     )
@@ -127,8 +130,18 @@ class TakeSource:
         self._notices: list[str] = []
         self._blocks: Iterator[NDArray[np.float32]] = iter(())
 
+    def lead_in(self) -> NDArray[np.float32]:
+        """Return the sound [T, C] before the first hop, which windows reach back into. Raises ConfigError where the file is damaged."""
+        missing, parts = self._take.header.lead_in_samples, [np.zeros((0, self.channels), np.float32)]
+        for block_TC in self._all_blocks() if missing else ():
+            parts.append(block_TC[:missing])
+            missing -= len(parts[-1])
+            if not missing:
+                break
+        return np.concatenate(parts)
+
     def start(self) -> None:
-        self._blocks = read_sound(self._take.folder / SOUND, self.rate_hz, self.channels)
+        self._blocks = _without_first(self._all_blocks(), self._take.header.lead_in_samples)
         self.read_samples, self.is_over = 0, False
 
     def read(self) -> tuple[NDArray[np.float32], float | None] | None:
@@ -156,6 +169,9 @@ class TakeSource:
     def close(self) -> None:
         self._blocks = iter(())
 
+    def _all_blocks(self) -> Iterator[NDArray[np.float32]]:
+        return read_sound(self._take.folder / SOUND, self.rate_hz, self.channels)
+
 
 class ReplayedControls:
     """The values in the log, in place of a ParameterStore. Setting a parameter has no effect: a replay repeats the show."""
@@ -179,19 +195,17 @@ class ReplayedControls:
 
     def early_sample(self, received_samples: int, last_index: int) -> int | None:
         """Return where the next early step after hop `last_index` ended in the show, once that sound is there; each is returned once."""
-        line = self._at(last_index + 1)
-        if (
-            line is None
-            or line.hop - line.skipped_hops != last_index + 1
-            or self._early_taken >= len(line.early_samples)
-        ):
+        line, hop_samples = self._at(last_index + 1), self._take.header.hop_samples
+        if line is None or line.hop - line.skipped_hops != last_index + 1:
             # The next line may be that of a later hop.
             return None
-        end = line.early_samples[self._early_taken]
-        if end > received_samples:
+        begin = (last_index + 1) * hop_samples
+        # Anything else is damage.
+        ends = [end for end in line.early_samples if begin < end < begin + hop_samples]
+        if self._early_taken >= len(ends) or ends[self._early_taken] > received_samples:
             return None
         self._early_taken += 1
-        return end
+        return ends[self._early_taken - 1]
 
     def pick(self, received_samples: int, hop_samples: int, last_index: int, live: bool) -> Pick | None:
         """Return the hop that the show stepped after `last_index`, once its sound is there; None after the last. See pick_hop."""
@@ -264,38 +278,29 @@ class ReplayedControls:
         return self._line
 
 
-class ReplayedFailures:
+class ReplayedFailures(WrappedBackend):
     """A backend that fails where it failed in the show: the result of that step is not used here either."""
 
-    def __init__(self, backend: Backend, store: ReplayedControls) -> None:
-        self._backend = backend
+    def __init__(self, inner: Backend, store: ReplayedControls) -> None:
+        super().__init__(inner)
         self._store = store
-
-    @property
-    def name(self) -> str:
-        return self._backend.name
-
-    @property
-    def description(self) -> str:
-        return self._backend.description
-
-    @property
-    def card(self) -> ModelCard:
-        return self._backend.card
-
-    def initial_state(self) -> State:
-        return self._backend.initial_state()
-
-    def cancel(self) -> bool:
-        return self._backend.cancel()
 
     def step(self, inputs: StepInputs) -> Step:
         """Take one step. Raises BackendError when it fails, or failed in the show."""
-        step = self._backend.step(inputs)
+        step = super().step(inputs)
         # A state that was not finite in the show is so again, and the session says so itself.
         if self._store.fails_now and not not_finite(step.next_state, 0):
             raise BackendError("The step failed in the show, and so it does here.")
         return step
+
+
+def _without_first(blocks: Iterator[NDArray[np.float32]], samples: int) -> Iterator[NDArray[np.float32]]:
+    """Yield blocks [T, C] without their first `samples`."""
+    for block_TC in blocks:
+        left_out = min(samples, len(block_TC))
+        samples -= left_out
+        if left_out < len(block_TC):
+            yield block_TC[left_out:]
 
 
 def _check_model(path: str, graph_sha256: str, folder: Path, way_out: str) -> None:

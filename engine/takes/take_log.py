@@ -18,6 +18,7 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -26,19 +27,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.features.beat_clock import BeatPoint
+from engine.audio.gain_state import GainState, is_possible
 from engine.audio.input_layout import MOST_INPUTS, UNNAMED, InputLayout, SoundInput
 from engine.audio.source import Source
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlEvent
 from engine.core.errors import ConfigError
 from engine.core.show_event import ShowEvent
-from engine.core.structured import shortened, shown
+from engine.core.structured import plain_values, shortened, shown
 from engine.model.backend import Backend
-from engine.takes.take_arrays import save_array
+from engine.takes.take_arrays import is_array, save_array
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 LOG, SOUND = "log.jsonl", "sound.caf"
 
+MOST_EARLIER_HOPS = 1 << 40
+LONGEST_LEAD_IN_S = 60.0
 _LIBRARIES = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "av", "opencv-python")
 _LARGEST: Mapping[str, int] = MappingProxyType(
     {
@@ -80,6 +84,16 @@ class TakeHeader:
     """The channels of each named input in the sound, from 0, in the order of the show; none without names."""
     model_input: str = ""
     """The name of the input that the model got, or "mix"; empty without names."""
+    earlier_hops: int = 0
+    """Hops of the show before the take."""
+    lead_in_hops: int = 0
+    """How many of them have their sound at the beginning of the file, for windows that reach back."""
+    lead_in_samples: int = 0
+    """That sound, in samples of the source."""
+    gain: GainState | None = None
+    """Where conditioning was at the beginning; None at the start of a show."""
+    gain_curve: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    """The gain of each sample of the window before, an array of the take; empty where it was 1."""
 
     @property
     def layout(self) -> InputLayout:
@@ -98,8 +112,31 @@ class TakeHeader:
                 raise ConfigError(
                     f"'inputs.{shortened(name)}' is {shown(list(columns))}; numbers from 0 to {self.source_channels - 1} were expected."
                 )
+        self._check_beginning()
         # Raises ConfigError for a model input that there is not.
         _ = self.layout
+
+    def _check_beginning(self) -> None:
+        """Raise ConfigError for a beginning within a show that there cannot be."""
+        if not 0 <= self.earlier_hops <= MOST_EARLIER_HOPS:
+            raise ConfigError(
+                f"'earlier_hops' is {shown(self.earlier_hops)}; a whole number from 0 to {MOST_EARLIER_HOPS} was expected."
+            )
+        if not 0 <= self.lead_in_hops <= self.earlier_hops:
+            raise ConfigError(
+                f"'lead_in_hops' is {shown(self.lead_in_hops)}; a whole number from 0 to {self.earlier_hops} was expected."
+            )
+        lead_in_s = self.lead_in_hops * self.hop_samples / self.sample_rate_hz
+        samples = round(lead_in_s * self.source_rate_hz)
+        if lead_in_s > LONGEST_LEAD_IN_S or abs(self.lead_in_samples - samples) > 1:
+            raise ConfigError(
+                f"'lead_in_samples' is {shown(self.lead_in_samples)} for {self.lead_in_hops} hops; about {samples} samples of "
+                f"at most {LONGEST_LEAD_IN_S:g} s were expected."
+            )
+        if self.gain is not None and not is_possible(self.gain):
+            raise ConfigError(f"'gain' is {shown(self.gain)}; values that conditioning can have were expected.")
+        if self.gain_curve and not is_array(self.gain_curve):
+            raise ConfigError(f"'gain_curve' is {shown(dict(self.gain_curve))}; an array of the take was expected.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,7 +198,8 @@ def take_header(
     )
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """Return the installed versions of Python and of the libraries that make the frames."""
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
@@ -169,7 +207,7 @@ def versions() -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return MappingProxyType(found)
 
 
 def write_header(header: TakeHeader) -> str:
@@ -208,4 +246,6 @@ def _plain(value: object) -> object:
         return dict(cast(Mapping[str, Any], value))
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, GainState):
+        return plain_values(value)
     raise TypeError(f"{type(value).__name__} does not belong in the log of a take")

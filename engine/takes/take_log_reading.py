@@ -1,4 +1,4 @@
-"""Read the log of a take, of this version and of the four before. What is damaged is one sentence, with the number of its line."""
+"""Read the log of a take, of this version and of the five before. What is damaged is one sentence, with the number of its line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RENAMED_SINCE_1 = {
 
 
 def read_header(text: str, file: Path) -> TakeHeader:
-    """Read the first line. Raises ConfigError, naming `file`, for anything but a header of version 1 to 5."""
+    """Read the first line. Raises ConfigError, naming `file`, for anything but a header of version 1 to 6."""
     try:
         fields: Any = parse_json(text)["take"]
         version: Any = fields["format_version"]

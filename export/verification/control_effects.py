@@ -89,7 +89,8 @@ def chosen_controls(
     """Measure a model's controls and return the names of those that become parameters, and the effects of all."""
     measured = model_effects(model, read_real_sound(sound, model.sample_rate_hz) if sound else None)
     controls = model.control_specs()
-    return tuple(control.name for control in controls) if all_controls else seen(controls, measured), measured
+    chosen = {*seen(controls, measured), *model.kept_controls}
+    return tuple(control.name for control in controls if all_controls or control.name in chosen), measured
 
 
 def effect_lines(card: ModelCard) -> list[str]:

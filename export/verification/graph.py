@@ -37,11 +37,13 @@ class StepGraph(nn.Module):
             controls=tuple(c for c in model.control_specs() if controls is None or c.name in controls),
             noises=model.noise_specs(),
             states=tuple(StateSpec(name=name, shape=shape) for name, shape in model.state_shapes().items()),
+            pictures=model.context_specs(),
             batch=batch,
         )
         self.control_names = [spec.name for spec in self.signature.controls]
         self.noise_names = [spec.name for spec in self.signature.noises]
         self.state_names = [spec.name for spec in self.signature.states]
+        self.context_names = [spec.name for spec in self.signature.pictures]
         shapes = model.field_shapes() if isinstance(model, LayeredModel) else {}
         self.fields = tuple(
             OutputSpec(name=role, shape=shape, dtype="float32", help=f"{role} of the layers")
@@ -86,7 +88,10 @@ class StepGraph(nn.Module):
             self.model.front_end(named["audio"][None]),
             {name: named[name][None, None] for name in self.noise_names},
             {name: named[name][None] for name in self.state_names},
-            {name: named[name] for name in self.control_names},
+            {
+                **{name: named[name] for name in self.control_names},
+                **{name: named[name][None] for name in self.context_names},
+            },
         )
         # Indexed, so that an output is never a bare view of an input.
         return self._outputs(
@@ -120,7 +125,7 @@ class StepGraph(nn.Module):
             features_BF,
             {name: named[name][:, None] for name in self.noise_names},
             {name: named[name] for name in self.state_names},
-            {name: named[name] for name in self.control_names},
+            {name: named[name] for name in (*self.control_names, *self.context_names)},
         )
         return self._outputs(shown, features_BTF[:, 0], [following[name] for name in self.state_names])
 

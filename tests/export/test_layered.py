@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import cv2
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from engine.core.errors import ModelFileError
 from engine.model.backends.selection import open_backend
 from engine.model.batching import StepBatcher
 from engine.model.session import Session
+from export.targets.layers import take_stored_textures
 from export.targets.onnx.model import Form, export_model
 from export.targets.torch.program import export_program
 from export.targets.triton.config import Service
@@ -57,6 +60,23 @@ def test_verification_compares_composed_frames(model, exported):
     player = BackendPlayer(open_backend(path, "onnx-cpu"))
     verdict = compare(StepGraph(model), player, card, made_sound(model.sample_rate_hz), 16)
     verdict.check(path)
+
+
+def test_textures_too_large_for_png_are_stored_with_a_loss_that_torch_shares(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("export.targets.layers.MOST_PNG_BYTES", 100)
+    own = copy.deepcopy(model)
+    card = export_model(own, PROVENANCE, tmp_path / "lossy.onnx", Form(all_controls=True))
+    assert card.parity.frame_max < 1e-4
+    step = Session(open_backend(tmp_path / "lossy.onnx", "onnx-cpu")).step(
+        np.zeros(own.window_samples, np.float32), {}, 0
+    )
+    textures = step.layers.textures
+    for pixels, levels, before in zip(textures, own.texture_levels, model.texture_levels, strict=True):
+        np.testing.assert_array_equal(pixels, levels.permute(1, 2, 0).numpy())
+        assert not torch.equal(levels, before)
+    again = copy.deepcopy(model)
+    assert 0.0 < take_stored_textures(again, tmp_path / "lossy.onnx", card.layers) < 3.0
+    assert torch.equal(again.texture_levels[1], own.texture_levels[1])
 
 
 def test_slots_of_a_batch_get_the_frames_that_they_would_get_alone(model, exported, tmp_path):

@@ -30,6 +30,16 @@ SMALL = {
     "model.generator.relief_rank": "4",
     "model.generator.warp_rank": "2",
 }
+LAYERED = {
+    "threads": "1",
+    "total_iterations": "2",
+    "sequence_frames": "4",
+    **{
+        f"model.generator.{name}": "4"
+        for name in ("resonators", "modes", "flow_side", "residual_rank", "weight_side", "hidden")
+    },
+}
+"""For the family that a clip of a still camera gets, where no setting is another family's."""
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +47,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return moving_clip(tmp_path_factory.mktemp("clip") / "bar one.mp4", width=48)
 
 
-def arguments(clip: Path, folder: Path, *more: str, **settings: str) -> list[str]:
-    values = {**SMALL, **settings}
+def arguments(clip: Path, folder: Path, *more: str, small: dict[str, str] = SMALL, **settings: str) -> list[str]:
+    values = {**small, **settings}
     flags = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
     places = ["--run-folder", str(folder / "run"), "--cache-folder", str(folder / "cache")]
     return [str(clip), *places, *flags, *more]
@@ -74,6 +84,29 @@ def test_a_clip_becomes_a_model_file_and_the_same_command_continues(
         main(arguments(other, tmp_path, "--minutes", "1"))
     with pytest.raises(TrainingError, match=r"holds a run on another sound of the clip, .*bar one.mp4; choose another"):
         main(arguments(clip, tmp_path, "--minutes", "1", "--channels", "1"))
+
+
+def test_a_still_camera_gets_the_clip_s_own_frames(
+    clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """At the clip's own 48x32 pixels, as a layered model; whoever continues it cannot change the family."""
+    assert main(arguments(clip, tmp_path, "--minutes", "0.5", small=LAYERED)) == 0
+    printed = capfd.readouterr().out
+    for part in (
+        "family    modal: the camera stands still, so the sound bends, mixes and lights the clip's own sharp frames",
+        "model     48x32, one iteration takes",
+        f"preview   {tmp_path / 'run' / 'preview.png'}, renewed every minute",
+    ):
+        assert part in printed
+    model_file = tmp_path / "run" / "bar_one.onnx"
+    assert printed.splitlines()[-1] == f"play it   python run_live.py --model {model_file}"
+    card = open_model(model_file, threads=1).card
+    assert (card.family, card.width, card.height) == ("modal", 48, 32)
+    assert card.layers is not None
+    with pytest.raises(
+        TrainingError, match="already holds a run of the family 'modal', which cannot change; omit --family"
+    ):
+        main(arguments(clip, tmp_path, "--minutes", "1", "--family", "listen_and_move", small=LAYERED))
 
 
 def test_a_report_never_costs_the_export(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -140,6 +173,8 @@ def test_a_crop_in_which_nothing_moves_is_refused_before_training(tmp_path: Path
 def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments(clip, tmp_path, "--plan", "--minutes", "3", "--size", "32x64", "--crop", "0,0,16,32")) == 0
     printed = capsys.readouterr().out
+    # Settings that only one family knows leave no other choice.
+    assert "family    listen_and_move: " in printed
     assert "crop      0,0,16,32: from --crop" in printed
     assert "3 minutes in total" in printed
     assert not (tmp_path / "run").exists()
@@ -178,6 +213,13 @@ def test_a_size_among_the_settings_is_planned_for(
         (["--set", "losses.l9=1"], r"losses\.l9"),
         (["--set", "losses.l1"], "has no '='"),
         (["--config", "configs/train/absent.yaml"], "Cannot read the configuration"),
+        (["--family", "listen"], r"There is no family 'listen'.*Choose from: listen_and_move, modal"),
+        (["--family", "modal"], r"Unknown setting 'model\.generator\.channels_base'"),
+        (["--family", "modal", "--set", "model.family=modal"], "--family and --set model.family both name the family"),
+        (
+            ["--family", "modal", "--config", "configs/train/tiny.yaml"],
+            "is for the family 'listen_and_move'; leave one",
+        ),
     ],
 )
 def test_wrong_flags_are_refused_with_a_sentence(clip: Path, tmp_path: Path, flags: list[str], sentence: str) -> None:
@@ -187,7 +229,7 @@ def test_wrong_flags_are_refused_with_a_sentence(clip: Path, tmp_path: Path, fla
 
 
 def test_a_mistake_on_the_command_line_is_one_sentence_without_usage(clip: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^Argument --minutes: invalid float value: 'ten'; see --help\.$"):
+    with pytest.raises(ConfigError, match=r"^--minutes is 'ten'; a number was expected\.$"):
         main([str(clip), "--minutes", "ten"])
 
 

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from training.autopilot.flow_fit import flow_fit_error
+from training.autopilot.mixture_fit import mixture_fit_error
 from training.autopilot.stored_frames import StoredFrames
 from training.data.clip_sound import read_clip_sound
 from training.data.frames import file_frame_rate, frames_with_sound, read_whole_frames, shown_size
 from training.data.sound_choice import DEFAULT_SOUND, SoundChoice
 from training.data.stillness import is_still
 from training.data.video import SILENCE_DB
+from training.families.teaching import ClipTraits, MotionKind
 
 # H W rows and columns of the reduced frames, S samples of sound, N tenths of a second
 
@@ -43,10 +45,17 @@ FEWEST_TEXTURED = 100
 SHORTEST_S, FEWEST_FRAMES = 2.0, 2
 SOLID_ERROR = 0.8
 """Two talking heads were measured at 0.55 and 0.64, water at 1.0."""
+LIGHT_ERROR = 0.3
+"""Lit strings were measured at 0.28, water at 0.34."""
 STEADY_DB = 3.0
 """Where no moment is louder than this above the quiet ones, nothing stands out from the noise: white noise has 0.5 dB."""
 NOISE_DB = -40.0
 """Steady sound below this level is the noise of the recording."""
+_OF_KIND: dict[MotionKind, str] = {
+    "solid": "solid, things that move and keep their look",
+    "fluid": "fluid, surfaces that change all over",
+    "light": "light, brightness that comes and goes in its place",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,15 +82,34 @@ class ClipAnalysis:
     """Mean change between two frames at every place of the frame, squeezed to a square, in levels of 255 above noise."""
     flow_fit_error: float
     """Error of warping one frame to the others, as a share of the mean frame's error: low where solid things move."""
+    mixture_fit_error: float
+    """Error of mixing a few frames, as a share of the mean frame's error: low where light changes and nothing moves."""
 
     @property
-    def solid(self) -> bool:
-        """Tell whether moving things keep their appearance: a head, a hand, an instrument; not water, smoke or light."""
-        return self.flow_fit_error < SOLID_ERROR and not self.camera_moves
+    def kind(self) -> MotionKind:
+        """What changes: a head, a hand, an instrument are solid, water and smoke fluid, lamps and glowing strings light."""
+        if self.camera_moves:
+            return "fluid"
+        # Small motion can be mixed of frames too, so warping comes first.
+        if self.flow_fit_error < SOLID_ERROR:
+            return "solid"
+        return "light" if self.mixture_fit_error < LIGHT_ERROR else "fluid"
 
     @property
     def camera_moves(self) -> bool:
         return self.camera_moves_share > MOVING_CAMERA_SHARE
+
+    def traits(self) -> ClipTraits:
+        """Return what the family is chosen by."""
+        return ClipTraits(kind=self.kind, camera_moves=self.camera_moves, trained_s=self.trained_s)
+
+    def motion_words(self) -> str:
+        """Say what changes, and by what it was judged."""
+        warped, mixed = (max(0.0, 1.0 - error) for error in (self.flow_fit_error, self.mixture_fit_error))
+        found = f"warping one frame explains {warped:.0%} of what changes, mixing a few {mixed:.0%}"
+        if self.camera_moves:
+            return f"of the whole frame: {found}"
+        return f"{_OF_KIND[self.kind]}: {found}"
 
 
 def analyse_clip(
@@ -110,7 +138,7 @@ def analyse_clip(
     frames.keep(max(2, int(trained_share * len(frames))))
     _check_motion(path, frames)
     motion_HW, moves_share = _analyse_motion(frames)
-    fit_error = flow_fit_error(frames)
+    warp_error, mixture_error = flow_fit_error(frames), mixture_fit_error(frames)
     frames.close()
     return ClipAnalysis(
         path=path,
@@ -123,7 +151,8 @@ def analyse_clip(
         level_range_db=levels.range_db,
         camera_moves_share=moves_share,
         motion_HW=motion_HW,
-        flow_fit_error=fit_error,
+        flow_fit_error=warp_error,
+        mixture_fit_error=mixture_error,
     )
 
 

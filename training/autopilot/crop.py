@@ -24,8 +24,6 @@ CONTAINED_SHARE = 0.95
 CLEARLY_MORE = 0.03
 LEAST_LEVELS = 0.02
 """With less motion than this, in levels of 255 over the whole frame, its place is not significant."""
-FEWEST_PIXELS = 128
-"""On the short side of a smaller part."""
 TRIMMED_SHAPE = 0.1
 """A frame and a crop whose shapes differ by more (as a logarithm) are a mistake; with less, the crop is trimmed to the frame's shape."""
 
@@ -44,10 +42,10 @@ class Crop:
         return (self.x, self.y, self.width, self.height)
 
 
-def choose_crop(analysis: ClipAnalysis, shape: Fraction | None = None) -> Crop:
+def choose_crop(analysis: ClipAnalysis, shape: Fraction | None = None, fewest_pixels: int = 128) -> Crop:
     """Return a smaller part of the frame if the motion fits into it, else the largest one, moved to the motion.
 
-    `shape` is its width divided by its height, by default that of the clip.
+    `shape` is its width divided by its height, by default that of the clip. A smaller part has `fewest_pixels` on its short side.
     """
     own = Fraction(analysis.width, analysis.height)
     shape = shape or min(max(own, Fraction(1, LONGEST_SHAPE)), Fraction(LONGEST_SHAPE))
@@ -60,7 +58,7 @@ def choose_crop(analysis: ClipAnalysis, shape: Fraction | None = None) -> Crop:
         return _because(centred, f"{largest}, because hardly anything moves")
     for share in SIDES:
         width, height = int(share * box.width), int(share * box.height)
-        if min(width, height) >= FEWEST_PIXELS:
+        if min(width, height) >= fewest_pixels:
             found, contained = best_part(analysis, width, height)
             if contained >= CONTAINED_SHARE:
                 return _because(found, f"a smaller {_part(shape)} with {contained:.0%} of the motion")

@@ -1,67 +1,33 @@
-"""Choose frame size and network width from the speed of this machine and the time available."""
+"""Choose the frame size, with the settings that go with it, from the speed of this machine and the time available."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from engine.core.errors import TrainingError
 from training.autopilot.clip_analysis import ClipAnalysis
 from training.autopilot.crop import Crop, check_shape
-from training.core.frame_size import FrameSize, ImageSize, shaped_size
-from training.loop.config import TrainConfig
+from training.autopilot.family_choice import FamilyChoice
+from training.core.frame_size import FrameSize
+from training.families.teaching import SizeStep
 
 RESERVE_S = 60.0
 RESERVE_SHARE = 0.2
 LEAST_TRAINING_SHARE = 0.25
-ENLARGED_AT_MOST = 1.5
-"""Frames with a mean side larger than this factor times their crop show no more detail."""
 LEAST_SLOWER = 0.7
 """No larger size takes less than this factor of the time of the one before."""
 SMALLEST_SIZE = 32
 SHORTEST_MINUTES, LONGEST_MINUTES = 5, 60
 
-# Where warping one frame explains much of the clip, added maps only blur what the warp keeps sharp.
-SOLID: dict[str, Any] = {
-    "model.generator.warp_rank": 16,
-    "model.generator.canvas_rank": 0,
-    "model.generator.relief_rank": 0,
-    "losses.detail": 4.0,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class SizeStep:
-    """A frame size and a network width, `channels_base` in the configuration."""
-
-    image_size: ImageSize
-    channels_base: int
-    iterations: int = 0
-    """With fewer iterations, the smaller size gives better results."""
-
-    @property
-    def frame_size(self) -> FrameSize:
-        """Rows and columns of a frame."""
-        return FrameSize.of(self.image_size)
-
-    def shaped_as(self, crop: Crop) -> SizeStep:
-        """Return the step with about as many pixels in the shape of a crop."""
-        size = shaped_size(self.frame_size.mean_side, crop.width, crop.height)
-        return replace(self, image_size=size.image_size)
-
-
-# For a square; in another shape a frame of the same step has as many pixels.
-SIZE_STEPS = (SizeStep(64, 256), SizeStep(128, 128, 500), SizeStep(128, 256, 1000), SizeStep(256, 256, 3000))
-USUAL = SIZE_STEPS[2]
-"""The default without --minutes, if the clip is large enough."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """Crop, size and time of a training, with the reasons."""
+    """Family, crop, size and time of a training, with the reasons."""
 
     analysis: ClipAnalysis
+    family: FamilyChoice
     crop: Crop
     size_step: SizeStep
     iteration_s: float
@@ -69,8 +35,6 @@ class Plan:
     """Total time, from the command to the model file."""
     spent_s: float
     """The part of it that passes before training starts."""
-    solid: bool
-    """Whether the sound warps one frame of the clip; else it mixes frames."""
     larger: SizeStep | None = None
     """The next larger size, if the time is too short for it."""
     share: float = 1.0
@@ -95,7 +59,7 @@ class Plan:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that differ from the configuration, by dotted key."""
-        return model_settings(self.size_step, self.solid) | {
+        return model_settings(self.family, self.size_step, self.analysis) | {
             "clip.crop": list(self.crop.box()),
             "minutes": self.training_s / 60.0,
             # The time limit ends the run, even if the machine becomes faster. The progress bar needs a number.
@@ -118,20 +82,15 @@ class Plan:
             if analysis.camera_moves
             else "stands still"
         )
-        motion = (
-            "of solid things: the sound warps one frame of the clip"
-            if self.solid
-            else "of surfaces: the sound mixes frames of the clip"
-        )
-        crop = self.crop
+        crop, words = self.crop, f"{self.size_step.words}; " if self.size_step.words else ""
         return [
             f"clip      {analysis.path}: {analysis.duration_s:.1f} s, {analysis.width}x{analysis.height}, "
             f"{analysis.frames_per_s:.4g} frames per second, sound {analysis.level_db:.0f} dB",
             f"camera    {camera}",
-            f"motion    {motion}",
+            f"motion    {analysis.motion_words()}",
+            f"family    {self.family.name}: {self.family.because}",
             f"crop      {crop.x},{crop.y},{crop.width},{crop.height}: {crop.reason}",
-            f"model     {size}, width {self.size_step.channels_base}; one iteration takes {self.iteration_s:.2f} s "
-            f"on {hardware}",
+            f"model     {size}, {words}one iteration takes {self.iteration_s:.2f} s on {hardware}",
             *self._larger_lines(),
             f"time      {self.minutes:g} minute{'' if self.minutes == 1 else 's'} in total: {self.training_s / 60.0:.1f} for training, about "
             f"{self.iterations:,} iterations, and {self.reserve_s:.0f} s for evaluation and export",
@@ -149,19 +108,15 @@ def training_s(minutes: float, spent_s: float, reserved_s: float) -> float:
     return max(whole_s - reserved_s - spent_s, LEAST_TRAINING_SHARE * whole_s)
 
 
-def model_settings(size_step: SizeStep, solid: bool) -> dict[str, Any]:
-    """Return size, width and kind of motion by their dotted keys in the training configuration."""
-    size = {"model.image_size": size_step.image_size, "model.generator.channels_base": size_step.channels_base}
-    return size | (SOLID if solid else {})
-
-
-def usual_iterations(duration_s: float) -> int:
-    """Return the number of iterations without --minutes: more for a longer clip."""
-    return round(min(1500 + 25 * duration_s, 8000))
+def model_settings(family: FamilyChoice, size_step: SizeStep, analysis: ClipAnalysis) -> dict[str, Any]:
+    """Return frame size and the settings of the family by their dotted keys in the training configuration."""
+    size = {"model.image_size": size_step.image_size, **dict(size_step.settings)}
+    return size | dict(family.teaching.settings(analysis.traits()))
 
 
 def choose_plan(
     analysis: ClipAnalysis,
+    family: FamilyChoice,
     crop: Crop,
     size_steps: Sequence[SizeStep],
     measure: Callable[[SizeStep], float],
@@ -175,9 +130,9 @@ def choose_plan(
     """
     paces: dict[SizeStep, float] = {}
     if minutes is None:
-        usual = next((step for step in size_steps if step.iterations == USUAL.iterations), size_steps[-1])
+        usual = next((step for step in size_steps if step.is_usual), size_steps[-1])
         paces[usual] = measure(usual)
-        minutes = usual_minutes(usual_iterations(analysis.duration_s) * paces[usual])
+        minutes = usual_minutes(family.teaching.usual_iterations(analysis.duration_s) * paces[usual])
     chosen, larger = size_steps[0], None
     paces[chosen] = paces.get(chosen) or measure(chosen)
     for size_step in size_steps[1:]:
@@ -192,35 +147,24 @@ def choose_plan(
         chosen = size_step
     return Plan(
         analysis=analysis,
+        family=family,
         crop=crop,
         size_step=chosen,
         iteration_s=paces[chosen],
         minutes=minutes,
         spent_s=spent_s(),
-        solid=analysis.solid,
         larger=larger,
     )
 
 
-def size_step_of(config: TrainConfig) -> SizeStep:
-    """Return the frame size and network width of an existing run."""
-    return SizeStep(config.model.image_size, config.model.generator.channels_base)
-
-
-def allowed_size_steps(crop: Crop, size: FrameSize | None) -> list[SizeStep]:
-    """Return the size steps, smallest first, that suit a crop, in its shape; or those of one frame size.
+def allowed_size_steps(family: FamilyChoice, crop: Crop, size: FrameSize | None) -> Sequence[SizeStep]:
+    """Return the size steps of a family, smallest first, that suit a crop, in its shape; or those of one frame size.
 
     Raises TrainingError for a frame size of another shape than the crop's.
     """
     if size is not None:
         check_shape(crop, size)
-        of_size = [
-            replace(step, image_size=size.image_size) for step in SIZE_STEPS if step.shaped_as(crop).frame_size == size
-        ]
-        return of_size or [SizeStep(size.image_size, USUAL.channels_base)]
-    largest = ENLARGED_AT_MOST * FrameSize(crop.height, crop.width).mean_side
-    steps = [step.shaped_as(crop) for step in SIZE_STEPS if step.frame_size.mean_side <= largest]
-    return steps or [SIZE_STEPS[0].shaped_as(crop)]
+    return family.teaching.size_steps(FrameSize(crop.height, crop.width), size)
 
 
 def parse_size(text: str, name: str = "--size") -> FrameSize:

@@ -246,14 +246,19 @@ def column_spectra(config: FrontEndConfig, first_bin: int, last_bin: int) -> tup
 
 
 def mel_filters(config: FrontEndConfig) -> Tensor:
-    """Return triangular mel filters of unit area [K, M], float64, on Slaney's scale (linear below 1 kHz, then logarithmic).
+    """Return the mel filters of a front end [K, M], float64."""
+    return slaney_filters(fourier_length(config), config.taken_at_hz, config.low_hz, config.high_hz, config.mel_bands)
+
+
+def slaney_filters(length: int, sample_rate_hz: int, low_hz: float, high_hz: float, bands: int) -> Tensor:
+    """Return triangular mel filters of unit area [length // 2 + 1, bands], float64, on Slaney's scale (linear below 1 kHz, then
+    logarithmic).
 
     Source: M. Slaney, Auditory Toolbox, Interval Research 1998-010; the form librosa uses by default.
     """
-    length = fourier_length(config)
-    bins_hz = torch.arange(length // 2 + 1, dtype=torch.float64) * config.taken_at_hz / length
-    low, high = _hz_to_mel(config.low_hz), _hz_to_mel(config.high_hz)
-    edges_hz = _mel_to_hz(torch.linspace(low, high, config.mel_bands + 2, dtype=torch.float64))
+    bins_hz = torch.arange(length // 2 + 1, dtype=torch.float64) * sample_rate_hz / length
+    low, high = _hz_to_mel(low_hz), _hz_to_mel(high_hz)
+    edges_hz = _mel_to_hz(torch.linspace(low, high, bands + 2, dtype=torch.float64))
     rising = (bins_hz[:, None] - edges_hz[:-2]) / (edges_hz[1:-1] - edges_hz[:-2])
     falling = (edges_hz[2:] - bins_hz[:, None]) / (edges_hz[2:] - edges_hz[1:-1])
     return torch.minimum(rising, falling).clamp_min(0.0) * 2.0 / (edges_hz[2:] - edges_hz[:-2])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from training.core.composition import compose
+from training.core.composition import FramePart, compose
 from training.core.streaming import Noise, State, StreamingModel
 
 # B batch, T steps, W window samples, F features, C channels, h w rows and columns of a field, H W of a frame
@@ -31,10 +31,10 @@ class LayeredModel(StreamingModel):
     ) -> tuple[dict[str, Tensor], State]:
         """Play T steps of features; return the fields [B, T, C, h, w] by role and the next state."""
 
-    def composed(self, fields: Mapping[str, Tensor]) -> Tensor:
-        """Return the frames [N, 3, H, W] of fields [N, C, h, w], in [-1, 1] where nothing is clipped."""
+    def composed(self, fields: Mapping[str, Tensor], part: FramePart | None = None) -> Tensor:
+        """Return the frames [N, 3, H, W] of fields [N, C, h, w], or a part of them, in [-1, 1] where nothing is clipped."""
         textures = [levels / 255.0 for levels in self.texture_levels]
-        return compose(fields, textures, *self.frame_size)
+        return compose(fields, textures, *self.frame_size, part)
 
     def clip_features(
         self, features_BTF: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None = None

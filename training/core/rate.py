@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from engine.core.errors import TrainingError
-from engine.model.card import ControlSpec, NoiseSpec
+from engine.model.card import ControlSpec, NoiseSpec, PictureSpec
 from training.core.layered import LayeredModel
 from training.core.streaming import Noise, State, StreamingModel
 
@@ -69,6 +69,13 @@ class ModelAtRate(StreamingModel):
 
     def control_specs(self) -> tuple[ControlSpec, ...]:
         return self.model.control_specs()
+
+    @property
+    def kept_controls(self) -> frozenset[str]:
+        return self.model.kept_controls
+
+    def context_specs(self) -> tuple[PictureSpec, ...]:
+        return self.model.context_specs()
 
     def clip_features(
         self, features_BTF: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None = None

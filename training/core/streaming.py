@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.core.errors import TrainingError
-from engine.model.card import ControlSpec, NoiseSpec
+from engine.model.card import ControlSpec, NoiseSpec, PictureSpec
 from training.core.frame_size import FrameSize, ImageSize
 from training.core.front_end import FrontEnd, FrontEndConfig
 
@@ -80,13 +80,23 @@ class StreamingModel(nn.Module, ABC):
     def control_specs(self) -> tuple[ControlSpec, ...]:
         """Describe the control inputs that have an effect in this configuration."""
 
+    @property
+    def kept_controls(self) -> frozenset[str]:
+        """Names of the controls that stay parameters of a model file however little they are seen to do by themselves."""
+        return frozenset()
+
+    def context_specs(self) -> tuple[PictureSpec, ...]:
+        """Describe the frames that the model is given beside the sound; none unless overridden."""
+        return ()
+
     @abstractmethod
     def clip_features(
         self, features_BTF: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, Tensor, State]:
         """Play T steps of features; return frames [B, T, 3, H, W] in [-1, 1], the features and the next state.
 
-        Each control is a scalar or has one value for each row of the batch [B]; those that are left out have their default.
+        Each control is a scalar or has one value for each row of the batch [B]; those that are left out have their default. Of a
+        model with `context_specs`, `controls` also holds those frames by name, uint8 [B, H, W, 3]; one that is left out is black.
         """
 
     def start_from(self, frames_T3HW: Tensor) -> None:

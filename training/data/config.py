@@ -21,7 +21,8 @@ class ClipConfig:
     """The clips to train on, and what the model card will say about them."""
 
     path: str = ""
-    """A video file, or the frames of one instrument in the layout of Sub-URMP (ROOT/img/SPLIT/INSTRUMENT, or ROOT+SPLIT+INSTRUMENT)."""
+    """A video file, a folder of video files, or the frames of one instrument in the layout of Sub-URMP (ROOT/img/SPLIT/INSTRUMENT, or
+    ROOT+SPLIT+INSTRUMENT)."""
     more: tuple[str, ...] = ()
     """Further clips of the same scene; each is split into its own training part and held-out part."""
     title: str = ""

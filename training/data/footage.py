@@ -18,6 +18,7 @@ from training.data.sound_choice import DEFAULT_SOUND, SoundChoice
 from training.data.sources import Source, VideoFile, joined_digest
 from training.data.sub_urmp import find_recordings
 from training.data.video import Clip, ClipFormat
+from training.data.video_files import videos_in
 from training.data.windows import Segment, frame_tensor, split, split_off_tuning
 
 # N frames, C colours, H W rows and columns
@@ -108,11 +109,13 @@ def _sources_of(config: ClipConfig) -> list[Source]:
 
 
 def find_sources(path: Path, choice: SoundChoice = DEFAULT_SOUND) -> Sequence[Source]:
-    """Return the sources in a path: one for a video file, one for each recording of a folder in the layout of Sub-URMP.
+    """Return the sources in a path: one for a video file, one for each video file of a folder, one for each recording of a folder in
+    the layout of Sub-URMP.
 
     `choice` says which sound of a video file is meant.
     """
-    return find_recordings(path) if path.is_dir() else [VideoFile(path, choice)]
+    videos = videos_in(path) if path.is_dir() else [path]
+    return [VideoFile(video, choice) for video in videos] or find_recordings(path)
 
 
 def mean_frame(segments: Sequence[Segment]) -> Tensor:
@@ -133,13 +136,17 @@ def most_spread(height: int, width: int) -> int:
 
 def spread_frames(segments: Sequence[Segment], count: int = MOST_SPREAD) -> Tensor:
     """Return up to `count` frames [N, 3, H, W] in [-1, 1], spread evenly over segments; of large frames `most_spread` at most."""
+    return torch.cat([frame_tensor(segment.clip, number, 1) for segment, number in spread_places(segments, count)])
+
+
+def spread_places(segments: Sequence[Segment], count: int = MOST_SPREAD) -> list[tuple[Segment, int]]:
+    """Return segment and number in its clip of each of the frames of `spread_frames`."""
     count = min(count, most_spread(*segments[0].clip.format.frame_size))
     ends = np.cumsum([segment.frame_range.count for segment in segments])
     total = int(ends[-1])
     chosen = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
-    frames = []
+    places = []
     for number in chosen.tolist():
         clip = int(np.searchsorted(ends, number, side="right"))
-        from_end = int(ends[clip]) - number
-        frames.append(frame_tensor(segments[clip].clip, segments[clip].frame_range.end - from_end, 1))
-    return torch.cat(frames)
+        places.append((segments[clip], segments[clip].frame_range.end - (int(ends[clip]) - number)))
+    return places

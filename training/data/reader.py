@@ -65,7 +65,7 @@ class SequenceReader:
         rests = self._rests(places, restarted)
         self.stream_augmentation.redraw(restarted)
         own, restarted_B = places[self.random_state.own], torch.tensor(restarted[self.random_state.own])
-        real = torch.stack([frame_tensor(self.segments[clip].clip, first, self.steps) for clip, first in own])
+        real = torch.stack([self.frames(clip, first) for clip, first in own])
         raised = self._louder(torch.stack([self._windows(clip, first) for clip, first in own]) * self._gains())
         # A show clips what is louder than full scale.
         audio = raised.clamp(-1.0, 1.0)
@@ -73,6 +73,10 @@ class SequenceReader:
         if any(rests):
             audio[torch.tensor(rests[self.random_state.own])] = 0.0
         return Batch(self.stream_augmentation.apply(real), audio, restarted_B)
+
+    def frames(self, clip: int, first: int) -> Tensor:
+        """Return the frames [T, 3, H, W] in [-1, 1] of a sequence that begins with that frame of a clip."""
+        return frame_tensor(self.segments[clip].clip, first, self.steps)
 
     def other_moment(self) -> Tensor:
         """Return sound windows [B, T, W] of another, random moment for each stream of this process."""

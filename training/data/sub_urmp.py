@@ -134,7 +134,7 @@ def _instrument_folder(folder: Path) -> Path:
         shown = ", ".join(str(path.relative_to(folder.absolute())) for path in found[:4])
         raise TrainingError(f"{folder} holds several instruments ({shown} …); give the folder of one.")
     raise TrainingError(
-        f"{folder} is a folder without {FRAMES}/SPLIT/INSTRUMENT; give a video file or a folder in the layout of Sub-URMP."
+        f"{folder} is a folder without {FRAMES}/SPLIT/INSTRUMENT; give a video file, a folder of them or a folder in the layout of Sub-URMP."
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.core.errors import TrainingError
+from training.core.composition import FramePart
 from training.core.streaming import StreamingModel
 from training.data.video import Clip, ClipSamples
 
@@ -53,9 +54,12 @@ def sound_windows(sound_S: ClipSamples, first: int, steps: int, timing: WindowTi
     return np.lib.stride_tricks.sliding_window_view(needed, timing.window_samples)[:: timing.hop_samples].copy()
 
 
-def frame_tensor(clip: Clip, first: int, steps: int) -> Tensor:
-    """Return the frames [T, 3, H, W] in [-1, 1] of steps first … first + T - 1."""
-    frames_THWC = torch.from_numpy(np.array(clip.frames_NHWC[first : first + steps]))
+def frame_tensor(clip: Clip, first: int, steps: int, part: FramePart | None = None) -> Tensor:
+    """Return the frames [T, 3, H, W] in [-1, 1] of steps first … first + T - 1, or that part of them."""
+    pixels_THWC = np.asarray(clip.frames_NHWC[first : first + steps])
+    if part:
+        pixels_THWC = pixels_THWC[:, part.top : part.top + part.height, part.left : part.left + part.width]
+    frames_THWC = torch.from_numpy(np.array(pixels_THWC))
     return frames_THWC.permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 

@@ -33,7 +33,7 @@ def argument_parser(about: str | None) -> argparse.ArgumentParser:
         "--clip",
         type=Path,
         metavar="FILE",
-        help="video file, or folder in the layout of Sub-URMP; default: the clips of the run",
+        help="video file, folder of them, or folder in the layout of Sub-URMP; default: the clips of the run",
     )
     lengths = ",".join(map(str, DEFAULTS.lengths))
     add("--lengths", metavar="N,N,...", help=f"sequence lengths in frames; default {lengths}")

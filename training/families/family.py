@@ -18,6 +18,7 @@ from training.core.streaming import StreamingModel
 from training.families.model_config import ModelConfig
 from training.families.registry import family
 from training.families.rewriting import Rewrites
+from training.families.teaching import Teaching
 
 
 class Family(Protocol):
@@ -63,6 +64,11 @@ class Family(Protocol):
     @property
     def upscaling(self) -> Upscaling | None:
         """How a model with a larger frame starts from a smaller one; None when the family cannot do that."""
+        ...
+
+    @property
+    def teaching(self) -> Teaching | None:
+        """How `python -m training.teach` trains it; None when that command cannot."""
         ...
 
     def build_model(self, config: ModelConfig) -> StreamingModel:

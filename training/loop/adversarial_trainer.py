@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,17 @@ from training.losses.adversarial import AdversarialLosses, Sound, kinds_of
 from training.losses.losses import detail_loss, motion_energy_loss, motion_loss
 from training.losses.perceptual import PerceptualLoss
 
-# B streams, T frames, W window samples, C colours, H W rows and columns
+# B streams, T frames, W window samples, F features, C colours, H W rows and columns
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What the generator makes of a batch's sound, beside the batch's frames: whole frames or the same part of both."""
+
+    real_BTCHW: Tensor
+    fake_BTCHW: Tensor
+    features_BTF: Tensor
+    next_state: dict[str, Tensor]
 
 
 class AdversarialTrainer(Trainer):
@@ -51,7 +62,7 @@ class AdversarialTrainer(Trainer):
             longest = max(self._overfitting_segments(), key=lambda segment: segment.frame_range.count)
             timing = WindowTiming.of(self.model)
             heldout = heldout_sequences(longest.clip, longest.frame_range, config.sequence_frames, timing)
-            self.adversarial.hold_out(heldout[0], self._features(heldout[1]))
+            self.adversarial.hold_out(heldout[0], self.features(heldout[1]))
 
     def _overfitting_segments(self) -> Sequence[Segment]:
         """Return what overfitting is measured on. Raises TrainingError for a new run without a tuning part."""
@@ -71,20 +82,26 @@ class AdversarialTrainer(Trainer):
         weighted = [weight * loss for weight, loss in terms.values() if weight > 0]
         return torch.stack(weighted).sum() if weighted else terms["l1"][1]
 
-    def losses(self, batch: Batch) -> StepLosses:
+    def played(self, batch: Batch) -> Played:
+        """Run the generator on a batch, from `self.state`."""
         real_BTCHW, audio_BTW = batch.real_BTCHW.to(self.device), batch.audio_BTW.to(self.device)
         noise = self._noise(audio_BTW.shape[1])
         fake_BTCHW, features_BTF, next_state = self.model.clip(audio_BTW, noise, self.state)
+        return Played(real_BTCHW, fake_BTCHW, features_BTF, next_state)
+
+    def losses(self, batch: Batch) -> StepLosses:
+        played = self.played(batch)
+        real_BTCHW, fake_BTCHW = played.real_BTCHW, played.fake_BTCHW
         logged: dict[str, Tensor] = {}
         weighted = self._reconstruction_terms(fake_BTCHW, real_BTCHW)
         if self.config.losses.adversarial_at(self.iteration):
             frame = self.random_state.integer(real_BTCHW.shape[1])
             sound = None
             if self.adversarial.takes_sound:
-                sound = Sound(features_BTF, self._features(self.reader.other_moment()))
+                sound = Sound(played.features_BTF, self.features(self.reader.other_moment()))
             logged = self.adversarial.learn(real_BTCHW, fake_BTCHW, frame, self.random_state, sound)
             weighted |= self.adversarial.generator_terms(real_BTCHW, fake_BTCHW, frame, self.random_state, sound)
-        return StepLosses(weighted, logged, next_state, (fake_BTCHW.detach(), real_BTCHW))
+        return StepLosses(weighted, logged, played.next_state, (fake_BTCHW.detach(), real_BTCHW))
 
     def tensors_of_losses(self) -> dict[str, Tensor]:
         return self.adversarial.tensors()
@@ -96,7 +113,8 @@ class AdversarialTrainer(Trainer):
         drawn = self.model.draw_noise(self.random_state.streams, steps, self.random_state.generator)
         return {name: values[self.random_state.own] for name, values in drawn.items()}
 
-    def _features(self, audio_BTW: Tensor) -> Tensor:
+    def features(self, audio_BTW: Tensor) -> Tensor:
+        """Return the features [B, T, F] of sound windows."""
         return self.model.front_end(audio_BTW.to(self.device).flatten(0, 1)).unflatten(0, audio_BTW.shape[:2])
 
     def _reconstruction_terms(self, fake_BTCHW: Tensor, real_BTCHW: Tensor) -> dict[str, tuple[float, Tensor]]:

@@ -156,12 +156,16 @@ class Run:
 
     def _train(self, run_log: RunLog) -> Validation | None:
         intervals, trainer = self.config.intervals, self.trainer
+        if trainer.iteration == 0:
+            with memory_watched(self.config, "before the first iteration"):
+                trainer.begin(lambda: self.stop_requested, self.progress)
         while self._goes_on():
             with memory_watched(self.config, f"in iteration {trainer.iteration + 1}"), compiling():
                 terms = trainer.step(self.agreed_progress)
             run_log.add(terms, self.progress(), self.elapsed_s)
             if _due(trainer.iteration, intervals.log):
                 run_log.log(trainer.iteration, self.elapsed_s, trainer.learning_rate)
+            self._preview(run_log)
             # The checkpoint comes last: whoever goes on from it finds all that belongs to its iteration.
             if _due(trainer.iteration, intervals.sample) and self.progress() < 1.0 and not self.stop_requested:
                 self._sample(run_log)
@@ -191,6 +195,14 @@ class Run:
         self._play_sounds(run_log)
         self.validated = (iteration, whole, found)
         return found
+
+    def _preview(self, run_log: RunLog) -> None:
+        preview = self.outputs.preview
+        if preview is None or not distributed.first() or self.stop_requested or not preview.is_due():
+            return
+        with memory_watched(self.config, f"while iteration {self.trainer.iteration} was previewed"):
+            found = self.trainer.validate(preview.seconds)
+        run_log.try_write("the preview", lambda: preview.write(found))
 
     def _play_sounds(self, run_log: RunLog) -> None:
         trainer = self.trainer

@@ -51,6 +51,23 @@ OpenLog = Callable[[Path, int, int, int | None], AbstractContextManager[RunLog]]
 """Run folder, total iterations, iteration to continue from, last iteration whose validation is kept -> log."""
 
 
+class Preview(Protocol):
+    """Shows now and then how far a run is."""
+
+    @property
+    def seconds(self) -> float:
+        """How much of the held-out part it wants to be played."""
+        ...
+
+    def is_due(self) -> bool:
+        """Tell whether it is time for the next one, which is begun with this call."""
+        ...
+
+    def write(self, found: Validation) -> None:
+        """Write the preview that was begun. Raises OSError."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunOutputs:
     """What a run writes beside its checkpoints."""
@@ -58,6 +75,7 @@ class RunOutputs:
     open_log: OpenLog
     write_report: Callable[[Path], object]
     """Takes the run folder. Raises OSError."""
+    preview: Preview | None = None
 
 
 class SilentLog:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +74,7 @@ class Trainer(ABC):
         self.model = build_model(config.model)
         self.mean_CHW = footage.mean_frame()
         if resume is None:
-            self.model.start_from(footage.spread_frames())
+            self.start_model()
         self.model.to(self.device)
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
         optimiser = config.optimiser
@@ -89,6 +89,10 @@ class Trainer(ABC):
         if resume is not None:
             self._restore(resume)
         self._join()
+
+    def start_model(self) -> None:
+        """Start the generator's weights at the clips."""
+        self.model.start_from(self.footage.spread_frames())
 
     def _join(self) -> None:
         """Join the processes of a distributed run; does nothing in a single process."""
@@ -179,6 +183,14 @@ class Trainer(ABC):
         self.iteration += 1
         follow(self.average, self.model, self.config.optimiser.ema_decay, self.iteration)
         return terms
+
+    def begin(  # noqa: B027  (most have nothing to do)
+        self, is_stopping: Callable[[], bool], budget_used: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """Do what a run does before its first iteration; leave early when asked to stop.
+
+        `budget_used` tells the share of the run's budget that is used up, 0 … 1: some of it is for the iterations.
+        """
 
     def validate(self, limit_s: float | None = None) -> Validation:
         """Play the held-out part, its leading `limit_s` seconds or whole, with the averaged generator."""

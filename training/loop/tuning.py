@@ -12,16 +12,23 @@ from torch import Tensor
 
 from training.core.streaming import StreamingModel
 from training.data.windows import Segment
-from training.loop.validation import NOISE_SEED, leading, played_sequences
+from training.loop.validation import NOISE_SEED, PlayedSequences, leading, played_sequences
 
 LIMIT_S = 20.0
-"""Seconds of the tuning parts that are played, always the same ones: losses of one run compare."""
+"""Seconds of the tuning parts that are played unless a trainer says otherwise, always the same ones: losses of one run compare."""
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Generated and real frames [B, T, C, H, W] -> a scalar."""
 
 
 @torch.no_grad()
-def mean_loss(model: StreamingModel, segments: Sequence[Segment], steps: int, loss: Loss) -> float:
+def mean_loss(
+    model: StreamingModel,
+    segments: Sequence[Segment],
+    steps: int,
+    loss: Loss,
+    limit_s: float = LIMIT_S,
+    play: PlayedSequences = played_sequences,
+) -> float:
     """Play the sound of the tuning parts, each from the initial state and `steps` at a time, and return the mean loss per frame.
 
     The noise is the same at every call. `model` is left in evaluation mode.
@@ -29,8 +36,8 @@ def mean_loss(model: StreamingModel, segments: Sequence[Segment], steps: int, lo
     model.eval()
     device, noise_source = next(model.parameters()).device, torch.Generator().manual_seed(NOISE_SEED)
     total, frames = 0.0, 0
-    for segment in leading(segments, LIMIT_S):
-        for real_TCHW, fake_TCHW in played_sequences(model, segment, steps, noise_source):
+    for segment in leading(segments, limit_s):
+        for real_TCHW, fake_TCHW in play(model, segment, steps, noise_source):
             count = len(real_TCHW)
             total += count * float(loss(fake_TCHW[None].to(device), real_TCHW[None].to(device)))
             frames += count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +73,10 @@ class Validation:
         )
 
 
+PlayedSequences = Callable[[StreamingModel, Segment, int, torch.Generator], Iterator[tuple[Tensor, Tensor]]]
+"""Plays a segment, so many steps at a time, with noise from a generator: real and generated frames [T, 3, H, W], part by part."""
+
+
 def mean_frame(clip: Clip, frame_range: FrameRange) -> Tensor:
     """Return the mean frame [3, H, W] in [-1, 1] of a range of frames."""
     return footage.mean_frame([Segment(clip, frame_range)])
@@ -101,10 +105,11 @@ def validate_segments(
     mean_CHW: Tensor,
     steps: int,
     limit_s: float | None = None,
+    play: PlayedSequences | None = None,
 ) -> Validation:
     """Play the sound of held-out segments, each from the initial state and `steps` at a time, and compare with their frames.
 
-    `limit_s` plays only the leading seconds (see `leading`); numbers found with different limits do not compare.
+    `play` plays a segment in another way (default: `played_sequences`). `limit_s` plays only the leading seconds (see `leading`); numbers found with different limits do not compare.
     `model` is left in evaluation mode. The noise is the same at every call.
     """
     model.eval()
@@ -112,7 +117,7 @@ def validate_segments(
     sums, first_frames = torch.zeros(5, dtype=torch.float64), _FirstFrames()
     for segment in played:
         last_real, last_fake = None, None
-        for real, fake in played_sequences(model, segment, steps, noise_source):
+        for real, fake in (play or played_sequences)(model, segment, steps, noise_source):
             first_frames.add(fake)
             # The last frame of the part before goes in front, so that no difference is left out.
             joined_real = real if last_real is None else torch.cat([last_real, real])

@@ -155,9 +155,8 @@ def _text(parameters: Mapping[str, Parameter], name: str, text: object) -> str:
     """Return the expression of a parameter that can be driven."""
     parameter = parameters.get(name)
     if parameter is None:
-        raise ConfigError(
-            f"mappings drives '{shortened(name)}', which is no parameter.{nearest_name(str(name), parameters)}"
-        )
+        meant = nearest_name(str(name), parameters) or " --help lists all."
+        raise ConfigError(f"mappings drives '{shortened(name)}', which is no parameter.{meant}")
     if parameter.happens:
         raise ConfigError(f"mappings drives {name}, which has no value to set; drive a parameter that has one.")
     if parameter.not_mapped:

@@ -67,6 +67,7 @@ OUTGOING = (
     ),
     _outgoing("skipped_frames", "i", "frames skipped since the start", lambda now: now.skipped_hops),
     _outgoing("recording", "i", "1 while the show is recorded, else 0", lambda now: int(now.recording), 1.0),
+    _outgoing("recording_take", "i", "1 while a take is recorded, else 0", lambda now: int(now.recording_take), 1.0),
     _outgoing(
         "scene", "is", "number and name of the scene that was recalled or saved last; 0 before the first",
         lambda now: (now.scene, now.scene_name),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from types import MappingProxyType
 
 from engine.control.parameter import Parameter, Value
@@ -21,9 +21,9 @@ RECALLS_A_SECOND, RECALLS_AT_ONCE = 4.0, 16.0
 SCENES_A_SECOND, SCENES_AT_ONCE = 0.5, 8.0
 """How often remotes may save a scene."""
 RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE = 0.05, 3.0
-"""How often remotes may begin a recording; they may always end one."""
+"""How often remotes may begin a recording, and a take; they may always end one."""
 _RECORD, _SCENE, _SAVE_SCENE = ShowValues.record.name, ShowValues.scene.name, ShowValues.save_scene.name
-_NEXT_SCENE = ShowValues.next_scene.name
+_NEXT_SCENE, _RECORD_TAKE = ShowValues.next_scene.name, ShowValues.record_take.name
 _LOCKED_WITH = MappingProxyType({_SCENE: (_NEXT_SCENE, ShowValues.playlist.name)})
 """Parameters that do what another one does, so that they are locked with it."""
 _MOST_TOLD = 32
@@ -42,14 +42,16 @@ class RemoteAccess:
         locked: Iterable[str] = (),
         notify: Callable[[str], None] = print,
         clock: Clock | None = None,
+        left_out: Container[str] = (),
     ) -> None:
-        """`locked` names the parameters that no remote may set. Raises ConfigError for an unknown one."""
+        """`locked` names the parameters that no remote may set, or controls of the model that are `left_out`. Raises ConfigError for an
+        unknown one."""
         self.notify = notify
         """Takes lines for the terminal and the log."""
         self._store = store
         self._clock = clock or WallClock()
         self._refusals: dict[str, str] = {}
-        for name in locked_names(locked, store.parameters):
+        for name in locked_names(locked, store.parameters, left_out):
             self._refusals |= {other: _refusal(other, name) for other in _LOCKED_WITH.get(name, ())}
             self._refusals[name] = _refusal(name)
         self._told = ToldOnce(notify, _MOST_TOLD)
@@ -60,6 +62,9 @@ class RemoteAccess:
             _NEXT_SCENE: recalls,
             _SAVE_SCENE: _Limit(SCENES_A_SECOND, SCENES_AT_ONCE, "save {most} scenes", "save it"),
             _RECORD: _Limit(RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE, "begin {most} recordings", "switch record on"),
+            _RECORD_TAKE: _Limit(
+                RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE, "begin {most} takes", "switch record_take on"
+            ),
         }
 
     @property
@@ -108,7 +113,7 @@ class RemoteAccess:
         return self._store.set(parameter.name, given, origin=origin, times=times)
 
     def _begins(self, parameter: Parameter, given: object) -> bool:
-        """Return whether a value would recall or save a scene or begin a recording. Mistakes and releases are not limited."""
+        """Return whether a value would recall or save a scene or begin a recording or a take. Mistakes and releases are not limited."""
         value = parameter.parse(given)
         if parameter.kind == "event":
             return parameter.low <= value <= parameter.high
@@ -133,15 +138,20 @@ class _Limit:
             raise ConfigError(self._refusal)
 
 
-def locked_names(given: Iterable[str], parameters: Mapping[str, Parameter]) -> tuple[str, ...]:
-    """Return the parameters' names of now, from texts with one or several names between commas. Raises ConfigError."""
+def locked_names(
+    given: Iterable[str], parameters: Mapping[str, Parameter], left_out: Container[str] = ()
+) -> tuple[str, ...]:
+    """Return the parameters' names of now, from texts with one or several names between commas. Raises ConfigError.
+
+    Controls of the model that are `left_out` may be named: another model may have them.
+    """
     current = {former: parameter.name for parameter in parameters.values() for former in parameter.former_names}
     texts = list(given)
     if any(not text.replace(",", " ").strip() for text in texts):
         raise ConfigError("remote_lock holds a text that names no parameter; name one or leave remote_lock out.")
     names = [part.strip() for text in texts for part in text.split(",") if part.strip()]
     for name in names:
-        if name not in parameters and name not in current:
+        if name not in parameters and name not in current and name not in left_out:
             raise ConfigError(
                 f"remote_lock names '{shortened(name)}', which is no parameter.{nearest_name(name, parameters)}"
             )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError
-from engine.model.backend import Backend
+from engine.model.backend import Backend, WrappedBackend
 from engine.model.card import ModelCard
 from engine.model.step import State, Step, StepInputs
 
@@ -27,43 +27,20 @@ LOST_FOR_GOOD = re.compile(
 """How CUDA, ONNX Runtime, TensorRT, torch, OpenVINO and the C++ library say that the memory or the device is gone."""
 
 
-class FallbackBackend:
-    """Plays with `first` and, after a step that loses it, with the next backend of `others`."""
+class FallbackBackend(WrappedBackend):
+    """Plays with `first` and, after a step that loses it, with the next backend of `others`, which is then `inner`."""
 
     def __init__(self, first: Backend, others: Iterator[Backend], notify: Callable[[str], None]) -> None:
         """`others` opens further backends of the same model, one at a time, and ends when none is left."""
-        self._current = first
+        super().__init__(first)
         self._others = others
         self._notify = notify
-
-    @property
-    def name(self) -> str:
-        return self._current.name
-
-    @property
-    def description(self) -> str:
-        return self._current.description
-
-    @property
-    def card(self) -> ModelCard:
-        return self._current.card
-
-    @property
-    def current(self) -> Backend:
-        """The backend that plays now."""
-        return self._current
-
-    def initial_state(self) -> State:
-        return self._current.initial_state()
-
-    def cancel(self) -> bool:
-        return self._current.cancel()
 
     def step(self, inputs: StepInputs) -> Step:
         """Take one step, with another backend if this one is lost. Raises BackendError when none is left, or for other failures."""
         while True:
             try:
-                return self._current.step(inputs)
+                return self.inner.step(inputs)
             except MemoryError as error:
                 failure = BackendError(f"{self.name}: the step failed (out of memory: {error}).")
             except BackendError as error:
@@ -74,12 +51,12 @@ class FallbackBackend:
 
     def _open_next(self, failure: BackendError, state: State) -> State:
         """Change to the next backend and return the state for it. Raises `failure` when there is none."""
-        card = self._current.card
+        card = self.inner.card
         carried = on_host(state, card)
         following = next(self._others, None)
         if following is None:
             raise failure
-        self._current = following
+        self.inner = following
         begins = "" if carried is not None else ", from its initial state"
         self._notify(f"{failure} The show goes on with {following.description}{begins}.")
         return following.initial_state() if carried is None else carried

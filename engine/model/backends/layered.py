@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import ModelFileError, StepError
-from engine.model.backend import Backend, OpenedModel
+from engine.model.backend import Backend, WrappedBackend
 from engine.model.backends.onnx_session import first_line
 from engine.model.compositor import Compositor
 from engine.model.content import FileContent
 from engine.model.layers import Layers, LayersSpec, finite_fields
-from engine.model.step import State, Step, StepInputs
+from engine.model.step import Step, StepInputs
 from engine.model.textures import read_textures
 
 # H W rows and columns of pixels, C channels
@@ -21,25 +21,21 @@ from engine.model.textures import read_textures
 ONNX = ".onnx"
 
 
-class LayeredBackend(OpenedModel):
+class LayeredBackend(WrappedBackend):
     """A backend whose steps have frames. In a batch every slot is composed, also those that asked for no step."""
 
-    def __init__(self, backend: Backend, content: FileContent, spec: LayersSpec) -> None:
+    def __init__(self, inner: Backend, content: FileContent, spec: LayersSpec) -> None:
         """Raises ModelFileError for textures that are missing, damaged or of another size than in the card."""
-        super().__init__(backend.name, backend.description, backend.card)
-        self._backend = backend
+        super().__init__(inner)
         self._spec = spec
         self._textures = read_textures(content, spec)
-        self._compositor = Compositor(self._textures, backend.card.height, backend.card.width)
-
-    def initial_state(self) -> State:
-        return self._backend.initial_state()
+        self._compositor = Compositor(self._textures, inner.card.height, inner.card.width)
 
     def step(self, inputs: StepInputs) -> Step:
         """Take one step and compose its frame. Raises StepError."""
         import cv2
 
-        step = self._backend.step(inputs)
+        step = self.inner.step(inputs)
         layers = Layers(self._textures, finite_fields(self._spec, step.outputs))
         try:
             return step._replace(pixels_HWC=self._composed(layers), layers=layers)
@@ -52,9 +48,6 @@ class LayeredBackend(OpenedModel):
             return self._compositor.compose(layers.fields)
         slots = [self._compositor.compose(layers.of_slot(index).fields) for index in range(self.card.batch)]
         return np.stack(slots)
-
-    def cancel(self) -> bool:
-        return self._backend.cancel()
 
 
 def open_composing(module: ModuleType, content: FileContent, threads: int | None) -> Backend:

@@ -11,9 +11,8 @@ import weakref
 from collections.abc import Callable
 
 from engine.core.errors import BackendError, StepError
-from engine.model.backend import Backend
-from engine.model.card import ModelCard
-from engine.model.step import State, Step, StepInputs
+from engine.model.backend import Backend, WrappedBackend
+from engine.model.step import Step, StepInputs
 
 LOOK_EVERY_S = 0.5
 MOST_LOOKS = 4
@@ -21,33 +20,15 @@ MOST_LOOKS = 4
 LIMIT_S = LOOK_EVERY_S * MOST_LOOKS
 
 
-class LimitedBackend:
+class LimitedBackend(WrappedBackend):
     """A backend whose steps are watched by a thread of its own, from the first step until the backend is dropped."""
 
     def __init__(self, inner: Backend, tell: Callable[[str], None]) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self._tell = tell
         self._looks = 0
         self._is_stepping = False
         self._is_watched = False
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def description(self) -> str:
-        return self.inner.description
-
-    @property
-    def card(self) -> ModelCard:
-        return self.inner.card
-
-    def initial_state(self) -> State:
-        return self.inner.initial_state()
-
-    def cancel(self) -> bool:
-        return self.inner.cancel()
 
     def step(self, inputs: StepInputs) -> Step:
         """Take one step. Raises StepError when it fails or outlasts the limit."""

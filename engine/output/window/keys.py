@@ -13,6 +13,7 @@ _TOGGLES = {
     "b": "blackout",
     "l": "overlay",
     "c": "record",
+    "k": "record_take",
     "g": "flash_guard",
 }
 _TRIGGERS = {"r": "reset", "o": "reset_on_bar", "t": "tap", "n": "next_scene"}
@@ -27,6 +28,7 @@ HELP = (
     ("b", "blackout"),
     ("l", "overlay"),
     ("c", "record"),
+    ("k", "record a take"),
     ("t", "tap the tempo"),
     ("g", "flash guard"),
     ("1-9", "recall a scene"),

@@ -43,6 +43,7 @@ _OPACITY = np.clip(
 
 _BADGES = (
     ("record", True, "REC", _RED),
+    ("record_take", True, "TAKE", _RED),
     ("freeze", True, "FROZEN", _BRIGHT),
     ("blackout", True, "BLACKOUT", _BRIGHT),
     ("flash_guard", False, "FLASH GUARD OFF", _AMBER),

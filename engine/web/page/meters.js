@@ -70,6 +70,7 @@ export class Meters {
     this.#beat(now);
     this.#write(now, nowMs);
     document.body.toggleAttribute("data-recording", now.recording);
+    document.body.toggleAttribute("data-recording-take", now.recording_take);
     setText(byId("now"), [now.scene_name || (now.scene ? `Scene ${now.scene}` : ""), now.model, now.source].filter(Boolean).join(" · "));
   }
 

@@ -15,7 +15,7 @@ import { BrowserSound } from "./sound.js";
 import { Values } from "./values.js";
 import { showViews } from "./views.js";
 
-const TOP_BUTTONS = ["blackout", "record", "overlay"];
+const TOP_BUTTONS = ["blackout", "record", "record_take", "overlay"];
 const PREVIEW_WIDTHS = [["1280", "Fitting"], ["256", "256 pixels"], ["512", "512 pixels"]];
 const PREVIEW_RATES = ["5", "10", "20", "30"];
 

@@ -2,7 +2,7 @@
 
 import { byId, make, remember, remembered } from "./elements.js";
 
-const TOGGLES = { b: "blackout", " ": "freeze", m: "mirror", l: "overlay", c: "record" };
+const TOGGLES = { b: "blackout", " ": "freeze", m: "mirror", l: "overlay", c: "record", k: "record_take" };
 const PRESSES = { r: "reset", o: "reset_on_bar", t: "tap", n: "next_scene" };
 const LISTED = [
   ["B", "blackout"],
@@ -13,6 +13,7 @@ const LISTED = [
   ["M", "mirror"],
   ["L", "overlay"],
   ["C", "record"],
+  ["K", "record a take"],
   ["1 – 9", "recall a scene"],
   ["Shift 1 – 9", "save a scene"],
   ["N", "next scene"],

@@ -59,12 +59,14 @@ def export_model(
     Raises ModelFileError when the model does not stream, parity fails or the file cannot be written, TrainingError for
     an unknown rewrite or a calibration sound that cannot be used.
 
-    With `half` the weights of `model` are rounded to 16 bits, in place; parity is with the rounded model, without rewrites.
+    With `half` the weights of `model` are rounded to 16 bits, in place; parity is with the rounded model, without rewrites. So are
+    textures that are stored with a loss (export/targets/layers.py).
     """
     form = form or Form()
     check_streams(model, path)
     if form.half:
         round_weights(model)
+    layers, stored = stored_layers(model)
     # int8 is for the kind of sound that its ranges were measured on, and is judged on it.
     sound = form.drift_sound or form.calibration_sound
     controls, measured_effects = chosen_controls(model.eval(), sound, form.all_controls)
@@ -81,7 +83,6 @@ def export_model(
     drift = () if form.precision == "bfloat16" else drift_of(program, plain, sound, form.drift_steps)
     check_drift(drift, form.precision, path)
     remove_float_frame(program)
-    layers, stored = stored_layers(model)
     add_textures(program, stored)
     card = replace(
         model_card(plain, provenance, measured.recorded, layers),

@@ -85,11 +85,14 @@ Places go from -1 to 1 across the frame, flow is in these units, and everything 
 `pip install opencv-python` (version 5 is the most exact):
 
 ```python
+from glob import glob
+
 import cv2
 import numpy as np
 
 WIDTH, HEIGHT = {width}, {height}
-TEXTURES = [cv2.imread(f"{name}/textures/{{name}}.png")[..., ::-1].copy() for name in {textures}]
+FILES = [glob(f"{name}/textures/{{name}}.*")[0] for name in {textures}]
+TEXTURES = [cv2.imread(file)[..., ::-1].copy() for file in FILES]
 
 
 def enlarged(field):

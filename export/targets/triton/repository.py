@@ -9,7 +9,8 @@ from engine.core.errors import ConfigError, ModelFileError
 from engine.model.card import ModelCard
 from engine.model.content import FileContent
 from engine.model.file import read_model
-from engine.model.textures import read_pngs
+from engine.model.texture_heads import texture_head
+from engine.model.textures import stored_textures
 from export.targets.triton.config import MODEL_FILE, Service, config_text, initial_state_files, model_name
 from export.targets.triton.guide import TEXTURES_FOLDER, guide_text
 
@@ -51,6 +52,8 @@ def _fill(folder: Path, content: FileContent, card: ModelCard, service: Service)
     if card.layers is not None:
         # Beside the version, as in the root of the repository a folder would be taken for a model.
         (model_folder / TEXTURES_FOLDER).mkdir()
-        for texture, png in zip(card.layers.textures, read_pngs(content, card.layers), strict=True):
-            (model_folder / TEXTURES_FOLDER / f"{texture.name}.png").write_bytes(png)
+        for texture, stored in zip(card.layers.textures, stored_textures(content, card.layers), strict=True):
+            head = texture_head(stored)
+            assert head is not None, texture.name
+            (model_folder / TEXTURES_FOLDER / f"{texture.name}.{head.kind}").write_bytes(stored)
     (folder / "README.md").write_text(guide_text(card, service), encoding="utf-8")

@@ -22,7 +22,6 @@ from engine.core.notices import Notices
 from engine.model.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session
-from engine.model.step import State, Step, StepInputs
 from engine.output.film import FilmFormat
 from engine.output.frame import Frame, ShowFormat
 from engine.output.sink import FrameRate, Sink
@@ -47,23 +46,6 @@ class InventedClock:
 
     def sleep(self, duration_s: float) -> None:
         self.time_s += duration_s
-
-
-class WrappedBackend:
-    """A real backend behind one that a test derives from this class."""
-
-    def __init__(self, inner: Backend) -> None:
-        self.inner = inner
-        self.name, self.description, self.card = inner.name, inner.description, inner.card
-
-    def initial_state(self) -> State:
-        return self.inner.initial_state()
-
-    def cancel(self) -> bool:
-        return self.inner.cancel()
-
-    def step(self, inputs: StepInputs) -> Step:
-        return self.inner.step(inputs)
 
 
 class StandingControls:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
 from engine.core.errors import BackendError, ModelFileError
-from engine.model.backend import Backend
+from engine.model.backend import Backend, WrappedBackend
 from engine.model.backends import selection
 from engine.model.backends.fallback import FallbackBackend, is_lost, on_host
 from engine.model.backends.onnx_cpu import open_model
@@ -20,7 +20,7 @@ from engine.model.backends.selection import open_backend, open_with_fallback
 from engine.model.session import Session
 from engine.model.step import Step, StepInputs, resting_inputs
 from engine.render.statistics import ShowStatistics
-from tests.engine.app.shows import CollectingSink, InventedClock, WrappedBackend, show_sound, varied_sound
+from tests.engine.app.shows import CollectingSink, InventedClock, show_sound, varied_sound
 from tests.engine.model.probe_model import CARD
 
 OUT_OF_MEMORY = "onnx-cuda: the step failed (Failed to allocate memory for requested buffer of size 67108864)."
@@ -86,7 +86,7 @@ def test_out_of_memory_is_the_next_candidate_and_the_frame_goes_on_as_if_nothing
     assert all(np.array_equal(image, other) for image, other in zip(images, undisturbed, strict=True))
     assert lines == [f"{OUT_OF_MEMORY} The show goes on with onnx-cpu, 1 thread."]
     assert stats.failed_steps == 0
-    assert enduring.current is opened[0]
+    assert enduring.inner is opened[0]
     assert (enduring.name, enduring.description, enduring.card) == ("onnx-cpu", "onnx-cpu, 1 thread", CARD)
 
 
@@ -117,7 +117,7 @@ def test_other_failures_are_no_reason_to_leave(probe_file: Path) -> None:
     enduring = FallbackBackend(backend, iter([open_model(probe_file, threads=1)]), print)
     with pytest.raises(BackendError, match="shape"):
         Session(enduring).step(np.zeros(CARD.window_samples, np.float32), {}, 0)
-    assert enduring.current is backend
+    assert enduring.inner is backend
 
 
 def test_a_state_that_went_with_its_device_begins_again(probe_file: Path) -> None:
@@ -164,7 +164,7 @@ def test_auto_goes_on_selecting_and_a_demand_does_not(probe_file: Path, monkeypa
     session = Session(enduring)
     window = varied_sound(1.0, 16000, 1)[: CARD.window_samples, 0]
     session.step(window, {}, 0)
-    monkeypatch.setattr(enduring.current, "step", fail)
+    monkeypatch.setattr(enduring.inner, "step", fail)
     frame = session.step(window, {}, 1)
     assert (enduring.name, len(choices), len(changes)) == ("onnx-cpu", 1, 1)
     alone = Session(open_backend(probe_file, "onnx-cpu", 1))
@@ -192,6 +192,6 @@ def test_a_candidate_that_cannot_open_any_more_is_passed_over(
     monkeypatch.setattr(openvino, "open_model", refuse)
     monkeypatch.setattr(openvino, "obstacle", lambda: None)
     enduring = open_with_fallback(probe_file, selection.AUTO, 1, print, print)
-    monkeypatch.setattr(enduring.current, "step", fail)  # type: ignore[attr-defined]
+    monkeypatch.setattr(enduring.inner, "step", fail)  # type: ignore[attr-defined]
     with pytest.raises(BackendError, match="Failed to allocate"):
         Session(enduring).step(np.zeros(CARD.window_samples, np.float32), {}, 0)

@@ -17,12 +17,12 @@ from engine.audio.sources.microphone import Microphone
 from engine.audio.sources.paced import LONGEST_LAG_S, PacedSource
 from engine.audio.sources.samples import SampleSource
 from engine.audio.sources.watchdog import BEGINS_WITHIN_S, LONGEST_AWAY_S, STALL_S, Watchdog
-from engine.model.backend import Backend
+from engine.model.backend import Backend, WrappedBackend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.step import Step, StepInputs
 from engine.output.frame import Frame
 from engine.render.statistics import ShowStatistics
-from tests.engine.app.shows import CollectingSink, InventedClock, WrappedBackend, show_sound, varied_sound
+from tests.engine.app.shows import CollectingSink, InventedClock, show_sound, varied_sound
 from tests.engine.audio.sources.devices import GivenDevice
 from tests.engine.model.probe_model import CARD
 

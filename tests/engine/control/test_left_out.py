@@ -11,7 +11,10 @@ import pytest
 
 from engine.app.command_line import parse_command
 from engine.control.left_out import left_out_controls
+from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for, replayed_parameters
+from engine.control.remotes.midi.controller_folder import ControllerFolder, read_given
+from engine.control.remotes.remote_access import LockedError, RemoteAccess
 from engine.control.scenes.scene_files import Scene
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.control_effect import ControlEffect
@@ -50,6 +53,7 @@ def test_it_has_a_sentence_and_no_parameter() -> None:
         ("--gain 3 --map gain=level", "controls: {gain: 2}"),
         ("", "mappings: {gain: level}"),
         ("", "midi_parameters: {1: gain, 2: zoom}"),
+        ("--remote-lock gain,zoom --gain 3", ""),
     ],
 )
 def test_configurations_that_name_it_are_read_with_one_notice(without: Path, flags: str, text: str) -> None:
@@ -61,6 +65,30 @@ def test_configurations_that_name_it_are_read_with_one_notice(without: Path, fla
     assert command.resolved.notices == (SENTENCE,)
     assert (config.controls, config.mappings) == ({}, {})
     assert "gain" not in config.midi_parameters.values()
+
+
+def test_a_controller_file_that_names_it_is_used_with_one_notice(without: Path) -> None:
+    file = without.with_name("pad.yaml")
+    file.write_text(
+        "assignments: [{control: 1, parameter: gain, high: 2}, {control: 2, parameter: zoom}, {note: 3, parameter: gain}]"
+    )
+    command = parse_command(["--model", str(without), "--midi", "all", "--controller", str(file)])
+    assert not isinstance(command, str)
+    assert command.resolved.notices == (SENTENCE,)
+    assert command.resolved.config.controller == (str(file),)
+    lines = list[str]()
+    parameters = {parameter.name: parameter for parameter in parameters_for(WITHOUT)}
+    found = ControllerFolder(read_given([str(file)]), "none", lines.append).find("pad", parameters)
+    assert [assignment.parameter for assignment in found.file.assignments] == ["gain", "zoom", "gain"]
+    assert all("no parameter" in line and "the show goes on" in line for line in lines)
+
+
+def test_a_lock_that_names_it_holds_when_a_model_has_it() -> None:
+    store, told = ParameterStore(parameters_for(WITHOUT)), list[str]()
+    access = RemoteAccess(store, ["gain"], told.append, left_out=left_out_controls(WITHOUT))
+    store.replace_parameters(parameters_for(CARD))
+    with pytest.raises(LockedError):
+        access.set("gain", 2.0, origin="OSC")
 
 
 def test_a_scene_that_names_it_is_recalled_with_one_notice(without: Path, tmp_path: Path) -> None:

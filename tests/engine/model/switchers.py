@@ -15,7 +15,7 @@ from engine.control.parameter import Parameter
 from engine.control.parameter_store import ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.core.errors import BackendError
-from engine.model.backend import Backend, OpenedModel
+from engine.model.backend import Backend, WrappedBackend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.card import ModelCard
 from engine.model.file import sealed
@@ -60,12 +60,11 @@ def write_wide(folder: Path) -> str:
     return str(wide)
 
 
-class WatchedBackend(OpenedModel):
+class WatchedBackend(WrappedBackend):
     """A backend that counts its steps, takes `step_s` of an invented clock for each, and fails on demand."""
 
     def __init__(self, inner: Backend, clock: InventedClock | None = None, step_s: float = 0.0) -> None:
-        super().__init__(inner.name, inner.description, inner.card)
-        self.inner = inner
+        super().__init__(inner)
         self.clock = clock
         self.step_s = step_s
         self.fails = False

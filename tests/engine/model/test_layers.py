@@ -16,7 +16,8 @@ from engine.model.compositor import Compositor
 from engine.model.file import read_card
 from engine.model.layers import LayersSpec, finite_fields
 from engine.model.session import Session
-from engine.model.textures import encode_texture
+from engine.model.texture_heads import texture_head
+from engine.model.textures import decode_texture, encode_texture
 from tests.engine.model.layered_probe import CARD, HEIGHT, TEXTURES, WIDTH, composed, write_layered_probe
 
 LOUD = np.random.default_rng(0).uniform(-0.6, 0.6, CARD.window_samples).astype(np.float32)
@@ -131,12 +132,19 @@ def stored_as(**changed: object) -> ModelCard:
     return replace(CARD, layers=replace(CARD.layers, textures=(replace(first, **changed), second)))
 
 
-def with_bytes(png: bytes) -> ModelCard:
+def with_bytes(stored: bytes) -> ModelCard:
     import hashlib
 
-    return stored_as(stored_bytes=len(png), sha256=hashlib.sha256(png).hexdigest())
+    return stored_as(stored_bytes=len(stored), sha256=hashlib.sha256(stored).hexdigest())
 
 
+def jpeg(*settings: int, grey: bool = False) -> bytes:
+    return cv2.imencode(".jpg", TEXTURES[0][..., 0] if grey else TEXTURES[0], settings)[1].tobytes()
+
+
+JPEG = encode_texture("texture_0", TEXTURES[0], lossy=True)[1]
+PROGRESSIVE = jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+LARGE_JPEG = cv2.imencode(".jpg", np.zeros((145, 256, 3), np.uint8))[1].tobytes()
 PNG = encode_texture("texture_0", TEXTURES[0])[1]
 GREY = cv2.imencode(".png", TEXTURES[0][..., 0])[1].tobytes()
 
@@ -150,6 +158,11 @@ GREY = cv2.imencode(".png", TEXTURES[0][..., 0])[1].tobytes()
         (with_bytes(b"GIF89a"), {"texture_0": b"GIF89a"}, "no PNG of 8-bit RGB"),
         (with_bytes(PNG[:40]), {"texture_0": PNG[:40]}, "cannot be decoded"),
         (stored_as(height=145), {}, "256x144 pixels, and the card says 256x145"),
+        (with_bytes(PROGRESSIVE), {"texture_0": PROGRESSIVE}, "no baseline JPEG"),
+        (with_bytes(jpeg(grey=True)), {"texture_0": jpeg(grey=True)}, "no baseline JPEG"),
+        (with_bytes(JPEG[:20]), {"texture_0": JPEG[:20]}, "no baseline JPEG"),
+        (with_bytes(JPEG[:400]), {"texture_0": JPEG[:400]}, "no baseline JPEG|cannot be decoded"),
+        (with_bytes(LARGE_JPEG), {"texture_0": LARGE_JPEG}, "256x145 pixels, and the card says 256x144"),
     ],
 )
 def test_a_faulty_texture_is_refused_in_one_sentence(tmp_path, card, stored, expected):
@@ -157,6 +170,24 @@ def test_a_faulty_texture_is_refused_in_one_sentence(tmp_path, card, stored, exp
     with pytest.raises(ModelFileError, match=expected) as refused:
         open_backend(path, "onnx-cpu")
     assert "\n" not in str(refused.value)
+
+
+def test_a_texture_may_be_a_jpeg(tmp_path):
+    path = write_layered_probe(tmp_path / "lossy.onnx", with_bytes(JPEG), {"texture_0": JPEG})
+    backend = open_backend(path, "onnx-cpu")
+    frame = Session(backend).step(0.0 * LOUD, {}, 0)
+    assert frame.layers is not None
+    pixels = frame.layers.textures[0]
+    assert np.abs(pixels.astype(int) - TEXTURES[0]).mean() < 1.0
+    np.testing.assert_array_equal(pixels, decode_texture(*encode_texture("texture_0", TEXTURES[0], lossy=True)))
+    assert len(JPEG) < len(PNG)
+
+
+@pytest.mark.parametrize("stored", [JPEG, PNG, PROGRESSIVE, b"\xff\xd8" + b"\xff\xe0\x00\x00" * 100])
+def test_no_head_is_read_beyond_the_end(stored):
+    for length in range(0, len(stored), 7):
+        head = texture_head(stored[:length])
+        assert head is None or (head.height, head.width) == (144, 256)
 
 
 def test_the_card_is_readable_json():

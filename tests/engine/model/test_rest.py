@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.model.backend import WrappedBackend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.rest import REST_S, RestingBackend
 from engine.model.session import Session
 from engine.model.step import Step, StepInputs
-from tests.engine.app.shows import WrappedBackend
 from tests.engine.model.probe_model import CARD, DECAY, write_probe
 from tests.engine.model.test_session import FailingBackend
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.core.errors import BackendError
-from engine.model.backend import Backend, LazyState, OpenedModel
+from engine.model.backend import Backend, LazyState, WrappedBackend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.session import Session, apply_gain
 from engine.model.step import Step, StepInputs
@@ -88,12 +88,11 @@ def test_an_early_step_shows_the_hop_and_changes_nothing(session: Session, probe
     assert session.early(LOUD, {"freeze": True}, 4) is None
 
 
-class FailingBackend(OpenedModel):
+class FailingBackend(WrappedBackend):
     """A real backend whose steps fail, or give a state that is not finite, when told to."""
 
     def __init__(self, inner: Backend) -> None:
-        super().__init__(inner.name, inner.description, inner.card)
-        self.inner = inner
+        super().__init__(inner)
         self.fails = False
         self.diverges = False
         self.loses = False

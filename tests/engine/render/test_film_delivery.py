@@ -17,6 +17,7 @@ from engine.model.session import Session
 from engine.output.film import FilmFormat
 from engine.output.frame import Frame
 from engine.output.sink import FrameRate
+from engine.render.film_delivery import film_frames
 from engine.render.pacing import Pick
 from engine.render.play import play
 from tests.engine.app.shows import CollectingSink, InventedClock, StandingControls, show_of, varied_sound
@@ -54,6 +55,7 @@ def sound_of(frames: list[Frame]) -> np.ndarray:
 def test_any_rate_keeps_the_sound_and_its_time(probe_file: Path, fps: Fraction) -> None:
     frames, model_frames = film(probe_file, fps), film(probe_file, None)
     assert len(frames) == int(SECONDS * fps + 1e-6)
+    assert film_frames(round(SECONDS * MODEL_FPS), 1 / MODEL_FPS, fps) == len(frames)
     assert [frame.time_s for frame in frames] == pytest.approx([(j + 1) / float(fps) for j in range(len(frames))])
     # Each shows the model's frame of the hop that it lies in.
     for frame in frames:
@@ -68,6 +70,7 @@ def test_a_film_slower_than_the_model_ends_no_earlier_than_its_sound(
     probe_file: Path, fps: Fraction, count: int
 ) -> None:
     frames, model_frames = film(probe_file, fps, seconds=0.95), film(probe_file, None, seconds=0.95)
+    assert film_frames(len(model_frames), 1 / MODEL_FPS, fps) == count
     assert [frame.time_s for frame in frames] == pytest.approx([(j + 1) / float(fps) for j in range(count)])
     assert np.array_equal(sound_of(frames), sound_of(model_frames))
     assert np.array_equal(frames[-1].pixels_HWC, model_frames[-1].pixels_HWC)

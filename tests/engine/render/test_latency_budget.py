@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,8 +15,9 @@ from engine.audio.sources.inputs import OpenInputs
 from engine.audio.sources.microphone import POLL_S
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.samples import SampleSource
-from engine.model.backend import Backend
+from engine.model.backend import Backend, WrappedBackend
 from engine.model.backends.selection import open_backend
+from engine.model.step import Step, StepInputs
 from engine.render.latency_budget import WARM_UP_STEPS, budget_of, measure_budget, measure_steps_s, rate_lines
 from tests.engine.app.shows import InventedClock
 from tests.engine.model.probe_model import CARD
@@ -77,20 +77,17 @@ WARM_UP_S = 0.5
 STEPS_S = (0.007, 0.009, 0.008, 0.030, 0.007, 0.008, 0.008, 0.009)
 
 
-class TimedBackend:
+class TimedBackend(WrappedBackend):
     """A backend whose steps take invented times: one that warms up, then those of STEPS_S."""
 
-    def __init__(self, backend: Backend, clock: InventedClock) -> None:
-        self.card = backend.card
-        self._backend, self._clock = backend, clock
+    def __init__(self, inner: Backend, clock: InventedClock) -> None:
+        super().__init__(inner)
+        self._clock = clock
         self._durations_s = iter((WARM_UP_S, *STEPS_S))
 
-    def initial_state(self) -> Any:
-        return self._backend.initial_state()
-
-    def step(self, *inputs: Any) -> Any:
+    def step(self, inputs: StepInputs) -> Step:
         self._clock.sleep(next(self._durations_s))
-        return self._backend.step(*inputs)
+        return super().step(inputs)
 
 
 class DrivenSource(SampleSource):
@@ -101,14 +98,14 @@ class DrivenSource(SampleSource):
 
 def test_the_steps_are_measured_on_the_backend_that_plays(probe_file: Path) -> None:
     clock = InventedClock()
-    backend = cast(Backend, TimedBackend(open_backend(str(probe_file), "onnx-cpu"), clock))
+    backend = TimedBackend(open_backend(str(probe_file), "onnx-cpu"), clock)
     assert measure_steps_s(backend, clock) == pytest.approx(STEPS_S)
     assert len(STEPS_S) == WARM_UP_STEPS
 
 
 def test_the_measured_budget_is_the_sum_of_driver_resampler_hop_step_and_display(probe_file: Path) -> None:
     clock = InventedClock()
-    backend = cast(Backend, TimedBackend(open_backend(str(probe_file), "onnx-cpu"), clock))
+    backend = TimedBackend(open_backend(str(probe_file), "onnx-cpu"), clock)
     source = DrivenSource("driver", np.zeros((480, 1), np.float32), CARD.sample_rate_hz)
     budget = measure_budget(backend, source, clock, display_hz=50.0)
     terms = {term.name: (pytest.approx(term.typical_s), pytest.approx(term.worst_s)) for term in budget.terms}
@@ -126,7 +123,7 @@ def test_the_measured_budget_is_the_sum_of_driver_resampler_hop_step_and_display
 
 def test_without_a_driver_and_a_display_that_tells_its_rate_the_defaults_count(probe_file: Path) -> None:
     clock = InventedClock()
-    backend = cast(Backend, TimedBackend(open_backend(str(probe_file), "onnx-cpu"), clock))
+    backend = TimedBackend(open_backend(str(probe_file), "onnx-cpu"), clock)
     source = open_source("demo", live=True)
     budget = measure_budget(backend, source, clock, display_hz=0.0)
     terms = {term.name: term for term in budget.terms}

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.audio.gain_state import GainState
 from engine.control.parameter_store import ControlSnapshot
 from engine.core.errors import ConfigError
+from engine.core.structured import plain_values
 from engine.takes.recorder import TakeRecorder
 from engine.takes.take_log import LOG, HopLine, TakeHeader, write_header
 from engine.takes.take_log_reading import read_header, read_lines
@@ -109,12 +111,15 @@ def test_a_damaged_line_is_named(log: Path, line: bytes) -> None:
         lines_of(log)
 
 
+GAIN = plain_values(GainState())
+
+
 def headers() -> Iterator[tuple[str, str]]:
     """Yield the first lines of damaged logs, and a part of the sentence about each."""
     for text in ("", "[1]", "null", "3", '{"take": 3}', '{"take": {}}', DEEP.decode(), DIGITS.decode()):
         yield text, "does not begin as the log of a take"
     for version in ("9", "0", "true", "2.0", '"2"', "null", str(2**64)):
-        yield f'{{"take": {{"format_version": {version}}}}}', "this engine replays versions 1 to 5"
+        yield f'{{"take": {{"format_version": {version}}}}}', "this engine replays versions 1 to 6"
     whole = json.loads(write_header(header()))["take"]
     for changes, sentence in (
         ({"modle": "x"}, "Unknown key 'modle'. Did you mean 'model'"),
@@ -131,6 +136,22 @@ def headers() -> Iterator[tuple[str, str]]:
         ({"versions": {"numpy": 2}}, "'versions.numpy' is 2; a text was expected"),
         ({"mappings": ["glow"]}, "'mappings' is ['glow']; a mapping was expected"),
         ({"settings": None}, "'settings' is None; a mapping was expected"),
+        ({"earlier_hops": -1}, f"'earlier_hops' is -1; a whole number from 0 to {1 << 40} was expected"),
+        ({"earlier_hops": 2**60}, "'earlier_hops' is 1152921504606846976; a whole number from 0"),
+        ({"lead_in_hops": 1}, "'lead_in_hops' is 1; a whole number from 0 to 0 was expected"),
+        ({"gain_curve": {"array": "../x"}}, "'gain_curve' is {'array': '../x'}; an array of the take was expected"),
+        (
+            {"earlier_hops": 9, "lead_in_hops": 9, "lead_in_samples": 21598},
+            "'lead_in_samples' is 21598 for 9 hops; about 21600 samples of at most 60 s were expected",
+        ),
+        (
+            {"earlier_hops": 1201, "lead_in_hops": 1201, "lead_in_samples": 1201 * HOP},
+            "of at most 60 s were expected",
+        ),
+        ({"gain": {**GAIN, "power": -1.0}}, "; values that conditioning can have were expected"),
+        ({"gain": {**GAIN, "gain_db": 1e6}}, "; values that conditioning can have were expected"),
+        ({"gain": {**GAIN, "gate": float("nan")}}, "'gain.gate' is nan; a number was expected"),
+        ({"gain": {"gain_bd": 1.0}}, "Unknown key 'gain.gain_bd'. Did you mean 'gain_db'"),
     ):
         yield json.dumps({"take": {**whole, **changes}}), sentence
     yield json.dumps({"take": {name: whole[name] for name in whole if name != "date"}}), "The key 'date' is missing"
@@ -146,6 +167,8 @@ def test_a_damaged_header_is_one_sentence(tmp_path: Path, text: str, sentence: s
 
 
 def test_a_header_comes_back_as_it_was() -> None:
-    written = header(settings={"map": {"glow": [1, 2.5, None]}}, threads=None)
+    within_a_show = {"earlier_hops": 30, "lead_in_hops": 20, "lead_in_samples": 20 * HOP}
+    gain = GainState(gain_db=-3.1, power=1.7e-5, signal_s=2.0 / 3.0, is_open=False)
+    written = header(settings={"map": {"glow": [1, 2.5, None]}}, threads=None, gain=gain, **within_a_show)
     assert isinstance(written, TakeHeader)
     assert read_header(write_header(written), Path(LOG)) == written

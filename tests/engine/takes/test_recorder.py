@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 from engine.control.parameter_store import ControlEvent, ControlSnapshot
 from engine.core.errors import ConfigError, SinkError
+from engine.takes import recorder
 from engine.takes.recorder import TakeRecorder
 from engine.takes.take_arrays import ARRAYS, with_arrays
 from engine.takes.take_log import LOG, SOUND, HopLine, TakeHeader, write_line
@@ -153,6 +155,27 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match=r"Cannot write a take to .*: Not a directory; choose another"):
         TakeRecorder(tmp_path / "file" / "take", header(), live=True).open()
+
+
+def test_a_take_leaves_the_space_that_has_to_stay_free(tmp_path, monkeypatch):
+    free_bytes = shutil.disk_usage(tmp_path).free
+    told: list[str] = []
+    with pytest.raises(
+        SinkError, match=r"Cannot write a take to .*: \d+ MB have to stay free on the disk; choose another"
+    ):
+        TakeRecorder(tmp_path / "none", header(), live=True, keep_free_bytes=10 * free_bytes).open()
+    take = TakeRecorder(tmp_path / "take", header(), live=False, notify=told.append, keep_free_bytes=1)
+    monkeypatch.setattr(recorder, "CHECK_EVERY_S", 0.0)
+    take.open()
+    used = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: used._replace(free=0))
+    for hop in range(40):
+        take.add_sound(np.zeros((HOP, 2), np.float32))
+        take.note(hop, 0, ControlSnapshot({}, ()))
+    take.close()
+    (notice,) = told
+    assert notice.endswith("cannot be written (0 MB have to stay free on the disk). It can be replayed up to here.")
+    assert lines_of(tmp_path / "take")[-1].end == "0 MB have to stay free on the disk"
 
 
 def test_a_disk_that_does_not_respond_ends_the_take_and_not_the_show(tmp_path, monkeypatch):

@@ -114,3 +114,24 @@ def test_the_frames_are_those_of_a_show_without_early_steps(
     (tmp_path / LOG).write_text("".join(map(without_early_steps, lines)))
     film, _ = replayed(tmp_path, probe_file, with_window=False)
     assert same(film, frames)
+
+
+def test_early_steps_that_end_outside_their_hop_are_damage_and_left_out(
+    shown: tuple[Path, list[Frame], list[Frame]], probe_file: Path, tmp_path: Path
+) -> None:
+    folder, frames, _ = shown
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    lines = (folder / LOG).read_text().splitlines(keepends=True)
+    (tmp_path / LOG).write_text("".join(map(with_ends_elsewhere, lines)))
+    film, in_window = replayed(tmp_path, probe_file, with_window=True)
+    assert same(film, frames)
+    _, undamaged = replayed(folder, probe_file, with_window=True)
+    assert same([frame for frame in in_window if frame.is_early], [frame for frame in undamaged if frame.is_early])
+
+
+def with_ends_elsewhere(line: str) -> str:
+    fields = json.loads(line)
+    if "early_samples" in fields:
+        fields["early_samples"] = [0, *fields["early_samples"], 10**9]
+    return json.dumps(fields) + "\n"

@@ -67,7 +67,7 @@ def test_a_rate_of_25_frames_in_67_days_costs_no_more_than_the_sound_is_long(tmp
         measure_file(path)
 
 
-def test_solid_motion_is_told_from_changing_surfaces(tmp_path: Path) -> None:
+def test_solid_motion_is_told_from_changing_light_and_from_surfaces(tmp_path: Path) -> None:
     random = np.random.default_rng(4)
     soft = [cv2.GaussianBlur(random.uniform(0, 255, (96, 96)).astype(np.float32), (0, 0), 4.0) for _ in range(4)]
     grounds = [cv2.normalize(one, None, 0, 255, cv2.NORM_MINMAX) for one in soft]
@@ -77,12 +77,21 @@ def test_solid_motion_is_told_from_changing_surfaces(tmp_path: Path) -> None:
     shifts = [(columns + 5 * np.sin(6 * t) * near).astype(np.float32) for t in times]
     warped = [cv2.remap(grounds[0], shifted, rows, cv2.INTER_LINEAR) for shifted in shifts]
     mixed = [sum((0.5 + 0.5 * np.sin((2 + i) * t + i)) * g for i, g in enumerate(grounds)) / 4 for t in times]
+    boiling = [cv2.GaussianBlur(random.uniform(0, 255, (96, 96)).astype(np.float32), (0, 0), 3.0) for _ in times]
+    boiling = [cv2.normalize(one, None, 0, 255, cv2.NORM_MINMAX) for one in boiling]
     found = {}
-    for name, frames in (("warped", warped), ("mixed", mixed)):
+    for name, frames in (("warped", warped), ("mixed", mixed), ("boiling", boiling)):
         frames_NHWC = np.repeat(np.stack(frames).clip(0, 255).astype(np.uint8)[..., None], 3, axis=-1)
         found[name] = analyse_clip(write_clip(tmp_path / f"{name}.mp4", frames_NHWC, noise(SECONDS), FPS))
-    assert found["warped"].solid
-    assert not found["mixed"].solid
+    assert found["warped"].kind == "solid"
+    assert found["boiling"].kind == "fluid"
+    # Four frames in a mixture of their own are three changes from their mean.
+    assert found["mixed"].kind == "light"
+    assert found["mixed"].mixture_fit_error < 0.2 < found["boiling"].mixture_fit_error
+    assert (
+        "light, brightness that comes and goes in its place: warping one frame explains"
+        in found["mixed"].motion_words()
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,7 +139,7 @@ def test_crop_and_kind_are_judged_on_the_training_part_alone(tmp_path: Path) -> 
     assert part.trained_s == pytest.approx(0.6 * part.duration_s)
     crops = [choose_crop(analysis, Fraction(1)).box() for analysis in (part, own, whole)]
     assert crops[0] == crops[1] != crops[2]
-    assert part.solid == own.solid
+    assert part.kind == own.kind
 
 
 def test_a_song_with_a_cover_image_is_no_video(tmp_path: Path) -> None:

@@ -10,27 +10,30 @@ import pytest
 from engine.core.errors import TrainingError
 from training.autopilot.clip_analysis import FRAME_SIZE, ClipAnalysis
 from training.autopilot.crop import Crop, choose_crop, motion_share, parse_crop, parse_shape, trimmed
-from training.autopilot.plan import (
-    SIZE_STEPS,
-    Plan,
-    SizeStep,
-    allowed_size_steps,
-    choose_plan,
-    model_settings,
-    parse_size,
-    usual_iterations,
-)
+from training.autopilot.family_choice import FamilyChoice
+from training.autopilot.plan import Plan, allowed_size_steps, choose_plan, model_settings, parse_size
 from training.core.frame_size import FrameSize
+from training.families.listen_and_move.teaching import SIZE_STEPS, ListenAndMoveTeaching
+from training.families.modal.teaching import ModalTeaching
+from training.families.teaching import SizeStep
 from training.loop.config import load_train_config
-from training.teach import CONFIG
+from training.teach import CONFIGS
 
 WIDE = (640, 480)
 SQUARE = Fraction(1)
+PAINTING = FamilyChoice("listen_and_move", ListenAndMoveTeaching(), "it paints")
+LAYERED = FamilyChoice("modal", ModalTeaching(), "the camera stands still")
 
 
 def analysis_of(
-    motion_HW: np.ndarray | None = None, size: tuple[int, int] = WIDE, camera: float = 0.0, seconds: float = 10.0
+    motion_HW: np.ndarray | None = None,
+    size: tuple[int, int] = WIDE,
+    camera: float = 0.0,
+    seconds: float = 10.0,
+    warped: float = 1.0,
+    mixed: float = 1.0,
 ) -> ClipAnalysis:
+    """Return an analysis with these errors of the flow fit and of the mixture fit."""
     motion = np.zeros((FRAME_SIZE, FRAME_SIZE), np.float32) if motion_HW is None else motion_HW
     return ClipAnalysis(
         path=Path("clip.mp4"),
@@ -43,7 +46,8 @@ def analysis_of(
         level_range_db=(-45.0, -12.0),
         camera_moves_share=camera,
         motion_HW=motion,
-        flow_fit_error=1.0,
+        flow_fit_error=warped,
+        mixture_fit_error=mixed,
     )
 
 
@@ -58,7 +62,13 @@ def motion_at(left: float, top: float, right: float, bottom: float) -> np.ndarra
 
 def plan(minutes: float | None, pace: dict[SizeStep, float], seconds: float = 10.0, spent_s: float = 5.0) -> Plan:
     return choose_plan(
-        analysis_of(seconds=seconds), Crop(80, 0, 480, 480, ""), SIZE_STEPS, pace.__getitem__, lambda: spent_s, minutes
+        analysis_of(seconds=seconds),
+        PAINTING,
+        Crop(80, 0, 480, 480, ""),
+        SIZE_STEPS,
+        pace.__getitem__,
+        lambda: spent_s,
+        minutes,
     )
 
 
@@ -92,6 +102,9 @@ def test_motion_in_a_corner_gives_a_smaller_crop() -> None:
     shaped = choose_crop(analysis)
     assert (shaped.width, shaped.height) == (320, 240)
     assert "smaller part" in shaped.reason
+    # A family that wants more pixels than the part has gets a larger one.
+    assert choose_crop(analysis, fewest_pixels=300).height == 360
+    assert choose_crop(analysis, fewest_pixels=400).box() == (0, 0, *WIDE)
 
 
 @pytest.mark.parametrize("size", [WIDE, (1920, 1080), (352, 288), (360, 640), (2000, 100)])
@@ -99,7 +112,7 @@ def test_the_crop_keeps_the_clip_s_shape(size: tuple[int, int]) -> None:
     crop = choose_crop(analysis_of(motion_at(0, 0, 1, 1), size=size))
     assert crop.box() == ((0, 0, *size) if size[0] <= 8 * size[1] else (600, 0, 800, 100))
     assert crop.reason.startswith("the whole frame") == (size[0] <= 8 * size[1])
-    for size_step in allowed_size_steps(crop, None):
+    for size_step in allowed_size_steps(PAINTING, crop, None):
         frame = size_step.frame_size
         part = trimmed(crop, frame)
         assert part.width / part.height == pytest.approx(frame.width / frame.height, rel=0.02)
@@ -137,8 +150,9 @@ def test_a_size_that_no_frame_has_is_refused(text: str, sentence: str) -> None:
 
 def test_a_size_of_another_shape_than_the_crop_is_refused() -> None:
     with pytest.raises(TrainingError, match=r"--size is 640x360 and the crop 480x480, .* such as 480x480, or leave"):
-        allowed_size_steps(Crop(80, 0, 480, 480, ""), FrameSize(360, 640))
-    assert allowed_size_steps(Crop(0, 60, 640, 356, ""), FrameSize(360, 640)) == [SizeStep("640x360", 256)]
+        allowed_size_steps(PAINTING, Crop(80, 0, 480, 480, ""), FrameSize(360, 640))
+    (own,) = allowed_size_steps(PAINTING, Crop(0, 60, 640, 356, ""), FrameSize(360, 640))
+    assert (own.image_size, dict(own.settings)) == ("640x360", {"model.generator.channels_base": 256})
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "a,b,c,d", "0,0,641,480", "600,0,100,100", "0,0,0,10", "-1,0,10,10", ""])
@@ -171,7 +185,7 @@ def test_sizes_that_are_out_of_reach_are_not_measured() -> None:
         measured.append(size_step)
         return 1.0
 
-    chosen = choose_plan(analysis_of(), Crop(80, 0, 480, 480, ""), SIZE_STEPS, measure, lambda: 5.0, 3.0)
+    chosen = choose_plan(analysis_of(), PAINTING, Crop(80, 0, 480, 480, ""), SIZE_STEPS, measure, lambda: 5.0, 3.0)
     assert (measured, chosen.larger) == ([SIZE_STEPS[0]], SIZE_STEPS[1])
 
 
@@ -189,14 +203,48 @@ def test_without_minutes_a_longer_clip_gets_more_time_within_bounds() -> None:
     assert 5.0 <= short < long <= 60.0
     assert plan(None, even_pace(10.0)).minutes == 60.0
     assert plan(None, even_pace(0.0001)).minutes == 5.0
-    assert usual_iterations(10.0) < usual_iterations(60.0) < usual_iterations(1e5) == 8000
+    for family in (PAINTING, LAYERED):
+        usual = family.teaching.usual_iterations
+        assert usual(10.0) < usual(60.0) < usual(1e5) == usual(1e6)
+
+
+def image_sizes(family: FamilyChoice, width: int, height: int, size: FrameSize | None = None) -> list[object]:
+    return [step.image_size for step in allowed_size_steps(family, Crop(0, 0, width, height, ""), size)]
 
 
 def test_frames_are_not_enlarged_without_need() -> None:
-    sizes = [size_step.image_size for size_step in allowed_size_steps(Crop(0, 0, 150, 150, ""), None)]
-    assert sizes == [64, 128, 128]
-    assert [size_step.image_size for size_step in allowed_size_steps(Crop(0, 0, 20, 20, ""), None)] == [64]
-    assert allowed_size_steps(Crop(0, 0, 150, 150, ""), FrameSize(32, 32)) == [SizeStep(32, 256)]
+    assert image_sizes(PAINTING, 150, 150) == [64, 128, 128]
+    assert image_sizes(PAINTING, 20, 20) == [64]
+    assert image_sizes(PAINTING, 150, 150, FrameSize(32, 32)) == [32]
+
+
+@pytest.mark.parametrize(
+    ("crop", "expected"),
+    [
+        ((1280, 720), "912x512"),
+        ((720, 1280), "512x912"),
+        ((352, 288), "352x288"),
+        ((640, 480), "640x480"),
+        ((61, 50), "64x48"),
+    ],
+)
+def test_a_family_that_is_quick_at_any_size_gets_the_clip_s_own_pixels(crop: tuple[int, int], expected: str) -> None:
+    assert image_sizes(LAYERED, *crop) == [expected]
+    assert image_sizes(LAYERED, 640, 480, FrameSize(240, 320)) == ["320x240"]
+
+
+@pytest.mark.parametrize(("height", "scale"), [(1080, 2), (720, 2), (512, None), (288, None)])
+def test_a_clip_with_more_pixels_than_the_frame_gives_its_textures_them(height: int, scale: int | None) -> None:
+    (step,) = allowed_size_steps(LAYERED, Crop(0, 0, height * 16 // 9, height, ""), None)
+    assert dict(step.settings).get("model.generator.texture_scale") == scale
+
+
+def test_a_long_clip_gets_more_textures() -> None:
+    counts = [
+        model_settings(LAYERED, SizeStep(64), analysis_of(seconds=seconds)).get("model.generator.textures", 0)
+        for seconds in (10.0, 80.0, 300.0)
+    ]
+    assert counts == sorted(set(counts))
 
 
 def test_the_plan_prints_its_choices_with_reasons() -> None:
@@ -205,8 +253,10 @@ def test_the_plan_prints_its_choices_with_reasons() -> None:
     for part in (
         "clip.mp4: 10.0 s, 640x480",
         "stands still",
+        "motion    fluid, surfaces that change all over: warping one frame explains 0% of what changes, mixing a few 0%",
+        "family    listen_and_move: it paints",
         "80,0,480,480",
-        "128x128",
+        "128x128, width 256; one iteration takes",
         "10 minutes in total",
         "60 s for evaluation",
     ):
@@ -214,22 +264,25 @@ def test_the_plan_prints_its_choices_with_reasons() -> None:
     assert "expect blur" in "\n".join(
         Plan(
             analysis=analysis_of(camera=0.9),
+            family=PAINTING,
             crop=chosen.crop,
             size_step=chosen.size_step,
             iteration_s=1.0,
             minutes=1.0,
             spent_s=0.0,
-            solid=False,
         ).lines("cpu")
     )
 
 
-@pytest.mark.parametrize("solid", [True, False])
+@pytest.mark.parametrize("kind", ["solid", "fluid", "light"])
 @pytest.mark.parametrize("size_step", SIZE_STEPS)
-def test_every_size_step_gives_a_valid_configuration(size_step: SizeStep, solid: bool) -> None:
-    config = load_train_config(CONFIG, model_settings(size_step, solid))
-    assert (config.model.generator.warp_rank > 0) == solid
-    assert (config.model.generator.relief_rank > 0) != solid
+def test_every_size_step_gives_a_valid_configuration(size_step: SizeStep, kind: str) -> None:
+    errors = {"solid": (0.5, 0.6), "fluid": (1.0, 1.0), "light": (1.0, 0.1)}[kind]
+    analysis = analysis_of(warped=errors[0], mixed=errors[1])
+    assert analysis.kind == kind
+    config = load_train_config(CONFIGS / PAINTING.teaching.config_file, model_settings(PAINTING, size_step, analysis))
+    assert (config.model.generator.warp_rank > 0) == (kind == "solid")
+    assert (config.model.generator.relief_rank > 0) != (kind == "solid")
     assert config.model.image_size == size_step.image_size
 
 

@@ -9,7 +9,7 @@ import torch
 from engine.model.compositor import Compositor
 from tests.engine.model.layered_probe import TEXTURES, composed
 from tests.engine.model.test_layers import fields_of
-from training.core.composition import compose
+from training.core.composition import FramePart, compose
 
 HEIGHT, WIDTH = 72, 128
 STORED = [torch.from_numpy(pixels_HWC).permute(2, 0, 1) / 255.0 for pixels_HWC in TEXTURES]
@@ -28,6 +28,13 @@ def test_torch_composes_what_the_formula_and_the_engine_do(fields):
     assert np.abs(levels - composed(TEXTURES, fields, HEIGHT, WIDTH)).max() < 0.1
     apart = np.abs(levels - Compositor(TEXTURES, HEIGHT, WIDTH).compose(fields))
     assert np.mean(apart > 2.0) < 1e-3
+
+
+def test_a_part_is_what_the_whole_has_there():
+    fields = as_batch(fields_of(0, flows=2))
+    part = FramePart(top=16, left=40, height=56, width=64)
+    whole, own = compose(fields, STORED, HEIGHT, WIDTH), compose(fields, STORED, HEIGHT, WIDTH, part)
+    torch.testing.assert_close(own, whole[:, :, 16:72, 40:104], atol=1e-4, rtol=0)
 
 
 def test_every_field_gets_a_gradient():

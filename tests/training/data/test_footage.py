@@ -114,6 +114,19 @@ def test_the_mean_of_a_segment_is_the_mean_of_its_frames() -> None:
     torch.testing.assert_close(found, frame_tensor(clip, 20, 129).mean(dim=0), atol=1e-6, rtol=0)
 
 
+def test_a_folder_of_videos_is_one_clip_each(tmp_path: Path) -> None:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for name in ("b.mp4", "a.MP4"):
+        moving_clip(folder / name)
+    (folder / "a.json").write_text("{}")
+    footage = load(ClipConfig(path=str(folder)), tmp_path)
+    assert [Path(segment.clip.file).name for segment in footage.training] == ["a.MP4", "b.mp4"]
+    assert footage_sha256(ClipConfig(path=str(folder))) == footage_sha256(
+        ClipConfig(path=str(folder / "a.MP4"), more=(str(folder / "b.mp4"),))
+    )
+
+
 # Sub-URMP
 
 SOUND = noise(4.0, seed=3)[0]

@@ -161,6 +161,7 @@ class BrightnessFamily:
     trainer = BrightnessTrainer
     rewrites = Rewrites()
     upscaling = None
+    teaching = None
 
     def check(self, config):
         if config.sequence_frames < 2:
@@ -201,10 +202,11 @@ def second_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_is_found_by_its_folder() -> None:
-    assert family_names() == ["brightness", DEFAULT_FAMILY, "modal"]
+    assert family_names() == ["brightness", DEFAULT_FAMILY, "modal", "sound2sight"]
     assert family("brightness").name == "brightness"
     with pytest.raises(
-        TrainingError, match=r"no family 'brightnes'.*brightness.* Choose from: brightness, listen_and_move, modal"
+        TrainingError,
+        match=r"no family 'brightnes'.*brightness.* Choose from: brightness, listen_and_move, modal, sound2sight",
     ):
         family("brightnes")
 

@@ -80,9 +80,7 @@ def synchrony(loudness_N: Series, motion_N: Series, largest_lag: int = LARGEST_L
         raise TrainingError(f"The clip has {frames} frames; at least {LEAST_FRAMES} are needed to measure synchrony.")
     loud, moved = loudness_N[1:frames], motion_N[1:frames]
     by_lag = _by_lag(loud, moved, largest_lag)
-    # Shifts of less than a tenth of the clip would still be half in time with the motion.
-    margin = max(largest_lag + 1, len(loud) // 10)
-    offsets = np.unique(np.linspace(margin, len(loud) - margin, shifts).round().astype(int))
+    offsets = shuffled_offsets(len(loud), largest_lag + 1, shifts)
     floor = np.array([_by_lag(np.roll(loud, int(offset)), moved, largest_lag).max() for offset in offsets])
     return Synchrony(
         correlation=float(by_lag.max()),
@@ -92,6 +90,28 @@ def synchrony(loudness_N: Series, motion_N: Series, largest_lag: int = LARGEST_L
         floor_deviation=float(floor.std()),
         shifts=len(offsets),
         frames=frames,
+    )
+
+
+def shuffled_offsets(frames: int, least: int, shifts: int = SHIFTS) -> NDArray[np.int_]:
+    """Return by how many frames to shift sound in a circle for a floor, `shifts` of them at most.
+
+    Shifts of less than a tenth of the clip would still be half in time with the motion.
+    """
+    margin = max(least, frames // 10)
+    return np.unique(np.linspace(margin, max(frames - margin, margin), shifts).round().astype(int))
+
+
+def correlations_at(loudness_N: Series, motion_N: Series, offsets: Iterable[int]) -> Series:
+    """Return the correlation with the sound moved earlier by each number of frames, over the frames that both then have.
+
+    A negative offset moves the sound later.
+    """
+    frames = min(len(loudness_N), len(motion_N))
+    loud, moved = loudness_N[1:frames], motion_N[1:frames]
+    count = len(loud)
+    return np.array(
+        [_correlation(loud[max(o, 0) : count + min(o, 0)], moved[max(-o, 0) : count - max(o, 0)]) for o in offsets]
     )
 
 

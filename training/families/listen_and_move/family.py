@@ -13,8 +13,10 @@ from training.families.listen_and_move.discriminator import Discriminator, Discr
 from training.families.listen_and_move.model import ListenAndMove
 from training.families.listen_and_move.original_weights import convert
 from training.families.listen_and_move.rewrites import REWRITES
+from training.families.listen_and_move.teaching import ListenAndMoveTeaching
 from training.families.listen_and_move.upscaling import UPSCALING
 from training.families.model_config import ModelConfig
+from training.families.teaching import Teaching
 from training.loop.adversarial_trainer import AdversarialTrainer
 from training.loop.config import TrainConfig
 from training.losses.losses import LossConfig
@@ -32,6 +34,7 @@ class ListenAndMoveFamily:
     trainer = AdversarialTrainer
     rewrites = REWRITES
     upscaling = UPSCALING
+    teaching: Teaching | None = ListenAndMoveTeaching()
 
     def build_model(self, config: ModelConfig) -> ListenAndMove:
         """Build the model with fresh weights. Raises TrainingError for a shape that cannot be."""

@@ -6,27 +6,38 @@ import dataclasses
 from dataclasses import dataclass
 
 from engine.core.errors import TrainingError
+from engine.model.layers import FLOW, LIGHT, RESIDUAL, WEIGHTS
+from training.losses.losses import LossConfig
 
-SMALLEST_OFF = ("residual_rank",)
+UNITS = {FLOW: 0.02, WEIGHTS: 1.0, LIGHT: 0.2, RESIDUAL: 0.1}
+"""What the learned maps are multiplied with, by role: their own values are of about 1, as one learning rate for all wants it."""
+SMALLEST_OFF = ("residual_rank", "light_rank")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModalConfig:
     """Shape of the generator."""
 
-    textures: int = 3
+    textures: int = 4
     """So many frames of the clip, as different as there are; they are stored as they are."""
-    resonators: int = 48
+    texture_scale: int = 1
+    """The textures have so many times the frame's height and width, as far as the clip has them: a window shows their detail."""
+    resonators: int = 64
     """So many damped oscillators, driven by the sound: what moves goes on ringing after an onset."""
-    modes: int = 24
+    modes: int = 32
     """So many flow fields, mixed by the sound, whose sum bends the textures. They start at the clip's own optical flow."""
     flow_side: int = 32
     """Mean side of the flow fields, which have the shape of the frame; so have the other maps."""
-    residual_rank: int = 24
-    """So many small frames, mixed by the sound and added; they start at the clip's own principal components. 0: none."""
-    residual_side: int = 64
-    weight_side: int = 8
+    share_rank: int = 8
+    """So many maps that the sound mixes into the weights of the textures."""
+    weight_side: int = 16
     """Mean side of the maps that say where which texture is seen."""
+    light_rank: int = 12
+    """So many maps of light and colour, mixed by the sound, that multiply the frame. 0: none."""
+    light_side: int = 24
+    residual_rank: int = 32
+    """So many small frames, mixed by the sound and added. 0: none."""
+    residual_side: int = 64
     hidden: int = 128
 
     def __post_init__(self) -> None:
@@ -36,8 +47,42 @@ class ModalConfig:
                 raise TrainingError(f"generator.{field.name} is {value}; {least} or more was expected.")
         if self.textures > 16:
             raise TrainingError(f"generator.textures is {self.textures}; 1 to 16 were expected.")
+        if self.texture_scale > 4:
+            raise TrainingError(f"generator.texture_scale is {self.texture_scale}; 1 to 4 were expected.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NoDiscriminatorConfig:
-    """The family has no discriminators yet."""
+class PatchDiscriminatorConfig:
+    """Shape of both discriminators, which score parts of composed frames."""
+
+    channels: int = 32
+    """Of the first level; the next ones have twice as many."""
+    hears: bool = True
+    """The video discriminator also takes the sound features of each frame, and learns to reject the sound of another time."""
+
+    def __post_init__(self) -> None:
+        if self.channels < 1:
+            raise TrainingError(f"discriminator.channels is {self.channels}; 1 or more was expected.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModalLossConfig(LossConfig):
+    """The losses of `AdversarialTrainer`, and how training begins and which part of a frame an iteration composes."""
+
+    part_side: int = 192
+    """Mean side of the part of the frames that an iteration composes and compares, at a random place; 0: the whole frame."""
+    start_frames: int = 128
+    """So many frames are measured before the first iteration: their amplitudes are what the sound is to give. 0: none."""
+    map_iterations: int = 150
+    """Iterations on those frames in which maps and amplitudes are learned without sound."""
+    sound_iterations: int = 500
+    """Iterations in which the sound learns to give these amplitudes; no frame is composed in them."""
+    spread: float = 0.5
+    """How strongly they are held to the spread that the amplitudes have in the clip: doubt alone would make it small."""
+
+    def __post_init__(self) -> None:
+        # `super()` does not find the class that slots made of this one.
+        LossConfig.__post_init__(self)
+        for name in ("part_side", "start_frames", "map_iterations", "sound_iterations", "spread"):
+            if getattr(self, name) < 0:
+                raise TrainingError(f"losses.{name} is {getattr(self, name)}; 0 or more was expected.")

@@ -3,46 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.core.errors import TrainingError
 from training.families.family import Family, Upscaling
-from training.families.modal.config import ModalConfig, NoDiscriminatorConfig
+from training.families.modal.config import ModalConfig, ModalLossConfig, PatchDiscriminatorConfig
+from training.families.modal.discriminator import PatchDiscriminator
 from training.families.modal.model import Modal
+from training.families.modal.teaching import ModalTeaching
+from training.families.modal.trainer import ModalTrainer
 from training.families.model_config import ModelConfig
 from training.families.rewriting import Rewrites
-from training.loop.adversarial_trainer import AdversarialTrainer
+from training.families.teaching import Teaching
 from training.loop.config import TrainConfig
-from training.losses.losses import LossConfig
 
 
 class ModalFamily:
-    """The members of `Family`; the losses are those of `AdversarialTrainer` without a discriminator."""
+    """The members of `Family`."""
 
     name = "modal"
     generator_config = ModalConfig
-    discriminator_config = NoDiscriminatorConfig
-    loss_config = LossConfig
-    trainer = AdversarialTrainer
+    discriminator_config = PatchDiscriminatorConfig
+    loss_config = ModalLossConfig
+    trainer = ModalTrainer
     rewrites = Rewrites()
     upscaling: Upscaling | None = None
+    teaching: Teaching | None = ModalTeaching()
 
     def build_model(self, config: ModelConfig) -> Modal:
         """Build the model with fresh weights."""
         return Modal(config)
 
     def build_discriminators(
-        self, model: ModelConfig, discriminator: Any, kinds: Collection[str], sequence_frames: int
-    ) -> Mapping[str, nn.Module]:
-        """Raise TrainingError: there are none yet."""
-        raise TrainingError(_NO_DISCRIMINATORS)
+        self, model: ModelConfig, discriminator: PatchDiscriminatorConfig, kinds: Collection[str], sequence_frames: int
+    ) -> Mapping[str, PatchDiscriminator]:
+        """Build the discriminators of frames ("image") and of sequences ("video"). Raises TrainingError for another kind."""
+        features = model.front_end.feature_count if discriminator.hears else 0
+        built: dict[str, PatchDiscriminator] = {}
+        for kind in kinds:
+            if kind not in ("image", "video"):
+                raise TrainingError(f"There is no discriminator '{kind}'; 'image' or 'video' was expected.")
+            frames, its_features = (1, 0) if kind == "image" else (sequence_frames, features)
+            built[kind] = PatchDiscriminator(discriminator, frames, its_features)
+        return built
 
     def check(self, config: TrainConfig) -> None:
-        """Raise TrainingError for losses that ask for a discriminator."""
-        if config.losses.adversarial_image > 0 or config.losses.adversarial_video > 0:
-            raise TrainingError(_NO_DISCRIMINATORS)
+        """Every combination of settings is possible."""
 
     def lower_memory(self, model: ModelConfig) -> list[str]:
         """Return the settings that can be lowered to save memory, with their present values."""
@@ -53,9 +60,5 @@ class ModalFamily:
         """Raise TrainingError: the family is this project's own."""
         raise TrainingError("The family 'modal' has no original code whose weights could be read.")
 
-
-_NO_DISCRIMINATORS = (
-    "The family 'modal' has no discriminators; set losses.adversarial_image and losses.adversarial_video to 0."
-)
 
 FAMILY: Family = ModalFamily()

@@ -3,6 +3,9 @@
 All that it learns are small maps and how the sound mixes them, so a step costs next to nothing at any frame size: sharpness comes
 from the clip's own frames, motion from the sound. Modes after the modal analysis of Davis et al., "Image-Space Modal Bases for
 Plausible Manipulation of Objects in Video" (2015); the oscillators are those of training/core/resonators.py.
+
+An amplitude says how much of one map there is, in deviations that it has in the clip (`start.py` measures them, `sound_fit.py` lets
+the sound give them).
 """
 
 from __future__ import annotations
@@ -17,20 +20,21 @@ from engine.model.card import ControlSpec, NoiseSpec
 from engine.model.layers import FLOW, LIGHT, RESIDUAL, WEIGHTS
 from training.core.frame_size import FrameSize
 from training.core.layered import LayeredModel
-from training.core.principal import principal_components
 from training.core.resonators import Resonators
 from training.core.streaming import Noise, State
-from training.data.flow import flow_fields, size_of_mean_side
-from training.families.modal.config import ModalConfig
+from training.data.flow import size_of_mean_side
+from training.families.modal.config import UNITS, ModalConfig
+from training.families.modal.controls import PLAYED_MODES, control_specs
+from training.families.modal.start import different_frames, measured_start
 from training.families.model_config import ModelConfig
 
-# B batch, T steps or frames of a clip, F features, K textures, M modes, I generator inputs, H W rows and columns, h w of a map
+# B batch, T steps or frames of a clip, F features, K textures, A amplitudes, M maps of a kind, H W rows and columns, h w of a map
 
-CONTROLS = (
-    ControlSpec(name="motion", help="How far the sound bends the frame.", low=0.0, high=3.0, default=1.0),
-    ControlSpec(name="shade", help="Amount of colour that the sound adds.", low=0.0, high=3.0, default=1.0),
-)
-_MEDOID_SIDE = 32
+USUAL_FPS = 20.0
+FARTHEST_AMPLITUDE = 4.0
+"""Amplitudes come softly to rest there, whatever the sound and the controls: frames stay such as the clip has."""
+LEAST_WEIGHT = 0.02
+"""Textures with less are not seen at all, so that they need not be bent."""
 
 
 class Modal(LayeredModel):
@@ -47,27 +51,39 @@ class Modal(LayeredModel):
         self.config = config
         shape: ModalConfig = config.generator
         self.generator = shape
-        count = shape.textures
-        self.register_buffer("textures", torch.full((count, 3, *self.frame_size), 128, dtype=torch.uint8))
-        self.resonators = Resonators(self.feature_count, shape.resonators)
+        size = FrameSize(*(shape.texture_scale * side for side in self.frame_size))
+        self.register_buffer("textures", torch.full((shape.textures, 3, *size), 128, dtype=torch.uint8))
+        shapes = self.field_shapes()
+        counts = {FLOW: shape.modes, WEIGHTS: shape.share_rank, LIGHT: shape.light_rank, RESIDUAL: shape.residual_rank}
+        self.counts = {role: counts[role] for role in shapes}
+        """Amplitudes of each role."""
+        # The force on the oscillators is no linear function of levels.
+        self.force = nn.Sequential(nn.Linear(self.feature_count, shape.hidden // 2 or 1), nn.LeakyReLU(0.2))
+        forces = self.feature_count + (shape.hidden // 2 or 1)
+        self.resonators = Resonators(forces, shape.resonators, length=config.fps / USUAL_FPS)
         inputs = self.feature_count + 2 * shape.resonators
         self.trunk = nn.Sequential(nn.Linear(inputs, shape.hidden), nn.LeakyReLU(0.2))
+        # Beside what the trunk makes of it, the oscillators' output itself: waves on water are linear.
+        self.amplitudes = nn.Linear(shape.hidden + 2 * shape.resonators, sum(self.counts.values()))
         # Zero at the start: the first frame is a plain mixture of the textures.
-        self.amplitudes = _zero_linear(shape.hidden, shape.modes)
-        self.shares = _zero_linear(shape.hidden, count)
-        self.light = _zero_linear(shape.hidden, 1)
-        self.shades = _zero_linear(shape.hidden, max(1, shape.residual_rank))
-        shapes = self.field_shapes()
-        self.modes = nn.Parameter(torch.zeros(shape.modes, *shapes[FLOW]))
-        self.share_maps = nn.Parameter(torch.zeros(shapes[WEIGHTS]))
-        self.residuals = (
-            nn.Parameter(torch.zeros(shape.residual_rank, *shapes[RESIDUAL])) if shape.residual_rank else None
+        nn.init.zeros_(self.amplitudes.weight)
+        nn.init.zeros_(self.amplitudes.bias)
+        self.maps = nn.ParameterDict(
+            {role: nn.Parameter(torch.zeros(count, *shapes[role])) for role, count in self.counts.items()}
         )
+        self.key_frames: list[int] = []
+        """Which of the frames that it started from are its textures."""
+        self.usual_shares = nn.Parameter(torch.zeros(shapes[WEIGHTS]))
 
     @property
     def texture_levels(self) -> list[Tensor]:
         """The textures as the file stores them: uint8 [3, H, W] RGB."""
         return list(self.get_buffer("textures"))
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the sound gives any amplitude; False until it is trained."""
+        return bool(self.amplitudes.weight.detach().any())
 
     def field_shapes(self) -> dict[str, tuple[int, int, int]]:
         """Return the shapes [C, h, w] of all fields by their role, without the batch."""
@@ -75,8 +91,9 @@ class Modal(LayeredModel):
         shapes = {
             FLOW: self._map_shape(2 * shape.textures, shape.flow_side),
             WEIGHTS: self._map_shape(shape.textures, shape.weight_side),
-            LIGHT: (1, 1, 1),
         }
+        if shape.light_rank:
+            shapes[LIGHT] = self._map_shape(3, shape.light_side)
         return shapes | ({RESIDUAL: self._map_shape(3, shape.residual_side)} if shape.residual_rank else {})
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -94,70 +111,83 @@ class Modal(LayeredModel):
 
     def control_specs(self) -> tuple[ControlSpec, ...]:
         """Describe the control inputs that have an effect in this configuration."""
-        return tuple(control for control in CONTROLS if self.residuals is not None or control.name != "shade")
+        return control_specs(self.generator)
 
     def clip_fields(
         self, features_BTF: Tensor, noise: Noise, state: State, controls: Mapping[str, Tensor] | None = None
     ) -> tuple[dict[str, Tensor], State]:
         """Play T steps of features; return the fields [B, T, C, h, w] by role and the next state."""
-        resonance_BTR, following = self.resonators(features_BTF, state)
-        hidden = self.trunk(torch.cat([features_BTF, resonance_BTR], dim=2))
-        logits = self.shares(hidden)[..., None, None] + self.share_maps
-        fields = {
-            FLOW: _mixed(self._controlled("motion", controls) * self.amplitudes(hidden), self.modes),
-            WEIGHTS: torch.softmax(logits, dim=2),
-            LIGHT: (1.0 + self.light(hidden))[..., None, None],
+        given = {name: value[:, None, None] if value.dim() else value for name, value in (controls or {}).items()}
+        physics = {
+            name: given[name].flatten(1) if given[name].dim() else given[name]
+            for name in ("elasticity", "damping")
+            if name in given
         }
-        if self.residuals is not None:
-            fields[RESIDUAL] = _mixed(self._controlled("shade", controls) * self.shades(hidden), self.residuals)
-        return fields, following
+        resonance_BTR, following = self.resonators(self.forces(features_BTF), state, **physics)
+        return self.fields(self.amplitudes_of(features_BTF, resonance_BTR), given), following
+
+    def forces(self, features: Tensor) -> Tensor:
+        """Return what drives the oscillators."""
+        return torch.cat([features, self.force(features)], dim=-1)
+
+    def amplitudes_of(self, features: Tensor, resonance: Tensor) -> Tensor:
+        """Return the amplitudes [..., A] for features [..., F] and the oscillators' output [..., 2 R]."""
+        hidden = self.trunk(torch.cat([features, resonance], dim=-1))
+        return self.amplitudes(torch.cat([hidden, resonance], dim=-1))
+
+    def fields(self, amplitudes_BTA: Tensor, controls: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Return the fields [B, T, C, h, w] of amplitudes; each control is a scalar or [B, 1, 1]."""
+        given = controls or {}
+        parts = dict(zip(self.counts, amplitudes_BTA.split(list(self.counts.values()), dim=-1), strict=True))
+        flow = given.get("motion", 1.0) * parts[FLOW]
+        flow = _added(flow, {n: given[f"mode_{n + 1}"] for n in range(PLAYED_MODES) if f"mode_{n + 1}" in given})
+        shares = _added(parts[WEIGHTS], {0: given["mix"]} if "mix" in given else {})
+        weights = torch.softmax(self.usual_shares + _mixed(shares, self.maps[WEIGHTS]), dim=2)
+        weights = functional.relu(weights - LEAST_WEIGHT)
+        fields = {
+            FLOW: UNITS[FLOW] * _mixed(flow, self.maps[FLOW]),
+            WEIGHTS: weights / weights.sum(dim=2, keepdim=True),
+        }
+        if LIGHT in parts:
+            light = given.get("lighting", 1.0) * parts[LIGHT]
+            fields[LIGHT] = torch.exp(UNITS[LIGHT] * _mixed(light, self.maps[LIGHT]))
+        if RESIDUAL in parts:
+            shade = given.get("shade", 1.0) * parts[RESIDUAL]
+            fields[RESIDUAL] = UNITS[RESIDUAL] * _mixed(shade, self.maps[RESIDUAL])
+        return fields
 
     @torch.no_grad()
     def start_from(self, frames_T3HW: Tensor) -> None:
-        """Take the textures from the frames of the clip, in [-1, 1], and start the modes and residuals at what moves in it."""
-        chosen = different_frames(frames_T3HW, self.generator.textures)
-        keys_K3HW = frames_T3HW[chosen]
-        self.get_buffer("textures").copy_(torch.round((keys_K3HW + 1.0) * 127.5).clamp(0.0, 255.0).to(torch.uint8))
-        fields = FrameSize(*self.modes.shape[-2:])
-        moving = torch.cat([flow_fields(key_3HW, frames_T3HW, fields) for key_3HW in keys_K3HW], dim=1)
-        components = principal_components(moving.flatten(1), len(self.modes))
-        self.modes[: len(components)] = components.unflatten(1, self.modes.shape[1:])
-        if self.residuals is not None:
-            size = self.residuals.shape[-2:]
-            small = 0.5 * functional.interpolate(frames_T3HW, size=size, mode="bilinear", antialias=True)
-            components = principal_components((small - small.mean(dim=0)).flatten(1), len(self.residuals))
-            self.residuals[: len(components)] = components.unflatten(1, self.residuals.shape[1:])
+        """Take the textures from the frames of the clip, in [-1, 1], and start the maps at what moves in it."""
+        self.key_frames = different_frames(frames_T3HW, self.generator.textures)
+        keys_K3HW = frames_T3HW[self.key_frames]
+        if keys_K3HW.shape[-2:] != self.get_buffer("textures").shape[-2:]:
+            size = self.get_buffer("textures").shape[-2:]
+            keys_K3HW = functional.interpolate(keys_K3HW, size=size, mode="bicubic", align_corners=False)
+        self.set_textures(keys_K3HW)
+        measured_start(self, frames_T3HW)
+
+    @torch.no_grad()
+    def set_textures(self, frames_K3HW: Tensor) -> None:
+        """Store frames in [-1, 1], of the size of the textures."""
+        levels = torch.round((frames_K3HW + 1.0) * 127.5).clamp(0.0, 255.0)
+        self.get_buffer("textures").copy_(levels.to(torch.uint8))
 
     def _map_shape(self, channels: int, side: int) -> tuple[int, int, int]:
         """Return the shape of maps of about `side`² places in the shape of the frame."""
         size = size_of_mean_side(side, self.frame_size)
         return channels, size.height, size.width
 
-    def _controlled(self, name: str, controls: Mapping[str, Tensor] | None) -> Tensor | float:
-        """Return the value of a control, for [B, T, ...]."""
-        value = (controls or {}).get(name)
-        if value is None:
-            return 1.0
-        return value[:, None, None] if value.dim() else value
+
+def _added(amplitudes_BTM: Tensor, values: Mapping[int, Tensor]) -> Tensor:
+    """Add values, scalars or [B, 1, 1], to the amplitudes of these numbers."""
+    for number, value in values.items():
+        only_M = torch.arange(amplitudes_BTM.shape[-1], device=amplitudes_BTM.device) == number
+        amplitudes_BTM = amplitudes_BTM + value * only_M.to(amplitudes_BTM)
+    return amplitudes_BTM
 
 
-def different_frames(frames_T3HW: Tensor, count: int) -> list[int]:
-    """Return the places of the frame nearest to all others, and of further ones, each farthest from those before it."""
-    small = functional.adaptive_avg_pool2d(frames_T3HW, min(_MEDOID_SIDE, *frames_T3HW.shape[-2:])).flatten(1)
-    apart = torch.cdist(small, small, p=1.0)
-    chosen = [int(apart.sum(dim=1).argmin())]
-    while len(chosen) < count:
-        chosen.append(int(apart[chosen].min(dim=0).values.argmax()))
-    return chosen
-
-
-def _mixed(amounts_BTM: Tensor, maps: Tensor) -> Tensor:
-    """Return the sum of maps [M, C, h, w], each times its amount, [B, T, C, h, w]."""
-    return (amounts_BTM @ maps.flatten(1)).unflatten(-1, maps.shape[1:])
-
-
-def _zero_linear(inputs: int, outputs: int) -> nn.Linear:
-    linear = nn.Linear(inputs, outputs)
-    nn.init.zeros_(linear.weight)
-    nn.init.zeros_(linear.bias)
-    return linear
+def _mixed(amplitudes_BTM: Tensor, maps: Tensor) -> Tensor:
+    """Return the sum of maps [M, C, h, w], each times its amplitude, [B, T, C, h, w]."""
+    softly = FARTHEST_AMPLITUDE * torch.tanh(amplitudes_BTM / FARTHEST_AMPLITUDE)
+    return (softly @ maps.flatten(1)).unflatten(-1, maps.shape[1:])

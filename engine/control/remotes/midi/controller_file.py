@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -178,14 +178,6 @@ def write_controller(path: Path, file: ControllerFile) -> None:
             f"The controller file {path} cannot be written ({error.strerror}); free some space or choose another folder with "
             "--controllers. What was learnt holds until the show ends."
         ) from error
-
-
-def check_assignments(assignments: Iterable[Assignment], parameters: Mapping[str, Parameter], where: str) -> None:
-    """Raise ConfigError, which begins with `where`, for an assignment of an unknown parameter or with a wrong value."""
-    for assignment in assignments:
-        problem = problem_of(assignment, parameters)
-        if problem:
-            raise ConfigError(f"{where} {problem}")
 
 
 def problem_of(assignment: Assignment, parameters: Mapping[str, Parameter]) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from engine.control.parameter import Parameter
 from engine.control.remotes.midi.controller_file import (
     ControllerFile,
-    check_assignments,
     file_name,
     lasting_name,
     problem_of,
@@ -32,18 +31,33 @@ class Found(NamedTuple):
     file: ControllerFile
 
 
-def read_given(paths: Sequence[str], parameters: Mapping[str, Parameter], locked: Sequence[str] = ()) -> list[Found]:
-    """Read the files of --controller. Raises ConfigError, also for an unknown parameter and one that is locked."""
-    found = [Found(Path(path), read_controller(path)) for path in paths]
-    for path, file in found:
-        check_assignments(file.assignments, parameters, f"The controller file {path}")
+def read_given(paths: Sequence[str]) -> list[Found]:
+    """Read the files of --controller. Raises ConfigError."""
+    return [Found(Path(path), read_controller(path)) for path in paths]
+
+
+def check_given(
+    given: Sequence[Found],
+    parameters: Mapping[str, Parameter],
+    locked: Container[str] = (),
+    left_out: Container[str] = (),
+) -> None:
+    """Raise ConfigError for an assignment of an unknown parameter or of a locked one, and for a wrong value.
+
+    Controls of the model that are `left_out` are let pass: another model may have them.
+    """
+    for path, file in given:
         for assignment in file.assignments:
+            if assignment.parameter in left_out:
+                continue
+            problem = problem_of(assignment, parameters)
+            if problem:
+                raise ConfigError(f"The controller file {path} {problem}")
             if assignment.parameter in locked:
                 raise ConfigError(
                     f"The controller file {path} gives {assignment.parameter} to {assignment.said()} and remote_lock locks it; "
                     "take it out of one of them."
                 )
-    return found
 
 
 class ControllerFolder:

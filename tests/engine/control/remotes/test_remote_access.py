@@ -99,31 +99,32 @@ def test_several_names_stand_between_commas() -> None:
         locked_names(["recrod"], table)
 
 
-def test_recordings_begin_so_often_and_always_end(store, clock, lines) -> None:
+@pytest.mark.parametrize(("name", "what"), [("record", "recordings"), ("record_take", "takes")])
+def test_recordings_begin_so_often_and_always_end(store, clock, lines, name, what) -> None:
     access = RemoteAccess(store, (), lines.append, clock)
     begun = refused = 0
     sentences = set[str]()
     # As fast as a stranger toggles, for half a minute.
     for number in range(300):
         clock.time_s += 0.1
-        was_on = store.values()["record"]
+        was_on = store.values()[name]
         try:
-            access.set("record", number % 2 == 0, origin="osc")
+            access.set(name, number % 2 == 0, origin="osc")
         except ConfigError as error:
             refused += 1
             sentences.add(str(error))
-        begun += store.values()["record"] and not was_on
+        begun += store.values()[name] and not was_on
     assert RECORDINGS_AT_ONCE <= begun <= RECORDINGS_AT_ONCE + 2
     assert begun + refused == 150
     assert sentences == {
-        "Remotes may begin 3 recordings at once and then one every 20 s; switch record on again in a moment."
+        f"Remotes may begin 3 {what} at once and then one every 20 s; switch {name} on again in a moment."
     }
-    assert store.values()["record"] is False
+    assert store.values()[name] is False
     # What stays on takes no token.
     clock.time_s += 60.0
     for _ in range(100):
-        access.set("record", 1, origin="osc")
-    assert store.values()["record"] is True
+        access.set(name, 1, origin="osc")
+    assert store.values()[name] is True
 
 
 def test_scenes_are_saved_so_often(store, clock, lines) -> None:

@@ -13,12 +13,11 @@ import pytest
 from onnx import helper, numpy_helper
 
 from engine.core.errors import BackendError, StepError
-from engine.model.backend import Backend
+from engine.model.backend import Backend, WrappedBackend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.backends.step_limit import MOST_LOOKS, LimitedBackend
 from engine.model.file import sealed
 from engine.model.step import Step, StepInputs, resting_inputs
-from tests.engine.app.shows import WrappedBackend
 from tests.engine.model.probe_model import CARD, program, write_known
 
 

@@ -183,6 +183,7 @@ def test_keys_set_parameters(shown_window):
         ("b", "blackout", True),
         ("l", "overlay", True),
         ("c", "record", True),
+        ("k", "record_take", True),
         ("g", "flash_guard", False),
         ("r", "reset", 1),
         ("o", "reset_on_bar", 1),

@@ -41,7 +41,7 @@ class Show:
     """A show that plays into nothing, with a page and a port for OSC."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
-        self._folder, self._flags = folder, flags
+        self.folder, self._flags = folder, flags
         self._web_port, self._osc_port = _free_port(socket.SOCK_STREAM), _free_port(socket.SOCK_DGRAM)
         self._process: subprocess.Popen[str] | None = None
         self.url = f"http://127.0.0.1:{self._web_port}/"
@@ -52,7 +52,7 @@ class Show:
             *("--source", "demo", "--out", "null", "--web", f"127.0.0.1:{self._web_port}"),
             *("--osc-port", str(self._osc_port), "--scenes", "scenes"),
             *self._flags,
-            cwd=self._folder,
+            cwd=self.folder,
         )
         deadline_s = time.monotonic() + STARTS_WITHIN_S
         while not self._answers():

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
+from engine.takes.take_log import LOG
+from engine.takes.take_log_reading import read_lines
+from engine.takes.take_switch import SWITCHED_OFF
 from tests.engine.web.page.conftest import Pages, Show, expect
 
 
@@ -75,6 +79,24 @@ def test_blackout_is_one_press_away_in_every_view(show: Show, pages: Pages) -> N
     expect(blackout).to_have_attribute("aria-pressed", "true")
     blackout.click()
     show.comes_to("blackout", 0)
+
+
+def test_a_take_begins_and_ends(show: Show, pages: Pages) -> None:
+    page = pages.open()
+    take = page.get_by_role("button", name="Record a take")
+    take.click()
+    expect(take).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("body")).to_have_attribute("data-recording-take", "")
+    expect(page.locator("#log")).to_contain_text("take-20")
+    take.click()
+    expect(page.locator("body")).not_to_have_attribute("data-recording-take", "")
+    expect(page.locator("#log")).to_contain_text("has ended.")
+    (folder,) = (show.folder / "takes").iterdir()
+    deadline_s = time.monotonic() + 10.0
+    while (ending := list(read_lines(folder / LOG))[-1].end) is None:
+        assert time.monotonic() < deadline_s, "the take has no end"
+        time.sleep(0.05)
+    assert ending == SWITCHED_OFF
 
 
 def test_the_show_is_seen_and_measured(pages: Pages) -> None:

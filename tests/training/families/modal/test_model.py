@@ -1,4 +1,4 @@
-"""The modal family: it streams, starts at the clip, learns, and refuses what it lacks."""
+"""The modal model: it streams, starts at the clip, and its controls reach the frame."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ import torch
 from torch.nn import functional
 
 from engine.core.errors import TrainingError
-from tests.training.clips import moving_clip
 from tests.training.core.contract import verify_contract
-from tests.training.runs import PLAIN, small_config
 from training.core.front_end import FrontEndConfig
 from training.core.rate import at_rate
-from training.data.cache import load_clip
 from training.families.family import build_model
-from training.families.modal.config import ModalConfig, NoDiscriminatorConfig
-from training.families.modal.model import Modal, different_frames
+from training.families.modal.config import ModalConfig
+from training.families.modal.controls import control_specs
+from training.families.modal.model import Modal
+from training.families.modal.start import different_frames, measured_amplitudes
 from training.families.model_config import ModelConfig
-from training.loop.trainer import build_trainer
 
 GENERATOR = ModalConfig(
-    textures=2, resonators=4, modes=3, flow_side=8, residual_rank=2, residual_side=8, weight_side=4, hidden=8
+    textures=2,
+    resonators=4,
+    modes=3,
+    flow_side=8,
+    share_rank=2,
+    weight_side=4,
+    light_rank=2,
+    light_side=4,
+    residual_rank=2,
+    residual_side=8,
+    hidden=8,
 )
 MODEL = ModelConfig(
     name="modal", family="modal", image_size=32, front_end=FrontEndConfig(mel_bands=16), generator=GENERATOR
@@ -37,8 +45,7 @@ def moved_model(image_size: object = 32, **generator: int) -> Modal:
     model.start_from(functional.interpolate(frames(), size=tuple(model.frame_size)))
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-        model.modes.mul_(0.3)
+            parameter.add_(0.3 * torch.randn_like(parameter))
     return model.eval()
 
 
@@ -52,7 +59,9 @@ def frames(count: int = 12, size: int = 32) -> torch.Tensor:
     return (blot[:, None] * colours * 1.4 + at * 0.4 - 0.9).clamp(-1.0, 1.0)
 
 
-@pytest.mark.parametrize("settings", [{}, {"image_size": "48x32", "residual_rank": 0, "textures": 1}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"image_size": "48x32", "residual_rank": 0, "light_rank": 0, "textures": 1, "texture_scale": 2}]
+)
 def test_it_streams(settings):
     verify_contract(moved_model(**settings), steps=5)
 
@@ -61,7 +70,7 @@ def test_its_maps_have_the_shape_of_the_frame() -> None:
     wide = build_model(replace(MODEL, image_size="64x32"))
     assert isinstance(wide, Modal)
     wide.start_from(functional.interpolate(frames(), size=(32, 64)))
-    assert wide.modes.shape[-2:] == (6, 11)
+    assert wide.maps["flow"].shape[-2:] == (6, 11)
     verify_contract(wide.eval(), steps=3)
     assert wide.texture_levels[0].shape == (3, 32, 64)
 
@@ -86,7 +95,29 @@ def test_it_starts_at_the_clip():
     of_clip = {tuple(f.flatten().tolist()) for f in ((frames() + 1.0) * 127.5).round().to(torch.uint8)}
     assert len(stored) == 2
     assert stored <= of_clip
-    assert float(model.modes.detach().abs().max()) > 0.01
+    assert not model.has_begun
+
+
+def test_its_maps_explain_the_clip_they_start_at():
+    """Measured amplitudes bring the composed frames nearer to the clip than the textures alone are."""
+    model = build_model(replace(MODEL, generator=replace(GENERATOR, modes=8, residual_rank=6)))
+    assert isinstance(model, Modal)
+    real = frames()
+    model.start_from(real)
+    with torch.no_grad():
+        still, moved = (
+            model.composed({role: values[:, 0] for role, values in model.fields(amplitudes[:, None]).items()})
+            for amplitudes in (torch.zeros(len(real), sum(model.counts.values())), measured_amplitudes(model, real))
+        )
+    assert float((moved - real).abs().mean()) < 0.5 * float((still - real).abs().mean())
+
+
+def test_textures_larger_than_the_frame_hold_its_detail():
+    model = build_model(replace(MODEL, image_size=16, generator=replace(GENERATOR, texture_scale=2)))
+    assert isinstance(model, Modal)
+    sharp = frames(2)
+    model.set_textures(sharp)
+    torch.testing.assert_close(model.texture_levels[1] / 127.5 - 1.0, sharp[1], atol=1.0 / 127.5, rtol=0)
 
 
 def test_the_chosen_frames_differ_most():
@@ -94,31 +125,43 @@ def test_the_chosen_frames_differ_most():
     assert different_frames(levels[:, None, None, None].expand(-1, 3, 32, 32), 3)[1:] == [4, 0]
 
 
-def test_controls_change_the_frame():
+@pytest.mark.parametrize("spec", control_specs(GENERATOR), ids=lambda spec: spec.name)
+def test_each_control_changes_the_frame_and_does_nothing_at_its_default(spec):
     model = moved_model()
-    audio = 0.3 * torch.randn(1, model.window_samples, generator=torch.Generator().manual_seed(1))
+    audio = 0.3 * torch.randn(4, 3, model.window_samples, generator=torch.Generator().manual_seed(1))
+    between = 0.5 * (spec.low + spec.default)
+    values = torch.tensor([spec.default, spec.low, between, spec.high])
     with torch.no_grad():
-        shown = [
-            model.step(audio, {}, model.initial_state(1), {name: torch.tensor(value)})[0]
-            for name, value in (("motion", 1.0), ("motion", 0.0), ("shade", 0.0))
-        ]
-    assert not torch.equal(shown[0], shown[1])
-    assert not torch.equal(shown[0], shown[2])
+        plain, _, _ = model.clip(audio[:1].expand(4, -1, -1), {}, model.initial_state(4))
+        shown, _, _ = model.clip(audio[:1].expand(4, -1, -1), {}, model.initial_state(4), {spec.name: values})
+        alone, _, _ = model.clip(audio[:1], {}, model.initial_state(1), {spec.name: values[3]})
+    torch.testing.assert_close(shown[0], plain[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(shown[3:], alone, atol=1e-5, rtol=0)
+    apart = [float((one - plain[0])[-1].abs().mean()) for one in shown[1:]]
+    assert min(apart) > 1e-4
+    # Half the way is less.
+    assert apart[1] < apart[0]
 
 
-def test_it_learns(tmp_path):
-    config = small_config(PLAIN, model=MODEL, discriminator=NoDiscriminatorConfig())
-    trainer = build_trainer(config, load_clip(moving_clip(tmp_path / "clip.mp4"), config.clip_format(), tmp_path))
-    losses = [float(trainer.step()["l1"]) for _ in range(30)]
-    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
+def test_there_is_a_control_for_what_takes_part_alone():
+    names = {
+        spec.name for spec in control_specs(replace(GENERATOR, textures=1, light_rank=0, residual_rank=0, modes=1))
+    }
+    assert names == {"motion", "elasticity", "damping", "mode_1"}
 
 
-def test_it_has_no_discriminators():
-    with pytest.raises(TrainingError, match="has no discriminators; set losses"):
-        small_config(model=MODEL, discriminator=NoDiscriminatorConfig())
+def test_no_sound_and_no_control_leads_far_from_the_clip():
+    model = moved_model()
+    amplitudes = torch.full((1, 1, sum(model.counts.values())), 1e6)
+    reach = {role: values.abs().max() for role, values in model.fields(amplitudes).items()}
+    assert reach["flow"] < 1.0
+    assert reach["weights"] <= 1.0
+    assert torch.stack(list(reach.values())).isfinite().all()
 
 
-@pytest.mark.parametrize(("key", "value"), [("modes", 0), ("textures", 17), ("residual_rank", -1)])
+@pytest.mark.parametrize(
+    ("key", "value"), [("modes", 0), ("textures", 17), ("residual_rank", -1), ("texture_scale", 5)]
+)
 def test_impossible_settings_are_refused(key, value):
     with pytest.raises(TrainingError, match=rf"generator.{key} is {value}"):
         replace(GENERATOR, **{key: value})

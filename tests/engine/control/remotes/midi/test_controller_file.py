@@ -16,7 +16,7 @@ from engine.control.remotes.midi.controller_file import (
     read_controller,
     write_controller,
 )
-from engine.control.remotes.midi.controller_folder import SHIPPED, ControllerFolder, read_given
+from engine.control.remotes.midi.controller_folder import SHIPPED, ControllerFolder, check_given, read_given
 from engine.control.remotes.midi.midi_remote import MidiRemote, MidiWishes
 from engine.control.remotes.midi.ports import AskedPorts
 from engine.control.remotes.remote_access import LockedError, RemoteAccess
@@ -63,16 +63,16 @@ def test_shipped_files_fit_the_parameters(path: Path) -> None:
 def test_a_mistake_in_a_file_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(ConfigError, match=sentence) as caught:
-        read_given([str(path)], PARAMETERS)
+        check_given(read_given([str(path)]), PARAMETERS)
     assert str(path) in str(caught.value)
 
 
 def test_a_file_that_is_not_there_and_a_locked_parameter_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Cannot read the controller file"):
-        read_given([str(tmp_path / "none.yaml")], PARAMETERS)
+        read_given([str(tmp_path / "none.yaml")])
     path = written(tmp_path, "assignments: [{control: 1, parameter: record}]")
     with pytest.raises(ConfigError, match="remote_lock locks it"):
-        read_given([str(path)], PARAMETERS, ["record"])
+        check_given(read_given([str(path)]), PARAMETERS, ["record"])
 
 
 def test_a_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_given_files_come_before_learnt_and_those_before_shipped_ones(tmp_path: 
     written(own, "{match: pad, name: learnt}")
     assert folder.find("Pad One 20:0", PARAMETERS).file.name == "learnt"
     given = written(tmp_path, "{name: given}", "given.yaml")
-    folder = ControllerFolder(read_given([str(given)], PARAMETERS), own, lines.append, shipped)
+    folder = ControllerFolder(read_given([str(given)]), own, lines.append, shipped)
     assert folder.find("anything", PARAMETERS).path == given
     assert lines == []
 

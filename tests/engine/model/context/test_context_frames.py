@@ -1,0 +1,167 @@
+"""Contexts: stills and clips of any shape, cameras that come and go, and a model that gets them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.core.errors import ConfigError, MediaError, SourceError
+from engine.model.backends.onnx_cpu import open_model
+from engine.model.context import camera as camera_module
+from engine.model.context.camera import CameraContext, camera_number
+from engine.model.context.context_backend import ContextBackend
+from engine.model.context.context_frames import FileContext
+from engine.model.context.opening import open_context
+from engine.model.rest import RestingBackend
+from engine.model.session import Session
+from tests.engine.model.probe_model import CARD, HEIGHT, LOOKING_CARD, WIDTH, write_looking_probe
+
+Pixels = NDArray[np.uint8]
+
+
+def write_still(path: Path, level: int = 180, width: int = 40, height: int = 30) -> Path:
+    cv2.imwrite(str(path), np.full((height, width, 3), level, np.uint8))
+    return path
+
+
+def write_clip(path: Path, levels: list[int], fps: int = 10) -> Path:
+    """Write frames of one grey each."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=fps, options={"crf": "1"})
+        video.width, video.height, video.pix_fmt = 48, 32, "yuv420p"
+        for level in levels:
+            frame = av.VideoFrame.from_ndarray(np.full((32, 48, 3), level, np.uint8), format="rgb24")
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+    return path
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png"])
+def test_a_still_of_another_shape_is_cut_to_the_model_s(name: str, tmp_path: Path) -> None:
+    still = FileContext(write_still(tmp_path / name), 16, 12)
+    assert still.description == f"{name}, 40x30, its middle as 16x12"
+    assert still.frame(0.0).shape == (12, 16, 3)
+    assert still.frame(0.0) is still.frame(1e6)
+    assert abs(int(still.frame(0.0).mean()) - 180) <= 2
+
+
+def test_a_clip_shows_the_frame_of_each_time_and_goes_round(tmp_path: Path) -> None:
+    clip = FileContext(write_clip(tmp_path / "clip.mp4", [20, 90, 160, 230]), 48, 32)
+    levels = [int(clip.frame(time_s).mean()) for time_s in (0.0, 0.05, 0.15, 0.35, 0.45, 4.25)]
+    assert [round((level - 20) / 70) for level in levels] == [0, 0, 1, 3, 0, 2]
+    assert clip.description == "clip.mp4, 48x32, 0.4 s that go round"
+
+
+@pytest.mark.parametrize("content", [b"", b"no frames at all", b"\xff\xd8\xff\xe0 the beginning of a JPEG"])
+def test_a_file_without_a_frame_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(content)
+    with pytest.raises(MediaError, match=r"photo\.jpg"):
+        FileContext(tmp_path / "photo.jpg", 16, 12)
+    with pytest.raises(MediaError, match=r"nothing\.png"):
+        FileContext(tmp_path / "nothing.png", 16, 12)
+
+
+def test_a_model_gets_the_frame_of_its_hop_also_at_rest(tmp_path: Path) -> None:
+    clip = FileContext(write_clip(tmp_path / "clip.mp4", [50, 200]), WIDTH, HEIGHT)
+    backend = ContextBackend(open_model(write_looking_probe(tmp_path / "looking.onnx")), clip)
+    session = Session(RestingBackend(backend))
+    silence = np.zeros(LOOKING_CARD.window_samples, np.float32)
+    # A hop lasts 50 ms, and a frame of the clip 100.
+    shown = [int(session.step(silence, {}, index).pixels_HWC.mean()) for index in (0, 1, 2, 3, 4)]
+    assert [level > 120 for level in shown] == [False, False, True, True, False]
+    early = session.early(silence, {}, 6)
+    assert early is not None
+    assert int(early.pixels_HWC.mean()) > 120
+
+
+def test_a_model_that_looks_at_nothing_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"context is 'photo\.jpg', and the model 'probe' looks at none; leave out --context"
+    ):
+        open_context("photo.jpg", CARD, print, live=True)
+
+
+def test_a_camera_belongs_to_live_shows() -> None:
+    with pytest.raises(ConfigError, match="context is 'camera:0', and a camera shows the present alone"):
+        open_context("camera:0", LOOKING_CARD, print, live=False)
+
+
+class Camera:
+    """A camera that gives its frames one by one, when the test says so, and is gone after the last."""
+
+    def __init__(self, levels: list[int]) -> None:
+        self.levels: Iterator[int] = iter(levels)
+        self.may_read = threading.Semaphore(0)
+        self.waits = threading.Semaphore(0)
+
+    def read(self) -> Pixels | None:
+        self.waits.release()
+        self.may_read.acquire()
+        level = next(self.levels, None)
+        return None if level is None else np.full((6, 8, 3), level, np.uint8)
+
+    def close(self) -> None:
+        pass
+
+    def give(self) -> None:
+        """Let one more frame through and wait until it was taken."""
+        self.may_read.release()
+        self.waits.acquire()
+
+
+def test_an_unplugged_camera_keeps_its_last_frame_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camera_module, "RETRY_S", 0.01)
+    first, second = Camera([10, 20]), Camera([99])
+    first.may_read.release()
+    is_back = threading.Event()
+    opened = iter([first, None, None])
+    told: list[str] = []
+    has_told = threading.Semaphore(0)
+
+    def tell(line: str) -> None:
+        told.append(line)
+        has_told.release()
+
+    def open_one(name: str) -> Camera | None:
+        return second if is_back.is_set() else next(opened, None)
+
+    context = CameraContext("stage left", tell, open_one)
+    assert context.description == "camera stage left, 8x6"
+    first.waits.acquire()
+    first.waits.acquire()
+    first.give()
+    assert int(context.frame(0.0).mean()) == 20
+    first.may_read.release()
+    assert has_told.acquire(timeout=10)
+    assert told == ["The camera 'stage left' is gone; its last frame stays until it is back."]
+    assert int(context.frame(5.0).mean()) == 20
+    is_back.set()
+    second.may_read.release()
+    assert has_told.acquire(timeout=10)
+    assert told[1:] == ["The camera 'stage left' is back."]
+    assert second.waits.acquire(timeout=10)
+    assert second.waits.acquire(timeout=10)
+    assert int(context.frame(9.0).mean()) == 99
+    second.may_read.release(9)
+    context.close()
+
+
+def test_a_camera_that_gives_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camera_module, "RETRY_S", 0.01)
+    monkeypatch.setattr(camera_module, "FIRST_FRAME_S", 0.05)
+    with pytest.raises(SourceError, match=r"The camera 'balcony' gives no frame; the number or a part of the name"):
+        CameraContext("balcony", print, lambda name: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("1", 1), ("webcam", 2), ("hd", 0), ("", None), ("stage", None), ("²", None)]
+)
+def test_a_camera_is_found_by_number_or_by_a_part_of_its_name(name: str, number: int | None) -> None:
+    assert camera_number(name, ["0: Integrated HD", "2: USB Webcam"]) == number

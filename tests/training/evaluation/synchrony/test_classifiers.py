@@ -1,0 +1,175 @@
+"""Classifiers: their files, their shapes, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from engine.core.errors import TrainingError
+from tests.training.clips import moving_clip
+from training.evaluation.synchrony.classifier import ClassifierConfig, SmallClassifier
+from training.evaluation.synchrony.classifier_figures import classify, stretch_starts_s
+from training.evaluation.synchrony.classifier_files import load_classifier, save_classifier
+from training.evaluation.synchrony.film import read_film
+from training.evaluation.synchrony.original_classifier import (
+    PARTS,
+    OriginalClassifier,
+    OriginalNetwork,
+    kaldi_filters,
+    mel_spectrogram,
+)
+
+CONFIG = ClassifierConfig(side=16, channels=4, vector=8, window_frames=10)
+
+
+@pytest.fixture
+def own() -> SmallClassifier:
+    torch.manual_seed(0)
+    return SmallClassifier(CONFIG).eval()
+
+
+def film_of(seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    frames = random.integers(0, 255, (round(20 * seconds), 16, 16, 3)).astype(np.uint8)
+    return frames, random.standard_normal(round(16_000 * seconds)).astype(np.float32)
+
+
+def test_a_film_at_once_scores_as_its_segments_do(own: SmallClassifier) -> None:
+    """Training compares segments, the suite whole films: both are one score, away from the ends."""
+    frames, sound_S = film_of(3.0)
+    grey = torch.from_numpy(frames.mean(axis=3, dtype=np.float32) / 255.0)
+    features = own.sound_features(sound_S, len(frames))
+    with torch.inference_mode():
+        scores_KK = own.shifted_scores(grey[None], features[None])[0]
+    encoded = own.encode(frames, sound_S)
+    found = encoded.scores([0.0, 0.5, 2.0], [0.0, 1.0, 1.0])
+    assert found == pytest.approx([float(scores_KK[at]) for at in ((0, 0), (10, 20), (40, 20))], abs=1e-5)
+
+
+def test_saved_and_read_again_is_the_same(own: SmallClassifier, tmp_path: Path) -> None:
+    path = tmp_path / "sync.safetensors"
+    save_classifier(path, own, {"films": 1})
+    again = load_classifier(path)
+    assert (again.fps, again.side, again.window_s, again.offset_step_s) == (20, 16, 0.5, 0.05)
+    frames, sound_S = film_of(1.0)
+    assert again.encode(frames, sound_S).scores([0.0], [0.25]) == own.encode(frames, sound_S).scores([0.0], [0.25])
+
+
+def altered(own: SmallClassifier, path: Path, change) -> Path:
+    save_classifier(path, own, {})
+    change(path)
+    return path
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def other_tensors(path: Path) -> None:
+    save_file({"weight": torch.zeros(3)}, path)
+
+
+def other_config(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'\\"side\\": 16', b'\\"side\\": 17'))
+
+
+def larger_config(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'\\"vector\\": 8', b'\\"vector\\": 9'))
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (cut, "is no file of a synchrony classifier"),
+        (other_tensors, "holds no synchrony classifier"),
+        (other_config, "side is 17"),
+        (larger_config, "was expected"),
+        (Path.unlink, "is no file of a synchrony classifier"),
+    ],
+)
+def test_what_is_no_classifier_is_refused(change, part: str, own: SmallClassifier, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError) as refused:
+        load_classifier(altered(own, tmp_path / "sync.safetensors", change))
+    assert part in str(refused.value)
+
+
+def test_a_film_of_a_lower_rate_is_refused(own: SmallClassifier, tmp_path: Path) -> None:
+    film = read_film(moving_clip(tmp_path / "slow.mp4", fps=10), with_flow=False)
+    with pytest.raises(TrainingError, match=r"has 10 frames a second .* trained at 20; .*--fps 10"):
+        classify(own, film)
+
+
+def test_a_film_that_is_too_short_is_undefined(own: SmallClassifier, tmp_path: Path) -> None:
+    found = classify(own, read_film(moving_clip(tmp_path / "short.mp4", seconds=1.2), with_flow=False)).figures()
+    assert np.isnan(found.score.value)
+    assert np.isnan(found.accuracy)
+    assert "has 1.2 s; own classifier needs 1.5 s" in found.notices[0]
+
+
+def test_stretches_leave_room_for_every_offset() -> None:
+    assert stretch_starts_s(2.59, 1.6, 20) == []
+    assert stretch_starts_s(2.6, 1.6, 20) == [0.5]
+    many = stretch_starts_s(3600.0, 1.6, 20)
+    assert len(many) == 120
+    assert many[0] == 0.5
+    assert many[-1] <= 3600.0 - 2.1
+    assert all(round(start * 20, 6).is_integer() for start in many)
+
+
+def test_the_originals_network_has_the_originals_size_and_names() -> None:
+    network = OriginalNetwork()
+    sizes = {part: sum(p.numel() for p in getattr(network, part).parameters()) for part in PARTS}
+    assert [round(size / 1e6, 1) for size in sizes.values()] == [4.7, 15.4, 0.7]
+    names = set(network.state_dict())
+    assert {
+        "audio_encoder.conv1.0.weight",
+        "audio_encoder.block3.bn2.running_mean",
+        "video_encoder.conv4x.0.res_conv.weight",
+        "video_encoder.conv2x.1.tmp_conv2.weight",
+        "head.fc.6.bias",
+    } <= names
+    assert not any("res_conv" in name for name in names if name.startswith("video_encoder.conv2x"))
+
+
+def test_the_originals_folder_is_read(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = OriginalNetwork().eval()
+    for part in PARTS:
+        (tmp_path / part).mkdir()
+        torch.save(getattr(network, part).state_dict(), tmp_path / part / "diffusion_pytorch_model.bin")
+    loaded = load_classifier(tmp_path)
+    assert isinstance(loaded, OriginalClassifier)
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), loaded.network.parameters(), strict=True))
+    (tmp_path / "head" / "diffusion_pytorch_model.bin").unlink()
+    with pytest.raises(TrainingError, match="holds neither"):
+        load_classifier(tmp_path)
+
+
+def test_the_originals_spectrogram_has_its_shape_and_finds_a_tone() -> None:
+    time_S = np.arange(32_000) / 16_000
+    sound = mel_spectrogram(np.sin(2 * np.pi * 1000 * time_S).astype(np.float32))
+    assert sound.shape == (1, 128, 204)
+    mel = 1127 * np.log1p(1000 / 700)
+    low, high = (1127 * np.log1p(hz / 700) for hz in (20, 8000))
+    assert abs(int(sound[0, :, 50].argmax()) - ((mel - low) / (high - low) * 129 - 1)) <= 1
+    # Columns after the end are zero before they are normalised.
+    assert float(sound[0, 0, -1]) == pytest.approx(4.268 / 9.138)
+    filters = kaldi_filters()
+    assert filters.shape == (257, 128)
+    assert float(filters.max()) <= 1.0
+
+
+def test_the_original_encodes_each_stretch_once() -> None:
+    classifier = OriginalClassifier("AVSync classifier")
+    frames = np.zeros((40, 32, 32, 3), np.uint8)
+    counted = list[int]()
+    classifier.network.video_encoder.register_forward_hook(lambda *_: counted.append(1))
+    encoded = classifier.encode(frames, np.zeros(16_000 * 7, np.float32))
+    first = encoded.scores([0.5, 0.5, 1.0], [0.5, 0.54, 1.0])
+    assert first.shape == (3,)
+    assert encoded.scores([1.0, 0.5], [1.0, 0.5]) == pytest.approx(first[[2, 0]], abs=1e-6)
+    assert len(counted) == 2

@@ -1,0 +1,178 @@
+"""Training of the modal family: how it begins, parts of frames, discriminators, and textures with more detail than the frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from engine.core.errors import TrainingError
+from tests.training.clips import RATE_HZ, noise, shots, write_clip
+from tests.training.families.modal.test_model import MODEL
+from tests.training.runs import small_config
+from training.core.composition import FramePart
+from training.core.frame_size import FrameSize
+from training.data.cache import load_clip
+from training.data.config import AugmentationConfig, ClipConfig
+from training.data.windows import frame_tensor
+from training.families.modal.config import ModalLossConfig, PatchDiscriminatorConfig
+from training.families.modal.discriminator import PatchDiscriminator
+from training.families.modal.trainer import ModalTrainer, part_size
+from training.loop.config import OptimiserConfig, TrainConfig
+from training.loop.trainer import build_trainer
+from training.loop.validation import validate_segments
+
+PLAIN = ModalLossConfig(
+    adversarial_image=0.0, adversarial_video=0.0, l1=1.0, part_side=16, start_frames=24, map_iterations=40, sound_iterations=120
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def clip_file(tmp_path_factory):
+    """A clip in which a bright bar stands farther to the right, the louder it is."""
+    # Two periods without a common multiple: each moment is another.
+    at_N = np.arange(160) / 20.0
+    loud_N = 0.5 + 0.25 * (np.sin(2.0 * np.pi * at_N / 1.3) + np.sin(2.0 * np.pi * at_N / 0.7))
+    frames = np.full((len(loud_N), 32, 32, 3), 60, np.uint8)
+    for frame, loud in zip(frames, loud_N, strict=True):
+        left = round(4 + 16 * loud)
+        frame[:, left : left + 8] = (220, 120, 40)
+    envelope_S = np.repeat(10.0 ** (2.0 * loud_N - 2.5), RATE_HZ // 20)
+    sound_S = (envelope_S * np.sin(2.0 * np.pi * 440.0 * np.arange(len(envelope_S)) / RATE_HZ)).astype(np.float32)
+    return write_clip(tmp_path_factory.mktemp("modal") / "clip.mp4", frames, sound_S[None])
+
+
+def config_of(losses: ModalLossConfig = PLAIN, **settings: object) -> TrainConfig:
+    return small_config(losses, **{"model": MODEL, "discriminator": PatchDiscriminatorConfig(channels=4), **settings})
+
+
+def trainer_of(clip_file, losses: ModalLossConfig = PLAIN, **settings: object) -> ModalTrainer:
+    config = config_of(losses, clip=ClipConfig(path=str(clip_file)), **settings)
+    trainer = build_trainer(config, load_clip(clip_file, config.clip_format(), clip_file.parent))
+    assert isinstance(trainer, ModalTrainer)
+    return trainer
+
+
+def validated(trainer: ModalTrainer) -> tuple[float, float]:
+    """Return L1 on what was trained and the share of the clip's motion."""
+    found = validate_segments(trainer.average, trainer.footage.training, trainer.mean_CHW, 16)
+    return found.l1, found.motion_share
+
+
+def test_it_begins_with_what_moves_in_the_clip(clip_file):
+    begun, plain = trainer_of(clip_file), trainer_of(clip_file, replace(PLAIN, start_frames=0))
+    for trainer in (begun, plain):
+        trainer.begin(lambda: False)
+    assert begun.model.has_begun
+    assert validated(begun)[0] < 0.85 * validated(plain)[0]
+    assert 0.5 < validated(begun)[1] < 1.5
+
+
+def test_it_begins_once(clip_file):
+    trainer = trainer_of(clip_file)
+    trainer.begin(lambda: False)
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.begin(lambda: False)
+    assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
+
+
+def test_it_leaves_its_beginning_when_asked_to(clip_file):
+    trainer, asked = trainer_of(clip_file, replace(PLAIN, map_iterations=10**9, sound_iterations=10**9)), list[int]()
+
+    def is_stopping() -> bool:
+        asked.append(1)
+        return len(asked) > 3
+
+    trainer.begin(is_stopping)
+    assert torch.stack([p.isfinite().all() for p in trainer.model.parameters()]).all()
+
+
+def test_it_learns(clip_file):
+    quick = OptimiserConfig(lr_generator=0.02, ema_decay=0.9)
+    trainer = trainer_of(clip_file, replace(PLAIN, start_frames=0, part_side=0), optimiser=quick)
+    before = validated(trainer)[0]
+    for _ in range(60):
+        trainer.step()
+    assert validated(trainer)[0] < 0.95 * before
+
+
+def test_an_iteration_compares_the_same_part_of_both_frames(clip_file):
+    trainer = trainer_of(clip_file)
+    batch = trainer.reader.next()
+    part = trainer.reader.part
+    assert part == FramePart(part.top, part.left, 16, 16)
+    played = trainer.played(batch)
+    assert played.fake_BTCHW.shape == played.real_BTCHW.shape == (1, 4, 3, 16, 16)
+    segment = trainer.footage.training[0]
+    wholes = [frame_tensor(segment.clip, first, 4) for first in range(segment.frame_range.count - 3)]
+    own = [whole[:, :, part.top : part.top + 16, part.left : part.left + 16] for whole in wholes]
+    assert any(torch.equal(batch.real_BTCHW[0], each) for each in own)
+
+
+def test_mirrored_frames_are_compared_whole(clip_file):
+    trainer = trainer_of(clip_file, augmentation=AugmentationConfig(flip=0.5))
+    assert trainer.reader.next().real_BTCHW.shape[-2:] == (32, 32)
+    assert trainer.reader.part is None
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"), [(0, None), (256, None), (128, FrameSize(96, 168)), (1, FrameSize(8, 8))]
+)
+def test_parts_have_the_shape_of_the_frame(side, expected):
+    assert part_size(FrameSize(144, 256), side) == expected
+
+
+@pytest.mark.parametrize("adversarial", ["hinge", "relativistic"])
+def test_it_trains_with_discriminators(clip_file, adversarial):
+    losses = replace(
+        PLAIN, start_frames=0, adversarial=adversarial, adversarial_image=0.1, adversarial_video=0.1, r1=1.0, r2=1.0
+    )
+    trainer = trainer_of(clip_file, losses)
+    before = [p.clone() for p in trainer.networks["video_discriminator"].parameters()]
+    terms = trainer.step()
+    assert {"g_image", "g_video", "d_video_generated", "d_video_mismatch"} <= terms.keys()
+    assert any(
+        not torch.equal(a, b) for a, b in zip(before, trainer.networks["video_discriminator"].parameters(), strict=True)
+    )
+
+
+def test_a_discriminator_scores_patches_of_any_frame():
+    torch.manual_seed(0)
+    hears = PatchDiscriminator(PatchDiscriminatorConfig(channels=4), 4, features=5)
+    sequence, sound = torch.randn(2, 4, 3, 66, 130), torch.randn(2, 4, 5)
+    scores = hears(sequence, sound)
+    assert scores.shape == (2, 1, 4, 8)
+    assert not torch.equal(scores, hears(sequence, sound.flip(1)))
+    assert PatchDiscriminator(PatchDiscriminatorConfig(channels=4))(sequence[:, 0]).shape == (2, 1, 4, 8)
+
+
+def test_textures_take_the_detail_that_the_clip_has(tmp_path):
+    frames = shots(60, (30,), size=64)
+    path = write_clip(tmp_path / "sharp.mp4", frames, noise(3.0))
+    model = replace(MODEL, generator=replace(MODEL.generator, texture_scale=2))
+    trainer = trainer_of(path, replace(PLAIN, start_frames=0), model=model)
+    sharp = [levels.permute(1, 2, 0).numpy() for levels in trainer.model.texture_levels]
+    soft = [cv2.resize(cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA), (64, 64)) for frame in frames]
+    for texture in sharp:
+        detail = [float(np.abs(np.diff(each.astype(int), axis=0)).mean()) for each in (texture, frames[0], soft[0])]
+        assert detail[0] > 0.5 * (detail[1] + detail[2])
+
+
+def test_textures_with_more_detail_than_the_clip_are_refused(clip_file):
+    model = replace(MODEL, generator=replace(MODEL.generator, texture_scale=2))
+    with pytest.raises(TrainingError, match=r"has 32x32 pixels for a frame; .*texture_scale 2 needs 64x64"):
+        trainer_of(clip_file, model=model)
+
+
+@pytest.mark.parametrize("key", ["part_side", "start_frames", "map_iterations", "sound_iterations", "spread"])
+def test_impossible_losses_are_refused(key):
+    with pytest.raises(TrainingError, match=rf"losses.{key} is -1"):
+        replace(PLAIN, **{key: -1})
+
+
+def test_an_impossible_discriminator_is_refused():
+    with pytest.raises(TrainingError, match=r"discriminator.channels is 0"):
+        PatchDiscriminatorConfig(channels=0)

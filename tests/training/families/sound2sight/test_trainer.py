@@ -1,0 +1,181 @@
+"""The trainer of Sound2Sight: it learns, resumes to the bit, follows its schedule and refuses what cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine.core.errors import TrainingError
+from tests.training.clips import moving_clip
+from tests.training.families.sound2sight.models import GENERATOR, MODEL, moved_model, sound
+from training.core.frame_size import FrameSize
+from training.data.cache import load_clip
+from training.data.video import Clip
+from training.families.sound2sight.config import JointDiscriminatorConfig, Sound2SightLosses
+from training.families.sound2sight.discriminator import JointDiscriminator, discriminator_loss, generator_loss
+from training.families.sound2sight.forecast import forecast, with_own_frames
+from training.families.sound2sight.futures import future_figures, futures
+from training.families.sound2sight.model import NOISE
+from training.loop.checkpoint import read_checkpoint, write_checkpoint
+from training.loop.config import OptimiserConfig, TrainConfig
+from training.loop.run import Run
+from training.loop.trainer import build_trainer
+from training.train import RUN_OUTPUTS
+
+DISCRIMINATOR = JointDiscriminatorConfig(channels=8, hidden_size=16)
+
+
+def small(**settings: Any) -> TrainConfig:
+    return TrainConfig(
+        **{
+            "model": MODEL,
+            "discriminator": DISCRIMINATOR,
+            "losses": Sound2SightLosses(adversarial_from_iteration=2),
+            "optimiser": OptimiserConfig(lr_generator=2e-3, lr_discriminator=2e-3, ema_decay=0.9),
+            "sequence_frames": 6,
+            "sequences_per_batch": 4,
+            "total_iterations": 4,
+            "device": "cpu",
+            **settings,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    folder = tmp_path_factory.mktemp("clip")
+    return load_clip(moving_clip(folder / "clip.mp4"), small().clip_format(), folder / "cache")
+
+
+def test_it_learns(clip: Clip, one_thread: None) -> None:
+    trainer = build_trainer(small(losses=Sound2SightLosses(adversarial=0.0)), clip)
+    losses = [float(trainer.step()["squared_error"]) for _ in range(40)]
+    assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
+    assert trainer.networks == {}
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(clip: Clip, tmp_path: Path, one_thread: None) -> None:
+    config = small(losses=Sound2SightLosses(adversarial_from_iteration=1, scheduled_sampling=0.5))
+    whole = build_trainer(config, clip)
+    for _ in range(3):
+        whole.step(progress=0.7)
+    write_checkpoint(tmp_path / "three", whole.checkpoint(0.0))
+    resumed = build_trainer(config, clip, read_checkpoint(tmp_path / "three"))
+    theirs, ours = whole.step(progress=0.7), resumed.step(progress=0.7)
+    assert ours.keys() == {"squared_error", "kl", "g_joint", "d_joint"}
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_run_begins_at_the_clip_and_validates_futures(clip: Clip, tmp_path: Path) -> None:
+    run = Run(small(total_iterations=3), clip, tmp_path / "run", RUN_OUTPUTS)
+    validation = run.run()
+    assert validation is not None
+    # The context is given, so its frames are right.
+    held_out = torch.from_numpy(validation.real_NHWC())
+    assert torch.equal(torch.from_numpy(validation.generated_NHWC)[:2], held_out[:2])
+    assert not torch.equal(torch.from_numpy(validation.generated_NHWC)[2:6], held_out[2:6])
+    assert 0.0 < validation.l1 < 1.0
+
+
+@pytest.mark.parametrize(
+    ("iteration", "progress", "expected"),
+    [(99, 0.95, 0.0), (100, 0.0, 1.0), (100, 0.3, 5.0), (5000, 0.6, 10.0), (5000, 0.9, 100.0)],
+)
+def test_the_weight_of_the_discriminator_rises(iteration: int, progress: float, expected: float) -> None:
+    weight = Sound2SightLosses(adversarial=2.0).adversarial_weight(iteration, progress)
+    assert weight == pytest.approx(2.0 * expected)
+
+
+@torch.no_grad()
+def test_a_forecast_is_the_fold_of_steps() -> None:
+    model = moved_model(context_frames=3)
+    real = torch.rand(2, 6, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    features = model.front_end(sound(model, 6, batch=2).flatten(0, 1)).unflatten(0, (2, 6))
+    noise = model.draw_noise(2, 6, torch.Generator().manual_seed(2))[NOISE]
+    found = forecast(model.generator, real, model.generator.encode_sound(features), noise)
+    for i in range(1, 6):
+        state = model.observe(real[:, :i], features[:, :i], noise[:, :i])
+        if i > 3:
+            _, maps = model.generator.encoder(real[:, 2])
+            state |= {f"skip_{level}": skip for level, skip in enumerate(maps)}
+        shown, _, _ = model.clip_features(features[:, i : i + 1], {NOISE: noise[:, i : i + 1]}, state)
+        torch.testing.assert_close(found.frames_BTCHW[:, i - 1], (shown[:, 0] + 1.0) / 2.0, rtol=0, atol=1e-5)
+    assert float(found.divergence()) > 0.0
+    taken = torch.zeros(2, 6, dtype=torch.bool)
+    taken[0, 4] = True
+    mixed = with_own_frames(real, found, taken)
+    assert torch.equal(mixed[0, 4], found.frames_BTCHW[0, 3])
+    assert torch.equal(mixed[1], real[1])
+    again = forecast(model.generator, real, model.generator.encode_sound(features), noise, mixed)
+    torch.testing.assert_close(again.frames_BTCHW[0, :4], found.frames_BTCHW[0, :4], rtol=0, atol=1e-5)
+    assert not torch.equal(again.frames_BTCHW[0, 4], found.frames_BTCHW[0, 4])
+    torch.testing.assert_close(again.frames_BTCHW[1], found.frames_BTCHW[1], rtol=0, atol=1e-5)
+
+
+def test_the_discriminator_learns_to_tell_sound_that_does_not_match() -> None:
+    torch.manual_seed(4)
+    discriminator = JointDiscriminator(DISCRIMINATOR, GENERATOR, features=3, size=FrameSize(16, 16))
+    optimiser = torch.optim.Adam(discriminator.parameters(), lr=1e-2)
+    for _ in range(100):
+        level = torch.rand(16, 4)
+        real = level[:, :, None, None, None].expand(-1, -1, 3, 16, 16)
+        features = 4.0 * (level[:, :, None].expand(-1, -1, 3) - 0.5)
+        fake = torch.rand_like(real)
+        judged_real, judged_fake = (discriminator.judge(real, last, features) for last in (real, fake))
+        optimiser.zero_grad()
+        discriminator_loss(judged_real, judged_fake).backward()
+        optimiser.step()
+    with torch.no_grad():
+        matching, mismatched = (
+            torch.softmax(each, dim=1)[:, 1] for each in (judged_real.matching, judged_real.mismatched)
+        )
+        assert float(matching.mean()) > float(mismatched.mean()) + 0.1
+        assert float(generator_loss(judged_fake)) > float(generator_loss(judged_real))
+    # Windows of three frames, the last of them judged: two of four.
+    assert judged_real.matching.shape == judged_real.frame.shape == (32, 2)
+
+
+def test_futures_go_on_from_the_context_and_differ() -> None:
+    model = moved_model()
+    frames = 2.0 * torch.rand(2, 5, 3, 32, 32, generator=torch.Generator().manual_seed(1)) - 1.0
+    source = torch.Generator().manual_seed(3)
+    future = futures(model, frames, sound(model, 5, batch=2), 2, source)
+    assert future.shape == (2, 3, 3, 32, 32)
+    figures = future_figures(model, frames, sound(model, 5, batch=2), 3, source)
+    one = future_figures(model, frames, sound(model, 5, batch=2), 1, source)
+    assert len(figures.psnr_db) == len(figures.copied_ssim) == 3
+    assert figures.diversity > 0.0
+    assert one.diversity == 0.0
+    assert figures.copied_psnr_db == one.copied_psnr_db
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"sequence_frames": 2}, r"sequence_frames is 2; more than the 2 of model.generator.context_frames"),
+        ({"sequence_frames": 14}, r"sequence_frames is 14; .* at most 13, one more than model.generator.window_steps"),
+        ({"sequences_per_batch": 1}, r"sequences_per_batch is 1; the discriminator needs another sequence's sound"),
+        ({"sequence_frames": 3}, r"discriminator.buffer_frames is 3; less than sequence_frames \(3\)"),
+        ({"model": replace(MODEL, image_size=88)}, r"image_size is 88; .*both sides must halve"),
+    ],
+)
+def test_what_does_not_fit_is_refused(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(TrainingError, match=sentence):
+        small(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"kl": -1.0}, r"losses.kl is -1.0; 0 \(off\) or more"),
+        ({"scheduled_sampling": 1.5}, r"losses.scheduled_sampling is 1.5; a share from 0 to 1"),
+        ({"mse": 0.0, "adversarial": 0.0}, r"nothing would be learned"),
+    ],
+)
+def test_impossible_weights_are_refused(settings: dict[str, float], sentence: str) -> None:
+    with pytest.raises(TrainingError, match=sentence):
+        Sound2SightLosses(**settings)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Moving digits: clips in which sound and frames are known to the frame, made from a seed."""

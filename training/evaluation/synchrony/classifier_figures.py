@@ -1,0 +1,175 @@
+"""What a classifier says of a film: AVSync score, RelSync and sync accuracy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.core.errors import TrainingError
+from training.data.clip_sound import read_sound
+from training.data.frames import file_frame_rate, frames_with_sound, read_whole_frames
+from training.evaluation.synchrony.classifier import EncodedFilm, SyncClassifier
+from training.evaluation.synchrony.figures import LARGEST_OFFSET_S, Figure, offsets_within
+from training.evaluation.synchrony.film import Film
+
+# W stretches of the film, O offsets
+
+SCORE, REL_SYNC, ACCURACY = "AVSync score", "RelSync", "sync accuracy"
+STRETCHES_A_WINDOW = 4
+MOST_STRETCHES = 120
+"""Spread over the film; more would cost time and say the same."""
+ELSEWHERE_S = 1.0
+"""Sound from at least so far away is that of another moment."""
+MOST_SHUFFLED = 400
+SLACK = 0.95
+"""A film may be so much slower than the classifier's rate: 23.976 frames a second are 24."""
+LOOSE_S = 0.2
+"""The original's tolerance for a right answer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassifierFigures:
+    """Everything that the classifier says of one film."""
+
+    score: Figure
+    """Mean over the film's stretches."""
+    preferred: tuple[float, ...] = ()
+    """For each offset of the curve, the share of stretches with a higher score in time than at this offset; a half by chance."""
+    accuracy: float = math.nan
+    """Share of the stretches whose best offset is 0, or next to it."""
+    accuracy_floor: float = math.nan
+    loose_accuracy: float = math.nan
+    """The same within 0.2 s, as the original counts."""
+    loose_accuracy_floor: float = math.nan
+    stretches: int = 0
+    in_time_W: tuple[float, ...] = ()
+    """Scores in time."""
+    notices: tuple[str, ...] = ()
+
+
+UNDEFINED = Figure(value=math.nan)
+
+
+class FilmClassification:
+    """One film, encoded once, with what is asked of it."""
+
+    def __init__(self, classifier: SyncClassifier, film: Film, encoded: EncodedFilm) -> None:
+        self.classifier, self.film, self.encoded = classifier, film, encoded
+        self.starts_s = stretch_starts_s(film.duration_s, classifier.window_s, classifier.fps)
+
+    def figures(self) -> ClassifierFigures:
+        """Return scores at every offset. Undefined for silence and for a film that is too short."""
+        needed_s = self.classifier.window_s + 2 * LARGEST_OFFSET_S
+        if not self.starts_s:
+            short = (
+                f"{self.film.path.name} has {self.film.duration_s:.1f} s; {self.classifier.name} needs {needed_s:.1f} s, so its "
+                "figures are undefined."
+            )
+            return ClassifierFigures(score=UNDEFINED, notices=(short,))
+        if self.film.is_silent:
+            return ClassifierFigures(score=UNDEFINED)
+        offsets_s = offsets_within(self.classifier.offset_step_s)
+        scores_WO = self._scores(offsets_s)
+        in_time_W = scores_WO[:, offsets_s.index(0.0)]
+        best_s = np.abs(np.array(offsets_s)[scores_WO.argmax(axis=1)])
+        one_step, loose = (np.abs(offsets_s) < reach_s for reach_s in self._tolerances_s())
+        return ClassifierFigures(
+            score=Figure.of(float(in_time_W.mean()), offsets_s, scores_WO.mean(axis=0), self._shuffled()),
+            preferred=tuple(_preferred(in_time_W, scores_WO).tolist()),
+            accuracy=float((best_s < self._tolerances_s()[0]).mean()),
+            accuracy_floor=float(one_step.mean()),
+            loose_accuracy=float((best_s < self._tolerances_s()[1]).mean()),
+            loose_accuracy_floor=float(loose.mean()),
+            stretches=len(self.starts_s),
+            in_time_W=tuple(in_time_W.tolist()),
+        )
+
+    def _tolerances_s(self) -> tuple[float, float]:
+        half = 0.5 * self.classifier.offset_step_s
+        return self.classifier.offset_step_s + half, LOOSE_S + half
+
+    def _scores(self, offsets_s: list[float]) -> NDArray[np.float64]:
+        """Return the scores [W, O] of each stretch of frames with the sound from later by each offset."""
+        pairs = [(start_s, start_s + offset_s) for start_s in self.starts_s for offset_s in offsets_s]
+        scores = self.encoded.scores([frames_s for frames_s, _ in pairs], [sound_s for _, sound_s in pairs])
+        return scores.reshape(len(self.starts_s), len(offsets_s))
+
+    def _shuffled(self) -> NDArray[np.float64]:
+        """Return the mean scores of all stretches with the sound of other moments, a value for each way to exchange them."""
+        starts, found = np.array(self.starts_s), list[float]()
+        for turn in range(1, len(starts)):
+            others = np.roll(starts, turn)
+            far = np.abs(others - starts) >= ELSEWHERE_S
+            if far.any() and len(found) * len(starts) < MOST_SHUFFLED:
+                found.append(float(self.encoded.scores(starts[far].tolist(), others[far].tolist()).mean()))
+        return np.array(found)
+
+
+def stretch_starts_s(duration_s: float, window_s: float, fps: int) -> list[float]:
+    """Return the frames' times at which stretches begin, with room for every offset before and after them.
+
+    Empty for a film that is too short.
+    """
+    first, last = math.ceil(LARGEST_OFFSET_S * fps), math.floor((duration_s - window_s - LARGEST_OFFSET_S) * fps + 1e-6)
+    if last < first:
+        return []
+    step = max(1, round(window_s * fps / STRETCHES_A_WINDOW))
+    starts = np.arange(first, last + 1, step)
+    chosen = np.linspace(0, len(starts) - 1, min(len(starts), MOST_STRETCHES)).round().astype(int)
+    return [start / fps for start in starts[chosen].tolist()]
+
+
+def classify(classifier: SyncClassifier, film: Film) -> FilmClassification:
+    """Read and encode a film for a classifier. Raises TrainingError for a film of a lower rate than it was trained at."""
+    own_fps = file_frame_rate(film.path)
+    if own_fps < SLACK * classifier.fps:
+        raise TrainingError(
+            f"{film.path} has {own_fps:g} frames a second and {classifier.name} was trained at {classifier.fps}; use a film of that rate, or "
+            f"train a classifier with --fps {max(1, round(own_fps))}."
+        )
+    return FilmClassification(classifier, film, classifier.encode(*read_for(classifier, film)))
+
+
+def read_for(classifier: SyncClassifier, film: Film) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Return frames [T, side, side, 3] and sound [S] as a classifier takes them, as long as the film."""
+    sound_S = read_sound(film.path, classifier.sample_rate_hz)
+    most = min(
+        frames_with_sound(len(sound_S), classifier.sample_rate_hz, classifier.fps),
+        round(film.duration_s * classifier.fps),
+    )
+    frames_THWC = np.zeros((most, classifier.side, classifier.side, 3), np.uint8)
+    count = 0
+    read = read_whole_frames(film.path, classifier.fps, classifier.side)
+    for count, frame_HWC in zip(range(1, most + 1), read, strict=False):
+        frames_THWC[count - 1] = frame_HWC
+    read.close()
+    return frames_THWC[:count], sound_S
+
+
+def rel_sync(film: FilmClassification, figures: ClassifierFigures, reference: FilmClassification) -> Figure:
+    """Return RelSync of a film beside its reference, each with its own sound; its floor is that with sound of other moments.
+
+    RelSync is exp(s) / (exp(s) + exp(s of the reference)), a half for the reference itself (Zhang et al. 2024, where both have one sound);
+    here it is the mean over stretches. Undefined where a film is too short or silent.
+    """
+    starts_s = film.starts_s[: len(reference.starts_s)]
+    if not figures.in_time_W or not starts_s or reference.film.is_silent:
+        return UNDEFINED
+    of_reference = reference.encoded.scores(starts_s, starts_s)
+    value = _relative(film.encoded.scores(starts_s, starts_s), of_reference)
+    floor = _relative(np.full(len(starts_s), figures.score.floor_mean), of_reference)
+    return Figure(value=value, floor_mean=floor)
+
+
+def _relative(scores: NDArray[np.float64], of_reference: NDArray[np.float64]) -> float:
+    """Return the mean softmax of scores beside those of the reference."""
+    return float((0.5 + 0.5 * np.tanh(0.5 * (scores - of_reference))).mean())
+
+
+def _preferred(in_time_W: NDArray[np.float64], scores_WO: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of stretches that score higher in time than at each offset [O]; equal scores count half."""
+    better = in_time_W[:, None] > scores_WO
+    return (better + 0.5 * (in_time_W[:, None] == scores_WO)).mean(axis=0)

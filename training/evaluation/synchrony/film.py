@@ -1,0 +1,134 @@
+"""What the measures of synchrony take of a film: its sound, the onsets in it, and its motion from frame to frame."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.core.frame_size import FrameSize, shaped_size
+from training.data.clip_sound import read_sound
+from training.data.frames import file_frame_rate, frames_with_sound, read_frames, shown_size
+from training.data.video import SILENCE_DB, ClipFormat
+from training.evaluation.metrics.synchrony import motion
+from training.evaluation.synchrony.flow_motion import mean_flow
+from training.evaluation.synchrony.sound_onsets import RATE_HZ as ONSET_RATE_HZ
+from training.evaluation.synchrony.sound_onsets import sound_onsets
+
+# N frames, H W rows and columns, C colours, S samples of sound
+
+SOUND_RATE_HZ = 16_000
+FLOW_SIDE, MOTION_SIDE = 256, 128
+"""Mean sides of the frames in which the flow and the change from frame to frame are measured; smaller films are not enlarged."""
+DIFFERENCE_S = 0.15
+"""Tracks whose lengths differ by more are told; encoders leave some."""
+
+Series = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Film:
+    """A film from its first frame on, as long as the shorter of its tracks."""
+
+    path: Path
+    fps: int
+    frames: int
+    sound_S: NDArray[np.float32]
+    """At SOUND_RATE_HZ."""
+    onsets_s: Series
+    motion_N: Series
+    """Mean absolute difference from the frame before; 0 for the first."""
+    flow_N: Series
+    """Mean optical flow into each frame in pixels of the film; the first has that of the second, as in AV-Align. Empty where it was
+    not asked for."""
+    notices: tuple[str, ...]
+
+    @property
+    def duration_s(self) -> float:
+        return self.frames / self.fps
+
+    @property
+    def is_silent(self) -> bool:
+        return level_db(self.sound_S) <= SILENCE_DB
+
+
+def read_film(path: Path, fps: int | None = None, *, with_flow: bool = True) -> Film:
+    """Read a film at its own rate, rounded to a whole one, unless `fps` is given. Raises MediaError when it cannot be read."""
+    fps = fps or max(1, round(file_frame_rate(path)))
+    sound_S = read_sound(path, SOUND_RATE_HZ)
+    own = FrameSize(*reversed(shown_size(path)))
+    size = shaped_size(min(FLOW_SIDE, own.mean_side), own.width, own.height)
+    most = frames_with_sound(len(sound_S), SOUND_RATE_HZ, fps)
+    slack = round(DIFFERENCE_S * fps) + 1
+    flow: list[float] = []
+    clip_format = ClipFormat(fps=fps, image_size=size.image_size, sample_rate_hz=SOUND_RATE_HZ)
+    with closing(read_frames(path, clip_format)) as frames:
+        measured = itertools.islice(frames, most)
+        motion_N = motion(_with_flow(measured, flow) if with_flow else map(_for_motion, measured))
+        longer = sum(1 for _ in itertools.islice(frames, slack)) == slack
+    count = len(motion_N) if most else 0
+    notices = _lengths(path.name, count / fps, len(sound_S) / SOUND_RATE_HZ, longer)
+    is_silent = level_db(sound_S) <= SILENCE_DB
+    if is_silent:
+        notices.append(f"{path.name}: the sound is silent, so no motion can be in time with it.")
+    scale = own.mean_side / size.mean_side
+    return Film(
+        path=path,
+        fps=fps,
+        frames=count,
+        sound_S=sound_S[: round(count * SOUND_RATE_HZ / fps)],
+        onsets_s=_onsets(path, count / fps) if with_flow and not is_silent else np.zeros(0),
+        motion_N=motion_N[:count],
+        flow_N=scale * np.array([*flow[:1], *flow])[:count],
+        notices=tuple(notices),
+    )
+
+
+def level_db(sound_S: NDArray[np.float32]) -> float:
+    """Return the root mean square in dB of full scale, at least -200."""
+    power = float(np.square(sound_S, dtype=np.float64).mean()) if len(sound_S) else 0.0
+    return 10.0 * float(np.log10(max(power, 1e-20)))
+
+
+def _onsets(path: Path, duration_s: float) -> Series:
+    onsets_s = sound_onsets(read_sound(path, ONSET_RATE_HZ))
+    return onsets_s[onsets_s < duration_s]
+
+
+def _with_flow(frames: Iterator[NDArray[np.uint8]], flow: list[float]) -> Iterator[NDArray[np.uint8]]:
+    """Pass frames [H, W, C] on, reduced for `motion`, and append the flow from each to the next."""
+    before_HW = None
+    for frame_HWC in frames:
+        grey_HW = np.asarray(cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+        if before_HW is not None:
+            flow.append(mean_flow(before_HW, grey_HW))
+        before_HW = grey_HW
+        yield _for_motion(frame_HWC)
+
+
+def _for_motion(frame_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = frame_HWC.shape[:2]
+    size = FrameSize(height, width)
+    if size.mean_side <= MOTION_SIDE:
+        return frame_HWC
+    rows, columns = shaped_size(MOTION_SIDE, width, height)
+    return np.asarray(cv2.resize(frame_HWC, (columns, rows), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _lengths(name: str, frames_s: float, sound_s: float, longer: bool) -> list[str]:
+    """Return a sentence where the tracks have different lengths."""
+    if longer:
+        return [
+            f"{name}: the frames go on after the sound, which ends at {sound_s:.1f} s; what comes after it is left out."
+        ]
+    if sound_s - frames_s > DIFFERENCE_S:
+        return [
+            f"{name}: the sound has {sound_s:.1f} s and the frames {frames_s:.1f} s; the rest of the sound is left out."
+        ]
+    return []

@@ -1,0 +1,107 @@
+"""Every measure of synchrony on films and their references."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.evaluation.metrics.synchrony import LoudnessScale
+from training.evaluation.synchrony.classifier import SyncClassifier
+from training.evaluation.synchrony.classifier_figures import (
+    ACCURACY,
+    REL_SYNC,
+    SCORE,
+    ClassifierFigures,
+    FilmClassification,
+    classify,
+    rel_sync,
+)
+from training.evaluation.synchrony.figures import Figure, mean_of_known
+from training.evaluation.synchrony.film import Film, read_film
+from training.evaluation.synchrony.peak_figures import (
+    AV_ALIGN,
+    LOUDNESS_MOTION,
+    av_align_figure,
+    loudness_motion,
+    tolerance_notices,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SuiteOptions:
+    """What is measured, and how often the sound is shuffled for a floor."""
+
+    fps: int | None = None
+    scale: LoudnessScale = "db"
+    shifts: int = 40
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredFilm:
+    """One film: figures by the measure's name, and what the classifier says beside its score."""
+
+    path: Path
+    film: Film
+    figures: Mapping[str, Figure]
+    classified: ClassifierFigures | None = None
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """All films, and the real ones that belong to them: none, one for all, or one for each."""
+
+    films: Sequence[MeasuredFilm]
+    references: Sequence[MeasuredFilm] = ()
+    classifier: str = ""
+
+    def labels(self) -> list[str]:
+        """Return the names of the measures, in the order of the tables."""
+        return list(dict.fromkeys(label for film in (*self.films, *self.references) for label in film.figures))
+
+    def mean(self, label: str) -> float:
+        """Return the mean of a measure over the films for which it is defined."""
+        return mean_of_known([film.figures[label].value for film in self.films if label in film.figures])
+
+
+def measure_films(
+    paths: Sequence[Path],
+    references: Sequence[Path],
+    classifier: SyncClassifier | None,
+    options: SuiteOptions,
+    progress: Callable[[int], object] = lambda _: None,
+) -> Measurement:
+    """Measure films, of which film i belongs to reference i, or all to the only one.
+
+    Raises MediaError for a file that cannot be read, TrainingError for one that is too short or too slow for the classifier.
+    """
+    real: list[tuple[MeasuredFilm, FilmClassification | None]] = []
+    for path in references:
+        real.append(_measured(path, classifier, options, None))
+        progress(1)
+    found = list[MeasuredFilm]()
+    for number, path in enumerate(paths):
+        beside = real[number if len(real) > 1 else 0][1] if real else None
+        found.append(_measured(path, classifier, options, beside)[0])
+        progress(1)
+    return Measurement(found, [each for each, _ in real], classifier.name if classifier else "")
+
+
+def _measured(
+    path: Path, classifier: SyncClassifier | None, options: SuiteOptions, reference: FilmClassification | None
+) -> tuple[MeasuredFilm, FilmClassification | None]:
+    film = read_film(path, options.fps)
+    figures = {LOUDNESS_MOTION: loudness_motion(film, options.scale, options.shifts)}
+    figures |= {label: av_align_figure(film, variant, options.shifts) for variant, label in AV_ALIGN.items()}
+    notices = [*film.notices, *tolerance_notices(film)]
+    if classifier is None:
+        return MeasuredFilm(path, film, figures, None, tuple(notices)), None
+    classification = classify(classifier, film)
+    classified = classification.figures()
+    figures[SCORE] = classified.score
+    if reference is not None:
+        figures[REL_SYNC] = rel_sync(classification, classified, reference)
+    figures[ACCURACY] = Figure(value=classified.accuracy, floor_mean=classified.accuracy_floor)
+    measured = MeasuredFilm(path, film, figures, classified, (*notices, *classified.notices))
+    return measured, classification

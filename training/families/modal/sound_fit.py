@@ -1,0 +1,169 @@
+"""The first lesson of a modal model: which amplitudes the clip's own frames have, and that its sound gives them.
+
+Composed frames teach an amplitude slowly, since a flow that is off by more than a line's width has no slope toward the right one. So before
+the first iteration the amplitudes of some frames are learned without sound, with the maps; then the sound learns to give them, which
+costs milliseconds an iteration because nothing is composed. Doubt makes a mean of what could be, and means move too little, so the spread
+of the amplitudes and of their steps from frame to frame is held to that of the clip.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.core.composition import compose
+from training.families.modal.config import ModalLossConfig
+from training.families.modal.model import Modal
+from training.families.modal.start import small_textures
+from training.losses.losses import detail_loss, motion_loss
+
+# P pairs of consecutive frames, T steps of a segment, F features, A amplitudes, H W rows and columns of a measured frame
+
+_PAIRS = 4
+_MAP_RATE, _AMPLITUDE_RATE, _SOUND_RATE = 0.01, 0.03, 0.004
+_DETAIL = 0.5
+_WEIGHT_DECAY = 0.02
+_NOISE = 0.02
+"""Of the features while the sound is fitted: frames of a short clip could be learned by heart."""
+_JUDGED_SHARE, _FEWEST_JUDGED, _JUDGED_EVERY = 0.15, 8, 20
+"""The last frames are not fitted: the weights that do best on them are kept."""
+_EFFECT_SIDE, _EFFECT_FRAMES = 64, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Frames of the clip, their places and their amplitudes."""
+
+    frames_P23HW: Tensor
+    """In [-1, 1], of the size of `measured_size`."""
+    segments_P: Tensor
+    steps_P: Tensor
+    """Of the first frame of a pair, in its segment."""
+    amplitudes_P2A: Tensor
+
+
+def fitted_maps(
+    model: Modal,
+    measured: Measured,
+    iterations: int,
+    generator: torch.Generator,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> Measured:
+    """Learn the maps of a model and the amplitudes of the measured frames on composed frames of the measured size."""
+    amplitudes = nn.Parameter(measured.amplitudes_P2A.clone())
+    maps = [*model.maps.parameters(), model.usual_shares]
+    optimiser = torch.optim.Adam(
+        [{"params": maps, "lr": _MAP_RATE}, {"params": [amplitudes], "lr": _AMPLITUDE_RATE}], betas=(0.9, 0.99)
+    )
+    textures = small_textures(model)
+    for iteration in range(iterations):
+        if is_stopping():
+            break
+        for group, rate in zip(optimiser.param_groups, (_MAP_RATE, _AMPLITUDE_RATE), strict=True):
+            group["lr"] = rate * _falling(iteration, iterations)
+        chosen = torch.randint(len(amplitudes), (min(_PAIRS, len(amplitudes)),), generator=generator)
+        real = measured.frames_P23HW[chosen]
+        fields = model.fields(amplitudes[chosen])
+        flat = {role: values.flatten(0, 1) for role, values in fields.items()}
+        fake = compose(flat, textures, *real.shape[-2:]).unflatten(0, real.shape[:2])
+        loss = functional.l1_loss(fake, real) + motion_loss(fake, real) + _DETAIL * detail_loss(fake, real)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+    return Measured(measured.frames_P23HW, measured.segments_P, measured.steps_P, amplitudes.detach())
+
+
+def fit_sound(
+    model: Modal,
+    features: Sequence[Tensor],
+    measured: Measured,
+    losses: ModalLossConfig,
+    generator: torch.Generator,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> None:
+    """Let the sound give the measured amplitudes; `features` has those of each whole segment [T, F], from its start."""
+    learned = [model.force, model.resonators, model.trunk, model.amplitudes]
+    optimiser = torch.optim.AdamW(
+        [p for module in learned for p in module.parameters()], lr=_SOUND_RATE, weight_decay=_WEIGHT_DECAY
+    )
+    judged = round(_JUDGED_SHARE * len(measured.steps_P))
+    order = torch.argsort(measured.segments_P * (1 << 32) + measured.steps_P)
+    # Few say nothing of a spread: then all are fitted, and the last weights are kept.
+    judged = judged if judged >= _FEWEST_JUDGED else 0
+    fitted_P, judged_P = order[: len(order) - judged], order[len(order) - judged :]
+    weights_A = _weights(model, measured)
+    with torch.no_grad():
+        model.amplitudes.bias.copy_(measured.amplitudes_P2A[fitted_P].flatten(0, 1).mean(dim=0))
+    best_loss, best = float("inf"), copy.deepcopy(model.state_dict())
+    for iteration in range(losses.sound_iterations + 1):
+        if is_stopping():
+            break
+        if judged and (iteration % _JUDGED_EVERY == 0 or iteration == losses.sound_iterations):
+            with torch.no_grad():
+                loss = float(_amplitude_loss(model, features, measured, judged_P, weights_A, losses.spread))
+            if loss < best_loss:
+                best_loss, best = loss, copy.deepcopy(model.state_dict())
+        for group in optimiser.param_groups:
+            group["lr"] = _SOUND_RATE * _falling(iteration, losses.sound_iterations)
+        noisy = [one + _NOISE * torch.randn(one.shape, generator=generator).to(one.device) for one in features]
+        loss = _amplitude_loss(model, noisy, measured, fitted_P, weights_A, losses.spread)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+    if judged:
+        model.load_state_dict(best)
+
+
+def _amplitude_loss(
+    model: Modal, features: Sequence[Tensor], measured: Measured, chosen_P: Tensor, weights_A: Tensor, spread: float
+) -> Tensor:
+    """Return the squared error of amplitudes, and of their spread and that of their steps, each by its weight."""
+    given, wanted = [], []
+    for number, features_TF in enumerate(features):
+        own_P = chosen_P[measured.segments_P[chosen_P] == number]
+        if len(own_P) == 0:
+            continue
+        steps_P2 = measured.steps_P[own_P, None] + torch.arange(2)
+        resonance_TR = model.resonators.from_rest(model.forces(features_TF))
+        given.append(model.amplitudes_of(features_TF[steps_P2], resonance_TR[steps_P2]))
+        wanted.append(measured.amplitudes_P2A[own_P])
+    given_P2A, wanted_P2A = torch.cat(given), torch.cat(wanted)
+    errors_A = (given_P2A - wanted_P2A).square().mean(dim=(0, 1))
+    for ours, real in (
+        (given_P2A.flatten(0, 1), wanted_P2A.flatten(0, 1)),
+        (given_P2A.diff(dim=1), wanted_P2A.diff(dim=1)),
+    ):
+        errors_A = errors_A + spread * (_deviation(ours) - _deviation(real)).square().flatten()
+    return (weights_A * errors_A).sum()
+
+
+def _deviation(values: Tensor) -> Tensor:
+    return (values - values.mean(dim=0)).square().mean(dim=0).add(1e-8).sqrt()
+
+
+@torch.no_grad()
+def _weights(model: Modal, measured: Measured) -> Tensor:
+    """Return how far each amplitude changes the frame, squared, as shares of all [A]."""
+    count = min(_EFFECT_FRAMES, len(measured.amplitudes_P2A))
+    chosen = torch.linspace(0, len(measured.amplitudes_P2A) - 1, count).round().long()
+    usual_TA = measured.amplitudes_P2A[chosen, 0]
+    size = tuple(max(2, round(side * _EFFECT_SIDE / max(model.frame_size))) for side in model.frame_size)
+    textures = [functional.interpolate(t[None], size=size, mode="area")[0] for t in small_textures(model)]
+
+    def frames(amplitudes_TA: Tensor) -> Tensor:
+        fields = model.fields(amplitudes_TA[:, None])
+        return compose({role: values[:, 0] for role, values in fields.items()}, textures, *size)
+
+    usual, single = frames(usual_TA), torch.eye(usual_TA.shape[1], device=usual_TA.device)
+    effect_A = torch.stack([(frames(usual_TA + one) - usual).abs().mean() for one in single])
+    return effect_A.square() / effect_A.square().sum().clamp_min(1e-12)
+
+
+def _falling(iteration: int, iterations: int) -> float:
+    """Return a share of the learning rate that falls from 1 to a twentieth."""
+    return 1.0 - 0.95 * iteration / max(iterations, 1)

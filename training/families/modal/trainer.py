@@ -1,0 +1,160 @@
+"""Training of modal models: it begins with measured amplitudes, and an iteration composes a part of the frame alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.core.errors import TrainingError
+from training.core import distributed
+from training.core.composition import FramePart
+from training.core.frame_size import FrameSize
+from training.data.flow import size_of_mean_side
+from training.data.footage import spread_places
+from training.data.reader import Batch, SequenceReader
+from training.data.windows import Segment, WindowTiming, frame_tensor, sound_windows
+from training.families.modal.model import Modal
+from training.families.modal.sharp_frames import sharp_frames
+from training.families.modal.sound_fit import Measured, fit_sound, fitted_maps
+from training.families.modal.start import MOST_MEASURED, measured_amplitudes, measured_size
+from training.loop.adversarial_trainer import AdversarialTrainer, Played
+from training.loop.tuning import LIMIT_S, mean_loss
+
+# B streams, T frames, P pairs of consecutive frames, F features, W window samples, H W rows and columns
+
+_MAPS_SHARE, _SOUND_SHARE = 0.3, 0.6
+"""Of a run's budget: maps and sound are learned no longer than until then, where the time is short or the machine busy."""
+_WINDOWS_AT_ONCE = 1024
+_USUAL_SIDE = 256
+_SIDES = 8
+"""Sides of a part are multiples of it, as a discriminator halves them."""
+
+
+class PartReader(SequenceReader):
+    """Reads a part of the frames, at a random place that is another in each batch. `part_size` None reads whole frames."""
+
+    part_size: FrameSize | None = None
+    part: FramePart | None = None
+
+    def next(self) -> Batch:
+        if self.part_size:
+            whole = self.segments[0].clip.format.frame_size
+            top, left = (
+                self.random_state.integer(side - own + 1) for side, own in zip(whole, self.part_size, strict=True)
+            )
+            self.part = FramePart(top, left, *self.part_size)
+        return super().next()
+
+    def frames(self, clip: int, first: int) -> Tensor:
+        return frame_tensor(self.segments[clip].clip, first, self.steps, self.part)
+
+
+class ModalTrainer(AdversarialTrainer):
+    """`AdversarialTrainer` for the modal family."""
+
+    model: Modal
+    reader: PartReader
+
+    def build_reader(self) -> Any:
+        config = self.config
+        timing = WindowTiming.of(self.model)
+        reader = PartReader(
+            self.footage.training, timing, config.sequence_frames, config.augmentation, self.random_state
+        )
+        # What is mirrored lies elsewhere in the frame.
+        if not config.augmentation.flip:
+            reader.part_size = part_size(self.model.frame_size, config.losses.part_side)
+        return reader
+
+    def start_model(self) -> None:
+        self.model.start_from(self.footage.spread_frames(MOST_MEASURED))
+        scale = self.model.generator.texture_scale
+        if scale > 1:
+            places = spread_places(self.footage.training, MOST_MEASURED)
+            chosen = [places[number] for number in self.model.key_frames]
+            self.model.set_textures(sharp_frames(self.config.clip, scale, chosen))
+
+    def played(self, batch: Batch) -> Played:
+        real_BTCHW, audio_BTW = batch.real_BTCHW.to(self.device), batch.audio_BTW.to(self.device)
+        features_BTF = self.features(audio_BTW)
+        fields, next_state = self.model.clip_fields(features_BTF, {}, self.state)
+        flat = {role: values.flatten(0, 1) for role, values in fields.items()}
+        fake_BTCHW = self.model.composed(flat, self.reader.part).unflatten(0, real_BTCHW.shape[:2])
+        return Played(real_BTCHW, fake_BTCHW, features_BTF, next_state)
+
+    def tuning_loss(self) -> float | None:
+        tuning, steps = self.footage.tuning, self.config.sequence_frames
+        # Whole frames: of large ones fewer, or it would take longer than the iterations between.
+        limit_s = LIMIT_S * min(1.0, (_USUAL_SIDE / self.model.frame_size.mean_side) ** 2)
+        return mean_loss(self.average, tuning, steps, self.reconstruction_loss, limit_s) if tuning else None
+
+    def begin(self, is_stopping: Callable[[], bool], budget_used: Callable[[], float] = lambda: 0.0) -> None:
+        """Measure the amplitudes of some frames, and let the sound give them; not where weights are there already."""
+        if self.config.losses.start_frames and not self.model.has_begun:
+            self._begin(is_stopping, budget_used)
+
+    def _begin(self, is_stopping: Callable[[], bool], budget_used: Callable[[], float]) -> None:
+        losses, generator = self.config.losses, torch.Generator().manual_seed(self.config.seed)
+        self.model.train()
+        pairs = spread_pairs(self.footage.training, max(2, losses.start_frames // 2))
+        size = measured_size(self.model.frame_size)
+        frames = torch.stack([_small_pair(self.footage.training[s], step, size) for s, step in pairs]).to(self.device)
+        amplitudes = measured_amplitudes(self.model, frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        segments_P, steps_P = (torch.tensor(numbers) for numbers in zip(*pairs, strict=True))
+        measured = Measured(frames, segments_P, steps_P, amplitudes)
+
+        def until(share: float) -> Callable[[], bool]:
+            return lambda: is_stopping() or budget_used() >= share
+
+        measured = fitted_maps(self.model, measured, losses.map_iterations, generator, until(_MAPS_SHARE))
+        features = [self._whole_features(segment) for segment in self.footage.training]
+        fit_sound(self.model, features, measured, losses, generator, until(_SOUND_SHARE))
+        distributed.start_alike(self.model)
+        self.average.load_state_dict(self.model.state_dict())
+
+    @torch.no_grad()
+    def _whole_features(self, segment: Segment) -> Tensor:
+        """Return the features [T, F] of a whole segment."""
+        timing, first = WindowTiming.of(self.model), segment.frame_range.first
+        blocks = []
+        for begin in range(first, segment.frame_range.end, _WINDOWS_AT_ONCE):
+            steps = min(_WINDOWS_AT_ONCE, segment.frame_range.end - begin)
+            windows_TW = torch.from_numpy(sound_windows(segment.clip.sound_S, begin, steps, timing))
+            blocks.append(self.model.front_end(windows_TW.to(self.device)))
+        return torch.cat(blocks)
+
+
+def part_size(whole: FrameSize, side: int) -> FrameSize | None:
+    """Return the size of a part of about `side`² pixels in the frame's shape; None where that is the whole frame, and for 0."""
+    if not side:
+        return None
+    size = size_of_mean_side(side, whole)
+    size = FrameSize(*(max(_SIDES, round(own / _SIDES) * _SIDES) for own in size))
+    return size if size.height < whole.height and size.width < whole.width else None
+
+
+def spread_pairs(segments: tuple[Segment, ...], count: int) -> list[tuple[int, int]]:
+    """Return up to `count` places for pairs of consecutive frames, spread evenly: number of the segment, and step in it.
+
+    Raises TrainingError where there is no pair.
+    """
+    places = [(number, step) for number, s in enumerate(segments) for step in range(0, s.frame_range.count - 1)]
+    if len(places) < 2:
+        raise TrainingError("The clip has fewer than three frames to train on; give a longer clip.")
+    chosen = np.unique(np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int))
+    return [places[number] for number in chosen]
+
+
+def _small_pair(segment: Segment, step: int, size: FrameSize) -> Tensor:
+    """Return two consecutive frames [2, 3, H, W] in [-1, 1]."""
+    first = segment.frame_range.first + step
+    pair = [
+        cv2.resize(np.asarray(frame), (size.width, size.height), interpolation=cv2.INTER_AREA)
+        for frame in segment.clip.frames_NHWC[first : first + 2]
+    ]
+    return torch.from_numpy(np.stack(pair)).permute(0, 3, 1, 2).float() / 127.5 - 1.0

@@ -1,0 +1,95 @@
+"""Futures: sequences that go on from real context frames, drawn once or several times, and how good and how different they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from training.core.streaming import StreamingModel
+from training.data.windows import Segment, WindowTiming, frame_tensor, sound_windows
+from training.families.sound2sight.model import NOISE, Sound2Sight
+from training.losses.quality import PSNR, pixel_figures, similarity
+
+# B sequences, T frames, W window samples, C colours, H W rows and columns
+
+
+@torch.no_grad()
+def futures(
+    model: Sound2Sight, frames_BTCHW: Tensor, audio_BTW: Tensor, context_frames: int, noise_source: torch.Generator
+) -> Tensor:
+    """Return the frames [B, T - context_frames, 3, H, W] in [-1, 1] that follow the first `context_frames` of T real ones."""
+    features_BTF = model.front_end(audio_BTW.flatten(0, 1)).unflatten(0, audio_BTW.shape[:2])
+    noise_BTZ = model.draw_noise(len(frames_BTCHW), audio_BTW.shape[1], noise_source)[NOISE]
+    seen = slice(0, context_frames)
+    context = model.coloured_sequence(frames_BTCHW[:, seen])
+    state = model.observe(context, features_BTF[:, seen], noise_BTZ[:, seen])
+    later = slice(context_frames, None)
+    return model.clip_features(features_BTF[:, later], {NOISE: noise_BTZ[:, later]}, state)[0]
+
+
+def played_futures(
+    model: StreamingModel, segment: Segment, steps: int, noise_source: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield real and generated frames [T, 3, H, W] of a segment, sequence by sequence, each from its own real context frames.
+
+    The context is among the generated frames as it is. The rest of the segment is shorter, and so may its context be.
+    """
+    assert isinstance(model, Sound2Sight)
+    context_frames, timing = model.generator.config.context_frames, WindowTiming.of(model)
+    device = next(model.parameters()).device
+    for first in range(segment.frame_range.first, segment.frame_range.end, steps):
+        count = min(steps, segment.frame_range.end - first)
+        real = frame_tensor(segment.clip, first, count)
+        if count == 1:
+            yield real, real
+            continue
+        seen = min(context_frames, count - 1)
+        audio = torch.from_numpy(sound_windows(segment.clip.sound_S, first, count, timing))[None].to(device)
+        future = futures(model, real[None].to(device), audio, seen, noise_source)
+        yield real, torch.cat([real[:seen], future[0].float().cpu()])
+
+
+@dataclass(frozen=True, slots=True)
+class FutureFigures:
+    """Figures of drawn futures by frame after the context [T], means of all sequences."""
+
+    psnr_db: list[float]
+    """Of the best of the drawn futures, at each frame by itself, as the original counts."""
+    ssim: list[float]
+    copied_psnr_db: list[float]
+    """Of the last context frame, shown again and again: the floor."""
+    copied_ssim: list[float]
+    diversity: float
+    """1 - SSIM between two futures of the same context and sound, the mean of neighbouring draws: 0 where they are all alike."""
+
+
+def future_figures(
+    model: Sound2Sight, frames_BTCHW: Tensor, audio_BTW: Tensor, samples: int, noise_source: torch.Generator
+) -> FutureFigures:
+    """Draw so many futures of each sequence, after the context frames of the model, and compare them with the real frames."""
+    context = model.generator.config.context_frames
+    real = frames_BTCHW[:, context:]
+    drawn = [futures(model, frames_BTCHW, audio_BTW, context, noise_source) for _ in range(samples)]
+    copied = frames_BTCHW[:, context - 1 : context].expand_as(real)
+    found = [_compared(one, real) for one in drawn]
+    between = [1.0 - float(_compared(one, other)[1].mean()) for one, other in pairwise(drawn)]
+    best_psnr_db, best_ssim = (torch.stack(figures).amax(dim=0).mean(dim=0) for figures in zip(*found, strict=True))
+    copied_psnr_db, copied_ssim = (figures.mean(dim=0) for figures in _compared(copied, real))
+    return FutureFigures(
+        psnr_db=best_psnr_db.tolist(),
+        ssim=best_ssim.tolist(),
+        copied_psnr_db=copied_psnr_db.tolist(),
+        copied_ssim=copied_ssim.tolist(),
+        diversity=sum(between) / len(between) if between else 0.0,
+    )
+
+
+def _compared(fake_BTCHW: Tensor, real_BTCHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Return PSNR in dB and SSIM [B, T] of frames in [-1, 1]."""
+    fake, real = ((one.flatten(0, 1) + 1.0) / 2.0 for one in (fake_BTCHW, real_BTCHW))
+    size = real_BTCHW.shape[:2]
+    return pixel_figures(fake, real)[PSNR].unflatten(0, size), similarity(fake, real).unflatten(0, size)
