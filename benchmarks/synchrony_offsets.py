@@ -15,6 +15,7 @@ import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -68,9 +69,9 @@ def trained_classifier(paths: Sequence[Path], iterations: int) -> tuple[SmallCla
     }
 
 
-def offset_rows(found: dict[int, Measurement]) -> dict[str, dict[str, object]]:
+def offset_rows(found: dict[int, Measurement]) -> dict[str, dict[str, Any]]:
     """Return, for each measure, its mean value and the errors of the offset it finds, at each true offset."""
-    rows: dict[str, dict[str, object]] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for label in found[0].labels():
         values = {offset: measured.mean(label) for offset, measured in found.items()}
         errors = [
@@ -89,6 +90,11 @@ def offset_rows(found: dict[int, Measurement]) -> dict[str, dict[str, object]]:
             "falls_over_4_frames": falls,
         }
     return rows
+
+
+def shown(value: object) -> object:
+    """Return a value for the table; what is not known is empty."""
+    return "" if value is None else value
 
 
 def large_film(folder: Path) -> Path:
@@ -134,7 +140,7 @@ def main() -> int:
             print_table(
                 headings,
                 [
-                    (label, *row["value"].values(), row["floor"] or "", row["found_within_one_frame"] or "")  # type: ignore[attr-defined]
+                    (label, *row["value"].values(), *map(shown, (row["floor"], row["found_within_one_frame"])))
                     for label, row in rows.items()
                 ],
             )
