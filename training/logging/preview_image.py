@@ -19,7 +19,9 @@ PREVIEW_FILE = "preview.png"
 FIRST_AFTER_S, EVERY_S = 15.0, 60.0
 DEAREST_SHARE = 0.05
 """Of the training time: where a preview takes long, the next one waits longer."""
-SHOWN_S, COLUMNS, LONGEST_SIDE = 2.0, 4, 1600
+SHOWN_S, COLUMNS = 2.0, 4
+WIDTHS = (1280, 1600)
+"""Least and most pixels: small frames are enlarged, so that one can look at them."""
 
 
 class PreviewImage:
@@ -44,13 +46,16 @@ class PreviewImage:
     def write(self, found: Validation) -> None:
         """Write the frames of the first seconds of the held-out part over the file before. Raises OSError."""
         self._due_s = max(self._begun_s + EVERY_S, self._now_s() + (self._now_s() - self._begun_s) / DEAREST_SHARE)
-        write_png(self.path, reduced(contact_sheet(found.real_NHWC(), found.generated_NHWC, COLUMNS)))
+        write_png(self.path, sized(contact_sheet(found.real_NHWC(), found.generated_NHWC, COLUMNS)))
 
 
-def reduced(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an image whose longer side has LONGEST_SIDE pixels at most."""
-    shrink = min(1.0, LONGEST_SIDE / max(image_HWC.shape[:2]))
-    if shrink == 1.0:
+def sized(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image with a width within WIDTHS: enlarged bicubically, or reduced by the mean of its pixels."""
+    height, width = image_HWC.shape[:2]
+    wanted = min(max(width, WIDTHS[0]), WIDTHS[1])
+    if wanted == width:
         return image_HWC
-    size = (round(image_HWC.shape[1] * shrink), round(image_HWC.shape[0] * shrink))
-    return np.asarray(cv2.resize(image_HWC, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    way = cv2.INTER_CUBIC if wanted > width else cv2.INTER_AREA
+    return np.asarray(
+        cv2.resize(image_HWC, (wanted, round(height * wanted / width)), interpolation=way), dtype=np.uint8
+    )

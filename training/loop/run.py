@@ -158,7 +158,7 @@ class Run:
         intervals, trainer = self.config.intervals, self.trainer
         if trainer.iteration == 0:
             with memory_watched(self.config, "before the first iteration"):
-                trainer.begin(lambda: self.stop_requested)
+                trainer.begin(lambda: self.stop_requested, self.progress)
         while self._goes_on():
             with memory_watched(self.config, f"in iteration {trainer.iteration + 1}"), compiling():
                 terms = trainer.step(self.agreed_progress)

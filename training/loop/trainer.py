@@ -184,8 +184,13 @@ class Trainer(ABC):
         follow(self.average, self.model, self.config.optimiser.ema_decay, self.iteration)
         return terms
 
-    def begin(self, is_stopping: Callable[[], bool]) -> None:  # noqa: B027  (most have nothing to do)
-        """Do what a run does before its first iteration, within its time; leave early when asked to stop."""
+    def begin(  # noqa: B027  (most have nothing to do)
+        self, is_stopping: Callable[[], bool], budget_used: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """Do what a run does before its first iteration; leave early when asked to stop.
+
+        `budget_used` tells the share of the run's budget that is used up, 0 … 1: some of it is for the iterations.
+        """
 
     def validate(self, limit_s: float | None = None) -> Validation:
         """Play the held-out part, its leading `limit_s` seconds or whole, with the averaged generator."""

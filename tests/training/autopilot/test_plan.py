@@ -233,10 +233,16 @@ def test_a_family_that_is_quick_at_any_size_gets_the_clip_s_own_pixels(crop: tup
     assert image_sizes(LAYERED, 640, 480, FrameSize(240, 320)) == ["320x240"]
 
 
+@pytest.mark.parametrize(("height", "scale"), [(1080, 2), (720, 2), (512, None), (288, None)])
+def test_a_clip_with_more_pixels_than_the_frame_gives_its_textures_them(height: int, scale: int | None) -> None:
+    (step,) = allowed_size_steps(LAYERED, Crop(0, 0, height * 16 // 9, height, ""), None)
+    assert dict(step.settings).get("model.generator.texture_scale") == scale
+
+
 def test_a_long_clip_gets_more_textures() -> None:
     counts = [
         model_settings(LAYERED, SizeStep(64), analysis_of(seconds=seconds)).get("model.generator.textures", 0)
-        for seconds in (10.0, 60.0, 300.0)
+        for seconds in (10.0, 80.0, 300.0)
     ]
     assert counts == sorted(set(counts))
 

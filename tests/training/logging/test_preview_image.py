@@ -8,7 +8,7 @@ import pytest
 
 from training.data.video import Clip, ClipFormat
 from training.data.windows import FrameRange, Segment
-from training.logging.preview_image import COLUMNS, LONGEST_SIDE, PreviewImage, reduced
+from training.logging.preview_image import COLUMNS, WIDTHS, PreviewImage, sized
 from training.loop.validation import Validation
 
 
@@ -67,13 +67,17 @@ def test_it_shows_the_clip_above_the_model(tmp_path: Path) -> None:
     preview.write(validation())
     image = cv2.imread(str(preview.path))
     assert image is not None
-    assert image.shape == (32, COLUMNS * 16, 3)
-    assert (image[:16] == 255).all()
-    assert (image[16:] == 0).all()
+    # Four frames of 16 x 16 pixels in each row, enlarged.
+    assert image.shape == (32 * WIDTHS[0] // (COLUMNS * 16), WIDTHS[0], 3)
+    half = len(image) // 2
+    assert (image[: half - 8] == 255).all()
+    assert (image[half + 8 :] == 0).all()
     preview.write(validation(side=32))
     assert [path.name for path in tmp_path.iterdir()] == ["preview.png"]
 
 
-def test_large_frames_are_reduced() -> None:
-    image = np.full((1024, 3648, 3), 50, np.uint8)
-    assert reduced(image).shape == (449, LONGEST_SIDE, 3)
+@pytest.mark.parametrize(
+    ("width", "height", "expected"), [(3648, 1024, (449, 1600)), (1408, 576, (576, 1408)), (288, 112, (498, 1280))]
+)
+def test_its_width_lets_one_see_something(width: int, height: int, expected: tuple[int, int]) -> None:
+    assert sized(np.full((height, width, 3), 50, np.uint8)).shape == (*expected, 3)

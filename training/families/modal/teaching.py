@@ -10,8 +10,10 @@ from training.families.teaching import ClipTraits, SizeStep, Suitability
 
 SHORT_SIDE = 512
 """Pixels, where the clip has them: a frame costs little at any size, and larger ones cost training time."""
-TEXTURES_FOR_S = ((90.0, 6), (30.0, 4))
-"""So many textures for clips of so many seconds and more; else those of the configuration."""
+TEXTURES_FOR_S = ((90.0, 6), (30.0, 5))
+"""So many textures for clips of which so many seconds and more are trained; else those of the configuration."""
+SHARPER = 1.2
+"""A clip with so many times the frame's pixels along a side gives textures of its own size, which windows show."""
 LONGEST_ITERATIONS = 4000
 
 
@@ -34,6 +36,9 @@ class ModalTeaching:
         if size is None:
             shrink = min(1.0, SHORT_SIDE / crop.short_side)
             size = FrameSize(*(max(MULTIPLE, MULTIPLE * round(side * shrink / MULTIPLE)) for side in crop))
+        if crop.short_side >= SHARPER * size.short_side:
+            settings, words = (("model.generator.texture_scale", 2),), "textures of up to twice its size"
+            return [SizeStep(size.image_size, settings, words, is_usual=True)]
         return [SizeStep(size.image_size, is_usual=True)]
 
     def settings(self, clip: ClipTraits) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from engine.core.errors import TrainingError
 from training.core import distributed
 from training.core.composition import FramePart
 from training.core.frame_size import FrameSize
+from training.core.layered import ShownModel
 from training.data.flow import size_of_mean_side
 from training.data.footage import spread_places
 from training.data.reader import Batch, SequenceReader
@@ -24,9 +25,12 @@ from training.families.modal.sound_fit import Measured, fit_sound, fitted_maps
 from training.families.modal.start import MOST_MEASURED, measured_amplitudes, measured_size
 from training.loop.adversarial_trainer import AdversarialTrainer, Played
 from training.loop.tuning import LIMIT_S, mean_loss
+from training.loop.validation import Validation, validate_segments
 
 # B streams, T frames, P pairs of consecutive frames, F features, W window samples, H W rows and columns
 
+_MAPS_SHARE, _SOUND_SHARE = 0.3, 0.6
+"""Of a run's budget: maps and sound are learned no longer than until then, where the time is short or the machine busy."""
 _WINDOWS_AT_ONCE = 1024
 _USUAL_SIDE = 256
 _SIDES = 8
@@ -89,14 +93,20 @@ class ModalTrainer(AdversarialTrainer):
         tuning, steps = self.footage.tuning, self.config.sequence_frames
         # Whole frames: of large ones fewer, or it would take longer than the iterations between.
         limit_s = LIMIT_S * min(1.0, (_USUAL_SIDE / self.model.frame_size.mean_side) ** 2)
-        return mean_loss(self.average, tuning, steps, self.reconstruction_loss, limit_s) if tuning else None
+        if not tuning:
+            return None
+        return mean_loss(ShownModel(self.average), tuning, steps, self.reconstruction_loss, limit_s)
 
-    def begin(self, is_stopping: Callable[[], bool]) -> None:
+    def validate(self, limit_s: float | None = None) -> Validation:
+        held_out, steps = self.footage.validation, self.config.sequence_frames
+        return validate_segments(ShownModel(self.average), held_out, self.mean_CHW, steps, limit_s)
+
+    def begin(self, is_stopping: Callable[[], bool], budget_used: Callable[[], float] = lambda: 0.0) -> None:
         """Measure the amplitudes of some frames, and let the sound give them; not where weights are there already."""
         if self.config.losses.start_frames and not self.model.has_begun:
-            self._begin(is_stopping)
+            self._begin(is_stopping, budget_used)
 
-    def _begin(self, is_stopping: Callable[[], bool]) -> None:
+    def _begin(self, is_stopping: Callable[[], bool], budget_used: Callable[[], float]) -> None:
         losses, generator = self.config.losses, torch.Generator().manual_seed(self.config.seed)
         self.model.train()
         pairs = spread_pairs(self.footage.training, max(2, losses.start_frames // 2))
@@ -105,9 +115,13 @@ class ModalTrainer(AdversarialTrainer):
         amplitudes = measured_amplitudes(self.model, frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
         segments_P, steps_P = (torch.tensor(numbers) for numbers in zip(*pairs, strict=True))
         measured = Measured(frames, segments_P, steps_P, amplitudes)
-        measured = fitted_maps(self.model, measured, losses.map_iterations, generator, is_stopping)
+
+        def until(share: float) -> Callable[[], bool]:
+            return lambda: is_stopping() or budget_used() >= share
+
+        measured = fitted_maps(self.model, measured, losses.map_iterations, generator, until(_MAPS_SHARE))
         features = [self._whole_features(segment) for segment in self.footage.training]
-        fit_sound(self.model, features, measured, losses, generator, is_stopping)
+        fit_sound(self.model, features, measured, losses, generator, until(_SOUND_SHARE))
         distributed.start_alike(self.model)
         self.average.load_state_dict(self.model.state_dict())
 

@@ -11,11 +11,12 @@ from engine.core.errors import TrainingError
 from training.families.family import Family, Upscaling
 from training.families.model_config import ModelConfig
 from training.families.rewriting import Rewrites
-from training.families.sound2sight.config import MultimodalDiscriminatorConfig, Sound2SightConfig, Sound2SightLosses
+from training.families.sound2sight.config import JointDiscriminatorConfig, Sound2SightConfig, Sound2SightLosses
 from training.families.sound2sight.image_coding import map_sizes
 from training.families.sound2sight.model import Sound2Sight
 from training.families.sound2sight.original_weights import convert
 from training.families.sound2sight.trainer import Sound2SightTrainer
+from training.families.teaching import Teaching
 from training.loop.config import TrainConfig
 
 FEWEST_CHANNELS = 16
@@ -26,11 +27,12 @@ class Sound2SightFamily:
 
     name = "sound2sight"
     generator_config = Sound2SightConfig
-    discriminator_config = MultimodalDiscriminatorConfig
+    discriminator_config = JointDiscriminatorConfig
     loss_config = Sound2SightLosses
     trainer = Sound2SightTrainer
     rewrites = Rewrites()
     upscaling: Upscaling | None = None
+    teaching: Teaching | None = None
 
     def build_model(self, config: ModelConfig) -> Sound2Sight:
         """Build the model with fresh weights. Raises TrainingError for a shape that cannot be."""
