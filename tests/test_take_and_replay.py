@@ -48,7 +48,7 @@ def test_a_film_of_another_size_and_rate_is_the_same_from_the_take_and_from_the_
     assert (code, complained) == (0, "")
     # Where stderr is no terminal, a line takes the place of the bar.
     assert "output   replay.mp4, 60 frames of 96x54 at 60 fps" in said
-    assert said.strip().endswith("; the film has 60 frames a second")
+    assert said.strip().endswith("; the film has 60 frames, 60 a second")
     assert run("--render", "tone.wav", "render.mp4", *STEERED, *model, *film, cwd=tmp_path)[0] == 0
     replay, render = (decoded_NHWC(tmp_path / f"{name}.mp4") for name in ("replay", "render"))
     assert replay.shape == (60, 54, 96, 3)

@@ -51,6 +51,11 @@ class Beginning:
     """How many of them were heard, with the sound `lead_in_TC` [T, C] at the source's rate."""
     lead_in_TC: NDArray[np.float32] | None = None
 
+    def lead_into(self, window_buffer: WindowBuffer) -> None:
+        """Let the first windows reach back into that sound."""
+        if self.lead_in_TC is not None:
+            window_buffer.lead_in(self.lead_in_TC, self.lead_in_hops)
+
 
 class Modulators:
     """A modulator for the step loop and one for each present loop, which follow the same model and glides."""
@@ -123,21 +128,18 @@ def assemble(
     conditioner = conditioner or Conditioner(card.sample_rate_hz, card.hop_samples)
     conditioned = ConditionedModel(model, conditioner, beginning.earlier_hops)
     window_buffer = WindowBuffer(card, source.rate_hz, source.channels, layout, cleaner)
-    if beginning.lead_in_TC is not None:
-        window_buffer.lead_in(beginning.lead_in_TC, beginning.lead_in_hops)
+    beginning.lead_into(window_buffer)
     runtime.statistics.resampler_delay_s = window_buffer.resampler_delay_s
     capture = AudioCapture(source, window_buffer, runtime.clock, runtime.notices, layout)
     steering.store.stamp(lambda: capture.received_samples)
     at_display_rate = [sink for sink in outputs if sink.rate == "display"] if runtime.live else []
-    groups: list[tuple[Sequence[WindowSink], Sequence[Sink]]] = [((), (sink,)) for sink in at_display_rate]
-    if windows and runtime.live:
-        groups.insert(0, (windows, ()))
+    in_windows: list[tuple[Sequence[WindowSink], Sequence[Sink]]] = [(windows, ())] if windows and runtime.live else []
+    groups = [*in_windows, *(((), (sink,)) for sink in at_display_rate)]
     present_loops = [
         PresentLoop(capture, steering.store, modulators.new(), runtime, shown, sinks) for shown, sinks in groups
     ]
-    at_hop_rate = [sink for sink in outputs if sink not in at_display_rate]
-    films = [sink for sink in at_hop_rate if sink.rate == "file"] if film and film.differs_from(card) else []
-    at_hop_rate = [sink for sink in at_hop_rate if sink not in films]
+    films = [sink for sink in outputs if sink.rate == "file"] if film and film.differs_from(card) else []
+    at_hop_rate = [sink for sink in outputs if sink not in at_display_rate and sink not in films]
     delivery = FrameDelivery(
         at_hop_rate if runtime.live else [*at_hop_rate, *windows],
         [loop.latest_frame for loop in present_loops],

@@ -37,7 +37,8 @@ def choose_outputs(config: LiveConfig, say: Callable[[str], None]) -> LiveConfig
         config = replace(config, out=(WINDOW,))
     elif not config.out and has_web():
         config = replace(config, out=(WEB,))
-        say("No screen answers, so the show is on its web page; --web 0.0.0.0 lets other machines in, --out chooses.")
+        lets_in = "" if config.web else "--web 0.0.0.0 lets other machines in, "
+        say(f"No screen answers, so the show is on its web page; {lets_in}--out chooses.")
     elif not config.out:
         config = replace(config, out=(HEADLESS_OUTPUT,), seconds=config.seconds or HEADLESS_SECONDS)
         say(f"No screen answers, so {config.seconds:g} s are written to a file; choose with --out.")

@@ -291,7 +291,7 @@ def _check_replay(replay: Sequence[str] | None, given: dict[str, Any]) -> None:
             )
         # `fill` fits the frames into the film and changes none of them.
         fits = name == "fill" and replay[1] != WINDOW
-        if not fits and name not in ("model", "stats", *heard):
+        if not fits and name not in ("model", "context", "stats", *heard):
             given_flag = flag(f"no_{name}" if given[name] is False else name)
             raise ConfigError(f"--replay repeats the show that the take recorded; leave {given_flag} out.")
 

@@ -123,9 +123,8 @@ def play_show(command: ParsedCommand) -> int:
         show = built.show
         stop.begin(lambda: goes_on_without_terminal(show))
         play(show, stop, built.seconds)
-    report = end_report(monitor, built.controllers.switcher.card) if built else BEFORE_THE_SHOW
-    film = f"; the film has {float(command.film.fps):.5g} frames a second" if built and command.film.fps else ""
-    say(("stopped: " if stop.is_set() else "played: ") + report + film)
+    report = end_report(monitor, built.controllers.switcher.card, command.film) if built else BEFORE_THE_SHOW
+    say(("stopped: " if stop.is_set() else "played: ") + report)
     write_stats(config, monitor)
     return 0
 

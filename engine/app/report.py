@@ -106,8 +106,8 @@ def model_lines(backend: Backend, selected: Sequence[str]) -> list[str]:
     ]
 
 
-def end_report(stats: ShowStatistics, card: ModelCard) -> str:
-    """Return the summary of a show in one line."""
+def end_report(stats: ShowStatistics, card: ModelCard, film: FilmFormat | None = None) -> str:
+    """Return the summary of a show in one line, with the frames of its film where that has a rate of its own."""
     figures = stats.summary()
     parts = [
         f"{counted(stats.steps, 'frame')} of {stats.hops * card.hop_s:.1f} s of sound",
@@ -119,7 +119,11 @@ def end_report(stats: ShowStatistics, card: ModelCard) -> str:
     age = figures["shown_age"] if figures["shown_age"]["count"] else figures["handed_age"]
     if age["count"]:
         parts.append(f"age p50 {age['p50_ms']:.0f} ms, p95 {age['p95_ms']:.0f} ms")
-    return ", ".join(parts)
+    line = ", ".join(parts)
+    if film and film.fps:
+        frames = _counted_frames(card, film, stats.hops, stats.skipped_hops)
+        line += f"; the film has {frames}, {float(film.fps):.5g} a second"
+    return line
 
 
 def remote_figures(stats: ShowStatistics) -> dict[str, float]:

@@ -65,7 +65,6 @@ class Takes:
             notify=self._notify,
             gain_curve_T=gain_curve_T,
             keep_free_bytes=KEEP_FREE_BYTES,
-            setting="--takes",
         )
 
     def _moment(self) -> Moment | None:

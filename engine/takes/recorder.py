@@ -64,13 +64,11 @@ class TakeRecorder:
         notify: Callable[[str], None] = print,
         gain_curve_T: NDArray[np.float32] | None = None,
         keep_free_bytes: int = 0,
-        setting: str = "--take",
     ) -> None:
-        """`gain_curve_T` is what conditioning multiplied the window before the take with, where that was not 1. The take ends before less than `keep_free_bytes` are free on the disk. `setting` is named where the folder does not do."""
+        """`gain_curve_T` is what conditioning multiplied the window before the take with, where that was not 1. The take ends before less than `keep_free_bytes` are free on the disk."""
         self._folder = Path(folder)
         self._gain_curve_T = gain_curve_T
         self._keep_free_bytes = keep_free_bytes
-        self._setting = setting
         self._header = header
         self._live = live
         self._notify = notify
@@ -189,7 +187,7 @@ class TakeRecorder:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._check_free_space()
             if (self._folder / LOG).exists() or (self._folder / SOUND).exists():
-                raise SinkError(f"{self._folder} already holds a take; choose another folder with {self._setting}.")
+                raise SinkError(f"{self._folder} already holds a take; choose another folder with --take or --takes.")
             header = self._header
             if self._gain_curve_T is not None:
                 header = replace(header, gain_curve=save_array(self._gain_curve_T, self._folder))
@@ -199,7 +197,7 @@ class TakeRecorder:
             return log, SoundFile(self._folder / SOUND, self._header.source_rate_hz, self._header.source_channels)
         except (FFmpegError, OSError) as error:
             raise SinkError(
-                f"Cannot write a take to {self._folder}: {_reason(error)}; choose another folder with {self._setting}."
+                f"Cannot write a take to {self._folder}: {_reason(error)}; choose another folder with --take or --takes."
             ) from error
 
     def _create_and_write(self, queue: BoundedQueue[Item]) -> None:

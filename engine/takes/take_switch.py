@@ -1,7 +1,7 @@
 """Takes that begin and end while a show plays, by the parameter `record_take`.
 
 A take begins at the first hop at which the model plays alone and moves, with the model's state and what was heard shortly before. So the
-model's frames are those of the show from its first one on; what effects, mappings and the beat remember begins anew.
+model's frames are those of the show from its first one on; what effects, mappings and the beat remember begins from nothing.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class TakeSwitch:
         self._take = first
         self._start: _Start | None = None
         self._ended: list[TakeRecorder] = []
-        self._was_on = first is not None
+        self._was_on = False
         self._awaits = self._has_told = False
         self._next: tuple[int, Moment, Mapping[str, Value]] | None = None
         """The hop with which a take may begin, what it needs, and the values of the hop before."""
@@ -136,10 +136,10 @@ class TakeSwitch:
             ended.tell()
         self._ended = [ended for ended in self._ended if not ended.is_over]
         is_on = ShowValues(snapshot.values).record_take
-        if not is_on:
+        if self._was_on and not is_on:
             self._end(SWITCHED_OFF)
             self._awaits, self._next = False, None
-        elif not self._was_on:
+        elif is_on and not self._was_on and not self._take:
             self._awaits, self._has_told = True, False
         self._was_on = is_on
         begins = self._awaits and self._may_begin(index - skipped_hops, snapshot, failed, show_events)
@@ -215,6 +215,6 @@ class TakeSwitch:
             take, self._take = self._take, None
         if take:
             if take.is_recording:
-                self._notify(f"The take {take.name} is complete.")
+                self._notify(f"The take {take.name} has ended.")
             take.end(ending)
             self._ended.append(take)

@@ -20,8 +20,8 @@ def open_context(text: str, card: ModelCard, tell: Callable[[str], None], *, liv
     """
     if not card.pictures:
         raise ConfigError(
-            f"context is '{text}', and the model '{card.name}' looks at none; leave out --context, or play a model that does, such as one "
-            "of the family sound2sight."
+            f"context is '{text}', and the model '{card.name}' looks at none; leave out --context, or play a model that does "
+            "(docs/families.md)."
         )
     if text.startswith(CAMERA):
         if not live:

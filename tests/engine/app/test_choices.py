@@ -37,6 +37,19 @@ def test_the_page_is_served_where_it_is_wanted(
     assert (chosen.out, chosen.web, chosen.seconds) == (out, web, None)
 
 
+@pytest.mark.parametrize(
+    ("web", "said"), [(None, "page; --web 0.0.0.0 lets"), ("0.0.0.0:8080", "page; --out chooses.")]
+)
+def test_the_page_that_was_asked_for_is_not_recommended(
+    monkeypatch: pytest.MonkeyPatch, web: str | None, said: str
+) -> None:
+    monkeypatch.setattr(choices, "has_screen", lambda: False)
+    monkeypatch.setattr(choices, "has_web", lambda: True)
+    told = list[str]()
+    choose_outputs(LiveConfig(web=web), told.append)
+    assert said in told[0]
+
+
 def test_without_a_screen_and_without_a_page_a_file_is_written(
     monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:

@@ -131,7 +131,7 @@ def test_the_models_frames_of_a_take_from_the_middle_are_those_of_the_show(tmp_p
     assert [again[0].index, again[-1].index + 281] == [0, 330]
     assert any(frame.skipped_hops for frame in again)
     assert_same(shown, again, 281)
-    assert [line for line in stage.told if "take" in line] == [f"take     {folder}", f"The take {folder} is complete."]
+    assert [line for line in stage.told if "take" in line] == [f"take     {folder}", f"The take {folder} has ended."]
     assert [stage.recording[hop] for hop in (280, 281, 330, 331)] == [False, True, True, False]
 
 
@@ -181,5 +181,5 @@ def test_a_folder_that_cannot_be_written_costs_a_line_and_not_the_show(tmp_path:
     assert len(shown) == 40
     (line,) = stage.told
     assert line.startswith("Cannot write a take to ")
-    assert line.endswith("Not a directory; choose another folder with --takes.")
+    assert line.endswith("Not a directory; choose another folder with --take or --takes.")
     assert not stage.recording[39]

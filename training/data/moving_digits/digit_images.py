@@ -148,7 +148,7 @@ def _idx_values(path: Path, magic: int, axes: int) -> NDArray[np.uint8]:
 def drawn_digits() -> DigitImages:
     """Draw glyphs of the ten digits in several shapes, for those who have no handwritten ones."""
     faces = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX)
-    shapes = [(face, width, slant) for face in faces for width in (2, 3) for slant in (-0.2, -0.1, 0.0, 0.1, 0.2)]
+    shapes = [(face, width, slant) for face in faces for width in (1, 3) for slant in (-0.2, -0.1, 0.0, 0.1, 0.2)]
     images = [_glyph(digit, *shape) for digit in range(10) for shape in shapes]
     labels_N = np.repeat(np.arange(10, dtype=np.uint8), len(shapes))
     return DigitImages(np.stack(images), labels_N, "drawn glyphs, not handwritten digits")
@@ -159,7 +159,7 @@ def _glyph(digit: int, face: int, width: int, slant: float) -> NDArray[np.uint8]
     enlarged = 4
     side = SIDE * enlarged
     drawn_HW = np.zeros((2 * side, 2 * side), np.uint8)
-    cv2.putText(drawn_HW, str(digit), (side // 2, side), face, 3.0, 255, width * enlarged // 2, cv2.LINE_AA)
+    cv2.putText(drawn_HW, str(digit), (side // 2, side), face, 3.0, 255, width, cv2.LINE_AA)
     rows, columns = np.flatnonzero(drawn_HW.any(1)), np.flatnonzero(drawn_HW.any(0))
     cut_HW = drawn_HW[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = 20 * enlarged / len(cut_HW)

@@ -24,7 +24,7 @@ REFERENCE_PX = 64
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """M3SO, Multimodal Stochastic Moving MNIST with a surprise obstacle (Chatterjee and Cherian, ECCV 2020), made anew.
+    """M3SO, moving digits with sound and a surprise obstacle, after Chatterjee and Cherian (Sound2Sight, ECCV 2020).
 
     What differs from the original's program is told in docs/moving-digits.md.
     """

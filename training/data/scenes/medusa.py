@@ -2,7 +2,7 @@
 
 The bell bends without stretching, as a bell or a ring does (Rayleigh, The Theory of Sound, 2nd ed., sections 232 to 235): the radius
 changes by q cos(m angle), places move around by -q / m sin(m angle), and the frequency of m waves around goes as
-m (m^2 - 1) / sqrt(m^2 + 1). Beside these shapes the bell pulses as a whole, leans and rises. Arms and tentacles hang in water, which
+m (m^2 - 1) / sqrt(m^2 + 1). Beside these shapes the bell contracts as a whole, leans and rises. Arms and tentacles hang in water, which
 holds them, so they only follow: a place far down does what the bell did some time ago.
 
 Lengths are in radii of the bell, times in seconds. Axes: S substeps, K frames, B bands, M shapes, D places down an arm.
@@ -20,9 +20,9 @@ from training.data.scenes.sound_force import FRAMES_PER_S, Array, SoundBand, ban
 
 WAVES = (2, 3, 4, 5, 6)  # around the bell
 PHASES = (0.3, 1.1, 0.5, 2.0, 0.9)
-PULSE, LEAN, RISE = len(WAVES), len(WAVES) + 1, len(WAVES) + 2  # the shapes after those of the waves
+CONTRACTION, LEAN, RISE = len(WAVES), len(WAVES) + 1, len(WAVES) + 2  # the shapes after those of the waves
 OVAL_HZ = 1.35  # of two waves around
-PULSE_HZ, LEAN_HZ, RISE_HZ = 1.25, 0.70, 0.55
+CONTRACTION_HZ, LEAN_HZ, RISE_HZ = 1.25, 0.70, 0.55
 DAMPING_PER_S = 4.6
 KICK = 0.6
 TRAIL_PLACES, TRAIL_S = 40, 0.95  # what the end of a tentacle does is so old
@@ -37,9 +37,9 @@ BANDS = (
     SoundBand(3800.0, 7500.0, 11.0),
 )
 HELD = {
-    (0, PULSE): 0.24,
+    (0, CONTRACTION): 0.24,
     (0, RISE): 0.16,
-    (1, PULSE): 0.08,
+    (1, CONTRACTION): 0.08,
     (1, 0): 0.11,
     (2, 1): 0.085,
     (2, LEAN): 0.16,
@@ -66,7 +66,7 @@ def omega_M() -> NDArray[np.float64]:
     waves = m * (m**2 - 1.0) / np.sqrt(m**2 + 1.0)
     # Water moves with the bell, the more the longer its waves are: frequencies lie closer than those of a bell in air.
     hz = OVAL_HZ * np.sqrt(waves / waves[0])
-    return 2.0 * np.pi * np.concatenate([hz, [PULSE_HZ, LEAN_HZ, RISE_HZ]])
+    return 2.0 * np.pi * np.concatenate([hz, [CONTRACTION_HZ, LEAN_HZ, RISE_HZ]])
 
 
 def _trailing(values_KX: Array, fps: int) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.scenes.exposure import expose, static_dither
-from training.data.scenes.medusa import BANDS, LEAN, PHASES, PULSE, RISE, TRAIL_PLACES, WAVES, MedusaMotion
+from training.data.scenes.medusa import BANDS, CONTRACTION, LEAN, PHASES, RISE, TRAIL_PLACES, WAVES, MedusaMotion
 from training.data.scenes.medusa_shape import Bell, Strand, arms, bell, organs, tentacles
 from training.data.scenes.sound_force import Array
 from training.data.scenes.splatting import splat
@@ -112,26 +112,26 @@ def _bell_places(stage: MedusaStage, away_M: Array) -> tuple[Array, Array]:
     for amount, m, phase in zip(away_M[: len(WAVES)], WAVES, PHASES, strict=True):
         out_A += amount * np.cos(m * angle_A + phase)
         around_A -= amount / m * np.sin(m * angle_A + phase)
-    pulse = away_M[PULSE]
-    radius_UA = parts.radius_U[:, None] * (1.0 + bends_U[:, None] * (out_A[None] - pulse))
+    contraction = away_M[CONTRACTION]
+    radius_UA = parts.radius_U[:, None] * (1.0 + bends_U[:, None] * (out_A[None] - contraction))
     turned_UA = bends_U[:, None] * around_A[None]
     # Turned by little: cos(a + t) is cos a - t sin a.
     cosine_A, sine_A = np.cos(angle_A)[None], np.sin(angle_A)[None]
     x_UA, y_UA = radius_UA * (cosine_A - turned_UA * sine_A), radius_UA * (sine_A + turned_UA * cosine_A)
     # What narrows grows taller.
-    z_UA = parts.z_U[:, None] * (1.0 + 0.45 * pulse) - 0.25 * bends_U[:, None] * out_A[None]
+    z_UA = parts.z_U[:, None] * (1.0 + 0.45 * contraction) - 0.25 * bends_U[:, None] * out_A[None]
     return _placed(stage, x_UA, y_UA, z_UA, away_M[LEAN], away_M[RISE])
 
 
 def _strand_places(stage: MedusaStage, strand: Strand, away_DM: Array) -> tuple[Array, Array]:
     """Return where samples of a strand are seen: it hangs from the bell and does what that did some time ago."""
     ago_MR1 = _along(strand, away_DM)
-    out_R1 = -ago_MR1[PULSE] * (strand.held - 0.55 * strand.along_R1)
+    out_R1 = -ago_MR1[CONTRACTION] * (strand.held - 0.55 * strand.along_R1)
     for index, (m, phase) in enumerate(zip(WAVES, PHASES, strict=True)):
         out_R1 = out_R1 + ago_MR1[index] * (np.cos(m * strand.angle + phase) * (0.25 + 0.75 * strand.held))
-    x_RS = strand.x_RS * (1.0 - 0.35 * ago_MR1[PULSE]) + 0.8 * out_R1 * np.cos(strand.angle)
+    x_RS = strand.x_RS * (1.0 - 0.35 * ago_MR1[CONTRACTION]) + 0.8 * out_R1 * np.cos(strand.angle)
     y_RS = strand.y_RS + 0.8 * out_R1 * np.sin(strand.angle)
-    z_RS = strand.z_RS + 0.45 * away_DM[0, PULSE] * (strand.held * 0.9 + 0.4)
+    z_RS = strand.z_RS + 0.45 * away_DM[0, CONTRACTION] * (strand.held * 0.9 + 0.4)
     # The lean swings the ends about the pivot: in water they stay behind.
     lean_R1 = ago_MR1[LEAN] * (1.0 - 0.55 * strand.along_R1)
     return _placed(stage, x_RS, y_RS, z_RS, lean_R1, ago_MR1[RISE])
@@ -146,7 +146,7 @@ def _along(strand: Strand, values_DX: Array) -> Array:
 
 
 def _drawn(stage: MedusaStage, strands: Sequence[Strand], away_DM: Array, glow_D: Array) -> tuple[Array, Array]:
-    """Lay strands into a picture: their light, and that light times the glow that runs down them, each `[H, W, 1]`."""
+    """Lay strands into a drawn: their light, and that light times the glow that runs down them, each `[H, W, 1]`."""
     places = [_strand_places(stage, strand, away_DM) for strand in strands]
     x_P, y_P = (np.concatenate([place[side].ravel() for place in places]) for side in (0, 1))
     light_P = np.concatenate([strand.light_RS.ravel() for strand in strands]) * stage.radius_px**2
@@ -157,8 +157,8 @@ def _drawn(stage: MedusaStage, strands: Sequence[Strand], away_DM: Array, glow_D
     return drawn, glowing
 
 
-def _softened(picture_HW1: Array, sigma_px: float) -> Array:
-    return cv2.GaussianBlur(picture_HW1, (0, 0), max(sigma_px, 0.4))[..., None]
+def _softened(drawn_HW1: Array, sigma_px: float) -> Array:
+    return cv2.GaussianBlur(drawn_HW1, (0, 0), max(sigma_px, 0.4))[..., None]
 
 
 def light_medusa(stage: MedusaStage, away_DM: Array, glow_DB: Array) -> NDArray[np.uint8]:
@@ -170,8 +170,8 @@ def light_medusa(stage: MedusaStage, away_DM: Array, glow_DB: Array) -> NDArray[
     body, mark = splat(bell_x, bell_y, (stage.bell.body_UA, stage.bell.mark_UA), stage.height, stage.width)
     # Many thin layers, of which the samples are but some.
     inner, inner_glow = (
-        _softened(picture, 0.012 * stage.radius_px)
-        for picture in _drawn(stage, [stage.organs], away_DM, glow_DB[:, :2].max(axis=1))
+        _softened(drawn, 0.012 * stage.radius_px)
+        for drawn in _drawn(stage, [stage.organs], away_DM, glow_DB[:, :2].max(axis=1))
     )
     arm, arm_glow = _drawn(stage, stage.arms, away_DM, glow_DB[:, 2:4].max(axis=1))
     thread, thread_glow = _drawn(stage, stage.tentacles, away_DM, glow_DB[:, 3:].max(axis=1))
@@ -186,7 +186,7 @@ def light_medusa(stage: MedusaStage, away_DM: Array, glow_DB: Array) -> NDArray[
         (thread_glow, CYAN * 0.75),
         (_plankton(stage, away_DM[0], glow_B), CYAN * 0.8 + 0.2),
     )
-    parts_HWL = np.concatenate([picture_HW1 for picture_HW1, _ in coloured], axis=2)
+    parts_HWL = np.concatenate([drawn_HW1 for drawn_HW1, _ in coloured], axis=2)
     light_HWC = parts_HWL @ np.stack([colour_C for _, colour_C in coloured]).astype(np.float32)
     return expose(light_HWC + stage.water_HWC * np.float32(1.0 + 0.5 * low), stage.dither_HW1, bloom=0.40)
 
@@ -196,7 +196,7 @@ def _plankton(stage: MedusaStage, away_M: Array, glow_B: Array) -> Array:
     specks, scale = stage.specks, stage.height / 720.0
     from_x, from_y = specks.x_P - MIDDLE_W * stage.width, specks.y_P - (TOP_H * stage.height + 0.9 * stage.radius_px)
     apart = np.hypot(from_x, from_y) / stage.radius_px
-    pushed = 0.12 * (away_M[PULSE] + away_M[RISE]) / (0.5 + apart**2)
+    pushed = 0.12 * (away_M[CONTRACTION] + away_M[RISE]) / (0.5 + apart**2)
     x_P, y_P = specks.x_P + pushed * from_x, specks.y_P + pushed * from_y
     x_P = x_P + 0.10 * stage.radius_px * away_M[LEAN]
     light_P = specks.light_P * (0.12 + 1.5 * glow_B[specks.band_P] ** 1.5)

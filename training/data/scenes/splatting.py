@@ -1,4 +1,4 @@
-"""Lays the light of many samples of a surface into a picture: where a surface is seen along itself, samples crowd and it shines.
+"""Lays the light of many samples of a surface into a frame: where a surface is seen along itself, samples crowd and it shines.
 
 Axes: P samples, L kinds of light, H W frame.
 """
@@ -13,7 +13,7 @@ from training.data.scenes.sound_force import Array
 
 
 def splat(x_P: Array, y_P: Array, lights_LP: Sequence[Array], height: int, width: int) -> list[Array]:
-    """Share the light of each sample among the four pixels around it, one picture `[H, W, 1]` for each kind of light.
+    """Share the light of each sample among the four pixels around it, one frame `[H, W, 1]` for each kind of light.
 
     x and y are in pixels; what lies outside is lost.
     """

@@ -10,7 +10,7 @@ Axes: H W frame, C red green blue, K frames, Y drawn rows, S samples across a ve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -22,7 +22,8 @@ from training.data.scenes.sound_force import Array
 from training.data.scenes.veil import BANDS, VEILS, VeilMotion, across_shapes, down_shapes
 
 ROW_STEP = 2  # threads hang down, so what lies between two drawn rows is between them in light too
-SAMPLES_PER_PX = 3.5
+SAMPLES_PER_PX = 1.2  # where folds stretch the cloth most, at its hem
+NOISE_PLACES = 1 << 14
 FOLD = 0.135  # mean distance of folds, in heights of the frame
 DEEP = 0.30  # how deep folds are, in the same unit of their distance
 TILT = 0.30  # lengths of cloth a height of the frame: the eye is above the hem, so cloth that hangs nearer ends lower
@@ -30,7 +31,7 @@ TOP, HEM = -0.06, 0.80  # of the front veil, in heights
 FLOOR = 0.822
 WIDE = 1.25  # of a veil, in widths of the frame: its sides hang outside
 PROFILE = 4096
-RAISED_L = (0.0, 0.055, 0.10)  # the hems of the veils behind stand higher in the picture
+RAISED_L = (0.0, 0.055, 0.10)  # the hems of the veils behind stand higher in the frame
 BRIGHT_L = (1.0, 0.50, 0.30)
 BLUR_L = (0.0, 1.1, 2.6)  # in pixels of a frame of 720 rows
 CLOTH = 0.42  # light that a single layer throws back
@@ -55,8 +56,8 @@ class Veil:
     """Column at which each sample hangs at rest, in drawn pixels."""
     fallen_YS: Array
     """How far down the cloth it lies: 0 at the rail, 1 at the hem."""
-    thread_YS: Array
-    """Light of each sample, for a profile of 1."""
+    thread_S: Array
+    """Light of each thread's sample, for a profile of 1."""
     down_YN: Array
     across_MS: Array
     drawn_width: int
@@ -77,44 +78,67 @@ class VeilStage:
     dither_HW1: Array
 
 
-def _noise(random: np.random.Generator, count: int, cells: int) -> Array:
-    """Return smooth noise along a line, about -1 to 1, with so many cells."""
-    knots = random.uniform(-1.0, 1.0, (1, max(2, cells))).astype(np.float32)
-    return cv2.resize(knots, (count, 1), interpolation=cv2.INTER_CUBIC)[0]
+@dataclass(frozen=True)
+class Folds:
+    """What makes the folds of one veil, along its rail: noise of about -1 to 1 by the number of its cells."""
+
+    count: float
+    random: np.random.Generator
+
+    def noise(self, cells: float) -> Callable[[Array], Array]:
+        """Return smooth noise by the place along the rail, 0 to 1."""
+        knots = self.random.uniform(-1.0, 1.0, (1, max(2, int(cells)))).astype(np.float32)
+        line = cv2.resize(knots, (NOISE_PLACES, 1), interpolation=cv2.INTER_CUBIC)[0]
+        places = (np.arange(NOISE_PLACES) + 0.5) / NOISE_PLACES
+        return lambda s_S: np.interp(s_S, places, line).astype(np.float32)
+
+    def depth(self) -> Callable[[Array, Array], Array]:
+        """Return how far towards the eye the cloth hangs at rest, in heights, by rows [Y, 1] and places [S].
+
+        No two folds are alike: their distance, depth and lean wander along the rail, which is no straight line itself: small folds
+        lie in large ones.
+        """
+        slow, quick, lean, full, bent = (self.noise(self.count / cells) for cells in (3.0, 1.2, 3.0, 2.0, 5.0))
+
+        def depth_YS(down_Y1: Array, s_S: Array) -> Array:
+            leaning_YS = 1.7 * down_Y1 * lean(s_S)
+            phase_YS = 2.0 * np.pi * self.count * s_S + 2.6 * slow(s_S) + 0.8 * quick(s_S) + leaning_YS
+            small_YS = (1.0 + 0.75 * full(s_S)) * (0.45 + 0.60 * down_Y1) * np.sin(phase_YS)
+            opened_YS = 0.25 * down_Y1 * np.sin(2.0 * phase_YS + 1.3)
+            large_YS = np.sin(2.0 * np.pi * self.count / 3.7 * s_S + 2.4 * bent(s_S) + 0.8 * leaning_YS)
+            return FOLD * DEEP * (small_YS + opened_YS + 1.05 * (0.8 + 0.7 * down_Y1) * large_YS)
+
+        return depth_YS
 
 
 def _veil(index: int, height: int, width: int) -> Veil:
-    random = np.random.default_rng(20 + index)
     scale = 1 if BLUR_L[index] < 2.0 else 2  # what is blurred needs no fine columns
-    drawn = width // scale
-    rows, samples = height // ROW_STEP, int(drawn * SAMPLES_PER_PX * WIDE)
-    s_S = (np.arange(samples, dtype=np.float32) + 0.5) / samples
-    y_Y = (np.arange(rows, dtype=np.float32) + 0.5) / rows
-    shape = width / height
-    hem = HEM - RAISED_L[index]
-    down_Y = np.clip((y_Y - TOP) / (hem - TOP), 0.0, 1.3)
-    folds = shape * WIDE / FOLD
-    down_Y1 = down_Y[:, None]
-    # No two folds are alike: their distance, their depth and their lean wander along the rail.
-    wander_S = 2.6 * _noise(random, samples, int(folds / 3)) + 0.8 * _noise(random, samples, int(folds / 1.2))
-    lean_S = 1.7 * _noise(random, samples, int(folds / 3))
-    phase_YS = 2.0 * np.pi * folds * s_S[None] + wander_S[None] + down_Y1 * lean_S[None]
-    full_S = 1.0 + 0.75 * _noise(random, samples, int(folds / 2))
-    small_YS = FOLD * DEEP * full_S[None] * (0.45 + 0.60 * down_Y1) * np.sin(phase_YS)
-    # The rail is no straight line: some folds are large ones, in which the others lie.
-    large_S = 2.0 * np.pi * folds / 3.7 * s_S + 2.4 * _noise(random, samples, int(folds / 5))
-    large_YS = 1.05 * FOLD * DEEP * (0.8 + 0.7 * down_Y1) * np.sin(large_S[None] + 0.8 * down_Y1 * lean_S[None])
-    depth_YS = small_YS + large_YS + 0.25 * FOLD * DEEP * down_Y1 * np.sin(2.0 * phase_YS + 1.3)
-    rest_YS = ((s_S[None] - 0.5) * WIDE * shape + 0.5 * shape + depth_YS) * (height / scale)
-    fallen_YS = down_Y[:, None] + TILT * depth_YS
+    shape, hem = width / height, HEM - RAISED_L[index]
+    rows = height // ROW_STEP
+    down_Y1 = np.clip(((np.arange(rows, dtype=np.float32) + 0.5) / rows - TOP) / (hem - TOP), 0.0, 1.3)[:, None]
+    folds = Folds(shape * WIDE / FOLD, np.random.default_rng(20 + index))
+    depth_YS = folds.depth()
+
+    def across_YS(down_Y1: Array, s_S: Array) -> Array:
+        return (s_S - 0.5) * WIDE * shape + 0.5 * shape + depth_YS(down_Y1, s_S)
+
+    # Samples lie the closer, the more a fold at the hem pulls them apart.
+    fine_S = np.linspace(0.0, 1.0, NOISE_PLACES, dtype=np.float32)
+    stretched_S = np.abs(np.gradient(across_YS(np.ones((1, 1), np.float32), fine_S)[0])) * height / scale
+    reached_S = np.cumsum(SAMPLES_PER_PX * stretched_S + 0.5 * SAMPLES_PER_PX * stretched_S.mean())
+    samples = int(reached_S[-1])
+    edges_S = np.interp(np.linspace(0.0, reached_S[-1], samples + 1), reached_S, fine_S)
+    s_S, wide_S = (0.5 * (edges_S[1:] + edges_S[:-1])).astype(np.float32), np.diff(edges_S).astype(np.float32)
     threads_S = np.ones(samples, np.float32)
-    for cells, amount in ((int(folds * 5), 0.30), (int(folds * 17), 0.24), (int(folds * 60), 0.16)):
-        threads_S *= 1.0 + amount * _noise(random, samples, cells)
+    for cells, amount in ((5.0, 0.30), (17.0, 0.24), (60.0, 0.16)):
+        threads_S *= 1.0 + amount * folds.noise(folds.count * cells)(s_S)
     sides_S = np.clip(np.minimum(s_S, 1.0 - s_S) * 60.0, 0.0, 1.0)
-    light_YS = np.broadcast_to(threads_S * sides_S * (CLOTH * BRIGHT_L[index] / SAMPLES_PER_PX), rest_YS.shape)
+    light_S = CLOTH * BRIGHT_L[index] * threads_S * sides_S * wide_S * (WIDE * width / scale)
+    rest_YS = across_YS(down_Y1, s_S) * (height / scale)
     return Veil(
-        rest_YS.astype(np.float32), fallen_YS.astype(np.float32), np.ascontiguousarray(light_YS, np.float32),
-        down_shapes(np.clip(1.0 - down_Y, 0.0, 1.0)), across_shapes(s_S), drawn,
+        rest_YS.astype(np.float32), (down_Y1 + TILT * depth_YS(down_Y1, s_S)).astype(np.float32),
+        light_S.astype(np.float32), down_shapes(np.clip(1.0 - down_Y1[:, 0], 0.0, 1.0)), across_shapes(s_S),
+        width // scale,
     )  # fmt: skip
 
 
@@ -163,7 +187,7 @@ def _density(stage: VeilStage, veil: Veil, away_NM: Array) -> Array:
     away_YS = veil.down_YN @ (away_NM @ veil.across_MS)
     column_YS = veil.rest_YS + away_YS * (stage.height * veil.drawn_width / stage.width)
     place_YS = (veil.fallen_YS + TILT * away_YS) * ((PROFILE - 1) / 1.25)
-    light_YS = veil.thread_YS * stage.profile[np.clip(place_YS, 0.0, PROFILE - 1.0).astype(np.int32)]
+    light_YS = veil.thread_S * stage.profile[np.clip(place_YS, 0.0, PROFILE - 1.0).astype(np.int32)]
     # Two columns beside the frame take what hangs outside.
     column_YS = np.clip(column_YS + 0.5, 0.0, width + 1.0)
     left_YS = column_YS.astype(np.int64)

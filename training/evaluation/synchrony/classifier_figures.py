@@ -40,10 +40,10 @@ class ClassifierFigures:
     """For each offset of the curve, the share of stretches with a higher score in time than at this offset; a half by chance."""
     accuracy: float = math.nan
     """Share of the stretches whose best offset is 0, or next to it."""
-    accuracy_by_chance: float = math.nan
+    accuracy_floor: float = math.nan
     loose_accuracy: float = math.nan
     """The same within 0.2 s, as the original counts."""
-    loose_accuracy_by_chance: float = math.nan
+    loose_accuracy_floor: float = math.nan
     stretches: int = 0
     in_time_W: tuple[float, ...] = ()
     """Scores in time."""
@@ -80,9 +80,9 @@ class FilmClassification:
             score=Figure.of(float(in_time_W.mean()), offsets_s, scores_WO.mean(axis=0), self._shuffled()),
             preferred=tuple(_preferred(in_time_W, scores_WO).tolist()),
             accuracy=float((best_s < self._tolerances_s()[0]).mean()),
-            accuracy_by_chance=float(one_step.mean()),
+            accuracy_floor=float(one_step.mean()),
             loose_accuracy=float((best_s < self._tolerances_s()[1]).mean()),
-            loose_accuracy_by_chance=float(loose.mean()),
+            loose_accuracy_floor=float(loose.mean()),
             stretches=len(self.starts_s),
             in_time_W=tuple(in_time_W.tolist()),
         )

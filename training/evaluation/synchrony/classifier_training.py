@@ -60,7 +60,7 @@ class Accuracy:
     """Share of stretches of which the right sound was chosen among those around it, and the same by chance."""
 
     within_one_frame: float
-    by_chance: float
+    floor: float
     stretches: int
 
 

@@ -51,11 +51,6 @@ class Figure:
         best = np.flatnonzero(values >= values.max() - 1e-12)
         return min((self.offsets_s[index] for index in best), key=abs)
 
-    @property
-    def above_floor(self) -> float:
-        """Distance from the floor in deviations of the floor."""
-        return (self.value - self.floor_mean) / max(self.floor_deviation, 1e-9)
-
 
 def offsets_within(step_s: float, largest_s: float = LARGEST_OFFSET_S) -> list[float]:
     """Return the multiples of a step from -`largest_s` to it, with 0."""

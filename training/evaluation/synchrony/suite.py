@@ -102,6 +102,6 @@ def _measured(
     figures[SCORE] = classified.score
     if reference is not None:
         figures[REL_SYNC] = rel_sync(classification, classified, reference)
-    figures[ACCURACY] = Figure(value=classified.accuracy, floor_mean=classified.accuracy_by_chance)
+    figures[ACCURACY] = Figure(value=classified.accuracy, floor_mean=classified.accuracy_floor)
     measured = MeasuredFilm(path, film, figures, classified, (*notices, *classified.notices))
     return measured, classification

@@ -150,7 +150,7 @@ def _film_values(film: MeasuredFilm) -> dict[str, object]:
             "stretches": classified.stretches,
             "preferred_in_time": list(classified.preferred),
             "sync_accuracy_200_ms": defined(classified.loose_accuracy),
-            "sync_accuracy_200_ms_by_chance": defined(classified.loose_accuracy_by_chance),
+            "sync_accuracy_200_ms_floor": defined(classified.loose_accuracy_floor),
         }
     return found
 

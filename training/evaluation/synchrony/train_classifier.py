@@ -106,7 +106,7 @@ def main(argv: list[str] | None = None) -> int:
     print_line(
         f"{flags.output}: {sum(each.numel() for each in classifier.parameters()):,} weights, {len(losses)} iterations on {len(films.trained)} films",
         f"held out: the right sound to within a frame for {100 * tested.within_one_frame:.0f} % of {tested.stretches} stretches; "
-        f"{100 * tested.by_chance:.0f} % by chance",
+        f"{100 * tested.floor:.0f} % by chance",
     )
     return 0
 

@@ -71,7 +71,7 @@ class ModalLossConfig(LossConfig):
 
     part_side: int = 192
     """Mean side of the part of the frames that an iteration composes and compares, at a random place; 0: the whole frame."""
-    start_frames: int = 192
+    start_frames: int = 128
     """So many frames are measured before the first iteration: their amplitudes are what the sound is to give. 0: none."""
     map_iterations: int = 150
     """Iterations on those frames in which maps and amplitudes are learned without sound."""

@@ -30,7 +30,7 @@ _DETAIL = 0.5
 _WEIGHT_DECAY = 0.02
 _NOISE = 0.02
 """Of the features while the sound is fitted: frames of a short clip could be learned by heart."""
-_JUDGED_SHARE, _JUDGED_EVERY = 0.15, 20
+_JUDGED_SHARE, _FEWEST_JUDGED, _JUDGED_EVERY = 0.15, 8, 20
 """The last frames are not fitted: the weights that do best on them are kept."""
 _EFFECT_SIDE, _EFFECT_FRAMES = 64, 4
 
@@ -91,9 +91,11 @@ def fit_sound(
     optimiser = torch.optim.AdamW(
         [p for module in learned for p in module.parameters()], lr=_SOUND_RATE, weight_decay=_WEIGHT_DECAY
     )
-    judged = max(1, round(_JUDGED_SHARE * len(measured.steps_P)))
+    judged = round(_JUDGED_SHARE * len(measured.steps_P))
     order = torch.argsort(measured.segments_P * (1 << 32) + measured.steps_P)
-    fitted_P, judged_P = order[:-judged], order[-judged:]
+    # Few say nothing of a spread: then all are fitted, and the last weights are kept.
+    judged = judged if judged >= _FEWEST_JUDGED else 0
+    fitted_P, judged_P = order[: len(order) - judged], order[len(order) - judged :]
     weights_A = _weights(model, measured)
     with torch.no_grad():
         model.amplitudes.bias.copy_(measured.amplitudes_P2A[fitted_P].flatten(0, 1).mean(dim=0))
@@ -101,7 +103,7 @@ def fit_sound(
     for iteration in range(losses.sound_iterations + 1):
         if is_stopping():
             break
-        if iteration % _JUDGED_EVERY == 0 or iteration == losses.sound_iterations:
+        if judged and (iteration % _JUDGED_EVERY == 0 or iteration == losses.sound_iterations):
             with torch.no_grad():
                 loss = float(_amplitude_loss(model, features, measured, judged_P, weights_A, losses.spread))
             if loss < best_loss:
@@ -113,7 +115,8 @@ def fit_sound(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-    model.load_state_dict(best)
+    if judged:
+        model.load_state_dict(best)
 
 
 def _amplitude_loss(

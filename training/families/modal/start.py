@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 # T frames, K textures, A amplitudes, M maps of a kind, N values of a map, H W rows and columns of a frame, h w of a map
 
-MEASURED_SIDE = 160
+MEASURED_SIDE = 128
 """Mean side of the frames in which everything is measured."""
-MOST_MEASURED = 96
+MOST_MEASURED = 64
 """Frames from which maps start."""
 _MEDOID_SIDE = 32
+_NEAREST = 2
 _DECISIVE = 5.0
 """Difference of the logits of two textures whose errors differ by the mean error."""
 _DARK = 0.04
@@ -92,9 +93,7 @@ def _measure(model: Modal, frames_T3HW: Tensor, *, starts: bool) -> Tensor:
         fields = {role: values[:, 0] for role, values in model.fields(amplitudes[:, None]).items()}
         return 0.5 * (compose({role: fields[role] for role in roles}, textures, *frames.shape[-2:]) + 1.0)
 
-    flows = [
-        flow_fields(2.0 * texture - 1.0, frames_T3HW, FrameSize(*shapes[FLOW][1:])).to(frames) for texture in textures
-    ]
+    flows = _flows(textures, frames, FrameSize(*shapes[FLOW][1:]))
     warped = [
         0.5 * (compose({FLOW: flow}, [t], *frames.shape[-2:]) + 1.0) for flow, t in zip(flows, textures, strict=True)
     ]
@@ -115,6 +114,21 @@ def _measure(model: Modal, frames_T3HW: Tensor, *, starts: bool) -> Tensor:
         explained = composed(*(role for role in shapes if role != RESIDUAL))
         measure(RESIDUAL, _sized(frames - explained, shapes[RESIDUAL][1:]))
     return torch.cat(list(found.values()), dim=1)
+
+
+def _flows(textures: list[Tensor], frames: Tensor, size: FrameSize) -> list[Tensor]:
+    """Return the flow of frames [T, 3, H, W] to each texture, [T, 2, h, w]; none to textures that are farther than two others."""
+    pooled = functional.adaptive_avg_pool2d(torch.cat([torch.stack(textures), frames]), _MEDOID_SIDE).flatten(1)
+    apart_TK = torch.cdist(pooled[len(textures) :], pooled[: len(textures)], p=1.0)
+    nearest_TN = apart_TK.topk(min(_NEAREST, len(textures)), largest=False).indices
+    flows = []
+    for k, texture in enumerate(textures):
+        near_T = (nearest_TN == k).any(dim=1)
+        flow = frames.new_zeros(len(frames), 2, *size)
+        if bool(near_T.any()):
+            flow[near_T] = flow_fields(2.0 * texture - 1.0, 2.0 * frames[near_T] - 1.0, size).to(frames)
+        flows.append(flow)
+    return flows
 
 
 def _seen(errors_TKhw: Tensor) -> Tensor:

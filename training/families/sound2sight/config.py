@@ -57,7 +57,7 @@ class Sound2SightConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MultimodalDiscriminatorConfig:
+class JointDiscriminatorConfig:
     """Shape of the discriminator of short sequences with their sound."""
 
     channels: int = 64

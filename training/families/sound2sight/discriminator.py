@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.core.frame_size import FrameSize
-from training.families.sound2sight.config import MultimodalDiscriminatorConfig, Sound2SightConfig
+from training.families.sound2sight.config import JointDiscriminatorConfig, Sound2SightConfig
 from training.families.sound2sight.generator import initialise
 from training.families.sound2sight.image_coding import Encoder
 from training.families.sound2sight.recurrence import LstmLayers
@@ -32,11 +32,11 @@ class Judged:
     """Of the frame alone."""
 
 
-class MultimodalDiscriminator(nn.Module):
+class JointDiscriminator(nn.Module):
     """Judges whether the last of K frames is real and goes with its sound, and whether it is real by itself."""
 
     def __init__(
-        self, config: MultimodalDiscriminatorConfig, generator: Sound2SightConfig, features: int, size: FrameSize
+        self, config: JointDiscriminatorConfig, generator: Sound2SightConfig, features: int, size: FrameSize
     ) -> None:
         super().__init__()
         self.config, code = config, generator.code_size

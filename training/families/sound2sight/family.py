@@ -11,7 +11,7 @@ from engine.core.errors import TrainingError
 from training.families.family import Family, Upscaling
 from training.families.model_config import ModelConfig
 from training.families.rewriting import Rewrites
-from training.families.sound2sight.config import MultimodalDiscriminatorConfig, Sound2SightConfig, Sound2SightLosses
+from training.families.sound2sight.config import JointDiscriminatorConfig, Sound2SightConfig, Sound2SightLosses
 from training.families.sound2sight.image_coding import map_sizes
 from training.families.sound2sight.model import Sound2Sight
 from training.families.sound2sight.original_weights import convert
@@ -27,7 +27,7 @@ class Sound2SightFamily:
 
     name = "sound2sight"
     generator_config = Sound2SightConfig
-    discriminator_config = MultimodalDiscriminatorConfig
+    discriminator_config = JointDiscriminatorConfig
     loss_config = Sound2SightLosses
     trainer = Sound2SightTrainer
     rewrites = Rewrites()

@@ -14,7 +14,7 @@ from training.core.run_state import optimiser_tensors, prefixed, restore_optimis
 from training.data.reader import Batch
 from training.families.sound2sight.config import Sound2SightLosses
 from training.families.sound2sight.discriminator import (
-    MultimodalDiscriminator,
+    JointDiscriminator,
     discriminator_loss,
     generator_loss,
 )
@@ -29,7 +29,7 @@ from training.loop.validation import Validation, validate_segments
 
 # B streams, T frames, W window samples, Z latent numbers, C colours, H W rows and columns
 
-DISCRIMINATOR = "multimodal_discriminator"
+DISCRIMINATOR = "joint_discriminator"
 MOST_SEEDS = 1 << 31
 
 
@@ -43,7 +43,7 @@ class Sound2SightTrainer(Trainer):
         shape = config.model.generator
         features = feature_count(shape, config.model.front_end.feature_count)
         size = config.model.frame_size
-        return {DISCRIMINATOR: MultimodalDiscriminator(config.discriminator, shape, features, size)}
+        return {DISCRIMINATOR: JointDiscriminator(config.discriminator, shape, features, size)}
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
@@ -55,7 +55,7 @@ class Sound2SightTrainer(Trainer):
 
     def build_losses(self) -> None:
         built = self.networks_of(self.config)
-        self.discriminator = cast("MultimodalDiscriminator | None", built.get(DISCRIMINATOR))
+        self.discriminator = cast("JointDiscriminator | None", built.get(DISCRIMINATOR))
         self.discriminator_optimiser = None
         self.progress = 0.0
         if self.discriminator is not None:
@@ -88,9 +88,9 @@ class Sound2SightTrainer(Trainer):
         logged: dict[str, Tensor] = {}
         weight = weights.adversarial_weight(self.iteration, self.progress)
         if self.discriminator is not None and weight > 0.0:
-            logged["d_multimodal"] = self._learn(real[:, 1:], found.frames_BTCHW.detach(), features_BTF[:, 1:])
+            logged["d_joint"] = self._learn(real[:, 1:], found.frames_BTCHW.detach(), features_BTF[:, 1:])
             judged = self.discriminator.judge(real[:, 1:], found.frames_BTCHW, features_BTF[:, 1:])
-            weighted["g_multimodal"] = (
+            weighted["g_joint"] = (
                 weight * (steps - self.discriminator.config.buffer_frames + 1),
                 generator_loss(judged),
             )

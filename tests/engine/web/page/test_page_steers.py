@@ -90,7 +90,7 @@ def test_a_take_begins_and_ends(show: Show, pages: Pages) -> None:
     expect(page.locator("#log")).to_contain_text("take-20")
     take.click()
     expect(page.locator("body")).not_to_have_attribute("data-recording-take", "")
-    expect(page.locator("#log")).to_contain_text("is complete.")
+    expect(page.locator("#log")).to_contain_text("has ended.")
     (folder,) = (show.folder / "takes").iterdir()
     deadline_s = time.monotonic() + 10.0
     while (ending := list(read_lines(folder / LOG))[-1].end) is None:

@@ -55,7 +55,7 @@ def test_the_classifier_tells_single_frames_apart(classifier: SmallClassifier) -
     held_out = [trained(classifier, number) for number in range(40, 44)]
     found = accuracy(classifier, held_out)
     assert found.within_one_frame > 0.6
-    assert found.by_chance == pytest.approx(3 / 21)
+    assert found.floor == pytest.approx(3 / 21)
 
 
 @pytest.mark.parametrize("late_frames", [-5, 0, 7])

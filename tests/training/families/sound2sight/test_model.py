@@ -14,6 +14,7 @@ from engine.model.card import Provenance
 from engine.model.noise import draw_noise
 from engine.model.step import resting_inputs
 from export.targets.onnx.model import Form, export_model
+from export.verification.graph import StepGraph
 from tests.training.core.contract import verify_contract
 from tests.training.families.sound2sight.models import MODEL, moved_model, sound
 from training.core.rate import at_rate
@@ -182,9 +183,22 @@ def test_the_model_file_plays_what_torch_plays(tmp_path: Path) -> None:
         assert apart <= 1e-4, k
 
 
-def test_a_batch_plays_each_slot_by_itself(tmp_path: Path) -> None:
-    card = export_model(moved_model(16, window_steps=4), PROVENANCE, tmp_path / "two.onnx", Form(batch=2))
-    assert max(card.parity.frame_max, card.parity.state_max) <= 1e-4
+@torch.no_grad()
+def test_a_batch_gives_each_slot_its_own_context() -> None:
+    model = moved_model(16, window_steps=4)
+    alone, both = StepGraph(model), StepGraph(model, batch=2)
+    contexts = [frame(model, 60)[0], frame(model, 220)[0]]
+    given = {
+        name: value[None].repeat(2, *[1] * value.dim())
+        for name, value in zip(alone.input_names, alone.example_inputs(), strict=True)
+    }
+    given[CONTEXT] = torch.stack(contexts)
+    came = both(*(given[name] for name in both.input_names))
+    for slot, context in enumerate(contexts):
+        one = alone(*(context if name == CONTEXT else given[name][slot] for name in alone.input_names))
+        for name, ours, theirs in zip(alone.output_names, one, came, strict=True):
+            torch.testing.assert_close(ours.float(), theirs[slot].float(), rtol=0, atol=1e-5, msg=name)
+    assert not torch.equal(came[0][0], came[0][1])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from tests.training.test_options_page import ABSENT, shown, value
 from training.families.model_config import ModelConfig
 from training.families.sound2sight.config import (
-    MultimodalDiscriminatorConfig,
+    JointDiscriminatorConfig,
     Sound2SightConfig,
     Sound2SightLosses,
 )
@@ -86,7 +86,7 @@ def test_keys_and_defaults_are_the_code_s(row: list[str]) -> None:
 def test_no_option_of_the_family_is_left_out() -> None:
     sections = {
         "model.generator": Sound2SightConfig,
-        "discriminator": MultimodalDiscriminatorConfig,
+        "discriminator": JointDiscriminatorConfig,
         "losses": Sound2SightLosses,
     }
     keys = [f"{section}.{field.name}" for section, kind in sections.items() for field in fields(kind)]

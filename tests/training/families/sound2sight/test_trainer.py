@@ -15,8 +15,8 @@ from tests.training.families.sound2sight.models import GENERATOR, MODEL, moved_m
 from training.core.frame_size import FrameSize
 from training.data.cache import load_clip
 from training.data.video import Clip
-from training.families.sound2sight.config import MultimodalDiscriminatorConfig, Sound2SightLosses
-from training.families.sound2sight.discriminator import MultimodalDiscriminator, discriminator_loss, generator_loss
+from training.families.sound2sight.config import JointDiscriminatorConfig, Sound2SightLosses
+from training.families.sound2sight.discriminator import JointDiscriminator, discriminator_loss, generator_loss
 from training.families.sound2sight.forecast import forecast, with_own_frames
 from training.families.sound2sight.futures import future_figures, futures
 from training.families.sound2sight.model import NOISE
@@ -26,7 +26,7 @@ from training.loop.run import Run
 from training.loop.trainer import build_trainer
 from training.train import RUN_OUTPUTS
 
-DISCRIMINATOR = MultimodalDiscriminatorConfig(channels=8, hidden_size=16)
+DISCRIMINATOR = JointDiscriminatorConfig(channels=8, hidden_size=16)
 
 
 def small(**settings: Any) -> TrainConfig:
@@ -66,7 +66,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(clip: Clip, tmp_path: Path, o
     write_checkpoint(tmp_path / "three", whole.checkpoint(0.0))
     resumed = build_trainer(config, clip, read_checkpoint(tmp_path / "three"))
     theirs, ours = whole.step(progress=0.7), resumed.step(progress=0.7)
-    assert ours.keys() == {"squared_error", "kl", "g_multimodal", "d_multimodal"}
+    assert ours.keys() == {"squared_error", "kl", "g_joint", "d_joint"}
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -118,7 +118,7 @@ def test_a_forecast_is_the_fold_of_steps() -> None:
 
 def test_the_discriminator_learns_to_tell_sound_that_does_not_match() -> None:
     torch.manual_seed(4)
-    discriminator = MultimodalDiscriminator(DISCRIMINATOR, GENERATOR, features=3, size=FrameSize(16, 16))
+    discriminator = JointDiscriminator(DISCRIMINATOR, GENERATOR, features=3, size=FrameSize(16, 16))
     optimiser = torch.optim.Adam(discriminator.parameters(), lr=1e-2)
     for _ in range(100):
         level = torch.rand(16, 4)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from training.core.frame_size import FrameSize
 from training.data.scenes.make_scene import parse, render_scene
-from training.data.scenes.medusa import PULSE, TRAIL_PLACES, TRAIL_S, MedusaMotion, medusa_motion, omega_M
+from training.data.scenes.medusa import CONTRACTION, TRAIL_PLACES, TRAIL_S, MedusaMotion, medusa_motion, omega_M
 from training.data.scenes.sound_force import FRAMES_PER_S, STEPS_PER_S
 from training.data.scenes.splatting import splat
 from training.data.scenes.veil import BANDS, VeilMotion, across_shapes, down_shapes, move_veils, veil_motion
@@ -114,8 +114,8 @@ def test_each_loudspeaker_holds_the_cloth_where_it_stands_and_as_far_as_it_reach
         assert np.abs(away_S).max() == pytest.approx(band.reach, rel=0.02)
 
 
-def test_bending_waves_of_the_bell_are_the_faster_the_more_of_them_there_are() -> None:
-    waves = omega_M()[:PULSE]
+def test_waves_of_the_bell_are_the_faster_the_more_of_them_there_are() -> None:
+    waves = omega_M()[:CONTRACTION]
     assert (np.diff(waves) > 0.0).all()
     assert waves[-1] < 2.0 * np.pi * 10.0  # below half of 20 frames a second
 
@@ -123,7 +123,7 @@ def test_bending_waves_of_the_bell_are_the_faster_the_more_of_them_there_are() -
 def test_what_the_bell_does_runs_down_the_tentacles() -> None:
     sound_T = silence(2.0)
     sound_T[: RATE_HZ // 10] = 0.8 * np.sin(2 * np.pi * 60.0 * np.arange(RATE_HZ // 10) / RATE_HZ)
-    away_KD = medusa_motion(sound_T, RATE_HZ).away_KDM[..., PULSE]
+    away_KD = medusa_motion(sound_T, RATE_HZ).away_KDM[..., CONTRACTION]
     at_top, at_end = int(away_KD[:, 0].argmax()), int(away_KD[:, TRAIL_PLACES - 1].argmax())
     assert at_end - at_top == round(TRAIL_S * FRAMES_PER_S)
     assert away_KD[:, -1].max() == pytest.approx(away_KD[:, 0].max(), rel=0.01)
@@ -132,9 +132,9 @@ def test_what_the_bell_does_runs_down_the_tentacles() -> None:
 def test_splatting_keeps_all_light_inside_the_frame_and_its_place() -> None:
     x, y = np.array([2.25, 3.0, -9.0, 50.0], np.float32), np.array([1.5, 4.0, 2.0, 2.0], np.float32)
     light = np.array([1.0, 2.0, 5.0, 5.0], np.float32)
-    picture, double = (drawn[..., 0] for drawn in splat(x, y, (light, 2.0 * light), 6, 8))
-    np.testing.assert_allclose(double, 2.0 * picture)
-    assert picture.shape == (6, 8)
-    assert picture.sum() == pytest.approx(3.0)
-    assert picture[1, 1:3].tolist() == pytest.approx([0.25, 0.75])
-    assert picture[3:5, 2:4].sum() == pytest.approx(2.0)
+    drawn, double = (one[..., 0] for one in splat(x, y, (light, 2.0 * light), 6, 8))
+    np.testing.assert_allclose(double, 2.0 * drawn)
+    assert drawn.shape == (6, 8)
+    assert drawn.sum() == pytest.approx(3.0)
+    assert drawn[1, 1:3].tolist() == pytest.approx([0.25, 0.75])
+    assert drawn[3:5, 2:4].sum() == pytest.approx(2.0)
