@@ -34,7 +34,7 @@ def cell(sheet: np.ndarray, column: int, columns: int) -> np.ndarray:
     return sheet[:, LABEL_PX + column * width : LABEL_PX + (column + 1) * width]
 
 
-def test_an_entry_has_sheet_film_knobs_and_figures(probe_file: Path, tmp_path: Path) -> None:
+def test_an_entry_has_sheets_film_and_figures(probe_file: Path, tmp_path: Path) -> None:
     sound = write_sound(tmp_path / "sound.wav", 2.5)
     clip = tmp_path / "clip.mp4"
     silent_T = np.zeros(2 * RATE_HZ, np.float32)
@@ -96,7 +96,7 @@ def test_the_sweep_is_taken_where_the_sound_is_loudest() -> None:
     assert loudest_s(sound_T[: RATE_HZ // 10], 0.1) > 0.0
 
 
-def test_pictures_hold_every_frame_in_its_place() -> None:
+def test_sheets_hold_every_frame_in_its_place() -> None:
     sheet = moments_sheet([("clip", [grey(60), grey(90)]), ("model", [grey(120), grey(150)])], [0.5, 1.5])
     levels = [cell(sheet, column, 2)[row, 100].mean() for row in (60, sheet.shape[0] - 120) for column in (0, 1)]
     assert levels == pytest.approx([60, 90, 120, 150], abs=2)
@@ -118,7 +118,7 @@ def test_the_page_is_the_one_that_the_shipped_models_give() -> None:
 
 
 @pytest.mark.parametrize("entry", shipped_entries(), ids=lambda entry: entry.name)
-def test_every_shipped_model_has_pictures_of_its_own_file(entry: Entry) -> None:
+def test_every_shipped_model_has_sheets_of_its_own_file(entry: Entry) -> None:
     assert entry.figures is not None, f"python -m benchmarks.gallery {entry.name} --clip CLIP"
     place = GALLERY / entry.name
     assert (place / SHEET).exists()

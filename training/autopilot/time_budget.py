@@ -24,21 +24,29 @@ EVALUATED_FRAME_PASSES = 2.0
 """A frame of an evaluation is played and measured."""
 LEAST_SHARE = 0.05
 ALONE = 0.8
-"""A process that trains with two threads gets more of a busy machine than the export, which has one; alone, both get all they need."""
+"""A process that trains with two threads gets more of a busy machine than the export, which has one; alone, both get all they need. Only
+a guess: the more threads and the busier the machine, the more it is."""
 JUDGED_OVER_S, MARKED_EVERY_S = 40.0, 10.0
 """The machine is as busy as it was over this time; one reading is kept every so often."""
 
 
 class Clocks(NamedTuple):
-    """One reading: seconds that passed, and seconds that the processor worked for this process, all threads together."""
+    """One reading: seconds that passed, and what became of them."""
 
     wall_s: float
-    processor_s: float
+    worked_s: float
+    """That a processor worked for this thread; for this process, all threads together, where nothing tells of the thread."""
+    waited_s: float | None = None
+    """That this thread waited for a processor; None where the system does not tell."""
 
 
 def read_clocks() -> Clocks:
-    """Read both clocks."""
-    return Clocks(time.monotonic(), time.process_time())
+    """Read all clocks. Linux tells what a single thread got, the calling one."""
+    try:
+        worked_ns, waited_ns, _ = Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()
+        return Clocks(time.monotonic(), 1e-9 * int(worked_ns), 1e-9 * int(waited_ns))
+    except (OSError, ValueError):
+        return Clocks(time.monotonic(), time.process_time())
 
 
 def process_age_s() -> float:
@@ -113,11 +121,17 @@ class TimeBudget:
 
 
 def share_since(began: Clocks, now: Clocks) -> float:
-    """Return the share of a processor, 0 to 1, that one thread gets on a machine on which this process trained from `began` to `now`."""
+    """Return the share of a processor, 0 to 1, that one thread gets on a machine on which this process trained from `began` to `now`.
+
+    Of the time in which a thread had something to do, it is the part in which a processor worked for it. Elsewhere it is guessed from
+    all threads of the process.
+    """
+    worked_s = now.worked_s - began.worked_s
+    if began.waited_s is not None and now.waited_s is not None:
+        wanted_s = worked_s + now.waited_s - began.waited_s
+        return min(1.0, max(LEAST_SHARE, worked_s / wanted_s)) if wanted_s > 0.0 else 1.0
     passed_s = now.wall_s - began.wall_s
-    if passed_s <= 0.0:
-        return 1.0
-    return min(1.0, max(LEAST_SHARE, ALONE * (now.processor_s - began.processor_s) / passed_s))
+    return min(1.0, max(LEAST_SHARE, ALONE * worked_s / passed_s)) if passed_s > 0.0 else 1.0
 
 
 def frame_seconds(iteration_s: float, frames: int) -> float:

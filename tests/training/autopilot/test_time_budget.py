@@ -27,14 +27,14 @@ class InventedClocks:
 
     share: float = 1.0
     wall_s: float = 100.0
-    processor_s: float = 7.0
+    worked_s: float = 7.0
 
     def read(self) -> Clocks:
-        return Clocks(self.wall_s, self.processor_s)
+        return Clocks(self.wall_s, self.worked_s)
 
     def pass_s(self, seconds: float) -> None:
         self.wall_s += seconds
-        self.processor_s += self.share / ALONE * seconds
+        self.worked_s += self.share / ALONE * seconds
 
 
 def budget_of(clocks: InventedClocks, **settings: float) -> TimeBudget:
@@ -123,5 +123,11 @@ def test_shares_and_frames() -> None:
     assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 20.0)) == 1.0
     assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 2.0)) == pytest.approx(0.2 * ALONE)
     assert share_since(Clocks(0.0, 0.0), Clocks(10.0, 0.0)) == LEAST_SHARE
+    # Two threads on two processors beside six others: each waits for three quarters of its time, whatever both get together.
+    assert share_since(Clocks(0.0, 1.0, 1.0), Clocks(10.0, 3.5, 8.5)) == 0.25
+    # One that waits for the disk or a graphics card wants no processor.
+    assert share_since(Clocks(0.0, 1.0, 1.0), Clocks(10.0, 1.5, 1.0)) == 1.0
+    assert share_since(Clocks(0.0, 1.0, 1.0), Clocks(10.0, 1.0, 1.0)) == 1.0
+    assert share_since(Clocks(0.0, 1.0, 1.0), Clocks(10.0, 1.0, 9.0)) == LEAST_SHARE
     assert frame_seconds(0.24, 12) == pytest.approx(0.01)
     assert ending_s(3.0, 0.5) == pytest.approx(3.0 + 2 * ENDING_S)

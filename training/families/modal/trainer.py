@@ -14,6 +14,7 @@ from engine.core.errors import TrainingError
 from training.core import distributed
 from training.core.composition import FramePart
 from training.core.frame_size import FrameSize
+from training.core.layered import ShownModel
 from training.data.flow import size_of_mean_side
 from training.data.footage import spread_places
 from training.data.reader import Batch, SequenceReader
@@ -24,6 +25,7 @@ from training.families.modal.sound_fit import Measured, fit_sound, fitted_maps
 from training.families.modal.start import MOST_MEASURED, measured_amplitudes, measured_size
 from training.loop.adversarial_trainer import AdversarialTrainer, Played
 from training.loop.tuning import LIMIT_S, mean_loss
+from training.loop.validation import Validation, validate_segments
 
 # B streams, T frames, P pairs of consecutive frames, F features, W window samples, H W rows and columns
 
@@ -91,7 +93,13 @@ class ModalTrainer(AdversarialTrainer):
         tuning, steps = self.footage.tuning, self.config.sequence_frames
         # Whole frames: of large ones fewer, or it would take longer than the iterations between.
         limit_s = LIMIT_S * min(1.0, (_USUAL_SIDE / self.model.frame_size.mean_side) ** 2)
-        return mean_loss(self.average, tuning, steps, self.reconstruction_loss, limit_s) if tuning else None
+        if not tuning:
+            return None
+        return mean_loss(ShownModel(self.average), tuning, steps, self.reconstruction_loss, limit_s)
+
+    def validate(self, limit_s: float | None = None) -> Validation:
+        held_out, steps = self.footage.validation, self.config.sequence_frames
+        return validate_segments(ShownModel(self.average), held_out, self.mean_CHW, steps, limit_s)
 
     def begin(self, is_stopping: Callable[[], bool], budget_used: Callable[[], float] = lambda: 0.0) -> None:
         """Measure the amplitudes of some frames, and let the sound give them; not where weights are there already."""

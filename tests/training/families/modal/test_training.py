@@ -21,6 +21,7 @@ from training.data.windows import frame_tensor
 from training.families.modal.config import ModalLossConfig, PatchDiscriminatorConfig
 from training.families.modal.discriminator import PatchDiscriminator
 from training.families.modal.trainer import ModalTrainer, part_size
+from training.loop.adversarial_trainer import AdversarialTrainer
 from training.loop.config import OptimiserConfig, TrainConfig
 from training.loop.trainer import build_trainer
 from training.loop.validation import validate_segments
@@ -97,6 +98,15 @@ def test_it_learns(clip_file):
     for _ in range(60):
         trainer.step()
     assert validated(trainer)[0] < 0.95 * before
+
+
+def test_validation_shows_what_a_show_would(clip_file):
+    trainer = trainer_of(clip_file)
+    torch.nn.init.normal_(trainer.average.amplitudes.weight, 0.0, 0.3)
+    shown, composed = trainer.validate(1.0), AdversarialTrainer.validate(trainer, 1.0)
+    assert shown.l1 == pytest.approx(composed.l1, rel=0.02)
+    assert np.mean(np.abs(shown.generated_NHWC.astype(int) - composed.generated_NHWC) > 3) < 1e-3
+    assert trainer.tuning_loss() == pytest.approx(AdversarialTrainer.tuning_loss(trainer), rel=0.02)
 
 
 def test_an_iteration_compares_the_same_part_of_both_frames(clip_file):
