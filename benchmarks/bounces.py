@@ -10,7 +10,6 @@ frame k - 1 and frame k or k + 1. Beside the futures stand those with the sound 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from torch import Tensor
 from benchmarks.record import append_record, print_table
 from engine.core.errors import TrainingError, run_main
 from training.data.cache import load_clip
+from training.data.moving_digits.labels import read_labels
 from training.data.video import ClipFormat
 from training.data.windows import WindowTiming, frame_tensor, sound_windows
 from training.families.sound2sight.futures import futures
@@ -82,7 +82,7 @@ def main() -> int:
         if len(clip.frames_NHWC) >= frames:
             real.append(frame_tensor(clip, 0, frames))
             audio.append(torch.from_numpy(sound_windows(clip.sound_S, 0, frames, timing)))
-            bounces.append([found["frame"] for found in json.loads(file.with_suffix(".json").read_text())["bounces"]])
+            bounces.append([bounce.frame for bounce in read_labels(file.with_suffix(".json")).bounces])
     if len(real) < 2:
         raise TrainingError(
             f"{arguments.folder} holds {len(real)} clips of {frames} frames; two or more were expected."

@@ -6,47 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.fit import cover
-from engine.model.backend import Backend
-from engine.model.card import ModelCard
+from engine.model.backend import Backend, WrappedBackend
 from engine.model.context.context_frames import ContextFrames
-from engine.model.step import State, Step, StepInputs
+from engine.model.step import Step, StepInputs
 
 # H W C rows, columns, channels of pixels
 
 
-class ContextBackend:
-    """The members of `Backend`. A model that looks at no context is stepped as it is."""
+class ContextBackend(WrappedBackend):
+    """A model that looks at no context is stepped as it is."""
 
-    def __init__(self, backend: Backend, frames: ContextFrames) -> None:
-        self._backend = backend
+    def __init__(self, inner: Backend, frames: ContextFrames) -> None:
+        super().__init__(inner)
         self._frames = frames
         self._shown: NDArray[np.uint8] | None = None
         self._fitted: dict[str, NDArray[np.uint8]] = {}
-
-    @property
-    def name(self) -> str:
-        return self._backend.name
-
-    @property
-    def description(self) -> str:
-        return self._backend.description
-
-    @property
-    def card(self) -> ModelCard:
-        return self._backend.card
-
-    def initial_state(self) -> State:
-        """Return the state before the first step."""
-        return self._backend.initial_state()
-
-    def cancel(self) -> bool:
-        return self._backend.cancel()
 
     def step(self, inputs: StepInputs) -> Step:
         """Take one step with the frame of its hop's time. Raises StepError when it fails."""
         if self.card.pictures:
             inputs = inputs.with_values(self._at(inputs.hop * self.card.hop_s), inputs.states)
-        return self._backend.step(inputs)
+        return super().step(inputs)
 
     def _at(self, time_s: float) -> dict[str, NDArray[np.uint8]]:
         """Return the frame of a time in the size of every input; a frame is fitted once."""

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-# H W rows and columns, C colours, h w blocks of 8 x 8 pixels
+# T pairs of successive frames, H W rows and columns, C colours, h w blocks of 8 x 8 pixels
 
 BLOCK = 8
 STILL_LEVELS = 2.0
 """Of 255: a block whose pixels change by no more, on average from frame to frame, stands still; compression changes it by as much."""
+REACH = 5
+"""A block stands still that does so from so many frames before to as many after: what has just moved there, or is about to, may come a
+frame too early or too late, which is no flicker."""
 UNSEEN_LEVELS = 0.25
 """Less than this is counted as this: nobody sees it, and a rendered clip has none at all."""
 LEAST_SHARE = 0.01
@@ -40,17 +44,15 @@ class Flicker:
 
 def flicker(fake_HWC: Iterable[NDArray[np.uint8]], real_HWC: Iterable[NDArray[np.uint8]]) -> Flicker:
     """Compare consecutive generated frames with the clip's frames at the same times, all of one size."""
-    fake_sum = real_sum = 0.0
-    still = blocks = 0
-    pairs = zip(itertools.pairwise(fake_HWC), itertools.pairwise(real_HWC), strict=True)
-    for (fake_before, fake_after), (real_before, real_after) in pairs:
-        real_hw = _block_changes(real_before, real_after)
-        is_still = real_hw <= STILL_LEVELS
-        fake_sum += float(_block_changes(fake_before, fake_after)[is_still].sum())
-        real_sum += float(real_hw[is_still].sum())
-        still += int(is_still.sum())
-        blocks += is_still.size
-    return Flicker(fake_sum / max(still, 1), real_sum / max(still, 1), still / max(blocks, 1))
+    fake_Thw, real_Thw = (
+        np.stack([_block_changes(*pair) for pair in itertools.pairwise(each)]) for each in (fake_HWC, real_HWC)
+    )
+    padded = np.pad(real_Thw, ((REACH, REACH), (0, 0), (0, 0)), mode="edge")
+    most_Thw = sliding_window_view(padded, 2 * REACH + 1, axis=0).max(axis=-1)
+    is_still = most_Thw <= STILL_LEVELS
+    if not is_still.any():
+        return Flicker(0.0, 0.0, 0.0)
+    return Flicker(float(fake_Thw[is_still].mean()), float(real_Thw[is_still].mean()), float(is_still.mean()))
 
 
 def _block_changes(before_HWC: NDArray[np.uint8], after_HWC: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -105,9 +105,9 @@ def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
     playing.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
-    """A browser for the tests of one file: while one is open, its event loop runs in this thread and others cannot."""
+    """A browser for the tests of this folder: while one is open, its event loop runs in this thread and others cannot."""
     require(sync_playwright, "playwright (pip install playwright)")
     require(shutil.which(CHROMIUM), "chromium (apt-get install chromium)")
     with sync_playwright() as playwright:

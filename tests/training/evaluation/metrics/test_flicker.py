@@ -41,6 +41,18 @@ def test_changes_where_the_clip_stands_still_do(levels: int) -> None:
     assert found.ratio == pytest.approx(levels / UNSEEN_LEVELS)
 
 
+def test_motion_that_comes_a_frame_late_is_no_flicker() -> None:
+    """A bar sweeps over the clip and rests; its blocks count where it was not near in time."""
+    frames = np.full((40, SIDE, SIDE, 3), 100, np.uint8)
+    for index in range(40):
+        left = min(max(index - 10, 0), 8) * 6
+        frames[index, :, left : left + 8] = 220
+    late = np.concatenate([frames[:1], frames[:-1]])
+    found = flicker(late, frames)
+    assert found.share > 0.5
+    assert found.ratio == 1.0
+
+
 def test_grain_of_the_clip_is_what_its_frames_are_compared_with() -> None:
     def grainy(deviation: float) -> np.ndarray:
         return np.clip(clip_frames() + RANDOM.normal(0.0, deviation, (COUNT, SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
