@@ -2,8 +2,8 @@
 
     python -m benchmarks.effects [--sheet docs/pictures/effects.png] [--stills docs/pictures/]
 
-Milliseconds of processor time a frame on one thread, which other work on the machine changes little: every effect alone, all together, the flash guard with nothing to soften, and while it softens
-a strobe. Effects that reach into the surround are measured with a screen of 16:9, as in a full-screen window; the flash guard's cost of
+Milliseconds of processor time a frame on one thread, which other work on the machine changes little: every effect alone, all
+together, the flash guard with nothing to soften, and while it softens a strobe. Effects that reach into the surround are measured with a screen of 16:9, as in a full-screen window; the flash guard's cost of
 that backdrop is in theirs. Sharpening is measured at 1920 x 1080. The frames are the shipped model's own (of the demo, at its loudest),
 enlarged. `--sheet` draws every effect on them; `--stills` draws one frame an effect into files of that folder, on a screen of 16:9.
 """

@@ -28,8 +28,8 @@ def check_directions(
 ) -> tuple[str, ...]:
     """Raise ConfigError for faulty inputs and mappings and for what remotes cannot have, before anything is opened.
 
-    `sources` are the sounds of a rendering. Return the notice, of those in `left_out`, for each control that remote_lock or a controller file
-    names and that is no parameter of the model.
+    `sources` are the sounds of a rendering. Return the notice, of those in `left_out`, for each control that
+    remote_lock or a controller file names and that is no parameter of the model.
     """
     table = {parameter.name: parameter for parameter in parameters}
     names = input_names(parse_inputs(config.source if sources is None else sources, reserved_names(table)))
