@@ -86,6 +86,8 @@ ALLOWED_IN = {
     "engine/model/card_limits.py": PICTURE_INPUTS,
     "engine/model/step.py": PICTURE_INPUTS,
     "engine/model/context/context_backend.py": PICTURE_INPUTS,
+    "engine/model/rest.py": PICTURE_INPUTS,
+    "tests/engine/model/test_rest.py": PICTURE_INPUTS,
     "engine/model/context/opening.py": PICTURE_INPUTS,
     "training/core/streaming.py": PICTURE_INPUTS,
     "training/core/rate.py": PICTURE_INPUTS,

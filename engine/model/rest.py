@@ -1,7 +1,7 @@
 """The state of rest: where silence brings a model, from which a show begins and to which a reset leads.
 
 The initial state of a card is a constant, mostly zeros, which no sound ever leads to: the first frames after it show what the model
-never learned. So the model is stepped through silence first.
+never learned. So the model is stepped through silence first, but for one that goes on from a frame that it is given.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ def rest_state(backend: Backend) -> State:
     card, state = backend.card, backend.initial_state()
     if card.batch > 1:
         # No session plays it; whoever makes one says so.
+        return state
+    if card.pictures:
+        # It goes on from the frame that it is given, as in training; a second of silence would lead away from that.
         return state
     resting = resting_inputs(card)
     try:

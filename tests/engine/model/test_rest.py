@@ -13,7 +13,7 @@ from engine.model.backends.onnx_cpu import open_model
 from engine.model.rest import REST_S, RestingBackend
 from engine.model.session import Session
 from engine.model.step import Step, StepInputs
-from tests.engine.model.probe_model import CARD, DECAY, write_probe
+from tests.engine.model.probe_model import CARD, DECAY, write_looking_probe, write_probe
 from tests.engine.model.test_session import FailingBackend
 
 RINGING = replace(CARD, states=(replace(CARD.states[0], initial=1.0),))
@@ -59,3 +59,22 @@ class DivergingBackend(WrappedBackend):
 
 def test_where_silence_leads_to_no_number_the_initial_state_is_taken(ringing_file: Path) -> None:
     assert RestingBackend(DivergingBackend(open_model(ringing_file, 1))).initial_state()["memory"] == 1.0
+
+
+class CountingBackend(WrappedBackend):
+    """Counts its steps."""
+
+    steps = 0
+
+    def step(self, inputs: StepInputs) -> Step:
+        self.steps += 1
+        return self.inner.step(inputs)
+
+
+def test_a_model_that_is_given_a_picture_begins_there_and_not_after_silence(tmp_path: Path) -> None:
+    looking = CountingBackend(open_model(write_looking_probe(tmp_path / "looking.onnx"), 1))
+    plain = CountingBackend(open_model(write_probe(tmp_path / "probe.onnx"), 1))
+    RestingBackend(looking)
+    RestingBackend(plain)
+    assert looking.steps == 0
+    assert plain.steps == round(REST_S * CARD.fps)

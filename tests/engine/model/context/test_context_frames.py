@@ -68,7 +68,7 @@ def test_a_file_without_a_frame_is_refused(content: bytes, tmp_path: Path) -> No
         FileContext(tmp_path / "nothing.png", 16, 12)
 
 
-def test_a_model_gets_the_frame_of_its_hop_also_at_rest(tmp_path: Path) -> None:
+def test_a_model_gets_the_frame_of_its_hop(tmp_path: Path) -> None:
     clip = FileContext(write_clip(tmp_path / "clip.mp4", [50, 200]), WIDTH, HEIGHT)
     backend = ContextBackend(open_model(write_looking_probe(tmp_path / "looking.onnx")), clip)
     session = Session(RestingBackend(backend))
