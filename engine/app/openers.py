@@ -145,6 +145,7 @@ def open_window_sink(
     config: LiveConfig,
     store: ParameterStore,
     overlay: OverlayLines = tuple,
+    is_recording_take: Callable[[], bool] = bool,
     notify: Callable[[str], None] = print,
 ) -> WindowSink:
     """Make the window that the configuration asks for. Raises SinkError for one that there is not."""
@@ -157,6 +158,7 @@ def open_window_sink(
         monitor=config.monitor,
         upscale=config.upscale,
         overlay_lines=overlay,
+        is_recording_take=is_recording_take,
     )
     return make_window(config.window, store, window, notify)
 

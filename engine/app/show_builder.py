@@ -288,6 +288,9 @@ class ShowBuilder:
         built = build_from_source(config, backend, source, store, runtime, outputs, self._releasing, layout, film)
         self._monitor.describe_levels = lambda: input_levels(built.show.capture.latest())
         self._monitor.describe_conditioning = built.show.conditioning
+        take = built.show.recorder
+        if take:
+            self._monitor.is_recording_take = lambda: take.is_recording
         if shared:
             return built
         remotes = [OFF]
@@ -320,7 +323,14 @@ class ShowBuilder:
         monitor.describe_backend = lambda: controllers.switcher.backend.description
         monitor.has_window = WINDOW in config.out
         overlay = openers.overlay_of(monitor, controllers, self._clock)
-        windows = [openers.open_window_sink(config, store, overlay, notify)] if monitor.has_window else []
+        windows = list[WindowSink]()
+        if monitor.has_window:
+
+            def is_recording_take() -> bool:
+                # What records comes later than the window.
+                return monitor.is_recording_take()
+
+            windows.append(openers.open_window_sink(config, store, overlay, is_recording_take, notify))
         if source.live and config.web is not None:
             self._preview = PreviewSink(is_output=WEB in config.out)
         preview = [self._preview] if self._preview else []

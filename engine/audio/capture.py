@@ -267,6 +267,8 @@ class AudioCapture:
     def _advance(self, until: int) -> None:
         """Trim and analyse up to sample `until`, as far as gains are decided."""
         begin, end = self._trimmed.end, self._trimmed.advance(until)
+        # The features begin with the show, not with what was heard before it.
+        begin = max(begin, 0)
         if end > begin:
             self._analyser.feed(self._window_buffer.sound(begin, end))
 

@@ -3,7 +3,8 @@
     hop h is trimmed by the values of the newest hop that was stepped among 0 .. h - TRIM_HOPS
 
 The values of hop k are known when it is stepped, shortly after its last sample. By then the next hop is being received and analysed, so
-they hold from the hop after that. The first hops have the values that the first step found, as they were set.
+they hold from the hop after that. The first hops, and what was heard before them, have the values that the first step found, as they
+were set.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class TrimmedSound:
         self._given: deque[tuple[int, BandGains]] = deque()
         """Gains with the hop that gave them, the oldest that still counts first."""
         self._picked: int | None = None
-        self._end = 0
-        """Samples trimmed so far."""
+        self._end = -window_buffer.lead_in_samples
+        """Samples trimmed so far; what was heard before the start has its gains, too."""
 
     @property
     def end(self) -> int:

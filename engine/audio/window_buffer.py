@@ -47,6 +47,7 @@ class WindowBuffer:
         self._window_samples = window_samples(card)
         self._mono_T = np.zeros(self._window_samples, np.float32)
         self._received_samples = 0
+        self._lead_in_samples = 0
         self._source_blocks: deque[NDArray[np.float32]] = deque()
         self._channels = film_channels(layout, channels)
         self._popped_source_samples = 0
@@ -68,6 +69,11 @@ class WindowBuffer:
     def received_samples(self) -> int:
         """Samples received since the start, at the model's rate."""
         return self._received_samples
+
+    @property
+    def lead_in_samples(self) -> int:
+        """Samples heard before the start, at the model's rate."""
+        return self._lead_in_samples
 
     @property
     def resampler_delay_s(self) -> float:
@@ -99,7 +105,8 @@ class WindowBuffer:
     def lead_in(self, sound_TC: NDArray[np.float32], hops: int) -> None:
         """Hear the sound of `hops` before the first one. Windows reach back into it; films do not get it. Before `append` only."""
         self.append(sound_TC, None)
-        self._received_samples -= hops * self._card.hop_samples
+        self._lead_in_samples = hops * self._card.hop_samples
+        self._received_samples -= self._lead_in_samples
         self._source_blocks.clear()
         self._source_samples = 0
 

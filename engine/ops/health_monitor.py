@@ -79,6 +79,7 @@ class HealthMonitor(ShowStatistics):
         self.describe_backend: Callable[[], str] = lambda: ""
         self.describe_conditioning: Callable[[], str] = lambda: ""
         """What happens to the sound on its way into the model."""
+        self.is_recording_take: Callable[[], bool] = lambda: False
 
     def add_frame(self, skipped_hops: int, age_s: float | None, timings_s: Mapping[str, float]) -> None:
         super().add_frame(skipped_hops, age_s, timings_s)

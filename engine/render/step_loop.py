@@ -213,8 +213,8 @@ class StepLoop:
 
     def _values(self, snapshot: ControlSnapshot, audio_features: AudioFeatures, time_s: float) -> Values:
         """Return the parameters of this hop after resets on the bar, glides, smoothing and mappings."""
-        resets = ShowValues(snapshot.values).reset + self._bar_reset.count(snapshot.values, audio_features)
-        given = {**snapshot.values, ShowValues.reset.name: resets}
+        self._bar_reset.count(snapshot.values, audio_features)
+        given = self._bar_reset.as_came(snapshot).values
         return self._modulator.values(given, audio_features, self._features_F, time_s)
 
     def _model_frame(self, window_T: NDArray[np.float32], values: Values, index: int) -> tuple[ModelFrame, bool]:
@@ -235,7 +235,8 @@ class StepLoop:
         controller, recorder = self._steering.show_controller, self._steering.recorder
         show_events = controller.show_events() if controller else ()
         if recorder:
-            recorder.note(pick.index, pick.skipped_hops, snapshot, failed, show_events, self._early_samples)
+            in_take = self._bar_reset.as_came(snapshot)
+            recorder.note(pick.index, pick.skipped_hops, in_take, failed, show_events, self._early_samples)
         self._early_samples = []
         if controller and not self._steering.replay:
             # What takes effect now is seen in the next hop, so that one must hold the beat.

@@ -13,11 +13,16 @@ KEPT_S = 12.0
 """The high-pass of cleaning forgets what came before by -110 dB in 4 s, in this time to the last bit of float32."""
 
 
+_LARGEST_LAG_S = 2.0
+"""How far a step may lag behind the sound for a take to begin with it: what is kept before it is shorter by so much."""
+
+
 class RecentSound:
     """Not to be used from several threads at once."""
 
     def __init__(self, rate_hz: int) -> None:
         self._kept_samples = round(KEPT_S * rate_hz)
+        self._least_samples = round((KEPT_S - _LARGEST_LAG_S) * rate_hz)
         self._blocks: deque[NDArray[np.float32]] = deque()
         self.first_sample = 0
         """The oldest that is kept, counted since the start."""
@@ -29,6 +34,10 @@ class RecentSound:
         self.received_samples += len(sound_TC)
         while self.received_samples - self.first_sample - len(self._blocks[0]) >= self._kept_samples:
             self.first_sample += len(self._blocks.popleft())
+
+    def leads_into(self, sample: int) -> bool:
+        """Return whether enough is kept of what came before `sample`: some seconds, or all of it."""
+        return not self.first_sample or sample - self.first_sample >= self._least_samples
 
     def since(self, sample: int) -> list[NDArray[np.float32]]:
         """Return the blocks from `sample` on, which is not older than `first_sample`."""

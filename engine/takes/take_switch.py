@@ -1,7 +1,8 @@
 """Takes that begin and end while a show plays, by the parameter `record_take`.
 
 A take begins at the first hop at which the model plays alone and moves, with the model's state and what was heard shortly before. So the
-model's frames are those of the show from its first one on; what effects, mappings and the beat remember begins from nothing.
+model's frames are those of the show from its first one on, unless a mapping or a glide moves a control of the model; what effects, mappings
+and the beat remember begins from nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from engine.takes.take_log import TakeHeader
 # T samples, C channels
 
 SWITCHED_OFF = "record_take was switched off"
-WAITS = "The take begins as soon as the model plays alone: no crossfade, no freeze."
+WAITS = (
+    "The take begins as soon as the model plays alone and moves: no crossfade, freeze or reset, no scene or mapping that changes, and no "
+    "step that fails."
+)
 _TRIGGERS = frozenset(parameter.name for parameter in TABLE if parameter.kind == "trigger")
 
 
@@ -172,16 +176,21 @@ class TakeSwitch:
         """Return whether a take can begin with this hop: all that has happened in it happens again from the state before it."""
         if self._next is None or failed or show_events or ShowValues(snapshot.values).freeze:
             return False
-        hop, _, values = self._next
+        hop, moment, values = self._next
         # A reset comes between the state and the step.
-        resets = (ShowValues.reset.name, ShowValues.reset_on_bar.name)
-        return hop == first_hop and all(snapshot.values.get(name) == values.get(name) for name in resets)
+        if hop != first_hop or ShowValues(snapshot.values).reset != ShowValues(values).reset:
+            return False
+        # After a stall, the sound before the hop is gone.
+        with self._lock:
+            return self._sound.leads_into(_source_sample(hop, moment.header))
 
     def _prepare(self, index: int, snapshot: ControlSnapshot) -> None:
         """Note what a take needs that begins with the next hop."""
         values = snapshot.values
         moment = None if ShowValues(values).freeze else self._find_moment()
-        if moment is None and not self._has_told:
+        # A hop was prepared, and the take did not begin with it.
+        has_missed = self._next is not None
+        if (moment is None or has_missed) and not self._has_told:
             self._has_told = True
             self._notify(WAITS)
         self._next = (index + 1, moment, values) if moment else None
@@ -193,7 +202,7 @@ class TakeSwitch:
         rate_hz, source_rate_hz, hop_samples = header.sample_rate_hz, header.source_rate_hz, header.hop_samples
         with self._lock:
             begin_hop = lead_in_hop(hop, self._sound.first_sample, hop_samples, rate_hz, source_rate_hz)
-            begin, first = (round(one * hop_samples * source_rate_hz / rate_hz) for one in (begin_hop, hop))
+            begin, first = _source_sample(begin_hop, header), _source_sample(hop, header)
             take = self._make_take(
                 replace(
                     header,
@@ -218,3 +227,8 @@ class TakeSwitch:
                 self._notify(f"The take {take.name} has ended.")
             take.end(ending)
             self._ended.append(take)
+
+
+def _source_sample(hop: int, header: TakeHeader) -> int:
+    """Return which sample of the source a hop begins with."""
+    return round(hop * header.hop_samples * header.source_rate_hz / header.sample_rate_hz)

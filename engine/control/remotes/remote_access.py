@@ -24,7 +24,7 @@ RECORDINGS_A_SECOND, RECORDINGS_AT_ONCE = 0.05, 3.0
 """How often remotes may begin a recording, and a take; they may always end one."""
 _RECORD, _SCENE, _SAVE_SCENE = ShowValues.record.name, ShowValues.scene.name, ShowValues.save_scene.name
 _NEXT_SCENE, _RECORD_TAKE = ShowValues.next_scene.name, ShowValues.record_take.name
-_LOCKED_WITH = MappingProxyType({_SCENE: (_NEXT_SCENE, ShowValues.playlist.name)})
+_LOCKED_WITH = MappingProxyType({_SCENE: (_NEXT_SCENE, ShowValues.playlist.name), _RECORD: (_RECORD_TAKE,)})
 """Parameters that do what another one does, so that they are locked with it."""
 _MOST_TOLD = 32
 

@@ -32,6 +32,7 @@ from engine.core.printable import printable
 from engine.core.small_files import check_file, read_bytes
 from engine.core.structured import shortened, shown
 from engine.model.session import Snapshot
+from engine.model.shipped import shipped_models
 
 LONGEST_YAML_BYTES = 1 << 16
 LARGEST_STATE_BYTES = 256 << 20
@@ -171,7 +172,7 @@ class Scenes:
         scene = Scene(
             number=number,
             name=content.get("name") or "",
-            model=str(self.folder / content["model"]) if content.get("model") else "",
+            model=self._model(content["model"]) if content.get("model") else "",
             model_sha256=content.get("model_sha256", ""),
             values=content.get("values") or {},
         )
@@ -205,6 +206,11 @@ class Scenes:
             f"Scene {number} cannot be {what} in {self.folder} ({error.strerror}); free some space or choose another folder with "
             "--scenes."
         )
+
+    def _model(self, given: str) -> str:
+        """Return the path of a scene's model: a file, seen from the scenes, or a shipped one by its name."""
+        path, shipped = self.folder / given, shipped_models().get(given)
+        return str(path if shipped is None or path.is_file() else shipped)
 
     def _portable(self, model: str) -> str:
         """Return a model's path for a scene file: relative to the scenes where both are in one folder, so that it can be moved."""

@@ -54,7 +54,7 @@ class GlWindow:
         self.lost_frames = 0
         self._config = config
         self._is_fullscreen = config.fullscreen
-        self._overlay = Overlay(store, config.overlay_lines)
+        self._overlay = Overlay(store, config.overlay_lines, config.is_recording_take)
         self._keys = Keys(store, self._ask_to_quit, self._toggle_fullscreen)
         self._notify = notify
         self._clock = clock or WallClock()

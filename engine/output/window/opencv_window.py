@@ -51,7 +51,7 @@ class OpenCvWindow:
         """The config's monitor and upscaler are not for this window: OpenCV has neither."""
         self._title = config.title
         self._is_fullscreen = config.fullscreen
-        self._overlay = Overlay(store, config.overlay_lines)
+        self._overlay = Overlay(store, config.overlay_lines, config.is_recording_take)
         self._clock = clock or WallClock()
         self._cv2: Any = None
         self._quit = False

@@ -41,9 +41,11 @@ _OPACITY = np.clip(
 ).astype(np.uint8)
 """Opacity of a pixel by its brightest channel: text is opaque, the background is not."""
 
+_RECORDING_TAKE = "recording take"
+"""No parameter: record_take may be on while a take waits, or has ended on a full disk."""
 _BADGES = (
     ("record", True, "REC", _RED),
-    ("record_take", True, "TAKE", _RED),
+    (_RECORDING_TAKE, True, "TAKE", _RED),
     ("freeze", True, "FROZEN", _BRIGHT),
     ("blackout", True, "BLACKOUT", _BRIGHT),
     ("flash_guard", False, "FLASH GUARD OFF", _AMBER),
@@ -74,11 +76,17 @@ class Content:
 
 
 class Overlay:
-    """The panel of one window, drawn again only when it is due. `lines` is called on the window's thread."""
+    """The panel of one window, drawn again only when it is due. `lines` and `is_recording_take` are called on the window's thread."""
 
-    def __init__(self, store: ParameterStore, lines: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self,
+        store: ParameterStore,
+        lines: Callable[[], Sequence[str]],
+        is_recording_take: Callable[[], bool] = bool,
+    ) -> None:
         self._store = store
         self._lines = lines
+        self._is_recording_take = is_recording_take
         self._texts: tuple[str, ...] = ()
         self._lines_at_s = self._drawn_at_s = -1e9
         self._height = 0
@@ -95,7 +103,8 @@ class Overlay:
         margin = _unit(window_height)
         due = now_s - self._drawn_at_s >= METERS_EVERY_S
         if self._pixels_HWC is None or due or self._height != window_height:
-            badges = tuple((text, colour) for name, shown_at, text, colour in _BADGES if values.get(name) is shown_at)
+            states = {**values, _RECORDING_TAKE: self._is_recording_take()}
+            badges = tuple((text, colour) for name, shown_at, text, colour in _BADGES if states.get(name) is shown_at)
             shown = ShowValues(frame.values)
             gains_db = shown.low_gain_db, shown.mid_gain_db, shown.high_gain_db
             content = Content(self._texts, frame.audio_features, badges, gains_db)

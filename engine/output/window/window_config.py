@@ -23,6 +23,8 @@ class WindowConfig:
     upscale: str = AUTO
     overlay_lines: Callable[[], Sequence[str]] = tuple
     """Called on the window's thread for what the overlay says; a tab separates a line's name from its value."""
+    is_recording_take: Callable[[], bool] = bool
+    """Called on the window's thread, for the overlay."""
 
     def __post_init__(self) -> None:
         check_upscaler(self.upscale)

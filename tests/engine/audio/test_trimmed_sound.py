@@ -51,6 +51,20 @@ def test_a_hop_that_is_being_stepped_holds_back_what_it_will_trim() -> None:
     assert gain_T[-1] > 1.5
 
 
+def test_what_was_heard_before_the_start_has_the_first_gains() -> None:
+    window_buffer = WindowBuffer(CARD, CARD.sample_rate_hz, 1)
+    wave_T = np.where(np.arange(10 * HOP) // 20 % 2, -0.1, 0.1).astype(np.float32)
+    window_buffer.lead_in(wave_T[: 6 * HOP, None], 6)
+    window_buffer.append(wave_T[6 * HOP :, None], 0.0)
+    plain_T = window_buffer.sound(-6 * HOP, 4 * HOP).copy()
+    trimmed = TrimmedSound(window_buffer)
+    trimmed.pick(0)
+    trimmed.begin(LOUD)
+    assert trimmed.advance(HOP) == HOP
+    trimmed_T = window_buffer.sound(-6 * HOP, HOP)
+    assert np.allclose(trimmed_T, plain_T[: 7 * HOP] * 10 ** (6 / 20), atol=1e-5)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_capture_thread_and_a_replay_trim_alike_to_the_bit(seed: int) -> None:
     """The one trims what it can at once, the other hop by hop."""

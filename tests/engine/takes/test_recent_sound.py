@@ -24,6 +24,19 @@ def test_the_newest_seconds_are_kept_whatever_the_blocks() -> None:
     assert sound.since(len(all_T1)) == []
 
 
+def test_after_a_stall_too_little_is_kept() -> None:
+    sound, block_TC = RecentSound(RATE_HZ), np.zeros((100, 1), np.float32)
+    for _ in range(50):
+        sound.add(block_TC)
+    assert sound.leads_into(0)
+    assert sound.leads_into(5000)
+    for _ in range(250):
+        sound.add(block_TC)
+    assert sound.leads_into(30_000 - 1000)
+    assert not sound.leads_into(30_000 - 3000)
+    assert not sound.leads_into(5000)
+
+
 @pytest.mark.parametrize(
     ("hop_samples", "rate_hz", "source_rate_hz", "expected"),
     [(800, 16000, 48000, 80), (800, 16000, 44100, 80), (533, 16000, 44100, 160), (997, 16001, 44101, 65)],

@@ -9,24 +9,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engine.app.config import LiveConfig
 from engine.app.show_builder import build_from_source, build_replay
+from engine.audio.conditioning import GainHistory
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
-from engine.control.parameter_store import ParameterStore
+from engine.control.parameter_store import ControlSnapshot, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.control.scenes.scene_files import Scene, Scenes
+from engine.core.fit import cover
 from engine.core.notices import Notices
 from engine.model.backends.onnx_cpu import open_model
+from engine.model.backends.selection import open_backend
+from engine.model.swap import state_event
 from engine.output.frame import Frame
 from engine.render.play import play
 from engine.render.runtime import Runtime
 from engine.render.statistics import ShowStatistics
+from engine.takes.recorder import TakeRecorder
 from engine.takes.replay import ReplayedControls, TakeSource, read_take
-from engine.takes.take_switch import WAITS
+from engine.takes.take_log import LOG, TakeHeader, take_header
+from engine.takes.take_log_reading import read_lines
+from engine.takes.take_switch import WAITS, Moment, TakeSwitch
 from tests.engine.app.shows import CollectingSink, InventedClock, varied_sound
 from tests.engine.audio.test_conditioning import known
+from tests.engine.model.layered_probe import write_layered_probe
 from tests.engine.model.probe_model import CARD, write_probe
 from tests.engine.model.switchers import OPEN_WITHIN_S, write_wide
 
@@ -79,7 +88,7 @@ class Stage:
         take = read_take(folder)
         source, again = TakeSource(take), CollectingSink()
         store = ReplayedControls(take, source, parameters_for(CARD))
-        backend = open_model(take.model, 1)
+        backend = open_backend(take.model, "onnx-cpu", 1)
         replay = build_replay(take, source, backend, store, self._runtime(False), lambda parts: ([again], []))
         play(replay.show, threading.Event())
         return again.frames
@@ -102,6 +111,18 @@ def assert_same(shown: list[Frame], again: list[Frame], first_hop: int) -> None:
         assert np.array_equal(old.pixels_HWC, new.pixels_HWC), old.index
         assert np.array_equal(old.sound_TC, new.sound_TC), old.index
         assert old.given_values["gain_db"] == new.given_values["gain_db"]
+    assert len({frame.pixels_HWC.tobytes() for frame in again}) > 5
+
+
+def assert_same_but_for_the_size(shown: list[Frame], again: list[Frame], first_hop: int) -> None:
+    """Check that a replay gives the frames of a show that began with a model of another size."""
+    by_hop = {frame.index - first_hop: frame for frame in shown}
+    assert len(again) > 5
+    for new in again:
+        old = by_hop[new.index]
+        assert np.array_equal(old.features_F, new.features_F), old.index
+        height, width = old.pixels_HWC.shape[:2]
+        assert np.array_equal(old.pixels_HWC, cover(new.pixels_HWC, width, height)), old.index
     assert len({frame.pixels_HWC.tobytes() for frame in again}) > 5
 
 
@@ -168,10 +189,87 @@ def test_a_take_waits_for_the_end_of_a_crossfade_and_of_freeze(tmp_path: Path) -
     assert read_take(second).header.earlier_hops == 42
     assert stage.told.count(WAITS) == 2
     # The show's frames are the new model's, fitted into the size of the first one.
-    again = stage.replay(first)
-    by_hop = {frame.index: frame for frame in shown}
-    for frame in again:
-        assert np.array_equal(by_hop[frame.index + begun].features_F, frame.features_F), frame.index
+    assert_same_but_for_the_size(shown, stage.replay(first), begun)
+    # Until the crossfade: what is blended before it is fitted is rounded another way.
+    assert_same_but_for_the_size(shown, stage.replay(second)[:14], 42)
+
+
+def test_a_take_of_a_layered_model_has_the_frames_of_the_show(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, 48000, 2.0)
+    layered = write_layered_probe(tmp_path / "layered.onnx")
+    Scenes(tmp_path / "scenes").save(Scene(number=2, model=str(layered), values={}))
+    shown = stage.play({3: [("crossfade_s", 0.1), ("scene", 2)], 20: [("record_take", True)]})
+    (folder,) = stage.takes()
+    assert (read_take(folder).header.card_name, read_take(folder).header.earlier_hops) == ("layered probe", 22)
+    assert_same_but_for_the_size(shown, stage.replay(folder), 22)
+
+
+def test_a_reset_on_the_bar_comes_in_the_replay_where_it_came_in_the_show(tmp_path: Path) -> None:
+    """One is asked for before the take and one within it; the beat of the replay has other bars."""
+    stage = Stage(tmp_path, 48000, 6.0)
+    done = {
+        0: [("tempo_bpm", 120.0)],
+        47: [("reset_on_bar", 1)],
+        50: [("record_take", True)],
+        90: [("reset_on_bar", 1)],
+    }
+    shown = stage.play(done)
+    (folder,) = stage.takes()
+    _, waited, within = [line.hop + 52 for line in read_lines(folder / LOG) if "reset" in line.values]
+    assert 53 < waited < 90
+    assert within == waited + 40
+    assert_same(shown, stage.replay(folder), 52)
+
+
+def test_the_input_trim_of_the_first_hop_holds_for_what_was_heard_before(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, 48000, 3.0)
+    shown = stage.play({1: [("low_gain_db", 12.0), ("high_gain_db", -9.0)], 40: [("record_take", True)]})
+    (folder,) = stage.takes()
+    by_hop = {frame.index - 42: frame for frame in shown}
+    again = stage.replay(folder)
+    assert again[0].index == 0
+    for new in again:
+        old = by_hop[new.index]
+        np.testing.assert_allclose(new.features_F, old.features_F, rtol=1e-5, err_msg=str(old.index))
+        assert np.abs(old.pixels_HWC.astype(int) - new.pixels_HWC).max() <= 1, old.index
+
+
+def test_no_take_begins_with_a_hop_whose_sound_is_gone(tmp_path: Path) -> None:
+    """After a stall of the step thread: the sound goes on meanwhile, and the newest seconds alone are kept."""
+    model = write_probe(tmp_path / "probe.onnx")
+    source = SampleSource("song", varied_sound(0.1, CARD.sample_rate_hz), CARD.sample_rate_hz)
+    header = take_header(open_model(model, 1), source, model=str(model), date="today")
+    block_TC = np.zeros((CARD.hop_samples, source.channels), np.float32)
+    on = ControlSnapshot({"record_take": True}, ())
+    begun: list[int] = []
+
+    def make_take(header: TakeHeader, gain_curve_T: NDArray[np.float32] | None) -> TakeRecorder:
+        begun.append(header.earlier_hops)
+        return TakeRecorder(tmp_path / "take", header, live=True)
+
+    moment = Moment(header=header, state=state_event({}), gain=GainHistory())
+    switch = TakeSwitch(source.rate_hz, lambda: moment, make_take, lambda line: None)
+    switch.add_sound(block_TC)
+    switch.note(0, 0, on)
+    for _ in range(300):
+        switch.add_sound(block_TC)
+    switch.note(300, 299, on)
+    assert begun == []
+    switch.add_sound(block_TC)
+    switch.note(301, 0, on)
+    switch.close()
+    assert begun == [301]
+
+
+def test_a_take_that_has_to_wait_for_long_says_so_once(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, 48000, 2.0)
+    reset = ("reset", 1)
+    shown = stage.play({10: [("record_take", True)], **{hop: [reset] for hop in range(11, 20)}})
+    (folder,) = stage.takes()
+    begun = read_take(folder).header.earlier_hops
+    assert begun == 21
+    assert stage.told.count(WAITS) == 1
+    assert_same(shown, stage.replay(folder), begun)
 
 
 def test_a_folder_that_cannot_be_written_costs_a_line_and_not_the_show(tmp_path: Path) -> None:

@@ -79,6 +79,13 @@ def test_whoever_may_not_recall_a_scene_may_not_play_the_next_one_either(store, 
     assert store.take_snapshot(0).events == ()
 
 
+def test_whoever_may_not_record_may_not_begin_a_take_either(store, lines, clock) -> None:
+    access = RemoteAccess(store, ["record"], lines.append, clock)
+    with pytest.raises(LockedError, match=r"record_take is locked .* together with record; .* take record out"):
+        access.set("record_take", True, origin="anyone")
+    assert not RemoteAccess(store, ["record_take"], lines.append, clock).is_locked("record")
+
+
 def test_the_next_scene_comes_no_more_often_than_any_other(store, lines, clock) -> None:
     access = RemoteAccess(store, (), lines.append, clock)
     for number in range(round(RECALLS_AT_ONCE)):

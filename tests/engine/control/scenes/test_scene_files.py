@@ -13,6 +13,7 @@ import yaml
 
 from engine.control.scenes.scene_files import Scene, Scenes, number_after
 from engine.core.errors import ConfigError
+from engine.model.shipped import shipped_models
 
 STATE = {"memory": np.array([0.25, -1e-30], np.float32), "file": np.ones((2, 3), np.float32)}
 
@@ -81,6 +82,17 @@ def test_a_scene_written_by_hand_needs_little(scenes: Scenes) -> None:
         None,
     )
     assert notices == ()
+
+
+def test_a_scene_written_by_hand_may_name_a_shipped_model(scenes: Scenes) -> None:
+    scenes.folder.mkdir()
+    scenes.path(7).write_text("model: water\n")
+    assert scenes.load(7).scene.model == str(shipped_models()["water"])
+    # A file beside the scenes comes first, and another name is a file's.
+    (scenes.folder / "water").write_bytes(b"mine")
+    assert scenes.load(7).scene.model == str(scenes.folder / "water")
+    scenes.path(8).write_text("model: watr\n")
+    assert scenes.load(8).scene.model == str(scenes.folder / "watr")
 
 
 def test_a_missing_scene_says_which_there_are(scenes: Scenes) -> None:

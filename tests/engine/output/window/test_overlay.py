@@ -107,6 +107,18 @@ def test_it_is_shown_only_while_it_is_on_and_has_badges():
     assert (trimmed.pixels_HWC != plain.pixels_HWC).any()
 
 
+def test_the_badge_of_a_take_follows_what_is_written():
+    is_recording = False
+    overlay = Overlay(ParameterStore(TABLE, {"overlay": True}), lambda: ["age\t1 ms"], lambda: is_recording)
+    waiting = overlay.panel(frame(record_take=True), 720, 1.0)
+    is_recording = True
+    written = overlay.panel(frame(record_take=True), 720, 2.0)
+    assert waiting
+    assert written
+    assert pixels_like(waiting.pixels_HWC, RED) == 0
+    assert pixels_like(written.pixels_HWC, RED) > 20
+
+
 def test_it_is_drawn_no_more_often_than_can_be_read():
     asked: list[int] = []
     overlay = Overlay(ParameterStore(TABLE, {"overlay": True}), lambda: asked.append(1) or ["age\t1 ms"])
