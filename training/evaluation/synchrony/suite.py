@@ -15,6 +15,7 @@ from training.evaluation.synchrony.classifier_figures import (
     ClassifierFigures,
     FilmClassification,
     classify,
+    length_notices,
     rel_sync,
 )
 from training.evaluation.synchrony.figures import Figure, mean_of_known
@@ -101,7 +102,8 @@ def _measured(
     classified = classification.figures()
     figures[SCORE] = classified.score
     if reference is not None:
-        figures[REL_SYNC] = rel_sync(classification, classified, reference)
+        figures[REL_SYNC] = rel_sync(classification, reference)
+        notices += length_notices(film, reference.film)
     figures[ACCURACY] = Figure(value=classified.accuracy, floor_mean=classified.accuracy_floor)
     measured = MeasuredFilm(path, film, figures, classified, (*notices, *classified.notices))
     return measured, classification
