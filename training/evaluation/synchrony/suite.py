@@ -77,16 +77,17 @@ def measure_films(
 
     Raises MediaError for a file that cannot be read, TrainingError for one that is too short or too slow for the classifier.
     """
-    real: list[tuple[MeasuredFilm, FilmClassification | None]] = []
-    for path in references:
-        real.append(_measured(path, classifier, options, None))
-        progress(1)
-    found = list[MeasuredFilm]()
+    measured, real = list[MeasuredFilm](), list[MeasuredFilm]()
+    beside: FilmClassification | None = None
     for number, path in enumerate(paths):
-        beside = real[number if len(real) > 1 else 0][1] if real else None
-        found.append(_measured(path, classifier, options, beside)[0])
+        if number < len(references):
+            # Forgotten after its film: the original's classifier keeps the frames, which are large.
+            reference, beside = _measured(references[number], classifier, options, None)
+            real.append(reference)
+            progress(1)
+        measured.append(_measured(path, classifier, options, beside)[0])
         progress(1)
-    return Measurement(found, [each for each, _ in real], classifier.name if classifier else "")
+    return Measurement(measured, real, classifier.name if classifier else "")
 
 
 def _measured(
