@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from engine.core.errors import TrainingError
 from training.data.moving_digits.digit_images import SIDE, DigitImages
 from training.data.moving_digits.labels import Against, Bounce, ClipLabels, Obstacle
-from training.data.moving_digits.recipe import LARGEST_PX, MadeClip
+from training.data.moving_digits.recipe import LARGEST_PX, LONGEST_S, MadeClip, check_contents
 
 # N frames, K digits, H W rows and columns, S samples of sound
 
@@ -53,10 +53,11 @@ class LegacyRecipe:
             raise TrainingError(
                 f"--size is {self.size}; an even number from 34 to {LARGEST_PX} pixels was expected, the original has 48."
             )
-        if self.frames <= self.block_start_frame + 1:
+        if not self.block_start_frame + 1 < self.frames <= LONGEST_S * FPS:
             raise TrainingError(
-                f"--seconds gives {self.frames} frames; with --legacy more than 1.1 s were expected, the original has 3."
+                f"--seconds gives {self.frames} frames; with --legacy more than 1.1 s and at most {LONGEST_S:g} s were expected, the original has 3."
             )
+        check_contents(self.size, FPS, self.frames, self.digits)
 
     @property
     def name(self) -> str:

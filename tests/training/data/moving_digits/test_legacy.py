@@ -76,7 +76,18 @@ def test_several_digits_share_the_tone_of_a_bounce() -> None:
     assert any({bounce.digit for bounce in clip.labels.bounces} == {0, 1} for clip in clips)
 
 
-@pytest.mark.parametrize(("wrong", "part"), [({"size": 33}, "--size is 33"), ({"frames": 11}, "gives 11 frames")])
+@pytest.mark.parametrize(
+    ("wrong", "part"),
+    [
+        ({"size": 33}, "--size is 33"),
+        ({"frames": 11}, "gives 11 frames"),
+        ({"frames": 6001}, "gives 6001 frames"),
+        ({"frames": 3000, "size": 512}, "--seconds is 300, too long for the memory"),
+        ({"digits": 0}, "--count is 0"),
+        ({"digits": -1}, "--count is -1"),
+        ({"digits": 9}, "--count is 9"),
+    ],
+)
 def test_an_impossible_recipe_is_one_sentence(wrong: dict[str, int], part: str) -> None:
     with pytest.raises(TrainingError, match=part):
         LegacyRecipe(**wrong)  # type: ignore[arg-type]
