@@ -30,11 +30,11 @@ from training.data.moving_digits.clip_making import make_clip
 from training.data.moving_digits.digit_images import DigitImages, Part, load_digits
 from training.data.moving_digits.files import new_folder, write_clip_files, write_description
 from training.data.moving_digits.legacy import FPS, LegacyRecipe, legacy_clips
-from training.data.moving_digits.recipe import MadeClip, Recipe
+from training.data.moving_digits.recipe import MadeClip, Recipe, check_seconds
 
 MOST_CLIPS = 999_999
 LARGEST_SEED = 2**32 - 2
-CLIPS_AT_ONCE = 64
+CLIPS_AT_ONCE, BYTES_AT_ONCE = 64, 256 << 20
 PARTS: tuple[Part, Part] = ("train", "test")
 COVERED = "the frames' bytes, the samples rounded to 16 bits and the labels of all clips, in order, before any encoder"
 
@@ -76,6 +76,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 def recipe_of(flags: argparse.Namespace) -> Recipe | LegacyRecipe:
     """Return the recipe that the flags ask for. Raises TrainingError for one that cannot be made."""
     if flags.legacy:
+        check_seconds(flags.seconds)
         frames = round(flags.seconds * FPS)
         return LegacyRecipe(
             size=flags.size if flags.size is not None else 48,
@@ -105,7 +106,13 @@ def made_clips(recipe: Recipe | LegacyRecipe, images: DigitImages, seed: int, pa
     return (make_clip(recipe, of_part, seed, part, number) for number in itertools.count())
 
 
-def write_all(folder: Path, clips: Iterable[tuple[Part, MadeClip]], total: int) -> str:
+def clips_at_once(recipe: Recipe | LegacyRecipe) -> int:
+    """Return how many clips are made before they are written: fewer of large ones, so that they fit into memory."""
+    clip_bytes = recipe.frames * (recipe.size**2 + 4 * recipe.sample_rate_hz // recipe.fps)
+    return max(1, min(CLIPS_AT_ONCE, BYTES_AT_ONCE // clip_bytes))
+
+
+def write_all(folder: Path, clips: Iterable[tuple[Part, MadeClip]], total: int, at_once: int) -> str:
     """Write every clip on all processors, and return the SHA-256 of the clips' digests in their order.
 
     Raises TrainingError when they cannot be written.
@@ -117,7 +124,7 @@ def write_all(folder: Path, clips: Iterable[tuple[Part, MadeClip]], total: int) 
         tqdm(total=total, desc="making clips", unit="clip", mininterval=0.5, dynamic_ncols=True) as bar,
     ):
         # A few at a time, so that their frames are not all in memory.
-        while some := list(itertools.islice(waiting, CLIPS_AT_ONCE)):
+        while some := list(itertools.islice(waiting, at_once)):
             for digest in pool.map(lambda each: _written(folder, *each), some):
                 hashed.update(digest)
                 bar.update()
@@ -145,7 +152,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     clock = WallClock()
     started_s, total = clock.now_s(), sum(counts.values())
-    sha256 = write_all(folder, clips, total)
+    sha256 = write_all(folder, clips, total, clips_at_once(recipe))
     taken_s, made_s = clock.now_s() - started_s, total * recipe.frames / recipe.fps
     about = {"recipe": recipe.name, **asdict(recipe), "seed": flags.seed, "clips": counts, "digits_from": images.source}
     write_description(folder, {**about, "sha256": sha256, "sha256_covers": COVERED})

@@ -58,16 +58,18 @@ def draw_frames(recipe: Recipe, images: list[NDArray[np.uint8]], motion: Motion)
     # Places in sixteenths of a pixel, in whole numbers, so that every machine draws the same.
     places_NK2 = np.floor(motion.places_NK2 * PARTS_OF_A_PIXEL + 0.5).astype(int)
     # One more row and column for what a digit at the edge leaves there: nothing.
-    canvases_NHW = np.zeros((recipe.frames, recipe.size + 1, recipe.size + 1), np.uint32)
-    for canvas_HW, places_K2 in zip(canvases_NHW, places_NK2.tolist(), strict=True):
+    canvas_HW = np.zeros((recipe.size + 1, recipe.size + 1), np.uint32)
+    frames_NHW = np.empty((recipe.frames, recipe.size, recipe.size), np.uint8)
+    for frame_HW, places_K2 in zip(frames_NHW, places_NK2.tolist(), strict=True):
+        canvas_HW[:] = 0
         for image_HW, (across, down) in zip(images, places_K2, strict=True):
             x, y = across // PARTS_OF_A_PIXEL, down // PARTS_OF_A_PIXEL
             canvas_HW[y : y + side + 1, x : x + side + 1] += _between_pixels(image_HW, across, down)
-    frames_NHW = canvases_NHW[:, :-1, :-1] // PARTS_OF_A_PIXEL**2
+        frame_HW[:] = np.minimum(canvas_HW[:-1, :-1] // PARTS_OF_A_PIXEL**2, 255)
     if (obstacle := motion.obstacle) is not None:
         x, y = map(int, obstacle.place)
         frames_NHW[obstacle.frame :, y : y + obstacle.size, x : x + obstacle.size] = 255
-    return np.minimum(frames_NHW, 255).astype(np.uint8)
+    return frames_NHW
 
 
 def _between_pixels(image_HW: NDArray[np.uint8], across: int, down: int) -> NDArray[np.uint32]:

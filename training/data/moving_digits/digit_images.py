@@ -109,11 +109,19 @@ def _joined(texts: list[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     parts: list[NDArray[np.uint8]] = []
     for digit, text in enumerate(texts):
         values = parse_json(text)
-        data = np.asarray(values.get("data", ()) if isinstance(values, dict) else (), np.float64)
+        data = _numbers(values.get("data", ()) if isinstance(values, dict) else ())
         if data.ndim != 1 or not len(data) or len(data) % SIDE**2 or not (data.min() >= 0.0 and data.max() <= 1.0):
             raise ValueError(f"the images of {digit} are no whole number of {SIDE**2} values from 0 to 1")
         parts.append((255.0 * data).round().astype(np.uint8).reshape(-1, SIDE, SIDE))
     return np.concatenate(parts), np.repeat(np.arange(10, dtype=np.uint8), [len(part) for part in parts])
+
+
+def _numbers(values: object) -> NDArray[np.float64]:
+    """Return numbers as an array, empty for what are none."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        return np.zeros(0)
 
 
 def _read_idx(images: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -13,6 +13,8 @@ from engine.core.small_files import read_text
 from engine.core.structured import parse_json, plain_values, structure
 
 LARGEST_LABELS_BYTES = 64 << 20
+LEGACY = ", legacy"
+"""Ends the name of the original's recipe."""
 
 Against = Literal["edge", "obstacle"]
 Place = tuple[float, float]
@@ -21,7 +23,11 @@ Place = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bounce:
-    """A digit turned back: its tone changes in the sound of this frame, and the frame is the first after the turn."""
+    """A digit turned back: its tone changes in the sound of this frame, and the frame is the first after the turn.
+
+    In the original's recipe the turn is seen in the next frame; a digit that meets edge and obstacle at once has two bounces; and in a frame
+    in which the edge is met and the obstacle too, by one digit or by two, no bounce tone sounds.
+    """
 
     frame: int
     time_s: float
@@ -64,7 +70,11 @@ class ClipLabels:
     @property
     def onsets_s(self) -> tuple[float, ...]:
         """Times at which a bounce tone begins, each once. A bounce in the frame after another goes on with its tone."""
-        frames = sorted({bounce.frame for bounce in self.bounces})
+        met: dict[int, set[Against]] = {}
+        for bounce in self.bounces:
+            met.setdefault(bounce.frame, set()).add(bounce.against)
+        silenced = self.recipe.endswith(LEGACY)
+        frames = sorted(frame for frame, against in met.items() if not (silenced and len(against) > 1))
         return tuple(frame / self.fps for frame in frames if frame - 1 not in frames)
 
     def text(self) -> str:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from training.data.moving_digits.digit_images import SIDE, DigitImages
-from training.data.moving_digits.labels import Against, Bounce, ClipLabels, Obstacle
-from training.data.moving_digits.recipe import LARGEST_PX, MadeClip
+from training.data.moving_digits.labels import LEGACY, Against, Bounce, ClipLabels, Obstacle
+from training.data.moving_digits.recipe import LARGEST_PX, LONGEST_S, MadeClip, check_contents
 
 # N frames, K digits, H W rows and columns, S samples of sound
 
@@ -31,6 +31,7 @@ EDGE_SYMBOL, BLOCK_SYMBOL = 11, 12
 MARGIN_PX = 2
 BLOCK_LARGER_PX = 4
 PLACE_TRIES = 10_000
+MET: tuple[Against, Against] = ("edge", "obstacle")
 
 Array = NDArray[np.float64]
 Box = tuple[float, float, float, float]
@@ -53,14 +54,15 @@ class LegacyRecipe:
             raise TrainingError(
                 f"--size is {self.size}; an even number from 34 to {LARGEST_PX} pixels was expected, the original has 48."
             )
-        if self.frames <= self.block_start_frame + 1:
+        if not self.block_start_frame + 1 < self.frames <= LONGEST_S * FPS:
             raise TrainingError(
-                f"--seconds gives {self.frames} frames; with --legacy more than 1.1 s were expected, the original has 3."
+                f"--seconds gives {self.frames} frames; with --legacy more than 1.1 s and at most {LONGEST_S:g} s were expected, the original has 3."
             )
+        check_contents(self.size, FPS, self.frames, self.digits)
 
     @property
     def name(self) -> str:
-        return ("M3SO" if self.has_obstacle else "M3SO-NB") + ", legacy"
+        return ("M3SO" if self.has_obstacle else "M3SO-NB") + LEGACY
 
 
 def legacy_clips(recipe: LegacyRecipe, images: DigitImages, seed: int) -> Iterator[MadeClip]:
@@ -98,11 +100,14 @@ def _legacy_clip(
         levels = [float(np.linalg.norm(place)) / math.sqrt(2.0 * room**2) for place in places]
         symbols = [_symbol(int(label), at_edge, at_block) for label in images.labels_N[chosen]]
         sounds.append(_sound(symbols, levels))
-        for digit, (edge, blocked) in enumerate(met):
-            against: Against = "obstacle" if blocked else "edge"
-            if (edge or blocked) and frame + 1 < recipe.frames:
-                # The tone sounds in this frame's time, and the turn is seen in the next one.
-                bounces.append(Bounce(frame=frame, time_s=frame / FPS, digit=digit, against=against))
+        if frame + 1 < recipe.frames:
+            # The tone sounds in this frame's time, and the turn is seen in the next one.
+            bounces += [
+                Bounce(frame=frame, time_s=frame / FPS, digit=digit, against=against)
+                for digit, each in enumerate(met)
+                for against, is_met in zip(MET, each, strict=True)
+                if is_met
+            ]
     obstacle = None
     if block is not None:
         obstacle = Obstacle(

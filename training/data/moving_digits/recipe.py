@@ -18,6 +18,8 @@ SAMPLE_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 """Those of AAC; all are more than twice the highest tone, 1633 Hz."""
 LONGEST_S = 600.0
 MOST_DIGITS = 8
+LARGEST_FRAMES_BYTES = 256 << 20
+"""Of all frames of a clip, which are in memory at once."""
 REFERENCE_PX = 64
 """Sizes and speeds are given for a frame of this size and grow with it."""
 
@@ -51,10 +53,8 @@ class Recipe:
             raise TrainingError(
                 f"--fps is {self.fps}; a whole number up to 240 that divides {self.sample_rate_hz} Hz was expected, such as 20."
             )
-        if not 1.0 <= self.seconds <= LONGEST_S:
-            raise TrainingError(f"--seconds is {self.seconds:g}; 1 to {LONGEST_S:g} was expected.")
-        if not 1 <= self.digits <= MOST_DIGITS:
-            raise TrainingError(f"--count is {self.digits}; 1 to {MOST_DIGITS} digits was expected.")
+        check_seconds(self.seconds)
+        check_contents(self.size, self.fps, self.frames, self.digits)
         if not 1.0 <= self.kick <= 4.0:
             raise TrainingError(f"--kick is {self.kick:g}; 1 to 4 was expected, 1 for M3SO.")
 
@@ -84,6 +84,24 @@ class Recipe:
         return round(pixels * self.size / REFERENCE_PX)
 
 
+def check_seconds(seconds: float) -> None:
+    """Raise TrainingError for a length that no clip may have."""
+    if not 1.0 <= seconds <= LONGEST_S:
+        raise TrainingError(f"--seconds is {seconds:g}; 1 to {LONGEST_S:g} was expected.")
+
+
+def check_contents(size: int, fps: int, frames: int, digits: int) -> None:
+    """Raise TrainingError for a clip of more frames than fit into memory, or of too many digits or none."""
+    if not 1 <= digits <= MOST_DIGITS:
+        raise TrainingError(f"--count is {digits}; 1 to {MOST_DIGITS} digits was expected.")
+    if frames * size**2 > LARGEST_FRAMES_BYTES:
+        most_s = LARGEST_FRAMES_BYTES // size**2 / fps
+        raise TrainingError(
+            f"--seconds is {frames / fps:g}, too long for the memory at {fps} frames of {size}x{size} pixels a second; at most {most_s:.0f} s, "
+            "or a smaller --size, was expected."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class MadeClip:
     """A clip as it is made, before any encoder."""
@@ -96,7 +114,7 @@ class MadeClip:
 
     def digest(self) -> bytes:
         """Return the SHA-256 of the frames' bytes, the samples rounded to 16 bits and the labels."""
-        hashed = hashlib.sha256(np.ascontiguousarray(self.frames_NHW).tobytes())
+        hashed = hashlib.sha256(self.frames_NHW.ravel().data)
         hashed.update(sixteen_bits(self.sound_S).astype("<i2").tobytes())
         hashed.update(self.labels.text().encode())
         return hashed.digest()

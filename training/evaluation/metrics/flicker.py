@@ -12,6 +12,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from engine.core.errors import TrainingError
+
 # T pairs of successive frames, H W rows and columns, C colours, h w blocks of 8 x 8 pixels
 
 BLOCK = 8
@@ -43,10 +45,18 @@ class Flicker:
 
 
 def flicker(fake_HWC: Iterable[NDArray[np.uint8]], real_HWC: Iterable[NDArray[np.uint8]]) -> Flicker:
-    """Compare consecutive generated frames with the clip's frames at the same times, all of one size."""
-    fake_Thw, real_Thw = (
-        np.stack([_block_changes(*pair) for pair in itertools.pairwise(each)]) for each in (fake_HWC, real_HWC)
-    )
+    """Compare consecutive generated frames with the clip's frames at the same times, all of one size.
+
+    Raises TrainingError for fewer than two frames, and where one has more than the other.
+    """
+    fake, real = ([_block_changes(*pair) for pair in itertools.pairwise(each)] for each in (fake_HWC, real_HWC))
+    if not fake or not real:
+        raise TrainingError("Flicker was asked of fewer than two frames; two or more were expected: use a longer film.")
+    if len(fake) != len(real):
+        raise TrainingError(
+            f"Flicker was asked of {len(fake) + 1} frames beside {len(real) + 1} of the clip; as many of both were expected."
+        )
+    fake_Thw, real_Thw = np.stack(fake), np.stack(real)
     padded = np.pad(real_Thw, ((REACH, REACH), (0, 0), (0, 0)), mode="edge")
     most_Thw = sliding_window_view(padded, 2 * REACH + 1, axis=0).max(axis=-1)
     is_still = most_Thw <= STILL_LEVELS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from training.data.clip_sound import read_sound
 from training.data.frames import file_frame_rate, frames_with_sound, read_whole_frames
 from training.evaluation.synchrony.classifier import EncodedFilm, SyncClassifier
 from training.evaluation.synchrony.figures import LARGEST_OFFSET_S, Figure, offsets_within
-from training.evaluation.synchrony.film import Film
+from training.evaluation.synchrony.film import DIFFERENCE_S, Film
 
 # W stretches of the film, O offsets
 
@@ -22,8 +23,10 @@ STRETCHES_A_WINDOW = 4
 MOST_STRETCHES = 120
 """Spread over the film; more would cost time and say the same."""
 ELSEWHERE_S = 1.0
-"""Sound from at least so far away is that of another moment."""
-MOST_SHUFFLED = 400
+"""Sound from at least so far away, and at least a stretch away, is that of another moment."""
+MOST_EXCHANGES = 40
+LEAST_SHARE_FAR = 0.5
+"""Of the stretches, those that an exchange has to give the sound of another moment: fewer say nothing of the film."""
 SLACK = 0.95
 """A film may be so much slower than the classifier's rate: 23.976 frames a second are 24."""
 LOOSE_S = 0.2
@@ -98,14 +101,24 @@ class FilmClassification:
         return scores.reshape(len(self.starts_s), len(offsets_s))
 
     def _shuffled(self) -> NDArray[np.float64]:
-        """Return the mean scores of all stretches with the sound of other moments, a value for each way to exchange them."""
-        starts, found = np.array(self.starts_s), list[float]()
-        for turn in range(1, len(starts)):
-            others = np.roll(starts, turn)
-            far = np.abs(others - starts) >= ELSEWHERE_S
-            if far.any() and len(found) * len(starts) < MOST_SHUFFLED:
-                found.append(float(self.encoded.scores(starts[far].tolist(), others[far].tolist()).mean()))
-        return np.array(found)
+        """Return the mean scores of the stretches with the sound of other moments, a value for each way to exchange them."""
+        pairs = exchanges(self.starts_s, self.classifier.window_s)
+        return np.array([self.encoded.scores(frames_s, sound_s).mean() for frames_s, sound_s in pairs])
+
+
+def exchanges(starts_s: Sequence[float], window_s: float) -> list[tuple[list[float], list[float]]]:
+    """Return ways to give stretches the sound of other moments: where the frames begin, and where the sound of each does.
+
+    Each turns the stretches round by another number, from 1 to all but one of them. Empty for a film that is too short.
+    """
+    starts, elsewhere_s = np.array(starts_s), max(ELSEWHERE_S, window_s) - 1e-6
+    usable = [
+        (starts[far].tolist(), others[far].tolist())
+        for others in (np.roll(starts, turn) for turn in range(1, len(starts)))
+        if (far := np.abs(others - starts) >= elsewhere_s).mean() >= LEAST_SHARE_FAR
+    ]
+    chosen = np.linspace(0, len(usable) - 1, min(len(usable), MOST_EXCHANGES)).round().astype(int)
+    return [usable[index] for index in chosen.tolist()]
 
 
 def stretch_starts_s(duration_s: float, window_s: float, fps: int) -> list[float]:
@@ -149,19 +162,33 @@ def read_for(classifier: SyncClassifier, film: Film) -> tuple[NDArray[np.uint8],
     return frames_THWC[:count], sound_S
 
 
-def rel_sync(film: FilmClassification, figures: ClassifierFigures, reference: FilmClassification) -> Figure:
+def rel_sync(film: FilmClassification, reference: FilmClassification) -> Figure:
     """Return RelSync of a film beside its reference, each with its own sound; its floor is that with sound of other moments.
 
     RelSync is exp(s) / (exp(s) + exp(s of the reference)), a half for the reference itself (Zhang et al. 2024, where both have one sound);
-    here it is the mean over stretches. Undefined where a film is too short or silent.
+    here it is the mean over the stretches that both have. Undefined where one is too short or silent.
     """
-    starts_s = film.starts_s[: len(reference.starts_s)]
-    if not figures.in_time_W or not starts_s or reference.film.is_silent:
+    window_s = film.classifier.window_s
+    common_s = min(film.film.duration_s, reference.film.duration_s)
+    starts_s = stretch_starts_s(common_s, window_s, film.classifier.fps)
+    if not starts_s or film.film.is_silent or reference.film.is_silent:
         return UNDEFINED
-    of_reference = reference.encoded.scores(starts_s, starts_s)
-    value = _relative(film.encoded.scores(starts_s, starts_s), of_reference)
-    floor = _relative(np.full(len(starts_s), figures.score.floor_mean), of_reference)
-    return Figure(value=value, floor_mean=floor)
+
+    def beside_reference(frames_s: list[float], sound_s: list[float]) -> float:
+        return _relative(film.encoded.scores(frames_s, sound_s), reference.encoded.scores(frames_s, frames_s))
+
+    floor = np.array([beside_reference(*pair) for pair in exchanges(starts_s, window_s)])
+    return Figure.of(beside_reference(starts_s, starts_s), (), np.zeros(0), floor)
+
+
+def length_notices(film: Film, reference: Film) -> list[str]:
+    """Return a sentence where a film and its reference have different lengths."""
+    if abs(film.duration_s - reference.duration_s) <= DIFFERENCE_S:
+        return []
+    return [
+        f"{film.path.name} has {film.duration_s:.1f} s and its reference {reference.path.name} {reference.duration_s:.1f} s; "
+        f"{REL_SYNC} compares the first {min(film.duration_s, reference.duration_s):.1f} s."
+    ]
 
 
 def _relative(scores: NDArray[np.float64], of_reference: NDArray[np.float64]) -> float:

@@ -15,6 +15,7 @@ from training.evaluation.synchrony.classifier_figures import (
     ClassifierFigures,
     FilmClassification,
     classify,
+    length_notices,
     rel_sync,
 )
 from training.evaluation.synchrony.figures import Figure, mean_of_known
@@ -76,16 +77,17 @@ def measure_films(
 
     Raises MediaError for a file that cannot be read, TrainingError for one that is too short or too slow for the classifier.
     """
-    real: list[tuple[MeasuredFilm, FilmClassification | None]] = []
-    for path in references:
-        real.append(_measured(path, classifier, options, None))
-        progress(1)
-    found = list[MeasuredFilm]()
+    measured, real = list[MeasuredFilm](), list[MeasuredFilm]()
+    beside: FilmClassification | None = None
     for number, path in enumerate(paths):
-        beside = real[number if len(real) > 1 else 0][1] if real else None
-        found.append(_measured(path, classifier, options, beside)[0])
+        if number < len(references):
+            # Forgotten after its film: the original's classifier keeps the frames, which are large.
+            reference, beside = _measured(references[number], classifier, options, None)
+            real.append(reference)
+            progress(1)
+        measured.append(_measured(path, classifier, options, beside)[0])
         progress(1)
-    return Measurement(found, [each for each, _ in real], classifier.name if classifier else "")
+    return Measurement(measured, real, classifier.name if classifier else "")
 
 
 def _measured(
@@ -101,7 +103,8 @@ def _measured(
     classified = classification.figures()
     figures[SCORE] = classified.score
     if reference is not None:
-        figures[REL_SYNC] = rel_sync(classification, classified, reference)
+        figures[REL_SYNC] = rel_sync(classification, reference)
+        notices += length_notices(film, reference.film)
     figures[ACCURACY] = Figure(value=classified.accuracy, floor_mean=classified.accuracy_floor)
     measured = MeasuredFilm(path, film, figures, classified, (*notices, *classified.notices))
     return measured, classification

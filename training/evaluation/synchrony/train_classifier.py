@@ -28,6 +28,7 @@ from training.evaluation.synchrony.classifier_files import save_classifier
 from training.evaluation.synchrony.classifier_training import accuracy, read_films, train
 
 LONGEST_MINUTES = 24 * 60.0
+LONGEST_WINDOW_S = 60.0
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -58,6 +59,11 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         )
     if flags.iterations is not None and flags.iterations < 1:
         raise TrainingError(f"--iterations is {flags.iterations}; 1 or more was expected.")
+    # Checked before it is rounded to frames, which nan and inf cannot be.
+    if not 0.0 < flags.window <= LONGEST_WINDOW_S:
+        raise TrainingError(
+            f"--window is {flags.window:g}; more than 0 and at most {LONGEST_WINDOW_S:g} s was expected, such as 1.6."
+        )
     if flags.output.suffix != ".safetensors":
         raise TrainingError(f"-o is {flags.output}; a file that ends in .safetensors was expected.")
     try:

@@ -184,6 +184,7 @@ def test_size_and_rates_change_pixels_and_samples_alone() -> None:
         ({"sample_rate_hz": 4400}, "--rate is 4400"),
         ({"seconds": 0.5}, "--seconds is 0.5"),
         ({"seconds": float("nan")}, "--seconds is nan"),
+        ({"seconds": 60.0, "size": 512}, "--seconds is 60, too long for the memory at 20 frames of 512x512"),
         ({"digits": 0}, "--count is 0"),
         ({"kick": 0.5}, "--kick is 0.5"),
     ],

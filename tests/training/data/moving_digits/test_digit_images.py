@@ -115,6 +115,8 @@ def with_values(folder: Path, values: object) -> Path:
         (lambda folder: with_values(folder, {"data": [0.0] * 783}), "images of 3 are no whole number"),
         (lambda folder: with_values(folder, {"data": [2.0] * 784}), "images of 3 are no whole number"),
         (lambda folder: with_values(folder, [1, 2]), "images of 3 are no whole number"),
+        (lambda folder: with_values(folder, {"data": [{}]}), "images of 3 are no whole number"),
+        (lambda folder: with_values(folder, {"data": [[0.0], 0.0]}), "images of 3 are no whole number"),
         (lambda folder: packed(package(folder), folder / "a.tgz", leave_out=4), "lacks package/src/digits/4.json"),
         (lambda folder: damaged(packed(package(folder), folder / "a.tgz")), "a.tgz holds no digits"),
         (lambda folder: damaged(idx_files(folder) / "train-images-idx3-ubyte"), "cut off"),

@@ -9,7 +9,15 @@ import pytest
 
 from engine.core.errors import TrainingError
 from training.data.moving_digits.digit_images import drawn_digits
-from training.data.moving_digits.legacy import LegacyRecipe, legacy_clips
+from training.data.moving_digits.legacy import (
+    BLOCK_SYMBOL,
+    COLUMN_CYCLES,
+    EDGE_SYMBOL,
+    ROW_CYCLES,
+    TWO_PI,
+    LegacyRecipe,
+    legacy_clips,
+)
 from training.data.moving_digits.recipe import MadeClip, sixteen_bits
 
 IMAGES = drawn_digits()
@@ -76,7 +84,48 @@ def test_several_digits_share_the_tone_of_a_bounce() -> None:
     assert any({bounce.digit for bounce in clip.labels.bounces} == {0, 1} for clip in clips)
 
 
-@pytest.mark.parametrize(("wrong", "part"), [({"size": 33}, "--size is 33"), ({"frames": 11}, "gives 11 frames")])
+@pytest.mark.parametrize("digits", [1, 2])
+def test_onsets_are_where_a_bounce_tone_sounds(digits: int) -> None:
+    """Where edge and obstacle are met in one frame, the digits' own tones go on. Told from the samples, not from the labels."""
+    silenced = 0
+    for clip in some(LegacyRecipe(size=64, frames=60, digits=digits), 8):
+        labels = clip.labels
+        wrapped = sixteen_bits(clip.sound_S).astype(int) % 65_536 - 32_767
+        heard = [is_bounce_tone(frame_S, labels.digits) for frame_S in wrapped.reshape(60, 440)]
+        # The turn after the last frame is not seen, so its bounce is not told.
+        begun = [frame for frame in range(59) if heard[frame] and not (frame and heard[frame - 1])]
+        assert labels.onsets_s == tuple(frame / 10 for frame in begun)
+        silenced += len({bounce.frame for bounce in labels.bounces} - {f for f in range(59) if heard[f]})
+    assert silenced
+
+
+def is_bounce_tone(sound_S: np.ndarray, digits: tuple[int, ...]) -> bool:
+    """Return whether no mixture of the digits' own tones is as near to the samples as a bounce tone."""
+    part_S = np.arange(440) / 440
+
+    def rest(symbols: set[int]) -> float:
+        tones = [
+            np.sin(part_S * ROW_CYCLES[each // 4] * TWO_PI) + np.sin(part_S * COLUMN_CYCLES[each % 4] * TWO_PI)
+            for each in symbols
+        ]
+        levels = np.linalg.lstsq(np.stack(tones, axis=1), sound_S, rcond=None)[0]
+        return float(np.abs(sound_S - np.stack(tones, axis=1) @ levels).sum())
+
+    return min(rest({EDGE_SYMBOL}), rest({BLOCK_SYMBOL})) < rest(set(digits))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "part"),
+    [
+        ({"size": 33}, "--size is 33"),
+        ({"frames": 11}, "gives 11 frames"),
+        ({"frames": 6001}, "gives 6001 frames"),
+        ({"frames": 3000, "size": 512}, "--seconds is 300, too long for the memory"),
+        ({"digits": 0}, "--count is 0"),
+        ({"digits": -1}, "--count is -1"),
+        ({"digits": 9}, "--count is 9"),
+    ],
+)
 def test_an_impossible_recipe_is_one_sentence(wrong: dict[str, int], part: str) -> None:
     with pytest.raises(TrainingError, match=part):
         LegacyRecipe(**wrong)  # type: ignore[arg-type]

@@ -11,10 +11,11 @@ import pytest
 from engine.core.errors import TrainingError, UserError
 from training.data.clip_sound import read_sound, read_track
 from training.data.frames import file_frame_rate, read_frames
-from training.data.moving_digits.__main__ import main
+from training.data.moving_digits.__main__ import clips_at_once, main
 from training.data.moving_digits.clip_making import make_clip
 from training.data.moving_digits.digit_images import drawn_digits
 from training.data.moving_digits.labels import read_labels
+from training.data.moving_digits.legacy import LegacyRecipe
 from training.data.moving_digits.recipe import Recipe
 from training.data.video import ClipFormat
 
@@ -76,6 +77,12 @@ def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
         (["--seed", "-1"], "--seed is -1"),
         (["--legacy", "--fps", "20"], "--fps came with --legacy"),
         (["--legacy", "--kick", "2"], "--kick came with --legacy"),
+        (["--legacy", "--seconds", "nan"], "--seconds is nan"),
+        (["--legacy", "--seconds", "inf"], "--seconds is inf"),
+        (["--legacy", "--seconds", "1e9"], "--seconds is 1e+09"),
+        (["--legacy", "--count", "-1"], "--count is -1"),
+        (["--legacy", "--count", "0"], "--count is 0"),
+        (["--size", "512", "--seconds", "600"], "at most 51 s, or a smaller --size, was expected"),
         (["--fps", "0"], "--fps is 0"),
         (["--digits", "absent.tgz"], "absent.tgz holds no digits"),
         (["--sise", "64"], "--sise"),
@@ -86,6 +93,20 @@ def test_a_wrong_call_is_one_sentence_and_makes_nothing(flags: list[str], part: 
         run(tmp_path / "set", *flags)
     assert part in str(refused.value)
     assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "at_once"),
+    [
+        (Recipe(), 64),
+        (LegacyRecipe(), 64),
+        (Recipe(size=512), 16),
+        (Recipe(size=512, seconds=51.0), 1),
+        (Recipe(seconds=600.0, sample_rate_hz=48_000), 1),
+    ],
+)
+def test_fewer_large_clips_are_in_memory_at_once(recipe: Recipe | LegacyRecipe, at_once: int) -> None:
+    assert clips_at_once(recipe) == at_once
 
 
 @pytest.mark.parametrize(

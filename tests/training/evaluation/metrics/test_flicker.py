@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from engine.core.errors import TrainingError
 from training.evaluation.metrics.flicker import UNSEEN_LEVELS, flicker
 
 RANDOM = np.random.default_rng(4)
@@ -64,3 +65,12 @@ def test_grain_of_the_clip_is_what_its_frames_are_compared_with() -> None:
 def test_where_nothing_stands_still_there_is_no_figure() -> None:
     moving = RANDOM.integers(0, 256, (4, SIDE, SIDE, 3)).astype(np.uint8)
     assert math.isnan(flicker(moving, moving).ratio)
+
+
+@pytest.mark.parametrize(
+    ("fake", "real", "part"),
+    [(0, 0, "fewer than two"), (1, 1, "fewer than two"), (12, 1, "fewer than two"), (5, 12, "5 frames beside 12")],
+)
+def test_too_few_frames_and_lengths_that_differ_are_one_sentence(fake: int, real: int, part: str) -> None:
+    with pytest.raises(TrainingError, match=part):
+        flicker(clip_frames()[:fake], clip_frames()[:real])

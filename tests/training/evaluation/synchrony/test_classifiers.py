@@ -11,10 +11,18 @@ from safetensors.torch import save_file
 
 from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
+from training.evaluation.synchrony import classifier_figures
 from training.evaluation.synchrony.classifier import ClassifierConfig, SmallClassifier
-from training.evaluation.synchrony.classifier_figures import classify, stretch_starts_s
+from training.evaluation.synchrony.classifier_figures import (
+    FilmClassification,
+    classify,
+    exchanges,
+    length_notices,
+    rel_sync,
+    stretch_starts_s,
+)
 from training.evaluation.synchrony.classifier_files import load_classifier, save_classifier
-from training.evaluation.synchrony.film import read_film
+from training.evaluation.synchrony.film import Film, read_film
 from training.evaluation.synchrony.original_classifier import (
     PARTS,
     OriginalClassifier,
@@ -118,6 +126,67 @@ def test_stretches_leave_room_for_every_offset() -> None:
     assert many[0] == 0.5
     assert many[-1] <= 3600.0 - 2.1
     assert all(round(start * 20, 6).is_integer() for start in many)
+
+
+def classified(own: SmallClassifier, seconds: float) -> FilmClassification:
+    """Return the beginning of one film, whose stretches score clearly different."""
+    with torch.no_grad():
+        own.scale.fill_(30_000.0)
+    frames, sound_S = film_of(12.0)
+    frames, sound_S, nothing = frames[: round(20 * seconds)], sound_S[: round(16_000 * seconds)], np.zeros(0)
+    film = Film(
+        path=Path(f"{seconds:g}.mp4"),
+        fps=20,
+        frames=len(frames),
+        sound_S=sound_S,
+        onsets_s=nothing,
+        motion_N=nothing,
+        flow_N=nothing,
+        notices=(),
+    )
+    return FilmClassification(own, film, own.encode(frames, sound_S))
+
+
+def test_a_film_and_its_reference_are_compared_where_both_have_frames_and_sound(
+    own: SmallClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With so few stretches, those of the long film lie after the end of the short one."""
+    monkeypatch.setattr(classifier_figures, "MOST_STRETCHES", 16)
+    long, short = classified(own, 12.0), classified(own, 6.0)
+    for film, reference in ((long, short), (short, long)):
+        found = rel_sync(film, reference)
+        assert found.value == pytest.approx(0.5, abs=0.01)
+        assert found.floor_deviation > 0.03
+    assert length_notices(long.film, short.film) == [
+        "12.mp4 has 12.0 s and its reference 6.mp4 6.0 s; RelSync compares the first 6.0 s."
+    ]
+    assert length_notices(long.film, long.film) == []
+
+
+def test_the_floor_of_rel_sync_is_the_mean_of_the_same_comparison(own: SmallClassifier) -> None:
+    film = classified(own, 6.0)
+    means = []
+    for frames_s, sound_s in exchanges(film.starts_s, own.window_s):
+        away = film.encoded.scores(frames_s, sound_s) - film.encoded.scores(frames_s, frames_s)
+        means.append((1.0 / (1.0 + np.exp(-away))).mean())
+    found = rel_sync(film, film)
+    assert (found.floor_mean, found.floor_deviation) == pytest.approx((np.mean(means), np.std(means)))
+
+
+@pytest.mark.parametrize("seconds", [30.0, 90.0, 600.0])
+def test_sound_of_other_moments_comes_from_the_entire_film(seconds: float) -> None:
+    starts_s = stretch_starts_s(seconds, 1.6, 20)
+    found = exchanges(starts_s, 1.6)
+    assert len(found) == 40
+    away = [np.abs(np.subtract(sound_s, frames_s)) for frames_s, sound_s in found]
+    assert min(each.min() for each in away) > 1.59
+    assert min(map(len, away)) >= len(starts_s) / 2
+    assert max(np.median(each) for each in away) > 0.4 * seconds
+
+
+def test_a_film_of_few_stretches_has_no_sound_of_other_moments() -> None:
+    assert exchanges([], 1.6) == exchanges([0.5], 1.6) == exchanges(stretch_starts_s(5.0, 1.6, 20), 1.6) == []
+    assert exchanges(stretch_starts_s(5.5, 1.6, 20), 1.6) != []
 
 
 def test_the_originals_network_has_the_originals_size_and_names() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from tests.training.evaluation.synchrony.films import KICKED, PLAIN, late_film, made
-from training.evaluation.synchrony.classifier import ClassifierConfig, SmallClassifier, grey_tensor
+from training.evaluation.synchrony.classifier import ClassifierConfig, EncodedFilm, SmallClassifier, grey_tensor
 from training.evaluation.synchrony.classifier_figures import REL_SYNC, SCORE, classify
 from training.evaluation.synchrony.classifier_training import TrainedFilm, accuracy, train
 from training.evaluation.synchrony.film import read_film
@@ -86,3 +88,31 @@ def test_loudness_and_motion_of_a_film_that_moves_with_its_level(tmp_path: Path)
     figure = loudness_motion(read_film(moving_clip(tmp_path / "clip.mp4", seconds=6.0)), "db", 20)
     assert figure.best_offset_s == 0.0
     assert figure.value > 0.8 > 0.4 > figure.floor_mean
+
+
+class Watched(SmallClassifier):
+    """Counts the encoded films that are in memory when another one comes."""
+
+    def __init__(self, config: ClassifierConfig) -> None:
+        super().__init__(config)
+        self.alive, self.most = weakref.WeakSet[WatchedFilm](), 0
+
+    def encode(self, frames_THWC: NDArray[np.uint8], sound_S: NDArray[np.float32]) -> EncodedFilm:
+        self.most = max(self.most, len(self.alive))
+        found = WatchedFilm(super().encode(frames_THWC, sound_S))
+        self.alive.add(found)
+        return found
+
+
+class WatchedFilm:
+    def __init__(self, film: EncodedFilm) -> None:
+        self.scores = film.scores
+
+
+def test_a_reference_is_forgotten_after_its_film(tmp_path: Path) -> None:
+    film = late_film(tmp_path, PLAIN, 3)
+    watched = Watched(ClassifierConfig(side=16, channels=4, vector=8, window_frames=10)).eval()
+    found = measure_films([film] * 4, [film] * 4, watched, SuiteOptions(shifts=2))
+    assert (len(found.films), len(found.references)) == (4, 4)
+    assert all(each.figures[REL_SYNC].value == pytest.approx(0.5) for each in found.films)
+    assert watched.most == 1
