@@ -79,7 +79,10 @@ class ModalTrainer(AdversarialTrainer):
         if scale > 1:
             places = spread_places(self.footage.training, MOST_MEASURED)
             chosen = [places[number] for number in self.model.key_frames]
-            self.model.set_textures(sharp_frames(self.config.clip, scale, chosen))
+            sharp = sharp_frames(self.config.clip, scale, chosen)
+            # Else they stay enlarged from the frames.
+            if sharp is not None:
+                self.model.set_textures(sharp)
 
     def played(self, batch: Batch) -> Played:
         real_BTCHW, audio_BTW = batch.real_BTCHW.to(self.device), batch.audio_BTW.to(self.device)

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from engine.core.errors import TrainingError
-from tests.training.clips import RATE_HZ, noise, shots, write_clip
+from tests.training.clips import RATE_HZ, noise, shots, write_clip, write_recording
 from tests.training.families.modal.test_model import MODEL
 from tests.training.runs import small_config
 from training.core.composition import FramePart
 from training.core.frame_size import FrameSize
 from training.data.cache import load_clip
 from training.data.config import AugmentationConfig, ClipConfig
+from training.data.footage import load_footage
 from training.data.windows import frame_tensor
 from training.families.modal.config import ModalLossConfig, PatchDiscriminatorConfig
 from training.families.modal.discriminator import PatchDiscriminator
@@ -171,10 +172,38 @@ def test_textures_take_the_detail_that_the_clip_has(tmp_path):
         assert detail[0] > 0.5 * (detail[1] + detail[2])
 
 
-def test_textures_with_more_detail_than_the_clip_are_refused(clip_file):
+def test_textures_are_enlarged_where_the_clip_has_less_than_their_size(tmp_path):
+    """Of a 720p clip in frames of 512 rows, for one: there is more detail than in the frame, but not twice as much."""
+    path = write_clip(tmp_path / "some.mp4", shots(60, (30,), size=48), noise(3.0))
     model = replace(MODEL, generator=replace(MODEL.generator, texture_scale=2))
-    with pytest.raises(TrainingError, match=r"has 32x32 pixels for a frame; .*texture_scale 2 needs 64x64"):
+    trainer = trainer_of(path, replace(PLAIN, start_frames=0), model=model)
+    own, soft = (
+        [cv2.resize(frame, (64, 64), interpolation=cv2.INTER_CUBIC).astype(int) for frame in frames_NHWC]
+        for frames_NHWC in (
+            load_clip(path, replace(trainer.config.clip_format(), image_size=side), tmp_path).frames_NHWC
+            for side in (48, 32)
+        )
+    )
+    for texture in trainer.model.texture_levels:
+        levels = texture.permute(1, 2, 0).numpy()
+        apart = [min(float(np.abs(levels - frame).mean()) for frame in enlarged) for enlarged in (own, soft)]
+        assert apart[0] < 0.7 * apart[1]
+
+
+def test_textures_without_more_detail_than_the_frame_are_refused(clip_file):
+    model = replace(MODEL, generator=replace(MODEL.generator, texture_scale=2))
+    with pytest.raises(TrainingError, match=r"has 32x32 pixels for a frame of 32x32, .*set model.generator.texture"):
         trainer_of(clip_file, model=model)
+
+
+def test_textures_of_folders_of_images_are_refused(tmp_path):
+    folder = write_recording(tmp_path, "cello03", shots(20, (10,)), noise(4.0)[0])
+    model = replace(MODEL, image_size=16, generator=replace(MODEL.generator, texture_scale=2))
+    config = config_of(clip=ClipConfig(path=str(folder)), model=model)
+    with pytest.raises(TrainingError, match=r"cello03 from 0.5 s is a folder of images, .*texture_scale to 1"):
+        build_trainer(
+            config, load_footage(config.clip, config.clip_format(), config.sequence_frames, tmp_path / "cache")
+        )
 
 
 @pytest.mark.parametrize("key", ["part_side", "start_frames", "map_iterations", "sound_iterations", "spread"])
