@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -32,6 +32,8 @@ from training.loop.validation import Validation, validate_segments
 _MAPS_SHARE, _SOUND_SHARE = 0.3, 0.6
 """Of a run's budget: maps and sound are learned no longer than until then, where the time is short or the machine busy."""
 _WINDOWS_AT_ONCE = 1024
+_RUN_IN_S = 12.0
+"""What is heard before a measured pair: ten times the longest decay that oscillators start with."""
 _USUAL_SIDE = 256
 _SIDES = 8
 """Sides of a part are multiples of it, as a discriminator halves them."""
@@ -116,25 +118,26 @@ class ModalTrainer(AdversarialTrainer):
         size = measured_size(self.model.frame_size)
         frames = torch.stack([_small_pair(self.footage.training[s], step, size) for s, step in pairs]).to(self.device)
         amplitudes = measured_amplitudes(self.model, frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-        segments_P, steps_P = (torch.tensor(numbers) for numbers in zip(*pairs, strict=True))
-        measured = Measured(frames, segments_P, steps_P, amplitudes)
+        excerpts, placed = excerpts_around(pairs, round(_RUN_IN_S * self.model.fps))
+        excerpts_P, steps_P = (torch.tensor(numbers) for numbers in zip(*placed, strict=True))
+        measured = Measured(frames, excerpts_P, steps_P, amplitudes)
 
         def until(share: float) -> Callable[[], bool]:
             return lambda: is_stopping() or budget_used() >= share
 
         measured = fitted_maps(self.model, measured, losses.map_iterations, generator, until(_MAPS_SHARE))
-        features = [self._whole_features(segment) for segment in self.footage.training]
+        features = [self._features_of(self.footage.training[s], first, end) for s, first, end in excerpts]
         fit_sound(self.model, features, measured, losses, generator, until(_SOUND_SHARE))
         distributed.start_alike(self.model)
         self.average.load_state_dict(self.model.state_dict())
 
     @torch.no_grad()
-    def _whole_features(self, segment: Segment) -> Tensor:
-        """Return the features [T, F] of a whole segment."""
-        timing, first = WindowTiming.of(self.model), segment.frame_range.first
+    def _features_of(self, segment: Segment, first: int, end: int) -> Tensor:
+        """Return the features [T, F] of the steps from `first` to before `end` of a segment."""
+        timing, start = WindowTiming.of(self.model), segment.frame_range.first
         blocks = []
-        for begin in range(first, segment.frame_range.end, _WINDOWS_AT_ONCE):
-            steps = min(_WINDOWS_AT_ONCE, segment.frame_range.end - begin)
+        for begin in range(start + first, start + end, _WINDOWS_AT_ONCE):
+            steps = min(_WINDOWS_AT_ONCE, start + end - begin)
             windows_TW = torch.from_numpy(sound_windows(segment.clip.sound_S, begin, steps, timing))
             blocks.append(self.model.front_end(windows_TW.to(self.device)))
         return torch.cat(blocks)
@@ -159,6 +162,25 @@ def spread_pairs(segments: tuple[Segment, ...], count: int) -> list[tuple[int, i
         raise TrainingError("The clip has fewer than three frames to train on; give a longer clip.")
     chosen = np.unique(np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int))
     return [places[number] for number in chosen]
+
+
+def excerpts_around(
+    pairs: Sequence[tuple[int, int]], run_in: int
+) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
+    """Return the excerpts that hold pairs (number of the segment, step in it; in order), with up to `run_in` steps before each.
+
+    An excerpt is the number of its segment, its first step and its end; then each pair's excerpt and step in it. Of a long clip, or of many,
+    no more than that has to be heard.
+    """
+    excerpts: list[tuple[int, int, int]] = []
+    placed: list[tuple[int, int]] = []
+    for segment, step in pairs:
+        first = max(0, step - run_in)
+        if excerpts and excerpts[-1][0] == segment and first <= excerpts[-1][2]:
+            first = excerpts.pop()[1]
+        excerpts.append((segment, first, step + 2))
+        placed.append((len(excerpts) - 1, step - first))
+    return excerpts, placed
 
 
 def _small_pair(segment: Segment, step: int, size: FrameSize) -> Tensor:

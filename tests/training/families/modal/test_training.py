@@ -21,7 +21,7 @@ from training.data.footage import load_footage
 from training.data.windows import frame_tensor
 from training.families.modal.config import ModalLossConfig, PatchDiscriminatorConfig
 from training.families.modal.discriminator import PatchDiscriminator
-from training.families.modal.trainer import ModalTrainer, part_size
+from training.families.modal.trainer import ModalTrainer, excerpts_around, part_size
 from training.loop.adversarial_trainer import AdversarialTrainer
 from training.loop.config import OptimiserConfig, TrainConfig
 from training.loop.trainer import build_trainer
@@ -71,6 +71,13 @@ def test_it_begins_with_what_moves_in_the_clip(clip_file):
     assert begun.model.has_begun
     assert validated(begun)[0] < 0.85 * validated(plain)[0]
     assert 0.5 < validated(begun)[1] < 1.5
+
+
+def test_the_beginning_hears_no_more_than_what_was_measured_and_what_rings_in_it():
+    pairs = [(0, 0), (0, 10), (0, 1000), (0, 1050), (2, 5)]
+    excerpts, placed = excerpts_around(pairs, run_in=100)
+    assert excerpts == [(0, 0, 12), (0, 900, 1052), (2, 0, 7)]
+    assert placed == [(0, 0), (0, 10), (1, 100), (1, 150), (2, 5)]
 
 
 def test_it_begins_once(clip_file):
