@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -29,6 +29,8 @@ from training.loop.validation import Validation, validate_segments
 
 # B streams, T frames, P pairs of consecutive frames, F features, W window samples, H W rows and columns
 
+BEGUN = "begun"
+"""The tensor of a checkpoint that tells whether the beginning went to its end: one that was stopped is made anew."""
 _MAPS_SHARE, _SOUND_SHARE = 0.3, 0.6
 """Of a run's budget: maps and sound are learned no longer than until then, where the time is short or the machine busy."""
 _WINDOWS_AT_ONCE = 1024
@@ -75,6 +77,9 @@ class ModalTrainer(AdversarialTrainer):
             reader.part_size = part_size(self.model.frame_size, config.losses.part_side)
         return reader
 
+    is_begun: bool | None = None
+    """Whether the beginning went to its end; None where only the weights tell: in a new run, and in checkpoints without `BEGUN`."""
+
     def start_model(self) -> None:
         self.model.start_from(self.footage.spread_frames(MOST_MEASURED))
         scale = self.model.generator.texture_scale
@@ -107,9 +112,23 @@ class ModalTrainer(AdversarialTrainer):
         return validate_segments(ShownModel(self.average), held_out, self.mean_CHW, steps, limit_s)
 
     def begin(self, is_stopping: Callable[[], bool], budget_used: Callable[[], float] = lambda: 0.0) -> None:
-        """Measure the amplitudes of some frames, and let the sound give them; not where weights are there already."""
-        if self.config.losses.start_frames and not self.model.has_begun:
+        """Measure the amplitudes of some frames, and let the sound give them; not where weights are there already.
+
+        A beginning that was stopped is made anew when the run goes on.
+        """
+        if self.config.losses.start_frames and not self._has_begun():
             self._begin(is_stopping, budget_used)
+            self.is_begun = not is_stopping()
+
+    def tensors_of_losses(self) -> dict[str, Tensor]:
+        return {**super().tensors_of_losses(), BEGUN: torch.tensor(self._has_begun())}
+
+    def restore_losses(self, tensors: Mapping[str, Tensor]) -> None:
+        super().restore_losses(tensors)
+        self.is_begun = bool(tensors[BEGUN]) if BEGUN in tensors else None
+
+    def _has_begun(self) -> bool:
+        return self.model.has_begun if self.is_begun is None else self.is_begun
 
     def _begin(self, is_stopping: Callable[[], bool], budget_used: Callable[[], float]) -> None:
         losses, generator = self.config.losses, torch.Generator().manual_seed(self.config.seed)

@@ -23,6 +23,7 @@ from training.families.modal.config import ModalLossConfig, PatchDiscriminatorCo
 from training.families.modal.discriminator import PatchDiscriminator
 from training.families.modal.trainer import ModalTrainer, excerpts_around, part_size
 from training.loop.adversarial_trainer import AdversarialTrainer
+from training.loop.checkpoint import read_checkpoint, write_checkpoint
 from training.loop.config import OptimiserConfig, TrainConfig
 from training.loop.trainer import build_trainer
 from training.loop.validation import validate_segments
@@ -97,6 +98,26 @@ def test_it_leaves_its_beginning_when_asked_to(clip_file):
 
     trainer.begin(is_stopping)
     assert torch.stack([p.isfinite().all() for p in trainer.model.parameters()]).all()
+
+
+@pytest.mark.parametrize("was_stopped", [True, False])
+def test_a_run_that_goes_on_makes_a_beginning_anew_that_was_stopped(clip_file, tmp_path, was_stopped):
+    """Three pairs are too few to judge, so what was learned so far is kept; the amplitudes alone tell nothing."""
+    quick, calls = replace(PLAIN, start_frames=6, map_iterations=1, sound_iterations=3), list[int]()
+    stopped = trainer_of(clip_file, quick)
+
+    def is_stopping() -> bool:
+        calls.append(1)
+        return was_stopped and len(calls) > 3
+
+    stopped.begin(is_stopping)
+    write_checkpoint(tmp_path / "0", stopped.checkpoint(0.0))
+    resumed = build_trainer(stopped.config, stopped.footage, read_checkpoint(tmp_path / "0"))
+    assert resumed.model.has_begun
+    before = resumed.model.amplitudes.weight.clone()
+    resumed.begin(lambda: False)
+    assert torch.equal(before, resumed.model.amplitudes.weight) != was_stopped
+    assert resumed.is_begun
 
 
 def test_it_learns(clip_file):
