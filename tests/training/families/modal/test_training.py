@@ -240,6 +240,11 @@ def test_impossible_losses_are_refused(key):
         replace(PLAIN, **{key: -1})
 
 
+def test_a_precision_that_changes_nothing_is_refused():
+    with pytest.raises(TrainingError, match=r"precision is 'bfloat16'; the family 'modal' trains in float32 alone"):
+        config_of(precision="bfloat16")
+
+
 def test_an_impossible_discriminator_is_refused():
     with pytest.raises(TrainingError, match=r"discriminator.channels is 0"):
         PatchDiscriminatorConfig(channels=0)
