@@ -1,6 +1,7 @@
 """Plan and crop are pure functions of the clip analysis and the measured speed, so the tests invent both."""
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from training.core.frame_size import FrameSize
 from training.families.listen_and_move.teaching import SIZE_STEPS, ListenAndMoveTeaching
 from training.families.modal.teaching import ModalTeaching
 from training.families.teaching import SizeStep
-from training.loop.config import load_train_config
+from training.loop.config import keys_of, load_train_config
 from training.teach import CONFIGS
 
 WIDE = (640, 480)
@@ -245,6 +246,18 @@ def test_a_long_clip_gets_more_textures() -> None:
         for seconds in (10.0, 80.0, 300.0)
     ]
     assert counts == sorted(set(counts))
+
+
+def test_settings_of_a_file_that_the_user_gave_stay(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("model: {generator: {textures: 3}}\nseed: 5\n")
+    given = keys_of(file)
+    assert given == {"model.generator.textures", "seed"}
+    chosen = replace(plan(10.0, even_pace(0.06)), family=LAYERED, analysis=analysis_of(seconds=300.0))
+    assert chosen.settings()["model.generator.textures"] == 6
+    mine = replace(chosen, given=given).settings()
+    assert "model.generator.textures" not in mine
+    assert mine["intervals.sample"] == 0
 
 
 def test_the_plan_prints_its_choices_with_reasons() -> None:
