@@ -76,6 +76,10 @@ class Plan:
             f"larger frames give more --minutes now, or --size {self.larger.image_size}"
         ]
 
+    def _beginning(self) -> str:
+        share = self.family.teaching.beginning_share
+        return f" (in a new run fewer: its beginning takes up to {share:.0%} of that time)" if share else ""
+
     def lines(self, hardware: str) -> list[str]:
         """Describe the plan for a person."""
         analysis, size = self.analysis, self.size_step.frame_size
@@ -95,7 +99,7 @@ class Plan:
             f"model     {size}, {words}one iteration takes {self.iteration_s:.2f} s on {hardware}",
             *self._larger_lines(),
             f"time      {self.minutes:g} minute{'' if self.minutes == 1 else 's'} in total: {self.training_s / 60.0:.1f} for training, about "
-            f"{self.iterations:,} iterations, and {self.reserve_s:.0f} s for evaluation and export",
+            f"{self.iterations:,} iterations{self._beginning()}, and {self.reserve_s:.0f} s for evaluation and export",
         ]
 
 

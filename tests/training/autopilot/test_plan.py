@@ -299,6 +299,15 @@ def test_every_size_step_gives_a_valid_configuration(size_step: SizeStep, kind: 
     assert config.model.image_size == size_step.image_size
 
 
+def test_the_plan_tells_what_passes_before_the_first_iteration() -> None:
+    painted = plan(10.0, even_pace(0.06))
+    assert not any("beginning" in line for line in painted.lines("cpu"))
+    (time,) = (line for line in replace(painted, family=LAYERED).lines("cpu") if line.startswith("time"))
+    assert (
+        "iterations (in a new run fewer: its beginning takes up to 60% of that time), and 60 s for evaluation" in time
+    )
+
+
 def test_the_plan_tells_when_the_time_is_too_short_for_a_larger_size() -> None:
     short = plan(3, even_pace(0.25))
     assert short.size_step.image_size == 64

@@ -19,6 +19,7 @@ from training.data.flow import size_of_mean_side
 from training.data.footage import spread_places
 from training.data.reader import Batch, SequenceReader
 from training.data.windows import Segment, WindowTiming, frame_tensor, sound_windows
+from training.families.modal.config import SOUND_SHARE
 from training.families.modal.model import Modal
 from training.families.modal.sharp_frames import sharp_frames
 from training.families.modal.sound_fit import Measured, fit_sound, fitted_maps
@@ -31,8 +32,8 @@ from training.loop.validation import Validation, validate_segments
 
 BEGUN = "begun"
 """The tensor of a checkpoint that tells whether the beginning went to its end: one that was stopped is made anew."""
-_MAPS_SHARE, _SOUND_SHARE = 0.3, 0.6
-"""Of a run's budget: maps and sound are learned no longer than until then, where the time is short or the machine busy."""
+_MAPS_SHARE = 0.3
+"""Of a run's budget: maps are learned no longer than until then, where the time is short or the machine busy."""
 _WINDOWS_AT_ONCE = 1024
 _RUN_IN_S = 12.0
 """What is heard before a measured pair: ten times the longest decay that oscillators start with."""
@@ -146,7 +147,7 @@ class ModalTrainer(AdversarialTrainer):
 
         measured = fitted_maps(self.model, measured, losses.map_iterations, generator, until(_MAPS_SHARE))
         features = [self._features_of(self.footage.training[s], first, end) for s, first, end in excerpts]
-        fit_sound(self.model, features, measured, losses, generator, until(_SOUND_SHARE))
+        fit_sound(self.model, features, measured, losses, generator, until(SOUND_SHARE))
         distributed.start_alike(self.model)
         self.average.load_state_dict(self.model.state_dict())
 
