@@ -31,7 +31,7 @@ from training.loop.validation import Validation, validate_segments
 # B streams, T frames, P pairs of consecutive frames, F features, W window samples, H W rows and columns
 
 BEGUN = "begun"
-"""The tensor of a checkpoint that tells whether the beginning went to its end: one that was stopped is made anew."""
+"""The tensor of a checkpoint that tells whether the beginning went to its end: one that was stopped is made again."""
 _MAPS_SHARE = 0.3
 """Of a run's budget: maps are learned no longer than until then, where the time is short or the machine busy."""
 _WINDOWS_AT_ONCE = 1024
@@ -115,7 +115,7 @@ class ModalTrainer(AdversarialTrainer):
     def begin(self, is_stopping: Callable[[], bool], budget_used: Callable[[], float] = lambda: 0.0) -> None:
         """Measure the amplitudes of some frames, and let the sound give them; not where weights are there already.
 
-        A beginning that was stopped is made anew when the run goes on.
+        A beginning that was stopped is made again when the run goes on.
         """
         if self.config.losses.start_frames and not self._has_begun():
             self._begin(is_stopping, budget_used)

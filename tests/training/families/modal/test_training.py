@@ -101,7 +101,7 @@ def test_it_leaves_its_beginning_when_asked_to(clip_file):
 
 
 @pytest.mark.parametrize("was_stopped", [True, False])
-def test_a_run_that_goes_on_makes_a_beginning_anew_that_was_stopped(clip_file, tmp_path, was_stopped):
+def test_a_run_that_goes_on_begins_again_where_that_was_stopped(clip_file, tmp_path, was_stopped):
     """Three pairs are too few to judge, so what was learned so far is kept; the amplitudes alone tell nothing."""
     quick, calls = replace(PLAIN, start_frames=6, map_iterations=1, sound_iterations=3), list[int]()
     stopped = trainer_of(clip_file, quick)
