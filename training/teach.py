@@ -50,7 +50,7 @@ from training.families.teaching import SizeStep, Teaching
 from training.logging.planned_run_log import PlannedRunLog
 from training.logging.preview_image import PreviewImage
 from training.loop.checkpoint import Checkpoint, read_newest
-from training.loop.config import TrainConfig, load_train_config, with_overrides
+from training.loop.config import TrainConfig, keys_of, load_train_config, with_overrides
 from training.loop.run_folder import checkpoint_folders
 from training.loop.trainer import choose_device
 from training.teach_ending import exported
@@ -244,6 +244,7 @@ def make_plan(arguments: argparse.Namespace, started_s: float, earlier: Checkpoi
     else:
         crop = choose_crop(analysis, shape, family.teaching.fewest_pixels)
 
+    given = keys_of(arguments.config) if arguments.config else frozenset[str]()
     shares: list[float] = []
 
     def measure(size_step: SizeStep) -> float:
@@ -251,7 +252,7 @@ def make_plan(arguments: argparse.Namespace, started_s: float, earlier: Checkpoi
             changed = given_settings(arguments) | {"device": arguments.device}
             config = TrainConfig.from_dict(with_overrides(earlier.config.to_dict(), changed))
         else:
-            settings = model_settings(family, size_step, analysis)
+            settings = model_settings(family, size_step, analysis, given)
             config = loaded_config(arguments, family.teaching, settings, device=arguments.device)
         pace = measured_pace(config)
         shares.append(pace.share)
@@ -262,7 +263,7 @@ def make_plan(arguments: argparse.Namespace, started_s: float, earlier: Checkpoi
     plan = choose_plan(analysis, family, crop, size_steps, measure, spent_s, arguments.minutes)
     if not earlier:
         plan = replace(plan, crop=trimmed(crop, plan.size_step.frame_size))
-    return replace(plan, share=shares[-1])
+    return replace(plan, share=shares[-1], given=given)
 
 
 def _seconds_since(started_s: float) -> float:

@@ -180,6 +180,16 @@ def test_the_plan_alone_writes_no_run(clip: Path, tmp_path: Path, capsys: pytest
     assert not (tmp_path / "run").exists()
 
 
+def test_a_clip_of_high_definition_is_planned_with_textures_of_its_own_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = moving_clip(tmp_path / "high.mp4", seconds=3.0, size=720, width=1280)
+    assert main(arguments(path, tmp_path, "--plan", "--minutes", "3", small=LAYERED)) == 0
+    printed = capsys.readouterr().out
+    assert "family    modal: " in printed
+    assert "model     912x512, textures of up to twice its size; " in printed
+
+
 def test_a_size_among_the_settings_is_planned_for(
     clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

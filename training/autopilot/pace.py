@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,8 @@ def measured_pace(config: TrainConfig) -> Pace:
     """Train a few iterations on noise. The median counts: what else runs now will most likely go on. Raises TrainingError as `Trainer`."""
     if config.threads:
         torch.set_num_threads(config.threads)
+    # Nothing of the run's own files is read.
+    config = replace(config, clip=replace(config.clip, path="", more=()))
     trainer = build_trainer(config, noise_clip(config))
     times_s: list[float] = []
     began = read_clocks()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,8 @@ class Plan:
     """Of a processor, 0 to 1, that one thread got while the machine was timed."""
     ending_s: float = 0.0
     """The least that test and export take at that share."""
+    given: frozenset[str] = frozenset()
+    """The settings of the user's own configuration file, by dotted key, which the family's for this clip leave alone."""
 
     @property
     def reserve_s(self) -> float:
@@ -59,7 +61,7 @@ class Plan:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that differ from the configuration, by dotted key."""
-        return model_settings(self.family, self.size_step, self.analysis) | {
+        return model_settings(self.family, self.size_step, self.analysis, self.given) | {
             "clip.crop": list(self.crop.box()),
             "minutes": self.training_s / 60.0,
             # The time limit ends the run, even if the machine becomes faster. The progress bar needs a number.
@@ -73,6 +75,10 @@ class Plan:
             f"size      the time is too short for {self.larger.image_size} pixels, and the size of a run cannot change later; for "
             f"larger frames give more --minutes now, or --size {self.larger.image_size}"
         ]
+
+    def _beginning(self) -> str:
+        share = self.family.teaching.beginning_share
+        return f" (in a new run fewer: its beginning takes up to {share:.0%} of that time)" if share else ""
 
     def lines(self, hardware: str) -> list[str]:
         """Describe the plan for a person."""
@@ -93,7 +99,7 @@ class Plan:
             f"model     {size}, {words}one iteration takes {self.iteration_s:.2f} s on {hardware}",
             *self._larger_lines(),
             f"time      {self.minutes:g} minute{'' if self.minutes == 1 else 's'} in total: {self.training_s / 60.0:.1f} for training, about "
-            f"{self.iterations:,} iterations, and {self.reserve_s:.0f} s for evaluation and export",
+            f"{self.iterations:,} iterations{self._beginning()}, and {self.reserve_s:.0f} s for evaluation and export",
         ]
 
 
@@ -108,10 +114,13 @@ def training_s(minutes: float, spent_s: float, reserved_s: float) -> float:
     return max(whole_s - reserved_s - spent_s, LEAST_TRAINING_SHARE * whole_s)
 
 
-def model_settings(family: FamilyChoice, size_step: SizeStep, analysis: ClipAnalysis) -> dict[str, Any]:
-    """Return frame size and the settings of the family by their dotted keys in the training configuration."""
+def model_settings(
+    family: FamilyChoice, size_step: SizeStep, analysis: ClipAnalysis, given: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return frame size and the settings of the family, but those of the clip that are `given`, by their dotted keys in the training configuration."""
     size = {"model.image_size": size_step.image_size, **dict(size_step.settings)}
-    return size | dict(family.teaching.settings(analysis.traits()))
+    of_clip = family.teaching.settings(analysis.traits())
+    return size | {key: value for key, value in of_clip.items() if key not in given}
 
 
 def choose_plan(

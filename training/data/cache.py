@@ -30,7 +30,7 @@ from training.data.sources import Source, VideoFile
 from training.data.stored_array import StoredArray
 from training.data.video import Clip, ClipFormat
 
-CACHE_VERSION = 4
+CACHE_VERSION = 5
 """Increase it when the same file would be decoded differently; entries of another version are decoded again."""
 FRAMES_FILE, SOUND_FILE, DESCRIPTION_FILE = "frames.uint8", "sound.float32", "clip.json"
 LARGEST_DESCRIPTION_BYTES = 1 << 20

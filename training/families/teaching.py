@@ -73,6 +73,11 @@ class Teaching(Protocol):
         """On the short side of a crop that is smaller than the clip."""
         ...
 
+    @property
+    def beginning_share(self) -> float:
+        """Of the training time of a new run, what passes at most before its first iteration."""
+        ...
+
     def suitability(self, clip: ClipTraits) -> Suitability:
         """Tell how well a clip suits the family, and why."""
         ...

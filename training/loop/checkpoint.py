@@ -303,7 +303,8 @@ def load_weights(module: StreamingModel, weights: Mapping[str, Tensor], where: P
             saved = "nothing" if right is None else list(right.shape)
             expected = "nothing" if left is None else list(left.shape)
             raise TrainingError(
-                f"{where} holds {saved} for '{name}' where its configuration needs {expected}; train it again."
+                f"{where} was written by another version of the family '{module.family}': it holds {saved} for '{name}' where {expected} "
+                "was expected; train it again."
             )
     module.load_state_dict(dict(weights))
 

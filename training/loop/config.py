@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from engine.core.errors import TrainingError
 from engine.core.printable import printable
+from engine.core.structured import dotted
 from engine.core.yaml_reading import read_yaml
 from training.core.precision import Precision
 from training.core.strict import build_config, config_dict
@@ -166,6 +167,19 @@ def load_train_config(path: Path, overrides: Mapping[str, Any] | None = None) ->
         if overrides and _is_sound(values):
             at_fault = f"{str(error).rstrip('.')} (asked for beside {path.name}; docs/options.md lists the settings)."
         raise TrainingError(at_fault) from error
+
+
+def keys_of(path: Path) -> frozenset[str]:
+    """Return the dotted keys of all settings in a YAML file that `load_train_config` has read."""
+    return frozenset(_dotted(read_yaml(path)))
+
+
+def _dotted(values: Mapping[str, Any], where: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, dotted(where, key))
+        else:
+            yield dotted(where, key)
 
 
 def _is_sound(values: Mapping[str, Any]) -> bool:

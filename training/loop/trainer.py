@@ -254,8 +254,9 @@ class Trainer(ABC):
         # What torch and the parts of a run say to tensors that they did not write.
         except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
             raise TrainingError(
-                f"{checkpoint.folder} does not hold all that resuming needs ({' '.join(str(error).split())[:200]}); use an older "
-                "checkpoint of the run."
+                f"{checkpoint.folder} does not hold all that resuming needs ({' '.join(str(error).split())[:200]}); it is damaged, or "
+                f"another version of the family '{self.config.model.family}' wrote it: use an older checkpoint of the run, or start a new "
+                f"run from its weights with --from {checkpoint.folder} --run-folder NEW."
             ) from error
 
     def _take(self, checkpoint: Checkpoint) -> None:

@@ -37,8 +37,9 @@ def mean_loss(
     device, noise_source = next(model.parameters()).device, torch.Generator().manual_seed(NOISE_SEED)
     total, frames = 0.0, 0
     for segment in leading(segments, limit_s):
-        for real_TCHW, fake_TCHW in play(model, segment, steps, noise_source):
-            count = len(real_TCHW)
-            total += count * float(loss(fake_TCHW[None].to(device), real_TCHW[None].to(device)))
-            frames += count
-    return total / frames
+        for real_TCHW, fake_TCHW, given in play(model, segment, steps, noise_source):
+            count = len(real_TCHW) - given
+            if count:
+                total += count * float(loss(fake_TCHW[None, given:].to(device), real_TCHW[None, given:].to(device)))
+                frames += count
+    return total / max(frames, 1)

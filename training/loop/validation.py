@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -73,8 +74,17 @@ class Validation:
         )
 
 
-PlayedSequences = Callable[[StreamingModel, Segment, int, torch.Generator], Iterator[tuple[Tensor, Tensor]]]
-"""Plays a segment, so many steps at a time, with noise from a generator: real and generated frames [T, 3, H, W], part by part."""
+class PlayedPart(NamedTuple):
+    """Consecutive frames [T, 3, H, W] of a segment, real and generated."""
+
+    real: Tensor
+    fake: Tensor
+    given: int = 0
+    """So many generated ones, the first, are the real ones that the model was given: they are shown, and count in no figure."""
+
+
+PlayedSequences = Callable[[StreamingModel, Segment, int, torch.Generator], Iterator[PlayedPart]]
+"""Plays a segment, so many steps at a time, with noise from a generator, part by part."""
 
 
 def mean_frame(clip: Clip, frame_range: FrameRange) -> Tensor:
@@ -115,17 +125,21 @@ def validate_segments(
     model.eval()
     played, noise_source = leading(segments, limit_s), torch.Generator().manual_seed(NOISE_SEED)
     sums, first_frames = torch.zeros(5, dtype=torch.float64), _FirstFrames()
+    frames, differences = 0, 0
     for segment in played:
         last_real, last_fake = None, None
-        for real, fake in (play or played_sequences)(model, segment, steps, noise_source):
+        for real, fake, given in (play or played_sequences)(model, segment, steps, noise_source):
             first_frames.add(fake)
             # The last frame of the part before goes in front, so that no difference is left out.
             joined_real = real if last_real is None else torch.cat([last_real, real])
             joined_fake = fake if last_fake is None else torch.cat([last_fake, fake])
-            sums += _sums(real, fake, joined_real.diff(dim=0), joined_fake.diff(dim=0), mean_CHW)
+            # Of the differences those into frames that were not given.
+            first = len(joined_real) - len(real) + given - 1
+            real_motion, fake_motion = (joined.diff(dim=0)[max(first, 0) :] for joined in (joined_real, joined_fake))
+            sums += _sums(real[given:], fake[given:], real_motion, fake_motion, mean_CHW)
+            frames, differences = frames + len(real) - given, differences + len(real_motion)
             last_real, last_fake = real[-1:], fake[-1:]
-    per_frame = sums / sum(segment.frame_range.count for segment in played)
-    differences = max(sum(segment.frame_range.count - 1 for segment in played), 1)
+    per_frame, differences = sums / max(frames, 1), max(differences, 1)
     return Validation(
         l1=float(per_frame[0]),
         mean_frame_l1=float(per_frame[1]),
@@ -152,11 +166,11 @@ class _FirstFrames:
 
 def played_sequences(
     model: StreamingModel, segment: Segment, steps: int, noise_source: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield real and generated frames [T, 3, H, W] of a segment, part by part."""
+) -> Iterator[PlayedPart]:
+    """Yield real and generated frames of a segment, part by part."""
     clip = segment.clip
     for first, fake in generated_sequences(model, clip.sound_S, segment.frame_range, steps, noise_source):
-        yield frame_tensor(clip, first, len(fake)), fake
+        yield PlayedPart(frame_tensor(clip, first, len(fake)), fake)
 
 
 def generated_sequences(
@@ -183,7 +197,7 @@ def frame_bytes(frames_TCHW: Tensor) -> NDArray[np.uint8]:
 
 def _sums(real: Tensor, fake: Tensor, real_motion: Tensor, fake_motion: Tensor, mean_CHW: Tensor) -> Tensor:
     """Return sums over frames of the mean absolute: error, mean frame's error, motion error, real and generated motion."""
-    one = real[0].numel()
+    one = mean_CHW.numel()
     return torch.stack(
         [
             functional.l1_loss(fake, real, reduction="sum") / one,

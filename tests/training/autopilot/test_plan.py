@@ -1,6 +1,7 @@
 """Plan and crop are pure functions of the clip analysis and the measured speed, so the tests invent both."""
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from training.core.frame_size import FrameSize
 from training.families.listen_and_move.teaching import SIZE_STEPS, ListenAndMoveTeaching
 from training.families.modal.teaching import ModalTeaching
 from training.families.teaching import SizeStep
-from training.loop.config import load_train_config
+from training.loop.config import keys_of, load_train_config
 from training.teach import CONFIGS
 
 WIDE = (640, 480)
@@ -247,6 +248,18 @@ def test_a_long_clip_gets_more_textures() -> None:
     assert counts == sorted(set(counts))
 
 
+def test_settings_of_a_file_that_the_user_gave_stay(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("model: {generator: {textures: 3}}\nseed: 5\n")
+    given = keys_of(file)
+    assert given == {"model.generator.textures", "seed"}
+    chosen = replace(plan(10.0, even_pace(0.06)), family=LAYERED, analysis=analysis_of(seconds=300.0))
+    assert chosen.settings()["model.generator.textures"] == 6
+    mine = replace(chosen, given=given).settings()
+    assert "model.generator.textures" not in mine
+    assert mine["intervals.sample"] == 0
+
+
 def test_the_plan_prints_its_choices_with_reasons() -> None:
     chosen = plan(10.0, even_pace(0.06))
     text = "\n".join(chosen.lines("2 processor threads"))
@@ -284,6 +297,15 @@ def test_every_size_step_gives_a_valid_configuration(size_step: SizeStep, kind: 
     assert (config.model.generator.warp_rank > 0) == (kind == "solid")
     assert (config.model.generator.relief_rank > 0) != (kind == "solid")
     assert config.model.image_size == size_step.image_size
+
+
+def test_the_plan_tells_what_passes_before_the_first_iteration() -> None:
+    painted = plan(10.0, even_pace(0.06))
+    assert not any("beginning" in line for line in painted.lines("cpu"))
+    (time,) = (line for line in replace(painted, family=LAYERED).lines("cpu") if line.startswith("time"))
+    assert (
+        "iterations (in a new run fewer: its beginning takes up to 60% of that time), and 60 s for evaluation" in time
+    )
 
 
 def test_the_plan_tells_when_the_time_is_too_short_for_a_larger_size() -> None:

@@ -61,6 +61,17 @@ def lit_for_a_second() -> NDArray[np.uint8]:
     return (shots(1, ()) * light[:, None, None, None]).astype(np.uint8)
 
 
+def strings_that_light_up() -> NDArray[np.uint8]:
+    """Return a dark view with grey lines, half of which glow in a colour for two seconds."""
+    frames = np.full((100, 48, 48, 3), 10, np.uint8)
+    places = (5, 13, 18, 27, 33, 42)
+    for place in places:
+        frames[:, :, place : place + 2] = 60
+    for place in places[::2]:
+        frames[30:70, :, place : place + 2] = (250, 160, 60)
+    return frames
+
+
 def inverted_for_one_frame() -> NDArray[np.uint8]:
     frames = shots(60, ())
     frames[30] = 255 - frames[30]
@@ -87,6 +98,7 @@ def dissolving(count: int) -> NDArray[np.uint8]:
         strobe(),
         strobe(shown=11),
         lit_for_a_second(),
+        strings_that_light_up(),
         inverted_for_one_frame(),
         static(100),
         dissolving(40),
@@ -102,6 +114,7 @@ def dissolving(count: int) -> NDArray[np.uint8]:
         "strobe",
         "longest flash",
         "light switched on",
+        "strings that light up",
         "one odd frame",
         "noise",
         "dissolve",

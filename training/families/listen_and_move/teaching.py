@@ -36,6 +36,7 @@ class ListenAndMoveTeaching:
 
     config_file = "teach.yaml"
     fewest_pixels = 128
+    beginning_share = 0.0
 
     def suitability(self, clip: ClipTraits) -> Suitability:
         """It takes what suits no other family."""

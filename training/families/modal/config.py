@@ -13,6 +13,9 @@ UNITS = {FLOW: 0.02, WEIGHTS: 1.0, LIGHT: 0.2, RESIDUAL: 0.1}
 """What the learned maps are multiplied with, by role: their own values are of about 1, as one learning rate for all wants it."""
 SMALLEST_OFF = ("residual_rank", "light_rank")
 
+SOUND_SHARE = 0.6
+"""Of a run's budget: the beginning, in which the sound learns the measured amplitudes, takes no longer than until then."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModalConfig:
@@ -21,7 +24,7 @@ class ModalConfig:
     textures: int = 4
     """So many frames of the clip, as different as there are; they are stored as they are."""
     texture_scale: int = 1
-    """The textures have so many times the frame's height and width, as far as the clip has them: a window shows their detail."""
+    """The textures have so many times the frame's height and width, interpolated where the clip has fewer pixels: a window shows their detail."""
     resonators: int = 64
     """So many damped oscillators, driven by the sound: what moves goes on ringing after an onset."""
     modes: int = 32

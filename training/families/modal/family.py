@@ -49,7 +49,9 @@ class ModalFamily:
         return built
 
     def check(self, config: TrainConfig) -> None:
-        """Every combination of settings is possible."""
+        """Raise TrainingError for reduced precision, which its fields do not train in."""
+        if config.precision != "float32":
+            raise TrainingError(f"precision is '{config.precision}'; the family 'modal' trains in float32 alone.")
 
     def lower_memory(self, model: ModelConfig) -> list[str]:
         """Return the settings that can be lowered to save memory, with their present values."""

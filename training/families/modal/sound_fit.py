@@ -22,7 +22,7 @@ from training.families.modal.model import Modal
 from training.families.modal.start import small_textures
 from training.losses.losses import detail_loss, motion_loss
 
-# P pairs of consecutive frames, T steps of a segment, F features, A amplitudes, H W rows and columns of a measured frame
+# P pairs of consecutive frames, T steps of an excerpt, F features, A amplitudes, H W rows and columns of a measured frame
 
 _PAIRS = 4
 _MAP_RATE, _AMPLITUDE_RATE, _SOUND_RATE = 0.01, 0.03, 0.004
@@ -41,9 +41,10 @@ class Measured:
 
     frames_P23HW: Tensor
     """In [-1, 1], of the size of `measured_size`."""
-    segments_P: Tensor
+    excerpts_P: Tensor
+    """Numbers of the excerpts of the clip's sound that they are in."""
     steps_P: Tensor
-    """Of the first frame of a pair, in its segment."""
+    """Of the first frame of a pair, in its excerpt."""
     amplitudes_P2A: Tensor
 
 
@@ -75,7 +76,7 @@ def fitted_maps(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-    return Measured(measured.frames_P23HW, measured.segments_P, measured.steps_P, amplitudes.detach())
+    return Measured(measured.frames_P23HW, measured.excerpts_P, measured.steps_P, amplitudes.detach())
 
 
 def fit_sound(
@@ -86,13 +87,13 @@ def fit_sound(
     generator: torch.Generator,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Let the sound give the measured amplitudes; `features` has those of each whole segment [T, F], from its start."""
+    """Let the sound give the measured amplitudes; `features` has those of each excerpt [T, F], from its start."""
     learned = [model.force, model.resonators, model.trunk, model.amplitudes]
     optimiser = torch.optim.AdamW(
         [p for module in learned for p in module.parameters()], lr=_SOUND_RATE, weight_decay=_WEIGHT_DECAY
     )
     judged = round(_JUDGED_SHARE * len(measured.steps_P))
-    order = torch.argsort(measured.segments_P * (1 << 32) + measured.steps_P)
+    order = torch.argsort(measured.excerpts_P * (1 << 32) + measured.steps_P)
     # Few say nothing of a spread: then all are fitted, and the last weights are kept.
     judged = judged if judged >= _FEWEST_JUDGED else 0
     fitted_P, judged_P = order[: len(order) - judged], order[len(order) - judged :]
@@ -125,7 +126,7 @@ def _amplitude_loss(
     """Return the squared error of amplitudes, and of their spread and that of their steps, each by its weight."""
     given, wanted = [], []
     for number, features_TF in enumerate(features):
-        own_P = chosen_P[measured.segments_P[chosen_P] == number]
+        own_P = chosen_P[measured.excerpts_P[chosen_P] == number]
         if len(own_P) == 0:
             continue
         steps_P2 = measured.steps_P[own_P, None] + torch.arange(2)

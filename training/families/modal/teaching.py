@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.core.frame_size import MULTIPLE, FrameSize
+from training.families.modal.config import SOUND_SHARE
 from training.families.teaching import ClipTraits, SizeStep, Suitability
 
 SHORT_SIDE = 512
@@ -22,6 +23,7 @@ class ModalTeaching:
 
     config_file = "modal.yaml"
     fewest_pixels = SHORT_SIDE
+    beginning_share = SOUND_SHARE
 
     def suitability(self, clip: ClipTraits) -> Suitability:
         """It takes every clip whose camera stands still."""

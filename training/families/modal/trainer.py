@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -19,6 +19,7 @@ from training.data.flow import size_of_mean_side
 from training.data.footage import spread_places
 from training.data.reader import Batch, SequenceReader
 from training.data.windows import Segment, WindowTiming, frame_tensor, sound_windows
+from training.families.modal.config import SOUND_SHARE
 from training.families.modal.model import Modal
 from training.families.modal.sharp_frames import sharp_frames
 from training.families.modal.sound_fit import Measured, fit_sound, fitted_maps
@@ -29,9 +30,13 @@ from training.loop.validation import Validation, validate_segments
 
 # B streams, T frames, P pairs of consecutive frames, F features, W window samples, H W rows and columns
 
-_MAPS_SHARE, _SOUND_SHARE = 0.3, 0.6
-"""Of a run's budget: maps and sound are learned no longer than until then, where the time is short or the machine busy."""
+BEGUN = "begun"
+"""The tensor of a checkpoint that tells whether the beginning went to its end: one that was stopped is made again."""
+_MAPS_SHARE = 0.3
+"""Of a run's budget: maps are learned no longer than until then, where the time is short or the machine busy."""
 _WINDOWS_AT_ONCE = 1024
+_RUN_IN_S = 12.0
+"""What is heard before a measured pair: ten times the longest decay that oscillators start with."""
 _USUAL_SIDE = 256
 _SIDES = 8
 """Sides of a part are multiples of it, as a discriminator halves them."""
@@ -73,13 +78,19 @@ class ModalTrainer(AdversarialTrainer):
             reader.part_size = part_size(self.model.frame_size, config.losses.part_side)
         return reader
 
+    is_begun: bool | None = None
+    """Whether the beginning went to its end; None where only the weights tell: in a new run, and in checkpoints without `BEGUN`."""
+
     def start_model(self) -> None:
         self.model.start_from(self.footage.spread_frames(MOST_MEASURED))
         scale = self.model.generator.texture_scale
         if scale > 1:
             places = spread_places(self.footage.training, MOST_MEASURED)
             chosen = [places[number] for number in self.model.key_frames]
-            self.model.set_textures(sharp_frames(self.config.clip, scale, chosen))
+            sharp = sharp_frames(self.config.clip, scale, chosen)
+            # Else they stay enlarged from the frames.
+            if sharp is not None:
+                self.model.set_textures(sharp)
 
     def played(self, batch: Batch) -> Played:
         real_BTCHW, audio_BTW = batch.real_BTCHW.to(self.device), batch.audio_BTW.to(self.device)
@@ -102,9 +113,23 @@ class ModalTrainer(AdversarialTrainer):
         return validate_segments(ShownModel(self.average), held_out, self.mean_CHW, steps, limit_s)
 
     def begin(self, is_stopping: Callable[[], bool], budget_used: Callable[[], float] = lambda: 0.0) -> None:
-        """Measure the amplitudes of some frames, and let the sound give them; not where weights are there already."""
-        if self.config.losses.start_frames and not self.model.has_begun:
+        """Measure the amplitudes of some frames, and let the sound give them; not where weights are there already.
+
+        A beginning that was stopped is made again when the run goes on.
+        """
+        if self.config.losses.start_frames and not self._has_begun():
             self._begin(is_stopping, budget_used)
+            self.is_begun = not is_stopping()
+
+    def tensors_of_losses(self) -> dict[str, Tensor]:
+        return {**super().tensors_of_losses(), BEGUN: torch.tensor(self._has_begun())}
+
+    def restore_losses(self, tensors: Mapping[str, Tensor]) -> None:
+        super().restore_losses(tensors)
+        self.is_begun = bool(tensors[BEGUN]) if BEGUN in tensors else None
+
+    def _has_begun(self) -> bool:
+        return self.model.has_begun if self.is_begun is None else self.is_begun
 
     def _begin(self, is_stopping: Callable[[], bool], budget_used: Callable[[], float]) -> None:
         losses, generator = self.config.losses, torch.Generator().manual_seed(self.config.seed)
@@ -113,25 +138,26 @@ class ModalTrainer(AdversarialTrainer):
         size = measured_size(self.model.frame_size)
         frames = torch.stack([_small_pair(self.footage.training[s], step, size) for s, step in pairs]).to(self.device)
         amplitudes = measured_amplitudes(self.model, frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-        segments_P, steps_P = (torch.tensor(numbers) for numbers in zip(*pairs, strict=True))
-        measured = Measured(frames, segments_P, steps_P, amplitudes)
+        excerpts, placed = excerpts_around(pairs, round(_RUN_IN_S * self.model.fps))
+        excerpts_P, steps_P = (torch.tensor(numbers) for numbers in zip(*placed, strict=True))
+        measured = Measured(frames, excerpts_P, steps_P, amplitudes)
 
         def until(share: float) -> Callable[[], bool]:
             return lambda: is_stopping() or budget_used() >= share
 
         measured = fitted_maps(self.model, measured, losses.map_iterations, generator, until(_MAPS_SHARE))
-        features = [self._whole_features(segment) for segment in self.footage.training]
-        fit_sound(self.model, features, measured, losses, generator, until(_SOUND_SHARE))
+        features = [self._features_of(self.footage.training[s], first, end) for s, first, end in excerpts]
+        fit_sound(self.model, features, measured, losses, generator, until(SOUND_SHARE))
         distributed.start_alike(self.model)
         self.average.load_state_dict(self.model.state_dict())
 
     @torch.no_grad()
-    def _whole_features(self, segment: Segment) -> Tensor:
-        """Return the features [T, F] of a whole segment."""
-        timing, first = WindowTiming.of(self.model), segment.frame_range.first
+    def _features_of(self, segment: Segment, first: int, end: int) -> Tensor:
+        """Return the features [T, F] of the steps from `first` to before `end` of a segment."""
+        timing, start = WindowTiming.of(self.model), segment.frame_range.first
         blocks = []
-        for begin in range(first, segment.frame_range.end, _WINDOWS_AT_ONCE):
-            steps = min(_WINDOWS_AT_ONCE, segment.frame_range.end - begin)
+        for begin in range(start + first, start + end, _WINDOWS_AT_ONCE):
+            steps = min(_WINDOWS_AT_ONCE, start + end - begin)
             windows_TW = torch.from_numpy(sound_windows(segment.clip.sound_S, begin, steps, timing))
             blocks.append(self.model.front_end(windows_TW.to(self.device)))
         return torch.cat(blocks)
@@ -156,6 +182,25 @@ def spread_pairs(segments: tuple[Segment, ...], count: int) -> list[tuple[int, i
         raise TrainingError("The clip has fewer than three frames to train on; give a longer clip.")
     chosen = np.unique(np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int))
     return [places[number] for number in chosen]
+
+
+def excerpts_around(
+    pairs: Sequence[tuple[int, int]], run_in: int
+) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
+    """Return the excerpts that hold pairs (number of the segment, step in it; in order), with up to `run_in` steps before each.
+
+    An excerpt is the number of its segment, its first step and its end; then each pair's excerpt and step in it. Of a long clip, or of many,
+    no more than that has to be heard.
+    """
+    excerpts: list[tuple[int, int, int]] = []
+    placed: list[tuple[int, int]] = []
+    for segment, step in pairs:
+        first = max(0, step - run_in)
+        if excerpts and excerpts[-1][0] == segment and first <= excerpts[-1][2]:
+            first = excerpts.pop()[1]
+        excerpts.append((segment, first, step + 2))
+        placed.append((len(excerpts) - 1, step - first))
+    return excerpts, placed
 
 
 def _small_pair(segment: Segment, step: int, size: FrameSize) -> Tensor:

@@ -45,8 +45,10 @@ class Sound2SightFamily:
         raise TrainingError("The family 'sound2sight' has no discriminators of frames or sequences alone.")
 
     def check(self, config: TrainConfig) -> None:
-        """Raise TrainingError for a frame size that cannot be, sequences that leave nothing to predict or do not fit the window, and a batch of one."""
+        """Raise TrainingError for reduced precision, a frame size that cannot be, sequences that leave nothing to predict or do not fit the window, and a batch of one."""
         shape, frames = config.model.generator, config.sequence_frames
+        if config.precision != "float32":
+            raise TrainingError(f"precision is '{config.precision}'; the family 'sound2sight' trains in float32 alone.")
         map_sizes(config.model.frame_size)
         if not shape.context_frames < frames <= shape.window_steps + 1:
             raise TrainingError(

@@ -12,6 +12,7 @@ from torch import Tensor
 from training.core.streaming import StreamingModel
 from training.data.windows import Segment, WindowTiming, frame_tensor, sound_windows
 from training.families.sound2sight.model import NOISE, Sound2Sight
+from training.loop.validation import PlayedPart
 from training.losses.quality import PSNR, pixel_figures, similarity
 
 # B sequences, T frames, W window samples, C colours, H W rows and columns
@@ -33,10 +34,10 @@ def futures(
 
 def played_futures(
     model: StreamingModel, segment: Segment, steps: int, noise_source: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield real and generated frames [T, 3, H, W] of a segment, sequence by sequence, each from its own real context frames.
+) -> Iterator[PlayedPart]:
+    """Yield real and generated frames of a segment, sequence by sequence, each from its own real context frames.
 
-    The context is among the generated frames as it is. The rest of the segment is shorter, and so may its context be.
+    The context is among the generated frames as it is, and is given. The rest of the segment is shorter, and so may its context be.
     """
     assert isinstance(model, Sound2Sight)
     context_frames, timing = model.generator.config.context_frames, WindowTiming.of(model)
@@ -45,12 +46,12 @@ def played_futures(
         count = min(steps, segment.frame_range.end - first)
         real = frame_tensor(segment.clip, first, count)
         if count == 1:
-            yield real, real
+            yield PlayedPart(real, real, 1)
             continue
         seen = min(context_frames, count - 1)
         audio = torch.from_numpy(sound_windows(segment.clip.sound_S, first, count, timing))[None].to(device)
         future = futures(model, real[None].to(device), audio, seen, noise_source)
-        yield real, torch.cat([real[:seen], future[0].float().cpu()])
+        yield PlayedPart(real, torch.cat([real[:seen], future[0].float().cpu()]), seen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.core.errors import TrainingError
+from training.core import distributed
 from training.core.run_state import optimiser_tensors, prefixed, restore_optimiser, under
 from training.data.reader import Batch
 from training.families.sound2sight.config import Sound2SightLosses
@@ -54,11 +56,18 @@ class Sound2SightTrainer(Trainer):
         return {} if self.discriminator_optimiser is None else {DISCRIMINATOR: self.discriminator_optimiser}
 
     def build_losses(self) -> None:
+        """Raise TrainingError where a process has a single sequence of a batch."""
         built = self.networks_of(self.config)
         self.discriminator = cast("JointDiscriminator | None", built.get(DISCRIMINATOR))
         self.discriminator_optimiser = None
         self.progress = 0.0
         if self.discriminator is not None:
+            _, own = distributed.own_streams(self.config.sequences_per_batch)
+            if own < 2:
+                raise TrainingError(
+                    f"sequences_per_batch is {self.config.sequences_per_batch}, {own} for each process; the discriminator needs another "
+                    "sequence's sound to compare with: give two or more for each, start fewer processes, or set losses.adversarial to 0."
+                )
             self.discriminator.to(self.device)
             optimiser = self.config.optimiser
             self.discriminator_optimiser = torch.optim.Adam(
@@ -98,7 +107,7 @@ class Sound2SightTrainer(Trainer):
         return StepLosses(weighted, logged, self.state, frames)
 
     def validate(self, limit_s: float | None = None) -> Validation:
-        """Play the held-out part in sequences as trained, each from its own context frames."""
+        """Play the held-out part in sequences as trained, each from its own context frames, which count in no figure."""
         held_out, steps = self.footage.validation, self.config.sequence_frames
         return validate_segments(self.average, held_out, self.mean_CHW, steps, limit_s, played_futures)
 

@@ -10,18 +10,20 @@ import pytest
 import torch
 
 from engine.core.errors import TrainingError
-from tests.training.clips import RATE_HZ, noise, shots, write_clip
+from tests.training.clips import RATE_HZ, noise, shots, write_clip, write_recording
 from tests.training.families.modal.test_model import MODEL
 from tests.training.runs import small_config
 from training.core.composition import FramePart
 from training.core.frame_size import FrameSize
 from training.data.cache import load_clip
 from training.data.config import AugmentationConfig, ClipConfig
+from training.data.footage import load_footage
 from training.data.windows import frame_tensor
 from training.families.modal.config import ModalLossConfig, PatchDiscriminatorConfig
 from training.families.modal.discriminator import PatchDiscriminator
-from training.families.modal.trainer import ModalTrainer, part_size
+from training.families.modal.trainer import ModalTrainer, excerpts_around, part_size
 from training.loop.adversarial_trainer import AdversarialTrainer
+from training.loop.checkpoint import read_checkpoint, write_checkpoint
 from training.loop.config import OptimiserConfig, TrainConfig
 from training.loop.trainer import build_trainer
 from training.loop.validation import validate_segments
@@ -72,6 +74,13 @@ def test_it_begins_with_what_moves_in_the_clip(clip_file):
     assert 0.5 < validated(begun)[1] < 1.5
 
 
+def test_the_beginning_hears_no_more_than_what_was_measured_and_what_rings_in_it():
+    pairs = [(0, 0), (0, 10), (0, 1000), (0, 1050), (2, 5)]
+    excerpts, placed = excerpts_around(pairs, run_in=100)
+    assert excerpts == [(0, 0, 12), (0, 900, 1052), (2, 0, 7)]
+    assert placed == [(0, 0), (0, 10), (1, 100), (1, 150), (2, 5)]
+
+
 def test_it_begins_once(clip_file):
     trainer = trainer_of(clip_file)
     trainer.begin(lambda: False)
@@ -89,6 +98,26 @@ def test_it_leaves_its_beginning_when_asked_to(clip_file):
 
     trainer.begin(is_stopping)
     assert torch.stack([p.isfinite().all() for p in trainer.model.parameters()]).all()
+
+
+@pytest.mark.parametrize("was_stopped", [True, False])
+def test_a_run_that_goes_on_begins_again_where_that_was_stopped(clip_file, tmp_path, was_stopped):
+    """Three pairs are too few to judge, so what was learned so far is kept; the amplitudes alone tell nothing."""
+    quick, calls = replace(PLAIN, start_frames=6, map_iterations=1, sound_iterations=3), list[int]()
+    stopped = trainer_of(clip_file, quick)
+
+    def is_stopping() -> bool:
+        calls.append(1)
+        return was_stopped and len(calls) > 3
+
+    stopped.begin(is_stopping)
+    write_checkpoint(tmp_path / "0", stopped.checkpoint(0.0))
+    resumed = build_trainer(stopped.config, stopped.footage, read_checkpoint(tmp_path / "0"))
+    assert resumed.model.has_begun
+    before = resumed.model.amplitudes.weight.clone()
+    resumed.begin(lambda: False)
+    assert torch.equal(before, resumed.model.amplitudes.weight) != was_stopped
+    assert resumed.is_begun
 
 
 def test_it_learns(clip_file):
@@ -171,16 +200,49 @@ def test_textures_take_the_detail_that_the_clip_has(tmp_path):
         assert detail[0] > 0.5 * (detail[1] + detail[2])
 
 
-def test_textures_with_more_detail_than_the_clip_are_refused(clip_file):
+def test_textures_are_enlarged_where_the_clip_has_less_than_their_size(tmp_path):
+    """Of a 720p clip in frames of 512 rows, for one: there is more detail than in the frame, but not twice as much."""
+    path = write_clip(tmp_path / "some.mp4", shots(60, (30,), size=48), noise(3.0))
     model = replace(MODEL, generator=replace(MODEL.generator, texture_scale=2))
-    with pytest.raises(TrainingError, match=r"has 32x32 pixels for a frame; .*texture_scale 2 needs 64x64"):
+    trainer = trainer_of(path, replace(PLAIN, start_frames=0), model=model)
+    own, soft = (
+        [cv2.resize(frame, (64, 64), interpolation=cv2.INTER_CUBIC).astype(int) for frame in frames_NHWC]
+        for frames_NHWC in (
+            load_clip(path, replace(trainer.config.clip_format(), image_size=side), tmp_path).frames_NHWC
+            for side in (48, 32)
+        )
+    )
+    for texture in trainer.model.texture_levels:
+        levels = texture.permute(1, 2, 0).numpy()
+        apart = [min(float(np.abs(levels - frame).mean()) for frame in enlarged) for enlarged in (own, soft)]
+        assert apart[0] < 0.7 * apart[1]
+
+
+def test_textures_without_more_detail_than_the_frame_are_refused(clip_file):
+    model = replace(MODEL, generator=replace(MODEL.generator, texture_scale=2))
+    with pytest.raises(TrainingError, match=r"has 32x32 pixels for a frame of 32x32, .*set model.generator.texture"):
         trainer_of(clip_file, model=model)
+
+
+def test_textures_of_folders_of_images_are_refused(tmp_path):
+    folder = write_recording(tmp_path, "cello03", shots(20, (10,)), noise(4.0)[0])
+    model = replace(MODEL, image_size=16, generator=replace(MODEL.generator, texture_scale=2))
+    config = config_of(clip=ClipConfig(path=str(folder)), model=model)
+    with pytest.raises(TrainingError, match=r"cello03 from 0.5 s is a folder of images, .*texture_scale to 1"):
+        build_trainer(
+            config, load_footage(config.clip, config.clip_format(), config.sequence_frames, tmp_path / "cache")
+        )
 
 
 @pytest.mark.parametrize("key", ["part_side", "start_frames", "map_iterations", "sound_iterations", "spread"])
 def test_impossible_losses_are_refused(key):
     with pytest.raises(TrainingError, match=rf"losses.{key} is -1"):
         replace(PLAIN, **{key: -1})
+
+
+def test_a_precision_that_changes_nothing_is_refused():
+    with pytest.raises(TrainingError, match=r"precision is 'bfloat16'; the family 'modal' trains in float32 alone"):
+        config_of(precision="bfloat16")
 
 
 def test_an_impossible_discriminator_is_refused():

@@ -12,18 +12,20 @@ import torch
 from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
 from tests.training.families.sound2sight.models import GENERATOR, MODEL, moved_model, sound
+from training.core import distributed
 from training.core.frame_size import FrameSize
 from training.data.cache import load_clip
 from training.data.video import Clip
 from training.families.sound2sight.config import JointDiscriminatorConfig, Sound2SightLosses
 from training.families.sound2sight.discriminator import JointDiscriminator, discriminator_loss, generator_loss
 from training.families.sound2sight.forecast import forecast, with_own_frames
-from training.families.sound2sight.futures import future_figures, futures
+from training.families.sound2sight.futures import future_figures, futures, played_futures
 from training.families.sound2sight.model import NOISE
 from training.loop.checkpoint import read_checkpoint, write_checkpoint
 from training.loop.config import OptimiserConfig, TrainConfig
 from training.loop.run import Run
 from training.loop.trainer import build_trainer
+from training.loop.validation import NOISE_SEED
 from training.train import RUN_OUTPUTS
 
 DISCRIMINATOR = JointDiscriminatorConfig(channels=8, hidden_size=16)
@@ -78,7 +80,36 @@ def test_a_run_begins_at_the_clip_and_validates_futures(clip: Clip, tmp_path: Pa
     held_out = torch.from_numpy(validation.real_NHWC())
     assert torch.equal(torch.from_numpy(validation.generated_NHWC)[:2], held_out[:2])
     assert not torch.equal(torch.from_numpy(validation.generated_NHWC)[2:6], held_out[2:6])
-    assert 0.0 < validation.l1 < 1.0
+    # Its frames count in no figure: of two sequences of six, four each do.
+    assert len(held_out) == 12
+    real, fake = (
+        torch.from_numpy(frames).double().unflatten(0, (2, 6)) / 127.5 - 1.0
+        for frames in (validation.real_NHWC(), validation.generated_NHWC)
+    )
+    assert validation.l1 == pytest.approx(float((fake - real)[:, 2:].abs().mean()), abs=0.01)
+    mean = run.trainer.mean_CHW.permute(1, 2, 0).double()
+    assert validation.mean_frame_l1 == pytest.approx(float((real - mean)[:, 2:].abs().mean()), rel=1e-5)
+    real_motion, fake_motion = (frames.diff(dim=1)[:, 1:] for frames in (real, fake))
+    assert validation.motion_l1 == pytest.approx(float((fake_motion - real_motion).abs().mean()), abs=0.01)
+    shares = float(fake_motion.abs().mean() / real_motion.abs().mean())
+    assert validation.motion_share == pytest.approx(shares, rel=0.05)
+
+
+def test_the_tuning_loss_is_that_of_predicted_frames_alone(clip: Clip, one_thread: None) -> None:
+    trainer = build_trainer(small(losses=Sound2SightLosses(adversarial=0.0)), clip)
+    source = torch.Generator().manual_seed(NOISE_SEED)
+    (segment,) = trainer.footage.tuning
+    (part,) = played_futures(trainer.average.eval(), segment, 6, source)
+    predicted = torch.nn.functional.mse_loss(part.fake[2:], part.real[2:]) / 4.0
+    assert (len(part.real), part.given) == (6, 2)
+    assert trainer.tuning_loss() == pytest.approx(float(predicted), rel=1e-5)
+
+
+def test_a_process_with_a_single_sequence_is_refused(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sound would be compared with itself."""
+    monkeypatch.setattr(distributed, "processes", lambda: 4)
+    with pytest.raises(TrainingError, match=r"sequences_per_batch is 4, 1 for each process; .* two or more for each"):
+        build_trainer(small(), clip)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +191,7 @@ def test_futures_go_on_from_the_context_and_differ() -> None:
         ({"sequence_frames": 14}, r"sequence_frames is 14; .* at most 13, one more than model.generator.window_steps"),
         ({"sequences_per_batch": 1}, r"sequences_per_batch is 1; the discriminator needs another sequence's sound"),
         ({"sequence_frames": 3}, r"discriminator.buffer_frames is 3; less than sequence_frames \(3\)"),
+        ({"precision": "bfloat16"}, r"precision is 'bfloat16'; the family 'sound2sight' trains in float32 alone"),
         ({"model": replace(MODEL, image_size=88)}, r"image_size is 88; .*both sides must halve"),
     ],
 )
