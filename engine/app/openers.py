@@ -246,8 +246,11 @@ def open_osc_out(
     return OscOut(listeners, telemetry, notice_log, feedback, clock, config.osc_out_rate)
 
 
-def open_midi(config: LiveConfig, access: RemoteAccess, follow_clock: MidiClock | None, clock: Clock) -> MidiRemote:
-    """Listen to the MIDI ports that were asked for, now or as soon as they are there."""
+def open_midi(
+    config: LiveConfig, access: RemoteAccess, follow_clock: MidiClock | None, clock: Clock, card: ModelCard
+) -> MidiRemote:
+    """Listen to the MIDI ports that were asked for, now or as soon as they are there. `card` is that of the model that begins."""
+    from engine.control.left_out import left_out_controls
     from engine.control.remotes.midi.controller_folder import read_given
     from engine.control.remotes.midi.midi_remote import MidiRemote, MidiWishes
     from engine.control.remotes.midi.ports import AskedPorts
@@ -256,6 +259,7 @@ def open_midi(config: LiveConfig, access: RemoteAccess, follow_clock: MidiClock 
         asked=AskedPorts(ports=config.midi, clock_out=config.midi_clock_out, api=config.midi_api),
         parameters=config.midi_parameters,
         given=read_given(config.controller),
+        left_out=left_out_controls(card),
         folder=config.controllers,
     )
     midi = MidiRemote(access, wishes, follow_clock, clock=clock)
