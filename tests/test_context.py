@@ -59,5 +59,5 @@ def test_a_context_that_is_not_there_is_one_sentence(tmp_path: Path, sound: Path
     model = write_looking_probe(tmp_path / "looking.onnx")
     came = run("--model", model, "--render", sound, tmp_path / "film.mp4", "--context", "nothing.jpg")
     assert came.returncode == 2
-    assert "There is no file nothing.jpg" in came.stderr
+    assert "context is 'nothing.jpg', and there is no such file; give the path of a still or a clip." in came.stderr
     assert "Traceback" not in came.stderr

@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from engine.core.notice_log import NoticeLog
     from engine.model.backend import Backend
     from engine.model.backends.first_test import FirstTestWatch
+    from engine.model.card import ModelCard
+    from engine.model.context.opening import ShowContext
     from engine.ops.health_monitor import HealthMonitor
     from engine.output.sink import Sink, WindowSink
+    from engine.takes.replay import Take
 
 
 def open_model(
@@ -50,19 +53,26 @@ def open_model(
     return open_backend(config.model, config.backend, config.threads, selected, tell, watch)
 
 
-def open_context(
-    config: LiveConfig, backend: Backend, live: bool, tell: Callable[[str], None], releasing: ExitStack
-) -> Callable[[Backend], Backend]:
-    """Open the context that the configuration asks for and return what gives it to a backend. Raises UserError."""
-    if config.context is None:
-        return lambda opened: opened
-    from engine.model.context.context_backend import ContextBackend
-    from engine.model.context.opening import open_context as open_frames
+def open_context(config: LiveConfig, card: ModelCard, live: bool, tell: Callable[[str], None]) -> ShowContext:
+    """Return the context that the configuration asks for. Raises ConfigError where the first model, that of `card`, looks at none."""
+    from engine.model.context.opening import ShowContext
 
-    frames = open_frames(config.context, backend.card, tell, live=live)
-    releasing.callback(frames.close)
-    tell(f"context  {frames.description}")
-    return lambda opened: ContextBackend(opened, frames)
+    context = ShowContext(config.context, tell, live=live)
+    context.check(card)
+    return context
+
+
+def open_replayed_context(config: LiveConfig, take: Take, card: ModelCard, tell: Callable[[str], None]) -> ShowContext:
+    """Return the context of a take, or the one that is given in its place, and tell what differs. Raises ConfigError."""
+    from engine.model.context.opening import GIVE_IT_AGAIN, ShowContext
+    from engine.takes.replay import context_differences
+
+    context = ShowContext(config.context or take.header.context, tell, way_out=GIVE_IT_AGAIN)
+    if take.header.context is None:
+        context.check(card)
+    for line in context_differences(take.header, config.context, context.sha256):
+        tell(line)
+    return context
 
 
 def listen(
@@ -238,8 +248,11 @@ def open_osc_out(
     return OscOut(listeners, telemetry, notice_log, feedback, clock, config.osc_out_rate)
 
 
-def open_midi(config: LiveConfig, access: RemoteAccess, follow_clock: MidiClock | None, clock: Clock) -> MidiRemote:
-    """Listen to the MIDI ports that were asked for, now or as soon as they are there."""
+def open_midi(
+    config: LiveConfig, access: RemoteAccess, follow_clock: MidiClock | None, clock: Clock, card: ModelCard
+) -> MidiRemote:
+    """Listen to the MIDI ports that were asked for, now or as soon as they are there. `card` is that of the model that begins."""
+    from engine.control.left_out import left_out_controls
     from engine.control.remotes.midi.controller_folder import read_given
     from engine.control.remotes.midi.midi_remote import MidiRemote, MidiWishes
     from engine.control.remotes.midi.ports import AskedPorts
@@ -248,6 +261,7 @@ def open_midi(config: LiveConfig, access: RemoteAccess, follow_clock: MidiClock 
         asked=AskedPorts(ports=config.midi, clock_out=config.midi_clock_out, api=config.midi_api),
         parameters=config.midi_parameters,
         given=read_given(config.controller),
+        left_out=left_out_controls(card),
         folder=config.controllers,
     )
     midi = MidiRemote(access, wishes, follow_clock, clock=clock)

@@ -68,7 +68,7 @@ def _open_midi(parts: RemoteParts) -> MidiControl | None:
     config = parts.config
     if not (config.midi or config.midi_clock_out):
         return None
-    midi = openers.open_midi(config, parts.access, parts.midi_clock, parts.clock)
+    midi = openers.open_midi(config, parts.access, parts.midi_clock, parts.clock, parts.card())
     parts.releasing.callback(midi.close)
     if config.midi_clock_out:
         clock_out = openers.open_midi_clock_out(midi.ports, parts.telemetry, parts.access, parts.clock)

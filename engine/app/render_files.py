@@ -27,18 +27,21 @@ from engine.render.play import play
 def render_files(command: ParsedCommand, renderings: Sequence[Rendering], stop: StopRequest) -> int:
     """Render all that can be, tell of each, and return the exit code: 2 where one could not be rendered.
 
-    A file appears in the folder when it is complete. Raises UserError for a model that cannot be opened, StoppedError where its first
-    test was stopped.
+    A file appears in the folder when it is complete. Raises UserError for a model or a context that cannot be opened, StoppedError where
+    its first test or the reading of the context was stopped.
     """
     config, selected = command.resolved.config, list[str]()
     backend = openers.open_model(config, False, selected.append, print_line, FirstTestWatch(stop.is_asked))
+    context = openers.open_context(config, backend.card, False, print_line)
+    # Read once, and here, where a mistake is told once.
+    context.give_to(backend, stop.is_asked)
     lengths_s = [openers.duration_s((rendering.sound,), config.seconds) or 0.0 for rendering in renderings]
     # A terminal that is closed does not end the work.
     stop.begin(lambda: True)
     bar = SharedProgressBar(sum(lengths_s) or None)
     for line in model_lines(backend, selected):
         bar.say(line)
-    shared, done_s, failed, rendered = SharedParts(backend, bar), 0.0, 0, 0
+    shared, done_s, failed, rendered = SharedParts(backend, context, bar), 0.0, 0, 0
     for rendering, length_s in zip(renderings, lengths_s, strict=True):
         try:
             told = _render(command, rendering, shared, stop)

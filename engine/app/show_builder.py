@@ -45,6 +45,7 @@ from engine.core.stop_signals import IsStopped, never_stopped
 from engine.model.backend import Backend
 from engine.model.backends.first_test import FirstTestWatch
 from engine.model.backends.selection import open_backend, open_with_fallback
+from engine.model.context.opening import ShowContext
 from engine.model.rest import RestingBackend
 from engine.ops.gc_schedule import GcSchedule
 from engine.ops.health_monitor import HealthMonitor
@@ -87,23 +88,27 @@ def build_from_source(
     releasing: ExitStack,
     layout: InputLayout = UNNAMED,
     film: FilmFormat | None = None,
+    context: ShowContext | None = None,
 ) -> BuiltShow:
-    """Build the show of a source, live or not. Raises ConfigError for a mapping, SinkError for the take."""
+    """Build the show of a source, live or not; `context` is one that others look at too. Raises UserError."""
     notify = runtime.notices.tell
-    with_context = openers.open_context(config, backend, runtime.live, notify, releasing)
+    looked_at = context or openers.open_context(config, backend.card, runtime.live, notify)
+    releasing.callback(looked_at.close)
 
     def open_next(path: str, is_stopped: IsStopped) -> Backend:
         watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
         open_one = open_with_fallback if runtime.live else open_backend
-        return RestingBackend(with_context(open_one(path, config.backend, config.threads, notify, notify, watch)))
+        opened = open_one(path, config.backend, config.threads, notify, notify, watch)
+        return RestingBackend(looked_at.give_to(opened, watch.is_stopped))
 
-    model = ModelChoice(path=config.model, backend=RestingBackend(with_context(backend)), open_next=open_next)
+    first = RestingBackend(looked_at.give_to(backend, runtime.is_stopped))
+    model = ModelChoice(path=config.model, backend=first, open_next=open_next)
     controllers = control(model, store, config.mappings, config.scenes, runtime, layout.names)
     releasing.callback(controllers.switcher.close)
     releasing.callback(controllers.scene_controller.close)
     _begin_playlist(controllers, notify)
     conditioner = Conditioner(backend.card.sample_rate_hz, backend.card.hop_samples)
-    takes = Takes(config, OpenInputs(source, layout), controllers, conditioner, runtime)
+    takes = Takes(config, OpenInputs(source, layout), controllers, conditioner, runtime, looked_at.sha256)
     take = takes.open(bool(store.values().get(ShowValues.record_take.name, False)))
     if take:
         releasing.callback(take.close)
@@ -132,17 +137,18 @@ def build_replay(
     runtime: Runtime,
     outputs: Outputs,
     film: FilmFormat | None = None,
-    with_context: Callable[[Backend], Backend] = lambda opened: opened,
+    context: ShowContext | None = None,
 ) -> BuiltShow:
-    """Build the show that repeats a take. Raises ConfigError for a mapping that this version does not understand."""
+    """Build the show that repeats a take. Raises UserError for a mapping that this version does not understand and for the context."""
+    looked_at = context or ShowContext(None)
 
     def open_next(path: str, is_stopped: IsStopped) -> Backend:
         watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
         opened = open_backend(path, take.header.backend, take.header.threads, tell=runtime.notices.tell, watch=watch)
-        return ReplayedFailures(begun(with_context(opened)), store)
+        return ReplayedFailures(begun(looked_at.give_to(opened, watch.is_stopped)), store)
 
     begun = RestingBackend if begins_at_rest(take.header) else _as_opened
-    first = ReplayedFailures(begun(with_context(backend)), store)
+    first = ReplayedFailures(begun(looked_at.give_to(backend, runtime.is_stopped)), store)
     model = ModelChoice(path=take.model, backend=first, open_next=open_next)
     layout = take.header.layout
     controllers = control(
@@ -176,6 +182,7 @@ class SharedParts:
     """What several renderings use one after the other."""
 
     backend: Backend
+    context: ShowContext
     progress: SharedProgressBar
 
 
@@ -255,9 +262,9 @@ class ShowBuilder:
         if output != WINDOW:
             for line in replay_lines(take, backend, output, self._command.film):
                 self._say(line)
-        film, context = self._command.film, config.context or take.header.settings.get("context")
-        given = openers.open_context(replace(config, context=context), backend, False, self._say, self._releasing)
-        return build_replay(take, source, backend, store, self._runtime(False, self._say), outputs, film, given)
+        context = openers.open_replayed_context(config, take, backend.card, self._say)
+        runtime = self._runtime(False, self._say)
+        return build_replay(take, source, backend, store, runtime, outputs, self._command.film, context)
 
     def _of_inputs(
         self, config: LiveConfig, inputs: OpenInputs, notify: Callable[[str], None], shared: SharedParts | None = None
@@ -285,7 +292,10 @@ class ShowBuilder:
 
         runtime = self._runtime(source.live, notify)
         film = self._command.film if self._command.render else None
-        built = build_from_source(config, backend, source, store, runtime, outputs, self._releasing, layout, film)
+        context = shared.context if shared else None
+        built = build_from_source(
+            config, backend, source, store, runtime, outputs, self._releasing, layout, film, context
+        )
         self._monitor.describe_levels = lambda: input_levels(built.show.capture.latest())
         self._monitor.describe_conditioning = built.show.conditioning
         take = built.show.recorder

@@ -33,11 +33,14 @@ class Takes:
         controllers: Controllers,
         conditioner: Conditioner,
         runtime: Runtime,
+        context_sha256: str = "",
     ) -> None:
+        """`context_sha256` is the checksum of the file that the models look at."""
         self._config = config
         self._inputs = inputs
         self._controllers = controllers
         self._conditioner = conditioner
+        self._context_sha256 = context_sha256
         self._live = runtime.live
         self._notify = runtime.notices.tell
 
@@ -92,4 +95,5 @@ class Takes:
             settings={name: getattr(config, name) for name in SETTINGS}
             | {"source": tuple(shown_address(source) for source in config.source), "web_token": None},
             mappings=self._controllers.modulators.mappings,
+            context_sha256=self._context_sha256,
         )

@@ -11,9 +11,13 @@ _PNG_HEAD = struct.Struct(">8s4x4sIIBBBBB")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RGB_8_BITS = (8, 2, 0, 0, 0)
 """Bit depth, colour type, compression, filter, interlacing."""
-_JPEG_SIGNATURE = b"\xff\xd8"
-_BASELINE, _SCAN = 0xC0, 0xDA
-_WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
+_JPEG_SIGNATURE, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_BASELINE = 0xC0
+_BEFORE_THE_FRAME = (*range(0xE0, 0xF0), 0xFE, 0xDB, 0xC4, 0xDD)
+"""Markers that may come first: APPn, COM, DQT, DHT, DRI. Past any other one (FF fills, 00 is stuffing) a decoder may walk in another
+way than this, and come to a larger frame."""
+_LENGTH_BYTES = 2
+"""Of a segment's length, which counts itself."""
 _SEGMENT = struct.Struct(">BBH")
 _FRAME = struct.Struct(">BHHB")
 _MOST_SEGMENTS = 64
@@ -37,16 +41,20 @@ def texture_head(stored: bytes) -> TextureHead | None:
 
 
 def _jpeg_head(stored: bytes) -> TextureHead | None:
-    """Find the frame header (ITU-T T.81, B.2.2) before the first scan."""
+    """Find the frame header (ITU-T T.81, B.2.2), which tables and notes alone may precede. A file without its end was cut."""
+    if not stored.endswith(_JPEG_END):
+        return None
     at = len(_JPEG_SIGNATURE)
     for _ in range(_MOST_SEGMENTS):
         if at + _SEGMENT.size + _FRAME.size > len(stored):
             return None
         mark, marker, length = _SEGMENT.unpack_from(stored, at)
-        if mark != 0xFF or marker in _WITHOUT_LENGTH or marker == _SCAN:
+        if mark != 0xFF:
             return None
         if marker == _BASELINE:
             bits, height, width, colours = _FRAME.unpack_from(stored, at + _SEGMENT.size)
             return TextureHead(JPEG, height, width) if (bits, colours) == (8, 3) else None
+        if marker not in _BEFORE_THE_FRAME or length < _LENGTH_BYTES:
+            return None
         at += 2 + length
     return None

@@ -9,6 +9,7 @@ They lie among the graph's initialisers, which no node reads, so the checksum of
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from engine.core.errors import ModelFileError
 from engine.model.content import FileContent
 from engine.model.layers import LayersSpec, TextureSpec
 from engine.model.protobuf import BYTES, fields
-from engine.model.texture_heads import texture_head
+from engine.model.texture_heads import TextureHead, texture_head
 
 # H W C rows, columns, channels of pixels
 
@@ -47,6 +48,11 @@ def stored_textures(content: FileContent, spec: LayersSpec) -> list[bytes]:
     return [
         _checked(texture, stored.get(texture.name), _where(texture, str(content.path))) for texture in spec.textures
     ]
+
+
+def texture_kind(texture: TextureSpec, stored: bytes, file: Path) -> str:
+    """Return the end of a file's name for a stored texture. Raises ModelFileError for one that is neither PNG nor JPEG as above."""
+    return _head(stored, _where(texture, str(file))).kind
 
 
 def encode_texture(name: str, pixels_HWC: NDArray[np.uint8], *, lossy: bool = False) -> tuple[TextureSpec, bytes]:
@@ -101,14 +107,19 @@ def _checked(texture: TextureSpec, stored: bytes | None, where: str) -> bytes:
     return stored
 
 
-def _decoded(texture: TextureSpec, stored: bytes, where: str) -> NDArray[np.uint8]:
-    import cv2
-
+def _head(stored: bytes, where: str) -> TextureHead:
     head = texture_head(stored)
     if head is None:
         raise ModelFileError(
             f"{where} is no PNG of 8-bit RGB without interlacing, and no baseline JPEG of three colours; export the model again."
         )
+    return head
+
+
+def _decoded(texture: TextureSpec, stored: bytes, where: str) -> NDArray[np.uint8]:
+    import cv2
+
+    head = _head(stored, where)
     if (head.height, head.width) != (texture.height, texture.width):
         raise ModelFileError(
             f"{where} has {head.width}x{head.height} pixels, and the card says {texture.width}x{texture.height}; export the model again."

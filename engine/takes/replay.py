@@ -24,7 +24,7 @@ from engine.control.parameter_table import TABLE
 from engine.core.errors import BackendError, ConfigError, ModelFileError
 from engine.core.show_event import MODEL, ShowEvent
 from engine.core.small_files import read_lines as read_text_lines
-from engine.core.structured import shortened
+from engine.core.structured import shortened, shown
 from engine.model.backend import Backend, WrappedBackend, not_finite
 from engine.model.backends.selection import read_card
 from engine.model.step import Step, StepInputs
@@ -109,6 +109,21 @@ def differences(take: Take, backend: Backend) -> list[str]:
         if then.get(name) != now.get(name)
     ]
     return [f"Frames may differ from the show's in their last bit: {'; '.join(changed)}."] if changed else []
+
+
+def context_differences(header: TakeHeader, given: str | None, sha256: str) -> list[str]:
+    """Return a line where the models look at something else than in the show: `given` in place of the take's, or a changed file.
+
+    `sha256` is the checksum of the file that they look at now; empty where there is none.
+    """
+    if sha256 and sha256 == header.context_sha256:
+        return []
+    differ = "frames differ from the show's"
+    if given is None:
+        is_changed = bool(sha256 and header.context_sha256)
+        return [f"{shown(header.context)} has changed since the show looked at it; {differ}."] if is_changed else []
+    before = "nothing" if header.context is None else shown(header.context)
+    return [f"The show looked at {before}, and the replay looks at {shown(given)}; {differ}."]
 
 
 class TakeSource:

@@ -95,6 +95,15 @@ class TakeHeader:
     gain_curve: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     """The gain of each sample of the window before, an array of the take; empty where it was 1."""
 
+    context_sha256: str = ""
+    """Checksum of the file that models looked at (see ShowContext); empty for a camera, for none, and in older takes."""
+
+    @property
+    def context(self) -> str | None:
+        """What the show's models looked at: the path of a file, or a camera."""
+        given: str | None = self.settings.get("context")
+        return given or None
+
     @property
     def layout(self) -> InputLayout:
         """The show's inputs."""
@@ -113,6 +122,9 @@ class TakeHeader:
                     f"'inputs.{shortened(name)}' is {shown(list(columns))}; numbers from 0 to {self.source_channels - 1} were expected."
                 )
         self._check_beginning()
+        context = self.settings.get("context")
+        if context is not None and not isinstance(context, str):
+            raise ConfigError(f"'settings.context' is {shown(context)}; a text was expected.")
         # Raises ConfigError for a model input that there is not.
         _ = self.layout
 
@@ -174,6 +186,7 @@ def take_header(
     threads: int | None = None,
     settings: Mapping[str, Any] | None = None,
     mappings: Mapping[str, str] | None = None,
+    context_sha256: str = "",
 ) -> TakeHeader:
     """Describe a show that is about to begin; `settings` hold what JSON can."""
     card = backend.card
@@ -195,6 +208,7 @@ def take_header(
         mappings=dict(mappings or {}),
         inputs={one.name: one.columns for one in layout.inputs},
         model_input=layout.model_input,
+        context_sha256=context_sha256,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from engine.core.atomic_files import write_bytes, write_text
 from engine.core.errors import ModelFileError
 from engine.model.backend import Backend
 from engine.model.card import Drift, ModelCard, Provenance, StateSpec
+from engine.model.layers import ROLES
 from engine.model.step import Step, StepInputs
 from export.verification.drift import difference, draw_drift, drift_record, farthest, play_both, spread_steps
 from export.verification.graph import StepGraph
 from export.verification.players import Player, TorchPlayer
 from export.verification.sound import RealSound
+from training.core.layered import LayeredModel
+from training.core.streaming import StreamingModel
 from training.loop.checkpoint import LoadedGenerator
 
 LEAST_PSNR_DB = {"float32": 60.0, "float16": 45.0, "bfloat16": 38.0, "int8": 35.0}
@@ -111,6 +115,7 @@ def check_belongs(card: ModelCard, loaded: LoadedGenerator, model: Path, checkpo
         "window": (card.window_samples, made.window_samples),
         "hop": (card.hop_samples, made.hop_samples),
         "frame size": (f"{card.width}x{card.height}", str(made.frame_size)),
+        "set of textures": (_textures(card), _made_textures(made)),
         "states": (
             card.states,
             tuple(StateSpec(name=name, shape=shape) for name, shape in made.state_shapes().items()),
@@ -125,6 +130,25 @@ def check_belongs(card: ModelCard, loaded: LoadedGenerator, model: Path, checkpo
                 f"{model} was not made from {checkpoint}: its {what} is {ours}, the checkpoint's is {theirs}; "
                 "give the checkpoint it was exported from."
             )
+
+
+def _textures(card: ModelCard) -> str:
+    """Return the sizes of the textures and the fields that compose them, in words."""
+    if card.layers is None:
+        return "none"
+    sizes = [f"{texture.width}x{texture.height}" for texture in card.layers.textures]
+    return _in_words(sizes, [role for role in ROLES if getattr(card.layers, role)])
+
+
+def _made_textures(model: StreamingModel) -> str:
+    if not isinstance(model, LayeredModel):
+        return "none"
+    sizes = [f"{levels.shape[-1]}x{levels.shape[-2]}" for levels in model.texture_levels]
+    return _in_words(sizes, [role for role in ROLES if role in model.field_shapes()])
+
+
+def _in_words(sizes: Sequence[str], roles: Sequence[str]) -> str:
+    return f"{', '.join(sizes)} with {', '.join(roles)}"
 
 
 def _training(provenance: Provenance) -> tuple[str, str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,9 +22,13 @@ from export.targets.triton.repository import write_repository
 from export.verification.graph import StepGraph
 from export.verification.parity import PARITY_STEPS, probe_sound, windows
 from export.verification.sound import made_sound
-from export.verification.verdict import BackendPlayer, compare
+from export.verification.verdict import BackendPlayer, check_belongs, compare
+from tests.engine.model.layered_probe import write_layered_probe
+from tests.engine.model.test_layers import with_bytes
 from tests.export.test_to_onnx import PROVENANCE
 from tests.training.families.modal.test_model import moved_model
+from tests.training.runs import small_config
+from training.loop.checkpoint import LoadedGenerator
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +65,36 @@ def test_verification_compares_composed_frames(model, exported):
     player = BackendPlayer(open_backend(path, "onnx-cpu"))
     verdict = compare(StepGraph(model), player, card, made_sound(model.sample_rate_hz), 16)
     verdict.check(path)
+
+
+@pytest.mark.parametrize(
+    ("generator", "textures"),
+    [
+        ({"textures": 3}, "48x32, 48x32, 48x32 with flow, weights"),
+        ({"texture_scale": 2}, "96x64, 96x64 with flow, weights"),
+    ],
+)
+def test_a_checkpoint_with_other_textures_is_refused_in_one_sentence(exported, generator, textures):
+    path, card = exported
+    other = moved_model(image_size="48x32", **generator)
+    loaded = LoadedGenerator(other, small_config(), 0, PROVENANCE)
+    with pytest.raises(
+        ModelFileError, match="was not made from run: its set of textures is 48x32, 48x32 with"
+    ) as refused:
+        check_belongs(card, loaded, path, Path("run"))
+    assert f"the checkpoint's is {textures}" in str(refused.value)
+
+
+def test_a_checkpoint_with_the_same_textures_belongs(exported, model):
+    path, card = exported
+    check_belongs(card, LoadedGenerator(model, small_config(), 0, PROVENANCE), path, Path("run"))
+
+
+def test_triton_gets_no_faulty_texture(tmp_path):
+    path = write_layered_probe(tmp_path / "faulty.onnx", with_bytes(b"GIF89a"), {"texture_0": b"GIF89a"})
+    with pytest.raises(ModelFileError, match="texture 'texture_0' is no PNG of 8-bit RGB"):
+        write_repository(path, tmp_path / "served", Service())
+    assert not (tmp_path / "served").exists()
 
 
 def test_textures_too_large_for_png_are_stored_with_a_loss_that_torch_shares(model, tmp_path, monkeypatch):

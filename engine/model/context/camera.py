@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.errors import SourceError
+from engine.core.structured import shortened
 
 # H W C rows, columns, channels of pixels
 
 FIRST_FRAME_S = 5.0
 RETRY_S = 2.0
-_NAMES = Path("/sys/class/video4linux")
+_MOST_DIGITS = 4
+NAMES = Path("/sys/class/video4linux")
+_NOT_THERE = (OSError, ValueError, OverflowError, cv2.error)
+"""What opening and reading may raise while a camera is unplugged, or of a number that none has. The thread goes on looking."""
 
 
 class Capture(Protocol):
@@ -49,7 +55,7 @@ class CameraContext:
             self.close()
             known = ", ".join(camera_names()) or "none that this system names"
             raise SourceError(
-                f"The camera '{name}' gives no frame; the number or a part of the name of a camera that no other program uses was "
+                f"The camera '{shortened(name)}' gives no frame; the number or a part of the name of a camera that no other program uses was "
                 f"expected (cameras here: {known})."
             )
 
@@ -72,10 +78,11 @@ class CameraContext:
     def _run(self) -> None:
         is_gone = False
         while not self._is_over.is_set():
-            capture = self._open(self._name)
+            capture = self._opened()
             if capture is not None:
                 has_frame = self._read_all(capture, is_gone)
-                capture.close()
+                with suppress(*_NOT_THERE):
+                    capture.close()
                 is_gone = is_gone and not has_frame
             if self._is_over.is_set():
                 return
@@ -84,11 +91,21 @@ class CameraContext:
                 is_gone = True
             self._is_over.wait(RETRY_S)
 
+    def _opened(self) -> Capture | None:
+        """Open the camera; None where it is not there, or is unplugged at this moment."""
+        try:
+            return self._open(self._name)
+        except _NOT_THERE:
+            return None
+
     def _read_all(self, capture: Capture, was_gone: bool) -> bool:
         """Read frames until there are no more; return whether there was one."""
         has_frame = False
         while not self._is_over.is_set():
-            frame_HWC = capture.read()
+            try:
+                frame_HWC = capture.read()
+            except _NOT_THERE:
+                break
             if frame_HWC is None:
                 break
             if was_gone and not has_frame:
@@ -98,16 +115,21 @@ class CameraContext:
         return has_frame
 
 
-def camera_names() -> list[str]:
+def camera_names(folder: Path = NAMES) -> list[str]:
     """Return the names of the cameras, each with its number, as far as the system tells them (Linux)."""
-    found = [(path, path.name.removeprefix("video")) for path in sorted(_NAMES.glob("video*"))]
-    return [f"{number}: {(path / 'name').read_text(errors='replace').strip()}" for path, number in found]
+    found = list[str]()
+    for path in sorted(folder.glob("video*")):
+        # A camera may be unplugged between the two.
+        with suppress(OSError):
+            name = (path / "name").read_text(errors="replace").strip()
+            found.append(f"{path.name.removeprefix('video')}: {name}")
+    return found
 
 
 def camera_number(name: str, names: list[str]) -> int | None:
     """Return the number of the camera that is meant: `name` is the number itself or a part of the name; None where there is none."""
     if name.isascii() and name.isdigit():
-        return int(name)
+        return int(name) if len(name) <= _MOST_DIGITS else None
     fitting = [one for one in names if name.casefold() in one.partition(": ")[2].casefold()]
     return int(fitting[0].partition(":")[0]) if fitting and name else None
 
@@ -117,8 +139,6 @@ def open_with_opencv(name: str) -> Capture | None:
     number = camera_number(name, camera_names())
     if number is None:
         return None
-    import cv2
-
     capture = cv2.VideoCapture(number)
     if not capture.isOpened():
         capture.release()
@@ -127,10 +147,7 @@ def open_with_opencv(name: str) -> Capture | None:
 
 
 class _OpenCvCapture:
-    def __init__(self, capture: object) -> None:
-        import cv2
-
-        assert isinstance(capture, cv2.VideoCapture)
+    def __init__(self, capture: cv2.VideoCapture) -> None:
         self._capture = capture
 
     def read(self) -> NDArray[np.uint8] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,27 +16,22 @@ from engine.model.step import Step, StepInputs
 
 
 class ContextBackend(WrappedBackend):
-    """A model that looks at no context is stepped as it is."""
+    """A model that gets, for each of its pictures, the frame of the moment."""
 
-    def __init__(self, inner: Backend, frames: ContextFrames) -> None:
+    def __init__(self, inner: Backend, frames: Mapping[str, ContextFrames]) -> None:
+        """`frames` by the name of each picture, of any size."""
         super().__init__(inner)
         self._frames = frames
-        self._shown: NDArray[np.uint8] | None = None
+        self._shown: dict[str, NDArray[np.uint8]] = {}
         self._fitted: dict[str, NDArray[np.uint8]] = {}
 
     def step(self, inputs: StepInputs) -> Step:
-        """Take one step with the frame of its hop's time. Raises StepError when it fails."""
-        if self.card.pictures:
-            inputs = inputs.with_values(self._at(inputs.hop * self.card.hop_s), inputs.states)
-        return super().step(inputs)
-
-    def _at(self, time_s: float) -> dict[str, NDArray[np.uint8]]:
-        """Return the frame of a time in the size of every input; a frame is fitted once."""
-        shown_HWC = self._frames.frame(time_s)
-        if shown_HWC is not self._shown:
-            self._fitted = {
-                spec.name: np.ascontiguousarray(cover(shown_HWC, spec.width, spec.height))
-                for spec in self.card.pictures
-            }
-            self._shown = shown_HWC
-        return self._fitted
+        """Take one step with the frames of its hop's time. Raises StepError when it fails."""
+        time_s = inputs.hop * self.card.hop_s
+        for spec in self.card.pictures:
+            shown_HWC = self._frames[spec.name].frame(time_s)
+            # A frame is fitted once.
+            if shown_HWC is not self._shown.get(spec.name):
+                self._fitted[spec.name] = np.ascontiguousarray(cover(shown_HWC, spec.width, spec.height))
+                self._shown[spec.name] = shown_HWC
+        return super().step(inputs.with_values(self._fitted, inputs.states))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.core.errors import StoppedError
 from engine.core.fit import cover
+from engine.core.stop_signals import IsStopped, never_stopped
 from engine.media.frame_reader import FrameReader
 
 # H W C rows, columns, channels of pixels
@@ -38,13 +41,27 @@ class ContextFrames(Protocol):
 class FileContext:
     """The frames of a file at one size: a still, or a clip that begins again at its end."""
 
-    def __init__(self, path: Path, width: int, height: int) -> None:
-        """Decode the file and cut its frames to the shape. Raises MediaError for a file without a frame."""
+    def __init__(
+        self,
+        path: Path,
+        width: int,
+        height: int,
+        tell: Callable[[str], None] = print,
+        is_stopped: IsStopped = never_stopped,
+    ) -> None:
+        """Decode the file and cut its frames to the shape; tell of a clip, which may take a while, and of what is wrong with it.
+
+        Raises MediaError for a file without a frame, StoppedError where `is_stopped` says so before its end.
+        """
         reader, most = FrameReader(path), max(1, MOST_BYTES // (3 * width * height))
         self._frames: list[NDArray[np.uint8]] = []
         self._times_s: list[float] = []
         self._is_cut_short, own_size, end_s = False, (width, height), 0.0
         for timed in reader.frames():
+            if is_stopped():
+                raise StoppedError(f"The context {path.name} was not read to its end when the show was stopped.")
+            if len(self._frames) == 1:
+                tell(f"context  reading {path.name}")
             if len(self._frames) == most:
                 self._is_cut_short = True
                 break
@@ -52,6 +69,8 @@ class FileContext:
             self._frames.append(cover(timed.shown.pixels_HWC(), width, height))
             self._times_s.append(timed.time_s)
             end_s = timed.time_s + timed.duration_s
+        for notice in reader.notices():
+            tell(notice)
         first_s = self._times_s[0]
         self._times_s = [time_s - first_s for time_s in self._times_s]
         self._length_s = max(end_s - first_s, 1e-3)

@@ -9,8 +9,7 @@ from engine.core.errors import ConfigError, ModelFileError
 from engine.model.card import ModelCard
 from engine.model.content import FileContent
 from engine.model.file import read_model
-from engine.model.texture_heads import texture_head
-from engine.model.textures import stored_textures
+from engine.model.textures import stored_textures, texture_kind
 from export.targets.triton.config import MODEL_FILE, Service, config_text, initial_state_files, model_name
 from export.targets.triton.guide import TEXTURES_FOLDER, guide_text
 
@@ -20,7 +19,7 @@ VERSION = "1"
 def write_repository(model: Path, repository: Path, service: Service) -> ModelCard:
     """Write the folder `repository` atomically and return the model's card.
 
-    Raises ModelFileError for a file that is no model file, ConfigError for a folder that is not empty or cannot be
+    Raises ModelFileError for a file that is no model file or has a faulty texture, ConfigError for a folder that is not empty or cannot be
     written.
     """
     if model.is_file() and model.suffix != ".onnx":
@@ -53,7 +52,6 @@ def _fill(folder: Path, content: FileContent, card: ModelCard, service: Service)
         # Beside the version, as in the root of the repository a folder would be taken for a model.
         (model_folder / TEXTURES_FOLDER).mkdir()
         for texture, stored in zip(card.layers.textures, stored_textures(content, card.layers), strict=True):
-            head = texture_head(stored)
-            assert head is not None, texture.name
-            (model_folder / TEXTURES_FOLDER / f"{texture.name}.{head.kind}").write_bytes(stored)
+            kind = texture_kind(texture, stored, content.path)
+            (model_folder / TEXTURES_FOLDER / f"{texture.name}.{kind}").write_bytes(stored)
     (folder / "README.md").write_text(guide_text(card, service), encoding="utf-8")

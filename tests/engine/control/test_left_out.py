@@ -78,9 +78,21 @@ def test_a_controller_file_that_names_it_is_used_with_one_notice(without: Path) 
     assert command.resolved.config.controller == (str(file),)
     lines = list[str]()
     parameters = {parameter.name: parameter for parameter in parameters_for(WITHOUT)}
-    found = ControllerFolder(read_given([str(file)]), "none", lines.append).find("pad", parameters)
+    given = ControllerFolder(read_given([str(file)]), "none", lines.append, left_out=left_out_controls(WITHOUT))
+    found = given.find("pad", parameters)
     assert [assignment.parameter for assignment in found.file.assignments] == ["gain", "zoom", "gain"]
-    assert all("no parameter" in line and "the show goes on" in line for line in lines)
+    assert lines == []
+
+
+def test_a_learnt_controller_file_that_names_it_is_told_with_its_control(without: Path) -> None:
+    file = without.with_name("pad.yaml")
+    file.write_text("{match: pad, assignments: [{control: 1, parameter: gain}, {control: 2, parameter: zoom}]}")
+    lines = list[str]()
+    parameters = {parameter.name: parameter for parameter in parameters_for(WITHOUT)}
+    ControllerFolder((), without.parent, lines.append, left_out=left_out_controls(WITHOUT)).find("pad", parameters)
+    (line,) = lines
+    assert "moves 'gain' with control 1, which is no parameter." in line
+    assert line.endswith("It has no effect; the show goes on.")
 
 
 def test_a_lock_that_names_it_holds_when_a_model_has_it() -> None:

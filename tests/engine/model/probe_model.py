@@ -144,9 +144,16 @@ LOOKING_CARD = replace(
 """Of a probe that looks at a picture: frame = the probe's frame or `still`, whichever is brighter."""
 
 
-def write_looking_probe(path: Path) -> Path:
+def write_looking_probe(path: Path, width: int = WIDTH, height: int = HEIGHT) -> Path:
     """Write a probe with a picture input and an output beside the frame."""
-    model = helper.make_model(_graph(LOOKING_CARD), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    card = replace(
+        LOOKING_CARD,
+        width=width,
+        height=height,
+        noises=(replace(LOOKING_CARD.noises[0], shape=(width,)),),
+        pictures=(replace(LOOKING_CARD.pictures[0], width=width, height=height),),
+    )
+    model = helper.make_model(_graph(card), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     graph = model.graph
     next(node for node in graph.node if "frame" in node.output).output[0] = "columns_frame"
     graph.node.extend(
@@ -158,4 +165,4 @@ def write_looking_probe(path: Path) -> Path:
     )
     graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "one_shape"))
     onnx.checker.check_model(model)
-    return write_known(sealed(model.SerializeToString(), LOOKING_CARD), path)
+    return write_known(sealed(model.SerializeToString(), card), path)

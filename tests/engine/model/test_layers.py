@@ -144,6 +144,7 @@ def jpeg(*settings: int, grey: bool = False) -> bytes:
 
 JPEG = encode_texture("texture_0", TEXTURES[0], lossy=True)[1]
 PROGRESSIVE = jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+SMALL_FRAME = JPEG[JPEG.index(b"\xff\xc0") :][:19]
 LARGE_JPEG = cv2.imencode(".jpg", np.zeros((145, 256, 3), np.uint8))[1].tobytes()
 PNG = encode_texture("texture_0", TEXTURES[0])[1]
 GREY = cv2.imencode(".png", TEXTURES[0][..., 0])[1].tobytes()
@@ -161,7 +162,8 @@ GREY = cv2.imencode(".png", TEXTURES[0][..., 0])[1].tobytes()
         (with_bytes(PROGRESSIVE), {"texture_0": PROGRESSIVE}, "no baseline JPEG"),
         (with_bytes(jpeg(grey=True)), {"texture_0": jpeg(grey=True)}, "no baseline JPEG"),
         (with_bytes(JPEG[:20]), {"texture_0": JPEG[:20]}, "no baseline JPEG"),
-        (with_bytes(JPEG[:400]), {"texture_0": JPEG[:400]}, "no baseline JPEG|cannot be decoded"),
+        (with_bytes(JPEG[:400]), {"texture_0": JPEG[:400]}, "no baseline JPEG"),
+        (with_bytes(JPEG[:-200]), {"texture_0": JPEG[:-200]}, "no baseline JPEG"),
         (with_bytes(LARGE_JPEG), {"texture_0": LARGE_JPEG}, "256x145 pixels, and the card says 256x144"),
     ],
 )
@@ -188,6 +190,38 @@ def test_no_head_is_read_beyond_the_end(stored):
     for length in range(0, len(stored), 7):
         head = texture_head(stored[:length])
         assert head is None or (head.height, head.width) == (144, 256)
+
+
+def before_the_frame(segment: bytes) -> bytes:
+    """Return the large JPEG behind a segment that may hide the head of a smaller one."""
+    return LARGE_JPEG[:2] + segment + LARGE_JPEG[2:]
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        # A decoder takes the first FF for a fill byte and goes on at the second; a length of FF E0 would lead elsewhere.
+        b"\xff\xff\xff\xe0\x00\x02",
+        b"\xff\xff\x00\x02" + SMALL_FRAME,
+        b"\xff\x00\x00\x02" + SMALL_FRAME,
+        b"\xff\x01\x00\x02" + SMALL_FRAME,
+        b"\xff\xd0\x00\x02" + SMALL_FRAME,
+        b"\xff\xe0\x00\x00" + SMALL_FRAME,
+        b"\xff\xe0\x00\x01" + SMALL_FRAME,
+        # SOF2 first, then a baseline head.
+        b"\xff\xc2" + SMALL_FRAME[2:] + SMALL_FRAME,
+        b"\xff\xda\x00\x02" + SMALL_FRAME,
+    ],
+)
+def test_no_segment_hides_a_larger_frame(segment):
+    assert texture_head(before_the_frame(segment)) is None
+
+
+def test_tables_and_notes_may_precede_the_frame():
+    for marker in (0xE0, 0xEF, 0xFE):
+        head = texture_head(before_the_frame(bytes([0xFF, marker]) + b"\x00\x06note"))
+        assert head is not None
+        assert (head.kind, head.height, head.width) == ("jpg", 145, 256)
 
 
 def test_the_card_is_readable_json():

@@ -69,11 +69,16 @@ class ControllerFolder:
         folder: Path | str,
         notify: Callable[[str], None],
         shipped: Path = SHIPPED,
+        left_out: Container[str] = (),
     ) -> None:
-        """`given` come before those of `folder`, where learnt ones are written; `shipped` are read alone."""
+        """`given` come before those of `folder`, where learnt ones are written; `shipped` are read alone.
+
+        Nothing is told of the controls in `left_out` that `given` name: whoever checked these has said so.
+        """
         self._given = list(given)
         self._folder = Path(folder)
         self._shipped = shipped
+        self._left_out = left_out
         self._told = ToldOnce(notify, MOST_TOLD)
         self._writing = threading.Lock()
 
@@ -86,7 +91,7 @@ class ControllerFolder:
                 matching = [found for found in matching if found.file.match]
             if matching:
                 found = max(matching, key=lambda one: len(one.file.match))
-                self._tell_problems(found, parameters)
+                self._tell_problems(found, parameters, self._left_out if among is self._given else ())
                 own = found.path if found.path.parent != self._shipped else self._folder / found.path.name
                 return Found(own, found.file)
         return Found(self._folder / file_name(port), ControllerFile(name=port, match=lasting_name(port)))
@@ -111,8 +116,10 @@ class ControllerFolder:
                 self._told.tell(str(path), lambda error=error: f"{error} It is left out; the show goes on.")
         return found
 
-    def _tell_problems(self, found: Found, parameters: Mapping[str, Parameter]) -> None:
+    def _tell_problems(self, found: Found, parameters: Mapping[str, Parameter], left_out: Container[str]) -> None:
         for assignment in found.file.assignments:
+            if assignment.parameter in left_out:
+                continue
             problem = problem_of(assignment, parameters)
             if problem:
                 line = f"The controller file {found.path} {problem} It has no effect; the show goes on."

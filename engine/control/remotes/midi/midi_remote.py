@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.control.parameter import Parameter, Value
@@ -45,6 +45,8 @@ class MidiWishes:
     """Parameters by controller number, for every port."""
     given: Sequence[Found] = ()
     """Controller files that were named."""
+    left_out: Container[str] = ()
+    """Controls of the model that are no parameters; that these files name some was told when they were checked."""
     folder: str = "controllers"
     """Where controller files of learnt controls are."""
 
@@ -76,7 +78,11 @@ class MidiRemote:
         self._told = ToldOnce(access.notify, MOST_TOLD)
         self._follow_clock = follow_clock or TapClock(lambda: self._set(ShowValues.tap.name, True))
         general = [Assignment(control=number, parameter=name) for number, name in wishes.parameters.items()]
-        self._devices = Devices(ControllerFolder(wishes.given, wishes.folder, access.notify), general, access.notify)
+        self._devices = Devices(
+            ControllerFolder(wishes.given, wishes.folder, access.notify, left_out=wishes.left_out),
+            general,
+            access.notify,
+        )
         self.learning = MidiLearning(self._devices, access, self._name)
         self.ports = MidiPorts(wishes.asked, self, access.notify, command, clock)
         """The ports; the show's clock goes out through them too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,15 +13,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.core.errors import ConfigError, MediaError, SourceError
+from engine.core.errors import ConfigError, MediaError, SourceError, StoppedError
+from engine.model.backend import Backend
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.context import camera as camera_module
-from engine.model.context.camera import CameraContext, camera_number
+from engine.model.context.camera import CameraContext, camera_names, camera_number
 from engine.model.context.context_backend import ContextBackend
 from engine.model.context.context_frames import FileContext
-from engine.model.context.opening import open_context
+from engine.model.context.opening import ShowContext
 from engine.model.rest import RestingBackend
 from engine.model.session import Session
+from tests.engine.media.test_frame_reader import film, flashing
 from tests.engine.model.probe_model import CARD, HEIGHT, LOOKING_CARD, WIDTH, write_looking_probe
 
 Pixels = NDArray[np.uint8]
@@ -70,7 +73,7 @@ def test_a_file_without_a_frame_is_refused(content: bytes, tmp_path: Path) -> No
 
 def test_a_model_gets_the_frame_of_its_hop(tmp_path: Path) -> None:
     clip = FileContext(write_clip(tmp_path / "clip.mp4", [50, 200]), WIDTH, HEIGHT)
-    backend = ContextBackend(open_model(write_looking_probe(tmp_path / "looking.onnx")), clip)
+    backend = ContextBackend(open_model(write_looking_probe(tmp_path / "looking.onnx")), {"still": clip})
     session = Session(RestingBackend(backend))
     silence = np.zeros(LOOKING_CARD.window_samples, np.float32)
     # A hop lasts 50 ms, and a frame of the clip 100.
@@ -81,16 +84,81 @@ def test_a_model_gets_the_frame_of_its_hop(tmp_path: Path) -> None:
     assert int(early.pixels_HWC.mean()) > 120
 
 
-def test_a_model_that_looks_at_nothing_is_refused() -> None:
+def test_a_clip_is_told_before_it_is_read_and_reading_can_be_stopped(tmp_path: Path) -> None:
+    clip, told = write_clip(tmp_path / "clip.mp4", [20, 90, 160, 230]), list[str]()
+    FileContext(write_still(tmp_path / "photo.png"), 48, 32, told.append)
+    assert told == []
+    asked = iter([False, False, True])
+    with pytest.raises(StoppedError, match=r"context clip\.mp4 was not read to its end"):
+        FileContext(clip, 48, 32, told.append, lambda: next(asked))
+    assert told == ["context  reading clip.mp4"]
+
+
+def test_what_is_wrong_with_a_clip_is_told(tmp_path: Path) -> None:
+    large = film(tmp_path / "a.ts", flashing(5, at=1, width=128, height=96), codec="mpeg2video").read_bytes()
+    small = film(tmp_path / "b.ts", flashing(5, at=1), codec="mpeg2video", start_s=0.2).read_bytes()
+    clip, told = tmp_path / "changes.ts", list[str]()
+    clip.write_bytes(large + small)
+    FileContext(clip, 48, 32, told.append)
+    assert told[0] == "context  reading changes.ts"
+    assert told[1].startswith("The frame size of changes.ts changes from 128x96 to 64x48 at ")
+
+
+def test_a_context_is_refused_where_the_model_looks_at_none() -> None:
     with pytest.raises(
         ConfigError, match=r"context is 'photo\.jpg', and the model 'probe' looks at none; leave out --context"
     ):
-        open_context("photo.jpg", CARD, print, live=True)
+        ShowContext("photo.jpg").check(CARD)
+    ShowContext("photo.jpg").check(LOOKING_CARD)
+    ShowContext(None).check(CARD)
 
 
-def test_a_camera_belongs_to_live_shows() -> None:
+def test_a_camera_belongs_to_live_shows(tmp_path: Path) -> None:
+    backend = open_model(write_looking_probe(tmp_path / "looking.onnx"))
     with pytest.raises(ConfigError, match="context is 'camera:0', and a camera shows the present alone"):
-        open_context("camera:0", LOOKING_CARD, print, live=False)
+        ShowContext("camera:0").give_to(backend)
+
+
+def test_each_model_gets_the_original_at_its_own_size_whatever_played_before(tmp_path: Path) -> None:
+    path, told = tmp_path / "photo.png", list[str]()
+    cv2.imwrite(str(path), np.random.default_rng(3).integers(0, 255, (60, 80, 3), np.uint8))
+    small = open_model(write_looking_probe(tmp_path / "small.onnx"))
+    large = open_model(write_looking_probe(tmp_path / "large.onnx", 48, 36))
+    silence = np.zeros(LOOKING_CARD.window_samples, np.float32)
+
+    def frame(context: ShowContext, backend: Backend) -> Pixels:
+        return Session(context.give_to(backend)).step(silence, {}, 0).pixels_HWC
+
+    after_small = ShowContext(str(path), told.append)
+    frame(after_small, small)
+    assert np.array_equal(frame(after_small, large), frame(ShowContext(str(path), told.append), large))
+    line = "context  photo.png, 80x60, its middle as "
+    assert told == [f"{line}16x12", f"{line}48x36"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("nothing.jpg", None, "and there is no such file; give the path of a still or a clip."),
+        ("empty.jpg", b"", "and a still or a clip was expected: "),
+        ("text.jpg", b"no frames at all", "and a still or a clip was expected: "),
+        ("n" * 300, None, "which cannot be opened (File name too long); give the path of a still or a clip."),
+        (".", None, "which cannot be opened (it is a folder, and a file was expected); give the path"),
+    ],
+)
+def test_a_file_that_gives_no_frame_is_one_sentence_about_a_context(
+    name: str, content: bytes | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        Path(name).write_bytes(content)
+    backend = open_model(write_looking_probe(tmp_path / "looking.onnx"))
+    with pytest.raises(MediaError) as refused:
+        ShowContext(name).give_to(backend)
+    assert str(refused.value).startswith(f"context is '{name[:20]}")
+    assert expected in str(refused.value)
+    assert "sound" not in str(refused.value).replace("is not a sound or video file that can be read", "")
+    assert ShowContext(name).sha256 == (hashlib.sha256(content).hexdigest() if content is not None else "")
 
 
 class Camera:
@@ -161,7 +229,53 @@ def test_a_camera_that_gives_nothing_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("name", "number"), [("1", 1), ("webcam", 2), ("hd", 0), ("", None), ("stage", None), ("²", None)]
+    ("name", "number"),
+    [
+        ("1", 1),
+        ("webcam", 2),
+        ("hd", 0),
+        ("", None),
+        ("stage", None),
+        ("²", None),
+        ("9" * 11, None),
+        ("9" * 5000, None),
+    ],
 )
 def test_a_camera_is_found_by_number_or_by_a_part_of_its_name(name: str, number: int | None) -> None:
     assert camera_number(name, ["0: Integrated HD", "2: USB Webcam"]) == number
+
+
+def test_a_name_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    for number in (0, 2):
+        (tmp_path / f"video{number}").mkdir()
+    # Unplugged between the listing and the reading: it has no name any more.
+    (tmp_path / "video2" / "name").write_text("USB Webcam\n")
+    assert camera_names(tmp_path) == ["2: USB Webcam"]
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), ValueError(), OverflowError(), cv2.error("gone")])
+def test_a_camera_that_fails_on_being_opened_or_read_is_looked_for_again(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera_module, "RETRY_S", 0.01)
+    has_failed = threading.Event()
+
+    class Failing(Camera):
+        def read(self) -> Pixels | None:
+            has_failed.set()
+            raise error
+
+    good = Camera([10, 20])
+    good.may_read.release()
+    opened = iter([None, Failing([])])
+
+    def open_one(name: str) -> Camera | None:
+        if not has_failed.is_set() and next(opened, None) is None:
+            raise error
+        return good if has_failed.is_set() else Failing([])
+
+    context = CameraContext("0", lambda line: None, open_one)
+    assert has_failed.is_set()
+    assert int(context.frame(0.0).mean()) == 10
+    good.may_read.release(9)
+    context.close()
