@@ -17,7 +17,8 @@ from engine.core.printable import print_line
 from engine.core.stop_signals import StopRequest, handle_stop_signals
 
 if TYPE_CHECKING:
-    from engine.app.show_builder import BuiltShow, ShowBuilder
+    from engine.app.built_show import BuiltShow
+    from engine.app.show_builder import ShowBuilder
     from engine.render.show import Show
     from engine.render.statistics import ShowStatistics
 

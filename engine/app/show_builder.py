@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from engine.app import openers
-from engine.app.assembly import Beginning, Controllers, ModelChoice, assemble, control
+from engine.app.assembly import Controllers, ModelChoice, assemble, control
+from engine.app.built_show import BuiltShow, Outputs
 from engine.app.choices import choose_inputs, choose_outputs, unless_stopped
 from engine.app.command_line import ParsedCommand
 from engine.app.config import LiveConfig
 from engine.app.input_switch import InputSwitch
 from engine.app.remotes import OFF, RemoteParts, open_remotes
+from engine.app.replay_show import build_replay
 from engine.app.report import film_line, input_levels, replay_lines, start_report
 from engine.app.show_steering import ShowSteering
 from engine.app.sink_registry import WEB, WINDOW, open_sinks
@@ -32,7 +34,6 @@ from engine.audio.sources.inputs import OpenInputs, open_inputs
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.registry import open_source
 from engine.audio.sources.web import BrowserSound
-from engine.audio.window_buffer import window_samples
 from engine.control.left_out import left_out_controls
 from engine.control.parameter_store import ControlSource, ParameterStore
 from engine.control.parameter_table import ShowValues, replayed_parameters
@@ -55,27 +56,9 @@ from engine.output.progress import ProgressBar, SharedProgressBar
 from engine.output.sink import Sink, WindowSink
 from engine.render.latency_budget import measure_budget
 from engine.render.runtime import Runtime, no_pause
-from engine.render.show import Show
 from engine.render.steering import Steering
-from engine.takes.former_sound import begins_at_rest, cleaner_of, conditioner_of
 from engine.takes.recorder import RecordedSource
-from engine.takes.replay import ReplayedControls, ReplayedFailures, Take, TakeSource, differences, read_take
-
-Outputs = Callable[[Controllers], tuple[list[Sink], list[WindowSink]]]
-"""Makes a show's sinks and windows once its controllers are there: an overlay tells of them."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BuiltShow:
-    """A show, and what is needed besides to play it and to report on it."""
-
-    show: Show
-    store: ControlSource
-    controllers: Controllers
-    seconds: float | None = None
-    """How much of the sound is played; None for all."""
-    show_control: ShowSteering | None = None
-    """What remotes steer beside parameters, in a show that remotes may steer."""
+from engine.takes.replay import ReplayedControls, TakeSource, differences, read_take
 
 
 def build_from_source(
@@ -127,54 +110,6 @@ def build_from_source(
         film=film,
     )
     return BuiltShow(show=show, store=store, controllers=controllers, seconds=config.seconds)
-
-
-def build_replay(
-    take: Take,
-    source: Source,
-    backend: Backend,
-    store: ReplayedControls,
-    runtime: Runtime,
-    outputs: Outputs,
-    film: FilmFormat | None = None,
-    context: ShowContext | None = None,
-) -> BuiltShow:
-    """Build the show that repeats a take. Raises UserError for a mapping that this version does not understand and for the context."""
-    looked_at = context or ShowContext(None)
-
-    def open_next(path: str, is_stopped: IsStopped) -> Backend:
-        watch = FirstTestWatch(lambda: is_stopped() or runtime.is_stopped())
-        opened = open_backend(path, take.header.backend, take.header.threads, tell=runtime.notices.tell, watch=watch)
-        return ReplayedFailures(begun(looked_at.give_to(opened, watch.is_stopped)), store)
-
-    begun = RestingBackend if begins_at_rest(take.header) else _as_opened
-    first = ReplayedFailures(begun(looked_at.give_to(backend, runtime.is_stopped)), store)
-    model = ModelChoice(path=take.model, backend=first, open_next=open_next)
-    layout = take.header.layout
-    controllers = control(
-        model, store, take.header.mappings, str(take.folder), runtime, layout.names, replayed_parameters
-    )
-    steering = Steering(store=store, show_controller=controllers.show_controller, replay=store)
-    sinks, windows = outputs(controllers)
-    show = assemble(
-        source,
-        controllers.switcher,
-        sinks,
-        steering,
-        controllers.modulators,
-        runtime,
-        windows,
-        layout,
-        cleaner_of(take.header),
-        conditioner_of(take.header, take.folder, window_samples(backend.card)),
-        film,
-        Beginning(
-            earlier_hops=take.header.earlier_hops,
-            lead_in_hops=take.header.lead_in_hops,
-            lead_in_TC=TakeSource(take).lead_in(),
-        ),
-    )
-    return BuiltShow(show=show, store=store, controllers=controllers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,10 +330,6 @@ class ShowBuilder:
             has_early_steps=live and self._config.early_step,
             is_stopped=self._watch.is_stopped,
         )
-
-
-def _as_opened(backend: Backend) -> Backend:
-    return backend
 
 
 def _begin_playlist(controllers: Controllers, notify: Callable[[str], None]) -> None:

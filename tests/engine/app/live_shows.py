@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from engine.app.built_show import BuiltShow
 from engine.app.command_line import ParsedCommand, parse_command
-from engine.app.show_builder import BuiltShow, ShowBuilder
+from engine.app.show_builder import ShowBuilder
 from engine.control.parameter_store import ControlSource
 from engine.core.clock import WallClock
 from engine.ops.health_monitor import HealthMonitor

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engine.app.assembly import Modulators, assemble
-from engine.app.show_builder import build_replay
+from engine.app.replay_show import build_replay
 from engine.audio.sources.samples import SampleSource
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlEvent, ParameterStore

@@ -13,7 +13,7 @@ import pytest
 
 from engine.app import openers
 from engine.app.config import LiveConfig
-from engine.app.show_builder import build_replay
+from engine.app.replay_show import build_replay
 from engine.control.parameter_table import parameters_for
 from engine.control.scenes.scene_files import Scene, Scenes
 from engine.core.errors import ConfigError, MediaError

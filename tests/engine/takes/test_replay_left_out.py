@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.app.config import LiveConfig
-from engine.app.show_builder import build_from_source, build_replay
+from engine.app.replay_show import build_replay
+from engine.app.show_builder import build_from_source
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
 from engine.control.parameter_store import ParameterStore

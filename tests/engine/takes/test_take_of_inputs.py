@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.app.show_builder import build_from_source, build_replay
+from engine.app.replay_show import build_replay
+from engine.app.show_builder import build_from_source
 from engine.audio.sources.inputs import open_inputs
 from engine.audio.sources.samples import SampleSource
 from engine.audio.sources.spec import SourceSpec

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.app.config import LiveConfig
-from engine.app.show_builder import build_from_source, build_replay
+from engine.app.replay_show import build_replay
+from engine.app.show_builder import build_from_source
 from engine.audio.conditioning import GainHistory
 from engine.audio.sources.paced import PacedSource
 from engine.audio.sources.samples import SampleSource
