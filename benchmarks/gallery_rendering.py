@@ -12,6 +12,7 @@ from engine.app.show_builder import SharedParts, ShowBuilder
 from engine.core.clock import WallClock
 from engine.core.stop_signals import never_stopped
 from engine.model.backends.selection import open_backend
+from engine.model.context.opening import ShowContext
 from engine.ops.health_monitor import HealthMonitor
 from engine.output.progress import SharedProgressBar
 from engine.render.play import play
@@ -23,7 +24,7 @@ class ModelFilms:
     def __init__(self, model: Path) -> None:
         """Open the model. Raises UserError."""
         self._model = model
-        self._shared = SharedParts(open_backend(model), SharedProgressBar(None))
+        self._shared = SharedParts(open_backend(model), ShowContext(None), SharedProgressBar(None))
 
     def render(self, sound: Path, film: Path, flags: Sequence[str] = ()) -> None:
         """Render a sound under further flags of run_live.py. Raises UserError."""
