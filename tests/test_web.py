@@ -50,11 +50,12 @@ def test_a_page_steers_a_show_and_a_stalled_client_does_not_keep_it_from_its_end
                 origin = f"http://127.0.0.1:{port}"
                 page = Page(await session.ws_connect(f"{origin}/page/socket", headers={"Origin": origin}))
                 assert (await page.next("hello"))["model"]["name"] == "water"
+                # The models are told when their list is there, whatever the page does.
+                assert (await page.next("models"))["models"][0]["plays"] is True
                 # The value may be told before the reply.
                 await page.client.send_json({"id": 1, "do": "set", "values": {"brightness": 0.25}})
                 while (await page.next("values"))["values"].get("brightness") != 0.25:
                     pass
-                assert (await page.next("models"))["models"][0]["plays"] is True
                 while (await page.next("telemetry"))["fps"] == 0.0:
                     pass
 
