@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -67,10 +68,19 @@ def replayed(folder: Path, model: Path, with_window: bool) -> tuple[list[Frame],
     source, sink, window = TakeSource(take), CollectingSink(), CollectingWindow(until=10**9)
     store = ReplayedControls(take, source, parameters_for(CARD))
     session = Session(ReplayedFailures(open_model(model, threads=1), store))
-    windows = [window] if with_window else []
-    show = show_of(source, session, [sink], store=store, clock=InventedClock(), windows=windows, replay=store)
+    # A window's own loop shows the newest frame and may miss one on a busy machine; as a sink, what it would show is given whole.
+    sinks = [sink, window] if with_window else [sink]
+    show = show_of(source, session, sinks, store=store, clock=InventedClock(), replay=store)
     play(show, threading.Event())
     return sink.frames, window.frames
+
+
+def copy_with_log(folder: Path, to: Path, changed: Callable[[str], str]) -> None:
+    """Copy a take, with each line of its log changed."""
+    for file in folder.iterdir():
+        (to / file.name).write_bytes(file.read_bytes())
+    lines = (folder / LOG).read_text().splitlines(keepends=True)
+    (to / LOG).write_text("".join(map(changed, lines)))
 
 
 def without_early_steps(line: str) -> str:
@@ -81,11 +91,6 @@ def without_early_steps(line: str) -> str:
 
 def same(one: list[Frame], other: list[Frame]) -> bool:
     return [(f.index, f.pixels_HWC.tobytes()) for f in one] == [(f.index, f.pixels_HWC.tobytes()) for f in other]
-
-
-def early_frames(frames: list[Frame]) -> dict[int, Frame]:
-    """Return the early frames by the sample at which their step ended."""
-    return {round(frame.time_s * RATE_HZ): frame for frame in frames if frame.is_early}
 
 
 def test_a_film_has_the_frames_of_the_hops_alone(
@@ -101,25 +106,19 @@ def test_a_window_repeats_each_early_frame(shown: tuple[Path, list[Frame], list[
     folder, frames, early = shown
     film, in_window = replayed(folder, probe_file, with_window=True)
     assert same(film, frames)
-    # A window shows the newest frame, so on a busy machine it may have missed some, in the show and in the replay.
-    shown_again = {frame.index: frame for frame in in_window if not frame.is_early}
-    assert shown_again
-    assert same(list(shown_again.values()), [frame for frame in frames if frame.index in shown_again])
-    again, early_before = early_frames(in_window), early_frames(early)
-    assert again.keys() & early_before.keys()
-    assert set(again) <= {sample for line in read_lines(folder / LOG) for sample in line.early_samples}
-    for end in again.keys() & early_before.keys():
-        assert np.array_equal(early_before[end].pixels_HWC, again[end].pixels_HWC)
+    assert same([frame for frame in in_window if not frame.is_early], frames)
+    again = {round(frame.time_s * RATE_HZ): frame for frame in in_window if frame.is_early}
+    assert sorted(again) == [sample for line in read_lines(folder / LOG) for sample in line.early_samples]
+    # The window of the show shows the newest frame, so it may have missed one.
+    for frame in early:
+        assert np.array_equal(frame.pixels_HWC, again[round(frame.time_s * RATE_HZ)].pixels_HWC)
 
 
 def test_the_frames_are_those_of_a_show_without_early_steps(
     shown: tuple[Path, list[Frame], list[Frame]], probe_file: Path, tmp_path: Path
 ) -> None:
     folder, frames, _ = shown
-    for file in folder.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    lines = (folder / LOG).read_text().splitlines(keepends=True)
-    (tmp_path / LOG).write_text("".join(map(without_early_steps, lines)))
+    copy_with_log(folder, tmp_path, without_early_steps)
     film, _ = replayed(tmp_path, probe_file, with_window=False)
     assert same(film, frames)
 
@@ -128,15 +127,11 @@ def test_early_steps_that_end_outside_their_hop_are_damage_and_left_out(
     shown: tuple[Path, list[Frame], list[Frame]], probe_file: Path, tmp_path: Path
 ) -> None:
     folder, frames, _ = shown
-    for file in folder.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    lines = (folder / LOG).read_text().splitlines(keepends=True)
-    (tmp_path / LOG).write_text("".join(map(with_ends_elsewhere, lines)))
+    copy_with_log(folder, tmp_path, with_ends_elsewhere)
     film, in_window = replayed(tmp_path, probe_file, with_window=True)
     assert same(film, frames)
-    again = early_frames(in_window)
-    assert again
-    assert set(again) <= {sample for line in read_lines(folder / LOG) for sample in line.early_samples}
+    _, undamaged = replayed(folder, probe_file, with_window=True)
+    assert same([frame for frame in in_window if frame.is_early], [frame for frame in undamaged if frame.is_early])
 
 
 def with_ends_elsewhere(line: str) -> str:
