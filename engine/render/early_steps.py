@@ -40,10 +40,12 @@ class EarlySteps:
     def due(self, heard: AudioFeatures, index: int) -> bool:
         """Return whether hop `index`, the next one, is stepped now with the sound that was `heard` so far."""
         sample = heard.end_sample
+        is_new = self._see(heard)
+        # An onset that is heard late has risen by then, and one step shows it whole.
         is_risen = self._risen_at is not None and sample >= self._risen_at
         if is_risen:
             self._risen_at = None
-        is_asked = self._see(heard) or is_risen
+        is_asked = is_new or is_risen
         left_samples = (index + 1) * self._hop_samples - sample
         if not is_asked or not self._steps_s or not 0 < left_samples < self._hop_samples:
             return False

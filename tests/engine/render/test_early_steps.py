@@ -34,6 +34,12 @@ def test_an_onset_is_stepped_at_once_and_again_when_it_has_risen() -> None:
     assert not steps.due(heard(risen + 64, 1), 1)
 
 
+def test_an_onset_that_is_heard_when_it_has_risen_is_stepped_once() -> None:
+    steps, late = after_a_hop(QUICK_S), heard(HOP + round(2 * RISE_S * RATE_HZ), 1, age_s=2 * RISE_S)
+    assert steps.due(late, 1)
+    assert not steps.due(late, 1)
+
+
 def test_what_a_hop_has_heard_is_not_stepped_again() -> None:
     assert not after_a_hop(QUICK_S, onsets=1).due(heard(HOP + 64, 1, age_s=0.044), 1)
 
