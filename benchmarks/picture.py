@@ -176,8 +176,9 @@ def milliseconds(path: Path, arguments: argparse.Namespace) -> Figures:
     """Return the time of a step, with composing, by the number of threads."""
     found: Figures = {}
     threads_before = cv2.getNumThreads()
+    # As in a show, where OpenCV's own threads would take the cores of others.
+    cv2.setNumThreads(1)
     for threads in arguments.threads:
-        cv2.setNumThreads(threads)
         backend = open_backend(path, arguments.backend, threads)
         took = measure(Session(RestingBackend(backend)), arguments.steps, paced=False)
         of = f"{threads} thread{'' if threads == 1 else 's'}"

@@ -1,130 +1,182 @@
 """Composes the frame of a layered model on the processor: for files, streams, takes and verification. The formula is in layers.py.
 
+It goes strip after strip, so that what is computed stays in the cache, and leaves out the textures that have no weight in a strip.
+Several threads share the strips of a frame; one that the system starts late finds them done, and nobody waits for it.
+Textures are kept with a fourth channel, of which OpenCV warps twice as many in the same time.
+
 OpenCV before version 5 rounds the places in a texture to 1/32 of its pixels; there, hard edges may be off by a few levels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.model.enlarging import EnlargedField, Enlarger, Strip
 from engine.model.layers import FLOW, LIGHT, RESIDUAL, WEIGHTS, Fields
 
-# K textures, H W rows and columns of pixels, C channels, h w rows and columns of a field
+# K textures, H W rows and columns of pixels, C channels, h w rows and columns of a field, S rows of a strip
 
 LEAST_SHARE = 1.0 / 1024.0
 """Textures that together have nowhere more of the light are left out: they could change no level by a quarter."""
+_AT_REST = np.zeros((2, 1, 1), np.float32)
 
 
 class _Scratch(NamedTuple):
-    """Arrays of the frame's size that are written again and again: new memory would cost more than the arithmetic."""
+    """Arrays of a strip's size, [S, W C], that are written again and again."""
 
-    places_HW2: NDArray[np.float32]
-    field_HWC: NDArray[np.float32]
-    mixed_HWC: NDArray[np.float32]
-    warped_HWC: NDArray[np.uint8]
+    places: NDArray[np.float32]
+    warped_SW4: NDArray[np.uint8]
+    warped_SW3: NDArray[np.uint8]
+    texture: NDArray[np.float32]
+    field: NDArray[np.float32]
+    mixed: NDArray[np.float32]
+    frame: NDArray[np.float32]
+
+
+class _Layer(NamedTuple):
+    """A texture in one frame."""
+
+    texture_HW4: NDArray[np.uint8]
+    places: EnlargedField
+    share: EnlargedField | None
+    """How much of it is seen; None for all."""
+
+
+class _Composition(NamedTuple):
+    """A frame that is being composed."""
+
+    layers: Sequence[_Layer]
+    least_share: float
+    light: EnlargedField | None
+    """What falls on all textures together; None where it is part of their shares."""
+    residual: EnlargedField | None
+    frame_HWC: NDArray[np.uint8]
 
 
 class Compositor:
     """Makes frames of one size of the same textures, also for several threads. The result depends on what is given alone."""
 
-    def __init__(self, textures: Sequence[NDArray[np.uint8]], height: int, width: int) -> None:
-        self._textures = textures
+    def __init__(self, textures: Sequence[NDArray[np.uint8]], height: int, width: int, threads: int = 1) -> None:
+        self._textures = [np.dstack([texture, texture[..., :1]]) for texture in textures]
         self._height, self._width = height, width
-        # Where each pixel of the frame lies in a texture at rest, by the size of the texture.
-        self._places = {texture.shape: _places(texture.shape, height, width) for texture in textures}
+        self._enlarger = Enlarger(height, width)
+        self._helpers = threads - 1
+        self._pool = ThreadPoolExecutor(self._helpers, "compositor") if self._helpers else None
         # One for each thread that composes at the same time.
         self._free: list[_Scratch] = []
 
     def compose(self, fields: Fields) -> NDArray[np.uint8]:
         """Return the frame, RGB [H, W, 3]. Fields are finite (finite_fields)."""
-        scratch = self._scratch()
-        frame_HWC = self._composed(fields, scratch)
-        self._free.append(scratch)
-        return frame_HWC
+        composition, strips = self._composition(fields), iter(self._enlarger.strips)
+        if self._pool is None:
+            self._compose_strips(strips, composition)
+            return composition.frame_HWC
+        helpers = [self._pool.submit(self._compose_strips, strips, composition) for _ in range(self._helpers)]
+        self._compose_strips(strips, composition)
+        for helper in helpers:
+            if not helper.cancel():
+                helper.result()
+        return composition.frame_HWC
 
-    def _composed(self, fields: Fields, scratch: _Scratch) -> NDArray[np.uint8]:
-        import cv2
-
-        mixed_HWC: NDArray[np.float32] | NDArray[np.uint8] = scratch.mixed_HWC
-        if WEIGHTS in fields:
-            scratch.mixed_HWC.fill(0.0)
-            brightest = float(np.abs(fields[LIGHT]).max()) if LIGHT in fields else 1.0
-            least_weight = LEAST_SHARE / (len(fields[WEIGHTS]) * max(1.0, brightest))
-            for k, weight_hw in enumerate(fields[WEIGHTS]):
-                if float(np.abs(weight_hw).max()) > least_weight:
-                    warped_HWC = self._warped(k, fields, scratch)
-                    weight_HWC = self._enlarged(weight_hw[None], scratch)
-                    cv2.multiply(warped_HWC, weight_HWC, dst=weight_HWC, dtype=cv2.CV_32F)
-                    cv2.add(scratch.mixed_HWC, weight_HWC, dst=scratch.mixed_HWC)
-        else:
-            mixed_HWC = self._warped(0, fields, scratch)
-        if LIGHT in fields:
-            light_HWC = self._enlarged(fields[LIGHT], scratch)
-            cv2.multiply(mixed_HWC, light_HWC, dst=scratch.mixed_HWC, dtype=cv2.CV_32F)
-            mixed_HWC = scratch.mixed_HWC
-        if RESIDUAL in fields:
-            self._enlarged(255.0 * fields[RESIDUAL], scratch)
-        else:
-            scratch.field_HWC.fill(0.0)
-        # Rounds to the nearest level and clips.
-        return np.asarray(cv2.add(mixed_HWC, scratch.field_HWC, dtype=cv2.CV_8U), np.uint8)
-
-    def _warped(self, k: int, fields: Fields, scratch: _Scratch) -> NDArray[np.uint8]:
-        """Return texture k as seen through its flow, at the size of the frame."""
-        import cv2
-
-        texture, flow = self._textures[k], fields.get(FLOW)
-        places_HW2 = self._places[texture.shape]
-        if flow is not None:
-            own = flow[2 * k : 2 * k + 2] if len(flow) > 2 else flow
-            half_sides = np.array([0.5 * texture.shape[1], 0.5 * texture.shape[0]], np.float32)
-            small_hw2 = np.ascontiguousarray(own.transpose(1, 2, 0)) * half_sides
-            cv2.resize(small_hw2, (self._width, self._height), dst=scratch.places_HW2, interpolation=cv2.INTER_LINEAR)
-            places_HW2 = cv2.add(places_HW2, scratch.places_HW2, dst=scratch.places_HW2)
-        elif texture.shape[:2] == (self._height, self._width):
-            return texture
-        no_second_map: Any = None
-        return np.asarray(
-            cv2.remap(
-                texture,
-                places_HW2,
-                no_second_map,
-                cv2.INTER_LINEAR,
-                dst=scratch.warped_HWC,
-                borderMode=cv2.BORDER_REPLICATE,
-            ),
-            np.uint8,
+    def _composition(self, fields: Fields) -> _Composition:
+        light, enlarged = fields.get(LIGHT), self._enlarger.enlarged
+        brightest = 1.0 if light is None else max(1.0, float(np.abs(light).max()))
+        # Light that is the same everywhere, or that falls on the only texture, is part of the shares.
+        is_apart = light is not None and WEIGHTS in fields and light.shape[1:] != (1, 1)
+        return _Composition(
+            layers=self._layers(fields, None if is_apart else light),
+            least_share=LEAST_SHARE / (len(self._textures) * brightest),
+            light=enlarged(light, 3) if is_apart and light is not None else None,
+            residual=enlarged(255.0 * fields[RESIDUAL], 3) if RESIDUAL in fields else None,
+            frame_HWC=np.empty((self._height, self._width, 3), np.uint8),
         )
 
-    def _enlarged(self, field_Chw: NDArray[np.float32], scratch: _Scratch) -> NDArray[np.float32]:
-        """Return a field at the size of the frame, [H, W, 3]: OpenCV multiplies no single channel with three."""
+    def _layers(self, fields: Fields, light: NDArray[np.float32] | None) -> list[_Layer]:
+        """Return the textures with their places and shares, which `light` is a part of."""
+        flow, weights, layers = fields.get(FLOW), fields.get(WEIGHTS), list[_Layer]()
+        for k, texture_HW4 in enumerate(self._textures):
+            own_flow = _AT_REST if flow is None else flow[2 * k : 2 * k + 2] if len(flow) > 2 else flow
+            share = light
+            if weights is not None:
+                share = weights[k : k + 1] if light is None else weights[k : k + 1] * light
+            layers.append(
+                _Layer(
+                    texture_HW4,
+                    self._enlarger.places(own_flow, texture_HW4.shape),
+                    None if share is None else self._enlarger.enlarged(share, 3),
+                )
+            )
+        return layers
+
+    def _compose_strips(self, strips: Iterator[Strip], composition: _Composition) -> None:
+        """Compose the strips that no other thread has taken."""
+        scratch = self._scratch()
+        for strip in strips:
+            self._compose_strip(strip, composition, scratch)
+        self._free.append(scratch)
+
+    def _compose_strip(self, strip: Strip, composition: _Composition, scratch: _Scratch) -> None:
         import cv2
 
-        field_hw3 = np.ascontiguousarray(np.broadcast_to(field_Chw, (3, *field_Chw.shape[1:])).transpose(1, 2, 0))
-        size = (self._width, self._height)
-        cv2.resize(field_hw3, size, dst=scratch.field_HWC, interpolation=cv2.INTER_LINEAR)
-        return scratch.field_HWC
+        rows, light = strip.bottom - strip.top, composition.light
+        frame = scratch.frame[:rows]
+        if composition.residual:
+            composition.residual.strip(strip, frame)
+        else:
+            frame.fill(0.0)
+        mixed = frame
+        if light:
+            mixed = scratch.mixed[:rows]
+            mixed.fill(0.0)
+        for texture_HW4, places, share in composition.layers:
+            if share is None:
+                cv2.add(mixed, self._warped(texture_HW4, places, strip, scratch), dst=mixed)
+            elif share.most(strip) > composition.least_share:
+                texture = self._warped(texture_HW4, places, strip, scratch)
+                cv2.accumulateProduct(texture, share.strip(strip, scratch.field), mixed)
+        if light:
+            cv2.accumulateProduct(mixed, light.strip(strip, scratch.field), frame)
+        # The conversion rounds to the nearest level and clips what is too bright, and would show what is below black as light.
+        cv2.threshold(frame, 0.0, 0.0, cv2.THRESH_TOZERO, dst=frame)
+        to_SWC = composition.frame_HWC[strip.top : strip.bottom]
+        cv2.convertScaleAbs(frame.reshape(to_SWC.shape), dst=to_SWC)
+
+    def _warped(
+        self, texture_HW4: NDArray[np.uint8], places: EnlargedField, strip: Strip, scratch: _Scratch
+    ) -> NDArray[np.float32]:
+        """Return a strip of the frame as a texture gives it, in levels [S, W 3]."""
+        import cv2
+
+        rows = strip.bottom - strip.top
+        no_second_map: Any = None
+        places_SW2 = places.strip(strip, scratch.places).reshape(rows, self._width, 2)
+        cv2.remap(
+            texture_HW4,
+            places_SW2,
+            no_second_map,
+            cv2.INTER_LINEAR,
+            dst=scratch.warped_SW4[:rows],
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        cv2.cvtColor(scratch.warped_SW4[:rows], cv2.COLOR_RGBA2RGB, dst=scratch.warped_SW3[:rows])
+        texture = scratch.texture[:rows]
+        np.copyto(texture, scratch.warped_SW3[:rows].reshape(texture.shape))
+        return texture
 
     def _scratch(self) -> _Scratch:
         with suppress(IndexError):
             return self._free.pop()
-        size = (self._height, self._width)
-        colours = (*size, 3)
+        rows, width = self._enlarger.strips[0].bottom, self._width
+        colours = (rows, 3 * width)
         return _Scratch(
-            np.empty((*size, 2), np.float32),
-            np.empty(colours, np.float32),
-            np.empty(colours, np.float32),
-            np.empty(colours, np.uint8),
+            np.empty((rows, 2 * width), np.float32),
+            np.empty((rows, width, 4), np.uint8),
+            np.empty((rows, width, 3), np.uint8),
+            *(np.empty(colours, np.float32) for _ in range(4)),
         )
-
-
-def _places(shape: tuple[int, ...], height: int, width: int) -> NDArray[np.float32]:
-    """Return the place of each pixel of a frame in a texture, right and down in the texture's pixels, [H, W, 2]."""
-    right_W = (np.arange(width) + 0.5) * shape[1] / width - 0.5
-    down_H = (np.arange(height) + 0.5) * shape[0] / height - 0.5
-    return np.stack(np.meshgrid(right_W, down_H), axis=-1).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import ModelFileError, StepError
 from engine.model.backend import Backend, WrappedBackend
+from engine.model.backends.onnx_cpu import DEFAULT_THREADS
 from engine.model.backends.onnx_session import first_line
 from engine.model.compositor import Compositor
 from engine.model.content import FileContent
@@ -24,12 +26,12 @@ ONNX = ".onnx"
 class LayeredBackend(WrappedBackend):
     """A backend whose steps have frames. In a batch every slot is composed, also those that asked for no step."""
 
-    def __init__(self, inner: Backend, content: FileContent, spec: LayersSpec) -> None:
+    def __init__(self, inner: Backend, content: FileContent, spec: LayersSpec, threads: int = 1) -> None:
         """Raises ModelFileError for textures that are missing, damaged or of another size than in the card."""
         super().__init__(inner)
         self._spec = spec
         self._textures = read_textures(content, spec)
-        self._compositor = Compositor(self._textures, inner.card.height, inner.card.width)
+        self._compositor = Compositor(self._textures, inner.card.height, inner.card.width, threads)
 
     def step(self, inputs: StepInputs) -> Step:
         """Take one step and compose its frame. Raises StepError."""
@@ -61,4 +63,4 @@ def open_composing(module: ModuleType, content: FileContent, threads: int | None
         raise ModelFileError(
             f"{content.path} is a layered model without its textures, which only .onnx files hold; play the .onnx file that it was made from."
         )
-    return LayeredBackend(backend, content, layers)
+    return LayeredBackend(backend, content, layers, threads or min(DEFAULT_THREADS, os.cpu_count() or 1))
