@@ -75,9 +75,13 @@ class ModalLossConfig(LossConfig):
     part_side: int = 192
     """Mean side of the part of the frames that an iteration composes and compares, at a random place; 0: the whole frame."""
     start_frames: int = 128
-    """So many frames are measured before the first iteration: their amplitudes are what the sound is to give. 0: none."""
+    """So many frames are measured before the first iteration: the maps are learned on them. 0: none, and no beginning."""
     map_iterations: int = 150
     """Iterations on those frames in which maps and amplitudes are learned without sound."""
+    sound_frames: int = 1024
+    """The amplitudes of so many frames, where the clip has them and the time is there, are what the sound is to give."""
+    amplitude_iterations: int = 25
+    """Iterations on those frames in which amplitudes are learned, with the maps as they are."""
     sound_iterations: int = 500
     """Iterations in which the sound learns to give these amplitudes; no frame is composed in them."""
     spread: float = 0.5
@@ -86,6 +90,7 @@ class ModalLossConfig(LossConfig):
     def __post_init__(self) -> None:
         # `super()` does not find the class that slots made of this one.
         LossConfig.__post_init__(self)
-        for name in ("part_side", "start_frames", "map_iterations", "sound_iterations", "spread"):
+        counts = ("start_frames", "map_iterations", "sound_frames", "amplitude_iterations", "sound_iterations")
+        for name in ("part_side", *counts, "spread"):
             if getattr(self, name) < 0:
                 raise TrainingError(f"losses.{name} is {getattr(self, name)}; 0 or more was expected.")

@@ -22,7 +22,7 @@ from training.data.windows import Segment, WindowTiming, frame_tensor, sound_win
 from training.families.modal.config import SOUND_SHARE
 from training.families.modal.model import Modal
 from training.families.modal.sharp_frames import sharp_frames
-from training.families.modal.sound_fit import Measured, fit_sound, fitted_maps
+from training.families.modal.sound_fit import Measured, fit_sound, fitted_amplitudes, fitted_maps
 from training.families.modal.start import MOST_MEASURED, measured_amplitudes, measured_size
 from training.loop.adversarial_trainer import AdversarialTrainer, Played
 from training.loop.tuning import LIMIT_S, mean_loss
@@ -32,8 +32,9 @@ from training.loop.validation import Validation, validate_segments
 
 BEGUN = "begun"
 """The tensor of a checkpoint that tells whether the beginning went to its end: one that was stopped is made again."""
-_MAPS_SHARE = 0.3
-"""Of a run's budget: maps are learned no longer than until then, where the time is short or the machine busy."""
+_MAPS_SHARE, _AMPLITUDES_SHARE = 0.3, 0.45
+"""Of a run's budget: maps, and amplitudes, are learned no longer than until then, where the time is short or the machine busy."""
+_PAIRS_AT_ONCE = 32
 _WINDOWS_AT_ONCE = 1024
 _RUN_IN_S = 12.0
 """What is heard before a measured pair: ten times the longest decay that oscillators start with."""
@@ -133,23 +134,40 @@ class ModalTrainer(AdversarialTrainer):
 
     def _begin(self, is_stopping: Callable[[], bool], budget_used: Callable[[], float]) -> None:
         losses, generator = self.config.losses, torch.Generator().manual_seed(self.config.seed)
+        training = self.footage.training
         self.model.train()
-        pairs = spread_pairs(self.footage.training, max(2, losses.start_frames // 2))
-        size = measured_size(self.model.frame_size)
-        frames = torch.stack([_small_pair(self.footage.training[s], step, size) for s, step in pairs]).to(self.device)
-        amplitudes = measured_amplitudes(self.model, frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-        excerpts, placed = excerpts_around(pairs, round(_RUN_IN_S * self.model.fps))
-        excerpts_P, steps_P = (torch.tensor(numbers) for numbers in zip(*placed, strict=True))
-        measured = Measured(frames, excerpts_P, steps_P, amplitudes)
 
         def until(share: float) -> Callable[[], bool]:
             return lambda: is_stopping() or budget_used() >= share
 
-        measured = fitted_maps(self.model, measured, losses.map_iterations, generator, until(_MAPS_SHARE))
-        features = [self._features_of(self.footage.training[s], first, end) for s, first, end in excerpts]
+        pairs = spread_pairs(training, max(2, losses.start_frames // 2))
+        frames, amplitudes = self._measured(pairs)
+        amplitudes = fitted_maps(self.model, frames, amplitudes, losses.map_iterations, generator, until(_MAPS_SHARE))
+        found = dict(zip(pairs, amplitudes, strict=True))
+        others = [pair for pair in spread_pairs(training, losses.sound_frames // 2) if pair not in found]
+        # Each time pairs of the whole clip, so that those there are when the time is up are spread over it.
+        times = -(-len(others) // _PAIRS_AT_ONCE)
+        for number in range(times):
+            if until(_AMPLITUDES_SHARE)():
+                break
+            pairs = others[number::times]
+            frames, amplitudes = self._measured(pairs)
+            amplitudes = fitted_amplitudes(self.model, frames, amplitudes, losses.amplitude_iterations)
+            found.update(zip(pairs, amplitudes, strict=True))
+        pairs = sorted(found)
+        excerpts, placed = excerpts_around(pairs, round(_RUN_IN_S * self.model.fps))
+        excerpts_P, steps_P = (torch.tensor(numbers) for numbers in zip(*placed, strict=True))
+        measured = Measured(excerpts_P, steps_P, torch.stack([found[pair] for pair in pairs]))
+        features = [self._features_of(training[s], first, end) for s, first, end in excerpts]
         fit_sound(self.model, features, measured, losses, generator, until(SOUND_SHARE))
         distributed.start_alike(self.model)
         self.average.load_state_dict(self.model.state_dict())
+
+    def _measured(self, pairs: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """Return pairs of frames [P, 2, 3, H, W] in the measured size, and their amplitudes [P, 2, A]."""
+        size = measured_size(self.model.frame_size)
+        frames = torch.stack([_small_pair(self.footage.training[s], step, size) for s, step in pairs]).to(self.device)
+        return frames, measured_amplitudes(self.model, frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
 
     @torch.no_grad()
     def _features_of(self, segment: Segment, first: int, end: int) -> Tensor:
