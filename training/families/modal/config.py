@@ -75,22 +75,20 @@ class ModalLossConfig(LossConfig):
     part_side: int = 192
     """Mean side of the part of the frames that an iteration composes and compares, at a random place; 0: the whole frame."""
     start_frames: int = 128
-    """So many frames are measured before the first iteration: the maps are learned on them. 0: none, and no beginning."""
-    map_iterations: int = 150
-    """Iterations on those frames in which maps and amplitudes are learned without sound."""
-    sound_frames: int = 1024
-    """The amplitudes of so many frames, where the clip has them and the time is there, are what the sound is to give."""
-    amplitude_iterations: int = 25
-    """Iterations on those frames in which amplitudes are learned, with the maps as they are."""
+    """So many frames are measured before the first iteration: maps and amplitudes begin at what was found. 0: none, and no beginning."""
+    map_iterations: int = 500
+    """Iterations in which the maps are learned, with a network that reads the amplitudes from the frames."""
+    sound_frames: int = 4096
+    """The amplitudes of so many frames, where the clip has them, are what the sound is to give."""
     sound_iterations: int = 500
     """Iterations in which the sound learns to give these amplitudes; no frame is composed in them."""
-    spread: float = 0.5
+    spread: float = 1.0
     """How strongly they are held to the spread that the amplitudes have in the clip: doubt alone would make it small."""
 
     def __post_init__(self) -> None:
         # `super()` does not find the class that slots made of this one.
         LossConfig.__post_init__(self)
-        counts = ("start_frames", "map_iterations", "sound_frames", "amplitude_iterations", "sound_iterations")
+        counts = ("start_frames", "map_iterations", "sound_frames", "sound_iterations")
         for name in ("part_side", *counts, "spread"):
             if getattr(self, name) < 0:
                 raise TrainingError(f"losses.{name} is {getattr(self, name)}; 0 or more was expected.")

@@ -1,8 +1,6 @@
-"""The first lesson of a modal model: which amplitudes the clip's own frames have, and that its sound gives them.
+"""The second lesson of a modal model: its sound gives the amplitudes that the clip's frames have (frame_encoder.py).
 
-Composed frames teach an amplitude slowly, since a flow that is off by more than a line's width has no slope toward the right one. So before
-the first iteration the amplitudes of some frames are learned without sound, with the maps, and then those of many more frames, with the maps
-as they are. Then the sound learns to give them, which costs milliseconds an iteration because nothing is composed. Doubt makes a mean of what could be, and means move too little, so the spread
+An iteration costs milliseconds because nothing is composed. Doubt makes a mean of what could be, and means move too little, so the spread
 of the amplitudes and of their steps from frame to frame is held to that of the clip.
 """
 
@@ -13,22 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from training.core.composition import compose
 from training.families.modal.config import ModalLossConfig
+from training.families.modal.frame_encoder import falling
 from training.families.modal.model import Modal
 from training.families.modal.start import small_textures
-from training.losses.losses import detail_loss, motion_loss
 
 # P pairs of consecutive frames, T steps of an excerpt, F features, A amplitudes, H W rows and columns of a measured frame
 
-_PAIRS = 4
-_MAP_RATE, _AMPLITUDE_RATE, _SOUND_RATE = 0.01, 0.03, 0.004
-_FOUND_RATE = 0.15
-"""Of amplitudes alone: in few iterations, of all frames at once, they come as far as with the maps."""
-_DETAIL = 0.5
+_SOUND_RATE = 0.004
 _WEIGHT_DECAY = 0.02
 _NOISE = 0.02
 """Of the features while the sound is fitted: frames of a short clip could be learned by heart."""
@@ -46,56 +40,6 @@ class Measured:
     steps_P: Tensor
     """Of the first frame of a pair, in its excerpt."""
     amplitudes_P2A: Tensor
-
-
-def fitted_maps(
-    model: Modal,
-    frames_P23HW: Tensor,
-    amplitudes_P2A: Tensor,
-    iterations: int,
-    generator: torch.Generator,
-    is_stopping: Callable[[], bool] = lambda: False,
-) -> Tensor:
-    """Learn the maps of a model and the amplitudes of frames, in [-1, 1] and of the measured size; return the amplitudes."""
-    amplitudes = nn.Parameter(amplitudes_P2A.clone())
-    maps = [*model.maps.parameters(), model.usual_shares]
-    optimiser = torch.optim.Adam(
-        [{"params": maps, "lr": _MAP_RATE}, {"params": [amplitudes], "lr": _AMPLITUDE_RATE}], betas=(0.9, 0.99)
-    )
-    textures = small_textures(model)
-    for iteration in range(iterations):
-        if is_stopping():
-            break
-        for group, rate in zip(optimiser.param_groups, (_MAP_RATE, _AMPLITUDE_RATE), strict=True):
-            group["lr"] = rate * _falling(iteration, iterations)
-        chosen = torch.randint(len(amplitudes), (min(_PAIRS, len(amplitudes)),), generator=generator)
-        loss = _frame_loss(model, textures, frames_P23HW[chosen], amplitudes[chosen])
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-    return amplitudes.detach()
-
-
-def fitted_amplitudes(model: Modal, frames_P23HW: Tensor, amplitudes_P2A: Tensor, iterations: int) -> Tensor:
-    """Learn the amplitudes of frames as `fitted_maps` does, and no maps; return them."""
-    amplitudes, textures = nn.Parameter(amplitudes_P2A.clone()), small_textures(model)
-    optimiser = torch.optim.Adam([amplitudes], lr=_FOUND_RATE, betas=(0.8, 0.95))
-    for iteration in range(iterations):
-        optimiser.param_groups[0]["lr"] = _FOUND_RATE * _falling(iteration, iterations)
-        loss = _frame_loss(model, textures, frames_P23HW, amplitudes)
-        (amplitudes.grad,) = torch.autograd.grad(loss, [amplitudes])
-        optimiser.step()
-    return amplitudes.detach()
-
-
-def _frame_loss(model: Modal, textures: Sequence[Tensor], real_P23HW: Tensor, amplitudes_P2A: Tensor) -> Tensor:
-    """Return how far composed frames, and their motion, are from the real ones."""
-    fields = model.fields(amplitudes_P2A)
-    flat = {role: values.flatten(0, 1) for role, values in fields.items()}
-    fake = compose(flat, textures, *real_P23HW.shape[-2:]).unflatten(0, real_P23HW.shape[:2])
-    return (
-        functional.l1_loss(fake, real_P23HW) + motion_loss(fake, real_P23HW) + _DETAIL * detail_loss(fake, real_P23HW)
-    )
 
 
 def fit_sound(
@@ -129,7 +73,7 @@ def fit_sound(
             if loss < best_loss:
                 best_loss, best = loss, copy.deepcopy(model.state_dict())
         for group in optimiser.param_groups:
-            group["lr"] = _SOUND_RATE * _falling(iteration, losses.sound_iterations)
+            group["lr"] = _SOUND_RATE * falling(iteration, losses.sound_iterations)
         noisy = [one + _NOISE * torch.randn(one.shape, generator=generator).to(one.device) for one in features]
         loss = _amplitude_loss(model, noisy, measured, fitted_P, weights_A, losses.spread)
         optimiser.zero_grad(set_to_none=True)
@@ -182,8 +126,3 @@ def _weights(model: Modal, measured: Measured) -> Tensor:
     usual, single = frames(usual_TA), torch.eye(usual_TA.shape[1], device=usual_TA.device)
     effect_A = torch.stack([(frames(usual_TA + one) - usual).abs().mean() for one in single])
     return effect_A.square() / effect_A.square().sum().clamp_min(1e-12)
-
-
-def _falling(iteration: int, iterations: int) -> float:
-    """Return a share of the learning rate that falls from 1 to a twentieth."""
-    return 1.0 - 0.95 * iteration / max(iterations, 1)

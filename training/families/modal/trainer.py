@@ -20,9 +20,10 @@ from training.data.footage import spread_places
 from training.data.reader import Batch, SequenceReader
 from training.data.windows import Segment, WindowTiming, frame_tensor, sound_windows
 from training.families.modal.config import SOUND_SHARE
+from training.families.modal.frame_encoder import learn_maps, warmed_up_encoder
 from training.families.modal.model import Modal
 from training.families.modal.sharp_frames import sharp_frames
-from training.families.modal.sound_fit import Measured, fit_sound, fitted_amplitudes, fitted_maps
+from training.families.modal.sound_fit import Measured, fit_sound
 from training.families.modal.start import MOST_MEASURED, measured_amplitudes, measured_size
 from training.loop.adversarial_trainer import AdversarialTrainer, Played
 from training.loop.tuning import LIMIT_S, mean_loss
@@ -32,8 +33,8 @@ from training.loop.validation import Validation, validate_segments
 
 BEGUN = "begun"
 """The tensor of a checkpoint that tells whether the beginning went to its end: one that was stopped is made again."""
-_MAPS_SHARE, _AMPLITUDES_SHARE = 0.3, 0.45
-"""Of a run's budget: maps, and amplitudes, are learned no longer than until then, where the time is short or the machine busy."""
+_MAPS_SHARE = 0.3
+"""Of a run's budget: maps are learned no longer than until then, where the time is short or the machine busy."""
 _PAIRS_AT_ONCE = 32
 _WINDOWS_AT_ONCE = 1024
 _RUN_IN_S = 12.0
@@ -140,34 +141,29 @@ class ModalTrainer(AdversarialTrainer):
         def until(share: float) -> Callable[[], bool]:
             return lambda: is_stopping() or budget_used() >= share
 
-        pairs = spread_pairs(training, max(2, losses.start_frames // 2))
-        frames, amplitudes = self._measured(pairs)
-        amplitudes = fitted_maps(self.model, frames, amplitudes, losses.map_iterations, generator, until(_MAPS_SHARE))
-        found = dict(zip(pairs, amplitudes, strict=True))
-        others = [pair for pair in spread_pairs(training, losses.sound_frames // 2) if pair not in found]
-        # Each time pairs of the whole clip, so that those there are when the time is up are spread over it.
-        times = -(-len(others) // _PAIRS_AT_ONCE)
-        for number in range(times):
-            if until(_AMPLITUDES_SHARE)():
-                break
-            pairs = others[number::times]
-            frames, amplitudes = self._measured(pairs)
-            amplitudes = fitted_amplitudes(self.model, frames, amplitudes, losses.amplitude_iterations)
-            found.update(zip(pairs, amplitudes, strict=True))
-        pairs = sorted(found)
+        frames = self._small_pairs(spread_pairs(training, max(2, losses.start_frames // 2))).flatten(0, 1)
+        encoder = warmed_up_encoder(frames, measured_amplitudes(self.model, frames), generator)
+        pairs = spread_pairs(training, max(2, losses.sound_frames // 2))
+
+        def some_pairs(count: int) -> Tensor:
+            return self._small_pairs([pairs[n] for n in torch.randint(len(pairs), (count,), generator=generator)])
+
+        learn_maps(self.model, encoder, some_pairs, losses.map_iterations, until(_MAPS_SHARE))
+        with torch.no_grad():
+            blocks = [pairs[first : first + _PAIRS_AT_ONCE] for first in range(0, len(pairs), _PAIRS_AT_ONCE)]
+            amplitudes = torch.cat([encoder.of_pairs(self._small_pairs(block)) for block in blocks])
         excerpts, placed = excerpts_around(pairs, round(_RUN_IN_S * self.model.fps))
         excerpts_P, steps_P = (torch.tensor(numbers) for numbers in zip(*placed, strict=True))
-        measured = Measured(excerpts_P, steps_P, torch.stack([found[pair] for pair in pairs]))
         features = [self._features_of(training[s], first, end) for s, first, end in excerpts]
+        measured = Measured(excerpts_P, steps_P, amplitudes)
         fit_sound(self.model, features, measured, losses, generator, until(SOUND_SHARE))
         distributed.start_alike(self.model)
         self.average.load_state_dict(self.model.state_dict())
 
-    def _measured(self, pairs: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        """Return pairs of frames [P, 2, 3, H, W] in the measured size, and their amplitudes [P, 2, A]."""
+    def _small_pairs(self, pairs: Sequence[tuple[int, int]]) -> Tensor:
+        """Return pairs of frames [P, 2, 3, H, W] in [-1, 1], in the measured size."""
         size = measured_size(self.model.frame_size)
-        frames = torch.stack([_small_pair(self.footage.training[s], step, size) for s, step in pairs]).to(self.device)
-        return frames, measured_amplitudes(self.model, frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        return torch.stack([_small_pair(self.footage.training[s], step, size) for s, step in pairs]).to(self.device)
 
     @torch.no_grad()
     def _features_of(self, segment: Segment, first: int, end: int) -> Tensor:

@@ -29,7 +29,7 @@ from training.loop.trainer import build_trainer
 from training.loop.validation import validate_segments
 
 PLAIN = ModalLossConfig(
-    adversarial_image=0.0, adversarial_video=0.0, l1=1.0, part_side=16, start_frames=24, map_iterations=40, sound_iterations=120
+    adversarial_image=0.0, adversarial_video=0.0, l1=1.0, part_side=16, start_frames=24, map_iterations=100, sound_iterations=300
 )  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def test_it_leaves_its_beginning_when_asked_to(clip_file):
 @pytest.mark.parametrize("was_stopped", [True, False])
 def test_a_run_that_goes_on_begins_again_where_that_was_stopped(clip_file, tmp_path, was_stopped):
     """Three pairs are too few to judge, so what was learned so far is kept; the amplitudes alone tell nothing."""
-    quick, calls = replace(PLAIN, start_frames=6, map_iterations=1, sound_iterations=3), list[int]()
+    quick, calls = replace(PLAIN, start_frames=6, map_iterations=1, sound_frames=6, sound_iterations=3), list[int]()
     stopped = trainer_of(clip_file, quick)
 
     def is_stopping() -> bool:
