@@ -47,10 +47,11 @@ def test_a_texture_has_no_part_where_it_has_no_weight() -> None:
     weights = np.zeros((2, 18, 1), np.float32)
     weights[0, :9], weights[1, 9:] = 1.0, 1.0
     frame = Compositor([white, black], HEIGHT, WIDTH).compose({"weights": weights})
-    assert (frame[: HEIGHT // 2 - 20] == 255).all() and (frame[HEIGHT // 2 + 20 :] == 0).all()
+    assert (frame[: HEIGHT // 2 - 20] == 255).all()
+    assert (frame[HEIGHT // 2 + 20 :] == 0).all()
 
 
-@pytest.mark.parametrize("residual, level", [(-2.0, 0), (2.0, 255)])
+@pytest.mark.parametrize(("residual", "level"), [(-2.0, 0), (2.0, 255)])
 def test_what_is_beyond_black_and_white_is_clipped(residual: float, level: int) -> None:
     given: Fields = {"residual": np.full((3, 1, 1), residual, np.float32)}
     assert (Compositor(textures(1), HEIGHT, WIDTH).compose(given) == level).all()

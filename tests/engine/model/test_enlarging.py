@@ -9,8 +9,8 @@ import pytest
 from engine.model.enlarging import Enlarger
 
 
-@pytest.mark.parametrize("rows, columns", [(1, 1), (2, 3), (24, 43), (72, 128)])
-@pytest.mark.parametrize("height, width", [(72, 128), (50, 1280), (720, 1280)])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 3), (24, 43), (72, 128)])
+@pytest.mark.parametrize(("height", "width"), [(72, 128), (50, 1280), (720, 1280)])
 def test_strips_together_are_the_enlarged_field(rows: int, columns: int, height: int, width: int) -> None:
     field_Chw = np.random.default_rng(1).uniform(-1.0, 1.0, (3, rows, columns)).astype(np.float32)
     enlarger = Enlarger(height, width)

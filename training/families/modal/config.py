@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from engine.core.errors import TrainingError
 from engine.model.layers import FLOW, LIGHT, RESIDUAL, WEIGHTS
+from training.core.frame_size import FrameSize
 from training.losses.losses import LossConfig
 
 UNITS = {FLOW: 0.02, WEIGHTS: 1.0, LIGHT: 0.2, RESIDUAL: 0.1}
 """What the learned maps are multiplied with, by role: their own values are of about 1, as one learning rate for all wants it."""
 SMALLEST_OFF = ("residual_rank", "light_rank")
 
+_LARGE_SIDE = 400
 SOUND_SHARE = 0.6
 """Of a run's budget: the beginning, in which the sound learns the measured amplitudes, takes no longer than until then."""
 
@@ -74,6 +76,9 @@ class ModalLossConfig(LossConfig):
 
     part_side: int = 192
     """Mean side of the part of the frames that an iteration composes and compares, at a random place; 0: the whole frame."""
+    shrink: int = 0
+    """An iteration compares frames of one such part of the height and width: of large ones it sees more for the same work, and the maps are
+    smaller still. 0: 2 where the mean side is above 400, else 1."""
     start_frames: int = 128
     """So many frames are measured before the first iteration: maps and amplitudes begin at what was found. 0: none, and no beginning."""
     map_iterations: int = 500
@@ -85,10 +90,19 @@ class ModalLossConfig(LossConfig):
     spread: float = 1.0
     """How strongly they are held to the spread that the amplitudes have in the clip: doubt alone would make it small."""
 
+    def shrink_of(self, frame_size: FrameSize) -> int:
+        """Return `shrink` for frames of this size. Raises TrainingError where it does not divide their sides."""
+        shrink = self.shrink or (2 if frame_size.mean_side > _LARGE_SIDE else 1)
+        if frame_size.height % shrink or frame_size.width % shrink:
+            raise TrainingError(
+                f"losses.shrink is {self.shrink}; a divisor of the frame's sides was expected, and the frame is {frame_size}."
+            )
+        return shrink
+
     def __post_init__(self) -> None:
         # `super()` does not find the class that slots made of this one.
         LossConfig.__post_init__(self)
         counts = ("start_frames", "map_iterations", "sound_frames", "sound_iterations")
-        for name in ("part_side", *counts, "spread"):
+        for name in ("part_side", "shrink", *counts, "spread"):
             if getattr(self, name) < 0:
                 raise TrainingError(f"losses.{name} is {getattr(self, name)}; 0 or more was expected.")

@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from engine.core.errors import TrainingError
 from training.core import distributed
-from training.core.composition import FramePart
+from training.core.composition import FramePart, compose
 from training.core.frame_size import FrameSize
 from training.core.layered import ShownModel
 from training.data.flow import size_of_mean_side
@@ -45,14 +46,16 @@ _SIDES = 8
 
 
 class PartReader(SequenceReader):
-    """Reads a part of the frames, at a random place that is another in each batch. `part_size` None reads whole frames."""
+    """Reads frames of a `shrink`-th of their height and width, and of them a part at a random place that is another in each batch.
+    `part_size` None reads whole frames."""
 
+    shrink = 1
     part_size: FrameSize | None = None
     part: FramePart | None = None
 
     def next(self) -> Batch:
         if self.part_size:
-            whole = self.segments[0].clip.format.frame_size
+            whole = shrunk(self.segments[0].clip.format.frame_size, self.shrink)
             top, left = (
                 self.random_state.integer(side - own + 1) for side, own in zip(whole, self.part_size, strict=True)
             )
@@ -60,7 +63,10 @@ class PartReader(SequenceReader):
         return super().next()
 
     def frames(self, clip: int, first: int) -> Tensor:
-        return frame_tensor(self.segments[clip].clip, first, self.steps, self.part)
+        part, times = self.part, self.shrink
+        cut = part and FramePart(times * part.top, times * part.left, times * part.height, times * part.width)
+        frames = frame_tensor(self.segments[clip].clip, first, self.steps, cut)
+        return frames if times == 1 else functional.avg_pool2d(frames, times)
 
 
 class ModalTrainer(AdversarialTrainer):
@@ -75,9 +81,11 @@ class ModalTrainer(AdversarialTrainer):
         reader = PartReader(
             self.footage.training, timing, config.sequence_frames, config.augmentation, self.random_state
         )
+        reader.shrink = config.losses.shrink_of(self.model.frame_size)
         # What is mirrored lies elsewhere in the frame.
         if not config.augmentation.flip:
-            reader.part_size = part_size(self.model.frame_size, config.losses.part_side)
+            size = shrunk(self.model.frame_size, reader.shrink)
+            reader.part_size = part_size(size, config.losses.part_side)
         return reader
 
     is_begun: bool | None = None
@@ -99,8 +107,18 @@ class ModalTrainer(AdversarialTrainer):
         features_BTF = self.features(audio_BTW)
         fields, next_state = self.model.clip_fields(features_BTF, {}, self.state)
         flat = {role: values.flatten(0, 1) for role, values in fields.items()}
-        fake_BTCHW = self.model.composed(flat, self.reader.part).unflatten(0, real_BTCHW.shape[:2])
+        size = shrunk(self.model.frame_size, self.reader.shrink)
+        fake_BTCHW = compose(flat, self._textures(), *size, self.reader.part).unflatten(0, real_BTCHW.shape[:2])
         return Played(real_BTCHW, fake_BTCHW, features_BTF, next_state)
+
+    _small_textures: list[Tensor] | None = None
+
+    def _textures(self) -> list[Tensor]:
+        """Return the textures in [0, 1] that frames of an iteration are composed of; training changes none."""
+        if self._small_textures is None:
+            small = [functional.avg_pool2d(levels / 255.0, self.reader.shrink) for levels in self.model.texture_levels]
+            self._small_textures = small
+        return self._small_textures
 
     def tuning_loss(self) -> float | None:
         tuning, steps = self.footage.tuning, self.config.sequence_frames
@@ -175,6 +193,11 @@ class ModalTrainer(AdversarialTrainer):
             windows_TW = torch.from_numpy(sound_windows(segment.clip.sound_S, begin, steps, timing))
             blocks.append(self.model.front_end(windows_TW.to(self.device)))
         return torch.cat(blocks)
+
+
+def shrunk(size: FrameSize, times: int) -> FrameSize:
+    """Return a size of one such part of the height and width."""
+    return FrameSize(size.height // times, size.width // times)
 
 
 def part_size(whole: FrameSize, side: int) -> FrameSize | None:

@@ -138,6 +138,31 @@ def test_validation_shows_what_a_show_would(clip_file):
     assert trainer.tuning_loss() == pytest.approx(AdversarialTrainer.tuning_loss(trainer), rel=0.02)
 
 
+def test_of_large_frames_an_iteration_sees_more_and_smaller(clip_file):
+    trainer = trainer_of(clip_file, replace(PLAIN, part_side=8, shrink=2))
+    batch = trainer.reader.next()
+    part = trainer.reader.part
+    played = trainer.played(batch)
+    assert played.fake_BTCHW.shape == played.real_BTCHW.shape == (1, 4, 3, 8, 8)
+    segment = trainer.footage.training[0]
+    wholes = [frame_tensor(segment.clip, first, 4) for first in range(segment.frame_range.count - 3)]
+    own = [torch.nn.functional.avg_pool2d(whole, 2) for whole in wholes]
+    cut = [one[:, :, part.top : part.top + 8, part.left : part.left + 8] for one in own]
+    assert any(torch.equal(one, batch.real_BTCHW[0]) for one in cut)
+    with torch.no_grad():
+        fields, _ = trainer.model.clip_fields(played.features_BTF, {}, trainer.state)
+        whole = trainer.model.composed({role: values.flatten(0, 1) for role, values in fields.items()})
+    small = torch.nn.functional.avg_pool2d(whole, 2)[:, :, part.top : part.top + 8, part.left : part.left + 8]
+    assert (small - played.fake_BTCHW[0]).abs().mean() < 0.05
+
+
+def test_frames_that_cannot_be_shrunk_so_are_refused():
+    with pytest.raises(TrainingError, match=r"losses\.shrink is 3; a divisor"):
+        replace(PLAIN, shrink=3).shrink_of(FrameSize(32, 32))
+    assert ModalLossConfig().shrink_of(FrameSize(512, 912)) == 2
+    assert ModalLossConfig().shrink_of(FrameSize(256, 256)) == 1
+
+
 def test_an_iteration_compares_the_same_part_of_both_frames(clip_file):
     trainer = trainer_of(clip_file)
     batch = trainer.reader.next()
@@ -234,7 +259,9 @@ def test_textures_of_folders_of_images_are_refused(tmp_path):
         )
 
 
-@pytest.mark.parametrize("key", ["part_side", "start_frames", "map_iterations", "sound_iterations", "spread"])
+@pytest.mark.parametrize(
+    "key", ["part_side", "shrink", "sound_frames", "start_frames", "map_iterations", "sound_iterations", "spread"]
+)
 def test_impossible_losses_are_refused(key):
     with pytest.raises(TrainingError, match=rf"losses.{key} is -1"):
         replace(PLAIN, **{key: -1})
