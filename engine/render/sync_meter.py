@@ -228,7 +228,8 @@ class _Window(NamedTuple):
 def _all_known(known_B: NDArray[np.bool_], first: int, last: int) -> list[bool]:
     """Return for each bin whether those from `first` to `last` away from it are there and known."""
     padded = np.pad(known_B, (-first, last))
-    return np.lib.stride_tricks.sliding_window_view(padded, last - first + 1).all(axis=1).tolist()
+    neighbours = np.lib.stride_tricks.sliding_window_view(padded, last - first + 1)
+    return [bool(one.all()) for one in neighbours]
 
 
 def _shift(number: int, bins: int, bin_s: float) -> float:

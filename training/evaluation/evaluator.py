@@ -124,7 +124,8 @@ class Evaluator:
     ) -> dict[str, Measured]:
         found: dict[str, Measured] = {}
         for each in plans:
-            frames_of = generate_all(generator.model, rollout_inputs(each, self.options.seed), self.metrics.progress)
+            inputs = rollout_inputs(each, self.options.seed, generator.model.context_frames)
+            frames_of = generate_all(generator.model, inputs, self.metrics.progress)
             scores = {rollout: self._scores(each.part, rollout, frames) for rollout, frames in frames_of.items()}
             found[each.part.name] = self._measured(each, scores)
             self._add_to_sheet(each, frames_of, name)
