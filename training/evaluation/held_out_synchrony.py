@@ -92,7 +92,8 @@ def synchrony_phrase(rows: Sequence[SynchronyRow]) -> str:
         )
     value, floor, ceiling = model.values[label], model.floors[label], clip.values[label]
     shuffled = "undefined" if floor is None else f"{floor:.2f}"
-    return f"in time with the sound: {label} {value:.2f} (with shuffled sound {shuffled}, {CLIP} {ceiling:.2f})"
+    figures = f"{label} {value:.2f} (with shuffled sound {shuffled}, {CLIP} {ceiling:.2f})"
+    return f"in time with the sound: {figures}, on {model.films * model.frames} frames"
 
 
 def suite_rows(record: Path) -> list[SynchronyRow]:

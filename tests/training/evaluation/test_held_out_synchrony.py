@@ -64,7 +64,7 @@ def test_a_generator_stands_between_its_floor_and_the_clip():
     # Louder sound moves this clip, which that measure tells best.
     found = late.values["loudness-motion"]
     assert synchrony_phrase([late, ceiling]).startswith(f"in time with the sound: loudness-motion {found:.2f} (with")
-    assert synchrony_phrase([late, ceiling]).endswith(", the clip itself 0.99)")
+    assert synchrony_phrase([late, ceiling]).endswith(", the clip itself 0.99), on 100 frames")
 
 
 def test_without_onsets_a_measure_is_undefined_and_the_phrase_says_that_nothing_was_measured():
