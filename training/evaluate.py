@@ -29,6 +29,7 @@ from training.evaluation.evaluator import EvaluatedGenerator, EvaluationOptions,
 from training.evaluation.files import make_folder, write_files
 from training.evaluation.frame_metrics import FrameMetrics
 from training.evaluation.generators import load_generators, run_folder
+from training.evaluation.held_out_synchrony import synchrony_rows
 from training.evaluation.metrics.extractors import Extractors, load_extractors
 from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER
 from training.evaluation.outside_sound import OutsideFigures, OutsideSound, outside_frames
@@ -77,6 +78,7 @@ def measure(task: Task) -> tuple[Evaluation, Evaluator]:
         outside={name: found.rows for name, found in outside.items()},
         pieces={name: found.pieces for name, found in outside.items()},
         missing=task.extractors.missing(),
+        synchrony=synchrony_rows([evaluator.synchrony for evaluator in evaluators]),
         notices=[*task.clips.notices, *chosen.notices, *skipped_notices(list(lost))],
     ), evaluators[0]
 

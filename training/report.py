@@ -28,7 +28,9 @@ from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line
 from engine.core.yaml_reading import read_yaml
+from training.evaluation.held_out_synchrony import suite_rows
 from training.evaluation.results import direction
+from training.evaluation.text import synchrony_extent, synchrony_lines
 from training.logging.charts import Point, Series, line_chart
 from training.logging.records import Record, read_records
 from training.loop.checkpoint import best_checkpoint
@@ -260,7 +262,13 @@ def _evaluation(run_folder: Path) -> dict[str, Any]:
     curves = folder / EVALUATION_CURVES
     small = curves.is_file() and curves.stat().st_size <= LARGEST_VIDEO_BYTES
     embedded = f"data:image/png;base64,{base64.b64encode(curves.read_bytes()).decode()}" if small else ""
-    return {"links": links, "curves": embedded} if links or embedded else {}
+    rows = suite_rows(folder / EVALUATION_FILES[1])
+    suite = (
+        {"about": synchrony_extent(rows), "labels": list(rows[0].values), "lines": synchrony_lines(rows)}
+        if rows
+        else {}
+    )
+    return {"links": links, "curves": embedded, "synchrony": suite} if links or embedded else {}
 
 
 def _checkpoints(run_folder: Path) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ from training.autopilot.summary import Ending
 from training.autopilot.time_budget import Extent, TimeBudget
 from training.data.footage import load_footage
 from training.data.video import ClipFormat
+from training.evaluation.files import RECORD
+from training.evaluation.held_out_synchrony import suite_rows, synchrony_phrase
 from training.logging.records import concluded
 from training.loop.checkpoint import BEST, ChosenCheckpoint, chosen_checkpoint, load_generator
 from training.loop.config import load_train_config
@@ -27,6 +29,8 @@ from training.loop.run_folder import CONFIG_FILE, EVALUATION_FOLDER, find_checkp
 from training.loop.trainer import choose_device
 from training.loop.validation import Validation, validate_segments
 from training.report import write_report
+
+NO_SYNCHRONY = "synchrony not measured: "
 
 
 def exported(
@@ -44,8 +48,9 @@ def exported(
         chosen = ChosenCheckpoint(newest, "")
         export(newest, model_file)
     found = tested(arguments, run_folder, chosen.folder, int(newest.name))
+    measured = ""
     if found.figures is not None:
-        write_tables(arguments, run_folder, chosen.folder, budget.evaluation())
+        measured = write_tables(arguments, run_folder, chosen.folder, budget.evaluation())
     return Ending(
         analysis=analysis,
         figures=found.figures,
@@ -53,6 +58,7 @@ def exported(
         exported=int(chosen.folder.name),
         last=int(newest.name),
         chosen=chosen.reason == BEST,
+        synchrony=measured,
         more_clips=more_clips(run_folder),
         model_file=model_file,
         film=str(found.film or ""),
@@ -78,20 +84,23 @@ def play_held_out(arguments: argparse.Namespace, checkpoint: Path) -> tuple[Vali
     return found, footage.format
 
 
-def write_tables(arguments: argparse.Namespace, run_folder: Path, checkpoint: Path, extent: Extent | None) -> None:
-    """Write the tables of the evaluation for the report, as many as there is time for."""
+def write_tables(arguments: argparse.Namespace, run_folder: Path, checkpoint: Path, extent: Extent | None) -> str:
+    """Write the tables of the evaluation for the report, as many as there is time for; return what is to be said of synchrony."""
     if extent is None:
         command = f"python -m training.evaluate {run_folder}"
         print_line(f"notice: no time is left for the evaluation's tables; {command} makes them.", file=sys.stderr)
-        return
+        return f"{NO_SYNCHRONY}no time was left"
     try:
         # The tables are on the page that is written; a person who waits for the model wants five lines.
         with contextlib.redirect_stdout(io.StringIO()):
             evaluate.main(evaluation_arguments(arguments, run_folder, checkpoint, extent))
     except KeyboardInterrupt:
         print_line("notice: the evaluation was stopped; its tables are missing.", file=sys.stderr)
+        return f"{NO_SYNCHRONY}the evaluation was stopped"
     except (UserError, OSError) as error:
         print_line(f"notice: there are no evaluation tables: {error}", file=sys.stderr)
+        return f"{NO_SYNCHRONY}there are no evaluation tables"
+    return synchrony_phrase(suite_rows(run_folder / EVALUATION_FOLDER / RECORD))
 
 
 def evaluation_arguments(

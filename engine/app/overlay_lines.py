@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.core.printable import printable
 from engine.ops.health_monitor import HealthMonitor
+from engine.render.sync_meter import SyncReading
 
 
 def overlay_lines(monitor: HealthMonitor, now_s: float, scene: str, fps: float, model: str) -> list[str]:
@@ -18,7 +19,12 @@ def overlay_lines(monitor: HealthMonitor, now_s: float, scene: str, fps: float, 
         f"model\t{printable(model)}, {printable(report.backend)}",
         f"sound\t{printable(report.source)}",
         f"gain\t{monitor.describe_conditioning()}",
+        f"sync\t{_sync(monitor.sync.reading())}",
         *([f"scene\t{printable(scene)}"] if scene else []),
         f"flashes\t{flashes.general_flashes_a_second:.0f} a second, {flashes.softened} softened",
     ]
     return lines if report.alive else [*lines, report.reason]
+
+
+def _sync(reading: SyncReading) -> str:
+    return f"undefined, {reading.reason}" if reading.reason else f"{reading.value:.2f}, floor {reading.floor:.2f}"

@@ -36,6 +36,7 @@ def telemetry_of(
         if now_s - reported_s >= _REPORT_EVERY_S:
             report, reported_s = monitor.report(now_s), now_s
         values = ShowValues(store.values())
+        sync = monitor.sync.reading()
         sound = capture.features_now(now_s, 1e-3 * values.look_ahead_ms)
         return Telemetry(
             level=sound.level,
@@ -55,6 +56,9 @@ def telemetry_of(
             link_peers=tempo.link_peers,
             fps=report.fps,
             frame_age_ms=report.shown_age_ms or report.age_ms or 0.0,
+            sync=None if sync.reason else sync.value,
+            sync_floor=None if sync.reason else sync.floor,
+            sync_undefined=sync.reason,
             skipped_hops=report.skipped_hops,
             failed_steps=report.failed_steps,
             softened_flashes=monitor.flashes.softened,

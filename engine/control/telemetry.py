@@ -36,6 +36,12 @@ class Telemetry:
     """Frames made in the last second."""
     frame_age_ms: float = 0.0
     """Median age of the frames of the last second when they were shown, or where there is no window, made."""
+    sync: float | None = None
+    """How well onsets and the motion of the model's frames have gone together in the last seconds, 0 to 1; None while undefined."""
+    sync_floor: float | None = None
+    """The same with the onsets moved."""
+    sync_undefined: str = ""
+    """Why it is undefined; empty when it is not."""
     skipped_hops: int = 0
     failed_steps: int = 0
     softened_flashes: int = 0

@@ -30,6 +30,8 @@ class ModelFrame:
     features_F: NDArray[np.float32]
     layers: Layers | None = None
     """What these pixels were composed of; None where they were not, or were changed since."""
+    follows: bool = True
+    """Whether it follows from the frame before it by one step of the model. A held frame, the first of a state and a mix of two do not."""
 
 
 class Session:
@@ -78,9 +80,10 @@ class Session:
         not finite.
         """
         self._reset_if_asked(int(controls.get("reset", self._resets_seen)))
-        if self._fresh or not controls.get("freeze", False):
-            self._advance(window_T, controls, index)
-        return self.held(controls)
+        is_first = self._fresh
+        if not is_first and controls.get("freeze", False):
+            return self.held(controls)
+        return _frame_of(self._advance(window_T, controls, index), follows=not is_first)
 
     def early(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> ModelFrame | None:
         """Return hop `index` as it looks before its sound has all arrived: its step, taken with the newest sound.
@@ -91,14 +94,15 @@ class Session:
         if self._shown is None or self._fresh or controls.get("freeze", False):
             return None
         step = self._step(window_T, controls, index)
-        return _frame_of(step)
+        return _frame_of(step, follows=True)
 
     def held(self, controls: Controls) -> ModelFrame:
         """Return the last good frame again; black before the first."""
         if self._shown is None:
             black_HWC = np.zeros((self.card.height, self.card.width, 3), np.uint8)
-            return ModelFrame(pixels_HWC=black_HWC, features_F=np.zeros(self.card.feature_bands, np.float32))
-        return _frame_of(self._shown)
+            features_F = np.zeros(self.card.feature_bands, np.float32)
+            return ModelFrame(pixels_HWC=black_HWC, features_F=features_F, follows=False)
+        return _frame_of(self._shown, follows=False)
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the state. Raises BackendError when it lies on a device that was lost."""
@@ -126,7 +130,7 @@ class Session:
             self._leave_lost_state()
             raise
 
-    def _advance(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> None:
+    def _advance(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> Step:
         card, step = self.card, self._step(window_T, controls, index)
         self._steps += 1
         name = not_finite(step.next_state, self._steps)
@@ -138,6 +142,7 @@ class Session:
         self._state = step.next_state
         self._shown = step
         self._fresh = False
+        return step
 
     def _leave_lost_state(self) -> None:
         """Begin again where the state was lost with its device, or every later step would fail for it."""
@@ -147,8 +152,8 @@ class Session:
             self._state = self._backend.initial_state()
 
 
-def _frame_of(step: Step) -> ModelFrame:
-    return ModelFrame(pixels_HWC=step.pixels_HWC, features_F=step.features_F, layers=step.layers)
+def _frame_of(step: Step, *, follows: bool) -> ModelFrame:
+    return ModelFrame(pixels_HWC=step.pixels_HWC, features_F=step.features_F, layers=step.layers, follows=follows)
 
 
 def apply_gain(window_T: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:

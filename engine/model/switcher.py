@@ -221,7 +221,7 @@ class ModelSwitcher:
         self._take_loaded()
         if self._crossfade is None or self._last is None:
             return self._fitted(self._session.held(controls))
-        return self._last
+        return replace(self._last, follows=False)
 
     def _step_one(self, window_T: NDArray[np.float32], index: int) -> ModelFrame:
         controls, self._restored = {**self._controls, **self._restored}, {}
@@ -250,7 +250,8 @@ class ModelSwitcher:
             return self._fitted(self._session.held(self._controls))
         if old_HWC is None:
             return new
-        return ModelFrame(pixels_HWC=mix_light(old_HWC, new.pixels_HWC, share), features_F=new.features_F)
+        mixed_HWC = mix_light(old_HWC, new.pixels_HWC, share)
+        return ModelFrame(pixels_HWC=mixed_HWC, features_F=new.features_F, follows=False)
 
     def _old_pixels(self, crossfade: RunningCrossfade, window_T: NDArray[np.float32], index: int) -> NDArray[np.uint8]:
         """Return the frame of the old model."""

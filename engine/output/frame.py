@@ -53,6 +53,8 @@ class Frame:
     """The parameter values before mappings and smoothing, for what computes them for another moment."""
     is_early: bool = False
     """Whether it was made before the sound of its hop had all arrived; the hop has a frame of its own, too."""
+    follows: bool = True
+    """Whether it follows from the frame of the hop before it by one step of the model; see ModelFrame."""
     skipped_hops: int = 0
     """Hops between the previous frame and this one that were skipped (overload)."""
     timings_s: dict[str, float] = field(default_factory=dict[str, float])

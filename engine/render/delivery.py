@@ -76,6 +76,7 @@ class FrameDelivery:
         self._displays.give(frame)
         now_s = runtime.clock.now_s()
         age_s = None if frame.captured_s is None else started_s - frame.captured_s
+        runtime.statistics.sync.add(frame)
         runtime.statistics.add_frame(frame.skipped_hops, age_s, {**frame.timings_s, "finish": now_s - started_s})
         # At the start everything is loaded for the first time, and a few frames less call for nothing.
         if frame.skipped_hops and runtime.live and frame.time_s >= SETTLED_S:

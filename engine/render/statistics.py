@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.core.atomic_files import write_text
 from engine.render.effects.flash_guard import GuardMeter
+from engine.render.sync_meter import SyncMeter
 
 _SMALLEST_S = 1e-6
 _LARGEST_S = 1e3
@@ -75,6 +76,8 @@ class ShowStatistics:
         """Drawings in the windows; more than frames shown while effects move."""
         self.flashes = GuardMeter()
         """The flash guard's measurements of what the windows showed."""
+        self.sync = SyncMeter()
+        """How well onsets and motion go together."""
         self.timings: dict[str, Durations] = {}
         self.handed_age = Durations()
         """From capture of a frame's newest sample to its delivery."""
@@ -122,6 +125,7 @@ class ShowStatistics:
             "lost_frames": dict(self.lost_frames),
             "drawn": self.drawn,
             "flashes": self.flashes._asdict(),
+            "sync": self.sync.summary(),
             "resampler_delay_ms": round(1e3 * self.resampler_delay_s, 3),
             "handed_age": self.handed_age.summary(),
             "shown_age": self.shown_age.summary(),

@@ -136,6 +136,7 @@ class StepLoop:
             audio_features=audio_features,
             values=values,
             given_values=snapshot.values,
+            follows=model_frame.follows,
             skipped_hops=pick.skipped_hops,
             timings_s={
                 "wait": started_s - free_since_s - resample_s,

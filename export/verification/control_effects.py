@@ -28,6 +28,7 @@ from engine.model.step import resting_inputs
 from export.verification.graph import frame_bytes
 from export.verification.sound import RealSound, made_sound, read_real_sound
 from training.core.streaming import StreamingModel
+from training.families.registry import family, family_names
 
 # V shows side by side; W window samples; H W C frame rows, columns, channels
 
@@ -83,13 +84,18 @@ def seen(controls: Sequence[ControlSpec], measured: Sequence[ControlEffect]) -> 
     return tuple(control.name for control in controls if control.name not in too_little)
 
 
+def kept_by_family(name: str) -> frozenset[str]:
+    """Return the controls that a family keeps: those that do nothing by themselves. None of a family that is not known here."""
+    return family(name).kept_controls if name in family_names() else frozenset()
+
+
 def chosen_controls(
     model: StreamingModel, sound: Path | None, all_controls: bool
 ) -> tuple[tuple[str, ...], tuple[ControlEffect, ...]]:
     """Measure a model's controls and return the names of those that become parameters, and the effects of all."""
     measured = model_effects(model, read_real_sound(sound, model.sample_rate_hz) if sound else None)
     controls = model.control_specs()
-    chosen = {*seen(controls, measured), *model.kept_controls}
+    chosen = {*seen(controls, measured), *kept_by_family(model.family)}
     return tuple(control.name for control in controls if all_controls or control.name in chosen), measured
 
 
@@ -98,9 +104,11 @@ def effect_lines(card: ModelCard) -> list[str]:
     return [
         f"control {effect.name} changes the frames by {effect.levels:.1f} of 255 levels where they change most"
         + (
-            f", less than {effect.least_levels:.1f}: left out, it stays at its default"
+            ""
+            if effect.is_seen
+            else f", less than {effect.least_levels:.1f}: left out, it stays at its default"
             if effect in card.left_out
-            else ""
+            else f", less than {effect.least_levels:.1f}; it is kept as a parameter"
         )
         for effect in card.control_effects
     ]

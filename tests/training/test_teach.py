@@ -121,6 +121,7 @@ def test_a_report_never_costs_the_export(clip: Path, tmp_path: Path, capfd: pyte
     labels = [line.split("  ")[0] for line in (before, quality, trained, watch, following, play)]
     assert labels == ["", "quality", "trained", "watch", "go on", "play it"]
     assert "of the clip's motion: " in quality
+    assert quality.endswith("; synchrony not measured: there are no evaluation tables")
     assert "the report was not written (Is a directory)" in watch
 
 

@@ -42,14 +42,17 @@ class Ending:
     """Where the film is that shows the clip beside the model; empty where there is none."""
     report: str
     """Where the report is, or why there is none."""
+    synchrony: str = ""
+    """How the exported checkpoint goes with the sound, or why that was not measured."""
     more_clips: int = 0
     """Further clips of the same scene; `analysis` is of the first one, and `figures` are of all."""
 
     def lines(self) -> list[str]:
         """Return the five lines."""
         film = f"{self.film}, the clip beside the model; " if self.film else ""
+        synchrony = f"; {self.synchrony}" if self.synchrony and self.figures else ""
         return [
-            f"quality   {_quality(self.figures, self.reason, bool(self.more_clips))}",
+            f"quality   {_quality(self.figures, self.reason, bool(self.more_clips))}{synchrony}",
             f"trained   {self._trained()}",
             f"watch     {film}{self.report}",
             f"go on     {advice(self.figures, self.exported, self.last)}",

@@ -22,6 +22,8 @@ PASSES_AN_ITERATION = 2.0
 """One iteration takes as long as playing the frames of its batch so many times."""
 EVALUATED_FRAME_PASSES = 2.0
 """A frame of an evaluation is played and measured."""
+SYNCHRONY_FRAME_S = 0.006
+"""Processor time to measure a frame for the synchrony suite, nearly all of it optical flow."""
 LEAST_SHARE = 0.05
 ALONE = 0.8
 """A process that trains with two threads gets more of a busy machine than the export, which has one; alone, both get all they need. Only
@@ -73,6 +75,11 @@ class Extent(NamedTuple):
     def frames(self) -> int:
         """About how many frames are generated: the right and the shuffled sound, held-out and looped part."""
         return 4 * self.sequences * sum(map(int, self.lengths.split(",")))
+
+    @property
+    def synchrony_frames(self) -> int:
+        """How many frames the synchrony suite measures: those of the longest sequences, generated and real."""
+        return 2 * self.sequences * max(map(int, self.lengths.split(",")))
 
 
 EXTENTS = (Extent("8,32,128", 4), Extent("8,32", 4), Extent("8,32", 2), Extent("8,16", 1))
@@ -148,6 +155,7 @@ def evaluation_extent(left_s: float, frame_s: float, share: float) -> Extent | N
     """Return the largest extent that takes no longer than `left_s`, or None."""
 
     def needed_s(extent: Extent) -> float:
-        return EVALUATION_S / share + EVALUATED_FRAME_PASSES * extent.frames * frame_s
+        suite_s = SYNCHRONY_FRAME_S * extent.synchrony_frames
+        return (EVALUATION_S + suite_s) / share + EVALUATED_FRAME_PASSES * extent.frames * frame_s
 
     return next((extent for extent in EXTENTS if needed_s(extent) <= left_s), None)

@@ -70,10 +70,6 @@ class ModelAtRate(StreamingModel):
     def control_specs(self) -> tuple[ControlSpec, ...]:
         return self.model.control_specs()
 
-    @property
-    def kept_controls(self) -> frozenset[str]:
-        return self.model.kept_controls
-
     def context_specs(self) -> tuple[PictureSpec, ...]:
         return self.model.context_specs()
 

@@ -80,11 +80,6 @@ class StreamingModel(nn.Module, ABC):
     def control_specs(self) -> tuple[ControlSpec, ...]:
         """Describe the control inputs that have an effect in this configuration."""
 
-    @property
-    def kept_controls(self) -> frozenset[str]:
-        """Names of the controls that stay parameters of a model file however little they are seen to do by themselves."""
-        return frozenset()
-
     def context_specs(self) -> tuple[PictureSpec, ...]:
         """Describe the frames that the model is given beside the sound; none unless overridden."""
         return ()
@@ -98,6 +93,15 @@ class StreamingModel(nn.Module, ABC):
         Each control is a scalar or has one value for each row of the batch [B]; those that are left out have their default. Of a
         model with `context_specs`, `controls` also holds those frames by name, uint8 [B, H, W, 3]; one that is left out is black.
         """
+
+    @property
+    def context_frames(self) -> int:
+        """With how many real frames, which it goes on from, it is trained and compared; none unless overridden."""
+        return 0
+
+    def state_after(self, frames_BP3HW: Tensor, audio_BPW: Tensor, noise: Noise) -> State:
+        """Return the state after real frames in [-1, 1] with their sound and noise: the initial one, unless overridden."""
+        return self.initial_state(len(frames_BP3HW))
 
     def start_from(self, frames_T3HW: Tensor) -> None:
         """Start weights at the frames of the clip, in [-1, 1]. Called once before training; does nothing unless overridden."""

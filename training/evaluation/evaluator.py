@@ -15,6 +15,7 @@ from training.data.video import Clip
 from training.data.windows import Segment, split, split_off_tuning
 from training.evaluation.clip_features import ClipFeatures, Indices, half_a_clip_away, half_clip_frames, one_frame_late
 from training.evaluation.frame_metrics import Features, FrameMetrics, FrameScores, costly_positions
+from training.evaluation.held_out_synchrony import HeldOutSynchrony
 from training.evaluation.metrics.synchrony import loudness, motion
 from training.evaluation.positions import Series
 from training.evaluation.results import Measured, MeasuredRow, RowKind
@@ -80,6 +81,7 @@ class Evaluator:
         self.floors = [self._floor(original) for original in self.plans]
         self.real = ClipFeatures(clip, metrics)
         self.loudness_N = loudness(np.asarray(clip.sound_S), len(clip.frames_NHWC), hop)
+        self.synchrony = HeldOutSynchrony(clip)
         self.sheets: list[Sheet] = [self._sheet(each) for each in self.plans]
 
     def frames(self) -> int:
@@ -124,7 +126,10 @@ class Evaluator:
     ) -> dict[str, Measured]:
         found: dict[str, Measured] = {}
         for each in plans:
-            frames_of = generate_all(generator.model, rollout_inputs(each, self.options.seed), self.metrics.progress)
+            inputs = rollout_inputs(each, self.options.seed, generator.model.context_frames)
+            frames_of = generate_all(generator.model, inputs, self.metrics.progress)
+            if name == generator.name and not each.part.looped:
+                self.synchrony.add(name, each, frames_of)
             scores = {rollout: self._scores(each.part, rollout, frames) for rollout, frames in frames_of.items()}
             found[each.part.name] = self._measured(each, scores)
             self._add_to_sheet(each, frames_of, name)

@@ -11,8 +11,9 @@ import numpy as np
 
 from engine.core.errors import TrainingError
 from training.evaluation.evaluator import Sheet
+from training.evaluation.held_out_synchrony import SynchronyRow
 from training.evaluation.results import EXPLANATIONS, Evaluation, OutsideRow, Spread, direction
-from training.evaluation.text import outside_extent
+from training.evaluation.text import outside_extent, synchrony_extent, synchrony_lines
 
 STYLE = """
 :root { color-scheme: light; }
@@ -54,6 +55,9 @@ def page(evaluation: Evaluation, by_length_svg: bytes, by_position_svg: bytes, s
         "a column: Fréchet distances of few frames are larger.</p>",
         *(_table(evaluation, label) for label in evaluation.labels()),
     ]
+    if evaluation.synchrony:
+        body.append(f"<h2>Synchrony</h2><p class=quiet>{escape(synchrony_extent(evaluation.synchrony))}.</p>")
+        body.append(_synchrony(evaluation.synchrony))
     if evaluation.outside:
         body.append(
             f"<h2>Sound from outside the clip</h2><p class=quiet>{escape(outside_extent(about['foreign']))}. The frames of each piece "
@@ -114,6 +118,18 @@ def _outside(rows: Sequence[OutsideRow]) -> str:
         for row in rows
     ]
     return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def _synchrony(rows: list[SynchronyRow]) -> str:
+    labels = list(rows[0].values)
+    head = "".join(f"<th>{escape(label)}</th>" for label in labels)
+    lines = [
+        f"<tr><td>{escape(name)}</td>" + "".join(f"<td>{values[label]}</td>" for label in labels) + "</tr>"
+        for name, values in synchrony_lines(rows)
+    ]
+    return (
+        f"<div class=wide><table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
 
 
 def _sheet(sheet: Sheet) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from training.evaluation.held_out_synchrony import RECORD_KEY, SynchronyRow
 from training.evaluation.positions import Curve, Series, curves
 from training.evaluation.sequences import TRAINED
 
@@ -120,6 +121,8 @@ class Evaluation:
     """Every piece of sound from outside, by checkpoint."""
     missing: list[str]
     notices: list[str]
+    synchrony: list[SynchronyRow]
+    """The synchrony suite on the held-out part, the clip's own row last; empty where the sequences are too short."""
 
     def outside_table(self) -> list[OutsideRow]:
         """Return one row a checkpoint with its references below it; real video and the mean frame are the same for all."""
@@ -157,6 +160,7 @@ class Evaluation:
         """Return plain values under the keys of evaluation.json, which stay the same in every version."""
         values = asdict(self)
         values["foreign"] = values.pop("outside")
+        values[RECORD_KEY] = values.pop("synchrony")
         del values["pieces"]  # They are in foreign.csv.
         for row in values["rows"]:
             del row["positions"]  # They are in positions.csv.

@@ -52,6 +52,11 @@ class Family(Protocol):
         """
         ...
 
+    @property
+    def kept_controls(self) -> frozenset[str]:
+        """Names of the controls that stay parameters of a model file however little they are seen to do by themselves."""
+        ...
+
     def check(self, config: Any) -> None:
         """Raise TrainingError for a training configuration whose sections do not fit each other."""
         ...

@@ -15,6 +15,8 @@ from engine.core.printable import printable
 WHOLE_EVERY_S = 5.0
 """How often all of it is told, changed or not, for listeners that came late."""
 MOST_LINES_AT_ONCE = 20
+UNDEFINED = -1.0
+"""OSC and JSON have no number that is none, and 0 would be a value."""
 LONGEST_TEXT = 500
 _NOT_IN_ADDRESSES = re.compile(r"[^!-~]|[#*,/?\[\]{}]")
 """What OSC 1.0 keeps out of the parts of an address."""
@@ -65,6 +67,15 @@ OUTGOING = (
     _outgoing(
         "frame_age_ms", "f", "age of the frames when they are shown, in ms: their median", lambda now: now.frame_age_ms, unit="ms"
     ),
+    _outgoing(
+        "sync", "f", "how well onsets and motion have gone together in the last seconds, from 0 to 1; -1 while undefined",
+        lambda now: UNDEFINED if now.sync is None else now.sync,
+    ),
+    _outgoing(
+        "sync_floor", "f", "the same with the onsets moved to other moments, for comparison; -1 while undefined",
+        lambda now: UNDEFINED if now.sync_floor is None else now.sync_floor,
+    ),
+    _outgoing("sync_undefined", "s", "why sync is undefined; empty when it is not", lambda now: now.sync_undefined),
     _outgoing("skipped_frames", "i", "frames skipped since the start", lambda now: now.skipped_hops),
     _outgoing("recording", "i", "1 while the show is recorded, else 0", lambda now: int(now.recording), 1.0),
     _outgoing("recording_take", "i", "1 while a take is recorded, else 0", lambda now: int(now.recording_take), 1.0),

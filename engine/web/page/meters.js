@@ -23,7 +23,7 @@ export class Meters {
 
   constructor(connection, values) {
     this.#rows([]);
-    for (const [name, text] of [["fps", "Frame rate"], ["age", "Frame age"], ["skipped", "Skipped"], ["failed", "Failed"], ["guard", "Flash guard"]]) {
+    for (const [name, text] of [["fps", "Frame rate"], ["age", "Frame age"], ["sync", "Sync"], ["skipped", "Skipped"], ["failed", "Failed"], ["guard", "Flash guard"]]) {
       const value = make("dd", {}, NONE);
       byId("figures").append(make("div", {}, make("dt", {}, text), value));
       this.#figures.set(name, value);
@@ -99,6 +99,7 @@ export class Meters {
     };
     write("fps", `${now.fps.toFixed(1)} fps`);
     write("age", `${now.frame_age_ms.toFixed(0)} ms`);
+    write("sync", now.sync === null ? now.sync_undefined || NONE : `${now.sync.toFixed(2)}, floor ${now.sync_floor.toFixed(2)}`);
     write("skipped", String(now.skipped_hops));
     write("failed", String(now.failed_steps), now.failed_steps ? "problem" : "");
     write("guard", !this.#guard ? "Off" : softens ? "Softens" : `${now.softened_flashes} softened`, !this.#guard ? "problem" : softens ? "works" : "");

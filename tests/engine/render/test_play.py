@@ -288,3 +288,16 @@ def test_what_cannot_open_leaves_nothing_open(probe_file: Path) -> None:
         show_sound(probe_file, source, clock=WallClock(), sinks=[before, Unwritable()])
     assert source.closed
     assert before.closed
+
+
+def test_a_hop_whose_frame_is_held_is_told_from_one_that_was_stepped(probe_file: Path) -> None:
+    """For the sync meter, which counts only the motion that the model made."""
+    controls = StandingControls()
+
+    def freeze(frame: Frame) -> None:
+        controls.current = {"freeze": 9 <= frame.index < 14}
+
+    sink, stats = CollectingSink(on_frame=freeze), ShowStatistics()
+    frames = show_sound(probe_file, song(1.0), clock=WallClock(), sinks=[sink], controls=controls, stats=stats)
+    assert [frame.index for frame in frames if not frame.follows] == [0, *range(10, 15)]
+    assert stats.summary()["sync"]["value"] is None

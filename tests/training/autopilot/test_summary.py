@@ -36,6 +36,13 @@ def test_the_ending_has_five_lines_with_figures_film_and_command() -> None:
     assert play == "play it   python run_live.py --model runs/x/x.onnx"
 
 
+def test_synchrony_is_a_phrase_of_the_first_line() -> None:
+    quality = replace(ENDING, synchrony="in time with the sound: x 0.4").lines()[0]
+    assert quality.endswith("as lively as the clip; in time with the sound: x 0.4")
+    unmeasured = replace(ENDING, figures=None, reason="training was stopped", synchrony="synchrony not measured: x")
+    assert unmeasured.lines()[0] == "quality   not measured: training was stopped"
+
+
 def test_with_several_clips_each_figure_says_which_ones_it_is_of() -> None:
     quality, trained, *_ = replace(ENDING, more_clips=2).lines()
     assert "on the last fifth of each clip, " in quality

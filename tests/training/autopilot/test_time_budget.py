@@ -10,6 +10,7 @@ from training.autopilot.time_budget import (
     EVALUATION_S,
     EXTENTS,
     LEAST_SHARE,
+    SYNCHRONY_FRAME_S,
     Clocks,
     Limits,
     TimeBudget,
@@ -87,7 +88,9 @@ def test_training_gets_its_share_even_where_reading_the_clip_took_it_all() -> No
 
 def test_the_evaluation_shrinks_with_the_time_that_is_left() -> None:
     frame_s = 0.01
-    needed_s = [EVALUATION_S + 2.0 * extent.frames * frame_s for extent in EXTENTS]
+    needed_s = [
+        EVALUATION_S + SYNCHRONY_FRAME_S * extent.synchrony_frames + 2.0 * extent.frames * frame_s for extent in EXTENTS
+    ]
     assert needed_s == sorted(needed_s, reverse=True)
     for extent, smaller, needed in zip(EXTENTS, [*EXTENTS[1:], None], needed_s, strict=True):
         assert evaluation_extent(needed + 0.1, frame_s, 1.0) == extent

@@ -74,7 +74,13 @@ def test_without_weights_it_measures_pixels_and_lists_the_missing_metrics(
     printed = capsys.readouterr().out
     for text in ("MSE (lower is better)", "shuffled sound", "one frame late", "mean frame", "FID is not measured"):
         assert text in printed
+    suite = record["synchrony_suite"]
+    assert suite[0]["frames"] == suite[-1]["frames"] >= 24
+    assert suite[-1]["name"] == "the clip itself"
+    assert "AV-Align v2025" in suite[0]["values"]
+    assert "Synchrony suite: " in printed
     page = (out / "evaluation.html").read_text()
+    assert "<h2>Synchrony</h2>" in page
     assert "<script" not in page
     assert "http" not in page.replace("http://www.w3.org", "")
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")

@@ -1,8 +1,11 @@
 """A rollout does not depend on the rollouts beside it; floor and model differ only in their sound."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tests.training.families.sound2sight.models import moved_model
 from tests.training.models import small_model
 from training.core.streaming import StreamingModel
 from training.data.video import Clip, ClipFormat
@@ -53,3 +56,26 @@ def test_the_floor_differs_only_in_its_sound(model: StreamingModel, level: float
         generated(model, SequencePlan(silent, {8: (Rollout(0, 16000),)})),
     )
     assert np.array_equal(own[Rollout(0)], shifted[Rollout(0, 16000)]) == equal
+
+
+def test_a_model_that_goes_on_from_real_frames_gets_those_before_each_sequence() -> None:
+    model = moved_model(16)
+    shown = part(HELD_OUT, 0.1)
+    pixels_NHWC = np.random.default_rng(1).integers(0, 256, (FRAMES, 16, 16, 3)).astype(np.uint8)
+    clip = replace(shown.clip, frames_NHWC=pixels_NHWC)
+    plan = SequencePlan(replace(shown, clip=clip), {6: (Rollout(0), Rollout(7))})
+    inputs = rollout_inputs(plan, 1, model.context_frames)
+    came = generate_all(model, inputs, lambda frames: None)
+    count, first = model.context_frames, 47 - model.context_frames
+    from_home = generate_all(model, rollout_inputs(plan, 1), lambda frames: None)
+    assert not np.array_equal(came[Rollout(7)], from_home[Rollout(7)])
+    assert inputs[Rollout(7)].context_PHWC is not None
+    assert np.array_equal(inputs[Rollout(7)].context_PHWC, pixels_NHWC[first : first + count])
+
+
+def test_before_the_beginning_of_a_clip_there_are_no_real_frames() -> None:
+    plan = SequencePlan(part(TRAINED, 0.1), {6: (Rollout(0), Rollout(9))})
+    inputs = rollout_inputs(plan, 1, 2)
+    assert inputs[Rollout(0)].context_PHWC is None
+    assert inputs[Rollout(9)].context_PHWC is not None
+    assert {len(frames) for frames in generate_all(moved_model(16), inputs, lambda frames: None).values()} == {6}

@@ -162,6 +162,7 @@ class BrightnessFamily:
     rewrites = Rewrites()
     upscaling = None
     teaching = None
+    kept_controls = frozenset()
 
     def check(self, config):
         if config.sequence_frames < 2:

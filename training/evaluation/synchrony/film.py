@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.core.frame_size import FrameSize, shaped_size
-from training.data.clip_sound import read_sound
+from training.data.clip_sound import read_sound, resampled
 from training.data.frames import file_frame_rate, frames_with_sound, read_frames, shown_size
 from training.data.video import SILENCE_DB, ClipFormat
 from training.evaluation.metrics.synchrony import motion
@@ -87,6 +87,29 @@ def read_film(path: Path, fps: int | None = None, *, with_flow: bool = True) -> 
         motion_N=motion_N[:count],
         flow_N=scale * np.array([*flow[:1], *flow])[:count],
         notices=tuple(notices),
+    )
+
+
+def film_of_frames(
+    name: str, frames_NHWC: NDArray[np.uint8], sound_S: NDArray[np.float32], rate_hz: int, fps: int
+) -> Film:
+    """Return frames [N, H, W, 3] that are in memory, with their sound, as a film. Its flow is measured at MOTION_SIDE: a quarter of the time."""
+    height, width = frames_NHWC.shape[1:3]
+    flow: list[float] = []
+    motion_N = motion(_with_flow(map(_for_motion, frames_NHWC), flow))
+    heard_S = resampled(sound_S, rate_hz, SOUND_RATE_HZ)
+    duration_s, is_silent = len(motion_N) / fps, level_db(heard_S) <= SILENCE_DB
+    onsets_s = np.zeros(0) if is_silent else sound_onsets(resampled(sound_S, rate_hz, ONSET_RATE_HZ))
+    scale = max(1.0, FrameSize(height, width).mean_side / MOTION_SIDE)
+    return Film(
+        path=Path(name),
+        fps=fps,
+        frames=len(motion_N),
+        sound_S=heard_S[: round(duration_s * SOUND_RATE_HZ)],
+        onsets_s=onsets_s[onsets_s < duration_s],
+        motion_N=motion_N,
+        flow_N=scale * np.array([*flow[:1], *flow]),
+        notices=(),
     )
 
 

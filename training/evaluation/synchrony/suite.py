@@ -90,13 +90,17 @@ def measure_films(
     return Measurement(measured, real, classifier.name if classifier else "")
 
 
+def figures_without_classifier(film: Film, options: SuiteOptions) -> dict[str, Figure]:
+    """Return the figures that need no training. Raises TrainingError for fewer than 20 frames."""
+    figures = {LOUDNESS_MOTION: loudness_motion(film, options.scale, options.shifts)}
+    return figures | {label: av_align_figure(film, variant, options.shifts) for variant, label in AV_ALIGN.items()}
+
+
 def _measured(
     path: Path, classifier: SyncClassifier | None, options: SuiteOptions, reference: FilmClassification | None
 ) -> tuple[MeasuredFilm, FilmClassification | None]:
     film = read_film(path, options.fps)
-    figures = {LOUDNESS_MOTION: loudness_motion(film, options.scale, options.shifts)}
-    figures |= {label: av_align_figure(film, variant, options.shifts) for variant, label in AV_ALIGN.items()}
-    notices = [*film.notices, *tolerance_notices(film)]
+    figures, notices = figures_without_classifier(film, options), [*film.notices, *tolerance_notices(film)]
     if classifier is None:
         return MeasuredFilm(path, film, figures, None, tuple(notices)), None
     classification = classify(classifier, film)

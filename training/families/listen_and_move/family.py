@@ -35,6 +35,7 @@ class ListenAndMoveFamily:
     rewrites = REWRITES
     upscaling = UPSCALING
     teaching: Teaching | None = ListenAndMoveTeaching()
+    kept_controls: frozenset[str] = frozenset()
 
     def build_model(self, config: ModelConfig) -> ListenAndMove:
         """Build the model with fresh weights. Raises TrainingError for a shape that cannot be."""

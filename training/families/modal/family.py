@@ -30,6 +30,7 @@ class ModalFamily:
     rewrites = Rewrites()
     upscaling: Upscaling | None = None
     teaching: Teaching | None = ModalTeaching()
+    kept_controls: frozenset[str] = frozenset()
 
     def build_model(self, config: ModelConfig) -> Modal:
         """Build the model with fresh weights."""

@@ -95,11 +95,6 @@ class Sound2Sight(StreamingModel):
             ),
         )
 
-    @property
-    def kept_controls(self) -> frozenset[str]:
-        """Controls that do nothing by themselves, or for the frame alone that they are set in."""
-        return frozenset(("freeze_z", "resample", "reseed"))
-
     def context_specs(self) -> tuple[PictureSpec, ...]:
         """The frame that the model goes on from."""
         height, width = self.frame_size
@@ -131,6 +126,16 @@ class Sound2Sight(StreamingModel):
             frames.append(frame)
         shown = torch.stack(frames, dim=1) * 2.0 - 1.0
         return shown.expand(-1, -1, 3, -1, -1), features_BTF, state
+
+    @property
+    def context_frames(self) -> int:
+        """With how many real frames each sequence of training begins."""
+        return self.generator.config.context_frames
+
+    def state_after(self, frames_BP3HW: Tensor, audio_BPW: Tensor, noise: Noise) -> State:
+        """Return the state after real frames; see StreamingModel."""
+        features_BPF = self.front_end(audio_BPW.flatten(0, 1)).unflatten(0, audio_BPW.shape[:2])
+        return self.observe(self.coloured_sequence(frames_BP3HW), features_BPF, noise[NOISE])
 
     def observe(self, frames_BPCHW: Tensor, features_BPF: Tensor, noise_BPZ: Tensor) -> State:
         """Return the state after P context frames in [0, 1], in the model's colours, with the features of their sound.

@@ -53,6 +53,13 @@ def test_all_is_told_first_and_again_every_few_seconds():
     assert read(feed.due(WHOLE_EVERY_S, SHOW)) == first
 
 
+def test_a_sync_meter_that_says_nothing_is_no_value_from_0_to_1():
+    told = read(TelemetryFeed(20.0).due(0.0, replace(SHOW, sync_undefined="no onsets")))
+    assert (told["sync"], told["sync_floor"], told["sync_undefined"]) == ((-1.0,), (-1.0,), ("no onsets",))
+    told = read(TelemetryFeed(20.0).due(0.0, replace(SHOW, sync=0.5, sync_floor=0.0)))
+    assert (told["sync"], told["sync_floor"], told["sync_undefined"]) == ((0.5,), (0.0,), ("",))
+
+
 def test_only_what_changed_is_told_and_only_so_often():
     feed = TelemetryFeed(20.0)
     feed.due(0.0, SHOW)

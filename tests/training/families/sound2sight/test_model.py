@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import torch
 from engine.core.errors import TrainingError
 from engine.model.backends.onnx_cpu import open_model
 from engine.model.card import Provenance
+from engine.model.control_effect import ControlEffect
 from engine.model.noise import draw_noise
 from engine.model.step import resting_inputs
+from export.measure_controls import with_seen_controls
 from export.targets.onnx.model import Form, export_model
+from export.verification.control_effects import effect_lines
 from export.verification.graph import StepGraph
 from tests.training.core.contract import verify_contract
 from tests.training.families.sound2sight.models import MODEL, moved_model, sound
@@ -154,6 +158,31 @@ def test_observing_is_playing_with_the_frames_given() -> None:
             first = {**stepped, FRAME: frames[:, i], **skips}
         theirs, _, _ = model.clip_features(features[:, 3:], {NOISE: noise[:, 3:]}, first)
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_state_after_real_frames_is_that_of_observing_them() -> None:
+    model = moved_model()
+    frames = torch.rand(1, 2, 3, *model.frame_size, generator=torch.Generator().manual_seed(4)) * 2.0 - 1.0
+    windows, noise = sound(model, 2), model.draw_noise(1, 2, torch.Generator().manual_seed(1))
+    state = model.state_after(frames, windows, noise)
+    features = model.front_end(windows.flatten(0, 1)).unflatten(0, (1, 2))
+    expected = model.observe((frames + 1.0) / 2.0, features, noise[NOISE])
+    assert all(torch.equal(state[name], expected[name]) for name in expected)
+
+
+def test_a_file_that_is_measured_again_keeps_the_controls_that_do_nothing_by_themselves(tmp_path: Path) -> None:
+    file = tmp_path / "futures.onnx"
+    card = export_model(moved_model(16, window_steps=5), PROVENANCE, file, Form(all_controls=True))
+    still = tuple(ControlEffect(name=control.name, levels=0.0, least_levels=16.0) for control in card.controls)
+    changed = with_seen_controls(card, still)
+    assert [control.name for control in changed.controls] == ["freeze_z", "resample", "reseed"]
+    assert {control.name for control in changed.fixed_controls} == {"temperature", "context_weight"}
+    assert sum("it is kept as a parameter" in line for line in effect_lines(changed)) == 3
+    # One that was measured before they were kept gets them back.
+    every = (*changed.controls, *changed.fixed_controls)
+    lost = replace(changed, controls=(), fixed_controls=every)
+    assert {control.name for control in with_seen_controls(lost, still).controls} == {"freeze_z", "resample", "reseed"}
 
 
 def test_at_twice_the_rate_it_still_streams() -> None:
