@@ -25,7 +25,7 @@ from engine.output.window.gl_layers import GlLayers
 
 # K textures, H W rows and columns
 
-SIZES = ((512, 512), (1280, 720), (1920, 1080))
+SIZES = ((256, 256), (512, 512), (1280, 720), (1920, 1080))
 COUNTS = (1, 2, 3, 4)
 FRAMES = 60
 

@@ -1,7 +1,7 @@
 """Composes the frame of a layered model on the processor: for files, streams, takes and verification. The formula is in layers.py.
 
 It goes strip after strip, so that what is computed stays in the cache, and leaves out the textures that have no weight in a strip.
-Several threads share the strips of a frame; one that the system starts late finds them done, and nobody waits for it.
+Several threads share the strips of a frame. One that has not begun when all are taken is not waited for.
 Textures are kept with a fourth channel, of which OpenCV warps twice as many in the same time.
 
 OpenCV before version 5 rounds the places in a texture to 1/32 of its pixels; there, hard edges may be off by a few levels.
@@ -9,8 +9,9 @@ OpenCV before version 5 rounds the places in a texture to 1/32 of its pixels; th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -73,11 +74,13 @@ class Compositor:
 
     def compose(self, fields: Fields) -> NDArray[np.uint8]:
         """Return the frame, RGB [H, W, 3]. Fields are finite (finite_fields)."""
-        composition, strips = self._composition(fields), iter(self._enlarger.strips)
-        if self._pool is None:
-            self._compose_strips(strips, composition)
-            return composition.frame_HWC
-        helpers = [self._pool.submit(self._compose_strips, strips, composition) for _ in range(self._helpers)]
+        composition, strips = self._composition(fields), deque(self._enlarger.strips)
+        helpers = list[Future[None]]()
+        if self._pool:
+            # A system that starts no more threads costs time and no frame.
+            with suppress(RuntimeError):
+                for _ in range(self._helpers):
+                    helpers.append(self._pool.submit(self._compose_strips, strips, composition))
         self._compose_strips(strips, composition)
         for helper in helpers:
             if not helper.cancel():
@@ -114,10 +117,10 @@ class Compositor:
             )
         return layers
 
-    def _compose_strips(self, strips: Iterator[Strip], composition: _Composition) -> None:
+    def _compose_strips(self, strips: deque[Strip], composition: _Composition) -> None:
         """Compose the strips that no other thread has taken."""
         scratch = self._scratch()
-        for strip in strips:
+        while strip := _taken(strips):
             self._compose_strip(strip, composition, scratch)
         self._free.append(scratch)
 
@@ -180,3 +183,9 @@ class Compositor:
             np.empty((rows, width, 3), np.uint8),
             *(np.empty(colours, np.float32) for _ in range(4)),
         )
+
+
+def _taken(strips: deque[Strip]) -> Strip | None:
+    with suppress(IndexError):
+        return strips.popleft()
+    return None

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 _STRIP_PIXELS = 24 * 1024
 """Their floats take a few hundred kilobytes, the cache of one core."""
+_MOST_PRODUCTS = 200_000
+"""For more of them in one product of matrices a numerical library wakes threads of its own, which cost many times what they save."""
 
 
 class Strip(NamedTuple):
@@ -50,7 +52,11 @@ class EnlargedField:
     def strip(self, strip: Strip, to_SN: NDArray[np.float32]) -> NDArray[np.float32]:
         """Write a strip into the first rows of an array [rows, W C]; return these rows."""
         part_SK, rows = self._rows[strip.number]
-        return np.matmul(part_SK, self._wide_hN[rows], out=to_SN[: len(part_SK)])
+        field_KN, strip_SN = self._wide_hN[rows], to_SN[: len(part_SK)]
+        at_once = max(1, _MOST_PRODUCTS // field_KN.size)
+        for first in range(0, len(part_SK), at_once):
+            np.matmul(part_SK[first : first + at_once], field_KN, out=strip_SN[first : first + at_once])
+        return strip_SN
 
     def most(self, strip: Strip) -> float:
         """Return the largest absolute value that the strip can have."""

@@ -153,7 +153,8 @@ class SyncMeter:
     def _measured(self) -> SyncReading:
         # list() copies a deque atomically.
         bins, onsets_s, bin_s = list(self._bins), list(self._onsets_s), self._bin_s
-        if not bins:
+        # Another show may just have begun in the step thread.
+        if not bins or not bin_s:
             return SyncReading()
         first = max(bins[0].number, bins[-1].number + 1 - round(WINDOW_S / bin_s))
         motion_B = np.full(bins[-1].number + 1 - first, UNKNOWN)

@@ -37,9 +37,11 @@ class SynchronyRow:
     """Means over the films for which a measure is defined, by its name; None where it is for none."""
 
     name: str
-    frames: int
-    """Of the longest film."""
     films: int
+    frames: int
+    """Of all films together."""
+    defined_frames: dict[str, int]
+    """Of the films for which a measure is defined."""
     values: dict[str, float | None]
     floors: dict[str, float | None]
 
@@ -84,7 +86,7 @@ def synchrony_phrase(rows: Sequence[SynchronyRow]) -> str:
     if len(rows) < 2:
         return f"synchrony not measured: no held-out sequence has {LEAST_FRAMES} frames"
     model, clip = rows[0], rows[-1]
-    rises = {label: _rise(clip, label) for label in PHRASED if model.values[label] is not None}
+    rises = {label: _rise(clip, label) for label in PHRASED if model.values.get(label) is not None}
     label = max(rises, key=lambda each: rises[each], default="")
     if not label or rises[label] < LEAST_RISE:
         return (
@@ -93,7 +95,7 @@ def synchrony_phrase(rows: Sequence[SynchronyRow]) -> str:
     value, floor, ceiling = model.values[label], model.floors[label], clip.values[label]
     shuffled = "undefined" if floor is None else f"{floor:.2f}"
     figures = f"{label} {value:.2f} (with shuffled sound {shuffled}, {CLIP} {ceiling:.2f})"
-    return f"in time with the sound: {figures}, on {model.films * model.frames} frames"
+    return f"in time with the sound: {figures}, on {model.defined_frames[label]} frames"
 
 
 def suite_rows(record: Path) -> list[SynchronyRow]:
@@ -107,7 +109,7 @@ def suite_rows(record: Path) -> list[SynchronyRow]:
 
 
 def _rise(row: SynchronyRow, label: str) -> float:
-    value, floor = row.values[label], row.floors[label]
+    value, floor = row.values.get(label), row.floors.get(label)
     return -1.0 if value is None or floor is None else value - floor
 
 
@@ -115,8 +117,12 @@ def _row(name: str, films: Sequence[tuple[int, Figures]]) -> SynchronyRow:
     labels = list(films[0][1]) if films else []
     return SynchronyRow(
         name,
-        max((frames for frames, _ in films), default=0),
         len(films),
+        sum(count for count, _ in films),
+        {
+            label: sum(count for count, figures in films if defined(figures[label].value) is not None)
+            for label in labels
+        },
         {label: defined(mean_of_known([figures[label].value for _, figures in films])) for label in labels},
         {label: defined(mean_of_known([figures[label].floor_mean for _, figures in films])) for label in labels},
     )

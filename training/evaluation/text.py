@@ -73,7 +73,7 @@ def _synchrony(rows: list[SynchronyRow]) -> str:
 
 def synchrony_extent(rows: list[SynchronyRow]) -> str:
     """Say what the synchrony suite measured."""
-    sequences = f"{counted(rows[0].films, 'held-out sequence')} of {rows[0].frames} frames"
+    sequences = f"{counted(rows[0].films, 'held-out sequence')} with {rows[0].frames} frames"
     return f"Synchrony suite: {sequences}; floor: with sound from other moments, ceiling: {rows[-1].name}"
 
 

@@ -14,7 +14,7 @@ UNITS = {FLOW: 0.02, WEIGHTS: 1.0, LIGHT: 0.2, RESIDUAL: 0.1}
 """What the learned maps are multiplied with, by role: their own values are of about 1, as one learning rate for all wants it."""
 SMALLEST_OFF = ("residual_rank", "light_rank")
 
-_LARGE_SIDE = 400
+_LARGE_SIDE, _LEAST_SHRUNK = 400, 8
 SOUND_SHARE = 0.6
 """Of a run's budget: the beginning, in which the sound learns the measured amplitudes, takes no longer than until then."""
 
@@ -93,9 +93,9 @@ class ModalLossConfig(LossConfig):
     def shrink_of(self, frame_size: FrameSize) -> int:
         """Return `shrink` for frames of this size. Raises TrainingError where it does not divide their sides."""
         shrink = self.shrink or (2 if frame_size.mean_side > _LARGE_SIDE else 1)
-        if frame_size.height % shrink or frame_size.width % shrink:
+        if frame_size.height % shrink or frame_size.width % shrink or frame_size.short_side // shrink < _LEAST_SHRUNK:
             raise TrainingError(
-                f"losses.shrink is {self.shrink}; a divisor of the frame's sides was expected, and the frame is {frame_size}."
+                f"losses.shrink is {self.shrink}; a divisor of the frame's sides that leaves {_LEAST_SHRUNK} pixels or more was expected, and the frame is {frame_size}."
             )
         return shrink
 

@@ -26,7 +26,7 @@ from training.losses.losses import detail_loss, motion_loss
 _SIDE, _HIDDEN = 24, 256
 _PAIRS = 4
 _MAP_RATE, _ENCODER_RATE, _WARM_UP_RATE = 0.005, 0.002, 0.002
-_WARM_UP_ITERATIONS, _WARM_UP_NOISE, _WEIGHT_DECAY = 150, 0.05, 0.1
+_WARM_UP_ITERATIONS, _WARM_UP_NOISE, _WEIGHT_DECAY = 150, 0.01, 0.1
 _DETAIL = 0.5
 _LEAST_AMPLITUDES = 1e-3
 """Weight of the amplitudes' squares in the loss: of two explanations of a frame the smaller one is meant."""
@@ -40,7 +40,7 @@ class FrameEncoder(nn.Module):
         super().__init__()
         size = size_of_mean_side(_SIDE, FrameSize(*frames_N3HW.shape[-2:]))
         self._size = tuple(min(own, given) for own, given in zip(size, frames_N3HW.shape[-2:], strict=True))
-        small = self._small(frames_N3HW)
+        small = self.small(frames_N3HW)
         self._mean, self._deviation = small.mean(), small.std().clamp_min(1e-3)
         self.layers = nn.Sequential(
             nn.Linear(small[0].numel(), _HIDDEN), nn.LeakyReLU(0.2), nn.Linear(_HIDDEN, amplitudes)
@@ -48,23 +48,36 @@ class FrameEncoder(nn.Module):
 
     def forward(self, frames_N3HW: Tensor) -> Tensor:
         """Return the amplitudes [N, A]."""
-        return self.layers(((self._small(frames_N3HW) - self._mean) / self._deviation).flatten(1))
+        return self.of_small(self.small(frames_N3HW))
+
+    def of_small(self, small_N3hw: Tensor) -> Tensor:
+        """Return the same of frames that `small` has shrunk."""
+        return self.layers(((small_N3hw - self._mean) / self._deviation).flatten(1))
 
     def of_pairs(self, frames_P23HW: Tensor) -> Tensor:
         """Return the amplitudes [P, 2, A]."""
         return self(frames_P23HW.flatten(0, 1)).unflatten(0, frames_P23HW.shape[:2])
 
-    def _small(self, frames_N3HW: Tensor) -> Tensor:
+    def small(self, frames_N3HW: Tensor) -> Tensor:
+        """Return frames in the size that is read."""
         return functional.interpolate(frames_N3HW, size=self._size, mode="area")
 
 
-def warmed_up_encoder(frames_N3HW: Tensor, amplitudes_NA: Tensor, generator: torch.Generator) -> FrameEncoder:
+def warmed_up_encoder(
+    frames_N3HW: Tensor,
+    amplitudes_NA: Tensor,
+    generator: torch.Generator,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> FrameEncoder:
     """Return an encoder that gives nearly the measured amplitudes of some frames."""
     encoder = FrameEncoder(frames_N3HW, amplitudes_NA.shape[1])
     optimiser = torch.optim.AdamW(encoder.parameters(), lr=_WARM_UP_RATE, weight_decay=_WEIGHT_DECAY)
+    small = encoder.small(frames_N3HW)
     for _ in range(_WARM_UP_ITERATIONS):
-        noise = torch.randn(frames_N3HW.shape, generator=generator).to(frames_N3HW)
-        loss = functional.mse_loss(encoder(frames_N3HW + _WARM_UP_NOISE * noise), amplitudes_NA)
+        if is_stopping():
+            break
+        noise = torch.randn(small.shape, generator=generator).to(small)
+        loss = functional.mse_loss(encoder.of_small(small + _WARM_UP_NOISE * noise), amplitudes_NA)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

@@ -34,8 +34,8 @@ from training.loop.validation import Validation, validate_segments
 
 BEGUN = "begun"
 """The tensor of a checkpoint that tells whether the beginning went to its end: one that was stopped is made again."""
-_MAPS_SHARE = 0.3
-"""Of a run's budget: maps are learned no longer than until then, where the time is short or the machine busy."""
+_WARM_UP_SHARE, _MAPS_SHARE = 0.1, 0.3
+"""Of a run's budget: the encoder is warmed up, and maps are learned, no longer than until then, where the time is short or the machine busy."""
 _PAIRS_AT_ONCE = 32
 _WINDOWS_AT_ONCE = 1024
 _RUN_IN_S = 12.0
@@ -122,11 +122,16 @@ class ModalTrainer(AdversarialTrainer):
 
     def tuning_loss(self) -> float | None:
         tuning, steps = self.footage.tuning, self.config.sequence_frames
-        # Whole frames: of large ones fewer, or it would take longer than the iterations between.
-        limit_s = LIMIT_S * min(1.0, (_USUAL_SIDE / self.model.frame_size.mean_side) ** 2)
         if not tuning:
             return None
-        return mean_loss(ShownModel(self.average), tuning, steps, self.reconstruction_loss, limit_s)
+        # Of large frames fewer, and these compared smaller, or it would take longer than the iterations between.
+        limit_s = LIMIT_S * min(1.0, _USUAL_SIDE / self.model.frame_size.mean_side)
+        shrink = self.reader.shrink
+
+        def loss(fake_BTCHW: Tensor, real_BTCHW: Tensor) -> Tensor:
+            return self.reconstruction_loss(_pooled(fake_BTCHW, shrink), _pooled(real_BTCHW, shrink))
+
+        return mean_loss(ShownModel(self.average), tuning, steps, loss, limit_s)
 
     def validate(self, limit_s: float | None = None) -> Validation:
         held_out, steps = self.footage.validation, self.config.sequence_frames
@@ -160,13 +165,16 @@ class ModalTrainer(AdversarialTrainer):
             return lambda: is_stopping() or budget_used() >= share
 
         frames = self._small_pairs(spread_pairs(training, max(2, losses.start_frames // 2))).flatten(0, 1)
-        encoder = warmed_up_encoder(frames, measured_amplitudes(self.model, frames), generator)
+        amplitudes = measured_amplitudes(self.model, frames)
+        encoder = warmed_up_encoder(frames, amplitudes, generator, until(_WARM_UP_SHARE))
         pairs = spread_pairs(training, max(2, losses.sound_frames // 2))
 
         def some_pairs(count: int) -> Tensor:
             return self._small_pairs([pairs[n] for n in torch.randint(len(pairs), (count,), generator=generator)])
 
         learn_maps(self.model, encoder, some_pairs, losses.map_iterations, until(_MAPS_SHARE))
+        if is_stopping():
+            return
         with torch.no_grad():
             blocks = [pairs[first : first + _PAIRS_AT_ONCE] for first in range(0, len(pairs), _PAIRS_AT_ONCE)]
             amplitudes = torch.cat([encoder.of_pairs(self._small_pairs(block)) for block in blocks])
@@ -198,6 +206,10 @@ class ModalTrainer(AdversarialTrainer):
 def shrunk(size: FrameSize, times: int) -> FrameSize:
     """Return a size of one such part of the height and width."""
     return FrameSize(size.height // times, size.width // times)
+
+
+def _pooled(frames_BTCHW: Tensor, times: int) -> Tensor:
+    return functional.avg_pool2d(frames_BTCHW.flatten(0, 1), times).unflatten(0, frames_BTCHW.shape[:2])
 
 
 def part_size(whole: FrameSize, side: int) -> FrameSize | None:
