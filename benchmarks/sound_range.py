@@ -29,6 +29,7 @@ from engine.model.backend import Backend
 from engine.model.backends.selection import open_backend
 from engine.model.rest import RestingBackend
 from engine.model.session import Session
+from engine.model.shipped import model_path
 
 # N frames, H W rows and columns, C colours, T audio samples
 
@@ -157,7 +158,7 @@ def main() -> int:
     parser.add_argument("--no-record", action="store_true")
     arguments = parser.parse_args()
     kinds, levels_db = arguments.kinds.split(","), [float(text) for text in arguments.levels.split(",")]
-    for path in arguments.models:
+    for path in map(model_path, arguments.models):
         found = measure(path, kinds, levels_db, arguments.seconds, arguments.sheet)
         print(Path(path).stem)
         pairs = zip(found[::2], found[1::2], strict=True)
