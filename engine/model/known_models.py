@@ -14,6 +14,7 @@ from engine.core.cache_folder import cache_root
 
 SHIPPED = frozenset(
     {
+        "fdb9844b5e6226dca78f590f7673c77167cd4f30f9aa33ef22baaaacb28251ff",
         "d3b83b80a3c3fb3296632a50033a4601e444daca1fd4090b54569f9bbb9f897e",
         "98f811d9c92d9e46f5b2f9566b6c788f1656521fa660cb2d3c3fd580a6a34950",
         "7e5141f7d2e99b85fae4865ab61820258a1062b33719e946bdfcc6435d1f1285",
