@@ -21,7 +21,7 @@ from training.data.footage import spread_places
 from training.data.reader import Batch, SequenceReader
 from training.data.windows import Segment, WindowTiming, frame_tensor, sound_windows
 from training.families.modal.config import SOUND_SHARE
-from training.families.modal.frame_encoder import learn_maps, warmed_up_encoder
+from training.families.modal.frame_encoder import FrameEncoder, learn_maps, warmed_up_encoder
 from training.families.modal.model import Modal
 from training.families.modal.sharp_frames import sharp_frames
 from training.families.modal.sound_fit import Measured, fit_sound
@@ -173,8 +173,21 @@ class ModalTrainer(AdversarialTrainer):
             return self._small_pairs([pairs[n] for n in torch.randint(len(pairs), (count,), generator=generator)])
 
         learn_maps(self.model, encoder, some_pairs, losses.map_iterations, until(_MAPS_SHARE))
-        if is_stopping():
-            return
+        if not is_stopping():
+            self._learn_sound(encoder, pairs, generator, until(SOUND_SHARE))
+        # Also where this process alone was asked to stop: the others wait for it here.
+        distributed.start_alike(self.model)
+        self.average.load_state_dict(self.model.state_dict())
+
+    def _learn_sound(
+        self,
+        encoder: FrameEncoder,
+        pairs: Sequence[tuple[int, int]],
+        generator: torch.Generator,
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        """Let the sound give the amplitudes that the encoder reads from pairs of frames."""
+        training = self.footage.training
         with torch.no_grad():
             blocks = [pairs[first : first + _PAIRS_AT_ONCE] for first in range(0, len(pairs), _PAIRS_AT_ONCE)]
             amplitudes = torch.cat([encoder.of_pairs(self._small_pairs(block)) for block in blocks])
@@ -182,9 +195,7 @@ class ModalTrainer(AdversarialTrainer):
         excerpts_P, steps_P = (torch.tensor(numbers) for numbers in zip(*placed, strict=True))
         features = [self._features_of(training[s], first, end) for s, first, end in excerpts]
         measured = Measured(excerpts_P, steps_P, amplitudes)
-        fit_sound(self.model, features, measured, losses, generator, until(SOUND_SHARE))
-        distributed.start_alike(self.model)
-        self.average.load_state_dict(self.model.state_dict())
+        fit_sound(self.model, features, measured, self.config.losses, generator, is_stopping)
 
     def _small_pairs(self, pairs: Sequence[tuple[int, int]]) -> Tensor:
         """Return pairs of frames [P, 2, 3, H, W] in [-1, 1], in the measured size."""
