@@ -31,6 +31,8 @@ LIVELY_DB, USUALLY_LIVELY_DB, LIVELY_S, FIRST_LIVELY_S, LARGEST_CHANGE_DB = 8.0,
 large. Larger ones than the last count as that."""
 EMPHASIS, MOST_EMPHASIS_DB = 10.0, 15.0
 """A change is made larger by no more than so many times itself, and by less than so many dB."""
+ROOM_FADE_DB = 6.0
+"""Sound that is by so much quieter than levelling can raise gets no emphasis."""
 FIXED_EMPHASIS, FIXED_SPAN_DB, FIXED_SLACK_DB = 3.5, 12.0, 6.0
 """Of takes of before: all changes so much larger, and ever less of it up to the span."""
 KNEE_DB = 3.0
@@ -115,7 +117,9 @@ class GainState:
         seen = min(abs(changed_db - usual_db), LARGEST_CHANGE_DB) ** 2
         liveliness = self.liveliness + (seen - self.liveliness) * share
         if aim.adapts:
-            emphasis_db = _emphasis_db(changed_db - usual_db, liveliness, aim.emphasis)
+            # What the levelling cannot raise to the model's loudness is most likely the noise of a room.
+            heard = min(max(1.0 - (away_db - aim.highest_db) / ROOM_FADE_DB, 0.0), 1.0)
+            emphasis_db = _emphasis_db(changed_db - usual_db, liveliness, heard * aim.emphasis)
         else:
             emphasis_db = aim.emphasis * changed_db * max(0.0, 1.0 - abs(changed_db) / FIXED_SPAN_DB)
         return replace(
