@@ -3,8 +3,7 @@
 For each window of the sound: its mean is taken out, a preemphasis raises the treble, the window is shaped and padded to a power
 of two, and triangles on the mel scale 1127 ln(1 + f / 700) sum the power of its spectrum; the result is the natural logarithm.
 Windows lie within the sound (Kaldi's snip_edges). Nothing is dithered, and no energy stands beside the bands, so Kaldi's
-htk_compat, which only moves the energy, changes nothing. Source: the definition of compute-fbank-feats in Kaldi (arXiv and
-repositories of the encoders name its options).
+htk_compat, which only moves the energy, changes nothing. Source: the definition of compute-fbank-feats in Kaldi.
 """
 
 from __future__ import annotations
@@ -40,8 +39,6 @@ class FilterBankConfig:
     high_hz: float | None = None
     """None: half the sample rate."""
     preemphasis: float = 0.97
-    centred: bool = False
-    """The mean of the whole sound is taken out before all else."""
     gain: float = 1.0
     """What the samples, in [-1, 1], are multiplied by."""
     mean: float = 0.0
@@ -80,8 +77,9 @@ class FilterBankConfig:
         return 0 if samples < self.window_samples else 1 + (samples - self.window_samples) // self.hop_samples
 
 
-IMAGEBIND = FilterBankConfig(window="hann", centred=True, mean=-4.268, deviation=9.138)
-"""What ImageBind's audio encoder was trained on (arXiv 2305.05665 and its code): 2 s give 198 windows."""
+IMAGEBIND = FilterBankConfig(window="hann", mean=-4.268, deviation=9.138)
+"""What ImageBind's audio encoder was trained on (arXiv 2305.05665 and its code): 2 s give 198 windows. It also takes the mean out of the
+whole sound before, which changes nothing: the mean of each window goes afterwards."""
 BEATS = FilterBankConfig(gain=2.0**15, mean=15.41663, deviation=2.0 * 6.55582)
 """What BEATs was trained on (arXiv 2212.09058 and its code)."""
 
@@ -109,8 +107,6 @@ class FilterBank(nn.Module):
                 f"({config.window_s:g} s at {config.sample_rate_hz} Hz) was expected."
             )
         sound_BS = sound_BS.float() * config.gain
-        if config.centred:
-            sound_BS = sound_BS - sound_BS.mean(dim=-1, keepdim=True)
         windows_BNT = sound_BS.unfold(-1, config.window_samples, config.hop_samples)
         windows_BNT = windows_BNT - windows_BNT.mean(dim=-1, keepdim=True)
         # The first sample of a window counts as its own past.
