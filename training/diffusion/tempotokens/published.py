@@ -21,8 +21,16 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
 from engine.core.errors import TrainingError
+from engine.core.small_files import read_text
 from training.diffusion.beats import Beats, BeatsConfig
-from training.diffusion.state_dicts import load, read_config, read_weights, state_dict, with_current_names
+from training.diffusion.state_dicts import (
+    MOST_CONFIG_BYTES,
+    load,
+    read_config,
+    read_weights,
+    state_dict,
+    with_current_names,
+)
 from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfig
 from training.diffusion.weight_files import WeightFile
 
@@ -193,13 +201,37 @@ def scheduler_of(file: Path) -> DPMSolverMultistepScheduler:
 
 
 def tokenizer_of(folder: Path) -> CLIPTokenizer:
-    """Return the words of the text encoder."""
+    """Return the words of the text encoder. Raises TrainingError for files that are missing or damaged."""
+    _check_words(folder / "vocab.json", folder / "merges.txt")
     try:
         return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
+        raise TrainingError(f"{folder} holds no words of CLIP ({error}); fetch its files again.") from error
+
+
+def _check_words(vocabulary: Path, merges: Path) -> None:
+    """Refuse what the library would refuse with an exception of no kind."""
+    words = read_config(vocabulary)
+    if not all(isinstance(number, int) for number in words.values()):
+        raise TrainingError(f"{vocabulary} holds no words of CLIP, which are numbered; fetch it again.")
+    try:
+        lines = read_text(merges, MOST_CONFIG_BYTES).splitlines()
+    except OSError as error:
         raise TrainingError(
-            f"{folder} holds no words of CLIP ({error}); fetch vocab.json and merges.txt again."
+            f"Cannot read {merges}: {error.strerror}; --check-weights shows what is missing."
         ) from error
+    except ValueError as error:
+        raise TrainingError(f"{merges} cannot be used: {error}; fetch it again.") from error
+    for number, line in enumerate(lines, 1):
+        parts = line.split(" ")
+        if (
+            line
+            and not line.startswith("#version")
+            and (len(parts) != 2 or not {*parts, "".join(parts)} <= words.keys())
+        ):
+            raise TrainingError(
+                f"{merges} joins what are no words of {vocabulary.name} in line {number}; fetch both again."
+            )
 
 
 def open_unet(file: Path, device: torch.device, kind: torch.dtype) -> UNet3DConditionModel:
