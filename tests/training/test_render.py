@@ -97,11 +97,6 @@ def test_missing_files_are_shown_with_their_places(tmp_path: Path, capsys: pytes
     ("more", "kind", "sentence"),
     [
         (("--family", "tempotoken"), TrainingError, "no family 'tempotoken'.*Did you mean 'tempotokens'"),
-        (
-            ("--mapper", "drums"),
-            UserError,
-            "--mapper is 'drums'; one of vggsound, landscape, audioset_drum was expected",
-        ),
         (("--mapper", "landscape"), TrainingError, "lacks landscape/learned_embeds.pth; --check-weights"),
         (("--fps", "10"), UserError, "--fps is '?10'?; one of 24, 12, 8, 6 was expected"),
         (("--width", "100"), TrainingError, "--width is 100; a multiple of 8"),
