@@ -66,9 +66,7 @@ def argument_parser(family: RenderFamily | None = None) -> argparse.ArgumentPars
     parser.add_argument(
         "--precision", choices=tuple(PRECISIONS), help="default float16 on a graphics card, else float32"
     )
-    parser.add_argument(
-        "--save-memory", action="store_true", help="one network at a time on the device, and less at once: slower"
-    )
+    parser.add_argument("--save-memory", action="store_true", help="less at once on the device, and so slower")
     parser.add_argument("--most-memory", type=float, metavar="GIB", help="limit; default: what the device has")
     parser.add_argument("--no-preview", action="store_true", help=f"no strip of frames in CLIP{STRIP_SUFFIX}")
     if family:
