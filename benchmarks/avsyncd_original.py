@@ -1,0 +1,157 @@
+"""The original AVSyncD, built from checkouts of its code with small sizes and random weights, for benchmarks.avsyncd_parity.
+
+    git clone https://github.com/lzhangbj/ASVA
+    git clone https://github.com/facebookresearch/ImageBind
+    pip install einops iopath ftfy
+
+Nothing in the checkouts is changed. Two kinds of packages that they import are stood in for: torchvision, torchaudio and
+pytorchvideo, which read and write media and are not called here, and timm, of which ImageBind takes a dropout of whole branches,
+which does nothing outside training, and an initialisation, which random weights replace.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from benchmarks.avsyncd_cases import (
+    EVERY,
+    GUIDANCE,
+    SCHEDULERS,
+    SIDES,
+    SMALL_AUDIO,
+    STEPS,
+    Values,
+    levels,
+    sampling_name,
+    step_inputs,
+    still_and_noise,
+    texts,
+)
+from training.diffusion.avsyncd.config import FRAMES, UNetConfig, written_config
+from training.diffusion.imagebind_audio import ImageBindAudioConfig, segment_mask
+
+NOT_CALLED = ("torchvision", "torchvision.io", "torchvision.transforms", "torchaudio", "pytorchvideo")
+
+
+def import_original(asva: Path, imagebind: Path) -> None:
+    """Make the packages of both checkouts importable, `submodules.ImageBind` among them."""
+    for name in NOT_CALLED:
+        sys.modules.setdefault(name, mock.MagicMock(name=name))
+    timm, layers = ModuleType("timm"), ModuleType("timm.layers")
+    layers.DropPath, layers.trunc_normal_ = _no_dropout, nn.init.trunc_normal_  # type: ignore[attr-defined]
+    sys.modules |= {"timm": timm, "timm.layers": layers}
+    sys.path[:0] = [str(asva), str(imagebind)]
+    # The original finds ImageBind as a submodule of git, and ImageBind finds itself by its own name: they are one package.
+    for name in ("imagebind", "imagebind.models", "imagebind.models.imagebind_model"):
+        sys.modules[f"submodules.ImageBind.{name}"] = importlib.import_module(name)
+    for name in ("submodules", "submodules.ImageBind"):
+        sys.modules[name] = ModuleType(name)
+    data = ModuleType("submodules.ImageBind.imagebind.data")
+    data.waveform2melspec = None  # type: ignore[attr-defined]
+    sys.modules[data.__name__] = data
+
+
+def _no_dropout(rate: float) -> nn.Module:
+    return nn.Identity()
+
+
+def original_unet(config: UNetConfig) -> Any:
+    """Build the original's UNet from the configuration that its checkpoints would hold."""
+    unets = importlib.import_module("avgen.models.unets")
+    values = {name: value for name, value in written_config(config).items() if not name.startswith("_")}
+    return unets.AudioUNet3DConditionModel(**values).eval()
+
+
+def original_audio(config: ImageBindAudioConfig, segments: int) -> Any:
+    """Build the original's audio encoder; its other senses are made as small as they can be."""
+    model = importlib.import_module("imagebind.models.imagebind_model")
+    whole = model.ImageBindModel
+
+    def imagebind_huge(pretrained: bool) -> Any:
+        sizes = {f"{sense}_embed_dim": 8 for sense in ("vision", "text", "depth", "thermal", "imu")}
+        sizes |= {f"{sense}_num_blocks": 1 for sense in ("vision", "text", "depth", "thermal", "imu")}
+        sizes |= {f"{sense}_num_heads": 1 for sense in ("vision", "text", "depth", "thermal", "imu")}
+        return whole(
+            out_embed_dim=config.embedding_size,
+            audio_embed_dim=config.size,
+            audio_num_blocks=config.layers,
+            audio_num_heads=config.heads,
+            **sizes,
+        )
+
+    kept, model.imagebind_huge = model.imagebind_huge, imagebind_huge
+    try:
+        encoder = importlib.import_module("avgen.models.audio_encoders").ImageBindSegmaskAudioEncoder(segments)
+    finally:
+        model.imagebind_huge = kept
+    encoder.final_layer_norm = nn.LayerNorm(config.size, eps=1e-6)
+    return encoder.eval()
+
+
+@torch.no_grad()
+def audio_values(encoder: Any) -> Values:
+    """Return the tokens and the embedding of the case, and check the segment mask."""
+    embedding, tokens, masks = encoder(levels(), normalize=False, return_dict=False)
+    null = encoder(torch.zeros(1, 1, SMALL_AUDIO.mel_bands, SMALL_AUDIO.columns), return_dict=False)[1]
+    assert torch.equal(masks[0], segment_mask(SMALL_AUDIO, FRAMES)), "the segment masks differ"
+    unit = nn.functional.normalize(embedding, dim=-1)
+    return {"audio encoder": tokens[:, ::EVERY], "null audio": null[:, ::EVERY], "audio embedding": unit}
+
+
+@torch.no_grad()
+def step_value(unet: Any, sides: tuple[int, int]) -> Tensor:
+    latents, timesteps, text, sound = step_inputs(sides)
+    return unet(
+        latents,
+        timesteps,
+        encoder_hidden_states=text[:, None].expand(-1, FRAMES, -1, -1),
+        audio_encoder_hidden_states=sound[:, None].expand(-1, FRAMES, -1, -1),
+        audio_attention_mask=segment_mask(SMALL_AUDIO, FRAMES).expand(len(latents), -1, -1),
+    ).sample
+
+
+@torch.no_grad()
+def sampled(unet: Any, encoder: Any, scheduler: Any, guidance: tuple[float, float]) -> Tensor:
+    """Return the latents [1, C, F, H, W] of the original's pipeline, with given values where it would read media or draw noise."""
+    pipelines = importlib.import_module("avgen.pipelines.pipeline_audio_cond_animation")
+    vae = AutoencoderKL(block_out_channels=(8,), norm_num_groups=4)
+    pipeline = pipelines.AudioCondAnimationPipeline(None, None, unet, scheduler, vae, encoder)
+    pipeline.set_progress_bar_config(disable=True)
+    still, noise = still_and_noise()
+    text, pipeline.null_text_encoding = texts()
+    found: list[Tensor] = []
+    pipeline.encode_latents = lambda image: still
+    pipeline.audio_processor = lambda sounds: levels()
+    pipeline.image_processor.preprocess = lambda images: images
+    pipeline.decode_latents = lambda latents: found.append(latents) or latents
+    with mock.patch.object(torch, "randn", lambda *shape, **options: noise):
+        pipeline(
+            images=[None],
+            audios=[None],
+            texts=[""],
+            text_encodings=[text],
+            height=still.shape[2],
+            width=still.shape[3],
+            num_inference_steps=STEPS,
+            text_guidance_scale=guidance[0],
+            audio_guidance_scale=guidance[1],
+        )
+    return found[0].unflatten(0, (1, FRAMES)).transpose(1, 2)
+
+
+def original_values(unet: Any, encoder: Any) -> Values:
+    """Return the original's values under the names of `own_values`."""
+    values = audio_values(encoder) | {f"UNet {sides[0]}x{sides[1]}": step_value(unet, sides) for sides in SIDES}
+    for name, make in SCHEDULERS.items():
+        for guidance in GUIDANCE:
+            values[sampling_name(name, *guidance)] = sampled(unet, encoder, make(), guidance)
+    return values
