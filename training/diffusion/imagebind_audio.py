@@ -32,6 +32,8 @@ PARTS = {
 }
 """What AVSyncD's file and ImageBind's own file call the same parts."""
 NORM_EPS = 1e-6
+HEAD_SIZE = 64
+"""Numbers of a head, which a file of weights does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,6 +199,21 @@ def segment_mask(config: ImageBindAudioConfig, segments: int) -> Tensor:
     seen_GN = (column_N >= starts_G[:, None]) & (column_N < starts_G[:, None] + length)
     patches_GT = seen_GN[:, None].expand(segments, config.patch_rows, columns).flatten(1)
     return torch.cat([torch.ones(segments, 1, dtype=torch.bool), patches_GT], dim=1)
+
+
+def config_of(weights: Mapping[str, Tensor]) -> ImageBindAudioConfig:
+    """Return the shape of an encoder of its weights, by the names here. Raises TrainingError where they have none."""
+    patch, head = weights.get("preprocessor.rgbt_stem.proj.weight"), weights.get("head.2.weight")
+    if patch is None or head is None or patch.ndim != 4 or head.ndim != 2:
+        raise TrainingError(
+            "The weights of the audio encoder lack the convolution of patches or the head; ImageBind's own file imagebind_huge.pth "
+            "was expected."
+        )
+    size = patch.shape[0]
+    layers = {name.split(".")[2] for name in weights if name.startswith("trunk.blocks.")}
+    return ImageBindAudioConfig(
+        size=size, layers=len(layers), heads=max(1, size // HEAD_SIZE), embedding_size=head.shape[0], patch=patch.shape[-1]
+    )
 
 
 def from_imagebind(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -47,6 +47,12 @@ class Guidance:
                 )
 
 
+    @property
+    def branches(self) -> int:
+        """How often the UNet is called in one step."""
+        return 1 + (self.sound != 1.0) + (self.text != 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """What a clip is made of, and what stands for nothing."""

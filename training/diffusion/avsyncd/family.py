@@ -1,0 +1,90 @@
+"""AVSyncD as `python -m training.render` takes it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
+import torch
+
+from training.diffusion.avsyncd import published
+from training.diffusion.avsyncd.config import FPS, FRAMES, UNetConfig
+from training.diffusion.avsyncd.renderer import AVSyncD
+from training.diffusion.avsyncd.settings import (
+    DEFAULT_MODEL,
+    add_arguments,
+    frame_count,
+    notices,
+    settings_of,
+)
+from training.diffusion.avsyncd.transformer import Conditions
+from training.diffusion.avsyncd.unet import VideoUNet
+from training.diffusion.cost import Cost, counted, weight_bytes
+from training.diffusion.imagebind_audio import ImageBindAudio, ImageBindAudioConfig
+from training.diffusion.progress import RenderProgress
+from training.diffusion.render_family import RenderJob, RenderPlan
+from training.diffusion.stable_diffusion import vae_of
+from training.diffusion.weight_files import WeightFile, require
+
+SEEN_TOKENS = 25
+"""Of the sound, by each frame."""
+TEXT_TOKENS = 77
+
+
+class Family:
+    """A still, a sound and the name of a class."""
+
+    about = "avsyncd: a still moves with a sound of two seconds or more (arXiv 2403.05659)"
+    width = published.CHECKPOINTS[DEFAULT_MODEL].width
+    height = published.CHECKPOINTS[DEFAULT_MODEL].height
+    steps = 50
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_arguments(parser)
+
+    def weight_files(self, arguments: Namespace) -> Sequence[WeightFile]:
+        return published.weight_files(arguments.model)
+
+    def plan(self, arguments: Namespace, job: RenderJob) -> RenderPlan:
+        settings = settings_of(arguments)
+        files = require(job.weights, self.weight_files(arguments))
+        frames = frame_count(job.sound_s)
+        chunks = settings.chunks(frames)
+        with torch.device("meta"):
+            unet = published.unet_of(files[published.unet_file(settings.model)]).to(job.kind)
+            audio = ImageBindAudio(ImageBindAudioConfig()).to(job.kind)
+            vae = vae_of(files[published.VAE].parent).to(job.kind)
+        steps = len(_timesteps(published.scheduler_of(files[published.SCHEDULER], settings.sampler), job.steps))
+        scale = 2 ** (len(vae.config.block_out_channels) - 1)
+        latents = torch.empty(1, unet.config.latent_channels, FRAMES, job.height // scale, job.width // scale, device="meta")
+        latents = latents.to(job.kind)
+        step = step_cost(unet, latents)
+        decoding = counted(lambda: vae.decode(latents[:, :, 0]).sample)
+        branches = settings.guidance.branches
+        return RenderPlan(
+            about=f"{frames} frames of {job.width}x{job.height} at {FPS} a second, in {chunks} chunks of {FRAMES} with {steps} steps",
+            weight_bytes=weight_bytes(unet, audio, vae, bytes_each=job.bytes_each),
+            peak_bytes=max(step.peak_bytes, decoding.peak_bytes),
+            operations=chunks * (steps * branches * step.operations + FRAMES * decoding.operations),
+            notices=notices(settings, job.sound_s, (job.width, job.height)),
+        )
+
+    def open(self, arguments: Namespace, job: RenderJob, progress: RenderProgress) -> AVSyncD:
+        return AVSyncD(job, settings_of(arguments), require(job.weights, self.weight_files(arguments)), progress)
+
+
+def step_cost(unet: VideoUNet, latents: torch.Tensor) -> Cost:
+    """Return the cost of one call of a UNet on the meta device."""
+    config: UNetConfig = unet.config
+    text = latents.new_empty(1, TEXT_TOKENS, config.text_size)
+    sound = latents.new_empty(1, latents.shape[2], SEEN_TOKENS, config.sound_size)
+    timestep = torch.zeros((), device="meta")
+    return counted(lambda: unet(latents, timestep, Conditions(text, sound)))
+
+
+def _timesteps(scheduler: object, steps: int) -> list[int]:
+    scheduler.set_timesteps(steps)  # type: ignore[attr-defined]
+    return list(scheduler.timesteps)  # type: ignore[attr-defined]
+
+
+FAMILY = Family()
