@@ -35,7 +35,7 @@ TRAINING_CORE = MEDIA | {"training/core", "training/data"}
 PROTOCOL = TRAINING_CORE | {"training/losses", "training/families"}
 LOOP = PROTOCOL | {"training/loop"}
 LOGGING = LOOP | {"training/logging"}
-ENTRY_POINTS = LOGGING | {"training/evaluation", "training/autopilot", "training/sweeps"}
+ENTRY_POINTS = LOGGING | {"training/evaluation", "training/autopilot", "training/sweeps", "training/diffusion"}
 VERIFICATION = TRAINING_CORE | {"training/loop", "training/families", "export/verification"}
 
 ALLOWED: Mapping[str, set[str]] = {

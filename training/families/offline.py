@@ -52,10 +52,15 @@ class OfflineFamily(Protocol):
 
 
 def render_offline(family: OfflineFamily, sound_file: Path, sink: Sink) -> int:
-    """Render a sound file into a sink, which is opened and closed here; return the number of frames.
+    """Render a sound file into a sink, as `render_sound`. Raises TrainingError also for a sound that cannot be read."""
+    return render_sound(family, read_sound(sound_file, family.sample_rate_hz), sink)
 
-    Frames come without effects. Raises TrainingError for a sound that cannot be read and for frames that do not fit the
-    family's own description, SinkError as the sink.
+
+def render_sound(family: OfflineFamily, sound_S: NDArray[np.float32], sink: Sink) -> int:
+    """Render sound at the family's rate into a sink, which is opened and closed here; return the number of frames.
+
+    Frames come without effects. Raises TrainingError for frames that do not fit the family's own description, SinkError as
+    the sink.
     """
     hop_samples, rest = divmod(family.sample_rate_hz, family.fps)
     if rest or not hop_samples:
@@ -63,7 +68,6 @@ def render_offline(family: OfflineFamily, sound_file: Path, sink: Sink) -> int:
             f"'{family.name}' makes {family.fps} frames a second of sound at {family.sample_rate_hz} Hz; a divisor of the "
             "rate was expected."
         )
-    sound_S = read_sound(sound_file, family.sample_rate_hz)
     show = ShowFormat(
         title=family.name,
         width=family.width,
@@ -85,7 +89,7 @@ def render_offline(family: OfflineFamily, sound_file: Path, sink: Sink) -> int:
             count = index + 1
     if count < expected:
         raise TrainingError(
-            f"'{family.name}' rendered {count} frames of {sound_file}; {expected} were expected, one for each hop of sound."
+            f"'{family.name}' rendered {count} frames of this sound; {expected} were expected, one for each hop of sound."
         )
     return count
 
