@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DPMSolverMultistepScheduler, PNDMScheduler
 from torch import Tensor, nn
 
 from training.diffusion.avsyncd.config import FRAMES, UNetConfig
+from training.diffusion.avsyncd.published import SAMPLERS
 from training.diffusion.avsyncd.sampling import Given, Guidance, denoise, seen_tokens
 from training.diffusion.avsyncd.transformer import Conditions
 from training.diffusion.avsyncd.unet import VideoUNet
@@ -38,8 +38,8 @@ _SCHEDULE: dict[str, Any] = {
     "steps_offset": 1,
 }
 SCHEDULERS: dict[str, Callable[[], Any]] = {
-    "PNDM": lambda: PNDMScheduler(skip_prk_steps=True, **_SCHEDULE),
-    "DPM-Solver": lambda: DPMSolverMultistepScheduler(**_SCHEDULE),
+    "PNDM": lambda: SAMPLERS["pndm"](skip_prk_steps=True, **_SCHEDULE),
+    "DPM-Solver": lambda: SAMPLERS["dpm"](**_SCHEDULE),
 }
 Values = dict[str, Tensor]
 
@@ -106,9 +106,9 @@ def sampled(unet: VideoUNet, audio: ImageBindAudio, scheduler: Any, guidance: Gu
     """Return the latents [1, C, F, H, W] after all steps."""
     mask = segment_mask(SMALL_AUDIO, FRAMES)
     with torch.no_grad():
-        heard, nothing = (seen_tokens(tokens, mask) for tokens in (audio(levels()), audio.null_tokens()))
+        sound, nothing = (seen_tokens(tokens, mask) for tokens in (audio(levels()), audio.null_tokens()))
     scheduler.set_timesteps(STEPS)
-    return denoise(unet, scheduler, *still_and_noise(), Given(*texts(), heard, nothing), guidance)
+    return denoise(unet, scheduler, *still_and_noise(), Given(*texts(), sound, nothing), guidance)
 
 
 def own_values(unet: VideoUNet, audio: ImageBindAudio) -> Values:

@@ -19,7 +19,6 @@ from typing import Any
 from unittest import mock
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from benchmarks.avsyncd_cases import (
@@ -123,7 +122,7 @@ def step_value(unet: Any, sides: tuple[int, int]) -> Tensor:
 def sampled(unet: Any, encoder: Any, scheduler: Any, guidance: tuple[float, float]) -> Tensor:
     """Return the latents [1, C, F, H, W] of the original's pipeline, with given values where it would read media or draw noise."""
     pipelines = importlib.import_module("avgen.pipelines.pipeline_audio_cond_animation")
-    vae = AutoencoderKL(block_out_channels=(8,), norm_num_groups=4)
+    vae = importlib.import_module("diffusers").AutoencoderKL(block_out_channels=(8,), norm_num_groups=4)
     pipeline = pipelines.AudioCondAnimationPipeline(None, None, unet, scheduler, vae, encoder)
     pipeline.set_progress_bar_config(disable=True)
     still, noise = still_and_noise()
