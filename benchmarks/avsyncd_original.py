@@ -132,7 +132,7 @@ def sampled(unet: Any, encoder: Any, scheduler: Any, guidance: tuple[float, floa
     pipeline.audio_processor = lambda sounds: levels()
     pipeline.image_processor.preprocess = lambda images: images
     pipeline.decode_latents = lambda latents: found.append(latents) or latents
-    with mock.patch.object(torch, "randn", lambda *shape, **options: noise):
+    with mock.patch.object(torch, "randn", return_value=noise):
         pipeline(
             images=[None],
             audios=[None],

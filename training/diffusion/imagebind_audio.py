@@ -212,7 +212,11 @@ def config_of(weights: Mapping[str, Tensor]) -> ImageBindAudioConfig:
     size = patch.shape[0]
     layers = {name.split(".")[2] for name in weights if name.startswith("trunk.blocks.")}
     return ImageBindAudioConfig(
-        size=size, layers=len(layers), heads=max(1, size // HEAD_SIZE), embedding_size=head.shape[0], patch=patch.shape[-1]
+        size=size,
+        layers=len(layers),
+        heads=max(1, size // HEAD_SIZE),
+        embedding_size=head.shape[0],
+        patch=patch.shape[-1],
     )
 
 

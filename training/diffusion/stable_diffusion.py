@@ -54,7 +54,9 @@ def tokenizer_of(folder: Path) -> CLIPTokenizer:
     try:
         return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise TrainingError(f"{folder} holds no words of CLIP ({error}); fetch vocab.json and merges.txt again.") from error
+        raise TrainingError(
+            f"{folder} holds no words of CLIP ({error}); fetch vocab.json and merges.txt again."
+        ) from error
 
 
 def open_vae(file: Path, device: torch.device, kind: torch.dtype) -> AutoencoderKL:

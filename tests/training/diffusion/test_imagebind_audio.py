@@ -86,7 +86,10 @@ def test_names_and_shapes_of_the_published_weights() -> None:
 def imagebind_file(encoder: ImageBindAudio) -> dict[str, Tensor]:
     """Weights as ImageBind's own file has them, among those of other senses."""
     parts = {"preprocessor": "preprocessors", "trunk": "trunks", "head": "heads", "postprocessor": "postprocessors"}
-    found = {"modality_trunks.vision.blocks.0.norm_1.weight": torch.zeros(3), "modality_heads.imu.3.weight": torch.zeros(3)}
+    found = {
+        "modality_trunks.vision.blocks.0.norm_1.weight": torch.zeros(3),
+        "modality_heads.imu.3.weight": torch.zeros(3),
+    }
     for name, value in encoder.state_dict().items():
         part, _, rest = name.partition(".")
         if part in parts:

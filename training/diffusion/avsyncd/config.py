@@ -101,7 +101,9 @@ def read_config(values: Mapping[str, Any]) -> UNetConfig:
     }
     for name, size in sizes.items():
         if type(size) is not int or size < 1:
-            raise TrainingError(f"The UNet's configuration gives {size} as {name}; a positive whole number was expected.")
+            raise TrainingError(
+                f"The UNet's configuration gives {size} as {name}; a positive whole number was expected."
+            )
     return UNetConfig(channels=tuple(channels), eps=float(values.get("norm_eps", 1e-5)), **sizes)
 
 

@@ -56,7 +56,9 @@ class Family:
             vae = vae_of(files[published.VAE].parent).to(job.kind)
         steps = len(_timesteps(published.scheduler_of(files[published.SCHEDULER], settings.sampler), job.steps))
         scale = 2 ** (len(vae.config.block_out_channels) - 1)
-        latents = torch.empty(1, unet.config.latent_channels, FRAMES, job.height // scale, job.width // scale, device="meta")
+        latents = torch.empty(
+            1, unet.config.latent_channels, FRAMES, job.height // scale, job.width // scale, device="meta"
+        )
         latents = latents.to(job.kind)
         step = step_cost(unet, latents)
         decoding = counted(lambda: vae.decode(latents[:, :, 0]).sample)

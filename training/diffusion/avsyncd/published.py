@@ -40,7 +40,9 @@ SCHEDULER = f"{BASE}/scheduler/scheduler_config.json"
 VOCABULARY = f"{BASE}/tokenizer/vocab.json"
 AUDIO = ".checkpoints/imagebind_huge.pth"
 
-BASE_PLACE = "huggingface.co, stable-diffusion-v1-5/stable-diffusion-v1-5, formerly runwayml (licence CreativeML OpenRAIL-M)"
+BASE_PLACE = (
+    "huggingface.co, stable-diffusion-v1-5/stable-diffusion-v1-5, formerly runwayml (licence CreativeML OpenRAIL-M)"
+)
 UNET_PLACE = "the table 'Download pretrained AVSyncD' in github.com/lzhangbj/ASVA (licence MIT)"
 AUDIO_PLACE = "dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth (licence CC BY-NC-SA 4.0)"
 
@@ -182,4 +184,3 @@ def open_audio(file: Path, device: torch.device, kind: torch.dtype) -> ImageBind
         audio = ImageBindAudio(config_of(tensors))
     load(audio, tensors, file)
     return ready(audio, device, kind)
-

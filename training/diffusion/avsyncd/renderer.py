@@ -54,9 +54,7 @@ class AVSyncD:
         still_HW3 = read_still(self.settings.image, self.width, self.height)
         with torch.inference_mode():
             chunks = Chunks(self, resampled(sound_S, self.sample_rate_hz, IMAGEBIND.sample_rate_hz), frames)
-            yield from chained_frames(
-                chunks.latents_of(still_HW3), chunks, frames, FRAMES, self.settings.seam_frames
-            )
+            yield from chained_frames(chunks.latents_of(still_HW3), chunks, frames, FRAMES, self.settings.seam_frames)
         self.progress.end()
 
     def texts(self) -> tuple[Tensor, Tensor]:
@@ -111,7 +109,9 @@ class Chunks:
         )
         starts = list(latents[0].transpose(0, 1)[:, None])
         made = [self._decoded(start) for start in starts]
-        progress.renew_strip(lambda: np.stack([made[place] for place in strip_places(FRAMES)]), last=self._made == self._count)
+        progress.renew_strip(
+            lambda: np.stack([made[place] for place in strip_places(FRAMES)]), last=self._made == self._count
+        )
         return made, starts
 
     def latents_of(self, still_HW3: NDArray[np.uint8]) -> Tensor:
@@ -132,4 +132,6 @@ class Chunks:
         first, length = round(number * rate_hz / FPS), round(SOUND_S * rate_hz)
         part_S = self._sound_S[first : first + length]
         padded_S = np.pad(part_S, (0, length - len(part_S)))
-        return levels_of(torch.from_numpy(padded_S)[None], self._bank).to(self._renderer.job.device, self._renderer.job.kind)
+        return levels_of(torch.from_numpy(padded_S)[None], self._bank).to(
+            self._renderer.job.device, self._renderer.job.kind
+        )

@@ -46,7 +46,6 @@ class Guidance:
                     f"The {name} guidance is {value:g}; from 1, which leaves the model as it is, to {MOST_GUIDANCE:g} was expected."
                 )
 
-
     @property
     def branches(self) -> int:
         """How often the UNet is called in one step."""

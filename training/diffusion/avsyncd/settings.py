@@ -96,5 +96,7 @@ def notices(settings: Settings, sound_s: float, size: tuple[int, int]) -> tuple[
     chunks = settings.chunks(frames)
     ends_s = (FRAMES + (chunks - 1) * settings.new_frames) / FPS
     if ends_s > sound_s + 1e-6:
-        found.append(f"The sound is read in stretches of {FRAMES / FPS:g} s; the last one is padded with silence to {ends_s:.2f} s.")
+        found.append(
+            f"The sound is read in stretches of {FRAMES / FPS:g} s; the last one is padded with silence to {ends_s:.2f} s."
+        )
     return tuple(found)

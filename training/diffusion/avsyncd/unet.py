@@ -95,7 +95,9 @@ class _MidBlock(nn.Module):
 class _UpBlock(nn.Module):
     """One level on the way up: each layer takes what was left last."""
 
-    def __init__(self, sizes: list[int], channels: int, attends_and_enlarges: tuple[bool, bool], config: UNetConfig) -> None:
+    def __init__(
+        self, sizes: list[int], channels: int, attends_and_enlarges: tuple[bool, bool], config: UNetConfig
+    ) -> None:
         super().__init__()
         attends, enlarges = attends_and_enlarges
         self.resnets = nn.ModuleList(ResidualBlock(size, channels, config) for size in sizes)

@@ -10,11 +10,18 @@ from diffusers import DDPMScheduler
 from torch import Tensor
 
 from benchmarks.avsyncd_cases import drawn
-from training.diffusion.avsyncd.objective import NOISE_STEPS, Draws, draw, noise_loss, signal_shares, train_what_is_added
+from tests.training.diffusion.avsyncd.published_folder import SHAPE
+from training.diffusion.avsyncd.objective import (
+    NOISE_STEPS,
+    Draws,
+    draw,
+    noise_loss,
+    signal_shares,
+    train_what_is_added,
+)
 from training.diffusion.avsyncd.sampling import Given
 from training.diffusion.avsyncd.transformer import Conditions
 from training.diffusion.avsyncd.unet import VideoUNet
-from tests.training.diffusion.avsyncd.published_folder import SHAPE
 
 LATENTS = drawn("latents", 3, 4, 5, 2, 2)
 GIVEN = Given(
@@ -73,7 +80,12 @@ def test_only_what_is_added_learns() -> None:
     unet = VideoUNet(SHAPE)
     before = {name: value.clone() for name, value in unet.state_dict().items()}
     optimiser = torch.optim.AdamW(train_what_is_added(unet), lr=3e-3)
-    latents, given = LATENTS[:1], Given(drawn("text", 1, 3, 16), drawn("null", 1, 3, 16), drawn("sound", 1, 5, 4, 32), drawn("none", 1, 5, 4, 32))
+    latents, given = (
+        LATENTS[:1],
+        Given(
+            drawn("text", 1, 3, 16), drawn("null", 1, 3, 16), drawn("sound", 1, 5, 4, 32), drawn("none", 1, 5, 4, 32)
+        ),
+    )
     draws = replace(draw(latents, torch.Generator().manual_seed(1)), timestep_B=torch.tensor([300]))
     losses = []
     for _ in range(30):

@@ -104,7 +104,9 @@ def test_what_cannot_be_is_refused(given: Path, tmp_path: Path, flags: tuple[str
 
 
 def test_a_still_is_needed(given: Path, tmp_path: Path) -> None:
-    without = [word for word in words(given, tmp_path / "clip.mp4") if word not in ("--image", str(given / "photo.png"))]
+    without = [
+        word for word in words(given, tmp_path / "clip.mp4") if word not in ("--image", str(given / "photo.png"))
+    ]
     with pytest.raises(TrainingError, match="--image is missing"):
         main(without)
 

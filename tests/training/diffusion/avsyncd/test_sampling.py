@@ -63,7 +63,8 @@ def test_guidance(guidance: tuple[float, float], expected: float, count: int) ->
 
 
 @pytest.mark.parametrize(
-    ("wrong", "name"), [({"text": 0.5}, "text"), ({"sound": 0.0}, "audio"), ({"sound": float("nan")}, "audio"), ({"sound": 1e9}, "audio")]
+    ("wrong", "name"),
+    [({"text": 0.5}, "text"), ({"sound": 0.0}, "audio"), ({"sound": float("nan")}, "audio"), ({"sound": 1e9}, "audio")],
 )
 def test_guidance_out_of_range_is_refused(wrong: dict[str, float], name: str) -> None:
     with pytest.raises(TrainingError, match=f"The {name} guidance is .*; from 1"):
