@@ -29,6 +29,8 @@ TIMESTEPS = (981, 21)
 STEPS = 4
 GUIDANCE = ((1.0, 4.0), (3.0, 4.0), (3.0, 1.0), (1.0, 1.0))
 """Of the text and of the audio."""
+GAIN = 0.7
+"""Of random weights: values then stay near 1 on their way through the UNet, so that differences are those of rounding near 1."""
 EVERY = 4
 """Of the audio encoder's tokens every fourth is kept."""
 _SCHEDULE: dict[str, Any] = {
@@ -54,8 +56,10 @@ def give_weights(module: nn.Module) -> None:
     """Draw every weight by its name, also those that are 0 before training, with gains that neither explode nor vanish."""
     with torch.no_grad():
         for name, value in module.state_dict().items():
+            if not value.is_floating_point():
+                continue
             fan_in = value[0].numel() if value.dim() > 1 else 4.0
-            value.copy_(drawn(name, *value.shape) / fan_in**0.5)
+            value.copy_(GAIN * drawn(name, *value.shape) / fan_in**0.5)
     module.eval()
 
 

@@ -48,14 +48,17 @@ def import_original(asva: Path, imagebind: Path) -> None:
     timm, layers = ModuleType("timm"), ModuleType("timm.layers")
     layers.DropPath, layers.trunc_normal_ = _no_dropout, nn.init.trunc_normal_  # type: ignore[attr-defined]
     sys.modules |= {"timm": timm, "timm.layers": layers}
-    sys.path[:0] = [str(asva), str(imagebind)]
-    # The original finds ImageBind as a submodule of git, and ImageBind finds itself by its own name: they are one package.
-    for name in ("imagebind", "imagebind.models", "imagebind.models.imagebind_model"):
+    sys.path.insert(0, str(asva))
+    # Without its __init__, which reads media. The original finds it as a submodule of git, and it finds itself by its own name.
+    package = ModuleType("imagebind")
+    package.__path__ = [str(imagebind / "imagebind")]
+    sys.modules["imagebind"] = package
+    for name in ("imagebind.models", "imagebind.models.imagebind_model"):
         sys.modules[f"submodules.ImageBind.{name}"] = importlib.import_module(name)
-    for name in ("submodules", "submodules.ImageBind"):
-        sys.modules[name] = ModuleType(name)
     data = ModuleType("submodules.ImageBind.imagebind.data")
     data.waveform2melspec = None  # type: ignore[attr-defined]
+    for name in ("submodules", "submodules.ImageBind", "submodules.ImageBind.imagebind"):
+        sys.modules[name] = ModuleType(name)
     sys.modules[data.__name__] = data
 
 

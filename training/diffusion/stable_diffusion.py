@@ -77,4 +77,5 @@ def open_text_encoder(file: Path, device: torch.device, kind: torch.dtype) -> CL
 
 def ready(module: Any, device: torch.device, kind: torch.dtype) -> Any:
     """Return a network on its device, to be used and not trained."""
-    return module.to(device=device, dtype=kind).requires_grad_(False).eval()
+    # Not diffusers' own `to`, which warns of what it would leave in float32 although there is nothing.
+    return nn.Module.to(module, device=device, dtype=kind).requires_grad_(False).eval()

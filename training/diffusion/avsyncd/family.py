@@ -20,10 +20,10 @@ from training.diffusion.avsyncd.settings import (
 from training.diffusion.avsyncd.transformer import Conditions
 from training.diffusion.avsyncd.unet import VideoUNet
 from training.diffusion.cost import Cost, counted, weight_bytes
-from training.diffusion.imagebind_audio import ImageBindAudio, ImageBindAudioConfig
+from training.diffusion.imagebind_audio import ImageBindAudio
 from training.diffusion.progress import RenderProgress
 from training.diffusion.render_family import RenderJob, RenderPlan
-from training.diffusion.stable_diffusion import vae_of
+from training.diffusion.stable_diffusion import ready, vae_of
 from training.diffusion.weight_files import WeightFile, require
 
 SEEN_TOKENS = 25
@@ -50,10 +50,11 @@ class Family:
         files = require(job.weights, self.weight_files(arguments))
         frames = frame_count(job.sound_s)
         chunks = settings.chunks(frames)
-        with torch.device("meta"):
-            unet = published.unet_of(files[published.unet_file(settings.model)]).to(job.kind)
-            audio = ImageBindAudio(ImageBindAudioConfig()).to(job.kind)
-            vae = vae_of(files[published.VAE].parent).to(job.kind)
+        meta = torch.device("meta")
+        with meta:
+            unet = ready(published.unet_of(files[published.unet_file(settings.model)]), meta, job.kind)
+            audio = ready(ImageBindAudio(published.audio_config_of(files[published.AUDIO])), meta, job.kind)
+            vae = ready(vae_of(files[published.VAE].parent), meta, job.kind)
         steps = len(_timesteps(published.scheduler_of(files[published.SCHEDULER], settings.sampler), job.steps))
         scale = 2 ** (len(vae.config.block_out_channels) - 1)
         latents = torch.empty(
@@ -64,7 +65,7 @@ class Family:
         decoding = counted(lambda: vae.decode(latents[:, :, 0]).sample)
         branches = settings.guidance.branches
         return RenderPlan(
-            about=f"{frames} frames of {job.width}x{job.height} at {FPS} a second, in {chunks} chunks of {FRAMES} with {steps} steps",
+            about=f"{frames} frames of {job.width}x{job.height} at {FPS} a second, in {chunks} {'chunk' if chunks == 1 else 'chunks'} of {FRAMES} with {steps} steps",
             weight_bytes=weight_bytes(unet, audio, vae, bytes_each=job.bytes_each),
             peak_bytes=max(step.peak_bytes, decoding.peak_bytes),
             operations=chunks * (steps * branches * step.operations + FRAMES * decoding.operations),

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from training.diffusion.avsyncd.config import read_config as read_unet_config
 from training.diffusion.avsyncd.unet import VideoUNet
-from training.diffusion.imagebind_audio import ImageBindAudio, config_of, from_imagebind
+from training.diffusion.imagebind_audio import ImageBindAudio, ImageBindAudioConfig, config_of, from_imagebind
 from training.diffusion.stable_diffusion import (
     NOT_OF_THE_TEXT_ENCODER,
     described,
@@ -162,6 +162,11 @@ def _audio_shapes(file: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor
 def unet_of(file: Path) -> VideoUNet:
     """Return the UNet that the configuration beside a file describes, without its weights."""
     return VideoUNet(read_unet_config(read_config(file.with_name("config.json"))))
+
+
+def audio_config_of(file: Path) -> ImageBindAudioConfig:
+    """Return the shape of the audio encoder in ImageBind's own file, of which the shapes alone are read."""
+    return config_of(from_imagebind(tensors_of(file)))
 
 
 def scheduler_of(file: Path, sampler: str) -> Any:

@@ -110,7 +110,7 @@ def denoise(
     for number, timestep in enumerate(timesteps):
         scaled = scheduler.scale_model_input(latents, timestep)
         predicted = guided_noise(unet, scaled, torch.as_tensor(timestep), given, guidance)
-        later = scheduler.step(predicted[:, :, 1:], timestep, latents[:, :, 1:]).prev_sample
-        latents = torch.cat([latents[:, :, :1], later], dim=2)
+        # In place, as the original does: PNDM keeps a view of what its first step began with, and goes on from what it holds by then.
+        latents[:, :, 1:] = scheduler.step(predicted[:, :, 1:], timestep, latents[:, :, 1:]).prev_sample
         tell(number + 1, len(timesteps))
     return latents

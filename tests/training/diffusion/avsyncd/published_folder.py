@@ -67,6 +67,7 @@ def write_text_encoder(folder: Path) -> None:
         pad_token_id=len(letters) - 1,
     )
     encoder = CLIPTextModel(shape)
+    give_weights(encoder)
     write_config(folder / TEXT, shape.to_dict())
     torch.save(encoder.state_dict(), folder / TEXT)
     place(folder, VOCABULARY).write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))

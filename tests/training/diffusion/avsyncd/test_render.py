@@ -38,45 +38,13 @@ def words(folder: Path, output: Path, sound: str = "short.wav", *more: str) -> l
     return ["--family", "avsyncd", "--weights", str(folder), *text, *files, *more]
 
 
-def rendered(folder: Path, output: Path, sound: str = "short.wav", *more: str) -> np.ndarray:
-    assert main(words(folder, output, sound, *more)) == 0
-    with av.open(str(output)) as file:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]).astype(int)
-
-
 def test_a_clip_has_the_length_and_the_sound_of_its_sound(given: Path, tmp_path: Path) -> None:
-    frames = rendered(given, tmp_path / "clip.mp4", "long.wav")
-    assert frames.shape == (18, 8, 16, 3)
+    assert main(words(given, tmp_path / "clip.mp4", "short.wav", "--seconds", "0.7")) == 0
+    with av.open(str(tmp_path / "clip.mp4")) as file:
+        assert [frame.to_ndarray(format="rgb24").shape for frame in file.decode(video=0)] == [(8, 16, 3)] * 4
     with av.open(str(tmp_path / "clip.mp4")) as file:
         assert file.streams.video[0].average_rate == 6
-        assert file.streams.audio[0].duration * file.streams.audio[0].time_base == pytest.approx(3.0, abs=0.1)
-
-
-def test_a_seed_gives_the_same_clip_and_another_one_another(given: Path, tmp_path: Path) -> None:
-    frames = rendered(given, tmp_path / "clip.mp4")
-    assert np.array_equal(rendered(given, tmp_path / "again.mp4"), frames)
-    assert not np.array_equal(rendered(given, tmp_path / "other.mp4", "short.wav", "--seed", "4"), frames)
-
-
-@pytest.mark.parametrize(
-    "flags", [("--audio-guidance", "1"), ("--text-guidance", "3"), ("--sampler", "dpm"), ("--text", "raining")]
-)
-def test_flags_change_the_clip(given: Path, tmp_path: Path, flags: tuple[str, str]) -> None:
-    assert not np.array_equal(
-        rendered(given, tmp_path / "clip.mp4"), rendered(given, tmp_path / "other.mp4", "short.wav", *flags)
-    )
-
-
-def test_a_longer_clip_begins_as_a_short_one(given: Path, tmp_path: Path) -> None:
-    """Up to the first frame that its chunks share. Films are compressed, so frames are compared with some room."""
-    short, long = rendered(given, tmp_path / "short.mp4"), rendered(given, tmp_path / "long.mp4", "long.wav")
-    assert np.abs(short[:9] - long[:9]).mean() < 4.0 < np.abs(short[1:9] - short[:1]).mean()
-
-
-def test_the_sound_moves_all_frames_but_the_first(given: Path, tmp_path: Path) -> None:
-    one, other = rendered(given, tmp_path / "one.mp4"), rendered(given, tmp_path / "other.mp4", "quiet.wav")
-    apart = np.abs(one - other).mean(axis=(1, 2, 3))
-    assert apart[0] < 2.0 < apart[1:].min()
+        assert float(sum(frame.samples for frame in file.decode(audio=0))) == pytest.approx(0.7 * RATE_HZ, rel=0.1)
 
 
 def test_what_is_unusual_is_told_before(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

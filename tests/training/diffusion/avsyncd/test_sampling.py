@@ -98,7 +98,7 @@ def test_the_first_frame_stays_and_the_others_do_not(name: str) -> None:
 def test_noise_that_is_told_truly_leads_to_the_clip(name: str) -> None:
     """Where the model knows the clip, the last step gives it, whatever the scheduler."""
     scheduler = SCHEDULERS[name]()
-    scheduler.set_timesteps(10)
+    scheduler.set_timesteps(50)
     clip = drawn("clip", 1, 4, 4, 2, 2)
 
     def knowing(latents: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
