@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from training.diffusion.avsyncd.config import FRAMES, UNetConfig
+from training.diffusion.avsyncd.objective import Draws, noise_loss
 from training.diffusion.avsyncd.published import SAMPLERS
 from training.diffusion.avsyncd.sampling import Given, Guidance, denoise, seen_tokens
 from training.diffusion.avsyncd.transformer import Conditions
@@ -115,6 +116,27 @@ def sampled(unet: VideoUNet, audio: ImageBindAudio, scheduler: Any, guidance: Gu
     return denoise(unet, scheduler, *still_and_noise(), Given(*texts(), sound, nothing), guidance)
 
 
+def training_inputs() -> tuple[Tensor, Tensor, Tensor]:
+    """Latents [B, C, F, H, W] of two videos, the noise in them, and the levels of their sounds."""
+    shape = (2, SMALL.latent_channels, FRAMES, *SIDES[0])
+    sounds = drawn("training levels", 2, 1, SMALL_AUDIO.mel_bands, SMALL_AUDIO.columns)
+    return drawn("training latents", *shape), drawn("training noise", *shape), sounds
+
+
+@torch.no_grad()
+def losses(unet: VideoUNet, audio: ImageBindAudio) -> Values:
+    """Return the training losses with and without sound."""
+    latents, noise, sounds = training_inputs()
+    mask = segment_mask(SMALL_AUDIO, FRAMES)
+    sound, nothing = (seen_tokens(tokens, mask) for tokens in (audio(sounds), audio.null_tokens()))
+    text, null_text = (tokens.expand(2, -1, -1) for tokens in texts())
+    given, steps = Given(text, null_text, sound, nothing.expand_as(sound)), torch.tensor(TIMESTEPS)
+    return {
+        f"training loss {name} sound": noise_loss(unet, latents, given, Draws(steps, noise, torch.tensor([keeps] * 2)))
+        for name, keeps in (("with", True), ("without", False))
+    }
+
+
 def own_values(unet: VideoUNet, audio: ImageBindAudio) -> Values:
     """Return everything that is compared beside the single blocks."""
     values = audio_values(audio) | {f"UNet {sides[0]}x{sides[1]}": step_value(unet, sides) for sides in SIDES}
@@ -122,4 +144,4 @@ def own_values(unet: VideoUNet, audio: ImageBindAudio) -> Values:
         for text, audio_guidance in GUIDANCE:
             guidance = Guidance(text=text, sound=audio_guidance)
             values[sampling_name(name, text, audio_guidance)] = sampled(unet, audio, make(), guidance)
-    return values
+    return values | losses(unet, audio)

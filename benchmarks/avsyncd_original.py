@@ -28,12 +28,14 @@ from benchmarks.avsyncd_cases import (
     SIDES,
     SMALL_AUDIO,
     STEPS,
+    TIMESTEPS,
     Values,
     levels,
     sampling_name,
     step_inputs,
     still_and_noise,
     texts,
+    training_inputs,
 )
 from training.diffusion.avsyncd.config import FRAMES, UNetConfig, written_config
 from training.diffusion.imagebind_audio import ImageBindAudioConfig, segment_mask
@@ -150,10 +152,37 @@ def sampled(unet: Any, encoder: Any, scheduler: Any, guidance: tuple[float, floa
     return found[0].unflatten(0, (1, FRAMES)).transpose(1, 2)
 
 
+@torch.no_grad()
+def losses(unet: Any, encoder: Any) -> Values:
+    """Return the losses of the original's trainer, with given latents, timesteps and noise, with all sound and with none."""
+    trainers = importlib.import_module("avgen.models.trainers.audio_cond_animation_trainer")
+    scheduler = importlib.import_module("diffusers").DDPMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, clip_sample=False
+    )
+    latents, noise, sounds = training_inputs()
+    text, null_text = texts()
+    values: Values = {}
+    for name, dropout in (("with", 0.0), ("without", 1.0)):
+        # Its constructor reads a file of a text of 77 tokens.
+        trainer = trainers.AudioCondAnimationTrainer.__new__(trainers.AudioCondAnimationTrainer)
+        nn.Module.__init__(trainer)
+        trainer.vae, trainer.audio_encoder, trainer.unet, trainer.scheduler = None, encoder, unet, scheduler
+        trainer.text_cond_drop_prob, trainer.audio_cond_drop_prob, trainer.loss_on_first_frame = 0.0, dropout, False
+        trainer.null_text_encoding = nn.Parameter(null_text[None], requires_grad=False)
+        trainer.compress_to_latents = lambda images: latents.transpose(1, 2).flatten(0, 1)
+        with (
+            mock.patch.object(torch, "randint", return_value=torch.tensor(TIMESTEPS)),
+            mock.patch.object(torch, "randn_like", return_value=noise),
+        ):
+            videos = torch.zeros(2, 3, FRAMES, 8, 8)
+            values[f"training loss {name} sound"] = trainer(videos, sounds, text.expand(2, -1, -1))
+    return values
+
+
 def original_values(unet: Any, encoder: Any) -> Values:
     """Return the original's values under the names of `own_values`."""
     values = audio_values(encoder) | {f"UNet {sides[0]}x{sides[1]}": step_value(unet, sides) for sides in SIDES}
     for name, make in SCHEDULERS.items():
         for guidance in GUIDANCE:
             values[sampling_name(name, *guidance)] = sampled(unet, encoder, make(), guidance)
-    return values
+    return values | losses(unet, encoder)

@@ -33,7 +33,7 @@ Figures = dict[str, tuple[float, float]]
 
 def apart(theirs: Tensor, ours: Tensor) -> tuple[float, float]:
     assert theirs.shape == ours.shape, (theirs.shape, ours.shape)
-    return float((theirs - ours).abs().max()), float(theirs.std())
+    return float((theirs - ours).abs().max()), float(theirs.std(correction=0))
 
 
 def watch(module: nn.Module, names: list[str], found: dict[str, Tensor]) -> None:

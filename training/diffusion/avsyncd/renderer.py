@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.data.clip_sound import resampled
 from training.diffusion.avsyncd import published
@@ -83,20 +84,23 @@ class Chunks:
         self._renderer, self._sound_S = renderer, sound_S
         job, files = renderer.job, renderer.files
         self._texts = renderer.texts()
-        self._audio: ImageBindAudio = published.open_audio(files[published.AUDIO], job.device, job.kind)
+        # With save_memory only the network that works is on the device.
+        rests = torch.device("cpu") if job.save_memory else job.device
+        self._audio: ImageBindAudio = published.open_audio(files[published.AUDIO], rests, job.kind)
         self._bank = FilterBank(IMAGEBIND)
         self._mask = segment_mask(self._audio.config, FRAMES)
-        self._no_sound = seen_tokens(self._audio.null_tokens(), self._mask)
-        self._vae: Any = open_vae(files[published.VAE], job.device, job.kind)
-        self._unet = published.open_unet(files[published.unet_file(renderer.settings.model)], job.device, job.kind)
+        with self._at_work(self._audio):
+            self._no_sound = seen_tokens(self._audio.null_tokens(), self._mask)
+        self._vae: Any = open_vae(files[published.VAE], rests, job.kind)
+        self._unet = published.open_unet(files[published.unet_file(renderer.settings.model)], rests, job.kind)
         self._random = torch.Generator().manual_seed(job.seed)
-        self._left, self._count = frames, renderer.settings.chunks(frames)
-        self._made = 0
+        self._made, self._count = 0, renderer.settings.chunks(frames)
 
     def __call__(self, first_1CHW: Tensor, number: int) -> tuple[list[NDArray[np.uint8]], list[Tensor]]:
         """Return the frames of a chunk that begins with frame `number` of the clip, and the latents of each."""
         job, settings, progress = self._renderer.job, self._renderer.settings, self._renderer.progress
-        sound = seen_tokens(self._audio(self._levels(number)), self._mask)
+        with self._at_work(self._audio):
+            sound = seen_tokens(self._audio(self._levels(number)), self._mask)
         scheduler = published.scheduler_of(self._renderer.files[published.SCHEDULER], settings.sampler)
         scheduler.set_timesteps(job.steps)
         channels, (rows, columns) = first_1CHW.shape[1], first_1CHW.shape[2:]
@@ -104,11 +108,13 @@ class Chunks:
         self._made += 1
         progress.begin(f"chunk {self._made} of {self._count}", len(scheduler.timesteps))
         given = Given(*self._texts, sound, self._no_sound)
-        latents = denoise(
-            self._unet, scheduler, first_1CHW, noise, given, settings.guidance, lambda *_: progress.advance()
-        )
+        with self._at_work(self._unet):
+            latents = denoise(
+                self._unet, scheduler, first_1CHW, noise, given, settings.guidance, lambda *_: progress.advance()
+            )
         starts = list(latents[0].transpose(0, 1)[:, None])
-        made = [self._decoded(start) for start in starts]
+        with self._at_work(self._vae):
+            made = [self._decoded(start) for start in starts]
         progress.renew_strip(
             lambda: np.stack([made[place] for place in strip_places(FRAMES)]), last=self._made == self._count
         )
@@ -117,10 +123,21 @@ class Chunks:
     def latents_of(self, still_HW3: NDArray[np.uint8]) -> Tensor:
         """Return the latents [1, C, H, W] of a still, drawn from what the autoencoder makes of it."""
         values = torch.from_numpy(still_HW3.copy()).permute(2, 0, 1)[None].to(self._renderer.job.device)
-        encoded = self._vae.encode((values / 127.5 - 1.0).to(self._renderer.job.kind)).latent_dist
+        with self._at_work(self._vae):
+            encoded = self._vae.encode((values / 127.5 - 1.0).to(self._renderer.job.kind)).latent_dist
         # Of its own numbers: those of the clip are then the original's, of which the first belong to the frames.
         drawn = torch.randn(encoded.mean.shape, generator=torch.Generator().manual_seed(self._renderer.job.seed))
         return (encoded.mean + encoded.std * drawn.to(encoded.mean)) * self._vae.config.scaling_factor
+
+    @contextmanager
+    def _at_work(self, network: nn.Module) -> Iterator[None]:
+        """Have a network on the device while it is used."""
+        if not self._renderer.job.save_memory:
+            yield
+            return
+        nn.Module.to(network, self._renderer.job.device)
+        yield
+        nn.Module.to(network, "cpu")
 
     def _decoded(self, latents_1CHW: Tensor) -> NDArray[np.uint8]:
         values = self._vae.decode(latents_1CHW / self._vae.config.scaling_factor).sample[0].permute(1, 2, 0)

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 
-from engine.core.errors import TrainingError
+from engine.core.errors import MediaError, TrainingError
 from tests.training.diffusion.avsyncd.published_folder import write_folder
 from training.diffusion.avsyncd.published import AUDIO, unet_file
 from training.render import main
@@ -77,6 +77,18 @@ def test_a_still_is_needed(given: Path, tmp_path: Path) -> None:
     ]
     with pytest.raises(TrainingError, match="--image is missing"):
         main(without)
+
+
+def test_a_file_that_is_no_still_is_refused(given: Path, tmp_path: Path) -> None:
+    (tmp_path / "words.png").write_text("no frame")
+    with pytest.raises(MediaError, match=r"words\.png"):
+        main(words(given, tmp_path / "clip.mp4", "short.wav", "--image", str(tmp_path / "words.png")))
+
+
+def test_it_is_told_what_is_cut_of_a_text(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The text encoder reads 75 tokens, which are letters here."""
+    main(words(given, tmp_path / "clip.mp4", "short.wav", "--seconds", "0.2", "--text", "a" * 70 + "bcdefghi"))
+    assert "--text has 78 tokens and the text encoder reads 75; this is cut: ghi" in capsys.readouterr().out
 
 
 def test_weights_are_checked(given: Path, capsys: pytest.CaptureFixture[str]) -> None:

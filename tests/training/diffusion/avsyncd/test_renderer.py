@@ -43,9 +43,9 @@ def render(folder: Path) -> Render:
     """Renders with other settings, or with other ones of the job, than the usual ones."""
 
     def frames(
-        sound_S: NDArray[np.float32] = SHORT, seed: int = 3, width: int = 16, **other: object
+        sound_S: NDArray[np.float32] = SHORT, seed: int = 3, width: int = 16, saves: bool = False, **other: object
     ) -> NDArray[np.uint8]:
-        job = RenderJob(folder, len(sound_S) / RATE_HZ, width, 8, 2, seed, torch.device("cpu"), torch.float32, False)
+        job = RenderJob(folder, len(sound_S) / RATE_HZ, width, 8, 2, seed, torch.device("cpu"), torch.float32, saves)
         settings = replace(Settings(folder / "photo.png", "raining", "avsync15", Guidance(), "pndm", 3), **other)
         renderer = AVSyncD(job, settings, require(folder, weight_files("avsync15")), RenderProgress())
         return np.stack(list(renderer.render(sound_S))).astype(int)
@@ -93,6 +93,10 @@ def test_less_than_a_chunk(render: Render, usual: NDArray[np.uint8]) -> None:
     found = render(SHORT[: RATE_HZ // 2])
     assert len(found) == 3
     assert np.array_equal(found[0], usual[0])
+
+
+def test_saving_memory_changes_nothing(render: Render, usual: NDArray[np.uint8]) -> None:
+    assert np.array_equal(render(saves=True), usual)
 
 
 def test_other_shapes(render: Render) -> None:
