@@ -75,6 +75,14 @@ def open_text_encoder(file: Path, device: torch.device, kind: torch.dtype) -> CL
     return ready(text_encoder, device, kind)
 
 
+def text_tokens(encoder: Any, tokenizer: Any, text: str) -> Tensor:
+    """Return what the text encoder makes of one text [1, L, D]; what is too much for it is cut."""
+    words = tokenizer(
+        text, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+    )
+    return encoder(words.input_ids.to(encoder.device))[0]
+
+
 def ready(module: Any, device: torch.device, kind: torch.dtype) -> Any:
     """Return a network on its device, to be used and not trained."""
     # Not diffusers' own `to`, which warns of what it would leave in float32 although there is nothing.

@@ -78,14 +78,9 @@ def read_config(values: Mapping[str, Any]) -> UNetConfig:
     for name, expected in FIXED.items():
         if values.get(name, expected) != expected:
             raise TrainingError(f"The UNet's configuration says {name}: {values[name]}; AVSyncD has {expected}.")
-    channels = values.get("block_out_channels", UNetConfig.channels)
+    channels = values.get("block_out_channels", UNetConfig().channels)
     levels = len(channels) if isinstance(channels, list | tuple) else 0
-    kinds = {
-        "down_block_types": [WITH_SOUND["down"]] * (levels - 1) + [PLAIN["down"]],
-        "up_block_types": [PLAIN["up"]] + [WITH_SOUND["up"]] * (levels - 1),
-        "mid_block_type": WITH_SOUND["mid"],
-    }
-    for name, expected in kinds.items():
+    for name, expected in _blocks(levels).items():
         given = values.get(name)
         if (list(given) if isinstance(given, list | tuple) else given) != expected:
             raise TrainingError(
@@ -107,9 +102,26 @@ def read_config(values: Mapping[str, Any]) -> UNetConfig:
     return UNetConfig(channels=tuple(channels), eps=float(values.get("norm_eps", 1e-5)), **sizes)
 
 
+def inflated_config(values: Mapping[str, Any], sound_size: int) -> UNetConfig:
+    """Return the shape of a video UNet that begins with a Stable Diffusion of this configuration, for sound tokens of a size.
+
+    Raises TrainingError where that is another network than Stable Diffusion 1.5's kind.
+    """
+    levels = len(values["block_out_channels"]) if isinstance(values.get("block_out_channels"), list | tuple) else 0
+    kinds = {
+        "down_block_types": ["CrossAttnDownBlock2D"] * (levels - 1) + ["DownBlock2D"],
+        "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * (levels - 1),
+    }
+    for name, expected in kinds.items():
+        if list(values.get(name) or ()) != expected:
+            raise TrainingError(
+                f"The UNet for stills says {name}: {values.get(name)}; {expected} was expected, as in Stable Diffusion 1.5."
+            )
+    return read_config({**values, **_blocks(levels), "audio_cross_attention_dim": sound_size})
+
+
 def written_config(config: UNetConfig) -> dict[str, Any]:
     """Return the configuration as its authors' code writes it."""
-    levels = len(config.channels)
     return {
         "_class_name": "AudioUNet3DConditionModel",
         **FIXED,
@@ -122,6 +134,13 @@ def written_config(config: UNetConfig) -> dict[str, Any]:
         "norm_eps": config.eps,
         "cross_attention_dim": config.text_size,
         "audio_cross_attention_dim": config.sound_size,
+        **_blocks(len(config.channels)),
+    }
+
+
+def _blocks(levels: int) -> dict[str, Any]:
+    """Return what blocks each level has: all but the coarsest look at sound and text."""
+    return {
         "down_block_types": [WITH_SOUND["down"]] * (levels - 1) + [PLAIN["down"]],
         "up_block_types": [PLAIN["up"]] + [WITH_SOUND["up"]] * (levels - 1),
         "mid_block_type": WITH_SOUND["mid"],

@@ -18,6 +18,7 @@ from training.diffusion.avsyncd.settings import (
     frame_count,
     notices,
     settings_of,
+    unet_place,
 )
 from training.diffusion.avsyncd.still import read_still
 from training.diffusion.avsyncd.transformer import Conditions
@@ -46,7 +47,7 @@ class Family:
         add_arguments(parser)
 
     def weight_files(self, arguments: Namespace) -> Sequence[WeightFile]:
-        return published.weight_files(arguments.model)
+        return published.weight_files(unet_place(arguments))
 
     def plan(self, arguments: Namespace, job: RenderJob) -> RenderPlan:
         settings = settings_of(arguments)
@@ -57,7 +58,7 @@ class Family:
         chunks = settings.chunks(frames)
         meta = torch.device("meta")
         with meta:
-            unet = ready(published.unet_of(files[published.unet_file(settings.model)]), meta, job.kind)
+            unet = ready(published.unet_of(files[settings.unet]), meta, job.kind)
             audio = ready(ImageBindAudio(published.audio_config_of(files[published.AUDIO])), meta, job.kind)
             vae = ready(vae_of(files[published.VAE].parent), meta, job.kind)
         steps = len(_timesteps(published.scheduler_of(files[published.SCHEDULER], settings.sampler), job.steps))

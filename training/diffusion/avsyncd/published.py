@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DPMSolverMultistepScheduler, PNDMScheduler
+from diffusers import DPMSolverMultistepScheduler, PNDMScheduler, UNet2DConditionModel
 from torch import Tensor
 
+from training.diffusion.avsyncd.config import inflated_config
 from training.diffusion.avsyncd.config import read_config as read_unet_config
-from training.diffusion.avsyncd.unet import VideoUNet
+from training.diffusion.avsyncd.unet import VideoUNet, added_names
 from training.diffusion.imagebind_audio import ImageBindAudio, ImageBindAudioConfig, config_of, from_imagebind
 from training.diffusion.stable_diffusion import (
     NOT_OF_THE_TEXT_ENCODER,
@@ -38,6 +39,8 @@ VAE = f"{BASE}/vae/diffusion_pytorch_model.bin"
 TEXT = f"{BASE}/text_encoder/pytorch_model.bin"
 SCHEDULER = f"{BASE}/scheduler/scheduler_config.json"
 VOCABULARY = f"{BASE}/tokenizer/vocab.json"
+STILL_UNET = f"{BASE}/unet/diffusion_pytorch_model.bin"
+"""Stable Diffusion's own UNet, from which training begins."""
 AUDIO = ".checkpoints/imagebind_huge.pth"
 
 BASE_PLACE = (
@@ -112,17 +115,8 @@ def unet_file(model: str) -> str:
     return f"{CHECKPOINTS[model].folder(model)}/unet/diffusion_pytorch_model.safetensors"
 
 
-def weight_files(model: str) -> list[WeightFile]:
-    """Return the files that one of CHECKPOINTS needs."""
-    unet = unet_file(model)
-    configs = {
-        SCHEDULER: "noise schedule",
-        f"{BASE}/vae/config.json": "shape of the autoencoder",
-        f"{BASE}/text_encoder/config.json": "shape of the text encoder",
-        VOCABULARY: "words",
-        f"{BASE}/tokenizer/merges.txt": "words",
-        f"{BASE}/tokenizer/tokenizer_config.json": "words",
-    }
+def weight_files(unet: str) -> list[WeightFile]:
+    """Return the files that rendering with a UNet needs, of one of CHECKPOINTS (`unet_file`) or of an own training."""
     return [
         WeightFile(str(Path(unet).with_name("config.json")), "shape of the UNet", UNET_PLACE),
         WeightFile(
@@ -132,6 +126,35 @@ def weight_files(model: str) -> list[WeightFile]:
             other_names=("diffusion_pytorch_model.bin",),
             shapes=lambda file: (expected(lambda: unet_of(file)), tensors_of(file)),
         ),
+        *_frozen_files(),
+    ]
+
+
+def training_files() -> list[WeightFile]:
+    """Return the files that training from Stable Diffusion needs."""
+    return [
+        WeightFile(str(Path(STILL_UNET).with_name("config.json")), "shape of the UNet for stills", BASE_PLACE),
+        WeightFile(
+            STILL_UNET,
+            "UNet for stills",
+            BASE_PLACE,
+            other_names=("diffusion_pytorch_model.safetensors",),
+            shapes=lambda file: (expected(lambda: _still_unet_of(file)), tensors_of(file)),
+        ),
+        *_frozen_files(),
+    ]
+
+
+def _frozen_files() -> list[WeightFile]:
+    configs = {
+        SCHEDULER: "noise schedule",
+        f"{BASE}/vae/config.json": "shape of the autoencoder",
+        f"{BASE}/text_encoder/config.json": "shape of the text encoder",
+        VOCABULARY: "words",
+        f"{BASE}/tokenizer/merges.txt": "words",
+        f"{BASE}/tokenizer/tokenizer_config.json": "words",
+    }
+    return [
         WeightFile(AUDIO, "audio encoder", AUDIO_PLACE, shapes=_audio_shapes),
         *(WeightFile(path, holds, BASE_PLACE) for path, holds in configs.items()),
         WeightFile(
@@ -162,6 +185,22 @@ def _audio_shapes(file: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor
 def unet_of(file: Path) -> VideoUNet:
     """Return the UNet that the configuration beside a file describes, without its weights."""
     return VideoUNet(read_unet_config(read_config(file.with_name("config.json"))))
+
+
+def _still_unet_of(file: Path) -> UNet2DConditionModel:
+    return described(UNet2DConditionModel.from_config, file.with_name("config.json"))
+
+
+def open_inflated(file: Path, sound_size: int, device: torch.device) -> VideoUNet:
+    """Return a video UNet with Stable Diffusion's weights and fresh ones for what AVSyncD adds, in float32.
+
+    Raises TrainingError where the file is no UNet of Stable Diffusion 1.5's kind.
+    """
+    unet = VideoUNet(inflated_config(read_config(file.with_name("config.json")), sound_size))
+    added = set(added_names(unet))
+    fresh = {name: value for name, value in unet.state_dict().items() if name in added}
+    load(unet, state_dict(read_weights(file), file) | fresh, file)
+    return unet.to(device=device, dtype=torch.float32)
 
 
 def audio_config_of(file: Path) -> ImageBindAudioConfig:

@@ -17,6 +17,7 @@ from training.data.clip_sound import resampled
 from training.diffusion.avsyncd import published
 from training.diffusion.avsyncd.chaining import chained_frames
 from training.diffusion.avsyncd.config import FPS, FRAMES
+from training.diffusion.avsyncd.encoding import latents_of
 from training.diffusion.avsyncd.sampling import Given, denoise, seen_tokens
 from training.diffusion.avsyncd.settings import Settings, frame_count
 from training.diffusion.avsyncd.still import read_still
@@ -24,7 +25,7 @@ from training.diffusion.filter_bank import IMAGEBIND, FilterBank
 from training.diffusion.imagebind_audio import SOUND_S, ImageBindAudio, levels_of, segment_mask
 from training.diffusion.progress import RenderProgress, strip_places
 from training.diffusion.render_family import RENDER_RATE_HZ, RenderJob
-from training.diffusion.stable_diffusion import open_text_encoder, open_vae, tokenizer_of
+from training.diffusion.stable_diffusion import open_text_encoder, open_vae, text_tokens, tokenizer_of
 
 # S samples of sound, F frames, C channels, H W rows and columns, K T tokens, V tokens that a frame sees, D numbers of a token
 
@@ -61,19 +62,8 @@ class AVSyncD:
     def texts(self) -> tuple[Tensor, Tensor]:
         """Return the tokens [1, K, D] of the text and of an empty one."""
         tokenizer = tokenizer_of(self.files[published.VOCABULARY].parent)
-        encoder: Any = open_text_encoder(self.files[published.TEXT], self.job.device, self.job.kind)
-
-        def encoded(text: str) -> Tensor:
-            words = tokenizer(
-                text,
-                padding="max_length",
-                max_length=tokenizer.model_max_length,
-                truncation=True,
-                return_tensors="pt",
-            )
-            return encoder(words.input_ids.to(self.job.device))[0]
-
-        return encoded(self.settings.text), encoded("")
+        encoder = open_text_encoder(self.files[published.TEXT], self.job.device, self.job.kind)
+        return text_tokens(encoder, tokenizer, self.settings.text), text_tokens(encoder, tokenizer, "")
 
 
 class Chunks:
@@ -92,7 +82,7 @@ class Chunks:
         with self._at_work(self._audio):
             self._no_sound = seen_tokens(self._audio.null_tokens(), self._mask)
         self._vae: Any = open_vae(files[published.VAE], rests, job.kind)
-        self._unet = published.open_unet(files[published.unet_file(renderer.settings.model)], rests, job.kind)
+        self._unet = published.open_unet(files[renderer.settings.unet], rests, job.kind)
         self._random = torch.Generator().manual_seed(job.seed)
         self._made, self._count = 0, renderer.settings.chunks(frames)
 
@@ -122,12 +112,10 @@ class Chunks:
 
     def latents_of(self, still_HW3: NDArray[np.uint8]) -> Tensor:
         """Return the latents [1, C, H, W] of a still, drawn from what the autoencoder makes of it."""
-        values = torch.from_numpy(still_HW3.copy()).permute(2, 0, 1)[None].to(self._renderer.job.device)
-        with self._at_work(self._vae):
-            encoded = self._vae.encode((values / 127.5 - 1.0).to(self._renderer.job.kind)).latent_dist
         # Of its own numbers: those of the clip are then the original's, of which the first belong to the frames.
-        drawn = torch.randn(encoded.mean.shape, generator=torch.Generator().manual_seed(self._renderer.job.seed))
-        return (encoded.mean + encoded.std * drawn.to(encoded.mean)) * self._vae.config.scaling_factor
+        random = torch.Generator().manual_seed(self._renderer.job.seed)
+        with self._at_work(self._vae):
+            return latents_of(self._vae, still_HW3[None], random)
 
     @contextmanager
     def _at_work(self, network: nn.Module) -> Iterator[None]:

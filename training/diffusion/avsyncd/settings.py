@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.core.errors import TrainingError, nearest_name
 from training.diffusion.avsyncd.config import FPS, FRAMES
-from training.diffusion.avsyncd.published import CHECKPOINTS, SAMPLERS
+from training.diffusion.avsyncd.published import CHECKPOINTS, SAMPLERS, unet_file
 from training.diffusion.avsyncd.sampling import Guidance
 
 DEFAULT_MODEL = "avsync15"
@@ -22,6 +22,8 @@ class Settings:
     image: Path
     text: str
     model: str
+    unet: str
+    """Where its UNet lies: in the folder of weights, or elsewhere as a whole path."""
     guidance: Guidance
     sampler: str
     seam_frames: int
@@ -42,6 +44,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--image", type=Path, metavar="FILE", help="the still that the clip begins with")
     parser.add_argument("--text", default="", metavar="CLASS", help="what is seen and sounds, as 'lions roaring'")
     parser.add_argument("--model", choices=tuple(CHECKPOINTS), default=DEFAULT_MODEL, help="by what it was trained on")
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="FOLDER", help="an own training: RUN/ckpts/checkpoint-N/modules"
+    )
     for name, value in (("audio", default.sound), ("text", default.text)):
         parser.add_argument(
             f"--{name}-guidance", type=float, default=value, metavar="N", help=f"from 1 on; default {value:g}"
@@ -66,8 +71,21 @@ def settings_of(arguments: Namespace) -> Settings:
         )
     guidance = Guidance(text=arguments.text_guidance, sound=arguments.audio_guidance)
     return Settings(
-        arguments.image, arguments.text, arguments.model, guidance, arguments.sampler, arguments.seam_frames
+        arguments.image,
+        arguments.text,
+        arguments.model,
+        unet_place(arguments),
+        guidance,
+        arguments.sampler,
+        arguments.seam_frames,
     )
+
+
+def unet_place(arguments: Namespace) -> str:
+    """Return where the UNet lies that the flags name."""
+    if arguments.checkpoint is None:
+        return unet_file(arguments.model)
+    return str(arguments.checkpoint.absolute() / Path("unet", Path(unet_file(arguments.model)).name))
 
 
 def frame_count(sound_s: float) -> int:
@@ -84,11 +102,12 @@ def frame_count(sound_s: float) -> int:
 def notices(settings: Settings, sound_s: float, size: tuple[int, int]) -> tuple[str, ...]:
     """Return one sentence for each thing that the model does not know from its training. `size` is width and height."""
     checkpoint, found = CHECKPOINTS[settings.model], list[str]()
-    if settings.text not in checkpoint.classes:
+    is_own = settings.unet != unet_file(settings.model)
+    if not is_own and settings.text not in checkpoint.classes:
         near = nearest_name(settings.text, checkpoint.classes)
         which = f"'{settings.text}' is no class" if settings.text else "There is no --text, which is no class"
         found.append(f"{which} that {settings.model} was trained with.{near or ' docs/avsyncd.md lists them.'}")
-    if size != (checkpoint.width, checkpoint.height):
+    if not is_own and size != (checkpoint.width, checkpoint.height):
         found.append(
             f"{settings.model} was trained with {checkpoint.width}x{checkpoint.height} pixels; others look worse the further they are off."
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, PNDMScheduler
+from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -16,7 +16,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from benchmarks.avsyncd_cases import give_weights
 from tests.training.diffusion.test_imagebind_audio import imagebind_file
 from training.diffusion.avsyncd.config import UNetConfig, written_config
-from training.diffusion.avsyncd.published import AUDIO, SCHEDULER, TEXT, VAE, VOCABULARY, unet_file
+from training.diffusion.avsyncd.published import AUDIO, SCHEDULER, STILL_UNET, TEXT, VAE, VOCABULARY, unet_file
 from training.diffusion.avsyncd.unet import VideoUNet
 from training.diffusion.imagebind_audio import ImageBindAudio, ImageBindAudioConfig
 
@@ -51,6 +51,23 @@ def write_folder(folder: Path, model: str = "avsync15") -> Path:
     )
     place(folder, SCHEDULER).write_text(json.dumps(dict(schedule.config)))
     return folder
+
+
+def write_still_unet(folder: Path) -> UNet2DConditionModel:
+    """Add Stable Diffusion's own UNet of the same sizes, from which training begins."""
+    still = UNet2DConditionModel(
+        block_out_channels=SHAPE.channels,
+        layers_per_block=SHAPE.layers,
+        attention_head_dim=SHAPE.heads,
+        norm_num_groups=SHAPE.groups,
+        cross_attention_dim=SHAPE.text_size,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+    )
+    give_weights(still)
+    write_config(folder / STILL_UNET, dict(still.config))
+    torch.save(still.state_dict(), folder / STILL_UNET)
+    return still
 
 
 def write_text_encoder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from tests.training.diffusion.avsyncd.published_folder import write_folder
-from training.diffusion.avsyncd.published import weight_files
+from training.diffusion.avsyncd.published import unet_file, weight_files
 from training.diffusion.avsyncd.renderer import AVSyncD
 from training.diffusion.avsyncd.sampling import Guidance
 from training.diffusion.avsyncd.settings import Settings
@@ -23,6 +23,7 @@ from training.diffusion.render_family import RenderJob
 from training.diffusion.weight_files import require
 
 RATE_HZ = 48000
+UNET = unet_file("avsync15")
 NOISE = (0.3 * np.random.default_rng(0).standard_normal(3 * RATE_HZ)).astype(np.float32)
 SHORT, LONG = NOISE[: 2 * RATE_HZ], NOISE
 Render = Callable[..., NDArray[np.uint8]]
@@ -46,8 +47,8 @@ def render(folder: Path) -> Render:
         sound_S: NDArray[np.float32] = SHORT, seed: int = 3, width: int = 16, saves: bool = False, **other: object
     ) -> NDArray[np.uint8]:
         job = RenderJob(folder, len(sound_S) / RATE_HZ, width, 8, 2, seed, torch.device("cpu"), torch.float32, saves)
-        settings = replace(Settings(folder / "photo.png", "raining", "avsync15", Guidance(), "pndm", 3), **other)
-        renderer = AVSyncD(job, settings, require(folder, weight_files("avsync15")), RenderProgress())
+        settings = replace(Settings(folder / "photo.png", "raining", "avsync15", UNET, Guidance(), "pndm", 3), **other)
+        renderer = AVSyncD(job, settings, require(folder, weight_files(UNET)), RenderProgress())
         return np.stack(list(renderer.render(sound_S))).astype(int)
 
     return frames
