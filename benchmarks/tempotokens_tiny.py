@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from engine.core.errors import run_main
 from training.diffusion.beats import Beats, BeatsConfig
@@ -158,8 +158,10 @@ def write_tiny_weights(folder: Path, mapper: str = "vggsound") -> None:
     unet = draw_weights(published.unet_of(_write(base / "unet", UNET)), 1)
     vae = draw_weights(published.vae_of(_write(base / "vae", VAE)), 2)
     text = draw_weights(published.text_encoder_of(_write(base / "text_encoder", TEXT)), 3)
+    # In float16, as the text-to-video model is published.
     for module, file in ((unet, published.UNET), (vae, published.VAE), (text, published.TEXT)):
-        _save(folder / file, _halved(module.state_dict()))
+        prefix = published.TEXT_PREFIX if module is text else ""
+        _save(folder / file, {prefix + name: value.half() for name, value in module.state_dict().items()})
     write_tokenizer(base / "tokenizer", TEXT["vocab_size"])
     (base / "scheduler").mkdir(exist_ok=True)
     (folder / published.SCHEDULER).write_text(json.dumps(SCHEDULER))
@@ -168,11 +170,6 @@ def write_tiny_weights(folder: Path, mapper: str = "vggsound") -> None:
     _save(folder / published.BEATS_FILE, {"cfg": BEATS, "model": {**beats.state_dict(), **labels}})
     shape = MapperConfig(input_size=beats.config.feature_size, hidden_size=24, output_size=WIDTH)
     _save(folder / mapper / published.MAPPER_FILE, draw_weights(AudioMapper(shape), 5).state_dict())
-
-
-def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights in float16, as the text-to-video model is published."""
-    return {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
 
 
 def main() -> int:

@@ -22,7 +22,6 @@ from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import check_writable
 from engine.core.errors import SinkError, TrainingError, run_main
 from engine.core.printable import print_line, print_lines
-from engine.output.recording.video_file import VideoFileSink
 from training.data.clip_sound import read_sound
 from training.diffusion.cost import GIB, free_bytes, operations_per_s
 from training.diffusion.progress import RenderProgress
@@ -36,7 +35,7 @@ from training.diffusion.render_family import (
     render_family,
 )
 from training.diffusion.weight_files import WeightFile, check_weights, require, table
-from training.families.offline import render_sound
+from training.families.offline import render_file
 from training.loop.trainer import choose_device
 
 STRIP_SUFFIX = ".preview.png"
@@ -98,8 +97,7 @@ def main(argv: list[str] | None = None) -> int:
     strip = None if arguments.no_preview else output.with_name(output.name + STRIP_SUFFIX)
     progress = RenderProgress(strip)
     try:
-        sink = VideoFileSink(output, "choose another place with -o")
-        frames = render_sound(family.open(arguments, job, progress), sound_S, sink)
+        frames = render_file(family.open(arguments, job, progress), sound_S, output, "choose another place with -o")
     finally:
         progress.end()
     print_line(f"clip      {output}: {frames} frames" + (f"; some of them in {strip}" if strip else ""))

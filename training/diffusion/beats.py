@@ -187,7 +187,9 @@ class Beats(nn.Module):
     def __init__(self, config: BeatsConfig) -> None:
         super().__init__()
         self.config = config
-        self.filter_bank = FilterBank(BEATS)
+        # Computed, not loaded: also where the weights have no numbers yet.
+        with torch.device("cpu"):
+            self.filter_bank = FilterBank(BEATS)
         patch = config.input_patch_size
         self.patch_embedding = nn.Conv2d(1, config.embed_dim, patch, stride=patch, bias=config.conv_bias)
         self.layer_norm = nn.LayerNorm(config.embed_dim)

@@ -14,10 +14,8 @@ from engine.core.small_files import read_text
 from engine.core.structured import parse_json
 from training.core.weight_reading import read_saved
 
-MOST_CONFIG_BYTES = 1 << 20
-PICKLE_WAY_OUT = (
-    "where its authors' code runs, save torch.load(FILE, weights_only=False).state_dict() with torch.save, and give that file"
-)
+MOST_CONFIG_BYTES = 1 << 24
+PICKLE_WAY_OUT = "where its authors' code runs, save torch.load(FILE, weights_only=False).state_dict() with torch.save, and give that file"
 FORMER_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 """Names in autoencoders that diffusers wrote before version 0.17, and those of today."""
 

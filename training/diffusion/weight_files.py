@@ -49,7 +49,11 @@ class WeightFile:
             differs = misfit(*self.shapes(found))
         except TrainingError as error:
             return str(error)
-        return f"{found} {differs}: it is of another version; {self.published} has the one that is needed." if differs else ""
+        return (
+            f"{found} {differs}: it is of another version; {self.published} has the one that is needed."
+            if differs
+            else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from engine.output.frame import Frame, ShowFormat
+from engine.output.recording.video_file import VideoFileSink
 from engine.output.sink import Sink
 from training.data.clip_sound import read_sound
 
@@ -54,6 +55,11 @@ class OfflineFamily(Protocol):
 def render_offline(family: OfflineFamily, sound_file: Path, sink: Sink) -> int:
     """Render a sound file into a sink, as `render_sound`. Raises TrainingError also for a sound that cannot be read."""
     return render_sound(family, read_sound(sound_file, family.sample_rate_hz), sink)
+
+
+def render_file(family: OfflineFamily, sound_S: NDArray[np.float32], film: Path, way_out: str) -> int:
+    """Render sound into a film, as `render_sound`; `way_out` ends the sentence about a place that cannot be written."""
+    return render_sound(family, sound_S, VideoFileSink(film, way_out))
 
 
 def render_sound(family: OfflineFamily, sound_S: NDArray[np.float32], sink: Sink) -> int:

@@ -59,8 +59,8 @@ class Pairwise(nn.Module):
 
     def forward(self, tokens_BCF: Tensor) -> Tensor:
         these_BCF = functional.normalize(self.embed_X(tokens_BCF), dim=1)
-        others_BC = functional.normalize(self.embed_Y(tokens_BCF), dim=1).mean(dim=2)
-        return torch.einsum("bcf,bc->bf", these_BCF, others_BC)[:, None]
+        others_BCF = functional.normalize(self.embed_Y(tokens_BCF), dim=1)
+        return (these_BCF.transpose(1, 2) @ others_BCF).mean(dim=2)[:, None]
 
 
 class AttentivePooling(nn.Module):
@@ -76,7 +76,7 @@ class AttentivePooling(nn.Module):
         tokens_BCF = tokens_BFC.transpose(1, 2)
         potentials_B2F = torch.cat([self.un_models[0](tokens_BCF), self.pp_models["0"](tokens_BCF)], dim=1)
         shares_B1F = self.reduce_potentials[0](potentials_B2F).softmax(dim=-1)
-        return (shares_B1F @ tokens_BFC)[:, 0]
+        return (tokens_BCF @ shares_B1F.transpose(1, 2))[:, :, 0]
 
 
 class AudioMapper(nn.Module):

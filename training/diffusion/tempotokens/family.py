@@ -19,7 +19,9 @@ from training.diffusion.weight_files import WeightFile, require
 class TempoTokensFamily:
     """Defaults are those of the original's command."""
 
-    about: str = "TempoTokens: a clip from sound, or from sound and a text, without a frame to begin from (arXiv 2309.16429)."
+    about: str = (
+        "TempoTokens: a clip from sound, or from sound and a text, without a frame to begin from (arXiv 2309.16429)."
+    )
     width: int = 384
     height: int = 384
     steps: int = 25

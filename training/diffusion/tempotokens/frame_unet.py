@@ -32,8 +32,8 @@ class FrameUNet(nn.Module):
             return self.unet(latents_BCFHW, timestep, encoder_hidden_states=contexts_BFLD[:, 0]).sample
 
     def _looking_blocks(self) -> list[nn.Module]:
-        blocks = [*self.unet.down_blocks, self.unet.mid_block, *self.unet.up_blocks]
-        return [block for block in blocks if getattr(block, "has_cross_attention", False)]
+        sides = [*self.unet.down_blocks, *self.unet.up_blocks]
+        return [self.unet.mid_block, *(block for block in sides if getattr(block, "has_cross_attention", False))]
 
 
 @contextmanager

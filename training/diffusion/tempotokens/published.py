@@ -15,14 +15,28 @@ from typing import Any, TypeVar
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, DPMSolverMultistepScheduler, UNet3DConditionModel
+from diffusers.utils import logging as diffusers_logging
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
 
 from engine.core.errors import TrainingError
+from engine.core.small_files import read_text
 from training.diffusion.beats import Beats, BeatsConfig
-from training.diffusion.state_dicts import load, read_config, read_weights, state_dict, with_current_names
+from training.diffusion.state_dicts import (
+    MOST_CONFIG_BYTES,
+    load,
+    read_config,
+    read_weights,
+    state_dict,
+    with_current_names,
+)
 from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfig
 from training.diffusion.weight_files import WeightFile
+
+# Their hints are for programmers; what a user should know is told by this project.
+diffusers_logging.set_verbosity_error()
+transformers_logging.set_verbosity_error()
 
 BASE = "zeroscope_v2_576w"
 UNET = f"{BASE}/unet/diffusion_pytorch_model.bin"
@@ -36,7 +50,9 @@ MAPPERS = ("vggsound", "landscape", "audioset_drum")
 """What the published mappers were trained on."""
 
 BASE_PLACE = "huggingface.co/cerspense/zeroscope_v2_576w (licence CC BY-NC 4.0)"
-BEATS_PLACE = "the link in github.com/microsoft/unilm, folder beats: 'Fine-tuned BEATs_iter3+ (AS2M) (cpt2)' (licence MIT)"
+BEATS_PLACE = (
+    "the link in github.com/microsoft/unilm, folder beats: 'Fine-tuned BEATs_iter3+ (AS2M) (cpt2)' (licence MIT)"
+)
 MAPPER_PLACE = "the link under 'Pre-trained weights' in github.com/guyyariv/TempoTokens (licence MIT)"
 
 Made = TypeVar("Made")
@@ -49,6 +65,8 @@ NOT_OF_THE_ENCODER = r"^predictor\."
 """The labels of the fine-tuned BEATs."""
 NOT_OF_THE_TEXT_ENCODER = r"\.position_ids$"
 """A row of numbers that older versions of the library saved."""
+TEXT_PREFIX = "text_model."
+"""Before all names of the text encoder in published files; the library of today has none."""
 
 
 def weight_files(mapper: str, with_sound: bool = True) -> list[WeightFile]:
@@ -89,7 +107,10 @@ def weight_files(mapper: str, with_sound: bool = True) -> list[WeightFile]:
             None,
             {"pytorch_model.bin": "76877281ed10a4a71f6c2aa0edd286a9e5e23a852a05d13fb05965b464a305bb"},
             ("model.safetensors",),
-            lambda file: (_expected(lambda: text_encoder_of(file.parent)), _tensors(file, NOT_OF_THE_TEXT_ENCODER)),
+            lambda file: (
+                _expected(lambda: text_encoder_of(file.parent)),
+                _text_tensors(read_weights(file, "meta"), file),
+            ),
         ),
     ]
     if not with_sound:
@@ -103,6 +124,11 @@ def weight_files(mapper: str, with_sound: bool = True) -> list[WeightFile]:
 
 def _tensors(file: Path, ignored: str = r"(?!)") -> dict[str, Tensor]:
     return state_dict(read_weights(file, "meta"), file, ignored)
+
+
+def _text_tensors(content: Any, file: Path) -> dict[str, Tensor]:
+    tensors = state_dict(content, file, NOT_OF_THE_TEXT_ENCODER)
+    return {name.removeprefix(TEXT_PREFIX): value for name, value in tensors.items()}
 
 
 def _expected(make: Callable[[], nn.Module]) -> Mapping[str, Tensor]:
@@ -129,32 +155,83 @@ def _shaped(make: Callable[[dict[str, Any]], Made], file: Path) -> Made:
         raise TrainingError(f"{file} does not describe what was expected ({error}); fetch it again.") from error
 
 
+def unet_from(values: Mapping[str, Any]) -> UNet3DConditionModel:
+    """Return the UNet of a configuration, without its weights."""
+    return UNet3DConditionModel.from_config(dict(values))
+
+
+def vae_from(values: Mapping[str, Any]) -> AutoencoderKL:
+    """Return the autoencoder, likewise."""
+    return AutoencoderKL.from_config(dict(values))
+
+
+def text_config(values: Mapping[str, Any]) -> CLIPTextConfig:
+    """Return a configuration as the library has it; attention is computed as the original computes it, to the last digit."""
+    return CLIPTextConfig.from_dict({**values, "attn_implementation": "eager"})
+
+
+def text_encoder_from(values: Mapping[str, Any]) -> CLIPTextModel:
+    """Return the text encoder of a configuration, without its weights."""
+    return CLIPTextModel(text_config(values))
+
+
+def scheduler_from(values: Mapping[str, Any]) -> DPMSolverMultistepScheduler:
+    """Return DPM-Solver++ with a noise schedule; it is read as DDPM's first, as the original does."""
+    return DPMSolverMultistepScheduler.from_config(DDPMScheduler.from_config(dict(values)).config)
+
+
 def unet_of(folder: Path) -> UNet3DConditionModel:
-    """Return the UNet that a folder's configuration describes, without its weights."""
-    return _shaped(UNet3DConditionModel.from_config, folder / "config.json")
+    """Return the UNet that a folder's configuration describes, without its weights. Raises TrainingError, as those below."""
+    return _shaped(unet_from, folder / "config.json")
 
 
 def vae_of(folder: Path) -> AutoencoderKL:
     """Return the autoencoder, likewise."""
-    return _shaped(AutoencoderKL.from_config, folder / "config.json")
+    return _shaped(vae_from, folder / "config.json")
 
 
 def text_encoder_of(folder: Path) -> CLIPTextModel:
     """Return the text encoder, likewise."""
-    return _shaped(lambda values: CLIPTextModel(CLIPTextConfig.from_dict(values)), folder / "config.json")
+    return _shaped(text_encoder_from, folder / "config.json")
 
 
 def scheduler_of(file: Path) -> DPMSolverMultistepScheduler:
-    """Return DPM-Solver++ with the noise schedule of a file; it is read as DDPM's first, as the original does."""
-    return _shaped(lambda values: DPMSolverMultistepScheduler.from_config(DDPMScheduler.from_config(values).config), file)
+    """Return the scheduler of a file."""
+    return _shaped(scheduler_from, file)
 
 
 def tokenizer_of(folder: Path) -> CLIPTokenizer:
-    """Return the words of the text encoder."""
+    """Return the words of the text encoder. Raises TrainingError for files that are missing or damaged."""
+    _check_words(folder / "vocab.json", folder / "merges.txt")
     try:
         return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise TrainingError(f"{folder} holds no words of CLIP ({error}); fetch vocab.json and merges.txt again.") from error
+        raise TrainingError(f"{folder} holds no words of CLIP ({error}); fetch its files again.") from error
+
+
+def _check_words(vocabulary: Path, merges: Path) -> None:
+    """Refuse what the library would refuse with an exception of no kind."""
+    words = read_config(vocabulary)
+    if not all(isinstance(number, int) for number in words.values()):
+        raise TrainingError(f"{vocabulary} holds no words of CLIP, which are numbered; fetch it again.")
+    try:
+        lines = read_text(merges, MOST_CONFIG_BYTES).splitlines()
+    except OSError as error:
+        raise TrainingError(
+            f"Cannot read {merges}: {error.strerror}; --check-weights shows what is missing."
+        ) from error
+    except ValueError as error:
+        raise TrainingError(f"{merges} cannot be used: {error}; fetch it again.") from error
+    for number, line in enumerate(lines, 1):
+        parts = line.split(" ")
+        if (
+            line
+            and not line.startswith("#version")
+            and (len(parts) != 2 or not {*parts, "".join(parts)} <= words.keys())
+        ):
+            raise TrainingError(
+                f"{merges} joins what are no words of {vocabulary.name} in line {number}; fetch both again."
+            )
 
 
 def open_unet(file: Path, device: torch.device, kind: torch.dtype) -> UNet3DConditionModel:
@@ -177,7 +254,7 @@ def open_text_encoder(file: Path, device: torch.device, kind: torch.dtype) -> CL
     """Return the text encoder, likewise."""
     # Not on the meta device: it counts its positions when it is made.
     text_encoder = text_encoder_of(file.parent)
-    load(text_encoder, state_dict(read_weights(file), file, NOT_OF_THE_TEXT_ENCODER), file)
+    load(text_encoder, _text_tensors(read_weights(file), file), file)
     return _ready(text_encoder, device, kind)
 
 

@@ -22,7 +22,7 @@ from training.diffusion.tempotokens.denoising import decode, denoise, primes_up_
 from training.diffusion.tempotokens.frame_contexts import contexts, read_prompt
 from training.diffusion.tempotokens.frame_unet import FrameUNet
 from training.diffusion.tempotokens.planning import decoded_together, scale_of
-from training.diffusion.tempotokens.settings import Settings, cut_sound
+from training.diffusion.tempotokens.settings import Cut, Settings, cut_sound
 
 # S samples of sound, G segments, F frames, P pseudo-tokens of a frame, C channels, H W rows and columns, L tokens and D channels of a context
 
@@ -56,7 +56,7 @@ class TempoTokens:
         # The mapper drops numbers at random, and draws them here.
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(self.job.seed)
-            read = self.contexts(sound_S, cut.segments)
+            read = self.contexts(sound_S, cut)
             vae = self._open(published.VAE, published.open_vae)
             latents_1CFHW = self.latents(read, cut.made, vae)[:, :, : cut.frames]
             together = decoded_together(self.job)
@@ -72,12 +72,12 @@ class TempoTokens:
             self.progress.renew_strip(lambda: np.stack(shown), last=True)
             self.progress.end()
 
-    def contexts(self, sound_S: NDArray[np.float32], segments: int) -> tuple[Tensor, Tensor]:
-        """Return the contexts of all frames [F, L, D], or [1, L, D] of a text alone, and that of the negative text [1, L, D]."""
+    def contexts(self, sound_S: NDArray[np.float32], cut: Cut) -> tuple[Tensor, Tensor]:
+        """Return the contexts of all frames that are made [F, L, D], or [1, L, D] of a text alone, and that of the negative text [1, L, D]."""
         tokenizer = published.tokenizer_of(self.files[published.VOCABULARY].parent)
         text_encoder = self._open(published.TEXT, published.open_text_encoder)
         prompt = read_prompt(tokenizer, self.settings.text, self.settings.with_sound)
-        pseudo_FPC = self.pseudo_tokens(sound_S, segments) if self.settings.with_sound else None
+        pseudo_FPC = self.pseudo_tokens(sound_S, cut.segments)[: cut.made] if self.settings.with_sound else None
         width = text_encoder.config.hidden_size
         if pseudo_FPC is not None and pseudo_FPC.shape[-1] != width:
             raise TrainingError(
