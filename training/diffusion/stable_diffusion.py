@@ -1,4 +1,4 @@
-"""The parts of Stable Diffusion that video models leave as they are: autoencoder, text encoder and words, as their files give them."""
+"""Files of Stable Diffusion's parts, and what is the same for all networks that are made of published files."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from engine.core.errors import TrainingError
-from training.diffusion.state_dicts import load, read_config, read_weights, state_dict, with_current_names
+from training.diffusion.state_dicts import read_config, read_weights, state_dict
+from training.diffusion.tempotokens.published import NOT_OF_THE_TEXT_ENCODER, TEXT_PREFIX
 
-NOT_OF_THE_TEXT_ENCODER = r"\.position_ids$"
-"""A row of numbers that older versions of the library saved."""
 Made = TypeVar("Made")
 
 
@@ -39,40 +36,9 @@ def described(make: Callable[[dict[str, Any]], Made], file: Path) -> Made:
         raise TrainingError(f"{file} does not describe what was expected ({error}); fetch it again.") from error
 
 
-def vae_of(folder: Path) -> AutoencoderKL:
-    """Return the autoencoder that a folder's configuration describes, without its weights."""
-    return described(AutoencoderKL.from_config, folder / "config.json")
-
-
-def text_encoder_of(folder: Path) -> CLIPTextModel:
-    """Return the text encoder, likewise."""
-    return described(lambda values: CLIPTextModel(CLIPTextConfig.from_dict(values)), folder / "config.json")
-
-
-def tokenizer_of(folder: Path) -> CLIPTokenizer:
-    """Return the words of the text encoder."""
-    try:
-        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise TrainingError(
-            f"{folder} holds no words of CLIP ({error}); fetch vocab.json and merges.txt again."
-        ) from error
-
-
-def open_vae(file: Path, device: torch.device, kind: torch.dtype) -> AutoencoderKL:
-    """Return the autoencoder with its weights. Raises TrainingError where they do not fit its configuration."""
-    with torch.device("meta"):
-        vae = vae_of(file.parent)
-    load(vae, with_current_names(state_dict(read_weights(file), file)), file)
-    return ready(vae, device, kind)
-
-
-def open_text_encoder(file: Path, device: torch.device, kind: torch.dtype) -> CLIPTextModel:
-    """Return the text encoder, likewise."""
-    # Not on the meta device: it counts its positions when it is made.
-    text_encoder = text_encoder_of(file.parent)
-    load(text_encoder, state_dict(read_weights(file), file, NOT_OF_THE_TEXT_ENCODER), file)
-    return ready(text_encoder, device, kind)
+def text_encoder_tensors(file: Path) -> dict[str, Tensor]:
+    """Return the tensors of a text encoder's file on the meta device, by the names that the library of today has."""
+    return {name.removeprefix(TEXT_PREFIX): value for name, value in tensors_of(file, NOT_OF_THE_TEXT_ENCODER).items()}
 
 
 def text_tokens(encoder: Any, tokenizer: Any, text: str) -> Tensor:

@@ -22,16 +22,9 @@ from training.diffusion.avsyncd.config import inflated_config
 from training.diffusion.avsyncd.config import read_config as read_unet_config
 from training.diffusion.avsyncd.unet import VideoUNet, added_names
 from training.diffusion.imagebind_audio import ImageBindAudio, ImageBindAudioConfig, config_of, from_imagebind
-from training.diffusion.stable_diffusion import (
-    NOT_OF_THE_TEXT_ENCODER,
-    described,
-    expected,
-    ready,
-    tensors_of,
-    text_encoder_of,
-    vae_of,
-)
+from training.diffusion.stable_diffusion import described, expected, ready, tensors_of, text_encoder_tensors
 from training.diffusion.state_dicts import load, read_config, read_weights, state_dict, with_current_names
+from training.diffusion.tempotokens.published import text_encoder_of, vae_of
 from training.diffusion.weight_files import WeightFile
 
 BASE = "pretrained/stable-diffusion-v1-5"
@@ -171,7 +164,7 @@ def _frozen_files() -> list[WeightFile]:
             other_names=("model.safetensors",),
             shapes=lambda file: (
                 expected(lambda: text_encoder_of(file.parent)),
-                tensors_of(file, NOT_OF_THE_TEXT_ENCODER),
+                text_encoder_tensors(file),
             ),
         ),
     ]

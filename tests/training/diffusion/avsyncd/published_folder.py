@@ -86,7 +86,9 @@ def write_text_encoder(folder: Path) -> None:
     encoder = CLIPTextModel(shape)
     give_weights(encoder)
     write_config(folder / TEXT, shape.to_dict())
-    torch.save(encoder.state_dict(), folder / TEXT)
+    # With the prefix and the row of positions that published files have.
+    state = {f"text_model.{name}": value for name, value in encoder.state_dict().items()}
+    torch.save({**state, "text_model.embeddings.position_ids": torch.arange(77)[None]}, folder / TEXT)
     place(folder, VOCABULARY).write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
     tokenizer = (folder / VOCABULARY).parent
     (tokenizer / "merges.txt").write_text("#version: 0.2\n")
