@@ -127,7 +127,9 @@ def mel_triangles(config: FilterBankConfig) -> Tensor:
     """Return the weight of each bin in each band [M, K], in float64. The bin at half the sample rate counts nowhere."""
     bins = config.padded_samples // 2
     mel_K = mel(torch.arange(bins + 1) * (config.sample_rate_hz / config.padded_samples))
-    edges = torch.linspace(float(mel(config.low_hz)), float(mel(config.top_hz)), config.mel_bands + 2, dtype=torch.float64)
+    edges = torch.linspace(
+        float(mel(config.low_hz)), float(mel(config.top_hz)), config.mel_bands + 2, dtype=torch.float64
+    )
     left_M1, centre_M1, right_M1 = (edges[start : start + config.mel_bands, None] for start in range(3))
     rising_MK = (mel_K - left_M1) / (centre_M1 - left_M1)
     falling_MK = (right_M1 - mel_K) / (right_M1 - centre_M1)
