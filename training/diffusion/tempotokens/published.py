@@ -118,8 +118,19 @@ def weight_files(mapper: str, with_sound: bool = True) -> list[WeightFile]:
     return [
         *base,
         WeightFile(BEATS_FILE, "audio encoder", BEATS_PLACE, shapes=_beats_shapes),
-        WeightFile(f"{mapper}/{MAPPER_FILE}", "mapper", MAPPER_PLACE, shapes=_mapper_shapes),
+        WeightFile(
+            f"{mapper}/{MAPPER_FILE}",
+            "mapper",
+            MAPPER_PLACE,
+            other_names=("learned_embeds.safetensors",),
+            shapes=_mapper_shapes,
+        ),
     ]
+
+
+def training_files() -> list[WeightFile]:
+    """Return the files that training a mapper needs: all but mappers."""
+    return [file for file in weight_files(MAPPERS[0]) if not file.path.endswith(MAPPER_FILE)]
 
 
 def _tensors(file: Path, ignored: str = r"(?!)") -> dict[str, Tensor]:
