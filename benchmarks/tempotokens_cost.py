@@ -18,6 +18,7 @@ import torch
 from benchmarks.record import append_record, print_table
 from benchmarks.tempotokens_full import UNET, VAE
 from engine.core.errors import run_main
+from training.diffusion import stable_diffusion
 from training.diffusion.cost import GIB, counted, operations_per_s, weight_bytes
 from training.diffusion.tempotokens import published
 from training.diffusion.tempotokens.denoising import Sampling, guided
@@ -48,7 +49,7 @@ def at_published_size() -> list[dict[str, object]]:
     for name, (settings, side, kind, together) in CASES.items():
         with torch.device("meta"):
             unet = FrameUNet(published.unet_from(UNET)).to(kind)
-            vae = published.vae_from(VAE).to(kind)
+            vae = stable_diffusion.vae_from(VAE).to(kind)
         size = (side // SCALE, side // SCALE)
         step = unet_cost(unet, settings, FRAMES, size, WORDS)
         decoding = decoder_cost(vae, together, size)

@@ -30,6 +30,7 @@ from training.data.clip_sound import read_sound
 from training.data.frames import read_frames
 from training.data.video import ClipFormat
 from training.data.video_files import video_files
+from training.diffusion import stable_diffusion
 from training.diffusion.filter_bank import BEATS
 from training.diffusion.tempotokens import published
 from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfig
@@ -79,7 +80,7 @@ class Encoders:
 
     def __init__(self, files: Mapping[str, Path], config: TrainingConfig, device: torch.device) -> None:
         self.beats = published.open_beats(files[published.BEATS_FILE], device)
-        self._vae: Any = published.open_vae(files[published.VAE], device, torch.float32)
+        self._vae: Any = stable_diffusion.open_vae(files[published.VAE], device, torch.float32)
         self._config, self._device = config, device
 
     @torch.no_grad()
@@ -122,9 +123,9 @@ class Encoders:
 
 def frozen_networks(files: Mapping[str, Path], device: torch.device) -> Frozen:
     """Return the UNet and the text encoder, which do not learn."""
-    tokenizer = published.tokenizer_of(files[published.VOCABULARY].parent)
+    tokenizer = stable_diffusion.tokenizer_of(files[published.VOCABULARY].parent)
     unet = published.open_unet(files[published.UNET], device, torch.float32)
-    text_encoder = published.open_text_encoder(files[published.TEXT], device, torch.float32)
+    text_encoder = stable_diffusion.open_text_encoder(files[published.TEXT], device, torch.float32)
     shares = published.scheduler_of(files[published.SCHEDULER]).alphas_cumprod.to(device)
     return Frozen(FrameUNet(unet), text_encoder, read_prompt(tokenizer, "", True), shares)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from benchmarks.tempotokens_tiny import SCHEDULER, TEXT, UNET, draw_weights, write_tiny_weights
 from engine.core.errors import MediaError, TrainingError
 from tests.training.clips import noise, numbered_frames, write_clip
+from training.diffusion import stable_diffusion
 from training.diffusion.tempotokens import published
 from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfig
 from training.diffusion.tempotokens.frame_contexts import Prompt
@@ -41,7 +42,7 @@ class Steered(nn.Module):
 
 def frozen(unet: nn.Module | None = None) -> Frozen:
     shares = published.scheduler_from(SCHEDULER).alphas_cumprod
-    text = draw_weights(published.text_encoder_from(TEXT), 3).requires_grad_(False)
+    text = draw_weights(stable_diffusion.text_encoder_from(TEXT), 3).requires_grad_(False)
     prompt = Prompt(torch.full((9,), 519), slice(1, 7), "")
     return Frozen(unet or Steered(shares), text, prompt, shares)  # type: ignore[arg-type]
 
