@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from engine.output.frame import Frame, ShowFormat
+from engine.output.recording.video_file import VideoFileSink
 from engine.output.sink import Sink
 from training.data.clip_sound import read_sound
 
@@ -52,10 +54,20 @@ class OfflineFamily(Protocol):
 
 
 def render_offline(family: OfflineFamily, sound_file: Path, sink: Sink) -> int:
-    """Render a sound file into a sink, which is opened and closed here; return the number of frames.
+    """Render a sound file into a sink, as `render_sound`. Raises TrainingError also for a sound that cannot be read."""
+    return render_sound(family, read_sound(sound_file, family.sample_rate_hz), sink)
 
-    Frames come without effects. Raises TrainingError for a sound that cannot be read and for frames that do not fit the
-    family's own description, SinkError as the sink.
+
+def render_file(family: OfflineFamily, sound_S: NDArray[np.float32], film: Path, way_out: str) -> int:
+    """Render sound into a film, as `render_sound`; `way_out` ends the sentence about a place that cannot be written."""
+    return render_sound(family, sound_S, VideoFileSink(film, way_out))
+
+
+def render_sound(family: OfflineFamily, sound_S: NDArray[np.float32], sink: Sink) -> int:
+    """Render sound at the family's rate into a sink, which is opened and closed here; return the number of frames.
+
+    Frames come without effects. Raises TrainingError for frames that do not fit the family's own description, SinkError as
+    the sink.
     """
     hop_samples, rest = divmod(family.sample_rate_hz, family.fps)
     if rest or not hop_samples:
@@ -63,7 +75,6 @@ def render_offline(family: OfflineFamily, sound_file: Path, sink: Sink) -> int:
             f"'{family.name}' makes {family.fps} frames a second of sound at {family.sample_rate_hz} Hz; a divisor of the "
             "rate was expected."
         )
-    sound_S = read_sound(sound_file, family.sample_rate_hz)
     show = ShowFormat(
         title=family.name,
         width=family.width,
@@ -76,8 +87,11 @@ def render_offline(family: OfflineFamily, sound_file: Path, sink: Sink) -> int:
     expected = len(sound_S) // hop_samples
     count = 0
     with contextlib.closing(sink):
+        frames = iter(family.render(sound_S))
+        # Before anything is written: a rendering that fails on its way to the first frame leaves no film.
+        first = list(itertools.islice(frames, 1))
         sink.open(show)
-        for index, pixels_HWC in enumerate(family.render(sound_S)):
+        for index, pixels_HWC in enumerate(itertools.chain(first, frames)):
             _check(family, pixels_HWC, index, expected)
             frame = _frame(pixels_HWC, index, sound_S, hop_samples, family.sample_rate_hz)
             if sink.wants(frame.values):
@@ -85,7 +99,7 @@ def render_offline(family: OfflineFamily, sound_file: Path, sink: Sink) -> int:
             count = index + 1
     if count < expected:
         raise TrainingError(
-            f"'{family.name}' rendered {count} frames of {sound_file}; {expected} were expected, one for each hop of sound."
+            f"'{family.name}' rendered {count} frames of this sound; {expected} were expected, one for each hop of sound."
         )
     return count
 

@@ -1,0 +1,115 @@
+"""Clips to train AVSyncD on, in the layout that its authors publish: `videos/`, `train.txt`, `class_mapping.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.core.errors import MediaError, TrainingError
+from engine.core.small_files import read_text
+from engine.core.structured import parse_json
+from engine.media.frame_reader import FrameReader
+from training.data.clip_sound import read_sound
+from training.diffusion.avsyncd.config import FPS, FRAMES
+from training.diffusion.avsyncd.still import fitted
+from training.diffusion.filter_bank import IMAGEBIND
+from training.diffusion.imagebind_audio import SOUND_S
+
+# F frames, H W rows and columns, S samples of sound
+
+MOST_LIST_BYTES = 1 << 26
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One clip, and what is seen and sounds in it."""
+
+    path: Path
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Two seconds of a clip."""
+
+    frames_FHW3: NDArray[np.uint8]
+    sound_S: NDArray[np.float32]
+    """At the rate of ImageBind's filter bank."""
+
+
+def read_examples(data: Path, text: str = "") -> list[Example]:
+    """Return the clips that a folder lists for training, as CLASS/NAME.mp4 a line, in videos/ or videos/train/.
+
+    `class_mapping.json` gives the text of a class; without it underscores become spaces. Clips of no class have `text`. Raises
+    TrainingError where the list is missing or empty, or a class has no text.
+    """
+    lines = [line.strip() for line in _text(data / "train.txt").splitlines() if line.strip()]
+    if not lines:
+        raise TrainingError(f"{data / 'train.txt'} lists no clip; one path in {data / 'videos'} a line was expected.")
+    mapping_file = data / "class_mapping.json"
+    texts = _mapping(mapping_file) if mapping_file.exists() else None
+    found = []
+    for line in lines:
+        places = [data / "videos" / line, data / "videos" / "train" / line]
+        place = next((place for place in places if place.exists()), places[0])
+        name = Path(line).parts[0] if len(Path(line).parts) > 1 else ""
+        if name and texts is not None and name not in texts:
+            raise TrainingError(f"{mapping_file} has no text for '{name}', the class of {line}; add it.")
+        found.append(Example(place, text if not name else name.replace("_", " ") if texts is None else texts[name]))
+    return found
+
+
+def _text(file: Path) -> str:
+    try:
+        return read_text(file, MOST_LIST_BYTES)
+    except OSError as error:
+        raise TrainingError(f"Cannot read {file}: {error.strerror}; docs/avsyncd.md says how data lie.") from error
+
+
+def _mapping(file: Path) -> dict[str, str]:
+    try:
+        values = parse_json(_text(file))
+    except ValueError as error:
+        raise TrainingError(f"{file} cannot be used: {error}; texts by class were expected.") from error
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise TrainingError(
+            f"{file} holds something else than texts by class, as {{'lions_roaring': 'lions roaring'}}."
+        )
+    return values
+
+
+def read_stretch(path: Path, size: tuple[int, int], random: torch.Generator, flips: bool) -> Stretch:
+    """Read two seconds of a clip from a random place on, as `size` (width, height), mirrored half of the times if it `flips`.
+
+    A frame is the first one at its time or after it; the last one stands in for those that the clip lacks. Raises MediaError for a
+    file without frames or sound.
+    """
+    sound_S = read_sound(path, IMAGEBIND.sample_rate_hz)
+    length = round(SOUND_S * IMAGEBIND.sample_rate_hz)
+    latest_s = max(0.0, (len(sound_S) - length) / IMAGEBIND.sample_rate_hz)
+    start_s = float(torch.rand((), generator=random)) * latest_s
+    mirrored = flips and bool(torch.rand((), generator=random) < 0.5)
+    frames_FHW3 = np.stack(_frames(path, start_s, size))
+    first = round(start_s * IMAGEBIND.sample_rate_hz)
+    part_S = sound_S[first : first + length]
+    return Stretch(frames_FHW3[:, :, ::-1] if mirrored else frames_FHW3, np.pad(part_S, (0, length - len(part_S))))
+
+
+def _frames(path: Path, start_s: float, size: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    found: list[NDArray[np.uint8]] = []
+    last, begins_s = None, None
+    for timed in FrameReader(path).frames():
+        begins_s = timed.time_s if begins_s is None else begins_s
+        last = timed.shown
+        # A little less, since time stamps are rounded.
+        if timed.time_s - begins_s >= start_s + len(found) / FPS - 1e-6:
+            found.append(fitted(last.pixels_HWC(), *size))
+        if len(found) == FRAMES:
+            return found
+    if last is None:
+        raise MediaError(f"{path} has no frames; a film was expected.")
+    return found + [found[-1] if found else fitted(last.pixels_HWC(), *size)] * (FRAMES - len(found))

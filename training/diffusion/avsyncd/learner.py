@@ -1,0 +1,145 @@
+"""AVSyncD while it learns: the UNet, its optimiser and the number of the iteration, which is all that a run has to remember.
+
+All random numbers of an iteration follow from the seed and its number, so a run that goes on from a checkpoint does what one does that
+was never interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from engine.core.atomic_files import atomic_folder, remove_folder, write_text
+from engine.core.errors import TrainingError
+from training.core.run_state import optimiser_tensors, restore_optimiser
+from training.diffusion.avsyncd.config import written_config
+from training.diffusion.avsyncd.objective import SOUND_DROPOUT, draw, noise_loss, train_what_is_added
+from training.diffusion.avsyncd.sampling import Given
+from training.diffusion.avsyncd.unet import VideoUNet
+from training.diffusion.state_dicts import misfit
+
+UNET_FILE = "modules/unet/diffusion_pytorch_model.safetensors"
+"""In a checkpoint, as the original lays it out."""
+OPTIMISER_FILE = "optimiser.safetensors"
+CHECKPOINT = "checkpoint-"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LearningConfig:
+    """How it learns; the defaults are the published ones."""
+
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.01
+    gradient_limit: float = 1.0
+    """Longest gradient; a longer one is scaled down to it."""
+    sound_dropout: float = SOUND_DROPOUT
+    """Share of the clips that are trained without their sound, for guidance."""
+    everything: bool = False
+    """Train Stable Diffusion's own weights too."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16: the UNet computes in it, and its weights stay in float32."""
+    seed: int = 123
+
+    def __post_init__(self) -> None:
+        if not self.learning_rate > 0.0 or not self.gradient_limit > 0.0 or not 0.0 <= self.sound_dropout <= 1.0:
+            raise TrainingError(
+                f"learning_rate is {self.learning_rate:g}, gradient_limit {self.gradient_limit:g} and sound_dropout "
+                f"{self.sound_dropout:g}; two positive numbers and one from 0 to 1 were expected."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips that are trained together."""
+
+    latents: Tensor
+    """[B, C, F, H, W], the first frame first."""
+    given: Given
+
+
+class Learner:
+    """Trains what AVSyncD adds to Stable Diffusion, or everything."""
+
+    def __init__(self, unet: VideoUNet, config: LearningConfig) -> None:
+        self.unet, self.config, self.iteration = unet.train(), config, 0
+        self._parameters = list(unet.requires_grad_().parameters() if config.everything else train_what_is_added(unet))
+        self._optimiser = torch.optim.AdamW(
+            self._parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+        )
+
+    def random(self, purpose: str) -> torch.Generator:
+        """Return a source of random numbers for one purpose in the iteration that comes."""
+        name = f"{self.config.seed} {self.iteration} {purpose}"
+        return torch.Generator().manual_seed(zlib.crc32(name.encode()))
+
+    def learn(self, batches: Sequence[Batch]) -> float:
+        """Do one iteration with the mean gradient of the batches, and return the mean loss. Raises TrainingError if it is no number."""
+        random, total = self.random("noise"), 0.0
+        self._optimiser.zero_grad(set_to_none=True)
+        for batch in batches:
+            draws = draw(batch.latents, random, self.config.sound_dropout)
+            reduced = self.config.precision == "bfloat16"
+            with torch.autocast(batch.latents.device.type, torch.bfloat16, enabled=reduced):
+                loss = noise_loss(self.unet, batch.latents, batch.given, draws) / len(batches)
+            loss.backward()
+            total += loss.item()
+        if not total < float("inf"):
+            raise TrainingError(
+                f"The loss of iteration {self.iteration + 1} is {total}; a number was expected. Go on from the last checkpoint with a "
+                "lower learning_rate."
+            )
+        nn.utils.clip_grad_norm_(self._parameters, self.config.gradient_limit)
+        self._optimiser.step()
+        self.iteration += 1
+        return total
+
+    def save(self, folder: Path) -> Path:
+        """Write `folder`/checkpoint-N, and return it. `modules` in it is what rendering takes. Raises OSError."""
+        place = folder / f"{CHECKPOINT}{self.iteration}"
+        with atomic_folder(place) as inside:
+            weights = inside / UNET_FILE
+            weights.parent.mkdir(parents=True)
+            save_file({name: value.contiguous() for name, value in self.unet.state_dict().items()}, weights)
+            write_text(weights.with_name("config.json"), json.dumps(written_config(self.unet.config), indent=2))
+            save_file(optimiser_tensors(self._optimiser), inside / OPTIMISER_FILE)
+        return place
+
+    def resume(self, place: Path) -> None:
+        """Go on from a checkpoint that `save` wrote. Raises TrainingError where it is damaged or of another network."""
+        try:
+            weights, moments = load_file(place / UNET_FILE), load_file(place / OPTIMISER_FILE)
+        except (OSError, SafetensorError) as error:
+            raise TrainingError(f"{place} cannot be read ({error}); delete it to go on from the one before.") from error
+        if wrong := misfit(self.unet.state_dict(), weights):
+            raise TrainingError(f"{place} {wrong}: it is of another network than this run; start a new one.")
+        self.unet.load_state_dict(weights)
+        restore_optimiser(self._optimiser, moments)
+        self.iteration = number_of(place)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder, the newest last."""
+    found = [place for place in folder.glob(f"{CHECKPOINT}*") if place.name.removeprefix(CHECKPOINT).isdecimal()]
+    return sorted(found, key=number_of)
+
+
+def number_of(place: Path) -> int:
+    """Return the iteration of a checkpoint."""
+    return int(place.name.removeprefix(CHECKPOINT))
+
+
+def forget_older(folder: Path, newest: Path, milestone_every: int) -> None:
+    """Delete the checkpoints before `newest` that are no milestones."""
+    for place in checkpoints(folder):
+        if number_of(place) < number_of(newest) and number_of(place) % milestone_every:
+            remove_folder(place)
