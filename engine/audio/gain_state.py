@@ -22,11 +22,17 @@ GATE_OFF_DB = -90.0
 HYSTERESIS_DB = 6.0
 HOLD_S, CLOSE_S = 0.1, 0.06
 """Quiet time before the gate closes, and the time it takes to close; it opens within a block."""
-SLACK_DB = 6.0
+SLACK_DB = 3.0
 """Sound that is no further from the model's loudness passes as it came: the model knows loud and quiet."""
-EMPHASIS, EMPHASIS_S, EMPHASIS_SPAN_DB = 3.5, 0.05, 12.0
-"""Small changes of level are made so much larger: how far the sound of the last EMPHASIS_S is from its average over LOUDNESS_S. Ever less of
-it up to the span: what already changes so much needs none."""
+EMPHASIS_S = 0.05
+"""A change of level is how far the sound of the last EMPHASIS_S is from its average over LOUDNESS_S."""
+LIVELY_DB, USUALLY_LIVELY_DB, LIVELY_S, FIRST_LIVELY_S, LARGEST_CHANGE_DB = 8.0, 6.0, 2.0, 0.2, 20.0
+"""The changes of drums: their root mean square over the last seconds, over fewer at the beginning. The changes of steadier music are made as
+large. Larger ones than the last count as that."""
+EMPHASIS, MOST_EMPHASIS_DB = 10.0, 15.0
+"""A change is made larger by no more than so many times itself, and by less than so many dB."""
+FIXED_EMPHASIS, FIXED_SPAN_DB, FIXED_SLACK_DB = 3.5, 12.0, 6.0
+"""Of takes of before: all changes so much larger, and ever less of it up to the span."""
 KNEE_DB = 3.0
 """The limiter begins so far below the loudest level that the model knows, and bends softly so that nothing gets above it."""
 RELEASE_S = 0.08
@@ -48,6 +54,8 @@ class Aim:
     up_s: float = UP_S
     slack_db: float = SLACK_DB
     emphasis: float = EMPHASIS
+    adapts: bool = True
+    """Whether emphasis depends on how lively the sound is; `emphasis` is its largest factor then."""
     begins_quickly: bool = True
     """Whether the gain follows the first BEGIN_S of signal as fast as they are known."""
 
@@ -66,6 +74,10 @@ class GainState:
     """Averaged mean square of the blocks above SILENCE_DB; 0 before the first."""
     newest_power: float = 0.0
     """The same over EMPHASIS_S; it rises at once."""
+    usual_change_db: float = 0.0
+    """Averaged change of level: above 0 also where the sound stands still, since `newest_power` rises at once."""
+    liveliness: float = USUALLY_LIVELY_DB**2
+    """Averaged square of the changes beside the usual one, in dB². It begins as that of lively music."""
     signal_s: float = 0.0
     """How much signal there was so far."""
     is_open: bool = True
@@ -98,13 +110,22 @@ class GainState:
         gain_db = self.gain_db + error_db * _share(block_s, DOWN_S if error_db < 0.0 else up_s)
         newest = max(power, self.newest_power + (power - self.newest_power) * _share(block_s, EMPHASIS_S))
         changed_db = 10.0 * math.log10(newest / average)
-        emphasis_db = aim.emphasis * changed_db * max(0.0, 1.0 - abs(changed_db) / EMPHASIS_SPAN_DB)
+        share = _share(block_s, min(signal_s + FIRST_LIVELY_S, LIVELY_S))
+        usual_db = self.usual_change_db + (changed_db - self.usual_change_db) * share
+        seen = min(abs(changed_db - usual_db), LARGEST_CHANGE_DB) ** 2
+        liveliness = self.liveliness + (seen - self.liveliness) * share
+        if aim.adapts:
+            emphasis_db = _emphasis_db(changed_db - usual_db, liveliness, aim.emphasis)
+        else:
+            emphasis_db = aim.emphasis * changed_db * max(0.0, 1.0 - abs(changed_db) / FIXED_SPAN_DB)
         return replace(
             gated,
             gain_db=gain_db,
             emphasis_db=emphasis_db,
             power=average,
             newest_power=newest,
+            usual_change_db=usual_db,
+            liveliness=liveliness,
             signal_s=signal_s,
         )
 
@@ -137,14 +158,20 @@ def reduction_db(over_db: float) -> float:
     return over_db if over_db >= KNEE_DB else (over_db + KNEE_DB) ** 2 / (4.0 * KNEE_DB)
 
 
+def _emphasis_db(change_db: float, liveliness: float, most: float) -> float:
+    """Return the gain that makes a change of level as large as those of drums are."""
+    times = min(max(LIVELY_DB**2 / max(liveliness, 1e-6) - 1.0, 0.0), most)
+    return MOST_EMPHASIS_DB * math.tanh(times * change_db / MOST_EMPHASIS_DB)
+
+
 def _share(block_s: float, constant_s: float) -> float:
     return 1.0 - math.exp(-block_s / constant_s)
 
 
 def is_possible(state: GainState) -> bool:
     """Return whether conditioning can be in this state: a take may come from a stranger."""
-    gains_db = (state.gain_db, state.limit_db, state.emphasis_db)
-    times_and_powers = (state.power, state.newest_power, state.signal_s, state.quiet_s)
+    gains_db = (state.gain_db, state.limit_db, state.emphasis_db, state.usual_change_db)
+    times_and_powers = (state.power, state.newest_power, state.liveliness, state.signal_s, state.quiet_s)
     return (
         all(abs(gain_db) <= _LARGEST_GAIN_DB for gain_db in gains_db)
         and all(0.0 <= value <= _LARGEST for value in times_and_powers)

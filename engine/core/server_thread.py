@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import selectors
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 from engine.core.errors import ConfigError
 
 CLOSE_WITHIN_S = 1.0
+PORTS_TRIED = 20
+"""Above one that is taken, to name a free one."""
 POLL_S = 0.1
 
 
@@ -19,7 +24,7 @@ def bind_socket(kind: socket.SocketKind, host: str, port: int, *, purpose: str, 
     """Bind a non-blocking socket; port 0 takes any free port.
 
     `host` is a name, an IPv4 or an IPv6 address, the latter with or without brackets; `::` takes IPv4 too.
-    Raises ConfigError "Cannot `purpose` on HOST port PORT: reason; `way_out`."
+    Raises ConfigError "Cannot `purpose` on HOST port PORT: reason; `way_out`."; of a port that is taken it names the next free one.
     """
     if re.fullmatch(r"\[.*\]:\d+|[^:]+:\d+", host):
         raise ConfigError(
@@ -43,9 +48,20 @@ def bind_socket(kind: socket.SocketKind, host: str, port: int, *, purpose: str, 
     except (OSError, OverflowError, ValueError) as error:
         bound.close()
         reason = getattr(error, "strerror", None) or error
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            free = _next_free(family, kind, resolved, port)
+            reason = f"{reason}, {free} is free" if free else reason
         raise ConfigError(f"Cannot {purpose} on {in_words(host)} port {port}: {reason}; {way_out}.") from error
     bound.setblocking(False)
     return bound
+
+
+def _next_free(family: socket.AddressFamily, kind: socket.SocketKind, address: tuple[Any, ...], port: int) -> int | None:
+    for other in range(port + 1, min(port + PORTS_TRIED, 65535) + 1):
+        with suppress(OSError), socket.socket(family, kind) as tried:
+            tried.bind((address[0], other, *address[2:]))
+            return other
+    return None
 
 
 def parse_host(host: str) -> tuple[socket.AddressFamily, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.conditioning import Conditioner, GainHistory, Values
-from engine.audio.gain_state import Aim
+from engine.audio.gain_state import FIXED_EMPHASIS, FIXED_SLACK_DB, Aim
 from engine.core.errors import ConfigError
 from engine.media.cleaning import SoundCleaner
 from engine.model.training_sound import TrainingSound
@@ -20,8 +21,16 @@ from engine.takes.take_log import TakeHeader
 
 CLEANED_SINCE_VERSION = 3
 CONDITIONED_SINCE_VERSION = AT_REST_SINCE_VERSION = 5
+ADAPTING_SINCE_VERSION = 7
 FORMER_AIM = Aim(
-    loudness_db=-23.0, lowest_db=-20.0, highest_db=40.0, up_s=4.0, slack_db=0.0, emphasis=0.0, begins_quickly=False
+    loudness_db=-23.0,
+    lowest_db=-20.0,
+    highest_db=40.0,
+    up_s=4.0,
+    slack_db=0.0,
+    emphasis=0.0,
+    adapts=False,
+    begins_quickly=False,
 )
 """Of the automatic gain before there was conditioning, for every model."""
 
@@ -37,7 +46,10 @@ def conditioner_of(header: TakeHeader, folder: Path, window_samples: int) -> Con
 
     Windows have `window_samples`; `folder` is that of the take. Raises ConfigError for an array that is missing or damaged.
     """
-    kind = Conditioner if header.format_version >= CONDITIONED_SINCE_VERSION else FormerConditioner
+    if header.format_version >= ADAPTING_SINCE_VERSION:
+        kind = Conditioner
+    else:
+        kind = SteadyConditioner if header.format_version >= CONDITIONED_SINCE_VERSION else FormerConditioner
     conditioner = kind(header.sample_rate_hz, header.hop_samples)
     if header.gain is not None:
         curve_T = _gain_curve(header, folder, window_samples)
@@ -67,6 +79,15 @@ class FormerConditioner(Conditioner):
     def aim_for(self, values: Values, sound: TrainingSound | None) -> Aim | None:
         """Return where to bring the sound; the parameter was called auto_gain then."""
         return FORMER_AIM if values.get("conditioning", False) else None
+
+
+class SteadyConditioner(Conditioner):
+    """Of versions 5 and 6: the emphasis of changes was the same for lively and for steady sound."""
+
+    def aim_for(self, values: Values, sound: TrainingSound | None) -> Aim | None:
+        """Return where to bring the sound."""
+        aim = super().aim_for(values, sound)
+        return aim and replace(aim, slack_db=FIXED_SLACK_DB, emphasis=FIXED_EMPHASIS, adapts=False)
 
 
 class FormerCleaner(SoundCleaner):

@@ -38,7 +38,7 @@ from engine.core.structured import plain_values, shortened, shown
 from engine.model.backend import Backend
 from engine.takes.take_arrays import is_array, save_array
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 LOG, SOUND = "log.jsonl", "sound.caf"
 
 MOST_EARLIER_HOPS = 1 << 40

@@ -17,7 +17,7 @@ from aiohttp import hdrs, web
 from engine.core.errors import ConfigError
 from engine.core.notices import ToldOnce
 from engine.core.printable import LONGEST_REASON, printable
-from engine.core.server_thread import CLOSE_WITHIN_S, bind_socket, in_words
+from engine.core.server_thread import CLOSE_WITHIN_S, PORTS_TRIED, bind_socket
 from engine.core.token_bucket import Bucket
 from engine.web import limits
 from engine.web.access import WebAccess, is_websocket, wants_page
@@ -26,7 +26,6 @@ from engine.web.static_files import StaticFiles
 from engine.web.web_address import WebAddress
 from engine.web.web_part import WebPart
 
-PORTS_TRIED = 20
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; worker-src 'self'; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; "
@@ -53,13 +52,9 @@ def bind_web(address: WebAddress, notify: Callable[[str], None]) -> socket.socke
     try:
         return _bind(address.host, address.port, _WAY_OUT)
     except ConfigError:
-        free = _next_free(address)
+        free = None if address.is_port_given else _next_free(address)
         if free is None:
             raise
-    if address.is_port_given:
-        port = int(free.getsockname()[1])
-        free.close()
-        return _bind(address.host, address.port, f"{port} is free: --web {in_words(address.host)}:{port}")
     notify(
         f"Port {address.port} is taken, so the page is on port {free.getsockname()[1]}; choose with --web HOST:PORT."
     )

@@ -74,6 +74,7 @@ def test_the_same_films_and_seed_give_the_same_classifier(films: list[Path], tmp
         ("absent.mp4", "absent.mp4"),
         ("a.mp4 --fps 0", "--fps is 0"),
         ("a.mp4 --shifts 1", "--shifts is 1"),
+        ("a.mp4 --similarity math:cos", "needs --classifier and --reference too"),
         ("a.mp4 a.mp4 a.mp4 --reference a.mp4 b.mp4", "--reference names 2 films for 3"),
         ("a.mp4 --classifier a.mp4", "is no file of a synchrony classifier"),
         ("empty", "holds no video file"),

@@ -14,7 +14,7 @@ from training.core.frame_size import FrameSize
 from training.families.teaching import SizeStep
 
 RESERVE_S = 60.0
-RESERVE_SHARE = 0.2
+LEAST_RESERVE_S, RESERVE_SHARE = 12.0, 0.11
 LEAST_TRAINING_SHARE = 0.25
 LEAST_SLOWER = 0.7
 """No larger size takes less than this factor of the time of the one before."""
@@ -104,8 +104,8 @@ class Plan:
 
 
 def reserve_s(minutes: float) -> float:
-    """Return the seconds reserved for evaluation and export: a minute, or a fifth of a budget below five minutes."""
-    return min(RESERVE_S, RESERVE_SHARE * 60.0 * minutes)
+    """Return the seconds reserved for evaluation and export: 12, and a ninth of the budget, up to a minute."""
+    return min(RESERVE_S, LEAST_RESERVE_S + RESERVE_SHARE * 60.0 * minutes)
 
 
 def training_s(minutes: float, spent_s: float, reserved_s: float) -> float:

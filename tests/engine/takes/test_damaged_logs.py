@@ -119,7 +119,7 @@ def headers() -> Iterator[tuple[str, str]]:
     for text in ("", "[1]", "null", "3", '{"take": 3}', '{"take": {}}', DEEP.decode(), DIGITS.decode()):
         yield text, "does not begin as the log of a take"
     for version in ("9", "0", "true", "2.0", '"2"', "null", str(2**64)):
-        yield f'{{"take": {{"format_version": {version}}}}}', "this engine replays versions 1 to 6"
+        yield f'{{"take": {{"format_version": {version}}}}}', "this engine replays versions 1 to 7"
     whole = json.loads(write_header(header()))["take"]
     for changes, sentence in (
         ({"modle": "x"}, "Unknown key 'modle'. Did you mean 'model'"),

@@ -13,15 +13,17 @@ import pytest
 
 from engine.app.assembly import Modulators, assemble
 from engine.app.replay_show import build_replay
+from engine.audio.conditioning import Conditioner
 from engine.audio.sources.samples import SampleSource
 from engine.control.parameter import Value
 from engine.control.parameter_store import ControlEvent, ParameterStore
 from engine.control.parameter_table import parameters_for
 from engine.model.backends.onnx_cpu import open_model
+from engine.model.rest import RestingBackend
 from engine.model.session import Session
 from engine.render.play import play
 from engine.render.steering import Steering
-from engine.takes.former_sound import FormerCleaner, FormerConditioner
+from engine.takes.former_sound import AT_REST_SINCE_VERSION, FormerCleaner, FormerConditioner, SteadyConditioner
 from engine.takes.recorder import RecordedSource, TakeRecorder
 from engine.takes.replay import ReplayedControls, TakeSource, read_take
 from engine.takes.take_log import LOG, HopLine, take_header
@@ -134,38 +136,54 @@ def test_a_take_of_version_2_is_replayed_with_its_offset_and_the_mean_of_its_cha
 def test_a_take_of_version_4_is_replayed_from_the_initial_state_with_the_gain_of_then(
     tmp_path: Path, levels: bool
 ) -> None:
-    model = write_probe(
-        tmp_path / "model.onnx",
-        replace(CARD, states=(replace(CARD.states[0], initial=1.0),)),
-        training_sound=known(-30.0),
-    )
-    backend = open_model(model, 1)
-    source = SampleSource("song", varied_sound(2.0, CARD.sample_rate_hz), CARD.sample_rate_hz)
-    header = replace(take_header(backend, source, model=str(model), date="today"), format_version=4)
-    recorder = TakeRecorder(tmp_path / "take", header, live=False, notify=pytest.fail)
-    recorder.open()
-    parameters = parameters_for(CARD)
-    store, shown = ParameterStore(parameters, {"conditioning": levels, "gain_db": 3.0}), CollectingSink()
-    steering = Steering(store=store, recorder=recorder)
-    modulators, then = Modulators(parameters, {}, pytest.fail), FormerConditioner(CARD.sample_rate_hz, CARD.hop_samples)
-    there = runtime(InventedClock(), False, [])
-    recorded = RecordedSource(source, recorder)
-    play(
-        assemble(recorded, Session(backend), [shown], steering, modulators, there, conditioner=then), threading.Event()
-    )
-    recorder.close()
+    then = FormerConditioner(CARD.sample_rate_hz, CARD.hop_samples)
+    shown = recorded_show(tmp_path, 4, then, levels)
     log = tmp_path / "take" / LOG
     text = log.read_text()
     assert '"conditioning"' in text
     log.write_text(text.replace('"conditioning"', '"auto_gain"'))
     assert then.gain_db != 0.0 if levels else then.gain_db == 0.0
+    assert_replays(tmp_path / "take", shown)
 
-    take, again = read_take(tmp_path / "take"), CollectingSink()
-    replayed_source = TakeSource(take)
-    replayed_store = ReplayedControls(take, replayed_source, parameters)
-    replay = build_replay(
-        take, replayed_source, open_model(take.model, 1), replayed_store, there, lambda parts: ([again], [])
-    )
+
+@pytest.mark.parametrize("version", [5, 6])
+def test_a_take_of_versions_5_and_6_is_replayed_with_the_emphasis_of_then(tmp_path: Path, version: int) -> None:
+    then = SteadyConditioner(CARD.sample_rate_hz, CARD.hop_samples)
+    shown = recorded_show(tmp_path / "then", version, then, True)
+    assert_replays(tmp_path / "then" / "take", shown)
+    now = recorded_show(tmp_path / "now", version, Conditioner(CARD.sample_rate_hz, CARD.hop_samples), True)
+    assert any(not np.array_equal(a.pixels_HWC, b.pixels_HWC) for a, b in zip(shown.frames, now.frames, strict=True))
+
+
+def recorded_show(folder: Path, version: int, conditioner: Conditioner, levels: bool) -> CollectingSink:
+    """Play a show of such a version into the take `folder`/take, and return what it showed."""
+    folder.mkdir(exist_ok=True)
+    states = (replace(CARD.states[0], initial=1.0),)
+    model = write_probe(folder / "model.onnx", replace(CARD, states=states), training_sound=known(-30.0))
+    backend = open_model(model, 1)
+    if version >= AT_REST_SINCE_VERSION:
+        backend = RestingBackend(backend)
+    source = SampleSource("song", varied_sound(2.0, CARD.sample_rate_hz), CARD.sample_rate_hz)
+    header = replace(take_header(backend, source, model=str(model), date="today"), format_version=version)
+    recorder = TakeRecorder(folder / "take", header, live=False, notify=pytest.fail)
+    recorder.open()
+    parameters = parameters_for(CARD)
+    store, shown = ParameterStore(parameters, {"conditioning": levels, "gain_db": 3.0}), CollectingSink()
+    steering = Steering(store=store, recorder=recorder)
+    modulators, there = Modulators(parameters, {}, pytest.fail), runtime(InventedClock(), False, [])
+    recorded = RecordedSource(source, recorder)
+    show = assemble(recorded, Session(backend), [shown], steering, modulators, there, conditioner=conditioner)
+    play(show, threading.Event())
+    recorder.close()
+    return shown
+
+
+def assert_replays(folder: Path, shown: CollectingSink) -> None:
+    take, again = read_take(folder), CollectingSink()
+    source = TakeSource(take)
+    store = ReplayedControls(take, source, parameters_for(CARD))
+    there = runtime(InventedClock(), False, [])
+    replay = build_replay(take, source, open_model(take.model, 1), store, there, lambda parts: ([again], []))
     play(replay.show, threading.Event())
     assert shown.frames
     assert all(

@@ -250,7 +250,7 @@ def test_a_port_that_is_taken_offers_a_free_one_or_takes_it() -> None:
     taken.listen()
     port = taken.getsockname()[1]
     try:
-        with pytest.raises(ConfigError, match=rf"port {port}: .* is free: --web {HOST}:\d+"):
+        with pytest.raises(ConfigError, match=rf"port {port}: .*, \d+ is free; choose another with --web"):
             bind_web(WebAddress(HOST, port, True), told.append)
         assert told == []
         other = bind_web(WebAddress(HOST, port, False), told.append)

@@ -175,7 +175,8 @@ def rel_sync(film: FilmClassification, reference: FilmClassification) -> Figure:
         return UNDEFINED
 
     def beside_reference(frames_s: list[float], sound_s: list[float]) -> float:
-        return _relative(film.encoded.scores(frames_s, sound_s), reference.encoded.scores(frames_s, frames_s))
+        own, real = film.encoded.scores(frames_s, sound_s), reference.encoded.scores(frames_s, frames_s)
+        return float(relative_scores(own, real).mean())
 
     floor = np.array([beside_reference(*pair) for pair in exchanges(starts_s, window_s)])
     return Figure.of(beside_reference(starts_s, starts_s), (), np.zeros(0), floor)
@@ -191,9 +192,9 @@ def length_notices(film: Film, reference: Film) -> list[str]:
     ]
 
 
-def _relative(scores: NDArray[np.float64], of_reference: NDArray[np.float64]) -> float:
-    """Return the mean softmax of scores beside those of the reference."""
-    return float((0.5 + 0.5 * np.tanh(0.5 * (scores - of_reference))).mean())
+def relative_scores(scores: NDArray[np.float64], of_reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the softmax of scores beside those of the reference, for the scores: exp(s) / (exp(s) + exp(s of the reference))."""
+    return 0.5 + 0.5 * np.tanh(0.5 * (scores - of_reference))
 
 
 def _preferred(in_time_W: NDArray[np.float64], scores_WO: NDArray[np.float64]) -> NDArray[np.float64]:

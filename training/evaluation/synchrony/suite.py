@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.evaluation.metrics.synchrony import LoudnessScale
+from training.evaluation.synchrony.align_sync import ALIGN_SYNC, Similarity, align_sync
 from training.evaluation.synchrony.classifier import SyncClassifier
 from training.evaluation.synchrony.classifier_figures import (
     ACCURACY,
@@ -36,6 +37,8 @@ class SuiteOptions:
     fps: int | None = None
     scale: LoudnessScale = "db"
     shifts: int = 40
+    similarity: Similarity | None = None
+    """Of images and sounds, for AlignSync."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,8 @@ def _measured(
     figures[SCORE] = classified.score
     if reference is not None:
         figures[REL_SYNC] = rel_sync(classification, reference)
+        if options.similarity is not None:
+            figures[ALIGN_SYNC] = align_sync(classification, reference, options.similarity)
         notices += length_notices(film, reference.film)
     figures[ACCURACY] = Figure(value=classified.accuracy, floor_mean=classified.accuracy_floor)
     measured = MeasuredFilm(path, film, figures, classified, (*notices, *classified.notices))

@@ -165,7 +165,7 @@ def test_an_answer_is_not_answered(server, remote, said):
 
 
 def test_a_port_in_use_is_one_sentence(server):
-    with pytest.raises(ConfigError, match=f"port {server.port}: Address already in use; choose another"):
+    with pytest.raises(ConfigError, match=rf"port {server.port}: Address already in use, \d+ is free; choose another"):
         OscServer(RemoteAccess(ParameterStore(())), "127.0.0.1", server.port)
 
 
