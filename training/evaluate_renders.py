@@ -19,12 +19,13 @@ from tqdm import tqdm
 
 from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import check_writable, write_text
+from engine.core.counted import counted
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_lines
 from training.data.video_files import video_files
 from training.evaluation.metrics.extractors import load_extractors
 from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER
-from training.evaluation.named_functions import load_function
+from training.evaluation.named_functions import load_function, short_name
 from training.evaluation.renders.labels import class_text, read_class_mapping, read_labels
 from training.evaluation.renders.likenesses import CLIPSIM, IA, IT, Likeness
 from training.evaluation.renders.measure import Networks, measure_renders
@@ -94,8 +95,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         raise TrainingError("--device is cuda, but torch sees no CUDA device; use --device cpu.")
     flags.rendered, flags.reference = video_files(flags.rendered), video_files(flags.reference)
     if len(flags.reference) != len(flags.rendered):
+        names = {path.stem for path in flags.reference}
+        alone = next((f" There is none named {path.stem}." for path in flags.rendered if path.stem not in names), "")
         raise TrainingError(
-            f"--reference names {len(flags.reference)} real clips for {len(flags.rendered)} rendered ones; one for each in the same order was expected."
+            f"--reference names {counted(len(flags.reference), 'real clip')} for {len(flags.rendered)} rendered; one for each in the same order was expected.{alone}"
         )
     return flags
 
@@ -108,12 +111,12 @@ def networks_of(flags: argparse.Namespace) -> Networks:
         extractors=load_extractors(given, flags.trust),
         classifier=load_classifier(flags.classifier) if flags.classifier else None,
         likenesses=[
-            Likeness(metric, load_function(named, f"--{flag.replace('_', '-')}"), named)
+            Likeness(metric, load_function(named, f"--{flag.replace('_', '-')}"), short_name(named))
             for metric, flag in LIKENESSES.items()
             if (named := getattr(flags, flag))
         ],
         classes=load_function(name, "--inception-score") if name else None,
-        classes_name=name or "",
+        classes_name=short_name(name or ""),
     )
 
 

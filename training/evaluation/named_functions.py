@@ -26,6 +26,11 @@ def load_function(name: str, flag: str) -> Callable[..., object]:
     return found
 
 
+def short_name(name: str) -> str:
+    """Return a function's name with that of its module, without the packages around it."""
+    return name.rpartition(".")[2]
+
+
 def number_a_frame(
     name: str, function: Callable[..., object], frames_THWC: NDArray[np.uint8], *others: object
 ) -> NDArray[np.float64]:

@@ -50,13 +50,18 @@ class ClipPair:
         return rendered, real
 
     def notices(self) -> list[str]:
-        """Return a sentence where the two have different lengths."""
-        if abs(self.film.duration_s - self.real.duration_s) <= DIFFERENCE_S:
-            return []
-        return [
-            f"{self.film.path.name} has {self.film.duration_s:.1f} s and its real clip {self.real.path.name} {self.real.duration_s:.1f} s; "
-            f"the first {counted(self.frames, 'frame')} of both are compared."
-        ]
+        """Return a sentence where the two have different names or lengths."""
+        own, real, found = self.film.path, self.real.path, list[str]()
+        if own.stem != real.stem:
+            found.append(
+                f"{own.name} stands beside {real.name}, which has another name; clips are paired in their order."
+            )
+        if abs(self.film.duration_s - self.real.duration_s) > DIFFERENCE_S:
+            found.append(
+                f"{own.name} has {self.film.duration_s:.1f} s and its real clip {real.name} {self.real.duration_s:.1f} s; "
+                f"the first {counted(self.frames, 'frame')} of both are compared."
+            )
+        return found
 
 
 def read_pair(path: Path, reference: Path, fps: int | None, label: str = "") -> ClipPair:

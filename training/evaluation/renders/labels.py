@@ -35,7 +35,7 @@ def read_labels(file: Path, names: Sequence[str], mapping: Mapping[str, str] | N
     for name in names:
         if name not in found:
             raise TrainingError(
-                f"{file} has no label for the clip {name}.{nearest_name(name, found)} {FORM.capitalize()}."
+                f"{file} has no label for the clip {name}.{nearest_name(name, found)} {FORM[0].upper()}{FORM[1:]}."
             )
     return {name: found[name] for name in names}
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from engine.core.counted import counted
+from training.data.video_files import SUFFIXES
 from training.evaluation.renders.measure import RenderEvaluation
 from training.evaluation.renders.measures import Measure
 from training.evaluation.synchrony.figures import defined
@@ -14,6 +16,8 @@ LEGEND = (
     "mean ± deviation over the clips for which a measure is defined, or one value for all clips together; undefined is not 0: the clips\n"
     "are too few, too short, silent, without onsets or all of one label"
 )
+UNLIKE = re.compile(rf"\S+(?:{'|'.join(map(re.escape, SUFFIXES))})\b|\d+(?:\.\d+)?")
+"""What is not the same in notices of one kind: names of files, and numbers."""
 HEADINGS = ("", "rendered", "floor", "ceiling", "better", "clips")
 
 
@@ -22,7 +26,7 @@ def report(evaluation: RenderEvaluation) -> str:
     rows = [_row(measure) for measure in evaluation.measures]
     extent = f"{counted(len(evaluation.clips), 'rendered clip')} beside the real ones"
     blocks = [f"{extent}\n{_aligned([HEADINGS, *rows])}", LEGEND, _ends(evaluation.measures)]
-    for lines in (evaluation.missing, evaluation.notices):
+    for lines in (evaluation.missing, shortened_notices(evaluation.notices)):
         blocks += ["\n".join(lines)] if lines else []
     return "\n\n".join(blocks)
 
@@ -44,6 +48,18 @@ def values(evaluation: RenderEvaluation) -> dict[str, object]:
         "missing": list(evaluation.missing),
         "notices": list(evaluation.notices),
     }
+
+
+def shortened_notices(notices: Sequence[str]) -> list[str]:
+    """Return one notice of each kind, and how many more there are: hundreds of clips have the same to say."""
+    kinds: dict[str, list[str]] = {}
+    for notice in notices:
+        kinds.setdefault(UNLIKE.sub("", notice), []).append(notice)
+    return [
+        same[0]
+        + (f" (The same of {counted(len(same) - 1, 'other clip')}; --json lists them.)" if len(same) > 1 else "")
+        for same in kinds.values()
+    ]
 
 
 def _values(measure: Measure) -> dict[str, object]:
@@ -78,8 +94,9 @@ def _ends(measures: Sequence[Measure]) -> str:
     for end in ("floor", "ceiling"):
         by_text: dict[str, list[str]] = {}
         for measure in measures:
-            by_text.setdefault(measure.floor_is if end == "floor" else measure.ceiling_is, []).append(measure.name)
-        lines += [f"{end}: {text} ({', '.join(names)})" for text, names in by_text.items()]
+            text = measure.floor_is if end == "floor" else measure.ceiling_is
+            by_text.setdefault(text, []).append(measure.name.partition(" (")[0])
+        lines += [f"{end}: {text} ({', '.join(dict.fromkeys(names))})" for text, names in by_text.items()]
     return "\n".join(lines)
 
 
