@@ -181,7 +181,7 @@ def _tell(plan: RenderPlan, job: RenderJob) -> None:
         f"plan      {plan.about}",
         f"memory    {(plan.weight_bytes + plan.peak_bytes) / GIB:.2f} GiB in {kind} on {job.device}: {plan.weight_bytes / GIB:.2f} of "
         f"weights and {plan.peak_bytes / GIB:.2f} beside them",
-        f"work      {plan.operations / 1e12:.3g} million million operations, about {duration(seconds)} here",
+        f"work      {plan.operations / 1e12:.3g} TFLOP, about {duration(seconds)} here",
         f"seed      {job.seed}",
         *(f"notice    {notice}" for notice in plan.notices),
     )
