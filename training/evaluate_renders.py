@@ -38,8 +38,8 @@ LIKENESSES = {CLIPSIM: "clipsim", IT: "image_text", IA: "similarity"}
 """Metrics by the flag of their function."""
 
 
-def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """Return the flags. Raises TrainingError for wrong ones."""
+def argument_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
     parser = ArgumentParser(
         prog="python -m training.evaluate_renders",
         description=__doc__,
@@ -80,7 +80,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--fps", type=int, metavar="N", help="frames a second to measure at; default: each rendered clip's own")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for FID and FVD")
     add("--json", type=Path, metavar="FILE", help="also write all figures, with those of each clip, to this file")
-    flags = parser.parse_args(argv)
+    return parser
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Return the flags. Raises TrainingError for wrong ones."""
+    flags = argument_parser().parse_args(argv)
     if flags.fps is not None and not 1 <= flags.fps <= 240:
         raise TrainingError(f"--fps is {flags.fps}; 1 to 240 was expected.")
     if flags.labels and flags.text is not None:
