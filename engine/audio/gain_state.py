@@ -24,13 +24,17 @@ HOLD_S, CLOSE_S = 0.1, 0.06
 """Quiet time before the gate closes, and the time it takes to close; it opens within a block."""
 SLACK_DB = 3.0
 """Sound that is no further from the model's loudness passes as it came: the model knows loud and quiet."""
-EMPHASIS_S = 0.05
-"""A change of level is how far the sound of the last EMPHASIS_S is from its average over LOUDNESS_S."""
+EMPHASIS_S, RISE_S = 0.05, 0.02
+"""A change of level is how far the sound of the last EMPHASIS_S is from its average over LOUDNESS_S; what gets louder counts sooner."""
 LIVELY_DB, USUALLY_LIVELY_DB, LIVELY_S, FIRST_LIVELY_S, LARGEST_CHANGE_DB = 8.0, 6.0, 2.0, 0.2, 20.0
 """The changes of drums: their root mean square over the last seconds, over fewer at the beginning. The changes of steadier music are made as
 large. Larger ones than the last count as that."""
+MOST_USUAL_DB = 3.0
+"""A sound that stands still has changes of usually 0 dB, or of up to so much; a drop between two parts is not usual."""
 EMPHASIS, MOST_EMPHASIS_DB = 10.0, 15.0
 """A change is made larger by no more than so many times itself, and by less than so many dB."""
+ROOM_FADE_DB = 6.0
+"""Sound that is by so much quieter than levelling can raise gets no emphasis."""
 FIXED_EMPHASIS, FIXED_SPAN_DB, FIXED_SLACK_DB = 3.5, 12.0, 6.0
 """Of takes of before: all changes so much larger, and ever less of it up to the span."""
 KNEE_DB = 3.0
@@ -73,9 +77,9 @@ class GainState:
     power: float = 0.0
     """Averaged mean square of the blocks above SILENCE_DB; 0 before the first."""
     newest_power: float = 0.0
-    """The same over EMPHASIS_S; it rises at once."""
+    """The same over EMPHASIS_S, and over RISE_S where it rises."""
     usual_change_db: float = 0.0
-    """Averaged change of level: above 0 also where the sound stands still, since `newest_power` rises at once."""
+    """Averaged change of level: above 0 also where the sound stands still, since `newest_power` rises sooner than it falls."""
     liveliness: float = USUALLY_LIVELY_DB**2
     """Averaged square of the changes beside the usual one, in dB². It begins as that of lively music."""
     signal_s: float = 0.0
@@ -108,14 +112,16 @@ class GainState:
         is_beginning = aim.begins_quickly and signal_s < BEGIN_S
         up_s = max(signal_s, LOUDNESS_S) if is_beginning else aim.up_s
         gain_db = self.gain_db + error_db * _share(block_s, DOWN_S if error_db < 0.0 else up_s)
-        newest = max(power, self.newest_power + (power - self.newest_power) * _share(block_s, EMPHASIS_S))
+        newest = self._newest(power, block_s, aim)
         changed_db = 10.0 * math.log10(newest / average)
         share = _share(block_s, min(signal_s + FIRST_LIVELY_S, LIVELY_S))
-        usual_db = self.usual_change_db + (changed_db - self.usual_change_db) * share
-        seen = min(abs(changed_db - usual_db), LARGEST_CHANGE_DB) ** 2
+        usual_db = self.usual_change_db + (_within(changed_db, MOST_USUAL_DB) - self.usual_change_db) * share
+        seen = _within(changed_db - usual_db, LARGEST_CHANGE_DB) ** 2
         liveliness = self.liveliness + (seen - self.liveliness) * share
         if aim.adapts:
-            emphasis_db = _emphasis_db(changed_db - usual_db, liveliness, aim.emphasis)
+            # What the levelling cannot raise to the model's loudness is most likely the noise of a room.
+            heard = min(max(1.0 - (away_db - aim.highest_db) / ROOM_FADE_DB, 0.0), 1.0)
+            emphasis_db = _emphasis_db(changed_db - usual_db, liveliness, heard * aim.emphasis)
         else:
             emphasis_db = aim.emphasis * changed_db * max(0.0, 1.0 - abs(changed_db) / FIXED_SPAN_DB)
         return replace(
@@ -140,6 +146,14 @@ class GainState:
         limit_db = min(-reduction_db(over_db), released_db)
         return replace(self, limit_db=limit_db if limit_db < -_CLOSE_DB else 0.0)
 
+    def _newest(self, power: float, block_s: float, aim: Aim) -> float:
+        """Return the power over EMPHASIS_S after a block; it begins at that of the first one."""
+        if aim.adapts and not self.newest_power:
+            return power
+        away = power - self.newest_power
+        risen = self.newest_power + away * _share(block_s, RISE_S) if aim.adapts else power
+        return max(risen, self.newest_power + away * _share(block_s, EMPHASIS_S))
+
     def _gated(self, level_db: float, block_s: float, gate_db: float) -> GainState:
         if gate_db <= GATE_OFF_DB or level_db >= gate_db:
             return replace(self, is_open=True, gate=1.0, quiet_s=0.0)
@@ -162,6 +176,10 @@ def _emphasis_db(change_db: float, liveliness: float, most: float) -> float:
     """Return the gain that makes a change of level as large as those of drums are."""
     times = min(max(LIVELY_DB**2 / max(liveliness, 1e-6) - 1.0, 0.0), most)
     return MOST_EMPHASIS_DB * math.tanh(times * change_db / MOST_EMPHASIS_DB)
+
+
+def _within(value: float, most: float) -> float:
+    return min(max(value, -most), most)
 
 
 def _share(block_s: float, constant_s: float) -> float:

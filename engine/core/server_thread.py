@@ -56,7 +56,9 @@ def bind_socket(kind: socket.SocketKind, host: str, port: int, *, purpose: str, 
     return bound
 
 
-def _next_free(family: socket.AddressFamily, kind: socket.SocketKind, address: tuple[Any, ...], port: int) -> int | None:
+def _next_free(
+    family: socket.AddressFamily, kind: socket.SocketKind, address: tuple[Any, ...], port: int
+) -> int | None:
     for other in range(port + 1, min(port + PORTS_TRIED, 65535) + 1):
         with suppress(OSError), socket.socket(family, kind) as tried:
             tried.bind((address[0], other, *address[2:]))

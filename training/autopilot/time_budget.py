@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-ENDING_S = 16.0
+ENDING_S = 26.0
 """Processor time, nearly all of one thread, of the last checkpoint, its samples, the report and the export."""
 EVALUATION_S = 3.0
 """Processor time of an evaluation without its frames: tables, curves and page."""

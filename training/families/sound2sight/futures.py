@@ -76,10 +76,10 @@ def future_figures(
     real = frames_BTCHW[:, context:]
     drawn = [futures(model, frames_BTCHW, audio_BTW, context, noise_source) for _ in range(samples)]
     copied = frames_BTCHW[:, context - 1 : context].expand_as(real)
-    found = [_compared(one, real) for one in drawn]
-    between = [1.0 - float(_compared(one, other)[1].mean()) for one, other in pairwise(drawn)]
+    found = [compared(one, real) for one in drawn]
+    between = [1.0 - float(compared(one, other)[1].mean()) for one, other in pairwise(drawn)]
     best_psnr_db, best_ssim = (torch.stack(figures).amax(dim=0).mean(dim=0) for figures in zip(*found, strict=True))
-    copied_psnr_db, copied_ssim = (figures.mean(dim=0) for figures in _compared(copied, real))
+    copied_psnr_db, copied_ssim = (figures.mean(dim=0) for figures in compared(copied, real))
     return FutureFigures(
         psnr_db=best_psnr_db.tolist(),
         ssim=best_ssim.tolist(),
@@ -89,7 +89,7 @@ def future_figures(
     )
 
 
-def _compared(fake_BTCHW: Tensor, real_BTCHW: Tensor) -> tuple[Tensor, Tensor]:
+def compared(fake_BTCHW: Tensor, real_BTCHW: Tensor) -> tuple[Tensor, Tensor]:
     """Return PSNR in dB and SSIM [B, T] of frames in [-1, 1]."""
     fake, real = ((one.flatten(0, 1) + 1.0) / 2.0 for one in (fake_BTCHW, real_BTCHW))
     size = real_BTCHW.shape[:2]
