@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ from training.diffusion.imagebind_audio import SOUND_S
 
 MOST_LIST_BYTES = 1 << 26
 
+Split = Literal["train", "test"]
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -41,20 +44,23 @@ class Stretch:
     """At the rate of ImageBind's filter bank."""
 
 
-def read_examples(data: Path, text: str = "") -> list[Example]:
-    """Return the clips that a folder lists for training, as CLASS/NAME.mp4 a line, in videos/ or videos/train/.
+def read_examples(data: Path, text: str = "", split: Split = "train") -> list[Example]:
+    """Return the clips that a folder lists for training (train.txt) or for tests (test.txt), as CLASS/NAME.mp4 a line, in videos/ or
+    videos/train/ or videos/test/.
 
     `class_mapping.json` gives the text of a class; without it underscores become spaces. Clips of no class have `text`. Raises
     TrainingError where the list is missing or empty, or a class has no text.
     """
-    lines = [line.strip() for line in _text(data / "train.txt").splitlines() if line.strip()]
+    lines = [line.strip() for line in _text(data / f"{split}.txt").splitlines() if line.strip()]
     if not lines:
-        raise TrainingError(f"{data / 'train.txt'} lists no clip; one path in {data / 'videos'} a line was expected.")
+        raise TrainingError(
+            f"{data / f'{split}.txt'} lists no clip; one path in {data / 'videos'} a line was expected."
+        )
     mapping_file = data / "class_mapping.json"
     texts = _mapping(mapping_file) if mapping_file.exists() else None
     found = []
     for line in lines:
-        places = [data / "videos" / line, data / "videos" / "train" / line]
+        places = [data / "videos" / line, data / "videos" / split / line]
         place = next((place for place in places if place.exists()), places[0])
         name = Path(line).parts[0] if len(Path(line).parts) > 1 else ""
         if name and texts is not None and name not in texts:
@@ -93,10 +99,15 @@ def read_stretch(path: Path, size: tuple[int, int], random: torch.Generator, fli
     latest_s = max(0.0, (len(sound_S) - length) / IMAGEBIND.sample_rate_hz)
     start_s = float(torch.rand((), generator=random)) * latest_s
     mirrored = flips and bool(torch.rand((), generator=random) < 0.5)
-    frames_FHW3 = np.stack(_frames(path, start_s, size))
+    frames_FHW3 = frames_from(path, start_s, size)
     first = round(start_s * IMAGEBIND.sample_rate_hz)
     part_S = sound_S[first : first + length]
     return Stretch(frames_FHW3[:, :, ::-1] if mirrored else frames_FHW3, np.pad(part_S, (0, length - len(part_S))))
+
+
+def frames_from(path: Path, start_s: float, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the frames [F, H, W, 3] of two seconds from a moment on, as `read_stretch` chooses them. Raises MediaError as that."""
+    return np.stack(_frames(path, start_s, size))
 
 
 def _frames(path: Path, start_s: float, size: tuple[int, int]) -> list[NDArray[np.uint8]]:

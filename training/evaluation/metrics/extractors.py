@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from engine.core.errors import TrainingError
 from training.evaluation.metrics.learned_distance import LearnedDistance, learned_distance
-from training.evaluation.metrics.mobilenet import MobileNetV2
+from training.evaluation.metrics.mobilenet import MobileNetV2, class_layer
 from training.evaluation.metrics.video_features import I3D
 from training.evaluation.metrics.weight_files import (
     FETCH,
@@ -32,6 +32,8 @@ class FrameExtractor:
 
     name: str
     network: nn.Module
+    classes: nn.Module | None = None
+    """Features [N, D] -> values [N, M] whose softmax are the probabilities of M classes, where the file holds such a layer."""
 
     @property
     def label(self) -> str:
@@ -41,6 +43,11 @@ class FrameExtractor:
     def video_label(self) -> str:
         """Label of the substitute for FVD, pooled from these features."""
         return f"FVD-like ({self.name}, pooled)"
+
+    @property
+    def class_label(self) -> str:
+        """Label of the substitute for the Inception Score, of this network's classes."""
+        return f"IS-like ({self.name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,9 @@ class Extractors:
         """Move every network, in place."""
         for network in (*self.distances, *(extractor.network for extractor in self.frames), *self.videos):
             network.to(device)
+        for extractor in self.frames:
+            if extractor.classes is not None:
+                extractor.classes.to(device)
         return self
 
 
@@ -116,7 +126,7 @@ def load_extractors(given: Sequence[Path], trusted_sha256: str | None = None) ->
             name = "MobileNetV2 ImageNet" if published else f"MobileNetV2 {path.name}"
             network = MobileNetV2()
             load_into(network, file.weights, path)
-            frames.append(FrameExtractor(name, network))
+            frames.append(FrameExtractor(name, network, class_layer(file.weights)))
         elif file.network == "fid inception":
             frames.append(FrameExtractor("FID Inception", FidInception(file)))
         elif file.network == "torchscript":

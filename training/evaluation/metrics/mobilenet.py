@@ -5,6 +5,8 @@ The layers have torchvision's names, so that its published ImageNet weights load
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -62,3 +64,15 @@ class MobileNetV2(nn.Module):
             x = functional.interpolate(x, (SIZE, SIZE), mode="bilinear", align_corners=False, antialias=True)
         mean, deviation = x.new_tensor(_MEAN).view(3, 1, 1), x.new_tensor(_DEVIATION).view(3, 1, 1)
         return self.features((x - mean) / deviation).mean(dim=(2, 3))
+
+
+def class_layer(weights: Mapping[str, Tensor]) -> nn.Linear | None:
+    """Return the last layer, from features [N, 1280] to classes [N, M], of weights that have one of this size."""
+    weight, bias = (weights.get(f"classifier.1.{part}") for part in ("weight", "bias"))
+    if weight is None or bias is None or weight.ndim != 2 or bias.shape != weight.shape[:1]:
+        return None
+    if weight.shape[1] != MobileNetV2.num_features:
+        return None
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.load_state_dict({"weight": weight, "bias": bias})
+    return layer.eval().requires_grad_(False)

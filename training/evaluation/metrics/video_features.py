@@ -49,14 +49,34 @@ class I3D(nn.Module):
         snippets = (x * 2.0 - 1.0).unfold(0, I3D_FRAMES, I3D_STRIDE).permute(0, 1, 4, 2, 3)
         return torch.cat([self._features(snippet[None], snippet.new_zeros(())) for snippet in snippets])
 
+    def whole(self, frames_T3HW: Tensor) -> Tensor:
+        """Return the features [1, D] of an entire clip [T, 3, H, W] in [0, 1], as AVSyncD's evaluation takes them.
+
+        Raises TrainingError for a network that does not take it, or gives something else than one row of features.
+        """
+        x = functional.interpolate(
+            frames_T3HW, (I3D_SIZE, I3D_SIZE), mode="bicubic", align_corners=False, antialias=True
+        )
+        found = self._features((x.clamp(0.0, 1.0) * 2.0 - 1.0).permute(1, 0, 2, 3)[None], x.new_zeros(()))
+        if found.shape[0] != 1 or found.shape[1] < 2:
+            raise TrainingError(
+                f"The TorchScript network returned features of shape {list(found.shape)} for one clip; one row was expected, such as [1, 400]."
+            )
+        return found
+
     def _features(self, snippet_13THW: Tensor, like: Tensor) -> Tensor:
         try:
             found = self.network(snippet_13THW, rescale=False, resize=False, return_features=True)
         except RuntimeError as error:
             raise TrainingError(
-                f"The TorchScript network did not take [1, 3, {I3D_FRAMES}, {I3D_SIZE}, {I3D_SIZE}] with rescale, resize and "
+                f"The TorchScript network did not take {list(snippet_13THW.shape)} with rescale, resize and "
                 f"return_features ({str(error).splitlines()[0]}); the I3D of the StyleGAN-V metrics was expected."
             ) from error
+        if not isinstance(found, Tensor) or found.ndim < 2:
+            shape = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise TrainingError(
+                f"The TorchScript network returned {shape} for {list(snippet_13THW.shape)}; features of each clip, such as [1, 400], were expected."
+            )
         return found.flatten(1).to(like)
 
 

@@ -6,23 +6,21 @@ similarity of an image and a sound, of the reference that of its first frame. Th
 
 from __future__ import annotations
 
-import importlib
-import math
 from collections.abc import Callable
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.core.errors import TrainingError
 from training.data.clip_sound import read_sound
 from training.data.frames import read_whole_frames
+from training.evaluation.named_functions import load_function, number_a_frame
 from training.evaluation.synchrony.classifier_figures import (
     UNDEFINED,
     FilmClassification,
     exchanges,
+    possible_starts_s,
     relative_scores,
-    stretch_starts_s,
 )
 from training.evaluation.synchrony.figures import Figure
 
@@ -39,14 +37,7 @@ Similarity = Callable[[NDArray[np.uint8], NDArray[np.float32], int], NDArray[np.
 
 def load_similarity(name: str) -> Similarity:
     """Return the function `module:function`. Raises TrainingError where there is none."""
-    module_name, _, function = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module_name), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise TrainingError(f"--similarity {name} cannot be had: {error}; give it as MODULE:FUNCTION.") from error
-    if not callable(found):
-        raise TrainingError(f"--similarity {name} is no function; give it as MODULE:FUNCTION.")
-    return cast("Similarity", found)
+    return cast("Similarity", load_function(name, "--similarity"))
 
 
 def align_sync(film: FilmClassification, reference: FilmClassification, similarity: Similarity) -> Figure:
@@ -56,7 +47,7 @@ def align_sync(film: FilmClassification, reference: FilmClassification, similari
     """
     window_s, fps = film.classifier.window_s, film.classifier.fps
     common_s = min(film.film.duration_s, reference.film.duration_s)
-    starts_s = stretch_starts_s(common_s, window_s, fps)
+    starts_s, _ = possible_starts_s(common_s, window_s, fps)
     if not starts_s or film.film.is_silent or reference.film.is_silent:
         return UNDEFINED
     own, real = _Seen(film, similarity), _Seen(reference, similarity)
@@ -83,7 +74,7 @@ class _Seen:
 
     def __init__(self, film: FilmClassification, similarity: Similarity) -> None:
         self._similarity, self._fps = similarity, film.classifier.fps
-        self._sound_S = read_sound(film.film.path, RATE_HZ)
+        self._sound_S = read_sound(film.sound_from, RATE_HZ)
         self._frames_THWC = [
             np.asarray(frame_HWC, np.uint8) for frame_HWC in read_whole_frames(film.film.path, self._fps, SIDE)
         ]
@@ -94,9 +85,4 @@ class _Seen:
         sample = round(sound_s * RATE_HZ)
         frames_THWC = np.stack(self._frames_THWC[first : first + count])
         sound_S = self._sound_S[sample : sample + round(window_s * RATE_HZ)]
-        found = np.asarray(self._similarity(frames_THWC, sound_S, RATE_HZ), np.float64)
-        if found.shape != (len(frames_THWC),) or not all(map(math.isfinite, found.tolist())):
-            raise TrainingError(
-                f"The similarity returned values of shape {list(found.shape)} for {len(frames_THWC)} frames; one finite number for each was expected."
-            )
-        return found
+        return number_a_frame("The similarity", self._similarity, frames_THWC, sound_S, RATE_HZ)

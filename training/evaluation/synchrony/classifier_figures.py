@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,21 +60,33 @@ UNDEFINED = Figure(value=math.nan)
 class FilmClassification:
     """One film, encoded once, with what is asked of it."""
 
-    def __init__(self, classifier: SyncClassifier, film: Film, encoded: EncodedFilm) -> None:
+    def __init__(
+        self, classifier: SyncClassifier, film: Film, encoded: EncodedFilm, sound_from: Path | None = None
+    ) -> None:
         self.classifier, self.film, self.encoded = classifier, film, encoded
-        self.starts_s = stretch_starts_s(film.duration_s, classifier.window_s, classifier.fps)
+        self.sound_from = sound_from or film.path
+        self.starts_s, self._has_offsets = possible_starts_s(film.duration_s, classifier.window_s, classifier.fps)
 
     def figures(self) -> ClassifierFigures:
-        """Return scores at every offset. Undefined for silence and for a film that is too short."""
-        needed_s = self.classifier.window_s + 2 * LARGEST_OFFSET_S
+        """Return scores at every offset. Undefined for silence and for a film that is shorter than a stretch; without offsets for one
+        that has no room for them."""
+        window_s = self.classifier.window_s
+        has = f"{self.film.path.name} has {self.film.duration_s:.1f} s; {self.classifier.name} needs"
         if not self.starts_s:
-            short = (
-                f"{self.film.path.name} has {self.film.duration_s:.1f} s; {self.classifier.name} needs {needed_s:.1f} s, so its "
-                "figures are undefined."
+            return ClassifierFigures(
+                score=UNDEFINED, notices=(f"{has} {window_s:.1f} s, so its figures are undefined.",)
             )
-            return ClassifierFigures(score=UNDEFINED, notices=(short,))
         if self.film.is_silent:
             return ClassifierFigures(score=UNDEFINED)
+        if not self._has_offsets:
+            in_time_W = self._scores([0.0])[:, 0]
+            needed_s = window_s + 2 * LARGEST_OFFSET_S
+            return ClassifierFigures(
+                score=Figure.of(float(in_time_W.mean()), (), np.zeros(0), self._shuffled()),
+                stretches=len(self.starts_s),
+                in_time_W=tuple(in_time_W.tolist()),
+                notices=(f"{has} {needed_s:.1f} s for offsets of the sound, so {ACCURACY} is undefined.",),
+            )
         offsets_s = offsets_within(self.classifier.offset_step_s)
         scores_WO = self._scores(offsets_s)
         in_time_W = scores_WO[:, offsets_s.index(0.0)]
@@ -121,12 +134,22 @@ def exchanges(starts_s: Sequence[float], window_s: float) -> list[tuple[list[flo
     return [usable[index] for index in chosen.tolist()]
 
 
-def stretch_starts_s(duration_s: float, window_s: float, fps: int) -> list[float]:
+def possible_starts_s(duration_s: float, window_s: float, fps: int) -> tuple[list[float], bool]:
+    """Return where stretches begin, and whether there is room for every offset around them.
+
+    A film that has no room for offsets, as a rendered clip that is as long as a stretch, has its stretches without any. Empty for
+    a film that is shorter than a stretch.
+    """
+    with_room = stretch_starts_s(duration_s, window_s, fps)
+    return (with_room, True) if with_room else (stretch_starts_s(duration_s, window_s, fps, 0.0), False)
+
+
+def stretch_starts_s(duration_s: float, window_s: float, fps: int, margin_s: float = LARGEST_OFFSET_S) -> list[float]:
     """Return the frames' times at which stretches begin, with room for every offset before and after them.
 
     Empty for a film that is too short.
     """
-    first, last = math.ceil(LARGEST_OFFSET_S * fps), math.floor((duration_s - window_s - LARGEST_OFFSET_S) * fps + 1e-6)
+    first, last = math.ceil(margin_s * fps), math.floor((duration_s - window_s - margin_s) * fps + 1e-6)
     if last < first:
         return []
     step = max(1, round(window_s * fps / STRETCHES_A_WINDOW))
@@ -135,20 +158,25 @@ def stretch_starts_s(duration_s: float, window_s: float, fps: int) -> list[float
     return [start / fps for start in starts[chosen].tolist()]
 
 
-def classify(classifier: SyncClassifier, film: Film) -> FilmClassification:
-    """Read and encode a film for a classifier. Raises TrainingError for a film of a lower rate than it was trained at."""
+def classify(classifier: SyncClassifier, film: Film, sound_from: Path | None = None) -> FilmClassification:
+    """Read and encode a film for a classifier, with its own sound or that of another film.
+
+    Raises TrainingError for a film of a lower rate than the classifier was trained at.
+    """
     own_fps = file_frame_rate(film.path)
     if own_fps < SLACK * classifier.fps:
         raise TrainingError(
             f"{film.path} has {own_fps:g} frames a second and {classifier.name} was trained at {classifier.fps}; use a film of that rate, or "
             f"train a classifier with --fps {max(1, round(own_fps))}."
         )
-    return FilmClassification(classifier, film, classifier.encode(*read_for(classifier, film)))
+    return FilmClassification(classifier, film, classifier.encode(*read_for(classifier, film, sound_from)), sound_from)
 
 
-def read_for(classifier: SyncClassifier, film: Film) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def read_for(
+    classifier: SyncClassifier, film: Film, sound_from: Path | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Return frames [T, side, side, 3] and sound [S] as a classifier takes them, as long as the film."""
-    sound_S = read_sound(film.path, classifier.sample_rate_hz)
+    sound_S = read_sound(sound_from or film.path, classifier.sample_rate_hz)
     most = min(
         frames_with_sound(len(sound_S), classifier.sample_rate_hz, classifier.fps),
         round(film.duration_s * classifier.fps),
@@ -170,7 +198,7 @@ def rel_sync(film: FilmClassification, reference: FilmClassification) -> Figure:
     """
     window_s = film.classifier.window_s
     common_s = min(film.film.duration_s, reference.film.duration_s)
-    starts_s = stretch_starts_s(common_s, window_s, film.classifier.fps)
+    starts_s, _ = possible_starts_s(common_s, window_s, film.classifier.fps)
     if not starts_s or film.film.is_silent or reference.film.is_silent:
         return UNDEFINED
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from training.evaluation.metrics.synchrony import (
     LARGEST_LAG,
+    LEAST_FRAMES,
     LoudnessScale,
     correlations_at,
     loudness,
@@ -28,7 +29,9 @@ Series = NDArray[np.float64]
 
 
 def loudness_motion(film: Film, scale: LoudnessScale, shifts: int) -> Figure:
-    """Return the correlation at its best lag, as `metrics.synchrony` defines it. Raises TrainingError for fewer than 20 frames."""
+    """Return the correlation at its best lag, as `metrics.synchrony` defines it. Undefined for fewer than 20 frames."""
+    if film.frames < LEAST_FRAMES:
+        return Figure(value=math.nan)
     loudness_N = loudness(film.sound_S, film.frames, SOUND_RATE_HZ / film.fps, scale)
     found = synchrony(loudness_N, film.motion_N, shifts=shifts)
     if film.is_silent or not film.motion_N.any():
@@ -61,19 +64,22 @@ def av_align_figure(film: Film, variant: Variant, shifts: int) -> Figure:
 
 
 def tolerance_notices(film: Film) -> list[str]:
-    """Return a sentence where AV-Align can say nothing about a film: no onsets, or more tolerance than there is between them."""
+    """Return sentences where a film says little: too short for loudness-motion, no onsets, or less time between them than AV-Align's tolerance."""
     onsets_s = film.onsets_s
+    few = [f"{film.path.name} has {film.frames} frames; {LOUDNESS_MOTION} needs {LEAST_FRAMES}, so it is undefined."]
+    short = few if film.frames < LEAST_FRAMES else []
     if film.is_silent:
-        return []
+        return short
     if not len(onsets_s):
-        return [f"{film.path.name}: its sound has no onsets, so AV-Align is undefined."]
+        return [*short, f"{film.path.name}: its sound has no onsets, so AV-Align is undefined."]
     between_s = float(np.median(np.diff(onsets_s))) if len(onsets_s) > 1 else math.inf
     if 1.0 / film.fps > COARSE_SHARE * between_s:
         return [
+            *short,
             f"{film.path.name}: at {film.fps} frames a second AV-Align's tolerance is ±{1000 / film.fps:.0f} ms and its onsets are "
-            f"{1000 * between_s:.0f} ms apart, so nearly any motion matches; compare with the floor, or use a film of a higher rate."
+            f"{1000 * between_s:.0f} ms apart, so nearly any motion matches; compare with the floor, or use a film of a higher rate.",
         ]
-    return []
+    return short
 
 
 def _moved(film: Film, offset_s: float) -> Series:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.core.counted import counted
+from engine.core.errors import TrainingError
 from training.evaluation.metrics.synchrony import LoudnessScale
 from training.evaluation.synchrony.align_sync import ALIGN_SYNC, Similarity, align_sync
 from training.evaluation.synchrony.classifier import SyncClassifier
@@ -28,6 +30,9 @@ from training.evaluation.synchrony.peak_figures import (
     loudness_motion,
     tolerance_notices,
 )
+
+LEAST_PEAK_FRAMES = 3
+"""A frame between two others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,19 +99,28 @@ def measure_films(
 
 
 def figures_without_classifier(film: Film, options: SuiteOptions) -> dict[str, Figure]:
-    """Return the figures that need no training. Raises TrainingError for fewer than 20 frames."""
+    """Return the figures that need no training, of a film of at least three frames."""
     figures = {LOUDNESS_MOTION: loudness_motion(film, options.scale, options.shifts)}
     return figures | {label: av_align_figure(film, variant, options.shifts) for variant, label in AV_ALIGN.items()}
 
 
-def _measured(
-    path: Path, classifier: SyncClassifier | None, options: SuiteOptions, reference: FilmClassification | None
-) -> tuple[MeasuredFilm, FilmClassification | None]:
-    film = read_film(path, options.fps)
+def measure_film(
+    film: Film,
+    classification: FilmClassification | None,
+    options: SuiteOptions,
+    reference: FilmClassification | None = None,
+) -> MeasuredFilm:
+    """Measure one film, with a classifier where it has been classified, and beside its reference where there is one.
+
+    Raises TrainingError for a film of fewer than three frames, in which motion has no peak.
+    """
+    if film.frames < LEAST_PEAK_FRAMES:
+        raise TrainingError(
+            f"{film.path} has {counted(film.frames, 'frame')} with sound; at least {LEAST_PEAK_FRAMES} were expected: give a longer film."
+        )
     figures, notices = figures_without_classifier(film, options), [*film.notices, *tolerance_notices(film)]
-    if classifier is None:
-        return MeasuredFilm(path, film, figures, None, tuple(notices)), None
-    classification = classify(classifier, film)
+    if classification is None:
+        return MeasuredFilm(film.path, film, figures, None, tuple(notices))
     classified = classification.figures()
     figures[SCORE] = classified.score
     if reference is not None:
@@ -115,5 +129,12 @@ def _measured(
             figures[ALIGN_SYNC] = align_sync(classification, reference, options.similarity)
         notices += length_notices(film, reference.film)
     figures[ACCURACY] = Figure(value=classified.accuracy, floor_mean=classified.accuracy_floor)
-    measured = MeasuredFilm(path, film, figures, classified, (*notices, *classified.notices))
-    return measured, classification
+    return MeasuredFilm(film.path, film, figures, classified, (*notices, *classified.notices))
+
+
+def _measured(
+    path: Path, classifier: SyncClassifier | None, options: SuiteOptions, reference: FilmClassification | None
+) -> tuple[MeasuredFilm, FilmClassification | None]:
+    film = read_film(path, options.fps)
+    classification = classify(classifier, film) if classifier else None
+    return measure_film(film, classification, options, reference), classification

@@ -111,11 +111,23 @@ def test_a_film_of_a_lower_rate_is_refused(own: SmallClassifier, tmp_path: Path)
         classify(own, film)
 
 
-def test_a_film_that_is_too_short_is_undefined(own: SmallClassifier, tmp_path: Path) -> None:
-    found = classify(own, read_film(moving_clip(tmp_path / "short.mp4", seconds=1.2), with_flow=False)).figures()
-    assert np.isnan(found.score.value)
+def test_a_film_without_room_for_offsets_has_a_score_alone(own: SmallClassifier, tmp_path: Path) -> None:
+    film = classify(own, read_film(moving_clip(tmp_path / "short.mp4", seconds=1.2), with_flow=False))
+    found = film.figures()
+    assert found.stretches == len(film.starts_s) > 1
+    assert found.score.value == pytest.approx(film.encoded.scores(film.starts_s, film.starts_s).mean())
+    assert found.score.curve == ()
     assert np.isnan(found.accuracy)
-    assert "has 1.2 s; own classifier needs 1.5 s" in found.notices[0]
+    assert "has 1.2 s; own classifier needs 1.5 s for offsets of the sound" in found.notices[0]
+    assert rel_sync(film, film).value == 0.5
+
+
+def test_a_film_that_is_shorter_than_a_stretch_is_undefined(own: SmallClassifier, tmp_path: Path) -> None:
+    film = classify(own, read_film(moving_clip(tmp_path / "short.mp4", seconds=0.4), with_flow=False))
+    found = film.figures()
+    assert np.isnan(found.score.value)
+    assert np.isnan(rel_sync(film, film).value)
+    assert "has 0.4 s; own classifier needs 0.5 s, so its figures are undefined" in found.notices[0]
 
 
 def test_stretches_leave_room_for_every_offset() -> None:

@@ -70,7 +70,7 @@ def test_a_sound_without_onsets_is_undefined_and_said_so(tmp_path: Path) -> None
 
 
 def test_a_rate_too_low_for_the_tolerance_is_said(tmp_path: Path) -> None:
-    path = moving_clip(tmp_path / "clip.mp4", seconds=4.0)
+    path = moving_clip(tmp_path / "clip.mp4", seconds=6.0)
     (said,) = tolerance_notices(read_film(path, fps=4))
     assert "at 4 frames a second AV-Align's tolerance is ±250 ms" in said
     assert tolerance_notices(read_film(path, fps=40)) == []
@@ -82,3 +82,10 @@ def test_a_file_that_is_no_film_is_refused(tmp_path: Path) -> None:
         read_film(tmp_path / "notes.mp4")
     with pytest.raises(MediaError):
         read_film(write_clip(tmp_path / "mute.mp4", numbered_frames(40), None))
+
+
+def test_a_film_of_few_frames_leaves_loudness_motion_undefined_and_says_so(tmp_path: Path) -> None:
+    film = read_film(moving_clip(tmp_path / "clip.mp4", seconds=0.95))
+    assert np.isnan(loudness_motion(film, "db", 10).value)
+    assert "clip.mp4 has 19 frames; loudness-motion needs 20, so it is undefined." in tolerance_notices(film)
+    assert np.isfinite(av_align_figure(film, "v2025", 10).value)
