@@ -114,7 +114,7 @@ def main(argv: list[str] | None = None, started_s: float | None = None) -> int:
         # Mistakes in the flags of the training are told before hours of rendering.
         frame_size(arguments)
         able_families(arguments)
-        arguments.clip = rendered_clip(arguments, run_folder / f"{name}.mp4", started_s)
+        arguments.clip = rendered_clip(arguments, run_folder / f"{name}.mp4")
         if arguments.clip is None:
             return 0
     earlier = earlier_run(run_folder, arguments)

@@ -72,9 +72,7 @@ def subject(arguments: Namespace) -> Path:
     return getattr(arguments, "image", None) or arguments.audio[0]
 
 
-def rendered_clip(
-    arguments: Namespace, clip: Path, started_s: float, now_s: Callable[[], float] = time.monotonic
-) -> Path | None:
+def rendered_clip(arguments: Namespace, clip: Path, now_s: Callable[[], float] = time.monotonic) -> Path | None:
     """Render `clip`, in its run folder, or take what is rendered already; None where only the plan was asked for.
 
     A run that was begun keeps its clip. Raises TrainingError and MediaError for what cannot be rendered.
@@ -111,7 +109,7 @@ def rendered_clip(
             print_line(f"rendered  {clip}, as in the run so far")
             return clip
     wanted = record.chosen(every) if record and record.request == request else []
-    rendering = Rendering(teacher, plan, started_s + RENDERING_SHARE * 60.0 * arguments.minutes, now_s)
+    rendering = Rendering(teacher, plan, now_s() + RENDERING_SHARE * 60.0 * arguments.minutes, now_s)
     chosen = wanted or rendering.affordable(every)
     _tell(arguments, rendering, chosen, len(songs), len(every))
     if arguments.plan:
@@ -186,7 +184,7 @@ class Rendering:
             begun_s = self.now_s()
             if done and begun_s + self.expected_s(stretch) > self.until_s:
                 print_line(
-                    f"notice    the time for rendering is over; {len(done)} of {len(chosen)} stretches are taught"
+                    f"notice    the time for rendering is over; {len(done)} of {len(chosen)} stretches are what is taught"
                 )
                 break
             left = duration(sum(map(self.expected_s, missing[number:])))
