@@ -35,7 +35,13 @@ TRAINING_CORE = MEDIA | {"training/core", "training/data"}
 PROTOCOL = TRAINING_CORE | {"training/losses", "training/families"}
 LOOP = PROTOCOL | {"training/loop"}
 LOGGING = LOOP | {"training/logging"}
-ENTRY_POINTS = LOGGING | {"training/evaluation", "training/autopilot", "training/sweeps", "training/diffusion"}
+ENTRY_POINTS = LOGGING | {
+    "training/evaluation",
+    "training/autopilot",
+    "training/sweeps",
+    "training/diffusion",
+    "training/distillation",
+}
 VERIFICATION = TRAINING_CORE | {"training/loop", "training/families", "export/verification"}
 
 ALLOWED: Mapping[str, set[str]] = {
@@ -48,6 +54,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "training/families": TRAINING_CORE | {"engine/output"},
     "training/families/*": LOOP,
     "training/diffusion": TRAINING_CORE,
+    "training/distillation": LOOP | {"training/diffusion"},
     "training/loop": PROTOCOL,
     "training/logging": LOOP,
     "training/evaluation": LOGGING,

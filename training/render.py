@@ -10,12 +10,10 @@ beside the clip. `--family NAME --help` shows the flags of one family; docs/diff
 from __future__ import annotations
 
 import argparse
-import random
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.core.argument_parser import ArgumentParser
@@ -23,10 +21,10 @@ from engine.core.atomic_files import check_writable
 from engine.core.errors import SinkError, TrainingError, run_main
 from engine.core.printable import print_line, print_lines
 from training.data.clip_sound import read_sound
-from training.diffusion.cost import GIB, free_bytes, operations_per_s
+from training.diffusion.cost import operations_per_s
+from training.diffusion.job_flags import add_job_arguments, check_memory, duration, job_of, memory_told
 from training.diffusion.progress import RenderProgress
 from training.diffusion.render_family import (
-    PRECISIONS,
     RENDER_RATE_HZ,
     RenderFamily,
     RenderJob,
@@ -39,10 +37,6 @@ from training.families.offline import render_file
 from training.loop.trainer import choose_device
 
 STRIP_SUFFIX = ".preview.png"
-LARGEST_SIDE = 4096
-SIDE_STEP = 8
-"""Sides of a frame are multiples of it: of an autoencoder's pixels a latent."""
-MOST_SEED = 2**32
 
 
 def argument_parser(family: RenderFamily | None = None) -> argparse.ArgumentParser:
@@ -57,17 +51,8 @@ def argument_parser(family: RenderFamily | None = None) -> argparse.ArgumentPars
     parser.add_argument("-o", "--output", type=Path, metavar="CLIP.mp4", help="the clip, with its sound")
     parser.add_argument("--start", type=float, default=0.0, metavar="S", help="where to begin in the sound; default 0")
     parser.add_argument("--seconds", type=float, metavar="S", help="how much of the sound; default: all of it")
-    for name, metavar in (("width", "PIXELS"), ("height", "PIXELS"), ("steps", "N")):
-        default: int | None = getattr(family, name) if family else None
-        told = f"default {default}" if family else "default: the family's"
-        parser.add_argument(f"--{name}", type=int, metavar=metavar, default=default, help=told)
-    parser.add_argument("--seed", type=int, metavar="N", help="the same clip again; default: drawn, and told")
+    add_job_arguments(parser, family)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument(
-        "--precision", choices=tuple(PRECISIONS), help="default float16 on a graphics card, else float32"
-    )
-    parser.add_argument("--save-memory", action="store_true", help="less at once on the device, and so slower")
-    parser.add_argument("--most-memory", type=float, metavar="GIB", help="limit; default: what the device has")
     parser.add_argument("--no-preview", action="store_true", help=f"no strip of frames in CLIP{STRIP_SUFFIX}")
     if family:
         parser.description = f"{__doc__}\n{family.about}"
@@ -89,10 +74,10 @@ def main(argv: list[str] | None = None) -> int:
     output = _output(arguments)
     require(arguments.weights, files)
     sound_S = _sound(arguments)
-    job = _job(arguments, len(sound_S) / RENDER_RATE_HZ)
+    job = job_of(arguments, len(sound_S) / RENDER_RATE_HZ, choose_device(arguments.device))
     plan = family.plan(arguments, job)
     _tell(plan, job)
-    _check_memory(plan, job, arguments.most_memory)
+    check_memory(plan, job, arguments.most_memory)
     strip = None if arguments.no_preview else output.with_name(output.name + STRIP_SUFFIX)
     progress = RenderProgress(strip)
     try:
@@ -142,68 +127,15 @@ def _sound(arguments: argparse.Namespace) -> NDArray[np.float32]:
     return sound_S[first : None if length_s is None else first + max(round(length_s * RENDER_RATE_HZ), 1)]
 
 
-def _job(arguments: argparse.Namespace, sound_s: float) -> RenderJob:
-    """Return the common flags as values. Raises TrainingError for those out of range."""
-    for side in ("width", "height"):
-        value = getattr(arguments, side)
-        if not 0 < value <= LARGEST_SIDE or value % SIDE_STEP:
-            raise TrainingError(
-                f"--{side} is {value}; a multiple of {SIDE_STEP} up to {LARGEST_SIDE} was expected, e.g. 384."
-            )
-    if arguments.steps < 1:
-        raise TrainingError(f"--steps is {arguments.steps}; at least 1 was expected.")
-    seed = random.randrange(MOST_SEED) if arguments.seed is None else arguments.seed
-    if not 0 <= seed < MOST_SEED:
-        raise TrainingError(f"--seed is {seed}; a whole number from 0 to {MOST_SEED - 1} was expected.")
-    device = choose_device(arguments.device)
-    precision = arguments.precision or ("float16" if device.type == "cuda" else "float32")
-    if device.type == "cpu" and precision == "float16":
-        raise TrainingError("--precision float16 needs a graphics card; use float32 or bfloat16 on the processor.")
-    return RenderJob(
-        weights=arguments.weights,
-        sound_s=sound_s,
-        width=arguments.width,
-        height=arguments.height,
-        steps=arguments.steps,
-        seed=seed,
-        device=device,
-        kind=PRECISIONS[precision],
-        save_memory=arguments.save_memory,
-    )
-
-
 def _tell(plan: RenderPlan, job: RenderJob) -> None:
     """Print what will be done."""
-    kind = str(job.kind).removeprefix("torch.")
     seconds = plan.operations / operations_per_s(job.device, job.kind)
     print_line(
         f"plan      {plan.about}",
-        f"memory    {(plan.weight_bytes + plan.peak_bytes) / GIB:.2f} GiB in {kind} on {job.device}: {plan.weight_bytes / GIB:.2f} of "
-        f"weights and {plan.peak_bytes / GIB:.2f} beside them",
+        f"memory    {memory_told(plan, job)}",
         f"work      {plan.operations / 1e12:.3g} TFLOP, about {duration(seconds)} here",
         f"seed      {job.seed}",
         *(f"notice    {notice}" for notice in plan.notices),
-    )
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    if seconds < 90.0:
-        return f"{max(seconds, 1.0):.0f} s"
-    return f"{seconds / 60.0:.0f} min" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} h"
-
-
-def _check_memory(plan: RenderPlan, job: RenderJob, most_gib: float | None) -> None:
-    """Raise TrainingError where the plan needs more memory than there is."""
-    there = free_bytes(job.device) if most_gib is None else round(most_gib * GIB)
-    needed = plan.weight_bytes + plan.peak_bytes
-    if there is None or needed <= there:
-        return
-    ways = [f"lower {plan.lower}"]
-    ways += [] if job.save_memory else ["add --save-memory"]
-    ways += ["choose --precision bfloat16"] if job.kind == torch.float32 else []
-    raise TrainingError(
-        f"This rendering needs {needed / GIB:.2f} GiB and {job.device} has {there / GIB:.2f} GiB; {', or '.join(ways)}."
     )
 
 

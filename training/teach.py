@@ -4,7 +4,7 @@
 
 prints the plan with its reasons (--plan stops there) and, at the end, the command that plays the model. While it trains, it renews an
 image of the clip and the model every minute. Run the same command again to train for the same time again. Ctrl-C ends the training early; the model so far is saved and exported.
---set KEY=VALUE changes any setting of the training.
+--set KEY=VALUE changes any setting of the training. With --teacher NAME a diffusion model renders the clip first: docs/diffusion.md.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from training.core.frame_size import FrameSize
 from training.data.config import ClipConfig
 from training.data.footage import Footage, footage_sha256, load_footage
 from training.data.windows import TRAINING_SHARE
+from training.distillation.command import add_teacher_arguments, rendered_clip, subject
 from training.families.teaching import SizeStep, Teaching
 from training.logging.planned_run_log import PlannedRunLog
 from training.logging.preview_image import PreviewImage
@@ -60,12 +61,16 @@ CONFIGS = Path(__file__).parents[1] / "configs" / "train"
 SO_FAR = "as in the run so far"
 
 
-def argument_parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
+def argument_parser(teacher: str | None = None) -> argparse.ArgumentParser:
+    """Describe the command line, with the flags of a teacher in the place of the clip."""
     parser = ArgumentParser(
         prog="python -m training.teach", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("clip", type=Path, metavar="CLIP.mp4", help="a video with sound")
+    if teacher is None:
+        parser.add_argument("clip", type=Path, metavar="CLIP.mp4", help="a video with sound")
+    else:
+        add_teacher_arguments(parser, teacher)
+    parser.add_argument("--teacher", metavar="NAME", help="a diffusion model that renders the clip first")
     parser.add_argument("--minutes", type=float, metavar="N", help="total time; default: by clip length and machine")
     parser.add_argument(
         "--run-folder", type=Path, metavar="FOLDER", help="default runs/NAME, after the clip's file name"
@@ -99,12 +104,19 @@ def argument_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None, started_s: float | None = None) -> int:
     """Run the command line `argv`; `started_s` is the time on the monotonic clock from which the minutes count, by default now."""
     started_s = time.monotonic() if started_s is None else started_s
-    arguments = argument_parser().parse_args(argv)
+    arguments = parsed(argv)
     arguments.set += sound_settings(arguments.track, arguments.channels)
     if arguments.minutes is not None and not arguments.minutes > 0:
         raise TrainingError(f"--minutes is {arguments.minutes:g}; more than 0 was expected.")
-    name = train.model_name(arguments.clip)
+    name = train.model_name(subject(arguments) if arguments.teacher else arguments.clip)
     run_folder: Path = arguments.run_folder or Path("runs") / name
+    if arguments.teacher:
+        # Mistakes in the flags of the training are told before hours of rendering.
+        frame_size(arguments)
+        able_families(arguments)
+        arguments.clip = rendered_clip(arguments, run_folder / f"{name}.mp4")
+        if arguments.clip is None:
+            return 0
     earlier = earlier_run(run_folder, arguments)
     if arguments.clip.is_file():
         print_line(f"reading   {arguments.clip}, and timing this machine")
@@ -128,6 +140,14 @@ def main(argv: list[str] | None = None, started_s: float | None = None) -> int:
     if failure:
         raise failure
     return 0
+
+
+def parsed(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line. Raises ConfigError, and TrainingError for a teacher that is not there."""
+    # Which teacher it is decides which flags there are.
+    first = ArgumentParser(add_help=False)
+    first.add_argument("--teacher")
+    return argument_parser(first.parse_known_args(argv)[0].teacher).parse_args(argv)
 
 
 def planned_config(arguments: argparse.Namespace, plan: Plan, earlier: Checkpoint | None) -> TrainConfig:

@@ -11,12 +11,8 @@ from engine.audio.sources.spec import parse_spec
 from engine.core.distinct_names import distinct_names
 from engine.core.errors import ConfigError
 from engine.media.address import scheme_of, shown_address
+from engine.media.file_names import SOUND_SUFFIXES
 
-SOUND_SUFFIXES = (
-    *(".aac", ".ac3", ".aif", ".aiff", ".amr", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus"),
-    *(".wav", ".wma", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"),
-)
-"""Of the files that are rendered out of a folder; all others there are left alone."""
 OUTPUT_SUFFIX = ".mp4"
 
 

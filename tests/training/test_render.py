@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from benchmarks.tempotokens_tiny import write_tiny_weights
 from engine.core.errors import MediaError, SinkError, TrainingError, UserError
 from tests.training.clips import write_wav
+from training.diffusion.job_flags import duration
 from training.diffusion.tempotokens import published
-from training.render import duration, main
+from training.render import main
 
 SIZE = ("--width", "32", "--height", "16", "--steps", "2")
 RATE_HZ = 44100

@@ -107,6 +107,10 @@ class RenderFamily(Protocol):
         """Return the files that these arguments need."""
         ...
 
+    def window_s(self, arguments: Namespace) -> float:
+        """Return how many seconds of sound the model sees at once."""
+        ...
+
     def plan(self, arguments: Namespace, job: RenderJob) -> RenderPlan:
         """Say what will be done, reading configurations and texts alone. Raises TrainingError for what cannot be rendered."""
         ...

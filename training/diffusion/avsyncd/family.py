@@ -49,6 +49,9 @@ class Family:
     def weight_files(self, arguments: Namespace) -> Sequence[WeightFile]:
         return published.weight_files(unet_place(arguments))
 
+    def window_s(self, arguments: Namespace) -> float:
+        return FRAMES / FPS
+
     def plan(self, arguments: Namespace, job: RenderJob) -> RenderPlan:
         settings = settings_of(arguments)
         files = require(job.weights, self.weight_files(arguments))

@@ -32,6 +32,9 @@ class TempoTokensFamily:
     def weight_files(self, arguments: Namespace) -> Sequence[WeightFile]:
         return weight_files(arguments.mapper, with_sound=arguments.condition != "text")
 
+    def window_s(self, arguments: Namespace) -> float:
+        return settings.SEGMENT_FRAMES / arguments.fps
+
     def plan(self, arguments: Namespace, job: RenderJob) -> RenderPlan:
         chosen = settings.settings_of(arguments, job.save_memory)
         return planning.plan(chosen, job, require(job.weights, self.weight_files(arguments)))
