@@ -31,6 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_classifier(folder / "sync.safetensors", SmallClassifier(config), {})
     torch.save(MobileNetV2().state_dict(), folder / "mine.pth")
     (folder / "class_mapping.json").write_text('{"digit_zero": "digit zero", "digit_one": "digit one"}')
+    (folder / "broken.py").write_text("import os\nos.stat('absent.safetensors')\n")
     (folder / "empty").mkdir()
     return folder
 
@@ -47,7 +48,7 @@ def test_every_metric_of_both_papers_has_a_floor_and_a_ceiling(
     )
     assert main([*call.split(), *flags]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("3 rendered clips beside the real ones\n")
+    assert said.startswith("3 rendered clips, each beside its real one\n")
     measures = json.loads((folder / "out.json").read_text())["measures"]
     assert list(measures) == [
         "FD (MobileNetV2 mine.pth)",
@@ -130,6 +131,13 @@ def test_notices_of_one_kind_are_told_once() -> None:
         ("rendered --reference real --inception-score no.such:f", "--inception-score no.such:f cannot be had"),
         (f"rendered --reference real --similarity {FUNCTIONS}:FPS", "is no function"),
         (f"rendered --reference real --inception-score {FUNCTIONS}:squares", "has no attribute 'squares'"),
+        (
+            "rendered --reference real --text a --clipsim math:cos",
+            "CLIPSIM (math:cos) failed: TypeError: math.cos() takes",
+        ),
+        ("rendered --reference real --inception-score math:cos", "IS (math:cos) failed: TypeError"),
+        ("rendered --reference real --inception-score broken:f", "cannot be had: FileNotFoundError: [Errno 2]"),
+        ("rendered --reference real --inception-score broken:f", "(broken.py, line 2); mend the module"),
         ("rendered --reference real --classifier mine.pth", "holds no synchrony classifier"),
         ("rendered --reference real --weights absent.pth", "absent.pth does not exist"),
         ("rendered --reference real --json absent/out.json", "Cannot write absent/out.json"),
@@ -138,6 +146,7 @@ def test_notices_of_one_kind_are_told_once() -> None:
 )
 def test_a_wrong_call_is_one_sentence(call: str, part: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
     with pytest.raises(UserError) as refused:
         main(call.split())
     assert part in str(refused.value)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engine.core.errors import TrainingError
 from training.evaluation.frame_metrics import Features
 from training.evaluation.metrics.extractors import Extractors
-from training.evaluation.named_functions import numbers
+from training.evaluation.named_functions import called, numbers
 from training.evaluation.renders.clip_pairs import Frames
 from training.evaluation.renders.measures import Measure, inception_score
 
@@ -54,7 +54,10 @@ class ClassScores:
                 both = (_softmax(network.classes, side.by_network[label]) for side in (rendered, real))
                 self._take(network.class_label, *both)
         if self._function is not None:
-            both = (probabilities(self._label, self._function(side.frames_THWC)) for side in (rendered, real))
+            both = (
+                probabilities(self._label, called(self._label, self._function, side.frames_THWC))
+                for side in (rendered, real)
+            )
             self._take(self._label, *both)
 
     def measures(self) -> list[Measure]:

@@ -24,7 +24,7 @@ HEADINGS = ("", "rendered", "floor", "ceiling", "better", "clips")
 def report(evaluation: RenderEvaluation) -> str:
     """Return the table, what floors and ceilings are, the metrics that could not be measured, and the notices."""
     rows = [_row(measure) for measure in evaluation.measures]
-    extent = f"{counted(len(evaluation.clips), 'rendered clip')} beside the real ones"
+    extent = f"{counted(len(evaluation.clips), 'rendered clip')}, each beside its real one"
     blocks = [f"{extent}\n{_aligned([HEADINGS, *rows])}", LEGEND, _ends(evaluation.measures)]
     for lines in (evaluation.missing, shortened_notices(evaluation.notices)):
         blocks += ["\n".join(lines)] if lines else []
