@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from training.diffusion import stable_diffusion
 from training.diffusion.beats import Beats, BeatsConfig
 from training.diffusion.tempotokens import published
 from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfig
@@ -62,9 +63,9 @@ VAE: dict[str, Any] = {
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "audio encoder": lambda: Beats(BeatsConfig()),
     "mapper": lambda: AudioMapper(MapperConfig()),
-    "text encoder": lambda: published.text_encoder_from(TEXT),
+    "text encoder": lambda: stable_diffusion.text_encoder_from(TEXT),
     "UNet": lambda: published.unet_from(UNET),
-    "autoencoder": lambda: published.vae_from(VAE),
+    "autoencoder": lambda: stable_diffusion.vae_from(VAE),
 }
 
 
@@ -74,6 +75,6 @@ def shapes() -> dict[str, dict[str, tuple[int, ...]]]:
     for part, make in NETWORKS.items():
         with torch.device("meta"):
             state = make().state_dict()
-        prefix = published.TEXT_PREFIX if part == "text encoder" else ""
+        prefix = stable_diffusion.TEXT_PREFIX if part == "text encoder" else ""
         found[part] = {prefix + name: tuple(value.shape) for name, value in state.items()}
     return found

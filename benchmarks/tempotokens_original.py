@@ -19,8 +19,8 @@ from unittest.mock import MagicMock
 import torch
 from torch import Tensor, nn
 
+from training.diffusion import stable_diffusion
 from training.diffusion.filter_bank import FilterBank, FilterBankConfig
-from training.diffusion.tempotokens import published
 
 PATCHES = (
     "torchaudio: its Kaldi filter bank alone, from --kaldi FILE, or this project's",
@@ -92,7 +92,7 @@ def original(checkout: Path, kaldi: Path | None) -> Original:
 
 def text_config(values: Mapping[str, Any]) -> Any:
     """Return a configuration of the text encoder that the original's code can use."""
-    config = published.text_config(values)
+    config = stable_diffusion.text_config(values)
     config._attn_implementation = "eager"
     return config
 

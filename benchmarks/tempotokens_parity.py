@@ -27,6 +27,7 @@ from benchmarks.tempotokens_original import PATCHES, Original, loaded, original,
 from benchmarks.tempotokens_reference import save_reference, without_private
 from benchmarks.tempotokens_tiny import BEATS, SCHEDULER, TEXT, UNET, VAE, draw_weights, write_tokenizer
 from engine.core.errors import run_main
+from training.diffusion import stable_diffusion
 from training.diffusion.beats import Beats, BeatsConfig
 from training.diffusion.tempotokens import published
 from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfig
@@ -62,11 +63,11 @@ class Ours:
         self.beats = draw_weights(Beats(BeatsConfig.of_file(BEATS)), 1)
         shape = MapperConfig(input_size=self.beats.config.feature_size, hidden_size=48, output_size=WIDTH)
         self.mapper = draw_weights(AudioMapper(shape), 2)
-        self.text = draw_weights(published.text_encoder_from(wide), 3)
+        self.text = draw_weights(stable_diffusion.text_encoder_from(wide), 3)
         self.unet = FrameUNet(draw_weights(published.unet_from(self.unet_config), 4))
         self.scheduler = published.scheduler_from(SCHEDULER)
         write_tokenizer(folder, WORDS)
-        self.tokenizer = published.tokenizer_of(folder)
+        self.tokenizer = stable_diffusion.tokenizer_of(folder)
 
 
 class Theirs:
@@ -77,15 +78,15 @@ class Theirs:
         self.beats = loaded(code.beats.BEATs(config), ours.beats)
         self.mapper = loaded(code.embedder.TempEmbedder(ours.mapper.config.input_size, 48, WIDTH), ours.mapper)
         self.text = loaded(
-            code.text.CLIPTextModel(text_config(ours.text_config)), ours.text, renamed=published.TEXT_PREFIX
+            code.text.CLIPTextModel(text_config(ours.text_config)), ours.text, renamed=stable_diffusion.TEXT_PREFIX
         )
         self.unet = loaded(code.unet.UNet3DConditionModel(**without_private(ours.unet_config)), ours.unet.unet)
-        tokenizer = published.tokenizer_of(folder)
+        tokenizer = stable_diffusion.tokenizer_of(folder)
         for word in PSEUDO.split():
             tokenizer.add_tokens(word)
         self.text.resize_token_embeddings(len(tokenizer))
         self.pipe = code.pipeline.TextToVideoSDPipeline(
-            vae=draw_weights(published.vae_from(VAE), 5),
+            vae=draw_weights(stable_diffusion.vae_from(VAE), 5),
             text_encoder=self.text,
             tokenizer=tokenizer,
             unet=self.unet,

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from engine.core.errors import run_main
+from training.diffusion import stable_diffusion
 from training.diffusion.beats import Beats, BeatsConfig
 from training.diffusion.tempotokens import published
 from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfig
@@ -156,11 +157,11 @@ def write_tiny_weights(folder: Path, mapper: str = "vggsound") -> None:
     """Write all files that TempoTokens needs."""
     base = folder / published.BASE
     unet = draw_weights(published.unet_of(_write(base / "unet", UNET)), 1)
-    vae = draw_weights(published.vae_of(_write(base / "vae", VAE)), 2)
-    text = draw_weights(published.text_encoder_of(_write(base / "text_encoder", TEXT)), 3)
+    vae = draw_weights(stable_diffusion.vae_of(_write(base / "vae", VAE)), 2)
+    text = draw_weights(stable_diffusion.text_encoder_of(_write(base / "text_encoder", TEXT)), 3)
     # In float16, as the text-to-video model is published.
     for module, file in ((unet, published.UNET), (vae, published.VAE), (text, published.TEXT)):
-        prefix = published.TEXT_PREFIX if module is text else ""
+        prefix = stable_diffusion.TEXT_PREFIX if module is text else ""
         _save(folder / file, {prefix + name: value.half() for name, value in module.state_dict().items()})
     write_tokenizer(base / "tokenizer", TEXT["vocab_size"])
     (base / "scheduler").mkdir(exist_ok=True)

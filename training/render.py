@@ -133,7 +133,7 @@ def _tell(plan: RenderPlan, job: RenderJob) -> None:
     print_line(
         f"plan      {plan.about}",
         f"memory    {memory_told(plan, job)}",
-        f"work      {plan.operations / 1e12:.3g} million million operations, about {duration(seconds)} here",
+        f"work      {plan.operations / 1e12:.3g} TFLOP, about {duration(seconds)} here",
         f"seed      {job.seed}",
         *(f"notice    {notice}" for notice in plan.notices),
     )

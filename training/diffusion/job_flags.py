@@ -19,16 +19,15 @@ MOST_SEED = 2**32
 
 def add_job_arguments(parser: ArgumentParser, family: RenderFamily | None) -> None:
     """Declare the flags, with the defaults of a family."""
-    parser.add_argument("--width", type=int, metavar="PIXELS", default=family.width if family else None)
-    parser.add_argument("--height", type=int, metavar="PIXELS", default=family.height if family else None)
-    parser.add_argument("--steps", type=int, metavar="N", default=family.steps if family else None)
+    for name, metavar in (("width", "PIXELS"), ("height", "PIXELS"), ("steps", "N")):
+        default: int | None = getattr(family, name) if family else None
+        told = f"default {default}" if family else "default: the family's"
+        parser.add_argument(f"--{name}", type=int, metavar=metavar, default=default, help=told)
     parser.add_argument("--seed", type=int, metavar="N", help="the same clip again; default: drawn, and told")
     parser.add_argument(
         "--precision", choices=tuple(PRECISIONS), help="default float16 on a graphics card, else float32"
     )
-    parser.add_argument(
-        "--save-memory", action="store_true", help="one network at a time on the device, and less at once: slower"
-    )
+    parser.add_argument("--save-memory", action="store_true", help="less at once on the device, and so slower")
     parser.add_argument("--most-memory", type=float, metavar="GIB", help="limit; default: what the device has")
 
 

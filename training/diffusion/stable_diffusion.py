@@ -7,13 +7,34 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from diffusers import AutoencoderKL
+from diffusers.utils import logging as diffusers_logging
 from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
 
 from engine.core.errors import TrainingError
-from training.diffusion.state_dicts import read_config, read_weights, state_dict
-from training.diffusion.tempotokens.published import NOT_OF_THE_TEXT_ENCODER, TEXT_PREFIX
+from engine.core.small_files import read_text
+from training.diffusion.state_dicts import (
+    MOST_CONFIG_BYTES,
+    load,
+    read_config,
+    read_weights,
+    state_dict,
+    with_current_names,
+)
 
 Made = TypeVar("Made")
+Opener = Callable[[Path, torch.device, torch.dtype], Any]
+"""Of a network with its weights."""
+NOT_OF_THE_TEXT_ENCODER = r"\.position_ids$"
+"""A row of numbers that older versions of the library saved."""
+TEXT_PREFIX = "text_model."
+"""Before all names of the text encoder in published files; the library of today has none."""
+
+# Their hints are for programmers; what a user should know is told by this project.
+diffusers_logging.set_verbosity_error()
+transformers_logging.set_verbosity_error()
 
 
 def tensors_of(file: Path, ignored: str = r"(?!)") -> dict[str, Tensor]:
@@ -38,7 +59,12 @@ def described(make: Callable[[dict[str, Any]], Made], file: Path) -> Made:
 
 def text_encoder_tensors(file: Path) -> dict[str, Tensor]:
     """Return the tensors of a text encoder's file on the meta device, by the names that the library of today has."""
-    return {name.removeprefix(TEXT_PREFIX): value for name, value in tensors_of(file, NOT_OF_THE_TEXT_ENCODER).items()}
+    return _with_current_text_names(read_weights(file, "meta"), file)
+
+
+def _with_current_text_names(content: Any, file: Path) -> dict[str, Tensor]:
+    tensors = state_dict(content, file, NOT_OF_THE_TEXT_ENCODER)
+    return {name.removeprefix(TEXT_PREFIX): value for name, value in tensors.items()}
 
 
 def text_tokens(encoder: Any, tokenizer: Any, text: str) -> Tensor:
@@ -53,3 +79,78 @@ def ready(module: Any, device: torch.device, kind: torch.dtype) -> Any:
     """Return a network on its device, to be used and not trained."""
     # Not diffusers' own `to`, which warns of what it would leave in float32 although there is nothing.
     return nn.Module.to(module, device=device, dtype=kind).requires_grad_(False).eval()
+
+
+def vae_from(values: Mapping[str, Any]) -> AutoencoderKL:
+    """Return the autoencoder, likewise."""
+    return AutoencoderKL.from_config(dict(values))
+
+
+def text_config(values: Mapping[str, Any]) -> CLIPTextConfig:
+    """Return a configuration as the library has it; attention is computed as the original computes it, to the last digit."""
+    return CLIPTextConfig.from_dict({**values, "attn_implementation": "eager"})
+
+
+def text_encoder_from(values: Mapping[str, Any]) -> CLIPTextModel:
+    """Return the text encoder of a configuration, without its weights."""
+    return CLIPTextModel(text_config(values))
+
+
+def vae_of(folder: Path) -> AutoencoderKL:
+    """Return the autoencoder, likewise."""
+    return described(vae_from, folder / "config.json")
+
+
+def text_encoder_of(folder: Path) -> CLIPTextModel:
+    """Return the text encoder, likewise."""
+    return described(text_encoder_from, folder / "config.json")
+
+
+def tokenizer_of(folder: Path) -> CLIPTokenizer:
+    """Return the words of the text encoder. Raises TrainingError for files that are missing or damaged."""
+    _check_words(folder / "vocab.json", folder / "merges.txt")
+    try:
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise TrainingError(f"{folder} holds no words of CLIP ({error}); fetch its files again.") from error
+
+
+def _check_words(vocabulary: Path, merges: Path) -> None:
+    """Refuse what the library would refuse with an exception of no kind."""
+    words = read_config(vocabulary)
+    if not all(isinstance(number, int) for number in words.values()):
+        raise TrainingError(f"{vocabulary} holds no words of CLIP, which are numbered; fetch it again.")
+    try:
+        lines = read_text(merges, MOST_CONFIG_BYTES).splitlines()
+    except OSError as error:
+        raise TrainingError(
+            f"Cannot read {merges}: {error.strerror}; --check-weights shows what is missing."
+        ) from error
+    except ValueError as error:
+        raise TrainingError(f"{merges} cannot be used: {error}; fetch it again.") from error
+    for number, line in enumerate(lines, 1):
+        parts = line.split(" ")
+        if (
+            line
+            and not line.startswith("#version")
+            and (len(parts) != 2 or not {*parts, "".join(parts)} <= words.keys())
+        ):
+            raise TrainingError(
+                f"{merges} joins what are no words of {vocabulary.name} in line {number}; fetch both again."
+            )
+
+
+def open_vae(file: Path, device: torch.device, kind: torch.dtype) -> AutoencoderKL:
+    """Return the autoencoder, likewise."""
+    with torch.device("meta"):
+        vae = vae_of(file.parent)
+    load(vae, with_current_names(state_dict(read_weights(file), file)), file)
+    return ready(vae, device, kind)
+
+
+def open_text_encoder(file: Path, device: torch.device, kind: torch.dtype) -> CLIPTextModel:
+    """Return the text encoder, likewise."""
+    # Not on the meta device: it counts its positions when it is made.
+    text_encoder = text_encoder_of(file.parent)
+    load(text_encoder, _with_current_text_names(read_weights(file), file), file)
+    return ready(text_encoder, device, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -86,8 +87,11 @@ def render_sound(family: OfflineFamily, sound_S: NDArray[np.float32], sink: Sink
     expected = len(sound_S) // hop_samples
     count = 0
     with contextlib.closing(sink):
+        frames = iter(family.render(sound_S))
+        # Before anything is written: a rendering that fails on its way to the first frame leaves no film.
+        first = list(itertools.islice(frames, 1))
         sink.open(show)
-        for index, pixels_HWC in enumerate(family.render(sound_S)):
+        for index, pixels_HWC in enumerate(itertools.chain(first, frames)):
             _check(family, pixels_HWC, index, expected)
             frame = _frame(pixels_HWC, index, sound_S, hop_samples, family.sample_rate_hz)
             if sink.wants(frame.values):

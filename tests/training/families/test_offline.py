@@ -64,3 +64,17 @@ def test_frames_that_do_not_fit_are_refused(sound: Path, tmp_path: Path) -> None
         render_offline(Loudness(fps=30), sound, VideoFileSink(tmp_path / "uneven.mp4"))
     with pytest.raises(TrainingError, match="rendered more than 10 frames"):
         render_offline(Loudness(fps=10), sound, VideoFileSink(tmp_path / "long.mp4"))
+
+
+class Failing(Loudness):
+    """Cannot make its first frame."""
+
+    def render(self, sound_S: NDArray[np.float32]) -> Iterator[NDArray[np.uint8]]:
+        raise TrainingError("No weights.")
+        yield
+
+
+def test_a_rendering_without_a_frame_leaves_no_film(sound: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="No weights"):
+        render_offline(Failing(), sound, VideoFileSink(tmp_path / "none.mp4"))
+    assert not (tmp_path / "none.mp4").exists()

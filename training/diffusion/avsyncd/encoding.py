@@ -18,8 +18,7 @@ from training.diffusion.avsyncd.learner import Batch
 from training.diffusion.avsyncd.sampling import Given, seen_tokens
 from training.diffusion.filter_bank import IMAGEBIND, FilterBank
 from training.diffusion.imagebind_audio import levels_of, segment_mask
-from training.diffusion.stable_diffusion import text_tokens
-from training.diffusion.tempotokens.published import open_text_encoder, open_vae, tokenizer_of
+from training.diffusion.stable_diffusion import open_text_encoder, open_vae, text_tokens, tokenizer_of
 
 # B clips, C channels, F frames, H W rows and columns
 

@@ -27,8 +27,7 @@ from training.diffusion.cost import Cost, counted, weight_bytes
 from training.diffusion.imagebind_audio import ImageBindAudio
 from training.diffusion.progress import RenderProgress
 from training.diffusion.render_family import RenderJob, RenderPlan
-from training.diffusion.stable_diffusion import ready
-from training.diffusion.tempotokens.published import tokenizer_of, vae_of
+from training.diffusion.stable_diffusion import ready, tokenizer_of, vae_of
 from training.diffusion.weight_files import WeightFile, require
 
 SEEN_TOKENS = 25

@@ -44,6 +44,8 @@ class LearningConfig:
     """Longest gradient; a longer one is scaled down to it."""
     sound_dropout: float = SOUND_DROPOUT
     """Share of the clips that are trained without their sound, for guidance."""
+    everything: bool = False
+    """Train Stable Diffusion's own weights too."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """bfloat16: the UNet computes in it, and its weights stay in float32."""
     seed: int = 123
@@ -66,11 +68,11 @@ class Batch:
 
 
 class Learner:
-    """Trains what AVSyncD adds to Stable Diffusion."""
+    """Trains what AVSyncD adds to Stable Diffusion, or everything."""
 
     def __init__(self, unet: VideoUNet, config: LearningConfig) -> None:
         self.unet, self.config, self.iteration = unet.train(), config, 0
-        self._parameters = list(train_what_is_added(unet))
+        self._parameters = list(unet.requires_grad_().parameters() if config.everything else train_what_is_added(unet))
         self._optimiser = torch.optim.AdamW(
             self._parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
         )

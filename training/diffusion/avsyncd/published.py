@@ -22,9 +22,16 @@ from training.diffusion.avsyncd.config import inflated_config
 from training.diffusion.avsyncd.config import read_config as read_unet_config
 from training.diffusion.avsyncd.unet import VideoUNet, added_names
 from training.diffusion.imagebind_audio import ImageBindAudio, ImageBindAudioConfig, config_of, from_imagebind
-from training.diffusion.stable_diffusion import described, expected, ready, tensors_of, text_encoder_tensors
+from training.diffusion.stable_diffusion import (
+    described,
+    expected,
+    ready,
+    tensors_of,
+    text_encoder_of,
+    text_encoder_tensors,
+    vae_of,
+)
 from training.diffusion.state_dicts import load, read_config, read_weights, state_dict, with_current_names
-from training.diffusion.tempotokens.published import text_encoder_of, vae_of
 from training.diffusion.weight_files import WeightFile
 
 BASE = "pretrained/stable-diffusion-v1-5"

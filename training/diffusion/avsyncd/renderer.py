@@ -25,8 +25,7 @@ from training.diffusion.filter_bank import IMAGEBIND, FilterBank
 from training.diffusion.imagebind_audio import SOUND_S, ImageBindAudio, levels_of, segment_mask
 from training.diffusion.progress import RenderProgress, strip_places
 from training.diffusion.render_family import RENDER_RATE_HZ, RenderJob
-from training.diffusion.stable_diffusion import text_tokens
-from training.diffusion.tempotokens.published import open_text_encoder, open_vae, tokenizer_of
+from training.diffusion.stable_diffusion import open_text_encoder, open_vae, text_tokens, tokenizer_of
 
 # S samples of sound, F frames, C channels, H W rows and columns, K T tokens, V tokens that a frame sees, D numbers of a token
 

@@ -109,19 +109,19 @@ def denoise(
 def guided(
     unet: nn.Module, latents_1CWHW: Tensor, timestep: Tensor, contexts: tuple[Tensor, Tensor], sampling: Sampling
 ) -> Tensor:
-    """Return the noise in the latents of one window, with guidance (Ho and Salimans, arXiv 2207.12598)."""
+    """Return the noise in the latents of one window, with guidance (Ho and Salimans, arXiv 2207.12598), in float32."""
     given_WLD, empty_1LD = contexts
     kind = given_WLD.dtype
     if sampling.guidance <= 1.0:
-        return unet(latents_1CWHW.to(kind), timestep, given_WLD[None])
+        return unet(latents_1CWHW.to(kind), timestep, given_WLD[None]).float()
     empty_WLD = empty_1LD.expand_as(given_WLD)
     if sampling.halves_apart:
         without, with_context = (
-            unet(latents_1CWHW.to(kind), timestep, context[None]) for context in (empty_WLD, given_WLD)
+            unet(latents_1CWHW.to(kind), timestep, context[None]).float() for context in (empty_WLD, given_WLD)
         )
     else:
         both = torch.stack([empty_WLD, given_WLD])
-        without, with_context = unet(latents_1CWHW.to(kind).expand(2, -1, -1, -1, -1), timestep, both).chunk(2)
+        without, with_context = unet(latents_1CWHW.to(kind).expand(2, -1, -1, -1, -1), timestep, both).float().chunk(2)
     return without + sampling.guidance * (with_context - without)
 
 

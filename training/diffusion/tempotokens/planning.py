@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from training.diffusion import stable_diffusion
 from training.diffusion.cost import Cost, counted, weight_bytes
 from training.diffusion.render_family import RenderJob, RenderPlan
 from training.diffusion.tempotokens import published
@@ -51,10 +52,10 @@ def decoder_cost(vae: Any, frames: int, size: tuple[int, int]) -> Cost:
 def plan(settings: Settings, job: RenderJob, files: Mapping[str, Path]) -> RenderPlan:
     """Return the plan of a rendering. Raises TrainingError for a sound that is too short, and for configurations that do not fit."""
     cut = cut_sound(job.sound_s, settings)
-    tokenizer = published.tokenizer_of(files[published.VOCABULARY].parent)
+    tokenizer = stable_diffusion.tokenizer_of(files[published.VOCABULARY].parent)
     with META:
         unet = FrameUNet(published.unet_of(files[published.UNET].parent)).to(job.kind)
-        vae = published.vae_of(files[published.VAE].parent).to(job.kind)
+        vae = stable_diffusion.vae_of(files[published.VAE].parent).to(job.kind)
     side = scale_of(vae)
     size = (job.height // side, job.width // side)
     together = min(decoded_together(job), cut.frames)

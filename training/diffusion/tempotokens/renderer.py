@@ -14,6 +14,7 @@ from torch import Tensor
 
 from engine.core.errors import TrainingError
 from training.data.clip_sound import resampled
+from training.diffusion import stable_diffusion
 from training.diffusion.filter_bank import BEATS
 from training.diffusion.progress import RenderProgress, strip_places
 from training.diffusion.render_family import RENDER_RATE_HZ, RenderJob
@@ -57,7 +58,7 @@ class TempoTokens:
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(self.job.seed)
             read = self.contexts(sound_S, cut)
-            vae = self._open(published.VAE, published.open_vae)
+            vae = self._open(published.VAE, stable_diffusion.open_vae)
             latents_1CFHW = self.latents(read, cut.made, vae)[:, :, : cut.frames]
             together = decoded_together(self.job)
             places, shown = strip_places(cut.frames), list[NDArray[np.uint8]]()
@@ -74,8 +75,8 @@ class TempoTokens:
 
     def contexts(self, sound_S: NDArray[np.float32], cut: Cut) -> tuple[Tensor, Tensor]:
         """Return the contexts of all frames that are made [F, L, D], or [1, L, D] of a text alone, and that of the negative text [1, L, D]."""
-        tokenizer = published.tokenizer_of(self.files[published.VOCABULARY].parent)
-        text_encoder = self._open(published.TEXT, published.open_text_encoder)
+        tokenizer = stable_diffusion.tokenizer_of(self.files[published.VOCABULARY].parent)
+        text_encoder = self._open(published.TEXT, stable_diffusion.open_text_encoder)
         prompt = read_prompt(tokenizer, self.settings.text, self.settings.with_sound)
         pseudo_FPC = self.pseudo_tokens(sound_S, cut.segments)[: cut.made] if self.settings.with_sound else None
         width = text_encoder.config.hidden_size
@@ -125,5 +126,5 @@ class TempoTokens:
         scheduler = published.scheduler_of(self.files[published.SCHEDULER])
         return denoise(unet, scheduler, noise, both_contexts, self.settings.sampling, shifts, watch)
 
-    def _open(self, path: str, opener: published.Opener) -> Any:
+    def _open(self, path: str, opener: stable_diffusion.Opener) -> Any:
         return opener(self.files[path], self.job.device, self.job.kind)

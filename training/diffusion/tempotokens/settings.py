@@ -80,7 +80,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--condition", choices=("sound", "text", "both"), help="default: sound, and both where there is a text"
     )
-    parser.add_argument("--mapper", choices=MAPPERS, default=MAPPERS[0], help="by what it was trained on")
+    parser.add_argument(
+        "--mapper",
+        default=MAPPERS[0],
+        metavar="NAME",
+        help=f"its folder in the weights: {', '.join(MAPPERS)}, or your own; default {MAPPERS[0]}",
+    )
     parser.add_argument(
         "--guidance", type=float, default=default.guidance, metavar="N", help=f"default {default.guidance:g}"
     )

@@ -43,12 +43,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def render(folder: Path) -> Render:
     """Renders with other settings, or with other ones of the job, than the usual ones."""
 
-    def frames(
-        sound_S: NDArray[np.float32] = SHORT, seed: int = 3, width: int = 16, saves: bool = False, **other: object
-    ) -> NDArray[np.uint8]:
-        job = RenderJob(folder, len(sound_S) / RATE_HZ, width, 8, 2, seed, torch.device("cpu"), torch.float32, saves)
+    def frames(sound_S: NDArray[np.float32] = SHORT, width: int = 16, **other: object) -> NDArray[np.uint8]:
+        of_job = {name: other.pop(name) for name in ("seed", "kind", "save_memory") if name in other}
+        usual = RenderJob(folder, len(sound_S) / RATE_HZ, width, 8, 2, 3, torch.device("cpu"), torch.float32, False)
         settings = replace(Settings(folder / "photo.png", "raining", "avsync15", UNET, Guidance(), "pndm", 3), **other)
-        renderer = AVSyncD(job, settings, require(folder, weight_files(UNET)), RenderProgress())
+        files = require(folder, weight_files(UNET))
+        renderer = AVSyncD(replace(usual, **of_job), settings, files, RenderProgress())
         return np.stack(list(renderer.render(sound_S))).astype(int)
 
     return frames
@@ -97,7 +97,12 @@ def test_less_than_a_chunk(render: Render, usual: NDArray[np.uint8]) -> None:
 
 
 def test_saving_memory_changes_nothing(render: Render, usual: NDArray[np.uint8]) -> None:
-    assert np.array_equal(render(saves=True), usual)
+    assert np.array_equal(render(save_memory=True), usual)
+
+
+def test_bfloat16_gives_nearly_the_same(render: Render, usual: NDArray[np.uint8]) -> None:
+    found = render(kind=torch.bfloat16)
+    assert 0.0 < np.abs(found - usual).mean() < 0.1 * np.abs(usual[1:] - usual[:-1]).mean()
 
 
 def test_other_shapes(render: Render) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from benchmarks.tempotokens_tiny import SCHEDULER, VAE, draw_weights
 from engine.core.errors import TrainingError
+from training.diffusion import stable_diffusion
 from training.diffusion.tempotokens import published
 from training.diffusion.tempotokens.denoising import Sampling, decode, denoise, guided, primes_up_to, windows
 
@@ -96,7 +97,7 @@ def test_each_step_tells_what_the_clip_will_be() -> None:
 
 @torch.no_grad()
 def test_latents_become_frames() -> None:
-    vae = draw_weights(published.vae_from(VAE), 2)
+    vae = draw_weights(stable_diffusion.vae_from(VAE), 2)
     latents = drawn(1, 4, 3, 2, 4)
     frames = decode(vae, latents)
     assert frames.shape == (3, 16, 32, 3)

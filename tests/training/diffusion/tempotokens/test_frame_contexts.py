@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.tempotokens_tiny import TEXT, WIDTH, draw_weights, write_tokenizer
-from training.diffusion.tempotokens import published
+from training.diffusion import stable_diffusion
 from training.diffusion.tempotokens.audio_mapper import PSEUDO_TOKENS
 from training.diffusion.tempotokens.frame_contexts import Prompt, Tokenizer, contexts, read_prompt
 
@@ -20,11 +20,11 @@ FRAMES = 3
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     folder: Path = tmp_path_factory.mktemp("tokenizer")
     write_tokenizer(folder, TEXT["vocab_size"])
-    return published.tokenizer_of(folder)
+    return stable_diffusion.tokenizer_of(folder)
 
 
 def encoder() -> nn.Module:
-    return draw_weights(published.text_encoder_from(TEXT), 3)
+    return draw_weights(stable_diffusion.text_encoder_from(TEXT), 3)
 
 
 def pseudo() -> Tensor:

@@ -1,0 +1,94 @@
+"""What AVSyncD needs at the published size, counted on the meta device, and how near such a count comes to a real computation.
+
+    python -m benchmarks.avsyncd_cost
+
+For the second part a smaller UNet of the same blocks computes one step on this machine's processor, and the growth of the process's
+memory and the time are compared with the count.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks.avsyncd_cases import drawn
+from benchmarks.record import append_record, print_table
+from engine.core.errors import run_main
+from training.diffusion.avsyncd.config import FRAMES, UNetConfig
+from training.diffusion.avsyncd.family import SEEN_TOKENS, TEXT_TOKENS, step_cost
+from training.diffusion.avsyncd.sampling import Guidance
+from training.diffusion.avsyncd.transformer import Conditions
+from training.diffusion.avsyncd.unet import VideoUNet
+from training.diffusion.cost import GIB, operations_per_s, weight_bytes
+
+SIZES = {"256x256": (32, 32), "256x128": (16, 32), "512x512": (64, 64)}
+"""Of frames, with rows and columns of their latents."""
+STEPS = 51
+"""Calls of the UNet by PNDM in 50 steps."""
+SMALLER, SMALLER_SIDE = UNetConfig(channels=(320, 640), layers=1), 64
+
+
+def at_published_size() -> list[dict[str, object]]:
+    """Return memory and work of the UNet for one chunk of 12 frames, in float16, with the published guidance."""
+    with torch.device("meta"):
+        unet = VideoUNet(UNetConfig()).to(torch.float16)
+    weights_gib = weight_bytes(unet, bytes_each=2) / GIB
+    found = []
+    for name, sides in SIZES.items():
+        latents = torch.empty(1, 4, FRAMES, *sides, device="meta", dtype=torch.float16)
+        step = step_cost(unet, latents)
+        calls = STEPS * Guidance().branches
+        found.append(
+            {
+                "frames": name,
+                "weights_gib": weights_gib,
+                "beside_gib": step.peak_bytes / GIB,
+                "step_tflop": step.operations / 1e12,
+                "chunk_tflop": calls * step.operations / 1e12,
+            }
+        )
+    return found
+
+
+@torch.no_grad()
+def beside_a_real_one() -> dict[str, float]:
+    """Return counted and measured memory and time of one step of the smaller UNet."""
+    unet = VideoUNet(SMALLER).eval()
+    latents = drawn("latents", 1, 4, FRAMES, SMALLER_SIDE, SMALLER_SIDE)
+    conditions = Conditions(
+        drawn("text", 1, TEXT_TOKENS, SMALLER.text_size), drawn("sound", 1, FRAMES, SEEN_TOKENS, SMALLER.sound_size)
+    )
+    before = resident_bytes()
+    begun_s = time.perf_counter()
+    unet(latents, torch.tensor(500), conditions)
+    took_s = time.perf_counter() - begun_s
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    cost = step_cost(unet.to("meta"), latents.to("meta"))
+    speed = operations_per_s(torch.device("cpu"), torch.float32)
+    return {
+        "counted_gib": cost.peak_bytes / GIB,
+        "measured_gib": grown / GIB,
+        "counted_s": cost.operations / speed,
+        "measured_s": took_s,
+    }
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def main() -> int:
+    real = beside_a_real_one()
+    print_table(list(real), [list(real.values())])
+    rows = at_published_size()
+    print_table(list(rows[0]), [list(row.values()) for row in rows])
+    append_record("avsyncd_cost", {"beside_a_real_one": real, "published_size": rows})
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,207 @@
+"""Train the mapper of TempoTokens on clips, from random weights or on from a checkpoint.
+
+    python -m training.diffusion.tempotokens.train CLIP.mp4 [CLIP.mp4 ...] --weights FOLDER --run-folder RUN [--config FILE.yaml] [--resume]
+
+A clip may be a folder of clips. FOLDER is that of rendering; its mappers are not read. Checkpoints come into RUN, losses into
+RUN/losses.jsonl. Copy learned_embeds.safetensors of a checkpoint to FOLDER/NAME and render with --mapper NAME. docs/diffusion.md says more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.core.argument_parser import ArgumentParser
+from engine.core.atomic_files import append_bytes
+from engine.core.errors import MediaError, TrainingError, run_main
+from engine.core.printable import print_line
+from engine.core.yaml_reading import read_yaml
+from training.core.strict import build_config
+from training.data.clip_sound import read_sound
+from training.data.frames import read_frames
+from training.data.video import ClipFormat
+from training.data.video_files import video_files
+from training.diffusion import stable_diffusion
+from training.diffusion.filter_bank import BEATS
+from training.diffusion.tempotokens import published
+from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfig
+from training.diffusion.tempotokens.frame_contexts import read_prompt
+from training.diffusion.tempotokens.frame_unet import FrameUNet
+from training.diffusion.tempotokens.mapper_training import (
+    Frozen,
+    Learning,
+    MapperTraining,
+    Piece,
+    newest_checkpoint,
+)
+from training.diffusion.tempotokens.settings import SEGMENT_FRAMES
+from training.diffusion.weight_files import require
+
+LOSSES = "losses.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingConfig:
+    """One run; the defaults are those of the original's landscape and audioset_drum, of 384 pixels by 256."""
+
+    width: int = 384
+    height: int = 256
+    fps: int = 24
+    """Of the clips: a piece of 24 frames then takes a second."""
+    pieces_per_batch: int = 4
+    iterations: int = 20000
+    hidden_size: int = MapperConfig().hidden_size
+    checkpoint_every: int = 1500
+    learning: Learning = field(default_factory=Learning)
+
+    def __post_init__(self) -> None:
+        counts = (self.pieces_per_batch, self.iterations, self.hidden_size, self.checkpoint_every)
+        if min(counts) < 1 or min(self.width, self.height) < 8 or self.width % 8 or self.height % 8:
+            raise TrainingError(
+                f"The run has {self.width}x{self.height} pixels, {self.pieces_per_batch} pieces a batch, {self.iterations} iterations, "
+                f"a hidden size of {self.hidden_size} and a checkpoint every {self.checkpoint_every}; sides that 8 divides and positive "
+                "numbers were expected."
+            )
+        if self.fps not in (24, 12, 8, 6):
+            raise TrainingError(f"fps is {self.fps}; 24, 12, 8 or 6 was expected.")
+
+
+class Encoders:
+    """Clips as the frozen networks see them."""
+
+    def __init__(self, files: Mapping[str, Path], config: TrainingConfig, device: torch.device) -> None:
+        self.beats = published.open_beats(files[published.BEATS_FILE], device)
+        self._vae: Any = stable_diffusion.open_vae(files[published.VAE], device, torch.float32)
+        self._config, self._device = config, device
+
+    @torch.no_grad()
+    def piece(self, clip: Path, random: torch.Generator) -> Piece:
+        """Return 24 frames of a clip from a random one on, and their sound; latents are drawn from what the autoencoder makes of them.
+
+        Raises MediaError for a clip that has no such frames or no sound.
+        """
+        config = self._config
+        sound_S = read_sound(clip, BEATS.sample_rate_hz)
+        samples = SEGMENT_FRAMES * BEATS.sample_rate_hz // config.fps
+        # As many frames as the sound is long; the clip is read no further than it has to be.
+        latest = (len(sound_S) - samples) * config.fps // BEATS.sample_rate_hz
+        if latest < 0:
+            raise MediaError(
+                f"{clip} has {len(sound_S) / BEATS.sample_rate_hz:.2f} s of sound; at least {samples / BEATS.sample_rate_hz:g} s were expected."
+            )
+        first = int(torch.randint(latest + 1, (), generator=random))
+        form = ClipFormat(
+            fps=config.fps, image_size=f"{config.width}x{config.height}", sample_rate_hz=BEATS.sample_rate_hz
+        )
+        frames = list(itertools.islice(read_frames(clip, form), first, first + SEGMENT_FRAMES))
+        if not frames:
+            raise MediaError(
+                f"{clip} has no frame at {first / config.fps:.2f} s, where it has sound; mend or leave out the clip."
+            )
+        # The last one stands in for those that the clip lacks.
+        frames += [frames[-1]] * (SEGMENT_FRAMES - len(frames))
+        heard_S = sound_S[first * BEATS.sample_rate_hz // config.fps :][:samples]
+        features_1NI = self.beats(torch.from_numpy(heard_S)[None].to(self._device))
+        return Piece(self._latents(torch.from_numpy(np.stack(frames)), random), features_1NI)
+
+    def _latents(self, frames_FHW3: Tensor, random: torch.Generator) -> Tensor:
+        pixels_FCHW = frames_FHW3.permute(0, 3, 1, 2).to(self._device, torch.float32) / 127.5 - 1.0
+        spread = self._vae.encode(pixels_FCHW).latent_dist
+        noise = torch.randn(spread.mean.shape, generator=random).to(self._device)
+        latents_FCHW = (spread.mean + spread.std * noise) * self._vae.config.scaling_factor
+        return latents_FCHW.transpose(0, 1)[None]
+
+
+def frozen_networks(files: Mapping[str, Path], device: torch.device) -> Frozen:
+    """Return the UNet and the text encoder, which do not learn."""
+    tokenizer = stable_diffusion.tokenizer_of(files[published.VOCABULARY].parent)
+    unet = published.open_unet(files[published.UNET], device, torch.float32)
+    text_encoder = stable_diffusion.open_text_encoder(files[published.TEXT], device, torch.float32)
+    shares = published.scheduler_of(files[published.SCHEDULER]).alphas_cumprod.to(device)
+    return Frozen(FrameUNet(unet), text_encoder, read_prompt(tokenizer, "", True), shares)
+
+
+def read_training_config(path: Path | None) -> TrainingConfig:
+    """Return the configuration in a YAML file, or the defaults. Raises TrainingError, naming the key, where it cannot be."""
+    if path is None:
+        return TrainingConfig()
+    try:
+        values = read_yaml(path)
+    except OSError as error:
+        raise TrainingError(f"Cannot read {path}: {error.strerror}.") from error
+    except ValueError as error:
+        raise TrainingError(f"{path} is no YAML ({error}); mend it.") from error
+    if not isinstance(values, Mapping):
+        raise TrainingError(f"{path} holds {type(values).__name__}; keys and values were expected.")
+    return build_config(TrainingConfig, values)
+
+
+def train(
+    training: MapperTraining, encoders: Encoders, clips: Sequence[Path], config: TrainingConfig, run_folder: Path
+) -> None:
+    """Learn until the last iteration. Raises OSError where nothing can be written."""
+    while training.iteration < config.iterations:
+        random = training.random("pieces")
+        chosen = [clips[int(i)] for i in torch.randint(len(clips), (config.pieces_per_batch,), generator=random)]
+        loss = training.learn([encoders.piece(clip, random) for clip in chosen])
+        line = json.dumps({"iteration": training.iteration, "loss": loss})
+        append_bytes(run_folder / LOSSES, f"{line}\n".encode())
+        if training.iteration % config.checkpoint_every == 0 or training.iteration == config.iterations:
+            print_line(f"{training.save(run_folder)}: loss {loss:.4f}")
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    parser = ArgumentParser(
+        prog="python -m training.diffusion.tempotokens.train",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("clips", type=Path, nargs="+", metavar="CLIP.mp4")
+    parser.add_argument("--weights", type=Path, metavar="FOLDER", required=True)
+    parser.add_argument("--run-folder", type=Path, metavar="RUN", required=True)
+    parser.add_argument("--config", type=Path, metavar="FILE.yaml")
+    parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint of the run")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = argument_parser().parse_args(argv)
+    config = read_training_config(arguments.config)
+    found = newest_checkpoint(arguments.run_folder)
+    if found and not arguments.resume:
+        raise TrainingError(
+            f"{arguments.run_folder} holds a run; add --resume to go on, or choose another --run-folder."
+        )
+    if arguments.resume and not found:
+        raise TrainingError(f"{arguments.run_folder} holds no checkpoint to go on from; leave out --resume.")
+    files = require(arguments.weights, published.training_files())
+    cuda = arguments.device == "cuda" or (arguments.device == "auto" and torch.cuda.is_available())
+    device = torch.device("cuda" if cuda else "cpu")
+    clips = video_files(arguments.clips)
+    encoders, frozen = Encoders(files, config, device), frozen_networks(files, device)
+    with torch.random.fork_rng():
+        torch.manual_seed(config.learning.seed)
+        width = frozen.text_encoder.config.hidden_size
+        shape = MapperConfig(encoders.beats.config.feature_size, config.hidden_size, width)
+        training = MapperTraining(frozen, AudioMapper(shape).to(device), config.learning)
+    if found:
+        training.resume(found)
+    count = sum(parameter.numel() for parameter in training.mapper.parameters())
+    print_line(f"{len(clips)} clips, {count:,} weights, from iteration {training.iteration + 1} to {config.iterations}")
+    arguments.run_folder.mkdir(parents=True, exist_ok=True)
+    train(training, encoders, clips, config, arguments.run_folder)
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)
