@@ -184,7 +184,7 @@ class Rendering:
             begun_s = self.now_s()
             if done and begun_s + self.expected_s(stretch) > self.until_s:
                 print_line(
-                    f"notice    the time for rendering is over; {len(done)} of {len(chosen)} stretches are what is taught"
+                    f"notice    the time for rendering is over; {len(done)} of {len(chosen)} stretches are what is trained on"
                 )
                 break
             left = duration(sum(map(self.expected_s, missing[number:])))

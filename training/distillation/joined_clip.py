@@ -1,4 +1,4 @@
-"""The clip that the live family is taught from: the rendered stretches one after the other, at a frame rate for the stage."""
+"""The clip that the live family is trained on: the rendered stretches one after the other, at a frame rate for the stage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class JoinedClip:
     """An offline family whose frames are rendered already.
 
     A teacher with few frames a second shows the sound that follows each frame; a live model knows only what was heard. So the
-    picture fades over to each frame while its sound is heard, and is there when that sound ends. From one stretch to the next it
+    image fades over to each frame while its sound is heard, and is there when that sound ends. From one stretch to the next it
     fades in the same way, so no join is a cut.
     """
 

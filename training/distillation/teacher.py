@@ -30,7 +30,7 @@ from training.families.offline import render_file
 CACHE_VERSION = 1
 """Increase it when the same request would be rendered differently."""
 FILM = "clip.mp4"
-NOT_OF_THE_PICTURE = {"precision", "most_memory", "save_memory"}
+NOT_OF_THE_FRAMES = {"precision", "most_memory", "save_memory"}
 """Flags that change nothing to be seen; of the precision, the one that is computed with counts."""
 
 
@@ -105,11 +105,11 @@ class Teacher:
         return entry / FILM
 
     def _settings(self) -> list[str]:
-        """Return the names of the flags that decide about the picture."""
+        """Return the names of the flags that decide about the frames."""
         parser = ArgumentParser()
         add_job_arguments(parser, self.family)
         self.family.add_arguments(parser)
-        return sorted(vars(parser.parse_args([])).keys() - NOT_OF_THE_PICTURE)
+        return sorted(vars(parser.parse_args([])).keys() - NOT_OF_THE_FRAMES)
 
 
 def sound_of(stretch: Stretch) -> NDArray[np.float32]:

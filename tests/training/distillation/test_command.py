@@ -127,7 +127,7 @@ def test_the_time_for_rendering_is_kept(given: Path, tmp_path: Path, capsys: pyt
     ticks = itertools.chain([0.0, 0.0, 0.0], itertools.count(40.0, 40.0))
     render(given, tmp_path, now_s=lambda: next(ticks))
     told = capsys.readouterr().out
-    assert "notice    the time for rendering is over; 1 of 3 stretches are what is taught" in told
+    assert "notice    the time for rendering is over; 1 of 3 stretches are what is trained on" in told
     assert "2 s, 48 frames" in told
     assert len(films(tmp_path)) == 1
     # The clip of the run stays the same.
