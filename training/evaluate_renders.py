@@ -22,10 +22,10 @@ from engine.core.atomic_files import check_writable, write_text
 from engine.core.counted import counted
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_lines
+from training.core.named_functions import load_function, short_name
 from training.data.video_files import video_files
 from training.evaluation.metrics.extractors import load_extractors
 from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER
-from training.evaluation.named_functions import load_function, short_name
 from training.evaluation.renders.labels import class_text, read_class_mapping, read_labels
 from training.evaluation.renders.likenesses import CLIPSIM, IA, IT, Likeness
 from training.evaluation.renders.measure import Networks, measure_renders

@@ -10,7 +10,6 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from engine.core.errors import ConfigError
 
@@ -47,21 +46,20 @@ def bind_socket(kind: socket.SocketKind, host: str, port: int, *, purpose: str, 
         bound.bind((resolved[0], port, *resolved[2:]))
     except (OSError, OverflowError, ValueError) as error:
         bound.close()
+        taken = getattr(error, "errno", None) == errno.EADDRINUSE
         reason = getattr(error, "strerror", None) or error
-        if getattr(error, "errno", None) == errno.EADDRINUSE:
-            free = _next_free(family, kind, resolved, port)
-            reason = f"{reason}, {free} is free" if free else reason
+        free = _next_free(family, kind, bare, port) if taken else None
+        reason = f"{reason}, {free} is free" if free else reason
         raise ConfigError(f"Cannot {purpose} on {in_words(host)} port {port}: {reason}; {way_out}.") from error
     bound.setblocking(False)
     return bound
 
 
-def _next_free(
-    family: socket.AddressFamily, kind: socket.SocketKind, address: tuple[Any, ...], port: int
-) -> int | None:
+def _next_free(family: socket.AddressFamily, kind: socket.SocketKind, host: str, port: int) -> int | None:
     for other in range(port + 1, min(port + PORTS_TRIED, 65535) + 1):
         with suppress(OSError), socket.socket(family, kind) as tried:
-            tried.bind((address[0], other, *address[2:]))
+            resolved = socket.getaddrinfo(host, None, family, kind)[0][4]
+            tried.bind((resolved[0], other, *resolved[2:]))
             return other
     return None
 

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
+from training.core.named_functions import called, numbers
 from training.evaluation.frame_metrics import Features
 from training.evaluation.metrics.extractors import Extractors
-from training.evaluation.named_functions import called, numbers
 from training.evaluation.renders.clip_pairs import Frames
 from training.evaluation.renders.measures import Measure, inception_score
 

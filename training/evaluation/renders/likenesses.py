@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from training.evaluation.named_functions import number_a_frame
+from training.core.named_functions import number_a_frame
 from training.evaluation.renders.clip_pairs import ClipPair, Frames, squeezed
 from training.evaluation.renders.measures import Measure
 from training.evaluation.synchrony.film import SOUND_RATE_HZ

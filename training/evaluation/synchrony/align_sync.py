@@ -12,9 +12,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from training.core.named_functions import load_function, number_a_frame
 from training.data.clip_sound import read_sound
 from training.data.frames import read_whole_frames
-from training.evaluation.named_functions import load_function, number_a_frame
 from training.evaluation.synchrony.classifier_figures import (
     UNDEFINED,
     FilmClassification,
