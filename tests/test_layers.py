@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("engine", "training", "export")
-MOST_ROOT_FILES = {"engine": 4, "training": 14}
+MOST_ROOT_FILES = {"engine": 4, "training": 15}
 CONSTRUCTOR_ARGUMENTS_BELOW = 7
 # Why each of these may have more arguments.
 LONG_CONSTRUCTORS = {

@@ -1,6 +1,6 @@
 """Cut the test clips of a data set, as AVSyncD is evaluated on them: 12 frames and 2 s of sound from three moments of each film.
 
-    python -m training.diffusion.avsyncd.cut_test_clips DATA -o REAL
+    python -m training.cut_test_clips DATA -o REAL
 
 DATA lies as published: videos/CLASS/NAME.mp4, test.txt with a path a line, class_mapping.json. REAL gets CLASS_NAME_1.mp4 and so on,
 and labels.csv with the text of each. docs/diffusion.md says what comes next.
@@ -81,7 +81,7 @@ def cut(example: Example, name: str, folder: Path, size: tuple[int, int]) -> lis
 
 def main(argv: list[str] | None = None) -> int:
     parser = ArgumentParser(
-        prog="python -m training.diffusion.avsyncd.cut_test_clips",
+        prog="python -m training.cut_test_clips",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
