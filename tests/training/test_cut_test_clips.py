@@ -10,9 +10,9 @@ import pytest
 
 from engine.core.errors import MediaError, TrainingError, UserError
 from tests.training.clips import noise, numbered_frames, numbers_of, write_clip
+from training.cut_test_clips import main
 from training.data.clip_sound import read_sound
 from training.data.frames import read_whole_frames, shown_size
-from training.cut_test_clips import main
 
 FPS, SECONDS = 12, 4.0
 RATE_HZ = 48_000
