@@ -6,10 +6,14 @@
 
 `paper` builds up the model of arXiv 2406.16155 from its baseline; `own` takes this project's additions away one by one;
 `sound` varies the front end and the augmentation of the sound, and measures sounds that the clip lacks too (sound_response.py); `modal` takes
-parts of the modal family away, and `adversarial` gives it discriminators with each of their losses. The clip of `sound`:
+parts of the modal family away, `past` lets it hear more of the past and learn to be deaf, and `adversarial` gives it discriminators with each of their losses. The clip of `sound`:
 
     python -m benchmarks.sound_kinds media/made.wav --seconds 4 --kinds silence,drums,speech,stabs,silence,song,drums,quiet,silence,stabs,speech
     python -m training.data.scenes.make_scene water --sound media/made.wav --size 128 -o media/made.mp4
+
+and that of `past`:
+
+    python -m training.data.scenes.make_scene strings --size 256x144 --seconds 40 -o media/strings.mp4
 
 --weights names a file of a learned distance (see docs/evaluation.md); its figure is printed under its own name.
 """
@@ -35,7 +39,7 @@ from training.loop.config import load_train_config
 from training.loop.trainer import build_trainer
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "train"
-BASES = {"modal": CONFIGS / "modal.yaml", "adversarial": CONFIGS / "modal.yaml"}
+BASES = dict.fromkeys(("modal", "past", "adversarial"), CONFIGS / "modal.yaml")
 OTHERWISE = CONFIGS / "ablation.yaml"
 Overrides = Mapping[str, Any]
 
@@ -55,6 +59,13 @@ _OWN = _generator(
     prediction="basic",
 )
 _MODAL = {"model.image_size": 256, "threads": 1, "minutes": None}
+# Small, so that a busy machine does it: what is compared is what the sound gives, not the maps.
+_PAST = _MODAL | {
+    "model.image_size": "128x72",
+    "losses.start_frames": 64,
+    "losses.map_iterations": 150,
+    "losses.sound_iterations": 300,
+}
 _ADVERSARIAL = _MODAL | {
     "losses.adversarial_image": 0.02,
     "losses.adversarial_video": 0.02,
@@ -99,6 +110,13 @@ SETS: dict[str, dict[str, Overrides]] = {
         "8 textures": _MODAL | _generator(textures=8),
         "no light": _MODAL | _generator(light_rank=0),
         "no residual": _MODAL | _generator(residual_rank=0),
+    },
+    "past": {
+        "default": _PAST,
+        "+ windows": _PAST | _generator(past_windows=4),
+        "+ attention": _PAST | _generator(past_steps=16),
+        "+ both": _PAST | _generator(past_windows=4, past_steps=16),
+        "+ guidance": _PAST | _generator(guidance=True),
     },
     "adversarial": {
         "none": _MODAL,
