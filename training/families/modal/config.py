@@ -50,7 +50,7 @@ class ModalConfig:
     past_steps: int = 0
     """Beside the newest features the network hears what an attention over the last so many steps gives. 0: none."""
     guidance: bool = False
-    """Learn the frame that is shown without hearing anything, and have the control `sound_guidance`, which leads away from it."""
+    """Learn the frame that is shown without sound, and have the control `sound_guidance`, which leads away from it."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

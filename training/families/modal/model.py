@@ -73,7 +73,7 @@ class Modal(LayeredModel):
         self.maps = nn.ParameterDict(
             {role: nn.Parameter(torch.zeros(count, *shapes[role])) for role, count in self.counts.items()}
         )
-        # Without noise, what is shown without hearing is the same at all times: its amplitudes are learned, not a second pass.
+        # Without noise, what is shown without sound is the same at all times: its amplitudes are learned, not a second pass.
         self.deaf = nn.Parameter(torch.zeros(sum(self.counts.values()))) if shape.guidance else None
         self.key_frames: list[int] = []
         """Which of the frames that it started from are its textures."""

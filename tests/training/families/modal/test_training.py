@@ -87,9 +87,9 @@ def test_a_model_that_learns_to_be_deaf_and_hears_the_past_begins_and_learns_bot
     # Every sequence was shown without its sound: that frame is learned, and the sound learns nothing.
     assert not torch.equal(after["deaf"], begun["deaf"])
     assert torch.equal(after["amplitudes.weight"], begun["amplitudes.weight"])
-    hearing = trainer_of(clip_file, replace(losses, deaf_share=0.0), model=replace(MODEL, generator=generator))
-    hearing.step(0.0)
-    assert not hearing.model.state_dict()["deaf"].any()
+    never_deaf = trainer_of(clip_file, replace(losses, deaf_share=0.0), model=replace(MODEL, generator=generator))
+    never_deaf.step(0.0)
+    assert not never_deaf.model.state_dict()["deaf"].any()
 
 
 def test_a_share_of_deaf_sequences_that_is_none_is_refused():
