@@ -6,10 +6,14 @@
 
 `paper` builds up the model of arXiv 2406.16155 from its baseline; `own` takes this project's additions away one by one;
 `sound` varies the front end and the augmentation of the sound, and measures sounds that the clip lacks too (sound_response.py); `modal` takes
-parts of the modal family away, and `adversarial` gives it discriminators with each of their losses. The clip of `sound`:
+parts of the modal family away, `past` lets it hear more of the past and learn to be deaf, and `adversarial` gives it discriminators with each of their losses. The clip of `sound`:
 
     python -m benchmarks.sound_kinds media/made.wav --seconds 4 --kinds silence,drums,speech,stabs,silence,song,drums,quiet,silence,stabs,speech
     python -m training.data.scenes.make_scene water --sound media/made.wav --size 128 -o media/made.mp4
+
+and that of `past`:
+
+    python -m training.data.scenes.make_scene strings --size 256x144 --seconds 40 -o media/strings.mp4
 
 --weights names a file of a learned distance (see docs/evaluation.md); its figure is printed under its own name.
 """
@@ -31,12 +35,17 @@ from benchmarks.record import RESULTS, append_record
 from benchmarks.sound_response import sound_response
 from engine.core.errors import run_main
 from training.data.cache import load_clip
+from training.evaluation.synchrony.film import film_of_frames
+from training.evaluation.synchrony.peak_figures import loudness_motion
 from training.loop.config import load_train_config
 from training.loop.trainer import build_trainer
+from training.loop.validation import Validation
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "train"
-BASES = {"modal": CONFIGS / "modal.yaml", "adversarial": CONFIGS / "modal.yaml"}
+BASES = dict.fromkeys(("modal", "past", "adversarial"), CONFIGS / "modal.yaml")
 OTHERWISE = CONFIGS / "ablation.yaml"
+SHIFTS = 20
+"""Of the sound against the frames, for the correlation that is there without the right sound."""
 Overrides = Mapping[str, Any]
 
 
@@ -55,6 +64,13 @@ _OWN = _generator(
     prediction="basic",
 )
 _MODAL = {"model.image_size": 256, "threads": 1, "minutes": None}
+# Small, so that a busy machine does it: what is compared is what the sound gives, not the maps.
+_PAST = _MODAL | {
+    "model.image_size": "128x72",
+    "losses.start_frames": 64,
+    "losses.map_iterations": 150,
+    "losses.sound_iterations": 300,
+}
 _ADVERSARIAL = _MODAL | {
     "losses.adversarial_image": 0.02,
     "losses.adversarial_video": 0.02,
@@ -100,6 +116,13 @@ SETS: dict[str, dict[str, Overrides]] = {
         "no light": _MODAL | _generator(light_rank=0),
         "no residual": _MODAL | _generator(residual_rank=0),
     },
+    "past": {
+        "default": _PAST,
+        "+ windows": _PAST | _generator(past_windows=4),
+        "+ attention": _PAST | _generator(past_steps=16),
+        "+ both": _PAST | _generator(past_windows=4, past_steps=16),
+        "+ guidance": _PAST | _generator(guidance=True),
+    },
     "adversarial": {
         "none": _MODAL,
         "hinge": _ADVERSARIAL | {"losses.adversarial": "hinge"},
@@ -123,12 +146,24 @@ def teach(
         trainer.step(iteration / iterations)
     found = trainer.validate()
     response = sound_response(trainer.average, trainer.footage) if of_sound else {}
-    return {**found.numbers(), **quality(found.generated_NHWC, found.real_NHWC()), **response}
+    figures = {**found.numbers(), **quality(found.generated_NHWC, found.real_NHWC()), **response}
+    return figures | (_loudness_motion(found) if base.stem == "modal" else {})
+
+
+def _loudness_motion(found: Validation) -> dict[str, float]:
+    """Return how well the motion of the held-out frames goes with the loudness of their sound, and of the clip's own frames."""
+    form = found.played[0].clip.format
+    figures = {}
+    for name, frames_NHWC in (("generated", found.generated_NHWC), ("clip", found.real_NHWC())):
+        film = film_of_frames(name, frames_NHWC, found.sound_S(), form.sample_rate_hz, form.fps)
+        figures[f"loudness-motion, {name}"] = loudness_motion(film, "db", SHIFTS).value
+    return figures
 
 
 def table(records: list[dict[str, Any]]) -> str:
     """Return a Markdown table: variants in their order, mean ± standard deviation over seeds."""
-    keys = [key for key in records[0]["figures"] if key != "mean_frame_l1"]
+    known = dict.fromkeys(key for record in records for key in record["figures"])
+    keys = [key for key in known if key != "mean_frame_l1"]
     lines = [
         f"| variant | seeds | {' | '.join(key.replace('_', ' ') for key in keys)} |",
         "|---" * (len(keys) + 2) + "|",
@@ -137,7 +172,10 @@ def table(records: list[dict[str, Any]]) -> str:
         own = [record["figures"] for record in records if record["variant"] == variant]
         cells = []
         for key in keys:
-            values = [figures[key] for figures in own]
+            values = [figures[key] for figures in own if key in figures]
+            if not values:
+                cells.append("")
+                continue
             spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
             cells.append(f"{statistics.mean(values):.4f}{spread}")
         lines.append(f"| {variant} | {len(own)} | {' | '.join(cells)} |")

@@ -60,6 +60,17 @@ def test_the_composed_frame_is_torchs_over_64_carried_steps(model, exported):
         assert np.mean(apart.max(axis=-1) > 2.5) < 1e-3
 
 
+def test_a_model_that_hears_the_past_and_is_guided_is_exported_exactly(tmp_path):
+    model = moved_model(image_size="48x32", past_windows=2, past_steps=3, guidance=True)
+    path = tmp_path / "past.onnx"
+    card = export_model(model, PROVENANCE, path, Form(all_controls=True))
+    assert card.parity.steps == PARITY_STEPS
+    assert card.parity.frame_max < 1e-4
+    assert {state.name for state in card.states} == {"resonance", "window_means", "heard"}
+    assert "sound_guidance" in {control.name for control in card.controls}
+    open_backend(path, "onnx-cpu")
+
+
 def test_verification_compares_composed_frames(model, exported):
     path, card = exported
     player = BackendPlayer(open_backend(path, "onnx-cpu"))

@@ -12,7 +12,8 @@ from training.losses.losses import LossConfig
 
 UNITS = {FLOW: 0.02, WEIGHTS: 1.0, LIGHT: 0.2, RESIDUAL: 0.1}
 """What the learned maps are multiplied with, by role: their own values are of about 1, as one learning rate for all wants it."""
-SMALLEST_OFF = ("residual_rank", "light_rank")
+SMALLEST_OFF = ("residual_rank", "light_rank", "past_windows", "past_steps", "guidance")
+MOST_WINDOWS, MOST_PAST_STEPS = 8, 256
 
 _LARGE_SIDE, _LEAST_SHRUNK = 400, 8
 SOUND_SHARE = 0.6
@@ -44,6 +45,12 @@ class ModalConfig:
     """So many small frames, mixed by the sound and added. 0: none."""
     residual_side: int = 64
     hidden: int = 128
+    past_windows: int = 0
+    """Beside the newest features the network hears their means over the last 2, 4, 8, … steps of a twentieth of a second, so many windows. 0: none."""
+    past_steps: int = 0
+    """Beside the newest features the network hears what an attention over the last so many steps gives. 0: none."""
+    guidance: bool = False
+    """Learn the frame that is shown without sound, and have the control `sound_guidance`, which leads away from it."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -54,6 +61,14 @@ class ModalConfig:
             raise TrainingError(f"generator.textures is {self.textures}; 1 to 16 were expected.")
         if self.texture_scale > 4:
             raise TrainingError(f"generator.texture_scale is {self.texture_scale}; 1 to 4 were expected.")
+        if self.past_windows > MOST_WINDOWS:
+            raise TrainingError(
+                f"generator.past_windows is {self.past_windows}; 0 to {MOST_WINDOWS} were expected: each is twice as long as the one before."
+            )
+        if self.past_steps == 1 or self.past_steps > MOST_PAST_STEPS:
+            raise TrainingError(
+                f"generator.past_steps is {self.past_steps}; 0 or 2 to {MOST_PAST_STEPS} were expected: the newest step is one of them."
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +104,8 @@ class ModalLossConfig(LossConfig):
     """Iterations in which the sound learns to give these amplitudes; no frame is composed in them."""
     spread: float = 1.0
     """How strongly they are held to the spread that the amplitudes have in the clip: doubt alone would make it small."""
+    deaf_share: float = 0.1
+    """Share of the sequences that are shown without their sound, for `generator.guidance` alone; the oscillators hear it all the same."""
 
     def shrink_of(self, frame_size: FrameSize) -> int:
         """Return `shrink` for frames of this size. Raises TrainingError where it does not divide their sides."""
@@ -102,6 +119,8 @@ class ModalLossConfig(LossConfig):
     def __post_init__(self) -> None:
         # `super()` does not find the class that slots made of this one.
         LossConfig.__post_init__(self)
+        if not 0.0 <= self.deaf_share <= 1.0:
+            raise TrainingError(f"losses.deaf_share is {self.deaf_share}; a share, 0 to 1, was expected.")
         counts = ("start_frames", "map_iterations", "sound_frames", "sound_iterations")
         for name in ("part_side", "shrink", *counts, "spread"):
             if getattr(self, name) < 0:

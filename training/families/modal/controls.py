@@ -28,6 +28,14 @@ _ELASTICITY = ControlSpec(
 _DAMPING = ControlSpec(
     name="damping", help="How soon what rings comes to rest: 2 is twice as soon.", low=0.1, high=4.0, default=1.0
 )
+GUIDANCE = "sound_guidance"
+_GUIDANCE = ControlSpec(
+    name=GUIDANCE,
+    help="How far the sound leads the frame away from the one without sound: 0 is deaf, 1 as trained, above exaggerates.",
+    low=0.0,
+    high=4.0,
+    default=1.0,
+)
 
 
 def control_specs(config: ModalConfig) -> tuple[ControlSpec, ...]:
@@ -39,6 +47,7 @@ def control_specs(config: ModalConfig) -> tuple[ControlSpec, ...]:
         *([_MIX] if config.textures > 1 else []),
         _ELASTICITY,
         _DAMPING,
+        *([_GUIDANCE] if config.guidance else []),
         *(_mode(number) for number in range(1, min(PLAYED_MODES, config.modes) + 1)),
     )
 

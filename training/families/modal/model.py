@@ -20,11 +20,12 @@ from engine.model.card import ControlSpec, NoiseSpec
 from engine.model.layers import FLOW, LIGHT, RESIDUAL, WEIGHTS
 from training.core.frame_size import FrameSize
 from training.core.layered import LayeredModel
+from training.core.past import Past
 from training.core.resonators import Resonators
 from training.core.streaming import Noise, State
 from training.data.flow import size_of_mean_side
 from training.families.modal.config import UNITS, ModalConfig
-from training.families.modal.controls import PLAYED_MODES, control_specs
+from training.families.modal.controls import GUIDANCE, PLAYED_MODES, control_specs
 from training.families.modal.start import different_frames, measured_start
 from training.families.model_config import ModelConfig
 
@@ -61,7 +62,8 @@ class Modal(LayeredModel):
         self.force = nn.Sequential(nn.Linear(self.feature_count, shape.hidden // 2 or 1), nn.LeakyReLU(0.2))
         forces = self.feature_count + (shape.hidden // 2 or 1)
         self.resonators = Resonators(forces, shape.resonators, length=config.fps / USUAL_FPS)
-        inputs = self.feature_count + 2 * shape.resonators
+        self.past = Past(self.feature_count, shape.past_windows, shape.past_steps, length=config.fps / USUAL_FPS)
+        inputs = self.past.size + 2 * shape.resonators
         self.trunk = nn.Sequential(nn.Linear(inputs, shape.hidden), nn.LeakyReLU(0.2))
         # Beside what the trunk makes of it, the oscillators' output itself: waves on water are linear.
         self.amplitudes = nn.Linear(shape.hidden + 2 * shape.resonators, sum(self.counts.values()))
@@ -71,6 +73,8 @@ class Modal(LayeredModel):
         self.maps = nn.ParameterDict(
             {role: nn.Parameter(torch.zeros(count, *shapes[role])) for role, count in self.counts.items()}
         )
+        # Without noise, what is shown without sound is the same at all times: its amplitudes are learned, not a second pass.
+        self.deaf = nn.Parameter(torch.zeros(sum(self.counts.values()))) if shape.guidance else None
         self.key_frames: list[int] = []
         """Which of the frames that it started from are its textures."""
         self.usual_shares = nn.Parameter(torch.zeros(shapes[WEIGHTS]))
@@ -98,12 +102,12 @@ class Modal(LayeredModel):
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of all states, without the batch."""
-        return self.resonators.state_shapes()
+        return {**self.resonators.state_shapes(), **self.past.state_shapes()}
 
     def scale_rate(self, ratio: float) -> frozenset[str]:
-        """Scale the oscillators, which are all that it carries."""
+        """Scale the oscillators, and what it hears of the past; an attention only for a whole ratio."""
         self.resonators.rate_ratio = ratio
-        return frozenset(self.state_shapes())
+        return self.past.scale_rate(ratio) | frozenset(self.resonators.state_shapes())
 
     def noise_specs(self) -> tuple[NoiseSpec, ...]:
         """Nothing is random."""
@@ -124,16 +128,28 @@ class Modal(LayeredModel):
             if name in given
         }
         resonance_BTR, following = self.resonators(self.forces(features_BTF), state, **physics)
-        return self.fields(self.amplitudes_of(features_BTF, resonance_BTR), given), following
+        heard_BTC, following_past = self.past(features_BTF, state)
+        amplitudes_BTA = self.amplitudes_of(heard_BTC, resonance_BTR)
+        return self.fields(self._guided(amplitudes_BTA, given), given), following | following_past
 
     def forces(self, features: Tensor) -> Tensor:
         """Return what drives the oscillators."""
         return torch.cat([features, self.force(features)], dim=-1)
 
-    def amplitudes_of(self, features: Tensor, resonance: Tensor) -> Tensor:
-        """Return the amplitudes [..., A] for features [..., F] and the oscillators' output [..., 2 R]."""
-        hidden = self.trunk(torch.cat([features, resonance], dim=-1))
+    def from_rest(self, features_TF: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `amplitudes_of` takes [T, ...], for a whole clip from rest at the rate of training: all steps at once."""
+        return self.past.from_rest(features_TF), self.resonators.from_rest(self.forces(features_TF))
+
+    def amplitudes_of(self, heard: Tensor, resonance: Tensor) -> Tensor:
+        """Return the amplitudes [..., A] for what is heard, features and past [..., C], and the oscillators' output [..., 2 R]."""
+        hidden = self.trunk(torch.cat([heard, resonance], dim=-1))
         return self.amplitudes(torch.cat([hidden, resonance], dim=-1))
+
+    def _guided(self, amplitudes_BTA: Tensor, given: Mapping[str, Tensor]) -> Tensor:
+        """Lead amplitudes away from those without sound, as classifier-free guidance does with the noise of a diffusion (arXiv 2207.12598)."""
+        if self.deaf is None or GUIDANCE not in given:
+            return amplitudes_BTA
+        return given[GUIDANCE] * amplitudes_BTA + (1.0 - given[GUIDANCE]) * self.deaf
 
     def fields(self, amplitudes_BTA: Tensor, controls: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Return the fields [B, T, C, h, w] of amplitudes; each control is a scalar or [B, 1, 1]."""

@@ -51,7 +51,7 @@ def fit_sound(
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> None:
     """Let the sound give the measured amplitudes; `features` has those of each excerpt [T, F], from its start."""
-    learned = [model.force, model.resonators, model.trunk, model.amplitudes]
+    learned = [model.force, model.resonators, model.past, model.trunk, model.amplitudes]
     optimiser = torch.optim.AdamW(
         [p for module in learned for p in module.parameters()], lr=_SOUND_RATE, weight_decay=_WEIGHT_DECAY
     )
@@ -62,7 +62,10 @@ def fit_sound(
     fitted_P, judged_P = order[: len(order) - judged], order[len(order) - judged :]
     weights_A = _weights(model, measured)
     with torch.no_grad():
-        model.amplitudes.bias.copy_(measured.amplitudes_P2A[fitted_P].flatten(0, 1).mean(dim=0))
+        usual_A = measured.amplitudes_P2A[fitted_P].flatten(0, 1).mean(dim=0)
+        model.amplitudes.bias.copy_(usual_A)
+        if model.deaf is not None:
+            model.deaf.copy_(usual_A)
     best_loss, best = float("inf"), copy.deepcopy(model.state_dict())
     for iteration in range(losses.sound_iterations + 1):
         if is_stopping():
@@ -93,8 +96,8 @@ def _amplitude_loss(
         if len(own_P) == 0:
             continue
         steps_P2 = measured.steps_P[own_P, None] + torch.arange(2)
-        resonance_TR = model.resonators.from_rest(model.forces(features_TF))
-        given.append(model.amplitudes_of(features_TF[steps_P2], resonance_TR[steps_P2]))
+        heard_TC, resonance_TR = model.from_rest(features_TF)
+        given.append(model.amplitudes_of(heard_TC[steps_P2], resonance_TR[steps_P2]))
         wanted.append(measured.amplitudes_P2A[own_P])
     given_P2A, wanted_P2A = torch.cat(given), torch.cat(wanted)
     errors_A = (given_P2A - wanted_P2A).square().mean(dim=(0, 1))

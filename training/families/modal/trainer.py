@@ -21,6 +21,7 @@ from training.data.footage import spread_places
 from training.data.reader import Batch, SequenceReader
 from training.data.windows import Segment, WindowTiming, frame_tensor, sound_windows
 from training.families.modal.config import SOUND_SHARE
+from training.families.modal.controls import GUIDANCE
 from training.families.modal.frame_encoder import FrameEncoder, learn_maps, warmed_up_encoder
 from training.families.modal.model import Modal
 from training.families.modal.sharp_frames import sharp_frames
@@ -105,11 +106,18 @@ class ModalTrainer(AdversarialTrainer):
     def played(self, batch: Batch) -> Played:
         real_BTCHW, audio_BTW = batch.real_BTCHW.to(self.device), batch.audio_BTW.to(self.device)
         features_BTF = self.features(audio_BTW)
-        fields, next_state = self.model.clip_fields(features_BTF, {}, self.state)
+        fields, next_state = self.model.clip_fields(features_BTF, {}, self.state, self._drop_sound())
         flat = {role: values.flatten(0, 1) for role, values in fields.items()}
         size = shrunk(self.model.frame_size, self.reader.shrink)
         fake_BTCHW = compose(flat, self._textures(), *size, self.reader.part).unflatten(0, real_BTCHW.shape[:2])
         return Played(real_BTCHW, fake_BTCHW, features_BTF, next_state)
+
+    def _drop_sound(self) -> dict[str, Tensor]:
+        """Return the control with which some sequences are shown without their sound, for a model that learns to be deaf."""
+        if self.model.deaf is None:
+            return {}
+        is_heard_B = self.random_state.per_stream() >= self.config.losses.deaf_share
+        return {GUIDANCE: is_heard_B.float().to(self.device)}
 
     _small_textures: list[Tensor] | None = None
 

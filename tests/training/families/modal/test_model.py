@@ -59,8 +59,16 @@ def frames(count: int = 12, size: int = 32) -> torch.Tensor:
     return (blot[:, None] * colours * 1.4 + at * 0.4 - 0.9).clamp(-1.0, 1.0)
 
 
+PAST = {"past_windows": 2, "past_steps": 3}
+
+
 @pytest.mark.parametrize(
-    "settings", [{}, {"image_size": "48x32", "residual_rank": 0, "light_rank": 0, "textures": 1, "texture_scale": 2}]
+    "settings",
+    [
+        {},
+        PAST | {"guidance": True},
+        {"image_size": "48x32", "residual_rank": 0, "light_rank": 0, "textures": 1, "texture_scale": 2},
+    ],
 )
 def test_it_streams(settings):
     verify_contract(moved_model(**settings), steps=5)
@@ -85,6 +93,53 @@ def test_at_twice_the_rate_a_lasting_sound_gives_the_same_fields() -> None:
     quick, _ = faster.clip_fields(sound.expand(-1, 12, -1), {}, faster.initial_state(1))
     for role, values in slow.items():
         torch.testing.assert_close(quick[role][:, 1::2], values, rtol=1e-4, atol=1e-5)
+
+
+def test_with_a_past_at_twice_the_rate_a_lasting_sound_gives_the_same_fields() -> None:
+    model = moved_model(**PAST)
+    faster = at_rate(model, 2 * model.fps)
+    assert isinstance(faster, Modal)
+    sound = 0.3 * torch.rand(1, 1, model.feature_count, generator=torch.Generator().manual_seed(5))
+    slow, _ = model.clip_fields(sound.expand(-1, 6, -1), {}, model.initial_state(1))
+    quick, _ = faster.clip_fields(sound.expand(-1, 12, -1), {}, faster.initial_state(1))
+    for role, values in slow.items():
+        torch.testing.assert_close(quick[role][:, 1::2], values, rtol=1e-4, atol=1e-5)
+
+
+def test_attention_plays_at_whole_multiples_of_its_rate_alone() -> None:
+    windows, attention = moved_model(past_windows=2), moved_model(past_steps=3)
+    assert at_rate(windows, 32).fps == 32
+    with pytest.raises(TrainingError, match="layered and has memory of a fixed rate; leave out --fps"):
+        at_rate(attention, 32)
+
+
+def test_what_it_hears_of_a_whole_clip_is_what_its_steps_hear() -> None:
+    """The sound is fitted with all steps at once, and played one by one."""
+    model = moved_model(**PAST)
+    features = torch.rand(1, 7, model.feature_count, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        at_once = model.fields(model.amplitudes_of(*model.from_rest(features[0]))[None])
+        played, _ = model.clip_fields(features, {}, model.initial_state(1))
+    for role, values in played.items():
+        torch.testing.assert_close(at_once[role], values, rtol=1e-4, atol=1e-5)
+
+
+def test_deaf_it_shows_one_frame_whatever_it_hears() -> None:
+    model = moved_model(guidance=True)
+    features = torch.rand(2, 4, model.feature_count, generator=torch.Generator().manual_seed(5))
+    deaf, heard = (
+        model.clip_fields(features, {}, model.initial_state(2), {"sound_guidance": torch.tensor(value)})[0]["flow"]
+        for value in (0.0, 1.0)
+    )
+    torch.testing.assert_close(deaf, deaf[:1, :1].expand_as(deaf))
+    assert float((heard - deaf).detach().abs().mean()) > 1e-4
+
+
+def test_without_the_options_its_weights_have_the_names_they_had() -> None:
+    names = {name.split(".")[0] for name in moved_model().state_dict()}
+    assert names == {
+        "textures", "usual_shares", "force", "resonators", "trunk", "amplitudes", "maps",
+    }  # fmt: skip
 
 
 def test_it_starts_at_the_clip():
@@ -125,9 +180,9 @@ def test_the_chosen_frames_differ_most():
     assert different_frames(levels[:, None, None, None].expand(-1, 3, 32, 32), 3)[1:] == [4, 0]
 
 
-@pytest.mark.parametrize("spec", control_specs(GENERATOR), ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", control_specs(replace(GENERATOR, guidance=True)), ids=lambda spec: spec.name)
 def test_each_control_changes_the_frame_and_does_nothing_at_its_default(spec):
-    model = moved_model()
+    model = moved_model(guidance=True)
     audio = 0.3 * torch.randn(4, 3, model.window_samples, generator=torch.Generator().manual_seed(1))
     between = 0.5 * (spec.low + spec.default)
     values = torch.tensor([spec.default, spec.low, between, spec.high])
@@ -160,7 +215,17 @@ def test_no_sound_and_no_control_leads_far_from_the_clip():
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("modes", 0), ("textures", 17), ("residual_rank", -1), ("texture_scale", 5)]
+    ("key", "value"),
+    [
+        ("modes", 0),
+        ("textures", 17),
+        ("residual_rank", -1),
+        ("texture_scale", 5),
+        ("past_windows", -1),
+        ("past_windows", 9),
+        ("past_steps", 1),
+        ("past_steps", 257),
+    ],
 )
 def test_impossible_settings_are_refused(key, value):
     with pytest.raises(TrainingError, match=rf"generator.{key} is {value}"):

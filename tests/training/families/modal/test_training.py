@@ -74,6 +74,29 @@ def test_it_begins_with_what_moves_in_the_clip(clip_file):
     assert 0.5 < validated(begun)[1] < 1.5
 
 
+def test_a_model_that_learns_to_be_deaf_and_hears_the_past_begins_and_learns_both(clip_file):
+    generator = replace(MODEL.generator, past_windows=2, past_steps=4, guidance=True)
+    losses = replace(PLAIN, map_iterations=20, sound_iterations=60, deaf_share=1.0)
+    trainer = trainer_of(clip_file, losses, model=replace(MODEL, generator=generator))
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.begin(lambda: False)
+    begun = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    assert all(not torch.equal(begun[name], before[name]) for name in ("deaf", "past.attention.key.weight"))
+    trainer.step(0.0)
+    after = trainer.model.state_dict()
+    # Every sequence was shown without its sound: that frame is learned, and the sound learns nothing.
+    assert not torch.equal(after["deaf"], begun["deaf"])
+    assert torch.equal(after["amplitudes.weight"], begun["amplitudes.weight"])
+    never_deaf = trainer_of(clip_file, replace(losses, deaf_share=0.0), model=replace(MODEL, generator=generator))
+    never_deaf.step(0.0)
+    assert not never_deaf.model.state_dict()["deaf"].any()
+
+
+def test_a_share_of_deaf_sequences_that_is_none_is_refused():
+    with pytest.raises(TrainingError, match=r"losses\.deaf_share is 1\.5; a share, 0 to 1"):
+        replace(PLAIN, deaf_share=1.5)
+
+
 def test_the_beginning_hears_no_more_than_what_was_measured_and_what_rings_in_it():
     pairs = [(0, 0), (0, 10), (0, 1000), (0, 1050), (2, 5)]
     excerpts, placed = excerpts_around(pairs, run_in=100)
