@@ -10,6 +10,7 @@ kind: by then the conditioning knows the sound. The sheet shows of each kind, at
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ from engine.model.shipped import model_path
 # N frames, H W rows and columns, C colours, T audio samples
 
 LEVELS_DB = (-40.0, -20.0, -10.0, 0.0)
-SHOWN, THUMB = 7, 72
+SHOWN, THUMB_SIDE = 7, 72
 DARK_SHARE = 0.5
 SETTLED_S = 0.5
 """The first frames have no second before them."""
@@ -106,7 +107,10 @@ def strip(frames_NHWC: NDArray[np.uint8], share_N: NDArray[np.float64]) -> NDArr
         max(darkest - 1, 0),
         darkest,
     ]
-    thumbs = [cv2.resize(frames_NHWC[k], (THUMB, THUMB), interpolation=cv2.INTER_AREA) for k in places]
+    height, width = frames_NHWC.shape[1:3]
+    scale = THUMB_SIDE / math.sqrt(height * width)
+    size = (round(scale * width), round(scale * height))
+    thumbs = [cv2.resize(frames_NHWC[k], size, interpolation=cv2.INTER_AREA) for k in places]
     return np.concatenate(thumbs, axis=1).astype(np.uint8)
 
 
@@ -127,7 +131,8 @@ def measure(
                 found.append(figures(kind, level_db, conditioned, frames_NHWC, share_N))
                 strips.append(strip(frames_NHWC, share_N))
             if level_db == max(levels_db):
-                rows.append(np.concatenate([strips[0], np.full((THUMB, 8, 3), 255, np.uint8), strips[1]], axis=1))
+                gap_HWC = np.full((len(strips[0]), 8, 3), 255, np.uint8)
+                rows.append(np.concatenate([strips[0], gap_HWC, strips[1]], axis=1))
     if sheet:
         sheet.mkdir(parents=True, exist_ok=True)
         whole_HWC = np.concatenate([_labelled(row, kind) for row, kind in zip(rows, kinds, strict=True)])
@@ -136,8 +141,10 @@ def measure(
 
 
 def _labelled(row_HWC: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
-    label_HWC = np.zeros((THUMB, 80, 3), np.uint8)
-    cv2.putText(label_HWC, text, (4, THUMB // 2 + 4), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
+    label_HWC = np.zeros((len(row_HWC), 80, 3), np.uint8)
+    cv2.putText(
+        label_HWC, text, (4, len(row_HWC) // 2 + 4), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA
+    )
     return np.concatenate([label_HWC, row_HWC], axis=1)
 
 
