@@ -20,6 +20,7 @@ from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import check_writable
 from engine.core.errors import SinkError, TrainingError, run_main
 from engine.core.printable import print_line, print_lines
+from training.core.device import choose_device
 from training.data.clip_sound import read_sound
 from training.diffusion.cost import operations_per_s
 from training.diffusion.job_flags import add_job_arguments, check_memory, duration, job_of, memory_told
@@ -34,7 +35,6 @@ from training.diffusion.render_family import (
 )
 from training.diffusion.weight_files import WeightFile, check_weights, require, table
 from training.families.offline import render_file
-from training.loop.trainer import choose_device
 
 STRIP_SUFFIX = ".preview.png"
 

@@ -42,6 +42,7 @@ from training.autopilot.plan import (
     reserve_s,
 )
 from training.autopilot.time_budget import Limits, TimeBudget, ending_s, frame_seconds, process_age_s
+from training.core.device import choose_device
 from training.core.frame_size import FrameSize
 from training.data.config import ClipConfig
 from training.data.footage import Footage, footage_sha256, load_footage
@@ -53,7 +54,6 @@ from training.logging.preview_image import PreviewImage
 from training.loop.checkpoint import Checkpoint, read_newest
 from training.loop.config import TrainConfig, keys_of, load_train_config, with_overrides
 from training.loop.run_folder import checkpoint_folders
-from training.loop.trainer import choose_device
 from training.teach_ending import exported
 
 IMAGE_SIZE, FAMILY = "model.image_size", "model.family"

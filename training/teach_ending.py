@@ -17,6 +17,7 @@ from training.autopilot.clip_analysis import ClipAnalysis
 from training.autopilot.held_out import HeldOutTest, held_out_test
 from training.autopilot.summary import Ending
 from training.autopilot.time_budget import Extent, TimeBudget
+from training.core.device import choose_device
 from training.data.footage import load_footage
 from training.data.video import ClipFormat
 from training.evaluation.files import RECORD
@@ -26,7 +27,6 @@ from training.loop.checkpoint import BEST, ChosenCheckpoint, chosen_checkpoint, 
 from training.loop.config import load_train_config
 from training.loop.memory import memory_watched
 from training.loop.run_folder import CONFIG_FILE, EVALUATION_FOLDER, find_checkpoint
-from training.loop.trainer import choose_device
 from training.loop.validation import Validation, validate_segments
 from training.report import write_report
 

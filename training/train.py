@@ -33,6 +33,7 @@ from engine.core.stop_signals import StopRequest, on_stop_signals
 from engine.core.structured import shown
 from engine.core.yaml_reading import parse_yaml
 from training.core import distributed
+from training.core.device import choose_device
 from training.core.strict import config_dict
 from training.data.config import ClipConfig
 from training.data.footage import Footage, load_footage
@@ -53,7 +54,6 @@ from training.loop.run_folder import (
     set_aside,
 )
 from training.loop.run_log import RunOutputs
-from training.loop.trainer import choose_device
 from training.report import write_report
 
 KEPT_FOR_ANY_CLIP = ("path", "tuning_share")

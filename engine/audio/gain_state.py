@@ -27,8 +27,8 @@ SLACK_DB = 3.0
 EMPHASIS_S, RISE_S = 0.05, 0.02
 """A change of level is how far the sound of the last EMPHASIS_S is from its average over LOUDNESS_S; what gets louder counts sooner."""
 LIVELY_DB, USUALLY_LIVELY_DB, LIVELY_S, FIRST_LIVELY_S, LARGEST_CHANGE_DB = 8.0, 6.0, 2.0, 0.2, 20.0
-"""The changes of drums: their root mean square over the last seconds, over fewer at the beginning. The changes of steadier music are made as
-large. Larger ones than the last count as that."""
+"""A sound is as lively as its changes of level over the last seconds, by their root mean square; over fewer seconds at the beginning. Livelier
+sound than the first gets no emphasis, and steadier sound the more. Larger changes than the last count as that."""
 MOST_USUAL_DB = 3.0
 """A sound that stands still has changes of usually 0 dB, or of up to so much; a drop between two parts is not usual."""
 EMPHASIS, MOST_EMPHASIS_DB = 10.0, 15.0
@@ -36,7 +36,7 @@ EMPHASIS, MOST_EMPHASIS_DB = 10.0, 15.0
 ROOM_FADE_DB = 6.0
 """Sound that is by so much quieter than levelling can raise gets no emphasis."""
 FIXED_EMPHASIS, FIXED_SPAN_DB, FIXED_SLACK_DB = 3.5, 12.0, 6.0
-"""Of takes of before: all changes so much larger, and ever less of it up to the span."""
+"""Of takes of versions 5 and 6: all changes so much larger, and ever less of it up to the span."""
 KNEE_DB = 3.0
 """The limiter begins so far below the loudest level that the model knows, and bends softly so that nothing gets above it."""
 RELEASE_S = 0.08
@@ -173,7 +173,8 @@ def reduction_db(over_db: float) -> float:
 
 
 def _emphasis_db(change_db: float, liveliness: float, most: float) -> float:
-    """Return the gain that makes a change of level as large as those of drums are."""
+    """Return the gain by which a change of level is emphasised: the steadier the sound, the more, and with its square so that dense music
+    moves the frame half as much as drums do and more."""
     times = min(max(LIVELY_DB**2 / max(liveliness, 1e-6) - 1.0, 0.0), most)
     return MOST_EMPHASIS_DB * math.tanh(times * change_db / MOST_EMPHASIS_DB)
 

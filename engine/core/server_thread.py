@@ -48,17 +48,19 @@ def bind_socket(kind: socket.SocketKind, host: str, port: int, *, purpose: str, 
         bound.close()
         taken = getattr(error, "errno", None) == errno.EADDRINUSE
         reason = getattr(error, "strerror", None) or error
-        free = _next_free(family, kind, bare, port) if taken else None
+        free = next_free_port(kind, host, port) if taken else None
         reason = f"{reason}, {free} is free" if free else reason
         raise ConfigError(f"Cannot {purpose} on {in_words(host)} port {port}: {reason}; {way_out}.") from error
     bound.setblocking(False)
     return bound
 
 
-def _next_free(family: socket.AddressFamily, kind: socket.SocketKind, host: str, port: int) -> int | None:
+def next_free_port(kind: socket.SocketKind, host: str, port: int) -> int | None:
+    """Return the next port above one that is taken; None where the next PORTS_TRIED are taken too."""
+    family, bare = parse_host(host)
     for other in range(port + 1, min(port + PORTS_TRIED, 65535) + 1):
         with suppress(OSError), socket.socket(family, kind) as tried:
-            resolved = socket.getaddrinfo(host, None, family, kind)[0][4]
+            resolved = socket.getaddrinfo(bare, None, family, kind)[0][4]
             tried.bind((resolved[0], other, *resolved[2:]))
             return other
     return None

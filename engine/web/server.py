@@ -17,7 +17,7 @@ from aiohttp import hdrs, web
 from engine.core.errors import ConfigError
 from engine.core.notices import ToldOnce
 from engine.core.printable import LONGEST_REASON, printable
-from engine.core.server_thread import CLOSE_WITHIN_S, PORTS_TRIED, bind_socket
+from engine.core.server_thread import CLOSE_WITHIN_S, bind_socket, next_free_port
 from engine.core.token_bucket import Bucket
 from engine.web import limits
 from engine.web.access import WebAccess, is_websocket, wants_page
@@ -52,13 +52,12 @@ def bind_web(address: WebAddress, notify: Callable[[str], None]) -> socket.socke
     try:
         return _bind(address.host, address.port, _WAY_OUT)
     except ConfigError:
-        free = None if address.is_port_given else _next_free(address)
+        free = None if address.is_port_given else next_free_port(socket.SOCK_STREAM, address.host, address.port)
         if free is None:
             raise
-    notify(
-        f"Port {address.port} is taken, so the page is on port {free.getsockname()[1]}; choose with --web HOST:PORT."
-    )
-    return free
+    bound = _bind(address.host, free, _WAY_OUT)
+    notify(f"Port {address.port} is taken, so the page is on port {free}; choose with --web HOST:PORT.")
+    return bound
 
 
 class WebServer:
@@ -268,10 +267,3 @@ def _is_of_http(error: BaseException) -> bool:
 
 def _bind(host: str, port: int, way_out: str) -> socket.socket:
     return bind_socket(socket.SOCK_STREAM, host, port, purpose="serve the web page", way_out=way_out)
-
-
-def _next_free(address: WebAddress) -> socket.socket | None:
-    for port in range(address.port + 1, min(address.port + PORTS_TRIED, 65535) + 1):
-        with suppress(ConfigError):
-            return _bind(address.host, port, _WAY_OUT)
-    return None

@@ -45,7 +45,10 @@ Frames = NDArray[np.uint8]
 def model_effects(
     model: StreamingModel, sound: RealSound | None = None, steps: int = STEPS
 ) -> tuple[ControlEffect, ...]:
-    """Measure the controls of a model in float32 torch; without a sound, on the one that parity is measured with."""
+    """Measure the controls of a model in float32 torch; without a sound, on the one that parity is measured with.
+
+    Frames of layers are composed by the engine, many times faster.
+    """
     specs = model.control_specs()
     model = ShownModel(model) if isinstance(model, LayeredModel) else model
     return (

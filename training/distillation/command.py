@@ -13,6 +13,7 @@ import numpy as np
 from engine.core.errors import TrainingError, nearest_name
 from engine.core.printable import print_line
 from engine.core.structured import shortened
+from training.core.device import choose_device
 from training.data.cache import default_cache_folder
 from training.data.frames import file_frame_rate
 from training.diffusion.cost import operations_per_s
@@ -26,7 +27,6 @@ from training.distillation.songs import Stretch, read_songs, sound_files, stretc
 from training.distillation.teacher import Teacher, sound_of
 from training.families.offline import render_file
 from training.loop.run_folder import checkpoint_folders
-from training.loop.trainer import choose_device
 
 RENDERING_SHARE = 0.5
 """Of the minutes. What rendering does not use, training gets."""

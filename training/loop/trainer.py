@@ -16,6 +16,7 @@ from torch.nn import functional
 from engine.core.errors import TrainingError, UserError
 from training.core import distributed
 from training.core.compilation import compile_parts
+from training.core.device import choose_device
 from training.core.precision import compute_in
 from training.core.random_state import RandomState
 from training.core.run_state import finite, follow, optimiser_tensors, prefixed, restore_optimiser, under
@@ -281,23 +282,6 @@ class Trainer(ABC):
 def build_trainer(config: TrainConfig, footage: Footage | Clip, resume: Checkpoint | None = None) -> Trainer:
     """Return the trainer of the configuration's family. Raises TrainingError as `Trainer`."""
     return family(config.model.family).trainer(config, footage, resume)
-
-
-def choose_device(name: str) -> torch.device:
-    """Return the device; `auto` takes CUDA when there is one. Raises TrainingError when CUDA is demanded and absent."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise TrainingError(
-            "device is 'cuda', but torch finds no CUDA device; use --device cpu or install torch for CUDA."
-        )
-    device = torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-    if device.type == "cuda":
-        device = torch.device("cuda", distributed.device_number(torch.cuda.device_count()))
-        torch.cuda.set_device(device)
-        # TF32 is exact enough for training and several times faster.
-        torch.backends.cuda.matmul.allow_tf32 = True
-        torch.backends.cudnn.allow_tf32 = True
-        torch.backends.cudnn.benchmark = True
-    return device
 
 
 def _diverged(terms: dict[str, Tensor], iteration: int) -> str:

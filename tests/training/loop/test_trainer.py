@@ -11,6 +11,7 @@ from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
 from tests.training.runs import ADVERSARIAL, MODEL, PLAIN
 from tests.training.runs import small_config as config
+from training.core.device import choose_device
 from training.core.run_state import follow
 from training.data.cache import load_clip
 from training.data.config import AugmentationConfig, ClipConfig
@@ -19,7 +20,7 @@ from training.data.video import Clip
 from training.data.windows import WindowTiming, frame_tensor, sound_windows
 from training.loop.checkpoint import read_checkpoint, write_checkpoint
 from training.loop.config import OptimiserConfig
-from training.loop.trainer import Trainer, build_trainer, choose_device
+from training.loop.trainer import Trainer, build_trainer
 from training.loop.validation import mean_frame, validate
 from training.losses.losses import LossConfig
 from training.losses.quality import QUALITY

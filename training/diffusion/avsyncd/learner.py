@@ -7,7 +7,6 @@ was never interrupted.
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Literal
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.core.atomic_files import atomic_folder, remove_folder, write_text
 from engine.core.errors import TrainingError
@@ -25,12 +24,12 @@ from training.diffusion.avsyncd.config import written_config
 from training.diffusion.avsyncd.objective import SOUND_DROPOUT, draw, noise_loss, train_what_is_added
 from training.diffusion.avsyncd.sampling import Given
 from training.diffusion.avsyncd.unet import VideoUNet
+from training.diffusion.iterations import checkpoint_place, checkpoints, number_of, random_source, take_step
 from training.diffusion.state_dicts import misfit
 
 UNET_FILE = "modules/unet/diffusion_pytorch_model.safetensors"
 """In a checkpoint, as the original lays it out."""
 OPTIMISER_FILE = "optimiser.safetensors"
-CHECKPOINT = "checkpoint-"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,8 +78,7 @@ class Learner:
 
     def random(self, purpose: str) -> torch.Generator:
         """Return a source of random numbers for one purpose in the iteration that comes."""
-        name = f"{self.config.seed} {self.iteration} {purpose}"
-        return torch.Generator().manual_seed(zlib.crc32(name.encode()))
+        return random_source(self.config.seed, self.iteration, purpose)
 
     def learn(self, batches: Sequence[Batch]) -> float:
         """Do one iteration with the mean gradient of the batches, and return the mean loss. Raises TrainingError if it is no number."""
@@ -93,19 +91,13 @@ class Learner:
                 loss = noise_loss(self.unet, batch.latents, batch.given, draws) / len(batches)
             loss.backward()
             total += loss.item()
-        if not total < float("inf"):
-            raise TrainingError(
-                f"The loss of iteration {self.iteration + 1} is {total}; a number was expected. Go on from the last checkpoint with a "
-                "lower learning_rate."
-            )
-        nn.utils.clip_grad_norm_(self._parameters, self.config.gradient_limit)
-        self._optimiser.step()
+        take_step(self._optimiser, self._parameters, self.config.gradient_limit, total, self.iteration + 1)
         self.iteration += 1
         return total
 
     def save(self, folder: Path) -> Path:
         """Write `folder`/checkpoint-N, and return it. `modules` in it is what rendering takes. Raises OSError."""
-        place = folder / f"{CHECKPOINT}{self.iteration}"
+        place = checkpoint_place(folder, self.iteration)
         with atomic_folder(place) as inside:
             weights = inside / UNET_FILE
             weights.parent.mkdir(parents=True)
@@ -125,17 +117,6 @@ class Learner:
         self.unet.load_state_dict(weights)
         restore_optimiser(self._optimiser, moments)
         self.iteration = number_of(place)
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints in a folder, the newest last."""
-    found = [place for place in folder.glob(f"{CHECKPOINT}*") if place.name.removeprefix(CHECKPOINT).isdecimal()]
-    return sorted(found, key=number_of)
-
-
-def number_of(place: Path) -> int:
-    """Return the iteration of a checkpoint."""
-    return int(place.name.removeprefix(CHECKPOINT))
 
 
 def forget_older(folder: Path, newest: Path, milestone_every: int) -> None:

@@ -22,12 +22,14 @@ from engine.core.atomic_files import append_bytes
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line
 from engine.core.yaml_reading import read_yaml
+from training.core.device import choose_device
 from training.core.strict import build_config
 from training.diffusion.avsyncd import published
 from training.diffusion.avsyncd.encoding import Encoders
 from training.diffusion.avsyncd.examples import Example, read_examples, read_stretch
-from training.diffusion.avsyncd.learner import Batch, Learner, LearningConfig, checkpoints, forget_older
+from training.diffusion.avsyncd.learner import Batch, Learner, LearningConfig, forget_older
 from training.diffusion.avsyncd.unet import VideoUNet
+from training.diffusion.iterations import checkpoint_to_resume
 from training.diffusion.weight_files import require
 
 LOSSES = "losses.jsonl"
@@ -121,21 +123,14 @@ def main(argv: list[str] | None = None) -> int:
     arguments = argument_parser().parse_args(argv)
     config = read_training_config(arguments.config)
     examples = read_examples(arguments.data, config.text)
-    found = checkpoints(arguments.run_folder / "ckpts")
-    if found and not arguments.resume:
-        raise TrainingError(
-            f"{arguments.run_folder} holds a run; add --resume to go on, or choose another --run-folder."
-        )
-    if arguments.resume and not found:
-        raise TrainingError(f"{arguments.run_folder} holds no checkpoint to go on from; leave out --resume.")
+    newest = checkpoint_to_resume(arguments.run_folder, "ckpts", arguments.resume)
     files = require(arguments.weights, published.training_files())
-    cuda = arguments.device == "cuda" or (arguments.device == "auto" and torch.cuda.is_available())
-    device = torch.device("cuda" if cuda else "cpu")
+    device = choose_device(arguments.device)
     encoders = Encoders(files, sorted({example.text for example in examples}), device)
     unet: VideoUNet = published.open_inflated(files[published.STILL_UNET], encoders.sound_size, device)
     learner = Learner(unet, config.learning)
-    if arguments.resume:
-        learner.resume(found[-1])
+    if newest:
+        learner.resume(newest)
     print_line(
         f"{len(examples)} clips, {sum(p.numel() for p in unet.parameters() if p.requires_grad):,} of "
         f"{sum(p.numel() for p in unet.parameters()):,} weights are trained, from iteration {learner.iteration + 1} to {config.iterations}"

@@ -6,7 +6,6 @@ was never interrupted.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch.nn import functional
 from engine.core.atomic_files import atomic_folder
 from engine.core.errors import TrainingError
 from training.core.run_state import optimiser_tensors, restore_optimiser
+from training.diffusion.iterations import checkpoint_place, number_of, random_source, take_step
 from training.diffusion.state_dicts import misfit, read_weights, state_dict
 from training.diffusion.tempotokens.audio_mapper import AudioMapper
 from training.diffusion.tempotokens.frame_contexts import Prompt, contexts
@@ -26,7 +26,7 @@ from training.diffusion.tempotokens.frame_unet import FrameUNet
 
 # F frames, C channels of latents, H W rows and columns, N tokens of the sound, I their channels
 
-CHECKPOINT, WEIGHTS, OPTIMISER = "checkpoint-", "learned_embeds.safetensors", "optimiser.safetensors"
+WEIGHTS, OPTIMISER = "learned_embeds.safetensors", "optimiser.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,7 @@ class MapperTraining:
 
     def random(self, purpose: str) -> torch.Generator:
         """Return a source of random numbers for one purpose in the iteration that comes."""
-        name = f"{self.learning.seed} {self.iteration} {purpose}"
-        return torch.Generator().manual_seed(zlib.crc32(name.encode()))
+        return random_source(self.learning.seed, self.iteration, purpose)
 
     def learn(self, pieces: Sequence[Piece]) -> float:
         """Do one iteration with the mean gradient of the pieces, and return the mean loss. Raises TrainingError if it is no number."""
@@ -114,19 +113,14 @@ class MapperTraining:
                 loss = mapper_loss(self._frozen, self.mapper, piece, draws, self.learning.token_weight) / len(pieces)
                 loss.backward()
                 total += loss.item()
-        if not total < float("inf"):
-            raise TrainingError(
-                f"The loss of iteration {self.iteration + 1} is {total}; a number was expected. Go on from the last checkpoint with a "
-                "lower learning_rate."
-            )
-        nn.utils.clip_grad_norm_(self.mapper.parameters(), self.learning.gradient_limit)
-        self._optimiser.step()
+        parameters = list(self.mapper.parameters())
+        take_step(self._optimiser, parameters, self.learning.gradient_limit, total, self.iteration + 1)
         self.iteration += 1
         return total
 
     def save(self, folder: Path) -> Path:
         """Write `folder`/checkpoint-N, and return it. The mapper in it can be rendered with. Raises OSError."""
-        place = folder / f"{CHECKPOINT}{self.iteration}"
+        place = checkpoint_place(folder, self.iteration)
         with atomic_folder(place) as inside:
             save_file({name: value.contiguous() for name, value in self.mapper.state_dict().items()}, inside / WEIGHTS)
             save_file(optimiser_tensors(self._optimiser), inside / OPTIMISER)
@@ -139,7 +133,7 @@ class MapperTraining:
             raise TrainingError(f"{place} {wrong}: it is of another mapper than this run; start a new one.")
         self.mapper.load_state_dict(weights)
         restore_optimiser(self._optimiser, moments)
-        self.iteration = int(place.name.removeprefix(CHECKPOINT))
+        self.iteration = number_of(place)
 
 
 def draw(piece: Piece, frozen: Frozen, random: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -147,9 +141,3 @@ def draw(piece: Piece, frozen: Frozen, random: torch.Generator) -> tuple[Tensor,
     device = piece.latents_1CFHW.device
     timestep_1 = torch.randint(len(frozen.alphas_cumprod_T), (1,), generator=random)
     return timestep_1.to(device), torch.randn(piece.latents_1CFHW.shape, generator=random).to(device)
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """Return the checkpoint of a run with the highest number; None where there is none."""
-    found = [place for place in folder.glob(f"{CHECKPOINT}*") if place.name.removeprefix(CHECKPOINT).isdecimal()]
-    return max(found, key=lambda place: int(place.name.removeprefix(CHECKPOINT)), default=None)

@@ -25,6 +25,7 @@ from engine.core.atomic_files import append_bytes
 from engine.core.errors import MediaError, TrainingError, run_main
 from engine.core.printable import print_line
 from engine.core.yaml_reading import read_yaml
+from training.core.device import choose_device
 from training.core.strict import build_config
 from training.data.clip_sound import read_sound
 from training.data.frames import read_frames
@@ -32,6 +33,7 @@ from training.data.video import ClipFormat
 from training.data.video_files import video_files
 from training.diffusion import stable_diffusion
 from training.diffusion.filter_bank import BEATS
+from training.diffusion.iterations import checkpoint_to_resume
 from training.diffusion.tempotokens import published
 from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfig
 from training.diffusion.tempotokens.frame_contexts import read_prompt
@@ -41,7 +43,6 @@ from training.diffusion.tempotokens.mapper_training import (
     Learning,
     MapperTraining,
     Piece,
-    newest_checkpoint,
 )
 from training.diffusion.tempotokens.settings import SEGMENT_FRAMES
 from training.diffusion.weight_files import require
@@ -177,16 +178,9 @@ def argument_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     arguments = argument_parser().parse_args(argv)
     config = read_training_config(arguments.config)
-    found = newest_checkpoint(arguments.run_folder)
-    if found and not arguments.resume:
-        raise TrainingError(
-            f"{arguments.run_folder} holds a run; add --resume to go on, or choose another --run-folder."
-        )
-    if arguments.resume and not found:
-        raise TrainingError(f"{arguments.run_folder} holds no checkpoint to go on from; leave out --resume.")
+    newest = checkpoint_to_resume(arguments.run_folder, "", arguments.resume)
     files = require(arguments.weights, published.training_files())
-    cuda = arguments.device == "cuda" or (arguments.device == "auto" and torch.cuda.is_available())
-    device = torch.device("cuda" if cuda else "cpu")
+    device = choose_device(arguments.device)
     clips = video_files(arguments.clips)
     encoders, frozen = Encoders(files, config, device), frozen_networks(files, device)
     with torch.random.fork_rng():
@@ -194,8 +188,8 @@ def main(argv: list[str] | None = None) -> int:
         width = frozen.text_encoder.config.hidden_size
         shape = MapperConfig(encoders.beats.config.feature_size, config.hidden_size, width)
         training = MapperTraining(frozen, AudioMapper(shape).to(device), config.learning)
-    if found:
-        training.resume(found)
+    if newest:
+        training.resume(newest)
     count = sum(parameter.numel() for parameter in training.mapper.parameters())
     print_line(f"{len(clips)} clips, {count:,} weights, from iteration {training.iteration + 1} to {config.iterations}")
     arguments.run_folder.mkdir(parents=True, exist_ok=True)

@@ -17,12 +17,12 @@ from training.diffusion.avsyncd.learner import (
     Batch,
     Learner,
     LearningConfig,
-    checkpoints,
     forget_older,
 )
 from training.diffusion.avsyncd.objective import draw, noise_loss
 from training.diffusion.avsyncd.sampling import Given
 from training.diffusion.avsyncd.unet import VideoUNet
+from training.diffusion.iterations import checkpoints
 
 GIVEN = Given(drawn("text", 1, 3, 16), drawn("null", 1, 3, 16), drawn("sound", 1, 4, 5, 32), drawn("none", 1, 4, 5, 32))
 BATCHES = [Batch(drawn(f"clip {number}", 1, 4, 4, 4, 4), GIVEN) for number in range(2)]

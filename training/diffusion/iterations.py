@@ -1,0 +1,64 @@
+"""The iterations of a run that learns: their random numbers, their steps, and the checkpoints that are named after them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from engine.core.errors import TrainingError
+
+CHECKPOINT = "checkpoint-"
+
+
+def random_source(seed: int, iteration: int, purpose: str) -> torch.Generator:
+    """Return a source of random numbers for one purpose in one iteration: a run that goes on draws what it would have drawn."""
+    return torch.Generator().manual_seed(zlib.crc32(f"{seed} {iteration} {purpose}".encode()))
+
+
+def take_step(
+    optimiser: torch.optim.Optimizer,
+    parameters: Sequence[nn.Parameter],
+    gradient_limit: float,
+    loss: float,
+    iteration: int,
+) -> None:
+    """Change the weights by the gradients of `loss`, scaled down to `gradient_limit`. Raises TrainingError if the loss is no number."""
+    if not loss < float("inf"):
+        raise TrainingError(
+            f"The loss of iteration {iteration} is {loss}; a number was expected. Go on from the last checkpoint with a lower learning_rate."
+        )
+    nn.utils.clip_grad_norm_(parameters, gradient_limit)
+    optimiser.step()
+
+
+def checkpoint_place(folder: Path, iteration: int) -> Path:
+    """Return where the checkpoint after an iteration lies."""
+    return folder / f"{CHECKPOINT}{iteration}"
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder, the newest last."""
+    found = [place for place in folder.glob(f"{CHECKPOINT}*") if place.name.removeprefix(CHECKPOINT).isdecimal()]
+    return sorted(found, key=number_of)
+
+
+def number_of(place: Path) -> int:
+    """Return the iteration of a checkpoint."""
+    return int(place.name.removeprefix(CHECKPOINT))
+
+
+def checkpoint_to_resume(run_folder: Path, inside: str, resume: bool) -> Path | None:
+    """Return the newest checkpoint of a run, which lie in its folder `inside`, for a command that goes on; None for a new run.
+
+    Raises TrainingError for a new run in the folder of another one, and for going on where there is no checkpoint.
+    """
+    found = checkpoints(run_folder / inside)
+    if found and not resume:
+        raise TrainingError(f"{run_folder} holds a run; add --resume to go on, or choose another --run-folder.")
+    if resume and not found:
+        raise TrainingError(f"{run_folder} holds no checkpoint to go on from; leave out --resume.")
+    return found[-1] if found else None
