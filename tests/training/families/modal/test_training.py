@@ -26,7 +26,7 @@ from training.loop.adversarial_trainer import AdversarialTrainer
 from training.loop.checkpoint import read_checkpoint, write_checkpoint
 from training.loop.config import OptimiserConfig, TrainConfig
 from training.loop.trainer import build_trainer
-from training.loop.validation import validate_segments
+from training.loop.validation import Validation, validate_segments
 
 PLAIN = ModalLossConfig(
     adversarial_image=0.0, adversarial_video=0.0, l1=1.0, part_side=16, start_frames=24, map_iterations=100, sound_iterations=300
@@ -59,19 +59,28 @@ def trainer_of(clip_file, losses: ModalLossConfig = PLAIN, **settings: object) -
     return trainer
 
 
-def validated(trainer: ModalTrainer) -> tuple[float, float]:
-    """Return L1 on what was trained and the share of the clip's motion."""
-    found = validate_segments(trainer.average, trainer.footage.training, trainer.mean_CHW, 16)
-    return found.l1, found.motion_share
+def validated(trainer: ModalTrainer) -> Validation:
+    """Return what the averaged generator plays of what was trained."""
+    return validate_segments(trainer.average, trainer.footage.training, trainer.mean_CHW, 16)
+
+
+def bar_places(frames_NHWC: np.ndarray) -> np.ndarray:
+    """Return the column in which the middle of the bar stands, [N]."""
+    bright_NW = frames_NHWC.mean(axis=(1, 3))
+    bright_NW = bright_NW - bright_NW.min(axis=1, keepdims=True)
+    return bright_NW @ np.arange(bright_NW.shape[1]) / bright_NW.sum(axis=1).clip(1e-6)
 
 
 def test_it_begins_with_what_moves_in_the_clip(clip_file):
+    """The bar stands where it stands in the clip. L1 says less: a blurred bar between two places may come nearer than a sharp one."""
     begun, plain = trainer_of(clip_file), trainer_of(clip_file, replace(PLAIN, start_frames=0))
     for trainer in (begun, plain):
         trainer.begin(lambda: False)
     assert begun.model.has_begun
-    assert validated(begun)[0] < 0.85 * validated(plain)[0]
-    assert 0.5 < validated(begun)[1] < 1.5
+    played = validated(begun)
+    assert np.corrcoef(bar_places(played.generated_NHWC), bar_places(played.real_NHWC()))[0, 1] > 0.7
+    assert 0.3 < played.motion_share < 1.5
+    assert validated(plain).motion_share < 0.05
 
 
 def test_a_model_that_learns_to_be_deaf_and_hears_the_past_begins_and_learns_both(clip_file):
@@ -146,10 +155,10 @@ def test_a_run_that_goes_on_begins_again_where_that_was_stopped(clip_file, tmp_p
 def test_it_learns(clip_file):
     quick = OptimiserConfig(lr_generator=0.02, ema_decay=0.9)
     trainer = trainer_of(clip_file, replace(PLAIN, start_frames=0, part_side=0), optimiser=quick)
-    before = validated(trainer)[0]
+    before = validated(trainer).l1
     for _ in range(60):
         trainer.step()
-    assert validated(trainer)[0] < 0.95 * before
+    assert validated(trainer).l1 < 0.95 * before
 
 
 def test_validation_shows_what_a_show_would(clip_file):
