@@ -8,10 +8,10 @@ MODEL is a file, or the name of a shipped one. CLIP shows what a perfect model w
 (training.data.scenes.make_scene NAME --sound HELD_OUT.wav), or footage with its own sound, which is played where --sound is not
 given. The engine renders the sound; FOLDER gets
 
-    sheet.jpg     moments of the clip above, of the model below
-    film.mp4      the first seconds of the model, small, with sound
+    sheet.jpg        moments of the clip above, of the model below
+    film.mp4         the first seconds of the model, small, with sound
     controls.jpg     a row for each control of the model, from its lowest to its highest value, at the loudest moment
-    figures.json  size of the file and milliseconds a step, with the machine
+    figures.json     how near the model comes to the clip (docs/evaluation.md), size of the file and milliseconds a step, with the machine
 
 Without -o it is docs/pictures/gallery/NAME, and for a shipped model docs/gallery.md is written again; --page does that alone.
 --measure measures the steps of all shipped models that have sheets again, on a quiet machine: the page tells no milliseconds of a
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,14 @@ from benchmarks.gallery_page import (
     FILM,
     GALLERY,
     PAGE,
+    QUALITY,
     SHEET,
     Entry,
     figures_text,
     gallery_page,
     shipped_entries,
 )
+from benchmarks.gallery_quality import measured_quality
 from benchmarks.gallery_rendering import ModelFilms
 from benchmarks.gallery_sheets import SweptControl, controls_sheet, moments_sheet, write_sheet
 from benchmarks.record import append_record, commit, print_table
@@ -56,6 +59,7 @@ from engine.model.card import ControlSpec
 from engine.model.session import Session
 from engine.model.shipped import model_path, shipped_models
 from training.data.scenes.soundtrack import RATE_HZ, read_sound
+from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER, weights_of
 
 SWEPT_VALUES = 5
 SHEET_COLUMNS = {True: 4, False: 6}
@@ -75,6 +79,9 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument("--sound", type=Path, metavar="SOUND", help="sound to play (default: that of the clip)")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: docs/pictures/gallery/NAME")
     parser.add_argument(
+        "--weights", type=Path, nargs="+", metavar="PATH", help=f"files, folders; default {DEFAULT_FOLDER}"
+    )
+    parser.add_argument(
         "--measure", action="store_true", help="measure the steps of the shipped models again, and no more"
     )
     parser.add_argument("--page", action="store_true", help="write docs/gallery.md from what is there, and no more")
@@ -89,7 +96,8 @@ def main() -> int:
         measured = []
     elif arguments.model and arguments.clip:
         path = Path(model_path(arguments.model))
-        measured = [make_entry(path, arguments.clip, arguments.sound or arguments.clip, arguments.output)]
+        sound = arguments.sound or arguments.clip
+        measured = [make_entry(path, arguments.clip, sound, arguments.output, weights_of(arguments.weights))]
     else:
         raise ConfigError(
             "A model and --clip were expected, such as: python -m benchmarks.gallery water --clip truth.mp4"
@@ -109,7 +117,9 @@ def main() -> int:
     return 0
 
 
-def make_entry(path: Path, clip: Path, sound: Path, folder: Path | None, steps: int = STEPS) -> dict[str, Any]:
+def make_entry(
+    path: Path, clip: Path, sound: Path, folder: Path | None, weights: Sequence[Path] = (), steps: int = STEPS
+) -> dict[str, Any]:
     """Write the sheets, the film and the figures of one model, and return the figures. Raises UserError."""
     card, films, sound_T = read_card(path), ModelFilms(path), read_sound(sound)
     folder = folder or GALLERY / path.stem
@@ -132,6 +142,7 @@ def make_entry(path: Path, clip: Path, sound: Path, folder: Path | None, steps: 
         "sound": sound.name,
         "sheet_s": [round(time_s, 2) for time_s in times_s],
         "controls_s": round(at_s, 2),
+        QUALITY: measured_quality(path, clip, weights),
         **measured_steps(path, steps),
     }
     write_text(folder / FIGURES, figures_text(figures))

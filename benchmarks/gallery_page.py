@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gallery_quality import quality_table
 from engine.core.structured import parse_json
 from engine.model.backends.selection import read_card
 from engine.model.card import ControlSpec, ModelCard
@@ -16,6 +17,8 @@ from engine.model.shipped import shipped_models
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE, GALLERY = DOCS / "gallery.md", DOCS / "pictures/gallery"
 SHEET, FILM, CONTROLS, FIGURES = "sheet.jpg", "film.mp4", "controls.jpg", "figures.json"
+QUALITY = "quality"
+"""Key of the figures that quality_table shows."""
 
 _HEAD = """# Gallery
 
@@ -28,6 +31,12 @@ Generated from the model cards and measured figures; do not edit. Make the sheet
 python -m benchmarks.gallery NAME --clip SCENE_UNDER_THE_SAME_SOUND.mp4 --sound HELD_OUT.wav
 python -m benchmarks.gallery --page       # --measure: measure the steps again too
 ```
+"""
+
+_QUALITY_HEAD = """## Beside the true scenes
+
+What each model makes of sound that it was not trained on, beside the scene that the same sound moved: ten seconds, frame by frame, with input conditioning. [evaluation.md](evaluation.md#model-files-beside-each-other)
+defines each figure; for L1, ST-LPIPS and FD less is better.
 """
 
 
@@ -47,7 +56,10 @@ def shipped_entries() -> list[Entry]:
 
 def gallery_page(entries: Iterable[Entry]) -> str:
     """Return the page."""
-    return "\n".join([_HEAD, *map(_section, entries)])
+    entries = list(entries)
+    measured = {entry.name: entry.figures[QUALITY] for entry in entries if entry.figures and QUALITY in entry.figures}
+    beside = [f"{_QUALITY_HEAD}\n{quality_table(measured)}"] if measured else []
+    return "\n".join([_HEAD, *beside, *map(_section, entries)])
 
 
 def _figures(path: Path) -> dict[str, Any] | None:

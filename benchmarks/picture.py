@@ -35,13 +35,14 @@ from engine.core.distinct_names import distinct_names
 from engine.core.errors import ConfigError, run_main
 from engine.core.printable import print_lines
 from engine.media.geometry import Box
+from engine.model.backend import Backend
 from engine.model.backends.selection import AUTO, backend_names, open_backend, read_card
 from engine.model.rest import RestingBackend
 from engine.model.session import Session
 from training.data.video import ClipFormat
 from training.evaluation.frame_metrics import FrameMetrics
 from training.evaluation.metrics.extractors import load_extractors
-from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER
+from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER, weights_of
 from training.logging.samples import write_png
 
 # T frames, H W rows and columns, C colours
@@ -62,7 +63,7 @@ class Measured:
 
 def main(argv: list[str] | None = None) -> int:
     arguments = parsed(argv)
-    given = arguments.weights if arguments.weights is not None else [DEFAULT_FOLDER] if DEFAULT_FOLDER.is_dir() else []
+    given = weights_of(arguments.weights)
     extractors = load_extractors(given)
     parts: dict[ClipFormat, tuple[ClipPart, FrameFigures]] = {}
     columns: list[Measured] = []
@@ -156,20 +157,27 @@ def names(models: Sequence[Path]) -> list[str]:
 def measured(name: str, path: Path, part: ClipPart, figures: FrameFigures, arguments: argparse.Namespace) -> Measured:
     """Measure one model."""
     backend = open_backend(path, arguments.backend, max(arguments.threads))
-    conditioned, card = not arguments.no_conditioning, backend.card
-    frames_THWC = rendered(backend, part, conditioned)
-    shuffled = (rendered(backend, part, conditioned, shift) for shift in part.shifts)
+    frames_THWC, quality = played_quality(backend, part, figures, not arguments.no_conditioning)
+    card = backend.card
     found: dict[str, object] = {
         FAMILY: card.family,
         ITERATIONS: card.provenance.iterations,
         FRAME_SIZE: f"{card.width}x{card.height}",
         RATE: round(card.fps),
-        **figures.of(frames_THWC),
-        **figures.synchrony(frames_THWC, shuffled),
+        **quality,
         **milliseconds(path, arguments),
         FILE_SIZE: path.stat().st_size / 1e6,
     }
     return Measured(name, found, spread(frames_THWC))
+
+
+def played_quality(
+    backend: Backend, part: ClipPart, figures: FrameFigures, conditioned: bool
+) -> tuple[NDArray[np.uint8], Figures]:
+    """Return the frames [T, H, W, C] that a model makes of the part's sound, and their figures. Raises BackendError."""
+    frames_THWC = rendered(backend, part, conditioned)
+    shuffled = (rendered(backend, part, conditioned, shift) for shift in part.shifts)
+    return frames_THWC, {**figures.of(frames_THWC), **figures.synchrony(frames_THWC, shuffled)}
 
 
 def milliseconds(path: Path, arguments: argparse.Namespace) -> Figures:

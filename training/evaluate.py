@@ -31,7 +31,7 @@ from training.evaluation.frame_metrics import FrameMetrics
 from training.evaluation.generators import load_generators, run_folder
 from training.evaluation.held_out_synchrony import synchrony_rows
 from training.evaluation.metrics.extractors import Extractors, load_extractors
-from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER
+from training.evaluation.metrics.fetch_weights import weights_of
 from training.evaluation.outside_sound import OutsideFigures, OutsideSound, outside_frames
 from training.evaluation.pieces import ChosenPieces, PieceOptions, choose_pieces, find_files, skipped_notices
 from training.evaluation.results import Evaluation, Row
@@ -138,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     device = torch.device("cuda" if arguments.device != "cpu" and torch.cuda.is_available() else "cpu")
     if arguments.device == "cuda" and device.type != "cuda":
         raise TrainingError("--device is cuda, but torch sees no CUDA device; use --device cpu.")
-    given = arguments.weights if arguments.weights is not None else [DEFAULT_FOLDER] if DEFAULT_FOLDER.is_dir() else []
+    given = weights_of(arguments.weights)
     extractors = load_extractors(given, arguments.trust)
     generators, loaded = load_generators(arguments.checkpoints, device, labels)
     found = load_shared_clips([generator.config for generator in loaded], arguments.clip, arguments.cache_folder)

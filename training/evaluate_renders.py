@@ -25,7 +25,7 @@ from engine.core.printable import print_lines
 from training.core.named_functions import load_function, short_name
 from training.data.video_files import video_files
 from training.evaluation.metrics.extractors import load_extractors
-from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER
+from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER, weights_of
 from training.evaluation.renders.labels import class_text, read_class_mapping, read_labels
 from training.evaluation.renders.likenesses import CLIPSIM, IA, IT, Likeness
 from training.evaluation.renders.measure import Networks, measure_renders
@@ -110,7 +110,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 def networks_of(flags: argparse.Namespace) -> Networks:
     """Load what the flags name. Raises TrainingError for what cannot be had."""
-    given = flags.weights if flags.weights is not None else [DEFAULT_FOLDER] if DEFAULT_FOLDER.is_dir() else []
+    given = weights_of(flags.weights)
     name = flags.inception_score
     return Networks(
         extractors=load_extractors(given, flags.trust),

@@ -14,7 +14,7 @@ from PIL import Image
 from benchmarks import gallery
 from benchmarks.gallery import SWEPT_VALUES, loudest_s, make_entry
 from benchmarks.gallery_film import MOST_BYTES, frames_at, write_small_film
-from benchmarks.gallery_page import CONTROLS, FILM, GALLERY, PAGE, SHEET, Entry, gallery_page, shipped_entries
+from benchmarks.gallery_page import CONTROLS, FILM, GALLERY, PAGE, QUALITY, SHEET, Entry, gallery_page, shipped_entries
 from benchmarks.gallery_sheets import LABEL_PX, SweptControl, controls_sheet, moments_sheet
 from engine.core.errors import ConfigError, MediaError
 from tests.engine.model.probe_model import CARD, HEIGHT, WIDTH
@@ -45,11 +45,13 @@ def test_an_entry_has_sheets_film_and_figures(probe_file: Path, tmp_path: Path) 
     assert [one["threads"] for one in figures["steps"]] == [1, 2]
     assert all(0.0 < one["p50_ms"] <= one["p95_ms"] for one in figures["steps"])
     assert max(figures["sheet_s"]) < 2.0
+    assert figures[QUALITY]["L1"] > 0.0
     with av.open(str(folder / FILM)) as film:
         assert (film.streams.video[0].height, film.streams.video[0].width) == (HEIGHT, WIDTH)
         assert len(film.streams.audio) == 1
     quiet = {**figures, "machine": {**figures["machine"], "cores": 2, "load_1min": 0.4}}
     page = gallery_page([Entry("probe", CARD, quiet)])
+    assert f"| L1 | {figures[QUALITY]['L1']:.3g} |  |" in page
     assert f"| a step on 1 thread | {quiet['steps'][0]['p50_ms']:.1f} ms," in page
     busy = {**figures, "machine": {**figures["machine"], "cores": 2, "load_1min": 3.0}}
     assert "| a step | not measured on a quiet machine yet |" in gallery_page([Entry("probe", CARD, busy)])

