@@ -8,21 +8,21 @@ memory and the time are compared with the count.
 
 from __future__ import annotations
 
-import resource
-import time
-from pathlib import Path
-
 import torch
 
 from benchmarks.avsyncd_cases import drawn
+from benchmarks.counted_and_measured import beside_a_real_one
 from benchmarks.record import append_record, print_table
 from engine.core.errors import run_main
 from training.diffusion.avsyncd.config import FRAMES, UNetConfig
 from training.diffusion.avsyncd.family import SEEN_TOKENS, TEXT_TOKENS, step_cost
+from training.diffusion.avsyncd.learner import LearningConfig
+from training.diffusion.avsyncd.learning_cost import batch_cost
 from training.diffusion.avsyncd.sampling import Guidance
 from training.diffusion.avsyncd.transformer import Conditions
 from training.diffusion.avsyncd.unet import VideoUNet
-from training.diffusion.cost import GIB, operations_per_s, weight_bytes
+from training.diffusion.cost import GIB, FusedAttention, weight_bytes
+from training.diffusion.recomputation import recompute
 
 SIZES = {"256x256": (32, 32), "256x128": (16, 32), "512x512": (64, 64)}
 """Of frames, with rows and columns of their latents."""
@@ -53,40 +53,46 @@ def at_published_size() -> list[dict[str, object]]:
     return found
 
 
-@torch.no_grad()
-def beside_a_real_one() -> dict[str, float]:
+def one_step() -> dict[str, float]:
     """Return counted and measured memory and time of one step of the smaller UNet."""
     unet = VideoUNet(SMALLER).eval()
     latents = drawn("latents", 1, 4, FRAMES, SMALLER_SIDE, SMALLER_SIDE)
     conditions = Conditions(
         drawn("text", 1, TEXT_TOKENS, SMALLER.text_size), drawn("sound", 1, FRAMES, SEEN_TOKENS, SMALLER.sound_size)
     )
-    before = resident_bytes()
-    begun_s = time.perf_counter()
-    unet(latents, torch.tensor(500), conditions)
-    took_s = time.perf_counter() - begun_s
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
-    cost = step_cost(unet.to("meta"), latents.to("meta"))
-    speed = operations_per_s(torch.device("cpu"), torch.float32)
-    return {
-        "counted_gib": cost.peak_bytes / GIB,
-        "measured_gib": grown / GIB,
-        "counted_s": cost.operations / speed,
-        "measured_s": took_s,
-    }
+    return beside_a_real_one(
+        lambda: unet(latents, torch.tensor(500), conditions), lambda: step_cost(unet.to("meta"), latents.to("meta"))
+    )
 
 
-def resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
+def learning_at_published_size() -> list[dict[str, object]]:
+    """Return the memory of training on batches of 4 clips of 256x256, with and without computing activations again."""
+    found = []
+    for recomputes in (True, False):
+        with torch.device("meta"):
+            unet = VideoUNet(UNetConfig())
+        if recomputes:
+            recompute(unet.layers(), FusedAttention)
+        cost = batch_cost(unet, (4, *SIZES["256x256"]), LearningConfig())
+        found.append(
+            {
+                "recompute": recomputes,
+                "weights_gib": cost.weight_bytes / GIB,
+                "optimiser_gib": cost.optimiser_bytes / GIB,
+                "beside_gib": cost.peak_bytes / GIB,
+            }
+        )
+    return found
 
 
 def main() -> int:
-    real = beside_a_real_one()
+    real = one_step()
     print_table(list(real), [list(real.values())])
     rows = at_published_size()
     print_table(list(rows[0]), [list(row.values()) for row in rows])
-    append_record("avsyncd_cost", {"beside_a_real_one": real, "published_size": rows})
+    learning = learning_at_published_size()
+    print_table(list(learning[0]), [list(row.values()) for row in learning])
+    append_record("avsyncd_cost", {"beside_a_real_one": real, "published_size": rows, "learning": learning})
     return 0
 
 

@@ -8,21 +8,23 @@ process's memory is compared with the count.
 
 from __future__ import annotations
 
-import resource
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
+from benchmarks.counted_and_measured import beside_a_real_one
 from benchmarks.record import append_record, print_table
-from benchmarks.tempotokens_full import UNET, VAE
+from benchmarks.tempotokens_full import TEXT, UNET, VAE
 from engine.core.errors import run_main
 from training.diffusion import stable_diffusion
-from training.diffusion.cost import GIB, counted, operations_per_s, weight_bytes
+from training.diffusion.cost import GIB, FusedAttention, weight_bytes
+from training.diffusion.recomputation import recompute
 from training.diffusion.tempotokens import published
+from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfig
 from training.diffusion.tempotokens.denoising import Sampling, guided
+from training.diffusion.tempotokens.frame_contexts import Prompt
 from training.diffusion.tempotokens.frame_unet import FrameUNet
+from training.diffusion.tempotokens.learning_cost import piece_cost
 from training.diffusion.tempotokens.planning import decoder_cost, unet_cost
 from training.diffusion.tempotokens.settings import Settings
 
@@ -67,48 +69,46 @@ def at_published_size() -> list[dict[str, object]]:
     return found
 
 
-@torch.no_grad()
-def beside_a_real_one() -> dict[str, float]:
+def one_prediction() -> dict[str, float]:
     """Return counted and measured memory and time of one prediction of the smaller UNet."""
     unet = FrameUNet(published.unet_from(SMALLER)).eval()
     config = unet.unet.config
     latents = torch.randn(1, config.in_channels, FRAMES, SMALLER_SIDE, SMALLER_SIDE)
     given = torch.randn(FRAMES, WORDS, config.cross_attention_dim)
-    before = _resident_bytes()
-    begun_s = time.perf_counter()
-    guided(unet, latents, torch.tensor(500), (given, given[:1]), BASE.sampling)
-    took_s = time.perf_counter() - begun_s
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
-    meta = unet.to("meta")
-    cost = counted(
-        lambda: guided(
-            meta,
-            latents.to("meta"),
-            torch.tensor(500, device="meta"),
-            (given.to("meta"), given[:1].to("meta")),
-            BASE.sampling,
-        )
+    return beside_a_real_one(
+        lambda: guided(unet, latents, torch.tensor(500), (given, given[:1]), BASE.sampling),
+        lambda: unet_cost(unet.to("meta"), BASE, FRAMES, (SMALLER_SIDE, SMALLER_SIDE), WORDS),
     )
-    speed = operations_per_s(torch.device("cpu"), torch.float32)
-    return {
-        "counted_gib": cost.peak_bytes / GIB,
-        "measured_gib": grown / GIB,
-        "counted_s": cost.operations / speed,
-        "measured_s": took_s,
-    }
 
 
-def _resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
+def learning_at_published_size() -> list[dict[str, object]]:
+    """Return the memory of training a mapper on pieces of 384x256, with and without computing activations again."""
+    found = []
+    for recomputes in (True, False):
+        with torch.device("meta"):
+            unet = FrameUNet(published.unet_from(UNET))
+        if recomputes:
+            recompute(unet.layers(), FusedAttention)
+        text_encoder = stable_diffusion.text_encoder_from(TEXT).to("meta")
+        mapper, prompt = (
+            AudioMapper(MapperConfig()).to("meta"),
+            Prompt(torch.zeros(WORDS, dtype=torch.long), slice(1, 7), ""),
+        )
+        cost = piece_cost(unet, text_encoder, mapper, prompt, (32, 48, 48))
+        found.append(
+            {"recompute": recomputes, "weights_gib": cost.weight_bytes / GIB, "beside_gib": cost.peak_bytes / GIB}
+        )
+    return found
 
 
 def main() -> int:
-    real = beside_a_real_one()
+    real = one_prediction()
     print_table(list(real), [list(real.values())])
     rows = at_published_size()
     print_table(list(rows[0]), [list(row.values()) for row in rows])
-    append_record("tempotokens_cost", {"beside_a_real_one": real, "published_size": rows})
+    learning = learning_at_published_size()
+    print_table(list(learning[0]), [list(row.values()) for row in learning])
+    append_record("tempotokens_cost", {"beside_a_real_one": real, "published_size": rows, "learning": learning})
     return 0
 
 

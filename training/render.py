@@ -10,6 +10,7 @@ beside the clip. `--family NAME --help` shows the flags of one family; docs/diff
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from engine.core.errors import SinkError, TrainingError, run_main
 from engine.core.printable import print_line, print_lines
 from training.core.device import choose_device
 from training.data.clip_sound import read_sound
+from training.data.video_files import SUFFIXES
 from training.diffusion.cost import operations_per_s
-from training.diffusion.job_flags import add_job_arguments, check_memory, duration, job_of, memory_told
+from training.diffusion.job_flags import add_job_arguments, can_keep, check_memory, duration, job_of, memory_told
+from training.diffusion.loaded import Loaded
 from training.diffusion.progress import RenderProgress
 from training.diffusion.render_family import (
     RENDER_RATE_HZ,
@@ -68,24 +71,36 @@ def main(argv: list[str] | None = None) -> int:
     family = render_family(name) if name else None
     arguments = argument_parser(family).parse_args(argv)
     assert family is not None, "the parser demands --family"
-    files = family.weight_files(arguments)
     if arguments.check_weights:
-        return _check_weights(arguments.weights, files)
+        return _check_weights(arguments.weights, family.weight_files(arguments))
+    render_clip(family, arguments, Loaded())
+    return 0
+
+
+def render_clip(family: RenderFamily, arguments: argparse.Namespace, loaded: Loaded) -> None:
+    """Render the clip that the flags ask for. `loaded` keeps its networks for the next clip if it shall and there is memory for that.
+
+    Raises UserError for what cannot be rendered, before anything takes long where that is known.
+    """
     output = _output(arguments)
-    require(arguments.weights, files)
+    require(arguments.weights, family.weight_files(arguments))
     sound_S = _sound(arguments)
     job = job_of(arguments, len(sound_S) / RENDER_RATE_HZ, choose_device(arguments.device))
     plan = family.plan(arguments, job)
-    _tell(plan, job)
-    check_memory(plan, job, arguments.most_memory)
+    if not loaded.holds_some:
+        loaded.keeps = loaded.keeps and can_keep(plan, job, arguments.most_memory)
+    _tell(plan, job, loaded.keeps)
+    if not loaded.holds_some:
+        # What is loaded already is no longer among what the device has.
+        check_memory(plan, job, arguments.most_memory)
     strip = None if arguments.no_preview else output.with_name(output.name + STRIP_SUFFIX)
     progress = RenderProgress(strip)
     try:
-        frames = render_file(family.open(arguments, job, progress), sound_S, output, "choose another place with -o")
+        renderer = family.open(arguments, job, progress, loaded)
+        frames = render_file(renderer, sound_S, output, "choose another place with -o")
     finally:
         progress.end()
     print_line(f"clip      {output}: {frames} frames" + (f"; some of them in {strip}" if strip else ""))
-    return 0
 
 
 def _check_weights(folder: Path, files: Sequence[WeightFile]) -> int:
@@ -104,6 +119,16 @@ def _output(arguments: argparse.Namespace) -> Path:
     if arguments.audio is None or arguments.output is None:
         raise TrainingError(f"{'--audio' if arguments.audio is None else '--output'} is missing; add it. See --help.")
     output: Path = arguments.output
+    if output.suffix.lower() not in SUFFIXES:
+        raise TrainingError(
+            f"--output is {output}; a film was expected, as {output.with_suffix('.mp4').name} ({', '.join(SUFFIXES)})."
+        )
+    for flag in ("audio", "image"):
+        given = getattr(arguments, flag, None)
+        if given is not None and output.exists() and given.exists() and output.samefile(given):
+            raise TrainingError(
+                f"--output is {output}, which is --{flag} too and would be lost; choose another place with -o."
+            )
     try:
         check_writable(output)
     except OSError as error:
@@ -114,7 +139,7 @@ def _output(arguments: argparse.Namespace) -> Path:
 def _sound(arguments: argparse.Namespace) -> NDArray[np.float32]:
     """Return the part of the sound [S] that is asked for, at RENDER_RATE_HZ. Raises MediaError and TrainingError."""
     length_s = arguments.seconds
-    if arguments.start < 0.0 or (length_s is not None and not length_s > 0.0):
+    if not 0.0 <= arguments.start < math.inf or (length_s is not None and not 0.0 < length_s < math.inf):
         raise TrainingError(
             f"--start is {arguments.start:g} and --seconds {length_s}; at least 0 and more than 0 were expected."
         )
@@ -127,12 +152,12 @@ def _sound(arguments: argparse.Namespace) -> NDArray[np.float32]:
     return sound_S[first : None if length_s is None else first + max(round(length_s * RENDER_RATE_HZ), 1)]
 
 
-def _tell(plan: RenderPlan, job: RenderJob) -> None:
+def _tell(plan: RenderPlan, job: RenderJob, keeps: bool) -> None:
     """Print what will be done."""
     seconds = plan.operations / operations_per_s(job.device, job.kind)
     print_line(
         f"plan      {plan.about}",
-        f"memory    {memory_told(plan, job)}",
+        f"memory    {memory_told(plan, job, keeps)}",
         f"work      {plan.operations / 1e12:.3g} TFLOP, about {duration(seconds)} here",
         f"seed      {job.seed}",
         *(f"notice    {notice}" for notice in plan.notices),

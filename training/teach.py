@@ -47,7 +47,7 @@ from training.core.frame_size import FrameSize
 from training.data.config import ClipConfig
 from training.data.footage import Footage, footage_sha256, load_footage
 from training.data.windows import TRAINING_SHARE
-from training.distillation.command import add_teacher_arguments, rendered_clip, subject
+from training.distillation.command import add_teacher_arguments, feature_settings, rendered_clip, subject
 from training.families.teaching import SizeStep, Teaching
 from training.logging.planned_run_log import PlannedRunLog
 from training.logging.preview_image import PreviewImage
@@ -111,6 +111,7 @@ def main(argv: list[str] | None = None, started_s: float | None = None) -> int:
     name = train.model_name(subject(arguments) if arguments.teacher else arguments.clip)
     run_folder: Path = arguments.run_folder or Path("runs") / name
     if arguments.teacher:
+        arguments.set = feature_settings(arguments) + arguments.set
         # Mistakes in the flags of the training are told before hours of rendering.
         frame_size(arguments)
         able_families(arguments)

@@ -12,7 +12,7 @@ from engine.core.errors import MediaError, TrainingError, UserError
 from tests.training.clips import noise, numbered_frames, numbers_of, write_clip
 from training.cut_test_clips import main
 from training.data.clip_sound import read_sound
-from training.data.frames import read_whole_frames, shown_size
+from training.data.frames import file_frame_rate, read_whole_frames, shown_size
 
 FPS, SECONDS = 12, 4.0
 RATE_HZ = 48_000
@@ -52,6 +52,24 @@ def test_the_size_is_that_of_the_model_and_other_films_may_have_a_text(data: Pat
     assert main(call) == 0
     assert "b_2,hitting with a stick\n" in (tmp_path / "real" / "labels.csv").read_text()
     assert shown_size(tmp_path / "real" / "b_1.mp4") == (256, 128)
+
+
+def test_a_published_list_says_which_films_of_a_folder_are_for_tests(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films = data / "videos" / "lions_roaring"
+    (films / "dva7eX6tikc_000010.mp4").write_bytes((films / "a.mp4").read_bytes())
+    (data / "landscape.csv").write_text(
+        "ytid,start_time,class,set\ndva7eX6tikc,10,thunder,test\nMJ9-HmGWw1k,1,rain,train\n"
+    )
+    real = tmp_path / "real"
+    call = [str(films), "-o", str(real), "--model", "tempotokens", "--split", str(data / "landscape.csv")]
+    assert main(call) == 0
+    names = [f"dva7eX6tikc_000010_{number}" for number in (1, 2, 3)]
+    assert sorted(path.stem for path in real.glob("*.mp4")) == names
+    assert (real / "labels.csv").read_text() == "".join(f"{name},thunder\n" for name in names)
+    assert (shown_size(real / f"{names[0]}.mp4"), file_frame_rate(real / f"{names[0]}.mp4")) == ((384, 384), 12.0)
+    assert "1 film of 1 of the set test" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

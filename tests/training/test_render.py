@@ -102,12 +102,19 @@ def test_missing_files_are_shown_with_their_places(tmp_path: Path, capsys: pytes
         (("--mapper", "landscape"), TrainingError, "lacks landscape/learned_embeds.pth; --check-weights"),
         (("--fps", "10"), UserError, "--fps is '?10'?; one of 24, 12, 8, 6 was expected"),
         (("--width", "100"), TrainingError, "--width is 100; a multiple of 8"),
-        (("--steps", "0"), TrainingError, "--steps is 0; at least 1"),
+        (("--steps", "0"), TrainingError, "--steps is 0; from 1 to 1000"),
+        (("--steps", "1001"), TrainingError, "--steps is 1001; from 1 to 1000"),
         (("--seed", "-1"), TrainingError, "--seed is -1"),
         (("--guidance", "0"), TrainingError, "--guidance is 0; at least 1"),
         (("--precision", "float16"), TrainingError, "--precision float16 needs a graphics card"),
         (("--seconds", "0.01"), TrainingError, "has 0.010 s; at least one frame of 0.083 s was expected"),
         (("--seconds", "0"), TrainingError, "--seconds 0.0; at least 0 and more than 0"),
+        (("--seconds", "inf"), TrainingError, "--seconds inf; at least 0 and more than 0"),
+        (("--start", "nan"), TrainingError, "--start is nan"),
+        (("--most-memory", "nan"), TrainingError, "--most-memory is nan; a positive number"),
+        (("--most-memory", "-1"), TrainingError, "--most-memory is -1; a positive number"),
+        (("--guidance", "inf"), TrainingError, "--guidance is inf; at least 1, and a finite number"),
+        (("-o", "clip.xyz"), TrainingError, "--output is clip.xyz; a film was expected, as clip.mp4"),
         (("--start", "9"), TrainingError, "has 2.50 s of sound; --start 9 is behind its end"),
         (
             ("--most-memory", "0.0001"),
@@ -124,6 +131,15 @@ def test_mistakes_are_one_sentence(
 ) -> None:
     with pytest.raises(kind, match=sentence):
         main(words(weights, sound, tmp_path / "clip.mp4", *more))
+
+
+def test_what_is_rendered_from_is_not_overwritten(weights: Path, sound: Path, tmp_path: Path) -> None:
+    film = tmp_path / "song.mp4"
+    assert main(words(weights, sound, film, "--seconds", "0.2", "--no-preview")) == 0
+    before = film.read_bytes()
+    with pytest.raises(TrainingError, match=r"song\.mp4, which is --audio too and would be lost"):
+        main(words(weights, film, film))
+    assert film.read_bytes() == before
 
 
 def test_without_its_libraries_the_way_out_is_told(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

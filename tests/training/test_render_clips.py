@@ -10,6 +10,8 @@ from engine.core.errors import TrainingError, UserError
 from tests.training.diffusion.avsyncd.published_folder import write_folder
 from tests.training.evaluation.renders.rendered_clips import clips, write_labels
 from training.data.frames import file_frame_rate, shown_size
+from training.diffusion.avsyncd import published
+from training.render import main as render
 from training.render_clips import call_for, main
 
 SIZE = ("--width", "16", "--height", "16", "--steps", "1")
@@ -33,7 +35,7 @@ def test_each_clip_is_rendered_once(given: Path, tmp_path: Path, capsys: pytest.
     assert main(words(given, output)) == 0
     assert "clip 2 of 2: clip1.mp4" in capsys.readouterr().out
     found = sorted(output.iterdir())
-    assert [path.name for path in found] == ["clip0.mp4", "clip1.mp4"]
+    assert [path.name for path in found] == ["clip0.mp4", "clip1.mp4", "rendering.json"]
     assert (shown_size(found[0]), file_frame_rate(found[0])) == ((16, 16), 6.0)
     bytes_before = found[0].read_bytes()
     found[1].unlink()
@@ -62,6 +64,7 @@ def test_families_with_a_still_get_the_clip_for_it() -> None:
     [
         (("--image", "a.png"), "--image is chosen for each clip here"),
         (("--text=rain",), "--text is chosen for each clip here"),
+        (("--imag", "a.png"), "--image is chosen for each clip here"),
         (("--family", "avsynced"), "Did you mean 'avsyncd'"),
         (("--stepps", "3"), "--stepps"),
         (("--labels", "absent.csv"), "Cannot read absent.csv"),
@@ -70,6 +73,39 @@ def test_families_with_a_still_get_the_clip_for_it() -> None:
 def test_a_wrong_call_is_one_sentence(given: Path, tmp_path: Path, more: tuple[str, ...], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         main(words(given, tmp_path / "rendered", *more))
+
+
+def test_the_weights_are_read_once(given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, read_weights = list[str](), published.read_weights
+
+    def counting(file: Path, *more: str) -> object:
+        if not more:
+            read.append(file.parent.name)
+        return read_weights(file, *more)
+
+    monkeypatch.setattr(published, "read_weights", counting)
+    assert main(words(given, tmp_path / "rendered")) == 0
+    assert read.count("unet") == 1
+    # The second clip is what it is when it is rendered alone.
+    alone = tmp_path / "alone.mp4"
+    render(call_for(given / "real" / "clip1.mp4", "playing cello", alone, "avsyncd", [*SIZE, "--weights", str(given)]))
+    assert alone.read_bytes() == (tmp_path / "rendered" / "clip1.mp4").read_bytes()
+
+
+def test_clips_of_other_flags_are_not_mixed(given: Path, tmp_path: Path) -> None:
+    output = tmp_path / "rendered"
+    assert main(words(given, output)) == 0
+    # What changes nothing to be seen may be another.
+    assert main(words(given, output, "--save-memory")) == 0
+    with pytest.raises(TrainingError, match=r"rendered with another --steps \(1\); choose another folder with -o"):
+        main(words(given, output, "--steps", "2"))
+    with pytest.raises(UserError, match="--stepps"):
+        main(words(given, output, "--stepps", "2"))
+
+
+def test_real_clips_are_not_taken_for_rendered_ones(given: Path) -> None:
+    with pytest.raises(TrainingError, match=r"clip0\.mp4 lies in the folder for rendered ones"):
+        main(words(given, given / "real"))
 
 
 def test_names_that_come_twice_are_refused(given: Path, tmp_path: Path) -> None:

@@ -91,12 +91,15 @@ def together(main: Callable[[], int]) -> Callable[[], int]:
     return joined
 
 
-def own_streams(streams: int) -> tuple[int, int]:
-    """Return the first stream of this process and their count. Raises TrainingError when they cannot be shared evenly."""
+def own_streams(streams: int, name: str = "sequences_per_batch") -> tuple[int, int]:
+    """Return the first stream of this process and their count. Raises TrainingError when they cannot be shared evenly.
+
+    `name` is the setting that says how many there are.
+    """
     share, left = divmod(streams, processes())
     if left:
         raise TrainingError(
-            f"sequences_per_batch is {streams}, which {processes()} processes cannot share evenly; "
+            f"{name} is {streams}, which {processes()} processes cannot share evenly; "
             f"set it to {streams - left + processes()} or start fewer processes."
         )
     return rank() * share, share

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from engine.core.errors import TrainingError
 from engine.core.machine import memory_bytes
 
 GIB = 2**30
@@ -81,6 +82,53 @@ def counted(computation: Callable[[], Any]) -> Cost:
     with torch.no_grad(), LiveBytes() as memory, work, FusedAttention():
         computation()
     return Cost(memory.peak, work.get_total_flops())
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCost:
+    """Memory of a training."""
+
+    weight_bytes: int
+    optimiser_bytes: int
+    """Of Adam's two moments for each number that learns."""
+    peak_bytes: int
+    """Beside them: what is kept for the backward pass, and the gradients."""
+
+    @property
+    def whole_bytes(self) -> int:
+        return self.weight_bytes + self.optimiser_bytes + self.peak_bytes
+
+    def beside(self, other_bytes: int) -> LearningCost:
+        """Return the cost beside other networks."""
+        return replace(self, weight_bytes=self.weight_bytes + other_bytes)
+
+    def check(self, device: torch.device, lower: str) -> None:
+        """Raise TrainingError where a device has less; `lower` says what helps."""
+        there = free_bytes(device)
+        if there is not None and self.whole_bytes > there:
+            raise TrainingError(
+                f"This training needs {self.whole_bytes / GIB:.2f} GiB and {device} has {there / GIB:.2f} GiB; {lower}."
+            )
+
+    def told(self, device: torch.device) -> str:
+        """Return it in words."""
+        return (
+            f"{self.whole_bytes / GIB:.2f} GiB on {device}: {self.weight_bytes / GIB:.2f} of weights, {self.optimiser_bytes / GIB:.2f} "
+            f"of the optimiser and {self.peak_bytes / GIB:.2f} beside them"
+        )
+
+
+def learning_cost(loss: Callable[[], Tensor], networks: Sequence[nn.Module], bytes_each: int) -> LearningCost:
+    """Return the cost of a loss and its gradients, of networks on the meta device."""
+    with torch.enable_grad(), LiveBytes() as memory:
+        with FusedAttention():
+            found = loss()
+        # That mode is off within a backward pass, whoever is told of it; `recompute` has it on for what is computed again.
+        found.backward()
+    learned = sum(p.numel() for network in networks for p in network.parameters() if p.requires_grad)
+    for network in networks:
+        network.zero_grad(set_to_none=True)
+    return LearningCost(weight_bytes(*networks, bytes_each=bytes_each), 2 * learned * bytes_each, memory.peak)
 
 
 def weight_bytes(*modules: nn.Module, bytes_each: int) -> int:

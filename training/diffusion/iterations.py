@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from engine.core.errors import TrainingError
+from training.core import distributed
 
 CHECKPOINT = "checkpoint-"
 
@@ -25,14 +26,22 @@ def take_step(
     gradient_limit: float,
     loss: float,
     iteration: int,
-) -> None:
-    """Change the weights by the gradients of `loss`, scaled down to `gradient_limit`. Raises TrainingError if the loss is no number."""
-    if not loss < float("inf"):
-        raise TrainingError(
-            f"The loss of iteration {iteration} is {loss}; a number was expected. Go on from the last checkpoint with a lower learning_rate."
-        )
-    nn.utils.clip_grad_norm_(parameters, gradient_limit)
+) -> float:
+    """Change the weights by the gradients of `loss`, scaled down to `gradient_limit`; return the loss.
+
+    Of several processes both are averaged first. Raises TrainingError, and changes nothing, if loss or gradients are no numbers.
+    """
+    loss = distributed.mean(torch.tensor(loss, dtype=torch.float64)).item()
+    distributed.average_gradients(parameters)
+    length = nn.utils.clip_grad_norm_(parameters, gradient_limit).item()
+    for what, value in (("loss", loss), ("length of the gradient", length)):
+        if not abs(value) < float("inf"):
+            raise TrainingError(
+                f"The {what} of iteration {iteration} is {value}; a number was expected. Go on from the last checkpoint with a lower "
+                "learning_rate."
+            )
     optimiser.step()
+    return loss
 
 
 def checkpoint_place(folder: Path, iteration: int) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from argparse import ArgumentParser, Namespace
 
@@ -15,6 +16,7 @@ LARGEST_SIDE = 4096
 SIDE_STEP = 8
 """Sides of a frame are multiples of it: of an autoencoder's pixels a latent."""
 MOST_SEED = 2**32
+MOST_STEPS = 1000
 
 
 def add_job_arguments(parser: ArgumentParser, family: RenderFamily | None) -> None:
@@ -39,8 +41,12 @@ def job_of(arguments: Namespace, sound_s: float, device: torch.device) -> Render
             raise TrainingError(
                 f"--{side} is {value}; a multiple of {SIDE_STEP} up to {LARGEST_SIDE} was expected, e.g. 384."
             )
-    if arguments.steps < 1:
-        raise TrainingError(f"--steps is {arguments.steps}; at least 1 was expected.")
+    if not 1 <= arguments.steps <= MOST_STEPS:
+        raise TrainingError(
+            f"--steps is {arguments.steps}; from 1 to {MOST_STEPS}, which is how many the models were trained with, were expected."
+        )
+    if arguments.most_memory is not None and not 0.0 < arguments.most_memory < math.inf:
+        raise TrainingError(f"--most-memory is {arguments.most_memory:g}; a positive number of GiB was expected.")
     seed = random.randrange(MOST_SEED) if arguments.seed is None else arguments.seed
     if not 0 <= seed < MOST_SEED:
         raise TrainingError(f"--seed is {seed}; a whole number from 0 to {MOST_SEED - 1} was expected.")
@@ -67,18 +73,25 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60.0:.0f} min" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} h"
 
 
-def memory_told(plan: RenderPlan, job: RenderJob) -> str:
-    """Return how much memory a rendering takes, in words."""
+def memory_told(plan: RenderPlan, job: RenderJob, keeps: bool = False) -> str:
+    """Return how much memory a rendering takes, in words; with `keeps`, all networks stay for the next one."""
     kind = str(job.kind).removeprefix("torch.")
+    weight_bytes = plan.weight_bytes + keeps * plan.kept_bytes
     return (
-        f"{(plan.weight_bytes + plan.peak_bytes) / GIB:.2f} GiB in {kind} on {job.device}: {plan.weight_bytes / GIB:.2f} of weights "
+        f"{(weight_bytes + plan.peak_bytes) / GIB:.2f} GiB in {kind} on {job.device}: {weight_bytes / GIB:.2f} of weights "
         f"and {plan.peak_bytes / GIB:.2f} beside them"
     )
 
 
+def can_keep(plan: RenderPlan, job: RenderJob, most_gib: float | None) -> bool:
+    """Tell whether there is memory to keep all networks for the next rendering."""
+    there = _memory_bytes(job, most_gib)
+    return there is None or plan.weight_bytes + plan.kept_bytes + plan.peak_bytes <= there
+
+
 def check_memory(plan: RenderPlan, job: RenderJob, most_gib: float | None) -> None:
     """Raise TrainingError where the plan needs more memory than there is."""
-    there = free_bytes(job.device) if most_gib is None else round(most_gib * GIB)
+    there = _memory_bytes(job, most_gib)
     needed = plan.weight_bytes + plan.peak_bytes
     if there is None or needed <= there:
         return
@@ -88,3 +101,7 @@ def check_memory(plan: RenderPlan, job: RenderJob, most_gib: float | None) -> No
     raise TrainingError(
         f"This rendering needs {needed / GIB:.2f} GiB and {job.device} has {there / GIB:.2f} GiB; {', or '.join(ways)}."
     )
+
+
+def _memory_bytes(job: RenderJob, most_gib: float | None) -> int | None:
+    return free_bytes(job.device) if most_gib is None else round(most_gib * GIB)

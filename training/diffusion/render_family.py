@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from engine.core.errors import TrainingError, nearest_name
 from engine.core.structured import shortened
 from training import diffusion
+from training.diffusion.loaded import Loaded
 from training.diffusion.progress import RenderProgress
 from training.diffusion.weight_files import WeightFile
 
@@ -62,6 +63,8 @@ class RenderPlan:
     operations: int
     notices: tuple[str, ...] = ()
     """One sentence for each thing that is cut or padded."""
+    kept_bytes: int = 0
+    """Of the networks that are needed before, and stay beside the others where several clips are rendered."""
     lower: str = "--width and --height"
     """What a user can lower where the memory is too small."""
 
@@ -98,6 +101,8 @@ class RenderFamily(Protocol):
     height: int
     steps: int
     """Defaults of the original."""
+    autoencoder: str
+    """Path of the file of its autoencoder, among those of `weight_files`."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the flags that this family has beside the common ones."""
@@ -115,8 +120,8 @@ class RenderFamily(Protocol):
         """Say what will be done, reading configurations and texts alone. Raises TrainingError for what cannot be rendered."""
         ...
 
-    def open(self, arguments: Namespace, job: RenderJob, progress: RenderProgress) -> Renderer:
-        """Load the weights. Raises TrainingError for files that do not fit."""
+    def open(self, arguments: Namespace, job: RenderJob, progress: RenderProgress, loaded: Loaded) -> Renderer:
+        """Return what renders; `loaded` reads the weights. Raises TrainingError for files that do not fit."""
         ...
 
 

@@ -23,10 +23,9 @@ from training.diffusion.state_dicts import (
     state_dict,
     with_current_names,
 )
+from training.diffusion.weight_files import Shapes, WeightFile
 
 Made = TypeVar("Made")
-Opener = Callable[[Path, torch.device, torch.dtype], Any]
-"""Of a network with its weights."""
 NOT_OF_THE_TEXT_ENCODER = r"\.position_ids$"
 """A row of numbers that older versions of the library saved."""
 TEXT_PREFIX = "text_model."
@@ -42,6 +41,11 @@ def tensors_of(file: Path, ignored: str = r"(?!)") -> dict[str, Tensor]:
     return state_dict(read_weights(file, "meta"), file, ignored)
 
 
+def numbers_of(*files: Path) -> int:
+    """Return how many numbers the tensors of files have. Raises TrainingError."""
+    return sum(value.numel() for file in files for value in tensors_of(file).values())
+
+
 def expected(make: Callable[[], nn.Module]) -> Mapping[str, Tensor]:
     """Return the tensors of a network on the meta device."""
     with torch.device("meta"):
@@ -55,6 +59,41 @@ def described(make: Callable[[dict[str, Any]], Made], file: Path) -> Made:
         return make(values)
     except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError) as error:
         raise TrainingError(f"{file} does not describe what was expected ({error}); fetch it again.") from error
+
+
+def base_files(base: str, place: str, checksums: Mapping[str, str]) -> list[WeightFile]:
+    """Return the files in the folder `base` that all families take: schedule, autoencoder, text encoder and words.
+
+    `place` is where its authors publish them, `checksums` those that are known, by the end of a path.
+    """
+    configs = {
+        "scheduler/scheduler_config.json": "noise schedule",
+        "vae/config.json": "shape of the autoencoder",
+        "text_encoder/config.json": "shape of the text encoder",
+        "tokenizer/vocab.json": "words",
+        "tokenizer/merges.txt": "words",
+        "tokenizer/tokenizer_config.json": "words",
+    }
+
+    def weights(folder: str, names: tuple[str, str], holds: str, shapes: Shapes) -> WeightFile:
+        known = {name: checksums[f"{folder}/{name}"] for name in names if f"{folder}/{name}" in checksums}
+        return WeightFile(f"{base}/{folder}/{names[0]}", holds, place, None, known, names[1:], shapes)
+
+    return [
+        *(WeightFile(f"{base}/{path}", holds, place) for path, holds in configs.items()),
+        weights(
+            "vae",
+            ("diffusion_pytorch_model.bin", "diffusion_pytorch_model.safetensors"),
+            "autoencoder",
+            lambda file: (expected(lambda: vae_of(file.parent)), with_current_names(tensors_of(file))),
+        ),
+        weights(
+            "text_encoder",
+            ("pytorch_model.bin", "model.safetensors"),
+            "text encoder",
+            lambda file: (expected(lambda: text_encoder_of(file.parent)), text_encoder_tensors(file)),
+        ),
+    ]
 
 
 def text_encoder_tensors(file: Path) -> dict[str, Tensor]:
@@ -79,6 +118,11 @@ def ready(module: Any, device: torch.device, kind: torch.dtype) -> Any:
     """Return a network on its device, to be used and not trained."""
     # Not diffusers' own `to`, which warns of what it would leave in float32 although there is nothing.
     return nn.Module.to(module, device=device, dtype=kind).requires_grad_(False).eval()
+
+
+def scale_of(vae: Any) -> int:
+    """Return how many pixels of a side a latent stands for."""
+    return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 def vae_from(values: Mapping[str, Any]) -> AutoencoderKL:

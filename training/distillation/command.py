@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
@@ -15,16 +17,17 @@ from engine.core.printable import print_line
 from engine.core.structured import shortened
 from training.core.device import choose_device
 from training.data.cache import default_cache_folder
+from training.data.clip_sound import read_sound
 from training.data.frames import file_frame_rate
 from training.diffusion.cost import operations_per_s
-from training.diffusion.job_flags import add_job_arguments, check_memory, duration, memory_told
+from training.diffusion.job_flags import add_job_arguments, can_keep, check_memory, duration, memory_told
 from training.diffusion.progress import RenderProgress
 from training.diffusion.render_family import RENDER_RATE_HZ, RenderFamily, RenderPlan, family_names, render_family
 from training.diffusion.weight_files import require
 from training.distillation.joined_clip import JoinedClip
 from training.distillation.record import read_record, record_of, request_of, write_record
 from training.distillation.songs import Stretch, read_songs, sound_files, stretches
-from training.distillation.teacher import Teacher, sound_of
+from training.distillation.teacher import Teacher, part_of
 from training.families.offline import render_file
 from training.loop.run_folder import checkpoint_folders
 
@@ -32,6 +35,8 @@ RENDERING_SHARE = 0.5
 """Of the minutes. What rendering does not use, training gets."""
 STRETCH_S = 8.0
 """Whole chunks of AVSyncD and whole segments of TempoTokens."""
+TEACHER_NETWORK = "training.diffusion.vae_features:encoder"
+"""What --feature-network is without a name. Named, not imported: it reads libraries that not everyone has."""
 FOLDER = "renderings"
 STRIP = "rendering.png"
 
@@ -56,8 +61,27 @@ def add_teacher_arguments(parser: ArgumentParser, name: str) -> None:
     parser.add_argument(
         "--stretch", type=float, default=STRETCH_S, metavar="S", help=f"seconds in one go; default {STRETCH_S:g}"
     )
+    parser.add_argument(
+        "--feature-network",
+        nargs="?",
+        const=TEACHER_NETWORK,
+        metavar="MODULE:FUNCTION",
+        help="features that live frames are compared by too; without a name, those of the teacher's autoencoder",
+    )
     add_job_arguments(parser, family)
     family.add_arguments(parser)
+
+
+def feature_settings(arguments: Namespace) -> list[str]:
+    """Return the settings of the training for --feature-network. Raises TrainingError for weights that are missing."""
+    if arguments.feature_network is None:
+        return []
+    settings = {"losses.features": 1.0, "losses.feature_network": arguments.feature_network}
+    if arguments.feature_network == TEACHER_NETWORK:
+        family = teacher_family(arguments.teacher)
+        places = require(arguments.weights, family.weight_files(arguments))
+        settings["losses.feature_weights"] = str(places[family.autoencoder].absolute())
+    return [f"{key}={json.dumps(value)}" for key, value in settings.items()]
 
 
 def subject(arguments: Namespace) -> Path:
@@ -92,11 +116,13 @@ def rendered_clip(arguments: Namespace, clip: Path, now_s: Callable[[], float] =
     files = sound_files(arguments.audio)
     plan = teacher.plan(arguments.stretch)
     check_memory(plan, teacher.job(arguments.stretch), arguments.most_memory)
+    # Of stretch after stretch the weights are read once.
+    teacher.loaded.keeps = can_keep(plan, teacher.job(arguments.stretch), arguments.most_memory)
     songs, left_out = read_songs(files, window_s, RENDER_RATE_HZ)
     print_line(f"teacher   {arguments.teacher}, for {arguments.stretch:g} s of sound: {plan.about}")
-    print_line(f"memory    {memory_told(plan, teacher.job(arguments.stretch))}")
+    print_line(f"memory    {memory_told(plan, teacher.job(arguments.stretch), teacher.loaded.keeps)}")
     print_line(*(f"notice    {notice}" for notice in [*plan.notices, *left_out]))
-    print_line("reading   the weights, so that what they have rendered before is found")
+    print_line("reading   the weights, unless they were read before, so that what they have rendered is found")
     every = stretches(songs, arguments.stretch)
     request = request_of(teacher.identity, songs, arguments.stretch)
     record = read_record(clip.parent)
@@ -204,8 +230,14 @@ def join(teacher: Teacher, done: Sequence[Stretch], clip: Path) -> Path:
     films = [teacher.film(stretch) for stretch in ordered]
     fps = round(file_frame_rate(films[0]))
     hop_samples = RENDER_RATE_HZ // fps
-    sounds = [sound_of(stretch) for stretch in ordered]
-    whole_S = np.concatenate([sound_S[: len(sound_S) // hop_samples * hop_samples] for sound_S in sounds])
+    parts = []
+    for path, of_song in itertools.groupby(ordered, key=lambda stretch: stretch.path):
+        # A song is decoded once, however many stretches it has.
+        song_S = read_sound(path, RENDER_RATE_HZ)
+        for stretch in of_song:
+            part_S = part_of(song_S, stretch)
+            parts.append(part_S[: len(part_S) // hop_samples * hop_samples])
+    whole_S = np.concatenate(parts)
     joined = JoinedClip(films, fps, teacher.arguments.width, teacher.arguments.height)
     frames = render_file(joined, whole_S, clip, "choose another --run-folder")
     print_line(f"rendered  {clip}: {len(whole_S) / RENDER_RATE_HZ:g} s, {frames} frames at {joined.fps} a second")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -19,9 +19,11 @@ from engine.core.errors import TrainingError
 from training.data.clip_sound import read_sound
 from training.data.sources import file_digest
 from training.diffusion.job_flags import add_job_arguments, job_of
+from training.diffusion.loaded import Loaded
 from training.diffusion.progress import RenderProgress
 from training.diffusion.render_family import RENDER_RATE_HZ, RenderFamily, RenderJob, RenderPlan
 from training.diffusion.weight_files import require
+from training.distillation.known_digests import KnownDigests
 from training.distillation.songs import Stretch
 from training.families.offline import render_file
 
@@ -44,6 +46,7 @@ class Teacher:
     device: torch.device
     folder: Path
     """Of the cache."""
+    loaded: Loaded = field(default_factory=Loaded)
 
     def job(self, seconds: float) -> RenderJob:
         """Return the job for a stretch of that length. Raises TrainingError for flags that are out of range."""
@@ -55,14 +58,15 @@ class Teacher:
 
     @cached_property
     def identity(self) -> str:
-        """A checksum of the weights, the still and all settings. Reads all of these files. Raises TrainingError."""
+        """A checksum of the weights, the still and all settings. Reads all of these files, weights once. Raises TrainingError."""
         files = require(self.arguments.weights, self.family.weight_files(self.arguments))
         described = [place.with_name("config.json") for place in files.values()]
         read = sorted({*files.values(), *(file for file in described if file.is_file())})
+        known = KnownDigests(self.folder)
         content = {
             "version": CACHE_VERSION,
             "teacher": self.name,
-            "weights": [file_digest(file) for file in read],
+            "weights": [known.of(file) for file in read],
             "settings": {name: _content(getattr(self.arguments, name)) for name in self._settings()},
             "precision": str(self.job(1.0).kind),
         }
@@ -90,7 +94,7 @@ class Teacher:
                         sound_S = sound_of(stretch)
                         job = self.job(len(sound_S) / RENDER_RATE_HZ)
                         render_file(
-                            self.family.open(self.arguments, job, progress),
+                            self.family.open(self.arguments, job, progress, self.loaded),
                             sound_S,
                             partial / FILM,
                             "choose another place with --cache-folder",
@@ -114,8 +118,13 @@ class Teacher:
 
 def sound_of(stretch: Stretch) -> NDArray[np.float32]:
     """Return the sound [S] of a stretch at RENDER_RATE_HZ. Raises MediaError."""
+    return part_of(read_sound(stretch.path, RENDER_RATE_HZ), stretch)
+
+
+def part_of(song_S: NDArray[np.float32], stretch: Stretch) -> NDArray[np.float32]:
+    """Return the stretch of a song that is read already."""
     first = round(stretch.start_s * RENDER_RATE_HZ)
-    return read_sound(stretch.path, RENDER_RATE_HZ)[first : first + round(stretch.seconds * RENDER_RATE_HZ)]
+    return song_S[first : first + round(stretch.seconds * RENDER_RATE_HZ)]
 
 
 def _content(value: object) -> object:

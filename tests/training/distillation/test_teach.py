@@ -9,6 +9,7 @@ import pytest
 from engine.core.errors import TrainingError
 from engine.model.backends.onnx_cpu import open_model
 from tests.training.distillation.given import words
+from training.distillation.command import TEACHER_NETWORK
 from training.loop.checkpoint import load_generator
 from training.teach import main
 
@@ -31,7 +32,8 @@ def teach(given: Path, place: Path, iterations: int, *more: str) -> int:
 def test_a_photograph_and_songs_become_a_model_file(
     given: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert teach(given, tmp_path, 2) == 0
+    # With features of the teacher's autoencoder in the loss.
+    assert teach(given, tmp_path, 2, "--feature-network") == 0
     printed = capfd.readouterr().out.splitlines()
     model_file = tmp_path / "run" / "photo.onnx"
     labels = [line.split("  ")[0] for line in printed]
@@ -39,6 +41,8 @@ def test_a_photograph_and_songs_become_a_model_file(
     assert places == sorted(places)
     assert labels[-5:] == ["quality", "trained", "watch", "go on", "play it"]
     assert printed[-1] == f"play it   python run_live.py --model {model_file}"
+    losses = load_generator(tmp_path / "run").config.losses
+    assert (losses.features, losses.feature_network) == (1.0, TEACHER_NETWORK)
     card = open_model(model_file, threads=1).card
     assert (card.name, card.family, card.width, card.height) == ("photo", "modal", 64, 32)
     # The same command goes on with the same clip; another request is another run.

@@ -51,15 +51,19 @@ def read_examples(data: Path, text: str = "", split: Split = "train") -> list[Ex
     `class_mapping.json` gives the text of a class; without it underscores become spaces. Clips of no class have `text`. Raises
     TrainingError where the list is missing or empty, or a class has no text.
     """
-    lines = [line.strip() for line in _text(data / f"{split}.txt").splitlines() if line.strip()]
+    file = data / f"{split}.txt"
+    try:
+        lines = [line.strip() for line in _text(file).splitlines() if line.strip()]
+    except ValueError as error:
+        raise TrainingError(f"{file} cannot be used: {error}; a path a line was expected.") from error
     if not lines:
-        raise TrainingError(
-            f"{data / f'{split}.txt'} lists no clip; one path in {data / 'videos'} a line was expected."
-        )
+        raise TrainingError(f"{file} lists no clip; one path in {data / 'videos'} a line was expected.")
     mapping_file = data / "class_mapping.json"
     texts = _mapping(mapping_file) if mapping_file.exists() else None
     found = []
     for line in lines:
+        if Path(line).is_absolute() or ".." in Path(line).parts:
+            raise TrainingError(f"{file} lists {line}; paths in {data / 'videos'} were expected, as CLASS/NAME.mp4.")
         places = [data / "videos" / line, data / "videos" / split / line]
         place = next((place for place in places if place.exists()), places[0])
         name = Path(line).parts[0] if len(Path(line).parts) > 1 else ""
@@ -105,22 +109,25 @@ def read_stretch(path: Path, size: tuple[int, int], random: torch.Generator, fli
     return Stretch(frames_FHW3[:, :, ::-1] if mirrored else frames_FHW3, np.pad(part_S, (0, length - len(part_S))))
 
 
-def frames_from(path: Path, start_s: float, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return the frames [F, H, W, 3] of two seconds from a moment on, as `read_stretch` chooses them. Raises MediaError as that."""
-    return np.stack(_frames(path, start_s, size))
+def frames_from(
+    path: Path, start_s: float, size: tuple[int, int], fps: int = FPS, count: int = FRAMES
+) -> NDArray[np.uint8]:
+    """Return the frames [F, H, W, 3] of a clip from a moment on, two seconds of them, as `read_stretch` chooses them. Raises MediaError as that."""
+    return np.stack(_frames(path, start_s, size, fps, count))
 
 
-def _frames(path: Path, start_s: float, size: tuple[int, int]) -> list[NDArray[np.uint8]]:
+def _frames(path: Path, start_s: float, size: tuple[int, int], fps: int, count: int) -> list[NDArray[np.uint8]]:
     found: list[NDArray[np.uint8]] = []
     last, begins_s = None, None
     for timed in FrameReader(path).frames():
         begins_s = timed.time_s if begins_s is None else begins_s
         last = timed.shown
-        # A little less, since time stamps are rounded.
-        if timed.time_s - begins_s >= start_s + len(found) / FPS - 1e-6:
-            found.append(fitted(last.pixels_HWC(), *size))
-        if len(found) == FRAMES:
+        # A little less, since time stamps are rounded. One frame stands for several where the film has fewer a second.
+        due = sum(timed.time_s - begins_s >= start_s + number / fps - 1e-6 for number in range(len(found), count))
+        if due:
+            found += [fitted(last.pixels_HWC(), *size)] * due
+        if len(found) == count:
             return found
     if last is None:
         raise MediaError(f"{path} has no frames; a film was expected.")
-    return found + [found[-1] if found else fitted(last.pixels_HWC(), *size)] * (FRAMES - len(found))
+    return found + [found[-1] if found else fitted(last.pixels_HWC(), *size)] * (count - len(found))

@@ -25,9 +25,10 @@ from training.diffusion.avsyncd.transformer import Conditions
 from training.diffusion.avsyncd.unet import VideoUNet
 from training.diffusion.cost import Cost, counted, weight_bytes
 from training.diffusion.imagebind_audio import ImageBindAudio
+from training.diffusion.loaded import Loaded
 from training.diffusion.progress import RenderProgress
 from training.diffusion.render_family import RenderJob, RenderPlan
-from training.diffusion.stable_diffusion import ready, tokenizer_of, vae_of
+from training.diffusion.stable_diffusion import numbers_of, ready, scale_of, tokenizer_of, vae_of
 from training.diffusion.weight_files import WeightFile, require
 
 SEEN_TOKENS = 25
@@ -42,6 +43,7 @@ class Family:
     width = published.CHECKPOINTS[DEFAULT_MODEL].width
     height = published.CHECKPOINTS[DEFAULT_MODEL].height
     steps = 50
+    autoencoder = published.VAE
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_arguments(parser)
@@ -65,7 +67,7 @@ class Family:
             audio = ready(ImageBindAudio(published.audio_config_of(files[published.AUDIO])), meta, job.kind)
             vae = ready(vae_of(files[published.VAE].parent), meta, job.kind)
         steps = len(_timesteps(published.scheduler_of(files[published.SCHEDULER], settings.sampler), job.steps))
-        scale = 2 ** (len(vae.config.block_out_channels) - 1)
+        scale = scale_of(vae)
         latents = torch.empty(
             1, unet.config.latent_channels, FRAMES, job.height // scale, job.width // scale, device="meta"
         )
@@ -75,11 +77,12 @@ class Family:
         branches = settings.guidance.branches
         apart = job.save_memory and job.device.type != "cpu"
         return RenderPlan(
-            about=f"{frames} frames of {job.width}x{job.height} at {FPS} a second, in {chunks} {'chunk' if chunks == 1 else 'chunks'} of {FRAMES} with {steps} steps",
+            about=f"{frames} frames of {job.width}x{job.height} at {FPS} a second, in {chunks} {'chunk' if chunks == 1 else 'chunks'} of {FRAMES} with {steps} steps{', as a loop' if settings.loop else ''}",
             weight_bytes=(max if apart else sum)(
                 weight_bytes(network, bytes_each=job.bytes_each) for network in (unet, audio, vae)
             ),
             peak_bytes=max(step.peak_bytes, decoding.peak_bytes),
+            kept_bytes=numbers_of(files[published.TEXT]) * job.bytes_each,
             operations=chunks * (steps * branches * step.operations + FRAMES * decoding.operations),
             notices=(
                 *notices(settings, job.sound_s, (job.width, job.height)),
@@ -87,8 +90,9 @@ class Family:
             ),
         )
 
-    def open(self, arguments: Namespace, job: RenderJob, progress: RenderProgress) -> AVSyncD:
-        return AVSyncD(job, settings_of(arguments), require(job.weights, self.weight_files(arguments)), progress)
+    def open(self, arguments: Namespace, job: RenderJob, progress: RenderProgress, loaded: Loaded) -> AVSyncD:
+        files = require(job.weights, self.weight_files(arguments))
+        return AVSyncD(job=job, files=files, progress=progress, loaded=loaded, settings=settings_of(arguments))
 
 
 def step_cost(unet: VideoUNet, latents: torch.Tensor) -> Cost:

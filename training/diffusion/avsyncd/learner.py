@@ -19,6 +19,7 @@ from torch import Tensor
 
 from engine.core.atomic_files import atomic_folder, remove_folder, write_text
 from engine.core.errors import TrainingError
+from training.core import distributed
 from training.core.run_state import optimiser_tensors, restore_optimiser
 from training.diffusion.avsyncd.config import written_config
 from training.diffusion.avsyncd.objective import SOUND_DROPOUT, draw, noise_loss, train_what_is_added
@@ -76,22 +77,32 @@ class Learner:
             self._parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
         )
 
+    @property
+    def network(self) -> VideoUNet:
+        return self.unet
+
     def random(self, purpose: str) -> torch.Generator:
         """Return a source of random numbers for one purpose in the iteration that comes."""
         return random_source(self.config.seed, self.iteration, purpose)
 
     def learn(self, batches: Sequence[Batch]) -> float:
-        """Do one iteration with the mean gradient of the batches, and return the mean loss. Raises TrainingError if it is no number."""
+        """Do one iteration with the mean gradient of the batches, and return the mean loss. Raises TrainingError if it is no number.
+
+        Of several processes each is given its share; all draw all numbers, and so the processes learn what one would.
+        """
         random, total = self.random("noise"), 0.0
+        every = [
+            draw(batch.latents, random, self.config.sound_dropout) for batch in (*batches,) * distributed.processes()
+        ]
+        own = every[distributed.rank() * len(batches) :]
         self._optimiser.zero_grad(set_to_none=True)
-        for batch in batches:
-            draws = draw(batch.latents, random, self.config.sound_dropout)
+        for batch, draws in zip(batches, own, strict=False):
             reduced = self.config.precision == "bfloat16"
             with torch.autocast(batch.latents.device.type, torch.bfloat16, enabled=reduced):
                 loss = noise_loss(self.unet, batch.latents, batch.given, draws) / len(batches)
             loss.backward()
             total += loss.item()
-        take_step(self._optimiser, self._parameters, self.config.gradient_limit, total, self.iteration + 1)
+        total = take_step(self._optimiser, self._parameters, self.config.gradient_limit, total, self.iteration + 1)
         self.iteration += 1
         return total
 

@@ -23,15 +23,13 @@ from training.diffusion.avsyncd.config import read_config as read_unet_config
 from training.diffusion.avsyncd.unet import VideoUNet, added_names
 from training.diffusion.imagebind_audio import ImageBindAudio, ImageBindAudioConfig, config_of, from_imagebind
 from training.diffusion.stable_diffusion import (
+    base_files,
     described,
     expected,
     ready,
     tensors_of,
-    text_encoder_of,
-    text_encoder_tensors,
-    vae_of,
 )
-from training.diffusion.state_dicts import load, read_config, read_weights, state_dict, with_current_names
+from training.diffusion.state_dicts import load, read_config, read_weights, state_dict
 from training.diffusion.weight_files import WeightFile
 
 BASE = "pretrained/stable-diffusion-v1-5"
@@ -146,35 +144,8 @@ def training_files() -> list[WeightFile]:
 
 
 def _frozen_files() -> list[WeightFile]:
-    configs = {
-        SCHEDULER: "noise schedule",
-        f"{BASE}/vae/config.json": "shape of the autoencoder",
-        f"{BASE}/text_encoder/config.json": "shape of the text encoder",
-        VOCABULARY: "words",
-        f"{BASE}/tokenizer/merges.txt": "words",
-        f"{BASE}/tokenizer/tokenizer_config.json": "words",
-    }
-    return [
-        WeightFile(AUDIO, "audio encoder", AUDIO_PLACE, shapes=_audio_shapes),
-        *(WeightFile(path, holds, BASE_PLACE) for path, holds in configs.items()),
-        WeightFile(
-            VAE,
-            "autoencoder",
-            BASE_PLACE,
-            other_names=("diffusion_pytorch_model.safetensors",),
-            shapes=lambda file: (expected(lambda: vae_of(file.parent)), with_current_names(tensors_of(file))),
-        ),
-        WeightFile(
-            TEXT,
-            "text encoder",
-            BASE_PLACE,
-            other_names=("model.safetensors",),
-            shapes=lambda file: (
-                expected(lambda: text_encoder_of(file.parent)),
-                text_encoder_tensors(file),
-            ),
-        ),
-    ]
+    audio = WeightFile(AUDIO, "audio encoder", AUDIO_PLACE, shapes=_audio_shapes)
+    return [audio, *base_files(BASE, BASE_PLACE, {})]
 
 
 def _audio_shapes(file: Path) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:

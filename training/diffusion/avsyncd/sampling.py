@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from engine.core.errors import TrainingError
+from training.diffusion.avsyncd.chaining import Led
 from training.diffusion.avsyncd.transformer import Conditions
 
 # B batch, C channels, F frames, H W rows and columns, K T tokens, V tokens that a frame sees, D numbers of a token, G segments
@@ -25,6 +26,7 @@ class Scheduler(Protocol):
 
     def set_timesteps(self, num_inference_steps: int) -> None: ...
     def scale_model_input(self, sample: Tensor, timestep: Any) -> Tensor: ...
+    def add_noise(self, original_samples: Tensor, noise: Tensor, timesteps: Any) -> Tensor: ...
     def step(self, model_output: Tensor, timestep: Any, sample: Tensor) -> Any: ...
 
 
@@ -99,15 +101,21 @@ def denoise(
     given: Given,
     guidance: Guidance,
     tell: Callable[[int, int], None] = lambda done, steps: None,
+    led: Sequence[Led[Tensor]] = (),
 ) -> Tensor:
     """Return the latents [B, C, F, H, W] of a clip that begins with `first_BCHW`, which stays as it is.
 
     `noise` [B, C, F - 1, H, W] is what the other frames begin with; the scheduler has its timesteps (`set_timesteps`). `tell` gets the
-    number of steps that are done and that there are.
+    number of steps that are done and that there are. Frames that are `led` to latents [B, C, H, W] begin each step, as long as they
+    are, as these with as much of their own noise as the step expects.
     """
     latents = torch.cat([first_BCHW[:, :, None], noise], dim=2) * scheduler.init_noise_sigma
     timesteps = scheduler.timesteps
     for number, timestep in enumerate(timesteps):
+        for frame in led:
+            if number < frame.share * len(timesteps):
+                when = torch.as_tensor(timestep)[None]
+                latents[:, :, frame.place] = scheduler.add_noise(frame.like, noise[:, :, frame.place - 1], when)
         scaled = scheduler.scale_model_input(latents, timestep)
         predicted = guided_noise(unet, scaled, torch.as_tensor(timestep), given, guidance)
         # In place, as the original does: PNDM keeps a view of what its first step began with, and goes on from what it holds by then.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.core.errors import TrainingError, nearest_name
+from training.diffusion.avsyncd.chaining import looped_chunks
 from training.diffusion.avsyncd.config import FPS, FRAMES
 from training.diffusion.avsyncd.published import CHECKPOINTS, SAMPLERS, unet_file
 from training.diffusion.avsyncd.sampling import Guidance
@@ -27,6 +28,8 @@ class Settings:
     guidance: Guidance
     sampler: str
     seam_frames: int
+    loop: bool = False
+    """The first frame follows the last one."""
 
     @property
     def new_frames(self) -> int:
@@ -35,6 +38,8 @@ class Settings:
 
     def chunks(self, frames: int) -> int:
         """Return of how many chunks a clip is made."""
+        if self.loop:
+            return looped_chunks(frames, FRAMES, self.seam_frames)
         return 1 + max(0, -(-(frames - FRAMES) // self.new_frames))
 
 
@@ -59,6 +64,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help=f"frames that chunks of {FRAMES} share; default {DEFAULT_SEAM_FRAMES}",
     )
+    parser.add_argument("--loop", action="store_true", help="the first frame follows the last one")
 
 
 def settings_of(arguments: Namespace) -> Settings:
@@ -78,6 +84,7 @@ def settings_of(arguments: Namespace) -> Settings:
         guidance,
         arguments.sampler,
         arguments.seam_frames,
+        arguments.loop,
     )
 
 
@@ -111,6 +118,9 @@ def notices(settings: Settings, sound_s: float, size: tuple[int, int]) -> tuple[
         found.append(
             f"{settings.model} was trained with {checkpoint.width}x{checkpoint.height} pixels; others look worse the further they are off."
         )
+    if settings.loop:
+        # Behind its end the sound begins again.
+        return tuple(found)
     frames = frame_count(sound_s)
     chunks = settings.chunks(frames)
     ends_s = (FRAMES + (chunks - 1) * settings.new_frames) / FPS

@@ -9,41 +9,44 @@ with `python -m training.render --family avsyncd --checkpoint RUN/ckpts/checkpoi
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from engine.core.argument_parser import ArgumentParser
-from engine.core.atomic_files import append_bytes
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line
-from engine.core.yaml_reading import read_yaml
+from training.core import distributed
 from training.core.device import choose_device
-from training.core.strict import build_config
 from training.diffusion.avsyncd import published
 from training.diffusion.avsyncd.encoding import Encoders
-from training.diffusion.avsyncd.examples import Example, read_examples, read_stretch
+from training.diffusion.avsyncd.examples import Example, Stretch, read_examples, read_stretch
 from training.diffusion.avsyncd.learner import Batch, Learner, LearningConfig, forget_older
+from training.diffusion.avsyncd.learning_cost import cost_of_files
 from training.diffusion.avsyncd.unet import VideoUNet
+from training.diffusion.clip_choice import ClipChoice
 from training.diffusion.iterations import checkpoint_to_resume
+from training.diffusion.recomputation import recompute
+from training.diffusion.training_command import add_run_arguments, read_run_config
+from training.diffusion.training_run import RunPlan, check_alike, run
 from training.diffusion.weight_files import require
 
-LOSSES = "losses.jsonl"
+CHECKPOINTS_FOLDER = "ckpts"
+
+Clips = ClipChoice[Example, Stretch]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingConfig:
-    """One run; the defaults are those of the published avsync15 model, on one device."""
+    """One run; the defaults are those of the published avsync15 model."""
 
     width: int = 256
     height: int = 256
     clips_per_batch: int = 4
     batches: int = 16
-    """Of which one iteration takes the mean gradient. The original has 2 on each of 8 devices."""
+    """Of which one iteration takes the mean gradient; several devices share them. The original has 2 on each of 8."""
     iterations: int = 37000
     flips: bool = True
     """Half of the clips are mirrored."""
@@ -53,6 +56,8 @@ class TrainingConfig:
     """Only the newest one is kept,"""
     milestone_every: int = 10000
     """and those of these iterations."""
+    recompute: bool = True
+    """Activations of the UNet are computed again in the backward pass, as in the original, rather than kept."""
     learning: LearningConfig = field(default_factory=LearningConfig)
 
     def __post_init__(self) -> None:
@@ -65,43 +70,30 @@ class TrainingConfig:
             )
 
 
-def read_training_config(path: Path | None) -> TrainingConfig:
-    """Return the configuration in a YAML file, or the defaults. Raises TrainingError, naming the key, where it cannot be."""
-    if path is None:
-        return TrainingConfig()
-    try:
-        values = read_yaml(path)
-    except OSError as error:
-        raise TrainingError(f"Cannot read {path}: {error.strerror}.") from error
-    except ValueError as error:
-        raise TrainingError(f"{path} is no YAML ({error}); mend it.") from error
-    if not isinstance(values, Mapping):
-        raise TrainingError(f"{path} holds {type(values).__name__}; keys and values were expected.")
-    return build_config(TrainingConfig, values)
+def batches(learner: Learner, clips: Clips, encoders: Encoders, config: TrainingConfig) -> Iterator[Batch]:
+    """Yield this process's batches of the iteration that comes, of clips that it draws. Raises MediaError where none can be read."""
+    first, share = distributed.own_streams(config.batches, "batches")
+    for number in range(first, first + share):
+        # A source for each: no process has to read what the others draw.
+        random = learner.random(f"clips {number}")
+        chosen = [clips.draw(random) for _ in range(config.clips_per_batch)]
+        yield encoders.batch([stretch for _, stretch in chosen], [example.text for example, _ in chosen], random)
 
 
-def batches(
-    learner: Learner, examples: Sequence[Example], encoders: Encoders, config: TrainingConfig
-) -> Iterator[Batch]:
-    """Yield the batches of the iteration that comes, of clips that it draws."""
-    random = learner.random("clips")
-    for _ in range(config.batches):
-        chosen = [examples[int(i)] for i in torch.randint(len(examples), (config.clips_per_batch,), generator=random)]
-        size = (config.width, config.height)
-        stretches = [read_stretch(example.path, size, random, config.flips) for example in chosen]
-        yield encoders.batch(stretches, [example.text for example in chosen], random)
-
-
-def train(learner: Learner, config: TrainingConfig, made: Any, run_folder: Path) -> None:
-    """Learn until the last iteration. `made` gives the batches of the iteration that comes. Raises OSError where nothing can be written."""
-    while learner.iteration < config.iterations:
-        loss = learner.learn(list(made()))
-        line = json.dumps({"iteration": learner.iteration, "loss": loss})
-        append_bytes(run_folder / LOSSES, f"{line}\n".encode())
-        if learner.iteration % config.checkpoint_every == 0 or learner.iteration == config.iterations:
-            newest = learner.save(run_folder / "ckpts")
-            forget_older(run_folder / "ckpts", newest, config.milestone_every)
-            print_line(f"{newest}: loss {loss:.4f}")
+def clips_of(examples: Sequence[Example], config: TrainingConfig) -> Clips:
+    """Return the clips to draw from. Raises TrainingError where none of the files is there."""
+    there = [example for example in examples if example.path.is_file()]
+    missing = [example.path for example in examples if not example.path.is_file()]
+    if not there:
+        raise TrainingError(
+            f"None of the {len(examples)} clips that are listed is there, as {missing[0]}; see docs/avsyncd.md."
+        )
+    if missing:
+        print_line(
+            f"notice    {len(missing)} of {len(examples)} clips that are listed are not there, as {missing[0]}; they are left out"
+        )
+    size = (config.width, config.height)
+    return ClipChoice(there, lambda example, random: read_stretch(example.path, size, random, config.flips))
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -111,34 +103,51 @@ def argument_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", required=True)
-    parser.add_argument("--weights", type=Path, metavar="FOLDER", required=True)
-    parser.add_argument("--run-folder", type=Path, metavar="RUN", required=True)
-    parser.add_argument("--config", type=Path, metavar="FILE.yaml")
-    parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint of the run")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add_run_arguments(parser)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     arguments = argument_parser().parse_args(argv)
-    config = read_training_config(arguments.config)
+    config = read_run_config(arguments.config, TrainingConfig)
+    distributed.own_streams(config.batches, "batches")
     examples = read_examples(arguments.data, config.text)
-    newest = checkpoint_to_resume(arguments.run_folder, "ckpts", arguments.resume)
+    clips = clips_of(examples, config)
+    newest = checkpoint_to_resume(arguments.run_folder, CHECKPOINTS_FOLDER, arguments.resume)
     files = require(arguments.weights, published.training_files())
     device = choose_device(arguments.device)
+    cost = cost_of_files(
+        files, (config.width, config.height), config.clips_per_batch, config.learning, config.recompute
+    )
+    print_line(f"memory    {cost.told(device)}")
+    cost.check(
+        device, "lower clips_per_batch and give more batches" + ("" if config.recompute else ", or set recompute: true")
+    )
     encoders = Encoders(files, sorted({example.text for example in examples}), device)
-    unet: VideoUNet = published.open_inflated(files[published.STILL_UNET], encoders.sound_size, device)
+    with torch.random.fork_rng():
+        # What AVSyncD adds begins with random numbers.
+        torch.manual_seed(config.learning.seed)
+        unet: VideoUNet = published.open_inflated(files[published.STILL_UNET], encoders.sound_size, device)
+    if config.recompute:
+        recompute(unet.layers())
     learner = Learner(unet, config.learning)
     if newest:
         learner.resume(newest)
+    check_alike(learner, config, [example.text for example in examples])
     print_line(
         f"{len(examples)} clips, {sum(p.numel() for p in unet.parameters() if p.requires_grad):,} of "
         f"{sum(p.numel() for p in unet.parameters()):,} weights are trained, from iteration {learner.iteration + 1} to {config.iterations}"
     )
-    arguments.run_folder.mkdir(parents=True, exist_ok=True)
-    train(learner, config, lambda: batches(learner, examples, encoders, config), arguments.run_folder)
+    plan = RunPlan(
+        arguments.run_folder,
+        CHECKPOINTS_FOLDER,
+        config.iterations,
+        config.checkpoint_every,
+        lambda newest: forget_older(newest.parent, newest, config.milestone_every),
+    )
+    run(learner, lambda: learner.learn(list(batches(learner, clips, encoders, config))), plan)
     return 0
 
 
 if __name__ == "__main__":
-    run_main(main)
+    run_main(distributed.together(main))

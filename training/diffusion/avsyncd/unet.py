@@ -59,6 +59,10 @@ class VideoUNet(nn.Module):
             video = block(video, time_BE, conditions, left)
         return self.conv_out(functional.silu(self.conv_norm_out(video)))
 
+    def layers(self) -> list[nn.Module]:
+        """Return the layers in all blocks: what `recompute` takes."""
+        return [module for module in self.modules() if isinstance(module, ResidualBlock | VideoTransformer)]
+
 
 class _DownBlock(nn.Module):
     """One level on the way down. What each layer gives is left for the way up."""

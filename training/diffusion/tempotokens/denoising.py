@@ -8,6 +8,7 @@ take their contexts with them, which they do not in the original, where a rotate
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,8 +43,8 @@ class Sampling:
             ("--guidance", self.guidance, 1.0),
             ("--window-frames", self.window_frames, 1),
         ):
-            if not value >= least:
-                raise TrainingError(f"{name} is {value:g}; at least {least:g} was expected.")
+            if not value >= least or value == math.inf:
+                raise TrainingError(f"{name} is {value:g}; at least {least:g}, and a finite number, was expected.")
 
     def windows_per_step(self, frames: int) -> int:
         """Return how many windows a step has at most."""

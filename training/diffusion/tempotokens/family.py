@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.core.errors import TrainingError
+from training.diffusion.loaded import Loaded
 from training.diffusion.progress import RenderProgress
 from training.diffusion.render_family import RenderFamily, RenderJob, RenderPlan
 from training.diffusion.tempotokens import planning, settings
-from training.diffusion.tempotokens.published import weight_files
+from training.diffusion.tempotokens.published import VAE, weight_files
 from training.diffusion.tempotokens.renderer import TempoTokens
 from training.diffusion.weight_files import WeightFile, require
 
@@ -25,6 +26,7 @@ class TempoTokensFamily:
     width: int = 384
     height: int = 384
     steps: int = 25
+    autoencoder: str = VAE
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         settings.add_arguments(parser)
@@ -39,14 +41,15 @@ class TempoTokensFamily:
         chosen = settings.settings_of(arguments, job.save_memory)
         return planning.plan(chosen, job, require(job.weights, self.weight_files(arguments)))
 
-    def open(self, arguments: Namespace, job: RenderJob, progress: RenderProgress) -> TempoTokens:
+    def open(self, arguments: Namespace, job: RenderJob, progress: RenderProgress, loaded: Loaded) -> TempoTokens:
         files = self.weight_files(arguments)
         places = require(job.weights, files)
         # All of them before the first is used: the last one is read when most of the time is spent.
-        for file in files:
+        for file in () if loaded.holds_some else files:
             if mistake := file.mistake_of(places[file.path]):
                 raise TrainingError(mistake)
-        return TempoTokens(job, settings.settings_of(arguments, job.save_memory), places, progress)
+        chosen = settings.settings_of(arguments, job.save_memory)
+        return TempoTokens(job=job, files=places, progress=progress, loaded=loaded, settings=chosen)
 
 
 FAMILY: RenderFamily = TempoTokensFamily()

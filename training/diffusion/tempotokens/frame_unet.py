@@ -31,6 +31,12 @@ class FrameUNet(nn.Module):
             # The first frame's stands for what the library repeats; no block gets it.
             return self.unet(latents_BCFHW, timestep, encoder_hidden_states=contexts_BFLD[:, 0]).sample
 
+    def layers(self) -> list[nn.Module]:
+        """Return the layers in all blocks: what `recompute` takes."""
+        blocks = [*self.unet.down_blocks, self.unet.mid_block, *self.unet.up_blocks]
+        kinds = ("resnets", "temp_convs", "attentions", "temp_attentions")
+        return [layer for block in blocks for kind in kinds for layer in getattr(block, kind, ())]
+
     def _looking_blocks(self) -> list[nn.Module]:
         sides = [*self.unet.down_blocks, *self.unet.up_blocks]
         return [self.unet.mid_block, *(block for block in sides if getattr(block, "has_cross_attention", False))]

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from engine.core.atomic_files import atomic_folder
 from engine.core.errors import TrainingError
+from training.core import distributed
 from training.core.run_state import optimiser_tensors, restore_optimiser
 from training.diffusion.iterations import checkpoint_place, number_of, random_source, take_step
 from training.diffusion.state_dicts import misfit, read_weights, state_dict
@@ -97,24 +98,35 @@ class MapperTraining:
             mapper.parameters(), lr=learning.learning_rate, betas=learning.betas, weight_decay=learning.weight_decay
         )
 
+    @property
+    def network(self) -> AudioMapper:
+        return self.mapper
+
     def random(self, purpose: str) -> torch.Generator:
         """Return a source of random numbers for one purpose in the iteration that comes."""
         return random_source(self.learning.seed, self.iteration, purpose)
 
     def learn(self, pieces: Sequence[Piece]) -> float:
-        """Do one iteration with the mean gradient of the pieces, and return the mean loss. Raises TrainingError if it is no number."""
+        """Do one iteration with the mean gradient of the pieces, and return the mean loss. Raises TrainingError if it is no number.
+
+        Of several processes each is given its share; all draw all numbers, and so the processes learn what one would.
+        """
         random, total = self.random("noise"), 0.0
+        every = [
+            (int(torch.randint(2**31, (), generator=random)), draw(piece, self._frozen, random))
+            for piece in (*pieces,) * distributed.processes()
+        ]
+        own = every[distributed.rank() * len(pieces) :]
         self._optimiser.zero_grad(set_to_none=True)
         with torch.random.fork_rng():
-            # What the mapper drops.
-            torch.manual_seed(int(torch.randint(2**31, (), generator=random)))
-            for piece in pieces:
-                draws = draw(piece, self._frozen, random)
+            for piece, (seed, draws) in zip(pieces, own, strict=False):
+                # What the mapper drops.
+                torch.manual_seed(seed)
                 loss = mapper_loss(self._frozen, self.mapper, piece, draws, self.learning.token_weight) / len(pieces)
                 loss.backward()
                 total += loss.item()
         parameters = list(self.mapper.parameters())
-        take_step(self._optimiser, parameters, self.learning.gradient_limit, total, self.iteration + 1)
+        total = take_step(self._optimiser, parameters, self.learning.gradient_limit, total, self.iteration + 1)
         self.iteration += 1
         return total
 

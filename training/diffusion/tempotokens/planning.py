@@ -26,11 +26,6 @@ def decoded_together(job: RenderJob) -> int:
     return 1 if job.save_memory else DECODED_TOGETHER
 
 
-def scale_of(vae: Any) -> int:
-    """Return how many pixels of a side a latent stands for."""
-    return 2 ** (len(vae.config.block_out_channels) - 1)
-
-
 def unet_cost(unet: FrameUNet, settings: Settings, frames: int, size: tuple[int, int], words: int) -> Cost:
     """Return the cost of one window in one step; `size` is rows and columns of the latents, `words` the length of a context."""
     kind = next(unet.parameters()).dtype
@@ -56,7 +51,7 @@ def plan(settings: Settings, job: RenderJob, files: Mapping[str, Path]) -> Rende
     with META:
         unet = FrameUNet(published.unet_of(files[published.UNET].parent)).to(job.kind)
         vae = stable_diffusion.vae_of(files[published.VAE].parent).to(job.kind)
-    side = scale_of(vae)
+    side = stable_diffusion.scale_of(vae)
     size = (job.height // side, job.width // side)
     together = min(decoded_together(job), cut.frames)
     one_step = unet_cost(unet, settings, cut.made, size, tokenizer.model_max_length)
@@ -76,11 +71,19 @@ def plan(settings: Settings, job: RenderJob, files: Mapping[str, Path]) -> Rende
         about=about,
         weight_bytes=weight_bytes(unet, vae, bytes_each=job.bytes_each),
         peak_bytes=max(one_step.peak_bytes, decoding.peak_bytes),
+        kept_bytes=_kept_bytes(settings, files, job.bytes_each),
         operations=settings.sampling.steps * windows * one_step.operations
         + -(-cut.frames // together) * decoding.operations,
         notices=(*cut.notices, *cut_text),
         lower="--width, --height or --window-frames",
     )
+
+
+def _kept_bytes(settings: Settings, files: Mapping[str, Path], bytes_each: int) -> int:
+    """Return what the networks of text and sound take; those of the sound compute in float32."""
+    sound = [published.BEATS_FILE, f"{settings.mapper}/{published.MAPPER_FILE}"] if settings.with_sound else []
+    text = stable_diffusion.numbers_of(files[published.TEXT]) * bytes_each
+    return text + sum(files[path].stat().st_size for path in sound)
 
 
 def _told(settings: Settings, segments: int) -> str:

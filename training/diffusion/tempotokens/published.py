@@ -20,20 +20,13 @@ from torch import Tensor
 from engine.core.errors import TrainingError
 from training.diffusion.beats import Beats, BeatsConfig
 from training.diffusion.stable_diffusion import (
+    base_files,
     described,
     expected,
     ready,
     tensors_of,
-    text_encoder_of,
-    text_encoder_tensors,
-    vae_of,
 )
-from training.diffusion.state_dicts import (
-    load,
-    read_weights,
-    state_dict,
-    with_current_names,
-)
+from training.diffusion.state_dicts import load, read_weights, state_dict
 from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfig
 from training.diffusion.weight_files import WeightFile
 
@@ -54,6 +47,12 @@ BEATS_PLACE = (
 )
 MAPPER_PLACE = "the link under 'Pre-trained weights' in github.com/guyyariv/TempoTokens (licence MIT)"
 
+CHECKSUMS = {
+    "vae/diffusion_pytorch_model.safetensors": "3e4c08995484ee61270175e9e7a072b66a6e4eeb5f0c266667fe1f45b90daf9a",
+    "text_encoder/pytorch_model.bin": "76877281ed10a4a71f6c2aa0edd286a9e5e23a852a05d13fb05965b464a305bb",
+}
+"""Of the base, beside the UNet's."""
+
 Pair = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]
 """Tensors that are expected and those in a file."""
 
@@ -63,17 +62,8 @@ NOT_OF_THE_ENCODER = r"^predictor\."
 
 def weight_files(mapper: str, with_sound: bool = True) -> list[WeightFile]:
     """Return the files that one of the mappers needs; without sound, the text-to-video model alone."""
-    configs = {
-        SCHEDULER: "noise schedule",
-        f"{BASE}/unet/config.json": "shape of the UNet",
-        f"{BASE}/vae/config.json": "shape of the autoencoder",
-        f"{BASE}/text_encoder/config.json": "shape of the text encoder",
-        VOCABULARY: "words",
-        f"{BASE}/tokenizer/merges.txt": "words",
-        f"{BASE}/tokenizer/tokenizer_config.json": "words",
-    }
     base = [
-        *(WeightFile(path, holds, BASE_PLACE) for path, holds in configs.items()),
+        WeightFile(f"{BASE}/unet/config.json", "shape of the UNet", BASE_PLACE),
         WeightFile(
             UNET,
             "UNet",
@@ -83,27 +73,7 @@ def weight_files(mapper: str, with_sound: bool = True) -> list[WeightFile]:
             ("diffusion_pytorch_model.safetensors",),
             lambda file: (expected(lambda: unet_of(file.parent)), tensors_of(file)),
         ),
-        WeightFile(
-            VAE,
-            "autoencoder",
-            BASE_PLACE,
-            None,
-            {"diffusion_pytorch_model.safetensors": "3e4c08995484ee61270175e9e7a072b66a6e4eeb5f0c266667fe1f45b90daf9a"},
-            ("diffusion_pytorch_model.safetensors",),
-            lambda file: (expected(lambda: vae_of(file.parent)), with_current_names(tensors_of(file))),
-        ),
-        WeightFile(
-            TEXT,
-            "text encoder",
-            BASE_PLACE,
-            None,
-            {"pytorch_model.bin": "76877281ed10a4a71f6c2aa0edd286a9e5e23a852a05d13fb05965b464a305bb"},
-            ("model.safetensors",),
-            lambda file: (
-                expected(lambda: text_encoder_of(file.parent)),
-                text_encoder_tensors(file),
-            ),
-        ),
+        *base_files(BASE, BASE_PLACE, CHECKSUMS),
     ]
     if not with_sound:
         return base
@@ -128,6 +98,13 @@ def training_files() -> list[WeightFile]:
 def _beats_shapes(file: Path) -> Pair:
     content = _beats_content(file, "meta")
     return expected(lambda: Beats(content[0])), content[1]
+
+
+def beats_of(file: Path) -> Beats:
+    """Return the audio encoder on the meta device. Raises TrainingError where the file is of another kind."""
+    config, _ = _beats_content(file, "meta")
+    with torch.device("meta"):
+        return Beats(config)
 
 
 def _mapper_shapes(file: Path) -> Pair:
@@ -163,20 +140,20 @@ def open_unet(file: Path, device: torch.device, kind: torch.dtype) -> UNet3DCond
     return ready(unet, device, kind)
 
 
-def open_beats(file: Path, device: torch.device) -> Beats:
-    """Return the audio encoder, in float32. Raises TrainingError where the file is of another kind."""
+def open_beats(file: Path, device: torch.device, kind: torch.dtype = torch.float32) -> Beats:
+    """Return the audio encoder. Raises TrainingError where the file is of another kind."""
     config, state = _beats_content(file, "cpu")
     beats = Beats(config)
     load(beats, state, file)
-    return ready(beats, device, torch.float32)
+    return ready(beats, device, kind)
 
 
-def open_mapper(file: Path, device: torch.device) -> AudioMapper:
-    """Return the mapper, in float32. Raises TrainingError where the file is of another kind."""
+def open_mapper(file: Path, device: torch.device, kind: torch.dtype = torch.float32) -> AudioMapper:
+    """Return the mapper. Raises TrainingError where the file is of another kind."""
     state = state_dict(read_weights(file), file)
     mapper = AudioMapper(_mapper_config(state, file))
     load(mapper, state, file)
-    return ready(mapper, device, torch.float32)
+    return ready(mapper, device, kind)
 
 
 def _beats_content(file: Path, device: str) -> tuple[BeatsConfig, dict[str, Tensor]]:

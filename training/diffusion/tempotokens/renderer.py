@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,41 +14,29 @@ from torch import Tensor
 from engine.core.errors import TrainingError
 from training.data.clip_sound import resampled
 from training.diffusion import stable_diffusion
+from training.diffusion.file_renderer import FileRenderer
 from training.diffusion.filter_bank import BEATS
-from training.diffusion.progress import RenderProgress, strip_places
-from training.diffusion.render_family import RENDER_RATE_HZ, RenderJob
+from training.diffusion.progress import strip_places
 from training.diffusion.tempotokens import published
 from training.diffusion.tempotokens.denoising import decode, denoise, primes_up_to
 from training.diffusion.tempotokens.frame_contexts import contexts, read_prompt
 from training.diffusion.tempotokens.frame_unet import FrameUNet
-from training.diffusion.tempotokens.planning import decoded_together, scale_of
+from training.diffusion.tempotokens.planning import decoded_together
 from training.diffusion.tempotokens.settings import Cut, Settings, cut_sound
 
 # S samples of sound, G segments, F frames, P pseudo-tokens of a frame, C channels, H W rows and columns, L tokens and D channels of a context
 
 
-@dataclass(frozen=True, slots=True)
-class TempoTokens:
-    """Networks are read one after the other and forgotten: those of sound and text, the UNet, the autoencoder's decoder."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TempoTokens(FileRenderer):
+    """Networks are read one after the other: those of sound and text, the UNet, the autoencoder's decoder. Of one clip they are forgotten."""
 
-    job: RenderJob
     settings: Settings
-    files: Mapping[str, Path]
-    progress: RenderProgress
     name: str = "tempotokens"
-    sample_rate_hz: int = RENDER_RATE_HZ
 
     @property
     def fps(self) -> int:
         return self.settings.fps
-
-    @property
-    def width(self) -> int:
-        return self.job.width
-
-    @property
-    def height(self) -> int:
-        return self.job.height
 
     def render(self, sound_S: NDArray[np.float32]) -> Iterator[NDArray[np.uint8]]:
         """Yield the frames of the whole sound. Raises TrainingError for weights that do not fit."""
@@ -58,7 +45,7 @@ class TempoTokens:
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(self.job.seed)
             read = self.contexts(sound_S, cut)
-            vae = self._open(published.VAE, stable_diffusion.open_vae)
+            vae = self.opened(published.VAE, stable_diffusion.open_vae)
             latents_1CFHW = self.latents(read, cut.made, vae)[:, :, : cut.frames]
             together = decoded_together(self.job)
             places, shown = strip_places(cut.frames), list[NDArray[np.uint8]]()
@@ -76,7 +63,7 @@ class TempoTokens:
     def contexts(self, sound_S: NDArray[np.float32], cut: Cut) -> tuple[Tensor, Tensor]:
         """Return the contexts of all frames that are made [F, L, D], or [1, L, D] of a text alone, and that of the negative text [1, L, D]."""
         tokenizer = stable_diffusion.tokenizer_of(self.files[published.VOCABULARY].parent)
-        text_encoder = self._open(published.TEXT, stable_diffusion.open_text_encoder)
+        text_encoder = self.opened(published.TEXT, stable_diffusion.open_text_encoder)
         prompt = read_prompt(tokenizer, self.settings.text, self.settings.with_sound)
         pseudo_FPC = self.pseudo_tokens(sound_S, cut.segments)[: cut.made] if self.settings.with_sound else None
         width = text_encoder.config.hidden_size
@@ -93,8 +80,11 @@ class TempoTokens:
         samples = round(self.settings.segment_s * BEATS.sample_rate_hz)
         heard_S = resampled(sound_S, self.sample_rate_hz, BEATS.sample_rate_hz)[: segments * samples]
         heard_GS = torch.from_numpy(np.pad(heard_S, (0, segments * samples - len(heard_S)))).view(segments, samples)
-        beats = published.open_beats(self.files[published.BEATS_FILE], self.job.device)
-        mapper = published.open_mapper(self.files[f"{self.settings.mapper}/{published.MAPPER_FILE}"], self.job.device)
+        # In float32 always.
+        beats = self.opened(published.BEATS_FILE, published.open_beats, kind=torch.float32)
+        mapper = self.opened(
+            f"{self.settings.mapper}/{published.MAPPER_FILE}", published.open_mapper, kind=torch.float32
+        )
         if beats.config.feature_size != mapper.config.input_size:
             raise TrainingError(
                 f"The audio encoder gives {beats.config.feature_size} numbers a token and the mapper reads {mapper.config.input_size}; "
@@ -104,8 +94,8 @@ class TempoTokens:
 
     def latents(self, both_contexts: tuple[Tensor, Tensor], frames: int, vae: Any) -> Tensor:
         """Return the latents of the clip [1, C, F, H, W]."""
-        unet = FrameUNet(self._open(published.UNET, published.open_unet))
-        scale = scale_of(vae)
+        unet = FrameUNet(self.opened(published.UNET, published.open_unet))
+        scale = stable_diffusion.scale_of(vae)
         random = torch.Generator().manual_seed(self.job.seed)
         shape = (1, unet.unet.config.in_channels, frames, self.height // scale, self.width // scale)
         noise = torch.randn(shape, generator=random).to(self.job.device)
@@ -125,6 +115,3 @@ class TempoTokens:
 
         scheduler = published.scheduler_of(self.files[published.SCHEDULER])
         return denoise(unet, scheduler, noise, both_contexts, self.settings.sampling, shifts, watch)
-
-    def _open(self, path: str, opener: stable_diffusion.Opener) -> Any:
-        return opener(self.files[path], self.job.device, self.job.kind)

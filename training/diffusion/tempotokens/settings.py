@@ -15,6 +15,7 @@ Condition = Literal["sound", "text", "both"]
 FRAME_RATES = (24, 12, 8, 6)
 """A segment of 24 frames is then 1, 2, 3 or 4 s long, for which the audio encoder gives 24 or a multiple of 24 tokens. It was trained
 at 24 frames a second; the original renders at 12."""
+DEFAULT_RATE = 12
 SEGMENT_FRAMES = MapperConfig().frames
 
 
@@ -89,7 +90,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--guidance", type=float, default=default.guidance, metavar="N", help=f"default {default.guidance:g}"
     )
-    parser.add_argument("--fps", type=int, choices=FRAME_RATES, default=12, help="frames a second; default 12")
+    parser.add_argument(
+        "--fps", type=int, choices=FRAME_RATES, default=DEFAULT_RATE, help=f"frames a second; default {DEFAULT_RATE}"
+    )
     parser.add_argument(
         "--window-frames",
         type=int,

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,23 +20,24 @@ import torch
 from torch import Tensor
 
 from engine.core.argument_parser import ArgumentParser
-from engine.core.atomic_files import append_bytes
 from engine.core.errors import MediaError, TrainingError, run_main
 from engine.core.printable import print_line
-from engine.core.yaml_reading import read_yaml
+from training.core import distributed
 from training.core.device import choose_device
-from training.core.strict import build_config
 from training.data.clip_sound import read_sound
 from training.data.frames import read_frames
 from training.data.video import ClipFormat
 from training.data.video_files import video_files
 from training.diffusion import stable_diffusion
+from training.diffusion.clip_choice import ClipChoice
 from training.diffusion.filter_bank import BEATS
 from training.diffusion.iterations import checkpoint_to_resume
+from training.diffusion.recomputation import recompute
 from training.diffusion.tempotokens import published
 from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfig
 from training.diffusion.tempotokens.frame_contexts import read_prompt
 from training.diffusion.tempotokens.frame_unet import FrameUNet
+from training.diffusion.tempotokens.learning_cost import cost_of_files
 from training.diffusion.tempotokens.mapper_training import (
     Frozen,
     Learning,
@@ -45,9 +45,12 @@ from training.diffusion.tempotokens.mapper_training import (
     Piece,
 )
 from training.diffusion.tempotokens.settings import SEGMENT_FRAMES
+from training.diffusion.tempotokens.splits import films_of
+from training.diffusion.training_command import add_run_arguments, read_run_config
+from training.diffusion.training_run import RunPlan, check_alike, run
 from training.diffusion.weight_files import require
 
-LOSSES = "losses.jsonl"
+Clips = ClipChoice[Path, Piece]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +65,8 @@ class TrainingConfig:
     iterations: int = 20000
     hidden_size: int = MapperConfig().hidden_size
     checkpoint_every: int = 1500
+    recompute: bool = True
+    """Activations of the UNet are computed again in the backward pass, as in the original, rather than kept."""
     learning: Learning = field(default_factory=Learning)
 
     def __post_init__(self) -> None:
@@ -122,42 +127,22 @@ class Encoders:
         return latents_FCHW.transpose(0, 1)[None]
 
 
-def frozen_networks(files: Mapping[str, Path], device: torch.device) -> Frozen:
+def frozen_networks(files: Mapping[str, Path], device: torch.device, recomputes: bool) -> Frozen:
     """Return the UNet and the text encoder, which do not learn."""
     tokenizer = stable_diffusion.tokenizer_of(files[published.VOCABULARY].parent)
-    unet = published.open_unet(files[published.UNET], device, torch.float32)
+    unet = FrameUNet(published.open_unet(files[published.UNET], device, torch.float32))
+    if recomputes:
+        recompute(unet.layers())
     text_encoder = stable_diffusion.open_text_encoder(files[published.TEXT], device, torch.float32)
     shares = published.scheduler_of(files[published.SCHEDULER]).alphas_cumprod.to(device)
-    return Frozen(FrameUNet(unet), text_encoder, read_prompt(tokenizer, "", True), shares)
+    return Frozen(unet, text_encoder, read_prompt(tokenizer, "", True), shares)
 
 
-def read_training_config(path: Path | None) -> TrainingConfig:
-    """Return the configuration in a YAML file, or the defaults. Raises TrainingError, naming the key, where it cannot be."""
-    if path is None:
-        return TrainingConfig()
-    try:
-        values = read_yaml(path)
-    except OSError as error:
-        raise TrainingError(f"Cannot read {path}: {error.strerror}.") from error
-    except ValueError as error:
-        raise TrainingError(f"{path} is no YAML ({error}); mend it.") from error
-    if not isinstance(values, Mapping):
-        raise TrainingError(f"{path} holds {type(values).__name__}; keys and values were expected.")
-    return build_config(TrainingConfig, values)
-
-
-def train(
-    training: MapperTraining, encoders: Encoders, clips: Sequence[Path], config: TrainingConfig, run_folder: Path
-) -> None:
-    """Learn until the last iteration. Raises OSError where nothing can be written."""
-    while training.iteration < config.iterations:
-        random = training.random("pieces")
-        chosen = [clips[int(i)] for i in torch.randint(len(clips), (config.pieces_per_batch,), generator=random)]
-        loss = training.learn([encoders.piece(clip, random) for clip in chosen])
-        line = json.dumps({"iteration": training.iteration, "loss": loss})
-        append_bytes(run_folder / LOSSES, f"{line}\n".encode())
-        if training.iteration % config.checkpoint_every == 0 or training.iteration == config.iterations:
-            print_line(f"{training.save(run_folder)}: loss {loss:.4f}")
+def pieces(training: MapperTraining, clips: Clips, config: TrainingConfig) -> list[Piece]:
+    """Return this process's pieces of the iteration that comes, of clips that it draws. Raises MediaError where none can be read."""
+    first, share = distributed.own_streams(config.pieces_per_batch, "pieces_per_batch")
+    # A source for each: no process has to read what the others draw.
+    return [clips.draw(training.random(f"piece {number}"))[1] for number in range(first, first + share)]
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -167,22 +152,26 @@ def argument_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("clips", type=Path, nargs="+", metavar="CLIP.mp4")
-    parser.add_argument("--weights", type=Path, metavar="FOLDER", required=True)
-    parser.add_argument("--run-folder", type=Path, metavar="RUN", required=True)
-    parser.add_argument("--config", type=Path, metavar="FILE.yaml")
-    parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint of the run")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--split", type=Path, metavar="FILE.csv", help="a published list: its films for training alone")
+    add_run_arguments(parser)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     arguments = argument_parser().parse_args(argv)
-    config = read_training_config(arguments.config)
+    config = read_run_config(arguments.config, TrainingConfig)
+    distributed.own_streams(config.pieces_per_batch, "pieces_per_batch")
     newest = checkpoint_to_resume(arguments.run_folder, "", arguments.resume)
+    if arguments.split:
+        clips = [film.path for film in films_of(arguments.clips, arguments.split, "train")]
+    else:
+        clips = video_files(arguments.clips)
     files = require(arguments.weights, published.training_files())
     device = choose_device(arguments.device)
-    clips = video_files(arguments.clips)
-    encoders, frozen = Encoders(files, config, device), frozen_networks(files, device)
+    cost = cost_of_files(files, config.hidden_size, (config.width, config.height, config.fps), config.recompute)
+    print_line(f"memory    {cost.told(device)}")
+    cost.check(device, "lower width or height" + ("" if config.recompute else ", or set recompute: true"))
+    encoders, frozen = Encoders(files, config, device), frozen_networks(files, device, config.recompute)
     with torch.random.fork_rng():
         torch.manual_seed(config.learning.seed)
         width = frozen.text_encoder.config.hidden_size
@@ -190,12 +179,14 @@ def main(argv: list[str] | None = None) -> int:
         training = MapperTraining(frozen, AudioMapper(shape).to(device), config.learning)
     if newest:
         training.resume(newest)
+    check_alike(training, config, len(clips))
     count = sum(parameter.numel() for parameter in training.mapper.parameters())
     print_line(f"{len(clips)} clips, {count:,} weights, from iteration {training.iteration + 1} to {config.iterations}")
-    arguments.run_folder.mkdir(parents=True, exist_ok=True)
-    train(training, encoders, clips, config, arguments.run_folder)
+    choice: Clips = ClipChoice(clips, encoders.piece)
+    plan = RunPlan(arguments.run_folder, "", config.iterations, config.checkpoint_every)
+    run(training, lambda: training.learn(pieces(training, choice, config)), plan)
     return 0
 
 
 if __name__ == "__main__":
-    run_main(main)
+    run_main(distributed.together(main))

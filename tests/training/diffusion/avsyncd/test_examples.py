@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from engine.core.errors import MediaError, TrainingError
 from tests.training.clips import noise, numbered_frames, numbers_of, write_clip
 from training.data.clip_sound import read_sound
-from training.diffusion.avsyncd.examples import Example, read_examples, read_stretch
+from training.diffusion.avsyncd.examples import Example, frames_from, read_examples, read_stretch
 
 
 def data(folder: Path, lines: str, mapping: object = None) -> Path:
@@ -51,6 +52,8 @@ def test_videos_of_training_may_lie_apart(tmp_path: Path) -> None:
     ("lines", "mapping", "sentence"),
     [
         (" \n", None, "lists no clip"),
+        ("/data/dog/a.mp4", None, "lists /data/dog/a.mp4; paths in"),
+        ("../dog/a.mp4", None, r"lists \.\./dog/a.mp4; paths in"),
         ("dog/a.mp4", {"cat": "a cat"}, "no text for 'dog'"),
         ("dog/a.mp4", ["dog"], "something else than texts by class"),
         ("dog/a.mp4", {"dog": 1}, "something else than texts by class"),
@@ -59,6 +62,19 @@ def test_videos_of_training_may_lie_apart(tmp_path: Path) -> None:
 def test_lists_that_cannot_be_used(tmp_path: Path, lines: str, mapping: object, sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence):
         read_examples(data(tmp_path, lines, mapping))
+
+
+def test_a_list_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_bytes(b"dog/a.mp4\n\xff\xfe\n")
+    with pytest.raises(TrainingError, match=r"train\.txt cannot be used: it is not UTF-8 text in line 2"):
+        read_examples(tmp_path)
+
+
+def test_a_film_of_few_frames_keeps_to_its_sound(tmp_path: Path) -> None:
+    """At 4 frames a second, the first frame at each sixth of a second or after it."""
+    slow = write_clip(tmp_path / "slow.mp4", numbered_frames(16), noise(4.0), fps=4)
+    numbers = numbers_of(frames_from(slow, 0.0, (48, 48)))
+    assert numbers == [math.ceil(frame / 6 * 4 - 1e-6) for frame in range(12)]
 
 
 def test_a_list_is_needed(tmp_path: Path) -> None:

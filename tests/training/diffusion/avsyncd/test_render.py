@@ -56,6 +56,15 @@ def test_what_is_unusual_is_told_before(given: Path, tmp_path: Path, capsys: pyt
     assert "the last one is padded with silence to 3.50 s" in told
 
 
+def test_a_loop_is_planned_and_rendered(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(words(given, tmp_path / "clip.mp4", "long.wav", "--loop"))
+    told = capsys.readouterr().out
+    assert "18 frames of 16x8 at 6 a second, in 2 chunks of 12 with 3 steps, as a loop" in told
+    assert "padded" not in told
+    with av.open(str(tmp_path / "clip.mp4")) as file:
+        assert len(list(file.decode(video=0))) == 18
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [

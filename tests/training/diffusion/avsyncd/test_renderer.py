@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from engine.core.errors import TrainingError
 from tests.training.diffusion.avsyncd.published_folder import write_folder
 from training.diffusion.avsyncd.published import unet_file, weight_files
-from training.diffusion.avsyncd.renderer import AVSyncD
+from training.diffusion.avsyncd.renderer import AVSyncD, heard
 from training.diffusion.avsyncd.sampling import Guidance
 from training.diffusion.avsyncd.settings import Settings
+from training.diffusion.loaded import Loaded
 from training.diffusion.progress import RenderProgress
 from training.diffusion.render_family import RenderJob
 from training.diffusion.weight_files import require
@@ -48,7 +49,9 @@ def render(folder: Path) -> Render:
         usual = RenderJob(folder, len(sound_S) / RATE_HZ, width, 8, 2, 3, torch.device("cpu"), torch.float32, False)
         settings = replace(Settings(folder / "photo.png", "raining", "avsync15", UNET, Guidance(), "pndm", 3), **other)
         files = require(folder, weight_files(UNET))
-        renderer = AVSyncD(replace(usual, **of_job), settings, files, RenderProgress())
+        renderer = AVSyncD(
+            job=replace(usual, **of_job), files=files, progress=RenderProgress(), loaded=Loaded(), settings=settings
+        )
         return np.stack(list(renderer.render(sound_S))).astype(int)
 
     return frames
@@ -112,3 +115,33 @@ def test_other_shapes(render: Render) -> None:
 def test_no_sound_at_all_is_refused(render: Render) -> None:
     with pytest.raises(TrainingError, match=r"The sound has 0\.000 s; at least one frame"):
         render(np.zeros(0, np.float32))
+
+
+def steps_of(frames: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The mean change to each frame from the one before; to the first one from the last."""
+    return np.abs(frames - np.roll(frames, 1, axis=0)).mean(axis=(1, 2, 3))
+
+
+@pytest.mark.parametrize("frames", [6, 18])
+def test_the_end_of_a_loop_goes_over_into_its_beginning(render: Render, frames: int) -> None:
+    """These networks know nothing, so frames differ by their noise: from the last to the first no less than from one to the next.
+
+    Of a loop that step is smaller than all that lie away from it.
+    """
+    sound_S = NOISE[: frames * RATE_HZ // 6]
+    plain, loop = (steps_of(render(sound_S, loop=loop)) for loop in (False, True))
+    assert len(loop) == frames
+    assert plain[0] > 0.9 * np.median(plain[1:])
+    assert loop[0] < 0.7 * loop[2:-3].min()
+    # Frames that are not led keep their motion.
+    assert loop[2:-3].min() > 0.7 * np.median(plain)
+
+
+def test_behind_the_end_of_a_loop_its_beginning_is_heard() -> None:
+    sound_S = np.arange(10, dtype=np.float32)
+    assert heard(sound_S, 7, 5, None).tolist() == [7, 8, 9, 0, 0]
+    assert heard(sound_S, 7, 5, 10).tolist() == [7, 8, 9, 0, 1]
+    # What of the sound is behind the last frame is not heard, and a short loop comes round more than once.
+    assert heard(sound_S, 2, 7, 4).tolist() == [2, 3, 0, 1, 2, 3, 0]
+    # The resampler may leave a sample out.
+    assert heard(sound_S, 8, 4, 11).tolist() == [8, 9, 0, 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,8 @@ from tests.training.clips import noise, numbered_frames, write_clip
 from tests.training.diffusion.avsyncd.published_folder import write_folder, write_still_unet
 from training.diffusion.avsyncd.learner import UNET_FILE
 from training.diffusion.avsyncd.published import CHECKPOINTS
-from training.diffusion.avsyncd.train import TrainingConfig, main, read_training_config
+from training.diffusion.avsyncd.train import TrainingConfig, main
+from training.diffusion.training_command import read_run_config
 from training.render import main as render
 
 CONFIG = """
@@ -58,7 +60,6 @@ def losses(run: Path) -> list[float]:
 def whole(given: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of four iterations."""
     run = tmp_path_factory.mktemp("runs") / "whole"
-    torch.manual_seed(0)
     train(given, run, 4)
     return run
 
@@ -70,9 +71,9 @@ def test_a_run_leaves_its_newest_checkpoint_and_its_losses(whole: Path) -> None:
 
 
 def test_a_resumed_run_ends_as_the_whole_one(given: Path, whole: Path, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    train(given, tmp_path / "run", 2)
+    """Also what AVSyncD adds begins with numbers that follow from the seed alone."""
     torch.manual_seed(1)
+    train(given, tmp_path / "run", 2)
     train(given, tmp_path / "run", 4, "--resume")
     one, other = (load_file(run / "ckpts" / "checkpoint-4" / UNET_FILE) for run in (whole, tmp_path / "run"))
     assert losses(tmp_path / "run") == losses(whole)
@@ -89,6 +90,24 @@ def test_what_was_trained_is_rendered(
     words += ["--steps", "1", "--width", "16", "--height", "16", "-o", str(tmp_path / "clip.mp4"), "--no-preview"]
     assert render(words) == 0
     assert "3 frames of 16x16" in capsys.readouterr().out
+
+
+def test_clips_that_are_not_there_or_damaged_do_not_end_a_run(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    (data / "videos" / "dog_barking").mkdir(parents=True)
+    shutil.copy(given / "videos" / "dog_barking" / "a.mp4", data / "videos" / "dog_barking" / "a.mp4")
+    (data / "videos" / "dog_barking" / "damaged.mp4").write_bytes(b"no film")
+    (data / "train.txt").write_text("dog_barking/gone.mp4\ndog_barking/a.mp4\ndog_barking/damaged.mp4\n")
+    train(given, tmp_path / "run", 2, "--data", str(data))
+    told = capsys.readouterr().out
+    assert "1 of 3 clips that are listed are not there, as " in told
+    assert told.count("left out: ") == 1
+    assert len(losses(tmp_path / "run")) == 2
+    (data / "train.txt").write_text("dog_barking/gone.mp4\n")
+    with pytest.raises(TrainingError, match="None of the 1 clips that are listed is there"):
+        train(given, tmp_path / "other", 2, "--data", str(data))
 
 
 def test_a_run_is_not_begun_twice(given: Path, whole: Path) -> None:
@@ -121,11 +140,11 @@ def test_configurations_that_cannot_be(tmp_path: Path, text: str, sentence: str)
     file = tmp_path / "config.yaml"
     file.write_text(text)
     with pytest.raises(TrainingError, match=sentence):
-        read_training_config(file)
+        read_run_config(file, TrainingConfig)
 
 
 def test_the_published_configuration_is_the_default() -> None:
-    config = read_training_config(None)
+    config = read_run_config(None, TrainingConfig)
     assert config == TrainingConfig()
     assert config.clips_per_batch * config.batches == 64
     assert (config.learning.learning_rate, config.learning.weight_decay, config.learning.sound_dropout) == (
@@ -137,7 +156,7 @@ def test_the_published_configuration_is_the_default() -> None:
 
 @pytest.mark.parametrize("model", CHECKPOINTS)
 def test_each_published_model_has_its_configuration(model: str) -> None:
-    config, checkpoint = read_training_config(Path(f"configs/avsyncd/{model}.yaml")), CHECKPOINTS[model]
+    config, checkpoint = read_run_config(Path(f"configs/avsyncd/{model}.yaml"), TrainingConfig), CHECKPOINTS[model]
     assert (config.width, config.height, config.iterations) == (checkpoint.width, checkpoint.height, checkpoint.steps)
     assert config.clips_per_batch * config.batches == 64
     assert not config.text or config.text in checkpoint.classes

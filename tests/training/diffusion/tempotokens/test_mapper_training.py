@@ -20,7 +20,8 @@ from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfi
 from training.diffusion.tempotokens.frame_contexts import Prompt
 from training.diffusion.tempotokens.frame_unet import FrameUNet
 from training.diffusion.tempotokens.mapper_training import Frozen, Learning, MapperTraining, Piece, draw, mapper_loss
-from training.diffusion.tempotokens.train import main
+from training.diffusion.tempotokens.train import TrainingConfig, main
+from training.diffusion.training_command import read_run_config
 from training.diffusion.weight_files import WeightFile, check_weights
 
 SHAPE = MapperConfig(input_size=64, hidden_size=24, output_size=32)
@@ -178,9 +179,7 @@ def test_what_cannot_be_trained_is_refused(
 
 
 def test_the_published_configurations_are_read() -> None:
-    from training.diffusion.tempotokens.train import read_training_config
-
-    found = {path.stem: read_training_config(path) for path in Path("configs/tempotokens").glob("*.yaml")}
+    found = {path.stem: read_run_config(path, TrainingConfig) for path in Path("configs/tempotokens").glob("*.yaml")}
     assert {name: config.iterations for name, config in found.items()} == {
         "vggsound": 100000,
         "landscape": 20000,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.tempotokens_tiny import write_tiny_weights
 from engine.core.errors import TrainingError
+from training.diffusion.loaded import Loaded
 from training.diffusion.progress import RenderProgress
 from training.diffusion.render_family import RENDER_RATE_HZ, RenderJob
 from training.diffusion.tempotokens import published
@@ -71,7 +72,9 @@ def rendered(
     asked = job(weights, **{name: flags.pop(name) for name in ("seed", "kind", "save_memory") if name in flags})
     settings = settings_of(Namespace(**flags), asked.save_memory)
     files = require(weights, published.weight_files("vggsound"))
-    renderer = TempoTokens(asked, settings, files, progress or RenderProgress())
+    renderer = TempoTokens(
+        job=asked, files=files, progress=progress or RenderProgress(), loaded=Loaded(), settings=settings
+    )
     return np.stack(list(renderer.render(heard))).astype(np.int16)
 
 
@@ -139,7 +142,7 @@ class Module:
 
 
 def opened(weights: Path) -> TempoTokens:
-    return FAMILY.open(Namespace(**FLAGS), job(weights), RenderProgress())  # type: ignore[return-value]
+    return FAMILY.open(Namespace(**FLAGS), job(weights), RenderProgress(), Loaded())  # type: ignore[return-value]
 
 
 def test_pickled_weights_are_refused(own_weights: Path) -> None:
