@@ -6,8 +6,7 @@
 
 `paper` builds up the model of arXiv 2406.16155 from its baseline; `own` takes this project's additions away one by one;
 `sound` varies the front end and the augmentation of the sound, and measures sounds that the clip lacks too (sound_response.py); `modal` takes
-parts of the modal family away, `past` lets it hear more of the past and learn to be deaf, `reflection` learns what a surface reflects in the place of frames, and `adversarial`
-gives it discriminators with each of their losses. The clip of `sound`:
+parts of the modal family away, `past` lets it hear more of the past and learn to be deaf, and `adversarial` gives it discriminators with each of their losses. The clip of `sound`:
 
     python -m benchmarks.sound_kinds media/made.wav --seconds 4 --kinds silence,drums,speech,stabs,silence,song,drums,quiet,silence,stabs,speech
     python -m training.data.scenes.make_scene water --sound media/made.wav --size 128 -o media/made.mp4
@@ -15,10 +14,6 @@ gives it discriminators with each of their losses. The clip of `sound`:
 and that of `past`:
 
     python -m training.data.scenes.make_scene strings --size 256x144 --seconds 40 -o media/strings.mp4
-
-and that of `reflection`:
-
-    python -m training.data.scenes.make_scene water --size 256x256 --seconds 100 -o media/water.mp4
 
 --weights names a file of a learned distance (see docs/evaluation.md); its figure is printed under its own name.
 """
@@ -47,7 +42,7 @@ from training.loop.trainer import build_trainer
 from training.loop.validation import Validation
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "train"
-BASES = dict.fromkeys(("modal", "past", "reflection", "adversarial"), CONFIGS / "modal.yaml")
+BASES = dict.fromkeys(("modal", "past", "adversarial"), CONFIGS / "modal.yaml")
 OTHERWISE = CONFIGS / "ablation.yaml"
 SHIFTS = 20
 """Of the sound against the frames, for the correlation that is there without the right sound."""
@@ -76,7 +71,6 @@ _PAST = _MODAL | {
     "losses.map_iterations": 150,
     "losses.sound_iterations": 300,
 }
-_WATER = _MODAL | {"model.image_size": 128, "model.front_end.flux": True}
 _ADVERSARIAL = _MODAL | {
     "losses.adversarial_image": 0.02,
     "losses.adversarial_video": 0.02,
@@ -128,12 +122,6 @@ SETS: dict[str, dict[str, Overrides]] = {
         "+ attention": _PAST | _generator(past_steps=16),
         "+ both": _PAST | _generator(past_windows=4, past_steps=16),
         "+ guidance": _PAST | _generator(guidance=True),
-    },
-    "reflection": {
-        "4 frames": _WATER,
-        "8 frames": _WATER | _generator(textures=8),
-        "it reflects": _WATER
-        | _generator(textures=1, reflection_side=192, flow_side=64, weight_side=64, residual_side=32),
     },
     "adversarial": {
         "none": _MODAL,

@@ -45,8 +45,8 @@ def stored_layers(model: StreamingModel) -> tuple[LayersSpec | None, dict[str, b
 
 def take_textures(model: LayeredModel, pixels: Sequence[NDArray[np.uint8]]) -> None:
     """Put pixels [H, W, 3] in the place of the textures of a model."""
-    for number, pixels_HWC in enumerate(pixels):
-        model.set_texture_levels(number, torch.tensor(pixels_HWC).permute(2, 0, 1))
+    for levels, pixels_HWC in zip(model.texture_levels, pixels, strict=True):
+        levels.copy_(torch.tensor(pixels_HWC).permute(2, 0, 1))
 
 
 def take_stored_textures(model: StreamingModel, path: Path, layers: LayersSpec | None) -> float:

@@ -60,18 +60,6 @@ def test_the_composed_frame_is_torchs_over_64_carried_steps(model, exported):
         assert np.mean(apart.max(axis=-1) > 2.5) < 1e-3
 
 
-def test_a_model_that_reflects_is_exported_exactly(tmp_path):
-    model = moved_model(image_size="48x32", textures=1, reflection_side=24)
-    path = tmp_path / "reflects.onnx"
-    card = export_model(model, PROVENANCE, path, Form(all_controls=True))
-    assert card.parity.frame_max < 1e-4
-    assert [(texture.width, texture.height) for texture in card.layers.textures] == [(48, 32), (24, 24)]
-    verdict = compare(
-        StepGraph(model), BackendPlayer(open_backend(path, "onnx-cpu")), card, made_sound(model.sample_rate_hz), 16
-    )
-    verdict.check(path)
-
-
 def test_a_model_that_hears_the_past_and_is_guided_is_exported_exactly(tmp_path):
     model = moved_model(image_size="48x32", past_windows=2, past_steps=3, guidance=True)
     path = tmp_path / "past.onnx"

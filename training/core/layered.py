@@ -26,10 +26,6 @@ class LayeredModel(StreamingModel):
         """The textures as the file stores them: uint8 [3, H, W] RGB."""
 
     @abstractmethod
-    def set_texture_levels(self, number: int, levels_3HW: Tensor) -> None:
-        """Store other pixels of a texture, uint8 [3, H, W]."""
-
-    @abstractmethod
     def field_shapes(self) -> dict[str, tuple[int, int, int]]:
         """Return the shapes [C, h, w] of all fields by their role (engine/model/layers.py), without the batch."""
 

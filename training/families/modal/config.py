@@ -12,7 +12,7 @@ from training.losses.losses import LossConfig
 
 UNITS = {FLOW: 0.02, WEIGHTS: 1.0, LIGHT: 0.2, RESIDUAL: 0.1}
 """What the learned maps are multiplied with, by role: their own values are of about 1, as one learning rate for all wants it."""
-SMALLEST_OFF = ("reflection_side", "residual_rank", "light_rank", "past_windows", "past_steps", "guidance")
+SMALLEST_OFF = ("residual_rank", "light_rank", "past_windows", "past_steps", "guidance")
 MOST_WINDOWS, MOST_PAST_STEPS = 8, 256
 
 _LARGE_SIDE, _LEAST_SHRUNK = 400, 8
@@ -28,9 +28,6 @@ class ModalConfig:
     """So many frames of the clip, as different as there are; they are stored as they are."""
     texture_scale: int = 1
     """The textures have so many times the frame's height and width, interpolated where the clip has fewer pixels: a window shows their detail."""
-    reflection_side: int = 0
-    """Side of a square texture that is learned: the surroundings that a moving surface, such as water, reflects. `textures` is 1 then: what
-    stands still is learned too, and no frame is stored. 0: none."""
     resonators: int = 64
     """So many damped oscillators, driven by the sound: what moves goes on ringing after an onset."""
     modes: int = 32
@@ -62,11 +59,6 @@ class ModalConfig:
                 raise TrainingError(f"generator.{field.name} is {value}; {least} or more was expected.")
         if self.textures > 16:
             raise TrainingError(f"generator.textures is {self.textures}; 1 to 16 were expected.")
-        if self.reflection_side and (self.textures, self.texture_scale) != (1, 1):
-            raise TrainingError(
-                f"generator.textures is {self.textures} and texture_scale {self.texture_scale}; 1 and 1 were expected beside reflection_side: "
-                "what a model that reflects shows is learned, not stored."
-            )
         if self.texture_scale > 4:
             raise TrainingError(f"generator.texture_scale is {self.texture_scale}; 1 to 4 were expected.")
         if self.past_windows > MOST_WINDOWS:

@@ -26,7 +26,6 @@ from training.core.streaming import Noise, State
 from training.data.flow import size_of_mean_side
 from training.families.modal.config import UNITS, ModalConfig
 from training.families.modal.controls import GUIDANCE, PLAYED_MODES, control_specs
-from training.families.modal.reflection import Reflection
 from training.families.modal.start import different_frames, measured_start
 from training.families.model_config import ModelConfig
 
@@ -53,14 +52,9 @@ class Modal(LayeredModel):
         self.config = config
         shape: ModalConfig = config.generator
         self.generator = shape
-        self.reflection: Reflection | None = None
-        if shape.reflection_side:
-            flow, weights = (size_of_mean_side(side, self.frame_size) for side in (shape.flow_side, shape.weight_side))
-            self.reflection = Reflection(self.frame_size, shape.reflection_side, shape.modes, flow, weights)
-        else:
-            size = FrameSize(*(shape.texture_scale * side for side in self.frame_size))
-            self.register_buffer("textures", torch.full((shape.textures, 3, *size), 128, dtype=torch.uint8))
-        shapes = self._map_shapes(shape.textures)
+        size = FrameSize(*(shape.texture_scale * side for side in self.frame_size))
+        self.register_buffer("textures", torch.full((shape.textures, 3, *size), 128, dtype=torch.uint8))
+        shapes = self.field_shapes()
         counts = {FLOW: shape.modes, WEIGHTS: shape.share_rank, LIGHT: shape.light_rank, RESIDUAL: shape.residual_rank}
         self.counts = {role: counts[role] for role in shapes}
         """Amplitudes of each role."""
@@ -88,17 +82,7 @@ class Modal(LayeredModel):
     @property
     def texture_levels(self) -> list[Tensor]:
         """The textures as the file stores them: uint8 [3, H, W] RGB."""
-        if self.reflection:
-            return [(255.0 * texture.detach()).round().to(torch.uint8) for texture in self.reflection.textures]
         return list(self.get_buffer("textures"))
-
-    @torch.no_grad()
-    def set_texture_levels(self, number: int, levels_3HW: Tensor) -> None:
-        """Store other pixels of a texture, uint8 [3, H, W]."""
-        if self.reflection:
-            self.reflection.set_texture(number, levels_3HW / 255.0)
-        else:
-            self.get_buffer("textures")[number].copy_(levels_3HW)
 
     @property
     def has_begun(self) -> bool:
@@ -107,13 +91,10 @@ class Modal(LayeredModel):
 
     def field_shapes(self) -> dict[str, tuple[int, int, int]]:
         """Return the shapes [C, h, w] of all fields by their role, without the batch."""
-        return self._map_shapes(self.generator.textures + (self.reflection is not None))
-
-    def _map_shapes(self, textures: int) -> dict[str, tuple[int, int, int]]:
         shape = self.generator
         shapes = {
-            FLOW: self._map_shape(2 * textures, shape.flow_side),
-            WEIGHTS: self._map_shape(textures, shape.weight_side),
+            FLOW: self._map_shape(2 * shape.textures, shape.flow_side),
+            WEIGHTS: self._map_shape(shape.textures, shape.weight_side),
         }
         if shape.light_rank:
             shapes[LIGHT] = self._map_shape(3, shape.light_side)
@@ -183,10 +164,6 @@ class Modal(LayeredModel):
             FLOW: UNITS[FLOW] * _mixed(flow, self.maps[FLOW]),
             WEIGHTS: weights / weights.sum(dim=2, keepdim=True),
         }
-        if self.reflection:
-            share = self.reflection.share.expand(*amplitudes_BTA.shape[:2], -1, -1, -1)
-            fields[FLOW] = torch.cat([fields[FLOW], self.reflection.flow(_softly(flow))], dim=2)
-            fields[WEIGHTS] = torch.cat([fields[WEIGHTS], share], dim=2)
         if LIGHT in parts:
             light = given.get("lighting", 1.0) * parts[LIGHT]
             fields[LIGHT] = torch.exp(UNITS[LIGHT] * _mixed(light, self.maps[LIGHT]))
@@ -197,13 +174,7 @@ class Modal(LayeredModel):
 
     @torch.no_grad()
     def start_from(self, frames_T3HW: Tensor) -> None:
-        """Take the textures from the frames of the clip, in [-1, 1], and start the maps at what moves in it.
-
-        A model that reflects starts at the mean frame: it learns its textures.
-        """
-        if self.reflection:
-            self.reflection.set_texture(0, 0.5 * (frames_T3HW.mean(dim=0) + 1.0))
-            return
+        """Take the textures from the frames of the clip, in [-1, 1], and start the maps at what moves in it."""
         self.key_frames = different_frames(frames_T3HW, self.generator.textures)
         keys_K3HW = frames_T3HW[self.key_frames]
         if keys_K3HW.shape[-2:] != self.get_buffer("textures").shape[-2:]:
@@ -234,8 +205,5 @@ def _added(amplitudes_BTM: Tensor, values: Mapping[int, Tensor]) -> Tensor:
 
 def _mixed(amplitudes_BTM: Tensor, maps: Tensor) -> Tensor:
     """Return the sum of maps [M, C, h, w], each times its amplitude, [B, T, C, h, w]."""
-    return (_softly(amplitudes_BTM) @ maps.flatten(1)).unflatten(-1, maps.shape[1:])
-
-
-def _softly(amplitudes: Tensor) -> Tensor:
-    return FARTHEST_AMPLITUDE * torch.tanh(amplitudes / FARTHEST_AMPLITUDE)
+    softly = FARTHEST_AMPLITUDE * torch.tanh(amplitudes_BTM / FARTHEST_AMPLITUDE)
+    return (softly @ maps.flatten(1)).unflatten(-1, maps.shape[1:])

@@ -24,7 +24,6 @@ from training.families.modal.config import SOUND_SHARE
 from training.families.modal.controls import GUIDANCE
 from training.families.modal.frame_encoder import FrameEncoder, learn_maps, warmed_up_encoder
 from training.families.modal.model import Modal
-from training.families.modal.reflection_fit import learn_reflection, principal_amplitudes
 from training.families.modal.sharp_frames import sharp_frames
 from training.families.modal.sound_fit import Measured, fit_sound
 from training.families.modal.start import MOST_MEASURED, measured_amplitudes, measured_size
@@ -123,10 +122,7 @@ class ModalTrainer(AdversarialTrainer):
     _small_textures: list[Tensor] | None = None
 
     def _textures(self) -> list[Tensor]:
-        """Return the textures in [0, 1] that frames of an iteration are composed of; training changes those of a model that reflects alone."""
-        if self.model.reflection:
-            still, surroundings = self.model.reflection.textures
-            return [functional.avg_pool2d(still, self.reader.shrink), surroundings]
+        """Return the textures in [0, 1] that frames of an iteration are composed of; training changes none."""
         if self._small_textures is None:
             small = [functional.avg_pool2d(levels / 255.0, self.reader.shrink) for levels in self.model.texture_levels]
             self._small_textures = small
@@ -177,16 +173,14 @@ class ModalTrainer(AdversarialTrainer):
             return lambda: is_stopping() or budget_used() >= share
 
         frames = self._small_pairs(spread_pairs(training, max(2, losses.start_frames // 2))).flatten(0, 1)
-        measured = principal_amplitudes if self.model.reflection else measured_amplitudes
-        amplitudes = measured(self.model, frames)
+        amplitudes = measured_amplitudes(self.model, frames)
         encoder = warmed_up_encoder(frames, amplitudes, generator, until(_WARM_UP_SHARE))
         pairs = spread_pairs(training, max(2, losses.sound_frames // 2))
 
         def some_pairs(count: int) -> Tensor:
             return self._small_pairs([pairs[n] for n in torch.randint(len(pairs), (count,), generator=generator)])
 
-        learn = learn_reflection if self.model.reflection else learn_maps
-        learn(self.model, encoder, some_pairs, losses.map_iterations, until(_MAPS_SHARE))
+        learn_maps(self.model, encoder, some_pairs, losses.map_iterations, until(_MAPS_SHARE))
         if not is_stopping():
             self._learn_sound(encoder, pairs, generator, until(SOUND_SHARE))
         # Also where this process alone was asked to stop: the others wait for it here.

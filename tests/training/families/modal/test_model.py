@@ -221,7 +221,6 @@ def test_no_sound_and_no_control_leads_far_from_the_clip():
         ("textures", 17),
         ("residual_rank", -1),
         ("texture_scale", 5),
-        ("reflection_side", -1),
         ("past_windows", -1),
         ("past_windows", 9),
         ("past_steps", 1),
