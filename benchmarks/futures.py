@@ -1,17 +1,17 @@
 """How well a Sound2Sight run foresees clips: the best of several drawn futures, beside the last frame copied and beside another sound.
 
-    python -m benchmarks.futures RUN --clip FILE [FILE ...] [--samples 10] [--future 25] [--beside NAME=RUN ...] [--pictures FOLDER]
+    python -m benchmarks.futures RUN --clip FILE [FILE ...] [--samples 10] [--future 25] [--beside NAME=RUN ...] [--curves FOLDER]
 
 Each clip is cut into stretches of context and future (the held-out part of the one that was trained on, others whole); a folder stands for the films in it.
 Printed by frame after the context, and recorded: PSNR and SSIM of the best of the drawn futures with the clip's sound, of one with the sound of another stretch
 (floor), of the last context frame (copied), and the diversity. --beside names further runs at the same size and rate: one of Sound2Sight goes on from the same
 context; one of another family hears the stretch from its begin and sees none of it. The best of as many of its plays counts, where it draws noise.
---pictures draws the curves, and real frames above drawn ones.
+--curves draws the curves, and real frames above drawn ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.future_clips import SEED, StretchReader, batched, future_arguments, loaded_run, parsed, sound2sight_of
-from benchmarks.future_pictures import draw_curves, draw_strip
+from benchmarks.future_curves import draw_curves, draw_strip
 from benchmarks.record import append_record, print_table
 from engine.core.errors import TrainingError, run_main
 from training.core.streaming import StreamingModel
@@ -31,6 +31,7 @@ from training.families.sound2sight.model import Sound2Sight
 # B stretches, T frames, W window samples, H W rows and columns
 
 SHOWN = (1, 2, 5, 10, 15, 20, 25)
+ITS_SOUND, OTHER_SOUND, COPIED = "its sound", "another sound", "last frame copied"
 TOGETHER = 32
 """Stretches that are played at once: what is drawn of them fits into memory."""
 
@@ -126,27 +127,38 @@ def beside_run(text: str, like: Sound2Sight) -> Beside:
     return Beside(name, model, loaded.iterations, lambda real, audio: drawn_futures(model, real, audio, source))
 
 
+def beside_runs(texts: Sequence[str], like: Sound2Sight) -> list[Beside]:
+    """Read all runs to compare with. Raises TrainingError as `beside_run`, and for a name that is taken."""
+    found, taken = list[Beside](), [ITS_SOUND, OTHER_SOUND, COPIED]
+    for text in texts:
+        found.append(beside_run(text, like))
+        if found[-1].name in taken:
+            raise TrainingError(f"--beside has '{found[-1].name}', a name that is taken; give another one: NAME=RUN.")
+        taken.append(found[-1].name)
+    return found
+
+
 def main(words: list[str] | None = None) -> int:
     parser = future_arguments("Measure the futures that a Sound2Sight run draws.", samples=10, future=25)
     parser.add_argument("--clip", type=Path, nargs="+", required=True, metavar="FILE", help="films, or folders of some")
     parser.add_argument("--held-out", action="store_true", help="of each clip, the held-out part alone")
     parser.add_argument("--beside", nargs="+", default=[], metavar="NAME=RUN", help="runs at the same size and rate")
-    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw futures.png and futures-frames.png there")
+    parser.add_argument("--curves", type=Path, metavar="FOLDER", help="draw futures.png and futures-frames.png there")
     arguments = parsed(parser, words)
     loaded = loaded_run(arguments.run)
     model, files, samples = sound2sight_of(loaded, arguments.run), video_files(arguments.clip), arguments.samples
-    others = [beside_run(text, model) for text in arguments.beside]
+    others = beside_runs(arguments.beside, model)
     context = model.context_frames
     frames = context + arguments.future
     real, audio = stretches(model, files, frames, arguments.cache, arguments.held_out)
     matching = mean_figures(model, real, audio, samples)
     other_sound = mean_figures(model, real, audio.roll(1, dims=0), samples)
     curves = {
-        "its sound": Curve(matching.psnr_db, matching.ssim),
-        "another sound": Curve(other_sound.psnr_db, other_sound.ssim),
-        "last frame copied": Curve(matching.copied_psnr_db, matching.copied_ssim),
+        ITS_SOUND: Curve(matching.psnr_db, matching.ssim),
+        OTHER_SOUND: Curve(other_sound.psnr_db, other_sound.ssim),
+        COPIED: Curve(matching.copied_psnr_db, matching.copied_ssim),
     }
-    rows_shown = {"its sound": drawn_futures(model, real[:1], audio[:1], torch.Generator().manual_seed(SEED))[0]}
+    rows_shown = {ITS_SOUND: drawn_futures(model, real[:1], audio[:1], torch.Generator().manual_seed(SEED))[0]}
     for other in others:
         its_real, its_audio = stretches(other.model, files, frames, arguments.cache, arguments.held_out)
         draws = samples if other.model.noise_specs() else 1
@@ -167,10 +179,10 @@ def main(words: list[str] | None = None) -> int:
         rows = [[name, *(getattr(curve, figure)[number - 1] for number in shown)] for name, curve in curves.items()]
         print_table(["frame", *map(str, shown)], rows)
     print(f"{len(real)} stretches, {samples} futures each; diversity {matching.diversity:.4f}")
-    if arguments.pictures:
-        arguments.pictures.mkdir(parents=True, exist_ok=True)
-        draw_curves(curves, arguments.pictures / "futures.png")
-        draw_strip(real[0, context:], rows_shown, arguments.pictures / "futures-frames.png")
+    if arguments.curves:
+        arguments.curves.mkdir(parents=True, exist_ok=True)
+        draw_curves(curves, arguments.curves / "futures.png")
+        draw_strip(real[0, context:], rows_shown, arguments.curves / "futures-frames.png")
     return 0
 
 

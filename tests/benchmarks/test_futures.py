@@ -69,8 +69,8 @@ def words(folder: Path, *more: str) -> list[str]:
 
 def test_futures_stand_beside_another_sound_the_last_frame_and_other_runs(folder: Path, records: Path) -> None:
     beside = [f"itself={folder / 'run'}", str(folder / "listen")]
-    pictures = records / "pictures"
-    given = words(folder, "--clip", str(folder / "train"), "--pictures", str(pictures), "--beside", *beside)
+    drawn = records / "curves"
+    given = words(folder, "--clip", str(folder / "train"), "--curves", str(drawn), "--beside", *beside)
     assert futures.main(given) == 0
     record = json.loads((records / "futures.jsonl").read_text())
     assert record["stretches"] == 9  # three of eight frames in each clip of thirty
@@ -80,7 +80,7 @@ def test_futures_stand_beside_another_sound_the_last_frame_and_other_runs(folder
     # The same model draws the same numbers from the same seed.
     assert record["itself"]["psnr_db"] == pytest.approx(record["its sound"]["psnr_db"], abs=1e-3)
     assert record["another sound"] != record["its sound"]
-    assert {file.name for file in pictures.iterdir()} == {"futures.png", "futures-frames.png"}
+    assert {file.name for file in drawn.iterdir()} == {"futures.png", "futures-frames.png"}
 
 
 def test_bounces_are_counted_with_both_sounds_and_in_the_clips(folder: Path, records: Path) -> None:
@@ -108,13 +108,18 @@ def test_futures_that_are_none_are_refused(folder: Path, more: list[str], senten
 @pytest.mark.parametrize(
     ("beside", "sentence"),
     [
-        ("slower", "plays 32x32 at 10 fps; 32x32 at 20 fps was expected"),
-        ("more", "begins with 3 context frames; 2 were"),
+        (["slower"], "plays 32x32 at 10 fps; 32x32 at 20 fps was expected"),
+        (["more"], "begins with 3 context frames; 2 were"),
+        (["run", "run"], "has 'run', a name that is taken"),
+        (["its sound=run"], "has 'its sound', a name that is taken"),
     ],
 )
-def test_runs_that_cannot_stand_beside_are_refused(folder: Path, beside: str, sentence: str) -> None:
+def test_runs_that_cannot_stand_beside_are_refused(
+    folder: Path, beside: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
     with pytest.raises(TrainingError, match=sentence):
-        futures.main(words(folder, "--clip", str(folder / "train"), "--beside", str(folder / beside)))
+        futures.main(words(folder, "--clip", str(folder / "train"), "--beside", *beside))
 
 
 def test_a_run_of_another_family_is_refused(folder: Path) -> None:

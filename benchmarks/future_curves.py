@@ -1,4 +1,4 @@
-"""Pictures of futures: their curves over the frames after the context, and real frames above drawn ones."""
+"""Curves of futures over the frames after the context, and real frames above drawn ones."""
 
 from __future__ import annotations
 
