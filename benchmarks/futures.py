@@ -4,7 +4,7 @@
 
 Each clip is cut into stretches of context and future (the held-out part of the one that was trained on, others whole); a folder stands for the films in it.
 Printed by frame after the context, and recorded: PSNR and SSIM of the best of the drawn futures with the clip's sound, of one with the sound of another stretch
-(floor), of the last context frame (copied), and the diversity. --beside names further runs at the same size and rate: one of Sound2Sight goes on from the same
+(floor), of the last context frame (copied), of black frames, and the diversity. --beside names further runs at the same size and rate: one of Sound2Sight goes on from the same
 context; one of another family hears the stretch from its begin and sees none of it. The best of as many of its plays counts, where it draws noise.
 --curves draws the curves, and real frames above drawn ones.
 """
@@ -31,7 +31,7 @@ from training.families.sound2sight.model import Sound2Sight
 # B stretches, T frames, W window samples, H W rows and columns
 
 SHOWN = (1, 2, 5, 10, 15, 20, 25)
-ITS_SOUND, OTHER_SOUND, COPIED = "its sound", "another sound", "last frame copied"
+ITS_SOUND, OTHER_SOUND, COPIED, BLACK = "its sound", "another sound", "last frame copied", "black"
 TOGETHER = 32
 """Stretches that are played at once: what is drawn of them fits into memory."""
 
@@ -129,7 +129,7 @@ def beside_run(text: str, like: Sound2Sight) -> Beside:
 
 def beside_runs(texts: Sequence[str], like: Sound2Sight) -> list[Beside]:
     """Read all runs to compare with. Raises TrainingError as `beside_run`, and for a name that is taken."""
-    found, taken = list[Beside](), [ITS_SOUND, OTHER_SOUND, COPIED]
+    found, taken = list[Beside](), [ITS_SOUND, OTHER_SOUND, COPIED, BLACK]
     for text in texts:
         found.append(beside_run(text, like))
         if found[-1].name in taken:
@@ -157,6 +157,8 @@ def main(words: list[str] | None = None) -> int:
         ITS_SOUND: Curve(matching.psnr_db, matching.ssim),
         OTHER_SOUND: Curve(other_sound.psnr_db, other_sound.ssim),
         COPIED: Curve(matching.copied_psnr_db, matching.copied_ssim),
+        # What is small and bright on black is better left out than drawn in another place, by both figures.
+        BLACK: best_curve(lambda seen, _: torch.full_like(seen[:, context:], -1.0), real, audio, context, 1),
     }
     rows_shown = {ITS_SOUND: drawn_futures(model, real[:1], audio[:1], torch.Generator().manual_seed(SEED))[0]}
     for other in others:

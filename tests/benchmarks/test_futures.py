@@ -75,7 +75,7 @@ def test_futures_stand_beside_another_sound_the_last_frame_and_other_runs(folder
     record = json.loads((records / "futures.jsonl").read_text())
     assert record["stretches"] == 9  # three of eight frames in each clip of thirty
     assert record["iterations_beside"] == {"itself": 7, "listen": 5}
-    names = ("its sound", "another sound", "last frame copied", "itself", "listen")
+    names = ("its sound", "another sound", "last frame copied", "black", "itself", "listen")
     assert all(len(record[name]["ssim"]) == FUTURE for name in names)
     # The same model draws the same numbers from the same seed.
     assert record["itself"]["psnr_db"] == pytest.approx(record["its sound"]["psnr_db"], abs=1e-3)
