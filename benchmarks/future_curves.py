@@ -34,14 +34,14 @@ def draw_curves(curves: Mapping[str, Figures], path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    figure, panels = pyplot.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     for panel, name, label in zip(panels, ("ssim", "psnr_db"), ("SSIM", "PSNR, dB"), strict=True):
         for line, curve in curves.items():
             values = getattr(curve, name)
             panel.plot(range(1, len(values) + 1), values, label=line)
         panel.set(xlabel="frames after the context", ylabel=label)
         panel.grid(color="0.9")
-    panels[0].legend(fontsize=8)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
