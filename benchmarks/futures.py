@@ -1,55 +1,66 @@
 """How well a Sound2Sight run foresees clips: the best of several drawn futures, beside the last frame copied and beside another sound.
 
-    python -m benchmarks.futures RUN --clip FILE [FILE ...] [--samples 10] [--future 25] [--beside OTHER_RUN]
+    python -m benchmarks.futures RUN --clip FILE [FILE ...] [--samples 10] [--future 25] [--beside NAME=RUN ...] [--curves FOLDER]
 
-Each clip is cut into stretches of context and future (the held-out part of the one that was trained on, others whole). Printed by frame after the context, and
-recorded: PSNR and SSIM of the best of the drawn futures with the clip's sound, of one with the sound of another stretch (floor), of the last context frame (copied), and the diversity.
---beside names a run of another family at the same size and rate, which hears the stretch from its begin and sees none of it.
+Each clip is cut into stretches of context and future (the held-out part of the one that was trained on, others whole); a folder stands for the films in it.
+Printed by frame after the context, and recorded: PSNR and SSIM of the best of the drawn futures with the clip's sound, of one with the sound of another stretch
+(floor), of the last context frame (copied), of black frames, and the diversity. --beside names further runs at the same size and rate: one of Sound2Sight goes on from the same
+context; one of another family hears the stretch from its begin and sees none of it. The best of as many of its plays counts, where it draws noise.
+--curves draws the curves, and real frames above drawn ones.
 """
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from benchmarks.future_clips import SEED, StretchReader, batched, future_arguments, loaded_run, parsed, sound2sight_of
+from benchmarks.future_curves import draw_curves, draw_strip
 from benchmarks.record import append_record, print_table
 from engine.core.errors import TrainingError, run_main
 from training.core.streaming import StreamingModel
-from training.data.cache import load_clip
-from training.data.video import ClipFormat
-from training.data.windows import WindowTiming, frame_tensor, sound_windows, split
-from training.families.sound2sight.futures import FutureFigures, compared, future_figures
+from training.data.video_files import video_files
+from training.data.windows import split
+from training.families.sound2sight.futures import FutureFigures, compared, future_figures, futures
 from training.families.sound2sight.model import Sound2Sight
-from training.loop.checkpoint import chosen_checkpoint, load_generator
 
-SEED, SHOWN = 7, (1, 2, 5, 10, 15, 20, 25)
+# B stretches, T frames, W window samples, H W rows and columns
+
+SHOWN = (1, 2, 5, 10, 15, 20, 25)
+ITS_SOUND, OTHER_SOUND, COPIED, BLACK = "its sound", "another sound", "last frame copied", "black"
+TOGETHER = 32
+"""Stretches that are played at once: what is drawn of them fits into memory."""
+
+
+class Curve(NamedTuple):
+    """PSNR in dB and SSIM by frame after the context, means of all stretches."""
+
+    psnr_db: list[float]
+    ssim: list[float]
 
 
 def stretches(
     model: StreamingModel, files: list[Path], frames: int, cache: Path, held_out: bool
 ) -> tuple[Tensor, Tensor]:
     """Return frames [B, T, 3, H, W] in [-1, 1] and sound windows [B, T, W] of all stretches."""
-    form = ClipFormat(fps=model.fps, image_size=model.frame_size.image_size, sample_rate_hz=model.sample_rate_hz)
-    timing, real, audio = WindowTiming.of(model), list[Tensor](), list[Tensor]()
+    reader, found = StretchReader.of(model, cache), list[tuple[Tensor, Tensor]]()
     for file in files:
-        clip = load_clip(file, form, cache)
+        clip = reader.clip(file)
         first = split(clip, frames)[1].first if held_out else 0
-        for begin in range(first, len(clip.frames_NHWC) - frames + 1, frames):
-            real.append(frame_tensor(clip, begin, frames))
-            audio.append(torch.from_numpy(sound_windows(clip.sound_S, begin, frames, timing)))
-    if len(real) < 2:
-        raise TrainingError(f"The clips hold {len(real)} stretches of {frames} frames; two or more were expected.")
-    return torch.stack(real), torch.stack(audio)
+        last = len(clip.frames_NHWC) - frames
+        found += [reader.stretch(clip, begin, frames) for begin in range(first, last + 1, frames)]
+    return batched(found, frames)
 
 
-def mean_figures(model: Sound2Sight, real: Tensor, audio: Tensor, samples: int, together: int = 32) -> FutureFigures:
+def mean_figures(model: Sound2Sight, real: Tensor, audio: Tensor, samples: int) -> FutureFigures:
     """Return the figures of all stretches, some at a time."""
     source, found, weights = torch.Generator().manual_seed(SEED), list[FutureFigures](), list[int]()
-    for begin in range(0, len(real), together):
-        part = slice(begin, begin + together)
+    for begin in range(0, len(real), TOGETHER):
+        part = slice(begin, begin + TOGETHER)
         found.append(future_figures(model, real[part], audio[part], samples, source))
         weights.append(len(real[part]))
 
@@ -65,60 +76,115 @@ def mean_figures(model: Sound2Sight, real: Tensor, audio: Tensor, samples: int, 
     )
 
 
+def drawn_futures(model: Sound2Sight, real: Tensor, audio: Tensor, source: torch.Generator) -> Tensor:
+    """Return what a Sound2Sight model draws after its context [B, T - context, 3, H, W]."""
+    return futures(model, real, audio, model.context_frames, source)
+
+
 @torch.no_grad()
-def played_figures(model: StreamingModel, real: Tensor, audio: Tensor, context: int) -> tuple[list[float], list[float]]:
-    """Return PSNR in dB and SSIM of what a model plays to the sound of the stretches from their begin, by frame after the context."""
-    source, found = torch.Generator().manual_seed(SEED), list[tuple[Tensor, Tensor]]()
-    for frames_T3HW, audio_TW in zip(real, audio, strict=True):
-        noise = model.draw_noise(1, len(audio_TW), source)
-        fake = model.clip(audio_TW[None], noise, model.initial_state(1))[0]
-        found.append(compared(fake[:, context:], frames_T3HW[None, context:]))
-    psnr_db, ssim = (torch.cat(values).mean(dim=0).tolist() for values in zip(*found, strict=True))
-    return psnr_db, ssim
+def played(model: StreamingModel, audio: Tensor, context: int, source: torch.Generator) -> Tensor:
+    """Return what a model of another family plays to the sound of the stretches from their begin, after the context."""
+    noise = model.draw_noise(len(audio), audio.shape[1], source)
+    return model.clip(audio, noise, model.initial_state(len(audio)))[0][:, context:]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure the futures that a Sound2Sight run draws.")
-    parser.add_argument("run", type=Path, help="run folder or checkpoint")
-    parser.add_argument("--clip", type=Path, nargs="+", required=True, metavar="FILE")
-    parser.add_argument("--held-out", action="store_true", help="of each clip, the held-out part alone")
-    parser.add_argument("--samples", type=int, default=10, help="futures of each stretch (default 10)")
-    parser.add_argument("--future", type=int, default=25, help="frames after the context (default 25)")
-    parser.add_argument("--beside", type=Path, metavar="RUN", help="a run of another family at the same size and rate")
-    parser.add_argument("--cache", type=Path, default=Path("cache"), help="folder of decoded clips")
-    arguments = parser.parse_args()
-    loaded = load_generator(chosen_checkpoint(arguments.run).folder)
-    model = loaded.model
+def best_curve(
+    draw: Callable[[Tensor, Tensor], Tensor], real: Tensor, audio: Tensor, context: int, samples: int
+) -> Curve:
+    """Return the figures of the best of so many plays of each stretch, at each frame by itself."""
+    found = list[tuple[Tensor, Tensor]]()
+    for begin in range(0, len(real), TOGETHER):
+        part = slice(begin, begin + TOGETHER)
+        plays = [compared(draw(real[part], audio[part]), real[part, context:]) for _ in range(samples)]
+        psnr_db, ssim = (torch.stack(values).amax(dim=0) for values in zip(*plays, strict=True))
+        found.append((psnr_db, ssim))
+    return Curve(*(torch.cat(values).mean(dim=0).tolist() for values in zip(*found, strict=True)))
+
+
+class Beside(NamedTuple):
+    """A run to compare with: its name, its model, and how it plays stretches."""
+
+    name: str
+    model: StreamingModel
+    iterations: int
+    draw: Callable[[Tensor, Tensor], Tensor]
+
+
+def beside_run(text: str, like: Sound2Sight) -> Beside:
+    """Read NAME=RUN or RUN. Raises TrainingError for a run of another size, rate or number of context frames."""
+    given, _, path = text.rpartition("=")
+    loaded = loaded_run(Path(path))
+    model, source = loaded.model, torch.Generator().manual_seed(SEED)
+    if (model.fps, model.frame_size) != (like.fps, like.frame_size):
+        raise TrainingError(
+            f"{path} plays {model.frame_size} at {model.fps} fps; {like.frame_size} at {like.fps} fps was expected."
+        )
+    name, context = given or Path(path).name, like.context_frames
     if not isinstance(model, Sound2Sight):
-        raise TrainingError(f"{arguments.run} is of the family '{model.family}'; one of sound2sight was expected.")
-    frames = model.generator.config.context_frames + arguments.future
-    real, audio = stretches(model, arguments.clip, frames, arguments.cache, arguments.held_out)
-    matching = mean_figures(model, real, audio, arguments.samples)
-    other = mean_figures(model, real, audio.roll(1, dims=0), arguments.samples)
-    figures = {
-        "psnr_db": matching.psnr_db,
-        "ssim": matching.ssim,
-        "other_sound_psnr_db": other.psnr_db,
-        "other_sound_ssim": other.ssim,
-        "copied_psnr_db": matching.copied_psnr_db,
-        "copied_ssim": matching.copied_ssim,
+        return Beside(name, model, loaded.iterations, lambda _, audio: played(model, audio, context, source))
+    if model.context_frames != context:
+        raise TrainingError(f"{path} begins with {model.context_frames} context frames; {context} were expected.")
+    return Beside(name, model, loaded.iterations, lambda real, audio: drawn_futures(model, real, audio, source))
+
+
+def beside_runs(texts: Sequence[str], like: Sound2Sight) -> list[Beside]:
+    """Read all runs to compare with. Raises TrainingError as `beside_run`, and for a name that is taken."""
+    found, taken = list[Beside](), [ITS_SOUND, OTHER_SOUND, COPIED, BLACK]
+    for text in texts:
+        found.append(beside_run(text, like))
+        if found[-1].name in taken:
+            raise TrainingError(f"--beside has '{found[-1].name}', a name that is taken; give another one: NAME=RUN.")
+        taken.append(found[-1].name)
+    return found
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = future_arguments("Measure the futures that a Sound2Sight run draws.", samples=10, future=25)
+    parser.add_argument("--clip", type=Path, nargs="+", required=True, metavar="FILE", help="films, or folders of some")
+    parser.add_argument("--held-out", action="store_true", help="of each clip, the held-out part alone")
+    parser.add_argument("--beside", nargs="+", default=[], metavar="NAME=RUN", help="runs at the same size and rate")
+    parser.add_argument("--curves", type=Path, metavar="FOLDER", help="draw futures.png and futures-frames.png there")
+    arguments = parsed(parser, words)
+    loaded = loaded_run(arguments.run)
+    model, files, samples = sound2sight_of(loaded, arguments.run), video_files(arguments.clip), arguments.samples
+    others = beside_runs(arguments.beside, model)
+    context = model.context_frames
+    frames = context + arguments.future
+    real, audio = stretches(model, files, frames, arguments.cache, arguments.held_out)
+    matching = mean_figures(model, real, audio, samples)
+    other_sound = mean_figures(model, real, audio.roll(1, dims=0), samples)
+    curves = {
+        ITS_SOUND: Curve(matching.psnr_db, matching.ssim),
+        OTHER_SOUND: Curve(other_sound.psnr_db, other_sound.ssim),
+        COPIED: Curve(matching.copied_psnr_db, matching.copied_ssim),
+        # What is small and bright on black is better left out than drawn in another place, by both figures.
+        BLACK: best_curve(lambda seen, _: torch.full_like(seen[:, context:], -1.0), real, audio, context, 1),
     }
-    if arguments.beside:
-        beside = load_generator(chosen_checkpoint(arguments.beside).folder).model.eval()
-        if (beside.fps, beside.frame_size) != (model.fps, model.frame_size):
-            raise TrainingError(
-                f"{arguments.beside} plays {beside.frame_size} at {beside.fps} fps; {model.frame_size} at {model.fps} fps was expected."
-            )
-        its_real, its_audio = stretches(beside, arguments.clip, frames, arguments.cache, arguments.held_out)
-        psnr_db, ssim = played_figures(beside, its_real, its_audio, model.generator.config.context_frames)
-        figures |= {f"{beside.family}_psnr_db": psnr_db, f"{beside.family}_ssim": ssim}
-    record = {"stretches": len(real), "samples": arguments.samples, "iterations": loaded.iterations, **figures}
-    append_record("futures", {**record, "diversity": matching.diversity}, model=model.name)
-    rows = [
-        [number, *(values[number - 1] for values in figures.values())] for number in SHOWN if number <= arguments.future
-    ]
-    print_table(["frame", *figures], rows)
-    print(f"{len(real)} stretches, {arguments.samples} futures each; diversity {matching.diversity:.4f}")
+    rows_shown = {ITS_SOUND: drawn_futures(model, real[:1], audio[:1], torch.Generator().manual_seed(SEED))[0]}
+    for other in others:
+        its_real, its_audio = stretches(other.model, files, frames, arguments.cache, arguments.held_out)
+        draws = samples if other.model.noise_specs() else 1
+        rows_shown[other.name] = other.draw(its_real[:1], its_audio[:1])[0]
+        curves[other.name] = best_curve(other.draw, its_real, its_audio, context, draws)
+    record: dict[str, Any] = {
+        "stretches": len(real),
+        "samples": samples,
+        "iterations": loaded.iterations,
+        "iterations_beside": {other.name: other.iterations for other in others},
+        "diversity": matching.diversity,
+        "diversity_other_sound": other_sound.diversity,
+    }
+    append_record("futures", {**record, **{name: curve._asdict() for name, curve in curves.items()}}, model=model.name)
+    shown = [number for number in SHOWN if number <= arguments.future]
+    for figure in Curve._fields:
+        print(figure)
+        rows = [[name, *(getattr(curve, figure)[number - 1] for number in shown)] for name, curve in curves.items()]
+        print_table(["frame", *map(str, shown)], rows)
+    print(f"{len(real)} stretches, {samples} futures each; diversity {matching.diversity:.4f}")
+    if arguments.curves:
+        arguments.curves.mkdir(parents=True, exist_ok=True)
+        draw_curves(curves, arguments.curves / "futures.png")
+        draw_strip(real[0, context:], rows_shown, arguments.curves / "futures-frames.png")
     return 0
 
 

@@ -218,7 +218,7 @@ def share_batch_norms(module: nn.Module) -> None:
     if processes() == 1:
         return
     for name, child in module.named_children():
-        if isinstance(child, (nn.BatchNorm2d, nn.BatchNorm3d)):
+        if isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
             setattr(module, name, SharedBatchNorm.like(child))
         else:
             share_batch_norms(child)
@@ -239,7 +239,7 @@ class SharedBatchNorm(_BatchNorm):
         return shared
 
     def _check_input_dim(self, input: Tensor) -> None:
-        assert input.dim() > 2
+        assert input.dim() > 1
 
     def forward(self, input: Tensor) -> Tensor:
         """Take [N, C, …] and return the same shape."""

@@ -87,16 +87,27 @@ def penalised(norm: nn.Module, frames: Tensor) -> dict[str, Tensor]:
     }
 
 
-def norm_in_both(folder: Path) -> None:
-    both = nn.Sequential(nn.BatchNorm2d(3).double())
+def norms() -> dict[str, tuple[nn.Module, Tensor]]:
+    """Return batch norms by name, of frames and of single values, with what they take."""
+    return {
+        "norm": (nn.BatchNorm2d(3).double(), frames_of_all()),
+        "norm-of-values": (nn.BatchNorm1d(3).double(), frames_of_all()[:, :, 0, 0]),
+    }
+
+
+def norm_in_both(folder: Path, name: str) -> None:
+    norm, values = norms()[name]
+    both = nn.Sequential(norm)
     distributed.share_batch_norms(both)
-    own = frames_of_all().chunk(2)[distributed.rank()]
+    own = values.chunk(2)[distributed.rank()]
     found = penalised(both[0], own)
     whole = distributed.all_streams({name: found.pop(name) for name in ("output", "gradient", "second")})
     # The loss is a sum over frames, so the whole's gradient is the sum, twice the mean.
     whole |= {name: 2.0 * distributed.mean(value) for name, value in found.items()}
     if distributed.first():
-        save_file({**whole, **{f"norm.{k}": v for k, v in both[0].state_dict().items()}}, folder / "norm.safetensors")
+        save_file(
+            {**whole, **{f"norm.{k}": v for k, v in both[0].state_dict().items()}}, folder / f"{name}.safetensors"
+        )
 
 
 def refusal(act: Callable[[], object]) -> str:
@@ -115,7 +126,8 @@ def equal(folder: Path) -> int:
     trainer = trainer_of(folder, KINDS[0], folder / ONE_FOLDER / KINDS[0] / "half")
     keep(trainer, two / "again")
     found["resumed"] = steps(trainer, HALF)
-    norm_in_both(folder)
+    for name in norms():
+        norm_in_both(folder, name)
     number = distributed.rank()
     found["agreed"] = distributed.agree(0.25 * (number + 1), stop=number == 1)
     found["not_finite"] = str(distributed.mean_terms({"l1": torch.tensor(float("nan") if number else 1.0)})["l1"])

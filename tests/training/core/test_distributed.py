@@ -26,7 +26,7 @@ from tests.training.core.distributed_steps import (
     KINDS,
     ONE_FOLDER,
     TWO_FOLDER,
-    frames_of_all,
+    norms,
     penalised,
     steps,
     train_in_halves,
@@ -136,10 +136,11 @@ def test_one_process_goes_on_exactly_where_two_stopped(folder: Path, found: dict
     close(found["losses"]["hinge"][HALF:], steps(trainer, HALF))
 
 
-def test_batch_norm_of_two_processes_is_that_of_all_frames_twice_derived(folder: Path) -> None:
-    shared = load_file(folder / "norm.safetensors")
-    norm = nn.BatchNorm2d(3).double()
-    for name, value in penalised(norm, frames_of_all()).items():
+@pytest.mark.parametrize("kind", ["norm", "norm-of-values"])
+def test_batch_norm_of_two_processes_is_that_of_all_frames_twice_derived(folder: Path, kind: str) -> None:
+    shared = load_file(folder / f"{kind}.safetensors")
+    norm, values = norms()[kind]
+    for name, value in penalised(norm, values).items():
         torch.testing.assert_close(shared[name], value, rtol=1e-9, atol=1e-11, msg=lambda m, name=name: f"{name}: {m}")
     for name, value in norm.state_dict().items():
         torch.testing.assert_close(shared[f"norm.{name}"], value, msg=lambda m, name=name: f"{name}: {m}")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from engine.core.errors import TrainingError
 
-SoundKind = Literal["features", "stft23x21", "stft45x17"]
+SoundKind = Literal["features", "normed_features", "stft23x21", "stft45x17"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,8 +36,13 @@ class Sound2SightConfig:
     """Real frames at the start of a training sequence; the others are predicted."""
     last_frame_skip: bool = False
     """True: the decoder sees the details of the frame before. False: those of the last context frame."""
-    sound: SoundKind = "features"
-    """features: those of the front end. stft23x21, stft45x17: the original's patches, of so many frequencies and columns."""
+    sound: SoundKind = "normed_features"
+    """normed_features: those of the front end, with batch norms behind each layer, as the original has them behind its convolutions.
+    features: without them; a code then hardly changes with the sound at first, and training does not find it. stft23x21, stft45x17:
+    the original's patches, of so many frequencies and columns."""
+    predictor_hears: bool = False
+    """The predictor gets the sound as well. In the original it reaches the frame by the latent numbers alone, which are all noise at
+    first: they are left out before the sound is found in them."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -13,7 +13,7 @@ from training.families.sound2sight.config import JointDiscriminatorConfig, Sound
 from training.families.sound2sight.generator import initialise
 from training.families.sound2sight.image_coding import Encoder
 from training.families.sound2sight.recurrence import LstmLayers
-from training.families.sound2sight.sound_coding import sound_encoder
+from training.families.sound2sight.sound_coding import PATCHES, sound_encoder
 
 # N sequences of K frames, B sequences of T frames, D numbers of a code, F features, C colours, H W rows and columns
 
@@ -45,7 +45,7 @@ class JointDiscriminator(nn.Module):
         self.layers = LstmLayers(2 * code, config.hidden_size, config.layers)
         self.output, self.frame = nn.Linear(config.hidden_size, 2), nn.Linear(code, 2)
         for network in self.children():
-            if network is not self.sound_encoder or generator.sound != "features":
+            if network is not self.sound_encoder or generator.sound in PATCHES:
                 network.apply(initialise)
 
     def judge(self, real_BTCHW: Tensor, last_BTCHW: Tensor, features_BTF: Tensor) -> Judged:

@@ -52,7 +52,7 @@ def forecast(
     target = generator.target_attention(targets_BTD)
     posterior = generator.posterior.of(generator.posterior.layers.sequence(torch.cat([target, sounds], dim=2)))
     latent = prior.sample(noise_BTZ[:, 1:])
-    hidden = generator.predictor.layers.sequence(torch.cat([codes_BTD, latent], dim=2))
+    hidden = generator.predictor.layers.sequence(generator.predicted_from(codes_BTD, latent, sounds))
     next_codes = generator.predictor.of(hidden)
     # Step i goes on from frame i; it sees the details of that frame up to the last context frame, and of that one from there on.
     last = steps - 1 if config.last_frame_skip else config.context_frames - 1

@@ -51,10 +51,11 @@ class Generator(nn.Module):
         )
         self.prior = NormalLstm(2 * code, latent, hidden, config.prior_layers)
         self.posterior = NormalLstm(2 * code, latent, hidden, config.posterior_layers)
-        self.predictor = Predictor(code + latent, code, hidden, config.predictor_layers)
+        heard = code if config.predictor_hears else 0
+        self.predictor = Predictor(code + latent + heard, code, hidden, config.predictor_layers)
         for network in self.children():
             # The encoder of features is this project's own: three layers of so small weights would pass nothing on.
-            if network is not self.sound_encoder or config.sound != "features":
+            if network is not self.sound_encoder or config.sound in PATCHES:
                 network.apply(initialise)
 
     @property
@@ -86,8 +87,12 @@ class Generator(nn.Module):
         seen, frame_cache = self.frame_attention.step(frame_code_BD, memory.frame_cache, tokens)
         prior, prior_state = self.prior(torch.cat([seen, sound], dim=1), memory.prior)
         latent = prior.sample(noise_BZ)
-        next_code, predictor = self.predictor(torch.cat([frame_code_BD, latent], dim=1), memory.predictor)
+        next_code, predictor = self.predictor(self.predicted_from(frame_code_BD, latent, sound), memory.predictor)
         return next_code, prior, Memory(sound_cache, frame_cache, prior_state, predictor, tokens)
+
+    def predicted_from(self, frame_code: Tensor, latent: Tensor, sound: Tensor) -> Tensor:
+        """Return the input of the predictor [..., I] from frame code, latent numbers and the sound as the transformer gives it."""
+        return torch.cat([frame_code, latent, *([sound] if self.config.predictor_hears else [])], dim=-1)
 
     def decode(self, code_BD: Tensor, skips: Sequence[Tensor]) -> Tensor:
         """Return the frames [B, C, H, W] of codes."""
@@ -109,7 +114,7 @@ def initialise(module: nn.Module) -> None:
 
 def feature_count(config: Sound2SightConfig, front_end_features: int) -> int:
     """Return how many features of a window reach the sound encoder."""
-    if config.sound == "features":
+    if config.sound not in PATCHES:
         return front_end_features
     frequencies, columns = PATCHES[config.sound]
     return frequencies * columns

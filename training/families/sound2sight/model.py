@@ -12,7 +12,7 @@ from training.core.streaming import Noise, State, StreamingModel
 from training.families.model_config import ModelConfig
 from training.families.sound2sight.config import Sound2SightConfig
 from training.families.sound2sight.generator import Generator, Memory, feature_count
-from training.families.sound2sight.sound_coding import PatchFrontEnd, patch_config
+from training.families.sound2sight.sound_coding import PATCHES, PatchFrontEnd, patch_config
 
 # B batch, T steps, F features, Z latent numbers, C colours, H W rows and columns
 
@@ -40,7 +40,7 @@ class Sound2Sight(StreamingModel):
         )
         self.config = config
         shape: Sound2SightConfig = config.generator
-        if shape.sound != "features":
+        if shape.sound in PATCHES:
             self.front_end = PatchFrontEnd(patch_config(config.front_end, shape.sound))
         features = feature_count(shape, config.front_end.feature_count)
         self.generator = Generator(shape, features, self.frame_size)

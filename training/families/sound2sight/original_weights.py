@@ -14,6 +14,7 @@ from torch import Tensor
 from engine.core.errors import TrainingError, nearest_name
 from training.families.model_config import ModelConfig
 from training.families.sound2sight.model import Sound2Sight
+from training.families.sound2sight.sound_coding import PATCHES
 
 ATTENTIONS = {
     "sound_attention": "audio_rnn",
@@ -90,9 +91,9 @@ def convert(weights: Mapping[str, Tensor], config: ModelConfig) -> Sound2Sight:
 
     Raises TrainingError, naming the tensor, when one is missing, left over or of another shape than the configuration's.
     """
-    if config.generator.sound == "features":
+    if config.generator.sound not in PATCHES:
         raise TrainingError(
-            "model.generator.sound is 'features'; the original has patches of the spectrogram: set it to stft23x21 or stft45x17."
+            f"model.generator.sound is '{config.generator.sound}'; the original has patches of the spectrogram: set it to stft23x21 or stft45x17."
         )
     model = Sound2Sight(config)
     left = {name for name in weights if not NOT_READ.search(name)}
@@ -111,7 +112,7 @@ def convert(weights: Mapping[str, Tensor], config: ModelConfig) -> Sound2Sight:
         if weights[theirs].shape != tensor.shape:
             raise TrainingError(
                 f"'{theirs}' is {list(weights[theirs].shape)}; this configuration expects {list(tensor.shape)}. Check image_size, "
-                "colours, channels, code_size, latent_size, hidden_size, feedforward and sound."
+                "colours, channels, code_size, latent_size, hidden_size, feedforward, sound and predictor_hears."
             )
         ours[name] = weights[theirs].to(tensor)
     if left:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -84,16 +85,15 @@ class PatchFrontEnd(nn.Module):
 class FeatureEncoder(nn.Module):
     """Features [N, F] of a window -> codes [N, D] in [-1, 1]."""
 
-    def __init__(self, features: int, hidden_size: int, code_size: int) -> None:
+    def __init__(self, features: int, hidden_size: int, code_size: int, is_normed: bool) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(features, hidden_size),
-            nn.LeakyReLU(SLOPE),
-            nn.Linear(hidden_size, hidden_size),
-            nn.LeakyReLU(SLOPE),
-            nn.Linear(hidden_size, code_size),
-            nn.Tanh(),
-        )
+        sizes = [features, hidden_size, hidden_size, code_size]
+        layers = list[nn.Module]()
+        for inputs, outputs in pairwise(sizes):
+            # Levels are all positive, and most bands alike whatever sounds: without a norm the codes are nearly the same.
+            norms = [nn.BatchNorm1d(outputs)] if is_normed else []
+            layers += [nn.Linear(inputs, outputs), *norms, nn.LeakyReLU(SLOPE)]
+        self.layers = nn.Sequential(*layers[:-1], nn.Tanh())
 
     def forward(self, features_NF: Tensor) -> Tensor:
         return self.layers(features_NF)
@@ -128,6 +128,6 @@ class PatchEncoder(nn.Module):
 
 def sound_encoder(sound: SoundKind, features: int, hidden_size: int, code_size: int) -> nn.Module:
     """Return the encoder of a window's features [N, F], which for `stft…` are a patch."""
-    if sound == "features":
-        return FeatureEncoder(features, hidden_size, code_size)
-    return PatchEncoder(sound, code_size)
+    if sound in PATCHES:
+        return PatchEncoder(sound, code_size)
+    return FeatureEncoder(features, hidden_size, code_size, is_normed=sound == "normed_features")

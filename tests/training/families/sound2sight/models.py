@@ -13,6 +13,7 @@ from training.families.family import build_model
 from training.families.model_config import ModelConfig
 from training.families.sound2sight.config import Sound2SightConfig
 from training.families.sound2sight.model import Sound2Sight
+from training.families.sound2sight.sound_coding import PATCHES as PATCH_SIZES
 
 GENERATOR = Sound2SightConfig(
     channels=8,
@@ -33,7 +34,7 @@ PATCHES = FrontEndConfig(sample_rate_hz=4400, high_hz=2200.0)
 def moved_model(image_size: int | str = 32, **generator: Any) -> Sound2Sight:
     """A model with weights large enough that frame, sound, memory and noise all change what it draws."""
     torch.manual_seed(2)
-    front_end = PATCHES if generator.get("sound", "features") != "features" else MODEL.front_end
+    front_end = PATCHES if generator.get("sound", GENERATOR.sound) in PATCH_SIZES else MODEL.front_end
     fps = 10 if front_end is PATCHES else MODEL.fps
     shape = replace(GENERATOR, **generator)
     model = build_model(replace(MODEL, image_size=image_size, generator=shape, front_end=front_end, fps=fps))

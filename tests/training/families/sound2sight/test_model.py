@@ -20,8 +20,9 @@ from export.targets.onnx.model import Form, export_model
 from export.verification.control_effects import effect_lines
 from export.verification.graph import StepGraph
 from tests.training.core.contract import verify_contract
-from tests.training.families.sound2sight.models import MODEL, moved_model, sound
+from tests.training.families.sound2sight.models import GENERATOR, MODEL, moved_model, sound
 from training.core.rate import at_rate
+from training.families.family import build_model
 from training.families.sound2sight.attention import WindowedAttention
 from training.families.sound2sight.model import CONTEXT, FRAME, NOISE, Sound2Sight
 
@@ -32,7 +33,8 @@ LONG = 200
 @pytest.mark.parametrize(
     ("image_size", "settings"),
     [
-        (32, {}),
+        (32, {"predictor_hears": True}),
+        (32, {"sound": "features"}),
         (48, {"colours": 1, "last_frame_skip": True, "sound": "stft23x21"}),
         ("64x32", {"prior_layers": 2, "predictor_layers": 1, "sound": "stft45x17"}),
     ],
@@ -94,6 +96,32 @@ def test_frame_sound_memory_and_noise_change_the_frame() -> None:
     assert torch.equal(after_other_sound[:, 0], played[:, 0])
     assert float((after_other_sound[:, 3] - played[:, 3]).abs().max()) > 1e-3
     assert float((after_other_noise[:, 0] - played[:, 0]).abs().max()) > 1e-3
+
+
+def test_codes_of_a_fresh_model_differ_from_tone_to_tone() -> None:
+    """Levels of bands are all positive and mostly alike: without norms the transformer would get nearly the same code of every tone."""
+    spread = {}
+    for kind in ("features", "normed_features"):
+        torch.manual_seed(0)
+        model = build_model(replace(MODEL, generator=replace(GENERATOR, sound=kind, dropout=0.0)))
+        assert isinstance(model, Sound2Sight)
+        seconds = torch.arange(model.window_samples) / model.sample_rate_hz
+        tones_NW = torch.stack([0.2 * torch.sin(2 * torch.pi * hz * seconds) for hz in range(400, 2000, 100)])
+        with torch.no_grad():
+            codes_ND = model.train().generator.encode_sound(model.front_end(tones_NW))
+            spread[kind] = float(model.generator.sound_attention(codes_ND[:, None]).std(dim=0).mean())
+    assert spread["normed_features"] > 5.0 * spread["features"]
+
+
+def test_a_predictor_that_hears_gets_the_sound_beside_the_latent_numbers() -> None:
+    for hears in (False, True):
+        model = moved_model(predictor_hears=hears)
+        with torch.no_grad():
+            for head in (model.generator.prior.mean, model.generator.prior.log_variance):
+                head.weight.zero_()
+        noise = model.draw_noise(1, 3, torch.Generator().manual_seed(1))
+        frames = [model.clip(sound(model, 3, seed=seed), noise, model.initial_state(1))[0] for seed in (3, 4)]
+        assert torch.equal(*frames) != hears
 
 
 def frame(model: Sound2Sight, level: int) -> torch.Tensor:

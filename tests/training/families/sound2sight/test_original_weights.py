@@ -169,7 +169,7 @@ def without(name: str) -> dict[str, Tensor]:
         (
             original_weights(),
             ModelConfig(family="sound2sight", image_size=48),
-            "sound is 'features'; the original has patches",
+            "sound is 'normed_features'; the original has patches",
         ),
     ],
 )

@@ -1,0 +1,128 @@
+"""Benchmarks of futures with a small model of random weights and a few small clips of moving digits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import bounces, futures
+from engine.core.errors import ConfigError, TrainingError
+from tests.training.families.sound2sight.models import moved_model
+from training.core.front_end import FrontEndConfig
+from training.data.moving_digits.clip_making import make_clip
+from training.data.moving_digits.digit_images import load_digits
+from training.data.moving_digits.files import write_clip_files
+from training.data.moving_digits.recipe import Recipe
+from training.families.family import build_model
+from training.families.listen_and_move.config import ListenAndMoveConfig
+from training.families.model_config import ModelConfig
+from training.loop.checkpoint import save_generator
+from training.loop.config import TrainConfig
+
+SIZE, FPS, FUTURE = 32, 20, 6
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three clips, a run of Sound2Sight, one with other context frames, and one of Listen and Move."""
+    folder = tmp_path_factory.mktemp("futures")
+    recipe = Recipe(size=SIZE, fps=FPS, seconds=1.5, has_obstacle=False)
+    for number in range(3):
+        write_clip_files(folder, "train", make_clip(recipe, load_digits(None), 0, "train", number))
+    for name, context in (("run", 2), ("more", 3)):
+        model = moved_model(context_frames=context)
+        save_generator(
+            folder / name, model, TrainConfig(model=model.config, sequence_frames=8, sequences_per_batch=2), 7
+        )
+    shape = ListenAndMoveConfig(channels_base=16, channels_min=8)
+    config = ModelConfig(
+        name="listen",
+        family="listen_and_move",
+        image_size=SIZE,
+        front_end=FrontEndConfig(mel_bands=16),
+        generator=shape,
+    )
+    torch.manual_seed(0)
+    save_generator(folder / "listen", build_model(config), TrainConfig(model=config), 5)
+    slower = replace(config, fps=10)
+    save_generator(folder / "slower", build_model(slower), TrainConfig(model=slower), 5)
+    return folder
+
+
+@pytest.fixture
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("benchmarks.record.RESULTS", tmp_path)
+    return tmp_path
+
+
+def words(folder: Path, *more: str) -> list[str]:
+    return [
+        str(folder / "run"),
+        *("--cache", str(folder / "cache"), "--samples", "2", "--future", str(FUTURE)),
+        *more,
+    ]
+
+
+def test_futures_stand_beside_another_sound_the_last_frame_and_other_runs(folder: Path, records: Path) -> None:
+    beside = [f"itself={folder / 'run'}", str(folder / "listen")]
+    drawn = records / "curves"
+    given = words(folder, "--clip", str(folder / "train"), "--curves", str(drawn), "--beside", *beside)
+    assert futures.main(given) == 0
+    record = json.loads((records / "futures.jsonl").read_text())
+    assert record["stretches"] == 9  # three of eight frames in each clip of thirty
+    assert record["iterations_beside"] == {"itself": 7, "listen": 5}
+    names = ("its sound", "another sound", "last frame copied", "black", "itself", "listen")
+    assert all(len(record[name]["ssim"]) == FUTURE for name in names)
+    # The same model draws the same numbers from the same seed.
+    assert record["itself"]["psnr_db"] == pytest.approx(record["its sound"]["psnr_db"], abs=1e-3)
+    assert record["another sound"] != record["its sound"]
+    assert {file.name for file in drawn.iterdir()} == {"futures.png", "futures-frames.png"}
+
+
+def test_bounces_are_counted_with_both_sounds_and_in_the_clips(folder: Path, records: Path) -> None:
+    assert bounces.main(words(folder, "--folder", str(folder / "train"), "--clips", "2", "--future", "26")) == 0
+    record = json.loads((records / "bounces.jsonl").read_text())
+    assert (record["clips"], record["samples"], record["iterations"]) == (2, 2, 7)
+    assert record["answered"]["the clips themselves"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--samples", "0"], "--samples is 0; 1 or more was expected."),
+        (["--future", "-1"], "--future is -1; 1 or more was expected."),
+        (["--future", "29"], "The clips hold 0 stretches of 31 frames; two or more were expected."),
+    ],
+)
+def test_futures_that_are_none_are_refused(folder: Path, more: list[str], sentence: str) -> None:
+    for main, clips in ((futures.main, "--clip"), (bounces.main, "--folder")):
+        with pytest.raises((ConfigError, TrainingError)) as refused:
+            main(words(folder, clips, str(folder / "train"), *more))
+        assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("beside", "sentence"),
+    [
+        (["slower"], "plays 32x32 at 10 fps; 32x32 at 20 fps was expected"),
+        (["more"], "begins with 3 context frames; 2 were"),
+        (["run", "run"], "has 'run', a name that is taken"),
+        (["its sound=run"], "has 'its sound', a name that is taken"),
+    ],
+)
+def test_runs_that_cannot_stand_beside_are_refused(
+    folder: Path, beside: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(TrainingError, match=sentence):
+        futures.main(words(folder, "--clip", str(folder / "train"), "--beside", *beside))
+
+
+def test_a_run_of_another_family_is_refused(folder: Path) -> None:
+    given = [str(folder / "listen"), *words(folder, "--clip", str(folder / "train"))[1:]]
+    with pytest.raises(TrainingError, match="is of the family 'listen_and_move'; one of sound2sight was expected"):
+        futures.main(given)
