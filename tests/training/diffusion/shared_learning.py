@@ -33,12 +33,14 @@ def write_given(folder: Path) -> None:
     for name, seed in (("a", 0), ("b", 1)):
         write_clip(clips / f"{name}.mp4", numbered_frames(50, 48, 32), noise(2.5, seed))
     (folder / "data" / "train.txt").write_text("dog_barking/a.mp4\ndog_barking/b.mp4\n")
+    # Before there are two processes: one would read what the other is writing.
+    for name, text in (("avsyncd", AVSYNCD), ("tempotokens", TEMPOTOKENS)):
+        for iterations in (2, 4):
+            _config(folder, name, iterations).write_text(text.format(iterations=iterations))
 
 
 def train_both(folder: Path, runs: Path, iterations: int, *flags: str) -> int:
     """Train both families in `runs`."""
-    for name, text in (("avsyncd", AVSYNCD), ("tempotokens", TEMPOTOKENS)):
-        (runs / f"{name}.yaml").write_text(text.format(iterations=iterations))
     common = ["--device", "cpu", *flags]
     words = [
         [
@@ -47,12 +49,16 @@ def train_both(folder: Path, runs: Path, iterations: int, *flags: str) -> int:
             "--run-folder",
             str(runs / name),
             "--config",
-            str(runs / f"{name}.yaml"),
+            str(_config(folder, name, iterations)),
         ]
         for name in ("avsyncd", "tempotokens")
     ]
     code = train_avsyncd(["--data", str(folder / "data"), *words[0], *common])
     return code or train_tempotokens([str(folder / "data" / "videos" / "dog_barking"), *words[1], *common])
+
+
+def _config(folder: Path, name: str, iterations: int) -> Path:
+    return folder / f"{name}-{iterations}.yaml"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,6 +65,15 @@ def test_a_run_saves_now_and_then_and_at_its_end(tmp_path: Path) -> None:
     assert losses(tmp_path / "run") == [1, 2, 3, 4, 5]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, as in a terminal; a process that was started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_run_that_is_asked_to_stop_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = Counter(interrupted_at=3)
     assert not run(one, one.learn, plan(tmp_path))
