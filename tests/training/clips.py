@@ -109,3 +109,17 @@ def write_recording(
         cv2.imwrite(str(frames_in / f"{stem}.jpg"), frame[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
         write_wav(chunks_in / f"{stem}.wav", padded[k * stride : k * stride + RATE_HZ // 2])
     return frames_in
+
+
+def frames_of(film: Path) -> NDArray[np.uint8]:
+    """Return the frames [N, H, W, 3] of a film."""
+    with av.open(str(film)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def apart(one: Path, other: Path) -> float:
+    """Return the mean difference of the frames of two films, in levels.
+
+    Films of the same computation may differ by single levels: a processor adds up in another order from time to time.
+    """
+    return float(np.abs(frames_of(one).astype(int) - frames_of(other)).mean())

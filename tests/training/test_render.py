@@ -9,11 +9,10 @@ import av
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from benchmarks.tempotokens_tiny import write_tiny_weights
 from engine.core.errors import MediaError, SinkError, TrainingError, UserError
-from tests.training.clips import write_wav
+from tests.training.clips import frames_of, write_wav
 from training.diffusion.job_flags import duration
 from training.diffusion.tempotokens import published
 from training.render import main
@@ -40,11 +39,6 @@ def sound(tmp_path: Path) -> Path:
 def words(weights: Path, sound: Path, output: Path, *more: str) -> list[str]:
     given = ["--family", "tempotokens", "--audio", str(sound), "-o", str(output), "--weights", str(weights)]
     return [*given, *SIZE, "--seed", "3", *more]
-
-
-def frames_of(clip: Path) -> NDArray[np.uint8]:
-    with av.open(str(clip)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
 def test_a_sound_becomes_a_clip_with_its_sound(

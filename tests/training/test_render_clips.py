@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.core.errors import TrainingError, UserError
+from tests.training.clips import apart
 from tests.training.diffusion.avsyncd.published_folder import write_folder
 from tests.training.evaluation.renders.rendered_clips import clips, write_labels
 from training.data.frames import file_frame_rate, shown_size
@@ -89,7 +90,8 @@ def test_the_weights_are_read_once(given: Path, tmp_path: Path, monkeypatch: pyt
     # The second clip is what it is when it is rendered alone.
     alone = tmp_path / "alone.mp4"
     render(call_for(given / "real" / "clip1.mp4", "playing cello", alone, "avsyncd", [*SIZE, "--weights", str(given)]))
-    assert alone.read_bytes() == (tmp_path / "rendered" / "clip1.mp4").read_bytes()
+    own, other = (apart(alone, tmp_path / "rendered" / name) for name in ("clip1.mp4", "clip0.mp4"))
+    assert own < 0.5 * other
 
 
 def test_clips_of_other_flags_are_not_mixed(given: Path, tmp_path: Path) -> None:

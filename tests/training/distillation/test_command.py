@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from engine.core.errors import MediaError, TrainingError, UserError
+from tests.training.clips import apart
 from tests.training.distillation.given import words, write_given
 from training.distillation.command import FOLDER, rendered_clip
 from training.distillation.record import RECORD
@@ -110,7 +111,7 @@ def test_an_interrupted_rendering_goes_on(given: Path, tmp_path: Path, capsys: p
     assert "1 of them rendered before" in capsys.readouterr().out
     assert films(tmp_path)[first] == before[first]
     assert len(films(tmp_path)) == 3
-    assert clip.read_bytes() == render(given, tmp_path / "never_interrupted").read_bytes()
+    assert apart(clip, render(given, tmp_path / "never_interrupted")) < 0.1
 
 
 def test_what_a_killed_process_left_is_removed(given: Path, tmp_path: Path) -> None:
