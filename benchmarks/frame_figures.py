@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from benchmarks.clip_part import ClipPart
 from training.evaluation.frame_metrics import SYNCHRONY, FrameMetrics, costly_positions
 from training.evaluation.metrics.flicker import flicker
-from training.evaluation.metrics.sharpness import band_names, gradient_energy
 from training.evaluation.metrics.synchrony import LEAST_FRAMES, loudness, motion, synchrony
 from training.loop.validation import STILL_MOTION
+from training.losses.sharpness import band_names, gradient_energy
 
 # T frames, H W rows and columns, C colours
 

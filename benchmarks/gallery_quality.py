@@ -14,8 +14,8 @@ from benchmarks.picture import played_quality, rounded
 from engine.model.backends.selection import open_backend
 from training.evaluation.frame_metrics import FrameMetrics
 from training.evaluation.metrics.extractors import load_extractors
-from training.evaluation.metrics.sharpness import band_names
 from training.losses.quality import SSIM
+from training.losses.sharpness import band_names
 
 LONGEST_S, SHIFTS = 10.0, 3
 GOALS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Played:
     fake_BTCHW: Tensor
     features_BTF: Tensor
     next_state: dict[str, Tensor]
+    own_terms: Mapping[str, tuple[float, Tensor]] = field(default_factory=dict[str, tuple[float, Tensor]])
+    """Losses that the family alone has, by name, each with its weight."""
 
 
 class AdversarialTrainer(Trainer):
@@ -99,7 +101,7 @@ class AdversarialTrainer(Trainer):
         played = self.played(batch)
         real_BTCHW, fake_BTCHW = played.real_BTCHW, played.fake_BTCHW
         logged: dict[str, Tensor] = {}
-        weighted = self._reconstruction_terms(fake_BTCHW, real_BTCHW)
+        weighted = self._reconstruction_terms(fake_BTCHW, real_BTCHW) | dict(played.own_terms)
         if self.config.losses.adversarial_at(self.iteration):
             frame = self.random_state.integer(real_BTCHW.shape[1])
             sound = None

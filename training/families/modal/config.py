@@ -15,6 +15,8 @@ UNITS = {FLOW: 0.02, WEIGHTS: 1.0, LIGHT: 0.2, RESIDUAL: 0.1}
 SMALLEST_OFF = ("residual_rank", "light_rank", "past_windows", "past_steps", "guidance")
 MOST_WINDOWS, MOST_PAST_STEPS = 8, 256
 
+MOST_DETAIL_GAIN = 4.0
+
 _LARGE_SIDE, _LEAST_SHRUNK = 400, 8
 SOUND_SHARE = 0.6
 """Of a run's budget: the beginning, in which the sound learns the measured amplitudes, takes no longer than until then."""
@@ -104,6 +106,11 @@ class ModalLossConfig(LossConfig):
     """Iterations in which the sound learns to give these amplitudes; no frame is composed in them."""
     spread: float = 1.0
     """How strongly they are held to the spread that the amplitudes have in the clip: doubt alone would make it small."""
+    detail_gain: float = 1.6
+    """Before the first iteration the textures' fine detail is raised, in each band at most so many times, until composed frames are as sharp as
+    the clip. 1: it stays as it is."""
+    mixing: float = 0.0
+    """Weight of the loss on places where several textures are seen at once: 1 minus the sum of their squared weights. Mixtures are soft."""
     deaf_share: float = 0.1
     """Share of the sequences that are shown without their sound, for `generator.guidance` alone; the oscillators hear it all the same."""
 
@@ -122,6 +129,10 @@ class ModalLossConfig(LossConfig):
         if not 0.0 <= self.deaf_share <= 1.0:
             raise TrainingError(f"losses.deaf_share is {self.deaf_share}; a share, 0 to 1, was expected.")
         counts = ("start_frames", "map_iterations", "sound_frames", "sound_iterations")
-        for name in ("part_side", "shrink", *counts, "spread"):
+        for name in ("part_side", "shrink", *counts, "spread", "mixing"):
             if getattr(self, name) < 0:
                 raise TrainingError(f"losses.{name} is {getattr(self, name)}; 0 or more was expected.")
+        if not 1.0 <= self.detail_gain <= MOST_DETAIL_GAIN:
+            raise TrainingError(
+                f"losses.detail_gain is {self.detail_gain:g}; 1 (off) to {MOST_DETAIL_GAIN:g} was expected."
+            )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from engine.core.errors import TrainingError
+from engine.model.compositor import Compositor
+from engine.model.layers import WEIGHTS
 from training.core import distributed
 from training.core.composition import FramePart, compose
 from training.core.frame_size import FrameSize
@@ -22,6 +25,7 @@ from training.data.reader import Batch, SequenceReader
 from training.data.windows import Segment, WindowTiming, frame_tensor, sound_windows
 from training.families.modal.config import SOUND_SHARE
 from training.families.modal.controls import GUIDANCE
+from training.families.modal.equaliser import equalised, equaliser_gains
 from training.families.modal.frame_encoder import FrameEncoder, learn_maps, warmed_up_encoder
 from training.families.modal.model import Modal
 from training.families.modal.sharp_frames import sharp_frames
@@ -37,6 +41,7 @@ BEGUN = "begun"
 """The tensor of a checkpoint that tells whether the beginning went to its end: one that was stopped is made again."""
 _WARM_UP_SHARE, _MAPS_SHARE = 0.1, 0.3
 """Of a run's budget: the encoder is warmed up, and maps are learned, no longer than until then, where the time is short or the machine busy."""
+_COMPARED_FRAMES = 24
 _PAIRS_AT_ONCE = 32
 _WINDOWS_AT_ONCE = 1024
 _RUN_IN_S = 12.0
@@ -110,7 +115,11 @@ class ModalTrainer(AdversarialTrainer):
         flat = {role: values.flatten(0, 1) for role, values in fields.items()}
         size = shrunk(self.model.frame_size, self.reader.shrink)
         fake_BTCHW = compose(flat, self._textures(), *size, self.reader.part).unflatten(0, real_BTCHW.shape[:2])
-        return Played(real_BTCHW, fake_BTCHW, features_BTF, next_state)
+        return Played(real_BTCHW, fake_BTCHW, features_BTF, next_state, self._mixing(fields[WEIGHTS]))
+
+    def _mixing(self, weights_BTKhw: Tensor) -> dict[str, tuple[float, Tensor]]:
+        weight = self.config.losses.mixing
+        return {"mixing": (weight, 1.0 - weights_BTKhw.square().sum(dim=2).mean())} if weight > 0 else {}
 
     def _drop_sound(self) -> dict[str, Tensor]:
         """Return the control with which some sequences are shown without their sound, for a model that learns to be deaf."""
@@ -146,13 +155,18 @@ class ModalTrainer(AdversarialTrainer):
         return validate_segments(ShownModel(self.average), held_out, self.mean_CHW, steps, limit_s)
 
     def begin(self, is_stopping: Callable[[], bool], budget_used: Callable[[], float] = lambda: 0.0) -> None:
-        """Measure the amplitudes of some frames, and let the sound give them; not where weights are there already.
+        """Measure the amplitudes of some frames, and let the sound give them; not where weights are there already. Then equalise the textures.
 
         A beginning that was stopped is made again when the run goes on.
         """
-        if self.config.losses.start_frames and not self._has_begun():
+        is_new = not self._has_begun()
+        if not self.config.losses.start_frames or self.is_begun or (self.is_resumed and not is_new):
+            return
+        if is_new:
             self._begin(is_stopping, budget_used)
-            self.is_begun = not is_stopping()
+        if not is_stopping():
+            self._equalise()
+        self.is_begun = not is_stopping()
 
     def tensors_of_losses(self) -> dict[str, Tensor]:
         return {**super().tensors_of_losses(), BEGUN: torch.tensor(self._has_begun())}
@@ -204,6 +218,35 @@ class ModalTrainer(AdversarialTrainer):
         features = [self._features_of(training[s], first, end) for s, first, end in excerpts]
         measured = Measured(excerpts_P, steps_P, amplitudes)
         fit_sound(self.model, features, measured, self.config.losses, generator, is_stopping)
+
+    @torch.no_grad()
+    def _equalise(self) -> None:
+        """Raise the detail of the textures until frames spread over the clip are as sharp as it is (equaliser.py)."""
+        most, model, training = self.config.losses.detail_gain, self.model, self.footage.training
+        if most <= 1.0:
+            return
+        pairs = spread_pairs(training, _COMPARED_FRAMES)
+        excerpts, placed = excerpts_around(pairs, round(_RUN_IN_S * model.fps))
+        amplitudes = [
+            model.amplitudes_of(*model.from_rest(self._features_of(training[s], first, end)))
+            for s, first, end in excerpts
+        ]
+        chosen_PA = torch.stack([amplitudes[excerpt][step] for excerpt, step in placed])
+        fields = {role: values[:, 0].cpu().numpy() for role, values in model.fields(chosen_PA[:, None]).items()}
+
+        def composed(textures_K3HW: Tensor) -> Iterator[NDArray[np.uint8]]:
+            levels = [levels_3HW.permute(1, 2, 0).cpu().numpy() for levels_3HW in textures_K3HW]
+            compositor = Compositor(levels, *model.frame_size)
+            for place in range(len(pairs)):
+                yield compositor.compose({role: values[place] for role, values in fields.items()})
+
+        real = (np.asarray(training[s].clip.frames_NHWC[training[s].frame_range.first + step]) for s, step in pairs)
+        textures, scale = model.get_buffer("textures"), model.generator.texture_scale
+        gains = equaliser_gains(composed, textures, real, most, scale)
+        textures.copy_(equalised(textures, gains, scale))
+        distributed.start_alike(model)
+        self.average.get_buffer("textures").copy_(textures)
+        self._small_textures = None
 
     def _small_pairs(self, pairs: Sequence[tuple[int, int]]) -> Tensor:
         """Return pairs of frames [P, 2, 3, H, W] in [-1, 1], in the measured size."""

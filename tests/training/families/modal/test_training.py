@@ -27,6 +27,7 @@ from training.loop.checkpoint import read_checkpoint, write_checkpoint
 from training.loop.config import OptimiserConfig, TrainConfig
 from training.loop.trainer import build_trainer
 from training.loop.validation import Validation, validate_segments
+from training.losses.sharpness import gradient_energy
 
 PLAIN = ModalLossConfig(
     adversarial_image=0.0, adversarial_video=0.0, l1=1.0, part_side=16, start_frames=24, map_iterations=100, sound_iterations=300
@@ -150,6 +151,54 @@ def test_a_run_that_goes_on_begins_again_where_that_was_stopped(clip_file, tmp_p
     resumed.begin(lambda: False)
     assert torch.equal(before, resumed.model.amplitudes.weight) != was_stopped
     assert resumed.is_begun
+
+
+def detail_beside_the_clip(trainer: ModalTrainer) -> float:
+    """Return the finest detail of what the averaged generator plays, as a share of the clip's."""
+    played = trainer.validate()
+    ours, real = (gradient_energy(list(frames)) for frames in (played.generated_NHWC, played.real_NHWC()))
+    return float(ours[0] / real[0])
+
+
+def test_it_begins_as_sharp_as_the_clip(clip_file):
+    sharp, plain = trainer_of(clip_file), trainer_of(clip_file, replace(PLAIN, detail_gain=1.0))
+    stored = sharp.model.texture_levels
+    for trainer in (sharp, plain):
+        stored = [levels.clone() for levels in trainer.model.texture_levels]
+        trainer.begin(lambda: False)
+    assert all(torch.equal(a, b) for a, b in zip(stored, plain.model.texture_levels, strict=True))
+    soft, raised = detail_beside_the_clip(plain), detail_beside_the_clip(sharp)
+    assert soft < 0.75
+    assert abs(raised - 1.0) < 0.7 * abs(soft - 1.0)
+    textures = [model.get_buffer("textures") for model in (sharp.model, sharp.average)]
+    assert torch.equal(*textures)
+
+
+def test_a_run_that_starts_from_another_is_equalised_and_one_that_goes_on_is_not_again(clip_file, tmp_path):
+    plain = trainer_of(clip_file, replace(PLAIN, detail_gain=1.0))
+    plain.begin(lambda: False)
+    started = trainer_of(clip_file)
+    started.model.load_state_dict(plain.model.state_dict())
+    started.average.load_state_dict(plain.model.state_dict())
+    started.begin(lambda: False)
+    assert torch.equal(started.model.amplitudes.weight, plain.model.amplitudes.weight)
+    assert not torch.equal(started.model.get_buffer("textures"), plain.model.get_buffer("textures"))
+    write_checkpoint(tmp_path / "0", started.checkpoint(0.0))
+    resumed = build_trainer(started.config, started.footage, read_checkpoint(tmp_path / "0"))
+    resumed.begin(lambda: False)
+    assert torch.equal(resumed.model.get_buffer("textures"), started.model.get_buffer("textures"))
+
+
+def test_mixtures_of_textures_can_count_as_a_loss(clip_file):
+    trainer = trainer_of(clip_file, replace(PLAIN, start_frames=0, mixing=0.5, part_side=0))
+    torch.nn.init.normal_(trainer.model.usual_shares, 0.0, 1.0)
+    weights = torch.softmax(trainer.model.usual_shares.detach(), dim=0)
+    mixed = float(1.0 - weights.square().sum(dim=0).mean())
+    before = trainer.step()["mixing"]
+    assert before == pytest.approx(mixed, abs=0.05)
+    for _ in range(30):
+        after = trainer.step()["mixing"]
+    assert after < before
 
 
 def test_it_learns(clip_file):
@@ -292,11 +341,18 @@ def test_textures_of_folders_of_images_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "key", ["part_side", "shrink", "sound_frames", "start_frames", "map_iterations", "sound_iterations", "spread"]
+    "key",
+    ["part_side", "shrink", "sound_frames", "start_frames", "map_iterations", "sound_iterations", "spread", "mixing"],
 )
 def test_impossible_losses_are_refused(key):
     with pytest.raises(TrainingError, match=rf"losses.{key} is -1"):
         replace(PLAIN, **{key: -1})
+
+
+@pytest.mark.parametrize("gain", [0.5, 4.5])
+def test_an_impossible_gain_of_detail_is_refused(gain):
+    with pytest.raises(TrainingError, match=rf"losses.detail_gain is {gain}; 1 \(off\) to 4 was expected"):
+        replace(PLAIN, detail_gain=gain)
 
 
 def test_a_precision_that_changes_nothing_is_refused():

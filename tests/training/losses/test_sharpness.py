@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from training.evaluation.metrics.sharpness import PIXELS_A_WAVE, band_names, gradient_energy
+from training.losses.sharpness import PIXELS_A_WAVE, band_names, gradient_energy
 
 RANDOM = np.random.default_rng(2)
 
