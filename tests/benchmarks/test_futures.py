@@ -83,11 +83,35 @@ def test_futures_stand_beside_another_sound_the_last_frame_and_other_runs(folder
     assert {file.name for file in drawn.iterdir()} == {"futures.png", "futures-frames.png"}
 
 
+def test_stretches_may_overlap(folder: Path, records: Path) -> None:
+    clip = str(folder / "train" / "000000.mp4")
+    assert futures.main(words(folder, "--clip", clip, "--every", "2")) == 0
+    assert (
+        json.loads((records / "futures.jsonl").read_text())["stretches"] == 12
+    )  # of eight frames, at 0, 2 … 22 of thirty
+    with pytest.raises(ConfigError, match="--every is 0; 1 or more was expected"):
+        futures.main(words(folder, "--clip", clip, "--every", "0"))
+
+
 def test_bounces_are_counted_with_both_sounds_and_in_the_clips(folder: Path, records: Path) -> None:
     assert bounces.main(words(folder, "--folder", str(folder / "train"), "--clips", "2", "--future", "26")) == 0
     record = json.loads((records / "bounces.jsonl").read_text())
     assert (record["clips"], record["samples"], record["iterations"]) == (2, 2, 7)
     assert record["answered"]["the clips themselves"] > 0.9
+    assert len(record["answered"]) == 3
+
+
+def test_with_an_obstacle_the_context_begins_with_it(folder: Path, records: Path, tmp_path: Path) -> None:
+    recipe = Recipe(size=SIZE, fps=FPS, seconds=3.0)
+    for number in range(6):
+        write_clip_files(tmp_path, "train", make_clip(recipe, load_digits(None), 0, "train", number))
+    assert bounces.main(words(folder, "--folder", str(tmp_path / "train"), "--future", "26")) == 0
+    record = json.loads((records / "bounces.jsonl").read_text())
+    # In three seconds of twenty frames it comes after 1.1 s, if it finds a place at once: two and 26 frames fit behind it.
+    assert record["clips"] == 6
+    assert len(record["answered"]) == 9
+    for kind in ("", ", at the edge", ", at the obstacle"):
+        assert record["answered"][f"the clips themselves{kind}"] > 0.8
 
 
 @pytest.mark.parametrize(
