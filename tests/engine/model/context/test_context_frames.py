@@ -288,3 +288,8 @@ def test_a_camera_that_fails_on_being_opened_or_read_is_looked_for_again(
     assert int(context.frame(0.0).mean()) == 10
     good.may_read.release(9)
     context.close()
+
+
+def test_looking_for_a_camera_that_is_not_there_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    assert camera_module.open_with_opencv("99") is None
+    assert capfd.readouterr() == ("", "")
