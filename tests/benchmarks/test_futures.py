@@ -89,6 +89,11 @@ def test_stretches_may_overlap(folder: Path, records: Path) -> None:
     assert (
         json.loads((records / "futures.jsonl").read_text())["stretches"] == 12
     )  # of eight frames, at 0, 2 … 22 of thirty
+    assert futures.main(words(folder, "--clip", clip, "--every", "2", "--first", "15")) == 0
+    later = (records / "futures.jsonl").read_text().splitlines()[-1]
+    assert json.loads(later)["stretches"] == 4  # at 15, 17, 19, 21
+    with pytest.raises(ConfigError, match="--first is -1; 0 or more was expected"):
+        futures.main(words(folder, "--clip", clip, "--first", "-1"))
     with pytest.raises(ConfigError, match="--every is 0; 1 or more was expected"):
         futures.main(words(folder, "--clip", clip, "--every", "0"))
 
