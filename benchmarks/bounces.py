@@ -2,8 +2,9 @@
 
     python -m benchmarks.bounces RUN --folder FOLDER/test [--clips 60] [--samples 4] [--future 35]
 
-FOLDER was made by training.data.moving_digits, without an obstacle (--no-obstacle) and with one digit. A digit's place is the centre of its
-brightness. A bounce at frame k, by the labels, counts as answered when the digit's way from frame to frame turns its sign, right or down, between
+FOLDER was made by training.data.moving_digits with one digit. A digit's place is the centre of its brightness. Where clips have an obstacle, the
+context begins with its first frame, so it is known from there; its square is left out of the brightness, and bounces at edges and at the obstacle are
+counted for themselves too. A bounce at frame k, by the labels, counts as answered when the digit's way from frame to frame turns its sign, right or down, between
 frame k - 1 and frame k or k + 1. Beside the futures stand those with the sound of another clip (floor) and the real clips (ceiling), and how often
 the digit turns where no bounce is near: a digit that trembles turns everywhere.
 """
@@ -20,14 +21,26 @@ from torch import Tensor
 from benchmarks.future_clips import SEED, StretchReader, batched, future_arguments, loaded_run, parsed, sound2sight_of
 from benchmarks.record import append_record, print_table
 from engine.core.errors import run_main
-from training.data.moving_digits.labels import read_labels
+from training.data.moving_digits.labels import Against, ClipLabels, Obstacle, read_labels
 from training.data.video_files import video_files
 from training.families.sound2sight.futures import futures
 
 # B clips, T frames, H W rows and columns
 
+AGAINST: tuple[Against, ...] = ("edge", "obstacle")
 DARK, STANDING_PX = 0.3, 0.4
 """A level below which a pixel is background; a way of fewer pixels has no direction."""
+
+
+def without_obstacles(frames_BT3HW: Tensor, obstacles: Sequence[Obstacle | None]) -> Tensor:
+    """Return the frames with the square of each clip's obstacle dark, and a pixel around it, to which the encoder smears it."""
+    hidden = frames_BT3HW.clone()
+    for clip, obstacle in zip(hidden, obstacles, strict=True):
+        if obstacle is not None:
+            column, row = (int(first) for first in obstacle.place)
+            rows, columns = (slice(max(first - 1, 0), first + obstacle.size + 1) for first in (row, column))
+            clip[..., rows, columns] = -1.0
+    return hidden
 
 
 def places(frames_BT3HW: Tensor) -> Tensor:
@@ -77,12 +90,28 @@ class Turns(NamedTuple):
         return self.elsewhere / max(self.frames, 1)
 
 
-def counted(places_BT2: Tensor, bounces: Sequence[Sequence[int]], first: int) -> Turns:
-    """Return the turns of all clips from frame `first` on."""
-    end = places_BT2.shape[1]
-    near = [turns(places_BT2[b], k) for b, frames in enumerate(bounces) for k in alone(frames, first, end)]
+def counted(
+    places_BT2: Tensor, bounces: Sequence[Sequence[int]], first: int, asked: Sequence[Sequence[int]] | None = None
+) -> Turns:
+    """Return the turns of all clips from frame `first` on. Of the bounces only those in `asked` count, where it is given."""
+    end, asked = places_BT2.shape[1], asked or bounces
+    lone = [(b, k) for b, frames in enumerate(bounces) for k in alone(frames, first, end) if k in asked[b]]
+    near = [turns(places_BT2[b], k) for b, k in lone]
     far = [turns(places_BT2[b], k) for b, frames in enumerate(bounces) for k in elsewhere(frames, first, end)]
     return Turns(sum(near), len(near), sum(far), len(far))
+
+
+def begin_of(labels: ClipLabels) -> int:
+    """Return the frame with which the context begins: where the obstacle has come, if there is one."""
+    return labels.obstacle.frame if labels.obstacle else 0
+
+
+def bounce_frames(labels: Sequence[ClipLabels], against: Against | None = None) -> list[list[int]]:
+    """Return the bounces of each clip, all or of one kind, counted from the frame with which its context begins."""
+    return [
+        [bounce.frame - begin_of(known) for bounce in known.bounces if against in {None, bounce.against}]
+        for known in labels
+    ]
 
 
 def main(words: list[str] | None = None) -> int:
@@ -94,22 +123,31 @@ def main(words: list[str] | None = None) -> int:
     model = sound2sight_of(loaded, arguments.run)
     context = model.context_frames
     frames, reader = context + arguments.future, StretchReader.of(model, arguments.cache)
-    found, bounces = list[tuple[Tensor, Tensor]](), list[list[int]]()
+    found, labels = list[tuple[Tensor, Tensor]](), list[ClipLabels]()
     for file in video_files([arguments.folder])[: arguments.clips]:
-        clip = reader.clip(file)
-        if len(clip.frames_NHWC) >= frames:
-            found.append(reader.stretch(clip, 0, frames))
-            bounces.append([bounce.frame for bounce in read_labels(file.with_suffix(".json")).bounces])
+        clip, known = reader.clip(file), read_labels(file.with_suffix(".json"))
+        if len(clip.frames_NHWC) >= begin_of(known) + frames:
+            found.append(reader.stretch(clip, begin_of(known), frames))
+            labels.append(known)
     real, sounds = batched(found, frames)
-    source = torch.Generator().manual_seed(SEED)
+    obstacles, source = [known.obstacle for known in labels], torch.Generator().manual_seed(SEED)
+    bounces = bounce_frames(labels)
+    kinds = {"": bounces}
+    if any(obstacles):
+        kinds |= {f", at the {kind}": bounce_frames(labels, kind) for kind in AGAINST}
     # The way before a bounce has to lie in the future.
     first, results = context + 2, dict[str, Turns]()
+
+    def count(name: str, plays: Sequence[Tensor]) -> None:
+        seen = [places(without_obstacles(play, obstacles)) for play in plays]
+        for kind, asked in kinds.items():
+            counts = [counted(one, bounces, first, asked) for one in seen]
+            results[name + kind] = Turns(*(sum(column) for column in zip(*counts, strict=True)))
+
     for name, heard in (("with its sound", sounds), ("another clip's sound", sounds.roll(1, dims=0))):
-        seen = places(real[:, :context])
-        drawn = [places(futures(model, real, heard, context, source)) for _ in range(arguments.samples)]
-        counts = [counted(torch.cat([seen, one], dim=1), bounces, first) for one in drawn]
-        results[name] = Turns(*(sum(column) for column in zip(*counts, strict=True)))
-    results["the clips themselves"] = counted(places(real), bounces, first)
+        drawn = [futures(model, real, heard, context, source) for _ in range(arguments.samples)]
+        count(name, [torch.cat([real[:, :context], one], dim=1) for one in drawn])
+    count("the clips themselves", [real])
     headings = ["futures", "answered", "bounces", "share", "turns elsewhere", "of frames", "share"]
     print_table(
         headings,

@@ -2,9 +2,11 @@
 
     python -m benchmarks.futures RUN --clip FILE [FILE ...] [--samples 10] [--future 25] [--beside NAME=RUN ...] [--curves FOLDER]
 
-Each clip is cut into stretches of context and future (the held-out part of the one that was trained on, others whole); a folder stands for the films in it.
-Printed by frame after the context, and recorded: PSNR and SSIM of the best of the drawn futures with the clip's sound, of one with the sound of another stretch
-(floor), of the last context frame (copied), of black frames, and the diversity. --beside names further runs at the same size and rate: one of Sound2Sight goes on from the same
+Each clip is cut into stretches of context and future (the held-out part of the one that was trained on: --held-out); a folder stands for the films in it.
+--every N begins one every N frames: of a short clip, many that overlap. --first N leaves out what is before frame N: of moving digits, the frames without
+their obstacle, whose place cannot be foreseen.
+Printed by frame after the context, and recorded: PSNR and SSIM of the best of the drawn futures with the clip's sound, of one with the sound of a stretch that is half of
+them further on (floor), of the last context frame (copied), of black frames, and the diversity. --beside names further runs at the same size and rate: one of Sound2Sight goes on from the same
 context; one of another family hears the stretch from its begin and sees none of it. The best of as many of its plays counts, where it draws noise.
 --curves draws the curves, and real frames above drawn ones.
 """
@@ -21,7 +23,7 @@ from torch import Tensor
 from benchmarks.future_clips import SEED, StretchReader, batched, future_arguments, loaded_run, parsed, sound2sight_of
 from benchmarks.future_curves import draw_curves, draw_strip
 from benchmarks.record import append_record, print_table
-from engine.core.errors import TrainingError, run_main
+from engine.core.errors import ConfigError, TrainingError, run_main
 from training.core.streaming import StreamingModel
 from training.data.video_files import video_files
 from training.data.windows import split
@@ -44,15 +46,22 @@ class Curve(NamedTuple):
 
 
 def stretches(
-    model: StreamingModel, files: list[Path], frames: int, cache: Path, held_out: bool
+    model: StreamingModel,
+    files: list[Path],
+    frames: int,
+    cache: Path,
+    held_out: bool,
+    every: int | None = None,
+    first_frame: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """Return frames [B, T, 3, H, W] in [-1, 1] and sound windows [B, T, W] of all stretches."""
+    """Return frames [B, T, 3, H, W] in [-1, 1] and sound windows [B, T, W] of all stretches; each begins `every` frames after the last,
+    or at its end."""
     reader, found = StretchReader.of(model, cache), list[tuple[Tensor, Tensor]]()
     for file in files:
         clip = reader.clip(file)
-        first = split(clip, frames)[1].first if held_out else 0
+        first = split(clip, frames)[1].first if held_out else first_frame
         last = len(clip.frames_NHWC) - frames
-        found += [reader.stretch(clip, begin, frames) for begin in range(first, last + 1, frames)]
+        found += [reader.stretch(clip, begin, frames) for begin in range(first, last + 1, every or frames)]
     return batched(found, frames)
 
 
@@ -142,17 +151,28 @@ def main(words: list[str] | None = None) -> int:
     parser = future_arguments("Measure the futures that a Sound2Sight run draws.", samples=10, future=25)
     parser.add_argument("--clip", type=Path, nargs="+", required=True, metavar="FILE", help="films, or folders of some")
     parser.add_argument("--held-out", action="store_true", help="of each clip, the held-out part alone")
+    parser.add_argument(
+        "--every", type=int, metavar="N", help="begin a stretch every N frames (default: at the end of the last)"
+    )
+    parser.add_argument(
+        "--first", type=int, default=0, metavar="N", help="without --held-out: begin with this frame (default 0)"
+    )
     parser.add_argument("--beside", nargs="+", default=[], metavar="NAME=RUN", help="runs at the same size and rate")
     parser.add_argument("--curves", type=Path, metavar="FOLDER", help="draw futures.png and futures-frames.png there")
     arguments = parsed(parser, words)
+    if arguments.every is not None and arguments.every < 1:
+        raise ConfigError(f"--every is {arguments.every}; 1 or more was expected.")
+    if arguments.first < 0:
+        raise ConfigError(f"--first is {arguments.first}; 0 or more was expected.")
     loaded = loaded_run(arguments.run)
     model, files, samples = sound2sight_of(loaded, arguments.run), video_files(arguments.clip), arguments.samples
     others = beside_runs(arguments.beside, model)
     context = model.context_frames
     frames = context + arguments.future
-    real, audio = stretches(model, files, frames, arguments.cache, arguments.held_out)
+    cut = (files, frames, arguments.cache, arguments.held_out, arguments.every, arguments.first)
+    real, audio = stretches(model, *cut)
     matching = mean_figures(model, real, audio, samples)
-    other_sound = mean_figures(model, real, audio.roll(1, dims=0), samples)
+    other_sound = mean_figures(model, real, audio.roll(len(audio) // 2, dims=0), samples)
     curves = {
         ITS_SOUND: Curve(matching.psnr_db, matching.ssim),
         OTHER_SOUND: Curve(other_sound.psnr_db, other_sound.ssim),
@@ -162,7 +182,7 @@ def main(words: list[str] | None = None) -> int:
     }
     rows_shown = {ITS_SOUND: drawn_futures(model, real[:1], audio[:1], torch.Generator().manual_seed(SEED))[0]}
     for other in others:
-        its_real, its_audio = stretches(other.model, files, frames, arguments.cache, arguments.held_out)
+        its_real, its_audio = stretches(other.model, *cut)
         draws = samples if other.model.noise_specs() else 1
         rows_shown[other.name] = other.draw(its_real[:1], its_audio[:1])[0]
         curves[other.name] = best_curve(other.draw, its_real, its_audio, context, draws)

@@ -15,6 +15,7 @@ from engine.core.small_files import check_file, open_file
 
 NAMING_OTHER_FILES = ("concat", "dash", "hls", "image2", "imf", "rtsp", "sdp", "smoothstreaming")
 """FFmpeg's formats that lead to other files or addresses: these may be pipes, playlists again, or never end."""
+JPEG_BEGINNINGS = (b"\xff\xd8\xff",)
 PLAYLIST_BEGINNINGS = (b"#EXTM3U", b"ffconcat")
 THIS_FILE_ONLY = {
     "protocol_whitelist": "file",
@@ -33,8 +34,7 @@ def open_media(path: Path | str) -> InputContainer:
             f"{path} cannot be opened ({error.strerror}); give the path of a sound or video file."
         ) from error
     try:
-        # Tags of older files are often no UTF-8; they do not matter here.
-        return av.open(f"file:{os.fspath(path)}", metadata_errors="replace", options=dict(THIS_FILE_ONLY))
+        return _opened(path)
     except (FFmpegError, OSError, ValueError) as error:
         if _is_playlist(path):
             raise MediaError(f"{path} is a playlist, which names other files; give one of those.") from error
@@ -43,9 +43,27 @@ def open_media(path: Path | str) -> InputContainer:
         ) from error
 
 
+def _opened(path: Path | str) -> InputContainer:
+    def opened(kind: str | None) -> InputContainer:
+        # Tags of older files are often no UTF-8; they do not matter here.
+        return av.open(f"file:{os.fspath(path)}", format=kind, metadata_errors="replace", options=dict(THIS_FILE_ONLY))
+
+    try:
+        return opened(None)
+    except FFmpegError:
+        # By the name of a JPEG of more than two kilobytes FFmpeg takes image2, which also reads other files.
+        if not _begins_with(path, JPEG_BEGINNINGS):
+            raise
+        return opened("jpeg_pipe")
+
+
 def _is_playlist(path: Path | str) -> bool:
+    return _begins_with(path, PLAYLIST_BEGINNINGS)
+
+
+def _begins_with(path: Path | str, beginnings: tuple[bytes, ...]) -> bool:
     with suppress(OSError), open_file(path) as file:
-        return file.read(len(max(PLAYLIST_BEGINNINGS, key=len))).startswith(PLAYLIST_BEGINNINGS)
+        return file.read(len(max(beginnings, key=len))).startswith(beginnings)
     return False
 
 

@@ -80,7 +80,8 @@ class MeasuredParity:
 class Differences:
     """Collects the differences of a graph from torch, step by step."""
 
-    def __init__(self, *, composed: bool = False) -> None:
+    def __init__(self, *, composed: bool = False, carried: bool = True) -> None:
+        self._sound = PROBE_SOUND if carried else f"{PROBE_SOUND}; each step from the states of torch"
         self._share, self._limit = (COMPOSED_SHARE, COMPOSED_LEVELS_LIMIT) if composed else (1.0, LEVELS_LIMIT)
         self._steps, self._levels, self._frame_max, self._squares, self._last = 0, 0, 0.0, 0.0, 0.0
         self._apart: dict[str, float] = {}
@@ -111,13 +112,17 @@ class Differences:
             frame_max=self._frame_max,
             frame_rms=(self._squares / self._steps) ** 0.5,
             state_max=self._last,
-            sound=PROBE_SOUND,
+            sound=self._sound,
         )
         return MeasuredParity(recorded, self._levels, float(np.max(relative, initial=0.0)), self._limit)
 
 
-def measure_parity(graph: StepGraph, onnx_bytes: bytes, steps: int = PARITY_STEPS) -> MeasuredParity:
+def measure_parity(
+    graph: StepGraph, onnx_bytes: bytes, steps: int = PARITY_STEPS, *, carried: bool | None = None
+) -> MeasuredParity:
     """Play `steps` steps in torch and in ONNX Runtime, each carrying its own states, and report the differences.
+
+    `carried` False lets each step of ONNX Runtime begin with torch's states; so does None for a model that amplifies rounding.
 
     In a batch every slot has its own sound, noise and controls, and torch steps each slot alone: an input that reached another
     slot would be a difference.
@@ -126,7 +131,9 @@ def measure_parity(graph: StepGraph, onnx_bytes: bytes, steps: int = PARITY_STEP
     alone = graph if graph.batch == 1 else StepGraph(graph.model, controls=graph.control_names)
     ours = _slots_at_rest(graph, alone)
     theirs = {name: _together(graph, [slot[name] for slot in ours]) for name in graph.input_names}
-    differences, composer = Differences(composed=bool(graph.fields)), FrameComposer(graph)
+    carried = not graph.model.amplifies_rounding if carried is None else carried
+    differences = Differences(composed=bool(graph.fields), carried=carried)
+    composer = FrameComposer(graph)
     for given in _given(graph, steps):
         for slot, inputs in zip(ours, given, strict=True):
             slot.update(inputs)
@@ -139,7 +146,7 @@ def measure_parity(graph: StepGraph, onnx_bytes: bytes, steps: int = PARITY_STEP
         together = {name: _together(graph, [slot[name] for slot in expected]) for name in graph.output_names}
         differences.add(composer.by_torch(together), composer.by_engine(came))
         for name in graph.state_names:
-            theirs[name] = came[name + NEXT_SUFFIX]
+            theirs[name] = (came if carried else together)[name + NEXT_SUFFIX]
             for slot, following in zip(ours, expected, strict=True):
                 slot[name] = following[name + NEXT_SUFFIX]
     return differences.measured()

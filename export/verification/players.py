@@ -25,6 +25,8 @@ _runtime: Any = onnxruntime
 class Player(Protocol):
     """A model with its carried state."""
 
+    state: State
+
     def step(self, inputs: StepInputs) -> Step:
         """Take one step from the player's own state; the states of `inputs` do not count."""
         ...

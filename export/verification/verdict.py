@@ -14,7 +14,7 @@ from engine.core.errors import ModelFileError
 from engine.model.backend import Backend
 from engine.model.card import Drift, ModelCard, Provenance, StateSpec
 from engine.model.layers import ROLES
-from engine.model.step import Step, StepInputs
+from engine.model.step import State, Step, StepInputs
 from export.verification.drift import difference, draw_drift, drift_record, farthest, play_both, spread_steps
 from export.verification.graph import StepGraph
 from export.verification.players import Player, TorchPlayer
@@ -36,11 +36,11 @@ class BackendPlayer:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._state = backend.initial_state()
+        self.state: State = backend.initial_state()
 
     def step(self, inputs: StepInputs) -> Step:
-        step = self._backend.step(inputs.with_states(self._state))
-        self._state = step.next_state
+        step = self._backend.step(inputs.with_states(self.state))
+        self.state = step.next_state
         return step._replace(next_state=dict(step.next_state))
 
 

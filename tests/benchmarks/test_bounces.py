@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.bounces import Turns, alone, counted, elsewhere, places
+from benchmarks.bounces import Turns, alone, begin_of, bounce_frames, counted, elsewhere, places, without_obstacles
+from training.data.moving_digits.labels import Bounce, ClipLabels, Obstacle
 
 SIDE, SQUARE = 24, 6
 
@@ -44,6 +47,47 @@ def test_turns_far_from_any_bounce_are_counted_for_themselves() -> None:
 def test_what_cannot_be_seen_does_not_turn() -> None:
     dim = counted(places(clip(THERE_AND_BACK, brightness=0.2)), [[5]], 2)
     assert (dim.answered, dim.bounces) == (0, 1)
+
+
+def test_bounces_of_one_kind_count_alone_and_have_neighbours_of_both() -> None:
+    found = places(clip(THERE_AND_BACK))
+    assert counted(found, [[5]], 2, [[]])[:2] == (0, 0)
+    assert counted(found, [[5]], 2, [[5]])[:2] == (1, 1)
+    assert counted(found, [[5, 6]], 2, [[5]])[:2] == (0, 0)
+
+
+def test_an_obstacle_has_no_part_in_the_place() -> None:
+    frames = clip([3, 9])
+    frames[..., 14:20, 16:22] = 1.0
+    frames[..., 13:21, 15:23] = frames[..., 13:21, 15:23].clamp_min(-0.2)
+    seen = without_obstacles(frames, [Obstacle(frame=11, place=(16.0, 14.0), size=6)])
+    assert torch.equal(places(seen), places(clip([3, 9])))
+    assert torch.equal(without_obstacles(frames, [None]), frames)
+
+
+def test_the_context_begins_where_the_obstacle_is_there() -> None:
+    bounces = [
+        Bounce(frame=frame, time_s=frame / 10, digit=0, against=against)
+        for frame, against in ((14, "edge"), (20, "obstacle"))
+    ]
+
+    known = ClipLabels(
+        recipe="M3SO",
+        digits=(7,),
+        places=(),
+        bounces=tuple(bounces),
+        obstacle=Obstacle(frame=11, place=(0.0, 0.0), size=12),
+        seed=0,
+        number=0,
+        size=48,
+        fps=10,
+        sample_rate_hz=16000,
+        digit_size=21,
+    )
+    assert begin_of(known) == 11
+    assert bounce_frames([known]) == [[3, 9]]
+    assert bounce_frames([known], "obstacle") == [[9]]
+    assert begin_of(replace(known, obstacle=None)) == 0
 
 
 def test_neighbouring_bounces_do_not_count() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import bounces, futures
+from benchmarks import bounces, futures, long_futures
 from engine.core.errors import ConfigError, TrainingError
 from tests.training.families.sound2sight.models import moved_model
 from training.core.front_end import FrontEndConfig
@@ -83,11 +83,81 @@ def test_futures_stand_beside_another_sound_the_last_frame_and_other_runs(folder
     assert {file.name for file in drawn.iterdir()} == {"futures.png", "futures-frames.png"}
 
 
+def test_stretches_may_overlap(folder: Path, records: Path) -> None:
+    clip = str(folder / "train" / "000000.mp4")
+    assert futures.main(words(folder, "--clip", clip, "--every", "2")) == 0
+    assert (
+        json.loads((records / "futures.jsonl").read_text())["stretches"] == 12
+    )  # of eight frames, at 0, 2 … 22 of thirty
+    assert futures.main(words(folder, "--clip", clip, "--every", "2", "--first", "15")) == 0
+    later = (records / "futures.jsonl").read_text().splitlines()[-1]
+    assert json.loads(later)["stretches"] == 4  # at 15, 17, 19, 21
+    with pytest.raises(ConfigError, match="--first is -1; 0 or more was expected"):
+        futures.main(words(folder, "--clip", clip, "--first", "-1"))
+    with pytest.raises(ConfigError, match="--every is 0; 1 or more was expected"):
+        futures.main(words(folder, "--clip", clip, "--every", "0"))
+
+
 def test_bounces_are_counted_with_both_sounds_and_in_the_clips(folder: Path, records: Path) -> None:
     assert bounces.main(words(folder, "--folder", str(folder / "train"), "--clips", "2", "--future", "26")) == 0
     record = json.loads((records / "bounces.jsonl").read_text())
     assert (record["clips"], record["samples"], record["iterations"]) == (2, 2, 7)
     assert record["answered"]["the clips themselves"] > 0.9
+    assert len(record["answered"]) == 3
+
+
+def test_with_an_obstacle_the_context_begins_with_it(folder: Path, records: Path, tmp_path: Path) -> None:
+    recipe = Recipe(size=SIZE, fps=FPS, seconds=3.0)
+    for number in range(6):
+        write_clip_files(tmp_path, "train", make_clip(recipe, load_digits(None), 0, "train", number))
+    assert bounces.main(words(folder, "--folder", str(tmp_path / "train"), "--future", "26")) == 0
+    record = json.loads((records / "bounces.jsonl").read_text())
+    # In three seconds of twenty frames it comes after 1.1 s, if it finds a place at once: two and 26 frames fit behind it.
+    assert record["clips"] == 6
+    assert len(record["answered"]) == 9
+    for kind in ("", ", at the edge", ", at the obstacle"):
+        assert record["answered"][f"the clips themselves{kind}"] > 0.8
+
+
+def test_a_long_play_stands_beside_its_clip_and_one_that_is_reseeded(folder: Path, records: Path) -> None:
+    clip = str(folder / "train" / "000000.mp4")
+    given = [str(folder / "run"), "--clip", clip, "--cache", str(folder / "cache"), "--reseed-s", "0.3"]
+    assert long_futures.main(given) == 0
+    record = json.loads((records / "long_futures.jsonl").read_text())
+    assert record["frames"] == 30
+    (real,), (alone,), (reseeded,) = (record[name] for name in ("the clip", "from its own frames", "reseeded"))
+    assert min(real.values()) > 0.0
+    assert alone != reseeded
+    for more, sentence in (
+        (["--minutes", "0"], "--minutes is 0; more than 0 was expected"),
+        (["--reseed-s", "-1"], "--reseed-s is -1; more than 0 was expected"),
+        (["--minutes", "0.001"], "has 1 frames for it; 2 of context and two more were expected"),
+    ):
+        with pytest.raises(ConfigError, match=sentence):
+            long_futures.main([*given, *more])
+
+
+def test_a_reseeded_play_begins_again_at_each_part(folder: Path) -> None:
+    model = moved_model(context_frames=2)
+    frames = torch.rand(14, 3, *model.frame_size, generator=torch.Generator().manual_seed(4)) * 2.0 - 1.0
+    audio = torch.zeros(14, model.window_samples)
+    alone, reseeded = (
+        list(long_futures.played(model, frames, audio, 4, reseeded=reseeded)) for reseeded in (False, True)
+    )
+    assert [len(part) for part in reseeded] == [4, 4, 4]
+    assert torch.equal(alone[0], reseeded[0])
+    assert not torch.equal(alone[1], reseeded[1])
+    whole = torch.cat(list(long_futures.played(model, frames, audio, 12, reseeded=False)))
+    torch.testing.assert_close(torch.cat(alone), whole, rtol=0, atol=1e-5)
+
+
+def test_what_frames_look_like() -> None:
+    halves = torch.full((4, 3, 2, 2), -1.0)
+    halves[..., 0] = 1.0
+    halves[2:] = halves[2:].flip(-1)
+    light, contrast, motion = long_futures.look_of(halves)
+    assert (light, contrast) == pytest.approx((0.5, 0.5))
+    assert motion == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,28 @@ def test_a_program_that_differs_is_seen() -> None:
     assert not measure_program_parity(step, other, steps=3).within_limits
 
 
+def test_of_one_that_amplifies_rounding_each_step_begins_with_the_states_of_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    step = StepGraph(simple_model())
+    play = trace_program(step).module(check_guards=False)
+
+    def first_states(amplifies: bool) -> dict[str, torch.Tensor]:
+        monkeypatch.setattr(type(step.model), "amplifies_rounding", amplifies)
+        given = list[dict[str, torch.Tensor]]()
+
+        def other(**inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+            given.append(inputs)
+            return {name: value + 1 if name.endswith("_next") else value for name, value in play(**inputs).items()}
+
+        measure_program_parity(step, other, steps=2)
+        return {name: given[1][name] for name in step.state_names}
+
+    theirs, ours = first_states(False), first_states(True)
+    for name in step.state_names:
+        torch.testing.assert_close(theirs[name], ours[name] + 1, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

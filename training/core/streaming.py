@@ -68,6 +68,14 @@ class StreamingModel(nn.Module, ABC):
         """Why it has no `step` and which setting would change that, as the end of a sentence; empty when it streams."""
         return ""
 
+    @property
+    def amplifies_rounding(self) -> bool:
+        """Whether a small difference of its states grows from step to step by what it is made for; False unless overridden.
+
+        Two plays of it that differ by rounding part after some seconds, so what it is exported to takes each compared step from torch's states.
+        """
+        return False
+
     @abstractmethod
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of all states, without the batch."""

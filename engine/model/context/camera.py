@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -20,6 +20,8 @@ from engine.core.structured import shortened
 FIRST_FRAME_S = 5.0
 RETRY_S = 2.0
 _MOST_DIGITS = 4
+# OpenCV ships no types for it.
+_logging: Any = cv2.utils.logging
 NAMES = Path("/sys/class/video4linux")
 _NOT_THERE = (OSError, ValueError, OverflowError, cv2.error)
 """What opening and reading may raise while a camera is unplugged, or of a number that none has. The thread goes on looking."""
@@ -139,7 +141,12 @@ def open_with_opencv(name: str) -> Capture | None:
     number = camera_number(name, camera_names())
     if number is None:
         return None
-    capture = cv2.VideoCapture(number)
+    level = _logging.setLogLevel(_logging.LOG_LEVEL_SILENT)
+    try:
+        # It would print ten lines at each try while a camera is unplugged, which is told in one sentence.
+        capture = cv2.VideoCapture(number)
+    finally:
+        _logging.setLogLevel(level)
     if not capture.isOpened():
         capture.release()
         return None

@@ -36,6 +36,17 @@ def test_a_side_that_loses_its_states_is_noticed() -> None:
     assert later.psnr_db < 60
 
 
+def test_one_that_is_made_to_amplify_rounding_is_compared_from_the_same_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = traced()[0]
+    sound, other = made_sound(RATE_HZ), TorchPlayer(graph)
+    other.state = {name: value + 0.5 for name, value in other.state.items()}
+    assert measure_drift(graph, TorchPlayer(graph), other, sound, (3,))[0].state_max > 1e-2
+    monkeypatch.setattr(type(graph.model), "amplifies_rounding", True)
+    assert measure_drift(graph, TorchPlayer(graph), other, sound, (3,))[0].state_max == 0.0
+    (lost,) = measure_drift(graph, TorchPlayer(graph), Stateless(graph), sound, (8,))
+    assert lost.state_max > 1e-2
+
+
 def given(level: int, state: float) -> Step:
     return Step(np.full((4, 4, 3), level, np.uint8), np.zeros(2, np.float32), {"s": np.full(3, state, np.float32)})
 

@@ -126,6 +126,26 @@ def test_a_checkpoint_that_amplifies_rounding_is_blamed() -> None:
         check_parity(found, Path("x.onnx"), graph)
 
 
+def test_one_that_is_made_to_amplify_rounding_is_compared_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small_model()
+    with torch.no_grad():
+        for parameter in model.generator.motion.parameters():
+            parameter.mul_(60.0)
+    graph = StepGraph(model)
+    content = trace(graph).SerializeToString()
+    monkeypatch.setattr(type(model), "amplifies_rounding", True)
+    found = measure_parity(graph, content)
+    assert found.within_limits
+    assert found.recorded.sound.endswith("each step from the states of torch")
+    assert not measure_parity(graph, content, carried=True).within_limits
+
+
+def test_compared_step_by_step_a_wrong_graph_is_still_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = exported()
+    monkeypatch.setattr(type(model), "amplifies_rounding", True)
+    assert not measured(f"{STATE}_next", "Mul", 1.1).within_limits
+
+
 @pytest.mark.parametrize("kind", ["mel", "lms", "mfcc"])
 def test_features_of_any_size_pass(kind: str) -> None:
     """Untrained weights meet decibels and powers far from 1 here."""

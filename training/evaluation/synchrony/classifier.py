@@ -174,7 +174,7 @@ def _along_time(layers: nn.Module, values_BTD: Tensor) -> Tensor:
 class SmallClassifier(nn.Module):
     """This project's own classifier; see the module's text."""
 
-    def __init__(self, config: ClassifierConfig, name: str = "own classifier") -> None:
+    def __init__(self, config: ClassifierConfig, name: str = "the classifier") -> None:
         super().__init__()
         self.config, self.name = config, name
         self.front_end = FrontEnd(config.front_end)

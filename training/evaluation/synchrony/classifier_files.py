@@ -56,7 +56,7 @@ def load_classifier(path: Path) -> SyncClassifier:
 
 def _own(path: Path, tensors: dict[str, Tensor]) -> SmallClassifier:
     config = build_config(ClassifierConfig, _metadata(path), f"{path.name}: config")
-    classifier = SmallClassifier(config, f"own classifier {path.name}")
+    classifier = SmallClassifier(config, f"the classifier {path.name}")
     load_into(classifier, tensors, path)
     return classifier
 
@@ -97,6 +97,6 @@ def _module_tensors(folder: Path) -> dict[str, Tensor]:
 
 
 def _original(tensors: dict[str, Tensor], path: Path) -> OriginalClassifier:
-    classifier = OriginalClassifier(f"AVSync classifier {path.name}")
+    classifier = OriginalClassifier(f"the AVSync classifier {path.name}")
     load_into(classifier.network, tensors, path)
     return classifier

@@ -101,6 +101,11 @@ class Sound2Sight(StreamingModel):
         about = "Where the show begins and what reseed brings back; black for a frame of the clip."
         return (PictureSpec(name=CONTEXT, height=height, width=width, help=about),)
 
+    @property
+    def amplifies_rounding(self) -> bool:
+        """It draws on from its own frames, and one trained to draw a digit that turns or goes on is between the two by the last bit."""
+        return True
+
     def start_from(self, frames_T3HW: Tensor) -> None:
         """Keep the first frame of the clip, for shows without a context."""
         self.home.copy_(self.coloured((frames_T3HW[:1] + 1.0) / 2.0)[0])

@@ -55,6 +55,15 @@ def test_a_still_of_another_shape_is_cut_to_the_model_s(name: str, tmp_path: Pat
     assert abs(int(still.frame(0.0).mean()) - 180) <= 2
 
 
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.JPEG", "photo %03d.jpg"])
+def test_a_photo_of_usual_size_is_a_still(name: str, tmp_path: Path) -> None:
+    """FFmpeg tells small ones, such as above, by what is in them, and others by their name alone."""
+    grain = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / name), grain)
+    still = FileContext(tmp_path / name, 16, 12)
+    assert still.description == f"{name}, 640x480, its middle as 16x12"
+
+
 def test_a_clip_shows_the_frame_of_each_time_and_goes_round(tmp_path: Path) -> None:
     clip = FileContext(write_clip(tmp_path / "clip.mp4", [20, 90, 160, 230]), 48, 32)
     levels = [int(clip.frame(time_s).mean()) for time_s in (0.0, 0.05, 0.15, 0.35, 0.45, 4.25)]
@@ -279,3 +288,8 @@ def test_a_camera_that_fails_on_being_opened_or_read_is_looked_for_again(
     assert int(context.frame(0.0).mean()) == 10
     good.may_read.release(9)
     context.close()
+
+
+def test_looking_for_a_camera_that_is_not_there_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    assert camera_module.open_with_opencv("99") is None
+    assert capfd.readouterr() == ("", "")

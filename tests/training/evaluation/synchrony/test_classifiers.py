@@ -118,7 +118,7 @@ def test_a_film_without_room_for_offsets_has_a_score_alone(own: SmallClassifier,
     assert found.score.value == pytest.approx(film.encoded.scores(film.starts_s, film.starts_s).mean())
     assert found.score.curve == ()
     assert np.isnan(found.accuracy)
-    assert "has 1.2 s; own classifier needs 1.5 s for offsets of the sound" in found.notices[0]
+    assert "has 1.2 s; the classifier needs 1.5 s for offsets of the sound" in found.notices[0]
     assert rel_sync(film, film).value == 0.5
 
 
@@ -127,7 +127,7 @@ def test_a_film_that_is_shorter_than_a_stretch_is_undefined(own: SmallClassifier
     found = film.figures()
     assert np.isnan(found.score.value)
     assert np.isnan(rel_sync(film, film).value)
-    assert "has 0.4 s; own classifier needs 0.5 s, so its figures are undefined" in found.notices[0]
+    assert "has 0.4 s; the classifier needs 0.5 s, so its figures are undefined" in found.notices[0]
 
 
 def test_stretches_leave_room_for_every_offset() -> None:

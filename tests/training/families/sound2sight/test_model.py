@@ -221,6 +221,7 @@ def test_the_model_file_plays_what_torch_plays(tmp_path: Path) -> None:
     model = moved_model(16, colours=1, sound="stft23x21", window_steps=5)
     card = export_model(model, PROVENANCE, tmp_path / "futures.onnx", Form())
     assert max(card.parity.frame_max, card.parity.state_max) <= 1e-4
+    assert card.parity.sound.endswith("each step from the states of torch")
     assert {"freeze_z", "resample", "reseed"} <= {control.name for control in card.controls}
     assert [spec.name for spec in card.pictures] == [CONTEXT]
     backend, resting = open_model(tmp_path / "futures.onnx"), resting_inputs(card)
