@@ -23,6 +23,8 @@ from training.data.windows import Segment, frame_tensor, split, split_off_tuning
 
 # N frames, C colours, H W rows and columns
 
+MOST_NOTICES = 12
+"""Of clips that were generated, each may have the same scene cut."""
 MEAN_BLOCK = 64
 SPREAD_BYTES = 800 * 2**20
 """For float32 frames spread over the clips: all 256 of them up to 512 x 512 pixels."""
@@ -70,8 +72,10 @@ class Footage:
         return self.training[0].clip.format
 
     def notices(self) -> list[str]:
-        """Return one sentence for everything unusual about the clips."""
-        return [*self.left_out, *(notice for segment in self.training for notice in segment.clip.notices())]
+        """Return one sentence for everything unusual about the clips; of hundreds of such sentences the first few and their number."""
+        found = [*self.left_out, *(notice for segment in self.training for notice in segment.clip.notices())]
+        more = len(found) - MOST_NOTICES
+        return [*found[:MOST_NOTICES], f"{more} more such notices."] if more > 1 else found
 
     def mean_frame(self) -> Tensor:
         """Return the mean frame [3, H, W] in [-1, 1] of all training segments."""

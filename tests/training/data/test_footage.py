@@ -21,7 +21,15 @@ from tests.training.clips import (
     write_wav,
 )
 from training.data.config import ClipConfig
-from training.data.footage import Footage, footage_sha256, load_footage, mean_frame, most_spread, spread_frames
+from training.data.footage import (
+    MOST_NOTICES,
+    Footage,
+    footage_sha256,
+    load_footage,
+    mean_frame,
+    most_spread,
+    spread_frames,
+)
 from training.data.sources import file_digest
 from training.data.video import Clip, ClipFormat
 from training.data.windows import FrameRange, Segment, frame_tensor
@@ -78,6 +86,17 @@ def test_a_clip_that_is_too_short_is_left_out_and_named() -> None:
         Footage.of([made_clip(6)], STEPS)
     with pytest.raises(TrainingError, match=r"None of 2 clips is long enough; 6\.mp4 has 6 frames"):
         Footage.of([made_clip(6), made_clip(7)], STEPS)
+
+
+def test_of_hundreds_of_notices_a_few_are_told_and_how_many_there_are() -> None:
+    footage = Footage.of([made_clip(count) for count in range(20, 320)], STEPS)
+    told = footage.notices()
+    assert len(told) == MOST_NOTICES + 1
+    assert told[0].startswith("20.mp4: one still frame")
+    assert told[-1] == "288 more such notices."
+    one_more = Footage.of([made_clip(count) for count in range(20, 20 + MOST_NOTICES + 1)], STEPS)
+    assert len(one_more.notices()) == MOST_NOTICES + 1
+    assert one_more.notices()[-1].startswith("32.mp4")
 
 
 def test_every_clip_is_checked(tmp_path: Path) -> None:
