@@ -122,23 +122,24 @@ def test_a_program_that_differs_is_seen() -> None:
 def test_of_one_that_amplifies_rounding_each_step_begins_with_the_states_of_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    step = StepGraph(simple_model())
+    model = small_model()
+    with torch.no_grad():
+        for parameter in model.generator.motion.parameters():
+            parameter.mul_(60.0)
+    step, calls = StepGraph(model), list[dict[str, torch.Tensor]]()
     play = trace_program(step).module(check_guards=False)
 
-    def first_states(amplifies: bool) -> dict[str, torch.Tensor]:
-        monkeypatch.setattr(type(step.model), "amplifies_rounding", amplifies)
-        given = list[dict[str, torch.Tensor]]()
+    def other(**inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        calls.append(inputs)
+        return {name: value + 1 if name.endswith("_next") else value for name, value in play(**inputs).items()}
 
-        def other(**inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-            given.append(inputs)
-            return {name: value + 1 if name.endswith("_next") else value for name, value in play(**inputs).items()}
-
-        measure_program_parity(step, other, steps=2)
-        return {name: given[1][name] for name in step.state_names}
-
-    theirs, ours = first_states(False), first_states(True)
+    assert not measure_program_parity(step, other, steps=2).within_limits
+    assert len(calls) == 2, "a family that does not say so carries its states"
+    monkeypatch.setattr(type(model), "amplifies_rounding", True)
+    assert not measure_program_parity(step, other, steps=2).within_limits
+    carried, from_ours = calls[3], calls[5]
     for name in step.state_names:
-        torch.testing.assert_close(theirs[name], ours[name] + 1, rtol=0, atol=1e-5)
+        torch.testing.assert_close(carried[name], from_ours[name] + 1, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -162,9 +162,8 @@ def detail_beside_the_clip(trainer: ModalTrainer) -> float:
 
 def test_it_begins_as_sharp_as_the_clip(clip_file):
     sharp, plain = trainer_of(clip_file), trainer_of(clip_file, replace(PLAIN, detail_gain=1.0))
-    stored = sharp.model.texture_levels
+    stored = [levels.clone() for levels in plain.model.texture_levels]
     for trainer in (sharp, plain):
-        stored = [levels.clone() for levels in trainer.model.texture_levels]
         trainer.begin(lambda: False)
     assert all(torch.equal(a, b) for a, b in zip(stored, plain.model.texture_levels, strict=True))
     soft, raised = detail_beside_the_clip(plain), detail_beside_the_clip(sharp)

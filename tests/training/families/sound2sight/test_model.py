@@ -19,6 +19,7 @@ from export.measure_controls import with_seen_controls
 from export.targets.onnx.model import Form, export_model
 from export.verification.control_effects import effect_lines
 from export.verification.graph import StepGraph
+from export.verification.parity import PROBE_SOUND
 from tests.training.core.contract import verify_contract
 from tests.training.families.sound2sight.models import GENERATOR, MODEL, moved_model, sound
 from training.core.rate import at_rate
@@ -221,7 +222,8 @@ def test_the_model_file_plays_what_torch_plays(tmp_path: Path) -> None:
     model = moved_model(16, colours=1, sound="stft23x21", window_steps=5)
     card = export_model(model, PROVENANCE, tmp_path / "futures.onnx", Form())
     assert max(card.parity.frame_max, card.parity.state_max) <= 1e-4
-    assert card.parity.sound.endswith("each step from the states of torch")
+    # Untrained it does not amplify rounding, so its states are carried.
+    assert card.parity.sound == PROBE_SOUND
     assert {"freeze_z", "resample", "reseed"} <= {control.name for control in card.controls}
     assert [spec.name for spec in card.pictures] == [CONTEXT]
     backend, resting = open_model(tmp_path / "futures.onnx"), resting_inputs(card)
