@@ -35,7 +35,7 @@ from engine.model.step import resting_inputs
 from export.targets.onnx.model import Form, export_model
 from export.verification.graph import StepGraph
 from export.verification.sound import RealSound, made_sound, read_real_sound
-from export.verification.verdict import BackendPlayer, compare
+from export.verification.verdict import compare
 from training.core.front_end import FrontEndConfig
 from training.core.streaming import StreamingModel
 from training.families.listen_and_move.config import ListenAndMoveConfig
@@ -129,7 +129,7 @@ def beside_original(
                 print(f"{name}: left out; {error}")
                 continue
             played = open_backend(file, backend, threads)
-            verdict = compare(StepGraph(model), BackendPlayer(played), played.card, sound, STEPS)
+            verdict = compare(StepGraph(model), played, played.card, sound, STEPS)
             drifts[name] = verdict.curve[-1].psnr_db
             rewritten_model = copy.deepcopy(model)
             REWRITES.apply(rewritten_model, passes)

@@ -20,7 +20,7 @@ from export.verification.drift import difference, draw_drift, drift_record, meas
 from export.verification.graph import StepGraph
 from export.verification.players import SoundInputs, TorchPlayer
 from export.verification.sound import read_real_sound
-from export.verification.verdict import BackendPlayer, check_belongs
+from export.verification.verdict import check_belongs
 from training.core.streaming import StreamingModel
 from training.loop.checkpoint import load_generator
 
@@ -51,23 +51,25 @@ def main() -> int:
 
     exact_file = open_backend(arguments.float32, "onnx-cpu", threads=1)
     graph = graph_of(loaded.model, exact_file.card)
-    equal = measure_drift(graph, TorchPlayer(graph), BackendPlayer(exact_file), sound, STAND_IN_STEPS)
+    equal = measure_drift(graph, TorchPlayer(graph), exact_file, sound, STAND_IN_STEPS)
     if not equal[-1].state_max <= STAND_IN_LIMIT:
         raise ModelFileError(
             f"{arguments.float32} is {equal[-1].state_max:.2g} from its checkpoint after {STAND_IN_STEPS[-1]} steps and cannot "
             f"stand in for it; give a float32 file exported without --half."
         )
-    players = {path: BackendPlayer(backend) for path, backend in backends.items()}
-    curves: dict[Path, list[Drift]] = {path: [] for path in players}
-    sampled, exact, model = {*spread_steps(arguments.steps), 1, 64, 1000}, BackendPlayer(exact_file), loaded.model
+    curves: dict[Path, list[Drift]] = {path: [] for path in backends}
+    sampled, model = {*spread_steps(arguments.steps), 1, 64, 1000}, loaded.model
     # Each file has the controls that its export kept.
     graphs = {path: graph_of(model, backend.card) for path, backend in backends.items()}
     sound_inputs = {path: SoundInputs(each, sound) for path, each in graphs.items()}
     exact_inputs = SoundInputs(graph, sound)
+    exact_state, states = exact_file.initial_state(), {path: each.initial_state() for path, each in backends.items()}
     for k in range(arguments.steps):
-        expected = exact.step(exact_inputs.at(k))
-        for path, player in players.items():
-            came = player.step(sound_inputs[path].at(k))
+        expected = exact_file.step(exact_inputs.at(k).with_states(exact_state))
+        exact_state = expected.next_state
+        for path, backend in backends.items():
+            came = backend.step(sound_inputs[path].at(k).with_states(states[path]))
+            states[path] = came.next_state
             if k + 1 in sampled:
                 curves[path].append(difference(k + 1, expected, came))
         if sys.stderr.isatty() and k % 100 == 0:

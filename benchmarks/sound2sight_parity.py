@@ -108,7 +108,7 @@ def own_rollout(
         sound = generator.sound_attention(sounds[None, 1 : i + 1])[:, -1]
         target = generator.target_attention(torch.stack(targets, dim=1))[:, -1]
         posterior, posterior_state = generator.posterior(torch.cat([target, sound], 1), posterior_state)
-        shown = generator.decode(predicted, skips)
+        shown = generator.decode(predicted, skips, now)
         found.append({"posterior": torch.cat(list(posterior)), "prior": torch.cat(list(prior)), "code": predicted})
         found[-1]["frame"] = shown
         now = frames[i : i + 1] if i < PAST else shown

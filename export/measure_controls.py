@@ -22,7 +22,7 @@ from engine.model.control_effect import ControlEffect
 from engine.model.file import read_model, sealed
 from engine.model.known_models import is_ours
 from export.targets.model_file import check_place, write_model_file, write_own_model
-from export.verification.control_effects import backend_effects, effect_lines, kept_by_family, seen
+from export.verification.control_effects import backend_effects, effect_lines, seen
 from export.verification.sound import read_real_sound
 
 
@@ -42,7 +42,7 @@ def argument_parser() -> argparse.ArgumentParser:
 def with_seen_controls(card: ModelCard, measured: tuple[ControlEffect, ...]) -> ModelCard:
     """Return the card with the controls that are seen as parameters, and the others fixed."""
     every = (*card.controls, *card.fixed_controls)
-    names = {*seen(every, measured), *kept_by_family(card.family)}
+    names = seen(every, measured)
     return replace(
         card,
         controls=tuple(control for control in every if control.name in names),

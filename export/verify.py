@@ -19,7 +19,7 @@ from export.precision.half_storage import holds_half_weights, round_weights
 from export.targets.layers import take_stored_textures
 from export.verification.graph import StepGraph
 from export.verification.sound import made_sound, read_real_sound
-from export.verification.verdict import BackendPlayer, check_belongs, compare, write_report
+from export.verification.verdict import check_belongs, compare, write_report
 from training.core.rate import at_rate
 from training.loop.checkpoint import chosen_checkpoint, load_generator
 
@@ -56,7 +56,7 @@ def main() -> int:
     check_textures(texture_levels, arguments.model, arguments.checkpoint)
     inputs = [spec.name for spec in (*backend.card.controls, *backend.card.fixed_controls)]
     graph = StepGraph(loaded.model, backend.card.batch, inputs)
-    verdict = compare(graph, BackendPlayer(backend), backend.card, sound, arguments.steps)
+    verdict = compare(graph, backend, backend.card, sound, arguments.steps)
     facts = {
         "model": arguments.model.name,
         "checkpoint": str(arguments.checkpoint),

@@ -15,7 +15,7 @@ class ControlEffect:
     levels: float
     """Difference of the frames in levels of 255, where they differ most; see export/verification/control_effects.py."""
     least_levels: float
-    """What it had to reach to become a parameter."""
+    """What it had to reach to become a parameter; 0: it is one whatever it does by itself."""
 
     def __post_init__(self) -> None:
         check_limits(self)

@@ -62,11 +62,12 @@ def calibrate_on(program: onnx.ModelProto, graph: StepGraph, sound: RealSound, s
         SoundInputs(graph, sound),
         list[dict[str, NDArray[Any]]](),
     )
+    states = sound_inputs.at(0).states
     for k in range(steps):
-        step_inputs = sound_inputs.at(k)
+        step_inputs = sound_inputs.at(k).with_states(states)
         if k in sampled:
-            inputs.append(step_inputs.with_states(player.state).as_dict())
-        player.step(step_inputs)
+            inputs.append(step_inputs.as_dict())
+        states = player.step(step_inputs).next_state
     length_s = steps * model.hop_samples / model.sample_rate_hz
     description = f"{sound.name}, {length_s:.1f} s, {len(inputs)} steps with carried states"
     return Calibration(tuple(inputs), description, sound)

@@ -7,7 +7,8 @@ default and high, low and high. It has to be
 
     at least LEAST_LEVELS of 255, and at least LEAST_OF_SEED times the effect of the other noise,
 
-since less is not seen in frames that change by themselves.
+since less is not seen in frames that change by themselves. Nothing is asked of controls that do nothing by themselves, such as
+`freeze_z`: their family names them (`kept_controls`).
 """
 
 from __future__ import annotations
@@ -50,25 +51,30 @@ def model_effects(
     Frames of layers are composed by the engine, many times faster.
     """
     specs = model.control_specs()
-    model = ShownModel(model) if isinstance(model, LayeredModel) else model
-    return (
-        effects(specs, _model_frames(model, specs, sound or made_sound(model.sample_rate_hz), steps)) if specs else ()
-    )
+    if not specs:
+        return ()
+    shown = ShownModel(model) if isinstance(model, LayeredModel) else model
+    frames = _model_frames(shown, specs, sound or made_sound(model.sample_rate_hz), steps)
+    return effects(specs, frames, kept_by_family(model.family))
 
 
 def backend_effects(backend: Backend, sound: RealSound | None = None, steps: int = STEPS) -> tuple[ControlEffect, ...]:
     """Measure the controls of a model file without a batch, fixed ones included. Raises StepError."""
     card = backend.card
     specs = (*card.controls, *card.fixed_controls)
-    return (
-        effects(specs, _backend_frames(backend, specs, sound or made_sound(card.sample_rate_hz), steps))
-        if specs
-        else ()
-    )
+    if not specs:
+        return ()
+    frames = _backend_frames(backend, specs, sound or made_sound(card.sample_rate_hz), steps)
+    return effects(specs, frames, kept_by_family(card.family))
 
 
-def effects(specs: Sequence[ControlSpec], frames: Iterator[Frames]) -> tuple[ControlEffect, ...]:
-    """Return the effects of controls, from the frames [V, H, W, C] of each step in the order of `shows`."""
+def effects(
+    specs: Sequence[ControlSpec], frames: Iterator[Frames], kept: frozenset[str] = frozenset()
+) -> tuple[ControlEffect, ...]:
+    """Return the effects of controls, from the frames [V, H, W, C] of each step in the order of `shows`.
+
+    Of the `kept` ones nothing is asked.
+    """
     apart = np.zeros((_FIRST_END + 2 * len(specs),) * 2)
     steps = 0
     for frames_VHWC in frames:
@@ -81,7 +87,11 @@ def effects(specs: Sequence[ControlSpec], frames: Iterator[Frames]) -> tuple[Con
     apart /= max(steps, 1)
     least = max(LEAST_LEVELS, LEAST_OF_SEED * apart[_DEFAULTS, _OTHER_NOISE])
     return tuple(
-        ControlEffect(name=spec.name, levels=_largest(apart, number), least_levels=round(float(least), 2))
+        ControlEffect(
+            name=spec.name,
+            levels=_largest(apart, number),
+            least_levels=0.0 if spec.name in kept else round(float(least), 2),
+        )
         for number, spec in enumerate(specs)
     )
 
@@ -103,7 +113,7 @@ def chosen_controls(
     """Measure a model's controls and return the names of those that become parameters, and the effects of all."""
     measured = model_effects(model, read_real_sound(sound, model.sample_rate_hz) if sound else None)
     controls = model.control_specs()
-    chosen = {*seen(controls, measured), *kept_by_family(model.family)}
+    chosen = seen(controls, measured)
     return tuple(control.name for control in controls if all_controls or control.name in chosen), measured
 
 
@@ -112,7 +122,9 @@ def effect_lines(card: ModelCard) -> list[str]:
     return [
         f"control {effect.name} changes the frames by {effect.levels:.1f} of 255 levels where they change most"
         + (
-            ""
+            "; it is a parameter whatever it does by itself"
+            if not effect.least_levels
+            else ""
             if effect.is_seen
             else f", less than {effect.least_levels:.1f}: left out, it stays at its default"
             if effect in card.left_out

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.model.card import MOST_PSNR_DB, Drift
 from engine.model.step import Step
 from export.verification.graph import StepGraph
+from export.verification.parity import parts_by_rounding
 from export.verification.players import Player, SoundInputs
 from export.verification.sound import RealSound
 
@@ -66,14 +67,16 @@ def play_both(
 ) -> None:
     """Give both the same windows and noise, each its own states, and call `compare(step, expected, came)` after each step.
 
-    Of a model that amplifies rounding, each step of the candidate begins with the reference's states.
+    Where torch itself parts by rounding (`parts_by_rounding`), each step of the candidate begins with the reference's states.
     """
-    sound_inputs = SoundInputs(graph, sound)
+    sound_inputs, carried = SoundInputs(graph, sound), not parts_by_rounding(graph)
+    ours = theirs = sound_inputs.at(0).states
     for k in range(steps):
         inputs = sound_inputs.at(k)
-        if graph.model.amplifies_rounding:
-            candidate.state = reference.state
-        compare(k + 1, reference.step(inputs), candidate.step(inputs))
+        expected, came = reference.step(inputs.with_states(ours)), candidate.step(inputs.with_states(theirs))
+        compare(k + 1, expected, came)
+        ours = expected.next_state
+        theirs = came.next_state if carried else ours
 
 
 def difference(step: int, expected: Step, came: Step) -> Drift:

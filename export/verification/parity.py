@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ STATE_FLOOR = 1e-6
 """States that are smaller all the time are compared with this."""
 CONTROL_REACH = 0.25
 """How far the controls of a batch slot go from their defaults towards the end of their range."""
+Play = Callable[[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]
+"""Takes one step of a whole batch: all inputs by name -> all outputs by name."""
 PROBE_SOUND = "rising tone, clicks, noise bursts and silence, made by formula"
 
 # onnxruntime ships no types.
@@ -118,17 +120,24 @@ class Differences:
 
 
 def measure_parity(graph: StepGraph, onnx_bytes: bytes, steps: int = PARITY_STEPS) -> MeasuredParity:
-    """Play `steps` steps in torch and in ONNX Runtime, each carrying its own states, and report the differences.
+    """Do as `compare_with_torch` does with ONNX Runtime."""
+    session = _runtime.InferenceSession(onnx_bytes, session_options(), providers=["CPUExecutionProvider"])
+    names = graph.output_names
+    return compare_with_torch(graph, lambda inputs: dict(zip(names, session.run(names, inputs), strict=True)), steps)
 
-    Where they part because rounding is amplified (`parts_by_rounding`), each step of ONNX Runtime begins with torch's states.
+
+def compare_with_torch(graph: StepGraph, play: Play, steps: int = PARITY_STEPS) -> MeasuredParity:
+    """Play `steps` steps in torch and by `play`, each carrying its own states, and report the differences.
+
+    Where they part because rounding is amplified (`parts_by_rounding`), each step of `play` begins with torch's states.
 
     In a batch every slot has its own sound, noise and controls, and torch steps each slot alone: an input that reached another
     slot would be a difference.
     """
-    measured = _measured(graph, onnx_bytes, steps, carried=True)
+    measured = _measured(graph, play, steps, carried=True)
     if measured.within_limits or not parts_by_rounding(graph):
         return measured
-    return _measured(graph, onnx_bytes, steps, carried=False)
+    return _measured(graph, play, steps, carried=False)
 
 
 def parts_by_rounding(graph: StepGraph) -> bool:
@@ -139,8 +148,7 @@ def parts_by_rounding(graph: StepGraph) -> bool:
     return own is not None and not own.within_limits
 
 
-def _measured(graph: StepGraph, onnx_bytes: bytes, steps: int, *, carried: bool) -> MeasuredParity:
-    session = _runtime.InferenceSession(onnx_bytes, session_options(), providers=["CPUExecutionProvider"])
+def _measured(graph: StepGraph, play: Play, steps: int, *, carried: bool) -> MeasuredParity:
     alone = graph if graph.batch == 1 else StepGraph(graph.model, controls=graph.control_names)
     ours = _slots_at_rest(graph, alone)
     theirs = {name: _together(graph, [slot[name] for slot in ours]) for name in graph.input_names}
@@ -152,9 +160,7 @@ def _measured(graph: StepGraph, onnx_bytes: bytes, steps: int, *, carried: bool)
         theirs |= {name: _together(graph, [slot[name] for slot in given]) for name in given[0]}
         with torch.no_grad():
             expected = [dict(zip(graph.output_names, alone(*slot.values()), strict=True)) for slot in ours]
-        came: dict[str, NDArray[Any]] = dict(
-            zip(graph.output_names, session.run(graph.output_names, theirs), strict=True)
-        )
+        came = play(theirs)
         together = {name: _together(graph, [slot[name] for slot in expected]) for name in graph.output_names}
         differences.add(composer.by_torch(together), composer.by_engine(came))
         for name in graph.state_names:

@@ -1,4 +1,4 @@
-"""Players: a model stepped in torch or in ONNX Runtime that carries its own state, for calibration, drift and verification."""
+"""Players: a model stepped in torch or in ONNX Runtime, for calibration, drift and verification."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from engine.model.card import NEXT_SUFFIX
 from engine.model.noise import draw_noise
-from engine.model.step import Arrays, State, Step, StepInputs, resting_inputs
+from engine.model.step import Arrays, Step, StepInputs, resting_inputs
 from export.verification.composed_frame import FrameComposer
 from export.verification.graph import StepGraph
 from export.verification.parity import session_options
@@ -23,12 +23,10 @@ _runtime: Any = onnxruntime
 
 
 class Player(Protocol):
-    """A model with its carried state."""
-
-    state: State
+    """A model that takes steps, as each `Backend` does. Whoever plays it carries its states."""
 
     def step(self, inputs: StepInputs) -> Step:
-        """Take one step from the player's own state; the states of `inputs` do not count."""
+        """Take one step."""
         ...
 
 
@@ -55,16 +53,12 @@ class TorchPlayer:
     def __init__(self, graph: StepGraph) -> None:
         self.graph = graph
         self._composer = FrameComposer(graph)
-        self.state: State = resting_inputs(graph.signature).states
 
     def step(self, inputs: StepInputs) -> Step:
-        given = inputs.with_states(self.state)
         with torch.inference_mode():
-            came = self.graph(*(torch.tensor(given[name]) for name in self.graph.input_names))
+            came = self.graph(*(torch.tensor(inputs[name]) for name in self.graph.input_names))
         outputs = {name: v.numpy() for name, v in zip(self.graph.output_names, came, strict=True)}
-        step = _step(self.graph, self._composer.by_torch(outputs))
-        self.state = step.next_state
-        return step
+        return _step(self.graph, self._composer.by_torch(outputs))
 
 
 class OnnxPlayer:
@@ -73,7 +67,6 @@ class OnnxPlayer:
     def __init__(self, graph: StepGraph, program: onnx.ModelProto) -> None:
         self._graph = graph
         self._composer = FrameComposer(graph)
-        self.state: State = resting_inputs(graph.signature).states
         options = session_options()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
@@ -82,10 +75,8 @@ class OnnxPlayer:
         self._names = graph.file_output_names
 
     def step(self, inputs: StepInputs) -> Step:
-        came = self._session.run(self._names, inputs.with_states(self.state).as_dict())
-        step = _step(self._graph, self._composer.by_engine(dict(zip(self._names, came, strict=True))))
-        self.state = step.next_state
-        return step
+        came = self._session.run(self._names, inputs.as_dict())
+        return _step(self._graph, self._composer.by_engine(dict(zip(self._names, came, strict=True))))
 
 
 def _step(graph: StepGraph, outputs: Arrays) -> Step:

@@ -11,10 +11,9 @@ from typing import Any
 
 from engine.core.atomic_files import write_bytes, write_text
 from engine.core.errors import ModelFileError
-from engine.model.backend import Backend
 from engine.model.card import Drift, ModelCard, Provenance, StateSpec
 from engine.model.layers import ROLES
-from engine.model.step import State, Step, StepInputs
+from engine.model.step import Step
 from export.verification.drift import difference, draw_drift, drift_record, farthest, play_both, spread_steps
 from export.verification.graph import StepGraph
 from export.verification.players import Player, TorchPlayer
@@ -29,19 +28,6 @@ LEAST_COMPOSED_PSNR_DB = 50.0
 """Of composed frames, in any precision that must reach more: the engine rounds textures before it lights them, and torch does not."""
 SETTLED_STEP = 8
 """Files in fewer bits are judged from this step on: in the first frames after a reset they are further off."""
-
-
-class BackendPlayer:
-    """A model file, played as in a show."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self.state: State = backend.initial_state()
-
-    def step(self, inputs: StepInputs) -> Step:
-        step = self._backend.step(inputs.with_states(self.state))
-        self.state = step.next_state
-        return step._replace(next_state=dict(step.next_state))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from export.targets.triton.repository import write_repository
 from export.verification.graph import StepGraph
 from export.verification.parity import PARITY_STEPS, probe_sound, windows
 from export.verification.sound import made_sound
-from export.verification.verdict import BackendPlayer, check_belongs, compare
+from export.verification.verdict import check_belongs, compare
 from tests.engine.model.layered_probe import write_layered_probe
 from tests.engine.model.test_layers import with_bytes
 from tests.export.test_to_onnx import PROVENANCE
@@ -73,8 +73,7 @@ def test_a_model_that_hears_the_past_and_is_guided_is_exported_exactly(tmp_path)
 
 def test_verification_compares_composed_frames(model, exported):
     path, card = exported
-    player = BackendPlayer(open_backend(path, "onnx-cpu"))
-    verdict = compare(StepGraph(model), player, card, made_sound(model.sample_rate_hz), 16)
+    verdict = compare(StepGraph(model), open_backend(path, "onnx-cpu"), card, made_sound(model.sample_rate_hz), 16)
     verdict.check(path)
 
 

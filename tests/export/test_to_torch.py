@@ -26,7 +26,7 @@ from export.verification.parity import PARITY_STEPS
 from tests.conftest import require
 from tests.engine.model.backends import backend_contract as contract
 from tests.export.test_to_onnx import TOLERANCE, play_both
-from tests.training.models import VARIANTS, small_model
+from tests.training.models import VARIANTS, small_model, unsteady_model
 from tests.training.runs import small_config
 from training.core.front_end import FrontEndConfig
 from training.core.streaming import StreamingModel
@@ -122,10 +122,7 @@ def test_a_program_that_differs_is_seen() -> None:
 def test_of_one_that_amplifies_rounding_each_step_begins_with_the_states_of_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    model = small_model()
-    with torch.no_grad():
-        for parameter in model.generator.motion.parameters():
-            parameter.mul_(60.0)
+    model = unsteady_model()
     step, calls = StepGraph(model), list[dict[str, torch.Tensor]]()
     play = trace_program(step).module(check_guards=False)
 

@@ -65,3 +65,13 @@ VARIANTS: dict[str, dict[str, object]] = {
         "prediction_levels": (0, -1),
     },
 }
+
+
+def unsteady_model() -> StreamingModel:
+    """Return a small model whose motion amplifies rounding."""
+    model = small_model()
+    with torch.no_grad():
+        # Recurrences this strong are chaotic: the last bit decides the frame after some steps.
+        for parameter in model.generator.motion.parameters():
+            parameter.mul_(60.0)
+    return model

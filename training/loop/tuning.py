@@ -12,7 +12,7 @@ from torch import Tensor
 
 from training.core.streaming import StreamingModel
 from training.data.windows import Segment
-from training.loop.validation import NOISE_SEED, PlayedSequences, leading, played_sequences
+from training.loop.validation import NOISE_SEED, leading, played_sequences
 
 LIMIT_S = 20.0
 """Seconds of the tuning parts that are played unless a trainer says otherwise, always the same ones: losses of one run compare."""
@@ -27,9 +27,8 @@ def mean_loss(
     steps: int,
     loss: Loss,
     limit_s: float = LIMIT_S,
-    play: PlayedSequences = played_sequences,
 ) -> float:
-    """Play the sound of the tuning parts, each from the initial state and `steps` at a time, and return the mean loss per frame.
+    """Play the sound of the tuning parts as `played_sequences` does, and return the mean loss per frame.
 
     The noise is the same at every call. `model` is left in evaluation mode.
     """
@@ -37,7 +36,7 @@ def mean_loss(
     device, noise_source = next(model.parameters()).device, torch.Generator().manual_seed(NOISE_SEED)
     total, frames = 0.0, 0
     for segment in leading(segments, limit_s):
-        for real_TCHW, fake_TCHW, given in play(model, segment, steps, noise_source):
+        for real_TCHW, fake_TCHW, given in played_sequences(model, segment, steps, noise_source):
             count = len(real_TCHW) - given
             if count:
                 total += count * float(loss(fake_TCHW[None, given:].to(device), real_TCHW[None, given:].to(device)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -83,10 +83,6 @@ class PlayedPart(NamedTuple):
     """So many generated ones, the first, are the real ones that the model was given: they are shown, and count in no figure."""
 
 
-PlayedSequences = Callable[[StreamingModel, Segment, int, torch.Generator], Iterator[PlayedPart]]
-"""Plays a segment, so many steps at a time, with noise from a generator, part by part."""
-
-
 def mean_frame(clip: Clip, frame_range: FrameRange) -> Tensor:
     """Return the mean frame [3, H, W] in [-1, 1] of a range of frames."""
     return footage.mean_frame([Segment(clip, frame_range)])
@@ -115,11 +111,10 @@ def validate_segments(
     mean_CHW: Tensor,
     steps: int,
     limit_s: float | None = None,
-    play: PlayedSequences | None = None,
 ) -> Validation:
-    """Play the sound of held-out segments, each from the initial state and `steps` at a time, and compare with their frames.
+    """Play the sound of held-out segments as `played_sequences` does, and compare with their frames.
 
-    `play` plays a segment in another way (default: `played_sequences`). `limit_s` plays only the leading seconds (see `leading`); numbers found with different limits do not compare.
+    `limit_s` plays only the leading seconds (see `leading`); numbers found with different limits do not compare.
     `model` is left in evaluation mode. The noise is the same at every call.
     """
     model.eval()
@@ -128,7 +123,7 @@ def validate_segments(
     frames, differences = 0, 0
     for segment in played:
         last_real, last_fake = None, None
-        for real, fake, given in (play or played_sequences)(model, segment, steps, noise_source):
+        for real, fake, given in played_sequences(model, segment, steps, noise_source):
             first_frames.add(fake)
             # The last frame of the part before goes in front, so that no difference is left out.
             joined_real = real if last_real is None else torch.cat([last_real, real])
@@ -167,10 +162,35 @@ class _FirstFrames:
 def played_sequences(
     model: StreamingModel, segment: Segment, steps: int, noise_source: torch.Generator
 ) -> Iterator[PlayedPart]:
-    """Yield real and generated frames of a segment, part by part."""
+    """Yield real and generated frames of a segment, `steps` at a time: one play, from the initial state on.
+
+    A model that goes on from real frames begins each part with them, as in training; where the segment ends sooner, with fewer.
+    """
     clip = segment.clip
+    if model.context_frames:
+        yield from _continued_sequences(model, segment, steps, noise_source)
+        return
     for first, fake in generated_sequences(model, clip.sound_S, segment.frame_range, steps, noise_source):
         yield PlayedPart(frame_tensor(clip, first, len(fake)), fake)
+
+
+def _continued_sequences(
+    model: StreamingModel, segment: Segment, steps: int, noise_source: torch.Generator
+) -> Iterator[PlayedPart]:
+    timing, device = WindowTiming.of(model), next(model.parameters()).device
+    for first in range(segment.frame_range.first, segment.frame_range.end, steps):
+        count = min(steps, segment.frame_range.end - first)
+        real = frame_tensor(segment.clip, first, count)
+        given = min(model.context_frames, count - 1)
+        if not given:
+            yield PlayedPart(real, real, count)
+            continue
+        audio = torch.from_numpy(sound_windows(segment.clip.sound_S, first, count, timing))[None].to(device)
+        noise = model.draw_noise(1, count, noise_source)
+        before, after = ({name: v[:, part] for name, v in noise.items()} for part in (slice(given), slice(given, None)))
+        state = model.state_after(real[None, :given].to(device), audio[:, :given], before)
+        fake = model.clip(audio[:, given:], after, state)[0][0]
+        yield PlayedPart(real, torch.cat([real[:given], fake.float().cpu()]), given)
 
 
 def generated_sequences(

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from engine.model.card import MOST_PSNR_DB, Drift
-from engine.model.step import Step, StepInputs
+from engine.model.step import Step, StepInputs, resting_inputs
 from export.verification.drift import difference, draw_drift, drift_record, measure_drift, psnr_db, spread_steps
+from export.verification.graph import StepGraph
 from export.verification.players import OnnxPlayer, TorchPlayer
 from export.verification.sound import made_sound
 from tests.export.precise import program, traced
 from tests.training.clips import RATE_HZ
+from tests.training.models import unsteady_model
 
 
 def test_the_float32_graph_stands_in_for_torch() -> None:
@@ -25,7 +27,7 @@ class Stateless(TorchPlayer):
     """A player that starts each step from the initial state."""
 
     def step(self, inputs: StepInputs) -> Step:
-        return TorchPlayer(self.graph).step(inputs)
+        return super().step(inputs.with_states(resting_inputs(self.graph.signature).states))
 
 
 def test_a_side_that_loses_its_states_is_noticed() -> None:
@@ -36,15 +38,32 @@ def test_a_side_that_loses_its_states_is_noticed() -> None:
     assert later.psnr_db < 60
 
 
-def test_one_that_is_made_to_amplify_rounding_is_compared_from_the_same_states(monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = traced()[0]
-    sound, other = made_sound(RATE_HZ), TorchPlayer(graph)
-    other.state = {name: value + 0.5 for name, value in other.state.items()}
-    assert measure_drift(graph, TorchPlayer(graph), other, sound, (3,))[0].state_max > 1e-2
-    monkeypatch.setattr(type(graph.model), "amplifies_rounding", True)
-    assert measure_drift(graph, TorchPlayer(graph), other, sound, (3,))[0].state_max == 0.0
-    (lost,) = measure_drift(graph, TorchPlayer(graph), Stateless(graph), sound, (8,))
-    assert lost.state_max > 1e-2
+class MovedAtFirst(TorchPlayer):
+    """A player whose states are off after its first step."""
+
+    steps = 0
+
+    def step(self, inputs: StepInputs) -> Step:
+        self.steps += 1
+        step = super().step(inputs)
+        moved = {name: value + 0.5 for name, value in step.next_state.items()}
+        return step._replace(next_state=moved) if self.steps == 1 else step
+
+
+def test_only_where_torch_parts_by_rounding_does_each_step_begin_with_the_states_of_torch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steady, unsteady = traced()[0], StepGraph(unsteady_model())
+    sound = made_sound(RATE_HZ)
+
+    def apart(graph: StepGraph, player: TorchPlayer) -> float:
+        return measure_drift(graph, TorchPlayer(graph), player, sound, (3,))[0].state_max
+
+    assert min(apart(graph, MovedAtFirst(graph)) for graph in (steady, unsteady)) > 1e-2
+    monkeypatch.setattr(type(steady.model), "amplifies_rounding", True)
+    assert apart(steady, MovedAtFirst(steady)) > 1e-2
+    assert apart(unsteady, MovedAtFirst(unsteady)) == 0.0
+    assert apart(unsteady, Stateless(unsteady)) > 1e-2, "a side that loses its states is still noticed"
 
 
 def given(level: int, state: float) -> Step:

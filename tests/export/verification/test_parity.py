@@ -15,7 +15,7 @@ from export.targets.onnx.model import export_model
 from export.targets.onnx.trace import trace
 from export.verification.graph import FLOAT_FRAME_OUTPUT, StepGraph
 from export.verification.parity import PROBE_SOUND, MeasuredParity, check_parity, measure_parity
-from tests.training.models import VARIANTS, small_model
+from tests.training.models import VARIANTS, small_model, unsteady_model
 from training.core.front_end import FrontEndConfig
 from training.core.streaming import StreamingModel
 
@@ -116,16 +116,6 @@ def test_a_checkpoint_with_weights_that_are_not_finite_is_blamed(tmp_path: Path)
         export_model(model, provenance, tmp_path / "bad.onnx")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
-
-
-def unsteady_model() -> StreamingModel:
-    """Return a model whose motion amplifies rounding."""
-    model = small_model()
-    with torch.no_grad():
-        # Recurrences this strong are chaotic: the last bit decides the frame after some steps.
-        for parameter in model.generator.motion.parameters():
-            parameter.mul_(60.0)
-    return model
 
 
 def test_a_checkpoint_that_amplifies_rounding_is_blamed() -> None:

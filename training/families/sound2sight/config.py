@@ -43,6 +43,9 @@ class Sound2SightConfig:
     predictor_hears: bool = False
     """The predictor gets the sound as well. In the original it reaches the frame by the latent numbers alone, which are all noise at
     first: they are left out before the sound is found in them."""
+    mask: bool = False
+    """The decoder also draws a mask, by which its pixels take the place of those of the frame before (arXiv 1605.07157): what does not
+    move stays as sharp as it was. The original draws every pixel anew."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

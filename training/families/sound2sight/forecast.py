@@ -42,9 +42,10 @@ def forecast(
     """
     config = generator.config
     real_codes, skips = _encoded(generator, real_BTCHW)
-    codes_BTD, targets_BTD = real_codes[:, :-1], real_codes[:, 1:]
+    codes_BTD, targets_BTD, before = real_codes[:, :-1], real_codes[:, 1:], real_BTCHW[:, :-1]
     if given_BTCHW is not None:
-        codes_BTD, skips = _encoded(generator, given_BTCHW[:, :-1])
+        before = given_BTCHW[:, :-1]
+        codes_BTD, skips = _encoded(generator, before)
     steps = codes_BTD.shape[1]
     sounds = generator.sound_attention(sounds_BTD[:, 1:])
     seen = generator.frame_attention(codes_BTD)
@@ -57,7 +58,8 @@ def forecast(
     # Step i goes on from frame i; it sees the details of that frame up to the last context frame, and of that one from there on.
     last = steps - 1 if config.last_frame_skip else config.context_frames - 1
     detail_T = torch.arange(steps, device=codes_BTD.device).clamp_max(last)
-    frames = generator.decode(next_codes.flatten(0, 1), [skip[:, detail_T].flatten(0, 1) for skip in skips])
+    details = [skip[:, detail_T].flatten(0, 1) for skip in skips]
+    frames = generator.decode(next_codes.flatten(0, 1), details, before.flatten(0, 1))
     return Forecast(frames.unflatten(0, next_codes.shape[:2]), prior, posterior)
 
 

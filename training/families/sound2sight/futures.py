@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from training.core.streaming import StreamingModel
-from training.data.windows import Segment, WindowTiming, frame_tensor, sound_windows
 from training.families.sound2sight.model import NOISE, Sound2Sight
-from training.loop.validation import PlayedPart
 from training.losses.quality import PSNR, pixel_figures, similarity
 
 # B sequences, T frames, W window samples, C colours, H W rows and columns
@@ -30,28 +26,6 @@ def futures(
     state = model.observe(context, features_BTF[:, seen], noise_BTZ[:, seen])
     later = slice(context_frames, None)
     return model.clip_features(features_BTF[:, later], {NOISE: noise_BTZ[:, later]}, state)[0]
-
-
-def played_futures(
-    model: StreamingModel, segment: Segment, steps: int, noise_source: torch.Generator
-) -> Iterator[PlayedPart]:
-    """Yield real and generated frames of a segment, sequence by sequence, each from its own real context frames.
-
-    The context is among the generated frames as it is, and is given. The rest of the segment is shorter, and so may its context be.
-    """
-    assert isinstance(model, Sound2Sight)
-    context_frames, timing = model.generator.config.context_frames, WindowTiming.of(model)
-    device = next(model.parameters()).device
-    for first in range(segment.frame_range.first, segment.frame_range.end, steps):
-        count = min(steps, segment.frame_range.end - first)
-        real = frame_tensor(segment.clip, first, count)
-        if count == 1:
-            yield PlayedPart(real, real, 1)
-            continue
-        seen = min(context_frames, count - 1)
-        audio = torch.from_numpy(sound_windows(segment.clip.sound_S, first, count, timing))[None].to(device)
-        future = futures(model, real[None].to(device), audio, seen, noise_source)
-        yield PlayedPart(real, torch.cat([real[:seen], future[0].float().cpu()]), seen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from training.families.sound2sight.sound_coding import PATCHES, sound_encoder
 # B batch, T steps, F features, D numbers of a code, Z latent numbers, C colours, H W rows and columns
 
 INIT_DEVIATION = 0.02
+MASK_BIAS = -2.0
+"""A mask begins near 0: a fresh model nearly copies the frame before."""
 
 
 class Memory(NamedTuple):
@@ -43,7 +45,7 @@ class Generator(nn.Module):
         self.config, self.size = config, size
         code, latent, hidden = config.code_size, config.latent_size, config.hidden_size
         self.encoder = Encoder(size, config.colours, config.channels, code)
-        self.decoder = Decoder(size, config.colours, config.channels, code)
+        self.decoder = Decoder(size, config.colours + int(config.mask), config.channels, code)
         self.sound_encoder = sound_encoder(config.sound, features, hidden, code)
         self.sound_attention, self.frame_attention, self.target_attention = (
             WindowedAttention(code, hidden, config.heads, config.feedforward, config.window_steps, config.dropout)
@@ -57,6 +59,8 @@ class Generator(nn.Module):
             # The encoder of features is this project's own: three layers of so small weights would pass nothing on.
             if network is not self.sound_encoder or config.sound in PATCHES:
                 network.apply(initialise)
+        if config.mask and self.decoder.frame.bias is not None:
+            nn.init.constant_(self.decoder.frame.bias[:1], MASK_BIAS)
 
     @property
     def skip_shapes(self) -> list[tuple[int, int, int]]:
@@ -94,9 +98,13 @@ class Generator(nn.Module):
         """Return the input of the predictor [..., I] from frame code, latent numbers and the sound as the transformer gives it."""
         return torch.cat([frame_code, latent, *([sound] if self.config.predictor_hears else [])], dim=-1)
 
-    def decode(self, code_BD: Tensor, skips: Sequence[Tensor]) -> Tensor:
-        """Return the frames [B, C, H, W] of codes."""
-        return self.decoder(code_BD, skips)
+    def decode(self, code_BD: Tensor, skips: Sequence[Tensor], before_BCHW: Tensor) -> Tensor:
+        """Return the frames [B, C, H, W] of codes, each after the frame before it."""
+        drawn = self.decoder(code_BD, skips)
+        if not self.config.mask:
+            return drawn
+        mask_B1HW, drawn = drawn[:, :1], drawn[:, 1:]
+        return before_BCHW + mask_B1HW * (drawn - before_BCHW)
 
 
 def initialise(module: nn.Module) -> None:

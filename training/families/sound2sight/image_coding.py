@@ -61,9 +61,9 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Codes [N, D] and skips, finest first -> frames [N, C, H, W] in [0, 1]."""
+    """Codes [N, D] and skips, finest first -> maps [N, C, H, W] in [0, 1]."""
 
-    def __init__(self, size: FrameSize, colours: int, channels: int, code_size: int) -> None:
+    def __init__(self, size: FrameSize, maps: int, channels: int, code_size: int) -> None:
         super().__init__()
         shapes = map_shapes(channels, size)
         coarsest = shapes[-1]
@@ -72,7 +72,7 @@ class Decoder(nn.Module):
             _normed(nn.ConvTranspose2d(2 * coarser[0], finer[0], 4, 2, 1), nn.LeakyReLU(SLOPE))
             for coarser, finer in zip(shapes[:0:-1], shapes[-2::-1], strict=True)
         )
-        self.frame = nn.ConvTranspose2d(2 * shapes[0][0], colours, 4, 2, 1)
+        self.frame = nn.ConvTranspose2d(2 * shapes[0][0], maps, 4, 2, 1)
 
     def forward(self, code_ND: Tensor, skips: Sequence[Tensor]) -> Tensor:
         now = self.seed(code_ND[:, :, None, None])

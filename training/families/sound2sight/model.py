@@ -170,7 +170,8 @@ class Sound2Sight(StreamingModel):
     ) -> tuple[Tensor, State]:
         """Take one step; controls are [B or 1, 1]. Return the frame [B, C, H, W] in [0, 1] and the next state."""
         is_new = ((state[STARTED] < 0.5) | (controls["reseed"] >= 0.5))[:, :, None, None]
-        code, skips_now = self.generator.encoder(torch.where(is_new, seed, state[FRAME]))
+        before = torch.where(is_new, seed, state[FRAME])
+        code, skips_now = self.generator.encoder(before)
         kept = [torch.where(is_new, now, state[f"skip_{level}"]) for level, now in enumerate(skips_now)]
         is_held = (controls["freeze_z"] >= 0.5) & (controls["resample"] < 0.5)
         noise_BZ = torch.where(is_held, state[HELD_NOISE], noise_BZ)
@@ -179,7 +180,7 @@ class Sound2Sight(StreamingModel):
         )
         weight = controls["context_weight"][:, :, None, None]
         skips = [now + weight * (context - now) for now, context in zip(skips_now, kept, strict=True)]
-        frame = self.generator.decode(next_code, skips)
+        frame = self.generator.decode(next_code, skips, before)
         following = {
             FRAME: frame,
             STARTED: (state[STARTED] + 1.0).clamp_max(1.0),

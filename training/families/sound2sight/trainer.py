@@ -21,13 +21,10 @@ from training.families.sound2sight.discriminator import (
     generator_loss,
 )
 from training.families.sound2sight.forecast import forecast, with_own_frames
-from training.families.sound2sight.futures import played_futures
 from training.families.sound2sight.generator import feature_count
 from training.families.sound2sight.model import NOISE, Sound2Sight
 from training.loop.config import TrainConfig
 from training.loop.trainer import StepLosses, Trainer
-from training.loop.tuning import mean_loss
-from training.loop.validation import Validation, validate_segments
 
 # B streams, T frames, W window samples, Z latent numbers, C colours, H W rows and columns
 
@@ -105,16 +102,6 @@ class Sound2SightTrainer(Trainer):
             )
         frames = (_shown(found.frames_BTCHW.detach()), _shown(real[:, 1:]))
         return StepLosses(weighted, logged, self.state, frames)
-
-    def validate(self, limit_s: float | None = None) -> Validation:
-        """Play the held-out part in sequences as trained, each from its own context frames, which count in no figure."""
-        held_out, steps = self.footage.validation, self.config.sequence_frames
-        return validate_segments(self.average, held_out, self.mean_CHW, steps, limit_s, played_futures)
-
-    def tuning_loss(self) -> float | None:
-        """Return the mean squared error of futures on the tuning part."""
-        tuning, steps = self.footage.tuning, self.config.sequence_frames
-        return mean_loss(self.average, tuning, steps, self.reconstruction_loss, play=played_futures) if tuning else None
 
     def reconstruction_loss(self, fake_BTCHW: Tensor, real_BTCHW: Tensor) -> Tensor:
         """Return the mean squared error of frames in [0, 1]."""

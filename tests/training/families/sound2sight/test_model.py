@@ -11,13 +11,13 @@ import torch
 
 from engine.core.errors import TrainingError
 from engine.model.backends.onnx_cpu import open_model
+from engine.model.backends.selection import open_backend
 from engine.model.card import Provenance
-from engine.model.control_effect import ControlEffect
 from engine.model.noise import draw_noise
 from engine.model.step import resting_inputs
 from export.measure_controls import with_seen_controls
 from export.targets.onnx.model import Form, export_model
-from export.verification.control_effects import effect_lines
+from export.verification.control_effects import backend_effects, effect_lines
 from export.verification.graph import StepGraph
 from export.verification.parity import PROBE_SOUND
 from tests.training.core.contract import verify_contract
@@ -203,11 +203,12 @@ def test_the_state_after_real_frames_is_that_of_observing_them() -> None:
 def test_a_file_that_is_measured_again_keeps_the_controls_that_do_nothing_by_themselves(tmp_path: Path) -> None:
     file = tmp_path / "futures.onnx"
     card = export_model(moved_model(16, window_steps=5), PROVENANCE, file, Form(all_controls=True))
-    still = tuple(ControlEffect(name=control.name, levels=0.0, least_levels=16.0) for control in card.controls)
+    measured = backend_effects(open_backend(file, "onnx-cpu"), steps=4)
+    still = tuple(replace(effect, levels=0.0) for effect in measured)
     changed = with_seen_controls(card, still)
     assert [control.name for control in changed.controls] == ["freeze_z", "resample", "reseed"]
     assert {control.name for control in changed.fixed_controls} == {"temperature", "context_weight"}
-    assert sum("it is kept as a parameter" in line for line in effect_lines(changed)) == 3
+    assert sum("it is a parameter whatever it does by itself" in line for line in effect_lines(changed)) == 3
     # One that was measured before they were kept gets them back.
     every = (*changed.controls, *changed.fixed_controls)
     lost = replace(changed, controls=(), fixed_controls=every)

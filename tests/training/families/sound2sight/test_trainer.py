@@ -19,13 +19,13 @@ from training.data.video import Clip
 from training.families.sound2sight.config import JointDiscriminatorConfig, Sound2SightLosses
 from training.families.sound2sight.discriminator import JointDiscriminator, discriminator_loss, generator_loss
 from training.families.sound2sight.forecast import forecast, with_own_frames
-from training.families.sound2sight.futures import future_figures, futures, played_futures
+from training.families.sound2sight.futures import future_figures, futures
 from training.families.sound2sight.model import NOISE
 from training.loop.checkpoint import read_checkpoint, write_checkpoint
 from training.loop.config import OptimiserConfig, TrainConfig
 from training.loop.run import Run
 from training.loop.trainer import build_trainer
-from training.loop.validation import NOISE_SEED
+from training.loop.validation import NOISE_SEED, played_sequences
 from training.train import RUN_OUTPUTS
 
 DISCRIMINATOR = JointDiscriminatorConfig(channels=8, hidden_size=16)
@@ -99,7 +99,7 @@ def test_the_tuning_loss_is_that_of_predicted_frames_alone(clip: Clip, one_threa
     trainer = build_trainer(small(losses=Sound2SightLosses(adversarial=0.0)), clip)
     source = torch.Generator().manual_seed(NOISE_SEED)
     (segment,) = trainer.footage.tuning
-    (part,) = played_futures(trainer.average.eval(), segment, 6, source)
+    (part,) = played_sequences(trainer.average.eval(), segment, 6, source)
     predicted = torch.nn.functional.mse_loss(part.fake[2:], part.real[2:]) / 4.0
     assert (len(part.real), part.given) == (6, 2)
     assert trainer.tuning_loss() == pytest.approx(float(predicted), rel=1e-5)
