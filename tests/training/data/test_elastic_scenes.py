@@ -1,4 +1,4 @@
-"""Veils and jellyfish rest in silence, move in the frame of an onset and not before, forget what was, and come in any shape."""
+"""Veils, jellyfish and flames rest in silence, move in the frame of an onset and not before, forget what was, and come in any shape."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from training.core.frame_size import FrameSize
+from training.data.scenes.flames import FlameMotion, flame_motion
 from training.data.scenes.make_scene import parse, render_scene
 from training.data.scenes.medusa import CONTRACTION, TRAIL_PLACES, TRAIL_S, MedusaMotion, medusa_motion, omega_M
 from training.data.scenes.sound_force import FRAMES_PER_S, STEPS_PER_S
@@ -18,8 +19,8 @@ from training.data.scenes.veil import BANDS, VeilMotion, across_shapes, down_sha
 
 RATE_HZ = 16_000
 HOP = RATE_HZ // FRAMES_PER_S
-SIZES = {"veil": FrameSize(72, 128), "medusa": FrameSize(128, 72)}
-both = pytest.mark.parametrize("scene", SIZES)
+SIZES = {"veil": FrameSize(72, 128), "medusa": FrameSize(128, 72), "flames": FrameSize(72, 128)}
+each = pytest.mark.parametrize("scene", SIZES)
 
 
 def frames_of(
@@ -36,7 +37,7 @@ def silence(seconds: float) -> NDArray[np.float32]:
     return np.zeros(int(seconds * RATE_HZ), np.float32)
 
 
-@both
+@each
 def test_silence_gives_a_still_frame_that_is_dark_and_not_black(scene: str) -> None:
     frames = frames_of(scene, silence(0.25))
     assert frames.shape == (5, *SIZES[scene], 3)
@@ -45,7 +46,7 @@ def test_silence_gives_a_still_frame_that_is_dark_and_not_black(scene: str) -> N
     assert np.median(frames[0]) < 80
 
 
-@both
+@each
 def test_an_onset_moves_its_own_frame_and_none_before(scene: str) -> None:
     sound_T = silence(0.5)
     sound_T[5 * HOP + 50 : 5 * HOP + 300] = noise(1.0, 0.7)[:250]
@@ -54,8 +55,8 @@ def test_an_onset_moves_its_own_frame_and_none_before(scene: str) -> None:
     assert moved[4] > 0.3
 
 
-@pytest.mark.parametrize("motion_of", [veil_motion, medusa_motion])
-def test_the_past_is_forgotten(motion_of: Callable[..., VeilMotion | MedusaMotion]) -> None:
+@pytest.mark.parametrize("motion_of", [veil_motion, medusa_motion, flame_motion])
+def test_the_past_is_forgotten(motion_of: Callable[..., VeilMotion | MedusaMotion | FlameMotion]) -> None:
     late_T = noise(0.25, 0.3)
     with_past = dataclasses.astuple(motion_of(np.concatenate([noise(0.5, 0.7), silence(3.0), late_T]), RATE_HZ))
     without_past = dataclasses.astuple(motion_of(np.concatenate([silence(3.5), late_T]), RATE_HZ))
@@ -64,14 +65,14 @@ def test_the_past_is_forgotten(motion_of: Callable[..., VeilMotion | MedusaMotio
         assert np.abs(other[-1]).max() > 0.01
 
 
-@both
+@each
 def test_loud_sound_is_brighter_and_white_in_few_places(scene: str) -> None:
     quiet, loud = (frames_of(scene, noise(0.25, gain))[-1] for gain in (0.003, 1.0))
     assert loud.mean() > 1.3 * quiet.mean()
     assert (loud.min(axis=2) > 250).mean() < 0.02
 
 
-@both
+@each
 @pytest.mark.parametrize("size", [FrameSize(128, 72), FrameSize(64, 64), FrameSize(48, 128)])
 def test_frames_have_any_shape_and_the_same_sound_gives_the_same_ones(scene: str, size: FrameSize) -> None:
     sound_T = noise(0.1, 0.4)
@@ -80,7 +81,7 @@ def test_frames_have_any_shape_and_the_same_sound_gives_the_same_ones(scene: str
     np.testing.assert_array_equal(frames, frames_of(scene, sound_T, size))
 
 
-@both
+@each
 def test_the_same_sound_at_another_rate_is_the_same_scene(scene: str) -> None:
     """Every third of 60 frames a second equals one of 20, except for the length of the substeps."""
     sound_T = (0.4 * np.sin(2 * np.pi * 90.0 * np.arange(RATE_HZ // 2) / RATE_HZ)).astype(np.float32)
@@ -89,7 +90,7 @@ def test_the_same_sound_at_another_rate_is_the_same_scene(scene: str) -> None:
     assert np.abs(fast[2::3] - slow).mean() < 0.1 * np.abs(slow - slow.mean(axis=0)).mean() + 1.0
 
 
-@both
+@each
 def test_the_scene_has_720_rows_and_columns_at_least_and_another_size_by_a_flag(scene: str) -> None:
     assert min(parse([scene]).size) >= 720
     assert parse([scene, "--size", "512x512"]).size == FrameSize(512, 512)

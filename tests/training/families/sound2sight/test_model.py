@@ -36,6 +36,7 @@ LONG = 200
     [
         (32, {"predictor_hears": True}),
         (32, {"sound": "features"}),
+        (32, {"mask": True, "last_frame_skip": True}),
         (48, {"colours": 1, "last_frame_skip": True, "sound": "stft23x21"}),
         ("64x32", {"prior_layers": 2, "predictor_layers": 1, "sound": "stft45x17"}),
     ],
@@ -123,6 +124,33 @@ def test_a_predictor_that_hears_gets_the_sound_beside_the_latent_numbers() -> No
         noise = model.draw_noise(1, 3, torch.Generator().manual_seed(1))
         frames = [model.clip(sound(model, 3, seed=seed), noise, model.initial_state(1))[0] for seed in (3, 4)]
         assert torch.equal(*frames) != hears
+
+
+@torch.no_grad()
+def test_where_the_mask_is_0_the_frame_before_stays() -> None:
+    model = moved_model(mask=True)
+    bias = model.generator.decoder.frame.bias
+    assert bias is not None
+
+    def apart(mask_bias: float) -> float:
+        bias[0] = mask_bias
+        noise = model.draw_noise(1, 2, torch.Generator().manual_seed(1))
+        shown = model.clip(sound(model, 2), noise, model.initial_state(1))[0]
+        return float((shown - (2.0 * model.home - 1.0)).abs().max())
+
+    assert apart(-200.0) < 1e-5
+    assert apart(200.0) > 0.5
+
+
+def test_a_fresh_model_with_a_mask_nearly_copies_the_frame_before() -> None:
+    torch.manual_seed(0)
+    model = build_model(replace(MODEL, generator=replace(GENERATOR, mask=True))).eval()
+    assert isinstance(model, Sound2Sight)
+    model.home.fill_(1.0)
+    noise = model.draw_noise(1, 1, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        shown = model.clip(sound(model, 1), noise, model.initial_state(1))[0]
+    assert float((1.0 - shown).abs().max()) < 0.4
 
 
 def frame(model: Sound2Sight, level: int) -> torch.Tensor:

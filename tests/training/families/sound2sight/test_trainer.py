@@ -122,9 +122,9 @@ def test_the_weight_of_the_discriminator_rises(iteration: int, progress: float, 
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("hears", [False, True])
-def test_a_forecast_is_the_fold_of_steps(hears: bool) -> None:
-    model = moved_model(context_frames=3, predictor_hears=hears)
+@pytest.mark.parametrize("setting", ["", "predictor_hears", "mask"])
+def test_a_forecast_is_the_fold_of_steps(setting: str) -> None:
+    model = moved_model(context_frames=3, **({setting: True} if setting else {}))
     real = torch.rand(2, 6, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     features = model.front_end(sound(model, 6, batch=2).flatten(0, 1)).unflatten(0, (2, 6))
     noise = model.draw_noise(2, 6, torch.Generator().manual_seed(2))[NOISE]
