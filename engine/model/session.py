@@ -114,8 +114,11 @@ class Session:
     def _reset_if_asked(self, resets: int) -> None:
         if resets != self._resets_seen:
             self._resets_seen = resets
-            self._state = self._backend.initial_state()
-            self._fresh = True
+            self._begin_again()
+
+    def _begin_again(self) -> None:
+        self._state = self._backend.initial_state()
+        self._fresh = True
 
     def _step(self, window_T: NDArray[np.float32], controls: Controls, index: int) -> Step:
         card = self.card
@@ -135,7 +138,7 @@ class Session:
         self._steps += 1
         name = not_finite(step.next_state, self._steps)
         if name:
-            self._state = self._backend.initial_state()
+            self._begin_again()
             raise BackendError(
                 f"{card.name}: state '{name}' is no longer finite; it starts again from its initial state."
             )
@@ -149,7 +152,7 @@ class Session:
         try:
             self.snapshot()
         except BackendError:
-            self._state = self._backend.initial_state()
+            self._begin_again()
 
 
 def _frame_of(step: Step, *, follows: bool) -> ModelFrame:

@@ -135,6 +135,16 @@ def test_a_state_that_is_not_finite_is_replaced_by_the_initial_one(failing: Fail
     assert memory(session) == pytest.approx(0.25)
 
 
+def test_the_first_frame_after_a_state_that_was_not_finite_follows_from_none(failing: FailingBackend) -> None:
+    session = Session(failing)
+    session.step(LOUD, {}, 0)
+    failing.diverges = True
+    with pytest.raises(BackendError):
+        session.step(LOUD, {}, 1)
+    failing.diverges = False
+    assert [session.step(LOUD, {}, k).follows for k in (2, 3)] == [False, True]
+
+
 class LostState(LazyState):
     """A state on a device that is gone."""
 
@@ -160,5 +170,5 @@ def test_a_state_that_was_lost_with_its_device_is_left(failing: FailingBackend, 
     with pytest.raises(BackendError):
         (session.early if early else session.step)(LOUD, {}, 2)
     failing.fails = False
-    session.step(LOUD, {}, 3)
+    assert not session.step(LOUD, {}, 3).follows, "it does not go on from the frame before"
     assert memory(session) == pytest.approx(0.375)
