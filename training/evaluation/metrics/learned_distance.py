@@ -26,6 +26,8 @@ assert _TORCHMETRICS.origin is not None
 # Found, not imported: the library needs 120 MB.
 HEADS_FOLDER = Path(_TORCHMETRICS.origin).parent / "functional" / "image" / "lpips_models"
 _CHANNELS = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}
+_LEAST_SIDE = {("alex", True): 21, ("alex", False): 31, ("vgg", True): 18, ("vgg", False): 16}
+"""Pixels of a frame: of a smaller one the last layers of a trunk, shift-tolerant or not, have nothing left."""
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 
@@ -75,7 +77,7 @@ def _pool(size: int, channels: int, shift_tolerant: bool) -> list[nn.Module]:
 
 
 class LearnedDistance(nn.Module):
-    """Two batches of frames [N, 3, H, W] in [0, 1] -> distances [N]."""
+    """Two batches of frames [N, 3, H, W] in [0, 1] -> distances [N]. Raises TrainingError for frames below `least_side`."""
 
     def __init__(self, trunk: str, shift_tolerant: bool) -> None:
         """Build it on the trunk "alex" or "vgg", with the parameter names of the package lpips and random weights."""
@@ -98,6 +100,11 @@ class LearnedDistance(nn.Module):
     def label(self) -> str:
         return f"{'ST-LPIPS' if self.shift_tolerant else 'LPIPS'} ({self.trunk})"
 
+    @property
+    def least_side(self) -> int:
+        """Pixels that both sides of a frame need."""
+        return _LEAST_SIDE[self.trunk, self.shift_tolerant]
+
     def activations(self, frames_N3HW: Tensor) -> list[Tensor]:
         """Return the five activations [N, C, H', W'], with each pixel's vector normalised to length 1."""
         shift, scale = (frames_N3HW.new_tensor(values).view(3, 1, 1) for values in (_SHIFT, _SCALE))
@@ -108,6 +115,12 @@ class LearnedDistance(nn.Module):
         return found
 
     def forward(self, left_N3HW: Tensor, right_N3HW: Tensor) -> Tensor:
+        height, width = left_N3HW.shape[-2:]
+        if min(height, width) < self.least_side:
+            raise TrainingError(
+                f"{self.label} cannot be measured on frames of {width}x{height}; both sides must have {self.least_side} pixels or more: "
+                "give no weights of it, or a model with larger frames."
+            )
         total = left_N3HW.new_zeros(len(left_N3HW))
         pairs = zip(self.activations(left_N3HW), self.activations(right_N3HW), strict=True)
         for index, (left, right) in enumerate(pairs):

@@ -135,3 +135,17 @@ def test_weights_are_pinned_and_unknown_names_refused(tmp_path: Path) -> None:
         assert len(file.sha256) == 64
     with pytest.raises(TrainingError, match="Did you mean 'mobilenet-v2'"):
         fetch_main(["mobilenet-v3", "-o", str(tmp_path)])
+
+
+@pytest.mark.parametrize("trunk", ["alex", "vgg"])
+@pytest.mark.parametrize("shift_tolerant", [False, True])
+def test_frames_that_are_too_small_are_refused_and_no_others(trunk: str, shift_tolerant: bool) -> None:
+    distance = LearnedDistance(trunk, shift_tolerant)
+    least, small = (torch.rand(1, 3, distance.least_side - less, 40) for less in (0, 1))
+    assert distance(least, least).shape == (1,)
+    with pytest.raises(
+        TrainingError, match=rf"frames of 40x{distance.least_side - 1}; .* {distance.least_side} pixels or more"
+    ):
+        distance(small, small)
+    with pytest.raises(RuntimeError):
+        distance.activations(small)
