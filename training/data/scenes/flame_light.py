@@ -21,7 +21,7 @@ from training.data.scenes.sound_force import Array
 
 ROWS, COLUMNS = 512, 96
 FOOT = 0.80  # row of the pipe's top, in heights of the frame
-HIGHEST = 0.70  # of a flame, likewise
+HIGHEST = 0.84  # of a flame, likewise
 LEFT, RIGHT = 0.045, 0.955
 PIPE = 0.055  # its thickness
 WALL_TINT = (0.62, 0.70, 0.86)
@@ -99,7 +99,7 @@ def flame_stage(height: int, width: int) -> FlameStage:
     )
     gloss = mirror[:, None] * np.where(on_pipe[:, None] > 0, ends[None], 1.0)
     return FlameStage(
-        height, width, one_flame(), column_F.astype(np.float32), np.full(FLAMES, 0.62 * spacing, np.float32),
+        height, width, one_flame(), column_F.astype(np.float32), np.full(FLAMES, 0.58 * spacing, np.float32),
         wall.astype(np.float32), (pipe * ends[None, :, None]).astype(np.float32), gloss.astype(np.float32), static_dither(height, width),
     )  # fmt: skip
 

@@ -17,13 +17,13 @@ import numpy as np
 from training.data.scenes.oscillators import displacements
 from training.data.scenes.sound_force import FRAMES_PER_S, Array, SoundBand, band_force
 
-FLAMES = 44
-MODES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 17)
+FLAMES = 34
+MODES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
 LOWEST_HZ = 78.0
 TREBLE = SoundBand(1800.0, 7400.0, 14.0)
 SLOPE_DB = 3.0  # an octave: music has less energy high up
 LEAP_HZ, LEAP_DAMPING_PER_S, KICK = 2.4, 8.5, 0.30
-REST = 0.13
+REST, REACH_ABOVE = 0.34, 0.52
 REACH = 0.62
 LEAN = 0.035  # of a flame beside higher ones, in its height
 TREBLE_REACH = 0.22
@@ -67,7 +67,7 @@ def move_flames(force_KB: Array, fps: int = FRAMES_PER_S) -> FlameMotion:
     # Gas that one mode takes is not there for the others: the loudest draws its wave, and many do not add up without an end.
     level_KM = np.maximum(level_KM, 0.0)
     taken_KM = DRAW * level_KM**4 / (SCARCE + (level_KM**3).sum(axis=1, keepdims=True))
-    height_KF = REST + (1.0 - REST) * np.tanh(taken_KM @ shape_MF)
+    height_KF = REST + REACH_ABOVE * np.tanh(taken_KM @ shape_MF)
     return FlameMotion(height_KF.astype(np.float32), (LEAN * np.tanh(2.0 * taken_KM @ slope_MF)).astype(np.float32))
 
 
