@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ from engine.model.layers import FLOW, LIGHT, RESIDUAL, WEIGHTS, Fields
 
 LEAST_SHARE = 1.0 / 1024.0
 """Textures that together have nowhere more of the light are left out: they could change no level by a quarter."""
+BRIGHT = 2.5
+"""Light that multiplies levels by more makes steps of their rounding. Then textures are warped as floats, which takes longer."""
 _AT_REST = np.zeros((2, 1, 1), np.float32)
 
 
@@ -34,6 +37,7 @@ class _Scratch(NamedTuple):
     places: NDArray[np.float32]
     warped_SW4: NDArray[np.uint8]
     warped_SW3: NDArray[np.uint8]
+    bright_SW4: NDArray[np.float32]
     texture: NDArray[np.float32]
     field: NDArray[np.float32]
     mixed: NDArray[np.float32]
@@ -43,7 +47,7 @@ class _Scratch(NamedTuple):
 class _Layer(NamedTuple):
     """A texture in one frame."""
 
-    texture_HW4: NDArray[np.uint8]
+    texture_HW4: NDArray[np.uint8] | NDArray[np.float32]
     places: EnlargedField
     share: EnlargedField | None
     """How much of it is seen; None for all."""
@@ -93,17 +97,21 @@ class Compositor:
         # Light that is the same everywhere, or that falls on the only texture, is part of the shares.
         is_apart = light is not None and WEIGHTS in fields and light.shape[1:] != (1, 1)
         return _Composition(
-            layers=self._layers(fields, None if is_apart else light),
+            layers=self._layers(fields, None if is_apart else light, brightest > BRIGHT),
             least_share=LEAST_SHARE / (len(self._textures) * brightest),
             light=enlarged(light, 3) if is_apart and light is not None else None,
             residual=enlarged(255.0 * fields[RESIDUAL], 3) if RESIDUAL in fields else None,
             frame_HWC=np.empty((self._height, self._width, 3), np.uint8),
         )
 
-    def _layers(self, fields: Fields, light: NDArray[np.float32] | None) -> list[_Layer]:
+    @cached_property
+    def _bright_textures(self) -> list[NDArray[np.float32]]:
+        return [texture_HW4.astype(np.float32) for texture_HW4 in self._textures]
+
+    def _layers(self, fields: Fields, light: NDArray[np.float32] | None, is_bright: bool) -> list[_Layer]:
         """Return the textures with their places and shares, which `light` is a part of."""
         flow, weights, layers = fields.get(FLOW), fields.get(WEIGHTS), list[_Layer]()
-        for k, texture_HW4 in enumerate(self._textures):
+        for k, texture_HW4 in enumerate(self._bright_textures if is_bright else self._textures):
             own_flow = _AT_REST if flow is None else flow[2 * k : 2 * k + 2] if len(flow) > 2 else flow
             share = light
             if weights is not None:
@@ -151,25 +159,28 @@ class Compositor:
         cv2.convertScaleAbs(frame.reshape(to_SWC.shape), dst=to_SWC)
 
     def _warped(
-        self, texture_HW4: NDArray[np.uint8], places: EnlargedField, strip: Strip, scratch: _Scratch
+        self,
+        texture_HW4: NDArray[np.uint8] | NDArray[np.float32],
+        places: EnlargedField,
+        strip: Strip,
+        scratch: _Scratch,
     ) -> NDArray[np.float32]:
         """Return a strip of the frame as a texture gives it, in levels [S, W 3]."""
         import cv2
 
-        rows = strip.bottom - strip.top
+        rows, texture = strip.bottom - strip.top, scratch.texture[: strip.bottom - strip.top]
+        is_bright = texture_HW4.dtype == np.float32
+        warped_SW4 = (scratch.bright_SW4 if is_bright else scratch.warped_SW4)[:rows]
         no_second_map: Any = None
         places_SW2 = places.strip(strip, scratch.places).reshape(rows, self._width, 2)
         cv2.remap(
-            texture_HW4,
-            places_SW2,
-            no_second_map,
-            cv2.INTER_LINEAR,
-            dst=scratch.warped_SW4[:rows],
-            borderMode=cv2.BORDER_REPLICATE,
+            texture_HW4, places_SW2, no_second_map, cv2.INTER_LINEAR, dst=warped_SW4, borderMode=cv2.BORDER_REPLICATE
         )
-        cv2.cvtColor(scratch.warped_SW4[:rows], cv2.COLOR_RGBA2RGB, dst=scratch.warped_SW3[:rows])
-        texture = scratch.texture[:rows]
-        np.copyto(texture, scratch.warped_SW3[:rows].reshape(texture.shape))
+        if is_bright:
+            cv2.cvtColor(warped_SW4, cv2.COLOR_RGBA2RGB, dst=texture.reshape(rows, self._width, 3))
+        else:
+            cv2.cvtColor(warped_SW4, cv2.COLOR_RGBA2RGB, dst=scratch.warped_SW3[:rows])
+            np.copyto(texture, scratch.warped_SW3[:rows].reshape(texture.shape))
         return texture
 
     def _scratch(self) -> _Scratch:
@@ -181,6 +192,7 @@ class Compositor:
             np.empty((rows, 2 * width), np.float32),
             np.empty((rows, width, 4), np.uint8),
             np.empty((rows, width, 3), np.uint8),
+            np.empty((rows, width, 4), np.float32),
             *(np.empty(colours, np.float32) for _ in range(4)),
         )
 

@@ -55,3 +55,11 @@ def test_a_texture_has_no_part_where_it_has_no_weight() -> None:
 def test_what_is_beyond_black_and_white_is_clipped(residual: float, level: int) -> None:
     given: Fields = {"residual": np.full((3, 1, 1), residual, np.float32)}
     assert (Compositor(textures(1), HEIGHT, WIDTH).compose(given) == level).all()
+
+
+def test_light_that_brightens_a_dark_texture_makes_no_steps() -> None:
+    dark = np.broadcast_to(np.arange(13, dtype=np.uint8)[None, :, None], (2, 13, 3)).copy()
+    given = {"weights": np.ones((1, 1, 1), np.float32), "light": np.full((3, 2, 2), 20.0, np.float32)}
+    row = Compositor([dark], HEIGHT, WIDTH).compose(given)[HEIGHT // 2, :, 0].astype(int)
+    exact = 20.0 * np.clip((np.arange(WIDTH) + 0.5) * 13 / WIDTH - 0.5, 0.0, 12.0)
+    assert np.abs(row - exact).max() < 1.5
