@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 ROOT = Path(__file__).parent.parent
 ENDS_WITHIN_S = 60.0
+MODEL = ("--model", "water")
+"""20 steps a second of small frames, which a busy machine keeps up with."""
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -22,10 +24,15 @@ def environment(**variables: str) -> dict[str, str]:
     return {**os.environ, "DISPLAY": "", "PULSE_SERVER": "unix:/nowhere", "PYTHONPATH": str(ROOT), **variables}
 
 
+def live_command(*flags: str) -> list[str]:
+    """Return the command of a show, with the model of these tests unless another is named."""
+    model = () if {"--model", "--replay", "--config"} & set(flags) else MODEL
+    return [sys.executable, str(ROOT / "run_live.py"), *flags, *model]
+
+
 def start(*flags: str, cwd: Path, **variables: str) -> subprocess.Popen[str]:
-    """Start run_live.py in that environment."""
-    command = [sys.executable, str(ROOT / "run_live.py"), *flags]
-    there = environment(**variables)
+    """Start such a show in that environment."""
+    command, there = live_command(*flags), environment(**variables)
     return subprocess.Popen(command, cwd=cwd, env=there, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 

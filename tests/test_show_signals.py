@@ -19,7 +19,15 @@ from onnx import helper, numpy_helper
 
 from engine.model.file import sealed
 from tests.engine.model.probe_model import CARD, program
-from tests.processes import ENDS_WITHIN_S, ROOT, environment, start, streams, wait_for_recording, write_sound
+from tests.processes import (
+    ENDS_WITHIN_S,
+    environment,
+    live_command,
+    start,
+    streams,
+    wait_for_recording,
+    write_sound,
+)
 from tests.terminals import Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX systems")
@@ -36,7 +44,7 @@ def wait_for(happened: Callable[[], object], what: str) -> None:
 
 @contextmanager
 def in_terminal(*flags: str, cwd: Path, controls: bool = True) -> Iterator[Terminal]:
-    terminal = Terminal([sys.executable, str(ROOT / "run_live.py"), *flags], cwd, environment(), controls=controls)
+    terminal = Terminal(live_command(*flags), cwd, environment(), controls=controls)
     try:
         yield terminal
     finally:

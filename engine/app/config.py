@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 from engine.control.parameter import Value
 from engine.web.web_address import DEFAULT_WEB_PORT, LOOPBACK
 
-DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "water.onnx")
+DEFAULT_MODEL = str(Path(__file__).parent.parent / "models" / "veil.onnx")
 DEFAULT_OSC_PORT = 9000
 DEFAULT_OS2L = "9996"
 DEFAULT_LOUDSPEAKER = "default"
