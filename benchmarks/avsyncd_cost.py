@@ -28,6 +28,8 @@ SIZES = {"256x256": (32, 32), "256x128": (16, 32), "512x512": (64, 64)}
 """Of frames, with rows and columns of their latents."""
 STEPS = 51
 """Calls of the UNet by PNDM in 50 steps."""
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+"""The processor copies what its convolutions are given; a graphics card need not be there to count for it."""
 SMALLER, SMALLER_SIDE = UNetConfig(channels=(320, 640), layers=1), 64
 
 
@@ -39,7 +41,7 @@ def at_published_size() -> list[dict[str, object]]:
     found = []
     for name, sides in SIZES.items():
         latents = torch.empty(1, 4, FRAMES, *sides, device="meta", dtype=torch.float16)
-        step = step_cost(unet, latents)
+        step = step_cost(unet, latents, CUDA)
         calls = STEPS * Guidance().branches
         found.append(
             {
@@ -61,7 +63,8 @@ def one_step() -> dict[str, float]:
         drawn("text", 1, TEXT_TOKENS, SMALLER.text_size), drawn("sound", 1, FRAMES, SEEN_TOKENS, SMALLER.sound_size)
     )
     return beside_a_real_one(
-        lambda: unet(latents, torch.tensor(500), conditions), lambda: step_cost(unet.to("meta"), latents.to("meta"))
+        lambda: unet(latents, torch.tensor(500), conditions),
+        lambda: step_cost(unet.to("meta"), latents.to("meta"), CPU),
     )
 
 
@@ -73,7 +76,7 @@ def learning_at_published_size() -> list[dict[str, object]]:
             unet = VideoUNet(UNetConfig())
         if recomputes:
             recompute(unet.layers(), FusedAttention)
-        cost = batch_cost(unet, (4, *SIZES["256x256"]), LearningConfig())
+        cost = batch_cost(unet, (4, *SIZES["256x256"]), LearningConfig(), CUDA)
         found.append(
             {
                 "recompute": recomputes,

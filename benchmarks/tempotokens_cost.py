@@ -36,6 +36,8 @@ CASES = {
     "384x384, float16, --window-frames 12": (replace(BASE, sampling=Sampling(window_frames=12)), 384, torch.float16, 8),
     "256x256, float16": (BASE, 256, torch.float16, 8),
 }
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+"""The processor copies what its convolutions are given; a graphics card need not be there to count for it."""
 FRAMES, WORDS, SCALE = 24, 77, 8
 SMALLER = UNET | {
     "block_out_channels": [320, 640],
@@ -53,8 +55,8 @@ def at_published_size() -> list[dict[str, object]]:
             unet = FrameUNet(published.unet_from(UNET)).to(kind)
             vae = stable_diffusion.vae_from(VAE).to(kind)
         size = (side // SCALE, side // SCALE)
-        step = unet_cost(unet, settings, FRAMES, size, WORDS)
-        decoding = decoder_cost(vae, together, size)
+        step = unet_cost(unet, settings, FRAMES, size, WORDS, CUDA)
+        decoding = decoder_cost(vae, together, size, CUDA)
         windows = settings.sampling.windows_per_step(FRAMES)
         found.append(
             {
@@ -77,7 +79,7 @@ def one_prediction() -> dict[str, float]:
     given = torch.randn(FRAMES, WORDS, config.cross_attention_dim)
     return beside_a_real_one(
         lambda: guided(unet, latents, torch.tensor(500), (given, given[:1]), BASE.sampling),
-        lambda: unet_cost(unet.to("meta"), BASE, FRAMES, (SMALLER_SIDE, SMALLER_SIDE), WORDS),
+        lambda: unet_cost(unet.to("meta"), BASE, FRAMES, (SMALLER_SIDE, SMALLER_SIDE), WORDS, CPU),
     )
 
 
@@ -94,7 +96,7 @@ def learning_at_published_size() -> list[dict[str, object]]:
             AudioMapper(MapperConfig()).to("meta"),
             Prompt(torch.zeros(WORDS, dtype=torch.long), slice(1, 7), ""),
         )
-        cost = piece_cost(unet, text_encoder, mapper, prompt, (32, 48, 48))
+        cost = piece_cost(unet, text_encoder, mapper, prompt, (32, 48, 48), CUDA)
         found.append(
             {"recompute": recomputes, "weights_gib": cost.weight_bytes / GIB, "beside_gib": cost.peak_bytes / GIB}
         )

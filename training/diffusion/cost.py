@@ -31,12 +31,13 @@ class Cost:
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of all tensors that are alive while it is on, and the most of them."""
+    """Counts the bytes of all tensors that are alive while it is on, and the most of them; with what a device needs for a convolution."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
         super().__init__()
         self.live = self.peak = 0
         self._seen = set[int]()
+        self._copies = device.type == "cpu"
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -48,6 +49,8 @@ class LiveBytes(TorchDispatchMode):
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):
                 self._count(leaf.untyped_storage(), leaf.untyped_storage().nbytes())
+        if self._copies:
+            self.peak = max(self.peak, self.live + copied_bytes(func, args, result))
         return result
 
     def _count(self, storage: torch.UntypedStorage, size: int) -> None:
@@ -64,6 +67,25 @@ class LiveBytes(TorchDispatchMode):
         self.live -= size
 
 
+def copied_bytes(operation: Any, args: Sequence[Any], result: Any) -> int:
+    """Return what an operation on a processor needs beside its result while it computes: of convolutions, and 0 of others.
+
+    oneDNN computes in an order of numbers of its own. It has the weights in that order, and first what is given and the result,
+    then the result in both orders. What does not lie in one piece is copied before. Backward it has both that it is given.
+    """
+    if operation is torch.ops.aten.convolution.default:
+        given, weight = args[0], args[1]
+        together = 0 if given.is_contiguous() else _bytes_of(given)
+        return together + _bytes_of(weight) + max(_bytes_of(given), _bytes_of(result))
+    if operation is torch.ops.aten.convolution_backward.default:
+        return sum(map(_bytes_of, args[:3]))
+    return 0
+
+
+def _bytes_of(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
 class FusedAttention(TorchFunctionMode):
     """Counts attention as processors and graphics cards compute it: without a matrix of all pairs in memory."""
 
@@ -76,10 +98,10 @@ class FusedAttention(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def counted(computation: Callable[[], Any]) -> Cost:
-    """Return the cost of a computation on meta tensors."""
+def counted(computation: Callable[[], Any], device: torch.device) -> Cost:
+    """Return the cost that a computation on meta tensors will have on a device."""
     work = FlopCounterMode(display=False)
-    with torch.no_grad(), LiveBytes() as memory, work, FusedAttention():
+    with torch.no_grad(), LiveBytes(device) as memory, work, FusedAttention():
         computation()
     return Cost(memory.peak, work.get_total_flops())
 
@@ -118,9 +140,11 @@ class LearningCost:
         )
 
 
-def learning_cost(loss: Callable[[], Tensor], networks: Sequence[nn.Module], bytes_each: int) -> LearningCost:
-    """Return the cost of a loss and its gradients, of networks on the meta device."""
-    with torch.enable_grad(), LiveBytes() as memory:
+def learning_cost(
+    loss: Callable[[], Tensor], networks: Sequence[nn.Module], bytes_each: int, device: torch.device
+) -> LearningCost:
+    """Return the cost that a loss and its gradients, of networks on the meta device, will have on another one."""
+    with torch.enable_grad(), LiveBytes(device) as memory:
         with FusedAttention():
             found = loss()
         # That mode is off within a backward pass, whoever is told of it; `recompute` has it on for what is computed again.

@@ -83,6 +83,6 @@ def test_the_count_of_a_training_is_smaller() -> None:
             unet = VideoUNet(SHAPE)
         if recomputes:
             recompute(unet.layers(), FusedAttention)
-        return batch_cost(unet, (2, 16, 16), LearningConfig()).peak_bytes
+        return batch_cost(unet, (2, 16, 16), LearningConfig(), torch.device("cuda")).peak_bytes
 
     assert counted(True) < 0.6 * counted(False)

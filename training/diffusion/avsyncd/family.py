@@ -72,8 +72,8 @@ class Family:
             1, unet.config.latent_channels, FRAMES, job.height // scale, job.width // scale, device="meta"
         )
         latents = latents.to(job.kind)
-        step = step_cost(unet, latents)
-        decoding = counted(lambda: vae.decode(latents[:, :, 0]).sample)
+        step = step_cost(unet, latents, job.device)
+        decoding = counted(lambda: vae.decode(latents[:, :, 0]).sample, job.device)
         branches = settings.guidance.branches
         apart = job.save_memory and job.device.type != "cpu"
         return RenderPlan(
@@ -95,13 +95,13 @@ class Family:
         return AVSyncD(job=job, files=files, progress=progress, loaded=loaded, settings=settings_of(arguments))
 
 
-def step_cost(unet: VideoUNet, latents: torch.Tensor) -> Cost:
-    """Return the cost of one call of a UNet on the meta device."""
+def step_cost(unet: VideoUNet, latents: torch.Tensor, device: torch.device) -> Cost:
+    """Return the cost that one call of a UNet on the meta device will have on another one."""
     config: UNetConfig = unet.config
     text = latents.new_empty(1, TEXT_TOKENS, config.text_size)
     sound = latents.new_empty(1, latents.shape[2], SEEN_TOKENS, config.sound_size)
     timestep = torch.zeros((), device="meta")
-    return counted(lambda: unet(latents, timestep, Conditions(text, sound)))
+    return counted(lambda: unet(latents, timestep, Conditions(text, sound)), device)
 
 
 def cut_text(tokenizer: Any, text: str) -> list[str]:

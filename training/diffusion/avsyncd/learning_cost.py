@@ -25,7 +25,12 @@ META = torch.device("meta")
 
 
 def cost_of_files(
-    files: Mapping[str, Path], size: tuple[int, int], clips: int, learning: LearningConfig, recomputes: bool
+    files: Mapping[str, Path],
+    size: tuple[int, int],
+    clips: int,
+    learning: LearningConfig,
+    recomputes: bool,
+    device: torch.device,
 ) -> LearningCost:
     """Return the cost of batches of that many clips of a width and height. Raises TrainingError for files that do not fit."""
     width, height = size
@@ -37,12 +42,14 @@ def cost_of_files(
     if recomputes:
         recompute(unet.layers(), FusedAttention)
     scale = scale_of(vae)
-    cost = batch_cost(unet, (clips, height // scale, width // scale), learning)
+    cost = batch_cost(unet, (clips, height // scale, width // scale), learning, device)
     return cost.beside(weight_bytes(audio, vae, bytes_each=FLOAT_BYTES))
 
 
-def batch_cost(unet: VideoUNet, shape: tuple[int, int, int], learning: LearningConfig) -> LearningCost:
-    """Return the cost of one batch, of a UNet on the meta device; batches come one after the other.
+def batch_cost(
+    unet: VideoUNet, shape: tuple[int, int, int], learning: LearningConfig, device: torch.device
+) -> LearningCost:
+    """Return the cost of one batch on a device, of a UNet on the meta device; batches come one after the other.
 
     `shape` is clips, and rows and columns of the latents. Counted in float32: in bfloat16 it is less.
     """
@@ -55,4 +62,5 @@ def batch_cost(unet: VideoUNet, shape: tuple[int, int, int], learning: LearningC
     text = torch.empty(clips, TEXT_TOKENS, unet.config.text_size, device=META)
     sound = torch.empty(clips, FRAMES, SEEN_TOKENS, unet.config.sound_size, device=META)
     draws = draw(latents, torch.Generator())
-    return learning_cost(lambda: noise_loss(unet, latents, Given(text, text, sound, sound), draws), [unet], FLOAT_BYTES)
+    given = Given(text, text, sound, sound)
+    return learning_cost(lambda: noise_loss(unet, latents, given, draws), [unet], FLOAT_BYTES, device)

@@ -117,7 +117,7 @@ def main(argv: list[str] | None = None) -> int:
     files = require(arguments.weights, published.training_files())
     device = choose_device(arguments.device)
     cost = cost_of_files(
-        files, (config.width, config.height), config.clips_per_batch, config.learning, config.recompute
+        files, (config.width, config.height), config.clips_per_batch, config.learning, config.recompute, device
     )
     print_line(f"memory    {cost.told(device)}")
     cost.check(

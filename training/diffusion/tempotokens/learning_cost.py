@@ -26,7 +26,7 @@ NOISE_STEPS = 1000
 
 
 def cost_of_files(
-    files: Mapping[str, Path], hidden_size: int, form: tuple[int, int, int], recomputes: bool
+    files: Mapping[str, Path], hidden_size: int, form: tuple[int, int, int], recomputes: bool, device: torch.device
 ) -> LearningCost:
     """Return the cost of training at a width, a height and a number of frames a second. Raises TrainingError for files that do not fit."""
     width, height, fps = form
@@ -42,14 +42,19 @@ def cost_of_files(
     scale = stable_diffusion.scale_of(vae)
     size = (height // scale, width // scale)
     tokens = beats.token_count(SEGMENT_FRAMES * BEATS.sample_rate_hz // fps)
-    cost = piece_cost(unet, text_encoder, mapper, prompt, (*size, tokens))
+    cost = piece_cost(unet, text_encoder, mapper, prompt, (*size, tokens), device)
     return cost.beside(weight_bytes(vae, beats, bytes_each=FLOAT_BYTES))
 
 
 def piece_cost(
-    unet: FrameUNet, text_encoder: nn.Module, mapper: AudioMapper, prompt: Prompt, shape: tuple[int, int, int]
+    unet: FrameUNet,
+    text_encoder: nn.Module,
+    mapper: AudioMapper,
+    prompt: Prompt,
+    shape: tuple[int, int, int],
+    device: torch.device,
 ) -> LearningCost:
-    """Return the cost of one piece, of networks on the meta device; pieces come one after the other.
+    """Return the cost of one piece on a device, of networks on the meta device; pieces come one after the other.
 
     `shape` is rows and columns of the latents, and tokens of the sound.
     """
@@ -62,4 +67,4 @@ def piece_cost(
     )
     draws = (torch.zeros(1, dtype=torch.long, device=META), torch.empty_like(latents))
     networks = (unet, text_encoder, mapper)
-    return learning_cost(lambda: mapper_loss(frozen, mapper, piece, draws, 0.01), networks, FLOAT_BYTES)
+    return learning_cost(lambda: mapper_loss(frozen, mapper, piece, draws, 0.01), networks, FLOAT_BYTES, device)

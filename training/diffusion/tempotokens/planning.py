@@ -26,22 +26,24 @@ def decoded_together(job: RenderJob) -> int:
     return 1 if job.save_memory else DECODED_TOGETHER
 
 
-def unet_cost(unet: FrameUNet, settings: Settings, frames: int, size: tuple[int, int], words: int) -> Cost:
-    """Return the cost of one window in one step; `size` is rows and columns of the latents, `words` the length of a context."""
+def unet_cost(
+    unet: FrameUNet, settings: Settings, frames: int, size: tuple[int, int], words: int, device: torch.device
+) -> Cost:
+    """Return the cost of one window in one step on a device; `size` is rows and columns of the latents, `words` the length of a context."""
     kind = next(unet.parameters()).dtype
     config = unet.unet.config
     window = min(frames, settings.sampling.window_frames)
     latents = torch.empty(1, config.in_channels, window, *size, device=META)
     given = torch.empty(window, words, config.cross_attention_dim, device=META, dtype=kind)
     timestep = torch.zeros((), dtype=torch.long, device=META)
-    return counted(lambda: guided(unet, latents, timestep, (given, given[:1]), settings.sampling))
+    return counted(lambda: guided(unet, latents, timestep, (given, given[:1]), settings.sampling), device)
 
 
-def decoder_cost(vae: Any, frames: int, size: tuple[int, int]) -> Cost:
-    """Return the cost of decoding that many frames at once."""
+def decoder_cost(vae: Any, frames: int, size: tuple[int, int], device: torch.device) -> Cost:
+    """Return the cost of decoding that many frames at once on a device."""
     kind = next(vae.parameters()).dtype
     latents = torch.empty(frames, vae.config.latent_channels, *size, device=META, dtype=kind)
-    return counted(lambda: vae.decode(latents).sample)
+    return counted(lambda: vae.decode(latents).sample, device)
 
 
 def plan(settings: Settings, job: RenderJob, files: Mapping[str, Path]) -> RenderPlan:
@@ -54,8 +56,8 @@ def plan(settings: Settings, job: RenderJob, files: Mapping[str, Path]) -> Rende
     side = stable_diffusion.scale_of(vae)
     size = (job.height // side, job.width // side)
     together = min(decoded_together(job), cut.frames)
-    one_step = unet_cost(unet, settings, cut.made, size, tokenizer.model_max_length)
-    decoding = decoder_cost(vae, together, size)
+    one_step = unet_cost(unet, settings, cut.made, size, tokenizer.model_max_length, job.device)
+    decoding = decoder_cost(vae, together, size, job.device)
     windows = settings.sampling.windows_per_step(cut.made)
     cut_text = [
         f"The text is too long for the text encoder, which reads {tokenizer.model_max_length} words and pieces of words; left out: '{left}'."

@@ -168,7 +168,7 @@ def main(argv: list[str] | None = None) -> int:
         clips = video_files(arguments.clips)
     files = require(arguments.weights, published.training_files())
     device = choose_device(arguments.device)
-    cost = cost_of_files(files, config.hidden_size, (config.width, config.height, config.fps), config.recompute)
+    cost = cost_of_files(files, config.hidden_size, (config.width, config.height, config.fps), config.recompute, device)
     print_line(f"memory    {cost.told(device)}")
     cost.check(device, "lower width or height" + ("" if config.recompute else ", or set recompute: true"))
     encoders, frozen = Encoders(files, config, device), frozen_networks(files, device, config.recompute)
