@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from engine.core.errors import MediaError
 from engine.media.frame_reader import FrameReader
 
 # H W rows and columns
@@ -16,7 +17,16 @@ from engine.media.frame_reader import FrameReader
 
 def read_still(path: Path, width: int, height: int) -> NDArray[np.uint8]:
     """Return the first frame of a file, upright, as `fitted` [height, width, 3]. Raises MediaError for a file without one."""
-    return fitted(next(iter(FrameReader(path).frames())).shown.pixels_HWC(), width, height)
+    if not path.is_file():
+        raise MediaError(f"There is no file {path}; give --image a photograph, as JPEG or PNG.")
+    try:
+        first = next(iter(FrameReader(path).frames()), None)
+    except MediaError as error:
+        # Its own sentence expects a video with sound.
+        raise MediaError(f"{path} is no image that can be read; give --image a photograph, as JPEG or PNG.") from error
+    if first is None:
+        raise MediaError(f"{path} holds no frame; give --image a photograph, as JPEG or PNG.")
+    return fitted(first.shown.pixels_HWC(), width, height)
 
 
 def fitted(pixels_HWC: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.core.errors import MediaError
+from tests.training.clips import write_wav
 from training.diffusion.avsyncd.still import fitted, read_still
 
 
@@ -48,8 +49,12 @@ def test_a_file_is_read_in_rgb(tmp_path: Path) -> None:
     assert read_still(file, 4, 4)[2, 2].tolist() == [255, 0, 0]
 
 
-def test_a_file_without_a_frame_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "words.jpg"
-    file.write_text("no frame")
-    with pytest.raises(MediaError, match=r"words\.jpg"):
-        read_still(file, 4, 4)
+def test_what_is_no_image_is_refused_and_an_image_asked_for(tmp_path: Path) -> None:
+    words = tmp_path / "words.jpg"
+    words.write_text("no frame")
+    sound = write_wav(tmp_path / "song.wav", np.zeros(1600, np.float32))
+    for file in (words, sound):
+        with pytest.raises(MediaError, match=rf"{file.name} is no image that can be read; give --image a photograph"):
+            read_still(file, 4, 4)
+    with pytest.raises(MediaError, match=r"There is no file .*gone\.png; give --image a photograph"):
+        read_still(tmp_path / "gone.png", 4, 4)
