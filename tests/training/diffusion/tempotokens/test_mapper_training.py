@@ -102,8 +102,8 @@ def test_the_library_s_unet_passes_gradients_on_and_stays_as_it_is() -> None:
     weights = {name: value.clone() for name, value in learner.mapper.state_dict().items()}
     learner.learn([piece()])
     still = [name for name, value in learner.mapper.state_dict().items() if torch.equal(value, weights[name])]
-    # What is added to all frames alike weighs none of them.
-    assert still == ["fga.un_models.0.feature_reduce.bias"]
+    # What is added to all frames alike weighs none of them: its gradient is 0, or what the order of sums leaves of it.
+    assert set(still) <= {"fga.un_models.0.feature_reduce.bias"}
     assert all(torch.equal(value, before[name]) for name, value in unet.state_dict().items())
 
 
