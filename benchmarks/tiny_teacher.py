@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,7 +41,7 @@ VAE_ITERATIONS, AUDIO_ITERATIONS, EVERY = 1000, 1500, 100
 KL_WEIGHT = 1e-6
 
 
-def train_vae() -> AutoencoderKL:
+def train_vae() -> Any:
     """Return an autoencoder of frames of the scene; its latents are scaled to a deviation of 1."""
     torch.manual_seed(1)
     vae, random = stable_diffusion.vae_from(VAE).train(), np.random.default_rng(10)
@@ -115,7 +114,7 @@ def write_fixed(folder: Path) -> None:
     (folder / published.SCHEDULER).write_text(json.dumps(schedule))
 
 
-def write_vae(folder: Path, vae: AutoencoderKL) -> None:
+def write_vae(folder: Path, vae: Any) -> None:
     _config(folder / published.VAE, dict(vae.config))
     torch.save(vae.state_dict(), folder / published.VAE)
 
