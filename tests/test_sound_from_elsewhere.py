@@ -7,7 +7,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +14,14 @@ import pytest
 
 from tests.engine.audio.sources.servers import encoded, web_server
 from tests.engine.media.many_sounds import Track, write_film
-from tests.processes import ENDS_WITHIN_S, ROOT, environment, run, start, streams, wait_for_recording
+from tests.processes import ENDS_WITHIN_S, environment, live_command, run, start, streams, wait_for_recording
 
 RATE_HZ = 48000
 TWO_SECONDS = (8000 * np.sin(np.arange(2 * RATE_HZ) / 20)).astype("<i2")
 
 
 def run_with_input(raw: bytes, *flags: str, cwd: Path) -> tuple[int, str, str]:
-    command = [sys.executable, str(ROOT / "run_live.py"), "--no-osc", *flags]
+    command = live_command("--no-osc", *flags)
     done = subprocess.run(
         command, input=raw, cwd=cwd, env=environment(), capture_output=True, timeout=ENDS_WITHIN_S, check=False
     )
@@ -59,7 +58,7 @@ def test_nothing_in_the_pipe_is_one_sentence(flags: list[str], tmp_path: Path) -
 
 def test_a_terminal_instead_of_a_pipe_is_one_sentence(tmp_path: Path) -> None:
     controlling, terminal = pty.openpty()
-    command = [sys.executable, str(ROOT / "run_live.py"), "--no-osc", "--source", "pcm:48000x2", "--out", "null"]
+    command = live_command("--no-osc", "--source", "pcm:48000x2", "--out", "null")
     try:
         done = subprocess.run(
             command, stdin=terminal, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False

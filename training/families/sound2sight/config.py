@@ -45,7 +45,7 @@ class Sound2SightConfig:
     first: they are left out before the sound is found in them."""
     mask: bool = False
     """The decoder also draws a mask, by which its pixels take the place of those of the frame before (arXiv 1605.07157): what does not
-    move stays as sharp as it was. The original draws every pixel anew."""
+    move stays as sharp as it was. The original draws every pixel again."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
