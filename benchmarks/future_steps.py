@@ -62,7 +62,7 @@ def cached_ms(model: Sound2Sight, after: int) -> float:
 
     def step() -> Tensor:
         code, skips = generator.encoder(frame)
-        return generator.decode(generator.predict(code, sound, noise, memory)[0], skips)
+        return generator.decode(generator.predict(code, sound, noise, memory)[0], skips, frame)
 
     return median_ms(step)
 
@@ -81,7 +81,7 @@ def recomputed_ms(model: Sound2Sight, after: int) -> float:
         seen, sound = generator.frame_attention(tokens)[:, -1], generator.sound_attention(tokens)[:, -1]
         prior, _ = generator.prior(torch.cat([seen, sound], dim=1), prior_state)
         predicted, _ = generator.predictor(torch.cat([code, prior.mean], dim=1), predictor_state)
-        return generator.decode(predicted, skips)
+        return generator.decode(predicted, skips, frame)
 
     return median_ms(step)
 
