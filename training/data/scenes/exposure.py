@@ -15,6 +15,12 @@ EXPOSURE, CONTRAST = 1.7, 1.85  # of the curve: less than the 2.2 of a screen gi
 BLOOM_FROM = 0.30
 
 
+def smoothstep(low: float, high: float, value: Array) -> Array:
+    """Return a soft edge: 0 up to `low`, 1 from `high` on, 3 t^2 - 2 t^3 between."""
+    t = np.clip((value - low) / (high - low), 0.0, 1.0)
+    return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
+
+
 def static_dither(height: int, width: int) -> Array:
     """Return a grain of less than one level, the same in every frame, `[H, W, 1]`: still parts of a scene stay still."""
     random = np.random.default_rng(3)

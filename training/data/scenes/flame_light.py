@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.scenes.exposure import expose, static_dither
+from training.data.scenes.exposure import expose, smoothstep, static_dither
 from training.data.scenes.flames import FLAMES, FlameMotion, places
 from training.data.scenes.sound_force import Array
 
@@ -43,11 +43,6 @@ class FlameStage:
     dither_HW1: Array
 
 
-def _smoothstep(low: float, high: float, value: Array) -> Array:
-    t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
-
-
 def one_flame() -> Array:
     """Draw the flame that all are stretched from, its foot below."""
     up, across = np.meshgrid(
@@ -59,15 +54,12 @@ def one_flame() -> Array:
     waist = 0.16 + 0.62 * np.sin(np.pi * np.clip(up, 0.0, 1.0) ** 0.62) ** 0.9 * (1.0 - up) ** 0.35
     inside = np.exp(-((np.abs(across) / np.maximum(waist, 1e-3)) ** 2.6) * 1.8)
     soot = (
-        inside
-        * _smoothstep(0.05, 0.32, up)
-        * (1.0 - _smoothstep(0.55, 1.0, up) * 0.75)
-        * _smoothstep(0.0, 0.06, 1.0 - up)
+        inside * smoothstep(0.05, 0.32, up) * (1.0 - smoothstep(0.55, 1.0, up) * 0.75) * smoothstep(0.0, 0.06, 1.0 - up)
     )
-    core = np.exp(-((across / (0.55 * waist)) ** 2)) * _smoothstep(0.02, 0.10, up) * (1.0 - _smoothstep(0.10, 0.34, up))
+    core = np.exp(-((across / (0.55 * waist)) ** 2)) * smoothstep(0.02, 0.10, up) * (1.0 - smoothstep(0.10, 0.34, up))
     rim = inside * (1.0 - 0.6 * np.exp(-((across / (0.7 * waist)) ** 2)))
-    foot = rim * _smoothstep(0.0, 0.02, up) * (1.0 - _smoothstep(0.03, 0.26, up))
-    heat = _smoothstep(0.15, 0.95, up)[..., None]
+    foot = rim * smoothstep(0.0, 0.02, up) * (1.0 - smoothstep(0.03, 0.26, up))
+    heat = smoothstep(0.15, 0.95, up)[..., None]
     white, red = np.array([1.0, 0.66, 0.22], np.float32), np.array([1.0, 0.30, 0.045], np.float32)
     glow = (white * (1.0 - heat) + red * heat) * (soot * (1.0 - 0.45 * core))[..., None]
     flame = 1.9 * glow + 0.75 * foot[..., None] * np.array([0.10, 0.30, 1.0], np.float32)
@@ -84,13 +76,13 @@ def flame_stage(height: int, width: int) -> FlameStage:
     grain = cv2.GaussianBlur(random.standard_normal((height, width)).astype(np.float32), (0, 0), height / 600.0)
     rows = (np.arange(height, dtype=np.float32) + 0.5) / height
     plaster = 1.0 + 0.26 * coarse + 0.12 * fine + 0.10 * grain
-    wall = np.clip(plaster, 0.1, 2.2) * (1.0 - _smoothstep(FOOT - 0.01, FOOT + 0.004, rows))[:, None]
+    wall = np.clip(plaster, 0.1, 2.2) * (1.0 - smoothstep(FOOT - 0.01, FOOT + 0.004, rows))[:, None]
     around = (rows - FOOT) / PIPE
     on_pipe = ((around > 0.0) & (around < 1.0)).astype(np.float32)
     brass = np.array([0.95, 0.70, 0.38], np.float32)
     shine = on_pipe * (0.016 + 0.050 * np.exp(-(((around - 0.30) / 0.10) ** 2)))
     pipe = shine[:, None, None] * np.ones((1, width, 1), np.float32) * brass
-    ends = _smoothstep(LEFT - 0.022, LEFT - 0.018, np.arange(width, dtype=np.float32) / width) * _smoothstep(
+    ends = smoothstep(LEFT - 0.022, LEFT - 0.018, np.arange(width, dtype=np.float32) / width) * smoothstep(
         1.0 - RIGHT - 0.022, 1.0 - RIGHT - 0.018, 1.0 - np.arange(width, dtype=np.float32) / width
     )
     # The pipe mirrors what burns on it in a narrow line; the table below mirrors it softly.

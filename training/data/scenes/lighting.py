@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import jv, jvp
 
 from training.data.scenes.dish import DishMotion, WaveShapes
+from training.data.scenes.exposure import smoothstep
 from training.data.scenes.sound_force import Array
 
 SUPERSAMPLE = 1.5
@@ -59,11 +60,6 @@ class StaticMaps:
     vignette_HW1: Array
 
 
-def _smoothstep(low: float, high: float, value: Array) -> Array:
-    t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
-
-
 def _surface_bases(shapes: WaveShapes, radius: Array, angle: Array) -> tuple[Array, Array, Array]:
     """Return d/dx, d/dy and the Laplacian of every wave shape at every pixel, each `[M, P]`, zero outside the water."""
     inside = radius.ravel() <= 1.02
@@ -93,7 +89,7 @@ def _surround() -> Array:
     near = np.exp(-(((r - 0.52) / 0.120) ** 2))
     far = np.exp(-(((r - 1.12) / 0.22) ** 2))
     halo = np.exp(-(((r - 0.215) / 0.085) ** 2))  # calm water mirrors it as a ring, which the quietest sound bends
-    sky = _smoothstep(0.15, 1.5, r) * 0.05
+    sky = smoothstep(0.15, 1.5, r) * 0.05
     light = hue * (1.10 * near + 0.42 * far + 0.16 * halo + sky)[..., None]
     window = np.exp(-(((x + y + 0.42) / 0.085) ** 2) - (((x - y) / 0.16) ** 2))
     spark = np.exp(-(((x + 0.36) ** 2 + (y + 0.38) ** 2) / 0.08**2))
@@ -119,8 +115,8 @@ def static_maps(shapes: WaveShapes, size_px: int) -> StaticMaps:
     x, y = np.meshgrid(u, u)
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     slope_x, slope_y, curvature = _surface_bases(shapes, radius, angle)
-    water = 1.0 - _smoothstep(0.995, 1.012, radius)
-    deep = _smoothstep(0.0, 1.0, np.hypot(x + 0.25, y + 0.3) / 1.35)[..., None]
+    water = 1.0 - smoothstep(0.995, 1.012, radius)
+    deep = smoothstep(0.0, 1.0, np.hypot(x + 0.25, y + 0.3) / 1.35)[..., None]
     body = (TEAL * (1.0 - deep) + INDIGO * deep) * (1.0 - 0.55 * radius[..., None] ** 4).clip(0.12, 1.0)
     edge = np.exp(-(((radius - 0.97) / 0.10) ** 2)) * np.exp(1.6 * (np.cos(angle - 0.8) - 1.0))
     body = body + edge[..., None] * np.array([0.050, 0.004, 0.034], np.float32)
@@ -128,7 +124,7 @@ def static_maps(shapes: WaveShapes, size_px: int) -> StaticMaps:
     rim_glow = (
         np.exp(-(((radius - 1.022) / 0.02) ** 2)) * 0.3 + np.exp(-np.abs(radius - 1.0) / 0.10) * (radius > 1.0) * 0.02
     )
-    vignette = 1.0 - 0.35 * _smoothstep(0.75, 1.45, radius)
+    vignette = 1.0 - 0.35 * smoothstep(0.75, 1.45, radius)
     return StaticMaps(
         size_px, slope_x, slope_y, curvature, x, y, water[..., None], body.astype(np.float32),
         floor[..., None].astype(np.float32), _rim(radius, angle), rim_glow[..., None].astype(np.float32),

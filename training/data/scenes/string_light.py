@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.scenes.exposure import smoothstep
 from training.data.scenes.sound_force import Array
 from training.data.scenes.strings import MODES, STRINGS, StringMotion
 
@@ -54,11 +55,6 @@ class StringStage:
     radius_R: Array
 
 
-def _smoothstep(low: float, high: float, value: Array) -> Array:
-    t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
-
-
 def string_stage(height: int, width: int) -> StringStage:
     """Compute what is constant for a frame of that size: strings run along its long side at 4:3 and wider."""
     place_R = np.linspace(0.0, 1.0, STRINGS, dtype=np.float32)
@@ -82,7 +78,7 @@ def string_stage(height: int, width: int) -> StringStage:
     lamps_WC = warm[:, None] * np.array([1.0, 0.92, 0.80], np.float32) + cold[:, None] * np.array(
         [0.80, 0.92, 1.0], np.float32
     )
-    fade_RW = _smoothstep(0.0, 0.012, along_RW) * _smoothstep(0.0, 0.012, 1.0 - along_RW)
+    fade_RW = smoothstep(0.0, 0.012, along_RW) * smoothstep(0.0, 0.012, 1.0 - along_RW)
     lit_RWC = colour_RC[:, None] * lamps_WC[None] * fade_RW[..., None]
     radius_R = np.maximum(0.55, (1.5 - 0.8 * place_R) * height / 720.0).astype(np.float32)
     return StringStage(
@@ -101,7 +97,7 @@ def _board(height: int, width: int, left_R: Array, right_R: Array, rest_R: Array
     order = np.argsort(rest_R)
     for side_R, lamp in ((left_R, 1.0), (right_R, 0.55)):
         at = np.interp(rows, rest_R[order], side_R[order])
-        within = _smoothstep(0.075, 0.10, (rows / height).astype(np.float32)) * _smoothstep(
+        within = smoothstep(0.075, 0.10, (rows / height).astype(np.float32)) * smoothstep(
             0.09, 0.12, (1.0 - rows / height).astype(np.float32)
         )
         away = (x - at[:, None]) * width / height  # in heights
