@@ -14,7 +14,7 @@ from engine.model.shipped import model_path, shipped_models
 
 
 def test_every_shipped_model_is_found_by_its_name() -> None:
-    assert shipped_models()["water"] == Path(DEFAULT_MODEL)
+    assert shipped_models()["veil"] == Path(DEFAULT_MODEL)
     for name, path in shipped_models().items():
         assert model_path(name) == str(path)
 
@@ -29,7 +29,7 @@ def test_a_file_comes_before_a_shipped_model_and_a_folder_does_not(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "water").mkdir()
-    assert model_path("water") == DEFAULT_MODEL
+    assert model_path("water") == str(shipped_models()["water"])
     (tmp_path / "water").rmdir()
     (tmp_path / "water").write_bytes(b"mine")
     assert model_path("water") == "water"
@@ -46,7 +46,7 @@ def test_a_show_takes_the_name_from_a_flag_or_a_file(tmp_path: Path) -> None:
     for arguments in (["--model", "water"], ["--config", str(config)]):
         command = parse_command(arguments)
         assert isinstance(command, ParsedCommand)
-        assert command.resolved.config.model == DEFAULT_MODEL
+        assert command.resolved.config.model == model_path("water")
 
 
 def test_the_gallery_lists_what_ships(capsys: pytest.CaptureFixture[str]) -> None:

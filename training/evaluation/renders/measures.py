@@ -77,4 +77,6 @@ def inception_score(probabilities_NM: NDArray[np.float64]) -> float:
     # What has no probability adds nothing: x log x goes to 0.
     possible = probabilities_NM > 0.0
     ratio = np.log(probabilities_NM[possible] / usual_M[possible])
-    return float(np.exp((probabilities_NM[possible] * ratio).sum() / len(probabilities_NM)))
+    divergence = float((probabilities_NM[possible] * ratio).sum() / len(probabilities_NM))
+    # A divergence is never below 0; rounding may leave it a little below.
+    return math.exp(max(0.0, divergence))

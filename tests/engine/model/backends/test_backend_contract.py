@@ -10,13 +10,13 @@ import numpy as np
 import psutil
 import pytest
 
-from engine.app.config import DEFAULT_MODEL
 from engine.model.backend import Backend
 from engine.model.backends import onnx_cpu, onnx_session, openvino
 from engine.model.backends.onnx_device import HOST, OnnxDeviceBackend
 from engine.model.backends.selection import MODULES, ONNX, obstacle, open_backend, suffixes
 from engine.model.file import read_card, read_checked_card, sealed
 from engine.model.noise import draw_noise
+from engine.model.shipped import model_path
 from engine.model.step import resting_inputs
 from tests.conftest import require
 from tests.engine.model.backends import backend_contract as contract
@@ -26,6 +26,7 @@ BOUND = "onnx-device on the processor"
 """The ping-pong buffers of the backends for graphics cards, which can be tested without one."""
 NEED_NO_HARDWARE = ("onnx-cpu", "openvino")
 MOST_MEAN_LEVELS = 4.0
+WATER = model_path("water")
 LARGE = replace(CARD, height=96, width=128, noises=(replace(CARD.noises[0], shape=(128,)),))
 WARM_UP_STEPS, LOOPED_STEPS, MOST_GROWTH_BYTES = 200, 2000, 24_000_000
 
@@ -72,15 +73,15 @@ def test_plays_what_onnx_cpu_plays(
 
 
 def test_plays_the_shipped_model_as_onnx_cpu_does(opener: Callable[[Path], Backend]) -> None:
-    backend = opener(Path(DEFAULT_MODEL))
+    backend = opener(Path(WATER))
     if backend.name == onnx_cpu.NAME:
         pytest.skip("onnx-cpu is what the others are compared with")
-    contract.check_close(backend, onnx_cpu.open_model(DEFAULT_MODEL, threads=1))
+    contract.check_close(backend, onnx_cpu.open_model(WATER, threads=1))
 
 
 def test_openvino_computes_features_in_float32_and_frames_in_bfloat16(tmp_path: Path) -> None:
     require(openvino.obstacle() is None, str(openvino.obstacle()))
-    shipped, path = Path(DEFAULT_MODEL), tmp_path / "bfloat16.onnx"
+    shipped, path = Path(WATER), tmp_path / "bfloat16.onnx"
     path.write_bytes(sealed(shipped.read_bytes(), replace(read_card(shipped), precision="bfloat16")))
     backend = openvino.open_model(path, threads=1)
     contract.check_what_was_given_and_what_came_stay(backend, 4)
