@@ -56,7 +56,6 @@ class FrameReader:
         self._damaged = 0
         self._changes: list[str] = []
         self._change_count = 0
-        self._protected = False
         self._start_s = 0.0
 
     def frames(self) -> Iterator[TimedFrame]:
@@ -98,11 +97,16 @@ class FrameReader:
         yield from deinterlacer.finish()
 
     def _decoded(self, packet: Any) -> list[Any]:
+        # Asked before, since some of what is encrypted decodes to noise.
+        if packet.has_sidedata(ENCRYPTED):
+            codec = packet.stream.codec_context.name
+            raise MediaError(
+                f"The video of {self.path} ({codec}) is protected against copying; give a film without protection."
+            )
         try:
             return packet.decode()
         except FFmpegError:
             self._damaged += 1
-            self._protected = self._protected or packet.has_sidedata(ENCRYPTED)
             return []
 
     def _timed(self, frames: Iterator[av.VideoFrame], stream: Any) -> Iterator[TimedFrame]:
@@ -133,8 +137,6 @@ class FrameReader:
         )
 
     def _nothing_decoded(self, codec: str) -> str:
-        if self._protected:
-            return f"The video of {self.path} ({codec}) is protected against copying; give a film without protection."
         if self._damaged:
             return (
                 f"{self.path} is damaged: nothing of its video ({codec}) can be decoded; give another copy of the film."
