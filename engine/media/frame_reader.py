@@ -61,7 +61,7 @@ class FrameReader:
     def frames(self) -> Iterator[TimedFrame]:
         """Decode all frames, from the start of the file.
 
-        Raises MediaError for a file that is missing, no video, larger than memory allows, or in which nothing can be decoded.
+        Raises MediaError for a file that is missing, no video, protected, larger than memory allows, or in which nothing can be decoded.
         """
         self._damaged, self._changes, self._change_count = 0, [], 0
         with open_media(self.path) as container:
