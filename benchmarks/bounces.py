@@ -23,7 +23,7 @@ from benchmarks.record import append_record, print_table
 from engine.core.errors import run_main
 from training.data.moving_digits.labels import Against, ClipLabels, Obstacle, read_labels
 from training.data.video_files import video_files
-from training.families.sound2sight.futures import futures
+from training.loop.validation import continued
 
 # B clips, T frames, H W rows and columns
 
@@ -145,7 +145,7 @@ def main(words: list[str] | None = None) -> int:
             results[name + kind] = Turns(*(sum(column) for column in zip(*counts, strict=True)))
 
     for name, heard in (("with its sound", sounds), ("another clip's sound", sounds.roll(1, dims=0))):
-        drawn = [futures(model, real, heard, context, source) for _ in range(arguments.samples)]
+        drawn = [continued(model, real, heard, context, source) for _ in range(arguments.samples)]
         count(name, [torch.cat([real[:, :context], one], dim=1) for one in drawn])
     count("the clips themselves", [real])
     headings = ["futures", "answered", "bounces", "share", "turns elsewhere", "of frames", "share"]

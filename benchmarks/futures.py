@@ -27,8 +27,9 @@ from engine.core.errors import ConfigError, TrainingError, run_main
 from training.core.streaming import StreamingModel
 from training.data.video_files import video_files
 from training.data.windows import split
-from training.families.sound2sight.futures import FutureFigures, compared, future_figures, futures
+from training.families.sound2sight.futures import FutureFigures, compared, future_figures
 from training.families.sound2sight.model import Sound2Sight
+from training.loop.validation import continued
 
 # B stretches, T frames, W window samples, H W rows and columns
 
@@ -87,7 +88,7 @@ def mean_figures(model: Sound2Sight, real: Tensor, audio: Tensor, samples: int) 
 
 def drawn_futures(model: Sound2Sight, real: Tensor, audio: Tensor, source: torch.Generator) -> Tensor:
     """Return what a Sound2Sight model draws after its context [B, T - context, 3, H, W]."""
-    return futures(model, real, audio, model.context_frames, source)
+    return continued(model, real, audio, model.context_frames, source)
 
 
 @torch.no_grad()

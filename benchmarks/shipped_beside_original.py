@@ -4,7 +4,8 @@
 
 CHECKOUT is a copy of the original Listen and Move code; its full generator has random weights and is stepped eagerly, from features
 that are given to it. Ours compute features from sound and compose the frame, as in a show. All take a step in turn, on two threads,
-so that a disturbance meets all alike.
+so that a disturbance meets all alike. Set OMP_WAIT_POLICY=PASSIVE and GOMP_SPINCOUNT=0 in the environment: torch's threads wait
+busily for work otherwise, into the next step of ours.
 """
 
 from __future__ import annotations

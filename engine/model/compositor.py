@@ -168,8 +168,8 @@ class Compositor:
         """Return a strip of the frame as a texture gives it, in levels [S, W 3]."""
         import cv2
 
-        rows, texture = strip.bottom - strip.top, scratch.texture[: strip.bottom - strip.top]
-        is_bright = texture_HW4.dtype == np.float32
+        rows, is_bright = strip.bottom - strip.top, texture_HW4.dtype == np.float32
+        texture = scratch.texture[:rows]
         warped_SW4 = (scratch.bright_SW4 if is_bright else scratch.warped_SW4)[:rows]
         no_second_map: Any = None
         places_SW2 = places.strip(strip, scratch.places).reshape(rows, self._width, 2)

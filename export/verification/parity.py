@@ -32,7 +32,7 @@ STATE_FLOOR = 1e-6
 """States that are smaller all the time are compared with this."""
 CONTROL_REACH = 0.25
 """How far the controls of a batch slot go from their defaults towards the end of their range."""
-Play = Callable[[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]
+BatchStep = Callable[[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]
 """Takes one step of a whole batch: all inputs by name -> all outputs by name."""
 PROBE_SOUND = "rising tone, clicks, noise bursts and silence, made by formula"
 
@@ -126,18 +126,18 @@ def measure_parity(graph: StepGraph, onnx_bytes: bytes, steps: int = PARITY_STEP
     return compare_with_torch(graph, lambda inputs: dict(zip(names, session.run(names, inputs), strict=True)), steps)
 
 
-def compare_with_torch(graph: StepGraph, play: Play, steps: int = PARITY_STEPS) -> MeasuredParity:
-    """Play `steps` steps in torch and by `play`, each carrying its own states, and report the differences.
+def compare_with_torch(graph: StepGraph, take_step: BatchStep, steps: int = PARITY_STEPS) -> MeasuredParity:
+    """Play `steps` steps in torch and by `take_step`, each carrying its own states, and report the differences.
 
-    Where they part because rounding is amplified (`parts_by_rounding`), each step of `play` begins with torch's states.
+    Where they part because rounding is amplified (`parts_by_rounding`), each of `take_step` begins with torch's states.
 
     In a batch every slot has its own sound, noise and controls, and torch steps each slot alone: an input that reached another
     slot would be a difference.
     """
-    measured = _measured(graph, play, steps, carried=True)
+    measured = _measured(graph, take_step, steps, carried=True)
     if measured.within_limits or not parts_by_rounding(graph):
         return measured
-    return _measured(graph, play, steps, carried=False)
+    return _measured(graph, take_step, steps, carried=False)
 
 
 def parts_by_rounding(graph: StepGraph) -> bool:
@@ -148,7 +148,7 @@ def parts_by_rounding(graph: StepGraph) -> bool:
     return own is not None and not own.within_limits
 
 
-def _measured(graph: StepGraph, play: Play, steps: int, *, carried: bool) -> MeasuredParity:
+def _measured(graph: StepGraph, take_step: BatchStep, steps: int, *, carried: bool) -> MeasuredParity:
     alone = graph if graph.batch == 1 else StepGraph(graph.model, controls=graph.control_names)
     ours = _slots_at_rest(graph, alone)
     theirs = {name: _together(graph, [slot[name] for slot in ours]) for name in graph.input_names}
@@ -160,7 +160,7 @@ def _measured(graph: StepGraph, play: Play, steps: int, *, carried: bool) -> Mea
         theirs |= {name: _together(graph, [slot[name] for slot in given]) for name in given[0]}
         with torch.no_grad():
             expected = [dict(zip(graph.output_names, alone(*slot.values()), strict=True)) for slot in ours]
-        came = play(theirs)
+        came = take_step(theirs)
         together = {name: _together(graph, [slot[name] for slot in expected]) for name in graph.output_names}
         differences.add(composer.by_torch(together), composer.by_engine(came))
         for name in graph.state_names:

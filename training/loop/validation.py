@@ -186,11 +186,19 @@ def _continued_sequences(
             yield PlayedPart(real, real, count)
             continue
         audio = torch.from_numpy(sound_windows(segment.clip.sound_S, first, count, timing))[None].to(device)
-        noise = model.draw_noise(1, count, noise_source)
-        before, after = ({name: v[:, part] for name, v in noise.items()} for part in (slice(given), slice(given, None)))
-        state = model.state_after(real[None, :given].to(device), audio[:, :given], before)
-        fake = model.clip(audio[:, given:], after, state)[0][0]
+        fake = continued(model, real[None].to(device), audio, given, noise_source)[0]
         yield PlayedPart(real, torch.cat([real[:given], fake.float().cpu()]), given)
+
+
+@torch.no_grad()
+def continued(
+    model: StreamingModel, frames_BTCHW: Tensor, audio_BTW: Tensor, given: int, noise_source: torch.Generator
+) -> Tensor:
+    """Return the frames [B, T - given, 3, H, W] in [-1, 1] that a model draws after the first `given` of T real ones."""
+    noise = model.draw_noise(len(frames_BTCHW), audio_BTW.shape[1], noise_source)
+    before, after = ({name: v[:, part] for name, v in noise.items()} for part in (slice(given), slice(given, None)))
+    state = model.state_after(frames_BTCHW[:, :given], audio_BTW[:, :given], before)
+    return model.clip(audio_BTW[:, given:], after, state)[0]
 
 
 def generated_sequences(

@@ -5,7 +5,7 @@ frequency drives that mode (Rubens and Krigar-Menzel, Annalen der Physik 17, 190
 square of the pressure beneath it, cos^2(k pi x), so loud modes draw their waves in fire. A flame follows its gas as a damped
 oscillator: it leaps as a sound begins, and settles.
 
-Heights are shares of the highest flame, places along the pipe go from 0 to 1. Axes: K frames, M modes, B bands, F flames.
+Heights are shares of the highest flame, places along the pipe go from 0 to 1. Axes: S substeps, K frames, M modes, B bands, F flames.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ def bands() -> list[SoundBand]:
     return [*tuned, TREBLE]
 
 
-def move_flames(force_KB: Array, fps: int = FRAMES_PER_S) -> FlameMotion:
+def move_flames(force_SB: Array, fps: int = FRAMES_PER_S) -> FlameMotion:
     """Apply the forces of `bands()`, at every substep, to flames at rest and return their motion at the end of every frame."""
     count = len(MODES) + 1
     hold_MB = np.diag([REACH / (1.0 + 0.05 * mode) for mode in MODES] + [TREBLE_REACH]).astype(np.float32)
     omega_M = np.full(count, 2.0 * np.pi * LEAP_HZ, np.float32)
-    level_KM = displacements(force_KB, hold_MB, omega_M, np.full(count, LEAP_DAMPING_PER_S), KICK, fps)
+    level_KM = displacements(force_SB, hold_MB, omega_M, np.full(count, LEAP_DAMPING_PER_S), KICK, fps)
     angle_MF = np.pi * np.array(MODES)[:, None] * places()[None]
     # The loudspeaker is at the left end, and the gas takes more from the higher modes on their way.
     reach_MF = np.exp(-LOSS * np.array(MODES)[:, None] * places()[None])

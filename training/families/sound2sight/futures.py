@@ -1,4 +1,4 @@
-"""Futures: sequences that go on from real context frames, drawn once or several times, and how good and how different they are."""
+"""Futures: sequences that go on from real context frames, drawn several times, and how good and how different they are."""
 
 from __future__ import annotations
 
@@ -8,24 +8,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from training.families.sound2sight.model import NOISE, Sound2Sight
+from training.families.sound2sight.model import Sound2Sight
+from training.loop.validation import continued
 from training.losses.quality import PSNR, pixel_figures, similarity
 
 # B sequences, T frames, W window samples, C colours, H W rows and columns
-
-
-@torch.no_grad()
-def futures(
-    model: Sound2Sight, frames_BTCHW: Tensor, audio_BTW: Tensor, context_frames: int, noise_source: torch.Generator
-) -> Tensor:
-    """Return the frames [B, T - context_frames, 3, H, W] in [-1, 1] that follow the first `context_frames` of T real ones."""
-    features_BTF = model.front_end(audio_BTW.flatten(0, 1)).unflatten(0, audio_BTW.shape[:2])
-    noise_BTZ = model.draw_noise(len(frames_BTCHW), audio_BTW.shape[1], noise_source)[NOISE]
-    seen = slice(0, context_frames)
-    context = model.coloured_sequence(frames_BTCHW[:, seen])
-    state = model.observe(context, features_BTF[:, seen], noise_BTZ[:, seen])
-    later = slice(context_frames, None)
-    return model.clip_features(features_BTF[:, later], {NOISE: noise_BTZ[:, later]}, state)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +35,7 @@ def future_figures(
     """Draw so many futures of each sequence, after the context frames of the model, and compare them with the real frames."""
     context = model.generator.config.context_frames
     real = frames_BTCHW[:, context:]
-    drawn = [futures(model, frames_BTCHW, audio_BTW, context, noise_source) for _ in range(samples)]
+    drawn = [continued(model, frames_BTCHW, audio_BTW, context, noise_source) for _ in range(samples)]
     copied = frames_BTCHW[:, context - 1 : context].expand_as(real)
     found = [compared(one, real) for one in drawn]
     between = [1.0 - float(compared(one, other)[1].mean()) for one, other in pairwise(drawn)]

@@ -19,13 +19,13 @@ from training.data.video import Clip
 from training.families.sound2sight.config import JointDiscriminatorConfig, Sound2SightLosses
 from training.families.sound2sight.discriminator import JointDiscriminator, discriminator_loss, generator_loss
 from training.families.sound2sight.forecast import forecast, with_own_frames
-from training.families.sound2sight.futures import future_figures, futures
+from training.families.sound2sight.futures import future_figures
 from training.families.sound2sight.model import NOISE
 from training.loop.checkpoint import read_checkpoint, write_checkpoint
 from training.loop.config import OptimiserConfig, TrainConfig
 from training.loop.run import Run
 from training.loop.trainer import build_trainer
-from training.loop.validation import NOISE_SEED, played_sequences
+from training.loop.validation import NOISE_SEED, continued, played_sequences
 from training.train import RUN_OUTPUTS
 
 DISCRIMINATOR = JointDiscriminatorConfig(channels=8, hidden_size=16)
@@ -175,7 +175,7 @@ def test_futures_go_on_from_the_context_and_differ() -> None:
     model = moved_model()
     frames = 2.0 * torch.rand(2, 5, 3, 32, 32, generator=torch.Generator().manual_seed(1)) - 1.0
     source = torch.Generator().manual_seed(3)
-    future = futures(model, frames, sound(model, 5, batch=2), 2, source)
+    future = continued(model, frames, sound(model, 5, batch=2), 2, source)
     assert future.shape == (2, 3, 3, 32, 32)
     figures = future_figures(model, frames, sound(model, 5, batch=2), 3, source)
     one = future_figures(model, frames, sound(model, 5, batch=2), 1, source)
