@@ -1,4 +1,4 @@
-"""Veils, jellyfish and flames rest in silence, move in the frame of an onset and not before, forget what was, and come in any shape."""
+"""Veils, jellyfish, flames and an iris rest in silence, move in the frame of an onset and not before, forget what was, and come in any shape."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from training.core.frame_size import FrameSize
 from training.data.scenes.flames import FlameMotion, flame_motion
+from training.data.scenes.iris import IrisMotion, iris_motion
 from training.data.scenes.make_scene import parse, render_scene
 from training.data.scenes.medusa import CONTRACTION, TRAIL_PLACES, TRAIL_S, MedusaMotion, medusa_motion, omega_M
 from training.data.scenes.sound_force import FRAMES_PER_S, STEPS_PER_S
@@ -19,7 +20,12 @@ from training.data.scenes.veil import BANDS, VeilMotion, across_shapes, down_sha
 
 RATE_HZ = 16_000
 HOP = RATE_HZ // FRAMES_PER_S
-SIZES = {"veil": FrameSize(72, 128), "medusa": FrameSize(128, 72), "flames": FrameSize(72, 128)}
+SIZES = {
+    "veil": FrameSize(72, 128),
+    "medusa": FrameSize(128, 72),
+    "flames": FrameSize(72, 128),
+    "iris": FrameSize(72, 128),
+}
 each = pytest.mark.parametrize("scene", SIZES)
 
 
@@ -55,8 +61,8 @@ def test_an_onset_moves_its_own_frame_and_none_before(scene: str) -> None:
     assert moved[4] > 0.3
 
 
-@pytest.mark.parametrize("motion_of", [veil_motion, medusa_motion, flame_motion])
-def test_the_past_is_forgotten(motion_of: Callable[..., VeilMotion | MedusaMotion | FlameMotion]) -> None:
+@pytest.mark.parametrize("motion_of", [veil_motion, medusa_motion, flame_motion, iris_motion])
+def test_the_past_is_forgotten(motion_of: Callable[..., VeilMotion | MedusaMotion | FlameMotion | IrisMotion]) -> None:
     late_T = noise(0.25, 0.3)
     with_past = dataclasses.astuple(motion_of(np.concatenate([noise(0.5, 0.7), silence(3.0), late_T]), RATE_HZ))
     without_past = dataclasses.astuple(motion_of(np.concatenate([silence(3.5), late_T]), RATE_HZ))

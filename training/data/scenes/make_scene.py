@@ -4,6 +4,8 @@
     strings             strings beside a loudspeaker, of any shape: --size 1280x720, 720x1280
     veil                veils that hang before loudspeakers, lit from their foot, of any shape
     medusa              a jellyfish in deep water, of any shape
+    iris                an eye, seen close, between six lamps, of any shape
+    flames              flames on a pipe of gas that sounds, of any shape
     --sound song.wav    move the scene with this sound instead of the arranged one: the frames of a perfect model
     --heldout           write media/heldout.wav instead: sound from recordings that no clip uses
 

@@ -12,6 +12,8 @@ from training.core.frame_size import FrameSize
 from training.data.scenes.dish import BANDS, move_dish, wave_shapes
 from training.data.scenes.flame_light import flame_stage, render_flames
 from training.data.scenes.flames import flame_motion
+from training.data.scenes.iris import iris_motion
+from training.data.scenes.iris_light import iris_stage, render_iris
 from training.data.scenes.lighting import render, static_maps
 from training.data.scenes.medusa import medusa_motion
 from training.data.scenes.medusa_light import medusa_stage, render_medusa
@@ -57,6 +59,10 @@ def _flames(sound_T: Array, rate_hz: int, size: FrameSize, fps: int) -> Frames:
     return render_flames(flame_motion(sound_T, rate_hz, fps), flame_stage(*size))
 
 
+def _iris(sound_T: Array, rate_hz: int, size: FrameSize, fps: int) -> Frames:
+    return render_iris(iris_motion(sound_T, rate_hz, fps), iris_stage(*size))
+
+
 SCENES = {
     "water": Scene(
         "water in a round dish on a loudspeaker, seen from above", FrameSize(256, 256), _water, is_round=True
@@ -64,5 +70,6 @@ SCENES = {
     "strings": Scene("strings beside a loudspeaker", FrameSize(720, 1280), _strings),
     "veil": Scene("veils that hang before loudspeakers, lit from their foot", FrameSize(720, 1280), _veil),
     "flames": Scene("flames on a pipe of gas that sounds", FrameSize(720, 1280), _flames),
+    "iris": Scene("an iris, seen close, between six lamps", FrameSize(720, 1280), _iris),
     "medusa": Scene("a jellyfish in deep water", FrameSize(1280, 720), _medusa),
 }
