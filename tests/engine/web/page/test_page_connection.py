@@ -19,7 +19,7 @@ def test_the_page_says_that_the_show_is_gone_and_comes_back_with_it(show: Show, 
     expect(page.locator(".toast")).to_contain_text("The show does not answer")
 
     show.start()
-    expect(page.locator("body")).to_have_attribute("data-connection", "open", timeout=15_000)
+    expect(page.locator("body")).to_have_attribute("data-connection", "open")
     expect(page.locator("#banner")).to_be_hidden()
     # What the show plays is shown, not what was pressed while it was gone.
     expect(page.get_by_role("switch", name="Mirror")).not_to_be_checked()
@@ -36,7 +36,7 @@ def test_a_page_whose_module_did_not_arrive_loads_again(show: Show, pages: Pages
     page.route("**/page/control.js", lambda route: route.abort(), times=1)
     page.reload()
     expect(page.locator("#banner")).to_contain_text("did not arrive")
-    expect(page.locator("body")).to_have_attribute("data-connection", "open", timeout=15_000)
+    expect(page.locator("body")).to_have_attribute("data-connection", "open")
     expect(page.locator("#banner")).to_be_hidden()
     assert all("net::ERR_FAILED" in text for text in pages.complaints)
     pages.complaints.clear()
@@ -49,13 +49,12 @@ def test_the_token_leaves_the_address_and_a_page_without_it_says_so(tmp_path: Pa
         guarded.start()
         page = context.new_page()
         page.goto(f"{guarded.url}?token={TOKEN}")
-        # As long as after a show that comes back: what failed once is tried again within seconds.
-        expect(page.locator("body")).to_have_attribute("data-connection", "open", timeout=15_000)
+        expect(page.locator("body")).to_have_attribute("data-connection", "open")
         assert page.url == guarded.url
         context.clear_cookies()
         guarded.stop()
         guarded.start()
-        expect(page.locator("#banner")).to_contain_text("open the address with the token", timeout=15_000)
+        expect(page.locator("#banner")).to_contain_text("open the address with the token")
     finally:
         context.close()
         guarded.stop()

@@ -57,7 +57,7 @@ def test_a_deletion_takes_effect_unless_it_is_undone(page: Any, pages: Pages) ->
     # The show keeps the scene until the time for an undo is over.
     other = pages.open()
     expect(other.locator("#scene-list .scene")).to_have_count(3)
-    expect(other.locator("#scene-list .scene")).to_have_count(2, timeout=12_000)
+    expect(other.locator("#scene-list .scene")).to_have_count(2)
 
 
 def test_the_log_says_what_the_show_says(page: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from engine.takes.take_log import LOG
 from engine.takes.take_log_reading import read_lines
 from engine.takes.take_switch import SWITCHED_OFF
-from tests.engine.web.page.conftest import Pages, Show, expect
+from tests.engine.web.page.conftest import SHOWN_WITHIN_S, Pages, Show, expect
 
 
 def test_a_slider_sets_the_parameter(show: Show, pages: Pages) -> None:
@@ -92,7 +92,7 @@ def test_a_take_begins_and_ends(show: Show, pages: Pages) -> None:
     expect(page.locator("body")).not_to_have_attribute("data-recording-take", "")
     expect(page.locator("#log")).to_contain_text("has ended.")
     (folder,) = (show.folder / "takes").iterdir()
-    deadline_s = time.monotonic() + 10.0
+    deadline_s = time.monotonic() + SHOWN_WITHIN_S
     while (ending := list(read_lines(folder / LOG))[-1].end) is None:
         assert time.monotonic() < deadline_s, "the take has no end"
         time.sleep(0.05)
@@ -103,8 +103,8 @@ def test_the_show_is_seen_and_measured(pages: Pages) -> None:
     page = pages.open()
     expect(page.locator("#stage-note")).to_be_hidden()
     expect(page.locator("#preview")).not_to_have_attribute("width", "16")
-    expect(page.locator("#figures dd").first).to_have_text(re.compile(r"^[1-9]\d?\.\d fps$"), timeout=15_000)
-    expect(page.get_by_role("meter", name="Level")).not_to_have_attribute("aria-valuenow", "0", timeout=10_000)
+    expect(page.locator("#figures dd").first).to_have_text(re.compile(r"^[1-9]\d?\.\d fps$"))
+    expect(page.get_by_role("meter", name="Level")).not_to_have_attribute("aria-valuenow", "0")
 
 
 def test_scenes_are_saved_renamed_recalled_and_deleted_with_a_way_back(show: Show, pages: Pages) -> None:
