@@ -104,7 +104,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / published.VAE).exists():
         write_fixed(folder)
-        write_vae(folder, train_vae())
+        write_vae(folder / published.VAE, train_vae())
     if not (folder / published.AUDIO).exists():
         write_audio(folder, train_audio())
     write_photo(folder / "photo.png")

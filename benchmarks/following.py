@@ -13,8 +13,8 @@ from benchmarks.swelling_scene import brightness, levels
 from engine.media.frame_reader import FrameReader
 
 GRID_FPS = 24
-WINDOW = 4
-"""Of the grid, that a level is the mean of: as long as one of AVSyncD's frames."""
+TEACHER_FPS = 6
+"""AVSyncD's."""
 DELAYS = range(-4, 13)
 """Of the film behind the sound, on the grid: from a frame of AVSyncD before it to half a second after it."""
 
@@ -63,17 +63,20 @@ def brightness_of(frames_FHW3: NDArray[np.uint8], fps: int) -> Brightness:
     return Brightness(np.arange(len(frames_FHW3)) / fps, brightness(frames_FHW3))
 
 
-def followed_others(films: Sequence[Brightness], sounds: Sequence[NDArray[np.float32]]) -> float:
+def followed_others(
+    films: Sequence[Brightness], sounds: Sequence[NDArray[np.float32]], teacher_fps: int = TEACHER_FPS
+) -> float:
     """Return the mean correlation of each film with the sounds of the others."""
     pairs = [(own, other) for own in range(len(films)) for other in range(len(films)) if own != other]
-    return float(np.mean([following(films[own], sounds[other]).correlation for own, other in pairs]))
+    return float(np.mean([following(films[own], sounds[other], teacher_fps).correlation for own, other in pairs]))
 
 
-def following(seen: Brightness, sound_S: NDArray[np.float32]) -> Following:
-    """Return how frames go along with a sound at RATE_HZ."""
+def following(seen: Brightness, sound_S: NDArray[np.float32], teacher_fps: int = TEACHER_FPS) -> Following:
+    """Return how frames go along with a sound at RATE_HZ, whose level is the mean over one of the teacher's frames."""
+    window = GRID_FPS // teacher_fps
     level_N = levels(sound_S, GRID_FPS)
     # Of the sound that follows a moment.
-    level_N = np.convolve(level_N, np.ones(WINDOW) / WINDOW)[WINDOW - 1 :]
+    level_N = np.convolve(level_N, np.ones(window) / window)[window - 1 :]
     bright_N = np.interp(np.arange(len(level_N)) / GRID_FPS, seen.times_F, seen.bright_F)
     best = max(DELAYS, key=lambda delay: _correlation(level_N, bright_N, delay))
     low, high = np.percentile(seen.bright_F, (10, 90))

@@ -153,22 +153,37 @@ def _save(file: Path, content: Any) -> None:
     torch.save(content, file)
 
 
+def write_words(folder: Path) -> None:
+    """Write what comes before and after the networks: a random text encoder, its words, and the noise schedule."""
+    base = folder / published.BASE
+    text = draw_weights(stable_diffusion.text_encoder_of(_write(base / "text_encoder", TEXT)), 3)
+    write_network(folder / published.TEXT, text, stable_diffusion.TEXT_PREFIX)
+    write_tokenizer(base / "tokenizer", TEXT["vocab_size"])
+    (base / "scheduler").mkdir(exist_ok=True)
+    (folder / published.SCHEDULER).write_text(json.dumps(SCHEDULER))
+
+
+def write_network(file: Path, network: nn.Module, prefix: str = "") -> None:
+    """Write weights in float16, as the text-to-video model is published."""
+    _save(file, {prefix + name: value.half() for name, value in network.state_dict().items()})
+
+
+def write_beats(folder: Path, beats: Beats, config: dict[str, Any]) -> None:
+    """Write an audio encoder with its configuration, and labels that nobody reads."""
+    labels = {"predictor.weight": torch.zeros(7, WIDTH), "predictor.bias": torch.zeros(7)}
+    _save(folder / published.BEATS_FILE, {"cfg": config, "model": {**beats.state_dict(), **labels}})
+
+
 def write_tiny_weights(folder: Path, mapper: str = "vggsound") -> None:
     """Write all files that TempoTokens needs."""
     base = folder / published.BASE
     unet = draw_weights(published.unet_of(_write(base / "unet", UNET)), 1)
     vae = draw_weights(stable_diffusion.vae_of(_write(base / "vae", VAE)), 2)
-    text = draw_weights(stable_diffusion.text_encoder_of(_write(base / "text_encoder", TEXT)), 3)
-    # In float16, as the text-to-video model is published.
-    for module, file in ((unet, published.UNET), (vae, published.VAE), (text, published.TEXT)):
-        prefix = stable_diffusion.TEXT_PREFIX if module is text else ""
-        _save(folder / file, {prefix + name: value.half() for name, value in module.state_dict().items()})
-    write_tokenizer(base / "tokenizer", TEXT["vocab_size"])
-    (base / "scheduler").mkdir(exist_ok=True)
-    (folder / published.SCHEDULER).write_text(json.dumps(SCHEDULER))
+    write_network(folder / published.UNET, unet)
+    write_network(folder / published.VAE, vae)
+    write_words(folder)
     beats = draw_weights(Beats(BeatsConfig.of_file(BEATS)), 4)
-    labels = {"predictor.weight": torch.zeros(7, WIDTH), "predictor.bias": torch.zeros(7)}
-    _save(folder / published.BEATS_FILE, {"cfg": BEATS, "model": {**beats.state_dict(), **labels}})
+    write_beats(folder, beats, BEATS)
     shape = MapperConfig(input_size=beats.config.feature_size, hidden_size=24, output_size=WIDTH)
     _save(folder / mapper / published.MAPPER_FILE, draw_weights(AudioMapper(shape), 5).state_dict())
 

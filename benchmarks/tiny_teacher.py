@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,28 +46,37 @@ def train_vae() -> Any:
     """Return an autoencoder of frames of the scene; its latents are scaled to a deviation of 1."""
     torch.manual_seed(1)
     vae, random = stable_diffusion.vae_from(VAE).train(), np.random.default_rng(10)
-    optimiser = torch.optim.Adam(vae.parameters(), lr=2e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, VAE_ITERATIONS)
-    begun_s = time.monotonic()
-    for number in range(1, VAE_ITERATIONS + 1):
+
+    def loss() -> tuple[Tensor, str]:
         real = _frames(random, 16)
         found = vae.encode(real).latent_dist
         made = vae.decode(found.mean + found.std * torch.randn_like(found.mean)).sample
-        loss = functional.l1_loss(made, real) + functional.mse_loss(made, real) + KL_WEIGHT * found.kl().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if number % EVERY == 0:
-            error = functional.mse_loss(made, real).item()
-            print(
-                f"autoencoder {number}: {10.0 * np.log10(4.0 / error):.1f} dB, {time.monotonic() - begun_s:.0f} s",
-                flush=True,
-            )
+        error = functional.mse_loss(made, real)
+        told = f"autoencoder {10.0 * np.log10(4.0 / error.item()):.1f} dB"
+        return functional.l1_loss(made, real) + error + KL_WEIGHT * found.kl().mean(), told
+
+    fit(vae.parameters(), loss, VAE_ITERATIONS, 2e-3)
     with torch.no_grad():
         deviation = vae.encode(_frames(random, 128)).latent_dist.mean.std().item()
     vae.register_to_config(scaling_factor=1.0 / deviation)
     return vae
+
+
+def fit(
+    learned: Iterable[nn.Parameter], loss: Callable[[], tuple[Tensor, str]], iterations: int, learning_rate: float
+) -> None:
+    """Let weights learn by a loss, which comes with what is printed of it."""
+    optimiser = torch.optim.Adam(learned, lr=learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, iterations)
+    begun_s = time.monotonic()
+    for number in range(1, iterations + 1):
+        found, told = loss()
+        optimiser.zero_grad()
+        found.backward()
+        optimiser.step()
+        schedule.step()
+        if number % EVERY == 0:
+            print(f"{told}, {number} of {iterations} iterations, {time.monotonic() - begun_s:.0f} s", flush=True)
 
 
 def _frames(random: np.random.Generator, count: int) -> Tensor:
@@ -82,22 +92,15 @@ def train_audio() -> ImageBindAudio:
     audio.final_layer_norm.requires_grad_(False)
     told, mask = nn.Linear(SOUND_SIZES.size, 1), segment_mask(SOUND_SIZES, FRAMES)
     learned = [p for p in (*audio.parameters(), *told.parameters()) if p.requires_grad]
-    optimiser = torch.optim.Adam(learned, lr=1e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, AUDIO_ITERATIONS)
-    begun_s = time.monotonic()
-    for number in range(1, AUDIO_ITERATIONS + 1):
+
+    def loss() -> tuple[Tensor, str]:
         sounds = [made_sound(random, SOUND_S) for _ in range(16)]
         levels_BF = torch.from_numpy(np.stack([levels(sound_S, FPS) for sound_S in sounds])).float()
         seen_BFVD = seen_tokens(audio(levels_of(torch.from_numpy(np.stack(sounds)), bank)), mask)
-        loss = functional.mse_loss(told(seen_BFVD.mean(dim=2))[..., 0], levels_BF)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if number % EVERY == 0:
-            print(
-                f"audio encoder {number}: {loss.item() ** 0.5:.3f} off, {time.monotonic() - begun_s:.0f} s", flush=True
-            )
+        error = functional.mse_loss(told(seen_BFVD.mean(dim=2))[..., 0], levels_BF)
+        return error, f"audio encoder {error.item() ** 0.5:.3f} off"
+
+    fit(learned, loss, AUDIO_ITERATIONS, 1e-3)
     return audio
 
 
@@ -114,9 +117,10 @@ def write_fixed(folder: Path) -> None:
     (folder / published.SCHEDULER).write_text(json.dumps(schedule))
 
 
-def write_vae(folder: Path, vae: Any) -> None:
-    _config(folder / published.VAE, dict(vae.config))
-    torch.save(vae.state_dict(), folder / published.VAE)
+def write_vae(file: Path, vae: Any) -> None:
+    """Write it with its configuration; any Stable Diffusion has it so."""
+    _config(file, dict(vae.config))
+    torch.save(vae.state_dict(), file)
 
 
 def write_audio(folder: Path, audio: ImageBindAudio) -> None:

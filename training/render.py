@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import check_writable
 from engine.core.errors import SinkError, TrainingError, run_main
-from engine.core.printable import print_line, print_lines
+from engine.core.printable import print_line
 from training.core.device import choose_device
 from training.data.clip_sound import read_sound
 from training.data.video_files import SUFFIXES
@@ -36,7 +35,7 @@ from training.diffusion.render_family import (
     family_names,
     render_family,
 )
-from training.diffusion.weight_files import WeightFile, check_weights, require, table
+from training.diffusion.weight_files import add_check_argument, require, show_weights
 from training.families.offline import render_file
 
 STRIP_SUFFIX = ".preview.png"
@@ -49,7 +48,7 @@ def argument_parser(family: RenderFamily | None = None) -> argparse.ArgumentPars
     )
     parser.add_argument("--family", metavar="NAME", required=True, help=f"one of {', '.join(family_names())}")
     parser.add_argument("--weights", type=Path, metavar="FOLDER", required=True, help="folder with the published files")
-    parser.add_argument("--check-weights", action="store_true", help="show what is there and what is missing, and stop")
+    add_check_argument(parser)
     parser.add_argument("--audio", type=Path, metavar="FILE", help="sound, or a film with sound")
     parser.add_argument("-o", "--output", type=Path, metavar="CLIP.mp4", help="the clip, with its sound")
     parser.add_argument("--start", type=float, default=0.0, metavar="S", help="where to begin in the sound; default 0")
@@ -72,7 +71,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = argument_parser(family).parse_args(argv)
     assert family is not None, "the parser demands --family"
     if arguments.check_weights:
-        return _check_weights(arguments.weights, family.weight_files(arguments))
+        show_weights(arguments.weights, family.weight_files(arguments))
+        return 0
     render_clip(family, arguments, Loaded())
     return 0
 
@@ -101,17 +101,6 @@ def render_clip(family: RenderFamily, arguments: argparse.Namespace, loaded: Loa
     finally:
         progress.end()
     print_line(f"clip      {output}: {frames} frames" + (f"; some of them in {strip}" if strip else ""))
-
-
-def _check_weights(folder: Path, files: Sequence[WeightFile]) -> int:
-    checks = check_weights(folder, files)
-    print_lines("\n".join(table(checks)))
-    wrong = [check for check in checks if not check.is_usable]
-    if wrong:
-        raise TrainingError(
-            f"{len(wrong)} of {len(checks)} files in {folder} are missing or cannot be used; fetch them from the places above."
-        )
-    return 0
 
 
 def _output(arguments: argparse.Namespace) -> Path:

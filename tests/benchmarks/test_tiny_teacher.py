@@ -14,7 +14,7 @@ from training.diffusion.weight_files import check_weights
 
 def test_all_files_are_there_and_fit(tmp_path: Path) -> None:
     write_fixed(tmp_path)
-    write_vae(tmp_path, stable_diffusion.vae_from(VAE))
+    write_vae(tmp_path / published.VAE, stable_diffusion.vae_from(VAE))
     write_audio(tmp_path, ImageBindAudio(SOUND_SIZES))
     write_unet(tmp_path, VideoUNet(SIZES))
     checks = check_weights(tmp_path, published.weight_files(published.unet_file(MODEL)))

@@ -94,6 +94,8 @@ def test_missing_files_are_shown_with_their_places(tmp_path: Path, capsys: pytes
     [
         (("--family", "tempotoken"), TrainingError, "no family 'tempotoken'.*Did you mean 'tempotokens'"),
         (("--mapper", "landscape"), TrainingError, "lacks landscape/learned_embeds.pth; --check-weights"),
+        (("--mapper", "landscap"), TrainingError, "holds no such mapper. Did you mean 'landscape'. It holds vggsound"),
+        (("--text", "a \udcff"), TrainingError, "--text holds a byte that is no UTF-8 at its character 3"),
         (("--fps", "10"), UserError, "--fps is '?10'?; one of 24, 12, 8, 6 was expected"),
         (("--width", "100"), TrainingError, "--width is 100; a multiple of 8"),
         (("--steps", "0"), TrainingError, "--steps is 0; from 1 to 1000"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import warnings
 import zipfile
@@ -46,6 +47,11 @@ def read_saved(path: Path, device: str = "cpu") -> Any:
             return torch.load(path, map_location=device, weights_only=True, mmap=unread)
     except SafetensorError as error:
         raise ValueError("it is damaged or no file of weights") from error
+    except OSError as error:
+        # torch looks for the end of an archive, before the beginning of one that is cut off.
+        if error.errno != errno.EINVAL:
+            raise
+        raise ValueError("it is cut off") from error
     # What torch raises for damaged files, which depends on where the damage is.
     except (
         pickle.UnpicklingError,

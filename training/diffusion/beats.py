@@ -43,6 +43,11 @@ class BeatsConfig:
     activation_fn: str = "gelu"
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if type(value) is not type(field.default) or (type(value) is int and value < 1):
+                kind = "a positive whole number" if type(field.default) is int else f"such as {field.default}"
+                raise TrainingError(f"BEATs has {field.name} {value!r}; {kind} was expected: fetch its file again.")
         for name, only in (
             ("relative_position_embedding", True),
             ("gru_rel_pos", True),

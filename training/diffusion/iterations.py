@@ -20,6 +20,15 @@ def random_source(seed: int, iteration: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(zlib.crc32(f"{seed} {iteration} {purpose}".encode()))
 
 
+def check_optimiser(betas: tuple[float, float], weight_decay: float) -> None:
+    """Raise TrainingError for what Adam does not take."""
+    if not all(0.0 <= beta < 1.0 for beta in betas) or not 0.0 <= weight_decay < float("inf"):
+        raise TrainingError(
+            f"betas are {betas[0]:g} and {betas[1]:g}, and weight_decay {weight_decay:g}; two numbers from 0 to below 1, and one of at "
+            "least 0, were expected."
+        )
+
+
 def take_step(
     optimiser: torch.optim.Optimizer,
     parameters: Sequence[nn.Parameter],

@@ -66,6 +66,16 @@ def job_of(arguments: Namespace, sound_s: float, device: torch.device) -> Render
     )
 
 
+def check_text(flag: str, text: str) -> None:
+    """Raise TrainingError for what a tokenizer cannot read: bytes on a command line that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise TrainingError(
+            f"{flag} holds a byte that is no UTF-8 at its character {error.start + 1}; write it in UTF-8."
+        ) from error
+
+
 def duration(seconds: float) -> str:
     """Return a time as people say it."""
     if seconds < 90.0:

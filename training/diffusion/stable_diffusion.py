@@ -57,7 +57,8 @@ def described(make: Callable[[dict[str, Any]], Made], file: Path) -> Made:
     values = read_config(file)
     try:
         return make(values)
-    except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError) as error:
+    # What a library raises for values that it does not know depends on which value it is.
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RuntimeError) as error:
         raise TrainingError(f"{file} does not describe what was expected ({error}); fetch it again.") from error
 
 

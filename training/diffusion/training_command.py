@@ -10,6 +10,7 @@ from typing import TypeVar
 from engine.core.errors import TrainingError
 from engine.core.yaml_reading import read_yaml
 from training.core.strict import build_config
+from training.diffusion.weight_files import add_check_argument
 
 Config = TypeVar("Config")
 
@@ -17,6 +18,7 @@ Config = TypeVar("Config")
 def add_run_arguments(parser: ArgumentParser) -> None:
     """Declare the flags."""
     parser.add_argument("--weights", type=Path, metavar="FOLDER", required=True)
+    add_check_argument(parser)
     parser.add_argument("--run-folder", type=Path, metavar="RUN", required=True)
     parser.add_argument("--config", type=Path, metavar="FILE.yaml")
     parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint of the run")

@@ -99,6 +99,13 @@ def run(learner: Learns, learn: Callable[[], float], plan: RunPlan) -> bool:
     return True
 
 
+def iterations_told(learner: Learns, iterations: int) -> str:
+    """Return which iterations are before a run, in words."""
+    if learner.iteration >= iterations:
+        return f"all of its {iterations} iterations are done; give more of them to go on"
+    return f"from iteration {learner.iteration + 1} to {iterations}"
+
+
 def check_alike(learner: Learns, configuration: object, clips: object) -> None:
     """Give all processes the weights of the first. Raises TrainingError where they would not learn the same."""
     distributed.check_alike("configuration", configuration)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
 
+from engine.core.counted import counted
 from engine.core.errors import TrainingError
+from engine.core.printable import print_lines
 from engine.core.small_files import open_file
 from training.diffusion.state_dicts import misfit
 
@@ -82,6 +85,22 @@ def check_weights(folder: Path, files: Sequence[WeightFile]) -> list[WeightCheck
     return [_checked(folder, file) for file in files]
 
 
+def add_check_argument(parser: ArgumentParser) -> None:
+    """Declare the flag that `show_weights` is for."""
+    parser.add_argument("--check-weights", action="store_true", help="show what is there and what is missing, and stop")
+
+
+def show_weights(folder: Path, files: Sequence[WeightFile]) -> None:
+    """Print the table of all files. Raises TrainingError where some are missing or cannot be used."""
+    checks = check_weights(folder, files)
+    print_lines("\n".join(table(checks)))
+    wrong = [check for check in checks if not check.is_usable]
+    if wrong:
+        raise TrainingError(
+            f"{len(wrong)} of {len(checks)} files in {folder} are missing or cannot be used; fetch them from the places above."
+        )
+
+
 def require(folder: Path, files: Sequence[WeightFile]) -> dict[str, Path]:
     """Return where each file lies, by its path in the table. Raises TrainingError where one is missing."""
     if not folder.is_dir():
@@ -91,11 +110,18 @@ def require(folder: Path, files: Sequence[WeightFile]) -> dict[str, Path]:
     places = {file.path: file.found_in(folder) for file in files}
     missing = [path for path, place in places.items() if place is None]
     if missing:
+        others = f" and {counted(len(missing) - 1, 'other file')}" if missing[1:] else ""
         raise TrainingError(
-            f"{folder} lacks {missing[0]}{f' and {len(missing) - 1} other files' if missing[1:] else ''}; --check-weights shows all "
-            "of them and where their authors publish them."
+            f"{folder} lacks {missing[0]}{others}; --check-weights shows all of them and where their authors publish them."
         )
     return {path: place for path, place in places.items() if place is not None}
+
+
+def check_usable(places: Mapping[str, Path], files: Sequence[WeightFile]) -> None:
+    """Raise TrainingError for the first of the files at `places` that cannot be used. Names and shapes alone are read."""
+    for file in files:
+        if mistake := file.mistake_of(places[file.path]):
+            raise TrainingError(mistake)
 
 
 def _checked(folder: Path, file: WeightFile) -> WeightCheck:

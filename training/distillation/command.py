@@ -16,6 +16,7 @@ from engine.core.errors import TrainingError, nearest_name
 from engine.core.printable import print_line
 from engine.core.structured import shortened
 from training.core.device import choose_device
+from training.core.named_functions import load_function
 from training.data.cache import default_cache_folder
 from training.data.clip_sound import read_sound
 from training.data.frames import file_frame_rate
@@ -23,7 +24,7 @@ from training.diffusion.cost import operations_per_s
 from training.diffusion.job_flags import add_job_arguments, can_keep, check_memory, duration, memory_told
 from training.diffusion.progress import RenderProgress
 from training.diffusion.render_family import RENDER_RATE_HZ, RenderFamily, RenderPlan, family_names, render_family
-from training.diffusion.weight_files import require
+from training.diffusion.weight_files import add_check_argument, check_usable, require, show_weights
 from training.distillation.joined_clip import JoinedClip
 from training.distillation.record import read_record, record_of, request_of, write_record
 from training.distillation.songs import Stretch, read_songs, sound_files, stretches
@@ -37,6 +38,7 @@ STRETCH_S = 8.0
 """Whole chunks of AVSyncD and whole segments of TempoTokens."""
 TEACHER_NETWORK = "training.diffusion.vae_features:encoder"
 """What --feature-network is without a name. Named, not imported: it reads libraries that not everyone has."""
+MOST_STRETCH_S = 3600.0
 FOLDER = "renderings"
 STRIP = "rendering.png"
 
@@ -55,6 +57,7 @@ def add_teacher_arguments(parser: ArgumentParser, name: str) -> None:
     """Declare the flags of a teacher. Raises as `teacher_family`."""
     family = teacher_family(name)
     parser.add_argument("--weights", type=Path, metavar="FOLDER", help="folder with the teacher's published files")
+    add_check_argument(parser)
     parser.add_argument(
         "--audio", type=Path, nargs="+", default=[], metavar="SOUND", help="sounds, and folders of sounds"
     )
@@ -76,6 +79,9 @@ def feature_settings(arguments: Namespace) -> list[str]:
     """Return the settings of the training for --feature-network. Raises TrainingError for weights that are missing."""
     if arguments.feature_network is None:
         return []
+    if arguments.feature_network != TEACHER_NETWORK:
+        # Before hours of rendering, not after them.
+        load_function(arguments.feature_network, "--feature-network")
     settings = {"losses.features": 1.0, "losses.feature_network": arguments.feature_network}
     if arguments.feature_network == TEACHER_NETWORK:
         family = teacher_family(arguments.teacher)
@@ -86,18 +92,19 @@ def feature_settings(arguments: Namespace) -> list[str]:
 
 def subject(arguments: Namespace) -> Path:
     """Return what a run is named after: the still, or the first sound. Raises TrainingError where a flag is missing."""
-    for flag, value, what in (
+    needed = (
         ("--weights", arguments.weights, "the folder with the teacher's published files"),
         ("--audio", arguments.audio, "the sounds that it renders, or a folder of them"),
         ("--minutes", arguments.minutes, "the time for rendering and training together"),
-    ):
+    )
+    for flag, value, what in needed[:1] if arguments.check_weights else needed:
         if not value:
             raise TrainingError(f"{flag} is missing; --teacher needs {what}.")
-    return getattr(arguments, "image", None) or arguments.audio[0]
+    return getattr(arguments, "image", None) or next(iter(arguments.audio), arguments.weights)
 
 
 def rendered_clip(arguments: Namespace, clip: Path, now_s: Callable[[], float] = time.monotonic) -> Path | None:
-    """Render `clip`, in its run folder, or take what is rendered already; None where only the plan was asked for.
+    """Render `clip`, in its run folder, or take what is rendered already; None where only the plan or the weights were asked for.
 
     A run that was begun keeps its clip. Raises TrainingError and MediaError for what cannot be rendered.
     """
@@ -106,11 +113,16 @@ def rendered_clip(arguments: Namespace, clip: Path, now_s: Callable[[], float] =
         # The same command shows the same scene.
         arguments.seed = 0
     window_s = family.window_s(arguments)
-    if not arguments.stretch >= window_s:
+    if not window_s <= arguments.stretch <= MOST_STRETCH_S:
         raise TrainingError(
-            f"--stretch is {arguments.stretch:g}; at least the {window_s:g} s that the teacher sees at once were expected."
+            f"--stretch is {arguments.stretch:g}; at least the {window_s:g} s that the teacher sees at once, and at most {MOST_STRETCH_S:g}, "
+            "were expected."
         )
-    require(arguments.weights, family.weight_files(arguments))
+    files_of_weights = family.weight_files(arguments)
+    if arguments.check_weights:
+        show_weights(arguments.weights, files_of_weights)
+        return None
+    check_usable(require(arguments.weights, files_of_weights), files_of_weights)
     folder = (arguments.cache_folder or default_cache_folder().parent) / FOLDER
     teacher = Teacher(arguments.teacher, family, arguments, choose_device(arguments.device), folder)
     files = sound_files(arguments.audio)

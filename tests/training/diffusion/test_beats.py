@@ -61,6 +61,8 @@ def test_without_its_bias_attention_knows_no_order() -> None:
         ({"layer_norm_first": True}, "layer_norm_first True; False was expected: use BEATs_iter3"),
         ({"gru_rel_pos": False}, "gru_rel_pos False; True was expected"),
         ({"encoder_attention_heads": 5}, "768 channels in 5 heads"),
+        ({"encoder_attention_heads": 0}, "encoder_attention_heads 0; a positive whole number was expected"),
+        ({"encoder_layers": "many"}, "encoder_layers 'many'; a positive whole number was expected"),
     ],
 )
 def test_other_versions_are_refused(values: dict[str, object], sentence: str) -> None:

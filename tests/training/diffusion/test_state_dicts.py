@@ -38,6 +38,14 @@ def test_a_pickled_module_is_refused_with_the_way_out(tmp_path: Path) -> None:
         read_weights(tmp_path / "absent.bin")
 
 
+def test_a_file_that_is_cut_off_is_told_so(tmp_path: Path) -> None:
+    file = tmp_path / "unet.bin"
+    torch.save({"weight": torch.ones(64, 64)}, file)
+    file.write_bytes(file.read_bytes()[:5000])
+    with pytest.raises(TrainingError, match=r"unet.bin is not a file of weights .*\(it is cut off\)"):
+        read_weights(file)
+
+
 def test_configurations_are_mappings_in_json(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"sample_size": 8}')
     assert read_config(tmp_path / "config.json") == {"sample_size": 8}

@@ -38,7 +38,7 @@ def test_what_is_missing_is_told_with_its_place(tmp_path: Path) -> None:
     assert lines[0].split() == ["file", "holds", "size", "checksum", "state"]
     assert lines[1].split() == ["unet/model.bin", "network", "1.50", "GB", "-", "missing"]
     assert lines[-2:] == ["unet/model.bin: example.org/unet", "words.json: example.org/words"]
-    with pytest.raises(TrainingError, match=r"lacks unet/model.bin and 1 other files; --check-weights"):
+    with pytest.raises(TrainingError, match=r"lacks unet/model.bin and 1 other file; --check-weights"):
         require(tmp_path, [network(), WORDS])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import subprocess
 import sys
 from argparse import Namespace
@@ -17,6 +18,7 @@ import pytest
 from engine.core.errors import MediaError, TrainingError, UserError
 from tests.training.clips import apart
 from tests.training.distillation.given import words, write_given
+from training.diffusion.avsyncd.published import VAE
 from training.distillation.command import FOLDER, rendered_clip
 from training.distillation.record import RECORD
 from training.distillation.teacher import FILM
@@ -153,7 +155,10 @@ def test_the_plan_alone_renders_nothing(given: Path, tmp_path: Path, capsys: pyt
         (("--audio", "configs"), TrainingError, "configs holds no sound; a folder with songs was expected"),
         (("--image", "absent.png"), MediaError, r"absent\.png"),
         (("--stretch", "1"), TrainingError, "--stretch is 1; at least the 2 s that the teacher sees at once"),
+        (("--stretch", "inf"), TrainingError, "--stretch is inf; at least the 2 s .* and at most 3600"),
         (("--minutes", "0"), TrainingError, "--minutes is 0; more than 0 was expected"),
+        (("--minutes", "inf"), TrainingError, "--minutes is inf; more than 0 was expected"),
+        (("--feature-network", "no.such:thing"), TrainingError, "--feature-network no.such:thing cannot be had"),
         (
             ("--minutes", "1e-9"),
             TrainingError,
@@ -189,6 +194,15 @@ def test_what_is_missing_is_told(given: Path, tmp_path: Path, left_out: str, sen
     place = given_words.index(left_out)
     with pytest.raises(TrainingError, match=sentence):
         main(given_words[:place] + given_words[place + 2 :])
+
+
+def test_weights_are_checked_before_anything_is_planned(given: Path, tmp_path: Path) -> None:
+    """They are shown by the teacher's command too, as the sentence about missing ones says."""
+    own = Path(shutil.copytree(given / "weights", tmp_path / "own"))
+    (own / VAE).write_bytes(b"no weights")
+    for more in (("--plan",), ("--check-weights",)):
+        with pytest.raises(TrainingError, match=r"can read safely|1 of \d+ files in .* are missing or cannot be used"):
+            main(words(given, tmp_path, "--weights", str(own), *more))
 
 
 def test_sounds_that_are_too_short_are_refused(given: Path, tmp_path: Path) -> None:

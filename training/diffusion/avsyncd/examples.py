@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.core.errors import MediaError, TrainingError
+from engine.core.errors import MediaError, TrainingError, nearest_name
 from engine.core.small_files import read_text
 from engine.core.structured import parse_json
 from engine.media.frame_reader import FrameReader
@@ -54,6 +54,8 @@ def read_examples(data: Path, text: str = "", split: Split = "train") -> list[Ex
     file = data / f"{split}.txt"
     try:
         lines = [line.strip() for line in _text(file).splitlines() if line.strip()]
+    except TrainingError:
+        raise
     except ValueError as error:
         raise TrainingError(f"{file} cannot be used: {error}; a path a line was expected.") from error
     if not lines:
@@ -68,7 +70,9 @@ def read_examples(data: Path, text: str = "", split: Split = "train") -> list[Ex
         place = next((place for place in places if place.exists()), places[0])
         name = Path(line).parts[0] if len(Path(line).parts) > 1 else ""
         if name and texts is not None and name not in texts:
-            raise TrainingError(f"{mapping_file} has no text for '{name}', the class of {line}; add it.")
+            raise TrainingError(
+                f"{mapping_file} has no text for '{name}', the class of {line}.{nearest_name(name, texts)} Add it there."
+            )
         found.append(Example(place, text if not name else name.replace("_", " ") if texts is None else texts[name]))
     return found
 
@@ -83,6 +87,8 @@ def _text(file: Path) -> str:
 def _mapping(file: Path) -> dict[str, str]:
     try:
         values = parse_json(_text(file))
+    except TrainingError:
+        raise
     except ValueError as error:
         raise TrainingError(f"{file} cannot be used: {error}; texts by class were expected.") from error
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):

@@ -29,7 +29,7 @@ from training.diffusion.loaded import Loaded
 from training.diffusion.progress import RenderProgress
 from training.diffusion.render_family import RenderJob, RenderPlan
 from training.diffusion.stable_diffusion import numbers_of, ready, scale_of, tokenizer_of, vae_of
-from training.diffusion.weight_files import WeightFile, require
+from training.diffusion.weight_files import WeightFile, check_usable, require
 
 SEEN_TOKENS = 25
 """Of the sound, by each frame."""
@@ -91,8 +91,11 @@ class Family:
         )
 
     def open(self, arguments: Namespace, job: RenderJob, progress: RenderProgress, loaded: Loaded) -> AVSyncD:
-        files = require(job.weights, self.weight_files(arguments))
-        return AVSyncD(job=job, files=files, progress=progress, loaded=loaded, settings=settings_of(arguments))
+        files = self.weight_files(arguments)
+        places = require(job.weights, files)
+        if not loaded.holds_some:
+            check_usable(places, files)
+        return AVSyncD(job=job, files=places, progress=progress, loaded=loaded, settings=settings_of(arguments))
 
 
 def step_cost(unet: VideoUNet, latents: torch.Tensor, device: torch.device) -> Cost:

@@ -25,7 +25,14 @@ from training.diffusion.avsyncd.config import written_config
 from training.diffusion.avsyncd.objective import SOUND_DROPOUT, draw, noise_loss, train_what_is_added
 from training.diffusion.avsyncd.sampling import Given
 from training.diffusion.avsyncd.unet import VideoUNet
-from training.diffusion.iterations import checkpoint_place, checkpoints, number_of, random_source, take_step
+from training.diffusion.iterations import (
+    check_optimiser,
+    checkpoint_place,
+    checkpoints,
+    number_of,
+    random_source,
+    take_step,
+)
 from training.diffusion.state_dicts import misfit
 
 UNET_FILE = "modules/unet/diffusion_pytorch_model.safetensors"
@@ -51,6 +58,7 @@ class LearningConfig:
     seed: int = 123
 
     def __post_init__(self) -> None:
+        check_optimiser(self.betas, self.weight_decay)
         if not self.learning_rate > 0.0 or not self.gradient_limit > 0.0 or not 0.0 <= self.sound_dropout <= 1.0:
             raise TrainingError(
                 f"learning_rate is {self.learning_rate:g}, gradient_limit {self.gradient_limit:g} and sound_dropout "

@@ -11,6 +11,7 @@ from training.diffusion.avsyncd.chaining import looped_chunks
 from training.diffusion.avsyncd.config import FPS, FRAMES
 from training.diffusion.avsyncd.published import CHECKPOINTS, SAMPLERS, unet_file
 from training.diffusion.avsyncd.sampling import Guidance
+from training.diffusion.job_flags import check_text
 
 DEFAULT_MODEL = "avsync15"
 DEFAULT_SEAM_FRAMES = 3
@@ -75,6 +76,7 @@ def settings_of(arguments: Namespace) -> Settings:
         raise TrainingError(
             f"--seam-frames is {arguments.seam_frames}; from 1, the last frame alone, to {FRAMES - 1} was expected."
         )
+    check_text("--text", arguments.text)
     guidance = Guidance(text=arguments.text_guidance, sound=arguments.audio_guidance)
     return Settings(
         arguments.image,

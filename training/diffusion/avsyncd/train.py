@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from engine.core.argument_parser import ArgumentParser
+from engine.core.counted import counted
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line
 from training.core import distributed
@@ -30,8 +31,8 @@ from training.diffusion.clip_choice import ClipChoice
 from training.diffusion.iterations import checkpoint_to_resume
 from training.diffusion.recomputation import recompute
 from training.diffusion.training_command import add_run_arguments, read_run_config
-from training.diffusion.training_run import RunPlan, check_alike, run
-from training.diffusion.weight_files import require
+from training.diffusion.training_run import RunPlan, check_alike, iterations_told, run
+from training.diffusion.weight_files import check_usable, require, show_weights
 
 CHECKPOINTS_FOLDER = "ckpts"
 
@@ -86,7 +87,7 @@ def clips_of(examples: Sequence[Example], config: TrainingConfig) -> Clips:
     missing = [example.path for example in examples if not example.path.is_file()]
     if not there:
         raise TrainingError(
-            f"None of the {len(examples)} clips that are listed is there, as {missing[0]}; see docs/avsyncd.md."
+            f"The list names {counted(len(examples), 'clip')}, and none is there, as {missing[0]}; see docs/avsyncd.md."
         )
     if missing:
         print_line(
@@ -109,19 +110,26 @@ def argument_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     arguments = argument_parser().parse_args(argv)
+    needed = published.training_files()
+    if arguments.check_weights:
+        show_weights(arguments.weights, needed)
+        return 0
     config = read_run_config(arguments.config, TrainingConfig)
     distributed.own_streams(config.batches, "batches")
     examples = read_examples(arguments.data, config.text)
     clips = clips_of(examples, config)
     newest = checkpoint_to_resume(arguments.run_folder, CHECKPOINTS_FOLDER, arguments.resume)
-    files = require(arguments.weights, published.training_files())
+    files = require(arguments.weights, needed)
+    check_usable(files, needed)
     device = choose_device(arguments.device)
     cost = cost_of_files(
         files, (config.width, config.height), config.clips_per_batch, config.learning, config.recompute, device
     )
     print_line(f"memory    {cost.told(device)}")
     cost.check(
-        device, "lower clips_per_batch and give more batches" + ("" if config.recompute else ", or set recompute: true")
+        device,
+        ("lower clips_per_batch and give more batches" if config.clips_per_batch > 1 else "lower width or height")
+        + ("" if config.recompute else ", or set recompute: true"),
     )
     encoders = Encoders(files, sorted({example.text for example in examples}), device)
     with torch.random.fork_rng():
@@ -135,8 +143,9 @@ def main(argv: list[str] | None = None) -> int:
         learner.resume(newest)
     check_alike(learner, config, [example.text for example in examples])
     print_line(
-        f"{len(examples)} clips, {sum(p.numel() for p in unet.parameters() if p.requires_grad):,} of "
-        f"{sum(p.numel() for p in unet.parameters()):,} weights are trained, from iteration {learner.iteration + 1} to {config.iterations}"
+        f"{counted(len(examples), 'clip')}, {sum(p.numel() for p in unet.parameters() if p.requires_grad):,} of "
+        f"{sum(p.numel() for p in unet.parameters()):,} weights are trained, "
+        f"{iterations_told(learner, config.iterations)}"
     )
     plan = RunPlan(
         arguments.run_folder,

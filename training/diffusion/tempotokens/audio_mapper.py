@@ -105,9 +105,13 @@ class AudioMapper(nn.Module):
     def forward(self, tokens_BNI: Tensor) -> Tensor:
         """Return, for each frame, its token, the means of its local windows and the token of all frames. Raises as `frame_tokens`."""
         tokens_BFC = self.frame_tokens(tokens_BNI)
-        pooled_BFC = self.fga(tokens_BFC)[:, None].expand_as(tokens_BFC)
-        windows = [window_means(tokens_BFC, reach) for reach in REACHES]
-        return torch.stack([tokens_BFC, *windows, pooled_BFC], dim=2)
+        return pseudo_tokens(tokens_BFC, self.fga(tokens_BFC))
+
+
+def pseudo_tokens(tokens_BFC: Tensor, pooled_BC: Tensor) -> Tensor:
+    """Return the pseudo-tokens [B, F, P, C] of frames' own tokens, and of one token of all frames."""
+    windows = [window_means(tokens_BFC, reach) for reach in REACHES]
+    return torch.stack([tokens_BFC, *windows, pooled_BC[:, None].expand_as(tokens_BFC)], dim=2)
 
 
 def window_means(tokens_BFC: Tensor, reach: int) -> Tensor:

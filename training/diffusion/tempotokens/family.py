@@ -6,14 +6,13 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.core.errors import TrainingError
 from training.diffusion.loaded import Loaded
 from training.diffusion.progress import RenderProgress
 from training.diffusion.render_family import RenderFamily, RenderJob, RenderPlan
 from training.diffusion.tempotokens import planning, settings
-from training.diffusion.tempotokens.published import VAE, weight_files
+from training.diffusion.tempotokens.published import VAE, check_mapper, weight_files
 from training.diffusion.tempotokens.renderer import TempoTokens
-from training.diffusion.weight_files import WeightFile, require
+from training.diffusion.weight_files import WeightFile, check_usable, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,10 @@ class TempoTokensFamily:
         settings.add_arguments(parser)
 
     def weight_files(self, arguments: Namespace) -> Sequence[WeightFile]:
-        return weight_files(arguments.mapper, with_sound=arguments.condition != "text")
+        with_sound = arguments.condition != "text"
+        if with_sound:
+            check_mapper(arguments.mapper, arguments.weights)
+        return weight_files(arguments.mapper, with_sound)
 
     def window_s(self, arguments: Namespace) -> float:
         return settings.SEGMENT_FRAMES / arguments.fps
@@ -44,10 +46,9 @@ class TempoTokensFamily:
     def open(self, arguments: Namespace, job: RenderJob, progress: RenderProgress, loaded: Loaded) -> TempoTokens:
         files = self.weight_files(arguments)
         places = require(job.weights, files)
-        # All of them before the first is used: the last one is read when most of the time is spent.
-        for file in () if loaded.holds_some else files:
-            if mistake := file.mistake_of(places[file.path]):
-                raise TrainingError(mistake)
+        if not loaded.holds_some:
+            # All of them before the first is used: the last one is read when most of the time is spent.
+            check_usable(places, files)
         chosen = settings.settings_of(arguments, job.save_memory)
         return TempoTokens(job=job, files=places, progress=progress, loaded=loaded, settings=chosen)
 

@@ -33,11 +33,13 @@ def cost_of_files(
     with META:
         unet = FrameUNet(published.unet_of(files[published.UNET].parent))
         vae = stable_diffusion.vae_of(files[published.VAE].parent)
+    published.check_together(unet.unet, files[published.TEXT])
     if recomputes:
         recompute(unet.layers(), FusedAttention)
     beats = published.beats_of(files[published.BEATS_FILE])
     text_encoder = stable_diffusion.text_encoder_of(files[published.TEXT].parent).to(META)
-    mapper = AudioMapper(MapperConfig(beats.config.feature_size, hidden_size, text_encoder.config.hidden_size)).to(META)
+    with META:
+        mapper = AudioMapper(MapperConfig(beats.config.feature_size, hidden_size, text_encoder.config.hidden_size))
     prompt = read_prompt(stable_diffusion.tokenizer_of(files[published.VOCABULARY].parent), "", True)
     scale = stable_diffusion.scale_of(vae)
     size = (height // scale, width // scale)

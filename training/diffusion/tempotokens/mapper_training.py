@@ -19,7 +19,7 @@ from engine.core.atomic_files import atomic_folder
 from engine.core.errors import TrainingError
 from training.core import distributed
 from training.core.run_state import optimiser_tensors, restore_optimiser
-from training.diffusion.iterations import checkpoint_place, number_of, random_source, take_step
+from training.diffusion.iterations import check_optimiser, checkpoint_place, number_of, random_source, take_step
 from training.diffusion.state_dicts import misfit, read_weights, state_dict
 from training.diffusion.tempotokens.audio_mapper import AudioMapper
 from training.diffusion.tempotokens.frame_contexts import Prompt, contexts
@@ -65,6 +65,7 @@ class Learning:
     seed: int = 64
 
     def __post_init__(self) -> None:
+        check_optimiser(self.betas, self.weight_decay)
         if not self.learning_rate > 0.0 or not self.gradient_limit > 0.0 or not self.token_weight >= 0.0:
             raise TrainingError(
                 f"learning_rate is {self.learning_rate:g}, gradient_limit {self.gradient_limit:g} and token_weight "
@@ -79,13 +80,24 @@ def mapper_loss(
 
     `draws` are the time step [1] and the noise, of the latents' shape.
     """
-    timestep_1, noise = draws
-    share = frozen.alphas_cumprod_T[timestep_1].view(1, 1, 1, 1, 1)
-    noisy = share.sqrt() * piece.latents_1CFHW + (1.0 - share).sqrt() * noise
     pseudo_1FPC = mapper(piece.features_1NI)
     given_FLD = contexts(frozen.text_encoder, frozen.prompt, pseudo_1FPC[0])
-    predicted = frozen.unet(noisy, timestep_1, given_FLD[None])
-    return functional.mse_loss(predicted.float(), noise) + token_weight * pseudo_1FPC[:, :, 0].abs().mean()
+    wrong = noise_loss(frozen.unet, frozen.alphas_cumprod_T, piece.latents_1CFHW, given_FLD[None], draws)
+    return wrong + token_weight * pseudo_1FPC[:, :, 0].abs().mean()
+
+
+def noise_loss(
+    unet: FrameUNet,
+    alphas_cumprod_T: Tensor,
+    latents_BCFHW: Tensor,
+    contexts_BFLD: Tensor,
+    draws: tuple[Tensor, Tensor],
+) -> Tensor:
+    """Return the mean square of what is wrong with the predicted noise; `draws` are the time steps [B] and the noise."""
+    timestep_B, noise = draws
+    share = alphas_cumprod_T[timestep_B].view(-1, 1, 1, 1, 1)
+    noisy = share.sqrt() * latents_BCFHW + (1.0 - share).sqrt() * noise
+    return functional.mse_loss(unet(noisy, timestep_B, contexts_BFLD).float(), noise)
 
 
 class MapperTraining:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from engine.core.structured import shortened
 from training.diffusion import stable_diffusion
 from training.diffusion.cost import Cost, counted, weight_bytes
 from training.diffusion.render_family import RenderJob, RenderPlan
@@ -53,6 +54,7 @@ def plan(settings: Settings, job: RenderJob, files: Mapping[str, Path]) -> Rende
     with META:
         unet = FrameUNet(published.unet_of(files[published.UNET].parent)).to(job.kind)
         vae = stable_diffusion.vae_of(files[published.VAE].parent).to(job.kind)
+    published.check_together(unet.unet, files[published.TEXT])
     side = stable_diffusion.scale_of(vae)
     size = (job.height // side, job.width // side)
     together = min(decoded_together(job), cut.frames)
@@ -60,7 +62,7 @@ def plan(settings: Settings, job: RenderJob, files: Mapping[str, Path]) -> Rende
     decoding = decoder_cost(vae, together, size, job.device)
     windows = settings.sampling.windows_per_step(cut.made)
     cut_text = [
-        f"The text is too long for the text encoder, which reads {tokenizer.model_max_length} words and pieces of words; left out: '{left}'."
+        f"The text is too long for the text encoder, which reads {tokenizer.model_max_length} words and pieces of words; left out: '{shortened(left)}'."
         for text, with_sound in ((settings.text, settings.with_sound), (settings.negative, False))
         if (left := read_prompt(tokenizer, text, with_sound).cut)
     ]

@@ -17,7 +17,8 @@ import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, UNet3DConditionModel
 from torch import Tensor
 
-from engine.core.errors import TrainingError
+from engine.core.errors import TrainingError, nearest_name
+from engine.core.structured import shortened
 from training.diffusion.beats import Beats, BeatsConfig
 from training.diffusion.stable_diffusion import (
     base_files,
@@ -25,6 +26,7 @@ from training.diffusion.stable_diffusion import (
     expected,
     ready,
     tensors_of,
+    text_config,
 )
 from training.diffusion.state_dicts import load, read_weights, state_dict
 from training.diffusion.tempotokens.audio_mapper import AudioMapper, MapperConfig
@@ -90,6 +92,17 @@ def weight_files(mapper: str, with_sound: bool = True) -> list[WeightFile]:
     ]
 
 
+def check_mapper(name: str, folder: Path) -> None:
+    """Raise TrainingError for a mapper of one's own that a folder of weights does not hold; published ones are among its files."""
+    own = sorted({place.parent.name for place in folder.glob("*/learned_embeds.*")})
+    if name in MAPPERS or not folder.is_dir() or (name and any((folder / name).glob("learned_embeds.*"))):
+        return
+    raise TrainingError(
+        f"--mapper is '{shortened(name)}', and {folder} holds no such mapper.{nearest_name(name, (*MAPPERS, *own))} It holds "
+        f"{', '.join(own) or 'none'}; published are {', '.join(MAPPERS)}."
+    )
+
+
 def training_files() -> list[WeightFile]:
     """Return the files that training a mapper needs: all but mappers."""
     return [file for file in weight_files(MAPPERS[0]) if not file.path.endswith(MAPPER_FILE)]
@@ -127,6 +140,16 @@ def unet_of(folder: Path) -> UNet3DConditionModel:
     return described(unet_from, folder / "config.json")
 
 
+def check_together(unet: UNet3DConditionModel, text_encoder: Path) -> None:
+    """Raise TrainingError for a UNet that does not read what the text encoder of a file gives."""
+    width = described(text_config, text_encoder.with_name("config.json")).hidden_size
+    if unet.config.cross_attention_dim != width:
+        raise TrainingError(
+            f"The UNet reads words of {unet.config.cross_attention_dim} numbers and the text encoder gives {width}; two of one "
+            "text-to-video model were expected."
+        )
+
+
 def scheduler_of(file: Path) -> DPMSolverMultistepScheduler:
     """Return the scheduler of a file."""
     return described(scheduler_from, file)
@@ -158,11 +181,15 @@ def open_mapper(file: Path, device: torch.device, kind: torch.dtype = torch.floa
 
 def _beats_content(file: Path, device: str) -> tuple[BeatsConfig, dict[str, Tensor]]:
     content = read_weights(file, device)
-    if not isinstance(content, dict) or not {"cfg", "model"} <= set(content):
+    if not isinstance(content, dict) or not {"cfg", "model"} <= set(content) or not isinstance(content["cfg"], dict):
         raise TrainingError(
             f"{file} holds no configuration 'cfg' and weights 'model'; BEATs as published was expected: {BEATS_PLACE}."
         )
-    return BeatsConfig.of_file(content["cfg"]), state_dict(content["model"], file, NOT_OF_THE_ENCODER)
+    try:
+        config = BeatsConfig.of_file(content["cfg"])
+    except TrainingError as error:
+        raise TrainingError(f"{file}: {error}") from error
+    return config, state_dict(content["model"], file, NOT_OF_THE_ENCODER)
 
 
 def _mapper_config(state: Mapping[str, Tensor], file: Path) -> MapperConfig:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.core.errors import TrainingError
+from training.diffusion.job_flags import check_text
 from training.diffusion.tempotokens.audio_mapper import MapperConfig
 from training.diffusion.tempotokens.denoising import Sampling
 from training.diffusion.tempotokens.published import MAPPERS
@@ -108,6 +109,8 @@ def settings_of(arguments: Namespace, save_memory: bool) -> Settings:
     condition: Condition = arguments.condition or ("both" if arguments.text else "sound")
     if condition != "sound" and not arguments.text:
         raise TrainingError(f"--condition is {condition} and there is no text; add --text.")
+    check_text("--text", arguments.text)
+    check_text("--negative", arguments.negative)
     sampling = Sampling(
         arguments.steps, arguments.guidance, arguments.window_frames, arguments.loop, halves_apart=save_memory
     )

@@ -85,7 +85,7 @@ def films_of(folders: Sequence[Path], file: Path, part: Part) -> list[Film]:
                 met.add(name)
     if not found:
         raise TrainingError(
-            f"None of the {len(wanted)} films of the set {part} in {file} is in {folders[0]}; files named {next(iter(wanted))}.mp4 were expected."
+            f"{folders[0]} holds none of the films of the set {part} in {file}, which lists {len(wanted)}; files named {next(iter(wanted))}.mp4 were expected."
         )
     print_line(f"split     {counted(len(met), 'film')} of {len(wanted)} of the set {part} in {file}")
     return found

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from engine.core.argument_parser import ArgumentParser
+from engine.core.counted import counted
 from engine.core.errors import MediaError, TrainingError, run_main
 from engine.core.printable import print_line
 from training.core import distributed
@@ -47,9 +48,10 @@ from training.diffusion.tempotokens.mapper_training import (
 from training.diffusion.tempotokens.settings import SEGMENT_FRAMES
 from training.diffusion.tempotokens.splits import films_of
 from training.diffusion.training_command import add_run_arguments, read_run_config
-from training.diffusion.training_run import RunPlan, check_alike, run
-from training.diffusion.weight_files import require
+from training.diffusion.training_run import RunPlan, check_alike, iterations_told, run
+from training.diffusion.weight_files import check_usable, require, show_weights
 
+MOST_HIDDEN = 1 << 16
 Clips = ClipChoice[Path, Piece]
 
 
@@ -77,6 +79,8 @@ class TrainingConfig:
                 f"a hidden size of {self.hidden_size} and a checkpoint every {self.checkpoint_every}; sides that 8 divides and positive "
                 "numbers were expected."
             )
+        if self.hidden_size > MOST_HIDDEN:
+            raise TrainingError(f"hidden_size is {self.hidden_size}; at most {MOST_HIDDEN} was expected.")
         if self.fps not in (24, 12, 8, 6):
             raise TrainingError(f"fps is {self.fps}; 24, 12, 8 or 6 was expected.")
 
@@ -159,6 +163,10 @@ def argument_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     arguments = argument_parser().parse_args(argv)
+    needed = published.training_files()
+    if arguments.check_weights:
+        show_weights(arguments.weights, needed)
+        return 0
     config = read_run_config(arguments.config, TrainingConfig)
     distributed.own_streams(config.pieces_per_batch, "pieces_per_batch")
     newest = checkpoint_to_resume(arguments.run_folder, "", arguments.resume)
@@ -166,7 +174,8 @@ def main(argv: list[str] | None = None) -> int:
         clips = [film.path for film in films_of(arguments.clips, arguments.split, "train")]
     else:
         clips = video_files(arguments.clips)
-    files = require(arguments.weights, published.training_files())
+    files = require(arguments.weights, needed)
+    check_usable(files, needed)
     device = choose_device(arguments.device)
     cost = cost_of_files(files, config.hidden_size, (config.width, config.height, config.fps), config.recompute, device)
     print_line(f"memory    {cost.told(device)}")
@@ -181,7 +190,7 @@ def main(argv: list[str] | None = None) -> int:
         training.resume(newest)
     check_alike(training, config, len(clips))
     count = sum(parameter.numel() for parameter in training.mapper.parameters())
-    print_line(f"{len(clips)} clips, {count:,} weights, from iteration {training.iteration + 1} to {config.iterations}")
+    print_line(f"{counted(len(clips), 'clip')}, {count:,} weights, {iterations_told(training, config.iterations)}")
     choice: Clips = ClipChoice(clips, encoders.piece)
     plan = RunPlan(arguments.run_folder, "", config.iterations, config.checkpoint_every)
     run(training, lambda: training.learn(pieces(training, choice, config)), plan)

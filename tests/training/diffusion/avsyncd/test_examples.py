@@ -55,6 +55,7 @@ def test_videos_of_training_may_lie_apart(tmp_path: Path) -> None:
         ("/data/dog/a.mp4", None, "lists /data/dog/a.mp4; paths in"),
         ("../dog/a.mp4", None, r"lists \.\./dog/a.mp4; paths in"),
         ("dog/a.mp4", {"cat": "a cat"}, "no text for 'dog'"),
+        ("dogs/a.mp4", {"dog": "a dog"}, "no text for 'dogs'.*Did you mean 'dog'"),
         ("dog/a.mp4", ["dog"], "something else than texts by class"),
         ("dog/a.mp4", {"dog": 1}, "something else than texts by class"),
     ],
@@ -78,7 +79,7 @@ def test_a_film_of_few_frames_keeps_to_its_sound(tmp_path: Path) -> None:
 
 
 def test_a_list_is_needed(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"Cannot read .*train\.txt"):
+    with pytest.raises(TrainingError, match=r"^Cannot read .*train\.txt.*how data lie\.$"):
         read_examples(tmp_path)
 
 

@@ -106,7 +106,7 @@ def test_clips_that_are_not_there_or_damaged_do_not_end_a_run(
     assert told.count("left out: ") == 1
     assert len(losses(tmp_path / "run")) == 2
     (data / "train.txt").write_text("dog_barking/gone.mp4\n")
-    with pytest.raises(TrainingError, match="None of the 1 clips that are listed is there"):
+    with pytest.raises(TrainingError, match="names 1 clip, and none is there"):
         train(given, tmp_path / "other", 2, "--data", str(data))
 
 

@@ -164,6 +164,9 @@ def test_the_command_trains_a_mapper_that_renders(tmp_path: Path) -> None:
         (1.2, "widht: 32", (), TrainingError, "widht"),
         (1.2, "fps: 10", (), TrainingError, "fps is 10; 24, 12, 8 or 6 was expected"),
         (1.2, "width: 30", (), TrainingError, "30x256 pixels.*sides that 8 divides"),
+        (1.2, "hidden_size: 1000000000", (), TrainingError, "hidden_size is 1000000000; at most 65536"),
+        (1.2, "learning: {betas: [2, 0.9]}", (), TrainingError, "betas are 2 and 0.9.*from 0 to below 1"),
+        (1.2, "learning: {weight_decay: -3}", (), TrainingError, "weight_decay -3"),
         (1.2, YAML.format(iterations=1), ("--resume",), TrainingError, "holds no checkpoint to go on from"),
     ],
 )

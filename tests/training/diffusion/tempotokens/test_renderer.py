@@ -142,7 +142,7 @@ class Module:
 
 
 def opened(weights: Path) -> TempoTokens:
-    return FAMILY.open(Namespace(**FLAGS), job(weights), RenderProgress(), Loaded())  # type: ignore[return-value]
+    return FAMILY.open(Namespace(**FLAGS, weights=weights), job(weights), RenderProgress(), Loaded())  # type: ignore[return-value]
 
 
 def test_pickled_weights_are_refused(own_weights: Path) -> None:
@@ -171,6 +171,7 @@ def test_a_mapper_of_another_encoder_is_refused(own_weights: Path) -> None:
     [
         (f"{published.BASE}/unet/config.json", '{"block_out_channels": [32]}', "unet/config.json does not describe"),
         (f"{published.BASE}/vae/config.json", "{", "vae/config.json cannot be used"),
+        (published.SCHEDULER, '{"beta_schedule": "none such"}', "scheduler_config.json does not describe"),
         (published.VOCABULARY, '{"a": "b"}', "vocab.json holds no words of CLIP, which are numbered"),
         (
             f"{published.BASE}/tokenizer/merges.txt",
@@ -179,6 +180,12 @@ def test_a_mapper_of_another_encoder_is_refused(own_weights: Path) -> None:
         ),
         (f"{published.BASE}/tokenizer/tokenizer_config.json", "[]", "holds no words of CLIP"),
         (published.BEATS_FILE, {"weight": torch.zeros(1)}, "holds no configuration 'cfg' and weights 'model'"),
+        (published.BEATS_FILE, {"cfg": [], "model": {}}, "holds no configuration 'cfg' and weights 'model'"),
+        (
+            published.BEATS_FILE,
+            {"cfg": {"encoder_layers": -1}, "model": {}},
+            r"cpt2.pt: BEATs has encoder_layers -1; a",
+        ),
     ],
 )
 def test_other_files_are_refused(own_weights: Path, file: str, content: object, sentence: str) -> None:

@@ -54,7 +54,10 @@ def test_short_names_are_whole_ones(tmp_path: Path) -> None:
         ("ytid,start_time,class,set\na,0,drum kit,test\n", "lists no film of the set train"),
         ("ytid,start_time,class,set\na,0,drum kit\n", "Line 2 of .* is 'a,0,drum kit'; columns ytid"),
         ("a,0,drum kit,validation\n", "of which the set is train or test"),
-        (LANDSCAPE, r"None of the 2 films of the set train .* files named MJ9-HmGWw1k\.mp4 were expected"),
+        (
+            LANDSCAPE,
+            r"holds none of the films of the set train .*, which lists 2; files named MJ9-HmGWw1k\.mp4 were expected",
+        ),
     ],
 )
 def test_lists_that_cannot_be_used(tmp_path: Path, content: str, sentence: str) -> None:
