@@ -150,7 +150,7 @@ def main() -> int:
         "--feature-network", action="store_true", help="compare features of the teacher's autoencoder too"
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the training")
-    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="the teacher's frames, the live model's below")
+    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="the scene, the teacher, the live model")
     parser.add_argument("--teacher-alone", action="store_true", help="measure the teacher and stop")
     arguments = parser.parse_args()
     run: Path = arguments.run
@@ -179,8 +179,9 @@ def main() -> int:
     append_record("distillation", {**about, "rows": rows}, model=name)
     if arguments.sheet:
         made = [timed.shown.pixels_HWC() for timed in FrameReader(films[TEACHER_GUIDANCE][0]).frames()]
-        both = np.concatenate([row_of_frames(made, tiny.fps), row_of_frames(list(played[0][0]), played[0][1])])
-        cv2.imwrite(str(arguments.sheet), np.ascontiguousarray(both[:, :, ::-1]))
+        scene = frames(levels(sounds[0], tiny.fps), tempotokens_trained.COLOUR)
+        shown = ((scene, tiny.fps), (made, tiny.fps), played[0])
+        cv2.imwrite(str(arguments.sheet), np.concatenate([row_of_frames(*film) for film in shown])[:, :, ::-1])
     return 0
 
 

@@ -37,6 +37,12 @@ def test_the_delay_is_found(late: int) -> None:
     assert found.delay_s == pytest.approx(late / GRID_FPS)
 
 
+def test_the_level_is_that_of_the_teacher_s_frames() -> None:
+    sound_S = sound(4)
+    film = brightness_of(frames(levels(sound_S, 12), colour_of(np.random.default_rng(0))), 12)
+    assert following(film, sound_S, 12).correlation > max(0.95, following(film, sound_S, 6).correlation)
+
+
 def test_what_does_not_move_follows_nothing() -> None:
     assert following(Brightness(np.arange(72) / 6, np.full(72, 50.0)), sound(1)).correlation == 0.0
 

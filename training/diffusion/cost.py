@@ -19,6 +19,8 @@ from engine.core.errors import TrainingError
 from engine.core.machine import memory_bytes
 
 GIB = 2**30
+TIMED_S = 0.1
+"""How long the device is timed: long enough for its other work to have its turns too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +174,16 @@ def operations_per_s(device: torch.device, kind: torch.dtype, channels: int = 32
     count = 1 if device.type == "cpu" else 32
     weight = torch.zeros(channels, channels, 3, 3, device=device, dtype=kind)
     maps = torch.zeros(count, channels, side, side, device=device, dtype=kind)
-    operations, begun_s, rounds = 2 * weight.numel() * maps.shape[0] * side * side, 0.0, 3
-    for round_ in range(1 + rounds):
-        if round_ == 1:
-            # The first one only warms up.
-            _finish(device)
-            begun_s = time.perf_counter()
-        nn.functional.conv2d(maps, weight, padding=1)
+    operations = 2 * weight.numel() * maps.shape[0] * side * side
+    # The first one only warms up.
+    nn.functional.conv2d(maps, weight, padding=1)
     _finish(device)
-    return rounds * operations / max(time.perf_counter() - begun_s, 1e-9)
+    begun_s, rounds, spent_s = time.perf_counter(), 0, 0.0
+    while spent_s < TIMED_S:
+        nn.functional.conv2d(maps, weight, padding=1)
+        _finish(device)
+        rounds, spent_s = rounds + 1, time.perf_counter() - begun_s
+    return rounds * operations / spent_s
 
 
 def _finish(device: torch.device) -> None:
