@@ -107,7 +107,7 @@ def main(argv: list[str] | None = None, started_s: float | None = None) -> int:
     arguments = parsed(argv)
     arguments.set += sound_settings(arguments.track, arguments.channels)
     if arguments.minutes is not None and not 0 < arguments.minutes < float("inf"):
-        raise TrainingError(f"--minutes is {arguments.minutes:g}; more than 0 was expected.")
+        raise TrainingError(f"--minutes is {arguments.minutes:g}; a finite number above 0 was expected.")
     name = train.model_name(subject(arguments) if arguments.teacher else arguments.clip)
     run_folder: Path = arguments.run_folder or Path("runs") / name
     if arguments.teacher:

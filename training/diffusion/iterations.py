@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from engine.core.errors import TrainingError
 from training.core import distributed
@@ -67,6 +69,14 @@ def checkpoints(folder: Path) -> list[Path]:
 def number_of(place: Path) -> int:
     """Return the iteration of a checkpoint."""
     return int(place.name.removeprefix(CHECKPOINT))
+
+
+def read_checkpoint(place: Path, *names: str) -> list[dict[str, Tensor]]:
+    """Return the tensors in files of a checkpoint. Raises TrainingError where one is damaged."""
+    try:
+        return [load_file(place / name) for name in names]
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f"{place} cannot be read ({error}); delete it to go on from the one before.") from error
 
 
 def checkpoint_to_resume(run_folder: Path, inside: str, resume: bool) -> Path | None:

@@ -156,8 +156,8 @@ def test_the_plan_alone_renders_nothing(given: Path, tmp_path: Path, capsys: pyt
         (("--image", "absent.png"), MediaError, r"absent\.png"),
         (("--stretch", "1"), TrainingError, "--stretch is 1; at least the 2 s that the teacher sees at once"),
         (("--stretch", "inf"), TrainingError, "--stretch is inf; at least the 2 s .* and at most 3600"),
-        (("--minutes", "0"), TrainingError, "--minutes is 0; more than 0 was expected"),
-        (("--minutes", "inf"), TrainingError, "--minutes is inf; more than 0 was expected"),
+        (("--minutes", "0"), TrainingError, "--minutes is 0; a finite number above 0 was expected"),
+        (("--minutes", "inf"), TrainingError, "--minutes is inf; a finite number above 0 was expected"),
         (("--feature-network", "no.such:thing"), TrainingError, "--feature-network no.such:thing cannot be had"),
         (
             ("--minutes", "1e-9"),

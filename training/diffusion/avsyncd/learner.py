@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.core.atomic_files import atomic_folder, remove_folder, write_text
@@ -31,6 +30,7 @@ from training.diffusion.iterations import (
     checkpoints,
     number_of,
     random_source,
+    read_checkpoint,
     take_step,
 )
 from training.diffusion.state_dicts import misfit
@@ -127,10 +127,7 @@ class Learner:
 
     def resume(self, place: Path) -> None:
         """Go on from a checkpoint that `save` wrote. Raises TrainingError where it is damaged or of another network."""
-        try:
-            weights, moments = load_file(place / UNET_FILE), load_file(place / OPTIMISER_FILE)
-        except (OSError, SafetensorError) as error:
-            raise TrainingError(f"{place} cannot be read ({error}); delete it to go on from the one before.") from error
+        weights, moments = read_checkpoint(place, UNET_FILE, OPTIMISER_FILE)
         if wrong := misfit(self.unet.state_dict(), weights):
             raise TrainingError(f"{place} {wrong}: it is of another network than this run; start a new one.")
         self.unet.load_state_dict(weights)

@@ -19,8 +19,15 @@ from engine.core.atomic_files import atomic_folder
 from engine.core.errors import TrainingError
 from training.core import distributed
 from training.core.run_state import optimiser_tensors, restore_optimiser
-from training.diffusion.iterations import check_optimiser, checkpoint_place, number_of, random_source, take_step
-from training.diffusion.state_dicts import misfit, read_weights, state_dict
+from training.diffusion.iterations import (
+    check_optimiser,
+    checkpoint_place,
+    number_of,
+    random_source,
+    read_checkpoint,
+    take_step,
+)
+from training.diffusion.state_dicts import misfit
 from training.diffusion.tempotokens.audio_mapper import AudioMapper
 from training.diffusion.tempotokens.frame_contexts import Prompt, contexts
 from training.diffusion.tempotokens.frame_unet import FrameUNet
@@ -152,7 +159,7 @@ class MapperTraining:
 
     def resume(self, place: Path) -> None:
         """Go on from a checkpoint that `save` wrote. Raises TrainingError where it is damaged or of another mapper."""
-        weights, moments = (state_dict(read_weights(place / name), place / name) for name in (WEIGHTS, OPTIMISER))
+        weights, moments = read_checkpoint(place, WEIGHTS, OPTIMISER)
         if wrong := misfit(self.mapper.state_dict(), weights):
             raise TrainingError(f"{place} {wrong}: it is of another mapper than this run; start a new one.")
         self.mapper.load_state_dict(weights)

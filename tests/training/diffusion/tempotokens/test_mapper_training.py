@@ -122,6 +122,9 @@ def test_a_checkpoint_of_another_mapper_is_refused(tmp_path: Path) -> None:
     other = MapperTraining(frozen(), AudioMapper(MapperConfig(64, 25, 32)), Learning())
     with pytest.raises(TrainingError, match=r"checkpoint-0 has 'fc1.weight' as .*another mapper than this run"):
         other.resume(place)
+    (place / "optimiser.safetensors").write_bytes(b"cut")
+    with pytest.raises(TrainingError, match=r"checkpoint-0 cannot be read .*delete it to go on from the one before"):
+        training().resume(place)
     with pytest.raises(TrainingError, match="learning_rate is 0, gradient_limit 1"):
         Learning(learning_rate=0.0)
 
