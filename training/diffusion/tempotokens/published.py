@@ -95,7 +95,7 @@ def weight_files(mapper: str, with_sound: bool = True) -> list[WeightFile]:
 def check_mapper(name: str, folder: Path) -> None:
     """Raise TrainingError for a mapper of one's own that a folder of weights does not hold; published ones are among its files."""
     own = sorted({place.parent.name for place in folder.glob("*/learned_embeds.*")})
-    if name in MAPPERS or not folder.is_dir() or (name and any((folder / name).glob("learned_embeds.*"))):
+    if name in (*MAPPERS, *own) or not folder.is_dir():
         return
     raise TrainingError(
         f"--mapper is '{shortened(name)}', and {folder} holds no such mapper.{nearest_name(name, (*MAPPERS, *own))} It holds "

@@ -140,7 +140,7 @@ learning: {{learning_rate: 0.001}}
 """
 
 
-def test_the_command_trains_a_mapper_that_renders(tmp_path: Path) -> None:
+def test_the_command_trains_a_mapper_that_renders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights, run, config = tmp_path / "weights", tmp_path / "run", tmp_path / "tiny.yaml"
     write_tiny_weights(weights)
     clip = write_clip(tmp_path / "clip.mp4", numbered_frames(40, 48, 32), noise(1.6), fps=25)
@@ -151,6 +151,9 @@ def test_the_command_trains_a_mapper_that_renders(tmp_path: Path) -> None:
         main(words)
     config.write_text(YAML.format(iterations=3))
     assert main([*words, "--resume"]) == 0
+    assert "1 clip, 7,219 weights, from iteration 3 to 3" in capsys.readouterr().out
+    assert main([*words, "--resume"]) == 0
+    assert "all of its 3 iterations are done; give more of them" in capsys.readouterr().out
     lines = [json.loads(line) for line in (run / "losses.jsonl").read_text().splitlines()]
     assert [line["iteration"] for line in lines] == [1, 2, 3]
     assert np.isfinite([line["loss"] for line in lines]).all()
