@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.data.scenes.iris import BANDS, NARROWEST, PUPIL_B, REST, WIDEST, along, iris_motion, move_iris, omega_X
+from training.data.scenes.iris import NARROWEST, PUPIL_B, REST, WIDEST, along, iris_motion, move_iris, omega_X
 from training.data.scenes.iris_light import iris_stage, light_iris, unrolled_iris
-from training.data.scenes.sound_force import STEPS_PER_S
+from training.data.scenes.sound_force import SIX_BANDS, STEPS_PER_S
 
 RATE_HZ = 16_000
 
@@ -24,10 +24,10 @@ def test_low_sound_widens_the_pupil_and_high_sound_does_not() -> None:
 
 def test_steady_sound_holds_the_pupil_where_its_band_does_and_within_bounds() -> None:
     for index, reach in enumerate(PUPIL_B):
-        force_SB = np.zeros((6 * STEPS_PER_S, len(BANDS)), np.float32)
+        force_SB = np.zeros((6 * STEPS_PER_S, len(SIX_BANDS)), np.float32)
         force_SB[:, index] = 1.0
         assert move_iris(force_SB).pupil_K[-1] == pytest.approx(REST + reach, abs=2e-3)
-    loudest_K = move_iris(np.full((2 * STEPS_PER_S, len(BANDS)), 1.1, np.float32)).pupil_K
+    loudest_K = move_iris(np.full((2 * STEPS_PER_S, len(SIX_BANDS)), 1.1, np.float32)).pupil_K
     assert loudest_K.min() >= NARROWEST
     assert loudest_K.max() <= WIDEST
 
@@ -50,14 +50,14 @@ def test_the_unrolled_iris_closes_around() -> None:
 
 def test_each_lamp_lights_its_own_side() -> None:
     stage = iris_stage(72, 72)
-    still_X, dark_B = np.zeros(len(omega_X()), np.float32), np.zeros(len(BANDS), np.float32)
+    still_X, dark_B = np.zeros(len(omega_X()), np.float32), np.zeros(len(SIX_BANDS), np.float32)
     dark = light_iris(stage, REST, 0.0, still_X, dark_B).astype(int)
     gained = []
-    for band in range(len(BANDS)):
+    for band in range(len(SIX_BANDS)):
         glow_B = dark_B.copy()
         glow_B[band] = 1.0
         gain = (light_iris(stage, REST, 0.0, still_X, glow_B).astype(int) - dark).sum(axis=2)
         rows, columns = np.mgrid[0:72, 0:72]
         gained.append(np.arctan2((gain * (rows - 35.5)).sum(), (gain * (columns - 35.5)).sum()))
     turns = np.diff(np.unwrap(gained))
-    np.testing.assert_allclose(turns, 2.0 * np.pi / len(BANDS), atol=0.35)
+    np.testing.assert_allclose(turns, 2.0 * np.pi / len(SIX_BANDS), atol=0.35)

@@ -15,16 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.data.scenes.oscillators import displacements
-from training.data.scenes.sound_force import FRAMES_PER_S, Array, SoundBand, band_force, followed, substeps
+from training.data.scenes.sound_force import FRAMES_PER_S, SIX_BANDS, Array, band_force, followed, substeps
 
-BANDS = (
-    SoundBand(35.0, 110.0, 0.0),
-    SoundBand(110.0, 280.0, 2.0),
-    SoundBand(280.0, 700.0, 4.0),
-    SoundBand(700.0, 1700.0, 7.0),
-    SoundBand(1700.0, 3800.0, 9.0),
-    SoundBand(3800.0, 7500.0, 11.0),
-)
 REST, NARROWEST, WIDEST = 0.125, 0.06, 0.34  # the pupil's radius
 PUPIL_HZ, PUPIL_DAMPING_PER_S = 1.5, 5.5
 PUPIL_B = (0.150, 0.075, 0.030, 0.015, 0.0, 0.0)
@@ -76,4 +68,4 @@ def move_iris(force_SB: Array, fps: int = FRAMES_PER_S) -> IrisMotion:
 
 def iris_motion(sound_T: Array, rate_hz: int, fps: int = FRAMES_PER_S) -> IrisMotion:
     """Return the motion of the iris under a sound."""
-    return move_iris(band_force(sound_T, rate_hz, BANDS, fps), fps)
+    return move_iris(band_force(sound_T, rate_hz, SIX_BANDS, fps), fps)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.scenes.oscillators import displacements
-from training.data.scenes.sound_force import FRAMES_PER_S, Array, SoundBand, band_force, followed, substeps
+from training.data.scenes.sound_force import FRAMES_PER_S, SIX_BANDS, Array, band_force, followed, substeps
 
 WAVES = (2, 3, 4, 5, 6)  # around the bell
 PHASES = (0.3, 1.1, 0.5, 2.0, 0.9)
@@ -28,14 +28,6 @@ KICK = 0.6
 TRAIL_PLACES, TRAIL_S = 40, 0.95  # what the end of a tentacle does is so old
 GLOW_RELEASE_S = 0.22
 
-BANDS = (
-    SoundBand(35.0, 110.0, 0.0),
-    SoundBand(110.0, 280.0, 2.0),
-    SoundBand(280.0, 700.0, 4.0),
-    SoundBand(700.0, 1700.0, 7.0),
-    SoundBand(1700.0, 3800.0, 9.0),
-    SoundBand(3800.0, 7500.0, 11.0),
-)
 HELD = {
     (0, CONTRACTION): 0.24,
     (0, RISE): 0.16,
@@ -83,7 +75,7 @@ def _trailing(values_KX: Array, fps: int) -> Array:
 def move_medusa(force_SB: Array, fps: int = FRAMES_PER_S) -> MedusaMotion:
     """Apply the forces to a jellyfish at rest and return its motion at the end of every frame."""
     omega = omega_M()
-    hold_MB = np.zeros((len(omega), len(BANDS)), np.float32)
+    hold_MB = np.zeros((len(omega), len(SIX_BANDS)), np.float32)
     for (band, shape), reach in HELD.items():
         hold_MB[shape, band] = reach
     decay_M = 0.5 * DAMPING_PER_S * (omega / omega.min()) ** 0.3
@@ -95,4 +87,4 @@ def move_medusa(force_SB: Array, fps: int = FRAMES_PER_S) -> MedusaMotion:
 
 def medusa_motion(sound_T: Array, rate_hz: int, fps: int = FRAMES_PER_S) -> MedusaMotion:
     """Return the motion of the jellyfish under a sound."""
-    return move_medusa(band_force(sound_T, rate_hz, BANDS, fps), fps)
+    return move_medusa(band_force(sound_T, rate_hz, SIX_BANDS, fps), fps)

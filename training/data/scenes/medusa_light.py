@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.scenes.exposure import expose, static_dither
-from training.data.scenes.medusa import BANDS, CONTRACTION, LEAN, PHASES, RISE, TRAIL_PLACES, WAVES, MedusaMotion
+from training.data.scenes.medusa import CONTRACTION, LEAN, PHASES, RISE, TRAIL_PLACES, WAVES, MedusaMotion
 from training.data.scenes.medusa_shape import Bell, Strand, arms, bell, organs, tentacles
-from training.data.scenes.sound_force import Array
+from training.data.scenes.sound_force import SIX_BANDS, Array
 from training.data.scenes.splatting import splat
 
 SLANT = 0.16  # the body's axis to the upright, rad
@@ -75,7 +75,7 @@ def _specks(height: int, width: int) -> Specks:
     return Specks(
         (random.random(SPECKS) * width).astype(np.float32), (random.random(SPECKS) * height).astype(np.float32), is_near_P,
         (random.random(SPECKS) ** 3 * np.where(is_near_P, 9.0, 2.2) * (height / 720.0) ** 2).astype(np.float32),
-        random.integers(2, len(BANDS), SPECKS),
+        random.integers(2, len(SIX_BANDS), SPECKS),
     )  # fmt: skip
 
 

@@ -29,6 +29,17 @@ class SoundBand:
     gain_db: float  # music has less energy high up
 
 
+SIX_BANDS = (
+    SoundBand(35.0, 110.0, 0.0),
+    SoundBand(110.0, 280.0, 2.0),
+    SoundBand(280.0, 700.0, 4.0),
+    SoundBand(700.0, 1700.0, 7.0),
+    SoundBand(1700.0, 3800.0, 9.0),
+    SoundBand(3800.0, 7500.0, 11.0),
+)
+"""All that a scene hears, an octave and a half or two in each."""
+
+
 def substeps(fps: int) -> int:
     """Return the number of steps, of about 5 ms each, between two frames."""
     return max(1, round(STEPS_PER_S / fps))
