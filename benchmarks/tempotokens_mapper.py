@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.record import append_record, print_table
-from benchmarks.swelling_scene import RATE_HZ, SIDE, levels, made_sound
-from benchmarks.tempotokens_trained import FPS, SEGMENT_S, Scene, drawn
+from benchmarks.swelling_scene import RATE_HZ, SIDE, made_sound
+from benchmarks.tempotokens_trained import FPS, SEGMENT_S, Scene, drawn, levels_of
 from engine.core.errors import run_main
 from training.diffusion.beats import Beats
 from training.diffusion.iterations import checkpoints, number_of
@@ -31,7 +31,6 @@ from training.diffusion.tempotokens import published, train
 from training.diffusion.tempotokens.audio_mapper import AudioMapper
 from training.diffusion.tempotokens.frame_unet import FrameUNet
 from training.diffusion.tempotokens.mapper_training import WEIGHTS, noise_loss
-from training.diffusion.tempotokens.settings import SEGMENT_FRAMES
 from training.diffusion.training_run import LOSSES
 
 NAME, SHORT, HELD, TIMES = "scene", 20, 24, 4
@@ -74,8 +73,7 @@ class Held:
         beats: Beats = published.open_beats(folder / published.BEATS_FILE, CPU)
         with torch.no_grad():
             self.features_BNI = beats(torch.from_numpy(sounds_BS))
-        found = [levels(sound_S, FPS)[:SEGMENT_FRAMES] for sound_S in sounds_BS]
-        self.levels_BF = torch.from_numpy(np.stack(found)).float()
+        self.levels_BF = levels_of(sounds_BS)
 
     @torch.no_grad()
     def error(self, given_BFLD: Tensor) -> float:

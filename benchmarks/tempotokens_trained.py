@@ -14,11 +14,13 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -71,8 +73,7 @@ class Scene:
 
     def levels(self, random: np.random.Generator, count: int) -> Tensor:
         """Return the levels [B, F] of made sounds."""
-        found = [levels(made_sound(random, SEGMENT_S), FPS)[:SEGMENT_FRAMES] for _ in range(count)]
-        return torch.from_numpy(np.stack(found)).float()
+        return levels_of([made_sound(random, SEGMENT_S) for _ in range(count)])
 
     def latents(self, level_BF: Tensor) -> Tensor:
         return self._latents_TCHW[(level_BF * (TABLE - 1)).round().long()].transpose(1, 2)
@@ -92,6 +93,11 @@ class Scene:
         """Return contexts of which some clips' are those of the empty text."""
         is_empty_B = torch.rand(len(given_BFLD)) < EMPTY_SHARE
         return torch.where(is_empty_B[:, None, None, None], self._empty_1LD, given_BFLD)
+
+
+def levels_of(sounds: Iterable[NDArray[np.float32]]) -> Tensor:
+    """Return the levels [B, F] of the frames of a segment of each sound."""
+    return torch.from_numpy(np.stack([levels(sound_S, FPS)[:SEGMENT_FRAMES] for sound_S in sounds])).float()
 
 
 def drawn(latents: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,7 +163,7 @@ def train_beats() -> Beats:
 
     def loss() -> tuple[Tensor, str]:
         sounds = [made_sound(random, SEGMENT_S) for _ in range(16)]
-        level_BF = torch.from_numpy(np.stack([levels(sound_S, FPS)[:SEGMENT_FRAMES] for sound_S in sounds])).float()
+        level_BF = levels_of(sounds)
         tokens_BFNI = beats(torch.from_numpy(np.stack(sounds))).unflatten(1, (SEGMENT_FRAMES, -1))
         error = functional.mse_loss(told(tokens_BFNI.mean(dim=2))[..., 0], level_BF)
         return error, f"audio encoder {error.item() ** 0.5:.3f} off"
