@@ -9,6 +9,7 @@ from typing import Literal
 from engine.core.errors import TrainingError
 
 SoundKind = Literal["features", "normed_features", "stft23x21", "stft45x17"]
+LatentSource = Literal["prior", "posterior"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +95,9 @@ class Sound2SightLosses:
     scheduled_sampling: float = 0.0
     """Share of the future frames that the generator gets from itself in place of the clip's at the end; it rises from 0. Without it,
     training is teacher forcing throughout."""
+    latents_from: LatentSource = "prior"
+    """prior: as in the original. Its numbers know nothing of the frame to come, so the decoder learns to leave them out, and the
+    futures of one sound are alike. posterior: they say what of that frame cannot be foreseen (SVG-LP, arXiv 1802.07687)."""
 
     def __post_init__(self) -> None:
         for name in ("mse", "kl", "adversarial", "adversarial_from_iteration"):

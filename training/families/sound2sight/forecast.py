@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from training.families.sound2sight.config import LatentSource
 from training.families.sound2sight.generator import Generator
 from training.families.sound2sight.recurrence import Normal
 
@@ -34,10 +35,11 @@ def forecast(
     sounds_BTD: Tensor,
     noise_BTZ: Tensor,
     given_BTCHW: Tensor | None = None,
+    latents_from: LatentSource = "prior",
 ) -> Forecast:
     """Predict each frame from the one before it: the real one, or, where there are any, the `given` one.
 
-    As in the original, the latent numbers are drawn from the prior, and the details are those of the last context frame. The
+    The details are those of the last context frame, as in the original, which draws the latent numbers from the prior. The
     sequence is not longer than the window of the transformers and one frame. Sounds are codes; the first does not count.
     """
     config = generator.config
@@ -52,7 +54,7 @@ def forecast(
     prior = generator.prior.of(generator.prior.layers.sequence(torch.cat([seen, sounds], dim=2)))
     target = generator.target_attention(targets_BTD)
     posterior = generator.posterior.of(generator.posterior.layers.sequence(torch.cat([target, sounds], dim=2)))
-    latent = prior.sample(noise_BTZ[:, 1:])
+    latent = (prior if latents_from == "prior" else posterior).sample(noise_BTZ[:, 1:])
     hidden = generator.predictor.layers.sequence(generator.predicted_from(codes_BTD, latent, sounds))
     next_codes = generator.predictor.of(hidden)
     # Step i goes on from frame i; it sees the details of that frame up to the last context frame, and of that one from there on.

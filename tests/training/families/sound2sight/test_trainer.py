@@ -16,7 +16,7 @@ from training.core import distributed
 from training.core.frame_size import FrameSize
 from training.data.cache import load_clip
 from training.data.video import Clip
-from training.families.sound2sight.config import JointDiscriminatorConfig, Sound2SightLosses
+from training.families.sound2sight.config import JointDiscriminatorConfig, LatentSource, Sound2SightLosses
 from training.families.sound2sight.discriminator import JointDiscriminator, discriminator_loss, generator_loss
 from training.families.sound2sight.forecast import forecast, with_own_frames
 from training.families.sound2sight.futures import future_figures
@@ -146,6 +146,23 @@ def test_a_forecast_is_the_fold_of_steps(setting: str) -> None:
     torch.testing.assert_close(again.frames_BTCHW[0, :4], found.frames_BTCHW[0, :4], rtol=0, atol=1e-5)
     assert not torch.equal(again.frames_BTCHW[0, 4], found.frames_BTCHW[0, 4])
     torch.testing.assert_close(again.frames_BTCHW[1], found.frames_BTCHW[1], rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("latents_from", "knows"), [("prior", False), ("posterior", True)])
+def test_latents_of_the_posterior_know_the_frame_to_come(latents_from: LatentSource, knows: bool) -> None:
+    model = moved_model(context_frames=3)
+    real = torch.rand(2, 6, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    features = model.front_end(sound(model, 6, batch=2).flatten(0, 1)).unflatten(0, (2, 6))
+    noise = model.draw_noise(2, 6, torch.Generator().manual_seed(2))[NOISE]
+    sounds, other = model.generator.encode_sound(features), real.clone()
+    other[:, -1] = 1.0 - other[:, -1]
+    drawn, drawn_before_other = (
+        forecast(model.generator, frames, sounds, noise, latents_from=latents_from).frames_BTCHW
+        for frames in (real, other)
+    )
+    torch.testing.assert_close(drawn[:, :-1], drawn_before_other[:, :-1])
+    assert (not torch.allclose(drawn[:, -1], drawn_before_other[:, -1], rtol=0, atol=1e-6)) == knows
 
 
 def test_the_discriminator_learns_to_tell_sound_that_does_not_match() -> None:
