@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
+from cv2_enumerate_cameras import enumerate_cameras
 from numpy.typing import NDArray
 
 from engine.core.errors import SourceError
@@ -22,7 +23,8 @@ RETRY_S = 2.0
 _MOST_DIGITS = 4
 # OpenCV ships no types for it.
 _logging: Any = cv2.utils.logging
-NAMES = Path("/sys/class/video4linux")
+# Names and numbers of cameras belong to one interface of a system. Of those on Windows, DirectShow opens a camera at once and knows OBS's.
+_INTERFACES = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
 _NOT_THERE = (OSError, ValueError, OverflowError, cv2.error)
 """What opening and reading may raise while a camera is unplugged, or of a number that none has. The thread goes on looking."""
 
@@ -117,15 +119,14 @@ class CameraContext:
         return has_frame
 
 
-def camera_names(folder: Path = NAMES) -> list[str]:
-    """Return the names of the cameras, each with its number, as far as the system tells them (Linux)."""
-    found = list[str]()
-    for path in sorted(folder.glob("video*")):
-        # A camera may be unplugged between the two.
-        with suppress(OSError):
-            name = (path / "name").read_text(errors="replace").strip()
-            found.append(f"{path.name.removeprefix('video')}: {name}")
-    return found
+def camera_names() -> list[str]:
+    """Return the names of the cameras, each with its number, in the order of the numbers; empty where the system tells none."""
+    interface = _INTERFACES.get(sys.platform)
+    # A camera may be unplugged while they are listed.
+    with suppress(*_NOT_THERE):
+        cameras = enumerate_cameras(interface) if interface is not None else []
+        return [f"{one.index}: {one.name}" for one in sorted(cameras, key=lambda camera: camera.index)]
+    return []
 
 
 def camera_number(name: str, names: list[str]) -> int | None:
@@ -144,7 +145,7 @@ def open_with_opencv(name: str) -> Capture | None:
     level = _logging.setLogLevel(_logging.LOG_LEVEL_SILENT)
     try:
         # It would print ten lines at each try while a camera is unplugged, which is told in one sentence.
-        capture = cv2.VideoCapture(number)
+        capture = cv2.VideoCapture(number, _INTERFACES.get(sys.platform, cv2.CAP_ANY))
     finally:
         _logging.setLogLevel(level)
     if not capture.isOpened():

@@ -11,6 +11,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from cv2_enumerate_cameras import CameraInfo
 from numpy.typing import NDArray
 
 from engine.core.errors import ConfigError, MediaError, SourceError, StoppedError
@@ -254,12 +255,21 @@ def test_a_camera_is_found_by_number_or_by_a_part_of_its_name(name: str, number:
     assert camera_number(name, ["0: Integrated HD", "2: USB Webcam"]) == number
 
 
-def test_a_name_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
-    for number in (0, 2):
-        (tmp_path / f"video{number}").mkdir()
-    # Unplugged between the listing and the reading: it has no name any more.
-    (tmp_path / "video2" / "name").write_text("USB Webcam\n")
-    assert camera_names(tmp_path) == ["2: USB Webcam"]
+def test_cameras_are_named_in_the_order_of_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    cameras = [
+        CameraInfo(10, "Integrated HD", "/dev/video10", None, None, 200),
+        CameraInfo(2, "USB Webcam", "/dev/video2", None, None, 200),
+    ]
+    monkeypatch.setattr(camera_module, "enumerate_cameras", lambda interface: cameras)
+    assert camera_names() == ["2: USB Webcam", "10: Integrated HD"]
+
+
+def test_a_camera_that_goes_while_they_are_listed_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(interface: int) -> list[CameraInfo]:
+        raise OSError("gone")
+
+    monkeypatch.setattr(camera_module, "enumerate_cameras", gone)
+    assert camera_names() == []
 
 
 @pytest.mark.parametrize("error", [OSError("gone"), ValueError(), OverflowError(), cv2.error("gone")])
