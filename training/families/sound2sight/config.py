@@ -47,6 +47,10 @@ class Sound2SightConfig:
     mask: bool = False
     """The decoder also draws a mask, by which its pixels take the place of those of the frame before (arXiv 1605.07157): what does not
     move stays as sharp as it was. The original draws every pixel again."""
+    latents_from: LatentSource = "prior"
+    """Where training draws the latent numbers from. prior: as in the original. They know nothing of the frame to come, so training
+    learns to leave them out, and the futures of one sound are alike. posterior: they say what of that frame cannot be foreseen (SVG-LP,
+    arXiv 1802.07687)."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -95,9 +99,6 @@ class Sound2SightLosses:
     scheduled_sampling: float = 0.0
     """Share of the future frames that the generator gets from itself in place of the clip's at the end; it rises from 0. Without it,
     training is teacher forcing throughout."""
-    latents_from: LatentSource = "prior"
-    """prior: as in the original. Its numbers know nothing of the frame to come, so the decoder learns to leave them out, and the
-    futures of one sound are alike. posterior: they say what of that frame cannot be foreseen (SVG-LP, arXiv 1802.07687)."""
 
     def __post_init__(self) -> None:
         for name in ("mse", "kl", "adversarial", "adversarial_from_iteration"):

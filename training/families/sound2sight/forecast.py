@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.families.sound2sight.config import LatentSource
 from training.families.sound2sight.generator import Generator
 from training.families.sound2sight.recurrence import Normal
 
@@ -35,7 +34,6 @@ def forecast(
     sounds_BTD: Tensor,
     noise_BTZ: Tensor,
     given_BTCHW: Tensor | None = None,
-    latents_from: LatentSource = "prior",
 ) -> Forecast:
     """Predict each frame from the one before it: the real one, or, where there are any, the `given` one.
 
@@ -54,7 +52,7 @@ def forecast(
     prior = generator.prior.of(generator.prior.layers.sequence(torch.cat([seen, sounds], dim=2)))
     target = generator.target_attention(targets_BTD)
     posterior = generator.posterior.of(generator.posterior.layers.sequence(torch.cat([target, sounds], dim=2)))
-    latent = (prior if latents_from == "prior" else posterior).sample(noise_BTZ[:, 1:])
+    latent = (prior if config.latents_from == "prior" else posterior).sample(noise_BTZ[:, 1:])
     hidden = generator.predictor.layers.sequence(generator.predicted_from(codes_BTD, latent, sounds))
     next_codes = generator.predictor.of(hidden)
     # Step i goes on from frame i; it sees the details of that frame up to the last context frame, and of that one from there on.

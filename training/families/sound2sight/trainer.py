@@ -86,7 +86,7 @@ class Sound2SightTrainer(Trainer):
         sounds = model.generator.encode_sound(features_BTF)
         noise = self._noise(audio_BTW.shape[1])
         given = self._given(real, sounds, noise, weights)
-        found = forecast(model.generator, real, sounds, noise, given, weights.latents_from)
+        found = forecast(model.generator, real, sounds, noise, given)
         # Summed over the frames, as in the original: β and the schedule are for that.
         steps = real.shape[1] - 1
         error = functional.mse_loss(found.frames_BTCHW, real[:, 1:])
@@ -133,7 +133,7 @@ class Sound2SightTrainer(Trainer):
         if not share:
             return None
         with torch.no_grad():
-            own = forecast(self._model().generator, real, sounds, noise, latents_from=weights.latents_from)
+            own = forecast(self._model().generator, real, sounds, noise)
         taken_BT = self.random_state.per_stream(real.shape[1]) < share
         # The context is always real.
         taken_BT[:, : self.config.model.generator.context_frames] = False
