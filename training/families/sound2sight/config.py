@@ -9,7 +9,6 @@ from typing import Literal
 from engine.core.errors import TrainingError
 
 SoundKind = Literal["features", "normed_features", "stft23x21", "stft45x17"]
-LatentSource = Literal["prior", "posterior"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,10 +46,6 @@ class Sound2SightConfig:
     mask: bool = False
     """The decoder also draws a mask, by which its pixels take the place of those of the frame before (arXiv 1605.07157): what does not
     move stays as sharp as it was. The original draws every pixel again."""
-    latents_from: LatentSource = "prior"
-    """Where training draws the latent numbers from. prior: as in the original. They know nothing of the frame to come, so training
-    learns to leave them out, and the futures of one sound are alike. posterior: they say what of that frame cannot be foreseen (SVG-LP,
-    arXiv 1802.07687)."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

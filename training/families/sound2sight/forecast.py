@@ -37,7 +37,7 @@ def forecast(
 ) -> Forecast:
     """Predict each frame from the one before it: the real one, or, where there are any, the `given` one.
 
-    The details are those of the last context frame, as in the original, which draws the latent numbers from the prior. The
+    As in the original, the latent numbers are drawn from the prior, and the details are those of the last context frame. The
     sequence is not longer than the window of the transformers and one frame. Sounds are codes; the first does not count.
     """
     config = generator.config
@@ -52,7 +52,7 @@ def forecast(
     prior = generator.prior.of(generator.prior.layers.sequence(torch.cat([seen, sounds], dim=2)))
     target = generator.target_attention(targets_BTD)
     posterior = generator.posterior.of(generator.posterior.layers.sequence(torch.cat([target, sounds], dim=2)))
-    latent = (prior if config.latents_from == "prior" else posterior).sample(noise_BTZ[:, 1:])
+    latent = prior.sample(noise_BTZ[:, 1:])
     hidden = generator.predictor.layers.sequence(generator.predicted_from(codes_BTD, latent, sounds))
     next_codes = generator.predictor.of(hidden)
     # Step i goes on from frame i; it sees the details of that frame up to the last context frame, and of that one from there on.

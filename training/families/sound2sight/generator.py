@@ -6,7 +6,6 @@ futures. The posterior sees the next frame itself and is there for training alon
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -23,9 +22,6 @@ from training.families.sound2sight.sound_coding import PATCHES, sound_encoder
 # B batch, T steps, F features, D numbers of a code, Z latent numbers, C colours, H W rows and columns
 
 INIT_DEVIATION = 0.02
-LATENT_GAIN, LATENT_LOG_VARIANCE = 5.7, -6.0
-"""Of a fresh posterior that training draws from: its means differ from frame to frame by more than the noise around them. With those of
-the original, means deviate by 0.002 and noise by 1, and after 1,000 iterations nothing has been found in it."""
 MASK_BIAS = -2.0
 """A mask begins near 0: a fresh model nearly copies the frame before."""
 
@@ -63,9 +59,6 @@ class Generator(nn.Module):
             # The encoder of features is this project's own: three layers of so small weights would pass nothing on.
             if network is not self.sound_encoder or config.sound in PATCHES:
                 network.apply(initialise)
-        if config.latents_from == "posterior":
-            for network in (self.prior, self.posterior):
-                inform(network)
         if config.mask and self.decoder.frame.bias is not None:
             nn.init.constant_(self.decoder.frame.bias[:1], MASK_BIAS)
 
@@ -125,15 +118,6 @@ def initialise(module: nn.Module) -> None:
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, INIT_DEVIATION)
         nn.init.zeros_(module.bias)
-
-
-def inform(network: NormalLstm) -> None:
-    """Let fresh latent numbers say something of what the network sees."""
-    for module in network.layers.modules():
-        if isinstance(module, nn.Linear):
-            module.reset_parameters()
-    nn.init.normal_(network.mean.weight, 0.0, LATENT_GAIN / math.sqrt(network.mean.in_features))
-    nn.init.constant_(network.log_variance.bias, LATENT_LOG_VARIANCE)
 
 
 def feature_count(config: Sound2SightConfig, front_end_features: int) -> int:

@@ -16,11 +16,11 @@ from training.core import distributed
 from training.core.frame_size import FrameSize
 from training.data.cache import load_clip
 from training.data.video import Clip
-from training.families.sound2sight.config import JointDiscriminatorConfig, LatentSource, Sound2SightLosses
+from training.families.sound2sight.config import JointDiscriminatorConfig, Sound2SightLosses
 from training.families.sound2sight.discriminator import JointDiscriminator, discriminator_loss, generator_loss
 from training.families.sound2sight.forecast import forecast, with_own_frames
 from training.families.sound2sight.futures import future_figures
-from training.families.sound2sight.model import NOISE, Sound2Sight
+from training.families.sound2sight.model import NOISE
 from training.loop.checkpoint import read_checkpoint, write_checkpoint
 from training.loop.config import OptimiserConfig, TrainConfig
 from training.loop.run import Run
@@ -146,33 +146,6 @@ def test_a_forecast_is_the_fold_of_steps(setting: str) -> None:
     torch.testing.assert_close(again.frames_BTCHW[0, :4], found.frames_BTCHW[0, :4], rtol=0, atol=1e-5)
     assert not torch.equal(again.frames_BTCHW[0, 4], found.frames_BTCHW[0, 4])
     torch.testing.assert_close(again.frames_BTCHW[1], found.frames_BTCHW[1], rtol=0, atol=1e-5)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize(("latents_from", "knows"), [("prior", False), ("posterior", True)])
-def test_latents_of_the_posterior_know_the_frame_to_come(latents_from: LatentSource, knows: bool) -> None:
-    model = moved_model(context_frames=3, latents_from=latents_from)
-    real = torch.rand(2, 6, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    features = model.front_end(sound(model, 6, batch=2).flatten(0, 1)).unflatten(0, (2, 6))
-    noise = model.draw_noise(2, 6, torch.Generator().manual_seed(2))[NOISE]
-    sounds, other = model.generator.encode_sound(features), real.clone()
-    other[:, -1] = 1.0 - other[:, -1]
-    drawn, drawn_before_other = (
-        forecast(model.generator, frames, sounds, noise).frames_BTCHW
-        for frames in (real, other)
-    )
-    torch.testing.assert_close(drawn[:, :-1], drawn_before_other[:, :-1])
-    assert (not torch.allclose(drawn[:, -1], drawn_before_other[:, -1], rtol=0, atol=1e-6)) == knows
-
-
-@torch.no_grad()
-def test_fresh_latents_of_the_posterior_say_more_than_their_noise() -> None:
-    model = Sound2Sight(replace(MODEL, generator=replace(GENERATOR, latents_from="posterior")))
-    real = torch.rand(4, 6, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    features = model.front_end(sound(model, 6, batch=4).flatten(0, 1)).unflatten(0, (4, 6))
-    noise = model.draw_noise(4, 6, torch.Generator().manual_seed(2))[NOISE]
-    posterior = forecast(model.generator, real, model.generator.encode_sound(features), noise).posterior
-    assert float(posterior.mean.std(dim=(0, 1)).mean()) > float(torch.exp(0.5 * posterior.log_variance).mean())
 
 
 def test_the_discriminator_learns_to_tell_sound_that_does_not_match() -> None:
