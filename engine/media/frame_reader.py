@@ -23,6 +23,7 @@ from av.error import FFmpegError
 from engine.core.errors import MediaError
 from engine.media.colour import colours_of
 from engine.media.deinterlacing import Deinterlacer
+from engine.media.display_matrix import display_matrix
 from engine.media.geometry import Geometry, Orientation, orientation_of, pixel_aspect
 from engine.media.opening import open_media
 from engine.media.packets import Packets
@@ -168,8 +169,7 @@ class _Shapes:
         laid = (frame.rotation, frame.width, frame.height)
         if laid != self._laid:
             # Only then: a frame whose side data was looked at stays in memory until the garbage collector comes.
-            matrix = frame.side_data.get("DISPLAYMATRIX")
-            self._laid, self._orientation = laid, orientation_of(None if matrix is None else bytes(matrix))
+            self._laid, self._orientation = laid, orientation_of(display_matrix(frame))
         return Geometry(frame.width, frame.height, self._orientation, pixel_aspect(aspect))
 
 
