@@ -54,7 +54,7 @@ def with_seen_controls(card: ModelCard, measured: tuple[ControlEffect, ...]) -> 
 def main() -> int:
     arguments = argument_parser().parse_args()
     if arguments.output:
-        check_place(arguments.output)
+        check_place(arguments.output, ".onnx")
     card, content = read_model(arguments.model)
     if card.batch > 1:
         raise ModelFileError(

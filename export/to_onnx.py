@@ -119,7 +119,7 @@ def rate_lines(model: StreamingModel, changed: StreamingModel) -> list[str]:
 
 def main() -> int:
     arguments = argument_parser().parse_args()
-    check_place(arguments.output)
+    check_place(arguments.output, ".onnx")
     chosen = chosen_checkpoint(arguments.checkpoint)
     print_line(*chosen.lines())
     loaded = load_generator(chosen.folder)

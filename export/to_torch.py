@@ -31,7 +31,7 @@ def main() -> int:
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="device for --compiled (default cpu)")
     arguments = parser.parse_args()
-    check_place(arguments.output)
+    check_place(arguments.output, ".pt2")
     logging.getLogger("torch").setLevel(logging.ERROR)
     chosen = chosen_checkpoint(arguments.checkpoint)
     print_line(*chosen.lines())

@@ -54,20 +54,31 @@ def open_model(
 
 
 def open_context(config: LiveConfig, card: ModelCard, live: bool, tell: Callable[[str], None]) -> ShowContext:
-    """Return the context that the configuration asks for. Raises ConfigError where the first model, that of `card`, looks at none."""
+    """Return the context that the configuration asks for.
+
+    Raises ConfigError where the first model, that of `card`, looks at none, and where an output would take its place.
+    """
     from engine.model.context.opening import ShowContext
 
     context = ShowContext(config.context, tell, live=live)
     context.check(card)
+    context.check_outputs(config.out)
     return context
 
 
-def open_replayed_context(config: LiveConfig, take: Take, card: ModelCard, tell: Callable[[str], None]) -> ShowContext:
-    """Return the context of a take, or the one that is given in its place, and tell what differs. Raises ConfigError."""
-    from engine.model.context.opening import GIVE_IT_AGAIN, ShowContext
+def open_replayed_context(
+    config: LiveConfig, take: Take, card: ModelCard, output: str, tell: Callable[[str], None]
+) -> ShowContext:
+    """Return the context of a take, or the one that is given in its place, and tell what differs.
+
+    Raises ConfigError where the model looks at none, and where `output` would take its place.
+    """
+    from engine.model.context.opening import GIVE_ANOTHER, GIVE_IT_AGAIN, ShowContext
     from engine.takes.replay import context_differences
 
-    context = ShowContext(config.context or take.header.context, tell, way_out=GIVE_IT_AGAIN)
+    way_out = GIVE_ANOTHER if config.context else GIVE_IT_AGAIN
+    context = ShowContext(config.context or take.header.context, tell, way_out=way_out)
+    context.check_outputs((output,))
     if take.header.context is None:
         context.check(card)
     for line in context_differences(take.header, config.context, context.sha256):

@@ -197,7 +197,7 @@ class ShowBuilder:
         if output != WINDOW:
             for line in replay_lines(take, backend, output, self._command.film):
                 self._say(line)
-        context = openers.open_replayed_context(config, take, backend.card, self._say)
+        context = openers.open_replayed_context(config, take, backend.card, output, self._say)
         runtime = self._runtime(False, self._say)
         return build_replay(take, source, backend, store, runtime, outputs, self._command.film, context)
 

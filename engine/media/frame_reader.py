@@ -30,7 +30,8 @@ from engine.media.packets import Packets
 from engine.media.shown_frame import Painter, ShownFrame
 from engine.media.tracks import sound_track, video_track
 
-LARGEST_WIDTH, LARGEST_HEIGHT = 8192, 4608
+LARGEST_WIDTH, LARGEST_HEIGHT = 8192, 8192
+"""As many pixels: a photo of a telephone has up to 64 million, 192 MiB."""
 MOST_THREADS = 16
 THREADS_BYTES = 96 << 20
 """Every thread of a decoder holds a frame of its own."""
@@ -140,7 +141,8 @@ class FrameReader:
     def _nothing_decoded(self, codec: str) -> str:
         if self._damaged:
             return (
-                f"{self.path} is damaged: nothing of its video ({codec}) can be decoded; give another copy of the film."
+                f"Nothing of the video ({codec}) of {self.path} can be decoded: it is damaged, or of a kind or size that FFmpeg does not "
+                "read; give another copy, or convert it."
             )
         return f"{self.path} has no video frame; a video with sound was expected."
 

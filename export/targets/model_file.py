@@ -19,8 +19,10 @@ def write_model_file(content: bytes, path: Path) -> None:
         raise ModelFileError(f"Cannot write {path}: {error.strerror}; choose another place with -o.") from error
 
 
-def check_place(path: Path) -> None:
-    """Refuse a place that cannot be written before minutes of work for it. Raises ModelFileError."""
+def check_place(path: Path, ending: str) -> None:
+    """Refuse a place that cannot be written, and a name that is none of such a file, before minutes of work for it. Raises ModelFileError."""
+    if path.suffix != ending and not path.is_dir():
+        raise ModelFileError(f"-o is {path}; a file that ends in {ending} was expected.")
     try:
         check_writable(path)
     except OSError as error:

@@ -80,6 +80,19 @@ def test_a_model_that_looks_at_later_frames_is_refused_in_one_sentence(
     assert not target.exists()
 
 
+def test_a_film_is_not_overwritten_by_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = tmp_path / "clip.mp4"
+    film.write_bytes(b"a film")
+    monkeypatch.setattr(sys, "argv", ["to_onnx", str(tmp_path / "checkpoint"), "-o", str(film)])
+    with pytest.raises(SystemExit) as left:
+        run_main(main)
+    assert left.value.code == 2
+    assert capsys.readouterr().err.strip().endswith("clip.mp4; a file that ends in .onnx was expected.")
+    assert film.read_bytes() == b"a film"
+
+
 def test_half_storage_is_smaller_and_plays_the_rounded_model(tmp_path: Path) -> None:
     model = small_model(image_size=32, channels_base=128)
     export_model(model, PROVENANCE, tmp_path / "whole.onnx")

@@ -142,7 +142,7 @@ def test_of_one_that_amplifies_rounding_each_step_begins_with_the_states_of_the_
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["-o", "{folder}/small.onnx"], "files named *.pt2"),
+        (["-o", "{folder}/small.onnx"], "a file that ends in .pt2 was expected"),
         (["-o", "{folder}/checkpoint/checkpoint.json/small.pt2"], "Cannot write"),
         (["-o", "{folder}/small.pt2", "--compiled", "--device", "cuda"], "torch finds none"),
     ],

@@ -25,8 +25,9 @@ _MOST_DIGITS = 4
 _logging: Any = cv2.utils.logging
 # Names and numbers of cameras belong to one interface of a system. Of those on Windows, DirectShow opens a camera at once and knows OBS's.
 _INTERFACES = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
-_NOT_THERE = (OSError, ValueError, OverflowError, cv2.error)
-"""What opening and reading may raise while a camera is unplugged, or of a number that none has. The thread goes on looking."""
+_NOT_THERE = (OSError, ValueError, OverflowError, TypeError, RuntimeError, MemoryError, cv2.error)
+"""What listing, opening and reading may raise while a camera is unplugged, or of a number that none has. The thread goes on looking: if
+it ended, the last frame would stay for ever, and nobody would be told."""
 
 
 class Capture(Protocol):
@@ -130,11 +131,18 @@ def camera_names() -> list[str]:
 
 
 def camera_number(name: str, names: list[str]) -> int | None:
-    """Return the number of the camera that is meant: `name` is the number itself or a part of the name; None where there is none."""
-    if name.isascii() and name.isdigit():
-        return int(name) if len(name) <= _MOST_DIGITS else None
-    fitting = [one for one in names if name.casefold() in one.partition(": ")[2].casefold()]
-    return int(fitting[0].partition(":")[0]) if fitting and name else None
+    """Return the number of the camera that is meant: `name` is the number itself or a part of the name; None where there is none.
+
+    920 is the C920 where no camera has that number.
+    """
+    known = {int(number): title for number, _, title in (one.partition(": ") for one in names)}
+    is_number = name.isascii() and name.isdigit() and len(name) <= _MOST_DIGITS
+    if is_number and int(name) in known:
+        return int(name)
+    fitting = [number for number, title in known.items() if name and name.casefold() in title.casefold()]
+    if fitting:
+        return fitting[0]
+    return int(name) if is_number else None
 
 
 def open_with_opencv(name: str) -> Capture | None:

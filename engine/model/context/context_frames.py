@@ -71,6 +71,8 @@ class FileContext:
             end_s = timed.time_s + timed.duration_s
         for notice in reader.notices():
             tell(notice)
+        if not any(frame_HWC.any() for frame_HWC in self._frames):
+            tell(f"context  {path.name} is black throughout (or transparent), which counts as none.")
         first_s = self._times_s[0]
         self._times_s = [time_s - first_s for time_s in self._times_s]
         self._length_s = max(end_s - first_s, 1e-3)

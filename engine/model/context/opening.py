@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,10 +70,18 @@ class ShowContext:
                 "that does (docs/families.md)."
             )
 
+    def check_outputs(self, outputs: Iterable[str]) -> None:
+        """Raise ConfigError where one of these films would take the place of what the models look at."""
+        if self._text is None or self.is_camera:
+            return
+        for output in outputs:
+            if _is_same_file(output, self._text):
+                raise ConfigError(f"context is {shown(self._text)}, which would be overwritten; give another output.")
+
     def give_to(self, backend: Backend, is_stopped: IsStopped = never_stopped) -> Backend:
         """Return the backend with the context, or as it is where its model looks at none.
 
-        Raises ConfigError for a camera that is not live, MediaError and SourceError for what gives no frame, StoppedError.
+        Raises ConfigError for a camera that is not live or not named, MediaError and SourceError for what gives no frame, StoppedError.
         """
         looked_at = backend.card.pictures
         if self._text is None or not looked_at:
@@ -107,9 +115,15 @@ class ShowContext:
                 f"context is {shown(text)}, and a camera shows the present alone; give a still or a clip to a rendering or a replay, "
                 "with --context."
             )
-        from engine.model.context.camera import CameraContext
+        from engine.model.context.camera import CameraContext, camera_names
 
-        return CameraContext(text.removeprefix(CAMERA), self._tell)
+        name = text.removeprefix(CAMERA)
+        if not name:
+            known = ", ".join(camera_names()) or "none that this system names"
+            raise ConfigError(
+                f"context is {shown(text)}, which names no camera; give its number or a part of its name (cameras here: {known})."
+            )
+        return CameraContext(name, self._tell)
 
     def _file(self, text: str, size: tuple[int, int], is_stopped: IsStopped) -> FileContext:
         from engine.model.context.context_frames import FileContext
@@ -129,8 +143,18 @@ class ShowContext:
         except MediaError as error:
             # Its way out is for films with sound.
             reason = str(error).rpartition(";")[0]
-            raise MediaError(f"context is {shown(text)}, and a still or a clip was expected: {reason}.") from error
+            raise MediaError(
+                f"context is {shown(text)}, and a still or a clip was expected: {reason}; give another one."
+            ) from error
 
     @staticmethod
     def _ignore(line: str) -> None:
         """Tell nobody."""
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):
+        # Outputs such as "window" are no files, and a film is not there before it is made.
+        return False

@@ -57,7 +57,9 @@ def replay(stage: Stage, context: str | None = None) -> list[Frame]:
     source, again = TakeSource(take), CollectingSink()
     store = ReplayedControls(take, source, parameters_for(CARD))
     backend = open_model(take.model, 1)
-    given = openers.open_replayed_context(LiveConfig(context=context), take, backend.card, stage.told.append)
+    given = openers.open_replayed_context(
+        LiveConfig(context=context), take, backend.card, "again.mp4", stage.told.append
+    )
     runtime = Runtime(clock=stage.clock, statistics=ShowStatistics(), notices=Notices(stage.told.append), live=False)
     built = build_replay(take, source, backend, store, runtime, lambda parts: ([again], []), context=given)
     play(built.show, threading.Event())
@@ -133,6 +135,17 @@ def test_a_context_that_was_moved_has_a_way_out(recorded: Stage) -> None:
         replay(recorded)
 
 
+def test_a_context_that_was_named_and_is_not_there_has_another_way_out(recorded: Stage) -> None:
+    with pytest.raises(MediaError, match="there is no such file; give the path of a still or a clip"):
+        replay(recorded, str(recorded.folder / "absent.png"))
+
+
+def test_a_replay_does_not_overwrite_what_its_show_looked_at(recorded: Stage) -> None:
+    take, photo = read_take(recorded.takes()[0]), str(recorded.folder / "photo.png")
+    with pytest.raises(ConfigError, match=r"photo\.png', which would be overwritten; give another output"):
+        openers.open_replayed_context(LiveConfig(), take, CARD, photo, recorded.told.append)
+
+
 def change_header(stage: Stage, old: str, new: str) -> None:
     log = stage.takes()[0] / LOG
     text = log.read_text()
@@ -165,6 +178,6 @@ def test_a_given_context_is_refused_where_neither_show_nor_model_has_one(recorde
     photo = str(recorded.folder / "photo.png")
     before = replace(take, header=replace(take.header, settings={**take.header.settings, "context": None}))
     with pytest.raises(ConfigError, match="the model 'probe' looks at none"):
-        openers.open_replayed_context(LiveConfig(context=photo), before, CARD, told.append)
-    openers.open_replayed_context(LiveConfig(context=photo), take, CARD, told.append)
+        openers.open_replayed_context(LiveConfig(context=photo), before, CARD, "again.mp4", told.append)
+    openers.open_replayed_context(LiveConfig(context=photo), take, CARD, "again.mp4", told.append)
     assert told == []

@@ -129,6 +129,32 @@ def test_a_camera_belongs_to_live_shows(tmp_path: Path) -> None:
         ShowContext("camera:0").give_to(backend)
 
 
+def test_a_camera_without_a_name_is_refused(tmp_path: Path) -> None:
+    backend = open_model(write_looking_probe(tmp_path / "looking.onnx"))
+    with pytest.raises(
+        ConfigError, match=r"context is 'camera:', which names no camera; give its number or a part of its"
+    ):
+        ShowContext("camera:", live=True).give_to(backend)
+
+
+def test_a_film_never_takes_the_place_of_the_context(tmp_path: Path) -> None:
+    photo, other = write_still(tmp_path / "photo.png"), tmp_path / "film.mp4"
+    context = ShowContext(str(photo))
+    context.check_outputs(["window", str(other)])
+    (tmp_path / "same.png").hardlink_to(photo)
+    with pytest.raises(ConfigError, match=r"photo\.png', which would be overwritten; give another output"):
+        context.check_outputs(["window", str(tmp_path / "same.png")])
+    ShowContext("camera:0").check_outputs(["camera:0"])
+
+
+def test_a_context_that_counts_as_none_is_told(tmp_path: Path) -> None:
+    told = list[str]()
+    FileContext(write_still(tmp_path / "night.png", level=0), 8, 8, told.append)
+    assert told == ["context  night.png is black throughout (or transparent), which counts as none."]
+    FileContext(write_still(tmp_path / "grey.png", level=1), 8, 8, told.append)
+    assert len(told) == 1
+
+
 def test_each_model_gets_the_original_at_its_own_size_whatever_played_before(tmp_path: Path) -> None:
     path, told = tmp_path / "photo.png", list[str]()
     cv2.imwrite(str(path), np.random.default_rng(3).integers(0, 255, (60, 80, 3), np.uint8))
@@ -244,6 +270,8 @@ def test_a_camera_that_gives_nothing_is_refused(monkeypatch: pytest.MonkeyPatch)
         ("1", 1),
         ("webcam", 2),
         ("hd", 0),
+        ("920", 2),
+        ("7", 7),
         ("", None),
         ("stage", None),
         ("²", None),
@@ -252,7 +280,7 @@ def test_a_camera_that_gives_nothing_is_refused(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_a_camera_is_found_by_number_or_by_a_part_of_its_name(name: str, number: int | None) -> None:
-    assert camera_number(name, ["0: Integrated HD", "2: USB Webcam"]) == number
+    assert camera_number(name, ["0: Integrated HD", "2: USB Webcam C920"]) == number
 
 
 def test_cameras_are_named_in_the_order_of_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,7 +300,10 @@ def test_a_camera_that_goes_while_they_are_listed_is_no_fault(monkeypatch: pytes
     assert camera_names() == []
 
 
-@pytest.mark.parametrize("error", [OSError("gone"), ValueError(), OverflowError(), cv2.error("gone")])
+@pytest.mark.parametrize(
+    "error",
+    [OSError("gone"), ValueError(), OverflowError(), cv2.error("gone"), RuntimeError(), TypeError(), MemoryError()],
+)
 def test_a_camera_that_fails_on_being_opened_or_read_is_looked_for_again(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
