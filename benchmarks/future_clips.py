@@ -37,11 +37,12 @@ def future_arguments(about: str, samples: int, future: int) -> ArgumentParser:
 
 
 def parsed(parser: ArgumentParser, words: Sequence[str] | None) -> Namespace:
-    """Return the arguments. Raises ConfigError for futures that are none."""
+    """Return the arguments. Raises ConfigError for futures or clips that are none."""
     arguments = parser.parse_args(words)
-    for name in ("samples", "future"):
-        if getattr(arguments, name) < 1:
-            raise ConfigError(f"--{name} is {getattr(arguments, name)}; 1 or more was expected.")
+    for name in ("samples", "future", "clips"):
+        value = getattr(arguments, name, None)
+        if value is not None and value < 1:
+            raise ConfigError(f"--{name} is {value}; 1 or more was expected.")
     return arguments
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from training.core.front_end import FrontEndConfig
 from training.data.moving_digits.clip_making import make_clip
 from training.data.moving_digits.digit_images import load_digits
 from training.data.moving_digits.files import write_clip_files
+from training.data.moving_digits.labels import read_labels, write_labels
 from training.data.moving_digits.recipe import Recipe
 from training.families.family import build_model
 from training.families.listen_and_move.config import ListenAndMoveConfig
@@ -117,6 +119,51 @@ def test_with_an_obstacle_the_context_begins_with_it(folder: Path, records: Path
     assert len(record["answered"]) == 9
     for kind in ("", ", at the edge", ", at the obstacle"):
         assert record["answered"][f"the clips themselves{kind}"] > 0.8
+
+
+def digit_clips(folder: Path, **recipe: Any) -> Path:
+    """Write two short clips of moving digits, without an obstacle, and return their folder."""
+    made = Recipe(**{"size": SIZE, "fps": FPS, "seconds": 1.5, "has_obstacle": False, **recipe})
+    for number in range(2):
+        write_clip_files(folder, "train", make_clip(made, load_digits(None), 0, "train", number))
+    return folder / "train"
+
+
+def test_without_a_bounce_the_share_is_undefined(
+    folder: Path, records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = digit_clips(tmp_path)
+    for labels in clips.glob("*.json"):
+        write_labels(labels, replace(read_labels(labels), bounces=()))
+    assert bounces.main(words(folder, "--folder", str(clips), "--future", "20")) == 0
+    record = json.loads((records / "bounces.jsonl").read_text())
+    assert list(record["answered"].values()) == [None, None, None]
+    assert None not in record["turns_elsewhere"].values()
+    assert capsys.readouterr().out.count("undefined") == 3
+
+
+@pytest.mark.parametrize(
+    ("recipe", "labels", "sentence"),
+    [
+        ({"fps": 10}, {}, "has 10 frames a second; 20, those of the run, were expected: make clips with --fps 20"),
+        ({"size": 64}, {}, "has frames of 64x64; 32x32, those of the run, were expected: make clips with --size 32"),
+        ({"digits": 2}, {}, "has 2 digits; one was expected: make clips with --count 1"),
+        ({}, {"recipe": "M3SO-NB, legacy"}, "was made with --legacy, where the turn is seen one frame after its tone"),
+    ],
+)
+def test_clips_in_which_no_bounce_can_be_found_are_refused(
+    recipe: dict[str, int], labels: dict[str, str], sentence: str, folder: Path, tmp_path: Path
+) -> None:
+    clips = digit_clips(tmp_path, **recipe)
+    first = clips / "000000.json"
+    write_labels(first, replace(read_labels(first), **labels))
+    with pytest.raises(TrainingError, match=f"000000.mp4 {sentence}"):
+        bounces.main(words(folder, "--folder", str(clips)))
+
+
+def test_no_clips_are_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="--clips is 0; 1 or more was expected"):
+        bounces.main(words(folder, "--folder", str(folder / "train"), "--clips", "0"))
 
 
 def test_a_long_play_stands_beside_its_clip_and_one_that_is_reseeded(folder: Path, records: Path) -> None:
