@@ -121,7 +121,9 @@ def check_labels(file: Path, labels: ClipLabels, model: StreamingModel) -> None:
     if own != model.frame_size:
         side, is_square = model.frame_size.height, len(set(model.frame_size)) == 1
         way_out = f"make clips with --size {side}" if is_square else "give a run of square frames"
-        raise TrainingError(f"{file} has frames of {own}; {model.frame_size}, those of the run, were expected: {way_out}.")
+        raise TrainingError(
+            f"{file} has frames of {own}; {model.frame_size}, those of the run, were expected: {way_out}."
+        )
 
 
 def begin_of(labels: ClipLabels) -> int:

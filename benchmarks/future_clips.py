@@ -15,8 +15,9 @@ from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import ConfigError, TrainingError
 from training.core.streaming import StreamingModel
 from training.data.cache import load_clip
-from training.data.video import Clip, ClipFormat
+from training.data.video import SILENCE_DB, Clip, ClipFormat
 from training.data.windows import WindowTiming, frame_tensor, sound_windows
+from training.evaluation.synchrony.film import level_db
 from training.families.sound2sight.model import Sound2Sight
 from training.loop.checkpoint import LoadedGenerator, chosen_checkpoint, load_generator
 
@@ -92,3 +93,8 @@ def batched(stretches: Sequence[tuple[Tensor, Tensor]], frames: int) -> tuple[Te
         raise TrainingError(f"The clips hold {len(stretches)} stretches of {frames} frames; two or more were expected.")
     real, audio = zip(*stretches, strict=True)
     return torch.stack(real), torch.stack(audio)
+
+
+def silent_stretches(audio_BTW: Tensor) -> int:
+    """Return how many stretches have silent sound."""
+    return sum(level_db(audio_TW.numpy()) <= SILENCE_DB for audio_TW in audio_BTW)

@@ -96,8 +96,30 @@ def test_stretches_may_overlap(folder: Path, records: Path) -> None:
     assert json.loads(later)["stretches"] == 4  # at 15, 17, 19, 21
     with pytest.raises(ConfigError, match="--first is -1; 0 or more was expected"):
         futures.main(words(folder, "--clip", clip, "--first", "-1"))
+    with pytest.raises(ConfigError, match=r"--first is 5 beside --held-out, .* leave one of them out"):
+        futures.main(words(folder, "--clip", clip, "--held-out", "--first", "5"))
     with pytest.raises(ConfigError, match="--every is 0; 1 or more was expected"):
         futures.main(words(folder, "--clip", clip, "--every", "0"))
+
+
+def test_one_future_has_no_diversity(folder: Path, records: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = words(folder, "--clip", str(folder / "train"), "--samples", "1")
+    assert futures.main(given) == 0
+    record = json.loads((records / "futures.jsonl").read_text())
+    assert (record["diversity"], record["diversity_other_sound"]) == (None, None)
+    said, complained = capsys.readouterr()
+    assert "9 stretches, 1 future each; diversity undefined" in said
+    assert not complained
+
+
+def test_silent_sound_is_told(folder: Path, records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = make_clip(Recipe(size=SIZE, fps=FPS, seconds=1.5, has_obstacle=False), load_digits(None), 0, "train", 0)
+    file = write_clip_files(tmp_path, "train", replace(clip, sound_S=0.0 * clip.sound_S))
+    assert futures.main(words(folder, "--clip", str(file))) == 0
+    record = json.loads((records / "futures.jsonl").read_text())
+    assert record["its sound"] == record["another sound"]
+    said = "notice: the sound of 3 of 3 stretches is silent; for them, its sound and another silent one are the same."
+    assert said in capsys.readouterr().err
 
 
 def test_bounces_are_counted_with_both_sounds_and_in_the_clips(folder: Path, records: Path) -> None:
@@ -176,8 +198,11 @@ def test_a_long_play_stands_beside_its_clip_and_one_that_is_reseeded(folder: Pat
     assert min(real.values()) > 0.0
     assert alone != reseeded
     for more, sentence in (
-        (["--minutes", "0"], "--minutes is 0; more than 0 was expected"),
-        (["--reseed-s", "-1"], "--reseed-s is -1; more than 0 was expected"),
+        (["--minutes", "0"], "--minutes is 0; a finite number above 0 was expected"),
+        (["--minutes", "inf"], "--minutes is inf; a finite number above 0 was expected"),
+        (["--minutes", "nan"], "--minutes is nan; a finite number above 0 was expected"),
+        (["--reseed-s", "-1"], "--reseed-s is -1; a finite number above 0 was expected"),
+        (["--reseed-s", "inf"], "--reseed-s is inf; a finite number above 0 was expected"),
         (["--minutes", "0.001"], "has 1 frames for it; 2 of context and two more were expected"),
     ):
         with pytest.raises(ConfigError, match=sentence):
