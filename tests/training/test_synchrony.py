@@ -79,14 +79,31 @@ def test_the_same_films_and_seed_give_the_same_classifier(films: list[Path], tmp
         ("a.mp4 --classifier a.mp4", "is no file of a synchrony classifier"),
         ("empty", "holds no video file"),
         ("a.mp4 --refrence b.mp4", "--refrence"),
+        (
+            "a.mp4 --json absent/x.json",
+            "Cannot write absent/x.json: there is no such folder; choose another place with --json",
+        ),
+        ("a.mp4 --json figures", "--json is figures; a file that ends in .json was expected, such as figures.json."),
+        ("a.mp4 --json a.mp4", "--json is a.mp4, and would overwrite what is read from a.mp4; choose another place."),
+        (
+            "a.mp4 --reference b.mp4 --json link.json",
+            "--json is link.json, and would overwrite what is read from b.mp4",
+        ),
+        ("a.mp4 --classifier mine.json --json ./mine.json", "would overwrite what is read from mine.json"),
     ],
 )
 def test_a_wrong_call_is_one_sentence(call: str, part: str, films: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(films[0].parent)
     Path("empty").mkdir(exist_ok=True)
+    Path("mine.json").write_text("mine")
+    if not Path("link.json").is_symlink():
+        Path("link.json").symlink_to("b.mp4")
+    before = Path("a.mp4").read_bytes(), Path("b.mp4").read_bytes()
     with pytest.raises(UserError) as refused:
         main(call.split())
     assert part in str(refused.value)
+    assert (Path("a.mp4").read_bytes(), Path("b.mp4").read_bytes()) == before
+    assert not Path("absent").exists()
 
 
 @pytest.mark.parametrize(
