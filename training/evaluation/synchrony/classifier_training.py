@@ -65,8 +65,8 @@ class Accuracy:
 
 
 def stretches_of(config: ClassifierConfig) -> int:
-    """Return how many stretches a segment has: from half a second before to half a second after the middle one."""
-    return 2 * round(LARGEST_OFFSET_S * config.fps) + 1
+    """Return how many stretches a segment has: from half a second before to half a second after the middle one, at least a frame."""
+    return 2 * max(1, round(LARGEST_OFFSET_S * config.fps)) + 1
 
 
 def segment_frames(config: ClassifierConfig) -> int:
