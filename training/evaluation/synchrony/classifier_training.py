@@ -16,9 +16,8 @@ from training.data.clip_sound import read_sound
 from training.data.frames import file_frame_rate, frames_with_sound, read_whole_frames
 from training.data.video import SILENCE_DB
 from training.evaluation.synchrony.classifier import ClassifierConfig, SmallClassifier, grey_tensor
-from training.evaluation.synchrony.classifier_figures import SLACK
 from training.evaluation.synchrony.figures import LARGEST_OFFSET_S
-from training.evaluation.synchrony.film import level_db
+from training.evaluation.synchrony.film import SLACK, level_db
 
 # B segments, T frames, H W rows and columns, F features of the sound, K stretches of a segment
 
