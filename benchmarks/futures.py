@@ -34,6 +34,7 @@ from benchmarks.future_clips import (
 )
 from benchmarks.future_curves import draw_curves, draw_strip
 from benchmarks.record import append_record, print_table
+from engine.core.argument_parser import ArgumentParser
 from engine.core.counted import counted
 from engine.core.errors import ConfigError, TrainingError, run_main
 from engine.core.printable import print_line
@@ -162,7 +163,8 @@ def beside_runs(texts: Sequence[str], like: Sound2Sight) -> list[Beside]:
     return found
 
 
-def main(words: list[str] | None = None) -> int:
+def argument_parser() -> ArgumentParser:
+    """Describe the command line."""
     parser = future_arguments("Measure the futures that a Sound2Sight run draws.", samples=10, future=25)
     parser.add_argument("--clip", type=Path, nargs="+", required=True, metavar="FILE", help="films, or folders of some")
     parser.add_argument("--held-out", action="store_true", help="of each clip, the held-out part alone")
@@ -172,7 +174,11 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, metavar="N", help="without --held-out: begin with this frame (default 0)")
     parser.add_argument("--beside", nargs="+", default=[], metavar="NAME=RUN", help="runs at the same size and rate")
     parser.add_argument("--curves", type=Path, metavar="FOLDER", help="draw futures.png and futures-frames.png there")
-    arguments = parsed(parser, words)
+    return parser
+
+
+def main(words: list[str] | None = None) -> int:
+    arguments = parsed(argument_parser(), words)
     if arguments.every is not None and arguments.every < 1:
         raise ConfigError(f"--every is {arguments.every}; 1 or more was expected.")
     if arguments.first is not None and arguments.held_out:
