@@ -144,6 +144,10 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, required=True, help="clips with their labels")
     parser.add_argument("--clips", type=int, help="the first so many of them (default: all)")
     arguments = parsed(parser, words)
+    if not arguments.folder.is_dir():
+        raise TrainingError(
+            f"--folder is {arguments.folder}, which is no folder; one with clips of training.data.moving_digits was expected, such as media/m3so/test."
+        )
     loaded = loaded_run(arguments.run)
     model = sound2sight_of(loaded, arguments.run)
     context = model.context_frames

@@ -76,6 +76,8 @@ class StretchReader:
 
     def clip(self, file: Path) -> Clip:
         """Return a decoded clip. Raises MediaError or TrainingError for a file that cannot be used."""
+        if not file.is_file():
+            raise TrainingError(f"{file} does not exist; give a film.")
         return load_clip(file, self.form, self.cache)
 
     def stretch(self, clip: Clip, first: int, frames: int) -> tuple[Tensor, Tensor]:

@@ -183,6 +183,16 @@ def test_clips_in_which_no_bounce_can_be_found_are_refused(
         bounces.main(words(folder, "--folder", str(clips)))
 
 
+def test_clips_that_are_not_there_are_refused(folder: Path) -> None:
+    absent = str(folder / "absent")
+    with pytest.raises(
+        TrainingError, match=r"absent, which is no folder; one with clips of training.data.moving_digits"
+    ):
+        bounces.main(words(folder, "--folder", absent))
+    with pytest.raises(TrainingError, match="absent does not exist; give a film"):
+        futures.main(words(folder, "--clip", absent))
+
+
 def test_no_clips_are_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match="--clips is 0; 1 or more was expected"):
         bounces.main(words(folder, "--folder", str(folder / "train"), "--clips", "0"))
