@@ -2,7 +2,7 @@
 
     python -m benchmarks.bounces RUN --folder FOLDER/test [--clips 60] [--samples 4] [--future 35]
 
-FOLDER was made by training.data.moving_digits with one digit. A digit's place is the centre of its brightness. Where clips have an obstacle, the
+FOLDER was made by training.data.moving_digits with one digit, without --legacy, at the run's rate and size. A digit's place is the centre of its brightness. Where clips have an obstacle, the
 context begins with its first frame, so it is known from there; its square is left out of the brightness, and bounces at edges and at the obstacle are
 counted for themselves too. A bounce at frame k, by the labels, counts as answered when the digit's way from frame to frame turns its sign, right or down, between
 frame k - 1 and frame k or k + 1. Beside the futures stand those with the sound of another clip (floor) and the real clips (ceiling), and how often
@@ -11,6 +11,7 @@ the digit turns where no bounce is near: a digit that trembles turns everywhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,9 +21,12 @@ from torch import Tensor
 
 from benchmarks.future_clips import SEED, StretchReader, batched, future_arguments, loaded_run, parsed, sound2sight_of
 from benchmarks.record import append_record, print_table
-from engine.core.errors import run_main
+from engine.core.errors import TrainingError, run_main
+from training.core.frame_size import FrameSize
+from training.core.streaming import StreamingModel
 from training.data.moving_digits.labels import Against, ClipLabels, Obstacle, read_labels
 from training.data.video_files import video_files
+from training.evaluation.synchrony.figures import defined
 from training.loop.validation import continued
 
 # B clips, T frames, H W rows and columns
@@ -81,13 +85,13 @@ class Turns(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Of the bounces, those that were answered."""
-        return self.answered / max(self.bounces, 1)
+        """Of the bounces, those that were answered; NaN, undefined, without a bounce."""
+        return self.answered / self.bounces if self.bounces else math.nan
 
     @property
     def share_elsewhere(self) -> float:
-        """Of the frames without a bounce near, those in which the digit turned."""
-        return self.elsewhere / max(self.frames, 1)
+        """Of the frames without a bounce near, those in which the digit turned; NaN, undefined, without such a frame."""
+        return self.elsewhere / self.frames if self.frames else math.nan
 
 
 def counted(
@@ -99,6 +103,27 @@ def counted(
     near = [turns(places_BT2[b], k) for b, k in lone]
     far = [turns(places_BT2[b], k) for b, frames in enumerate(bounces) for k in elsewhere(frames, first, end)]
     return Turns(sum(near), len(near), sum(far), len(far))
+
+
+def check_labels(file: Path, labels: ClipLabels, model: StreamingModel) -> None:
+    """Raise TrainingError for a clip whose bounces cannot be found in what the model plays."""
+    if labels.is_legacy:
+        raise TrainingError(
+            f"{file} was made with --legacy, where the turn is seen one frame after its tone; clips made without it were expected."
+        )
+    if len(labels.digits) != 1:
+        raise TrainingError(f"{file} has {len(labels.digits)} digits; one was expected: make clips with --count 1.")
+    if labels.fps != model.fps:
+        raise TrainingError(
+            f"{file} has {labels.fps} frames a second; {model.fps}, those of the run, were expected: make clips with --fps {model.fps}."
+        )
+    own = FrameSize(labels.size, labels.size)
+    if own != model.frame_size:
+        side, is_square = model.frame_size.height, len(set(model.frame_size)) == 1
+        way_out = f"make clips with --size {side}" if is_square else "give a run of square frames"
+        raise TrainingError(
+            f"{file} has frames of {own}; {model.frame_size}, those of the run, were expected: {way_out}."
+        )
 
 
 def begin_of(labels: ClipLabels) -> int:
@@ -119,13 +144,19 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, required=True, help="clips with their labels")
     parser.add_argument("--clips", type=int, help="the first so many of them (default: all)")
     arguments = parsed(parser, words)
+    if not arguments.folder.is_dir():
+        raise TrainingError(
+            f"--folder is {arguments.folder}, which is no folder; one with clips of training.data.moving_digits was expected, such as media/m3so/test."
+        )
     loaded = loaded_run(arguments.run)
     model = sound2sight_of(loaded, arguments.run)
     context = model.context_frames
     frames, reader = context + arguments.future, StretchReader.of(model, arguments.cache)
     found, labels = list[tuple[Tensor, Tensor]](), list[ClipLabels]()
     for file in video_files([arguments.folder])[: arguments.clips]:
-        clip, known = reader.clip(file), read_labels(file.with_suffix(".json"))
+        known = read_labels(file.with_suffix(".json"))
+        check_labels(file, known, model)
+        clip = reader.clip(file)
         if len(clip.frames_NHWC) >= begin_of(known) + frames:
             found.append(reader.stretch(clip, begin_of(known), frames))
             labels.append(known)
@@ -157,8 +188,8 @@ def main(words: list[str] | None = None) -> int:
         "clips": len(real),
         "samples": arguments.samples,
         "iterations": loaded.iterations,
-        "answered": {name: got.share for name, got in results.items()},
-        "turns_elsewhere": {name: got.share_elsewhere for name, got in results.items()},
+        "answered": {name: defined(got.share) for name, got in results.items()},
+        "turns_elsewhere": {name: defined(got.share_elsewhere) for name, got in results.items()},
     }
     append_record("bounces", record, model=model.name)
     return 0

@@ -15,8 +15,9 @@ from engine.core.argument_parser import ArgumentParser
 from engine.core.errors import ConfigError, TrainingError
 from training.core.streaming import StreamingModel
 from training.data.cache import load_clip
-from training.data.video import Clip, ClipFormat
+from training.data.video import SILENCE_DB, Clip, ClipFormat
 from training.data.windows import WindowTiming, frame_tensor, sound_windows
+from training.evaluation.synchrony.film import level_db
 from training.families.sound2sight.model import Sound2Sight
 from training.loop.checkpoint import LoadedGenerator, chosen_checkpoint, load_generator
 
@@ -37,11 +38,12 @@ def future_arguments(about: str, samples: int, future: int) -> ArgumentParser:
 
 
 def parsed(parser: ArgumentParser, words: Sequence[str] | None) -> Namespace:
-    """Return the arguments. Raises ConfigError for futures that are none."""
+    """Return the arguments. Raises ConfigError for futures or clips that are none."""
     arguments = parser.parse_args(words)
-    for name in ("samples", "future"):
-        if getattr(arguments, name) < 1:
-            raise ConfigError(f"--{name} is {getattr(arguments, name)}; 1 or more was expected.")
+    for name in ("samples", "future", "clips"):
+        value = getattr(arguments, name, None)
+        if value is not None and value < 1:
+            raise ConfigError(f"--{name} is {value}; 1 or more was expected.")
     return arguments
 
 
@@ -74,6 +76,8 @@ class StretchReader:
 
     def clip(self, file: Path) -> Clip:
         """Return a decoded clip. Raises MediaError or TrainingError for a file that cannot be used."""
+        if not file.is_file():
+            raise TrainingError(f"{file} does not exist; give a film.")
         return load_clip(file, self.form, self.cache)
 
     def stretch(self, clip: Clip, first: int, frames: int) -> tuple[Tensor, Tensor]:
@@ -91,3 +95,8 @@ def batched(stretches: Sequence[tuple[Tensor, Tensor]], frames: int) -> tuple[Te
         raise TrainingError(f"The clips hold {len(stretches)} stretches of {frames} frames; two or more were expected.")
     real, audio = zip(*stretches, strict=True)
     return torch.stack(real), torch.stack(audio)
+
+
+def silent_stretches(audio_BTW: Tensor) -> int:
+    """Return how many stretches have silent sound."""
+    return sum(level_db(audio_TW.numpy()) <= SILENCE_DB for audio_TW in audio_BTW)

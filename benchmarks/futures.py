@@ -6,13 +6,15 @@ Each clip is cut into stretches of context and future (the held-out part of the 
 --every N begins one every N frames: of a short clip, many that overlap. --first N leaves out what is before frame N: of moving digits, the frames without
 their obstacle, whose place cannot be foreseen.
 Printed by frame after the context, and recorded: PSNR and SSIM of the best of the drawn futures with the clip's sound, of one with the sound of a stretch that is half of
-them further on (floor), of the last context frame (copied), of black frames, and the diversity. --beside names further runs at the same size and rate: one of Sound2Sight goes on from the same
+them further on (floor), of the last context frame (copied), of black frames, and the diversity (undefined of a single future). --beside names further runs at the same size and rate: one of Sound2Sight goes on from the same
 context; one of another family hears the stretch from its begin and sees none of it. The best of as many of its plays counts, where it draws noise.
 --curves draws the curves, and real frames above drawn ones.
 """
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,13 +22,26 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.future_clips import SEED, StretchReader, batched, future_arguments, loaded_run, parsed, sound2sight_of
+from benchmarks.future_clips import (
+    SEED,
+    StretchReader,
+    batched,
+    future_arguments,
+    loaded_run,
+    parsed,
+    silent_stretches,
+    sound2sight_of,
+)
 from benchmarks.future_curves import draw_curves, draw_strip
 from benchmarks.record import append_record, print_table
+from engine.core.argument_parser import ArgumentParser
+from engine.core.counted import counted
 from engine.core.errors import ConfigError, TrainingError, run_main
+from engine.core.printable import print_line
 from training.core.streaming import StreamingModel
 from training.data.video_files import video_files
 from training.data.windows import split
+from training.evaluation.synchrony.figures import defined
 from training.families.sound2sight.futures import FutureFigures, compared, future_figures
 from training.families.sound2sight.model import Sound2Sight
 from training.loop.validation import continued
@@ -148,30 +163,43 @@ def beside_runs(texts: Sequence[str], like: Sound2Sight) -> list[Beside]:
     return found
 
 
-def main(words: list[str] | None = None) -> int:
+def argument_parser() -> ArgumentParser:
+    """Describe the command line."""
     parser = future_arguments("Measure the futures that a Sound2Sight run draws.", samples=10, future=25)
     parser.add_argument("--clip", type=Path, nargs="+", required=True, metavar="FILE", help="films, or folders of some")
     parser.add_argument("--held-out", action="store_true", help="of each clip, the held-out part alone")
     parser.add_argument(
         "--every", type=int, metavar="N", help="begin a stretch every N frames (default: at the end of the last)"
     )
-    parser.add_argument(
-        "--first", type=int, default=0, metavar="N", help="without --held-out: begin with this frame (default 0)"
-    )
+    parser.add_argument("--first", type=int, metavar="N", help="without --held-out: begin with this frame (default 0)")
     parser.add_argument("--beside", nargs="+", default=[], metavar="NAME=RUN", help="runs at the same size and rate")
     parser.add_argument("--curves", type=Path, metavar="FOLDER", help="draw futures.png and futures-frames.png there")
-    arguments = parsed(parser, words)
+    return parser
+
+
+def main(words: list[str] | None = None) -> int:
+    arguments = parsed(argument_parser(), words)
     if arguments.every is not None and arguments.every < 1:
         raise ConfigError(f"--every is {arguments.every}; 1 or more was expected.")
-    if arguments.first < 0:
+    if arguments.first is not None and arguments.held_out:
+        raise ConfigError(
+            f"--first is {arguments.first} beside --held-out, which begins where the part that was trained on ends; leave one of them out."
+        )
+    first = arguments.first or 0
+    if first < 0:
         raise ConfigError(f"--first is {arguments.first}; 0 or more was expected.")
     loaded = loaded_run(arguments.run)
     model, files, samples = sound2sight_of(loaded, arguments.run), video_files(arguments.clip), arguments.samples
     others = beside_runs(arguments.beside, model)
     context = model.context_frames
     frames = context + arguments.future
-    cut = (files, frames, arguments.cache, arguments.held_out, arguments.every, arguments.first)
+    cut = (files, frames, arguments.cache, arguments.held_out, arguments.every, first)
     real, audio = stretches(model, *cut)
+    if silent := silent_stretches(audio):
+        print_line(
+            f"notice: the sound of {silent} of {len(audio)} stretches is silent; for them, its sound and another silent one are the same.",
+            file=sys.stderr,
+        )
     matching = mean_figures(model, real, audio, samples)
     other_sound = mean_figures(model, real, audio.roll(len(audio) // 2, dims=0), samples)
     curves = {
@@ -192,8 +220,8 @@ def main(words: list[str] | None = None) -> int:
         "samples": samples,
         "iterations": loaded.iterations,
         "iterations_beside": {other.name: other.iterations for other in others},
-        "diversity": matching.diversity,
-        "diversity_other_sound": other_sound.diversity,
+        "diversity": defined(matching.diversity),
+        "diversity_other_sound": defined(other_sound.diversity),
     }
     append_record("futures", {**record, **{name: curve._asdict() for name, curve in curves.items()}}, model=model.name)
     shown = [number for number in SHOWN if number <= arguments.future]
@@ -201,7 +229,8 @@ def main(words: list[str] | None = None) -> int:
         print(figure)
         rows = [[name, *(getattr(curve, figure)[number - 1] for number in shown)] for name, curve in curves.items()]
         print_table(["frame", *map(str, shown)], rows)
-    print(f"{len(real)} stretches, {samples} futures each; diversity {matching.diversity:.4f}")
+    diversity = "undefined" if math.isnan(matching.diversity) else f"{matching.diversity:.4f}"
+    print(f"{len(real)} stretches, {counted(samples, 'future')} each; diversity {diversity}")
     if arguments.curves:
         arguments.curves.mkdir(parents=True, exist_ok=True)
         draw_curves(curves, arguments.curves / "futures.png")

@@ -9,6 +9,7 @@ own frames all the time, and once it is given the first frame of the clip again 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -87,9 +88,9 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="folder of decoded clips")
     arguments = parser.parse_args(words)
     for name in ("minutes", "reseed_s"):
-        if not getattr(arguments, name) > 0.0:
-            flag = "--" + name.replace("_", "-")
-            raise ConfigError(f"{flag} is {getattr(arguments, name):g}; more than 0 was expected.")
+        value = getattr(arguments, name)
+        if not (math.isfinite(value) and value > 0.0):
+            raise ConfigError(f"--{name.replace('_', '-')} is {value:g}; a finite number above 0 was expected.")
     loaded = loaded_run(arguments.run)
     model = sound2sight_of(loaded, arguments.run)
     reader = StretchReader.of(model, arguments.cache)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,11 +40,14 @@ def commit() -> str:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under their headings, in columns."""
-    cells = [
-        list(headings),
-        *([f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows),
-    ]
+    """Print rows under their headings, in columns; NaN is undefined."""
+    cells = [list(headings), *([_shown(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
     for row in cells:
         print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+def _shown(cell: object) -> str:
+    if not isinstance(cell, float):
+        return str(cell)
+    return "undefined" if math.isnan(cell) else f"{cell:.2f}"

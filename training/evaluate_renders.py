@@ -18,12 +18,13 @@ import torch
 from tqdm import tqdm
 
 from engine.core.argument_parser import ArgumentParser
-from engine.core.atomic_files import check_writable, write_text
+from engine.core.atomic_files import write_text
 from engine.core.counted import counted
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_lines
 from training.core.named_functions import load_function, short_name
 from training.data.video_files import video_files
+from training.evaluation.figures_file import check_figures_file
 from training.evaluation.metrics.extractors import load_extractors
 from training.evaluation.metrics.fetch_weights import DEFAULT_FOLDER, weights_of
 from training.evaluation.renders.labels import class_text, read_class_mapping, read_labels
@@ -140,7 +141,15 @@ def main(argv: list[str] | None = None) -> int:
     flags = parse(argv)
     labels, networks = labels_of(flags), networks_of(flags)
     if flags.json:
-        _writable(flags.json)
+        read = (
+            *flags.rendered,
+            *flags.reference,
+            flags.labels,
+            flags.class_mapping,
+            flags.classifier,
+            *(flags.weights or ()),
+        )
+        check_figures_file(flags.json, filter(None, read))
     options = SuiteOptions(
         fps=flags.fps, similarity=load_similarity(flags.similarity) if flags.similarity and flags.classifier else None
     )
@@ -155,14 +164,6 @@ def main(argv: list[str] | None = None) -> int:
         except OSError as error:
             raise TrainingError(f"Cannot write {flags.json}: {error.strerror}.") from error
     return 0
-
-
-def _writable(path: Path) -> None:
-    """Raise TrainingError, before anything takes long, for a place that cannot be written."""
-    try:
-        check_writable(path)
-    except OSError as error:
-        raise TrainingError(f"Cannot write {path}: {error.strerror}; choose another place with --json.") from error
 
 
 if __name__ == "__main__":

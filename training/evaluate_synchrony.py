@@ -17,6 +17,7 @@ from engine.core.argument_parser import ArgumentParser
 from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_lines
+from training.evaluation.figures_file import check_figures_file
 from training.evaluation.metrics.synchrony import LoudnessScale, Synchrony, loudness, synchrony
 from training.evaluation.synchrony.film import SOUND_RATE_HZ, read_film
 
@@ -51,6 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
     arguments = parser.parse_args(argv)
     files = {"video": arguments.video} | ({"ceiling": arguments.ceiling} if arguments.ceiling else {})
+    if arguments.json:
+        check_figures_file(arguments.json, files.values())
     found = {role: measure_file(file, arguments.fps, arguments.scale) for role, file in files.items()}
     print_lines(table({f"{role} {files[role].name}": measured for role, measured in found.items()}))
     if arguments.json:

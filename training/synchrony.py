@@ -21,6 +21,7 @@ from engine.core.atomic_files import write_text
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_lines
 from training.data.video_files import video_files
+from training.evaluation.figures_file import check_figures_file
 from training.evaluation.synchrony.align_sync import load_similarity
 from training.evaluation.synchrony.classifier_files import load_classifier
 from training.evaluation.synchrony.suite import SuiteOptions, measure_films
@@ -66,6 +67,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         raise TrainingError(
             f"--reference names {len(flags.reference)} films for {len(flags.films)}; one for all, or one for each in the same order, was expected."
         )
+    if flags.json:
+        check_figures_file(flags.json, filter(None, (*flags.films, *flags.reference, flags.classifier)))
     return flags
 
 

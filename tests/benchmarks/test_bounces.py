@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -95,5 +96,8 @@ def test_neighbouring_bounces_do_not_count() -> None:
     assert elsewhere([4, 12], 2, 16) == [7, 8, 9]
 
 
-def test_shares_of_nothing_are_zero() -> None:
-    assert (Turns(0, 0, 0, 0).share, Turns(0, 0, 0, 0).share_elsewhere) == (0.0, 0.0)
+def test_shares_of_nothing_are_undefined() -> None:
+    nothing = Turns(0, 0, 0, 0)
+    assert math.isnan(nothing.share)
+    assert math.isnan(nothing.share_elsewhere)
+    assert (Turns(0, 2, 0, 3).share, Turns(0, 2, 0, 3).share_elsewhere) == (0.0, 0.0)

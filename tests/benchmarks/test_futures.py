@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from training.core.front_end import FrontEndConfig
 from training.data.moving_digits.clip_making import make_clip
 from training.data.moving_digits.digit_images import load_digits
 from training.data.moving_digits.files import write_clip_files
+from training.data.moving_digits.labels import read_labels, write_labels
 from training.data.moving_digits.recipe import Recipe
 from training.families.family import build_model
 from training.families.listen_and_move.config import ListenAndMoveConfig
@@ -94,8 +96,30 @@ def test_stretches_may_overlap(folder: Path, records: Path) -> None:
     assert json.loads(later)["stretches"] == 4  # at 15, 17, 19, 21
     with pytest.raises(ConfigError, match="--first is -1; 0 or more was expected"):
         futures.main(words(folder, "--clip", clip, "--first", "-1"))
+    with pytest.raises(ConfigError, match=r"--first is 5 beside --held-out, .* leave one of them out"):
+        futures.main(words(folder, "--clip", clip, "--held-out", "--first", "5"))
     with pytest.raises(ConfigError, match="--every is 0; 1 or more was expected"):
         futures.main(words(folder, "--clip", clip, "--every", "0"))
+
+
+def test_one_future_has_no_diversity(folder: Path, records: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = words(folder, "--clip", str(folder / "train"), "--samples", "1")
+    assert futures.main(given) == 0
+    record = json.loads((records / "futures.jsonl").read_text())
+    assert (record["diversity"], record["diversity_other_sound"]) == (None, None)
+    said, complained = capsys.readouterr()
+    assert "9 stretches, 1 future each; diversity undefined" in said
+    assert not complained
+
+
+def test_silent_sound_is_told(folder: Path, records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = make_clip(Recipe(size=SIZE, fps=FPS, seconds=1.5, has_obstacle=False), load_digits(None), 0, "train", 0)
+    file = write_clip_files(tmp_path, "train", replace(clip, sound_S=0.0 * clip.sound_S))
+    assert futures.main(words(folder, "--clip", str(file))) == 0
+    record = json.loads((records / "futures.jsonl").read_text())
+    assert record["its sound"] == record["another sound"]
+    said = "notice: the sound of 3 of 3 stretches is silent; for them, its sound and another silent one are the same."
+    assert said in capsys.readouterr().err
 
 
 def test_bounces_are_counted_with_both_sounds_and_in_the_clips(folder: Path, records: Path) -> None:
@@ -119,6 +143,61 @@ def test_with_an_obstacle_the_context_begins_with_it(folder: Path, records: Path
         assert record["answered"][f"the clips themselves{kind}"] > 0.8
 
 
+def digit_clips(folder: Path, **recipe: Any) -> Path:
+    """Write two short clips of moving digits, without an obstacle, and return their folder."""
+    made = Recipe(**{"size": SIZE, "fps": FPS, "seconds": 1.5, "has_obstacle": False, **recipe})
+    for number in range(2):
+        write_clip_files(folder, "train", make_clip(made, load_digits(None), 0, "train", number))
+    return folder / "train"
+
+
+def test_without_a_bounce_the_share_is_undefined(
+    folder: Path, records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = digit_clips(tmp_path)
+    for labels in clips.glob("*.json"):
+        write_labels(labels, replace(read_labels(labels), bounces=()))
+    assert bounces.main(words(folder, "--folder", str(clips), "--future", "20")) == 0
+    record = json.loads((records / "bounces.jsonl").read_text())
+    assert list(record["answered"].values()) == [None, None, None]
+    assert None not in record["turns_elsewhere"].values()
+    assert capsys.readouterr().out.count("undefined") == 3
+
+
+@pytest.mark.parametrize(
+    ("recipe", "labels", "sentence"),
+    [
+        ({"fps": 10}, {}, "has 10 frames a second; 20, those of the run, were expected: make clips with --fps 20"),
+        ({"size": 64}, {}, "has frames of 64x64; 32x32, those of the run, were expected: make clips with --size 32"),
+        ({"digits": 2}, {}, "has 2 digits; one was expected: make clips with --count 1"),
+        ({}, {"recipe": "M3SO-NB, legacy"}, "was made with --legacy, where the turn is seen one frame after its tone"),
+    ],
+)
+def test_clips_in_which_no_bounce_can_be_found_are_refused(
+    recipe: dict[str, int], labels: dict[str, str], sentence: str, folder: Path, tmp_path: Path
+) -> None:
+    clips = digit_clips(tmp_path, **recipe)
+    first = clips / "000000.json"
+    write_labels(first, replace(read_labels(first), **labels))
+    with pytest.raises(TrainingError, match=f"000000.mp4 {sentence}"):
+        bounces.main(words(folder, "--folder", str(clips)))
+
+
+def test_clips_that_are_not_there_are_refused(folder: Path) -> None:
+    absent = str(folder / "absent")
+    with pytest.raises(
+        TrainingError, match=r"absent, which is no folder; one with clips of training.data.moving_digits"
+    ):
+        bounces.main(words(folder, "--folder", absent))
+    with pytest.raises(TrainingError, match="absent does not exist; give a film"):
+        futures.main(words(folder, "--clip", absent))
+
+
+def test_no_clips_are_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="--clips is 0; 1 or more was expected"):
+        bounces.main(words(folder, "--folder", str(folder / "train"), "--clips", "0"))
+
+
 def test_a_long_play_stands_beside_its_clip_and_one_that_is_reseeded(folder: Path, records: Path) -> None:
     clip = str(folder / "train" / "000000.mp4")
     given = [str(folder / "run"), "--clip", clip, "--cache", str(folder / "cache"), "--reseed-s", "0.3"]
@@ -129,8 +208,11 @@ def test_a_long_play_stands_beside_its_clip_and_one_that_is_reseeded(folder: Pat
     assert min(real.values()) > 0.0
     assert alone != reseeded
     for more, sentence in (
-        (["--minutes", "0"], "--minutes is 0; more than 0 was expected"),
-        (["--reseed-s", "-1"], "--reseed-s is -1; more than 0 was expected"),
+        (["--minutes", "0"], "--minutes is 0; a finite number above 0 was expected"),
+        (["--minutes", "inf"], "--minutes is inf; a finite number above 0 was expected"),
+        (["--minutes", "nan"], "--minutes is nan; a finite number above 0 was expected"),
+        (["--reseed-s", "-1"], "--reseed-s is -1; a finite number above 0 was expected"),
+        (["--reseed-s", "inf"], "--reseed-s is inf; a finite number above 0 was expected"),
         (["--minutes", "0.001"], "has 1 frames for it; 2 of context and two more were expected"),
     ):
         with pytest.raises(ConfigError, match=sentence):

@@ -141,6 +141,10 @@ def test_notices_of_one_kind_are_told_once() -> None:
         ("rendered --reference real --classifier mine.pth", "holds no synchrony classifier"),
         ("rendered --reference real --weights absent.pth", "absent.pth does not exist"),
         ("rendered --reference real --json absent/out.json", "Cannot write absent/out.json"),
+        (
+            "rendered --reference real --text a --json real/clip0.mp4",
+            "would overwrite what is read from real/clip0.mp4",
+        ),
         ("rendered --reference real --lables labels.csv", "--lables"),
     ],
 )

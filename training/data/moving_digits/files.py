@@ -32,7 +32,7 @@ def new_folder(folder: Path) -> None:
     except OSError as error:
         raise TrainingError(f"Cannot write into {folder} ({error.strerror}); choose another folder with -o.") from error
     if occupied is not None:
-        raise TrainingError(f"{folder} holds {occupied.name} already; choose an empty or a new folder with -o.")
+        raise TrainingError(f"{folder} holds '{occupied.name}' already; choose an empty or a new folder with -o.")
 
 
 def write_clip_files(folder: Path, part: Part, clip: MadeClip) -> Path:

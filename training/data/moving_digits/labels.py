@@ -68,13 +68,17 @@ class ClipLabels:
     obstacle: Obstacle | None
 
     @property
+    def is_legacy(self) -> bool:
+        """Made with the original's recipe."""
+        return self.recipe.endswith(LEGACY)
+
+    @property
     def onsets_s(self) -> tuple[float, ...]:
         """Times at which a bounce tone begins, each once. A bounce in the frame after another goes on with its tone."""
         met: dict[int, set[Against]] = {}
         for bounce in self.bounces:
             met.setdefault(bounce.frame, set()).add(bounce.against)
-        silenced = self.recipe.endswith(LEGACY)
-        frames = sorted(frame for frame, against in met.items() if not (silenced and len(against) > 1))
+        frames = sorted(frame for frame, against in met.items() if not (self.is_legacy and len(against) > 1))
         return tuple(frame / self.fps for frame in frames if frame - 1 not in frames)
 
     def text(self) -> str:

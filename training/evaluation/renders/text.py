@@ -14,7 +14,7 @@ from training.evaluation.synchrony.figures import defined
 
 LEGEND = (
     "mean ± deviation over the clips for which a measure is defined, or one value for all clips together; undefined is not 0: the clips\n"
-    "are too few, too short, silent, without onsets or all of one label"
+    "are too few, too short, silent, equally loud, without onsets or all of one label"
 )
 UNLIKE = re.compile(rf"\S+(?:{'|'.join(map(re.escape, SUFFIXES))})\b|\d+(?:\.\d+)?")
 """What is not the same in notices of one kind: names of files, and numbers."""

@@ -27,6 +27,13 @@ from training.data.windows import WindowTiming, sound_windows
 
 FRAMES_AT_ONCE = 256
 SMALLEST_SIDE, LARGEST_SIDE = 16, 128
+HIGHEST_FPS = 240
+USUAL_RATE_HZ = 16_000
+
+
+def sample_rate_for(fps: int) -> int:
+    """Return the sample rate nearest to 16 kHz at which every frame has a whole number of samples."""
+    return fps * round(USUAL_RATE_HZ / fps)
 
 
 class EncodedFilm(Protocol):
@@ -76,7 +83,8 @@ class ClassifierConfig:
     """Size and rates of the network."""
 
     fps: int = 20
-    sample_rate_hz: int = 16_000
+    sample_rate_hz: int = USUAL_RATE_HZ
+    """A multiple of `fps`, such as `sample_rate_for` gives."""
     side: int = 32
     window_frames: int = 32
     channels: int = 16
@@ -85,7 +93,11 @@ class ClassifierConfig:
     mel_bands: int = 40
 
     def __post_init__(self) -> None:
-        if not 1 <= self.fps <= 240 or not 8000 <= self.sample_rate_hz <= 48_000 or self.sample_rate_hz % self.fps:
+        if (
+            not 1 <= self.fps <= HIGHEST_FPS
+            or not 8000 <= self.sample_rate_hz <= 48_000
+            or self.sample_rate_hz % self.fps
+        ):
             raise TrainingError(
                 f"The classifier's fps is {self.fps} at {self.sample_rate_hz} Hz; a whole number of samples for each frame was expected."
             )

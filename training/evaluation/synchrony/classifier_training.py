@@ -16,9 +16,8 @@ from training.data.clip_sound import read_sound
 from training.data.frames import file_frame_rate, frames_with_sound, read_whole_frames
 from training.data.video import SILENCE_DB
 from training.evaluation.synchrony.classifier import ClassifierConfig, SmallClassifier, grey_tensor
-from training.evaluation.synchrony.classifier_figures import SLACK
 from training.evaluation.synchrony.figures import LARGEST_OFFSET_S
-from training.evaluation.synchrony.film import level_db
+from training.evaluation.synchrony.film import SLACK, level_db
 
 # B segments, T frames, H W rows and columns, F features of the sound, K stretches of a segment
 
@@ -65,8 +64,8 @@ class Accuracy:
 
 
 def stretches_of(config: ClassifierConfig) -> int:
-    """Return how many stretches a segment has: from half a second before to half a second after the middle one."""
-    return 2 * round(LARGEST_OFFSET_S * config.fps) + 1
+    """Return how many stretches a segment has: from half a second before to half a second after the middle one, at least a frame."""
+    return 2 * max(1, round(LARGEST_OFFSET_S * config.fps)) + 1
 
 
 def segment_frames(config: ClassifierConfig) -> int:

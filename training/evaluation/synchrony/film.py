@@ -28,6 +28,8 @@ FLOW_SIDE, MOTION_SIDE = 256, 128
 """Mean sides of the frames in which the flow and the change from frame to frame are measured; smaller films are not enlarged."""
 DIFFERENCE_S = 0.15
 """Tracks whose lengths differ by more are told; encoders leave some."""
+SLACK = 0.95
+"""A film may be so much slower than the rate that it is measured at: 23.976 frames a second are 24."""
 
 Series = NDArray[np.float64]
 
@@ -60,7 +62,8 @@ class Film:
 
 def read_film(path: Path, fps: int | None = None, *, with_flow: bool = True) -> Film:
     """Read a film at its own rate, rounded to a whole one, unless `fps` is given. Raises MediaError when it cannot be read."""
-    fps = fps or max(1, round(file_frame_rate(path)))
+    own_fps = file_frame_rate(path)
+    fps = fps or max(1, round(own_fps))
     sound_S = read_sound(path, SOUND_RATE_HZ)
     own = FrameSize(*reversed(shown_size(path)))
     size = shaped_size(min(FLOW_SIDE, own.mean_side), own.width, own.height)
@@ -73,7 +76,9 @@ def read_film(path: Path, fps: int | None = None, *, with_flow: bool = True) -> 
         motion_N = motion(_with_flow(measured, flow) if with_flow else map(_for_motion, measured))
         longer = sum(1 for _ in itertools.islice(frames, slack)) == slack
     count = len(motion_N) if most else 0
-    notices = _lengths(path.name, count / fps, len(sound_S) / SOUND_RATE_HZ, longer)
+    notices = _repeated(path.name, own_fps, fps) + _lengths(
+        path.name, count / fps, len(sound_S) / SOUND_RATE_HZ, longer
+    )
     is_silent = level_db(sound_S) <= SILENCE_DB
     if is_silent:
         notices.append(f"{path.name}: the sound is silent, so no motion can be in time with it.")
@@ -142,6 +147,16 @@ def _for_motion(frame_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return frame_HWC
     rows, columns = shaped_size(MOTION_SIDE, width, height)
     return np.asarray(cv2.resize(frame_HWC, (columns, rows), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _repeated(name: str, own_fps: float, fps: int) -> list[str]:
+    """Return a sentence where a film is measured at a higher rate than its own."""
+    if own_fps >= SLACK * fps:
+        return []
+    return [
+        f"{name} has {own_fps:g} frames a second and is measured at {fps}, so frames repeat: motion stands still between the film's own "
+        "frames, and each of them makes a peak. Measure it at its own rate."
+    ]
 
 
 def _lengths(name: str, frames_s: float, sound_s: float, longer: bool) -> list[str]:

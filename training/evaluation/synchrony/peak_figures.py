@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from training.evaluation.metrics.synchrony import (
     LARGEST_LAG,
     LEAST_FRAMES,
+    LOUDNESS_FLOOR_DB,
     LoudnessScale,
     correlations_at,
     loudness,
@@ -17,26 +18,33 @@ from training.evaluation.metrics.synchrony import (
     synchrony,
 )
 from training.evaluation.synchrony.av_align import VARIANTS, Variant, av_align
-from training.evaluation.synchrony.figures import Figure, offsets_within
+from training.evaluation.synchrony.figures import LARGEST_OFFSET_S, Figure, offsets_within
 from training.evaluation.synchrony.film import SOUND_RATE_HZ, Film
 
 LOUDNESS_MOTION = "loudness-motion"
 AV_ALIGN: dict[Variant, str] = {variant: f"AV-Align {variant}" for variant in VARIANTS}
 COARSE_SHARE = 0.5
 """A tolerance of more than this share of the time between onsets, to both sides, leaves nothing to miss."""
+LEAST_RANGE_DB = 0.5
+"""Sound whose loudness varies by less is equally loud throughout: the level of a steady tone trembles by as much from frame to frame."""
+LEAST_FLOOR_FRAMES = 2 * (LARGEST_LAG + 1)
+"""In a shorter film no moment of the sound is farther away than motion may be late."""
 
 Series = NDArray[np.float64]
 
 
 def loudness_motion(film: Film, scale: LoudnessScale, shifts: int) -> Figure:
-    """Return the correlation at its best lag, as `metrics.synchrony` defines it. Undefined for fewer than 20 frames."""
+    """Return the correlation at its best lag, as `metrics.synchrony` defines it.
+
+    Undefined for fewer than 20 frames, for silence, and where loudness or motion is the same throughout.
+    """
     if film.frames < LEAST_FRAMES:
         return Figure(value=math.nan)
     loudness_N = loudness(film.sound_S, film.frames, SOUND_RATE_HZ / film.fps, scale)
-    found = synchrony(loudness_N, film.motion_N, shifts=shifts)
-    if film.is_silent or not film.motion_N.any():
+    if film.is_silent or not film.motion_N.any() or is_steady(loudness_N, scale):
         return Figure(value=math.nan)
-    offsets_s = offsets_within(1.0 / film.fps)
+    found = synchrony(loudness_N, film.motion_N, shifts=shifts)
+    offsets_s = _offsets_s(film)
     curve = correlations_at(loudness_N, film.motion_N, [round(offset_s * film.fps) for offset_s in offsets_s])
     return Figure(
         value=found.correlation,
@@ -47,14 +55,25 @@ def loudness_motion(film: Film, scale: LoudnessScale, shifts: int) -> Figure:
     )
 
 
+def is_steady(loudness_N: Series, scale: LoudnessScale) -> bool:
+    """Tell whether a sound is equally loud from its second frame to its last but one: encoders change the ends."""
+    inner_N = loudness_N[1:-1]
+    levels_N = inner_N if scale == "db" else 20.0 * np.log10(inner_N)
+    return bool(np.ptp(levels_N) < LEAST_RANGE_DB)
+
+
 def av_align_figure(film: Film, variant: Variant, shifts: int) -> Figure:
-    """Return AV-Align with its curve over offsets and its floor, for which the onsets are shifted in a circle."""
-    offsets_s = offsets_within(1.0 / film.fps)
+    """Return AV-Align with its curve over offsets and its floor, for which the onsets are shifted in a circle.
+
+    The floor is undefined for fewer than 8 frames.
+    """
+    offsets_s = _offsets_s(film)
 
     def value(offset_s: float) -> float:
         return av_align(_moved(film, offset_s), film.flow_N, film.fps, variant)
 
-    shuffled_s = shuffled_offsets(film.frames, LARGEST_LAG + 1, shifts) / film.fps
+    has_floor = film.frames >= LEAST_FLOOR_FRAMES
+    shuffled_s = shuffled_offsets(film.frames, LARGEST_LAG + 1, shifts) / film.fps if has_floor else np.zeros(0)
     return Figure.of(
         value(0.0),
         offsets_s,
@@ -63,23 +82,43 @@ def av_align_figure(film: Film, variant: Variant, shifts: int) -> Figure:
     )
 
 
-def tolerance_notices(film: Film) -> list[str]:
-    """Return sentences where a film says little: too short for loudness-motion, no onsets, or less time between them than AV-Align's tolerance."""
-    onsets_s = film.onsets_s
-    few = [f"{film.path.name} has {film.frames} frames; {LOUDNESS_MOTION} needs {LEAST_FRAMES}, so it is undefined."]
-    short = few if film.frames < LEAST_FRAMES else []
+def tolerance_notices(film: Film, scale: LoudnessScale = "db") -> list[str]:
+    """Return sentences where a film says little: too short or equally loud throughout for loudness-motion, no onsets, or less time
+    between them than AV-Align's tolerance."""
+    onsets_s, said = film.onsets_s, _loudness_notices(film, scale)
     if film.is_silent:
-        return short
+        return said
     if not len(onsets_s):
-        return [*short, f"{film.path.name}: its sound has no onsets, so AV-Align is undefined."]
+        return [*said, f"{film.path.name}: its sound has no onsets, so AV-Align is undefined."]
     between_s = float(np.median(np.diff(onsets_s))) if len(onsets_s) > 1 else math.inf
     if 1.0 / film.fps > COARSE_SHARE * between_s:
         return [
-            *short,
+            *said,
             f"{film.path.name}: at {film.fps} frames a second AV-Align's tolerance is ±{1000 / film.fps:.0f} ms and its onsets are "
             f"{1000 * between_s:.0f} ms apart, so nearly any motion matches; compare with the floor, or use a film of a higher rate.",
         ]
-    return short
+    return said
+
+
+def _loudness_notices(film: Film, scale: LoudnessScale) -> list[str]:
+    """Return a sentence where loudness-motion is undefined for another reason than silence."""
+    if film.frames < LEAST_FRAMES:
+        return [
+            f"{film.path.name} has {film.frames} frames; {LOUDNESS_MOTION} needs {LEAST_FRAMES}, so it is undefined."
+        ]
+    loudness_N = loudness(film.sound_S, film.frames, SOUND_RATE_HZ / film.fps, scale)
+    if film.is_silent or not is_steady(loudness_N, scale):
+        return []
+    if scale == "db" and loudness_N[1:-1].max() <= LOUDNESS_FLOOR_DB:
+        why = f"its sound stays below {LOUDNESS_FLOOR_DB:.0f} dB, where all counts as equally quiet"
+    else:
+        why = f"the loudness of its sound varies by less than {LEAST_RANGE_DB:g} dB"
+    return [f"{film.path.name}: {why}, so {LOUDNESS_MOTION} is undefined."]
+
+
+def _offsets_s(film: Film) -> list[float]:
+    """Return the offsets of a curve; in a film of less than a second up to a half of it, from where the circle comes back."""
+    return offsets_within(1.0 / film.fps, min(LARGEST_OFFSET_S, 0.5 * film.duration_s))
 
 
 def _moved(film: Film, offset_s: float) -> Series:

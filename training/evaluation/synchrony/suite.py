@@ -118,7 +118,10 @@ def measure_film(
         raise TrainingError(
             f"{film.path} has {counted(film.frames, 'frame')} with sound; at least {LEAST_PEAK_FRAMES} were expected: give a longer film."
         )
-    figures, notices = figures_without_classifier(film, options), [*film.notices, *tolerance_notices(film)]
+    figures, notices = (
+        figures_without_classifier(film, options),
+        [*film.notices, *tolerance_notices(film, options.scale)],
+    )
     if classification is None:
         return MeasuredFilm(film.path, film, figures, None, tuple(notices))
     classified = classification.figures()

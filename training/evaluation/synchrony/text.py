@@ -12,7 +12,7 @@ from training.evaluation.synchrony.suite import MeasuredFilm, Measurement
 LONGEST_NAME = 30
 LEGEND = (
     "floor: the same film with its sound from other moments (sync accuracy: by chance); ceiling: the reference with its own sound;\n"
-    "offset: how late the sound comes, by this measure; undefined: the film is too short for it, silent or without onsets"
+    "offset: how late the sound comes, by this measure; undefined: the film is too short for it, silent, equally loud or without onsets"
 )
 CURVE_LEGEND = (
     "the mean over the films with the sound moved earlier by the offset: a measure that can be trusted is highest at 0\n"

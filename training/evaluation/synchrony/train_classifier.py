@@ -23,7 +23,12 @@ from engine.core.clock import Clock, WallClock
 from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line
 from training.data.video_files import video_files
-from training.evaluation.synchrony.classifier import ClassifierConfig, SmallClassifier
+from training.evaluation.synchrony.classifier import (
+    HIGHEST_FPS,
+    ClassifierConfig,
+    SmallClassifier,
+    sample_rate_for,
+)
 from training.evaluation.synchrony.classifier_files import save_classifier
 from training.evaluation.synchrony.classifier_training import accuracy, read_films, train
 
@@ -59,6 +64,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         )
     if flags.iterations is not None and flags.iterations < 1:
         raise TrainingError(f"--iterations is {flags.iterations}; 1 or more was expected.")
+    if not 1 <= flags.fps <= HIGHEST_FPS:
+        raise TrainingError(f"--fps is {flags.fps}; 1 to {HIGHEST_FPS} was expected.")
     # Checked before it is rounded to frames, which nan and inf cannot be.
     if not 0.0 < flags.window <= LONGEST_WINDOW_S:
         raise TrainingError(
@@ -84,7 +91,12 @@ def share_done(minutes: float, iterations: int | None, clock: Clock) -> Callable
 def main(argv: list[str] | None = None) -> int:
     """Train, test on what was held out, and write the file."""
     flags = parse(argv)
-    config = ClassifierConfig(fps=flags.fps, side=flags.side, window_frames=round(flags.window * flags.fps))
+    config = ClassifierConfig(
+        fps=flags.fps,
+        sample_rate_hz=sample_rate_for(flags.fps),
+        side=flags.side,
+        window_frames=round(flags.window * flags.fps),
+    )
     torch.manual_seed(flags.seed)
     classifier = SmallClassifier(config)
     paths = video_files(flags.films)

@@ -52,10 +52,16 @@ class Sound2SightFamily:
         if config.precision != "float32":
             raise TrainingError(f"precision is '{config.precision}'; the family 'sound2sight' trains in float32 alone.")
         map_sizes(config.model.frame_size)
-        if not shape.context_frames < frames <= shape.window_steps + 1:
+        most = shape.window_steps + 1
+        if shape.context_frames >= most:
+            raise TrainingError(
+                f"model.generator.window_steps is {shape.window_steps}; {max(shape.context_frames, frames - 1)} or more was expected, for "
+                f"{shape.context_frames} context frames (model.generator.context_frames) and sequence_frames {frames}."
+            )
+        if not shape.context_frames < frames <= most:
             raise TrainingError(
                 f"sequence_frames is {frames}; more than the {shape.context_frames} of model.generator.context_frames were expected, and "
-                f"at most {shape.window_steps + 1}, one more than model.generator.window_steps."
+                f"at most {most}, one more than model.generator.window_steps."
             )
         if not config.losses.adversarial:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,7 +27,8 @@ class FutureFigures:
     """Of the last context frame, shown again and again: the floor."""
     copied_ssim: list[float]
     diversity: float
-    """1 - SSIM between two futures of the same context and sound, the mean of neighbouring draws: 0 where they are all alike."""
+    """1 - SSIM between two futures of the same context and sound, the mean of neighbouring draws: 0 where they are all alike, NaN,
+    undefined, of a single draw."""
 
 
 def future_figures(
@@ -46,7 +48,7 @@ def future_figures(
         ssim=best_ssim.tolist(),
         copied_psnr_db=copied_psnr_db.tolist(),
         copied_ssim=copied_ssim.tolist(),
-        diversity=sum(between) / len(between) if between else 0.0,
+        diversity=sum(between) / len(between) if between else math.nan,
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from engine.core.errors import TrainingError, UserError
 from training.data.clip_sound import read_sound, read_track
 from training.data.frames import file_frame_rate, read_frames
-from training.data.moving_digits.__main__ import clips_at_once, main
+from training.data.moving_digits.__main__ import clips_at_once, main, parse
 from training.data.moving_digits.clip_making import make_clip
 from training.data.moving_digits.digit_images import drawn_digits
 from training.data.moving_digits.labels import read_labels
@@ -64,9 +64,14 @@ def test_legacy_films_have_the_originals_rates(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("")
-    with pytest.raises(TrainingError, match=r"holds mine.txt already; choose an empty or a new folder"):
+    with pytest.raises(TrainingError, match=r"holds 'mine.txt' already; choose an empty or a new folder"):
         run(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize(("clips", "tested"), [(3, 1), (20, 2)])
+def test_a_tenth_of_the_clips_are_to_test_with_and_one_at_least(clips: int, tested: int) -> None:
+    assert parse(["-o", "set", "--clips", str(clips)]).test_clips == tested
 
 
 @pytest.mark.parametrize(

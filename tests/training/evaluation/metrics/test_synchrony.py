@@ -62,6 +62,14 @@ def test_too_few_frames_are_refused() -> None:
         synchrony(np.ones(19), np.ones(19))
 
 
+def test_the_command_does_not_overwrite_what_it_measures(tmp_path: Path) -> None:
+    clip = moving_clip(tmp_path / "clip.mp4", seconds=4.0)
+    before = clip.read_bytes()
+    with pytest.raises(TrainingError, match="would overwrite what is read from"):
+        main([str(clip), "--json", str(clip)])
+    assert clip.read_bytes() == before
+
+
 def test_the_command_measures_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = moving_clip(tmp_path / "clip.mp4", seconds=4.0)
     record = tmp_path / "synchrony.json"

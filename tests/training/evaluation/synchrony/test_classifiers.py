@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from engine.core.errors import TrainingError
 from tests.training.clips import moving_clip
 from training.evaluation.synchrony import classifier_figures
-from training.evaluation.synchrony.classifier import ClassifierConfig, SmallClassifier
+from training.evaluation.synchrony.classifier import ClassifierConfig, SmallClassifier, sample_rate_for
 from training.evaluation.synchrony.classifier_figures import (
     FilmClassification,
     classify,
@@ -22,6 +22,7 @@ from training.evaluation.synchrony.classifier_figures import (
     stretch_starts_s,
 )
 from training.evaluation.synchrony.classifier_files import load_classifier, save_classifier
+from training.evaluation.synchrony.classifier_training import stretches_of
 from training.evaluation.synchrony.film import Film, read_film
 from training.evaluation.synchrony.original_classifier import (
     PARTS,
@@ -38,6 +39,32 @@ CONFIG = ClassifierConfig(side=16, channels=4, vector=8, window_frames=10)
 def own() -> SmallClassifier:
     torch.manual_seed(0)
     return SmallClassifier(CONFIG).eval()
+
+
+def test_every_frame_rate_has_a_sample_rate_near_16_khz() -> None:
+    for fps in range(1, 241):
+        config = ClassifierConfig(fps=fps, sample_rate_hz=sample_rate_for(fps))
+        assert config.hop_samples * fps == config.sample_rate_hz
+        assert abs(config.sample_rate_hz - 16_000) <= fps / 2
+        assert config.front_end.high_hz == 7500.0 < config.sample_rate_hz / 2
+    assert sample_rate_for(20) == sample_rate_for(25) == 16_000
+
+
+@pytest.mark.parametrize("fps", [1, 7, 15, 24, 30, 60, 240])
+def test_sound_of_every_rate_has_features_a_frame(fps: int) -> None:
+    """A tone in the second half is heard from the frame on in which it begins."""
+    config = ClassifierConfig(fps=fps, sample_rate_hz=sample_rate_for(fps), side=16, channels=4, vector=8)
+    time_S = np.arange(4 * config.sample_rate_hz) / config.sample_rate_hz
+    sound_S = np.where(time_S < 2.0, 0.0, 0.3 * np.sin(2 * np.pi * 1000 * time_S)).astype(np.float32)
+    features_TF = SmallClassifier(config).sound_features(sound_S, 4 * fps)
+    assert features_TF.shape == (4 * fps, 3 * 40)
+    loudest_T = features_TF[:, :40].amax(dim=1)
+    assert float(loudest_T[: 2 * fps].max()) < 0.1 < float(loudest_T[2 * fps + round(0.1 * fps) :].min())
+
+
+def test_at_a_frame_a_second_there_is_still_something_to_tell_apart() -> None:
+    counts = [stretches_of(ClassifierConfig(fps=fps, sample_rate_hz=16_000)) for fps in (1, 2, 4, 20)]
+    assert counts == [3, 3, 5, 21]
 
 
 def film_of(seconds: float) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from engine.core.errors import MediaError
 from tests.training.clips import moving_clip, noise, numbered_frames, write_clip
+from training.evaluation.metrics.synchrony import LoudnessScale
 from training.evaluation.synchrony.film import read_film
 from training.evaluation.synchrony.peak_figures import av_align_figure, loudness_motion, tolerance_notices
 
@@ -65,8 +67,70 @@ def test_a_sound_without_onsets_is_undefined_and_said_so(tmp_path: Path) -> None
     film = read_film(write_clip(tmp_path / "clip.mp4", numbered_frames(80), steady))
     film_without = film if not len(film.onsets_s) else None
     assert film_without is not None, film.onsets_s
-    assert "no onsets, so AV-Align is undefined" in tolerance_notices(film)[0]
+    assert "no onsets, so AV-Align is undefined" in tolerance_notices(film)[-1]
     assert np.isnan(av_align_figure(film, "v2023", 10).value)
+
+
+@pytest.mark.parametrize(
+    ("level", "scale", "why"),
+    [
+        (0.3, "db", "the loudness of its sound varies by less than 0.5 dB"),
+        (0.3, "linear", "the loudness of its sound varies by less than 0.5 dB"),
+        (0.0008, "db", "its sound stays below -60 dB, where all counts as equally quiet"),
+    ],
+)
+def test_sound_that_is_equally_loud_leaves_loudness_motion_undefined_and_says_why(
+    level: float, scale: LoudnessScale, why: str, tmp_path: Path
+) -> None:
+    tone = (level * np.sin(2 * np.pi * 300 * np.arange(64_000) / 16_000)[None]).astype(np.float32)
+    film = read_film(write_clip(tmp_path / "clip.mp4", numbered_frames(80), tone))
+    assert not film.is_silent
+    figure = loudness_motion(film, scale, 10)
+    assert np.isnan([figure.value, figure.floor_mean]).all()
+    assert f"clip.mp4: {why}, so loudness-motion is undefined." in tolerance_notices(film, scale)
+
+
+def test_a_tone_with_one_louder_moment_is_not_equally_loud(tmp_path: Path) -> None:
+    tone = (0.1 * np.sin(2 * np.pi * 300 * np.arange(64_000) / 16_000)[None]).astype(np.float32)
+    tone[:, 32_000:32_800] *= 2.0
+    film = read_film(write_clip(tmp_path / "clip.mp4", numbered_frames(80), tone))
+    assert np.isfinite(loudness_motion(film, "db", 10).value)
+    assert not any("loudness" in sentence for sentence in tolerance_notices(film))
+
+
+@pytest.mark.parametrize(
+    ("frames", "has_floor", "most_s"), [(4, False, 0.1), (7, False, 0.15), (8, True, 0.2), (40, True, 0.5)]
+)
+def test_short_films_have_no_other_moment_and_no_offset_beyond_their_half(
+    frames: int, has_floor: bool, most_s: float, tmp_path: Path
+) -> None:
+    whole = read_film(moving_clip(tmp_path / "clip.mp4", seconds=2.0))
+    film = replace(
+        whole,
+        frames=frames,
+        onsets_s=np.array([0.1]),
+        motion_N=whole.motion_N[:frames],
+        flow_N=whole.flow_N[:frames],
+    )
+    figure = av_align_figure(film, "v2025", 10)
+    assert np.isfinite(figure.value)
+    assert np.isfinite(figure.floor_mean) == has_floor
+    assert (figure.offsets_s[0], figure.offsets_s[-1]) == pytest.approx((-most_s, most_s))
+
+
+def test_quick_films_of_less_than_a_second_have_a_whole_curve(tmp_path: Path) -> None:
+    figure = loudness_motion(read_film(moving_clip(tmp_path / "clip.mp4", seconds=0.5, fps=60)), "db", 10)
+    assert np.isfinite(figure.curve).all()
+    assert figure.best_offset_s == 0.0
+
+
+def test_a_rate_above_the_films_own_is_told(tmp_path: Path) -> None:
+    path = moving_clip(tmp_path / "clip.mp4")
+    (said,) = read_film(path, fps=40).notices
+    assert said.startswith("clip.mp4 has 20 frames a second and is measured at 40, so frames repeat: ")
+    assert "each of them makes a peak" in said
+    for fps in (20, 21, 10, None):
+        assert read_film(path, fps=fps).notices == ()
 
 
 def test_a_rate_too_low_for_the_tolerance_is_said(tmp_path: Path) -> None:

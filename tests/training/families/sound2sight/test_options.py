@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import futures
+from benchmarks.future_clips import parsed
 from tests.training.test_options_page import ABSENT, shown, value
 from training.families.model_config import ModelConfig
 from training.families.sound2sight.config import (
@@ -81,6 +83,13 @@ def test_keys_and_defaults_are_the_code_s(row: list[str]) -> None:
     # What the test's own configuration sets is not the default.
     own = {"sequence_frames": 16, "losses.adversarial": Sound2SightLosses().adversarial}
     assert shown(own.get(key, value(CONFIG, key))) == default
+
+
+def test_commands_of_the_page_name_the_clips_that_they_need() -> None:
+    commands = re.findall(r"`python -m benchmarks.futures ([^`]*)`", PAGE)
+    assert len(commands) == 4
+    for command in commands:
+        parsed(futures.argument_parser(), command.replace(" N", " 5").split())
 
 
 def test_no_option_of_the_family_is_left_out() -> None:
