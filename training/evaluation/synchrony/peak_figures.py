@@ -27,6 +27,8 @@ COARSE_SHARE = 0.5
 """A tolerance of more than this share of the time between onsets, to both sides, leaves nothing to miss."""
 LEAST_RANGE_DB = 0.5
 """Sound whose loudness varies by less is equally loud throughout: the level of a steady tone trembles by as much from frame to frame."""
+LEAST_LEVEL = 1e-6
+"""For what is linear: levels below have no decibels, or too many."""
 LEAST_FLOOR_FRAMES = 2 * (LARGEST_LAG + 1)
 """In a shorter film no moment of the sound is farther away than motion may be late."""
 
@@ -58,7 +60,7 @@ def loudness_motion(film: Film, scale: LoudnessScale, shifts: int) -> Figure:
 def is_steady(loudness_N: Series, scale: LoudnessScale) -> bool:
     """Tell whether a sound is equally loud from its second frame to its last but one: encoders change the ends."""
     inner_N = loudness_N[1:-1]
-    levels_N = inner_N if scale == "db" else 20.0 * np.log10(inner_N)
+    levels_N = inner_N if scale == "db" else 20.0 * np.log10(np.maximum(inner_N, LEAST_LEVEL))
     return bool(np.ptp(levels_N) < LEAST_RANGE_DB)
 
 
