@@ -141,8 +141,8 @@ class FrameReader:
     def _nothing_decoded(self, codec: str) -> str:
         if self._damaged:
             return (
-                f"Nothing of the video ({codec}) of {self.path} can be decoded: it is damaged, or of a kind or size that FFmpeg does not "
-                "read; give another copy, or convert it."
+                f"{self.path} cannot be read: nothing of its video ({codec}) can be decoded, so it is damaged, or of a kind or size that "
+                "FFmpeg does not know; give another copy, or convert it."
             )
         return f"{self.path} has no video frame; a video with sound was expected."
 
