@@ -30,6 +30,9 @@ INSTANT_S = 0.002
 SAME_SHAPE = 0.01
 """Frames whose sides have a ratio within this share of each other have the same shape."""
 
+MOST_REPEATED = 1.9
+"""A film that shows its frames for so many frames of the model moves in steps. One of half the rate is told."""
+
 Shown = TypeVar("Shown")
 
 
@@ -56,12 +59,21 @@ def _at_rate(
     """Yield the pixels on screen at every tick; each frame that is seen is converted once, the others never."""
     reader = FrameReader(path)
     timed = ((frame.time_s, frame.duration_s, frame) for frame in reader.frames())
+    shown = yielded = 0
     try:
         for frame, ticks in itertools.groupby(at_frame_rate(timed, fps)):
             pixels_HWC = convert(frame)
+            shown += 1
             for _ in ticks:
+                yielded += 1
                 yield pixels_HWC
     finally:
+        # A still is told by itself.
+        if shown > 1 and yielded > MOST_REPEATED * shown:
+            say(
+                f"{path.name} has about {fps * shown / yielded:.2g} frames a second for a model of {fps}, so frames repeat; the model "
+                "learns to stand still between them. Give a film of a higher rate, or set model.fps."
+            )
         for sentence in reader.notices():
             say(sentence)
 

@@ -39,3 +39,11 @@ def test_a_crop_that_no_longer_fits_is_a_sentence(tmp_path: Path) -> None:
     path = changing(tmp_path / "clip.ts", 32, 32)
     with pytest.raises(TrainingError, match=r"changes from 64x48 to 32x32 at 1\.\d\d s and then cannot hold the crop"):
         list(read_frames(path, form((20, 0, 40, 40))))
+
+
+@pytest.mark.parametrize(("fps", "is_told"), [(2, True), (10, True), (12, False), (20, False)])
+def test_a_film_of_fewer_frames_than_the_model_is_told(fps: int, is_told: bool, tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mp4", numbered_frames(3 * fps, 64, 48), noise(3.0), fps=fps)
+    mended = load_clip(path, form(), tmp_path / "cache").mended
+    expected = f"clip.mp4 has about {fps} frames a second for a model of 20, so frames repeat"
+    assert [notice.startswith(expected) for notice in mended] == [True] * is_told
