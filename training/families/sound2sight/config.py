@@ -94,6 +94,9 @@ class Sound2SightLosses:
     scheduled_sampling: float = 0.0
     """Share of the future frames that the generator gets from itself in place of the clip's at the end; it rises from 0. Without it,
     training is teacher forcing throughout."""
+    nearest_of: int = 1
+    """So many futures are drawn at each frame, and the one nearest to the clip is trained. 1, as in the original: one is drawn, and
+    futures of the same sound come to be alike."""
 
     def __post_init__(self) -> None:
         for name in ("mse", "kl", "adversarial", "adversarial_from_iteration"):
@@ -103,6 +106,8 @@ class Sound2SightLosses:
             raise TrainingError(
                 f"losses.scheduled_sampling is {self.scheduled_sampling}; a share from 0 to 1 was expected."
             )
+        if self.nearest_of < 1:
+            raise TrainingError(f"losses.nearest_of is {self.nearest_of}; 1 (a single draw) or more was expected.")
         if not self.mse and not self.adversarial:
             raise TrainingError("losses.mse and losses.adversarial are 0; nothing would be learned. Set mse to 1.")
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from training.families.sound2sight.generator import Generator
 from training.families.sound2sight.recurrence import Normal
 
-# B sequences, T frames, D numbers of a code, Z latent numbers, C colours, H W rows and columns
+# K draws, B sequences, T frames, D numbers of a code, Z latent numbers, C colours, H W rows and columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,25 @@ class Forecast:
         return self.posterior.divergence_from(self.prior).sum() / len(self.frames_BTCHW)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What predicted frames follow from, whatever the latent numbers are."""
+
+    codes_BTD: Tensor
+    sounds_BTD: Tensor
+    prior: Normal
+    details: list[Tensor]
+    before_BTCHW: Tensor
+
+    def frames(self, generator: Generator, noise_BTZ: Tensor) -> Tensor:
+        """Return the frames [B, T, C, H, W] that are drawn with this noise."""
+        latent = self.prior.sample(noise_BTZ)
+        inputs_BTI = generator.predicted_from(self.codes_BTD, latent, self.sounds_BTD)
+        codes = generator.predictor.of(generator.predictor.layers.sequence(inputs_BTI))
+        frames = generator.decode(codes.flatten(0, 1), self.details, self.before_BTCHW.flatten(0, 1))
+        return frames.unflatten(0, codes.shape[:2])
+
+
 def forecast(
     generator: Generator,
     real_BTCHW: Tensor,
@@ -40,27 +60,48 @@ def forecast(
     As in the original, the latent numbers are drawn from the prior, and the details are those of the last context frame. The
     sequence is not longer than the window of the transformers and one frame. Sounds are codes; the first does not count.
     """
-    config = generator.config
-    real_codes, skips = _encoded(generator, real_BTCHW)
-    codes_BTD, targets_BTD, before = real_codes[:, :-1], real_codes[:, 1:], real_BTCHW[:, :-1]
+    codes_BTD, skips = _encoded(generator, real_BTCHW)
+    targets_BTD = codes_BTD[:, 1:]
     if given_BTCHW is not None:
-        before = given_BTCHW[:, :-1]
-        codes_BTD, skips = _encoded(generator, before)
+        codes_BTD, skips = _encoded(generator, given_BTCHW)
+    known = _known(generator, codes_BTD, skips, sounds_BTD, real_BTCHW if given_BTCHW is None else given_BTCHW)
+    target = generator.target_attention(targets_BTD)
+    posterior = generator.posterior.of(
+        generator.posterior.layers.sequence(torch.cat([target, known.sounds_BTD], dim=2))
+    )
+    return Forecast(known.frames(generator, noise_BTZ[:, 1:]), known.prior, posterior)
+
+
+@torch.no_grad()
+def nearest_noise(generator: Generator, real_BTCHW: Tensor, sounds_BTD: Tensor, noise_KBTZ: Tensor) -> Tensor:
+    """Return, for each frame of each sequence, that of K draws of noise with which the frame comes nearest to the real one.
+
+    Trained with it, the generator loses nothing by draws that go another way, so that together they cover what may come; the mean
+    of what may come is otherwise the safest draw (the variety loss of arXiv 1803.10892, here for each frame).
+    """
+    known = _known(generator, *_encoded(generator, real_BTCHW), sounds_BTD, real_BTCHW)
+    real = real_BTCHW[:, 1:]
+    errors_KBT = torch.stack(
+        [(known.frames(generator, noise[:, 1:]) - real).square().mean(dim=(2, 3, 4)) for noise in noise_KBTZ]
+    )
+    nearest_BT = functional.pad(errors_KBT.argmin(dim=0), (1, 0))
+    return noise_KBTZ.gather(0, nearest_BT[None, :, :, None].expand(1, *noise_KBTZ.shape[1:]))[0]
+
+
+def _known(
+    generator: Generator, codes_BTD: Tensor, skips: list[Tensor], sounds_BTD: Tensor, frames_BTCHW: Tensor
+) -> _Known:
+    """Return what the frames 1 … T - 1 follow from, of the frames before them."""
+    codes_BTD, config = codes_BTD[:, :-1], generator.config
     steps = codes_BTD.shape[1]
     sounds = generator.sound_attention(sounds_BTD[:, 1:])
     seen = generator.frame_attention(codes_BTD)
     prior = generator.prior.of(generator.prior.layers.sequence(torch.cat([seen, sounds], dim=2)))
-    target = generator.target_attention(targets_BTD)
-    posterior = generator.posterior.of(generator.posterior.layers.sequence(torch.cat([target, sounds], dim=2)))
-    latent = prior.sample(noise_BTZ[:, 1:])
-    hidden = generator.predictor.layers.sequence(generator.predicted_from(codes_BTD, latent, sounds))
-    next_codes = generator.predictor.of(hidden)
     # Step i goes on from frame i; it sees the details of that frame up to the last context frame, and of that one from there on.
     last = steps - 1 if config.last_frame_skip else config.context_frames - 1
     detail_T = torch.arange(steps, device=codes_BTD.device).clamp_max(last)
     details = [skip[:, detail_T].flatten(0, 1) for skip in skips]
-    frames = generator.decode(next_codes.flatten(0, 1), details, before.flatten(0, 1))
-    return Forecast(frames.unflatten(0, next_codes.shape[:2]), prior, posterior)
+    return _Known(codes_BTD, sounds, prior, details, frames_BTCHW[:, :-1])
 
 
 def with_own_frames(given_BTCHW: Tensor, own: Forecast, taken_BT: Tensor) -> Tensor:

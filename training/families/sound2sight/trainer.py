@@ -20,7 +20,7 @@ from training.families.sound2sight.discriminator import (
     discriminator_loss,
     generator_loss,
 )
-from training.families.sound2sight.forecast import forecast, with_own_frames
+from training.families.sound2sight.forecast import forecast, nearest_noise, with_own_frames
 from training.families.sound2sight.generator import feature_count
 from training.families.sound2sight.model import NOISE, Sound2Sight
 from training.loop.config import TrainConfig
@@ -84,7 +84,7 @@ class Sound2SightTrainer(Trainer):
         audio_BTW = batch.audio_BTW.to(self.device)
         features_BTF = model.front_end(audio_BTW.flatten(0, 1)).unflatten(0, audio_BTW.shape[:2])
         sounds = model.generator.encode_sound(features_BTF)
-        noise = self._noise(audio_BTW.shape[1])
+        noise = self._noise(real, sounds)
         given = self._given(real, sounds, noise, weights)
         found = forecast(model.generator, real, sounds, noise, given)
         # Summed over the frames, as in the original: β and the schedule are for that.
@@ -123,9 +123,16 @@ class Sound2SightTrainer(Trainer):
         assert isinstance(self.model, Sound2Sight)
         return self.model
 
-    def _noise(self, steps: int) -> Tensor:
-        drawn = self.model.draw_noise(self.random_state.streams, steps, self.random_state.generator)
-        return drawn[NOISE][self.random_state.own]
+    def _noise(self, real: Tensor, sounds: Tensor) -> Tensor:
+        """Return the noise of the frames: of several draws, the one that comes nearest."""
+        state, steps = self.random_state, real.shape[1]
+        drawn = [
+            self.model.draw_noise(state.streams, steps, state.generator)[NOISE][state.own]
+            for _ in range(self.config.losses.nearest_of)
+        ]
+        if len(drawn) == 1:
+            return drawn[0]
+        return nearest_noise(self._model().generator, real, sounds, torch.stack(drawn))
 
     def _given(self, real: Tensor, sounds: Tensor, noise: Tensor, weights: Sound2SightLosses) -> Tensor | None:
         """Return the frames that the generator goes on from, where some are its own; None for teacher forcing."""

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from engine.core.errors import TrainingError
-from tests.training.clips import moving_clip
+from tests.training.clips import moving_clip, noise, write_clip
 from tests.training.families.sound2sight.models import GENERATOR, MODEL, moved_model, sound
 from training.core import distributed
 from training.core.frame_size import FrameSize
@@ -19,7 +20,7 @@ from training.data.cache import load_clip
 from training.data.video import Clip
 from training.families.sound2sight.config import JointDiscriminatorConfig, Sound2SightLosses
 from training.families.sound2sight.discriminator import JointDiscriminator, discriminator_loss, generator_loss
-from training.families.sound2sight.forecast import forecast, with_own_frames
+from training.families.sound2sight.forecast import forecast, nearest_noise, with_own_frames
 from training.families.sound2sight.futures import future_figures
 from training.families.sound2sight.model import NOISE
 from training.loop.checkpoint import read_checkpoint, write_checkpoint
@@ -61,8 +62,13 @@ def test_it_learns(clip: Clip, one_thread: None) -> None:
     assert trainer.networks == {}
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(clip: Clip, tmp_path: Path, one_thread: None) -> None:
-    config = small(losses=Sound2SightLosses(adversarial_from_iteration=1, scheduled_sampling=0.5))
+@pytest.mark.parametrize("nearest_of", [1, 3])
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    nearest_of: int, clip: Clip, tmp_path: Path, one_thread: None
+) -> None:
+    config = small(
+        losses=Sound2SightLosses(adversarial_from_iteration=1, scheduled_sampling=0.5, nearest_of=nearest_of)
+    )
     whole = build_trainer(config, clip)
     for _ in range(3):
         whole.step(progress=0.7)
@@ -149,6 +155,42 @@ def test_a_forecast_is_the_fold_of_steps(setting: str) -> None:
     torch.testing.assert_close(again.frames_BTCHW[1], found.frames_BTCHW[1], rtol=0, atol=1e-5)
 
 
+@torch.no_grad()
+def test_of_several_draws_the_nearest_is_taken_frame_by_frame() -> None:
+    model = moved_model(context_frames=3, predictor_hears=True)
+    features = model.front_end(sound(model, 6, batch=2).flatten(0, 1)).unflatten(0, (2, 6))
+    sounds = model.generator.encode_sound(features)
+    draws = torch.stack([model.draw_noise(2, 6, torch.Generator().manual_seed(seed))[NOISE] for seed in range(4)])
+    first = torch.rand(2, 1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    real = first.expand(-1, 6, -1, -1, -1)
+    # The real frames are those that the third draw gives for the first sequence, and the second one for the other.
+    wanted = torch.stack([draws[2, 0], draws[1, 1]])
+    for _ in range(6):
+        found = forecast(model.generator, real, sounds, wanted).frames_BTCHW
+        real = torch.cat([first, found], dim=1)
+    chosen = nearest_noise(model.generator, real, sounds, draws)
+    assert torch.equal(chosen[:, 1:], wanted[:, 1:])
+    assert torch.equal(nearest_noise(model.generator, real, sounds, draws[:1]), draws[0])
+
+
+def test_trained_by_the_nearest_draw_futures_of_one_sound_differ(tmp_path: Path, one_thread: None) -> None:
+    """Frames are black or white at random: a single draw learns to be grey, several learn to be either."""
+    is_white = torch.rand(200, generator=torch.Generator().manual_seed(7)) < 0.5
+    frames = is_white[:, None, None, None].expand(-1, 32, 32, 3).numpy().astype(np.uint8) * 255
+    path = write_clip(tmp_path / "flicker.mp4", frames, noise(10.0), fps=20)
+    spread = dict[int, float]()
+    for draws in (1, 4):
+        config = small(losses=Sound2SightLosses(adversarial=0.0, nearest_of=draws))
+        trainer = build_trainer(config, load_clip(path, config.clip_format(), tmp_path / "cache"))
+        for _ in range(150):
+            trainer.step()
+        model = trainer.average.eval()
+        given = torch.zeros(8, 3, 3, 32, 32)
+        played = continued(model, given, sound(model, 3).expand(8, -1, -1), 2, torch.Generator().manual_seed(3))
+        spread[draws] = float(played[:, 0].mean(dim=(1, 2, 3)).std())
+    assert spread[4] > 5.0 * spread[1]
+
+
 def test_the_discriminator_learns_to_tell_sound_that_does_not_match() -> None:
     torch.manual_seed(4)
     discriminator = JointDiscriminator(DISCRIMINATOR, GENERATOR, features=3, size=FrameSize(16, 16))
@@ -210,6 +252,7 @@ def test_what_does_not_fit_is_refused(settings: dict[str, Any], sentence: str) -
     ("settings", "sentence"),
     [
         ({"kl": -1.0}, r"losses.kl is -1.0; 0 \(off\) or more"),
+        ({"nearest_of": 0}, r"losses.nearest_of is 0; 1 \(a single draw\) or more"),
         ({"scheduled_sampling": 1.5}, r"losses.scheduled_sampling is 1.5; a share from 0 to 1"),
         ({"mse": 0.0, "adversarial": 0.0}, r"nothing would be learned"),
     ],
