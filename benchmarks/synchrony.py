@@ -14,7 +14,9 @@ from pathlib import Path
 
 from benchmarks.record import append_record
 from engine.core.errors import run_main
-from training.evaluate_synchrony import measure_file, table
+from training.evaluate_synchrony import table
+from training.evaluation.synchrony.film import read_film
+from training.evaluation.synchrony.peak_figures import film_synchrony
 
 
 def main() -> int:
@@ -23,9 +25,10 @@ def main() -> int:
     parser.add_argument("--ceiling", type=Path, required=True, metavar="TRUE.mp4")
     parser.add_argument("--model", default="", help="name of the model, for the record")
     arguments = parser.parse_args()
-    found = {"model": measure_file(arguments.video), "true scene": measure_file(arguments.ceiling)}
+    files = {"model": arguments.video, "true scene": arguments.ceiling}
+    found = {name: film_synchrony(read_film(file, None, with_flow=False)) for name, file in files.items()}
     print(table(found))
-    figures = {name: dataclasses.asdict(measured) for name, measured in found.items()}
+    figures = {name: measured and dataclasses.asdict(measured) for name, measured in found.items()}
     append_record("synchrony", {"sound": arguments.video.name, **figures}, model=arguments.model)
     return 0
 

@@ -33,6 +33,7 @@ from training.evaluation.renders.measure import Networks, measure_renders
 from training.evaluation.renders.text import report, values
 from training.evaluation.synchrony.align_sync import load_similarity
 from training.evaluation.synchrony.classifier_files import load_classifier
+from training.evaluation.synchrony.film import check_fps
 from training.evaluation.synchrony.suite import SuiteOptions
 
 LIKENESSES = {CLIPSIM: "clipsim", IT: "image_text", IA: "similarity"}
@@ -87,8 +88,7 @@ def argument_parser() -> argparse.ArgumentParser:
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the flags. Raises TrainingError for wrong ones."""
     flags = argument_parser().parse_args(argv)
-    if flags.fps is not None and not 1 <= flags.fps <= 240:
-        raise TrainingError(f"--fps is {flags.fps}; 1 to 240 was expected.")
+    check_fps(flags.fps)
     if flags.labels and flags.text is not None:
         raise TrainingError("--labels and --text are both given; give one of them.")
     if flags.text is not None and not flags.text.strip():

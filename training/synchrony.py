@@ -24,6 +24,7 @@ from training.data.video_files import video_files
 from training.evaluation.figures_file import check_figures_file
 from training.evaluation.synchrony.align_sync import load_similarity
 from training.evaluation.synchrony.classifier_files import load_classifier
+from training.evaluation.synchrony.film import check_fps
 from training.evaluation.synchrony.suite import SuiteOptions, measure_films
 from training.evaluation.synchrony.text import report, values
 
@@ -56,8 +57,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--shifts", type=int, default=DEFAULTS.shifts, metavar="N", help="of the sound, for the floor; default 40")
     add("--json", type=Path, metavar="FILE", help="also write all figures and curves to this file")
     flags = parser.parse_args(argv)
-    if flags.fps is not None and not 1 <= flags.fps <= 240:
-        raise TrainingError(f"--fps is {flags.fps}; 1 to 240 was expected.")
+    check_fps(flags.fps)
     if not 2 <= flags.shifts <= 1000:
         raise TrainingError(f"--shifts is {flags.shifts}; 2 to 1000 was expected.")
     if flags.similarity and not (flags.classifier and flags.reference):

@@ -113,7 +113,8 @@ def test_an_interrupted_rendering_goes_on(given: Path, tmp_path: Path, capsys: p
     assert "1 of them rendered before" in capsys.readouterr().out
     assert films(tmp_path)[first] == before[first]
     assert len(films(tmp_path)) == 3
-    assert apart(clip, render(given, tmp_path / "never_interrupted")) < 0.1
+    # Rounding and the encoder may part two runs by half a level; another stretch in the place of one is 3 levels away.
+    assert apart(clip, render(given, tmp_path / "never_interrupted")) < 1.0
 
 
 def test_what_a_killed_process_left_is_removed(given: Path, tmp_path: Path) -> None:

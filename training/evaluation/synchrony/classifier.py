@@ -21,13 +21,13 @@ from torch.nn import functional
 from engine.core.errors import TrainingError
 from training.core.front_end import FrontEnd, FrontEndConfig
 from training.data.windows import WindowTiming, sound_windows
+from training.evaluation.synchrony.film import HIGHEST_FPS
 
 # B segments, T frames of a segment, H W rows and columns, C colours, F features of the sound, D values of a vector, P pairs,
 # S samples of sound, K stretches of a segment
 
 FRAMES_AT_ONCE = 256
 SMALLEST_SIDE, LARGEST_SIDE = 16, 128
-HIGHEST_FPS = 240
 USUAL_RATE_HZ = 16_000
 
 

@@ -11,7 +11,9 @@ from training.evaluation.metrics.synchrony import (
     LARGEST_LAG,
     LEAST_FRAMES,
     LOUDNESS_FLOOR_DB,
+    SHIFTS,
     LoudnessScale,
+    Synchrony,
     correlations_at,
     loudness,
     shuffled_offsets,
@@ -35,25 +37,34 @@ LEAST_FLOOR_FRAMES = 2 * (LARGEST_LAG + 1)
 Series = NDArray[np.float64]
 
 
-def loudness_motion(film: Film, scale: LoudnessScale, shifts: int) -> Figure:
-    """Return the correlation at its best lag, as `metrics.synchrony` defines it.
+def film_synchrony(film: Film, scale: LoudnessScale = "db", shifts: int = SHIFTS) -> Synchrony | None:
+    """Return how loudness and motion go together; None, undefined, for silence, fewer than 20 frames, and where one of the two is
+    the same throughout."""
+    loudness_N = loudness_of(film, scale)
+    if film.frames < LEAST_FRAMES or film.is_silent or not film.motion_N.any() or is_steady(loudness_N, scale):
+        return None
+    return synchrony(loudness_N, film.motion_N, shifts=shifts)
 
-    Undefined for fewer than 20 frames, for silence, and where loudness or motion is the same throughout.
-    """
-    if film.frames < LEAST_FRAMES:
+
+def loudness_of(film: Film, scale: LoudnessScale) -> Series:
+    """Return the loudness [N] of a film's sound, frame by frame."""
+    return loudness(film.sound_S, film.frames, SOUND_RATE_HZ / film.fps, scale)
+
+
+def loudness_motion(film: Film, scale: LoudnessScale, shifts: int) -> Figure:
+    """Return `film_synchrony` with its curve over offsets."""
+    found = film_synchrony(film, scale, shifts)
+    if found is None:
         return Figure(value=math.nan)
-    loudness_N = loudness(film.sound_S, film.frames, SOUND_RATE_HZ / film.fps, scale)
-    if film.is_silent or not film.motion_N.any() or is_steady(loudness_N, scale):
-        return Figure(value=math.nan)
-    found = synchrony(loudness_N, film.motion_N, shifts=shifts)
     offsets_s = _offsets_s(film)
-    curve = correlations_at(loudness_N, film.motion_N, [round(offset_s * film.fps) for offset_s in offsets_s])
+    frames = [round(offset_s * film.fps) for offset_s in offsets_s]
+    curve = correlations_at(loudness_of(film, scale), film.motion_N, frames)
     return Figure(
         value=found.correlation,
-        offsets_s=tuple(offsets_s),
-        curve=tuple(curve.tolist()),
         floor_mean=found.floor_mean,
         floor_deviation=found.floor_deviation,
+        offsets_s=offsets_s,
+        curve=tuple(float(value) for value in curve),
     )
 
 
@@ -87,7 +98,7 @@ def av_align_figure(film: Film, variant: Variant, shifts: int) -> Figure:
 def tolerance_notices(film: Film, scale: LoudnessScale = "db") -> list[str]:
     """Return sentences where a film says little: too short or equally loud throughout for loudness-motion, no onsets, or less time
     between them than AV-Align's tolerance."""
-    onsets_s, said = film.onsets_s, _loudness_notices(film, scale)
+    onsets_s, said = film.onsets_s, loudness_notices(film, scale)
     if film.is_silent:
         return said
     if not len(onsets_s):
@@ -102,20 +113,23 @@ def tolerance_notices(film: Film, scale: LoudnessScale = "db") -> list[str]:
     return said
 
 
-def _loudness_notices(film: Film, scale: LoudnessScale) -> list[str]:
+def loudness_notices(film: Film, scale: LoudnessScale = "db") -> list[str]:
     """Return a sentence where loudness-motion is undefined for another reason than silence."""
+    name = film.path.name
     if film.frames < LEAST_FRAMES:
-        return [
-            f"{film.path.name} has {film.frames} frames; {LOUDNESS_MOTION} needs {LEAST_FRAMES}, so it is undefined."
-        ]
-    loudness_N = loudness(film.sound_S, film.frames, SOUND_RATE_HZ / film.fps, scale)
-    if film.is_silent or not is_steady(loudness_N, scale):
+        return [f"{name} has {film.frames} frames; {LOUDNESS_MOTION} needs {LEAST_FRAMES}, so it is undefined."]
+    loudness_N = loudness_of(film, scale)
+    if film.is_silent:
+        return []
+    if not film.motion_N.any():
+        return [f"{name}: its picture never changes, so {LOUDNESS_MOTION} is undefined."]
+    if not is_steady(loudness_N, scale):
         return []
     if scale == "db" and loudness_N[1:-1].max() <= LOUDNESS_FLOOR_DB:
         why = f"its sound stays below {LOUDNESS_FLOOR_DB:.0f} dB, where all counts as equally quiet"
     else:
         why = f"the loudness of its sound varies by less than {LEAST_RANGE_DB:g} dB"
-    return [f"{film.path.name}: {why}, so {LOUDNESS_MOTION} is undefined."]
+    return [f"{name}: {why}, so {LOUDNESS_MOTION} is undefined."]
 
 
 def _offsets_s(film: Film) -> list[float]:

@@ -24,13 +24,13 @@ from engine.core.errors import TrainingError, run_main
 from engine.core.printable import print_line
 from training.data.video_files import video_files
 from training.evaluation.synchrony.classifier import (
-    HIGHEST_FPS,
     ClassifierConfig,
     SmallClassifier,
     sample_rate_for,
 )
 from training.evaluation.synchrony.classifier_files import save_classifier
 from training.evaluation.synchrony.classifier_training import accuracy, read_films, train
+from training.evaluation.synchrony.film import check_fps
 
 LONGEST_MINUTES = 24 * 60.0
 LONGEST_WINDOW_S = 60.0
@@ -64,8 +64,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         )
     if flags.iterations is not None and flags.iterations < 1:
         raise TrainingError(f"--iterations is {flags.iterations}; 1 or more was expected.")
-    if not 1 <= flags.fps <= HIGHEST_FPS:
-        raise TrainingError(f"--fps is {flags.fps}; 1 to {HIGHEST_FPS} was expected.")
+    check_fps(flags.fps)
     # Checked before it is rounded to frames, which nan and inf cannot be.
     if not 0.0 < flags.window <= LONGEST_WINDOW_S:
         raise TrainingError(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.core.errors import TrainingError
-from tests.training.clips import moving_clip
+from tests.training.clips import RATE_HZ, moving_clip, numbered_frames, write_clip
 from training.evaluate_synchrony import main
 from training.evaluation.metrics.synchrony import loudness, motion, synchrony
 
@@ -70,6 +70,12 @@ def test_the_command_does_not_overwrite_what_it_measures(tmp_path: Path) -> None
     assert clip.read_bytes() == before
 
 
+@pytest.mark.parametrize("fps", [-3, 0, 241])
+def test_a_rate_that_is_none_is_refused(fps: int, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=f"--fps is {fps}; 1 to 240 was expected"):
+        main([str(tmp_path / "clip.mp4"), "--fps", str(fps)])
+
+
 def test_the_command_measures_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = moving_clip(tmp_path / "clip.mp4", seconds=4.0)
     record = tmp_path / "synchrony.json"
@@ -79,3 +85,34 @@ def test_the_command_measures_files(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert found["video"]["lag_frames"] == 0
     assert found["video"] == found["ceiling"]
     assert "video clip.mp4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("sound_S", "is_still", "sentence"),
+    [
+        (np.zeros(4 * RATE_HZ), False, "the sound is silent"),
+        (0.3 * np.sin(2763.0 * np.arange(4 * RATE_HZ) / RATE_HZ), False, "varies by less than 0.5 dB"),
+        (RANDOM.normal(0.0, 0.1, 4 * RATE_HZ), True, "its picture never changes"),
+    ],
+)
+def test_where_nothing_can_be_in_time_the_command_says_undefined(
+    sound_S: np.ndarray, is_still: bool, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = np.full((80, 48, 64, 3), 60, np.uint8) if is_still else numbered_frames(80, 64, 48)
+    clip = write_clip(tmp_path / "clip.mp4", frames, sound_S.astype(np.float32)[None])
+    record = tmp_path / "synchrony.json"
+    assert main([str(clip), "--json", str(record)]) == 0
+    said = capsys.readouterr().out
+    assert "undefined" in said
+    assert sentence in said
+    assert json.loads(record.read_text())["video"] == {"file": str(clip), "correlation": None}
+
+
+def test_a_film_of_few_frames_is_undefined_and_one_measured_above_its_rate_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = moving_clip(tmp_path / "clip.mp4", seconds=0.8)
+    assert main([str(clip)]) == 0
+    assert "has 16 frames; loudness-motion needs 20" in capsys.readouterr().out
+    assert main([str(clip), "--fps", "60"]) == 0
+    assert "is measured at 60, so frames repeat" in capsys.readouterr().out
