@@ -122,7 +122,7 @@ def loudness_notices(film: Film, scale: LoudnessScale = "db") -> list[str]:
     if film.is_silent:
         return []
     if not film.motion_N.any():
-        return [f"{name}: its picture never changes, so {LOUDNESS_MOTION} is undefined."]
+        return [f"{name}: its frames never change, so {LOUDNESS_MOTION} is undefined."]
     if not is_steady(loudness_N, scale):
         return []
     if scale == "db" and loudness_N[1:-1].max() <= LOUDNESS_FLOOR_DB:

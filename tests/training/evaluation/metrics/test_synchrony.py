@@ -92,7 +92,7 @@ def test_the_command_measures_files(tmp_path: Path, capsys: pytest.CaptureFixtur
     [
         (np.zeros(4 * RATE_HZ), False, "the sound is silent"),
         (0.3 * np.sin(2763.0 * np.arange(4 * RATE_HZ) / RATE_HZ), False, "varies by less than 0.5 dB"),
-        (RANDOM.normal(0.0, 0.1, 4 * RATE_HZ), True, "its picture never changes"),
+        (RANDOM.normal(0.0, 0.1, 4 * RATE_HZ), True, "its frames never change"),
     ],
 )
 def test_where_nothing_can_be_in_time_the_command_says_undefined(
