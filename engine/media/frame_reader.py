@@ -25,6 +25,7 @@ from engine.media.colour import colours_of
 from engine.media.deinterlacing import Deinterlacer
 from engine.media.display_matrix import display_matrix
 from engine.media.geometry import Geometry, Orientation, orientation_of, pixel_aspect
+from engine.media.jpeg_end import is_cut_off
 from engine.media.opening import open_media
 from engine.media.packets import Packets
 from engine.media.shown_frame import Painter, ShownFrame
@@ -55,7 +56,7 @@ class FrameReader:
 
     def __init__(self, path: Path | str) -> None:
         self.path = path
-        self._damaged = 0
+        self._damaged = self._cut_off = 0
         self._changes: list[str] = []
         self._change_count = 0
         self._start_s = 0.0
@@ -65,7 +66,7 @@ class FrameReader:
 
         Raises MediaError for a file that is missing, no video, protected, larger than memory allows, or in which nothing can be decoded.
         """
-        self._damaged, self._changes, self._change_count = 0, [], 0
+        self._damaged, self._cut_off, self._changes, self._change_count = 0, 0, [], 0
         with open_media(self.path) as container:
             stream = video_track(container, self.path)
             self._check_size(stream.codec_context.width or 0, stream.codec_context.height or 0)
@@ -85,6 +86,11 @@ class FrameReader:
         if self._damaged:
             places = "one place" if self._damaged == 1 else f"{self._damaged} places"
             said.append(f"{Path(self.path).name} is damaged in {places} of its video, which were skipped.")
+        if self._cut_off:
+            which = "a frame of it breaks" if self._cut_off == 1 else f"{self._cut_off} frames of it break"
+            said.append(
+                f"{Path(self.path).name} is damaged: {which} off, so the rest is grey or coarse. Give another copy."
+            )
         return said
 
     def _progressive(self, packets: Packets, stream: Any) -> Iterator[av.VideoFrame]:
@@ -105,6 +111,8 @@ class FrameReader:
             raise MediaError(
                 f"The video of {self.path} ({codec}) is protected against copying; give a film without protection."
             )
+        if packet.stream.codec_context.name == "mjpeg" and is_cut_off(bytes(packet)):
+            self._cut_off += 1
         try:
             return packet.decode()
         except FFmpegError:
