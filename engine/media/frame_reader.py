@@ -56,7 +56,7 @@ class FrameReader:
 
     def __init__(self, path: Path | str) -> None:
         self.path = path
-        self._damaged = self._cut_off = 0
+        self._damaged = self._marred = 0
         self._changes: list[str] = []
         self._change_count = 0
         self._start_s = 0.0
@@ -66,7 +66,7 @@ class FrameReader:
 
         Raises MediaError for a file that is missing, no video, protected, larger than memory allows, or in which nothing can be decoded.
         """
-        self._damaged, self._cut_off, self._changes, self._change_count = 0, 0, [], 0
+        self._damaged, self._marred, self._changes, self._change_count = 0, 0, [], 0
         with open_media(self.path) as container:
             stream = video_track(container, self.path)
             self._check_size(stream.codec_context.width or 0, stream.codec_context.height or 0)
@@ -86,10 +86,10 @@ class FrameReader:
         if self._damaged:
             places = "one place" if self._damaged == 1 else f"{self._damaged} places"
             said.append(f"{Path(self.path).name} is damaged in {places} of its video, which were skipped.")
-        if self._cut_off:
-            which = "a frame of it breaks" if self._cut_off == 1 else f"{self._cut_off} frames of it break"
+        if self._marred:
+            which = "a frame of it is" if self._marred == 1 else f"{self._marred} frames of it are"
             said.append(
-                f"{Path(self.path).name} is damaged: {which} off, so the rest is grey or coarse. Give another copy."
+                f"{Path(self.path).name} is damaged: {which} incomplete, so parts are grey, coarse or smeared. Give another copy."
             )
         return said
 
@@ -101,6 +101,8 @@ class FrameReader:
                 continue
             for frame in self._decoded(packet):
                 self._check_size(frame.width, frame.height)
+                # FFmpeg guessed a part of it.
+                self._marred += frame.is_corrupt
                 yield from deinterlacer.feed(frame)
         yield from deinterlacer.finish()
 
@@ -112,7 +114,7 @@ class FrameReader:
                 f"The video of {self.path} ({codec}) is protected against copying; give a film without protection."
             )
         if packet.stream.codec_context.name == "mjpeg" and is_cut_off(bytes(packet)):
-            self._cut_off += 1
+            self._marred += 1
         try:
             return packet.decode()
         except FFmpegError:

@@ -99,6 +99,24 @@ def test_damaged_packets_are_left_out_and_told(tmp_path: Path) -> None:
     assert frames[-1].time_s == pytest.approx(39 / FPS, abs=0.002)
 
 
+def test_frames_that_the_decoder_guessed_in_part_are_told(tmp_path: Path) -> None:
+    """Nothing is skipped there, and nothing raised."""
+    random = np.random.default_rng(1)
+    whole = film(tmp_path / "whole.ts", random.integers(0, 256, (50, 96, 128, 3)).astype(np.uint8))
+    content = np.frombuffer(whole.read_bytes(), np.uint8).copy()
+    # Bytes of the frames within packets of 188 bytes, whose heads stay as they are.
+    places = 188 * random.integers(len(content) // 940, len(content) // 235, 40) + random.integers(20, 180, 40)
+    content[places] ^= 0x5A
+    damaged = tmp_path / "damaged.ts"
+    damaged.write_bytes(content.tobytes())
+    reader = FrameReader(damaged)
+    assert len(list(reader.frames())) > 40
+    assert any("incomplete, so parts are grey, coarse or smeared" in notice for notice in reader.notices())
+    reader = FrameReader(whole)
+    assert len(list(reader.frames())) == 50
+    assert reader.notices() == []
+
+
 def test_a_mirrored_film_is_shown_as_its_matrix_says(tmp_path: Path) -> None:
     frames = np.full((5, 48, 64, 3), 40, np.uint8)
     frames[:, :16, -16:] = (220, 30, 30)

@@ -50,5 +50,5 @@ def test_a_photo_and_a_film_that_break_off_are_told(tmp_path: Path) -> None:
     assert [len(list(reader.frames())) for reader in (whole, cut)] == [1, 1]
     assert whole.notices() == []
     assert cut.notices() == [
-        "cut.jpg is damaged: a frame of it breaks off, so the rest is grey or coarse. Give another copy."
+        "cut.jpg is damaged: a frame of it is incomplete, so parts are grey, coarse or smeared. Give another copy."
     ]
