@@ -7,8 +7,9 @@ default and high, low and high. It has to be
 
     at least LEAST_LEVELS of 255, and at least LEAST_OF_SEED times the effect of the other noise,
 
-since less is not seen in frames that change by themselves. Nothing is asked of controls that do nothing by themselves, such as
-`freeze_z`: their family names them (`kept_controls`).
+since less is not seen in frames that change by themselves. Where a control weighs the noise, as `temperature` does, it is at its
+lowest in all shows but its own, so that other noise changes nothing. Nothing is asked of controls that do nothing by themselves, such as
+`freeze_z`: their family names both (`noise_control`, `kept_controls`).
 """
 
 from __future__ import annotations
@@ -134,9 +135,15 @@ def effect_lines(card: ModelCard) -> list[str]:
     ]
 
 
-def shows(specs: Sequence[ControlSpec]) -> list[dict[str, float]]:
+def shows(specs: Sequence[ControlSpec], noise_control: str | None = None) -> list[dict[str, float]]:
     """Return the controls of each show that differ from their defaults."""
-    return [{}, {}, *({spec.name: end} for spec in specs for end in (spec.low, spec.high))]
+    still = {spec.name: spec.low for spec in specs if spec.name == noise_control}
+    return [still, still, *({**still, spec.name: end} for spec in specs for end in (spec.low, spec.high))]
+
+
+def noise_control_of(name: str) -> str | None:
+    """Return a family's control that weighs the noise; None of a family that is not known here."""
+    return family(name).noise_control if name in family_names() else None
 
 
 def _difference(one_HWC: NDArray[np.int16], other_HWC: NDArray[np.int16]) -> float:
@@ -161,7 +168,7 @@ def _largest(apart: NDArray[np.float64], number: int) -> float:
 def _model_frames(
     model: StreamingModel, specs: Sequence[ControlSpec], sound: RealSound, steps: int
 ) -> Iterator[Frames]:
-    played = shows(specs)
+    played = shows(specs, noise_control_of(model.family))
     controls = {spec.name: torch.tensor([show.get(spec.name, spec.default) for show in played]) for spec in specs}
     noise = model.draw_noise(2, steps, torch.Generator().manual_seed(0))
     whose = [1 if number == _OTHER_NOISE else 0 for number in range(len(played))]
@@ -175,7 +182,8 @@ def _model_frames(
 
 
 def _backend_frames(backend: Backend, specs: Sequence[ControlSpec], sound: RealSound, steps: int) -> Iterator[Frames]:
-    card, resting, played = backend.card, resting_inputs(backend.card), shows(specs)
+    card, resting = backend.card, resting_inputs(backend.card)
+    played = shows(specs, noise_control_of(card.family))
     states: list[Any] = [resting.states for _ in played]
     for k in range(steps):
         frames: list[Frames] = []

@@ -57,6 +57,14 @@ class Family(Protocol):
         """Names of the controls that stay parameters of a model file however little they are seen to do by themselves."""
         ...
 
+    @property
+    def noise_control(self) -> str | None:
+        """Name of the control that weighs the noise, which changes no frame where it is lowest; None without one.
+
+        The effect of every control is measured there: where noise changes frames as much as can be, nothing else is seen beside it.
+        """
+        ...
+
     def check(self, config: Any) -> None:
         """Raise TrainingError for a training configuration whose sections do not fit each other."""
         ...

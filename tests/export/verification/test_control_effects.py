@@ -46,6 +46,18 @@ def test_the_effect_is_the_largest_difference_of_two_places_of_the_range() -> No
     assert (shade.name, shade.levels, shade.least_levels, shade.is_seen) == ("shade", 16.0, LEAST_LEVELS, True)
 
 
+def test_beside_a_control_of_the_noise_all_are_measured_without_noise() -> None:
+    """Where other noise changes frames by more than half of their levels, nothing is twice as much."""
+    assert shows((LIGHT, SHADE), "shade") == [
+        {"shade": 0.0},
+        {"shade": 0.0},
+        {"light": 0.0, "shade": 0.0},
+        {"light": 2.0, "shade": 0.0},
+        {"shade": 0.0},
+        {"shade": 1.0},
+    ]
+
+
 def test_a_small_part_of_the_frame_counts() -> None:
     shown = np.zeros((4, 20, 20, 3), np.uint8)
     shown[3, :4, :5] = 60

@@ -163,6 +163,7 @@ class BrightnessFamily:
     upscaling = None
     teaching = None
     kept_controls = frozenset()
+    noise_control = None
 
     def check(self, config):
         if config.sequence_frames < 2:

@@ -36,6 +36,7 @@ class ListenAndMoveFamily:
     upscaling = UPSCALING
     teaching: Teaching | None = ListenAndMoveTeaching()
     kept_controls: frozenset[str] = frozenset()
+    noise_control: str | None = None
 
     def build_model(self, config: ModelConfig) -> ListenAndMove:
         """Build the model with fresh weights. Raises TrainingError for a shape that cannot be."""

@@ -31,6 +31,7 @@ class ModalFamily:
     upscaling: Upscaling | None = None
     teaching: Teaching | None = ModalTeaching()
     kept_controls: frozenset[str] = frozenset()
+    noise_control: str | None = None
 
     def build_model(self, config: ModelConfig) -> Modal:
         """Build the model with fresh weights."""

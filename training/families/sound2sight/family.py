@@ -35,6 +35,7 @@ class Sound2SightFamily:
     teaching: Teaching | None = None
     kept_controls: frozenset[str] = frozenset(("freeze_z", "resample", "reseed"))
     """What does nothing by itself, or for the frame alone that it is set in."""
+    noise_control: str | None = "temperature"
 
     def build_model(self, config: ModelConfig) -> Sound2Sight:
         """Build the model with fresh weights. Raises TrainingError for a shape that cannot be."""

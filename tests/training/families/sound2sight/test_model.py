@@ -17,7 +17,7 @@ from engine.model.noise import draw_noise
 from engine.model.step import resting_inputs
 from export.measure_controls import with_seen_controls
 from export.targets.onnx.model import Form, export_model
-from export.verification.control_effects import backend_effects, effect_lines
+from export.verification.control_effects import backend_effects, effect_lines, model_effects
 from export.verification.graph import StepGraph
 from export.verification.parity import PROBE_SOUND
 from tests.training.core.contract import verify_contract
@@ -241,6 +241,19 @@ def test_a_file_that_is_measured_again_keeps_the_controls_that_do_nothing_by_the
     every = (*changed.controls, *changed.fixed_controls)
     lost = replace(changed, controls=(), fixed_controls=every)
     assert {control.name for control in with_seen_controls(lost, still).controls} == {"freeze_z", "resample", "reseed"}
+
+
+def test_controls_are_seen_however_much_the_noise_changes() -> None:
+    """Other noise alone changes the frames by more than half of all levels, so nothing could change them twice as much."""
+    model = moved_model()
+    assert model.generator.prior.log_variance.bias is not None
+    torch.nn.init.constant_(model.generator.prior.log_variance.bias, 12.0)
+    for parameter in model.generator.decoder.parameters():
+        parameter.data.mul_(3.0)
+    seen = {effect.name: effect for effect in model_effects(model)}
+    assert seen["temperature"].levels > 100.0
+    assert seen["temperature"].is_seen
+    assert seen["context_weight"].is_seen
 
 
 def test_at_twice_the_rate_it_still_streams() -> None:
