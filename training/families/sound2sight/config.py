@@ -95,8 +95,8 @@ class Sound2SightLosses:
     """Share of the future frames that the generator gets from itself in place of the clip's at the end; it rises from 0. Without it,
     training is teacher forcing throughout."""
     nearest_of: int = 1
-    """So many futures are drawn at each frame, and the one nearest to the clip is trained. 1, as in the original: one is drawn, and
-    futures of the same sound come to be alike."""
+    """So many futures are drawn at each frame of every second sequence, and the one nearest to the clip is trained. 1, as in the
+    original: one is drawn, and futures of the same sound come to be alike."""
 
     def __post_init__(self) -> None:
         for name in ("mse", "kl", "adversarial", "adversarial_from_iteration"):

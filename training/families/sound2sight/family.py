@@ -64,6 +64,11 @@ class Sound2SightFamily:
                 f"sequence_frames is {frames}; more than the {shape.context_frames} of model.generator.context_frames were expected, and "
                 f"at most {most}, one more than model.generator.window_steps."
             )
+        if config.losses.nearest_of > 1 and config.sequences_per_batch < 2:
+            raise TrainingError(
+                f"losses.nearest_of is {config.losses.nearest_of} and sequences_per_batch {config.sequences_per_batch}; every second "
+                "sequence gets the nearest draw: give 2 or more, or set losses.nearest_of to 1."
+            )
         if not config.losses.adversarial:
             return
         if config.sequences_per_batch < 2:

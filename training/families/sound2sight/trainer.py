@@ -124,15 +124,22 @@ class Sound2SightTrainer(Trainer):
         return self.model
 
     def _noise(self, real: Tensor, sounds: Tensor) -> Tensor:
-        """Return the noise of the frames: of several draws, the one that comes nearest."""
+        """Return the noise of the frames: for every second sequence, that of several draws which comes nearest.
+
+        The others get a single draw, as all do without `nearest_of`: nothing but the sound tells them what comes. If all got the
+        nearest one, the noise would say what the sound says as well, and the sound would be left out.
+        """
         state, steps = self.random_state, real.shape[1]
         drawn = [
             self.model.draw_noise(state.streams, steps, state.generator)[NOISE][state.own]
             for _ in range(self.config.losses.nearest_of)
         ]
-        if len(drawn) == 1:
-            return drawn[0]
-        return nearest_noise(self._model().generator, real, sounds, torch.stack(drawn))
+        noise = drawn[0]
+        if len(drawn) > 1:
+            near = slice(1, None, 2)
+            draws = torch.stack(drawn)[:, near]
+            noise[near] = nearest_noise(self._model().generator, real[near], sounds[near], draws)
+        return noise
 
     def _given(self, real: Tensor, sounds: Tensor, noise: Tensor, weights: Sound2SightLosses) -> Tensor | None:
         """Return the frames that the generator goes on from, where some are its own; None for teacher forcing."""

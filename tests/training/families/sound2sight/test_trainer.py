@@ -238,6 +238,10 @@ def test_futures_go_on_from_the_context_and_differ() -> None:
             r"window_steps is 1; \d+ or more was expected, for 2 context frames \(model.generator.context_frames\) and sequence_frames \d+\.",
         ),
         ({"sequences_per_batch": 1}, r"sequences_per_batch is 1; the discriminator needs another sequence's sound"),
+        (
+            {"sequences_per_batch": 1, "losses": Sound2SightLosses(adversarial=0.0, nearest_of=4)},
+            r"losses.nearest_of is 4 and sequences_per_batch 1; every second sequence gets the nearest draw: give 2",
+        ),
         ({"sequence_frames": 3}, r"discriminator.buffer_frames is 3; less than sequence_frames \(3\)"),
         ({"precision": "bfloat16"}, r"precision is 'bfloat16'; the family 'sound2sight' trains in float32 alone"),
         ({"model": replace(MODEL, image_size=88)}, r"image_size is 88; .*both sides must halve"),
