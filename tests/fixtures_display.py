@@ -20,12 +20,19 @@ WITHIN_S = 20.0
 SIZE = "1280x800"
 
 
+def happens(has_happened: Callable[[], object], within_s: float = WITHIN_S) -> bool:
+    """Tell whether `has_happened` comes to return true."""
+    deadline_s = time.monotonic() + within_s
+    while not has_happened():
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def wait_until(has_happened: Callable[[], object], what: str) -> None:
     """Return once `has_happened` returns true; fail after WITHIN_S with a message that names `what`."""
-    deadline_s = time.monotonic() + WITHIN_S
-    while not has_happened():
-        assert time.monotonic() < deadline_s, f"{what} did not happen within {WITHIN_S:g} s"
-        time.sleep(0.02)
+    assert happens(has_happened), f"{what} did not happen within {WITHIN_S:g} s"
 
 
 def user(*command: str) -> str:
@@ -113,6 +120,26 @@ def own_screen() -> Iterator[Callable[..., Screen]]:
         yield start
 
 
+@contextlib.contextmanager
+def window_manager(display: str) -> Iterator[None]:
+    """Openbox on a screen, ready."""
+    require(shutil.which("openbox"), "openbox (apt install openbox)")
+    require(shutil.which("wmctrl"), "wmctrl (apt install wmctrl)")
+    there = {**os.environ, "DISPLAY": display}
+    manager = subprocess.Popen(["openbox"], env=there, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def manager_answers() -> bool:
+        asked = subprocess.run(["wmctrl", "-m"], env=there, capture_output=True, check=False, timeout=WITHIN_S)
+        return asked.returncode == 0
+
+    try:
+        wait_until(manager_answers, "openbox's start")
+        yield
+    finally:
+        manager.terminate()
+        manager.wait(WITHIN_S)
+
+
 _TWO_MONITORS = """
 Section "Device"
   Identifier "card"
@@ -192,20 +219,12 @@ def x_server() -> Iterator[str]:
     os.close(write_end)
     with os.fdopen(read_end) as answer:
         name = f":{answer.readline().strip()}"
-    there = {**os.environ, "DISPLAY": name}
-    manager = subprocess.Popen(["openbox"], env=there, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def manager_answers() -> bool:
-        asked = subprocess.run(["wmctrl", "-m"], env=there, capture_output=True, check=False, timeout=WITHIN_S)
-        return asked.returncode == 0
-
     try:
-        wait_until(manager_answers, "openbox's start")
-        yield name
+        with window_manager(name):
+            yield name
     finally:
-        for process in (manager, server):
-            process.terminate()
-            process.wait(WITHIN_S)
+        server.terminate()
+        server.wait(WITHIN_S)
 
 
 @pytest.fixture
