@@ -20,19 +20,12 @@ WITHIN_S = 20.0
 SIZE = "1280x800"
 
 
-def happens(has_happened: Callable[[], object], within_s: float = WITHIN_S) -> bool:
-    """Tell whether `has_happened` comes to return true."""
-    deadline_s = time.monotonic() + within_s
-    while not has_happened():
-        if time.monotonic() > deadline_s:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def wait_until(has_happened: Callable[[], object], what: str) -> None:
     """Return once `has_happened` returns true; fail after WITHIN_S with a message that names `what`."""
-    assert happens(has_happened), f"{what} did not happen within {WITHIN_S:g} s"
+    deadline_s = time.monotonic() + WITHIN_S
+    while not has_happened():
+        assert time.monotonic() < deadline_s, f"{what} did not happen within {WITHIN_S:g} s"
+        time.sleep(0.02)
 
 
 def user(*command: str) -> str:

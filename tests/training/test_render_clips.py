@@ -78,7 +78,9 @@ def test_a_wrong_call_is_one_sentence(given: Path, tmp_path: Path, more: tuple[s
         main(words(given, tmp_path / "rendered", *more))
 
 
-def test_the_weights_are_read_once(given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_weights_are_read_once(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
     read, read_weights = list[str](), published.read_weights
 
     def counting(file: Path, *more: str) -> object:

@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from engine.core.errors import TrainingError
 from training.core.front_end import FrontEnd, FrontEndConfig
+from training.core.rate import FASTEST_FPS
 from training.data.windows import WindowTiming, sound_windows
-from training.evaluation.synchrony.film import HIGHEST_FPS
 
 # B segments, T frames of a segment, H W rows and columns, C colours, F features of the sound, D values of a vector, P pairs,
 # S samples of sound, K stretches of a segment
@@ -94,7 +94,7 @@ class ClassifierConfig:
 
     def __post_init__(self) -> None:
         if (
-            not 1 <= self.fps <= HIGHEST_FPS
+            not 1 <= self.fps <= FASTEST_FPS
             or not 8000 <= self.sample_rate_hz <= 48_000
             or self.sample_rate_hz % self.fps
         ):

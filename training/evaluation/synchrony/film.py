@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine.core.errors import TrainingError
 from training.core.frame_size import FrameSize, shaped_size
+from training.core.rate import FASTEST_FPS
 from training.data.clip_sound import read_sound, resampled
 from training.data.frames import file_frame_rate, frames_with_sound, read_frames, shown_size
 from training.data.video import SILENCE_DB, ClipFormat
@@ -25,7 +26,6 @@ from training.evaluation.synchrony.sound_onsets import sound_onsets
 # N frames, H W rows and columns, C colours, S samples of sound
 
 SOUND_RATE_HZ = 16_000
-HIGHEST_FPS = 240
 FLOW_SIDE, MOTION_SIDE = 256, 128
 """Mean sides of the frames in which the flow and the change from frame to frame are measured; smaller films are not enlarged."""
 DIFFERENCE_S = 0.15
@@ -64,8 +64,8 @@ class Film:
 
 def check_fps(fps: int | None) -> None:
     """Raise TrainingError for a rate to measure at that is none; None is each film's own."""
-    if fps is not None and not 1 <= fps <= HIGHEST_FPS:
-        raise TrainingError(f"--fps is {fps}; 1 to {HIGHEST_FPS} was expected.")
+    if fps is not None and not 1 <= fps <= FASTEST_FPS:
+        raise TrainingError(f"--fps is {fps}; 1 to {FASTEST_FPS} was expected.")
 
 
 def read_film(path: Path, fps: int | None = None, *, with_flow: bool = True) -> Film:

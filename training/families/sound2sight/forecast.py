@@ -60,12 +60,13 @@ def forecast(
     As in the original, the latent numbers are drawn from the prior, and the details are those of the last context frame. The
     sequence is not longer than the window of the transformers and one frame. Sounds are codes; the first does not count.
     """
-    codes_BTD, skips = _encoded(generator, real_BTCHW)
-    targets_BTD = codes_BTD[:, 1:]
+    real_codes, skips = _encoded(generator, real_BTCHW)
+    codes_BTD, before = real_codes[:, :-1], real_BTCHW[:, :-1]
     if given_BTCHW is not None:
-        codes_BTD, skips = _encoded(generator, given_BTCHW)
-    known = _known(generator, codes_BTD, skips, sounds_BTD, real_BTCHW if given_BTCHW is None else given_BTCHW)
-    target = generator.target_attention(targets_BTD)
+        before = given_BTCHW[:, :-1]
+        codes_BTD, skips = _encoded(generator, before)
+    known = _known(generator, codes_BTD, skips, sounds_BTD, before)
+    target = generator.target_attention(real_codes[:, 1:])
     posterior = generator.posterior.of(
         generator.posterior.layers.sequence(torch.cat([target, known.sounds_BTD], dim=2))
     )
@@ -79,8 +80,8 @@ def nearest_noise(generator: Generator, real_BTCHW: Tensor, sounds_BTD: Tensor, 
     Trained with it, the generator loses nothing by draws that go another way, so that together they cover what may come; the mean
     of what may come is otherwise the safest draw (the variety loss of arXiv 1803.10892, here for each frame).
     """
-    known = _known(generator, *_encoded(generator, real_BTCHW), sounds_BTD, real_BTCHW)
-    real = real_BTCHW[:, 1:]
+    before, real = real_BTCHW[:, :-1], real_BTCHW[:, 1:]
+    known = _known(generator, *_encoded(generator, before), sounds_BTD, before)
     errors_KBT = torch.stack(
         [(known.frames(generator, noise[:, 1:]) - real).square().mean(dim=(2, 3, 4)) for noise in noise_KBTZ]
     )
@@ -89,11 +90,10 @@ def nearest_noise(generator: Generator, real_BTCHW: Tensor, sounds_BTD: Tensor, 
 
 
 def _known(
-    generator: Generator, codes_BTD: Tensor, skips: list[Tensor], sounds_BTD: Tensor, frames_BTCHW: Tensor
+    generator: Generator, codes_BTD: Tensor, skips: list[Tensor], sounds_BTD: Tensor, before_BTCHW: Tensor
 ) -> _Known:
-    """Return what the frames 1 … T - 1 follow from, of the frames before them."""
-    codes_BTD, config = codes_BTD[:, :-1], generator.config
-    steps = codes_BTD.shape[1]
+    """Return what the frames 1 … T - 1 follow from; codes, skips and `before` are those of the frames 0 … T - 2."""
+    config, steps = generator.config, codes_BTD.shape[1]
     sounds = generator.sound_attention(sounds_BTD[:, 1:])
     seen = generator.frame_attention(codes_BTD)
     prior = generator.prior.of(generator.prior.layers.sequence(torch.cat([seen, sounds], dim=2)))
@@ -101,7 +101,7 @@ def _known(
     last = steps - 1 if config.last_frame_skip else config.context_frames - 1
     detail_T = torch.arange(steps, device=codes_BTD.device).clamp_max(last)
     details = [skip[:, detail_T].flatten(0, 1) for skip in skips]
-    return _Known(codes_BTD, sounds, prior, details, frames_BTCHW[:, :-1])
+    return _Known(codes_BTD, sounds, prior, details, before_BTCHW)
 
 
 def with_own_frames(given_BTCHW: Tensor, own: Forecast, taken_BT: Tensor) -> Tensor:
