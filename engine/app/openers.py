@@ -132,7 +132,7 @@ def supervise(
     from engine.ops.start import start_supervisor
 
     # Threads inherit it, so it comes before any of them.
-    priority = raise_process()
+    priority = raise_process(releasing)
     supervisor = start_supervisor(
         monitor,
         WallClock(),

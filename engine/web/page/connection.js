@@ -4,6 +4,7 @@ const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4000;
 const ANSWERED_WITHIN_MS = 2000;
 const SILENCE_MS = 4000; // Telemetry comes 20 times a second: a longer silence is a lost connection.
+const GREETED_WITHIN_MS = 10000; // A busy machine takes its time to open one; whoever gives up too early never gets in.
 
 export class Connection extends EventTarget {
   #socket = null;
@@ -73,7 +74,8 @@ export class Connection extends EventTarget {
   }
 
   #checkSilence() {
-    if (!this.#socket || document.hidden || performance.now() - this.#heardMs < SILENCE_MS) return;
+    const longestMs = this.#isGreeted ? SILENCE_MS : GREETED_WITHIN_MS;
+    if (!this.#socket || document.hidden || performance.now() - this.#heardMs < longestMs) return;
     if (this.#socket.readyState <= WebSocket.OPEN) {
       const socket = this.#socket;
       socket.close();

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import gc
-import os
-import subprocess
-import sys
 import weakref
 from collections.abc import Iterator
 
 import pytest
 
 from engine.ops.gc_schedule import FULL_EVERY_S, LONGEST_DELAY_S, GcSchedule
-from engine.ops.priority import raise_process
 from tests.engine.app.shows import InventedClock
 
 
@@ -84,25 +80,3 @@ def test_before_start_and_after_stop_python_collects_by_itself(schedule: GcSched
         assert not gc.isenabled()
     assert gc.isenabled()
     assert schedule.collections == 0
-
-
-@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="no niceness here")
-def test_priority_is_raised_or_not_but_never_an_error() -> None:
-    tried = (
-        "import os; from engine.ops.priority import raise_process; print(raise_process()); print(os.getpriority(0, 0))"
-    )
-    sentence, niceness = subprocess.check_output([sys.executable, "-c", tried], text=True).splitlines()
-    assert sentence.startswith("priority raised") == (int(niceness) < os.getpriority(os.PRIO_PROCESS, 0))
-
-
-@pytest.mark.skipif(not hasattr(os, "setpriority"), reason="no niceness here")
-def test_where_it_is_forbidden_the_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: int) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(os, "setpriority", refuse)
-    monkeypatch.setattr(os, "getpriority", lambda *arguments: 0)
-    assert (
-        raise_process()
-        == "priority not raised: Operation not permitted; allow it with Nice=-10 in the unit, or with a higher nice limit"
-    )

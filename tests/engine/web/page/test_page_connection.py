@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,28 @@ def test_a_page_whose_module_did_not_arrive_loads_again(show: Show, pages: Pages
     expect(page.locator("#banner")).to_be_hidden()
     assert all("net::ERR_FAILED" in text for text in pages.complaints)
     pages.complaints.clear()
+
+
+def test_a_connection_that_opens_slowly_is_waited_for(pages: Pages) -> None:
+    page = pages.open()
+    held: list[Callable[[], None]] = []
+
+    def hold(socket: Any) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda message: held.append(lambda: socket.send(message)))
+        held.append(lambda: server.on_message(socket.send))
+
+    page.clock.install()
+    page.route_web_socket("**/page/socket", hold)
+    page.reload()
+    expect(page.locator("body")).to_have_attribute("data-connection", "connecting")
+    while not held:
+        page.wait_for_timeout(50)
+    page.clock.run_for(8000)
+    expect(page.locator("body")).to_have_attribute("data-connection", "connecting")
+    for send in tuple(held):
+        send()
+    expect(page.locator("body")).to_have_attribute("data-connection", "open")
 
 
 def test_the_token_leaves_the_address_and_a_page_without_it_says_so(tmp_path: Path, chromium: Any) -> None:
