@@ -24,6 +24,7 @@ def test_the_unit_starts_a_show_that_exists_and_leaves_it_the_time_it_needs() ->
     assert float(service["TimeoutStartSec"]) > START_WITHIN_S
     assert float(service["TimeoutStopSec"]) > 2 * CLOSE_WITHIN_S
     assert int(service["Nice"]) == NICENESS
+    assert int(service["CPUWeight"]) > 100
     python, show, *flags = shlex.split(service["ExecStart"].replace("%h/fluid", str(ROOT)))
     assert python.endswith("/python")
     assert Path(show) == ROOT / "run_live.py"
