@@ -50,12 +50,13 @@ from engine.model.context.opening import ShowContext
 from engine.model.rest import RestingBackend
 from engine.ops.gc_schedule import GcSchedule
 from engine.ops.health_monitor import HealthMonitor
+from engine.ops.other_programs import OtherPrograms
 from engine.output.film import FilmFormat, FilmSink
 from engine.output.preview.preview_sink import PreviewSink
 from engine.output.progress import ProgressBar, SharedProgressBar
 from engine.output.sink import Sink, WindowSink
 from engine.render.latency_budget import measure_budget
-from engine.render.runtime import Runtime, no_pause
+from engine.render.runtime import Runtime, no_pause, nothing_to_say
 from engine.render.steering import Steering
 from engine.takes.recorder import RecordedSource
 from engine.takes.replay import ReplayedControls, TakeSource, differences, read_take
@@ -314,8 +315,9 @@ class ShowBuilder:
         return [*open_remotes(parts), *tempo.lines]
 
     def _runtime(self, live: bool, notify: Callable[[str], None]) -> Runtime:
-        between_hops = no_pause
+        between_hops, of_other_programs = no_pause, nothing_to_say
         if live:
+            of_other_programs = OtherPrograms(self._clock).sentence
             # All that is loaded by now stays out of garbage collection, which happens between hops from now on.
             gc_schedule = GcSchedule(self._clock)
             self._releasing.callback(gc_schedule.stop)
@@ -328,6 +330,7 @@ class ShowBuilder:
             live=live,
             between_hops=between_hops,
             has_early_steps=live and self._config.early_step,
+            of_other_programs=of_other_programs,
             is_stopped=self._watch.is_stopped,
         )
 

@@ -31,13 +31,17 @@ class Notices:
         except (OSError, ValueError):
             self.lost_lines += 1
 
-    def tell_sparsely(self, kind: str, line: str, now_s: float, count: int = 1) -> None:
-        """Count `count` events of one kind; pass `line` on, {count} or {times} filled in, if none was told within the interval."""
+    def tell_sparsely(self, kind: str, line: str | Callable[[], str], now_s: float, count: int = 1) -> None:
+        """Count `count` events of one kind; pass `line` on, {count} or {times} filled in, if none was told within the interval.
+
+        One that takes time to build is given as a function, which is called only when it is told.
+        """
         self._untold[kind] = self._untold.get(kind, 0) + count
         if now_s - self._last_told_s.get(kind, float("-inf")) >= self._interval_s:
             self._last_told_s[kind] = now_s
             told = self._untold.pop(kind)
-            self.tell(line.replace("{count}", f"{told:,}").replace("{times}", counted(told, "time")))
+            text = line if isinstance(line, str) else line()
+            self.tell(text.replace("{count}", f"{told:,}").replace("{times}", counted(told, "time")))
 
 
 class ToldOnce:

@@ -80,5 +80,8 @@ class FrameDelivery:
         runtime.statistics.add_frame(frame.skipped_hops, age_s, {**frame.timings_s, "finish": now_s - started_s})
         # At the start everything is loaded for the first time, and a few frames less call for nothing.
         if frame.skipped_hops and runtime.live and frame.time_s >= SETTLED_S:
-            line = "The machine is too slow to compute every frame; frames skipped since the last such line: {count}."
-            runtime.notices.tell_sparsely("overload", line, now_s, frame.skipped_hops)
+            runtime.notices.tell_sparsely("overload", self._overload, now_s, frame.skipped_hops)
+
+    def _overload(self) -> str:
+        line = "The machine is too slow to compute every frame; frames skipped since the last such line: {count}."
+        return line + self._runtime.of_other_programs()

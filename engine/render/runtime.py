@@ -11,6 +11,11 @@ from engine.core.stop_signals import IsStopped, never_stopped
 from engine.render.statistics import ShowStatistics
 
 
+def nothing_to_say() -> str:
+    """For a machine of which nothing is known."""
+    return ""
+
+
 def no_pause(spare_s: float) -> None:
     """Use no spare time."""
 
@@ -28,5 +33,7 @@ class Runtime:
     """Called after each hop with the seconds that are left until the next."""
     has_early_steps: bool = False
     """Whether an onset between two hops is shown at once, by a step of its own."""
+    of_other_programs: Callable[[], str] = nothing_to_say
+    """What to say of other programs where the machine is too slow."""
     is_stopped: IsStopped = never_stopped
     """Whether the show was asked to end, for what takes long."""

@@ -82,15 +82,23 @@ def test_effects_are_applied_once_however_many_sinks_want_them(effects_s: list[f
 def test_frames_skipped_at_the_start_are_counted_and_not_told() -> None:
     told: list[str] = []
     statistics = ShowStatistics()
-    to = FrameDelivery(
-        [], [], Runtime(clock=InventedClock(), statistics=statistics, notices=Notices(told.append), live=True)
+    others = iter([" Other programs take 70 % of the processors."])
+    runtime = Runtime(
+        clock=InventedClock(),
+        statistics=statistics,
+        notices=Notices(told.append),
+        live=True,
+        of_other_programs=lambda: next(others),
     )
+    to = FrameDelivery([], [], runtime)
     for index in (0, 2, 7, 58):
         to.deliver(replace(frame(index), skipped_hops=1))
     assert told == []
     to.deliver(replace(frame(61), skipped_hops=2))
     assert statistics.skipped_hops == 6
-    assert told == ["The machine is too slow to compute every frame; frames skipped since the last such line: 2."]
+    to.deliver(replace(frame(64), skipped_hops=2))
+    too_slow = "The machine is too slow to compute every frame; frames skipped since the last such line: 2."
+    assert told == [f"{too_slow} Other programs take 70 % of the processors."]
 
 
 def live_show(model: Path, sinks, windows=None, notify=lambda line: None, seconds: float = 1.0):
