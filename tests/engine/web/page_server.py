@@ -69,9 +69,13 @@ class ShowInMemory:
         self.names[number] = name
 
     def order_scenes(self, numbers: Sequence[int]) -> None:
-        self.names = {number: self.names[number] for number in numbers}
+        # Those that are not there are passed over, and those that are not named come last, as in a folder.
+        order = dict.fromkeys([*numbers, *self.names])
+        self.names = {number: self.names[number] for number in order if number in self.names}
 
     def delete_scene(self, number: int) -> None:
+        if number not in self.names:
+            raise ConfigError(f"There is no scene {number}.")
         del self.names[number]
 
     def playlist(self) -> PlaylistState:
