@@ -1,6 +1,6 @@
 """Real parts for the tests: a tiny model file and a private sound server.
 
-Why pytest runs twice, with tests/training in a process of its own. What is known of the native libraries:
+Why tests/training has a process of its own (__main__.py). What is known of the native libraries:
 - Flush-to-zero is a switch of the thread. Opening a model with onnx-cpu on two threads leaves it on in the main thread, and
   torch.set_flush_denormal in the torch backend does so, too; importing torch or OpenVINO, and opening a model with OpenVINO, does
   not. hypothesis refuses to draw floats then, unless the strategy says allow_subnormal=False; test_conventions.py holds that all do.

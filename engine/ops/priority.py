@@ -39,10 +39,10 @@ def raise_process(releasing: ExitStack) -> str:
 
 
 def _raise_session(niceness: int, releasing: ExitStack) -> str:
-    """Give the session a niceness below its own, and return what to say of it."""
+    """Give the session a niceness below 0 as well, unless its own was chosen; return what to say of it."""
     try:
         before = int(AUTOGROUP.read_text().rpartition(" ")[2])
-        if niceness >= min(before, 0):
+        if niceness >= 0 or before != 0:
             return ""
         AUTOGROUP.write_text(str(niceness))
     except (FileNotFoundError, ValueError):

@@ -69,17 +69,18 @@ def test_root_raises_it_and_that_of_the_session_which_gets_its_own_back() -> Non
 @root_alone
 @sessions_alone
 def test_a_niceness_that_was_chosen_below_0_counts_for_the_session_too() -> None:
-    sentence, during, after = raised_from(-4, 2)
+    sentence, during, after = raised_from(-4)
     assert sentence == "priority left as it was (niceness -4, for its session too)"
-    assert (during, after) == ("-4 -4", "-4 2")
+    assert (during, after) == ("-4 -4", "-4 0")
 
 
 @root_alone
 @sessions_alone
-def test_a_session_that_is_higher_already_stays() -> None:
-    sentence, during, after = raised_from(0, -12)
+@pytest.mark.parametrize("chosen", [-12, 5])
+def test_the_niceness_that_was_chosen_for_a_session_stays(chosen: int) -> None:
+    sentence, during, after = raised_from(0, chosen)
     assert sentence == f"priority raised (niceness {NICENESS})"
-    assert (during, after) == (f"{NICENESS} -12",) * 2
+    assert (during, after) == (f"{NICENESS} {chosen}",) * 2
 
 
 def test_where_it_is_forbidden_the_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
