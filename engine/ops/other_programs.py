@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -24,8 +24,8 @@ class ProcessorTime(NamedTuple):
 
 def read_processor_time() -> ProcessorTime:
     """Return the times of now."""
-    times = psutil.cpu_times()
-    return ProcessorTime(times.idle + getattr(times, "iowait", 0.0), time.process_time())
+    all_programs, own = psutil.cpu_times(), os.times()
+    return ProcessorTime(all_programs.idle + getattr(all_programs, "iowait", 0.0), own.user + own.system)
 
 
 class OtherPrograms:
