@@ -53,4 +53,4 @@ class OtherPrograms:
         share = self.share()
         if share < MUCH:
             return ""
-        return f" Other programs take {100 * share:.0f} % of the processors: end them, or raise the show's priority."
+        return f" Other programs take {100 * share:.0f} % of the processors: end them, or raise the show's priority (docs/service.md)."
