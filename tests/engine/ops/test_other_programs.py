@@ -33,7 +33,10 @@ def test_a_small_share_is_not_worth_a_sentence() -> None:
     clock.sleep(10.0)
     assert others.sentence() == ""
     clock.sleep(10.0)
-    assert others.sentence() == " Other programs take 70 % of the processors: end them, or raise the show's priority (docs/service.md)."
+    assert (
+        others.sentence()
+        == " Other programs take 70 % of the processors: end them, or raise the show's priority (docs/service.md)."
+    )
 
 
 def test_this_machine_tells_its_times() -> None:
