@@ -38,6 +38,7 @@ HEADERS = {
     hdrs.SERVER: "Fluid",
 }
 """Of every answer."""
+_CONTINUE = "100-continue"
 _BACKLOG = 64
 _STARTS_WITHIN_S = 5.0
 _FAREWELL_S = 0.2
@@ -82,6 +83,8 @@ class WebServer:
         # Not the one of Windows, which stops to listen for ever when a client is gone before it is taken.
         self._loop = asyncio.SelectorEventLoop()
         self._loop.set_exception_handler(self._faults.of_loop)
+        # It warns of what clients ask for, on the terminal.
+        logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
         self._ending = asyncio.Event()
         self._has_started = threading.Event()
         # A daemon thread: the process can end even if a part hangs.
@@ -123,6 +126,8 @@ class WebServer:
             app.add_routes(part.routes())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FAREWELL_S)
         await runner.setup()
+        assert runner.server is not None
+        runner.server.request_handler = _readable_first(runner.server.request_handler)
         listener = await self._loop.create_server(
             lambda: connections.watched(lambda: _Requests(runner, self._faults.logger)),
             sock=self._socket,
@@ -208,6 +213,21 @@ class _Requests(web.RequestHandler):
     ) -> web.StreamResponse:
         super().handle_error(request, status, exc, message)
         return _closing(web.Response(status=status, text=f"{HTTPStatus(status).phrase}.\n", headers=HEADERS))
+
+
+def _readable_first(
+    handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+    """Refuse headers that aiohttp would repeat in its answer, or fail on where they hold bytes beyond ASCII."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get(hdrs.EXPECT, _CONTINUE).casefold() != _CONTINUE:
+            return _closing(web.Response(status=417, text="Expectation Failed.\n", headers=HEADERS))
+        if not request.headers.get(hdrs.SEC_WEBSOCKET_KEY, "").isascii():
+            return _closing(web.Response(status=400, text="Bad Request.\n", headers=HEADERS))
+        return await handler(request)
+
+    return handle
 
 
 def _refusal(request: web.Request) -> web.Response | None:

@@ -112,6 +112,10 @@ def test_no_path_reaches_the_disk(stage: Stage, path: str) -> None:
     assert b"passwd" not in body
 
 
+SOCKET = (
+    f"GET /page/socket HTTP/1.1\r\nHost: {HOST}\r\nOrigin: http://{HOST}\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+)
 SMUGGLED = "GET /page/app.js HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -148,6 +152,9 @@ SMUGGLED = "GET /page/app.js HTTP/1.1\r\nHost: x\r\n\r\n"
         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + "\x00" * 200 + "\r\n\r\n",
         "\xff\xfe\xfd\r\n\r\n",
         "GET /page/socket HTTP/1.1\r\n" + f"Host: {HOST}\r\nUpgrade: websocket\r\nConnection: close\r\n\r\n",
+        GET + "Expect: passwd\r\n\r\n",
+        GET + "Expect: \xf3\r\n\r\n",
+        SOCKET + "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAA\xf3AA==\r\n\r\n",
     ],
 )
 def test_what_is_no_plain_request_is_refused_and_the_connection_ends(stage: Stage, request_text: str) -> None:
@@ -157,6 +164,7 @@ def test_what_is_no_plain_request_is_refused_and_the_connection_ends(stage: Stag
     assert SCRIPT.encode() not in answer
     assert PAGE.encode() not in answer
     assert b"Traceback" not in answer
+    assert b"passwd" not in answer
     assert status(stage.port) == 200
 
 
