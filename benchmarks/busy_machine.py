@@ -1,4 +1,4 @@
-"""A show on a machine whose other programs take all they can get, at several niceness, and how long its page takes to open beside it.
+"""A show on a machine whose other programs take all they can get, at several levels of niceness, and how long its page takes to open beside it.
 
     sudo python -m benchmarks.busy_machine --seconds 20
 
@@ -35,7 +35,7 @@ OPEN = "import sys; from benchmarks.page_opening import open_page; print(open_pa
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure a show on a busy machine at several niceness.")
+    parser = argparse.ArgumentParser(description="Measure a show on a busy machine at several levels of niceness.")
     parser.add_argument("--model", default="veil", help="a model (default veil)")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each show (default 20)")
     parser.add_argument("--busy", type=int, default=2 * (os.cpu_count() or 1), help="programs (default two a core)")
